@@ -1,0 +1,183 @@
+/**
+ * What `npm start`, `npm test` and the other root scripts run. Plain JavaScript without
+ * dependencies, because it runs before anything is installed, on Node 20 or newer.
+ *
+ * It fetches the pinned pnpm, installs when the lock file or a manifest changed, builds what
+ * changed, and hands over to the pinned Node 24 where the machine's own is older.
+ */
+
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const cache = join(root, '.cache');
+const runtimeMajor = 24;
+const workspaceFolders = ['apps', 'packages', 'tooling'];
+
+/** Command: the steps it runs once everything is installed. */
+const commands = {
+  start: [build, (args) => posthaste(['start', ...args])],
+  posthaste: [build, posthaste],
+  build: [build],
+  check: [build, check],
+  test: [build, check, test],
+  bench: [build, (args) => runtime([join(root, 'tooling/bench/dist/main.js'), ...args])],
+  docs: [build, () => runtime([join(root, 'tooling/checks/dist/write-docs.js')])],
+};
+
+class StepFailed extends Error {
+  constructor(message, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+const [command, ...args] = process.argv.slice(2);
+try {
+  const steps = commands[command];
+  if (!steps) throw new StepFailed(`usage: run.mjs ${Object.keys(commands).join('|')}`, 64);
+  await install();
+  for (const step of steps) await step(args);
+} catch (error) {
+  if (!(error instanceof StepFailed)) throw error;
+  if (error.message) say(error.message);
+  process.exitCode = error.exitCode;
+}
+
+function say(line) {
+  process.stderr.write(`${line}\n`);
+}
+
+async function install() {
+  const wanted = installFingerprint();
+  const stamp = join(root, 'node_modules', '.posthaste-install');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  const pnpm = await ensurePnpm();
+  say('Installing dependencies…');
+  const frozen = process.env.CI ? ['--frozen-lockfile'] : [];
+  await run(pnpm, ['install', ...frozen], {
+    failed: 'Installing the dependencies failed (see above). Is the package registry reachable?',
+  });
+  writeFileSync(stamp, wanted);
+}
+
+/** Changes whenever `pnpm install` would have something to do. */
+function installFingerprint() {
+  const hash = createHash('sha256');
+  const files = ['package.json', 'pnpm-workspace.yaml', 'pnpm-lock.yaml'];
+  for (const folder of workspaceFolders) {
+    for (const name of readdirSync(join(root, folder)).sort()) {
+      files.push(`${folder}/${name}/package.json`);
+    }
+  }
+  for (const file of files) {
+    const path = join(root, file);
+    if (existsSync(path)) hash.update(file).update('\0').update(readFileSync(path)).update('\0');
+  }
+  return hash.digest('hex');
+}
+
+/** The pnpm that `packageManager` names, fetched once through npm. */
+async function ensurePnpm() {
+  const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const folder = join(cache, packageManager.replace('@', '-'));
+  const bin = join(folder, 'node_modules', '.bin', isWindows() ? 'pnpm.cmd' : 'pnpm');
+  if (existsSync(bin)) return bin;
+  say(`Fetching ${packageManager}…`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{"private":true}\n');
+  await run(
+    isWindows() ? 'npm.cmd' : 'npm',
+    ['install', '--silent', '--prefix', folder, packageManager],
+    {
+      failed: `Could not fetch ${packageManager}. The first start needs the package registry: check the network and npm's settings, then try again.`,
+    },
+  );
+  return bin;
+}
+
+async function build() {
+  await run(bin('turbo'), ['run', 'build', '--output-logs=errors-only', '--log-order=grouped'], {
+    failed: 'The build failed (see above).',
+    quietUnlessFailed: true,
+  });
+}
+
+async function check() {
+  say('Checking format, lint, types, unused code…');
+  await run(bin('biome'), ['check', '--error-on-warnings', '.']);
+  await run(bin('tsc'), ['-b']);
+  await run(bin('knip'), []);
+}
+
+async function test(args) {
+  await run(bin('vitest'), ['run', ...args]);
+}
+
+async function posthaste(args) {
+  await runtime([join(root, 'apps/standalone/dist/main.js'), ...args]);
+}
+
+async function runtime(args) {
+  await run(nodeBinary() ?? process.execPath, ['--disable-warning=ExperimentalWarning', ...args]);
+}
+
+/** The pinned Node from the registry, when this one is older than the platform's runtime. */
+function nodeBinary() {
+  if (Number(process.versions.node.split('.')[0]) >= runtimeMajor) return undefined;
+  const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
+  const path = join(root, 'node_modules', name, 'bin', isWindows() ? 'node.exe' : 'node');
+  if (existsSync(path)) return path;
+  throw new StepFailed(
+    `Posthaste runs on Node ${runtimeMajor}; this is ${process.version}, and there is no packaged runtime for ${process.platform}-${process.arch}. Install Node ${runtimeMajor} or newer.`,
+  );
+}
+
+function bin(name) {
+  return join(root, 'node_modules', '.bin', isWindows() ? `${name}.cmd` : name);
+}
+
+function isWindows() {
+  return process.platform === 'win32';
+}
+
+/** Runs a program to its end; signals go on to it, its exit code becomes ours. */
+function run(program, args, { failed = '', quietUnlessFailed = false } = {}) {
+  const node = existsSync(join(root, 'node_modules')) ? nodeBinary() : undefined;
+  const path = [
+    ...(node ? [join(node, '..')] : []),
+    join(root, 'node_modules', '.bin'),
+    process.env.PATH,
+  ];
+  const child = spawn(program, args, {
+    cwd: process.env.INIT_CWD && program.endsWith('node') ? process.env.INIT_CWD : root,
+    stdio: quietUnlessFailed ? ['ignore', 'pipe', 'pipe'] : 'inherit',
+    shell: isWindows(),
+    env: {
+      ...process.env,
+      PATH: path.join(delimiter),
+      TURBO_TELEMETRY_DISABLED: '1',
+      DO_NOT_TRACK: '1',
+    },
+  });
+  const output = [];
+  child.stdout?.on('data', (chunk) => output.push(chunk));
+  child.stderr?.on('data', (chunk) => output.push(chunk));
+  // The terminal sends SIGINT to the whole group; only what reaches this process alone is passed on.
+  const forward = (signal) => child.kill(signal);
+  const ignore = () => {};
+  process.on('SIGTERM', forward).on('SIGINT', ignore);
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) => reject(new StepFailed(failed || `${program}: ${error.message}`)));
+    child.on('close', (code, signal) => {
+      process.off('SIGTERM', forward).off('SIGINT', ignore);
+      if (code === 0) return resolve();
+      process.stderr.write(Buffer.concat(output));
+      reject(new StepFailed(failed, code ?? (signal === 'SIGINT' ? 130 : 143)));
+    });
+  });
+}
