@@ -1,0 +1,45 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { postgresAdvice } from './postgres-binaries.js';
+
+export interface TestDatabase {
+  readonly url: string;
+  /** Drops the database, sessions in it included. May be called twice. */
+  drop(): Promise<void>;
+}
+
+/**
+ * Creates an empty database with a name of its own.
+ * @param serverUrl a database on the server to use, of a user that may create databases.
+ *   Default: the server that the tests' global setup provides (inside vitest only).
+ */
+export async function createTestDatabase(serverUrl?: string): Promise<TestDatabase> {
+  const adminUrl = serverUrl ?? (await sharedServerUrl());
+  const name = `test_${randomBytes(8).toString('hex')}`;
+  // template0: nobody can be connected to it, so concurrent calls do not disturb one another.
+  await execute(adminUrl, `create database ${name} template template0`);
+  const url = new URL(adminUrl);
+  url.pathname = `/${name}`;
+  return {
+    url: url.href,
+    drop: () => execute(adminUrl, `drop database if exists ${name} with (force)`),
+  };
+}
+
+async function sharedServerUrl(): Promise<string> {
+  // Imported here only: vitest cannot be imported by a program that is not a test.
+  const { inject } = await import('vitest');
+  const url = inject('postgresUrl');
+  if (url === undefined) throw new Error(`no Postgres server for tests: ${postgresAdvice}`);
+  return url;
+}
+
+async function execute(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
