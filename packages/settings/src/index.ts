@@ -1,0 +1,26 @@
+export type {
+  BooleanSetting,
+  ChoiceSetting,
+  DurationSetting,
+  IntegerSetting,
+  KeySetting,
+  ListItem,
+  ListSetting,
+  SettingDefinition,
+  SettingDefinitions,
+  SettingValue,
+  SettingValues,
+  StringSetting,
+  UrlSetting,
+} from './definition.js';
+export { gatewaySettings } from './gateway-settings.js';
+export { platformSettings } from './platform-settings.js';
+export {
+  configExitCode,
+  type Environment,
+  type ReadOptions,
+  readSettings,
+  type SettingFault,
+} from './read.js';
+export { type SettingSection, settingSections } from './registry.js';
+export { renderSettings } from './render.js';

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import type { ListItem } from './definition.js';
+import { parseSetting } from './parse.js';
+
+function takes(items: ListItem, text: string): boolean {
+  return 'value' in parseSetting({ name: 'X', type: 'list', items, meaning: '' }, text);
+}
+
+describe('list items', () => {
+  it.each<[ListItem, string, boolean]>([
+    ['string', 'anything at all', true],
+    ['host', 'example.com', true],
+    ['host', 'localhost', true],
+    ['host', '10.0.0.1', true],
+    ['host', '[::1]', true],
+    ['host', 'example.com:80', false],
+    ['host', 'https://example.com', false],
+    ['address', 'broker-1.internal:9092', true],
+    ['address', 'broker', false],
+    ['address', 'broker:99999', false],
+    ['origin', 'https://app.example.com', true],
+    ['origin', 'http://localhost:3000', true],
+    ['origin', 'https://app.example.com/', false],
+    ['origin', '*', false],
+    ['origin', 'null', false],
+    ['network', '10.0.0.0/8', true],
+    ['network', '::1', true],
+    ['network', 'fd00::/129', false],
+    ['network', '10.0.0.0/33', false],
+    ['network', '10.0.0.0/8/8', false],
+    ['network', 'example.com', false],
+  ])('as %s: %s is taken: %s', (items, text, taken) => {
+    expect(takes(items, text)).toBe(taken);
+  });
+});
+
+describe('keys', () => {
+  const key = { name: 'X', type: 'key', bytes: 3, secret: true, meaning: '' } as const;
+
+  it('need their exact length', () => {
+    expect(parseSetting(key, 'AAEC')).toEqual({ value: new Uint8Array([0, 1, 2]) });
+    expect(parseSetting(key, 'AAECAw==')).toHaveProperty('fault');
+  });
+
+  it('may hold nothing that base64 decoders skip', () => {
+    expect(parseSetting(key, 'AA EC')).toHaveProperty('fault');
+  });
+});
