@@ -1,0 +1,113 @@
+/** Turns the text of one value into what callers get. */
+export type Decode = (text: string) => unknown;
+
+const asText: Decode = (text) => text;
+
+/** Types that are more than text, by oid: the type itself, and the array of it. */
+const decoders: readonly (readonly [oid: number, arrayOid: number, decode: Decode])[] = [
+  [16, 1000, (text) => text === 't'], // bool
+  [17, 1001, decodeBytea],
+  [18, 1002, asText], // "char"
+  [19, 1003, asText], // name
+  [20, 1016, BigInt], // int8
+  [21, 1005, Number], // int2
+  [23, 1007, Number], // int4
+  [25, 1009, asText], // text
+  [26, 1028, Number], // oid
+  [114, 199, JSON.parse],
+  [700, 1021, Number], // float4
+  [701, 1022, Number], // float8
+  [1042, 1014, asText], // bpchar
+  [1043, 1015, asText], // varchar
+  [1082, 1182, asText], // date
+  [1114, 1115, asText], // timestamp without time zone
+  [1184, 1185, decodeTimestamptz],
+  [1186, 1187, asText], // interval
+  [1700, 1231, asText], // numeric
+  [2950, 2951, asText], // uuid
+  [3802, 3807, JSON.parse], // jsonb
+];
+
+const decodeByOid = new Map<number, Decode>();
+for (const [oid, arrayOid, decode] of decoders) {
+  decodeByOid.set(oid, (text) => decode(text));
+  decodeByOid.set(arrayOid, (text) => decodeArray(text, decode));
+}
+
+/** The decoder of a type; a type that has none comes as the text that Postgres prints. */
+export function decoderOf(oid: number): Decode {
+  return decodeByOid.get(oid) ?? asText;
+}
+
+function decodeBytea(text: string): Buffer {
+  return Buffer.from(text.slice(2), 'hex');
+}
+
+/** `2026-01-31 10:00:00.123456+00`; Postgres counts microseconds, a Date milliseconds. */
+function decodeTimestamptz(text: string): Date | number {
+  if (text.endsWith('+00')) return new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`);
+  if (text === 'infinity') return Number.POSITIVE_INFINITY;
+  if (text === '-infinity') return Number.NEGATIVE_INFINITY;
+  return new Date(text);
+}
+
+function decodeArray(text: string, decode: Decode): unknown[] {
+  return new ArrayReader(text, decode).read();
+}
+
+/** Reads an array literal: `{1,NULL,"a \"quoted\" one",{nested}}`. */
+class ArrayReader {
+  readonly #text: string;
+  readonly #decode: Decode;
+  #position: number;
+
+  constructor(text: string, decode: Decode) {
+    this.#text = text;
+    this.#decode = decode;
+    // Arrays whose lower bound is not 1 are printed as `[0:2]={...}`.
+    this.#position = text.indexOf('{');
+  }
+
+  read(): unknown[] {
+    const items: unknown[] = [];
+    this.#position++;
+    while (this.#text[this.#position] !== '}') {
+      items.push(this.#item());
+      if (this.#text[this.#position] === ',') this.#position++;
+    }
+    this.#position++;
+    return items;
+  }
+
+  #item(): unknown {
+    const next = this.#text[this.#position];
+    if (next === '{') return this.read();
+    if (next === '"') return this.#decode(this.#quoted());
+    const bare = this.#bare();
+    return bare === 'NULL' ? null : this.#decode(bare);
+  }
+
+  #bare(): string {
+    const start = this.#position;
+    let end = start;
+    while (this.#text[end] !== ',' && this.#text[end] !== '}') end++;
+    this.#position = end;
+    return this.#text.slice(start, end);
+  }
+
+  #quoted(): string {
+    const start = this.#position + 1;
+    let end = start;
+    let escaped = false;
+    while (this.#text[end] !== '"') {
+      if (this.#text[end] === '\\') {
+        escaped = true;
+        end++;
+      }
+      end++;
+    }
+    this.#position = end + 1;
+    const raw = this.#text.slice(start, end);
+    return escaped ? raw.replace(/\\(.)/gs, '$1') : raw;
+  }
+}

@@ -1,0 +1,77 @@
+import { type ErrorCode, PlatformError } from '@posthaste/contracts';
+
+/** What was going on when an error came. */
+export interface Circumstances {
+  /** The connection is gone. */
+  readonly connectionLost: boolean;
+  /** A COMMIT, or a statement that commits by itself, had been sent and not answered. */
+  readonly mayHaveCommitted: boolean;
+}
+
+/** SQLSTATEs with a code of their own; two characters stand for a whole class. */
+const codeBySqlState: Readonly<Record<string, ErrorCode>> = {
+  '08': 'DATABASE_UNAVAILABLE', // connection exception
+  '25006': 'DATABASE_READ_ONLY',
+  '40001': 'DATABASE_CONFLICT', // serialization failure
+  '40P01': 'DATABASE_CONFLICT', // deadlock
+  '53': 'DATABASE_FULL', // disk, memory or connections
+  '55P03': 'DATABASE_TIMEOUT', // lock not available within lock_timeout
+  '57014': 'DATABASE_TIMEOUT', // cancelled, by statement_timeout as a rule
+  '57P01': 'DATABASE_UNAVAILABLE', // shut down by an administrator
+  '57P02': 'DATABASE_UNAVAILABLE', // shut down after a crash of another session
+  '57P03': 'DATABASE_UNAVAILABLE', // starting up or shutting down
+  '57P05': 'DATABASE_UNAVAILABLE', // idle session ended
+};
+
+const sqlStatePattern = /^[0-9A-Z]{5}$/;
+
+/**
+ * The SQLSTATE behind an error, such as `23505` for a unique violation; undefined when the error
+ * does not come from the database server. Looks through `cause`.
+ */
+export function sqlState(error: unknown): string | undefined {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    // `severity` tells a server's error from a system error such as EPIPE.
+    if (
+      'code' in e &&
+      'severity' in e &&
+      typeof e.code === 'string' &&
+      sqlStatePattern.test(e.code)
+    )
+      return e.code;
+  }
+  return undefined;
+}
+
+/** Translates what the driver throws. A PlatformError is passed on as it is. */
+export function toPlatformError(error: unknown, circumstances: Circumstances): PlatformError {
+  if (error instanceof PlatformError) return error;
+  const state = sqlState(error);
+  const code = codeOf(state, circumstances);
+  return new PlatformError(code, describe(code, error, state), { cause: error });
+}
+
+/** Whether the server ends the session after this error. */
+export function endsSession(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'severity' in error &&
+    (error.severity === 'FATAL' || error.severity === 'PANIC')
+  );
+}
+
+function codeOf(state: string | undefined, circumstances: Circumstances): ErrorCode {
+  const known = state && (codeBySqlState[state] ?? codeBySqlState[state.slice(0, 2)]);
+  if (known && known !== 'DATABASE_UNAVAILABLE') return known;
+  if (known || circumstances.connectionLost) {
+    return circumstances.mayHaveCommitted ? 'DATABASE_OUTCOME_UNKNOWN' : 'DATABASE_UNAVAILABLE';
+  }
+  return 'DATABASE_ERROR';
+}
+
+function describe(code: ErrorCode, error: unknown, state: string | undefined): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  if (code === 'DATABASE_OUTCOME_UNKNOWN')
+    return `the database went away while committing: ${reason}`;
+  return state === undefined ? reason : `${reason} (SQLSTATE ${state})`;
+}

@@ -1,0 +1,116 @@
+import { NoopCache } from 'drizzle-orm/cache/core';
+import { DrizzleQueryError } from 'drizzle-orm/errors';
+import { NoopLogger } from 'drizzle-orm/logger';
+import {
+  type NodePgClient,
+  NodePgPreparedQuery,
+  type NodePgQueryResultHKT,
+  NodePgSession,
+  NodePgTransaction,
+} from 'drizzle-orm/node-postgres';
+import {
+  PgDatabase,
+  PgDialect,
+  type PgPreparedQuery,
+  type PgTransactionConfig,
+  type PreparedQueryConfig,
+} from 'drizzle-orm/pg-core';
+import type { DriverResult, DriverStatement } from './session.js';
+
+/** drizzle's query builder, the same type on both engines, handle and transaction. */
+export type Orm = PgDatabase<NodePgQueryResultHKT>;
+
+/** Runs one statement for drizzle. */
+export type OrmRunner = (
+  statement: DriverStatement,
+  values: readonly unknown[],
+) => Promise<DriverResult<unknown>>;
+
+/** Opens a transaction for `orm.transaction`, and gives it a runner of its own. */
+export type OrmTransactor = <T>(work: (run: OrmRunner) => Promise<T>) => Promise<T>;
+
+const dialect = new PgDialect();
+const noLogger = new NoopLogger();
+const noCache = new NoopCache();
+
+type NoSchema = Record<string, never>;
+
+/** drizzle on a handle (with `transact`) or on a transaction (without: nested ones are savepoints). */
+export function createOrm(run: OrmRunner, transact?: OrmTransactor): Orm {
+  if (!transact)
+    return new NodePgTransaction<NoSchema, NoSchema>(dialect, new OrmSession(run), undefined);
+  return new PgDatabase(dialect, new OrmSession(run, transact), undefined);
+}
+
+/**
+ * drizzle's session for pg, with two differences: errors stay PlatformErrors (drizzle wraps them in
+ * one whose message holds the parameters, secrets included), and transactions are the handle's.
+ */
+class OrmSession extends NodePgSession<NoSchema, NoSchema> {
+  readonly #client: NodePgClient;
+  readonly #transact: OrmTransactor | undefined;
+
+  constructor(run: OrmRunner, transact?: OrmTransactor) {
+    const client = toDrizzleClient(run);
+    super(client, dialect, undefined);
+    this.#client = client;
+    this.#transact = transact;
+  }
+
+  override prepareQuery<T extends PreparedQueryConfig = PreparedQueryConfig>(
+    ...[query, fields, name, arrayMode, mapper, metadata, cacheConfig]: Parameters<
+      NodePgSession<NoSchema, NoSchema>['prepareQuery']
+    >
+  ): PgPreparedQuery<T> {
+    return new OrmQuery<T>(
+      this.#client,
+      query.sql,
+      query.params,
+      noLogger,
+      noCache,
+      metadata,
+      cacheConfig,
+      fields,
+      name,
+      arrayMode,
+      mapper,
+    );
+  }
+
+  override transaction<T>(
+    work: (tx: NodePgTransaction<NoSchema, NoSchema>) => Promise<T>,
+    config?: PgTransactionConfig,
+  ): Promise<T> {
+    if (!this.#transact) return super.transaction(work, config);
+    return this.#transact(async (run) => {
+      const tx = new NodePgTransaction<NoSchema, NoSchema>(dialect, new OrmSession(run), undefined);
+      if (config) await tx.setTransaction(config);
+      return work(tx);
+    });
+  }
+}
+
+class OrmQuery<T extends PreparedQueryConfig> extends NodePgPreparedQuery<T> {
+  override execute(placeholders?: Record<string, unknown>): Promise<T['execute']> {
+    return super.execute(placeholders).catch(rethrowCause);
+  }
+
+  override all(placeholders?: Record<string, unknown>): Promise<T['all']> {
+    return super.all(placeholders).catch(rethrowCause);
+  }
+}
+
+function rethrowCause(error: unknown): never {
+  throw error instanceof DrizzleQueryError ? error.cause : error;
+}
+
+/** The one method of a pg client that drizzle's session calls once transactions are not its own. */
+function toDrizzleClient(run: OrmRunner): NodePgClient {
+  const query = (statement: DriverStatement, values: readonly unknown[]) => {
+    if (statement.rowMode === 'array') return run(statement, values);
+    // Raw statements give the handle's values; drizzle's own decoders serve its column mappers.
+    const { types: _, ...plain } = statement;
+    return run(plain, values);
+  };
+  return { query } as unknown as NodePgClient;
+}
