@@ -11,4 +11,21 @@ export {
   type PostgresStopMode,
   startPostgres,
 } from './postgres-server.js';
+export {
+  type Action,
+  type Behaviour,
+  type Ending,
+  failThenRecover,
+  type ReceivedRequest,
+  type Receiver,
+  type ReceiverOptions,
+  type ReceiverScript,
+  type Respond,
+  randomMix,
+  type Step,
+  startReceiver,
+  type WeightedStep,
+} from './receiver.js';
+export { seededRandom } from './seeded-random.js';
+export { startTcpServer, type TcpServer } from './tcp-server.js';
 export { createTestDatabase, type TestDatabase } from './test-database.js';
