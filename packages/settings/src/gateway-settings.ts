@@ -44,7 +44,7 @@ export const gatewaySettings = {
     meaning:
       'Proxies whose X-Forwarded-For is believed. Rate limits by address need it behind a load balancer.',
   },
-  rateLimit: {
+  maxRequestsPerSecond: {
     name: 'POSTHASTE_RATE_LIMIT',
     type: 'integer',
     min: 0,
@@ -54,7 +54,7 @@ export const gatewaySettings = {
     meaning:
       'What one API key, or without one a client address, may ask of one gateway process. 0 is no limit.',
   },
-  bodyLimit: {
+  maxBodyBytes: {
     name: 'POSTHASTE_BODY_LIMIT',
     type: 'integer',
     min: 1_024,
@@ -63,7 +63,7 @@ export const gatewaySettings = {
     default: 1_048_576,
     meaning: 'The largest request body. One byte more is answered with 413.',
   },
-  headerLimit: {
+  maxHeaderBytes: {
     name: 'POSTHASTE_HEADER_LIMIT',
     type: 'integer',
     min: 1_024,
@@ -72,7 +72,7 @@ export const gatewaySettings = {
     default: 16_384,
     meaning: 'The most that request line and headers may take. More is answered with 431.',
   },
-  headersTimeout: {
+  headersTimeoutMs: {
     name: 'POSTHASTE_HEADERS_TIMEOUT',
     type: 'duration',
     min: 100,
@@ -81,7 +81,7 @@ export const gatewaySettings = {
     meaning:
       'How long the headers of a request may take to arrive. At most POSTHASTE_REQUEST_TIMEOUT.',
   },
-  requestTimeout: {
+  requestTimeoutMs: {
     name: 'POSTHASTE_REQUEST_TIMEOUT',
     type: 'duration',
     min: 100,
@@ -89,7 +89,7 @@ export const gatewaySettings = {
     default: 30_000,
     meaning: 'How long a whole request, body included, may take to arrive.',
   },
-  keepAliveTimeout: {
+  keepAliveTimeoutMs: {
     name: 'POSTHASTE_KEEP_ALIVE_TIMEOUT',
     type: 'duration',
     min: 1_000,
@@ -107,7 +107,7 @@ export const gatewaySettings = {
     default: 10_000,
     meaning: 'The most connections at a time. Further ones are closed at once.',
   },
-  maxEventLoopDelay: {
+  maxEventLoopDelayMs: {
     name: 'POSTHASTE_MAX_EVENT_LOOP_DELAY',
     type: 'duration',
     min: 0,

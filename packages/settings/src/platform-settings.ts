@@ -46,7 +46,7 @@ export const platformSettings = {
     default: 'info',
     meaning: 'The least important lines that are logged.',
   },
-  stopTimeout: {
+  stopTimeoutMs: {
     name: 'POSTHASTE_STOP_TIMEOUT',
     type: 'duration',
     min: 0,
