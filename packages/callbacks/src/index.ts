@@ -1,1 +1,3 @@
-export {};
+export { callbacksMigrations } from './migrations.js';
+export { Intake } from './intake.js';
+export { Dispatcher } from './dispatcher.js';

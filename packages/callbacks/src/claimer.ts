@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from '@posthaste/postgres';
+import { type Claim, claimDeliveries } from './lease-store.js';
+import type { Slots } from './slots.js';
+
+export interface ClaimerOptions {
+  readonly holder: string;
+  readonly leaseMs: number;
+  readonly maxBatch: number;
+  /** Starts what was claimed; the claim was asked for at `askedAtMs`, by the steady clock. */
+  readonly onClaim: (claim: Claim, askedAtMs: number) => Promise<void>;
+  readonly onError: (error: unknown) => void;
+}
+
+/** Claims wait this long for more slots to come free. */
+const windowMs = 2;
+const firstBackoffMs = 100;
+const maxBackoffMs = 5_000;
+
+/** Claims as much as there are slots for, whenever there may be work: one claim at a time. */
+export class Claimer {
+  readonly #db: Database;
+  readonly #slots: Slots;
+  readonly #options: ClaimerOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #again = false;
+  #afterLane = '';
+  /** Whether the last claim left work behind, as far as it can tell. */
+  #moreWaits = true;
+  #failuresInRow = 0;
+  #closed = false;
+
+  constructor(db: Database, slots: Slots, options: ClaimerOptions) {
+    this.#db = db;
+    this.#slots = slots;
+    this.#options = options;
+  }
+
+  /** There is new work. */
+  wake(): void {
+    this.#schedule(0);
+  }
+
+  /** A slot came free. */
+  freed(): void {
+    if (this.#moreWaits) this.#schedule(windowMs);
+  }
+
+  /** Claims no more; resolves when the claim under way has been handed on. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #schedule(inMs: number): void {
+    if (this.#closed) return;
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    // After failures only the backoff's own timer counts: notices must not make it spin.
+    if (this.#timer !== undefined && (inMs > 0 || this.#failuresInRow > 0)) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#running = this.#run();
+    }, inMs);
+  }
+
+  async #run(): Promise<void> {
+    this.#timer = undefined;
+    this.#again = false;
+    let nextMs: number | undefined;
+    try {
+      nextMs = await this.#claim();
+      this.#failuresInRow = 0;
+    } catch (error) {
+      this.#options.onError(error);
+      const full = Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failuresInRow);
+      this.#failuresInRow += 1;
+      nextMs = full * (0.5 + Math.random() / 2);
+    }
+    this.#running = undefined;
+    if (nextMs !== undefined) this.#schedule(nextMs);
+    else if (this.#again) this.#schedule(windowMs);
+  }
+
+  /** Gives when to claim again, in ms; `undefined`: when there is something new. */
+  async #claim(): Promise<number | undefined> {
+    const askedAtMs = performance.now();
+    const room = this.#slots.room(askedAtMs);
+    if (room.limit <= 0) {
+      this.#moreWaits = true;
+      return undefined;
+    }
+    const claim = await claimDeliveries(this.#db, {
+      ...room,
+      limit: Math.min(room.limit, this.#options.maxBatch),
+      holder: this.#options.holder,
+      leaseToken: randomUUID(),
+      leaseMs: this.#options.leaseMs,
+      afterLane: this.#afterLane,
+    });
+    const goesOn = claim.nextLane !== '' || this.#afterLane !== '';
+    this.#afterLane = claim.nextLane;
+    const found = claim.deliveries.length > 0;
+    this.#moreWaits = found || goesOn || room.restricted;
+    await this.#options.onClaim(claim, askedAtMs);
+    if (found || goesOn) return windowMs;
+    const opensAtMs = this.#slots.opensAtMs(askedAtMs);
+    return opensAtMs === undefined ? undefined : Math.max(windowMs, opensAtMs - askedAtMs);
+  }
+}

@@ -1,0 +1,149 @@
+import { PlatformError } from '@posthaste/contracts';
+import type { Queryable, Statement } from '@posthaste/postgres';
+import { toLaneKey } from './lane.js';
+import type { CallbackRequest } from './request.js';
+import { toStoredPolicy } from './retry-policy.js';
+
+/** One callback to be stored. */
+export interface IntakeItem {
+  readonly id: string;
+  readonly request: CallbackRequest;
+  readonly idempotency: IdempotencyClaim | undefined;
+}
+
+/** A caller's Idempotency-Key and the SHA-256 of the body that came with it. */
+export interface IdempotencyClaim {
+  readonly key: string;
+  readonly bodyHash: Buffer;
+}
+
+export interface Stored {
+  readonly createdAt: Date;
+  /** Ids of items that were not stored, because their Idempotency-Key had been used before. */
+  readonly repeated: ReadonlySet<string>;
+}
+
+/**
+ * Stores a batch in one statement. The head of a queue that has one already is locked until the
+ * commit (`do update … where false`), which keeps it from ending unnoticed by what is added behind
+ * it; heads are taken in the order of their queue, so that batches cannot deadlock.
+ */
+const storeStatement: Statement = {
+  name: 'callbacks_store',
+  text: `
+with input as (
+  select i.*, greatest(now(), coalesce(i.deliver_after, now())) as due_at
+  from unnest(
+    $1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::json[],
+    $9::bytea[], $10::json[], $11::int[], $12::text[], $13::text[], $14::timestamptz[],
+    $15::timestamptz[], $16::text[], $17::bytea[]
+  ) with ordinality as i(id, application, queue, endpoint_id, lane, url, method, headers,
+    body, policy, timeout_ms, secret, notification_email, expires_at,
+    deliver_after, key, body_hash, n)
+),
+first_use as (
+  insert into callbacks.idempotency (application, key, body_hash, callback_id)
+  select application, key, body_hash, id from input where key is not null
+  order by application, key, n
+  on conflict do nothing
+  returning callback_id
+),
+fresh as (
+  select * from input where key is null or id in (select callback_id from first_use)
+),
+stored as (
+  insert into callbacks.request (id, application, queue, endpoint_id, url, method, headers, body,
+    policy, timeout_ms, secret, notification_email, expires_at)
+  select id, application, queue, endpoint_id, url, method, headers, body,
+    policy, timeout_ms, secret, notification_email, expires_at
+  from fresh
+),
+heads as (
+  insert into callbacks.head (callback_id, application, queue, endpoint_id, lane, ready, due_at, hold)
+  select f.id, f.application, f.queue, f.endpoint_id, f.lane,
+    f.due_at <= now() and q.paused is not true, f.due_at, case when q.paused then 'paused' end
+  from (
+    select *, row_number() over (partition by application, queue order by n) as place from fresh
+  ) f
+  left join callbacks.queue q on q.application = f.application and q.queue = f.queue
+  where f.queue is null or f.place = 1
+  order by f.application, f.queue, f.n
+  on conflict (application, queue) where queue is not null do update set lane = excluded.lane where false
+  returning callback_id
+),
+behind as (
+  insert into callbacks.waiting (application, queue, callback_id, endpoint_id, lane, due_at)
+  select application, queue, id, endpoint_id, lane, due_at from fresh
+  where queue is not null and id not in (select callback_id from heads)
+  order by n
+)
+select now() as created_at,
+  (select array_agg(i.id) from input i where i.key is not null
+    and i.id not in (select callback_id from first_use)) as repeated,
+  case when $18::boolean then pg_notify('callbacks_due', '') end as notified`,
+};
+
+/** Stores callbacks; committed when it returns, unless within a transaction. */
+export async function storeCallbacks(
+  db: Queryable,
+  items: readonly IntakeItem[],
+  notify: boolean,
+): Promise<Stored> {
+  const column = <T>(read: (request: CallbackRequest, item: IntakeItem) => T): T[] =>
+    items.map((item) => read(item.request, item));
+  const { rows } = await db.query<{ created_at: Date; repeated: string[] | null }>(storeStatement, [
+    items.map(({ id }) => id),
+    column((r) => r.application),
+    column((r) => r.queue ?? null),
+    column((r) => r.endpointId ?? null),
+    column((r) => toLaneKey({ origin: r.origin, application: r.application, endpointId: r.endpointId })),
+    column((r) => r.url),
+    column((r) => r.method),
+    column((r) => (r.headers === undefined ? null : JSON.stringify(r.headers))),
+    column((r) => r.body ?? null),
+    column((r) => JSON.stringify(toStoredPolicy(r.policy))),
+    column((r) => r.timeoutMs),
+    column((r) => r.secret ?? null),
+    column((r) => r.notificationEmail ?? null),
+    column((r) => r.expiresAt ?? null),
+    column((r) => r.deliverAfter ?? null),
+    column((_, { idempotency }) => idempotency?.key ?? null),
+    column((_, { idempotency }) => idempotency?.bodyHash ?? null),
+    notify,
+  ]);
+  const row = rows[0];
+  if (!row) throw new PlatformError('INTERNAL', 'storing callbacks gave no row');
+  return { createdAt: row.created_at, repeated: new Set(row.repeated) };
+}
+
+const firstUseStatement: Statement = {
+  name: 'callbacks_first_use',
+  text: `
+select i.id, k.callback_id, k.body_hash = i.body_hash as same_body
+from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[]) as i(id, application, key, body_hash)
+join callbacks.idempotency k on k.application = i.application and k.key = i.key`,
+};
+
+export interface FirstUse {
+  readonly callbackId: string;
+  readonly sameBody: boolean;
+}
+
+/** What the Idempotency-Keys of these items were first used for, by item id. */
+export async function findFirstUses(
+  db: Queryable,
+  items: readonly IntakeItem[],
+): Promise<Map<string, FirstUse>> {
+  const { rows } = await db.query<{ id: string; callback_id: string; same_body: boolean }>(
+    firstUseStatement,
+    [
+      items.map(({ id }) => id),
+      items.map(({ request }) => request.application),
+      items.map(({ idempotency }) => idempotency?.key ?? null),
+      items.map(({ idempotency }) => idempotency?.bodyHash ?? null),
+    ],
+  );
+  return new Map(
+    rows.map((row) => [row.id, { callbackId: row.callback_id, sameBody: row.same_body }]),
+  );
+}

@@ -1,0 +1,124 @@
+import type { Attempt, Delivery, FailureReason, Verdict } from './delivery.js';
+import type { HostSignal } from './origin-gate.js';
+import { parseRetryAfter } from './retry-after.js';
+import { nextAttempt } from './retry-policy.js';
+
+/** What came of one HTTP request: the port that an HTTP client fulfils, see `HttpClient`. */
+export type HttpOutcome =
+  | {
+      readonly kind: 'response';
+      readonly statusCode: number;
+      readonly headers: readonly (readonly [string, string])[];
+      readonly body: Buffer;
+      readonly truncated: boolean;
+      readonly cut: boolean;
+      readonly resent: boolean;
+      readonly durationNs: bigint;
+    }
+  | {
+      readonly kind: 'failure';
+      readonly reason: Exclude<FailureReason, 'status'>;
+      readonly detail: string;
+      readonly resent: boolean;
+      readonly durationNs: bigint;
+    };
+
+export interface Judgement {
+  readonly attempt: Attempt;
+  readonly verdict: Verdict;
+  readonly signal: HostSignal;
+  /** The receiver says that it is gone for good (410). */
+  readonly gone: boolean;
+}
+
+/** Failures that no repetition mends. */
+const permanent: ReadonlySet<FailureReason> = new Set(['blocked']);
+const unreachable: ReadonlySet<FailureReason> = new Set(['dns', 'refused', 'reset', 'tls']);
+
+/** Decides what an outcome means: for the callback, for its host, for its endpoint. Pure. */
+export function judge(
+  delivery: Delivery,
+  outcome: HttpOutcome,
+  startedAtMs: number,
+  nowMs: number,
+  random: number,
+): Judgement {
+  const attempt = toAttempt(outcome, startedAtMs);
+  if (attempt.reason === undefined) {
+    const verdict: Verdict = { kind: 'ended', ending: 'delivered' };
+    return { attempt, verdict, signal: { kind: 'answered' }, gone: false };
+  }
+  const retryAfterMs =
+    outcome.kind === 'response'
+      ? parseRetryAfter(header(outcome, 'retry-after'), header(outcome, 'date'), nowMs)
+      : undefined;
+  const gone = attempt.statusCode === 410;
+  return {
+    attempt,
+    verdict: verdictOf(delivery, attempt.reason, gone, { retryAfterMs, nowMs, random }),
+    signal: signalOf(attempt, retryAfterMs),
+    gone,
+  };
+}
+
+function verdictOf(
+  delivery: Delivery,
+  reason: FailureReason,
+  gone: boolean,
+  now: { retryAfterMs: number | undefined; nowMs: number; random: number },
+): Verdict {
+  if (permanent.has(reason) || (gone && delivery.endpointId !== undefined)) {
+    return { kind: 'ended', ending: 'failed' };
+  }
+  const answer = nextAttempt({
+    policy: delivery.request.policy,
+    failures: delivery.failures + 1,
+    ageMs: now.nowMs - delivery.createdAtMs,
+    expiresInMs: delivery.expiresAtMs === undefined ? undefined : delivery.expiresAtMs - now.nowMs,
+    retryAfterMs: now.retryAfterMs,
+    random: now.random,
+  });
+  return answer.kind === 'retry' ? answer : { kind: 'ended', ending: answer.ending };
+}
+
+function signalOf(attempt: Attempt, retryAfterMs: number | undefined): HostSignal {
+  if (attempt.statusCode === 429 || attempt.statusCode === 503) {
+    return { kind: 'overloaded', retryAfterMs };
+  }
+  if (attempt.reason === 'timeout') return { kind: 'slow' };
+  if (attempt.reason && unreachable.has(attempt.reason)) return { kind: 'unreachable' };
+  return { kind: 'answered' };
+}
+
+function toAttempt(outcome: HttpOutcome, startedAtMs: number): Attempt {
+  const { durationNs, resent } = outcome;
+  if (outcome.kind === 'failure') {
+    const { reason, detail } = outcome;
+    const empty = { responseHeaders: undefined, responseBody: undefined, truncated: false, cut: false };
+    return { startedAtMs, durationNs, statusCode: 0, reason, detail, resent, ...empty };
+  }
+  const { statusCode, headers, body, truncated, cut } = outcome;
+  const delivered = statusCode >= 200 && statusCode < 300;
+  return {
+    startedAtMs,
+    durationNs,
+    statusCode,
+    reason: delivered ? undefined : 'status',
+    detail: delivered ? undefined : statusDetail(statusCode, header(outcome, 'location')),
+    responseHeaders: headers,
+    responseBody: body,
+    truncated,
+    cut,
+    resent,
+  };
+}
+
+function statusDetail(statusCode: number, location: string | undefined): string {
+  if (statusCode < 300 || statusCode > 399) return `the receiver answered ${statusCode}`;
+  const to = location === undefined ? '' : ` to ${location.slice(0, 512)}`;
+  return `the receiver answered ${statusCode}${to}; redirects are not followed`;
+}
+
+function header(outcome: HttpOutcome & { kind: 'response' }, name: string): string | undefined {
+  return outcome.headers.find(([key]) => key.toLowerCase() === name)?.[1];
+}

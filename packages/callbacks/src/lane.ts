@@ -1,0 +1,26 @@
+/**
+ * A lane is what claims are fair between: the callbacks of one application to one origin, those of
+ * one endpoint apart. Claims walk the lanes that have work, so that the backlog of a slow origin
+ * costs the others nothing.
+ *
+ * As text it is `origin \n application [\n endpoint]`: lanes of an origin, and in it of an
+ * application, stand together in the index.
+ */
+export interface Lane {
+  /** Scheme, host and port, as `URL.origin` gives it. */
+  readonly origin: string;
+  readonly application: string;
+  readonly endpointId: string | undefined;
+}
+
+const separator = '\n';
+
+export function toLaneKey(lane: Lane): string {
+  const key = lane.origin + separator + lane.application;
+  return lane.endpointId === undefined ? key : key + separator + lane.endpointId;
+}
+
+export function parseLaneKey(key: string): Lane {
+  const [origin = '', application = '', endpointId] = key.split(separator);
+  return { origin, application, endpointId };
+}

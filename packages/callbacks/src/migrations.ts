@@ -1,0 +1,199 @@
+import type { MigrationSet } from '@posthaste/postgres';
+
+/**
+ * The tables of callbacks, in the Postgres schema `callbacks`.
+ *
+ * - `request`: what was asked, written once, never changed. Partitioned by id, and so by time.
+ * - `head`: one row per callback that is first in line: every callback without a queue, and the
+ *   front of every ordered queue. The only table that workers claim from.
+ * - `waiting`: what stands behind a head in an ordered queue. Not looked at until the head moves on.
+ * - `history`: append-only; one row per lease taken, with the attempt made under it and, on the last
+ *   one, how the callback ended. Partitioned like `request`; dropped with it.
+ *
+ * Invariant: a queue has a head as long as anything of it waits. Whoever adds to `waiting`, and
+ * whoever removes a head, holds the lock on the head's row (intake-store.ts, lease-store.ts).
+ */
+export const callbacksMigrations: MigrationSet = {
+  owner: 'callbacks',
+  migrations: [
+    {
+      version: 1,
+      name: 'callbacks',
+      sql: `
+create schema callbacks;
+
+create table callbacks.request (
+  id uuid primary key,
+  application text not null,
+  queue text,
+  endpoint_id uuid,
+  url text not null,
+  method text not null,
+  headers json,
+  body bytea,
+  policy json not null,
+  timeout_ms integer not null,
+  secret text,
+  notification_email text,
+  expires_at timestamptz,
+  created_at timestamptz not null default now()
+) partition by range (id);
+create index request_application on callbacks.request (application, id);
+create index request_queue on callbacks.request (application, queue, id) where queue is not null;
+create index request_endpoint on callbacks.request (endpoint_id, id) where endpoint_id is not null;
+create table callbacks.request_default partition of callbacks.request default;
+
+create table callbacks.history (
+  callback_id uuid not null,
+  step integer not null,
+  lease_token uuid,
+  machine text,
+  leased_at timestamptz,
+  leased_until timestamptz,
+  completed_at timestamptz,
+  started_at timestamptz,
+  duration_ns bigint,
+  status_code integer,
+  reason text,
+  detail text,
+  response_headers json,
+  response_body bytea,
+  truncated boolean not null default false,
+  cut boolean not null default false,
+  resent boolean not null default false,
+  ending text check (ending in ('delivered', 'failed', 'expired', 'cancelled')),
+  recorded_at timestamptz not null default now(),
+  primary key (callback_id, step)
+) partition by range (callback_id);
+create index history_not_delivered on callbacks.history (ending, callback_id)
+  where ending is not null and ending <> 'delivered';
+create table callbacks.history_default partition of callbacks.history default;
+
+create table callbacks.head (
+  callback_id uuid primary key,
+  application text not null,
+  queue text,
+  endpoint_id uuid,
+  lane text collate "C" not null,
+  ready boolean not null,
+  retry boolean not null default false,
+  due_at timestamptz not null,
+  hold text check (hold in ('paused', 'parked', 'endpoint')),
+  failures integer not null default 0,
+  unknowns integer not null default 0,
+  step integer not null default 0,
+  cancelled boolean not null default false,
+  lease_token uuid,
+  lease_holder text,
+  leased_at timestamptz
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,
+        autovacuum_vacuum_cost_delay = 0);
+create unique index head_queue on callbacks.head (application, queue) where queue is not null;
+create index head_ready on callbacks.head (lane, retry, due_at) where ready;
+create index head_due on callbacks.head (due_at) where not ready and hold is null;
+create index head_endpoint on callbacks.head (endpoint_id) where endpoint_id is not null;
+
+create table callbacks.waiting (
+  application text not null,
+  queue text not null,
+  seq bigint generated always as identity,
+  callback_id uuid not null,
+  endpoint_id uuid,
+  lane text collate "C" not null,
+  due_at timestamptz not null,
+  step integer not null default 0,
+  primary key (application, queue, seq)
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000,
+        autovacuum_vacuum_cost_delay = 0);
+create unique index waiting_callback on callbacks.waiting (callback_id);
+
+create table callbacks.queue (
+  application text not null,
+  queue text not null,
+  on_failure text not null default 'skip' check (on_failure in ('skip', 'park')),
+  paused boolean not null default false,
+  updated_at timestamptz not null default now(),
+  primary key (application, queue)
+);
+
+create table callbacks.idempotency (
+  application text not null,
+  key text not null,
+  body_hash bytea not null,
+  callback_id uuid not null,
+  created_at timestamptz not null default now(),
+  primary key (application, key)
+);
+create index idempotency_created_at on callbacks.idempotency (created_at);
+
+create table callbacks.policy (
+  name text primary key,
+  policy json not null,
+  updated_at timestamptz not null default now()
+);
+
+create table callbacks.secret (
+  application text not null,
+  name text not null,
+  version integer not null,
+  sealed bytea not null,
+  created_at timestamptz not null default now(),
+  expires_at timestamptz,
+  primary key (application, name, version)
+);
+
+create table callbacks.endpoint (
+  id uuid primary key,
+  application text not null,
+  name text not null,
+  url text not null,
+  headers json not null default '{}',
+  policy json not null,
+  timeout_ms integer not null,
+  rate_limit_per_second double precision,
+  max_concurrency integer,
+  order_key text,
+  notification_email text,
+  state text not null default 'active' check (state in ('active', 'paused', 'disabled')),
+  state_reason text,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (application, name)
+);
+
+create table callbacks.subscription (
+  id uuid primary key,
+  endpoint_id uuid not null references callbacks.endpoint on delete cascade,
+  event_name text not null,
+  namespace text,
+  filter json,
+  created_at timestamptz not null default now()
+);
+create index subscription_endpoint on callbacks.subscription (endpoint_id);
+
+create table callbacks.replay (
+  id uuid primary key,
+  filter json not null,
+  rate_per_second integer not null,
+  state text not null default 'running' check (state in ('running', 'done', 'cancelled')),
+  position uuid,
+  scanned bigint not null default 0,
+  replayed bigint not null default 0,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now()
+);
+
+create table callbacks.mail (
+  id uuid primary key,
+  recipient text not null,
+  subject text not null,
+  body text not null,
+  attempts integer not null default 0,
+  due_at timestamptz not null default now(),
+  created_at timestamptz not null default now()
+);
+create index mail_due_at on callbacks.mail (due_at);
+`,
+    },
+  ],
+};

@@ -1,0 +1,187 @@
+import { PlatformError } from '@posthaste/contracts';
+import { headerFault } from './header-rules.js';
+import type { RetryPolicy } from './retry-policy.js';
+
+/** A callback as it is stored: complete, checked, every default filled in. */
+export interface CallbackRequest {
+  /** Whose it is. Queues, secrets and Idempotency-Keys belong to an application. May be empty. */
+  readonly application: string;
+  /** Ordered with everything else of this name; absent: ordered with nothing. */
+  readonly queue: string | undefined;
+  readonly endpointId: string | undefined;
+  readonly url: string;
+  /** Scheme, host and port of the URL, as `URL.origin` gives it. */
+  readonly origin: string;
+  readonly method: CallbackMethod;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  /** Absent and empty differ; sent with POST, PUT and PATCH only. */
+  readonly body: Buffer | undefined;
+  readonly policy: RetryPolicy;
+  readonly timeoutMs: number;
+  /** Name of the application's secret that signs it. */
+  readonly secret: string | undefined;
+  readonly notificationEmail: string | undefined;
+  readonly expiresAt: Date | undefined;
+  readonly deliverAfter: Date | undefined;
+}
+
+export const callbackMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const;
+export type CallbackMethod = (typeof callbackMethods)[number];
+
+/** What a caller may give. Only `url` is required. */
+export interface CallbackInput {
+  readonly url: string;
+  /** Default POST. */
+  readonly method?: string | undefined;
+  readonly application?: string | undefined;
+  readonly queue?: string | undefined;
+  readonly endpointId?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: Buffer | undefined;
+  readonly policy?: RetryPolicy | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly secret?: string | undefined;
+  readonly notificationEmail?: string | undefined;
+  readonly expiresAt?: Date | undefined;
+  readonly deliverAfter?: Date | undefined;
+}
+
+/** What an installation allows. */
+export interface RequestRules {
+  /** Time of one attempt when the caller gives none. */
+  readonly defaultTimeoutMs: number;
+  /** The longest time a caller may give: shorter than the lease. */
+  readonly maxTimeoutMs: number;
+  /** Why this URL may not be called, or `undefined`; judges literal addresses, resolves nothing. */
+  readonly urlFault: (url: URL) => string | undefined;
+}
+
+/** One thing that is wrong with a request. */
+export interface FieldFault {
+  readonly field: string;
+  readonly message: string;
+}
+
+const maxUrlLength = 4_096;
+const maxNameLength = 256;
+const maxPhases = 100;
+const maxRetries = 100_000;
+const maxDelayMs = 10 * 365 * 24 * 3_600_000;
+const maxHorizonMs = 10 * 365 * 24 * 3_600_000;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const controlCharacters = /[\u0000-\u001f\u007f]/;
+/** Enough to refuse what no mail server takes; whether it exists only a mail can tell. */
+const emailPattern = /^[^\s@<>,;:"()[\]\\]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
+
+/**
+ * Checks a request and fills in the defaults. Everything that is wrong is found at once.
+ * @throws PlatformError `CALLBACK_INVALID`, with the faults as `details`
+ */
+export function toCallbackRequest(input: CallbackInput, rules: RequestRules): CallbackRequest {
+  const faults: FieldFault[] = [];
+  const url = parseUrl(input.url, rules, faults);
+  const method = parseMethod(input.method ?? 'POST', faults);
+  checkName('application', input.application, faults);
+  checkName('queue', input.queue, faults);
+  checkName('secret', input.secret, faults);
+  if (input.headers) faults.push(...headerFault(input.headers));
+  if (input.policy) faults.push(...policyFaults(input.policy));
+  const timeoutMs = input.timeoutMs ?? rules.defaultTimeoutMs;
+  if (!(Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= rules.maxTimeoutMs)) {
+    faults.push({ field: 'timeoutMs', message: `must be 1 to ${rules.maxTimeoutMs}` });
+  }
+  if (input.notificationEmail && !emailPattern.test(input.notificationEmail)) {
+    faults.push({ field: 'notificationEmail', message: 'is not a mail address' });
+  }
+  checkMoment('expiresAt', input.expiresAt, faults);
+  checkMoment('deliverAfter', input.deliverAfter, faults);
+  if (faults.length > 0 || !url) throw callbackInvalid(faults);
+  return {
+    application: input.application ?? '',
+    queue: input.queue || undefined,
+    endpointId: input.endpointId,
+    url: input.url,
+    origin: url.origin,
+    method,
+    headers: input.headers,
+    body: input.body,
+    policy: input.policy ?? { kind: 'phases', phases: [] },
+    timeoutMs,
+    secret: input.secret || undefined,
+    notificationEmail: input.notificationEmail || undefined,
+    expiresAt: input.expiresAt,
+    deliverAfter: input.deliverAfter,
+  };
+}
+
+/** The error of a request with these faults. */
+export function callbackInvalid(faults: readonly FieldFault[]): PlatformError {
+  const first = faults.map(({ field, message }) => `${field} ${message}`).join('; ');
+  return new PlatformError('CALLBACK_INVALID', first, { details: faults });
+}
+
+/** What is out of range in a policy. */
+export function policyFaults(policy: RetryPolicy): FieldFault[] {
+  const faults: FieldFault[] = [];
+  const check = (field: string, ok: boolean, message: string): void => {
+    if (!ok) faults.push({ field, message });
+  };
+  if (policy.kind === 'phases') {
+    check('retryPhases', policy.phases.length <= maxPhases, `has more than ${maxPhases} phases`);
+    policy.phases.forEach(({ retries, delayNs }, i) => {
+      const whole = Number.isInteger(retries) && retries >= 0 && retries <= maxRetries;
+      check(`retryPhases[${i}].retries`, whole, `must be 0 to ${maxRetries}`);
+      check(`retryPhases[${i}].delay`, delayNs >= 0n && delayNs < 2n ** 63n, 'is out of range');
+    });
+    return faults;
+  }
+  const within = (field: string, value: number, low: number, high: number): void =>
+    check(`policy.${field}`, value >= low && value <= high, `must be ${low} to ${high}`);
+  within('initialDelayMs', policy.initialDelayMs, 1, maxDelayMs);
+  within('factor', policy.factor, 1, 100);
+  within('maxDelayMs', policy.maxDelayMs, policy.initialDelayMs, maxDelayMs);
+  within('maxRetries', policy.maxRetries, 0, maxRetries);
+  check('policy.maxRetries', Number.isInteger(policy.maxRetries), 'must be a whole number');
+  within('jitter', policy.jitter, 0, 1);
+  if (policy.maxAgeMs !== undefined) within('maxAgeMs', policy.maxAgeMs, 1, maxHorizonMs);
+  return faults;
+}
+
+function parseUrl(text: string, rules: RequestRules, faults: FieldFault[]): URL | undefined {
+  const fault = (message: string): undefined => {
+    faults.push({ field: 'url', message });
+    return undefined;
+  };
+  if (text === '') return fault('is missing');
+  if (text.length > maxUrlLength) return fault(`is longer than ${maxUrlLength} characters`);
+  if (controlCharacters.test(text)) return fault('has control characters');
+  const url = URL.parse(text);
+  if (!url) return fault('is not an absolute URL');
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return fault('is neither http nor https');
+  const denied = rules.urlFault(url);
+  return denied === undefined ? url : fault(denied);
+}
+
+function parseMethod(text: string, faults: FieldFault[]): CallbackMethod {
+  const method = callbackMethods.find((known) => known === text);
+  if (method) return method;
+  faults.push({ field: 'method', message: `must be one of ${callbackMethods.join(', ')}` });
+  return 'POST';
+}
+
+function checkName(field: string, name: string | undefined, faults: FieldFault[]): void {
+  if (name === undefined) return;
+  if (name.length > maxNameLength) {
+    faults.push({ field, message: `is longer than ${maxNameLength} characters` });
+  } else if (controlCharacters.test(name)) {
+    faults.push({ field, message: 'has control characters' });
+  }
+}
+
+function checkMoment(field: string, moment: Date | undefined, faults: FieldFault[]): void {
+  if (moment === undefined) return;
+  const ms = moment.getTime();
+  if (!(ms >= 0 && ms <= Date.now() + maxHorizonMs)) {
+    faults.push({ field, message: 'is not a time within the next ten years' });
+  }
+}

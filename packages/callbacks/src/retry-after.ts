@@ -1,0 +1,20 @@
+const seconds = /^\d{1,10}$/;
+
+/**
+ * A Retry-After value as milliseconds from `nowMs`; `undefined` when it is neither seconds nor an
+ * HTTP date. A date is taken relative to the answer's own Date, so that the receiver's clock may be
+ * wrong.
+ */
+export function parseRetryAfter(
+  value: string | undefined,
+  answerDate: string | undefined,
+  nowMs: number,
+): number | undefined {
+  if (value === undefined) return undefined;
+  const text = value.trim();
+  if (seconds.test(text)) return Number(text) * 1_000;
+  const until = Date.parse(text);
+  if (Number.isNaN(until)) return undefined;
+  const sent = answerDate === undefined ? Number.NaN : Date.parse(answerDate);
+  return Math.max(0, until - (Number.isNaN(sent) ? nowMs : sent));
+}

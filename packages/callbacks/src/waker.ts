@@ -1,0 +1,65 @@
+import type { Database } from '@posthaste/postgres';
+import { type Wake, wakeDue } from './lease-store.js';
+
+export interface WakerOptions {
+  /** The database is asked at least this often, in ms: what other processes stored is seen then. */
+  readonly pollMs: number;
+  readonly onWake: (wake: Wake) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+const batch = 1_000;
+/**
+ * After an outage leases are not judged to have run out for this long: results that could not be
+ * written meanwhile come first.
+ */
+const outageGraceMs = 2_000;
+
+/** Makes ready what comes due, and takes back leases that ran out: at its time, not at the next poll. */
+export class Waker {
+  readonly #db: Database;
+  readonly #options: WakerOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #atMs = Number.POSITIVE_INFINITY;
+  #running = false;
+  #closed = false;
+
+  constructor(db: Database, options: WakerOptions) {
+    this.#db = db;
+    this.#options = options;
+  }
+
+  /** Looks again in `ms` at the latest. */
+  within(ms: number): void {
+    if (this.#closed) return;
+    const atMs = performance.now() + ms;
+    if (atMs >= this.#atMs) return;
+    this.#atMs = atMs;
+    clearTimeout(this.#timer);
+    if (!this.#running) this.#timer = setTimeout(() => void this.#run(), Math.max(0, ms));
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    this.#atMs = Number.POSITIVE_INFINITY;
+    let nextMs = this.#options.pollMs;
+    try {
+      const wake = await wakeDue(this.#db, batch);
+      if (wake.woken === batch) nextMs = 0;
+      else nextMs = Math.min(nextMs, Math.ceil(wake.nextDueInMs ?? nextMs));
+      this.#options.onWake(wake);
+    } catch (error) {
+      nextMs = outageGraceMs;
+      this.#options.onError(error);
+    }
+    this.#running = false;
+    const wantedMs = this.#atMs - performance.now();
+    this.#atMs = Number.POSITIVE_INFINITY;
+    this.within(Math.min(nextMs, wantedMs));
+  }
+}
