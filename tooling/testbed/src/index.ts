@@ -1,4 +1,11 @@
+export {
+  type Arrival,
+  type ArrivalLedger,
+  type ArrivalSummary,
+  createArrivalLedger,
+} from './arrival-ledger.js';
 export { freePort } from './free-port.js';
+export type { MisbehaviourRates } from './misbehaviour.js';
 export {
   findEmbeddedBinaries,
   findMachineBinaries,
@@ -27,5 +34,16 @@ export {
   type WeightedStep,
 } from './receiver.js';
 export { seededRandom } from './seeded-random.js';
+export {
+  type ProcessExit,
+  type ProcessOptions,
+  type RunningProcess,
+  startProcess,
+} from './start-process.js';
+export {
+  type ReceiverProcess,
+  type ReceiverProcessOptions,
+  startReceiverProcess,
+} from './start-receiver-process.js';
 export { startTcpServer, type TcpServer } from './tcp-server.js';
 export { createTestDatabase, type TestDatabase } from './test-database.js';
