@@ -16,6 +16,8 @@ export interface ErrorCodeEntry {
   readonly type: ErrorType;
   /** One line for people: what happened, and what to do. */
   readonly meaning: string;
+  /** The HTTP status, where HTTP has one for exactly this. Default: that of the type. */
+  readonly status?: number;
 }
 
 /** The one table from error type to HTTP status. */
@@ -35,7 +37,15 @@ export const httpStatusOf: Readonly<Record<ErrorType, number>> = {
 /** Types after which the same call can succeed later, unchanged. */
 const retryableTypes: ReadonlySet<ErrorType> = new Set(['rate_limited', 'unavailable', 'timeout']);
 
-/** Every code with its type. A released code never changes its meaning; docs/errors.md is generated from here. */
+/** Whether a call that failed with this type of error can succeed later, unchanged. */
+export function isRetryable(type: ErrorType): boolean {
+  return retryableTypes.has(type);
+}
+
+/**
+ * Every code with its type. A released code never changes its meaning. docs/errors.md is
+ * generated from here: run `npm run docs` after a change.
+ */
 export const errorCodes = {
   REQUEST_INVALID: {
     type: 'invalid',
@@ -47,8 +57,24 @@ export const errorCodes = {
   },
   REQUEST_TIMEOUT: {
     type: 'timeout',
+    status: 408,
     meaning:
       'The request did not arrive completely in time. Send it again over a better connection.',
+  },
+  REQUEST_MALFORMED: {
+    type: 'invalid',
+    status: 400,
+    meaning: 'The bytes that arrived are not an HTTP request. Correct the client.',
+  },
+  HEADERS_TOO_LARGE: {
+    type: 'too_large',
+    status: 431,
+    meaning: 'The headers of the request are over the size limit. Send fewer or shorter ones.',
+  },
+  MEDIA_TYPE_UNSUPPORTED: {
+    type: 'invalid',
+    status: 415,
+    meaning: 'The route does not take this Content-Type. Send `application/json`.',
   },
   ROUTE_NOT_FOUND: {
     type: 'not_found',
@@ -58,6 +84,11 @@ export const errorCodes = {
     type: 'forbidden',
     meaning:
       'The Host header is not one this server answers to. Add it to POSTHASTE_ALLOWED_HOSTS.',
+  },
+  ORIGIN_NOT_ALLOWED: {
+    type: 'forbidden',
+    meaning:
+      'The request comes from a web page of another origin. Add the origin to POSTHASTE_CORS_ORIGINS.',
   },
   KEY_MISSING: {
     type: 'unauthorized',
@@ -85,6 +116,11 @@ export const errorCodes = {
     type: 'unavailable',
     meaning:
       'The server is stopping. Try again: another one, or this one after its restart, answers.',
+  },
+  LISTEN_FAILED: {
+    type: 'unavailable',
+    meaning:
+      'The server cannot listen on its address: another process has the port, or the address is not of this machine. The message says which.',
   },
   CONFIG_INVALID: {
     type: 'invalid',
@@ -193,6 +229,9 @@ export const errorCodes = {
 /** A stable, readable name of one failure. */
 export type ErrorCode = keyof typeof errorCodes;
 
+/** The same registry, seen without its literals: an entry of another shape does not compile. */
+const registry: Readonly<Record<ErrorCode, ErrorCodeEntry>> = errorCodes;
+
 export interface PlatformErrorOptions extends ErrorOptions {
   /** Facts for programs, such as the fields that are wrong. Reaches callers: never a secret. */
   readonly details?: unknown;
@@ -202,31 +241,37 @@ export interface PlatformErrorOptions extends ErrorOptions {
 export class PlatformError extends Error {
   readonly code: ErrorCode;
   readonly type: ErrorType;
+  /** Facts for programs; `undefined` when there are none. */
   readonly details: unknown;
 
   constructor(code: ErrorCode, message: string, options: PlatformErrorOptions = {}) {
     super(message, options);
     this.name = 'PlatformError';
     this.code = code;
-    this.type = errorCodes[code].type;
+    this.type = registry[code].type;
     this.details = options.details;
   }
 
   /** Whether the same call can succeed later, unchanged. */
   get retryable(): boolean {
-    return retryableTypes.has(this.type);
+    return isRetryable(this.type);
   }
 
+  /** The status of an HTTP answer that carries this error. */
   get httpStatus(): number {
-    return httpStatusOf[this.type];
+    return registry[this.code].status ?? httpStatusOf[this.type];
   }
 }
 
-/** RFC 9457 problem details, with the code. */
+/** RFC 9457 problem details, with the code. Media type: `application/problem+json`. */
 export interface ProblemDetails {
+  /** `urn:posthaste:error:<code>`: names the kind of problem, is not there to be fetched. */
   readonly type: string;
+  /** The code's meaning, the same for every occurrence. */
   readonly title: string;
+  /** The HTTP status. */
   readonly status: number;
+  /** This occurrence. */
   readonly detail: string;
   readonly code: ErrorCode;
   readonly retryable: boolean;
@@ -238,8 +283,8 @@ export interface ProblemDetails {
 /** The HTTP body of an error. A failure of type `internal` tells nothing of its inside. */
 export function toProblemDetails(error: PlatformError, instance?: string): ProblemDetails {
   return {
-    type: `https://posthaste.dev/errors#${error.code}`,
-    title: errorCodes[error.code].meaning,
+    type: `urn:posthaste:error:${error.code}`,
+    title: registry[error.code].meaning,
     status: error.httpStatus,
     detail: error.type === 'internal' ? 'internal error' : error.message,
     code: error.code,

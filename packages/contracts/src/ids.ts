@@ -1,69 +1,100 @@
 import { PlatformError } from './errors.js';
 
-const uuidPattern = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
+const uuidPattern = /^(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
+const maxMs = 2 ** 48 - 1;
 const maxSequence = 2 ** 18 - 1;
-const randomBytesPerId = 7;
+/** 2 that may start the counter, 7 that end the id. */
+const randomBytesPerId = 9;
 const idsPerDraw = 256;
+const hexOfByte: readonly string[] = Array.from({ length: 256 }, (_, byte) => hex(byte, 2));
 
 /**
  * A source of UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, an 18 bit counter, 56 random bits.
  * Ids of one source strictly increase, also within a millisecond and when the clock steps back.
+ * `now` gives Unix milliseconds.
  */
 export function createIdSource(now: () => number = Date.now): () => string {
   // Random bytes are drawn for many ids at once: one draw costs more than building one id.
-  const random = Buffer.alloc(randomBytesPerId * idsPerDraw);
+  const random = new Uint8Array(randomBytesPerId * idsPerDraw);
   let used = random.length;
-  let lastMs = -1;
+  let lastMs = 0;
   let sequence = 0;
+  let time = timeOf(lastMs);
+
+  /** The hex of the next unused random byte. */
+  const randomHex = (): string => hexOfByte[random[used++] ?? 0] ?? '';
+
+  const tick = (): void => {
+    const ms = Math.floor(now());
+    if (ms > lastMs) {
+      lastMs = ms;
+      // A random start below 2^16 is hard to guess and leaves 196,608 ids for this millisecond.
+      sequence = ((random[used] ?? 0) << 8) | (random[used + 1] ?? 0);
+    } else if (sequence < maxSequence) {
+      sequence += 1;
+      return;
+    } else {
+      lastMs += 1;
+      sequence = 0;
+    }
+    time = timeOf(lastMs);
+  };
+
   return () => {
     if (used === random.length) {
       crypto.getRandomValues(random);
       used = 0;
     }
-    const ms = now();
-    if (ms > lastMs) {
-      lastMs = ms;
-      // A random start in the lower half leaves 131,072 ids for the rest of this millisecond.
-      sequence = random.readUInt16BE(used);
-    } else if (sequence < maxSequence) {
-      sequence += 1;
-    } else {
-      lastMs += 1;
-      sequence = 0;
-    }
-    const tail = random.toString('hex', used, used + randomBytesPerId);
-    used += randomBytesPerId;
-    const time = lastMs.toString(16).padStart(12, '0');
-    const high = (0x7000 | (sequence >> 6)).toString(16);
-    const low = (0x80 | (sequence & 0x3f)).toString(16);
-    return `${time.slice(0, 8)}-${time.slice(8)}-${high}-${low}${tail.slice(0, 2)}-${tail.slice(2)}`;
+    tick();
+    used += 2;
+    const high = hexOfByte[0x70 | (sequence >> 14)];
+    const middle = hexOfByte[(sequence >> 6) & 0xff];
+    const low = hexOfByte[0x80 | (sequence & 0x3f)];
+    return `${time}-${high}${middle}-${low}${randomHex()}-${randomHex()}${randomHex()}${randomHex()}${randomHex()}${randomHex()}${randomHex()}`;
   };
 }
 
 /** A new UUIDv7 with hyphens, lower case, increasing within this process. */
-export const newId: () => string = createIdSource();
+export const newId: () => string = /* @__PURE__ */ createIdSource();
 
-/** The id without hyphens, as the event envelope wants it. */
+/** The id without hyphens, lower case, as the event envelope wants it. */
 export function toCompactId(id: string): string {
   return id.replaceAll('-', '').toLowerCase();
 }
 
-/** Any UUID with or without hyphens, as lower case with hyphens; `undefined` when it is none. */
+/** Any UUID, with or without hyphens, as lower case with hyphens; `undefined` when it is none. */
 export function parseId(text: string): string | undefined {
   if (!uuidPattern.test(text)) return undefined;
-  const hex = toCompactId(text);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const digits = toCompactId(text);
+  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${digits.slice(12, 16)}-${digits.slice(16, 20)}-${digits.slice(20)}`;
 }
 
-/** The lowest UUIDv7 of a moment: the bound between ids made before it and after it. */
+/**
+ * The lowest UUIDv7 of a moment: the bound between ids made before it and ids made at or after it.
+ * @throws PlatformError `ID_INVALID` before 1970 and beyond 48 bits of milliseconds (year 10889)
+ */
 export function idLowerBound(moment: Date): string {
   const ms = moment.getTime();
-  if (!(ms >= 0 && ms < 2 ** 48)) throw new PlatformError('ID_INVALID', `no id for ${moment}`);
-  const time = ms.toString(16).padStart(12, '0');
-  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`;
+  if (!(ms >= 0 && ms <= maxMs)) throw new PlatformError('ID_INVALID', `no id for ${moment}`);
+  return `${timeOf(ms)}-7000-8000-000000000000`;
 }
 
-/** The moment a UUIDv7 was made, by the clock of its maker. */
+/**
+ * The moment a UUIDv7 was made, by the clock of its maker.
+ * @throws PlatformError `ID_INVALID` when it is no UUIDv7
+ */
 export function idTime(id: string): Date {
-  return new Date(Number.parseInt(toCompactId(id).slice(0, 12), 16));
+  const uuid = parseId(id);
+  if (uuid?.[14] !== '7') throw new PlatformError('ID_INVALID', `${id} is not a UUIDv7`);
+  return new Date(Number.parseInt(toCompactId(uuid).slice(0, 12), 16));
+}
+
+/** The first 48 bits of an id, with their hyphen. */
+function timeOf(ms: number): string {
+  const digits = hex(ms, 12);
+  return `${digits.slice(0, 8)}-${digits.slice(8)}`;
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, '0');
 }

@@ -1,12 +1,36 @@
+export { type CloudEvent, fromCloudEvent, toCloudEvent } from './cloudevents.js';
+export { msToNs, nsToMs, parseDuration } from './durations.js';
+export {
+  createEnvelope,
+  type EnvelopeFieldKind,
+  type EnvelopeInput,
+  type EnvelopeKey,
+  type EventEnvelope,
+  envelopeFields,
+  envelopeKeys,
+  type Int64,
+  type JsonObject,
+  type JsonValue,
+} from './envelope.js';
 export {
   type ErrorCode,
   type ErrorCodeEntry,
   type ErrorType,
   errorCodes,
   httpStatusOf,
+  isRetryable,
   PlatformError,
   type PlatformErrorOptions,
   type ProblemDetails,
   toProblemDetails,
 } from './errors.js';
+export {
+  isInt64,
+  parseExactJson,
+  parseInt64,
+  type RawJson,
+  stringifyExactJson,
+  toJsonInteger,
+} from './exact-json.js';
 export { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } from './ids.js';
+export { parseEnvelope } from './parse-envelope.js';
