@@ -35,6 +35,13 @@ export {
 } from './receiver.js';
 export { seededRandom } from './seeded-random.js';
 export {
+  type ReceivedMail,
+  type SmtpBehaviour,
+  type SmtpSink,
+  type SmtpSinkOptions,
+  startSmtpSink,
+} from './smtp-sink.js';
+export {
   type ProcessExit,
   type ProcessOptions,
   type RunningProcess,

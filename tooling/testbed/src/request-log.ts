@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { Condition } from './condition.js';
 
 /** What is remembered; the oldest is dropped beyond it. */
 const maxRequests = 20_000;
@@ -28,8 +29,7 @@ export class RequestLog {
   #requests: ReceivedRequest[] = [];
   #bytes = 0;
   #count = 0;
-  /** Each looks again whether what it waits for is there. */
-  readonly #waiters = new Set<() => void>();
+  readonly #condition = new Condition();
 
   /** The last ones, oldest first. */
   get requests(): readonly ReceivedRequest[] {
@@ -50,7 +50,7 @@ export class RequestLog {
     while (this.#bytes > maxBytes && this.#requests.length > 1) {
       this.#forget(Math.ceil(this.#requests.length / 10));
     }
-    for (const lookAgain of this.#waiters) lookAgain();
+    this.#condition.changed();
   }
 
   clear(): void {
@@ -60,30 +60,10 @@ export class RequestLog {
 
   /** @throws Error after `timeoutMs`, with what has come by then; and what `isSatisfied` throws */
   async waitUntil(isSatisfied: () => boolean, timeoutMs: number): Promise<void> {
-    if (isSatisfied()) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const lookAgain = (): void => {
-      try {
-        if (isSatisfied()) resolve();
-      } catch (error) {
-        reject(error);
-      }
-    };
-    this.#waiters.add(lookAgain);
-    const timer = setTimeout(() => reject(this.#timeout(timeoutMs)), timeoutMs);
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
-      this.#waiters.delete(lookAgain);
-    }
-  }
-
-  #timeout(timeoutMs: number): Error {
-    const last = this.#requests.slice(-5).map(({ method, path }) => `${method} ${path}`);
-    return new Error(
-      `waited ${timeoutMs} ms in vain; ${this.#count} requests came, last: ${last.join(', ')}`,
-    );
+    await this.#condition.waitUntil(isSatisfied, timeoutMs, () => {
+      const last = this.#requests.slice(-5).map(({ method, path }) => `${method} ${path}`);
+      return `${this.#count} requests came, last: ${last.join(', ')}`;
+    });
   }
 
   #forget(count: number): void {
