@@ -176,6 +176,10 @@ export const errorCodes = {
     type: 'internal',
     meaning: 'The database was migrated by another or newer release. Run the release that fits it.',
   },
+  MIGRATION_PENDING: {
+    type: 'unavailable',
+    meaning: 'The database lacks migrations of this release. Run `posthaste migrate`.',
+  },
   ADDRESS_BLOCKED: {
     type: 'forbidden',
     meaning:
@@ -198,6 +202,10 @@ export const errorCodes = {
     meaning: 'The Idempotency-Key was used for another body. Use a new key for a new request.',
   },
   POLICY_NOT_FOUND: { type: 'not_found', meaning: 'There is no retry policy with this name.' },
+  POLICY_IN_USE: {
+    type: 'conflict',
+    meaning: 'Endpoints use this retry policy. Give them another one first.',
+  },
   SECRET_NOT_FOUND: { type: 'not_found', meaning: 'There is no signing secret with this name.' },
   SECRET_INVALID: {
     type: 'invalid',
@@ -208,12 +216,21 @@ export const errorCodes = {
     type: 'conflict',
     meaning: 'A secret with this name exists. Rotate it, or choose another name.',
   },
+  SECRET_UNREADABLE: {
+    type: 'internal',
+    meaning:
+      'A stored secret cannot be opened with the configured master keys. Add the key it was sealed with.',
+  },
   QUEUE_NOT_FOUND: { type: 'not_found', meaning: 'There is no such queue.' },
   QUEUE_STATE: {
     type: 'conflict',
     meaning: 'The queue is not in a state that allows this.',
   },
   ENDPOINT_NOT_FOUND: { type: 'not_found', meaning: 'There is no endpoint with this id.' },
+  ENDPOINT_EXISTS: {
+    type: 'conflict',
+    meaning: 'The application has an endpoint with this name. Choose another name.',
+  },
   ENDPOINT_STATE: {
     type: 'conflict',
     meaning: 'The endpoint is not in a state that allows this.',

@@ -1,0 +1,38 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What the checks need of a package.json. */
+export interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly private?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+/** A package of this repository. */
+export interface WorkspacePackage {
+  /** From the root, with forward slashes: `packages/contracts`. */
+  readonly folder: string;
+  readonly manifest: Manifest;
+}
+
+/** The root of the repository; sources and their build are equally deep. */
+export const root: string = join(import.meta.dirname, '..', '..', '..');
+
+const groups = ['apps', 'packages', 'tooling'] as const;
+
+/** Every package of the repository, in the order of their folders. */
+export function listWorkspacePackages(): WorkspacePackage[] {
+  return groups
+    .flatMap((group) => readdirSync(join(root, group)).map((name) => `${group}/${name}`))
+    .sort()
+    .filter((folder) => existsSync(join(root, folder, 'package.json')))
+    .map((folder) => ({ folder, manifest: readManifest(folder) }));
+}
+
+function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Manifest;
+}
