@@ -82,9 +82,7 @@ function installFingerprint() {
 
 /** The pnpm that `packageManager` names, fetched once through npm. */
 async function ensurePnpm() {
-  const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const folder = join(cache, packageManager.replace('@', '-'));
-  const bin = join(folder, 'node_modules', '.bin', isWindows() ? 'pnpm.cmd' : 'pnpm');
+  const { packageManager, folder, bin } = pinnedPnpm();
   if (existsSync(bin)) return bin;
   say(`Fetching ${packageManager}…`);
   rmSync(folder, { recursive: true, force: true });
@@ -98,6 +96,14 @@ async function ensurePnpm() {
     },
   );
   return bin;
+}
+
+/** Where the pinned pnpm is, once it is fetched. */
+function pinnedPnpm() {
+  const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const folder = join(cache, packageManager.replace('@', '-'));
+  const bin = join(folder, 'node_modules', '.bin', isWindows() ? 'pnpm.cmd' : 'pnpm');
+  return { packageManager, folder, bin };
 }
 
 async function build() {
@@ -115,6 +121,7 @@ async function check() {
 }
 
 async function test(args) {
+  await ensurePnpm(); // Tests pack the packages with it.
   await run(bin('vitest'), ['run', ...args]);
 }
 
@@ -160,6 +167,7 @@ function run(program, args, { failed = '', quietUnlessFailed = false } = {}) {
     env: {
       ...process.env,
       PATH: path.join(delimiter),
+      POSTHASTE_PNPM: pinnedPnpm().bin,
       TURBO_TELEMETRY_DISABLED: '1',
       DO_NOT_TRACK: '1',
     },

@@ -1,0 +1,120 @@
+import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkPackage, createPackageFromTarballData, type Problem } from '@arethetypeswrong/core';
+import { publint } from 'publint';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  installPacked,
+  outputOf,
+  type PackedPackage,
+  packPackage,
+  run,
+} from './packed-packages.js';
+import { listWorkspacePackages, root } from './workspace.js';
+
+const published = listWorkspacePackages().filter(({ manifest }) => !manifest.private);
+const necessaryFiles = ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts'];
+const publishedFile =
+  /^(?:package\.json|README\.md|LICENSE|dist\/(?!.*\.test\.).+\.(?:js|d\.ts)(?:\.map)?)$/;
+const installTimeoutMs = 180_000;
+const packed = new Map<string, PackedPackage>();
+let scratch = '';
+let project = '';
+
+beforeAll(async () => {
+  // The real path, because macOS links its temporary folder and compilers print what is behind it.
+  scratch = await realpath(await mkdtemp(join(tmpdir(), 'posthaste-packed-')));
+  project = await mkdtemp(join(scratch, 'project-'));
+  for (const member of published) {
+    packed.set(member.manifest.name, await packPackage(member, scratch));
+  }
+  await installPacked([...packed.values()], project, { '@types/node': await nodeTypesVersion() });
+}, installTimeoutMs);
+
+afterAll(async () => {
+  if (scratch) await rm(scratch, { recursive: true, force: true });
+});
+
+async function nodeTypesVersion(): Promise<string> {
+  const path = join(root, 'tooling/checks/node_modules/@types/node/package.json');
+  return (JSON.parse(await readFile(path, 'utf8')) as { version: string }).version;
+}
+
+async function readTarball(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await readFile(packed.get(name)?.tarball ?? ''));
+}
+
+/**
+ * The packages are modules only: `require` loads them on every Node they support, so a CommonJS
+ * consumer that resolves to a module is as meant; Node 10 knows no `exports` and is not supported.
+ */
+function isExpected(problem: Problem): boolean {
+  if (problem.kind === 'CJSResolvesToESM') return true;
+  return 'resolutionKind' in problem && problem.resolutionKind === 'node10';
+}
+
+/** The sorted names that a package exports, as a program in the project sees them. */
+async function exportedNames(program: string): Promise<string[]> {
+  const stdout = await run(process.execPath, ['--input-type=module', '--eval', program], project);
+  return JSON.parse(stdout) as string[];
+}
+
+describe.each(published.map(({ manifest }) => manifest.name))('%s, packed', (name) => {
+  it('holds what it needs and nothing else', async () => {
+    const files = createPackageFromTarballData(await readTarball(name)).listFiles();
+    const prefix = `/node_modules/${name}/`;
+    const inside = files.map((file) => file.slice(prefix.length));
+    expect(inside).toEqual(expect.arrayContaining(necessaryFiles));
+    expect(inside.filter((file) => !publishedFile.test(file))).toEqual([]);
+  });
+
+  it('passes publint', async () => {
+    const { buffer: tarball } = await readTarball(name);
+    const { messages } = await publint({ pack: { tarball }, level: 'warning' });
+    expect(messages).toEqual([]);
+  });
+
+  it('has types that are right for every consumer', async () => {
+    const result = await checkPackage(createPackageFromTarballData(await readTarball(name)));
+    expect(result.types).toBeTruthy();
+    const problems = 'problems' in result ? result.problems : [];
+    expect(problems.filter((problem) => !isExpected(problem))).toEqual([]);
+  });
+
+  it('is imported and required in a project of its own, with the same exports', async () => {
+    const print = 'console.log(JSON.stringify(Object.keys(entry).sort()))';
+    const imported = await exportedNames(`import * as entry from '${name}'; ${print}`);
+    const required = await exportedNames(
+      `import { createRequire } from 'node:module';
+       const entry = createRequire(process.cwd() + '/index.js')('${name}'); ${print}`,
+    );
+    expect(imported).not.toEqual([]);
+    expect(required.filter((key) => key !== '__esModule')).toEqual(imported);
+  });
+});
+
+/** The compiler's complaints about `file` in the project, but for those about third parties. */
+async function compile(file: string): Promise<string[]> {
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const options = ['--strict', '--noEmit', '--target', 'es2024', '--module', 'nodenext'];
+  const args = [compiler, ...options, '--types', 'node', '--pretty', 'false', file];
+  const output = await run(process.execPath, args, project).catch(outputOf);
+  return output.split('\n').filter((line) => line !== '' && !isThirdParty(line));
+}
+
+/** Declarations of third parties have faults of their own, which their users skip. */
+function isThirdParty(line: string): boolean {
+  // An indented line goes on with the complaint above it.
+  return (
+    /^\s/.test(line) || /^node_modules\/(?!.*node_modules\/@posthaste\/)(?!@posthaste\/)/.test(line)
+  );
+}
+
+it('gives types that compile in a project of its own', async () => {
+  const lines = published.map(
+    ({ manifest }, index) => `export * as entry${index} from '${manifest.name}';\n`,
+  );
+  await writeFile(join(project, 'consumer.ts'), lines.join(''));
+  expect(await compile('consumer.ts')).toEqual([]);
+}, 60_000);
