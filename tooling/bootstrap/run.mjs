@@ -39,6 +39,7 @@ const [command, ...args] = process.argv.slice(2);
 try {
   const steps = commands[command];
   if (!steps) throw new StepFailed(`usage: run.mjs ${Object.keys(commands).join('|')}`, 64);
+  await ensurePnpm();
   await install();
   for (const step of steps) await step(args);
 } catch (error) {
@@ -55,10 +56,9 @@ async function install() {
   const wanted = installFingerprint();
   const stamp = join(root, 'node_modules', '.posthaste-install');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  const pnpm = await ensurePnpm();
   say('Installing dependencies…');
   const frozen = process.env.CI ? ['--frozen-lockfile'] : [];
-  await run(pnpm, ['install', ...frozen], {
+  await run('pnpm', ['install', ...frozen], {
     failed: 'Installing the dependencies failed (see above). Is the package registry reachable?',
   });
   writeFileSync(stamp, wanted);
@@ -83,7 +83,7 @@ function installFingerprint() {
 /** The pnpm that `packageManager` names, fetched once through npm. */
 async function ensurePnpm() {
   const { packageManager, folder, bin } = pinnedPnpm();
-  if (existsSync(bin)) return bin;
+  if (existsSync(bin)) return;
   say(`Fetching ${packageManager}…`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -95,7 +95,6 @@ async function ensurePnpm() {
       failed: `Could not fetch ${packageManager}. The first start needs the package registry: check the network and npm's settings, then try again.`,
     },
   );
-  return bin;
 }
 
 /** Where the pinned pnpm is, once it is fetched. */
@@ -121,7 +120,6 @@ async function check() {
 }
 
 async function test(args) {
-  await ensurePnpm(); // Tests pack the packages with it.
   await run(bin('vitest'), ['run', ...args]);
 }
 
@@ -158,6 +156,7 @@ function run(program, args, { failed = '', quietUnlessFailed = false } = {}) {
   const path = [
     ...(node ? [join(node, '..')] : []),
     join(root, 'node_modules', '.bin'),
+    join(pinnedPnpm().bin, '..'), // Turbo and the tests that pack packages look for it here.
     process.env.PATH,
   ];
   const child = spawn(program, args, {
@@ -167,7 +166,6 @@ function run(program, args, { failed = '', quietUnlessFailed = false } = {}) {
     env: {
       ...process.env,
       PATH: path.join(delimiter),
-      POSTHASTE_PNPM: pinnedPnpm().bin,
       TURBO_TELEMETRY_DISABLED: '1',
       DO_NOT_TRACK: '1',
     },

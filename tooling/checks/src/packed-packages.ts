@@ -44,9 +44,9 @@ export function outputOf(error: unknown): string {
   throw error;
 }
 
-/** The pinned pnpm: named by the bootstrap, else the one on the PATH. */
+/** The pinned pnpm, which the bootstrap puts on the PATH. */
 function pnpm(args: readonly string[], cwd: string): Promise<string> {
-  return run(process.env.POSTHASTE_PNPM ?? 'pnpm', args, cwd);
+  return run('pnpm', args, cwd);
 }
 
 /** Packs one package into `folder`, which holds nothing else of it. */
