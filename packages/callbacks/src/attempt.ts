@@ -51,7 +51,8 @@ export async function buildRequest(
   settings: AttemptSettings,
 ): Promise<HttpRequest> {
   const { request, callbackId } = delivery;
-  const body = methodsWithBody.has(request.method) ? (request.body ?? null) : null;
+  const method = request.method || 'GET';
+  const body = methodsWithBody.has(method) ? (request.body ?? null) : null;
   const timestampSeconds = Math.floor(nowMs / 1_000);
   const headers: [string, string][] = [];
   const given = { ...endpointHeaders, ...request.headers };
@@ -67,7 +68,7 @@ export async function buildRequest(
     const signature = await signer.sign(delivery, timestampSeconds, body ?? emptyBody);
     if (signature !== undefined) headers.push(['webhook-signature', signature]);
   }
-  const { url, method, timeoutMs } = request;
+  const { url, timeoutMs } = request;
   return { url, method, headers, body, timeoutMs, maxResponseBytes: settings.maxResponseBytes };
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '@posthaste/postgres';
-import { type Claim, claimDeliveries } from './lease-store.js';
+import { type Claim, claimDeliveries } from './claim-store.js';
 import type { Slots } from './slots.js';
 
 export interface ClaimerOptions {

@@ -14,7 +14,8 @@ export class DatabaseClock {
   set(databaseMs: number, askedAtMs: number): void {
     const offset = databaseMs - (askedAtMs + this.#steady()) / 2;
     // Small differences are the round trip's; following them would make the clock step back.
-    if (this.#offsetMs === undefined || Math.abs(offset - this.#offsetMs) > 50) this.#offsetMs = offset;
+    if (this.#offsetMs === undefined || Math.abs(offset - this.#offsetMs) > 50)
+      this.#offsetMs = offset;
   }
 
   /** Milliseconds since 1970. Before the first reading, this machine's own. */

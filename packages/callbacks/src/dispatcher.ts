@@ -1,11 +1,12 @@
 import type { Database, Listener } from '@posthaste/postgres';
 import { type AttemptSettings, buildRequest, type HttpClient, type Signer } from './attempt.js';
+import type { Claim } from './claim-store.js';
 import { Claimer } from './claimer.js';
 import { DatabaseClock } from './database-clock.js';
 import type { Attempt, Delivery, DeliveryResult, Verdict } from './delivery.js';
 import { judge } from './judgement.js';
-import type { Claim, Recorded } from './lease-store.js';
 import { type Accompany, Recorder } from './recorder.js';
+import type { Recorded } from './result-store.js';
 import { type EndpointLimits, type SlotLimits, Slots } from './slots.js';
 import { Waker } from './waker.js';
 
@@ -92,7 +93,8 @@ export class Dispatcher {
     });
     this.#waker = new Waker(db, {
       pollMs: options.pollMs,
-      onWake: ({ lost }) => {
+      onWake: ({ lost, nowMs }, askedAtMs) => {
+        this.#clock.set(nowMs, askedAtMs);
         if (lost > 0) observer.tookOver(lost);
         this.#claimer.wake();
       },
@@ -109,7 +111,7 @@ export class Dispatcher {
       },
       {
         recorded: (recorded, askedAtMs) => this.#onRecorded(recorded, askedAtMs),
-        lost: (results) => this.#onLost(results),
+        lost: (count, careful) => this.#onLost(count, careful),
         failed: (error) => observer.error(error, 'recording results'),
       },
     );
@@ -156,7 +158,6 @@ export class Dispatcher {
   }
 
   async #onClaim(claim: Claim, askedAtMs: number): Promise<void> {
-    this.#clock.set(claim.nowMs, askedAtMs);
     if (claim.deliveries.length === 0) return;
     this.#deps.observer.claimed(claim.deliveries.length, performance.now() - askedAtMs);
     await this.#admit(claim.deliveries, askedAtMs);
@@ -220,7 +221,13 @@ export class Dispatcher {
     const { http, signer, observer } = this.#deps;
     const { leaseMs, leaseMarginMs, maxChain } = this.#options;
     const startedAtMs = this.#clock.now();
-    const request = await buildRequest(delivery, endpoint?.headers, startedAtMs, signer, this.#options);
+    const request = await buildRequest(
+      delivery,
+      endpoint?.headers,
+      startedAtMs,
+      signer,
+      this.#options,
+    );
     // A process that was stopped for a while wakes up here with a lease that another may hold.
     const leftMs = leasedAtMs + leaseMs - performance.now();
     if (leftMs < request.timeoutMs + leaseMarginMs) {
@@ -259,8 +266,8 @@ export class Dispatcher {
     });
   }
 
-  #onLost(results: readonly DeliveryResult[]): void {
-    this.#deps.observer.lost(results.length);
+  #onLost(count: number, results: readonly DeliveryResult[]): void {
+    this.#deps.observer.lost(count);
     for (const { delivery, chain } of results) if (chain) this.#give(delivery);
   }
 }

@@ -4,8 +4,8 @@ const maxHeaders = 64;
 const maxHeaderBytes = 16 * 1024;
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** RFC 9110 field values: visible ASCII, spaces and tabs inside, and bytes over 0x7f as Latin-1. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the tab is allowed, the others are not
-const fieldValue = /^(?:[\u0021-\u007e\u0080-\u00ff](?:[\t\u0020-\u007e\u0080-\u00ff]*[\u0021-\u007e\u0080-\u00ff])?)?$/;
+const fieldValue =
+  /^(?:[\u0021-\u007e\u0080-\u00ff](?:[\t\u0020-\u007e\u0080-\u00ff]*[\u0021-\u007e\u0080-\u00ff])?)?$/;
 
 /** Set by the sender itself: a caller's would break the request's framing or forge its signature. */
 const refused: ReadonlySet<string> = new Set([
@@ -43,7 +43,8 @@ export function headerFault(headers: Readonly<Record<string, string>>): FieldFau
     if (!token.test(name)) faults.push({ field, message: 'is not a header name' });
     else if (refused.has(lower)) faults.push({ field, message: 'is set by the sender itself' });
     else if (seen.has(lower)) faults.push({ field, message: 'is given twice' });
-    else if (!fieldValue.test(value)) faults.push({ field, message: 'has characters that no header may have' });
+    else if (!fieldValue.test(value))
+      faults.push({ field, message: 'has characters that no header may have' });
     seen.add(lower);
   }
   if (bytes > maxHeaderBytes) {

@@ -96,7 +96,9 @@ export async function storeCallbacks(
     column((r) => r.application),
     column((r) => r.queue ?? null),
     column((r) => r.endpointId ?? null),
-    column((r) => toLaneKey({ origin: r.origin, application: r.application, endpointId: r.endpointId })),
+    column((r) =>
+      toLaneKey({ origin: r.origin, application: r.application, endpointId: r.endpointId }),
+    ),
     column((r) => r.url),
     column((r) => r.method),
     column((r) => (r.headers === undefined ? null : JSON.stringify(r.headers))),

@@ -94,7 +94,8 @@ export class Intake {
     let count = 0;
     for (const { item } of this.#waiting) {
       bytes += item.request.body?.length ?? 0;
-      if (count === this.#options.maxBatch || (count > 0 && bytes > this.#options.maxBatchBytes)) break;
+      if (count === this.#options.maxBatch || (count > 0 && bytes > this.#options.maxBatchBytes))
+        break;
       count += 1;
     }
     return this.#waiting.splice(0, count);
@@ -105,7 +106,9 @@ export class Intake {
       const items = batch.map(({ item }) => item);
       const stored = await storeCallbacks(this.#db, items, this.#notifyNow());
       if (stored.repeated.size > 0) await this.#settleWithRepeats(batch, stored);
-      else for (const { item, resolve } of batch) resolve({ id: item.id, createdAt: stored.createdAt });
+      else
+        for (const { item, resolve } of batch)
+          resolve({ id: item.id, createdAt: stored.createdAt });
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
@@ -123,7 +126,13 @@ export class Intake {
     for (const { item, resolve, reject } of repeats) {
       const first = firstUses.get(item.id);
       if (first?.sameBody) resolve({ id: first.callbackId, createdAt: undefined });
-      else reject(new PlatformError('IDEMPOTENCY_KEY_REUSED', 'the Idempotency-Key was used for another body'));
+      else
+        reject(
+          new PlatformError(
+            'IDEMPOTENCY_KEY_REUSED',
+            'the Idempotency-Key was used for another body',
+          ),
+        );
     }
   }
 

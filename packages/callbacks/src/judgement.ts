@@ -94,7 +94,12 @@ function toAttempt(outcome: HttpOutcome, startedAtMs: number): Attempt {
   const { durationNs, resent } = outcome;
   if (outcome.kind === 'failure') {
     const { reason, detail } = outcome;
-    const empty = { responseHeaders: undefined, responseBody: undefined, truncated: false, cut: false };
+    const empty = {
+      responseHeaders: undefined,
+      responseBody: undefined,
+      truncated: false,
+      cut: false,
+    };
     return { startedAtMs, durationNs, statusCode: 0, reason, detail, resent, ...empty };
   }
   const { statusCode, headers, body, truncated, cut } = outcome;

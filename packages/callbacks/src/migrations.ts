@@ -46,7 +46,6 @@ create table callbacks.request_default partition of callbacks.request default;
 create table callbacks.history (
   callback_id uuid not null,
   step integer not null,
-  lease_token uuid,
   machine text,
   leased_at timestamptz,
   leased_until timestamptz,
@@ -91,7 +90,9 @@ create table callbacks.head (
 create unique index head_queue on callbacks.head (application, queue) where queue is not null;
 create index head_ready on callbacks.head (lane, retry, due_at) where ready;
 create index head_due on callbacks.head (due_at) where not ready and hold is null;
-create index head_endpoint on callbacks.head (endpoint_id) where endpoint_id is not null;
+create index head_endpoint_held on callbacks.head (endpoint_id) where hold = 'endpoint';
+create index head_held on callbacks.head (hold, application, queue)
+  where hold is not null and queue is not null;
 
 create table callbacks.waiting (
   application text not null,
@@ -115,6 +116,7 @@ create table callbacks.queue (
   updated_at timestamptz not null default now(),
   primary key (application, queue)
 );
+create index queue_paused on callbacks.queue (application, queue) where paused;
 
 create table callbacks.idempotency (
   application text not null,
@@ -136,6 +138,8 @@ create table callbacks.secret (
   application text not null,
   name text not null,
   version integer not null,
+  kind text not null check (kind in ('hmac', 'ed25519')),
+  public_key text,
   sealed bytea not null,
   created_at timestamptz not null default now(),
   expires_at timestamptz,
@@ -147,8 +151,9 @@ create table callbacks.endpoint (
   application text not null,
   name text not null,
   url text not null,
-  headers json not null default '{}',
-  policy json not null,
+  headers json not null,
+  policy json,
+  policy_name text references callbacks.policy,
   timeout_ms integer not null,
   rate_limit_per_second double precision,
   max_concurrency integer,
@@ -158,8 +163,10 @@ create table callbacks.endpoint (
   state_reason text,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  unique (application, name)
+  unique (application, name),
+  check (num_nonnulls(policy, policy_name) = 1)
 );
+create index endpoint_policy_name on callbacks.endpoint (policy_name) where policy_name is not null;
 
 create table callbacks.subscription (
   id uuid primary key,
@@ -171,6 +178,26 @@ create table callbacks.subscription (
 );
 create index subscription_endpoint on callbacks.subscription (endpoint_id);
 
+-- Counts the changes of what events are matched with, so that a copy of it in memory can be known
+-- to be the present one (subscription-list.ts). A trigger, so that no writer can forget.
+create table callbacks.subscription_generation (
+  generation bigint not null
+);
+insert into callbacks.subscription_generation values (0);
+create function callbacks.next_subscription_generation() returns trigger language plpgsql as $$
+begin
+  update callbacks.subscription_generation set generation = generation + 1;
+  return null;
+end $$;
+create trigger next_generation after insert or update or delete on callbacks.subscription
+  for each statement execute function callbacks.next_subscription_generation();
+create trigger next_generation
+  after update of application, url, policy, policy_name, timeout_ms, order_key, notification_email
+  on callbacks.endpoint
+  for each statement execute function callbacks.next_subscription_generation();
+create trigger next_generation after update on callbacks.policy
+  for each statement execute function callbacks.next_subscription_generation();
+
 create table callbacks.replay (
   id uuid primary key,
   filter json not null,
@@ -179,9 +206,11 @@ create table callbacks.replay (
   position uuid,
   scanned bigint not null default 0,
   replayed bigint not null default 0,
+  due_at timestamptz not null default now(),
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
+create index replay_running on callbacks.replay (due_at) where state = 'running';
 
 create table callbacks.mail (
   id uuid primary key,

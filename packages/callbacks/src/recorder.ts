@@ -1,13 +1,13 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable } from '@posthaste/postgres';
 import type { DeliveryResult } from './delivery.js';
-import { lockHeads, type Recorded, recordResults } from './lease-store.js';
+import { finishResults, lockHeads, type Recorded, recordResults } from './result-store.js';
 
 /** What the recorder tells, once results are committed or known to be lost. */
 export interface RecorderListener {
   recorded(recorded: readonly Recorded[], askedAtMs: number): void;
-  /** Their leases had been lost: another worker has taken over, and nothing was written. */
-  lost(results: readonly DeliveryResult[]): void;
+  /** Leases had been lost: another worker has taken over, and nothing was written. */
+  lost(count: number, careful: readonly DeliveryResult[]): void;
   failed(error: unknown, results: readonly DeliveryResult[], willRetry: boolean): void;
 }
 
@@ -37,7 +37,7 @@ export class Recorder {
   readonly #db: Database;
   readonly #options: RecorderOptions;
   readonly #listener: RecorderListener;
-  /** Those that need no transaction of several statements, and those that do. */
+  /** Those that end a callback without a queue, and those that need more care. */
   #plain: DeliveryResult[] = [];
   #careful: DeliveryResult[] = [];
   #running = 0;
@@ -52,7 +52,10 @@ export class Recorder {
   }
 
   add(result: DeliveryResult): void {
-    const careful = result.delivery.ordered || this.#options.needsCompany(result);
+    const careful =
+      result.delivery.ordered ||
+      result.verdict.kind !== 'ended' ||
+      this.#options.needsCompany(result);
     const queue = careful ? this.#careful : this.#plain;
     queue.push(result);
     if (queue.length >= this.#options.maxBatch) this.#pump(true);
@@ -88,7 +91,9 @@ export class Recorder {
     for (const queue of [this.#plain, this.#careful]) {
       while (this.#running < concurrency && queue.length >= (onlyFull ? maxBatch : 1)) {
         this.#running += 1;
-        void this.#write(queue.splice(0, maxBatch), queue === this.#careful).then(() => this.#wrote());
+        void this.#write(queue.splice(0, maxBatch), queue === this.#careful).then(() =>
+          this.#wrote(),
+        );
       }
     }
   }
@@ -104,8 +109,8 @@ export class Recorder {
     for (let tries = 0; ; tries++) {
       const askedAtMs = performance.now();
       try {
-        const recorded = await this.#writeOnce(results, careful);
-        this.#settle(results, recorded, askedAtMs);
+        if (careful) this.#settle(results, await this.#record(results), askedAtMs);
+        else this.#countLost(results.length - (await finishResults(this.#db, results)));
         return;
       } catch (error) {
         const retryable = error instanceof PlatformError && error.retryable && !this.#abandoned;
@@ -119,27 +124,39 @@ export class Recorder {
 
   /** One row that the database refuses must not take the others with it. */
   async #isolate(results: DeliveryResult[], careful: boolean): Promise<void> {
-    if (results.length === 1 || this.#abandoned) return this.#listener.lost(results);
+    if (results.length === 1 || this.#abandoned) {
+      return this.#listener.lost(results.length, careful ? results : []);
+    }
     const middle = results.length >> 1;
     await this.#write(results.slice(0, middle), careful);
     await this.#write(results.slice(middle), careful);
   }
 
-  #writeOnce(results: DeliveryResult[], careful: boolean): Promise<Recorded[]> {
-    const { leaseMs, accompany } = this.#options;
-    if (!careful) return recordResults(this.#db, results, leaseMs);
+  #record(results: DeliveryResult[]): Promise<Recorded[]> {
     return this.#db.transaction(async (tx) => {
-      await lockHeads(tx, results);
-      const recorded = await recordResults(tx, results, leaseMs);
-      await accompany(tx, recorded);
+      // Sent together: the second runs after the first, and sees what was committed before it.
+      const [, recorded] = await Promise.all([
+        lockHeads(tx, results),
+        recordResults(tx, results, this.#options.leaseMs),
+      ]);
+      await this.#options.accompany(tx, recorded);
       return recorded;
     });
   }
 
-  #settle(results: readonly DeliveryResult[], recorded: readonly Recorded[], askedAtMs: number): void {
+  #countLost(count: number): void {
+    if (count > 0) this.#listener.lost(count, []);
+  }
+
+  #settle(
+    results: readonly DeliveryResult[],
+    recorded: readonly Recorded[],
+    askedAtMs: number,
+  ): void {
     if (recorded.length < results.length) {
       const counted = new Set(recorded.map(({ result }) => result));
-      this.#listener.lost(results.filter((result) => !counted.has(result)));
+      const lost = results.filter((result) => !counted.has(result));
+      this.#listener.lost(lost.length, lost);
     }
     this.#listener.recorded(recorded, askedAtMs);
   }

@@ -12,7 +12,8 @@ export interface CallbackRequest {
   readonly url: string;
   /** Scheme, host and port of the URL, as `URL.origin` gives it. */
   readonly origin: string;
-  readonly method: CallbackMethod;
+  /** Empty for a client of the compatible API that gave none: sent as GET. */
+  readonly method: CallbackMethod | '';
   readonly headers: Readonly<Record<string, string>> | undefined;
   /** Absent and empty differ; sent with POST, PUT and PATCH only. */
   readonly body: Buffer | undefined;
@@ -87,12 +88,8 @@ export function toCallbackRequest(input: CallbackInput, rules: RequestRules): Ca
   if (input.headers) faults.push(...headerFault(input.headers));
   if (input.policy) faults.push(...policyFaults(input.policy));
   const timeoutMs = input.timeoutMs ?? rules.defaultTimeoutMs;
-  if (!(Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= rules.maxTimeoutMs)) {
-    faults.push({ field: 'timeoutMs', message: `must be 1 to ${rules.maxTimeoutMs}` });
-  }
-  if (input.notificationEmail && !emailPattern.test(input.notificationEmail)) {
-    faults.push({ field: 'notificationEmail', message: 'is not a mail address' });
-  }
+  checkTimeout(timeoutMs, rules, faults);
+  checkEmail(input.notificationEmail, faults);
   checkMoment('expiresAt', input.expiresAt, faults);
   checkMoment('deliverAfter', input.deliverAfter, faults);
   if (faults.length > 0 || !url) throw callbackInvalid(faults);
@@ -114,10 +111,18 @@ export function toCallbackRequest(input: CallbackInput, rules: RequestRules): Ca
   };
 }
 
-/** The error of a request with these faults. */
+/** The error of a callback request with these faults. */
 export function callbackInvalid(faults: readonly FieldFault[]): PlatformError {
-  const first = faults.map(({ field, message }) => `${field} ${message}`).join('; ');
-  return new PlatformError('CALLBACK_INVALID', first, { details: faults });
+  return new PlatformError('CALLBACK_INVALID', describe(faults), { details: faults });
+}
+
+/** The error of any other request with these faults. */
+export function requestInvalid(faults: readonly FieldFault[]): PlatformError {
+  return new PlatformError('REQUEST_INVALID', describe(faults), { details: faults });
+}
+
+function describe(faults: readonly FieldFault[]): string {
+  return faults.map(({ field, message }) => `${field} ${message}`).join('; ');
 }
 
 /** What is out of range in a policy. */
@@ -147,7 +152,8 @@ export function policyFaults(policy: RetryPolicy): FieldFault[] {
   return faults;
 }
 
-function parseUrl(text: string, rules: RequestRules, faults: FieldFault[]): URL | undefined {
+/** The URL of a request; `undefined` when it may not be called, with the reason added to `faults`. */
+export function parseUrl(text: string, rules: RequestRules, faults: FieldFault[]): URL | undefined {
   const fault = (message: string): undefined => {
     faults.push({ field: 'url', message });
     return undefined;
@@ -157,25 +163,40 @@ function parseUrl(text: string, rules: RequestRules, faults: FieldFault[]): URL 
   if (controlCharacters.test(text)) return fault('has control characters');
   const url = URL.parse(text);
   if (!url) return fault('is not an absolute URL');
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return fault('is neither http nor https');
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    return fault('is neither http nor https');
   const denied = rules.urlFault(url);
   return denied === undefined ? url : fault(denied);
 }
 
-function parseMethod(text: string, faults: FieldFault[]): CallbackMethod {
+function parseMethod(text: string, faults: FieldFault[]): CallbackMethod | '' {
+  if (text === '') return '';
   const method = callbackMethods.find((known) => known === text);
   if (method) return method;
   faults.push({ field: 'method', message: `must be one of ${callbackMethods.join(', ')}` });
   return 'POST';
 }
 
-function checkName(field: string, name: string | undefined, faults: FieldFault[]): void {
+/** Checks the name of an application, a queue or a secret. */
+export function checkName(field: string, name: string | undefined, faults: FieldFault[]): void {
   if (name === undefined) return;
   if (name.length > maxNameLength) {
     faults.push({ field, message: `is longer than ${maxNameLength} characters` });
   } else if (controlCharacters.test(name)) {
     faults.push({ field, message: 'has control characters' });
   }
+}
+
+/** Checks the time of one attempt. */
+export function checkTimeout(timeoutMs: number, rules: RequestRules, faults: FieldFault[]): void {
+  if (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= rules.maxTimeoutMs) return;
+  faults.push({ field: 'timeoutMs', message: `must be 1 to ${rules.maxTimeoutMs}` });
+}
+
+/** Checks a mail address; none, or an empty one, is right too. */
+export function checkEmail(address: string | undefined, faults: FieldFault[]): void {
+  if (!address || emailPattern.test(address)) return;
+  faults.push({ field: 'notificationEmail', message: 'is not a mail address' });
 }
 
 function checkMoment(field: string, moment: Date | undefined, faults: FieldFault[]): void {

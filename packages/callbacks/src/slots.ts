@@ -185,7 +185,8 @@ export class Slots {
 
   #forgetIdle(nowMs: number): void {
     for (const [lane, count] of this.#lanes) if (count === 0) this.#lanes.delete(lane);
-    for (const [origin, gate] of this.#origins) if (gate.isFresh(nowMs)) this.#origins.delete(origin);
+    for (const [origin, gate] of this.#origins)
+      if (gate.isFresh(nowMs)) this.#origins.delete(origin);
     for (const [id, use] of this.#endpoints) {
       if (use.inFlight === 0 && tokensNow(use, nowMs) >= 1) this.#endpoints.delete(id);
     }

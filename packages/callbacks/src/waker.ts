@@ -1,10 +1,11 @@
 import type { Database } from '@posthaste/postgres';
-import { type Wake, wakeDue } from './lease-store.js';
+import { type Wake, wakeDue } from './wake-store.js';
 
 export interface WakerOptions {
   /** The database is asked at least this often, in ms: what other processes stored is seen then. */
   readonly pollMs: number;
-  readonly onWake: (wake: Wake) => void;
+  /** `askedAtMs`: when the database was asked, by the steady clock. */
+  readonly onWake: (wake: Wake, askedAtMs: number) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -48,11 +49,12 @@ export class Waker {
     this.#running = true;
     this.#atMs = Number.POSITIVE_INFINITY;
     let nextMs = this.#options.pollMs;
+    const askedAtMs = performance.now();
     try {
       const wake = await wakeDue(this.#db, batch);
       if (wake.woken === batch) nextMs = 0;
       else nextMs = Math.min(nextMs, Math.ceil(wake.nextDueInMs ?? nextMs));
-      this.#options.onWake(wake);
+      this.#options.onWake(wake, askedAtMs);
     } catch (error) {
       nextMs = outageGraceMs;
       this.#options.onError(error);

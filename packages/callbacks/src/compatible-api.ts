@@ -1,0 +1,175 @@
+import {
+  PlatformError,
+  parseDuration,
+  parseExactJson,
+  stringifyExactJson,
+} from '@posthaste/contracts';
+import type { CallbackView } from './callback-view.js';
+import { type CallbackInput, type CallbackRequest, callbackInvalid } from './request.js';
+import type { RetryPhase, RetryPolicy } from './retry-policy.js';
+
+/**
+ * The wire format of `POST /callback` and `GET /callback/{id}`, which existing clients speak:
+ * keys in any case, unknown ones ignored, a missing or null one its zero value, `data` padded
+ * base64, delays whole nanoseconds. Callbacks spec, section 1.
+ */
+type Fields = ReadonlyMap<string, unknown>;
+
+const exactKeys: ReadonlySet<string> = new Set(['delay']);
+
+/** Reads a callback request. @throws PlatformError `REQUEST_INVALID`, `CALLBACK_INVALID` */
+export function parseCompatibleRequest(text: string): CallbackInput {
+  const fields = toFields(parseJson(text), 'the request');
+  const postdata = toFields(fields.get('postdata') ?? {}, 'postdata');
+  return {
+    url: readText(fields, 'url'),
+    method: readText(fields, 'method'),
+    application: readText(fields, 'applicationid'),
+    queue: readText(fields, 'queueid'),
+    notificationEmail: readText(fields, 'notificationemailaddress'),
+    headers: readHeaders(postdata.get('headers')),
+    body: readData(postdata.get('data')),
+    policy: { kind: 'phases', phases: readPhases(fields.get('retryphases')) },
+  };
+}
+
+/** The answer to a callback that was just stored. */
+export function newCompatibleStatus(id: string, request: CallbackRequest): string {
+  return stringifyExactJson({
+    id,
+    request: toWireRequest(request),
+    attempts: [],
+    locks: [],
+    success: false,
+  });
+}
+
+/** The status of a callback, as JSON. */
+export function toCompatibleStatus(view: CallbackView): string {
+  const { application, queue } = view;
+  return stringifyExactJson({
+    id: view.id,
+    request: toWireRequest({ ...view.request, application, queue }),
+    attempts: view.attempts.map((attempt) => ({
+      statuscode: attempt.statusCode,
+      response: {
+        headers: attempt.responseHeaders ? joinHeaders(attempt.responseHeaders) : null,
+        data: attempt.responseBody?.toString('base64') ?? null,
+      },
+      time: new Date(attempt.startedAtMs).toISOString(),
+      duration: attempt.durationNs,
+    })),
+    locks: view.leases.map((lease) => ({
+      acquired: lease.acquiredAt.toISOString(),
+      timeout: lease.until.toISOString(),
+      completed: lease.completedAt !== undefined,
+      machinename: lease.machine,
+    })),
+    success: view.state === 'delivered',
+  });
+}
+
+type StoredRequest = Pick<CallbackRequest, 'application' | 'queue' | 'url' | 'headers' | 'body'> & {
+  readonly method: string;
+  readonly policy: RetryPolicy;
+  readonly notificationEmail: string | undefined;
+};
+
+function toWireRequest(request: StoredRequest): unknown {
+  const { policy } = request;
+  return {
+    url: request.url,
+    method: request.method,
+    postdata: {
+      headers: request.headers ?? null,
+      data: request.body?.toString('base64') ?? null,
+    },
+    retryphases:
+      policy.kind === 'phases'
+        ? policy.phases.map(({ retries, delayNs }) => ({ retries, delay: delayNs }))
+        : [],
+    applicationid: request.application,
+    queueid: request.queue ?? '',
+    notificationemailaddress: request.notificationEmail ?? '',
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return parseExactJson(text, exactKeys);
+  } catch (cause) {
+    throw new PlatformError('REQUEST_INVALID', 'the body is not JSON', { cause });
+  }
+}
+
+/** An object's keys in lower case; of two that differ in case only, the last counts. */
+function toFields(value: unknown, what: string): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new PlatformError('REQUEST_INVALID', `${what} is not a JSON object`);
+  }
+  return new Map(Object.entries(value).map(([key, member]) => [key.toLowerCase(), member]));
+}
+
+function readText(fields: Fields, key: string): string {
+  const value = fields.get(key) ?? '';
+  if (typeof value === 'string') return value;
+  throw callbackInvalid([{ field: key, message: 'is not text' }]);
+}
+
+function readHeaders(value: unknown): Record<string, string> | undefined {
+  if (value === undefined || value === null) return undefined;
+  const fault = callbackInvalid([
+    { field: 'postdata.headers', message: 'is not an object of header names and text values' },
+  ]);
+  if (typeof value !== 'object' || Array.isArray(value)) throw fault;
+  for (const member of Object.values(value)) if (typeof member !== 'string') throw fault;
+  return value as Record<string, string>;
+}
+
+function readData(value: unknown): Buffer | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'string') {
+    const data = Buffer.from(value, 'base64');
+    // The decoder drops what it does not know; only what comes back the same was all base64.
+    if (data.toString('base64') === value) return data;
+  }
+  throw callbackInvalid([{ field: 'postdata.data', message: 'is not padded base64 text' }]);
+}
+
+function readPhases(value: unknown): RetryPhase[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) {
+    throw callbackInvalid([{ field: 'retryphases', message: 'is not a list' }]);
+  }
+  return value.map((entry: unknown, i) => {
+    const phase = toFields(entry, `retryphases[${i}]`);
+    const retries = phase.get('retries') ?? 0;
+    if (typeof retries !== 'number') {
+      throw callbackInvalid([{ field: `retryphases[${i}].retries`, message: 'is not a number' }]);
+    }
+    return { retries, delayNs: readDelay(phase.get('delay'), i) };
+  });
+}
+
+function readDelay(value: unknown, i: number): bigint {
+  if (value === undefined || value === null) return 0n;
+  if (typeof value === 'number' || typeof value === 'bigint') {
+    try {
+      return parseDuration(value);
+    } catch (cause) {
+      if (!(cause instanceof PlatformError)) throw cause;
+    }
+  }
+  const message = 'is not a whole number of nanoseconds within 64 bits';
+  throw callbackInvalid([{ field: `retryphases[${i}].delay`, message }]);
+}
+
+/** Several headers of one name become one value, as HTTP allows. */
+function joinHeaders(headers: readonly (readonly [string, string])[]): Record<string, string> {
+  const joined = new Map<string, string>();
+  for (const [name, value] of headers) {
+    const before = joined.get(name);
+    joined.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  return Object.fromEntries(joined);
+}

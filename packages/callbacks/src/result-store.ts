@@ -1,0 +1,233 @@
+import { PlatformError } from '@posthaste/contracts';
+import type { Queryable, Statement } from '@posthaste/postgres';
+import type { Attempt, Delivery, DeliveryResult, Ending, Verdict } from './delivery.js';
+import { type DeliveryRow, deliveryColumns, toDelivery } from './delivery-row.js';
+
+/** The attempt's three marks travel as bits: one array instead of three. */
+const marks = { truncated: 1, cut: 2, resent: 4 } as const;
+
+/** What every result carries, as arrays with one entry a result: see `resultValues`. */
+const resultArrays = `$1::uuid[], $2::uuid[], $3::text[], $4::float8[], $5::bigint[], $6::int[],
+    $7::text[], $8::text[], $9::json[], $10::bytea[], $11::int[]`;
+const resultColumns = `callback_id, lease_token, ending, started_ms, duration_ns, status_code,
+    reason, detail, response_headers, response_body, marks`;
+
+const historyColumns = `callback_id, step, machine, leased_at, leased_until, completed_at,
+    started_at, duration_ns, status_code, reason, detail, response_headers, response_body,
+    truncated, cut, resent, ending`;
+const historyValues = (of: string, leasedUntil: string, ending: string): string => `
+    ${of}.callback_id, ${of}.step, ${of}.lease_holder, ${of}.leased_at, ${of}.${leasedUntil}, now(),
+    to_timestamp(${of}.started_ms / 1000), ${of}.duration_ns, ${of}.status_code, ${of}.reason,
+    ${of}.detail, ${of}.response_headers, ${of}.response_body,
+    ${of}.marks & ${marks.truncated} <> 0, ${of}.marks & ${marks.cut} <> 0,
+    ${of}.marks & ${marks.resent} <> 0, ${of}.${ending}`;
+
+/**
+ * Ends callbacks that have no queue. The delete is the fence and the end in one: a row whose lease
+ * was lost meanwhile is not deleted, and so not written.
+ */
+const finishStatement: Statement = {
+  name: 'callbacks_finish',
+  text: `
+with gone as (
+  delete from callbacks.head h
+  using unnest(${resultArrays}) as i(${resultColumns})
+  where h.callback_id = i.callback_id and h.lease_token = i.lease_token
+  returning i.*, h.step, h.lease_holder, h.leased_at, h.due_at as leased_until
+)
+insert into callbacks.history (${historyColumns})
+select ${historyValues('gone', 'leased_until', 'ending')} from gone`,
+};
+
+/** Ends callbacks without a queue; gives how many of them counted. The others had lost their lease. */
+export async function finishResults(
+  db: Queryable,
+  results: readonly DeliveryResult[],
+): Promise<number> {
+  const { rowCount } = await db.query(finishStatement, resultValues(results));
+  return rowCount;
+}
+
+/**
+ * Locks the rows of queue heads in the order in which intake locks them. The statement after it
+ * sees, with its newer snapshot, all that was added to those queues: without this, a callback
+ * added while its queue's last one ends would be left without a head.
+ */
+const lockStatement: Statement = {
+  name: 'callbacks_lock_heads',
+  text: `
+select 1
+from unnest($1::uuid[], $2::uuid[]) as i(callback_id, lease_token)
+join callbacks.head h on h.callback_id = i.callback_id and h.lease_token = i.lease_token
+where h.queue is not null
+order by h.application, h.queue
+for no key update of h`,
+};
+
+/**
+ * Writes results, set-based. `held` is the fence: rows whose lease was lost meanwhile are not in
+ * it. An ended head makes way for the next of its queue, which stays under the lease when the
+ * worker chains.
+ */
+const recordStatement: Statement = {
+  name: 'callbacks_record',
+  text: `
+with input as (
+  select * from unnest(${resultArrays}, $12::text[], $13::bigint[], $14::boolean[])
+    as i(${resultColumns}, verdict, delay_us, chain)
+),
+held as (
+  select i.*, h.application, h.queue, h.step, h.cancelled, h.lease_holder, h.leased_at,
+    h.due_at as leased_until
+  from input i
+  join callbacks.head h on h.callback_id = i.callback_id and h.lease_token = i.lease_token
+  for no key update of h
+),
+judged as (
+  select held.*, f.final, coalesce(q.paused, false) as paused,
+    coalesce(q.on_failure = 'park' and f.final in ('failed', 'expired'), false) as parked
+  from held
+  left join callbacks.queue q on q.application = held.application and q.queue = held.queue
+  cross join lateral (
+    select coalesce(held.ending, case when held.cancelled and held.verdict = 'retry' then 'cancelled' end)
+  ) as f(final)
+),
+following as (
+  select j.callback_id as previous_id, j.paused, j.chain and not j.paused and w.due_at <= now() as chained,
+    w.*
+  from judged j
+  cross join lateral (
+    select * from callbacks.waiting w
+    where w.application = j.application and w.queue = j.queue
+    order by w.seq limit 1
+  ) w
+  where j.queue is not null and j.final is not null and not j.parked
+),
+popped as (
+  delete from callbacks.waiting w using following f
+  where w.application = f.application and w.queue = f.queue and w.seq = f.seq
+),
+written as (
+  insert into callbacks.history (${historyColumns})
+  select ${historyValues('judged', 'leased_until', 'final')} from judged
+),
+removed as (
+  delete from callbacks.head h using judged j
+  where h.callback_id = j.callback_id and j.final is not null and not j.parked
+    and not exists (select from following f where f.previous_id = j.callback_id)
+),
+kept as (
+  update callbacks.head h
+  set ready = j.verdict = 'release' and not j.paused,
+      due_at = case when j.verdict = 'retry' then now() + j.delay_us * interval '1 us' else now() end,
+      hold = case when j.parked then 'parked' when j.verdict = 'hold' then 'endpoint'
+        when j.paused then 'paused' end,
+      retry = h.retry or j.verdict = 'retry',
+      failures = h.failures + (j.verdict = 'retry')::int,
+      lease_token = null, lease_holder = null, leased_at = null
+  from judged j
+  where h.callback_id = j.callback_id and (j.final is null or j.parked)
+),
+moved as (
+  update callbacks.head h
+  set callback_id = f.callback_id, endpoint_id = f.endpoint_id, lane = f.lane,
+      failures = 0, unknowns = 0, cancelled = false, retry = false,
+      step = f.step + f.chained::int,
+      hold = case when f.paused then 'paused' end,
+      ready = not f.paused and not f.chained and f.due_at <= now(),
+      due_at = case when f.chained then now() + $15::float8 * interval '1 ms' else f.due_at end,
+      lease_token = case when f.chained then h.lease_token end,
+      lease_holder = case when f.chained then h.lease_holder end,
+      leased_at = case when f.chained then h.leased_at end
+  from following f
+  where h.callback_id = f.previous_id
+  returning h.*, f.previous_id
+)
+select j.callback_id as recorded_id, j.final, ${deliveryColumns('m')}
+from judged j
+left join moved m on m.previous_id = j.callback_id and m.lease_token is not null
+left join lateral (select * from callbacks.request r where r.id = m.callback_id limit 1) r on true`,
+};
+
+export interface Recorded {
+  readonly result: DeliveryResult;
+  /** How the callback ended, if it did; differs from the verdict when it was cancelled meanwhile. */
+  readonly ending: Ending | undefined;
+  /** The queue's next callback, held by the same lease; only when asked to chain. */
+  readonly next: Delivery | undefined;
+}
+
+/**
+ * Writes results and gives those that counted, in no set order. A result that is missing from the
+ * answer lost its lease: another worker has taken over, and nothing was written for it.
+ */
+export async function recordResults(
+  db: Queryable,
+  results: readonly DeliveryResult[],
+  leaseMs: number,
+): Promise<Recorded[]> {
+  const { rows } = await db.query<DeliveryRow & { recorded_id: string; final: Ending | null }>(
+    recordStatement,
+    [
+      ...resultValues(results),
+      results.map(({ verdict }) => verdict.kind),
+      results.map(({ verdict }) => toDelayUs(verdict)),
+      results.map(({ chain }) => chain),
+      leaseMs,
+    ],
+  );
+  const byId = new Map(results.map((result) => [result.delivery.callbackId, result]));
+  return rows.map((row) => {
+    const result = byId.get(row.recorded_id);
+    if (!result) throw new PlatformError('INTERNAL', `recorded ${row.recorded_id} unasked`);
+    const { leaseToken, place } = result.delivery;
+    const next = row.callback_id === null ? undefined : toDelivery(row, leaseToken, place + 1);
+    return { result, ending: row.final ?? undefined, next };
+  });
+}
+
+/**
+ * Locks what these results end or move on. Before {@link recordResults}, in one transaction with
+ * it, when any of them is of an ordered queue.
+ */
+export async function lockHeads(db: Queryable, results: readonly DeliveryResult[]): Promise<void> {
+  await db.query(lockStatement, [
+    results.map(({ delivery }) => delivery.callbackId),
+    results.map(({ delivery }) => delivery.leaseToken),
+  ]);
+}
+
+function resultValues(results: readonly DeliveryResult[]): unknown[] {
+  const attempts = results.map(({ attempt }) => attempt);
+  return [
+    results.map(({ delivery }) => delivery.callbackId),
+    results.map(({ delivery }) => delivery.leaseToken),
+    results.map(({ verdict }) => (verdict.kind === 'ended' ? verdict.ending : null)),
+    attempts.map((attempt) => attempt?.startedAtMs ?? null),
+    attempts.map((attempt) => attempt?.durationNs ?? null),
+    attempts.map((attempt) => attempt?.statusCode ?? null),
+    attempts.map((attempt) => attempt?.reason ?? null),
+    attempts.map((attempt) => attempt?.detail ?? null),
+    attempts.map((attempt) => toJson(attempt?.responseHeaders)),
+    attempts.map((attempt) => attempt?.responseBody ?? null),
+    attempts.map(toMarks),
+  ];
+}
+
+function toMarks(attempt: Attempt | undefined): number {
+  if (!attempt) return 0;
+  return (
+    (attempt.truncated ? marks.truncated : 0) |
+    (attempt.cut ? marks.cut : 0) |
+    (attempt.resent ? marks.resent : 0)
+  );
+}
+
+/** Rounded up: an attempt never starts before its time. */
+function toDelayUs(verdict: Verdict): bigint | null {
+  return verdict.kind === 'retry' ? (verdict.delayNs + 999n) / 1_000n : null;
+}
+
+function toJson(value: unknown): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}

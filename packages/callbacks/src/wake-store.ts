@@ -1,0 +1,62 @@
+import { PlatformError } from '@posthaste/contracts';
+import type { Queryable, Statement } from '@posthaste/postgres';
+
+/**
+ * Makes ready what has come due, and takes back leases that ran out: their attempts are recorded
+ * as of unknown outcome. Index `head_due`; what is held or blocked is not in it.
+ */
+const wakeStatement: Statement = {
+  name: 'callbacks_wake',
+  text: `
+with due as (
+  select * from callbacks.head
+  where not ready and hold is null and due_at <= now()
+  order by due_at limit $1
+  for no key update skip locked
+),
+lost as (
+  insert into callbacks.history (callback_id, step, machine, leased_at, leased_until,
+    started_at, duration_ns, status_code, reason, detail)
+  select callback_id, step, lease_holder, leased_at, due_at, leased_at, 0, 0, 'unknown',
+    'the worker vanished while the attempt was under way; it is sent again'
+  from due where lease_token is not null
+),
+woken as (
+  update callbacks.head h
+  set ready = true, retry = h.retry or due.lease_token is not null,
+      unknowns = h.unknowns + (due.lease_token is not null)::int,
+      lease_token = null, lease_holder = null, leased_at = null
+  from due where h.callback_id = due.callback_id
+)
+select count(*)::int as woken, count(lease_token)::int as lost,
+  (select (extract(epoch from min(h.due_at) - now()) * 1000)::float8 from callbacks.head h
+    where not h.ready and h.hold is null and h.due_at > now()) as next_due_in_ms,
+  (extract(epoch from now()) * 1000)::float8 as now_ms
+from due`,
+};
+
+export interface Wake {
+  /** Callbacks that came due. */
+  readonly woken: number;
+  /** Those of them whose lease had run out. */
+  readonly lost: number;
+  /** Until the next one comes due; absent when none waits for a time. */
+  readonly nextDueInMs: number | undefined;
+  /** The database's clock, in milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
+interface WakeRow {
+  woken: number;
+  lost: number;
+  next_due_in_ms: number | null;
+  now_ms: number;
+}
+
+export async function wakeDue(db: Queryable, limit: number): Promise<Wake> {
+  const { rows } = await db.query<WakeRow>(wakeStatement, [limit]);
+  const row = rows[0];
+  if (!row) throw new PlatformError('INTERNAL', 'wake gave no row');
+  const { woken, lost, now_ms: nowMs } = row;
+  return { woken, lost, nextDueInMs: row.next_due_in_ms ?? undefined, nowMs };
+}
