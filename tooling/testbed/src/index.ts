@@ -5,6 +5,8 @@ export {
   createArrivalLedger,
 } from './arrival-ledger.js';
 export { freePort } from './free-port.js';
+export { type KafkaBroker, type KafkaOptions, startKafka } from './kafka-broker.js';
+export { findKafka, findOwnKafka, type KafkaSource } from './kafka-source.js';
 export type { MisbehaviourRates } from './misbehaviour.js';
 export {
   findEmbeddedBinaries,

@@ -13,7 +13,6 @@ export interface PostgresCluster {
   /** Temporary folder of the server: data, unix socket and log. */
   readonly folder: string;
   readonly dataDir: string;
-  readonly logFile: string;
   /** The `postgres` program. */
   readonly program: string;
   /** The user to run it as; undefined: the current one. */
@@ -31,8 +30,7 @@ export async function createCluster(binaries: PostgresBinaries): Promise<Postgre
     // No sync: a power cut before the first test matters to nobody, and it takes seconds.
     const options = ['-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--locale=C', '--no-sync'];
     await run(join(bin, 'initdb'), ['-D', dataDir, ...options], { cwd: folder, ...user });
-    const logFile = join(folder, 'server.log');
-    return { folder, dataDir, logFile, program: join(bin, 'postgres'), user };
+    return { folder, dataDir, program: join(bin, 'postgres'), user };
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;

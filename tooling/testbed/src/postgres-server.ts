@@ -1,7 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { open, readFile, rm } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from './free-port.js';
 import {
@@ -10,8 +6,7 @@ import {
   postgresAdvice,
 } from './postgres-binaries.js';
 import { createCluster, type PostgresCluster } from './postgres-cluster.js';
-import { killTree, signalTree } from './process-tree.js';
-import { startWatchdog, type Watchdog } from './watchdog.js';
+import { ServerProcess } from './server-process.js';
 
 /** Recovery after a crash under load is part of the start. */
 const readyTimeoutMs = 60_000;
@@ -65,14 +60,13 @@ export class PostgresServer {
   readonly dataDir: string;
   readonly #cluster: PostgresCluster;
   readonly #settings: Readonly<Record<string, string>>;
-  readonly #watchdog: Watchdog;
-  #process: ChildProcess | undefined;
+  readonly #process: ServerProcess;
 
   /** Use `startPostgres`. */
   constructor(cluster: PostgresCluster, port: number, settings: Record<string, string>) {
     this.#cluster = cluster;
     this.#settings = settings;
-    this.#watchdog = startWatchdog(cluster.folder);
+    this.#process = new ServerProcess(cluster.folder);
     this.port = port;
     this.dataDir = cluster.dataDir;
     this.url = `postgres://postgres@127.0.0.1:${port}/postgres`;
@@ -80,38 +74,27 @@ export class PostgresServer {
 
   /** The postmaster's process id; undefined while the server is down. */
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#process.pid;
   }
 
   /** Starts it on its data and port; returns when it answers. Nothing happens when it runs. */
   async start(): Promise<void> {
-    if (this.#process) return;
-    const process = await this.#spawn();
-    this.#process = process;
-    this.#watchdog.guard(process.pid);
-    process.once('exit', () => {
-      this.#process = undefined;
-      this.#watchdog.guard(undefined);
-    });
-    await this.#waitUntilReady(process);
+    if (this.pid !== undefined) return;
+    const { folder, dataDir, program, user } = this.#cluster;
+    const args = ['-D', dataDir, '-h', '127.0.0.1', '-p', String(this.port), '-k', folder];
+    for (const [name, value] of Object.entries(this.#settings)) args.push('-c', `${name}=${value}`);
+    await this.#process.launch({ program, args, user });
+    await this.#process.waitUntilReady(() => answers(this.url), readyTimeoutMs);
   }
 
   /** Stops it in an orderly way. Default mode: `fast`. */
   async stop(mode: PostgresStopMode = 'fast'): Promise<void> {
-    const process = this.#process;
-    if (!process) return;
-    const exited = once(process, 'exit');
-    process.kill(stopSignals[mode]);
-    await exited;
+    await this.#process.stop(stopSignals[mode]);
   }
 
   /** SIGKILL for the postmaster and its children: a crash. `start` recovers. */
   async kill(): Promise<void> {
-    const process = this.#process;
-    if (process?.pid === undefined) return;
-    const exited = once(process, 'exit');
-    await killTree(process.pid);
-    await exited;
+    await this.#process.kill();
   }
 
   /** `stop` and `start`. */
@@ -122,60 +105,22 @@ export class PostgresServer {
 
   /** Freezes every process of the server: connections stay open, nothing answers. */
   async pause(): Promise<void> {
-    if (this.pid !== undefined) await signalTree(this.pid, 'SIGSTOP');
+    await this.#process.pause();
   }
 
   /** Lets a paused server go on. */
   async resume(): Promise<void> {
-    if (this.pid !== undefined) await signalTree(this.pid, 'SIGCONT');
+    await this.#process.resume();
   }
 
   /** The server's log so far. */
   async log(): Promise<string> {
-    return readFile(this.#cluster.logFile, 'utf8').catch(() => '');
+    return this.#process.log();
   }
 
   /** Ends the server, paused or not, and removes its folder. */
   async close(): Promise<void> {
-    await this.kill();
-    await rm(this.#cluster.folder, { recursive: true, force: true });
-    this.#watchdog.close();
-  }
-
-  async #spawn(): Promise<ChildProcess> {
-    const { folder, dataDir, logFile, program, user } = this.#cluster;
-    const settings = Object.entries(this.#settings).flatMap(([name, value]) => [
-      '-c',
-      `${name}=${value}`,
-    ]);
-    const args = ['-D', dataDir, '-h', '127.0.0.1', '-p', String(this.port), '-k', folder];
-    // A file and not a pipe: a server whose reader died must not block on its log.
-    const log = await open(logFile, 'a');
-    try {
-      const process = spawn(program, [...args, ...settings], {
-        ...user,
-        cwd: folder,
-        // Ctrl-C in a terminal must reach the tests first.
-        detached: true,
-        stdio: ['ignore', log.fd, log.fd],
-      });
-      await once(process, 'spawn');
-      return process;
-    } finally {
-      await log.close();
-    }
-  }
-
-  async #waitUntilReady(process: ChildProcess): Promise<void> {
-    const deadline = performance.now() + readyTimeoutMs;
-    while (process.exitCode === null && process.signalCode === null) {
-      if (await answers(this.url)) return;
-      if (performance.now() > deadline) break;
-      await sleep(20);
-    }
-    throw new Error(
-      `Postgres did not start; its log ends with\n${(await this.log()).slice(-2_000)}`,
-    );
+    await this.#process.close();
   }
 }
 

@@ -1,29 +1,37 @@
 import type { TestProject } from 'vitest/node';
+import { findKafka, kafkaAdvice } from './kafka-source.js';
 import { findPostgresBinaries, postgresAdvice } from './postgres-binaries.js';
-import { startPostgres } from './postgres-server.js';
+import { type PostgresServer, startPostgres } from './postgres-server.js';
 import './provided-context.js';
 
+type Project = Pick<TestProject, 'provide'>;
+
 /** Global setup of all tests: one Postgres for the run. Returns its teardown. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export default async function setup(project: Project): Promise<() => Promise<void>> {
+  const [server] = await Promise.all([providePostgres(project), provideKafka(project)]);
+  return async () => server?.close();
+}
+
+async function providePostgres(project: Project): Promise<PostgresServer | undefined> {
   const external = process.env.DATABASE_URL;
-  if (external) return provide(project, external);
-  const binaries = await findPostgresBinaries();
-  if (!binaries) return missing(project);
+  const binaries = external ? undefined : await findPostgresBinaries();
   // Crashes of this one are nobody's test: durability would only make it slower.
   const settings = { fsync: 'off', full_page_writes: 'off' };
-  const server = await startPostgres({ binaries, settings });
-  project.provide('postgresUrl', server.url);
-  return () => server.close();
-}
-
-async function provide(project: TestProject, url: string): Promise<() => Promise<void>> {
+  const server = binaries && (await startPostgres({ binaries, settings }));
+  const url = external || server?.url;
+  if (url === undefined) reportMissing('Postgres', postgresAdvice);
   project.provide('postgresUrl', url);
-  return async () => undefined;
+  return server;
 }
 
-async function missing(project: TestProject): Promise<() => Promise<void>> {
-  if (process.env.CI === 'true') throw new Error(`no Postgres server found: ${postgresAdvice}`);
-  console.warn(`Tests that need Postgres are skipped. To run them, ${postgresAdvice}.`);
-  project.provide('postgresUrl', undefined);
-  return async () => undefined;
+/** Only looks where Kafka would come from: a test that needs one starts it. */
+async function provideKafka(project: Project): Promise<void> {
+  const source = await findKafka();
+  if (!source) reportMissing('Kafka', kafkaAdvice);
+  project.provide('kafkaSource', source?.kind);
+}
+
+function reportMissing(what: string, advice: string): void {
+  if (process.env.CI === 'true') throw new Error(`no ${what} for the tests: ${advice}`);
+  console.warn(`Tests that need ${what} are skipped. To run them, ${advice}.`);
 }

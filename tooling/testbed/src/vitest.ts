@@ -1,7 +1,14 @@
 import { describe, inject, type SuiteAPI } from 'vitest';
 import './provided-context.js';
 
+type ConditionalDescribe = ReturnType<SuiteAPI['skipIf']>;
+
 /** `describe` for tests on real Postgres: skipped where there is no server. */
-export const describeWithPostgres: ReturnType<SuiteAPI['skipIf']> = describe.skipIf(
+export const describeWithPostgres: ConditionalDescribe = describe.skipIf(
   inject('postgresUrl') === undefined,
+);
+
+/** `describe` for tests on real Kafka: skipped where none can be started. */
+export const describeWithKafka: ConditionalDescribe = describe.skipIf(
+  inject('kafkaSource') === undefined,
 );

@@ -1,0 +1,57 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { fetchJars } from './kafka-jars.js';
+import type { KafkaNode } from './kafka-node.js';
+import { type KafkaListeners, kafkaSettings, toProperties } from './kafka-properties.js';
+import { ServerProcess } from './server-process.js';
+
+const run = promisify(execFile);
+
+const logging = {
+  status: 'warn',
+  'appender.console.type': 'Console',
+  'appender.console.name': 'console',
+  'appender.console.layout.type': 'PatternLayout',
+  'appender.console.layout.pattern': '%d{HH:mm:ss,SSS} %p %c{1}: %m%n',
+  'rootLogger.level': 'info',
+  'rootLogger.appenderRef.console.ref': 'console',
+};
+
+/** A broker on the machine's Java, formatted and not started yet. */
+export async function createJavaNode(
+  program: string,
+  listeners: Pick<KafkaListeners, 'port' | 'controllerPort'>,
+  settings: Readonly<Record<string, string>>,
+): Promise<KafkaNode> {
+  const jars = await fetchJars();
+  const folder = await mkdtemp(join(tmpdir(), 'posthaste-kafka-'));
+  const properties = join(folder, 'server.properties');
+  const own = { ...listeners, host: '127.0.0.1', dataDir: join(folder, 'data') };
+  const logFile = join(folder, 'log4j2.properties');
+  const java = ['-cp', join(jars, '*'), `-Dlog4j2.configurationFile=${logFile}`];
+  try {
+    await writeFile(properties, toProperties({ ...kafkaSettings(own), ...settings }));
+    await writeFile(logFile, toProperties(logging));
+    const id = randomBytes(16).toString('base64url');
+    const format = ['kafka.tools.StorageTool', 'format', '-t', id, '-c', properties];
+    await run(program, [...java, ...format], { cwd: folder });
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+  const server = new ServerProcess(folder);
+  const args = ['-Xms256m', '-Xmx512m', ...java, 'kafka.Kafka', properties];
+  return {
+    isRunning: () => server.pid !== undefined,
+    launch: () => server.launch({ program, args }),
+    waitUntilReady: (isReady, timeoutMs) => server.waitUntilReady(isReady, timeoutMs),
+    stop: () => server.stop('SIGTERM'),
+    kill: () => server.kill(),
+    log: () => server.log(),
+    close: () => server.close(),
+  };
+}

@@ -1,0 +1,46 @@
+import type { ProvidedContext } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import setup from './vitest-setup.js';
+
+const provided: Partial<ProvidedContext> = {};
+const project = {
+  provide: <Key extends keyof ProvidedContext>(key: Key, value: ProvidedContext[Key]): void => {
+    provided[key] = value;
+  },
+};
+
+beforeEach(() => {
+  vi.stubEnv('DATABASE_URL', 'postgres://somewhere/else');
+  vi.stubEnv('KAFKA_BROKERS', '');
+  // Neither Docker nor Java is found.
+  vi.stubEnv('PATH', '/nowhere');
+  vi.stubEnv('JAVA_HOME', '');
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+describe('global setup', () => {
+  it('takes the servers that the environment names', async () => {
+    vi.stubEnv('KAFKA_BROKERS', 'kafka-1:9092,kafka-2:9092');
+    const teardown = await setup(project);
+    await teardown();
+    expect(provided).toEqual({ postgresUrl: 'postgres://somewhere/else', kafkaSource: 'external' });
+  });
+
+  it('says in one line what is missing and how to get it', async () => {
+    vi.stubEnv('CI', '');
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+    await setup(project);
+    expect(warn).toHaveBeenCalledOnce();
+    expect(warn.mock.calls[0]?.[0]).toMatch(/^Tests that need Kafka are skipped.* Java 17 .*\.$/);
+    expect(provided.kafkaSource).toBeUndefined();
+  });
+
+  it('fails on CI when something is missing', async () => {
+    vi.stubEnv('CI', 'true');
+    await expect(setup(project)).rejects.toThrow(/no Kafka for the tests: set KAFKA_BROKERS/);
+  });
+});
