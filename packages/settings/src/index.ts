@@ -1,3 +1,4 @@
+export { callbackSettings } from './callback-settings.js';
 export type {
   BooleanSetting,
   ChoiceSetting,
@@ -24,3 +25,4 @@ export {
 } from './read.js';
 export { type SettingSection, settingSections } from './registry.js';
 export { renderSettings } from './render.js';
+export { workerSettings } from './worker-settings.js';

@@ -1,6 +1,8 @@
+import { callbackSettings } from './callback-settings.js';
 import type { SettingDefinitions } from './definition.js';
 import { gatewaySettings } from './gateway-settings.js';
 import { platformSettings } from './platform-settings.js';
+import { workerSettings } from './worker-settings.js';
 
 /** Settings that belong together, as docs/configuration.md groups them. */
 export interface SettingSection {
@@ -24,5 +26,15 @@ export const settingSections: readonly SettingSection[] = [
     title: 'Gateway',
     meaning: 'Read by the standalone and the gateway.',
     settings: gatewaySettings,
+  },
+  {
+    title: 'Callbacks',
+    meaning: 'Read by the standalone, the gateway and the worker; give all of them the same.',
+    settings: callbackSettings,
+  },
+  {
+    title: 'Worker',
+    meaning: 'Read by the standalone and the worker.',
+    settings: workerSettings,
   },
 ];

@@ -1,0 +1,35 @@
+/** What concerns callbacks wherever they are taken or delivered. The same in every process. */
+export const callbackSettings = {
+  attemptTimeoutMs: {
+    name: 'POSTHASTE_CALLBACK_TIMEOUT',
+    type: 'duration',
+    min: 100,
+    max: 600_000,
+    default: 15_000,
+    meaning:
+      'The total time of one attempt (name, connection, TLS, head and body) where the caller gives none.',
+  },
+  leaseMs: {
+    name: 'POSTHASTE_CALLBACK_LEASE',
+    type: 'duration',
+    min: 1_000,
+    max: 3_600_000,
+    default: 30_000,
+    meaning:
+      'How long a worker holds a callback before another takes over. At least 2s above POSTHASTE_CALLBACK_TIMEOUT; a caller may ask for attempts of up to the lease less 2s.',
+  },
+  allowLoopback: {
+    name: 'POSTHASTE_ALLOW_LOOPBACK',
+    type: 'boolean',
+    meaning:
+      'Whether callbacks may go to this machine itself. Not set: yes in the standalone, no in gateway and worker.',
+  },
+  allowedNetworks: {
+    name: 'POSTHASTE_ALLOWED_NETWORKS',
+    type: 'list',
+    items: 'network',
+    default: [],
+    meaning:
+      'Networks inside that callbacks may go to all the same, such as 10.1.0.0/16. All other private, local and reserved addresses are refused.',
+  },
+} as const;
