@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { helpText, parseCommand, UsageError } from './arguments.js';
+import type { Suite } from './suite.js';
+
+const suite: Suite = {
+  name: 'speed',
+  description: 'How fast.',
+  sections: { rate: 'deliveries', memory: 'bytes' },
+  run: () => Promise.resolve([]),
+};
+const parse = (line: string) => parseCommand(line.split(' '), [suite]);
+
+describe('parseCommand', () => {
+  it('runs all of a suite by default', () => {
+    expect(parse('speed')).toMatchObject({
+      kind: 'run',
+      suite,
+      options: { quick: false, only: [], peers: undefined },
+      jsonFile: expect.stringMatching(/bench\/results\/speed\.json$/),
+    });
+  });
+
+  it('takes rows, peers and a file', () => {
+    const line = 'speed --quick --only rate,memory --peers bullmq,pg-boss --json /tmp/out.json';
+    expect(parse(line)).toMatchObject({
+      options: { quick: true, only: ['rate', 'memory'], peers: ['bullmq', 'pg-boss'] },
+      jsonFile: '/tmp/out.json',
+    });
+  });
+
+  it('compares with nobody when no peer is named', () => {
+    expect(parse('speed --peers=')).toMatchObject({ options: { peers: [] } });
+  });
+
+  it.each([
+    ['slowness', 'no suite slowness; there are speed'],
+    ['speed --only rate,color', 'no row color; there are rate, memory'],
+    ['speed --peers sidekiq', 'no peer sidekiq'],
+    ['speed rate', 'one suite at a time'],
+    ['speed --fast', '--fast'],
+  ])('refuses "%s"', (line, message) => {
+    expect(() => parse(line)).toThrow(UsageError);
+    expect(() => parse(line)).toThrow(message);
+  });
+
+  it('gives help without a suite, and when asked', () => {
+    expect(parseCommand([], [suite])).toEqual({ kind: 'help' });
+    expect(parse('speed --help')).toEqual({ kind: 'help' });
+  });
+});
+
+describe('helpText', () => {
+  it('names every suite and row', () => {
+    expect(helpText([suite])).toMatch(/speed: How fast\.\n\s+rate +deliveries\n\s+memory +bytes/);
+  });
+});

@@ -1,0 +1,88 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { peers } from './peers/peers.js';
+import type { Suite, SuiteOptions } from './suite.js';
+
+/** What a command line asks for. */
+export type Command =
+  | { readonly kind: 'help' }
+  | {
+      readonly kind: 'run';
+      readonly suite: Suite;
+      readonly options: SuiteOptions;
+      /** Where the report goes as JSON. */
+      readonly jsonFile: string;
+    };
+
+const resultsFolder = resolve(import.meta.dirname, '../results');
+
+/** A command line that cannot be understood; the message says why. */
+export class UsageError extends Error {}
+
+/** @throws UsageError */
+export function parseCommand(args: readonly string[], suites: readonly Suite[]): Command {
+  const { values, positionals } = readOptions(args);
+  const [name, ...rest] = positionals;
+  if (values.help || name === undefined) return { kind: 'help' };
+  if (rest.length > 0) throw new UsageError(`one suite at a time, not also ${rest.join(' ')}`);
+  const suite = suites.find((each) => each.name === name);
+  if (!suite) throw new UsageError(`no suite ${name}; there are ${listNames(suites)}`);
+  const only = splitNames(values.only, Object.keys(suite.sections), 'row');
+  const peerNames = peers.map((peer) => peer.name);
+  const chosenPeers =
+    values.peers === undefined ? undefined : splitNames(values.peers, peerNames, 'peer');
+  const jsonFile = resolve(values.json ?? `${resultsFolder}/${suite.name}.json`);
+  const options = { quick: values.quick, only, peers: chosenPeers };
+  return { kind: 'run', suite, options, jsonFile };
+}
+
+function readOptions(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        quick: { type: 'boolean', default: false },
+        only: { type: 'string', default: '' },
+        peers: { type: 'string' },
+        json: { type: 'string' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+export function helpText(suites: readonly Suite[]): string {
+  const lines = suites.flatMap((suite) => [
+    `  ${suite.name}: ${suite.description}`,
+    ...Object.entries(suite.sections).map(([id, what]) => `    ${id.padEnd(16)} ${what}`),
+  ]);
+  return `usage: npm run bench -- <suite> [options]
+
+Suites and their rows:
+${lines.join('\n')}
+
+Options:
+  --quick             small counts, one round: shows that all works, compares nothing
+  --only <row,row>    measure these rows only
+  --peers <name,…>    compare with these peers only; "" compares with none
+  --json <file>       write the report there (default: tooling/bench/results/<suite>.json)
+
+Postgres: a server of its own, or DATABASE_URL, which must be on this machine.
+The exit code is 1 when a bar is missed. Needs Linux.`;
+}
+
+function splitNames(text: string, known: readonly string[], what: string): string[] {
+  const names = text.split(',').filter((name) => name !== '');
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0) {
+    throw new UsageError(`no ${what} ${unknown.join(', ')}; there are ${known.join(', ')}`);
+  }
+  return names;
+}
+
+function listNames(suites: readonly Suite[]): string {
+  return suites.map(({ name }) => name).join(', ');
+}

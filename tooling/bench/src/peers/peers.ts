@@ -1,0 +1,7 @@
+import { bullmq } from './bullmq.js';
+import { graphileWorker } from './graphile-worker.js';
+import type { Peer } from './peer.js';
+import { pgBoss } from './pg-boss.js';
+
+/** All peers, in the order of the report. */
+export const peers: readonly Peer[] = [graphileWorker, pgBoss, bullmq];

@@ -1,0 +1,14 @@
+/** A peer's worker process: `worker-process.js <peer> <store url> <settings as JSON>`. */
+
+import type { PeerSettings } from './peer.js';
+import { peers } from './peers.js';
+import { createPoster } from './post.js';
+
+const [name, storeUrl, settings] = process.argv.slice(2);
+const peer = peers.find((each) => each.name === name);
+if (!peer || !storeUrl || !settings) throw new Error(`no worker for ${name ?? 'no peer'}`);
+
+const stop = await peer.work(storeUrl, JSON.parse(settings) as PeerSettings, createPoster());
+process.once('SIGTERM', () => void stop().finally(() => process.exit()));
+process.once('disconnect', () => process.exit());
+process.send?.('ready');
