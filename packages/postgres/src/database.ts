@@ -37,6 +37,11 @@ export interface Queryable {
  */
 export interface Transaction extends Queryable {}
 
+export interface TransactionOptions {
+  /** Longest time of each statement in it, in milliseconds; 0 is no limit. Default: the handle's. */
+  readonly statementTimeoutMs?: number;
+}
+
 /** A subscription to one channel. */
 export interface Listener {
   /** Stops it. May be called twice. */
@@ -61,7 +66,7 @@ export interface Database extends Queryable {
    * connection, and a statement on the handle would wait for the transaction it is part of.
    * @throws PlatformError `DATABASE_*`; `DATABASE_OUTCOME_UNKNOWN` when the commit got no answer
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**
    * Calls `onNotification` for every NOTIFY on `channel`, also after the connection was lost and
    * came back; notifications sent meanwhile are gone, and `onReconnect` says so.

@@ -1,5 +1,7 @@
+import type pg from 'pg';
+
 /** Turns the text of one value into what callers get. */
-export type Decode = (text: string) => unknown;
+type Decode = (text: string) => unknown;
 
 const asText: Decode = (text) => text;
 
@@ -9,12 +11,12 @@ const decoders: readonly (readonly [oid: number, arrayOid: number, decode: Decod
   [17, 1001, decodeBytea],
   [18, 1002, asText], // "char"
   [19, 1003, asText], // name
-  [20, 1016, BigInt], // int8
+  [20, 1016, (text) => BigInt(text)], // int8
   [21, 1005, Number], // int2
   [23, 1007, Number], // int4
   [25, 1009, asText], // text
   [26, 1028, Number], // oid
-  [114, 199, JSON.parse],
+  [114, 199, (text) => JSON.parse(text)],
   [700, 1021, Number], // float4
   [701, 1022, Number], // float8
   [1042, 1014, asText], // bpchar
@@ -25,36 +27,48 @@ const decoders: readonly (readonly [oid: number, arrayOid: number, decode: Decod
   [1186, 1187, asText], // interval
   [1700, 1231, asText], // numeric
   [2950, 2951, asText], // uuid
-  [3802, 3807, JSON.parse], // jsonb
+  [3802, 3807, (text) => JSON.parse(text)], // jsonb
 ];
 
 const decodeByOid = new Map<number, Decode>();
 for (const [oid, arrayOid, decode] of decoders) {
-  decodeByOid.set(oid, (text) => decode(text));
-  decodeByOid.set(arrayOid, (text) => decodeArray(text, decode));
+  decodeByOid.set(oid, decode);
+  decodeByOid.set(arrayOid, (text) => new ArrayReader(text, decode).read());
 }
 
-/** The decoder of a type; a type that has none comes as the text that Postgres prints. */
-export function decoderOf(oid: number): Decode {
-  return decodeByOid.get(oid) ?? asText;
-}
+/**
+ * How the driver reads values: given to each connection, never set for the whole process. A type
+ * without a decoder comes as the text that Postgres prints.
+ */
+export const driverTypes: pg.CustomTypesConfig = {
+  // The driver's own signature knows only the oids that it has names for.
+  getTypeParser: ((oid: number) =>
+    decodeByOid.get(oid) ?? asText) as pg.CustomTypesConfig['getTypeParser'],
+};
 
 function decodeBytea(text: string): Buffer {
   return Buffer.from(text.slice(2), 'hex');
 }
 
-/** `2026-01-31 10:00:00.123456+00`; Postgres counts microseconds, a Date milliseconds. */
+const timestamptzPattern =
+  /^(\d+)(-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(?::?(\d\d))?( BC)?$/;
+
+/** `2026-01-31 10:00:00.123456+00`. Postgres counts microseconds; a Date cuts them to milliseconds. */
 function decodeTimestamptz(text: string): Date | number {
-  if (text.endsWith('+00')) return new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`);
+  // Sessions run in UTC, so this is every year from 0 to 9999.
+  if (text[10] === ' ' && text.endsWith('+00')) {
+    return new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`);
+  }
   if (text === 'infinity') return Number.POSITIVE_INFINITY;
   if (text === '-infinity') return Number.NEGATIVE_INFINITY;
-  return new Date(text);
+  const match = timestamptzPattern.exec(text);
+  if (!match) return new Date(Number.NaN);
+  const [, year, monthAndDay, time, zoneHours, zoneMinutes = '00', beforeChrist] = match;
+  const isoYear = beforeChrist ? 1 - Number(year) : Number(year);
+  const sign = isoYear < 0 ? '-' : '+';
+  const digits = String(Math.abs(isoYear)).padStart(6, '0');
+  return new Date(`${sign}${digits}${monthAndDay}T${time}${zoneHours}:${zoneMinutes}`);
 }
-
-function decodeArray(text: string, decode: Decode): unknown[] {
-  return new ArrayReader(text, decode).read();
-}
-
 /** Reads an array literal: `{1,NULL,"a \"quoted\" one",{nested}}`. */
 class ArrayReader {
   readonly #text: string;

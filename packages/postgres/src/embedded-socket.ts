@@ -1,25 +1,35 @@
 import { Duplex } from 'node:stream';
-import type { PGlite } from '@electric-sql/pglite';
+import type { EmbeddedEngine } from './embedded-engine.js';
 
-const terminateMessage = 0x58;
+type Done = (error?: Error | null) => void;
+
+/** First byte of the message that ends a session. */
+const terminate = 0x58;
 
 /**
- * What pg takes for its socket to a server: the other end is PGlite in this process, which speaks
- * the same protocol. Everything above it, from statements to errors, is one code for both engines.
+ * What the driver takes for its socket to a server: at the other end is PGlite, which speaks the
+ * same protocol. So all above it, from prepared statements to errors, is one code for both engines.
+ *
+ * An engine has one session, so the two share their life: the end of either is the end of both.
  */
 export class EmbeddedSocket extends Duplex {
-  readonly #engine: PGlite;
+  readonly #start: () => Promise<EmbeddedEngine>;
+  #engine: EmbeddedEngine | undefined;
 
-  constructor(engine: PGlite) {
+  constructor(start: () => Promise<EmbeddedEngine>) {
     super();
-    this.#engine = engine;
+    this.#start = start;
   }
 
   connect(): this {
-    process.nextTick(() => this.emit('connect'));
+    this.#start().then(
+      (engine) => this.#onStarted(engine),
+      (error: Error) => this.destroy(error),
+    );
     return this;
   }
 
+  // What a network socket has on top of a stream, and the driver calls.
   setNoDelay(): this {
     return this;
   }
@@ -37,29 +47,53 @@ export class EmbeddedSocket extends Duplex {
   }
 
   override _read(): void {
-    // Answers are pushed as the engine gives them.
+    // Answers are pushed as they come.
   }
 
-  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#execute(chunk).then(() => done(), done);
+  override _write(chunk: Buffer, _encoding: string, done: Done): void {
+    this.#execute([chunk]).then(() => done(), done);
   }
 
-  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
-    this.#execute(Buffer.concat(chunks.map(({ chunk }) => chunk))).then(() => done(), done);
+  /** A statement is several messages, and several statements may wait: they travel together. */
+  override _writev(writes: { chunk: Buffer }[], done: Done): void {
+    this.#execute(writes.map(({ chunk }) => chunk)).then(() => done(), done);
   }
 
-  override _final(done: () => void): void {
+  override _final(done: Done): void {
     this.push(null);
-    done();
+    (this.#engine?.close() ?? Promise.resolve()).then(() => done(), done);
   }
 
-  async #execute(messages: Buffer): Promise<void> {
-    if (messages[0] === terminateMessage) return;
-    // The driver expects an answer after its write returned, as from a network.
-    await Promise.resolve();
-    await this.#engine.execProtocolRawStream(messages, {
-      // A view of the engine's memory, which it uses again.
-      onRawData: (bytes) => this.push(Buffer.from(bytes)),
-    });
+  override _destroy(error: Error | null, done: Done): void {
+    (this.#engine?.kill() ?? Promise.resolve()).then(() => done(error), done);
   }
+
+  #onStarted(engine: EmbeddedEngine): void {
+    this.#engine = engine;
+    if (this.destroyed) {
+      void engine.kill();
+      return;
+    }
+    void engine.exited.then(() => {
+      if (!this.writableEnded) this.destroy(new Error('the embedded database has ended'));
+    });
+    this.emit('connect');
+  }
+
+  async #execute(messages: readonly Buffer[]): Promise<void> {
+    if (!this.#engine || messages[0]?.[0] === terminate) return;
+    const answer = await this.#engine.execute(joined(messages));
+    this.push(Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength));
+  }
+}
+
+/** Always a copy, in a buffer of its own: the driver's buffers are its to use again. */
+function joined(chunks: readonly Buffer[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.byteLength, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return whole;
 }

@@ -1,62 +1,168 @@
-import { mkdir } from 'node:fs/promises';
-import { PGlite } from '@electric-sql/pglite';
-import pg from 'pg';
-import { type Database, type DatabaseLogger, type Listener, silentLogger } from './database.js';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ErrorCode, PlatformError } from '@posthaste/contracts';
+import type pg from 'pg';
+import { type Database, type DatabaseLogger, silentLogger } from './database.js';
+import { driverTypes } from './decode-values.js';
+import { EmbeddedEngine } from './embedded-engine.js';
+import { EmbeddedListener } from './embedded-listener.js';
 import { EmbeddedSocket } from './embedded-socket.js';
+import { type FolderLock, lockFolder } from './folder-lock.js';
 import { PooledDatabase } from './pooled-database.js';
-import { driverTypes } from './postgres.js';
+import { SessionPool } from './session-pool.js';
 
 export interface EmbeddedOptions {
-  /** Folder of the data; created when missing. Default: none, everything stays in memory. */
+  /** Folder of the data, made when it is missing. Default: none, all is in memory. */
   readonly dataDir?: string;
-  /** Longest wait for the connection, of which there is one, in milliseconds. Default 30,000. */
+  /** Longest wait for the one connection there is, in milliseconds. Default 30,000. */
   readonly connectTimeoutMs?: number;
-  /** Default: none. */
+  /** Default: nobody. */
   readonly logger?: DatabaseLogger;
 }
 
-/** Opens PGlite, Postgres inside this process. */
+/**
+ * A handle on PGlite: Postgres in a thread of this process. It has one connection, so transactions
+ * and statements take turns. What was committed survives the end of the process, kill -9 included;
+ * the end of the machine's power it may not, because PGlite does not wait for the disk.
+ * @throws PlatformError `DATABASE_IN_USE` when another process has the folder open;
+ *   `DATABASE_FULL`, `DATABASE_READ_ONLY` or `DATABASE_ERROR` when it cannot be used
+ */
 export async function openEmbedded(options: EmbeddedOptions = {}): Promise<Database> {
   const { dataDir, connectTimeoutMs = 30_000, logger = silentLogger } = options;
-  if (dataDir !== undefined) await mkdir(dataDir, { recursive: true });
-  const engine = await PGlite.create(dataDir === undefined ? {} : { dataDir });
-  const pool = new pg.Pool({
-    host: 'embedded',
-    port: 5432,
-    user: 'postgres',
-    database: 'postgres',
-    password: 'none',
-    ssl: false,
-    max: 1,
-    idleTimeoutMillis: 0,
-    connectionTimeoutMillis: connectTimeoutMs,
-    pipeline: true,
-    types: driverTypes,
-    stream: () => new EmbeddedSocket(engine),
+  if (dataDir === undefined) return openCluster(undefined, connectTimeoutMs, logger);
+  const lock = await takeFolder(dataDir);
+  try {
+    return await openCluster(new ClusterFolder(dataDir, lock), connectTimeoutMs, logger);
+  } catch (error) {
+    await lock.release();
+    throw toFolderError(error, dataDir);
+  }
+}
+
+async function openCluster(
+  folder: ClusterFolder | undefined,
+  connectTimeoutMs: number,
+  logger: DatabaseLogger,
+): Promise<Database> {
+  await folder?.prepare();
+  const engines = await EngineSuccession.begin(folder?.clusterDir);
+  await folder?.confirm();
+  const listener = new EmbeddedListener(logger);
+  const pool = new SessionPool({
+    connection: { ...connection, stream: () => new EmbeddedSocket(() => engines.next()) },
+    maxConnections: 1,
+    connectTimeoutMs,
+    idleTimeoutMs: 0,
+    answerTimeoutMs: 0,
+    logger,
+    onConnect: (session) => listener.attach(session),
   });
-  const channels = new Map<string, Set<(payload: string) => void>>();
-  pool.on('connect', (client) => {
-    client.on('notification', ({ channel, payload }) => {
-      for (const onNotification of channels.get(channel) ?? []) onNotification(payload ?? '');
-    });
-  });
-  const database: Database = new PooledDatabase({
+  return new PooledDatabase({
     kind: 'embedded',
     pool,
-    logger,
-    connectTimeoutMs,
-    listen: async (channel, onNotification): Promise<Listener> => {
-      const listeners = channels.get(channel) ?? new Set();
-      channels.set(channel, listeners.add(onNotification));
-      await database.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
-      return {
-        close: async () => {
-          if (!listeners.delete(onNotification) || listeners.size > 0) return;
-          await database.query(`UNLISTEN ${pg.escapeIdentifier(channel)}`);
-        },
-      };
+    listen: (channel, onNotification, onReconnect) =>
+      listener.listen(pool, { channel, onNotification, onReconnect }),
+    async afterClose() {
+      await engines.end();
+      await folder?.lock.release();
     },
-    close: () => engine.close(),
   });
-  return database;
+}
+
+/** Said in full, because the driver would fill gaps from environment variables. */
+const connection: pg.ClientConfig = {
+  host: 'embedded',
+  port: 5432,
+  user: 'postgres',
+  password: 'unused',
+  database: 'postgres',
+  ssl: false,
+  types: driverTypes,
+};
+
+/** The engine, and those that follow it: one that crashed is replaced when it is next needed. */
+class EngineSuccession {
+  readonly #clusterDir: string | undefined;
+  #current: EmbeddedEngine;
+  #used = false;
+
+  private constructor(clusterDir: string | undefined, first: EmbeddedEngine) {
+    this.#clusterDir = clusterDir;
+    this.#current = first;
+  }
+
+  static async begin(clusterDir: string | undefined): Promise<EngineSuccession> {
+    return new EngineSuccession(clusterDir, await EmbeddedEngine.start(clusterDir));
+  }
+
+  /** An engine for a new connection. */
+  async next(): Promise<EmbeddedEngine> {
+    if (this.#used) {
+      await this.#current.exited;
+      if (this.#clusterDir === undefined)
+        throw new Error('the database was in memory, and is gone');
+      this.#current = await EmbeddedEngine.start(this.#clusterDir);
+    }
+    this.#used = true;
+    return this.#current;
+  }
+
+  async end(): Promise<void> {
+    if (!this.#used) await this.#current.close();
+    await this.#current.exited;
+  }
+}
+
+/**
+ * The folder of an embedded database: `postgres/` with the cluster, the lock's sockets, and for the
+ * time of the cluster's creation a mark, so that a creation cut short is begun anew.
+ */
+class ClusterFolder {
+  readonly clusterDir: string;
+  readonly lock: FolderLock;
+  readonly #mark: string;
+
+  constructor(dataDir: string, lock: FolderLock) {
+    this.clusterDir = join(dataDir, 'postgres');
+    this.lock = lock;
+    this.#mark = join(dataDir, 'initializing');
+  }
+
+  async prepare(): Promise<void> {
+    if (existsSync(this.#mark)) await rm(this.clusterDir, { recursive: true, force: true });
+    else if (!existsSync(this.clusterDir)) await writeFile(this.#mark, '');
+  }
+
+  async confirm(): Promise<void> {
+    await rm(this.#mark, { force: true });
+  }
+}
+
+async function takeFolder(dataDir: string): Promise<FolderLock> {
+  try {
+    // Callbacks hold secrets: nobody else on the machine may read them.
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    return await lockFolder(dataDir);
+  } catch (error) {
+    throw toFolderError(error, dataDir);
+  }
+}
+
+const codeBySystemError: Readonly<Record<string, ErrorCode>> = {
+  ENOSPC: 'DATABASE_FULL',
+  EDQUOT: 'DATABASE_FULL',
+  EROFS: 'DATABASE_READ_ONLY',
+  EACCES: 'DATABASE_READ_ONLY',
+  EPERM: 'DATABASE_READ_ONLY',
+};
+
+function toFolderError(error: unknown, dataDir: string): PlatformError {
+  if (error instanceof PlatformError) return error;
+  const systemCode = (error as NodeJS.ErrnoException).code ?? '';
+  const code = codeBySystemError[systemCode] ?? 'DATABASE_ERROR';
+  const reason = error instanceof Error ? error.message : String(error);
+  return new PlatformError(code, `the database in ${dataDir} does not open: ${reason}`, {
+    cause: error,
+  });
 }

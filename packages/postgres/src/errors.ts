@@ -2,8 +2,8 @@ import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 
 /** What was going on when an error came. */
 export interface Circumstances {
-  /** The connection is gone. */
-  readonly connectionLost: boolean;
+  /** `silent`: given up, because no answer came in time. */
+  readonly connection: 'good' | 'lost' | 'silent';
   /** A COMMIT, or a statement that commits by itself, had been sent and not answered. */
   readonly mayHaveCommitted: boolean;
 }
@@ -48,30 +48,50 @@ export function toPlatformError(error: unknown, circumstances: Circumstances): P
   if (error instanceof PlatformError) return error;
   const state = sqlState(error);
   const code = codeOf(state, circumstances);
-  return new PlatformError(code, describe(code, error, state), { cause: error });
+  return new PlatformError(code, describe(error, state), { cause: error });
 }
 
-/** Whether the server ends the session after this error. */
-export function endsSession(error: unknown): boolean {
+/**
+ * Translates what an attempt to connect threw. A server that answered and refused, because of a
+ * wrong password for example, is `DATABASE_ERROR`: another attempt would not help.
+ */
+export function toConnectError(error: unknown): PlatformError {
+  const connection = sqlState(error) === undefined ? 'lost' : 'good';
+  return toPlatformError(error, { connection, mayHaveCommitted: false });
+}
+
+/** Whether the session is over with this error, even if the connection is still open. */
+export function endsSession(error: unknown): error is Error {
+  if (!(error instanceof Error && 'severity' in error)) return false;
+  // The server may translate severities, so they are not enough.
   return (
-    error instanceof Error &&
-    'severity' in error &&
-    (error.severity === 'FATAL' || error.severity === 'PANIC')
+    error.severity === 'FATAL' ||
+    error.severity === 'PANIC' ||
+    knownCode(sqlState(error)) === 'DATABASE_UNAVAILABLE'
   );
 }
 
-function codeOf(state: string | undefined, circumstances: Circumstances): ErrorCode {
-  const known = state && (codeBySqlState[state] ?? codeBySqlState[state.slice(0, 2)]);
-  if (known && known !== 'DATABASE_UNAVAILABLE') return known;
-  if (known || circumstances.connectionLost) {
-    return circumstances.mayHaveCommitted ? 'DATABASE_OUTCOME_UNKNOWN' : 'DATABASE_UNAVAILABLE';
-  }
-  return 'DATABASE_ERROR';
+function knownCode(state: string | undefined): ErrorCode | undefined {
+  return state === undefined
+    ? undefined
+    : (codeBySqlState[state] ?? codeBySqlState[state.slice(0, 2)]);
 }
 
-function describe(code: ErrorCode, error: unknown, state: string | undefined): string {
-  const reason = error instanceof Error ? error.message : String(error);
-  if (code === 'DATABASE_OUTCOME_UNKNOWN')
-    return `the database went away while committing: ${reason}`;
+function codeOf(state: string | undefined, circumstances: Circumstances): ErrorCode {
+  const known = knownCode(state);
+  if (known && known !== 'DATABASE_UNAVAILABLE') return known;
+  if (!known && circumstances.connection === 'good') return 'DATABASE_ERROR';
+  if (circumstances.mayHaveCommitted) return 'DATABASE_OUTCOME_UNKNOWN';
+  return circumstances.connection === 'silent' ? 'DATABASE_TIMEOUT' : 'DATABASE_UNAVAILABLE';
+}
+
+function describe(error: unknown, state: string | undefined): string {
+  const reason = reasonOf(error);
   return state === undefined ? reason : `${reason} (SQLSTATE ${state})`;
+}
+
+/** Node leaves the message empty when several addresses of a host were tried. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return reasonOf(error.errors[0]);
+  return error instanceof Error ? error.message : String(error);
 }

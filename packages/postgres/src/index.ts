@@ -7,6 +7,7 @@ export type {
   QueryResult,
   Statement,
   Transaction,
+  TransactionOptions,
 } from './database.js';
 export { type EmbeddedOptions, openEmbedded } from './embedded.js';
 export { sqlState } from './errors.js';

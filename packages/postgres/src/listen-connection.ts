@@ -1,38 +1,40 @@
 import { PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
+import { AnswerWatch } from './answer-watch.js';
 import type { DatabaseLogger, Listener } from './database.js';
-import { toPlatformError } from './errors.js';
-import { runStatement, watchSession } from './session.js';
-
-interface Subscription {
-  readonly channel: string;
-  readonly onNotification: (payload: string) => void;
-  readonly onReconnect: (() => void) | undefined;
-}
+import { toConnectError } from './errors.js';
+import { Session } from './session.js';
+import { type Subscription, Subscriptions } from './subscriptions.js';
 
 const firstBackoffMs = 100;
 const maxBackoffMs = 10_000;
+/** LISTEN itself takes no time: a server that is silent for so long is frozen or gone. */
+const answerLimitMs = 10_000;
 
 /**
  * The one connection that all channels of a handle share. It opens with the first subscription,
  * comes back by itself when it is lost, and closes with the handle.
  *
- * States: none (no subscription yet) -> connecting -> up -> (lost) connecting with backoff -> up ...
+ * States: none (no subscription yet) -> connecting -> up -> lost -> connecting -> up -> ...
  * Invariant: while it is up, the server was told LISTEN for every channel that has a subscription.
  */
 export class ListenConnection {
   readonly #config: pg.ClientConfig;
   readonly #logger: DatabaseLogger;
-  readonly #channels = new Map<string, Set<Subscription>>();
-  #client: pg.Client | undefined;
-  #connecting: Promise<pg.Client> | undefined;
-  #retry: NodeJS.Timeout | undefined;
+  readonly #subscriptions: Subscriptions;
+  readonly #watch = new AnswerWatch();
+  #session: Session | undefined;
+  #connecting: Promise<Session> | undefined;
+  /** Set from a loss until subscribers have been told of the return. */
+  #lost = false;
   #failures = 0;
+  #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(config: pg.ClientConfig, logger: DatabaseLogger) {
-    this.#config = config;
+    this.#config = { ...config, pipeline: true };
     this.#logger = logger;
+    this.#subscriptions = new Subscriptions(logger);
   }
 
   /** @throws PlatformError `DATABASE_*` when the channel cannot be listened to now */
@@ -41,15 +43,14 @@ export class ListenConnection {
     onNotification: (payload: string) => void,
     onReconnect: (() => void) | undefined,
   ): Promise<Listener> {
-    if (this.#closed)
-      throw new PlatformError('DATABASE_UNAVAILABLE', 'the database handle is closed');
+    if (this.#closed) throw closedError();
     const subscription: Subscription = { channel, onNotification, onReconnect };
-    this.#add(subscription);
+    this.#subscriptions.add(subscription);
     try {
-      const client = this.#client ?? (await this.#connect());
-      await runStatement(client, `LISTEN ${pg.escapeIdentifier(channel)}`, undefined, false);
+      const session = this.#session ?? (await this.#connect());
+      await session.run(listenStatement(channel), undefined, false);
     } catch (error) {
-      this.#remove(subscription);
+      this.#subscriptions.remove(subscription);
       throw error;
     }
     return { close: () => this.#unlisten(subscription) };
@@ -58,94 +59,87 @@ export class ListenConnection {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
-    this.#channels.clear();
+    this.#subscriptions.clear();
     await this.#connecting?.catch(() => undefined);
-    await this.#client?.end();
-    this.#client = undefined;
-  }
-
-  #add(subscription: Subscription): void {
-    const others = this.#channels.get(subscription.channel);
-    if (others) others.add(subscription);
-    else this.#channels.set(subscription.channel, new Set([subscription]));
-  }
-
-  /** Whether it was the last of its channel. */
-  #remove(subscription: Subscription): boolean {
-    const others = this.#channels.get(subscription.channel);
-    if (!others?.delete(subscription) || others.size > 0) return false;
-    return this.#channels.delete(subscription.channel);
+    await this.#session?.end();
+    this.#watch.close();
   }
 
   async #unlisten(subscription: Subscription): Promise<void> {
-    if (!this.#remove(subscription) || !this.#client) return;
-    const statement = `UNLISTEN ${pg.escapeIdentifier(subscription.channel)}`;
+    if (!this.#subscriptions.remove(subscription) || !this.#session) return;
+    const statement = `unlisten ${pg.escapeIdentifier(subscription.channel)}`;
     // A connection that is lost listens to nothing: there is nothing left to undo.
-    await runStatement(this.#client, statement, undefined, false).catch(() => undefined);
+    await this.#session.run(statement, undefined, false).catch(() => undefined);
   }
 
-  #connect(): Promise<pg.Client> {
+  #connect(): Promise<Session> {
     this.#connecting ??= this.#open().finally(() => {
       this.#connecting = undefined;
     });
     return this.#connecting;
   }
 
-  async #open(): Promise<pg.Client> {
-    const client = new pg.Client({ ...this.#config, pipeline: true });
-    watchSession(client, (error) => this.#onLost(client, error));
-    client.on('notification', ({ channel, payload }) => this.#dispatch(channel, payload ?? ''));
+  async #open(): Promise<Session> {
+    const session = new Session(this.#config);
+    session.answerLimitMs = answerLimitMs;
+    this.#watch.add(session);
+    session.on('notification', ({ channel, payload = '' }) => {
+      this.#subscriptions.dispatch(channel, payload);
+    });
+    await session.connect().catch((error: unknown) => {
+      throw toConnectError(error);
+    });
     try {
-      await client.connect();
-    } catch (error) {
-      throw toPlatformError(error, { connectionLost: true, mayHaveCommitted: false });
-    }
-    try {
+      const channels = this.#subscriptions.channels();
       await Promise.all(
-        [...this.#channels.keys()].map((channel) =>
-          runStatement(client, `LISTEN ${pg.escapeIdentifier(channel)}`, undefined, false),
-        ),
+        channels.map((channel) => session.run(listenStatement(channel), undefined, false)),
       );
+      if (this.#closed) throw closedError();
+      if (session.isLost) throw new PlatformError('DATABASE_UNAVAILABLE', 'lost again at once');
     } catch (error) {
-      await client.end();
+      await session.end();
       throw error;
     }
-    this.#client = client;
+    this.#up(session);
+    return session;
+  }
+
+  #up(session: Session): void {
+    session.once('end', () => this.#onEnd(session));
+    this.#session = session;
     this.#failures = 0;
-    return client;
+    if (!this.#lost) return;
+    this.#lost = false;
+    clearTimeout(this.#retry);
+    this.#logger.info({}, 'the connection for notifications is back');
+    this.#subscriptions.tellReconnect();
   }
 
-  #onLost(client: pg.Client, error: Error): void {
-    if (this.#client !== client) return;
-    this.#client = undefined;
-    if (this.#closed) return;
-    this.#logger.warn({ err: error }, 'the connection for notifications was lost');
-    this.#scheduleReconnect();
+  #onEnd(session: Session): void {
+    if (this.#session !== session || this.#closed) return;
+    this.#session = undefined;
+    this.#lost = true;
+    this.#logger.warn({}, 'the connection for notifications was lost');
+    this.#retryLater();
   }
 
-  #scheduleReconnect(): void {
+  #retryLater(): void {
     const ceilingMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failures);
     this.#failures++;
     // Half fixed, half random: processes that lost the same server do not return together.
     const waitMs = (ceilingMs / 2) * (1 + Math.random());
-    this.#retry = setTimeout(() => void this.#reconnect(), waitMs);
+    this.#retry = setTimeout(() => {
+      this.#connect().catch(() => {
+        if (!this.#closed) this.#retryLater();
+      });
+    }, waitMs);
   }
+}
 
-  async #reconnect(): Promise<void> {
-    if (this.#closed) return;
-    try {
-      if (!this.#client) await this.#connect();
-    } catch {
-      if (!this.#closed) this.#scheduleReconnect();
-      return;
-    }
-    this.#logger.info({}, 'the connection for notifications is back');
-    for (const subscriptions of this.#channels.values()) {
-      for (const { onReconnect } of subscriptions) onReconnect?.();
-    }
-  }
+function listenStatement(channel: string): string {
+  return `listen ${pg.escapeIdentifier(channel)}`;
+}
 
-  #dispatch(channel: string, payload: string): void {
-    for (const { onNotification } of this.#channels.get(channel) ?? []) onNotification(payload);
-  }
+function closedError(): PlatformError {
+  return new PlatformError('DATABASE_UNAVAILABLE', 'the database handle is closed');
 }

@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
-import type pg from 'pg';
-import type { QueryResult, Statement } from './database.js';
+import pg from 'pg';
+import type { Statement } from './database.js';
 import { encodeValues } from './encode-values.js';
 import { endsSession, toPlatformError } from './errors.js';
 
@@ -13,80 +13,102 @@ export interface DriverStatement extends Statement {
 /** What the driver answers. */
 export type DriverResult<Row> = pg.QueryResult<pg.QueryResultRow & Row>;
 
-/** Sessions that broke. A broken one is never given back to the pool. */
-const broken = new WeakSet<pg.ClientBase>();
+type DriverAnswer<Row> = DriverResult<Row> | DriverResult<Row>[];
 
 /**
- * Watches a connection from its first moment: without a listener, an error on an idle connection
- * would end the process.
+ * One connection: pg's client, which also knows whether it is still good, and how long the server
+ * has owed it an answer.
  */
-export function watchSession(client: pg.ClientBase, onLost: (error: Error) => void): void {
-  client.on('error', (error) => {
-    if (broken.has(client)) return;
-    broken.add(client);
-    onLost(error);
-  });
-}
+export class Session extends pg.Client {
+  /** Longest wait for an answer, in milliseconds; 0 is no limit. `AnswerWatch` enforces it. */
+  answerLimitMs = 0;
+  #lost: Error | undefined;
+  #silent = false;
+  #unanswered = 0;
+  #waitingSince = 0;
 
-export function isBroken(client: pg.ClientBase): boolean {
-  return broken.has(client);
-}
+  constructor(config: pg.ClientConfig) {
+    super(config);
+    // Without a listener, an error on an idle connection would end the process.
+    this.on('error', (error) => {
+      this.#lost ??= error;
+    });
+  }
 
-/**
- * Runs one statement on a session.
- * @param commits whether the statement, when it succeeds, makes something durable
- */
-export async function runStatement<Row>(
-  client: pg.ClientBase,
-  statement: DriverStatement | string,
-  values: readonly unknown[] | undefined,
-  commits: boolean,
-): Promise<DriverResult<Row>> {
-  if (broken.has(client))
-    throw new PlatformError('DATABASE_UNAVAILABLE', 'the connection was lost');
-  try {
-    return await send<Row>(client, statement, values);
-  } catch (error) {
-    // The answer comes before the socket closes: the next statement must not meet this session.
-    if (endsSession(error)) broken.add(client);
-    throw toPlatformError(error, {
-      connectionLost: broken.has(client),
-      mayHaveCommitted: commits,
+  /** Whether the connection is gone, or about to be. */
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
+  /**
+   * Runs one statement. Several may be sent without awaiting each; they run in order.
+   * @param commits whether the statement, when it succeeds, makes something durable
+   * @throws PlatformError `DATABASE_*`
+   */
+  async run<Row>(
+    statement: DriverStatement | string,
+    values: readonly unknown[] | undefined,
+    commits: boolean,
+  ): Promise<DriverResult<Row>> {
+    if (this.#lost) {
+      throw new PlatformError('DATABASE_UNAVAILABLE', 'the database connection was lost', {
+        cause: this.#lost,
+      });
+    }
+    try {
+      return await this.#send<Row>(statement, values);
+    } catch (error) {
+      // The last answer comes before the socket closes: no statement may follow it.
+      if (endsSession(error)) this.#lost ??= error;
+      throw toPlatformError(error, {
+        connection: this.#silent ? 'silent' : this.#lost ? 'lost' : 'good',
+        mayHaveCommitted: commits,
+      });
+    }
+  }
+
+  /** Closes the connection when the server has owed an answer for longer than the limit. */
+  abortWhenOverdue(nowMs: number): void {
+    if (this.answerLimitMs === 0 || this.#unanswered === 0) return;
+    if (nowMs - this.#waitingSince < this.answerLimitMs) return;
+    this.#silent = true;
+    this.abort(new Error(`no answer within ${this.answerLimitMs} ms`));
+  }
+
+  /** Ends the connection at once; statements in flight fail. */
+  abort(reason: Error): void {
+    this.#lost ??= reason;
+    this.connection.stream.destroy(reason);
+  }
+
+  #send<Row>(
+    statement: DriverStatement | string,
+    values: readonly unknown[] | undefined,
+  ): Promise<DriverResult<Row>> {
+    const encoded = values && encodeValues(values);
+    return new Promise((resolve, reject) => {
+      if (this.#unanswered++ === 0) this.#waitingSince = performance.now();
+      const settle = (error: Error | null, answer: DriverAnswer<Row>): void => {
+        this.#unanswered--;
+        this.#waitingSince = performance.now();
+        if (error) reject(error);
+        else resolve(Array.isArray(answer) ? lastOf(answer) : answer);
+      };
+      (this as CallbackClient<Row>).query(statement, encoded, settle);
     });
   }
 }
 
-/** The part of the driver's answer that callers see. */
-export function toQueryResult<Row>(result: DriverResult<Row>): QueryResult<Row> {
-  return { rows: result.rows, rowCount: result.rowCount ?? 0 };
-}
-
-function send<Row>(
-  client: pg.ClientBase,
-  statement: DriverStatement | string,
-  values: readonly unknown[] | undefined,
-): Promise<DriverResult<Row>> {
-  return new Promise((resolve, reject) => {
-    const settle = (error: Error | null, result: DriverResult<Row> | DriverResult<Row>[]): void => {
-      if (error) reject(error);
-      else resolve(lastResult(result));
-    };
-    (client as DriverClient<Row>).query(statement, values && encodeValues(values), settle);
-  });
-}
-
-/** The callback form of the driver's `query`: its promise form makes two promises more. */
-interface DriverClient<Row> {
+/** pg's `query` with a callback: its promise form makes two promises more. */
+interface CallbackClient<Row> {
   query(
     statement: DriverStatement | string,
     values: readonly unknown[] | undefined,
-    settle: (error: Error | null, result: DriverResult<Row> | DriverResult<Row>[]) => void,
+    settle: (error: Error | null, answer: DriverAnswer<Row>) => void,
   ): void;
 }
 
-function lastResult<Row>(result: DriverResult<Row> | DriverResult<Row>[]): DriverResult<Row> {
-  if (!Array.isArray(result)) return result;
-  const last = result.at(-1);
-  if (!last) throw new PlatformError('DATABASE_ERROR', 'the statements gave no result');
-  return last;
+/** Several statements in one text give several results. */
+function lastOf<Row>(results: DriverResult<Row>[]): DriverResult<Row> {
+  return results[results.length - 1] as DriverResult<Row>;
 }

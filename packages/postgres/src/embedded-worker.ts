@@ -1,0 +1,61 @@
+/**
+ * Runs in a worker thread: PGlite, and a port that carries Postgres's protocol to it and back.
+ * PGlite works synchronously: here a long statement holds up nobody but other statements.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { PGlite } from '@electric-sql/pglite';
+import type { EmbeddedReply, EmbeddedRequest, EmbeddedWorkerData } from './embedded-protocol.js';
+
+const port = parentPort;
+if (port === null) throw new Error('embedded-worker runs in a worker thread only');
+
+const { clusterDir } = workerData as EmbeddedWorkerData;
+/** The end of the engine's log: why it would not start. */
+const log: string[] = [];
+const keepLog = (line: string): boolean => {
+  log.push(line);
+  if (log.length > 5) log.shift();
+  return false;
+};
+
+const engine = await PGlite.create({
+  onStderr: keepLog,
+  ...(clusterDir === undefined ? {} : { dataDir: clusterDir }),
+}).catch((error: unknown) => {
+  throw new Error([String(error), ...log].join('\n'), { cause: error });
+});
+
+let queue = Promise.resolve();
+port.on('message', (request: EmbeddedRequest) => {
+  queue = queue.then(() => (request === 'close' ? close() : execute(request)));
+});
+reply('ready');
+
+async function execute(messages: Uint8Array): Promise<void> {
+  const chunks: Uint8Array[] = [];
+  await engine.execProtocolRawStream(messages, {
+    // A view of the engine's memory, which it uses again.
+    onRawData: (bytes) => chunks.push(bytes.slice()),
+  });
+  const [first, ...more] = chunks;
+  reply(first && more.length === 0 ? first : concat(chunks));
+}
+
+async function close(): Promise<void> {
+  await engine.close();
+  port?.close();
+}
+
+function concat(chunks: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.byteLength, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return whole;
+}
+
+function reply(message: EmbeddedReply): void {
+  port?.postMessage(message, message === 'ready' ? [] : [message.buffer as ArrayBuffer]);
+}
