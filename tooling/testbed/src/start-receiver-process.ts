@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { ArrivalSummary } from './arrival-ledger.js';
+import { freePort } from './free-port.js';
 import type { MisbehaviourRates } from './misbehaviour.js';
 import { type RunningProcess, startProcess } from './start-process.js';
 
@@ -31,7 +32,7 @@ export interface ReceiverProcess {
 export async function startReceiverProcess(
   options: ReceiverProcessOptions = {},
 ): Promise<ReceiverProcess> {
-  const { port = 0, seed = 1, rates = {}, journal } = options;
+  const { port = await freePort(), seed = 1, rates = {}, journal } = options;
   // By its exported name, so that the built file is found from the sources too.
   const program = createRequire(import.meta.url).resolve('@posthaste/testbed/receiver-process');
   const args = [program, '--port', String(port), '--seed', String(seed)];
