@@ -143,7 +143,7 @@ moved as (
   where h.callback_id = f.previous_id
   returning h.*, f.previous_id
 )
-select j.callback_id as recorded_id, j.final, ${deliveryColumns('m')}
+select j.callback_id as recorded_id, j.final, j.parked, ${deliveryColumns('m')}
 from judged j
 left join moved m on m.previous_id = j.callback_id and m.lease_token is not null
 left join lateral (select * from callbacks.request r where r.id = m.callback_id limit 1) r on true`,
@@ -153,6 +153,8 @@ export interface Recorded {
   readonly result: DeliveryResult;
   /** How the callback ended, if it did; differs from the verdict when it was cancelled meanwhile. */
   readonly ending: Ending | undefined;
+  /** Its queue stands still until somebody unblocks it. */
+  readonly parked: boolean;
   /** The queue's next callback, held by the same lease; only when asked to chain. */
   readonly next: Delivery | undefined;
 }
@@ -166,23 +168,22 @@ export async function recordResults(
   results: readonly DeliveryResult[],
   leaseMs: number,
 ): Promise<Recorded[]> {
-  const { rows } = await db.query<DeliveryRow & { recorded_id: string; final: Ending | null }>(
-    recordStatement,
-    [
-      ...resultValues(results),
-      results.map(({ verdict }) => verdict.kind),
-      results.map(({ verdict }) => toDelayUs(verdict)),
-      results.map(({ chain }) => chain),
-      leaseMs,
-    ],
-  );
+  const { rows } = await db.query<
+    DeliveryRow & { recorded_id: string; final: Ending | null; parked: boolean }
+  >(recordStatement, [
+    ...resultValues(results),
+    results.map(({ verdict }) => verdict.kind),
+    results.map(({ verdict }) => toDelayUs(verdict)),
+    results.map(({ chain }) => chain),
+    leaseMs,
+  ]);
   const byId = new Map(results.map((result) => [result.delivery.callbackId, result]));
   return rows.map((row) => {
     const result = byId.get(row.recorded_id);
     if (!result) throw new PlatformError('INTERNAL', `recorded ${row.recorded_id} unasked`);
     const { leaseToken, place } = result.delivery;
     const next = row.callback_id === null ? undefined : toDelivery(row, leaseToken, place + 1);
-    return { result, ending: row.final ?? undefined, next };
+    return { result, ending: row.final ?? undefined, parked: row.parked, next };
   });
 }
 

@@ -1,0 +1,38 @@
+import { createTransport } from 'nodemailer';
+
+/** One mail to be handed in. */
+export interface OutgoingMail {
+  readonly recipient: string;
+  readonly subject: string;
+  readonly body: string;
+}
+
+/** Hands mails in over SMTP. */
+export interface SmtpMailer {
+  /** @throws Error when the server did not take it */
+  send(mail: OutgoingMail): Promise<void>;
+  close(): void;
+}
+
+const timeoutMs = 20_000;
+
+/** @param url `smtp://` or `smtps://`, with user and password where the server wants them */
+export function createMailer(url: string, from: string): SmtpMailer {
+  const transport = createTransport(
+    {
+      url,
+      disableFileAccess: true,
+      disableUrlAccess: true,
+      connectionTimeout: timeoutMs,
+      greetingTimeout: timeoutMs,
+      socketTimeout: timeoutMs,
+    },
+    { from },
+  );
+  return {
+    async send({ recipient, subject, body }) {
+      await transport.sendMail({ to: recipient, subject, text: body });
+    },
+    close: () => transport.close(),
+  };
+}

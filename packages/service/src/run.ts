@@ -1,0 +1,89 @@
+import { PlatformError } from '@posthaste/contracts';
+import type { Logger } from 'pino';
+import { createLogger } from './logger.js';
+
+/** What a process exits with, after sysexits.h. */
+export const exitCodes = {
+  /** Something outside it is not as it must be: a port that is taken, a database that is away. */
+  unavailable: 1,
+  /** A defect. */
+  software: 70,
+  /** The configuration is wrong. */
+  config: 78,
+} as const;
+
+/** What runs until it is told to stop. */
+export interface Service {
+  /** Takes nothing new, finishes what is in hand within `limitMs`, closes everything. */
+  close(limitMs: number): Promise<void>;
+}
+
+/** The part of a configuration that every process has. */
+export interface RunnableConfig {
+  readonly logLevel: string;
+  /** How long stopping may take, in ms. */
+  readonly stopTimeoutMs: number;
+}
+
+export interface Runnable<Config extends RunnableConfig> {
+  /** As it is called in logs: `gateway`. */
+  readonly name: string;
+  /** @throws PlatformError `CONFIG_INVALID` with every fault */
+  read(environment: NodeJS.ProcessEnv): Config;
+  /** @throws PlatformError when something outside is not there */
+  start(config: Config, logger: Logger): Promise<Service>;
+}
+
+/** Beyond the limit, for closing what no longer waits for anybody. */
+const closingGraceMs = 5_000;
+
+/**
+ * Runs a service until SIGTERM or SIGINT, then exits with 0; at the second signal it exits at once.
+ * Exits with 78 when the configuration is wrong, all faults on standard error, and with 1 when it
+ * cannot start.
+ */
+export async function runService<Config extends RunnableConfig>(
+  runnable: Runnable<Config>,
+): Promise<void> {
+  try {
+    const config = runnable.read(process.env);
+    const logger = createLogger({ level: config.logLevel, service: runnable.name });
+    exitOnDefect(runnable.name, logger);
+    const service = await runnable.start(config, logger);
+    stopOnSignal(runnable.name, service, config.stopTimeoutMs, logger);
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    // Expected where a process meets the world: a line for people and no stack trace.
+    process.stderr.write(`${error.message}\n`);
+    process.exit(error.code === 'CONFIG_INVALID' ? exitCodes.config : exitCodes.unavailable);
+  }
+}
+
+function exitOnDefect(name: string, logger: Logger): void {
+  const exit = (err: unknown): void => {
+    logger.fatal({ err }, `the ${name} ends, because it is in an unknown state`);
+    process.exit(exitCodes.software);
+  };
+  process.on('uncaughtException', exit);
+  process.on('unhandledRejection', exit);
+}
+
+function stopOnSignal(name: string, service: Service, limitMs: number, logger: Logger): void {
+  let stopping = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    // Whoever asks twice does not want to wait.
+    if (stopping) process.exit(exitCodes.unavailable);
+    stopping = true;
+    logger.info({ signal }, `the ${name} stops`);
+    setTimeout(() => {
+      logger.error(`the ${name} did not stop within its limit and is ended`);
+      process.exit(exitCodes.unavailable);
+    }, limitMs + closingGraceMs).unref();
+    void service.close(limitMs).then(() => {
+      logger.info(`the ${name} has stopped`);
+      process.exit(0);
+    });
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
