@@ -1,0 +1,295 @@
+import { type Receiver, startReceiver } from '@posthaste/testbed';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { startDispatcher, type TestDispatcher } from '../test/delivering.js';
+import {
+  accept,
+  acceptOne,
+  claim,
+  findFaults,
+  openTestStore,
+  type TestStore,
+} from '../test/live-callbacks.js';
+import type { CallbackView } from './callback-view.js';
+import { findCallback } from './read-store.js';
+import type { RetryPolicy } from './retry-policy.js';
+
+const soon: RetryPolicy = { kind: 'phases', phases: [{ retries: 3, delayNs: 20_000_000n }] };
+
+describeWithPostgres('dispatcher', () => {
+  let store: TestStore;
+  let receiver: Receiver;
+  const started: TestDispatcher[] = [];
+
+  beforeEach(async () => {
+    store = await openTestStore();
+  });
+  afterEach(async () => {
+    for (const dispatcher of started.splice(0)) await dispatcher.close(500);
+    expect(await findFaults(store.db)).toEqual([]);
+    await receiver.close();
+    await store.close();
+  });
+
+  const start = async (
+    ...args: Parameters<typeof startDispatcher> extends [unknown, ...infer Rest] ? Rest : never
+  ): Promise<TestDispatcher> => {
+    const dispatcher = await startDispatcher(store.db, ...args);
+    started.push(dispatcher);
+    return dispatcher;
+  };
+  const viewOf = async (id: string): Promise<CallbackView> => {
+    const view = await findCallback(store.db, id);
+    if (!view) throw new Error(`no callback ${id}`);
+    return view;
+  };
+  const finished = (id: string, state: string): Promise<CallbackView> =>
+    vi.waitFor(
+      async () => {
+        const view = await viewOf(id);
+        expect(view.state).toBe(state);
+        return view;
+      },
+      { timeout: 10_000, interval: 20 },
+    );
+
+  it('delivers a callback and keeps its attempt and its lease', async () => {
+    receiver = await startReceiver({ kind: 'respond', status: 201, body: 'thanks' });
+    const id = await acceptOne(store.db, {
+      url: `${receiver.url}/hook?x=1`,
+      headers: { 'x-one': 'v' },
+      body: Buffer.from('payload'),
+    });
+    await start();
+    const view = await finished(id, 'delivered');
+    expect(view.attempts).toMatchObject([
+      { statusCode: 201, reason: undefined, responseBody: Buffer.from('thanks') },
+    ]);
+    expect(view.leases).toMatchObject([{ machine: 'test worker', completedAt: expect.any(Date) }]);
+    const [request] = receiver.requests;
+    expect(request?.method).toBe('POST');
+    expect(request?.path).toBe('/hook?x=1');
+    expect(request?.body.toString()).toBe('payload');
+    expect(request?.headers).toMatchObject({
+      'x-one': 'v',
+      'webhook-id': id,
+      'user-agent': 'Posthaste test',
+      'accept-encoding': 'identity',
+      traceparent: expect.stringMatching(`^00-${id.replaceAll('-', '')}-[0-9a-f]{16}-01$`),
+    });
+  });
+
+  it('retries by the policy, with the same webhook-id, and never before its time', async () => {
+    receiver = await startReceiver([503, 500, 200]);
+    const id = await acceptOne(store.db, { url: receiver.url, policy: soon });
+    await start();
+    const view = await finished(id, 'delivered');
+    expect(view.attempts.map(({ statusCode }) => statusCode)).toEqual([503, 500, 200]);
+    expect(new Set(receiver.requests.map(({ headers }) => headers['webhook-id']))).toEqual(
+      new Set([id]),
+    );
+    const starts = view.attempts.map(({ startedAtMs }) => startedAtMs);
+    expect((starts[1] ?? 0) - (starts[0] ?? 0)).toBeGreaterThanOrEqual(20);
+  });
+
+  it('fails for good when the policy is used up', async () => {
+    receiver = await startReceiver(500);
+    const id = await acceptOne(store.db, { url: receiver.url, policy: soon });
+    await start();
+    const view = await finished(id, 'failed');
+    expect(view.attempts).toHaveLength(4);
+    expect(view.attempts.at(-1)).toMatchObject({ reason: 'status', statusCode: 500 });
+  });
+
+  it('follows no redirect, and tells where it led', async () => {
+    receiver = await startReceiver({ kind: 'redirect', location: 'http://127.0.0.1:1/inside' });
+    const id = await acceptOne(store.db, { url: receiver.url });
+    await start();
+    const [attempt] = (await finished(id, 'failed')).attempts;
+    expect(attempt).toMatchObject({ statusCode: 302, reason: 'status' });
+    expect(attempt?.detail).toContain('http://127.0.0.1:1/inside');
+    expect(receiver.count).toBe(1);
+  });
+
+  it('takes a 2xx head whose body is cut for a success, and marks it', async () => {
+    receiver = await startReceiver({ kind: 'cut-body', status: 200 });
+    const id = await acceptOne(store.db, { url: receiver.url });
+    await start();
+    expect((await finished(id, 'delivered')).attempts).toMatchObject([{ cut: true }]);
+  });
+
+  it('keeps the order of a queue through retries', async () => {
+    receiver = await startReceiver((request, index) => (index % 3 === 0 ? 500 : 200));
+    const paths = Array.from({ length: 12 }, (_, n) => `/${n}`);
+    const ids = await accept(
+      store.db,
+      ...paths.map((path) => ({ url: receiver.url + path, queue: 'orders', policy: soon })),
+    );
+    await start();
+    for (const id of ids) await finished(id, 'delivered');
+    const order = receiver.requests.map(({ path }) => path);
+    expect(order.filter((path, i) => path !== order[i - 1])).toEqual(paths);
+  });
+
+  it('skips a head that failed for good', async () => {
+    receiver = await startReceiver({ paths: { '/bad': 500 }, otherwise: 200 });
+    const ids = await accept(
+      store.db,
+      { url: `${receiver.url}/bad`, queue: 'orders' },
+      { url: `${receiver.url}/good`, queue: 'orders' },
+    );
+    await start();
+    await finished(ids[1] ?? '', 'delivered');
+    expect((await viewOf(ids[0] ?? '')).state).toBe('failed');
+  });
+
+  it('parks the queue of a head that failed for good when its queue says so', async () => {
+    receiver = await startReceiver({ paths: { '/bad': 500 }, otherwise: 200 });
+    await store.db.query(
+      `insert into callbacks.queue (application, queue, on_failure) values ('', 'orders', 'park')`,
+    );
+    const ids = await accept(
+      store.db,
+      { url: `${receiver.url}/bad`, queue: 'orders' },
+      { url: `${receiver.url}/good`, queue: 'orders' },
+      { url: `${receiver.url}/other` },
+    );
+    await start();
+    await finished(ids[2] ?? '', 'delivered');
+    await finished(ids[0] ?? '', 'held');
+    expect((await viewOf(ids[1] ?? '')).state).toBe('waiting');
+    expect(receiver.requests.map(({ path }) => path)).not.toContain('/good');
+  });
+
+  it('takes over when a worker vanishes, and tells that the outcome is unknown', async () => {
+    receiver = await startReceiver(200);
+    const id = await acceptOne(store.db, { url: receiver.url });
+    await claim(store.db, 1, 300);
+    const { seen } = await start();
+    const view = await finished(id, 'delivered');
+    expect(view.attempts).toMatchObject([
+      { statusCode: 0, reason: 'unknown' },
+      { statusCode: 200 },
+    ]);
+    expect(view.leases.map(({ completedAt }) => completedAt !== undefined)).toEqual([false, true]);
+    expect(seen.tookOver).toBe(1);
+  });
+
+  it('drops the result of a lease that was lost, and counts it', async () => {
+    receiver = await startReceiver((_request, index) =>
+      index === 0 ? { kind: 'respond', status: 500, delayMs: 600 } : 200,
+    );
+    const id = await acceptOne(store.db, { url: receiver.url, policy: soon, timeoutMs: 5_000 });
+    const slow = await start();
+    await receiver.waitFor(1);
+    // As if the worker had been stopped until after its lease: somebody else took over.
+    await store.db.query(`update callbacks.head set due_at = now() where callback_id = $1`, [id]);
+    const view = await finished(id, 'delivered');
+    await vi.waitFor(() => expect(slow.seen.lost).toBe(1), { timeout: 5_000 });
+    expect((await viewOf(id)).attempts).toHaveLength(view.attempts.length);
+    expect(view.attempts.map(({ reason }) => reason)).toEqual(['unknown', undefined]);
+  });
+
+  it('gives up on a callback under which workers vanish again and again', async () => {
+    receiver = await startReceiver(200);
+    const id = await acceptOne(store.db, { url: receiver.url });
+    await store.db.query(`update callbacks.head set unknowns = 3 where callback_id = $1`, [id]);
+    await start();
+    await finished(id, 'failed');
+    expect(receiver.count).toBe(0);
+  });
+
+  it('lets others through while a receiver never answers', async () => {
+    receiver = await startReceiver({ kind: 'hang' });
+    const quick = await startReceiver(200);
+    await accept(
+      store.db,
+      ...Array.from({ length: 200 }, () => ({ url: receiver.url, timeoutMs: 20_000 })),
+    );
+    await start();
+    await receiver.waitFor(8);
+    const id = await acceptOne(store.db, { url: quick.url });
+    await finished(id, 'delivered');
+    expect(receiver.inFlight).toBeLessThanOrEqual(8);
+    await quick.close();
+  });
+
+  it('ends a callback that expires before its time, without an attempt', async () => {
+    receiver = await startReceiver(200);
+    const id = await acceptOne(store.db, {
+      url: receiver.url,
+      expiresAt: new Date(Date.now() - 1_000),
+    });
+    await start();
+    expect((await finished(id, 'expired')).attempts).toEqual([]);
+  });
+
+  it('honours Retry-After, the later of it and the policy', async () => {
+    receiver = await startReceiver([
+      { kind: 'respond', status: 503, headers: { 'retry-after': '1' } },
+      200,
+    ]);
+    const id = await acceptOne(store.db, { url: receiver.url, policy: soon });
+    await start();
+    const { attempts } = await finished(id, 'delivered');
+    const [first, second] = attempts;
+    expect((second?.startedAtMs ?? 0) - (first?.startedAtMs ?? 0)).toBeGreaterThanOrEqual(1_000);
+  });
+
+  it('fails at once at a blocked address', async () => {
+    receiver = await startReceiver(200);
+    const id = await acceptOne(store.db, { url: 'http://169.254.169.254/', policy: soon });
+    await start();
+    const { attempts } = await finished(id, 'failed');
+    expect(attempts).toMatchObject([{ statusCode: 0, reason: 'blocked' }]);
+  });
+
+  it('finishes what is in flight when it is closed, and takes nothing new', async () => {
+    receiver = await startReceiver({ kind: 'respond', status: 200, delayMs: 300 });
+    const [first, second] = await accept(
+      store.db,
+      { url: receiver.url, queue: 'orders' },
+      { url: receiver.url, queue: 'orders' },
+    );
+    const { dispatcher } = await start();
+    await receiver.waitFor(1);
+    await dispatcher.close(5_000);
+    expect((await viewOf(first ?? '')).state).toBe('delivered');
+    expect((await viewOf(second ?? '')).state).toBe('pending');
+    expect(receiver.count).toBe(1);
+  });
+
+  it('goes on when the database comes back', async () => {
+    receiver = await startReceiver({ kind: 'respond', status: 200, delayMs: 200 });
+    const ids = await accept(
+      store.db,
+      ...Array.from({ length: 30 }, (_, n) => ({ url: receiver.url, queue: `q${n % 3}` })),
+    );
+    await start();
+    await receiver.waitFor(3);
+    await store.db
+      .query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid()`,
+      )
+      .catch(() => undefined);
+    for (const id of ids) await finished(id, 'delivered');
+  });
+
+  it('writes a notice with the final failure, once', async () => {
+    receiver = await startReceiver(500);
+    const id = await acceptOne(store.db, {
+      url: receiver.url,
+      policy: soon,
+      notificationEmail: 'owner@example.com',
+    });
+    await start();
+    await finished(id, 'failed');
+    const { rows } = await store.db.query<{ recipient: string; body: string }>(
+      'select recipient, body from callbacks.mail',
+    );
+    expect(rows).toHaveLength(1);
+    expect(rows[0]?.recipient).toBe('owner@example.com');
+    expect(rows[0]?.body).toContain(id);
+  });
+});

@@ -1,0 +1,86 @@
+import { createAddressGuard, createEgress, type Egress } from '@posthaste/egress';
+import type { Database } from '@posthaste/postgres';
+import type { HttpClient } from '../src/attempt.js';
+import { Dispatcher, type DispatcherDeps, type DispatcherOptions } from '../src/dispatcher.js';
+import { CachedEndpointDirectory } from '../src/endpoint-directory.js';
+import { createResultCompany, noEvents } from '../src/result-company.js';
+
+/** What a test saw of a dispatcher. */
+export interface Seen {
+  lost: number;
+  tookOver: number;
+  readonly errors: unknown[];
+}
+
+export interface TestDispatcher {
+  readonly dispatcher: Dispatcher;
+  readonly seen: Seen;
+  /** Ends it within `graceMs`, and its HTTP client. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const defaults: DispatcherOptions = {
+  holder: 'test worker',
+  userAgent: 'Posthaste test',
+  maxResponseBytes: 64,
+  leaseMs: 30_000,
+  leaseMarginMs: 500,
+  slots: {
+    total: 64,
+    perApplication: 48,
+    origin: { max: 32, initial: 8, breakAfter: 20, minOpenMs: 200, maxOpenMs: 1_000 },
+  },
+  maxChain: 100,
+  maxUnknowns: 3,
+  pollMs: 100,
+  recordWindowMs: 2,
+  maxBatch: 64,
+};
+
+/** A dispatcher that delivers over real HTTP, to this machine too. */
+export async function startDispatcher(
+  db: Database,
+  options: Partial<DispatcherOptions> = {},
+  deps: Partial<DispatcherDeps> = {},
+): Promise<TestDispatcher> {
+  const egress = createTestEgress();
+  const seen: Seen = { lost: 0, tookOver: 0, errors: [] };
+  const dispatcher = new Dispatcher(
+    {
+      db,
+      http: egress,
+      signer: { sign: () => undefined },
+      endpoints: new CachedEndpointDirectory(db, { cacheTtlMs: 50 }),
+      observer: {
+        claimed: () => undefined,
+        attempted: () => undefined,
+        lost: (count) => {
+          seen.lost += count;
+        },
+        tookOver: (count) => {
+          seen.tookOver += count;
+        },
+        error: (error) => seen.errors.push(error),
+      },
+      ...createResultCompany(noEvents),
+      ...deps,
+    },
+    { ...defaults, ...options },
+  );
+  await dispatcher.start();
+  return {
+    dispatcher,
+    seen,
+    async close(graceMs = 5_000) {
+      await dispatcher.close(graceMs);
+      await egress.close();
+    },
+  };
+}
+
+export function createTestEgress(): Egress & HttpClient {
+  return createEgress({
+    guard: createAddressGuard({ allowLoopback: true }),
+    closeTimeoutMs: 100,
+  });
+}

@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import { createIdSource, newId } from '@posthaste/contracts';
+import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
+import { createTestDatabase } from '@posthaste/testbed';
+import { claimDeliveries } from '../src/claim-store.js';
+import type { Attempt, Delivery, FailureReason, Verdict } from '../src/delivery.js';
+import { storeCallbacks } from '../src/intake-store.js';
+import { callbacksMigrations } from '../src/migrations.js';
+import { type CallbackInput, toCallbackRequest } from '../src/request.js';
+import { lockHeads, type Recorded, recordResults } from '../src/result-store.js';
+
+/** A migrated database of its own, on either engine. */
+export interface TestStore {
+  readonly db: Database;
+  close(): Promise<void>;
+}
+
+export async function openTestStore(
+  engine: 'postgres' | 'embedded' = 'postgres',
+): Promise<TestStore> {
+  if (engine === 'embedded') {
+    const db = await openEmbedded({});
+    await migrate(db, [callbacksMigrations]);
+    return { db, close: () => db.close() };
+  }
+  const database = await createTestDatabase();
+  const db = await openPostgres({ url: database.url, maxConnections: 16 });
+  await migrate(db, [callbacksMigrations]);
+  return {
+    db,
+    close: async () => {
+      await db.close();
+      await database.drop();
+    },
+  };
+}
+
+/** What a test says of a callback; the id's time is `acceptedAt`. */
+export type TestCallback = Partial<CallbackInput> & { readonly acceptedAt?: Date | undefined };
+
+const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
+
+/** Takes callbacks in with one statement; gives their ids. */
+export async function accept(
+  db: Database,
+  ...callbacks: readonly TestCallback[]
+): Promise<string[]> {
+  const items = callbacks.map(({ acceptedAt, ...input }) => ({
+    id: acceptedAt ? createIdSource(() => acceptedAt.getTime())() : newId(),
+    request: toCallbackRequest({ url: 'http://example.com/hook', ...input }, rules),
+    idempotency: undefined,
+  }));
+  await storeCallbacks(db, items, false);
+  return items.map(({ id }) => id);
+}
+
+/** The same for one. */
+export async function acceptOne(db: Database, callback: TestCallback = {}): Promise<string> {
+  const [id] = await accept(db, callback);
+  if (id === undefined) throw new Error('nothing was taken in');
+  return id;
+}
+
+/** Leases what is due, as a worker does. */
+export async function claim(db: Database, limit = 100, leaseMs = 60_000): Promise<Delivery[]> {
+  const { deliveries } = await claimDeliveries(db, {
+    holder: 'test worker',
+    leaseToken: randomUUID(),
+    leaseMs,
+    limit,
+    afterLane: '',
+    fullOrigins: [],
+    fullApplications: [],
+    lanes: [],
+    rooms: [],
+    defaultRoom: limit,
+  });
+  return [...deliveries];
+}
+
+/** An attempt that was answered with this status, or not at all. */
+export function attemptWith(statusCode: number): Attempt {
+  return {
+    startedAtMs: Date.now(),
+    durationNs: 1_000_000n,
+    statusCode,
+    reason: reasonOf(statusCode),
+    detail: statusCode === 200 ? undefined : 'it did not work',
+    responseHeaders: [['content-type', 'text/plain']],
+    responseBody: Buffer.from('answer'),
+    truncated: false,
+    cut: false,
+    resent: false,
+  };
+}
+
+function reasonOf(statusCode: number): FailureReason | undefined {
+  if (statusCode === 0) return 'timeout';
+  return statusCode === 200 ? undefined : 'status';
+}
+
+export const delivered: Verdict = { kind: 'ended', ending: 'delivered' };
+export const failed: Verdict = { kind: 'ended', ending: 'failed' };
+export const retryLater: Verdict = { kind: 'retry', delayNs: 3_600_000_000_000n };
+
+/** Records results the way a worker does for ordered queues. */
+export function record(
+  db: Database,
+  deliveries: readonly Delivery[],
+  verdict: Verdict,
+  statusCode: number = verdict === delivered ? 200 : 500,
+): Promise<Recorded[]> {
+  const attempt = attemptWith(statusCode);
+  const results = deliveries.map((delivery) => ({ delivery, attempt, verdict, chain: false }));
+  return db.transaction(async (tx) => {
+    await lockHeads(tx, results);
+    return recordResults(tx, results, 60_000);
+  });
+}
+
+/** Claims everything that is due and ends it, until nothing is due; gives the ids in that order. */
+export async function work(db: Database, verdict: Verdict = delivered): Promise<string[]> {
+  const done: string[] = [];
+  for (;;) {
+    const deliveries = await claim(db);
+    if (deliveries.length === 0) return done;
+    await record(db, deliveries, verdict);
+    done.push(...deliveries.map(({ callbackId }) => callbackId));
+  }
+}
+
+/**
+ * What must hold of the tables whatever happens: a queue has a head as long as anything of it
+ * waits, and no callback stands in two places. Gives what is wrong.
+ */
+export async function findFaults(db: Database): Promise<unknown[]> {
+  const { rows } = await db.query(`
+    select 'no head' as fault, w.application, w.queue, w.callback_id from callbacks.waiting w
+    where not exists (select from callbacks.head h
+      where h.application = w.application and h.queue = w.queue)
+    union all
+    select 'in two places', w.application, w.queue, w.callback_id
+    from callbacks.waiting w join callbacks.head h on h.callback_id = w.callback_id
+    union all
+    select 'step used already', h.application, h.queue, h.callback_id
+    from callbacks.head h join callbacks.history y on y.callback_id = h.callback_id
+    where y.step > h.step or (h.lease_token is not null and y.step = h.step)
+    union all
+    select 'lost', r.application, r.queue, r.id from callbacks.request r
+    where not exists (select from callbacks.head h where h.callback_id = r.id)
+      and not exists (select from callbacks.waiting w where w.callback_id = r.id)
+      and not exists (select from callbacks.history y
+        where y.callback_id = r.id and y.ending is not null)`);
+  return rows;
+}
