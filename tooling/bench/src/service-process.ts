@@ -3,33 +3,23 @@ import type { ServiceProcess } from './contender.js';
 
 const stopWithinMs = 20_000;
 
-export interface ProcessOptions {
-  /** Added to this process's own environment. */
-  readonly env?: Readonly<Record<string, string>>;
-  /** Flags of Node. Default: those of this process. */
-  readonly nodeFlags?: readonly string[];
-}
-
 /** A started process; `ready` is what it told when it served. */
 export interface StartedProcess<Ready> extends ServiceProcess {
   readonly ready: Ready;
 }
 
 /**
- * Forks a Node script whose first IPC message says that it serves. It is stopped with SIGTERM,
- * and with SIGKILL when that takes longer than 20 seconds.
+ * Forks a Node script whose first IPC message says that it serves. `env` is added to the own
+ * environment. It is stopped with SIGTERM, and with SIGKILL when that takes over 20 seconds.
  *
  * @throws Error when it ends before that message.
  */
 export async function startProcess<Ready>(
   script: string,
   args: readonly string[],
-  options: ProcessOptions = {},
+  env: Readonly<Record<string, string>> = {},
 ): Promise<StartedProcess<Ready>> {
-  const child = fork(script, [...args], {
-    env: { ...process.env, ...options.env },
-    execArgv: [...(options.nodeFlags ?? process.execArgv)],
-  });
+  const child = fork(script, [...args], { env: { ...process.env, ...env } });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const ready = await new Promise<Ready>((resolve, reject) => {
     child.once('message', (message) => resolve(message as Ready));
@@ -47,15 +37,4 @@ export async function startProcess<Ready>(
       clearTimeout(killer);
     },
   };
-}
-
-/** What `result` gives. @throws Error when the process ends first. */
-export function beforeExit<Result>(
-  process: ServiceProcess,
-  result: Promise<Result>,
-): Promise<Result> {
-  const exited = process.exited.then((): never => {
-    throw new Error(`process ${process.pid} ended in the middle of a measurement`);
-  });
-  return Promise.race([result, exited]);
 }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { awaitArrivals } from './arrivals.js';
 import type { Contender } from './contender.js';
 import { cpuSeconds, peakRssMib, treeCpuSeconds } from './process-usage.js';
 import type { Receiver } from './receiver/receiver.js';
-import { beforeExit } from './service-process.js';
 
 /** Part of the deliveries, from the start, that are not measured. */
 const warmUpShare = 0.1;
@@ -47,9 +47,9 @@ export async function measureThroughput(backlog: Backlog): Promise<Throughput> {
     receiver: cpuSeconds(receiver.pid),
   });
   try {
-    const startNs = await beforeExit(worker, warm);
+    const startNs = await awaitArrivals(receiver, worker, warm);
     const before = usage();
-    const endNs = await beforeExit(worker, finished);
+    const endNs = await awaitArrivals(receiver, worker, finished);
     const after = usage();
     const workerPeakRssMib = peakRssMib(worker.pid);
     await sleep(settleMs);

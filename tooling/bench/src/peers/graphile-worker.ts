@@ -9,14 +9,12 @@ export const graphileWorker: Peer = {
   name: 'graphile-worker',
   store: 'postgres',
   candidates: [
-    { concurrentJobs: 128, localQueueSize: 500, batchDelayMs: 250 },
     { concurrentJobs: 128, localQueueSize: 500, batchDelayMs: 100 },
-    { concurrentJobs: 128, localQueueSize: 500, batchDelayMs: 500 },
-    { concurrentJobs: 128, localQueueSize: 250, batchDelayMs: 250 },
-    { concurrentJobs: 128, localQueueSize: 750, batchDelayMs: 250 },
-    { concurrentJobs: 100, localQueueSize: 500, batchDelayMs: 250 },
-    { concurrentJobs: 64, localQueueSize: 500, batchDelayMs: 250 },
-    { concurrentJobs: 32, localQueueSize: 500, batchDelayMs: 250 },
+    { concurrentJobs: 128, localQueueSize: 500, batchDelayMs: 0 },
+    { concurrentJobs: 128, localQueueSize: 500, batchDelayMs: 250 },
+    { concurrentJobs: 128, localQueueSize: 250, batchDelayMs: 100 },
+    { concurrentJobs: 128, localQueueSize: 1_000, batchDelayMs: 100 },
+    { concurrentJobs: 64, localQueueSize: 500, batchDelayMs: 100 },
   ],
 
   async prepare(storeUrl) {

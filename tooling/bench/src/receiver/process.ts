@@ -26,6 +26,8 @@ process.on('message', (command: ReceiverCommand) => {
       return tally.watch(command.count);
     case 'counts':
       return report({ type: 'counts', counts: tally.counts() });
+    case 'latencies':
+      return report({ type: 'latencies', latenciesMs: tally.latenciesMs });
   }
 });
 process.on('disconnect', () => process.exit());

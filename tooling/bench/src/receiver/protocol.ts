@@ -23,8 +23,6 @@ export interface ReceiverCounts {
   readonly hanging: number;
   /** Ordered requests whose sequence was not one more than the last of their queue. */
   readonly orderViolations: number;
-  /** Milliseconds from `sentAtHeader` to arrival, in order of arrival. */
-  readonly latenciesMs: readonly number[];
 }
 
 export type ReceiverCommand =
@@ -32,7 +30,8 @@ export type ReceiverCommand =
   | { readonly type: 'reset'; readonly latencies: boolean }
   /** Asks for one `reached` as soon as `delivered` is at least `count`. */
   | { readonly type: 'watch'; readonly count: number }
-  | { readonly type: 'counts' };
+  | { readonly type: 'counts' }
+  | { readonly type: 'latencies' };
 
 export type ReceiverReport =
   /** Two origins, such as `http://127.0.0.1:4001`, on different hosts. */
@@ -40,4 +39,6 @@ export type ReceiverReport =
   | { readonly type: 'reset' }
   /** `atNs`: `process.hrtime.bigint()` when the count was reached. */
   | { readonly type: 'reached'; readonly count: number; readonly atNs: bigint }
-  | { readonly type: 'counts'; readonly counts: ReceiverCounts };
+  | { readonly type: 'counts'; readonly counts: ReceiverCounts }
+  /** From `sentAtHeader` to arrival, in order of arrival. */
+  | { readonly type: 'latencies'; readonly latenciesMs: readonly number[] };

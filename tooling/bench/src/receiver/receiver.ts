@@ -83,6 +83,13 @@ export class Receiver {
     return (await counts).counts;
   }
 
+  /** Milliseconds from sending to arrival, of all since a `reset` that asked for them. */
+  async latenciesMs(): Promise<readonly number[]> {
+    const latencies = this.#next('latencies');
+    this.#tell({ type: 'latencies' });
+    return (await latencies).latenciesMs;
+  }
+
   close(): void {
     this.#awaited = [];
     if (this.#child.connected) this.#child.disconnect();

@@ -7,10 +7,11 @@ export class Tally {
   readonly #onReached: (count: number, atNs: bigint) => void;
   unavailable = 0;
   hanging = 0;
+  /** From `sentAtHeader` to arrival, in order of arrival. */
+  latenciesMs: number[] = [];
   #delivered = 0;
   #orderViolations = 0;
   #measuresLatency = false;
-  #latenciesMs: number[] = [];
   /** Highest sequence that arrived, by queue. */
   #sequences = new Map<string, number>();
   /** Counts to be reported, ascending. */
@@ -26,7 +27,7 @@ export class Tally {
     this.#delivered = 0;
     this.#orderViolations = 0;
     this.#measuresLatency = measuresLatency;
-    this.#latenciesMs = [];
+    this.latenciesMs = [];
     this.#sequences = new Map();
     this.#watched = [];
   }
@@ -57,13 +58,12 @@ export class Tally {
       unavailable: this.unavailable,
       hanging: this.hanging,
       orderViolations: this.#orderViolations,
-      latenciesMs: this.#latenciesMs,
     };
   }
 
   #recordLatency(head: string): void {
     const sent = sentAt.exec(head)?.[1];
-    if (sent) this.#latenciesMs.push(Number(process.hrtime.bigint() - BigInt(sent)) / 1e6);
+    if (sent) this.latenciesMs.push(Number(process.hrtime.bigint() - BigInt(sent)) / 1e6);
   }
 
   #reportReached(): void {

@@ -1,12 +1,12 @@
 /** How long a callback is under way from its acceptance to its delivery. */
 
+import { awaitArrivals } from '../arrivals.js';
 import type { Bench } from '../bench.js';
 import { callbackRequest } from '../callback-request.js';
 import type { Gateway, ServiceProcess } from '../contender.js';
 import { postAtPace } from '../paced-posts.js';
 import { sentAtHeader } from '../receiver/protocol.js';
 import type { Section } from '../report.js';
-import { beforeExit } from '../service-process.js';
 import { percentile } from '../statistics.js';
 import type { Measured } from './measured.js';
 
@@ -70,8 +70,8 @@ async function deliver(
     count,
     connections,
   });
-  await beforeExit(worker, delivered);
-  return { acceptMs, deliverMs: (await receiver.counts()).latenciesMs };
+  await awaitArrivals(receiver, worker, delivered);
+  return { acceptMs, deliverMs: await receiver.latenciesMs() };
 }
 
 function toSection(measured: Latencies, perSecond: number, maxPerSecond: number): Section {

@@ -1,10 +1,10 @@
 /** Whether the worker's memory grows with the backlog. */
 
+import { awaitArrivals } from '../arrivals.js';
 import type { Bench } from '../bench.js';
 import type { CallbackService } from '../contender.js';
 import { peakRssMib } from '../process-usage.js';
 import type { Section } from '../report.js';
-import { beforeExit } from '../service-process.js';
 import type { Measured } from './measured.js';
 
 const limitMib = 200;
@@ -59,7 +59,7 @@ async function peaks(
   try {
     const found: number[] = [];
     for (const delivered of deliveries) {
-      await beforeExit(worker, receiver.reached(delivered));
+      await awaitArrivals(receiver, worker, receiver.reached(delivered));
       found.push(peakRssMib(worker.pid));
     }
     return found;
