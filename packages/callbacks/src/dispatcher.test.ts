@@ -119,7 +119,7 @@ describeWithPostgres('dispatcher', () => {
   });
 
   it('keeps the order of a queue through retries', async () => {
-    receiver = await startReceiver((request, index) => (index % 3 === 0 ? 500 : 200));
+    receiver = await startReceiver((_request, index) => (index % 3 === 0 ? 500 : 200));
     const paths = Array.from({ length: 12 }, (_, n) => `/${n}`);
     const ids = await accept(
       store.db,

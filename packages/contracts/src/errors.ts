@@ -139,6 +139,11 @@ export const errorCodes = {
     type: 'invalid',
     meaning: 'The value is not an event envelope. The message names the field.',
   },
+  GATEWAY_UNREACHABLE: {
+    type: 'unavailable',
+    meaning:
+      'The gateway that a command talks to does not answer. Start it, or correct POSTHASTE_URL.',
+  },
   DATABASE_UNAVAILABLE: {
     type: 'unavailable',
     meaning: 'The database cannot be reached. Nothing was stored; try again.',

@@ -1,4 +1,5 @@
 export { callbackSettings } from './callback-settings.js';
+export { commandSettings } from './command-settings.js';
 export type {
   BooleanSetting,
   ChoiceSetting,

@@ -1,4 +1,5 @@
 import { callbackSettings } from './callback-settings.js';
+import { commandSettings } from './command-settings.js';
 import type { SettingDefinitions } from './definition.js';
 import { gatewaySettings } from './gateway-settings.js';
 import { platformSettings } from './platform-settings.js';
@@ -36,5 +37,10 @@ export const settingSections: readonly SettingSection[] = [
     title: 'Worker',
     meaning: 'Read by the standalone and the worker.',
     settings: workerSettings,
+  },
+  {
+    title: 'Commands',
+    meaning: 'Read by the commands that talk to a running gateway.',
+    settings: commandSettings,
   },
 ];

@@ -1,0 +1,45 @@
+import { type GatewayConfig, gatewayFaults, toGatewayConfig } from '@posthaste/gateway';
+import type { RunnableConfig } from '@posthaste/service';
+import {
+  callbackSettings,
+  type Environment,
+  gatewaySettings,
+  platformSettings,
+  readSettings,
+  type SettingValues,
+  workerSettings,
+} from '@posthaste/settings';
+import { callbackFaults, type WorkerConfig, workerFaults } from '@posthaste/worker';
+
+/** What the standalone reads: the settings of both its halves. */
+export interface StandaloneConfig extends RunnableConfig {
+  readonly platform: SettingValues<typeof platformSettings>;
+  readonly gateway: GatewayConfig;
+  readonly callbacks: Omit<SettingValues<typeof callbackSettings>, 'allowLoopback'> & {
+    readonly allowLoopback: boolean;
+  };
+  readonly worker: Omit<WorkerConfig, 'secretKey'>;
+}
+
+/** @throws PlatformError `CONFIG_INVALID` with every fault */
+export function readStandaloneConfig(environment: Environment): StandaloneConfig {
+  const settings = {
+    ...platformSettings,
+    ...gatewaySettings,
+    ...callbackSettings,
+    ...workerSettings,
+  } as const;
+  const values = readSettings(environment, settings, {
+    check: (found) => [...gatewayFaults(found), ...callbackFaults(found), ...workerFaults(found)],
+  });
+  // Who tries it out on one machine has the receiver there too.
+  const allowLoopback = values.allowLoopback ?? true;
+  return {
+    logLevel: values.logLevel,
+    stopTimeoutMs: values.stopTimeoutMs,
+    platform: values,
+    gateway: toGatewayConfig(values),
+    callbacks: { ...values, allowLoopback },
+    worker: { ...values, allowLoopback },
+  };
+}
