@@ -1,0 +1,151 @@
+import { freePort, type Step, startReceiver, startTcpServer } from '@posthaste/testbed';
+import { describe, expect, it } from 'vitest';
+import { failureOf, get, openEgress, responseOf, started } from '../test/sending.js';
+import { toFailure } from './failure.js';
+
+describe('the reason of a failure', () => {
+  it('is dns for a name that does not resolve', async () => {
+    const error = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
+    const egress = openEgress({}, { resolve: () => Promise.reject(error) });
+    const outcome = await egress.send(get('http://nowhere.test/secret?token=secret'));
+    expect(failureOf(outcome)).toMatchObject({
+      reason: 'dns',
+      detail: 'the name of nowhere.test does not resolve (ENOTFOUND)',
+    });
+  });
+
+  it('is dns for a name that the operating system does not know', async () => {
+    const outcome = await openEgress().send(get('http://nowhere.invalid/'));
+    expect(failureOf(outcome).reason).toBe('dns');
+  });
+
+  it('is refused when nobody listens', async () => {
+    const port = await freePort();
+    const outcome = await openEgress().send(get(`http://127.0.0.1:${port}/secret?token=secret`));
+    expect(failureOf(outcome)).toMatchObject({
+      reason: 'refused',
+      detail: `127.0.0.1:${port} cannot be connected to (ECONNREFUSED)`,
+    });
+  });
+
+  it('is refused when nobody listens at any of the addresses of a name', async () => {
+    const resolve = async () => [
+      { address: '127.0.0.1', family: 4 },
+      { address: '127.0.0.2', family: 4 },
+    ];
+    const egress = openEgress({}, { allowLoopback: true, resolve });
+    const outcome = await egress.send(get(`http://two.test:${await freePort()}/`));
+    expect(failureOf(outcome).reason).toBe('refused');
+  });
+
+  it.each([
+    ['closes', { kind: 'close' }],
+    ['resets', { kind: 'reset' }],
+  ] as const)('is reset when the server %s the connection', async (_what, step) => {
+    const receiver = await started(startReceiver(step));
+    const outcome = await openEgress().send(get(receiver.url));
+    expect(failureOf(outcome)).toMatchObject({ reason: 'reset', resent: false });
+    expect(receiver.count).toBe(1);
+  });
+
+  it.each<[string, Step]>([
+    ['is not HTTP', { kind: 'raw', data: 'SSH-2.0-OpenSSH_9.9\r\n' }],
+    ['has no proper length', { kind: 'wrong-length', announced: 'many', body: '' }],
+    ['has two lengths', raw('Content-Length: 1\r\nContent-Length: 2\r\n\r\nx')],
+    ['has length and chunks', raw('Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nx')],
+    ['has a folded header', raw('a: b\r\n\tc: d\r\n x\0y\r\n\r\n')],
+    ['ends inside its head', raw('Content-Le')],
+    ['is an upgrade', { kind: 'raw', data: upgradeTo('websocket') }],
+    ['is an expectation met', { kind: 'informational', status: 100 }],
+  ])('is protocol when the answer %s', async (_what, step) => {
+    const receiver = await started(startReceiver(step));
+    const egress = openEgress();
+    const { reason, detail } = failureOf(await egress.send(get(receiver.url)));
+    expect(reason).toBe('protocol');
+    expect(detail).toContain(`the answer of 127.0.0.1:${receiver.port} is not proper HTTP/1.1`);
+    expect(egress.stats().connections).toBe(0);
+  });
+
+  it('says what is wrong with an answer', async () => {
+    const receiver = await started(startReceiver({ kind: 'raw', data: upgradeTo('websocket') }));
+    const { detail } = failureOf(await openEgress().send(get(receiver.url)));
+    expect(detail).toMatch(/is not proper HTTP\/1.1: bad upgrade$/);
+  });
+
+  it('is protocol when the connection says something without being asked', async () => {
+    const server = await started(
+      startTcpServer((socket) => socket.write('220 smtp.test ESMTP\r\n')),
+    );
+    const outcome = await openEgress().send(get(`http://${server.address}/`));
+    expect(failureOf(outcome).reason).toBe('protocol');
+  });
+
+  it('is unknown for an error that nobody foresaw', () => {
+    const error = Object.assign(new Error('secret'), { code: 'ENEW' });
+    const failure = toFailure(error, { host: 'example.com', phase: 'open', answering: false });
+    expect(failure).toEqual({
+      reason: 'unknown',
+      detail: 'the exchange with example.com failed (ENEW)',
+    });
+  });
+});
+
+describe('TLS', () => {
+  it('fails with a certificate that nobody vouches for', async () => {
+    const receiver = await started(startReceiver(200, { tls: true }));
+    const outcome = await openEgress().send(get(receiver.url));
+    expect(failureOf(outcome)).toMatchObject({
+      reason: 'tls',
+      detail: `the TLS handshake with 127.0.0.1:${receiver.port} failed (DEPTH_ZERO_SELF_SIGNED_CERT)`,
+    });
+    expect(receiver.count).toBe(0);
+  });
+
+  it('works with a certificate that is trusted, by address and by name', async () => {
+    const receiver = await started(startReceiver(200, { tls: true }));
+    const resolve = async () => [{ address: '127.0.0.1', family: 4 }];
+    const guard = { allowLoopback: true, resolve };
+    const egress = openEgress({ ca: [receiver.certificate ?? ''] }, guard);
+    const urls = [receiver.url, `https://localhost:${receiver.port}/`];
+    for (const url of urls) expect(responseOf(await egress.send(get(url))).statusCode).toBe(200);
+    // Again on new connections, which take the session of the first up.
+    receiver.follow({ kind: 'respond', headers: { connection: 'close' } });
+    for (const url of [...urls, ...urls, ...urls]) {
+      expect(responseOf(await egress.send(get(url))).statusCode).toBe(200);
+    }
+    expect(receiver.connectionsOpened).toBeGreaterThan(3);
+  });
+
+  it('fails with a trusted certificate for another name', async () => {
+    const receiver = await started(startReceiver(200, { tls: true }));
+    const resolve = async () => [{ address: '127.0.0.1', family: 4 }];
+    const guard = { allowLoopback: true, resolve };
+    const egress = openEgress({ ca: [receiver.certificate ?? ''] }, guard);
+    const outcome = await egress.send(get(`https://other.test:${receiver.port}/`));
+    expect(failureOf(outcome)).toMatchObject({
+      reason: 'tls',
+      detail: expect.stringContaining('ERR_TLS_CERT_ALTNAME_INVALID'),
+    });
+    expect(receiver.count).toBe(0);
+  });
+
+  it('fails with a server that speaks plain HTTP', async () => {
+    const receiver = await started(startReceiver());
+    const outcome = await openEgress().send(get(`https://127.0.0.1:${receiver.port}/`));
+    expect(failureOf(outcome).reason).toBe('tls');
+  });
+
+  it('is reset when the server hangs up in the handshake', async () => {
+    const server = await started(startTcpServer((socket) => socket.resetAndDestroy()));
+    const outcome = await openEgress().send(get(`https://${server.address}/`));
+    expect(failureOf(outcome).reason).toBe('reset');
+  });
+});
+
+function raw(rest: string): Step {
+  return { kind: 'raw', data: `HTTP/1.1 200 OK\r\n${rest}` };
+}
+
+function upgradeTo(protocol: string): string {
+  return `HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
+}
