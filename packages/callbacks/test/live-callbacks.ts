@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { createIdSource, newId } from '@posthaste/contracts';
-import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
+import {
+  type Database,
+  migrate,
+  openEmbedded,
+  openPostgres,
+  type Transaction,
+} from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
 import { claimDeliveries } from '../src/claim-store.js';
 import type { Attempt, Delivery, FailureReason, Verdict } from '../src/delivery.js';
@@ -152,4 +158,22 @@ export async function findFaults(db: Database): Promise<unknown[]> {
       and not exists (select from callbacks.history y
         where y.callback_id = r.id and y.ending is not null)`);
   return rows;
+}
+
+/** The same database, with something around the work of each of its transactions. */
+export function aroundTransactions(
+  db: Database,
+  around: <T>(tx: Transaction, work: (tx: Transaction) => Promise<T>) => Promise<T>,
+): Database {
+  return {
+    kind: db.kind,
+    orm: db.orm,
+    query: (statement, values) => db.query(statement, values),
+    transaction: (work) => db.transaction((tx) => around(tx, work)),
+    listen: (channel, onNotification, onReconnect) =>
+      db.listen(channel, onNotification, onReconnect),
+    ping: () => db.ping(),
+    poolStats: () => db.poolStats(),
+    close: () => db.close(),
+  };
 }
