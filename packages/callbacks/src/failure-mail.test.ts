@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type FailedCallback,
+  isMailAddress,
+  toEndpointDisabledMail,
+  toFailureMail,
+  toLine,
+} from './failure-mail.js';
+
+const callback: FailedCallback = {
+  id: '01890000-0000-7000-8000-000000000000',
+  application: 'shop',
+  queue: 'orders',
+  method: 'POST',
+  url: 'https://user:pass@hooks.example.com:8443/in/42?token=secret#more',
+  ending: 'failed',
+  acceptedAt: new Date('2026-01-31T10:00:00Z'),
+  attempts: 3,
+  last: { at: new Date('2026-01-31T10:05:00Z'), statusCode: 503, reason: 'status' },
+  parked: false,
+};
+
+describe('failure mail', () => {
+  it('tells which callback failed, and how', () => {
+    expect(toFailureMail('a@example.com', callback)).toEqual({
+      recipient: 'a@example.com',
+      subject: 'Callback of shop failed: hooks.example.com:8443',
+      body: `A callback could not be delivered, and is not attempted again.
+
+Callback:     01890000-0000-7000-8000-000000000000
+Application:  shop
+Queue:        orders
+Request:      POST https://hooks.example.com:8443/in/42
+Accepted:     2026-01-31T10:00:00.000Z
+Attempts:     3
+Last attempt: 2026-01-31T10:05:00.000Z: status 503, the answer was not a success
+
+It can be replayed.`,
+    });
+  });
+
+  it('tells of an expired callback without application, queue and attempts', () => {
+    const expired = {
+      ...callback,
+      application: '',
+      queue: undefined,
+      attempts: 0,
+      last: undefined,
+    };
+    const mail = toFailureMail('a@example.com', { ...expired, ending: 'expired' });
+    expect(mail.subject).toBe('Callback expired: hooks.example.com:8443');
+    expect(mail.body).not.toMatch(/Application|Queue|Last attempt/);
+    expect(mail.body).toContain('was not delivered before it expired');
+  });
+
+  it('says that the queue is parked, and that there was no answer', () => {
+    const last = { at: new Date(0), statusCode: 0, reason: 'dns' } as const;
+    const { body } = toFailureMail('a@example.com', { ...callback, parked: true, last });
+    expect(body).toContain('until it is unblocked');
+    expect(body).toContain('1970-01-01T00:00:00.000Z: the name of the host was not found');
+  });
+
+  it('has no user, password, query or fragment of the URL', () => {
+    const { subject, body } = toFailureMail('a@example.com', callback);
+    expect(subject + body).not.toMatch(/user|pass|token|secret|more/);
+  });
+
+  it('lets no name start a header or a line', () => {
+    const evil = 'shop\r\nBcc: victim@example.com\u2028x\u202ey\u0000z';
+    const mails = [
+      toFailureMail('a@example.com', { ...callback, application: evil, queue: evil }),
+      toEndpointDisabledMail('a@example.com', {
+        id: callback.id,
+        application: evil,
+        name: evil,
+        url: 'https://example.com/a?b=c',
+        reason: evil,
+        disabledAt: new Date(0),
+      }),
+    ];
+    for (const { subject, body } of mails) {
+      expect(subject).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+      expect(body).not.toMatch(/^Bcc/m);
+      expect(body.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    }
+  });
+
+  it('tells of a disabled endpoint', () => {
+    const mail = toEndpointDisabledMail('a@example.com', {
+      id: callback.id,
+      application: 'shop',
+      name: 'billing',
+      url: callback.url,
+      reason: 'the receiver answered 410',
+      disabledAt: new Date('2026-01-31T10:00:00Z'),
+    });
+    expect(mail.subject).toBe('Endpoint billing disabled');
+    expect(mail.body).toContain('Reason:      the receiver answered 410');
+    expect(mail.body).toContain('URL:         https://hooks.example.com:8443/in/42');
+  });
+
+  it('cuts what is too long', () => {
+    expect(toLine('x'.repeat(200), 10)).toBe(`${'x'.repeat(9)}…`);
+    const { subject } = toFailureMail('a@example.com', {
+      ...callback,
+      application: 'é'.repeat(256),
+    });
+    expect(subject.length).toBeLessThan(250);
+  });
+
+  it('knows an address from what could be two, or a header', () => {
+    expect(['a@b', 'a.b+c@example.com', 'ä@münchen.example'].map(isMailAddress)).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    const bad = [
+      '',
+      'a',
+      'a@b@c',
+      'a@b,c@d',
+      'a@b c',
+      'a@b\n',
+      '<a@b>',
+      '"a"@b',
+      'a@b;c',
+      'group:a@b',
+    ];
+    expect(bad.filter(isMailAddress)).toEqual([]);
+  });
+});
