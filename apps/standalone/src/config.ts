@@ -1,6 +1,7 @@
 import { type GatewayConfig, gatewayFaults, toGatewayConfig } from '@posthaste/gateway';
 import type { RunnableConfig } from '@posthaste/service';
 import {
+  callbackFaults,
   callbackSettings,
   type Environment,
   gatewaySettings,
@@ -9,7 +10,7 @@ import {
   type SettingValues,
   workerSettings,
 } from '@posthaste/settings';
-import { callbackFaults, type WorkerConfig, workerFaults } from '@posthaste/worker';
+import { type WorkerConfig, workerFaults } from '@posthaste/worker';
 
 /** What the standalone reads: the settings of both its halves. */
 export interface StandaloneConfig extends RunnableConfig {

@@ -11,9 +11,10 @@ import {
 } from '@posthaste/callbacks';
 import { createAddressGuard, createEgress } from '@posthaste/egress';
 import type { Database } from '@posthaste/postgres';
+import { leaseMarginMs } from '@posthaste/settings';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { leaseMarginMs, type WorkerConfig } from './config.js';
+import type { WorkerConfig } from './config.js';
 import { observeDeliveries } from './delivery-metrics.js';
 import { Housekeeping } from './housekeeping.js';
 

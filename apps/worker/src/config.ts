@@ -1,4 +1,5 @@
 import {
+  callbackFaults,
   callbackSettings,
   type Environment,
   platformSettings,
@@ -7,9 +8,6 @@ import {
   type SettingValues,
   workerSettings,
 } from '@posthaste/settings';
-
-/** What is left of a lease when its attempt's time is over: enough to write the result. */
-export const leaseMarginMs = 2_000;
 
 /** What a worker is built from. Each setting is described in @posthaste/settings. */
 export type WorkerConfig = SettingValues<typeof workerSettings> &
@@ -42,21 +40,6 @@ export function readWorkerConfig(environment: Environment): WorkerProcessConfig 
     worker: { ...values, allowLoopback: values.allowLoopback ?? false },
     platform: values,
   };
-}
-
-/** The rules between settings of callbacks, for `check` of `readSettings`. */
-export function callbackFaults(
-  values: Partial<SettingValues<typeof callbackSettings>>,
-): SettingFault[] {
-  const { attemptTimeoutMs, leaseMs } = values;
-  if (attemptTimeoutMs === undefined || leaseMs === undefined) return [];
-  if (attemptTimeoutMs + leaseMarginMs <= leaseMs) return [];
-  return [
-    {
-      name: 'POSTHASTE_CALLBACK_LEASE',
-      message: `POSTHASTE_CALLBACK_LEASE must be at least ${leaseMarginMs} ms above POSTHASTE_CALLBACK_TIMEOUT, or leases would run out under attempts that are still going on.`,
-    },
-  ];
 }
 
 /** The rules between settings of the worker, for `check` of `readSettings`. */

@@ -1,3 +1,3 @@
 export { type CallbackWorker, startCallbackWorker, type WorkerDeps } from './callback-worker.js';
-export { callbackFaults, leaseMarginMs, type WorkerConfig, workerFaults } from './config.js';
+export { type WorkerConfig, workerFaults } from './config.js';
 export { workerService } from './worker-service.js';

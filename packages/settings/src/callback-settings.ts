@@ -1,3 +1,6 @@
+import type { SettingValues } from './definition.js';
+import type { SettingFault } from './read.js';
+
 /** What concerns callbacks wherever they are taken or delivered. The same in every process. */
 export const callbackSettings = {
   attemptTimeoutMs: {
@@ -33,3 +36,21 @@ export const callbackSettings = {
       'Networks inside that callbacks may go to all the same, such as 10.1.0.0/16. All other private, local and reserved addresses are refused.',
   },
 } as const;
+
+/** What is left of a lease when its attempt's time is over, in ms: enough to write the result. */
+export const leaseMarginMs = 2_000;
+
+/** The rules between settings of callbacks, for `check` of `readSettings`. */
+export function callbackFaults(
+  values: Partial<SettingValues<typeof callbackSettings>>,
+): SettingFault[] {
+  const { attemptTimeoutMs, leaseMs } = values;
+  if (attemptTimeoutMs === undefined || leaseMs === undefined) return [];
+  if (attemptTimeoutMs + leaseMarginMs <= leaseMs) return [];
+  return [
+    {
+      name: 'POSTHASTE_CALLBACK_LEASE',
+      message: `POSTHASTE_CALLBACK_LEASE must be at least ${leaseMarginMs} ms above POSTHASTE_CALLBACK_TIMEOUT, or leases would run out under attempts that are still going on.`,
+    },
+  ];
+}

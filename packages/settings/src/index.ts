@@ -1,4 +1,4 @@
-export { callbackSettings } from './callback-settings.js';
+export { callbackFaults, callbackSettings, leaseMarginMs } from './callback-settings.js';
 export { commandSettings } from './command-settings.js';
 export type {
   BooleanSetting,
