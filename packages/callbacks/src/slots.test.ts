@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { toLaneKey } from './lane.js';
+import { Slots } from './slots.js';
+
+const origin = { max: 8, initial: 4, breakAfter: 2, minOpenMs: 1_000, maxOpenMs: 8_000 };
+const lane = (host: string, application = 'a', endpointId?: string): string =>
+  toLaneKey({ origin: `http://${host}`, application, endpointId });
+const unlimited = { maxConcurrency: undefined, ratePerSecond: undefined };
+
+describe('slots', () => {
+  const takeAll = (slots: Slots, key: string, limits = unlimited): number => {
+    let taken = 0;
+    while (slots.take(key, limits, 0)) taken += 1;
+    return taken;
+  };
+
+  it('gives one host its share and leaves the rest to others', () => {
+    const slots = new Slots({ total: 6, perApplication: 100, origin });
+    expect(takeAll(slots, lane('slow'))).toBe(4);
+    expect(takeAll(slots, lane('quick'))).toBe(2);
+    expect(slots.free).toBe(0);
+  });
+
+  it('gives one application its share, over all its hosts', () => {
+    const slots = new Slots({ total: 100, perApplication: 6, origin });
+    expect(takeAll(slots, lane('one'))).toBe(4);
+    expect(takeAll(slots, lane('two'))).toBe(2);
+    expect(takeAll(slots, lane('two', 'b'))).toBe(2);
+    expect(slots.room(0).fullApplications).toEqual(['a']);
+  });
+
+  it('names what is full, and the room of the lanes it knows', () => {
+    const slots = new Slots({ total: 100, perApplication: 100, origin });
+    takeAll(slots, lane('full'));
+    slots.take(lane('busy'), undefined, 0);
+    const room = slots.room(0);
+    expect(room.fullOrigins).toEqual(['http://full']);
+    expect(room.lanes).toEqual([lane('full'), lane('busy')]);
+    expect(room.rooms).toEqual([0, 3]);
+    expect(room.restricted).toBe(true);
+  });
+
+  it('keeps to the concurrency and the rate of an endpoint', () => {
+    const slots = new Slots({ total: 100, perApplication: 100, origin });
+    const two = { maxConcurrency: 2, ratePerSecond: undefined };
+    expect(takeAll(slots, lane('one', 'a', 'x'), two)).toBe(2);
+    const rate = { maxConcurrency: undefined, ratePerSecond: 3 };
+    expect(takeAll(slots, lane('two', 'a', 'y'), rate)).toBe(3);
+    expect(slots.opensAtMs(0)).toBeCloseTo(333.3, 0);
+    expect(slots.take(lane('two', 'a', 'y'), rate, 334)).toBe(true);
+    expect(slots.take(lane('two', 'a', 'y'), rate, 335)).toBe(false);
+  });
+
+  it('has room again for what is given back', () => {
+    const slots = new Slots({ total: 4, perApplication: 4, origin });
+    takeAll(slots, lane('one'));
+    slots.give(lane('one'), 0);
+    expect(slots.free).toBe(1);
+    expect(slots.take(lane('one'), undefined, 0)).toBe(true);
+  });
+
+  it('forgets hosts and lanes that are idle, so that it stays small', () => {
+    const slots = new Slots({ total: 10, perApplication: 10, origin });
+    for (let i = 0; i < 5_000; i++) {
+      slots.take(lane(`host-${i}`), undefined, 0);
+      slots.give(lane(`host-${i}`), 0);
+    }
+    expect(slots.room(0).lanes.length).toBeLessThan(1_100);
+  });
+});
