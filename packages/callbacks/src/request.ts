@@ -187,6 +187,11 @@ export function checkName(field: string, name: string | undefined, faults: Field
   }
 }
 
+/** Whether something can have this name: what cannot is looked for in vain, and not in the database. */
+export function isName(text: string): boolean {
+  return text.length <= maxNameLength && !controlCharacters.test(text);
+}
+
 /** Checks the time of one attempt. */
 export function checkTimeout(timeoutMs: number, rules: RequestRules, faults: FieldFault[]): void {
   if (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= rules.maxTimeoutMs) return;

@@ -33,7 +33,7 @@ export type RetryPolicy = PhasesPolicy | ExponentialPolicy;
 export const singleAttempt: RetryPolicy = { kind: 'phases', phases: [] };
 
 /** For endpoints that choose none: about 16 hours of retries. */
-export const defaultEndpointPolicy: RetryPolicy = {
+export const defaultEndpointPolicy: ExponentialPolicy = {
   kind: 'exponential',
   initialDelayMs: 5_000,
   factor: 3,

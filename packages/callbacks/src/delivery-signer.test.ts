@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto';
+import { newId } from '@posthaste/contracts';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openTestStore, type TestStore } from '../test/live-callbacks.js';
+import type { Delivery } from './delivery.js';
+import { createDeliverySigner } from './delivery-signer.js';
+import { singleAttempt } from './retry-policy.js';
+import { createSecretBox } from './secret-box.js';
+import { Secrets } from './secrets.js';
+
+function delivery(secret: string | undefined, endpointId: string | undefined): Delivery {
+  return {
+    callbackId: newId(),
+    leaseToken: newId(),
+    ordered: false,
+    place: 0,
+    application: 'shop',
+    queue: undefined,
+    endpointId,
+    lane: 'http://example.com\nshop',
+    failures: 0,
+    unknowns: 0,
+    createdAtMs: 0,
+    expiresAtMs: undefined,
+    request: {
+      url: 'http://example.com/',
+      method: 'POST',
+      headers: undefined,
+      body: undefined,
+      policy: singleAttempt,
+      timeoutMs: 1_000,
+      secret,
+      notificationEmail: undefined,
+    },
+  };
+}
+
+describeWithPostgres('the signer of deliveries', () => {
+  let store: TestStore;
+  beforeAll(async () => {
+    store = await openTestStore();
+  });
+  afterAll(() => store.close());
+
+  it('takes the named secret, else the one of the endpoint, else none', async () => {
+    const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
+    const signer = createDeliverySigner(secrets);
+    const named = await secrets.create({ application: 'shop', name: 'orders' });
+    const endpointId = newId();
+    const own = await secrets.createForEndpoint(
+      store.db,
+      { application: 'shop', id: endpointId },
+      {},
+    );
+    const body = Buffer.from('{}');
+    const seconds = Math.floor(Date.now() / 1_000);
+    for (const [secret, endpoint, expected] of [
+      ['orders', undefined, named],
+      ['orders', endpointId, named],
+      [undefined, endpointId, own],
+    ] as const) {
+      const toSign = delivery(secret, endpoint);
+      const signature = await signer.sign(toSign, seconds, body);
+      const headers = {
+        'webhook-id': toSign.callbackId,
+        'webhook-timestamp': String(seconds),
+        'webhook-signature': signature ?? '',
+      };
+      expect(new Webhook(expected.secret).verify(body, headers)).toEqual({});
+      expect(signer.sign(toSign, seconds, body), 'at once the second time').toBe(signature);
+    }
+    expect(await signer.sign(delivery(undefined, undefined), seconds, body)).toBeUndefined();
+    await expect(
+      Promise.resolve(signer.sign(delivery('missing', undefined), seconds, body)),
+    ).rejects.toEqual(expect.objectContaining({ code: 'SECRET_NOT_FOUND' }));
+  });
+});
