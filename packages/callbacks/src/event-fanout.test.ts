@@ -1,0 +1,211 @@
+import { randomBytes } from 'node:crypto';
+import { newId } from '@posthaste/contracts';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventOf } from '../test/events.js';
+import { claim, findFaults, openTestStore, type TestStore, work } from '../test/live-callbacks.js';
+import type { EndpointInput } from './endpoint-input.js';
+import { disableEndpoint } from './endpoint-state.js';
+import { Endpoints } from './endpoints.js';
+import { EventFanout } from './event-fanout.js';
+import { Policies } from './policies.js';
+import { toRetryPolicy } from './policy-input.js';
+import { createSecretBox } from './secret-box.js';
+import { Secrets } from './secrets.js';
+import type { SubscribedEvent } from './subscribed-event.js';
+import { Subscriptions } from './subscriptions.js';
+
+const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
+
+function suite(engine: 'postgres' | 'embedded'): void {
+  let store: TestStore;
+  let endpoints: Endpoints;
+  let subscriptions: Subscriptions;
+  let policies: Policies;
+  let fanout: EventFanout;
+  beforeAll(async () => {
+    store = await openTestStore(engine);
+    const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
+    endpoints = new Endpoints({ db: store.db, secrets, rules });
+    subscriptions = new Subscriptions(store.db);
+    policies = new Policies(store.db);
+    fanout = new EventFanout(store.db);
+  });
+  afterAll(() => store.close());
+  beforeEach(async () => {
+    await store.db.query(
+      'truncate callbacks.head, callbacks.waiting, callbacks.request, callbacks.history, callbacks.queue',
+    );
+    await store.db.query('delete from callbacks.endpoint');
+  });
+  const endpoint = async (name: string, settings: Partial<EndpointInput> = {}): Promise<string> => {
+    const url = `https://${name}.example.com/`;
+    return (await endpoints.create({ name, url, ...settings })).endpoint.id;
+  };
+  const deliver = (...events: SubscribedEvent[]): Promise<number> =>
+    store.db.transaction((tx) => fanout.deliverEvents(tx, events));
+  /** What is due now: host and the field `n` of the payload. */
+  const due = async (): Promise<string[]> => {
+    const deliveries = await claim(store.db, 10_000);
+    return deliveries
+      .map(({ request: { url, body } }) => {
+        const { payload } = JSON.parse(body?.toString() ?? '') as { payload: { n?: number } };
+        return `${new URL(url).hostname.split('.')[0]} ${payload.n}`;
+      })
+      .sort();
+  };
+
+  it('makes one callback for each endpoint that is owed the event', async () => {
+    const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
+    await subscriptions.create({ endpointId: a, eventName: 'order.created' });
+    await subscriptions.create({ endpointId: a, eventName: 'order.*' });
+    await subscriptions.create({ endpointId: a, eventName: '**' });
+    await subscriptions.create({ endpointId: b, eventName: 'order.**', namespace: 'shop' });
+    await subscriptions.create({
+      endpointId: c,
+      eventName: '**',
+      filter: { required: ['n'], properties: { n: { type: 'integer', minimum: 3 } } },
+    });
+    const count = await deliver(
+      eventOf('order.created', { n: 1 }),
+      eventOf('order.item.added', { n: 2 }, { namespace: 'bank' }),
+      eventOf('payment.made', { n: 3 }),
+      eventOf('order.paid', { n: 9007199254740993n }),
+    );
+    expect(count).toBe(8);
+    expect(await due()).toEqual(
+      ['a 1', 'a 2', 'a 3', 'b 1', 'c 3', 'a 9007199254740992', 'b 9007199254740992']
+        .concat('c 9007199254740992')
+        .sort(),
+    );
+  });
+
+  it('fills in what the endpoint says', async () => {
+    await policies.put('slow', { phases: [{ retries: 2, delayMs: 60_000 }] });
+    const settings = {
+      application: 'shop',
+      policy: 'slow',
+      timeoutMs: 1_234,
+      notificationEmail: 'ops@example.com',
+    };
+    const endpointId = await endpoint('a', settings);
+    await subscriptions.create({ endpointId, eventName: '**' });
+    const event = eventOf('order.created', { text: 'größer' });
+    await deliver(event);
+    const [delivery] = await claim(store.db);
+    expect(delivery).toMatchObject({ application: 'shop', endpointId, queue: undefined });
+    expect(delivery?.lane).toBe(`https://a.example.com\nshop\n${endpointId}`);
+    expect(delivery?.request).toMatchObject({
+      url: 'https://a.example.com/',
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      policy: toRetryPolicy({ phases: [{ retries: 2, delayMs: 60_000 }] }),
+      timeoutMs: 1_234,
+      secret: undefined,
+      notificationEmail: 'ops@example.com',
+    });
+    expect(JSON.parse(delivery?.request.body?.toString() ?? '')).toMatchObject({
+      id: event.envelope.id,
+      name: 'order.created',
+      payload: { text: 'größer' },
+    });
+    await policies.put('slow', { phases: [] });
+    await deliver(event);
+    expect((await claim(store.db))[0]?.request.policy).toEqual(toRetryPolicy({ phases: [] }));
+  });
+
+  it('keeps the order of an endpoint, and that of others apart', async () => {
+    const [a, b] = [await endpoint('a', { order: 'key' }), await endpoint('b', { order: '/n' })];
+    for (const endpointId of [a, b]) await subscriptions.create({ endpointId, eventName: '**' });
+    await deliver(...[1, 2, 3].map((n) => eventOf('e', { n }, { key: 'k' })));
+    await deliver(eventOf('e', { n: 1 }), eventOf('e', { n: 4 }, { key: 'k' }));
+    const { rows } = await store.db.query<{ queue: string; depth: number }>(
+      `select queue, count(*)::int as depth from callbacks.request
+       group by queue order by queue nulls last`,
+    );
+    expect(rows).toEqual(
+      [
+        { queue: `endpoint:${a}:k`, depth: 4 },
+        { queue: `endpoint:${b}:1`, depth: 2 },
+        ...[2, 3, 4].map((n) => ({ queue: `endpoint:${b}:${n}`, depth: 1 })),
+      ]
+        .sort((x, y) => (x.queue < y.queue ? -1 : 1))
+        .concat({ queue: null as unknown as string, depth: 1 }),
+    );
+    expect(await due()).toEqual(['a 1', 'a 1', 'b 1', 'b 2', 'b 3', 'b 4']);
+    expect(await findFaults(store.db)).toEqual([]);
+  });
+
+  it('notices every change of subscriptions, endpoints and policies at once', async () => {
+    const elsewhere = new EventFanout(store.db);
+    const count = (): Promise<number> =>
+      elsewhere.deliverEvents(store.db, [eventOf('e', { n: 1 })]);
+    const lastUrl = async (): Promise<string | undefined> => {
+      await count();
+      return (await claim(store.db)).at(-1)?.request.url;
+    };
+    const a = await endpoint('a');
+    expect(await count()).toBe(0);
+    const { id } = await subscriptions.create({ endpointId: a, eventName: 'e' });
+    expect(await count()).toBe(1);
+    await subscriptions.update(id, { eventName: 'f' });
+    expect(await count()).toBe(0);
+    await subscriptions.update(id, { eventName: 'e' });
+    await work(store.db);
+    await endpoints.update(a, { url: 'https://new.example.com/' });
+    expect(await lastUrl()).toBe('https://new.example.com/');
+    await subscriptions.remove(id);
+    expect(await count()).toBe(0);
+    await subscriptions.create({ endpointId: a, eventName: 'e' });
+    expect(await count()).toBe(1);
+    await endpoints.remove(a);
+    expect(await count()).toBe(0);
+  });
+
+  it('keeps events for an endpoint that is disabled', async () => {
+    const a = await endpoint('a');
+    await subscriptions.create({ endpointId: a, eventName: '**' });
+    await disableEndpoint(store.db, a, 'gone');
+    expect(await deliver(eventOf('e', { n: 1 }))).toBe(1);
+    expect(await due()).toEqual(['a 1']);
+  });
+
+  it('stores thousands of callbacks of one transaction in their order', async () => {
+    const names = ['a', 'b', 'c'];
+    for (const name of names) {
+      const endpointId = await endpoint(name, { order: 'key' });
+      await subscriptions.create({ endpointId, eventName: '**' });
+    }
+    const events = Array.from({ length: 400 }, (_, n) => eventOf('e', { n }, { key: `k${n % 7}` }));
+    expect(await deliver(...events)).toBe(1_200);
+    await deliver(...events.slice(0, 200));
+    expect(await findFaults(store.db)).toEqual([]);
+    const { rows } = await store.db.query<{ wrong: number }>(`
+      select count(*)::int as wrong from (
+        select w.callback_id < lag(w.callback_id) over (partition by w.queue order by w.seq) as back
+        from callbacks.waiting w
+      ) o where back`);
+    expect(rows).toEqual([{ wrong: 0 }]);
+    expect(await due()).toHaveLength(21);
+  });
+
+  it('sends a test event whatever the subscriptions and the order', async () => {
+    const a = await endpoint('a', { order: 'namespace' });
+    const id = await fanout.testEvent(a);
+    const [delivery] = await claim(store.db);
+    expect(delivery).toMatchObject({ callbackId: id, endpointId: a, queue: undefined });
+    expect(JSON.parse(delivery?.request.body?.toString() ?? '')).toMatchObject({
+      name: 'posthaste.test',
+      namespace: 'posthaste',
+      payload: { endpointId: a },
+    });
+    for (const unknown of [newId(), 'x']) {
+      await expect(fanout.testEvent(unknown)).rejects.toEqual(
+        expect.objectContaining({ code: 'ENDPOINT_NOT_FOUND' }),
+      );
+    }
+  });
+}
+
+describeWithPostgres('the fan-out of events', () => suite('postgres'));
+describe('the fan-out of events in the embedded database', () => suite('embedded'));

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { EventFilters } from './event-filter.js';
+
+function nested(depth: number): unknown {
+  return depth === 0 ? {} : { not: nested(depth - 1) };
+}
+
+describe('filters on payloads', () => {
+  const filters = new EventFilters();
+
+  it.each([
+    [{}, {}, true],
+    [{ required: ['id'] }, { id: 1 }, true],
+    [{ required: ['id'] }, {}, false],
+    [{ required: ['toString'] }, {}, false],
+    [{ properties: { total: { minimum: 100 } }, required: ['total'] }, { total: 100.5 }, true],
+    [{ properties: { total: { minimum: 100 } }, required: ['total'] }, { total: 99 }, false],
+    [{ properties: { country: { enum: ['DE', 'AT'] } } }, { country: 'FR' }, false],
+    [{ properties: { kind: { const: { a: [1] } } } }, { kind: { a: [1] } }, true],
+    [{ anyOf: [{ required: ['a'] }, { required: ['b'] }] }, { b: null }, true],
+    [{ properties: { items: { contains: { required: ['sku'] } } } }, { items: [{}] }, false],
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+    [{ if: { required: ['a'] }, then: { required: ['b'] } }, { a: 1 }, false],
+    [{ $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'object' }, {}, true],
+    [{ additionalProperties: false, properties: { a: true } }, { a: 1, b: 1 }, false],
+  ])('%j on %j: %s', (schema, payload, expected) => {
+    expect(filters.fault(schema)).toBeUndefined();
+    expect(filters.matches(JSON.stringify(schema), payload)).toBe(expected);
+  });
+
+  it.each([
+    ['a pattern', { properties: { a: { pattern: '^(a+)+$' } } }],
+    ['patternProperties', { patternProperties: { '(a+)+$': {} } }],
+    ['a format', { format: 'email' }],
+    ['a reference to itself', { $ref: '#' }],
+    ['a remote reference', { allOf: [{ $ref: 'http://example.com/schema.json' }] }],
+    ['an id', { $id: 'http://example.com/schema.json' }],
+    ['definitions', { $defs: { a: {} } }],
+    ['uniqueItems', { uniqueItems: true }],
+    ['an unknown keyword', { requird: ['a'] }],
+    ['a wrong value', { type: 'text' }],
+    ['a wrong subschema', { properties: { a: 1 } }],
+    ['a wrong list of schemas', { anyOf: {} }],
+    ['an empty enum', { enum: [] }],
+    ['$schema inside', { not: { $schema: 'https://json-schema.org/draft/2020-12/schema' } }],
+    ['another dialect', { $schema: 'http://json-schema.org/draft-07/schema#' }],
+    ['text', 'text'],
+    ['a list', []],
+    ['nothing', undefined],
+    ['too deep a nesting', nested(17)],
+    ['too many values', { enum: Array.from({ length: 400 }, (_, i) => i) }],
+    ['too many bytes', { description: 'x'.repeat(9_000) }],
+  ])('%s is refused', (_, schema) => {
+    expect(filters.fault(schema)).toBeTypeOf('string');
+  });
+
+  it('keep a bounded number of schemas compiled, those used last', () => {
+    const bounded = new EventFilters(2);
+    for (let i = 0; i < 50; i++) {
+      expect(bounded.matches(JSON.stringify({ minProperties: i % 5 }), { a: 1 })).toBe(i % 5 < 2);
+    }
+  });
+
+  it('run code of a schema only as data', () => {
+    const schema = { properties: { '"];throw 1;//': { const: '");process.exit(1);//' } } };
+    expect(filters.fault(schema)).toBeUndefined();
+    expect(filters.matches(JSON.stringify(schema), { '"];throw 1;//': 'x' })).toBe(false);
+  });
+});
