@@ -18,7 +18,6 @@ export type {
 export { gatewaySettings } from './gateway-settings.js';
 export { platformSettings } from './platform-settings.js';
 export {
-  configExitCode,
   type Environment,
   type ReadOptions,
   readSettings,

@@ -14,9 +14,6 @@ import { nearestWord } from './spelling.js';
 /** Variables with this prefix belong to the platform: an unknown one is a misspelt one. */
 const prefix = 'POSTHASTE_';
 
-/** The process exit code for a wrong configuration (`EX_CONFIG` of sysexits.h). */
-export const configExitCode = 78;
-
 /** The environment, as `process.env` has it. An empty variable counts as not set. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
