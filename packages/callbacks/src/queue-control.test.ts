@@ -2,6 +2,7 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import {
   accept,
+  aroundTransactions,
   claim,
   delivered,
   failed,
@@ -70,6 +71,22 @@ describeWithPostgres('queue control', () => {
     expect(await findCallback(store.db, second ?? '')).toMatchObject({ state: 'held' });
     await resumeQueue(store.db, orders);
     expect(await work(store.db)).toEqual([second]);
+  });
+
+  it('is seen by a result that is recorded just before the pause is committed', async () => {
+    const [, second] = await accept(store.db, orders, orders);
+    const deliveries = await claim(store.db);
+    let recorded: Promise<unknown> = Promise.resolve();
+    const slow = aroundTransactions(store.db, async (tx, work) => {
+      const result = await work(tx);
+      recorded = record(store.db, deliveries, delivered);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return result;
+    });
+    await pauseQueue(slow, orders);
+    await recorded;
+    expect(await findCallback(store.db, second ?? '')).toMatchObject({ state: 'held' });
+    expect(await reconcileQueues(store.db)).toEqual({ held: 0, released: 0 });
   });
 
   it('keeps the time of a retry through a pause', async () => {
