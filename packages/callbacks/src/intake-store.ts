@@ -121,13 +121,15 @@ export async function storeCallbacks(
 const firstUseStatement: Statement = {
   name: 'callbacks_first_use',
   text: `
-select i.id, k.callback_id, k.body_hash = i.body_hash as same_body
+select i.id, k.callback_id, k.created_at, k.body_hash = i.body_hash as same_body
 from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[]) as i(id, application, key, body_hash)
 join callbacks.idempotency k on k.application = i.application and k.key = i.key`,
 };
 
 export interface FirstUse {
   readonly callbackId: string;
+  /** When the callback was stored: the key was with the same statement. */
+  readonly createdAt: Date;
   readonly sameBody: boolean;
 }
 
@@ -136,16 +138,23 @@ export async function findFirstUses(
   db: Queryable,
   items: readonly IntakeItem[],
 ): Promise<Map<string, FirstUse>> {
-  const { rows } = await db.query<{ id: string; callback_id: string; same_body: boolean }>(
-    firstUseStatement,
-    [
-      items.map(({ id }) => id),
-      items.map(({ request }) => request.application),
-      items.map(({ idempotency }) => idempotency?.key ?? null),
-      items.map(({ idempotency }) => idempotency?.bodyHash ?? null),
-    ],
-  );
+  const { rows } = await db.query<FirstUseRow>(firstUseStatement, [
+    items.map(({ id }) => id),
+    items.map(({ request }) => request.application),
+    items.map(({ idempotency }) => idempotency?.key ?? null),
+    items.map(({ idempotency }) => idempotency?.bodyHash ?? null),
+  ]);
   return new Map(
-    rows.map((row) => [row.id, { callbackId: row.callback_id, sameBody: row.same_body }]),
+    rows.map(({ id, callback_id: callbackId, created_at: createdAt, same_body: sameBody }) => [
+      id,
+      { callbackId, createdAt, sameBody },
+    ]),
   );
+}
+
+interface FirstUseRow {
+  readonly id: string;
+  readonly callback_id: string;
+  readonly created_at: Date;
+  readonly same_body: boolean;
 }

@@ -1,13 +1,16 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
-import { findFirstUses, type IntakeItem, type Stored, storeCallbacks } from './intake-store.js';
+import { type FirstUse, findFirstUses, type IntakeItem, storeCallbacks } from './intake-store.js';
 
 /** What became of one callback that was handed in. */
 export interface Accepted {
   readonly id: string;
-  /** Absent when the Idempotency-Key was used before: the callback is the one of that first use. */
-  readonly createdAt: Date | undefined;
+  readonly createdAt: Date;
+  /** The Idempotency-Key was used before: id and time are those of the first use. */
+  readonly repeated: boolean;
 }
+
+type Outcome = PromiseSettledResult<Accepted>;
 
 export interface IntakeOptions {
   /** Callbacks in one statement at most. Default 256. */
@@ -67,6 +70,21 @@ export class Intake {
     });
   }
 
+  /**
+   * Stores several with one statement: those of one queue keep this order among themselves, which
+   * statements that run side by side would not promise. Gives the outcome of each, in this order.
+   * @throws PlatformError `STOPPING`, `DATABASE_*` when none of them was stored
+   */
+  async addAll(items: readonly IntakeItem[]): Promise<Outcome[]> {
+    if (this.#closed) throw new PlatformError('STOPPING', 'intake is closed');
+    this.#running += 1;
+    try {
+      return await this.#storeTogether(items);
+    } finally {
+      this.#ended();
+    }
+  }
+
   /** Stores what waits, then refuses more. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -81,12 +99,14 @@ export class Intake {
   #pump(): void {
     while (this.#running < this.#options.concurrency && this.#waiting.length > 0) {
       this.#running += 1;
-      void this.#store(this.#takeBatch()).finally(() => {
-        this.#running -= 1;
-        this.#pump();
-        if (this.#running === 0 && this.#waiting.length === 0) this.#idle?.();
-      });
+      void this.#store(this.#takeBatch()).finally(() => this.#ended());
     }
+  }
+
+  #ended(): void {
+    this.#running -= 1;
+    this.#pump();
+    if (this.#running === 0 && this.#waiting.length === 0) this.#idle?.();
   }
 
   #takeBatch(): Waiting[] {
@@ -103,37 +123,25 @@ export class Intake {
 
   async #store(batch: readonly Waiting[]): Promise<void> {
     try {
-      const items = batch.map(({ item }) => item);
-      const stored = await storeCallbacks(this.#db, items, this.#notifyNow());
-      if (stored.repeated.size > 0) await this.#settleWithRepeats(batch, stored);
-      else
-        for (const { item, resolve } of batch)
-          resolve({ id: item.id, createdAt: stored.createdAt });
+      const outcomes = await this.#storeTogether(batch.map(({ item }) => item));
+      batch.forEach(({ resolve, reject }, i) => {
+        const outcome = outcomes[i];
+        if (outcome?.status === 'fulfilled') resolve(outcome.value);
+        else reject(outcome?.reason);
+      });
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
   }
 
-  async #settleWithRepeats(batch: readonly Waiting[], stored: Stored): Promise<void> {
-    const repeats = batch.filter(({ item }) => stored.repeated.has(item.id));
-    for (const { item, resolve } of batch) {
-      if (!stored.repeated.has(item.id)) resolve({ id: item.id, createdAt: stored.createdAt });
-    }
-    const firstUses = await findFirstUses(
-      this.#db,
-      repeats.map(({ item }) => item),
+  async #storeTogether(items: readonly IntakeItem[]): Promise<Outcome[]> {
+    const { createdAt, repeated } = await storeCallbacks(this.#db, items, this.#notifyNow());
+    const repeats = items.filter(({ id }) => repeated.has(id));
+    const repetitions = await findRepetitions(this.#db, repeats);
+    return items.map(
+      ({ id }) =>
+        repetitions.get(id) ?? { status: 'fulfilled', value: { id, createdAt, repeated: false } },
     );
-    for (const { item, resolve, reject } of repeats) {
-      const first = firstUses.get(item.id);
-      if (first?.sameBody) resolve({ id: first.callbackId, createdAt: undefined });
-      else
-        reject(
-          new PlatformError(
-            'IDEMPOTENCY_KEY_REUSED',
-            'the Idempotency-Key was used for another body',
-          ),
-        );
-    }
   }
 
   /**
@@ -160,4 +168,28 @@ export class Intake {
       // A notice is a hint: workers poll as well.
     }
   }
+}
+
+/** The outcomes of items whose Idempotency-Key was used before, by item id. */
+async function findRepetitions(
+  db: Database,
+  items: readonly IntakeItem[],
+): Promise<ReadonlyMap<string, Outcome>> {
+  if (items.length === 0) return new Map();
+  try {
+    const firstUses = await findFirstUses(db, items);
+    return new Map(items.map(({ id }) => [id, toRepetition(firstUses.get(id))]));
+  } catch (reason) {
+    // What was stored beside them is stored all the same.
+    return new Map(items.map(({ id }) => [id, { status: 'rejected', reason }]));
+  }
+}
+
+function toRepetition(first: FirstUse | undefined): Outcome {
+  if (first?.sameBody) {
+    const { callbackId: id, createdAt } = first;
+    return { status: 'fulfilled', value: { id, createdAt, repeated: true } };
+  }
+  const message = 'the Idempotency-Key was used for another body';
+  return { status: 'rejected', reason: new PlatformError('IDEMPOTENCY_KEY_REUSED', message) };
 }
