@@ -2,6 +2,9 @@
  * Runs in a worker thread: PGlite, and a port that carries Postgres's protocol to it and back.
  * PGlite works synchronously: here a long statement holds up nobody but other statements.
  */
+import { existsSync, openAsBlob } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import type { EmbeddedReply, EmbeddedRequest, EmbeddedWorkerData } from './embedded-protocol.js';
@@ -21,6 +24,7 @@ const keepLog = (line: string): boolean => {
 const engine = await PGlite.create({
   onStderr: keepLog,
   ...(clusterDir === undefined ? {} : { dataDir: clusterDir }),
+  ...(await template()),
 }).catch((error: unknown) => {
   throw new Error([String(error), ...log].join('\n'), { cause: error });
 });
@@ -30,6 +34,14 @@ port.on('message', (request: EmbeddedRequest) => {
   queue = queue.then(() => (request === 'close' ? close() : execute(request)));
 });
 reply('ready');
+
+/** A new cluster is copied from one made by the build, which takes a tenth of the time. */
+async function template(): Promise<{ loadDataDir?: Blob }> {
+  if (clusterDir !== undefined && existsSync(join(clusterDir, 'PG_VERSION'))) return {};
+  const path = fileURLToPath(new URL('../dist/cluster-template.tgz', import.meta.url));
+  // Absent where only the compiler ran.
+  return existsSync(path) ? { loadDataDir: await openAsBlob(path) } : {};
+}
 
 async function execute(messages: Uint8Array): Promise<void> {
   const chunks: Uint8Array[] = [];

@@ -63,7 +63,7 @@ async function openCluster(
     pool,
     listen: (channel, onNotification, onReconnect) =>
       listener.listen(pool, { channel, onNotification, onReconnect }),
-    async afterClose() {
+    async close() {
       await engines.end();
       await folder?.lock.release();
     },

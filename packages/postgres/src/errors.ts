@@ -47,7 +47,7 @@ export function sqlState(error: unknown): string | undefined {
 export function toPlatformError(error: unknown, circumstances: Circumstances): PlatformError {
   if (error instanceof PlatformError) return error;
   const state = sqlState(error);
-  const code = codeOf(state, circumstances);
+  const code = isStalePlan(error) ? 'DATABASE_CONFLICT' : codeOf(state, circumstances);
   return new PlatformError(code, describe(error, state), { cause: error });
 }
 
@@ -68,6 +68,20 @@ export function endsSession(error: unknown): error is Error {
     error.severity === 'FATAL' ||
     error.severity === 'PANIC' ||
     knownCode(sqlState(error)) === 'DATABASE_UNAVAILABLE'
+  );
+}
+
+/**
+ * Whether a prepared statement could not run because a migration has changed its result since. It
+ * was not run at all, and prepared again it will work.
+ */
+export function isStalePlan(error: unknown): boolean {
+  // The SQLSTATE says no more than "not supported"; the place in the server says which.
+  return (
+    sqlState(error) === '0A000' &&
+    error instanceof Error &&
+    'routine' in error &&
+    error.routine === 'RevalidateCachedQuery'
   );
 }
 

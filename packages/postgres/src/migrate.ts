@@ -18,25 +18,30 @@ export interface MigrationSet {
   readonly migrations: readonly Migration[];
 }
 
+/** Names one migration. */
 export interface MigrationStep {
   readonly owner: string;
   readonly version: number;
   readonly name: string;
 }
 
-interface MigrationRow {
+interface OwnedMigration extends Migration {
   readonly owner: string;
-  readonly version: number;
-  readonly name: string;
+}
+
+interface JournalRow extends MigrationStep {
   readonly checksum: string;
 }
 
-/** Key of the advisory lock: the first bytes of "posthaste" as a number. */
+/** Key of the advisory lock that migrating processes take: "post" in ASCII. */
 const lockKey = 0x706f7374;
+
+/** A migration takes as long as it takes, and so does the wait for another process's. */
+const unlimited = { statementTimeoutMs: 0 } as const;
 
 const createJournal = `
   create schema if not exists posthaste;
-  create table if not exists posthaste.migration (
+  create table posthaste.migration (
     owner text not null,
     version integer not null,
     name text not null,
@@ -48,108 +53,107 @@ const createJournal = `
 /**
  * Applies what is missing, set by set and version by version, each in a transaction of its own.
  * Processes that call it at the same time take turns, and each migration is applied once.
- * @returns what this call applied
+ * @returns what this call applied, in order
  * @throws PlatformError `MIGRATION_MISMATCH` when the database has a migration that the sets lack,
- *   or another text of one; `OPTION_INVALID` when the versions of a set do not ascend
+ *   has one with another text, or lacks one that is older than the newest it has; `OPTION_INVALID`
+ *   when the versions of a set do not ascend; `DATABASE_*` when a migration fails: those before it
+ *   are applied, nothing of it is
  */
 export async function migrate(
   db: Database,
   sets: readonly MigrationSet[],
 ): Promise<MigrationStep[]> {
   checkSets(sets);
-  await db.transaction(async (tx) => {
-    await lock(tx);
-    await tx.query(createJournal);
-  });
   const applied: MigrationStep[] = [];
   for (;;) {
-    const step = await db.transaction((tx) => applyNext(tx, sets));
+    const step = await db.transaction((tx) => applyNext(tx, sets), unlimited);
     if (!step) return applied;
     applied.push(step);
   }
 }
 
 /**
- * What `migrate` would apply.
- * @throws PlatformError `MIGRATION_MISMATCH`, `OPTION_INVALID` as `migrate`
+ * What `migrate` would apply, in order.
+ * @throws PlatformError as `migrate`
  */
 export async function pendingMigrations(
   db: Queryable,
   sets: readonly MigrationSet[],
 ): Promise<MigrationStep[]> {
   checkSets(sets);
-  const { rows } = await db.query<{ journal: string | null }>(
-    `select to_regclass('posthaste.migration')::text as journal`,
-  );
-  const recorded = rows[0]?.journal == null ? [] : await readJournal(db);
-  return findPending(sets, recorded).map(({ owner, migration }) => toStep(owner, migration));
+  const journal = (await journalExists(db)) ? await readJournal(db) : [];
+  return sets.flatMap((set) => findPending(set, journal)).map(toStep);
 }
 
-/** One migration per transaction; the lock is taken anew, and the journal read again, for each. */
+/** Applies one migration: the lock is taken, and the journal read, anew for each. */
 async function applyNext(
   tx: Transaction,
   sets: readonly MigrationSet[],
 ): Promise<MigrationStep | undefined> {
-  await lock(tx);
-  const next = findPending(sets, await readJournal(tx))[0];
+  await tx.query('select pg_advisory_xact_lock($1)', [lockKey]);
+  // Looked for first: even `if not exists` needs rights that an account may lack later.
+  if (!(await journalExists(tx))) await tx.query(createJournal);
+  const journal = await readJournal(tx);
+  const [next] = sets.flatMap((set) => findPending(set, journal));
   if (!next) return undefined;
-  const { owner, migration } = next;
-  await tx.query(migration.sql);
+  await runMigration(tx, next);
   await tx.query(
     'insert into posthaste.migration (owner, version, name, checksum) values ($1, $2, $3, $4)',
-    [owner, migration.version, migration.name, checksumOf(migration)],
+    [next.owner, next.version, next.name, checksumOf(next)],
   );
-  return toStep(owner, migration);
+  return toStep(next);
 }
 
-async function lock(tx: Transaction): Promise<void> {
-  // A migration may take longer than a statement may, and so may the wait for another process's.
-  await tx.query('set local statement_timeout = 0');
-  await tx.query('select pg_advisory_xact_lock($1)', [lockKey]);
+async function runMigration(tx: Transaction, migration: OwnedMigration): Promise<void> {
+  try {
+    await tx.query(migration.sql);
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    const message = `migration ${labelOf(migration)} failed: ${error.message}`;
+    throw new PlatformError(error.code, message, { cause: error });
+  }
 }
 
-async function readJournal(db: Queryable): Promise<MigrationRow[]> {
-  const { rows } = await db.query<MigrationRow>(
+async function journalExists(db: Queryable): Promise<boolean> {
+  const { rows } = await db.query<{ journal: string | null }>(
+    `select to_regclass('posthaste.migration')::text as journal`,
+  );
+  return rows[0]?.journal != null;
+}
+
+async function readJournal(db: Queryable): Promise<JournalRow[]> {
+  const { rows } = await db.query<JournalRow>(
     'select owner, version, name, checksum from posthaste.migration order by owner, version',
   );
   return rows;
 }
 
+/** The end of the set that the journal lacks; the journal must have all before it, unchanged. */
 function findPending(
-  sets: readonly MigrationSet[],
-  recorded: readonly MigrationRow[],
-): { owner: string; migration: Migration }[] {
-  const pending: { owner: string; migration: Migration }[] = [];
-  for (const { owner, migrations } of sets) {
-    const missing = new Map(migrations.map((migration) => [migration.version, migration]));
-    for (const row of recorded) {
-      if (row.owner !== owner) continue;
-      checkRecorded(row, missing.get(row.version));
-      missing.delete(row.version);
-    }
-    for (const migration of missing.values()) pending.push({ owner, migration });
-  }
-  return pending;
+  { owner, migrations }: MigrationSet,
+  journal: readonly JournalRow[],
+): OwnedMigration[] {
+  const applied = journal.filter((row) => row.owner === owner);
+  applied.forEach((row, i) => {
+    const migration = migrations[i];
+    if (migration?.version === row.version && checksumOf(migration) === row.checksum) return;
+    const known = migrations.find(({ version }) => version === row.version);
+    throw new PlatformError('MIGRATION_MISMATCH', `${labelOf(row)}: ${mismatch(known, row)}`);
+  });
+  return migrations.slice(applied.length).map((migration) => ({ owner, ...migration }));
 }
 
-function checkRecorded(row: MigrationRow, migration: Migration | undefined): void {
-  const label = `${row.owner} ${row.version} (${row.name})`;
-  if (!migration) {
-    throw new PlatformError(
-      'MIGRATION_MISMATCH',
-      `the database has migration ${label}, this release has not`,
-    );
-  }
-  if (checksumOf(migration) !== row.checksum) {
-    throw new PlatformError(
-      'MIGRATION_MISMATCH',
-      `migration ${label} was applied with another text`,
-    );
-  }
+function mismatch(known: Migration | undefined, row: JournalRow): string {
+  if (!known) return 'the database has this migration, and this release does not know it';
+  if (checksumOf(known) !== row.checksum) return 'it was applied with another text';
+  return 'the database has this migration, and lacks one before it';
 }
 
 function checkSets(sets: readonly MigrationSet[]): void {
+  const owners = new Set<string>();
   for (const { owner, migrations } of sets) {
+    if (owners.has(owner)) throw new PlatformError('OPTION_INVALID', `two sets are ${owner}'s`);
+    owners.add(owner);
     let last = 0;
     for (const { version } of migrations) {
       if (!Number.isInteger(version) || version <= last) {
@@ -164,6 +168,10 @@ function checksumOf(migration: Migration): string {
   return createHash('sha256').update(migration.sql).digest('hex');
 }
 
-function toStep(owner: string, { version, name }: Migration): MigrationStep {
+function labelOf({ owner, version, name }: MigrationStep): string {
+  return `${owner} ${version} (${name})`;
+}
+
+function toStep({ owner, version, name }: MigrationStep): MigrationStep {
   return { owner, version, name };
 }

@@ -18,9 +18,8 @@ export interface Engine {
   /** The handle closes it. */
   readonly pool: SessionPool;
   listen: Database['listen'];
-  /** Releases what is not the pool's, before and after the pool is closed. */
-  beforeClose?(): Promise<void>;
-  afterClose?(): Promise<void>;
+  /** Releases what is not the pool's, once the pool is closed. */
+  close(): Promise<void>;
 }
 
 const pingStatement: Statement = { text: 'select 1' };
@@ -67,7 +66,7 @@ export class PooledDatabase implements Database {
   }
 
   async ping(): Promise<void> {
-    await this.#run(pingStatement, undefined);
+    await this.#pool.use((session) => session.run(pingStatement, undefined, false));
   }
 
   poolStats(): PoolStats {
@@ -80,9 +79,8 @@ export class PooledDatabase implements Database {
   }
 
   async #close(): Promise<void> {
-    await this.#engine.beforeClose?.();
     await this.#pool.close();
-    await this.#engine.afterClose?.();
+    await this.#engine.close();
   }
 
   #run<Row>(

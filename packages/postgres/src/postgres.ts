@@ -72,7 +72,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     }),
     listen: (channel, onNotification, onReconnect) =>
       listener.listen(channel, onNotification, onReconnect),
-    beforeClose: () => listener.close(),
+    close: () => listener.close(),
   });
 }
 

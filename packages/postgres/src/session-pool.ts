@@ -52,7 +52,8 @@ export class SessionPool {
       this.#watch.add(session);
     });
     this.#pool.on('error', (error) => {
-      logger.warn({ err: error }, 'an idle database connection was lost');
+      // The driver hangs its whole client on the error, which is not for a log.
+      logger.warn({ err: toConnectError(error) }, 'an idle database connection was lost');
     });
   }
 

@@ -2,7 +2,7 @@ import { PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
 import type { Statement } from './database.js';
 import { encodeValues } from './encode-values.js';
-import { endsSession, toPlatformError } from './errors.js';
+import { endsSession, isStalePlan, toPlatformError } from './errors.js';
 
 /** A statement as the driver takes it. drizzle asks for rows as arrays and brings its own decoders. */
 export interface DriverStatement extends Statement {
@@ -26,6 +26,9 @@ export class Session extends pg.Client {
   #silent = false;
   #unanswered = 0;
   #waitingSince = 0;
+  /** Names of prepared statements that went stale, and the names that replace them. */
+  #renamed: Map<string, string> | undefined;
+  #renames = 0;
 
   constructor(config: pg.ClientConfig) {
     super(config);
@@ -60,6 +63,11 @@ export class Session extends pg.Client {
     } catch (error) {
       // The last answer comes before the socket closes: no statement may follow it.
       if (endsSession(error)) this.#lost ??= error;
+      if (typeof statement === 'object' && isStalePlan(error)) {
+        this.#prepareAnew(statement);
+        // In a transaction the error has spoilt more than this statement: its owner must retry.
+        if (commits) return this.run(statement, values, commits);
+      }
       throw toPlatformError(error, {
         connection: this.#silent ? 'silent' : this.#lost ? 'lost' : 'good',
         mayHaveCommitted: commits,
@@ -81,11 +89,18 @@ export class Session extends pg.Client {
     this.connection.stream.destroy(reason);
   }
 
+  /** The driver prepares a name once per connection: the statement goes on under another. */
+  #prepareAnew({ name = '' }: Statement): void {
+    this.#renamed ??= new Map();
+    this.#renamed.set(name, `${name.slice(0, 50)}#${++this.#renames}`);
+  }
+
   #send<Row>(
-    statement: DriverStatement | string,
+    given: DriverStatement | string,
     values: readonly unknown[] | undefined,
   ): Promise<DriverResult<Row>> {
     const encoded = values && encodeValues(values);
+    const statement = this.#renamed ? renamed(given, this.#renamed) : given;
     return new Promise((resolve, reject) => {
       if (this.#unanswered++ === 0) this.#waitingSince = performance.now();
       const settle = (error: Error | null, answer: DriverAnswer<Row>): void => {
@@ -106,6 +121,15 @@ interface CallbackClient<Row> {
     values: readonly unknown[] | undefined,
     settle: (error: Error | null, answer: DriverAnswer<Row>) => void,
   ): void;
+}
+
+function renamed(
+  statement: DriverStatement | string,
+  names: ReadonlyMap<string, string>,
+): DriverStatement | string {
+  if (typeof statement === 'string' || statement.name === undefined) return statement;
+  const name = names.get(statement.name);
+  return name === undefined ? statement : { ...statement, name };
 }
 
 /** Several statements in one text give several results. */

@@ -1,0 +1,155 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { useServer } from '../test/server-under-test.js';
+
+const unavailable = { code: 'DATABASE_UNAVAILABLE', retryable: true };
+const outcomeUnknown = { code: 'DATABASE_OUTCOME_UNKNOWN', retryable: true };
+const timedOut = { code: 'DATABASE_TIMEOUT', retryable: true };
+
+/** For a call that will fail while nobody awaits it yet. */
+function expected<T>(call: Promise<T>): Promise<T> {
+  call.catch(() => undefined);
+  return call;
+}
+
+describeWithPostgres('a server that goes away', () => {
+  const subject = useServer();
+
+  it('before the start: the handle opens, each call fails, and works once it is there', async () => {
+    await subject.server.stop();
+    const early = await subject.open();
+    for (let i = 0; i < 3; i++) await expect(early.ping()).rejects.toMatchObject(unavailable);
+    await subject.server.start();
+    await early.ping();
+  });
+
+  it('while connections are idle: no crash, and calls succeed after its return', async () => {
+    const { db, server } = subject;
+    await Promise.all(Array.from({ length: 5 }, () => db.query('select pg_sleep(0.02)')));
+    await server.restart('immediate');
+    await vi.waitFor(() => db.query('insert into kept values (1)'), { timeout: 10_000 });
+    expect((await db.query('select id from kept')).rows).toContainEqual({ id: 1 });
+  });
+
+  it('while connections are idle: the logger is told', async () => {
+    const logger = { info: vi.fn(), warn: vi.fn() };
+    const told = await subject.open({ logger });
+    await told.ping();
+    await subject.endSessions();
+    await vi.waitFor(() => expect(logger.warn).toHaveBeenCalled());
+    expect(logger.warn.mock.calls[0]?.[0]).toMatchObject({ err: unavailable });
+    await told.ping();
+  });
+
+  it('during a statement that commits by itself: the outcome is unknown', async () => {
+    const outcome = expected(subject.db.query('insert into kept select 1 from pg_sleep(30)'));
+    await sleep(200);
+    await subject.server.kill();
+    await expect(outcome).rejects.toMatchObject(outcomeUnknown);
+  });
+
+  it('during a COMMIT: the outcome is unknown', async () => {
+    const { db, server } = subject;
+    const outcome = expected(
+      db.transaction(async (tx) => {
+        await tx.query('insert into kept values (1)');
+        await server.pause();
+      }),
+    );
+    await sleep(500);
+    await server.kill();
+    await expect(outcome).rejects.toMatchObject(outcomeUnknown);
+  });
+
+  it('during a statement of a transaction: nothing was stored', async () => {
+    const { db, server } = subject;
+    const outcome = expected(db.transaction((tx) => tx.query('select pg_sleep(30)')));
+    await sleep(200);
+    await server.kill();
+    await expect(outcome).rejects.toMatchObject(unavailable);
+  });
+
+  it('between two statements of a transaction: nothing was stored, nothing is sent', async () => {
+    const { db } = subject;
+    const outcome = db.transaction(async (tx) => {
+      await tx.query('insert into kept values (1)');
+      await subject.endSessions();
+      await sleep(100);
+    });
+    await expect(outcome).rejects.toMatchObject(unavailable);
+    expect((await db.query('select id from kept')).rows).toEqual([]);
+  });
+
+  it('by order of an administrator: the session is not used again', async () => {
+    const single = await subject.open({ maxConnections: 1 });
+    const outcome = expected(single.transaction((tx) => tx.query('select pg_sleep(30)')));
+    await sleep(200);
+    await subject.endSessions();
+    await expect(outcome).rejects.toMatchObject(unavailable);
+    await single.ping();
+  });
+});
+
+describeWithPostgres('time limits', () => {
+  const subject = useServer();
+
+  it('cancel a statement that takes too long, and keep the connection', async () => {
+    const hasty = await subject.open({ statementTimeoutMs: 200, maxConnections: 1 });
+    const pid = async (): Promise<unknown> => (await hasty.query('select pg_backend_pid()')).rows;
+    const before = await pid();
+    await expect(hasty.query('select pg_sleep(30)')).rejects.toMatchObject(timedOut);
+    expect(await pid()).toEqual(before);
+  });
+
+  it('may be another in one transaction, and only there', async () => {
+    const hasty = await subject.open({ statementTimeoutMs: 200, maxConnections: 1 });
+    await hasty.transaction((tx) => tx.query('select pg_sleep(0.4)'), { statementTimeoutMs: 0 });
+    await expect(hasty.query('select pg_sleep(0.4)')).rejects.toMatchObject(timedOut);
+  });
+
+  it('bound the wait for a free connection', async () => {
+    const small = await subject.open({ maxConnections: 1, connectTimeoutMs: 500 });
+    const busy = small.query('select pg_sleep(1.5)');
+    await expect(small.ping()).rejects.toMatchObject({
+      ...timedOut,
+      message: 'no database connection within 500 ms',
+    });
+    await busy;
+  });
+
+  it('bound the wait for a server that accepts and does not answer', async () => {
+    await subject.server.pause();
+    const hasty = await subject.open({ connectTimeoutMs: 300 });
+    await expect(hasty.ping()).rejects.toMatchObject(timedOut);
+  });
+
+  describe('bound the silence of a server that froze', () => {
+    it('in a statement that commits nothing, in one that does, and in a COMMIT', async () => {
+      const { server } = subject;
+      const hasty = await subject.open({ statementTimeoutMs: 500, maxConnections: 2 });
+      await Promise.all([hasty.ping(), hasty.ping()]);
+      const insert = 'insert into kept values (1)';
+      const startedAt = performance.now();
+      const inCommit = expected(
+        hasty.transaction(async (tx) => {
+          await tx.query(insert);
+          await server.pause();
+        }),
+      );
+      await vi.waitFor(() => expect(hasty.poolStats().idle).toBe(1));
+      await sleep(300);
+      const write = expected(hasty.query(insert));
+      await expect(inCommit).rejects.toMatchObject(outcomeUnknown);
+      await expect(write).rejects.toMatchObject(outcomeUnknown);
+      expect(performance.now() - startedAt).toBeLessThan(15_000);
+    });
+
+    it('in ping', async () => {
+      const hasty = await subject.open({ statementTimeoutMs: 500 });
+      await hasty.ping();
+      await subject.server.pause();
+      await expect(hasty.ping()).rejects.toMatchObject(timedOut);
+    });
+  });
+});
