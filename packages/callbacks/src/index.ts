@@ -1,6 +1,7 @@
 export {
   type Acceptance,
   type AcceptanceDeps,
+  type AcceptanceItem,
   type AcceptedCallback,
   createAcceptance,
 } from './acceptance.js';
@@ -41,23 +42,77 @@ export {
 } from './dispatcher.js';
 export { CachedEndpointDirectory } from './endpoint-directory.js';
 export { releaseHeldHeads } from './endpoint-hold.js';
+export type { EndpointInput, EndpointPatch } from './endpoint-input.js';
+export {
+  disableEndpoint,
+  enableEndpoint,
+  pauseEndpoint,
+  resumeEndpoint,
+} from './endpoint-state.js';
+export {
+  type Endpoint,
+  type EndpointFilter,
+  type EndpointState,
+  Endpoints,
+  type EndpointsDeps,
+  type NewEndpoint,
+} from './endpoints.js';
+export { EventFanout, testEventName } from './event-fanout.js';
 export { type Accepted, Intake, type IntakeOptions } from './intake.js';
 export type { IdempotencyClaim } from './intake-store.js';
 export type { HttpOutcome } from './judgement.js';
 export { type Mailer, type MailLogger, sendDueMail } from './mail-outbox.js';
 export { callbacksMigrations } from './migrations.js';
 export type { OriginLimits } from './origin-gate.js';
+export type { Page, PageRequest } from './page.js';
 export { ensurePartitions } from './partitions.js';
-export { reconcileQueues } from './queue-control.js';
+export { type NamedPolicy, Policies } from './policies.js';
+export {
+  type ExponentialInput,
+  type PhaseInput,
+  type PhasesInput,
+  type PolicyInput,
+  toPolicyInput,
+  toRetryPolicy,
+} from './policy-input.js';
+export {
+  pauseQueue,
+  reconcileQueues,
+  resumeQueue,
+  setQueuePolicy,
+  unblockQueue,
+} from './queue-control.js';
+export {
+  getQueue,
+  listQueues,
+  type OnFailure,
+  type QueueFilter,
+  type QueueHead,
+  type QueueKey,
+  type QueueState,
+  type QueueView,
+} from './queues.js';
 export { findCallback, listCallbacks } from './read-store.js';
-export { stepReplay } from './replays.js';
+export {
+  cancelReplay,
+  createReplay,
+  getReplay,
+  listReplays,
+  type Replay,
+  type ReplayableEnding,
+  type ReplayFilter,
+  type ReplayOptions,
+  stepReplay,
+} from './replays.js';
 export {
   type CallbackInput,
   type CallbackMethod,
   type CallbackRequest,
+  callbackInvalid,
   callbackMethods,
   type FieldFault,
   type RequestRules,
+  requestInvalid,
 } from './request.js';
 export {
   type CallbackEvent,
@@ -68,5 +123,19 @@ export {
 export { dropExpired, forgetIdempotencyKeys } from './retention.js';
 export type { ExponentialPolicy, PhasesPolicy, RetryPhase, RetryPolicy } from './retry-policy.js';
 export { createSecretBox, parseMasterKey, type SecretBox } from './secret-box.js';
-export { Secrets } from './secrets.js';
+export type { SecretVersion, SecretView } from './secret-view.js';
+export {
+  endpointSecretName,
+  type NewSecret,
+  type SecretRotation,
+  type SecretSource,
+  Secrets,
+} from './secrets.js';
+export type { SecretKind } from './signature.js';
 export type { EndpointLimits, SlotLimits } from './slots.js';
+export {
+  type Subscription,
+  type SubscriptionFields,
+  type SubscriptionInput,
+  Subscriptions,
+} from './subscriptions.js';
