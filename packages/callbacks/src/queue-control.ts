@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { PlatformError, parseId } from '@posthaste/contracts';
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
 import { endLockedHead, type LockedHead, lockQueueHead, makeDueNow } from './locked-head.js';
 import { checkQueueKey, type OnFailure, type QueueKey } from './queues.js';
@@ -122,7 +122,7 @@ export async function unblockQueue(db: Database, unblock: Unblock): Promise<stri
       throw new PlatformError('QUEUE_NOT_FOUND', `nothing is in queue ${queue} of ${application}`);
     }
     const { callbackId } = head;
-    if (headId !== undefined && headId.toLowerCase() !== callbackId) {
+    if (headId !== undefined && parseId(headId) !== callbackId) {
       throw queueState(unblock, `has another head by now, ${callbackId}`);
     }
     if (head.leased) throw queueState(unblock, 'is not blocked: its head is being attempted now');
