@@ -1,1 +1,16 @@
-export {};
+export type { ApiKey } from './api-key-store.js';
+export {
+  ApiKeys,
+  type ApiKeysOptions,
+  type AuthenticatedKey,
+  type CreatedKey,
+  type KeyRequest,
+} from './api-keys.js';
+export type { App, Routes } from './app.js';
+export { type GatewayConfig, gatewayFaults, toGatewayConfig } from './config.js';
+export { type Gateway, type GatewayDeps, startGateway } from './gateway.js';
+export { gatewayService } from './gateway-service.js';
+export { gatewayMigrations } from './migrations.js';
+export { migrationsCheck, type ReadinessCheck } from './readiness.js';
+export { type RouteScope, type Scope, scopes } from './scopes.js';
+export { type TraceContext, toTraceparent } from './trace-context.js';

@@ -1,0 +1,41 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from 'fastify';
+import type { AuthenticatedKey } from './api-keys.js';
+import type { RouteScope } from './scopes.js';
+import type { TraceContext } from './trace-context.js';
+
+/** The server as routes see it: schemas are TypeBox, and handlers are typed by them. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+/** Registers the routes of one resource. What it adds besides (parsers, hooks) stays its own. */
+export type Routes = (app: App) => void | Promise<void>;
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the route asks of its caller. A server with a route that declares none does not start. */
+    scope?: RouteScope;
+    /** Read by @fastify/under-pressure: what happens instead of a refusal under load. */
+    pressureHandler?: () => void;
+  }
+
+  interface FastifyRequest {
+    /** Who calls; `null` on public routes and without keys. */
+    apiKey: AuthenticatedKey | null;
+    /** When its headers had arrived, on the clock of `performance.now`. */
+    startedAt: number;
+    /** The trace this request belongs to; `undefined` when the caller sent none and none is kept. */
+    readonly trace: TraceContext | undefined;
+  }
+}

@@ -1,0 +1,62 @@
+import { PlatformError } from '@posthaste/contracts';
+import { describe, expect, it } from 'vitest';
+import { readGatewayConfig } from './config.js';
+
+const database = { DATABASE_URL: 'postgres://db/x' };
+
+function faultOf(environment: Record<string, string>): string {
+  try {
+    readGatewayConfig(environment);
+  } catch (error) {
+    if (error instanceof PlatformError && error.code === 'CONFIG_INVALID') return error.message;
+    throw error;
+  }
+  return 'none';
+}
+
+describe('the configuration of the gateway', () => {
+  it('listens on loopback and asks for no key there when nothing is set', () => {
+    const { gateway, platform } = readGatewayConfig(database);
+    expect(gateway).toMatchObject({ host: '127.0.0.1', port: 8_080, access: 'loopback' });
+    expect(platform.databaseUrl).toBe('postgres://db/x');
+  });
+
+  it('asks for keys on any other address, and on loopback when told to', () => {
+    const elsewhere = readGatewayConfig({ ...database, POSTHASTE_HOST: '0.0.0.0' });
+    const told = readGatewayConfig({ ...database, POSTHASTE_ACCESS: 'keys' });
+    expect(elsewhere.gateway.access).toBe('keys');
+    expect(told.gateway.access).toBe('keys');
+  });
+
+  it.each(['0.0.0.0', '::', '192.168.1.7', 'gateway.internal'])(
+    'refuses to listen on %s without keys',
+    (host) => {
+      const fault = faultOf({ ...database, POSTHASTE_HOST: host, POSTHASTE_ACCESS: 'loopback' });
+      expect(fault).toContain(`POSTHASTE_HOST ${host} can be reached from other machines`);
+    },
+  );
+
+  it.each(['127.0.0.1', '127.8.9.10', '::1', 'localhost'])('takes %s for loopback', (host) => {
+    expect(faultOf({ ...database, POSTHASTE_HOST: host, POSTHASTE_ACCESS: 'loopback' })).toBe(
+      'none',
+    );
+  });
+
+  it('lists single faults, faults between settings and misspelt names at once', () => {
+    const fault = faultOf({
+      POSTHASTE_PORT: 'eighty',
+      POSTHASTE_HOST: '0.0.0.0',
+      POSTHASTE_ACCESS: 'loopback',
+      POSTHASTE_HEADERS_TIMEOUT: '1m',
+      POSTHASTE_REQUEST_TIMEOUT: '30s',
+      POSTHASTE_ALLOWED_HOST: 'x',
+    });
+    expect(fault.split('\n').slice(1)).toEqual([
+      '  - DATABASE_URL is not set, and is needed.',
+      expect.stringContaining('POSTHASTE_PORT is "eighty"'),
+      expect.stringContaining('POSTHASTE_ACCESS is "loopback"'),
+      expect.stringContaining('POSTHASTE_HEADERS_TIMEOUT is above POSTHASTE_REQUEST_TIMEOUT'),
+      expect.stringContaining('Did you mean POSTHASTE_ALLOWED_HOSTS?'),
+    ]);
+  });
+});

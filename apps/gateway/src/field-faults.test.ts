@@ -1,0 +1,48 @@
+import { Type } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { describe, expect, it } from 'vitest';
+import { toFieldFaults } from './field-faults.js';
+
+const Body = Type.Object({
+  url: Type.String(),
+  phases: Type.Array(Type.Object({ delay: Type.Integer(), 'a/b': Type.Optional(Type.String()) })),
+  state: Type.Optional(Type.Union([Type.Literal('on'), Type.Null()])),
+});
+const validator = Compile(Body);
+
+function fieldsOf(value: unknown, part = 'body'): string[] {
+  return toFieldFaults(validator.Errors(value), part).map((fault) => fault.field);
+}
+
+describe('field faults', () => {
+  it('name each field by its path, missing ones included', () => {
+    expect(fieldsOf({ phases: [{ delay: 1 }, { delay: 'x' }, {}] })).toEqual([
+      'url',
+      'phases.1.delay',
+      'phases.2.delay',
+    ]);
+  });
+
+  it('read the escapes of JSON pointers', () => {
+    expect(fieldsOf({ url: '', phases: [{ delay: 1, 'a/b': 7 }] })).toEqual(['phases.0.a/b']);
+  });
+
+  it('say where outside the body a field is', () => {
+    expect(fieldsOf({ phases: [] }, 'querystring')).toEqual(['query.url']);
+    expect(fieldsOf({ phases: [] }, 'params')).toEqual(['path.url']);
+    expect(fieldsOf({ phases: [] }, 'headers')).toEqual(['header.url']);
+  });
+
+  it('name the body itself when it is of the wrong type', () => {
+    expect(fieldsOf('text')).toEqual(['body']);
+  });
+
+  it('tell a field once, not again as the union that it is part of', () => {
+    expect(new Set(fieldsOf({ url: '', phases: [], state: 7 }))).toEqual(new Set(['state']));
+    expect(
+      toFieldFaults(validator.Errors({ url: '', phases: [], state: 7 }), 'body').map(
+        (fault) => fault.message,
+      ),
+    ).not.toContain('must match a schema in anyOf');
+  });
+});

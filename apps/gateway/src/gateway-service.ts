@@ -1,0 +1,44 @@
+import { callbacksMigrations } from '@posthaste/callbacks';
+import { openDatabase } from '@posthaste/postgres';
+import type { Runnable, RunnableConfig } from '@posthaste/service';
+import { Registry } from 'prom-client';
+import { type GatewayProcessConfig, readGatewayConfig } from './config.js';
+import { startGateway } from './gateway.js';
+import { gatewayMigrations } from './migrations.js';
+import { migrationsCheck } from './readiness.js';
+
+/**
+ * The gateway as a process of its own, on the Postgres of `DATABASE_URL`. It also starts while that
+ * is away, or lacks migrations: `/health/ready` says so until it is as it must be.
+ */
+export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
+  name: 'gateway',
+  read(environment) {
+    const config = readGatewayConfig(environment);
+    const { logLevel, stopTimeoutMs } = config.platform;
+    return { ...config, logLevel, stopTimeoutMs };
+  },
+  async start({ gateway: config, platform }, logger) {
+    const db = await openDatabase({
+      url: platform.databaseUrl,
+      maxConnections: platform.databaseConnections,
+      applicationName: 'posthaste-gateway',
+      logger,
+    });
+    const gateway = await startGateway({
+      config,
+      db,
+      logger,
+      registry: new Registry(),
+      routes: [],
+      checks: [migrationsCheck(db, [gatewayMigrations, callbacksMigrations])],
+    });
+    logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');
+    return {
+      async close(limitMs) {
+        await gateway.close(limitMs);
+        await db.close();
+      },
+    };
+  },
+};

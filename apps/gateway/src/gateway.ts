@@ -1,0 +1,94 @@
+import type { AddressInfo } from 'node:net';
+import { PlatformError } from '@posthaste/contracts';
+import type { Database } from '@posthaste/postgres';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import { ApiKeys } from './api-keys.js';
+import type { App, Routes } from './app.js';
+import type { GatewayConfig } from './config.js';
+import { addPoolMetrics, addProcessMetrics } from './metrics.js';
+import { databaseCheck, type ReadinessCheck } from './readiness.js';
+import { buildServer } from './server.js';
+
+export interface GatewayDeps {
+  readonly config: GatewayConfig;
+  /** Needs `gatewayMigrations`. May be away: requests are answered with 503 until it is back. */
+  readonly db: Database;
+  readonly registry: Registry;
+  readonly logger: Logger;
+  /** The resources to serve besides health, metrics, keys and documentation. */
+  readonly routes: readonly Routes[];
+  /** What `/health/ready` waits for besides the database. Default: nothing. */
+  readonly checks?: readonly ReadinessCheck[];
+}
+
+/** A gateway that listens. */
+export interface Gateway {
+  /** Where it answers, with the port it really has: `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /**
+   * Accepts nothing new, lets requests in hand finish, and cuts off what has not after `limitMs`.
+   * The database stays open. May be called twice.
+   */
+  close(limitMs: number): Promise<void>;
+}
+
+/** @throws PlatformError `LISTEN_FAILED` when its address cannot be had */
+export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
+  const { config, db, registry, logger } = deps;
+  const keys = new ApiKeys(db, {
+    onTouchFailed: (err) => logger.warn({ err }, 'the last use of API keys was not written'),
+  });
+  addProcessMetrics(registry);
+  addPoolMetrics(registry, () => db.poolStats());
+  const checks = [databaseCheck(db), ...(deps.checks ?? [])];
+  const app = await buildServer({ ...deps, keys, checks });
+  await listen(app, config);
+  let closed: Promise<void> | undefined;
+  return {
+    url: listeningUrl(app, config.host),
+    close: (limitMs) => {
+      closed ??= closeWithin(app, limitMs).then(() => keys.close());
+      return closed;
+    },
+  };
+}
+
+async function listen(app: App, { host, port }: GatewayConfig): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    await app.close();
+    throw toListenError(error, `http://${inUrl(host)}:${port}`);
+  }
+}
+
+function toListenError(error: unknown, url: string): PlatformError {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const advice: Readonly<Record<string, string>> = {
+    EADDRINUSE: `${url} is taken by another process. Stop that one, or set POSTHASTE_PORT to another port.`,
+    EACCES: `${url} needs privileges that this process has not. Set POSTHASTE_PORT to a port above 1023.`,
+    EADDRNOTAVAIL: `${url} is not an address of this machine. Set POSTHASTE_HOST to one that is.`,
+    ENOTFOUND: `${url} has a host name that does not resolve. Set POSTHASTE_HOST to an address of this machine.`,
+  };
+  const message = advice[String(code)] ?? `${url} cannot be listened on: ${String(error)}`;
+  return new PlatformError('LISTEN_FAILED', message, { cause: error });
+}
+
+async function closeWithin(app: App, limitMs: number): Promise<void> {
+  const cut = setTimeout(() => {
+    app.log.warn({ limitMs }, 'requests were cut off, because they did not end within the limit');
+    app.server.closeAllConnections();
+  }, limitMs);
+  await app.close();
+  clearTimeout(cut);
+}
+
+function listeningUrl(app: App, host: string): string {
+  const { port } = app.server.address() as AddressInfo;
+  return `http://${inUrl(host)}:${port}`;
+}
+
+function inUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,127 @@
+import { Type } from 'typebox';
+import type { ApiKey } from '../api-key-store.js';
+import type { CreatedKey, KeyRequest } from '../api-keys.js';
+import type { App } from '../app.js';
+import { scopes } from '../scopes.js';
+
+const defaultPageSize = 100;
+
+const Moment = Type.String({ format: 'date-time' });
+const Scopes = Type.Array(Type.Enum([...scopes]), { minItems: 1, uniqueItems: true });
+
+const NewKey = Type.Object({
+  name: Type.String({ minLength: 1, maxLength: 200, description: 'What people call it.' }),
+  scopes: Scopes,
+  expiresAt: Type.Optional(
+    Type.Union([Moment, Type.Null()], {
+      description: 'Not accepted from then on. Default: never.',
+    }),
+  ),
+});
+
+const keyFields = {
+  id: Type.String({ format: 'uuid' }),
+  name: Type.String(),
+  scopes: Scopes,
+  createdAt: Moment,
+  expiresAt: Type.Union([Moment, Type.Null()]),
+  revokedAt: Type.Union([Moment, Type.Null()]),
+  lastUsedAt: Type.Union([Moment, Type.Null()], { description: 'To the minute.' }),
+};
+
+const KeyView = Type.Object(keyFields);
+
+const CreatedKeyView = Type.Object({
+  ...keyFields,
+  token: Type.String({ description: 'What to send as `Authorization: Bearer`. Shown this once.' }),
+});
+
+const KeyPage = Type.Object({
+  keys: Type.Array(KeyView),
+  next: Type.Union([Type.String(), Type.Null()], {
+    description: 'Give it as `before` to get the next page; null on the last one.',
+  }),
+});
+
+const PageQuery = Type.Object({
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, default: defaultPageSize })),
+  before: Type.Optional(Type.String({ format: 'uuid' })),
+});
+
+const KeyParams = Type.Object({ id: Type.String() });
+
+/** What these routes need of the API keys. */
+export interface KeyKeeper {
+  createKey(request: KeyRequest): Promise<CreatedKey>;
+  listKeys(page: { limit: number; before?: string | undefined }): Promise<ApiKey[]>;
+  revokeKey(id: string): Promise<ApiKey>;
+}
+
+/** API keys: create, list, revoke. */
+export function keyRoutes(app: App, keys: KeyKeeper): void {
+  const config = { scope: 'admin' } as const;
+  const tags = ['API keys'];
+
+  app.post(
+    '/v1/keys',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Create an API key',
+        body: NewKey,
+        response: { 201: CreatedKeyView },
+      },
+    },
+    async ({ body }, reply) => {
+      const expiresAt = body.expiresAt == null ? null : new Date(body.expiresAt);
+      const { key, token } = await keys.createKey({ ...body, expiresAt });
+      return reply.code(201).send({ ...toView(key), token });
+    },
+  );
+
+  app.get(
+    '/v1/keys',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'List API keys, newest first',
+        querystring: PageQuery,
+        response: { 200: KeyPage },
+      },
+    },
+    async ({ query: { limit = defaultPageSize, before } }) => {
+      const page = await keys.listKeys({ limit, before });
+      const last = page.length === limit ? page.at(-1) : undefined;
+      return { keys: page.map(toView), next: last?.id ?? null };
+    },
+  );
+
+  app.delete(
+    '/v1/keys/:id',
+    {
+      config,
+      schema: {
+        tags,
+        summary: 'Revoke an API key',
+        description: 'It stays in the list. Other gateways refuse it within ten seconds.',
+        params: KeyParams,
+        response: { 200: KeyView },
+      },
+    },
+    async ({ params }) => toView(await keys.revokeKey(params.id)),
+  );
+}
+
+function toView(key: ApiKey) {
+  return {
+    id: key.id,
+    name: key.name,
+    scopes: [...key.scopes],
+    createdAt: key.createdAt.toISOString(),
+    expiresAt: key.expiresAt?.toISOString() ?? null,
+    revokedAt: key.revokedAt?.toISOString() ?? null,
+    lastUsedAt: key.lastUsedAt?.toISOString() ?? null,
+  };
+}

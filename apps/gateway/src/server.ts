@@ -1,0 +1,103 @@
+import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import { fastify } from 'fastify';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import { addAccess, type KeyAuthenticator } from './access.js';
+import { apiDocsRoutes, collectApiDocs } from './api-docs.js';
+import type { App, Routes } from './app.js';
+import type { GatewayConfig } from './config.js';
+import { addCors } from './cors.js';
+import { answerMalformed } from './malformed-requests.js';
+import { addRequestMetrics } from './metrics.js';
+import { addPressure } from './pressure.js';
+import { createErrorHandler } from './problem.js';
+import { createRateLimiter } from './rate-limit.js';
+import { createReadiness, type ReadinessCheck } from './readiness.js';
+import { addRequestLog, requestLogOptions } from './request-log.js';
+import { healthRoutes } from './routes/health.js';
+import { type KeyKeeper, keyRoutes } from './routes/keys.js';
+import { metricsRoutes } from './routes/metrics.js';
+import { addApiHeaders } from './security-headers.js';
+import { addTracing } from './tracing.js';
+
+/** A connection is renewed after this many requests, so that load spreads over new gateways. */
+const maxRequestsPerSocket = 100_000;
+
+export interface ServerDeps {
+  readonly config: GatewayConfig;
+  readonly logger: Logger;
+  /** Where the server's metrics go, and what `/metrics` shows. */
+  readonly registry: Registry;
+  readonly keys: KeyAuthenticator & KeyKeeper;
+  /** What must be there for `/health/ready` to say so. */
+  readonly checks: readonly ReadinessCheck[];
+  /** The resources to serve, each with access, limits, errors and documentation as all have them. */
+  readonly routes: readonly Routes[];
+}
+
+/** Builds the server with everything around the routes. It is ready for requests, and does not listen. */
+export async function buildServer(deps: ServerDeps): Promise<App> {
+  const { config, registry } = deps;
+  const app = createServer(config, deps.logger);
+  app.setErrorHandler(createErrorHandler());
+  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  // JSON alone: a parser for anything else belongs to the routes that take it.
+  app.removeContentTypeParser('text/plain');
+  // In the order in which they see a request.
+  addApiHeaders(app);
+  addTracing(app);
+  addRequestMetrics(app, registry);
+  if (config.logRequests) addRequestLog(app);
+  await addPressure(app, config);
+  await addCors(app, config.corsOrigins);
+  addAccess(app, {
+    mode: config.access,
+    keys: deps.keys,
+    callers: { allowedHosts: config.allowedHosts, allowedOrigins: config.corsOrigins },
+    limiter: await createRateLimiter(app, config.maxRequestsPerSecond),
+  });
+  if (config.docs) await collectApiDocs(app);
+  await addRoutes(app, deps);
+  await app.ready();
+  return app;
+}
+
+function createServer(config: GatewayConfig, logger: Logger): App {
+  const app: App = fastify({
+    ...requestLogOptions(logger),
+    bodyLimit: config.maxBodyBytes,
+    requestTimeout: config.requestTimeoutMs,
+    keepAliveTimeout: config.keepAliveTimeoutMs,
+    maxRequestsPerSocket,
+    trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
+    // While stopping, what comes on an open connection is still served, and the connection closed.
+    return503OnClosing: false,
+    clientErrorHandler: answerMalformed(logger),
+    frameworkErrors: createErrorHandler(),
+    http: {
+      maxHeaderSize: config.maxHeaderBytes,
+      headersTimeout: config.headersTimeoutMs,
+      requestTimeout: config.requestTimeoutMs,
+      // How late a timeout may be noticed.
+      connectionsCheckingInterval: Math.min(1_000, config.headersTimeoutMs / 4),
+    },
+  });
+  app.server.maxConnections = config.maxConnections;
+  return app;
+}
+
+async function addRoutes(app: App, deps: ServerDeps): Promise<void> {
+  const readiness = createReadiness(deps.checks);
+  const all: Routes[] = [
+    (scope) => healthRoutes(scope, readiness),
+    (scope) => metricsRoutes(scope, deps.registry),
+    (scope) => keyRoutes(scope, deps.keys),
+    ...deps.routes,
+    ...(deps.config.docs ? [apiDocsRoutes] : []),
+  ];
+  for (const routes of all) {
+    await app.register(async (scope: App) => {
+      await routes(scope);
+    });
+  }
+}

@@ -1,0 +1,33 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+
+/** A TCP connection whose bytes the test writes itself. */
+export interface RawConnection {
+  readonly socket: Socket;
+  write(text: string): void;
+  /** All that came, once the other end has closed. */
+  readonly received: Promise<string>;
+  close(): void;
+}
+
+/** Connects to a server on this machine. */
+export async function rawConnection(port: number): Promise<RawConnection> {
+  const socket = connect(port, '127.0.0.1');
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  // A reset after the answer is how some of these end; what came before it is what counts.
+  socket.on('error', () => undefined);
+  const received = once(socket, 'close').then(() => Buffer.concat(chunks).toString());
+  await once(socket, 'connect');
+  return {
+    socket,
+    received,
+    write: (text) => void socket.write(text),
+    close: () => void socket.destroy(),
+  };
+}
+
+/** The JSON body of a raw answer. */
+export function bodyOf(answer: string): unknown {
+  return JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4));
+}

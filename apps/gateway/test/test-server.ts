@@ -1,0 +1,70 @@
+import { PlatformError } from '@posthaste/contracts';
+import { createLogger } from '@posthaste/service';
+import { gatewaySettings, readSettings } from '@posthaste/settings';
+import { Registry } from 'prom-client';
+import type { KeyAuthenticator } from '../src/access.js';
+import type { AuthenticatedKey } from '../src/api-keys.js';
+import type { App } from '../src/app.js';
+import { type GatewayConfig, gatewayFaults, toGatewayConfig } from '../src/config.js';
+
+import type { KeyKeeper } from '../src/routes/keys.js';
+import { buildServer, type ServerDeps } from '../src/server.js';
+
+/** A line of the log. */
+export type LogLine = Readonly<Record<string, unknown>>;
+
+export interface TestServer {
+  readonly app: App;
+  readonly registry: Registry;
+  readonly logs: readonly LogLine[];
+}
+
+/** The configuration that an environment gives. */
+export function testConfig(environment: Record<string, string> = {}): GatewayConfig {
+  return toGatewayConfig(readSettings(environment, gatewaySettings, { check: gatewayFaults }));
+}
+
+/** A logger that keeps its lines. */
+export function testLogger(level = 'debug') {
+  const logs: LogLine[] = [];
+  const write = (line: string) => void logs.push(JSON.parse(line));
+  return { logs, logger: createLogger({ level, service: 'gateway', destination: { write } }) };
+}
+
+/** A server on a given environment, without a database. */
+export async function testServer(
+  environment: Record<string, string> = {},
+  deps: Partial<ServerDeps> = {},
+): Promise<TestServer> {
+  const registry = new Registry();
+  const { logs, logger } = testLogger();
+  const config = testConfig(environment);
+  const app = await buildServer({
+    config,
+    logger,
+    registry,
+    keys: testKeys({}),
+    checks: [],
+    routes: [],
+    ...deps,
+  });
+  return { app, registry, logs };
+}
+
+/** Keys by their token, known without a database. */
+export function testKeys(
+  keys: Readonly<Record<string, AuthenticatedKey>>,
+): KeyAuthenticator & KeyKeeper {
+  const unused = () => Promise.reject(new Error('not part of this test'));
+  return {
+    recall: () => undefined,
+    authenticate: async (token) => {
+      const key = keys[token];
+      if (!key) throw new PlatformError('KEY_INVALID', 'unknown');
+      return key;
+    },
+    createKey: unused,
+    listKeys: unused,
+    revokeKey: unused,
+  };
+}
