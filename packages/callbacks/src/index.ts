@@ -59,7 +59,7 @@ export {
 } from './endpoints.js';
 export { EventFanout, testEventName } from './event-fanout.js';
 export { type Accepted, Intake, type IntakeOptions } from './intake.js';
-export type { IdempotencyClaim } from './intake-store.js';
+export type { IdempotencyClaim, IntakeItem } from './intake-store.js';
 export type { HttpOutcome } from './judgement.js';
 export { type Mailer, type MailLogger, sendDueMail } from './mail-outbox.js';
 export { callbacksMigrations } from './migrations.js';
