@@ -5,6 +5,7 @@ import {
   type MailLogger,
   reconcileQueues,
   releaseHeldHeads,
+  removeExpiredSecrets,
   sendDueMail,
   stepReplay,
 } from '@posthaste/callbacks';
@@ -65,6 +66,11 @@ function callbackTasks(db: Database, options: HousekeepingOptions): PeriodicTask
         const retentionHours = options.idempotencyMs / hour;
         return (await forgetIdempotencyKeys(db, { retentionHours })) === keysPerRun;
       },
+    },
+    {
+      name: 'forget rotated secrets',
+      everyMs: hour,
+      run: async () => void (await removeExpiredSecrets(db)),
     },
     {
       name: 'replay',

@@ -9,6 +9,7 @@ export interface DeliveryRow {
   lane: string;
   failures: number;
   unknowns: number;
+  cancelled: boolean;
   created_ms: number;
   expires_ms: number | null;
   url: string;
@@ -26,7 +27,7 @@ export interface DeliveryRow {
  * at each delivery. Application and endpoint are in the lane.
  */
 export const deliveryColumns = (head: string): string => `
-  ${head}.callback_id, ${head}.queue, ${head}.lane, ${head}.failures, ${head}.unknowns,
+  ${head}.callback_id, ${head}.queue, ${head}.lane, ${head}.failures, ${head}.unknowns, ${head}.cancelled,
   (extract(epoch from r.created_at) * 1000)::float8 as created_ms,
   (extract(epoch from r.expires_at) * 1000)::float8 as expires_ms,
   r.url, r.method, r.headers::text, r.body, r.policy::text, r.timeout_ms, r.secret,
@@ -45,6 +46,7 @@ export function toDelivery(row: DeliveryRow, leaseToken: string, place: number):
     lane: row.lane,
     failures: row.failures,
     unknowns: row.unknowns,
+    cancelled: row.cancelled,
     createdAtMs: row.created_ms,
     expiresAtMs: row.expires_ms ?? undefined,
     request: {

@@ -22,6 +22,7 @@ function delivery(secret: string | undefined, endpointId: string | undefined): D
     lane: 'http://example.com\nshop',
     failures: 0,
     unknowns: 0,
+    cancelled: false,
     createdAtMs: 0,
     expiresAtMs: undefined,
     request: {

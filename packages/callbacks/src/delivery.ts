@@ -24,6 +24,8 @@ export interface Delivery {
   readonly failures: number;
   /** Attempts so far whose outcome nobody knows, because their worker vanished. */
   readonly unknowns: number;
+  /** Somebody cancelled it while a worker held it that then vanished: it is not sent again. */
+  readonly cancelled: boolean;
   readonly request: DeliveryRequest;
   /** Milliseconds since 1970, by the database's clock. */
   readonly createdAtMs: number;
@@ -85,6 +87,7 @@ export interface Attempt {
 /** What becomes of a delivery after a lease. */
 export type Verdict =
   | { readonly kind: 'ended'; readonly ending: Ending }
+  /** Counts against the policy when there was an attempt. */
   | { readonly kind: 'retry'; readonly delayNs: bigint }
   /** Nothing was sent; it is due again at once, for whichever worker. */
   | { readonly kind: 'release' }

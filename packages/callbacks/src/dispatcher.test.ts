@@ -1,3 +1,4 @@
+import { PlatformError } from '@posthaste/contracts';
 import { type Receiver, startReceiver } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -11,6 +12,7 @@ import {
   type TestStore,
 } from '../test/live-callbacks.js';
 import type { CallbackView } from './callback-view.js';
+import { cancelCallback } from './control.js';
 import { findCallback } from './read-store.js';
 import type { RetryPolicy } from './retry-policy.js';
 
@@ -190,6 +192,21 @@ describeWithPostgres('dispatcher', () => {
     expect(view.attempts.map(({ reason }) => reason)).toEqual(['unknown', undefined]);
   });
 
+  it('does not send again what was cancelled under a worker that vanished', async () => {
+    receiver = await startReceiver(200);
+    const [first, second] = await accept(
+      store.db,
+      { url: `${receiver.url}/1`, queue: 'orders' },
+      { url: `${receiver.url}/2`, queue: 'orders' },
+    );
+    await claim(store.db, 1, 300);
+    expect(await cancelCallback(store.db, first ?? '')).toBe('cancelling');
+    await start();
+    await finished(second ?? '', 'delivered');
+    expect((await viewOf(first ?? '')).state).toBe('cancelled');
+    expect(receiver.requests.map(({ path }) => path)).toEqual(['/2']);
+  });
+
   it('gives up on a callback under which workers vanish again and again', async () => {
     receiver = await startReceiver(200);
     const id = await acceptOne(store.db, { url: receiver.url });
@@ -291,5 +308,36 @@ describeWithPostgres('dispatcher', () => {
     expect(rows).toHaveLength(1);
     expect(rows[0]?.recipient).toBe('owner@example.com');
     expect(rows[0]?.body).toContain(id);
+  });
+
+  it('fails at once what cannot be signed any more, and sends nothing', async () => {
+    receiver = await startReceiver(200);
+    const id = await acceptOne(store.db, { url: receiver.url, secret: 'gone', policy: soon });
+    const signer = {
+      sign: () => {
+        throw new PlatformError('SECRET_NOT_FOUND', 'no signing secret gone');
+      },
+    };
+    await start({}, { signer });
+    const { attempts } = await finished(id, 'failed');
+    expect(attempts).toMatchObject([{ statusCode: 0, reason: 'protocol' }]);
+    expect(receiver.count).toBe(0);
+  });
+
+  it('waits with what cannot be sent for a reason of its own, and does not count it', async () => {
+    receiver = await startReceiver(200);
+    const id = await acceptOne(store.db, { url: receiver.url, secret: 'unreadable' });
+    const signer = {
+      sign: () => {
+        throw new PlatformError('SECRET_UNREADABLE', 'sealed with another key');
+      },
+    };
+    await start({}, { signer });
+    await vi.waitFor(async () => {
+      const view = await viewOf(id);
+      expect(view).toMatchObject({ state: 'pending', attempts: [] });
+      expect(view.leases).toHaveLength(1);
+    });
+    expect(receiver.count).toBe(0);
   });
 });

@@ -1,3 +1,4 @@
+import { PlatformError } from '@posthaste/contracts';
 import type { Database, Listener } from '@posthaste/postgres';
 import { type AttemptSettings, buildRequest, type HttpClient, type Signer } from './attempt.js';
 import type { Claim } from './claim-store.js';
@@ -19,6 +20,8 @@ export interface EndpointSettings extends EndpointLimits {
 /** Where the dispatcher learns about endpoints; answers may come from a cache. */
 export interface EndpointDirectory {
   settings(ids: readonly string[]): Promise<ReadonlyMap<string, EndpointSettings>>;
+  /** What is known of it has changed. */
+  forget(id: string): void;
 }
 
 /** Told of what happens, for metrics and logs. Must not throw. */
@@ -61,6 +64,9 @@ export interface DispatcherDeps {
   readonly needsCompany: (result: DeliveryResult) => boolean;
   readonly accompany: Accompany;
 }
+
+/** When nothing could be sent for a reason of this side's, such as a key that cannot be read. */
+const unsendableDelayNs = 30_000_000_000n;
 
 /**
  * Claims due callbacks, attempts them, records what came of it.
@@ -187,8 +193,13 @@ export class Dispatcher {
   #refusal(delivery: Delivery, endpoint: EndpointSettings | undefined): Verdict | undefined {
     if (delivery.endpointId !== undefined) {
       if (!endpoint) return { kind: 'ended', ending: 'cancelled' };
-      if (!endpoint.active) return { kind: 'hold' };
+      if (!endpoint.active) {
+        // What is remembered may be over: the store decides, and the next claim asks again.
+        this.#deps.endpoints.forget(delivery.endpointId);
+        return { kind: 'hold' };
+      }
     }
+    if (delivery.cancelled) return { kind: 'ended', ending: 'cancelled' };
     if (delivery.unknowns >= this.#options.maxUnknowns) return { kind: 'ended', ending: 'failed' };
     const expired = delivery.expiresAtMs !== undefined && delivery.expiresAtMs <= this.#clock.now();
     return expired ? { kind: 'ended', ending: 'expired' } : undefined;
@@ -203,10 +214,8 @@ export class Dispatcher {
     try {
       result = await this.#send(delivery, endpoint, leasedAtMs);
     } catch (error) {
-      // Not the receiver's doing (a secret that cannot be read, say): due again when the lease ends.
       this.#deps.observer.error(error, `attempting callback ${delivery.callbackId}`);
-      this.#give(delivery);
-      return;
+      result = unsendable(delivery, error, this.#clock.now());
     }
     // A chain keeps its slot until its result is committed, and then goes on in it.
     if (!result.chain) this.#give(delivery);
@@ -255,8 +264,9 @@ export class Dispatcher {
   #onRecorded(recorded: readonly Recorded[], askedAtMs: number): void {
     const next: Delivery[] = [];
     for (const entry of recorded) {
-      const { delivery, chain, verdict } = entry.result;
+      const { delivery, chain, verdict, attempt } = entry.result;
       if (chain) this.#give(delivery);
+      if (attempt?.statusCode === 410) this.#deps.endpoints.forget(delivery.endpointId ?? '');
       if (entry.next) next.push(entry.next);
       if (verdict.kind === 'retry') this.#waker.within(Number(verdict.delayNs / 1_000_000n) + 1);
     }
@@ -270,4 +280,26 @@ export class Dispatcher {
     this.#deps.observer.lost(count);
     for (const { delivery, chain } of results) if (chain) this.#give(delivery);
   }
+}
+
+/** An attempt that failed before anything could be sent: not the receiver's doing. */
+function unsendable(delivery: Delivery, error: unknown, nowMs: number): DeliveryResult {
+  const gone = error instanceof PlatformError && error.code === 'SECRET_NOT_FOUND';
+  if (!gone) {
+    const verdict: Verdict = { kind: 'retry', delayNs: unsendableDelayNs };
+    return { delivery, attempt: undefined, verdict, chain: false };
+  }
+  const attempt: Attempt = {
+    startedAtMs: nowMs,
+    durationNs: 0n,
+    statusCode: 0,
+    reason: 'protocol',
+    detail: `${error.message}: what cannot be signed is not sent`,
+    responseHeaders: undefined,
+    responseBody: undefined,
+    truncated: false,
+    cut: false,
+    resent: false,
+  };
+  return { delivery, attempt, verdict: { kind: 'ended', ending: 'failed' }, chain: false };
 }

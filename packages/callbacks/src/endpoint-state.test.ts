@@ -157,12 +157,22 @@ describeWithPostgres('the state of an endpoint', () => {
     const callbacks = await accept(store.db, { endpointId: id }, { endpointId: id });
     const other = await endpoints.create({ name: 'other', url: 'https://example.com/' });
     await accept(store.db, { endpointId: other.endpoint.id });
+    await pauseEndpoint(store.db, id);
     await pauseEndpoint(store.db, other.endpoint.id);
     await hold();
+    // As if the holds had been committed just after the resume let go of what was held.
+    await store.db.query(`update callbacks.endpoint set state = 'active' where id = $1`, [id]);
     expect(await releaseHeldHeads(store.db)).toBe(2);
     expect((await work(store.db)).sort()).toEqual([...callbacks].sort());
     expect(await held()).toBe(1);
     expect(await releaseHeldHeads(store.db)).toBe(0);
+  });
+
+  it('does not let a worker hold what it wrongly remembers as paused', async () => {
+    const [first] = await accept(store.db, { endpointId: id });
+    await record(store.db, await claim(store.db), { kind: 'hold' });
+    expect(await held()).toBe(0);
+    expect(await work(store.db)).toEqual([first]);
   });
 
   it('lets go of more than a batch, and leaves paused queues paused', async () => {
@@ -188,6 +198,7 @@ describeWithPostgres('the state of an endpoint', () => {
     expect(claimed.map(({ callbackId }) => callbackId).sort()).toEqual([...callbacks].sort());
     expect(await directory().settings([id])).toEqual(new Map());
     await record(store.db, claimed, { kind: 'hold' });
-    expect(await releaseHeldHeads(store.db)).toBe(2);
+    expect(await held()).toBe(0);
+    expect(await claim(store.db)).toHaveLength(2);
   });
 });

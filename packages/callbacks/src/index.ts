@@ -123,6 +123,7 @@ export {
 export { dropExpired, forgetIdempotencyKeys } from './retention.js';
 export type { ExponentialPolicy, PhasesPolicy, RetryPhase, RetryPolicy } from './retry-policy.js';
 export { createSecretBox, parseMasterKey, type SecretBox } from './secret-box.js';
+export { removeExpiredSecrets } from './secret-store.js';
 export type { SecretVersion, SecretView } from './secret-view.js';
 export {
   endpointSecretName,

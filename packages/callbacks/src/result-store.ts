@@ -77,19 +77,20 @@ with input as (
     as i(${resultColumns}, verdict, delay_us, chain)
 ),
 held as (
-  select i.*, h.application, h.queue, h.step, h.cancelled, h.lease_holder, h.leased_at,
+  select i.*, h.application, h.queue, h.endpoint_id, h.step, h.cancelled, h.lease_holder, h.leased_at,
     h.due_at as leased_until
   from input i
   join callbacks.head h on h.callback_id = i.callback_id and h.lease_token = i.lease_token
   for no key update of h
 ),
 judged as (
-  select held.*, f.final, coalesce(q.paused, false) as paused,
+  select held.*, f.final, coalesce(e.state <> 'active', false) as inactive, coalesce(q.paused, false) as paused,
     coalesce(q.on_failure = 'park' and f.final in ('failed', 'expired'), false) as parked
   from held
   left join callbacks.queue q on q.application = held.application and q.queue = held.queue
+  left join callbacks.endpoint e on e.id = held.endpoint_id and held.verdict = 'hold'
   cross join lateral (
-    select coalesce(held.ending, case when held.cancelled and held.verdict = 'retry' then 'cancelled' end)
+    select coalesce(held.ending, case when held.cancelled then 'cancelled' end)
   ) as f(final)
 ),
 following as (
@@ -118,12 +119,13 @@ removed as (
 ),
 kept as (
   update callbacks.head h
-  set ready = j.verdict = 'release' and not j.paused,
+  set ready = (j.verdict = 'release' or (j.verdict = 'hold' and not j.inactive)) and not j.paused,
       due_at = case when j.verdict = 'retry' then now() + j.delay_us * interval '1 us' else now() end,
-      hold = case when j.parked then 'parked' when j.verdict = 'hold' then 'endpoint'
+      hold = case when j.parked then 'parked' when j.inactive then 'endpoint'
         when j.paused then 'paused' end,
       retry = h.retry or j.verdict = 'retry',
-      failures = h.failures + (j.verdict = 'retry')::int,
+      -- A retry without an attempt is none of the receiver's doing.
+      failures = h.failures + (j.verdict = 'retry' and j.status_code is not null)::int,
       lease_token = null, lease_holder = null, leased_at = null
   from judged j
   where h.callback_id = j.callback_id and (j.final is null or j.parked)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { toLaneKey } from './lane.js';
-import { Slots } from './slots.js';
+import { type EndpointLimits, Slots } from './slots.js';
 
 const origin = { max: 8, initial: 4, breakAfter: 2, minOpenMs: 1_000, maxOpenMs: 8_000 };
 const lane = (host: string, application = 'a', endpointId?: string): string =>
@@ -8,7 +8,7 @@ const lane = (host: string, application = 'a', endpointId?: string): string =>
 const unlimited = { maxConcurrency: undefined, ratePerSecond: undefined };
 
 describe('slots', () => {
-  const takeAll = (slots: Slots, key: string, limits = unlimited): number => {
+  const takeAll = (slots: Slots, key: string, limits: EndpointLimits = unlimited): number => {
     let taken = 0;
     while (slots.take(key, limits, 0)) taken += 1;
     return taken;
