@@ -22,6 +22,7 @@ export class EmbeddedEngine {
   /** Answers come in the order of requests. */
   readonly #pending: PendingRequest[] = [];
   #failure: Error | undefined;
+  #taken = false;
 
   private constructor(worker: Worker) {
     this.#worker = worker;
@@ -49,6 +50,16 @@ export class EmbeddedEngine {
       engine.exited.then(() => Promise.reject(engine.#ended())),
     ]);
     return engine;
+  }
+
+  /** Whether it runs and serves no connection yet: it has one session, and so serves one ever. */
+  get isFree(): boolean {
+    return !this.#taken && this.#failure === undefined;
+  }
+
+  /** To be called by the connection that uses it from now on. */
+  take(): void {
+    this.#taken = true;
   }
 
   /**

@@ -69,11 +69,9 @@ export class EmbeddedSocket extends Duplex {
   }
 
   #onStarted(engine: EmbeddedEngine): void {
+    if (this.destroyed) return;
+    engine.take();
     this.#engine = engine;
-    if (this.destroyed) {
-      void engine.kill();
-      return;
-    }
     void engine.exited.then(() => {
       if (!this.writableEnded) this.destroy(new Error('the embedded database has ended'));
     });

@@ -5,9 +5,10 @@ import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 import type pg from 'pg';
 import { type Database, type DatabaseLogger, silentLogger } from './database.js';
 import { driverTypes } from './decode-values.js';
-import { EmbeddedEngine } from './embedded-engine.js';
+import { EmbeddedEngines } from './embedded-engines.js';
 import { EmbeddedListener } from './embedded-listener.js';
 import { EmbeddedSocket } from './embedded-socket.js';
+import { EmbeddedUpkeep } from './embedded-upkeep.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import { PooledDatabase } from './pooled-database.js';
 import { SessionPool } from './session-pool.js';
@@ -46,7 +47,7 @@ async function openCluster(
   logger: DatabaseLogger,
 ): Promise<Database> {
   await folder?.prepare();
-  const engines = await EngineSuccession.begin(folder?.clusterDir);
+  const engines = await EmbeddedEngines.begin(folder?.clusterDir);
   await folder?.confirm();
   const listener = new EmbeddedListener(logger);
   const pool = new SessionPool({
@@ -58,16 +59,19 @@ async function openCluster(
     logger,
     onConnect: (session) => listener.attach(session),
   });
-  return new PooledDatabase({
+  const database = new PooledDatabase({
     kind: 'embedded',
     pool,
     listen: (channel, onNotification, onReconnect) =>
       listener.listen(pool, { channel, onNotification, onReconnect }),
+    stop: () => upkeep.stop(),
     async close() {
-      await engines.end();
+      await engines.close();
       await folder?.lock.release();
     },
   });
+  const upkeep = new EmbeddedUpkeep(database, logger);
+  return database;
 }
 
 /** Said in full, because the driver would fill gaps from environment variables. */
@@ -80,39 +84,6 @@ const connection: pg.ClientConfig = {
   ssl: false,
   types: driverTypes,
 };
-
-/** The engine, and those that follow it: one that crashed is replaced when it is next needed. */
-class EngineSuccession {
-  readonly #clusterDir: string | undefined;
-  #current: EmbeddedEngine;
-  #used = false;
-
-  private constructor(clusterDir: string | undefined, first: EmbeddedEngine) {
-    this.#clusterDir = clusterDir;
-    this.#current = first;
-  }
-
-  static async begin(clusterDir: string | undefined): Promise<EngineSuccession> {
-    return new EngineSuccession(clusterDir, await EmbeddedEngine.start(clusterDir));
-  }
-
-  /** An engine for a new connection. */
-  async next(): Promise<EmbeddedEngine> {
-    if (this.#used) {
-      await this.#current.exited;
-      if (this.#clusterDir === undefined)
-        throw new Error('the database was in memory, and is gone');
-      this.#current = await EmbeddedEngine.start(this.#clusterDir);
-    }
-    this.#used = true;
-    return this.#current;
-  }
-
-  async end(): Promise<void> {
-    if (!this.#used) await this.#current.close();
-    await this.#current.exited;
-  }
-}
 
 /**
  * The folder of an embedded database: `postgres/` with the cluster, the lock's sockets, and for the

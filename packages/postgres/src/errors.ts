@@ -86,9 +86,9 @@ export function isStalePlan(error: unknown): boolean {
 }
 
 function knownCode(state: string | undefined): ErrorCode | undefined {
-  return state === undefined
-    ? undefined
-    : (codeBySqlState[state] ?? codeBySqlState[state.slice(0, 2)]);
+  // Of the class of lost connections, but what a wrong number of parameters gives.
+  if (state === undefined || state === '08P01') return undefined;
+  return codeBySqlState[state] ?? codeBySqlState[state.slice(0, 2)];
 }
 
 function codeOf(state: string | undefined, circumstances: Circumstances): ErrorCode {

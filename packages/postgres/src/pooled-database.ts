@@ -18,6 +18,8 @@ export interface Engine {
   /** The handle closes it. */
   readonly pool: SessionPool;
   listen: Database['listen'];
+  /** Ends what the engine itself does with the pool. */
+  stop?(): void;
   /** Releases what is not the pool's, once the pool is closed. */
   close(): Promise<void>;
 }
@@ -79,6 +81,7 @@ export class PooledDatabase implements Database {
   }
 
   async #close(): Promise<void> {
+    this.#engine.stop?.();
     await this.#pool.close();
     await this.#engine.close();
   }

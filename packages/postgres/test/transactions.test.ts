@@ -155,6 +155,22 @@ describeEngines('statements and transactions', (subject: Subject) => {
       await expect(outcome).rejects.toMatchObject({ code: 'DATABASE_READ_ONLY', retryable: true });
     });
 
+    it('a wrong number of parameters is DATABASE_ERROR, and costs no connection', async () => {
+      const statement = { name: 'two_values', text: 'select $1::int + $2::int as sum' };
+      const error = await subject.db.query(statement, [1]).catch((e: unknown) => e);
+      expect(error).toMatchObject({ code: 'DATABASE_ERROR', retryable: false });
+      expect(sqlState(error)).toBe('08P01');
+      expect((await subject.db.query(statement, [1, 2])).rows).toEqual([{ sum: 3 }]);
+    });
+
+    it('one name for two statements is DATABASE_ERROR', async () => {
+      await subject.db.query({ name: 'twice', text: 'select 1' });
+      await expect(subject.db.query({ name: 'twice', text: 'select 2' })).rejects.toMatchObject({
+        code: 'DATABASE_ERROR',
+      });
+      await subject.db.ping();
+    });
+
     it('a prepared statement that failed can be run again', async () => {
       const statement = { name: 'divide', text: 'select 12 / $1::int as result' };
       await expect(subject.db.query(statement, [0])).rejects.toMatchObject({
