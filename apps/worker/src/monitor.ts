@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
-import type { Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 
 /** A small server for those who watch the process. */
 export interface Monitor {
@@ -16,7 +16,8 @@ export interface Monitor {
 export async function startMonitor(
   address: { readonly host: string; readonly port: number },
   db: Database,
-  registry: Registry,
+  /** The text of `/metrics`. */
+  metrics: () => Promise<string>,
 ): Promise<Monitor> {
   const answers: Readonly<Record<string, (response: ServerResponse) => Promise<void>>> = {
     '/health/live': async (response) => sendJson(response, 200, { live: true }),
@@ -28,8 +29,9 @@ export async function startMonitor(
       });
     },
     '/metrics': async (response) => {
-      response.writeHead(200, { 'content-type': registry.contentType });
-      response.end(await registry.metrics());
+      const text = await metrics();
+      response.writeHead(200, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE });
+      response.end(text);
     },
   };
   const server = createServer((request, response) => {

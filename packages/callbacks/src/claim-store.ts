@@ -31,6 +31,20 @@ export interface Claim {
   readonly nextLane: string;
 }
 
+/**
+ * For the database sessions that a dispatcher works on. Its statements touch few rows by index,
+ * whatever the tables' sizes, so one plan is always right: made once and kept, never for a table
+ * that happened to be empty at that moment, and never worth compiling.
+ */
+export const deliverySessionSettings: Readonly<Record<string, string>> = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_bitmapscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  jit: 'off',
+};
+
 interface ClaimRow extends DeliveryRow {
   last_lane: string | null;
   lanes_seen: number;
@@ -117,7 +131,12 @@ export async function claimDeliveries(db: Queryable, request: ClaimRequest): Pro
 /** After a full claim on with the lane it ended in, so that its neighbours have their turn too. */
 function nextLane(row: ClaimRow, deliveries: readonly Delivery[], limit: number): string {
   if (deliveries.length >= limit) {
-    return deliveries.map(({ lane }) => lane).sort().at(-1) ?? '';
+    return (
+      deliveries
+        .map(({ lane }) => lane)
+        .sort()
+        .at(-1) ?? ''
+    );
   }
   return row.lanes_seen === maxLanesPerClaim ? (row.last_lane ?? '') : '';
 }

@@ -15,6 +15,7 @@ export type {
   Hold,
   LeaseView,
 } from './callback-view.js';
+export { deliverySessionSettings } from './claim-store.js';
 export {
   newCompatibleStatus,
   parseCompatibleRequest,

@@ -21,6 +21,8 @@ export interface PostgresOptions {
   readonly statementTimeoutMs?: number;
   /** Name in `pg_stat_activity`. Default `posthaste`. */
   readonly applicationName?: string;
+  /** Settings of every session, by name, such as `{ jit: 'off' }`. Default: the server's. */
+  readonly sessionSettings?: Readonly<Record<string, string>>;
   /** Told of connections lost and regained. Default: nobody. */
   readonly logger?: DatabaseLogger;
 }
@@ -32,7 +34,7 @@ const idleTimeoutMs = 60_000;
 const keepAliveDelayMs = 10_000;
 
 /** What the decoders rely on, whatever the server's and the role's own settings are. */
-const sessionSettings = '-c DateStyle=ISO -c TimeZone=UTC';
+const ownSettings: Readonly<Record<string, string>> = { DateStyle: 'ISO', TimeZone: 'UTC' };
 
 /** The largest time limit that Postgres takes, in milliseconds. */
 const maxTimeoutMs = 2 ** 31 - 1;
@@ -49,7 +51,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   checkRange('statementTimeoutMs', statementTimeoutMs, 0, maxTimeoutMs - answerGraceMs);
   const { logger = silentLogger } = options;
   const connection: pg.ClientConfig = {
-    connectionString: withSessionSettings(options.url),
+    connectionString: withSettings(options.url, { ...options.sessionSettings, ...ownSettings }),
     application_name: options.applicationName ?? 'posthaste',
     connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: statementTimeoutMs,
@@ -85,7 +87,7 @@ function checkRange(name: string, value: number, min: number, max: number): void
 }
 
 /** Adds the settings to the URL's `options`, which would replace options given beside the URL. */
-function withSessionSettings(url: string): string {
+function withSettings(url: string, settings: Readonly<Record<string, string>>): string {
   if (!/^postgres(ql)?:\/\//.test(url)) {
     // The text itself stays out of the message: it may hold a password.
     throw new PlatformError('OPTION_INVALID', 'the database URL must begin with postgres://');
@@ -93,8 +95,14 @@ function withSessionSettings(url: string): string {
   const [address, query] = splitOnce(url, '?');
   const params = new URLSearchParams(query);
   const own = params.get('options');
-  params.set('options', own === null ? sessionSettings : `${own} ${sessionSettings}`);
+  const ours = Object.entries(settings).map(([name, value]) => `-c ${name}=${escaped(value)}`);
+  params.set('options', [own, ...ours].filter((option) => option !== null).join(' '));
   return `${address}?${params}`;
+}
+
+/** The server splits its options at spaces. */
+function escaped(value: string): string {
+  return value.replace(/[\\\s]/g, '\\$&');
 }
 
 function splitOnce(text: string, separator: string): [string, string] {

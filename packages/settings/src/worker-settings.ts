@@ -1,5 +1,15 @@
 /** What the worker reads: how much it does at once, what it keeps and for how long, where mail goes. */
 export const workerSettings = {
+  threads: {
+    name: 'POSTHASTE_WORKER_THREADS',
+    type: 'integer',
+    min: 0,
+    max: 64,
+    unit: 'threads',
+    default: 0,
+    meaning:
+      'Threads that one worker process delivers with, each with its own database connections; limits are shared out between them. 0 is one per core, four at most. The standalone delivers with one.',
+  },
   maxInFlight: {
     name: 'POSTHASTE_WORKER_CONCURRENCY',
     type: 'integer',

@@ -1,0 +1,94 @@
+import { hostname } from 'node:os';
+import { threadId } from 'node:worker_threads';
+import {
+  CachedEndpointDirectory,
+  createDeliverySigner,
+  createResultCompany,
+  createSecretBox,
+  Dispatcher,
+  type DispatcherOptions,
+  noEvents,
+  Secrets,
+} from '@posthaste/callbacks';
+import { createAddressGuard, createEgress } from '@posthaste/egress';
+import type { Database } from '@posthaste/postgres';
+import { leaseMarginMs } from '@posthaste/settings';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { WorkerConfig } from './config.js';
+import { observeDeliveries } from './delivery-metrics.js';
+
+export interface DeliveriesDeps {
+  readonly config: WorkerConfig;
+  /** Needs `callbacksMigrations`. */
+  readonly db: Database;
+  readonly registry: Registry;
+  readonly logger: Logger;
+}
+
+/** Deliveries that go on until they are stopped. */
+export interface Deliveries {
+  /**
+   * Takes nothing new, finishes what is in hand, leaves the rest after `limitMs` to the end of its
+   * leases. May be called twice.
+   */
+  close(limitMs: number): Promise<void>;
+}
+
+const userAgent = 'Posthaste';
+/** Attempts in flight at a host that is new or comes back from an outage. */
+const initialPerOrigin = 16;
+const breakAfter = 20;
+const minOpenMs = 1_000;
+const maxOpenMs = 30_000;
+
+/** Delivers in this thread. @throws PlatformError `DATABASE_*` when the database is not there */
+export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries> {
+  const { config, db, registry, logger } = deps;
+  const { allowLoopback, allowedNetworks: allow, maxInFlightPerOrigin } = config;
+  const http = createEgress({
+    guard: createAddressGuard({ allowLoopback, allow }),
+    maxConnectionsPerOrigin: maxInFlightPerOrigin,
+  });
+  const dispatcher: Dispatcher = new Dispatcher(
+    {
+      db,
+      http,
+      signer: createDeliverySigner(new Secrets(db, createSecretBox(Buffer.from(config.secretKey)))),
+      endpoints: new CachedEndpointDirectory(db),
+      observer: observeDeliveries(registry, logger, () => dispatcher.inFlight),
+      ...createResultCompany(noEvents),
+    },
+    toDispatcherOptions(config),
+  );
+  await dispatcher.start();
+  let closed: Promise<void> | undefined;
+  return {
+    close(limitMs) {
+      closed ??= dispatcher.close(limitMs).then(() => http.close());
+      return closed;
+    },
+  };
+}
+
+function toDispatcherOptions(config: WorkerConfig): DispatcherOptions {
+  const { maxInFlightPerOrigin: max } = config;
+  return {
+    userAgent,
+    maxResponseBytes: config.maxResponseBytes,
+    holder: `${hostname()}:${process.pid}${threadId === 0 ? '' : `.${threadId}`}`,
+    leaseMs: config.leaseMs,
+    // Half of it before the attempt's time begins to count, half to write the result after it.
+    leaseMarginMs: leaseMarginMs / 2,
+    slots: {
+      total: config.maxInFlight,
+      perApplication: config.maxInFlightPerApplication,
+      origin: { max, initial: Math.min(max, initialPerOrigin), breakAfter, minOpenMs, maxOpenMs },
+    },
+    maxChain: 100,
+    maxUnknowns: 10,
+    pollMs: 500,
+    recordWindowMs: 4,
+    maxBatch: 256,
+  };
+}

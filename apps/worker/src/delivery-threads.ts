@@ -1,0 +1,115 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { WorkerConfig } from './config.js';
+import type { Deliveries } from './deliveries.js';
+import type { FromThread, ThreadData, ToThread } from './thread-messages.js';
+
+/** Threads when the configuration leaves their number open. */
+const maxOwnChoice = 4;
+/** Connections of a thread at least: claims, results and notices must not wait for one another. */
+const minConnections = 4;
+const reportTimeoutMs = 2_000;
+
+export interface ThreadsOptions {
+  readonly config: WorkerConfig;
+  readonly databaseUrl: string;
+  /** Shared out between the threads. */
+  readonly maxConnections: number;
+  readonly logLevel: string;
+  /** A thread has ended by itself: the process is in an unknown state. */
+  readonly onDefect: (error: unknown) => void;
+}
+
+/** Deliveries in threads, each with its own connections and its share of the limits. */
+export interface DeliveryThreads extends Deliveries {
+  /** The metrics of each thread that answers in time, as `Registry.getMetricsAsJSON` gives them. */
+  reports(): Promise<(readonly object[])[]>;
+}
+
+/** @throws Error when a thread cannot start, such as for want of the database */
+export async function startDeliveryThreads(options: ThreadsOptions): Promise<DeliveryThreads> {
+  const { config, databaseUrl: url, maxConnections, logLevel, onDefect } = options;
+  const count = config.threads || Math.min(maxOwnChoice, availableParallelism());
+  const data: ThreadData = {
+    config: shareOf(config, count),
+    database: { url, maxConnections: Math.max(minConnections, Math.floor(maxConnections / count)) },
+    logLevel,
+  };
+  const threads = Array.from({ length: count }, () => new DeliveryThread(data, onDefect));
+  await Promise.all(threads.map((thread) => thread.ready));
+  return {
+    reports: async () =>
+      (await Promise.all(threads.map((thread) => thread.report()))).filter(
+        (metrics) => metrics !== undefined,
+      ),
+    async close(limitMs) {
+      await Promise.all(threads.map((thread) => thread.close(limitMs)));
+    },
+  };
+}
+
+class DeliveryThread {
+  readonly ready: Promise<void>;
+  readonly #worker: Worker;
+  readonly #exited: Promise<void>;
+  readonly #reports = new Map<number, (metrics: readonly object[] | undefined) => void>();
+  #nextReport = 0;
+  #stopping = false;
+
+  constructor(data: ThreadData, onDefect: (error: unknown) => void) {
+    this.#worker = new Worker(new URL('./delivery-thread.js', import.meta.url), {
+      workerData: data,
+    });
+    this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
+    this.ready = new Promise((resolve, reject) => {
+      this.#worker.once('error', reject);
+      this.#worker.on('message', (message: FromThread) => {
+        if (message.kind === 'report') return this.#settle(message.id, message.metrics);
+        this.#worker.off('error', reject).on('error', onDefect);
+        resolve();
+      });
+    });
+    void this.#exited.then(() => {
+      if (!this.#stopping) onDefect(new Error('a delivery thread ended'));
+    });
+  }
+
+  report(): Promise<readonly object[] | undefined> {
+    const id = this.#nextReport++;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#settle(id, undefined), reportTimeoutMs);
+      this.#reports.set(id, (metrics) => {
+        clearTimeout(timer);
+        resolve(metrics);
+      });
+      this.#tell({ kind: 'report', id });
+    });
+  }
+
+  async close(limitMs: number): Promise<void> {
+    if (!this.#stopping) {
+      this.#stopping = true;
+      this.#tell({ kind: 'stop', limitMs });
+    }
+    await this.#exited;
+  }
+
+  #settle(id: number, metrics: readonly object[] | undefined): void {
+    this.#reports.get(id)?.(metrics);
+    this.#reports.delete(id);
+  }
+
+  #tell(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+}
+
+function shareOf(config: WorkerConfig, count: number): WorkerConfig {
+  const share = (limit: number): number => Math.ceil(limit / count);
+  return {
+    ...config,
+    maxInFlight: share(config.maxInFlight),
+    maxInFlightPerOrigin: share(config.maxInFlightPerOrigin),
+    maxInFlightPerApplication: share(config.maxInFlightPerApplication),
+  };
+}
