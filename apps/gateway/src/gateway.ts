@@ -48,7 +48,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   return {
     url: listeningUrl(app, config.host),
     close: (limitMs) => {
-      closed ??= closeWithin(app, limitMs).then(() => keys.close());
+      closed ??= closeWithin(app, limitMs, logger).then(() => keys.close());
       return closed;
     },
   };
@@ -75,9 +75,9 @@ function toListenError(error: unknown, url: string): PlatformError {
   return new PlatformError('LISTEN_FAILED', message, { cause: error });
 }
 
-async function closeWithin(app: App, limitMs: number): Promise<void> {
+async function closeWithin(app: App, limitMs: number, logger: Logger): Promise<void> {
   const cut = setTimeout(() => {
-    app.log.warn({ limitMs }, 'requests were cut off, because they did not end within the limit');
+    logger.warn({ limitMs }, 'requests were cut off, because they did not end within the limit');
     app.server.closeAllConnections();
   }, limitMs);
   await app.close();

@@ -3,7 +3,7 @@ import underPressure from '@fastify/under-pressure';
 import { PlatformError } from '@posthaste/contracts';
 import type { App } from './app.js';
 
-const sampleIntervalMs = 250;
+const minSampleIntervalMs = 250;
 const retryAfterSeconds = 1;
 
 export interface PressureLimits {
@@ -25,7 +25,9 @@ export async function addPressure(app: App, limits: PressureLimits): Promise<voi
   await app.register(underPressure, {
     maxEventLoopDelay: limits.maxEventLoopDelayMs,
     maxHeapUsedBytes: (getHeapStatistics().heap_size_limit * limits.maxHeapPercent) / 100,
-    sampleInterval: sampleIntervalMs,
+    // An interval in which the loop never turned counts as endless delay, so none is shorter than
+    // the delay that is allowed.
+    sampleInterval: Math.max(minSampleIntervalMs, limits.maxEventLoopDelayMs),
     retryAfter: retryAfterSeconds,
     customError: Overloaded,
   });

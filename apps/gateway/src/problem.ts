@@ -9,6 +9,9 @@ export const problemType = 'application/problem+json; charset=utf-8';
 /** Wait before asking again, in seconds, where the error itself tells none. */
 const defaultRetryAfter = '1';
 
+/** What is read of a body that is too large, and thrown away, so that its sender gets the answer. */
+const maxDiscardedBytes = 64 * 1_048_576;
+
 /** Turns whatever went wrong into an answer. There is one in the server. */
 export type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void;
 
@@ -18,6 +21,7 @@ export function createErrorHandler(): ErrorHandler {
   return (error, request, reply) => {
     const known = toPlatformError(error, request);
     logError(known, request, warnings);
+    if (known.code === 'REQUEST_TOO_LARGE') keepForAnswer(request, reply);
     if (known.type === 'unauthorized') reply.header('www-authenticate', 'Bearer');
     if (known.type === 'unavailable' && !reply.hasHeader('retry-after')) {
       reply.header('retry-after', defaultRetryAfter);
@@ -28,6 +32,16 @@ export function createErrorHandler(): ErrorHandler {
       // As text, because the serializer of the route is that of its own answers.
       .send(JSON.stringify(toProblemDetails(known, request.id)));
   };
+}
+
+/**
+ * Closing while the client still sends would reset the connection, and most clients then report
+ * that instead of the answer. So the connection stays where the rest of the body is bounded; the
+ * time it may take is bounded anyway.
+ */
+function keepForAnswer(request: FastifyRequest, reply: FastifyReply): void {
+  const announced = Number(request.headers['content-length']);
+  if (announced <= maxDiscardedBytes) reply.removeHeader('connection');
 }
 
 /** The one place that knows Fastify's errors, by their codes. */

@@ -7,6 +7,7 @@ import { apiDocsRoutes, collectApiDocs } from './api-docs.js';
 import type { App, Routes } from './app.js';
 import type { GatewayConfig } from './config.js';
 import { addCors } from './cors.js';
+import { addDraining } from './draining.js';
 import { answerMalformed } from './malformed-requests.js';
 import { addRequestMetrics } from './metrics.js';
 import { addPressure } from './pressure.js';
@@ -41,6 +42,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   const app = createServer(config, deps.logger);
   app.setErrorHandler(createErrorHandler());
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  addDraining(app);
   // JSON alone: a parser for anything else belongs to the routes that take it.
   app.removeContentTypeParser('text/plain');
   // In the order in which they see a request.

@@ -17,7 +17,8 @@ export async function rawConnection(port: number): Promise<RawConnection> {
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
   // A reset after the answer is how some of these end; what came before it is what counts.
   socket.on('error', () => undefined);
-  const received = once(socket, 'close').then(() => Buffer.concat(chunks).toString());
+  const { promise: received, resolve } = Promise.withResolvers<string>();
+  socket.once('close', () => resolve(Buffer.concat(chunks).toString()));
   await once(socket, 'connect');
   return {
     socket,

@@ -1,0 +1,81 @@
+import { Type } from 'typebox';
+import { describe, expect, it } from 'vitest';
+import { testServer } from '../test/test-server.js';
+import type { App } from './app.js';
+
+const Thing = Type.Object({ url: Type.String({ format: 'uri' }) });
+
+const routes = [
+  (app: App): void => {
+    app.post(
+      '/v1/things',
+      {
+        config: { scope: 'callbacks:write' },
+        schema: { summary: 'Make', description: 'A thing.', body: Thing, response: { 201: Thing } },
+      },
+      (_request, reply) => reply.code(201).send({ url: '' }),
+    );
+  },
+];
+
+describe('/openapi.json', () => {
+  it('describes every route from its own schemas, with who may call and how it fails', async () => {
+    const { app } = await testServer({}, { routes });
+    const answer = await app.inject('/openapi.json');
+    const document = answer.json<{ openapi: string; paths: Record<string, object> }>();
+    expect(answer.headers['content-type']).toContain('application/json');
+    expect(document.openapi).toBe('3.1.0');
+    expect(Object.keys(document.paths).sort()).toEqual([
+      '/health/live',
+      '/health/ready',
+      '/metrics',
+      '/v1/keys',
+      '/v1/keys/{id}',
+      '/v1/things',
+    ]);
+    expect(document.paths['/v1/things']).toMatchObject({
+      post: {
+        summary: 'Make',
+        description: 'A thing.\n\nNeeds the scope `callbacks:write`.',
+        security: [{ key: [] }],
+        requestBody: { content: { 'application/json': { schema: { required: ['url'] } } } },
+        responses: {
+          201: {},
+          default: {
+            content: {
+              'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+            },
+          },
+        },
+      },
+    });
+    expect(document.paths['/health/live']).toMatchObject({ get: { security: [] } });
+  });
+});
+
+describe('/docs', () => {
+  it('is a page that needs nothing from elsewhere, and may load nothing', async () => {
+    const { app } = await testServer();
+    const page = await app.inject('/docs');
+    expect(page.statusCode).toBe(200);
+    const sources = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url ?? '');
+    expect(sources.length).toBeGreaterThan(4);
+    for (const url of sources) {
+      expect(url).toMatch(/^\/docs\/static\//);
+      expect((await app.inject(url)).statusCode, url).toBe(200);
+    }
+    const policy = String(page.headers['content-security-policy']);
+    expect(policy).toContain("default-src 'self'");
+    expect(policy).toContain("script-src 'self';");
+    expect(policy).not.toMatch(/https?:|upgrade-insecure-requests/);
+    expect(page.body).not.toMatch(/<script>|<style>| on\w+=/);
+    expect(page.headers['x-frame-options']).toBeDefined();
+    expect(page.headers).not.toHaveProperty('strict-transport-security');
+  });
+
+  it('is not there when POSTHASTE_DOCS is false', async () => {
+    const { app } = await testServer({ POSTHASTE_DOCS: 'false' });
+    expect((await app.inject('/docs')).statusCode).toBe(404);
+    expect((await app.inject('/openapi.json')).statusCode).toBe(404);
+  });
+});

@@ -1,0 +1,144 @@
+import { Agent, request } from 'node:http';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { callbacksMigrations } from '@posthaste/callbacks';
+import { migrate, openPostgres } from '@posthaste/postgres';
+import {
+  createTestDatabase,
+  freePort,
+  type RunningProcess,
+  startProcess,
+} from '@posthaste/testbed';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { rawConnection } from '../test/raw-connection.js';
+import { ApiKeys } from './api-keys.js';
+import { gatewayMigrations } from './migrations.js';
+
+const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const noDatabase = {
+  DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+  POSTHASTE_SECRET_KEY: Buffer.alloc(32).toString('base64'),
+};
+
+const running: RunningProcess[] = [];
+afterEach(() => Promise.all(running.splice(0).map((process) => process.close())));
+
+async function startMain(env: Record<string, string>, ready?: RegExp): Promise<RunningProcess> {
+  const process = await startProcess({ args: [main], env, ...(ready ? { ready } : {}) });
+  running.push(process);
+  return process;
+}
+
+/** A gateway that listens, without a database behind it. */
+async function startListening(env: Record<string, string> = {}) {
+  const port = await freePort();
+  const settings = { ...noDatabase, POSTHASTE_PORT: String(port), ...env };
+  const process = await startMain(settings, /the gateway listens/);
+  return { process, port };
+}
+
+describe('the process of the gateway', () => {
+  it('exits with 78 on a wrong configuration, and tells all of it', async () => {
+    const process = await startMain({
+      POSTHASTE_PORT: 'eighty',
+      POSTHASTE_HOST: '0.0.0.0',
+      POSTHASTE_ACCESS: 'loopback',
+      POSTHASTE_PROT: '1',
+    });
+    expect(await process.exited).toMatchObject({ code: 78 });
+    for (const name of ['DATABASE_URL', 'POSTHASTE_PORT', 'POSTHASTE_ACCESS', 'POSTHASTE_PROT']) {
+      expect(process.output).toContain(`  - ${name} `);
+    }
+    expect(process.output).not.toContain('    at ');
+  });
+
+  it('exits with 1 when its port is taken, and says what to do', async () => {
+    const other = createServer();
+    const port = await freePort();
+    await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
+    const process = await startMain({ ...noDatabase, POSTHASTE_PORT: String(port) });
+    expect(await process.exited).toMatchObject({ code: 1 });
+    expect(process.output).toContain(`http://127.0.0.1:${port} is taken by another process.`);
+    other.close();
+  });
+
+  it('exits with 0 on SIGTERM', async () => {
+    const { process } = await startListening();
+    expect(await process.terminate()).toEqual({ code: 0, signal: null });
+    expect(process.output).toContain('the gateway has stopped');
+  });
+
+  it('loses no request that clients under load make when it stops', async () => {
+    const { process, port } = await startListening();
+    const seen = new Map<string, number>();
+    const clients = Array.from({ length: 16 }, () => askUntilRefused(port, seen));
+    await expect.poll(() => seen.get('200') ?? 0).toBeGreaterThan(200);
+    const ended = process.terminate();
+    await Promise.all(clients);
+    expect(await ended).toEqual({ code: 0, signal: null });
+    expect([...seen.keys()].sort()).toEqual(['200', 'ECONNREFUSED']);
+  });
+
+  it('ends within its limit, whoever holds on to it', async () => {
+    const { process, port } = await startListening({ POSTHASTE_STOP_TIMEOUT: '500ms' });
+    const slow = await rawConnection(port);
+    slow.write('POST /v1/keys HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{');
+    const startedAt = performance.now();
+    expect(await process.terminate()).toEqual({ code: 0, signal: null });
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    await slow.received;
+  });
+});
+
+/** One client on one connection, asking as fast as it is answered. */
+async function askUntilRefused(port: number, seen: Map<string, number>): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  for (let last = ''; last !== 'ECONNREFUSED'; ) {
+    last = await ask(port, agent);
+    seen.set(last, (seen.get(last) ?? 0) + 1);
+  }
+  agent.destroy();
+}
+
+function ask(port: number, agent: Agent): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const asking = request({ port, host: '127.0.0.1', path: '/health/live', agent }, (response) => {
+    response.resume();
+    response.once('end', () => resolve(String(response.statusCode)));
+  });
+  asking.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+  asking.end();
+  return promise;
+}
+
+describeWithPostgres('the process of the gateway on Postgres', () => {
+  it('becomes ready once the database is migrated, and asks for keys where it is told to', async () => {
+    const { url, drop } = await createTestDatabase();
+    const { process, port } = await startListening({
+      DATABASE_URL: url,
+      POSTHASTE_ACCESS: 'keys',
+    });
+    const readiness = async () => (await fetch(`http://127.0.0.1:${port}/health/ready`)).json();
+    expect(await readiness()).toMatchObject({
+      status: 'not_ready',
+      checks: [
+        { name: 'database', ready: true },
+        { name: 'migrations', ready: false, code: 'MIGRATION_PENDING' },
+      ],
+    });
+
+    const db = await openPostgres({ url });
+    await migrate(db, [gatewayMigrations, callbacksMigrations]);
+    const { token } = await new ApiKeys(db).createKey({ name: 'x', scopes: ['metrics:read'] });
+    await db.close();
+    await expect.poll(readiness).toMatchObject({ status: 'ready' });
+    const metrics = (headers: Record<string, string>) =>
+      fetch(`http://127.0.0.1:${port}/metrics`, { headers });
+    expect((await metrics({})).status).toBe(401);
+    expect((await metrics({ authorization: `Bearer ${token}` })).status).toBe(200);
+
+    await process.terminate();
+    await drop();
+  });
+});
