@@ -49,8 +49,10 @@ export async function runService<Config extends RunnableConfig>(
     const config = runnable.read(process.env);
     const logger = createLogger({ level: config.logLevel, service: runnable.name });
     exitOnDefect(runnable.name, logger);
-    const service = await runnable.start(config, logger);
-    stopOnSignal(runnable.name, service, config.stopTimeoutMs, logger);
+    const starting = runnable.start(config, logger);
+    // Before it has started: a signal that comes meanwhile must not end it halfway.
+    stopOnSignal(runnable.name, starting, config.stopTimeoutMs, logger);
+    await starting;
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     // Expected where a process meets the world: a line for people and no stack trace.
@@ -68,7 +70,12 @@ function exitOnDefect(name: string, logger: Logger): void {
   process.on('unhandledRejection', exit);
 }
 
-function stopOnSignal(name: string, service: Service, limitMs: number, logger: Logger): void {
+function stopOnSignal(
+  name: string,
+  starting: Promise<Service>,
+  limitMs: number,
+  logger: Logger,
+): void {
   let stopping = false;
   const onSignal = (signal: NodeJS.Signals): void => {
     // Whoever asks twice does not want to wait.
@@ -79,7 +86,8 @@ function stopOnSignal(name: string, service: Service, limitMs: number, logger: L
       logger.error(`the ${name} did not stop within its limit and is ended`);
       process.exit(exitCodes.unavailable);
     }, limitMs + closingGraceMs).unref();
-    void service.close(limitMs).then(() => {
+    const stopped = starting.then((service) => service.close(limitMs));
+    void stopped.then(() => {
       logger.info(`the ${name} has stopped`);
       process.exit(0);
     });
