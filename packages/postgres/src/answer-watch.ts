@@ -1,6 +1,8 @@
 import type { Session } from './session.js';
 
 const sweepMs = 250;
+/** How long a server may take to close a connection that was ended, in milliseconds. */
+const goodbyeMs = 1_000;
 
 /**
  * Ends connections on which the server has fallen silent: a machine that froze or a network that
@@ -22,8 +24,12 @@ export class AnswerWatch {
     session.once('end', () => this.#sessions.delete(session));
   }
 
+  /** To be called when the connections are being ended: those that do not end are cut. */
   close(): void {
     clearInterval(this.#timer);
+    setTimeout(() => {
+      for (const session of this.#sessions) session.abortWhenLimited();
+    }, goodbyeMs).unref();
   }
 
   #sweep(): void {

@@ -1,4 +1,18 @@
-import type { Orm } from './orm.js';
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
+
+/** drizzle's query builder: one type for both engines, for the handle and for transactions. */
+export type Orm = PgDatabase<OrmResult>;
+
+/** What `orm.execute` gives for written SQL: rows with the values that `query` gives. */
+export interface OrmResult extends PgQueryResultHKT {
+  readonly type: OrmRows<this['row']>;
+}
+
+interface OrmRows<Row> {
+  readonly rows: Row[];
+  /** Null for a statement that has no such count. */
+  readonly rowCount: number | null;
+}
 
 /** One SQL statement. */
 export interface Statement {

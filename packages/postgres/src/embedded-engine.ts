@@ -43,7 +43,8 @@ export class EmbeddedEngine {
   /** @throws Error when PGlite does not start, for example because the folder holds something else */
   static async start(clusterDir: string | undefined): Promise<EmbeddedEngine> {
     const data: EmbeddedWorkerData = { clusterDir };
-    const worker = new Worker(workerUrl, { workerData: data });
+    // Flags of the process are for its own program: `--input-type`, for one, ends a worker at once.
+    const worker = new Worker(workerUrl, { workerData: data, execArgv: [] });
     const engine = new EmbeddedEngine(worker);
     await Promise.race([
       once(worker, 'message'),

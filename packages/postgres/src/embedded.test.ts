@@ -166,7 +166,7 @@ describe('the end of the thread', () => {
 
 describe('its one connection', () => {
   it('is waited for only so long', async () => {
-    const db = await openCopy({ connectTimeoutMs: 500 });
+    const db = await openCopy({ connectTimeoutMs: 1_000 });
     const outcome = db.transaction(() => db.query('select 1'));
     await expect(outcome).rejects.toMatchObject({ code: 'DATABASE_TIMEOUT' });
     await db.ping();

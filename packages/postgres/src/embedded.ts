@@ -15,7 +15,7 @@ import { SessionPool } from './session-pool.js';
 
 export interface EmbeddedOptions {
   /** Folder of the data, made when it is missing. Default: none, all is in memory. */
-  readonly dataDir?: string;
+  readonly dataDir?: string | undefined;
   /** Longest wait for the one connection there is, in milliseconds. Default 30,000. */
   readonly connectTimeoutMs?: number;
   /** Default: nobody. */

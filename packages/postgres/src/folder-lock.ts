@@ -33,7 +33,10 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   try {
     for (let attempt = 1; ; attempt++) {
       const claim = await Claim.stake(address.path);
-      const rival = await claim.findRival();
+      const rival = await claim.findRival().catch(async (error: unknown) => {
+        await claim.release(folder);
+        throw error;
+      });
       if (rival === undefined) return { release: () => claim.release(folder) };
       await claim.release(folder);
       if (rival.holds || attempt === maxAttempts) throw inUse(folder, rival);
@@ -77,6 +80,8 @@ class Claim {
     const claim = new Claim(folder);
     claim.#server.listen(join(folder, claim.#name));
     await once(claim.#server, 'listening');
+    // Such as too many open files when somebody asks: who asks takes silence for an answer.
+    claim.#server.on('error', () => undefined);
     return claim;
   }
 
@@ -110,9 +115,10 @@ class Claim {
   }
 }
 
+const stranger: Rival = { pid: undefined, holds: true };
+
 /** Asks who is behind a socket; undefined when nobody is. */
 function probe(path: string): Promise<Rival | undefined> {
-  const stranger: Rival = { pid: undefined, holds: true };
   return new Promise((settle) => {
     let answer = '';
     const socket = connect(path);
@@ -125,8 +131,16 @@ function probe(path: string): Promise<Rival | undefined> {
     socket.on('error', ({ code }: NodeJS.ErrnoException) => {
       settle(code === 'ECONNREFUSED' || code === 'ENOENT' ? undefined : stranger);
     });
-    socket.on('close', () => settle(answer === '' ? stranger : (JSON.parse(answer) as Rival)));
+    socket.on('close', () => settle(parseRival(answer)));
   });
+}
+
+function parseRival(answer: string): Rival {
+  try {
+    return JSON.parse(answer) as Rival;
+  } catch {
+    return stranger;
+  }
 }
 
 /** A way to the folder that is short enough for a socket: itself, or a link to it. */

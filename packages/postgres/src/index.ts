@@ -2,6 +2,8 @@ export type {
   Database,
   DatabaseLogger,
   Listener,
+  Orm,
+  OrmResult,
   PoolStats,
   Queryable,
   QueryResult,
@@ -19,5 +21,4 @@ export {
   pendingMigrations,
 } from './migrate.js';
 export { type DatabaseOptions, openDatabase } from './open-database.js';
-export type { Orm } from './orm.js';
 export { openPostgres, type PostgresOptions } from './postgres.js';

@@ -61,8 +61,8 @@ export class ListenConnection {
     clearTimeout(this.#retry);
     this.#subscriptions.clear();
     await this.#connecting?.catch(() => undefined);
-    await this.#session?.end();
     this.#watch.close();
+    await this.#session?.end();
   }
 
   async #unlisten(subscription: Subscription): Promise<void> {

@@ -5,7 +5,7 @@ import { openPostgres, type PostgresOptions } from './postgres.js';
 /** Options of both engines: those of the one that is chosen count. */
 export interface DatabaseOptions extends Omit<PostgresOptions, 'url'>, EmbeddedOptions {
   /** Real Postgres when given, the embedded engine when not. */
-  readonly url?: string;
+  readonly url?: string | undefined;
 }
 
 /** Opens the engine that the configuration names. */

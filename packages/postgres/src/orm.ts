@@ -4,7 +4,6 @@ import { NoopLogger } from 'drizzle-orm/logger';
 import {
   type NodePgClient,
   NodePgPreparedQuery,
-  type NodePgQueryResultHKT,
   NodePgSession,
   NodePgTransaction,
 } from 'drizzle-orm/node-postgres';
@@ -15,10 +14,8 @@ import {
   type PgTransactionConfig,
   type PreparedQueryConfig,
 } from 'drizzle-orm/pg-core';
+import type { Orm } from './database.js';
 import type { DriverResult, DriverStatement } from './session.js';
-
-/** drizzle's query builder, the same type on both engines, handle and transaction. */
-export type Orm = PgDatabase<NodePgQueryResultHKT>;
 
 /** Runs one statement for drizzle. */
 export type OrmRunner = (

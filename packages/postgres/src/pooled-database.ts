@@ -1,13 +1,14 @@
 import type {
   Database,
   Listener,
+  Orm,
   PoolStats,
   QueryResult,
   Statement,
   Transaction,
   TransactionOptions,
 } from './database.js';
-import { createOrm, type Orm } from './orm.js';
+import { createOrm } from './orm.js';
 import type { DriverResult, DriverStatement } from './session.js';
 import type { SessionPool } from './session-pool.js';
 import { runTransaction } from './transaction.js';

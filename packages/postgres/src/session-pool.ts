@@ -70,6 +70,7 @@ export class SessionPool {
     let session: PooledSession | undefined;
     try {
       session = await this.#connect();
+      await endForgottenTransaction(session);
       return await work(session);
     } finally {
       session?.release(session.isLost);
@@ -109,4 +110,10 @@ export class SessionPool {
       throw new PlatformError('DATABASE_TIMEOUT', message, { cause: error });
     }
   }
+}
+
+/** A statement such as `begin`, sent outside `transaction`, must not take others along. */
+async function endForgottenTransaction(session: Session): Promise<void> {
+  const status = session.getTransactionStatus();
+  if (status === 'T' || status === 'E') await session.run('rollback', undefined, false);
 }

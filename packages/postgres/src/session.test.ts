@@ -91,11 +91,49 @@ describeWithPostgres('a server that goes away', () => {
   });
 });
 
+describeWithPostgres('sessions that end at random moments', () => {
+  const subject = useServer();
+
+  it('lose nothing that was reported, and halve nothing', { timeout: 60_000 }, async () => {
+    const { db } = subject;
+    const reported: number[] = [];
+    const codes = new Set<unknown>();
+    const stopAt = performance.now() + 3_000;
+    const statement = { name: 'keep', text: 'insert into kept (id) values ($1)' };
+    const writer = async (n: number): Promise<void> => {
+      for (let id = n; performance.now() < stopAt; id += 10) {
+        try {
+          await db.transaction((tx) =>
+            Promise.all([tx.query(statement, [id]), tx.query(statement, [id])]),
+          );
+          reported.push(id);
+        } catch (error) {
+          codes.add((error as { code?: unknown }).code);
+        }
+      }
+    };
+    const writers = Array.from({ length: 10 }, (_, n) => writer(n));
+    while (performance.now() < stopAt) {
+      await subject.endSessions();
+      await sleep(50);
+    }
+    await Promise.all(writers);
+    const { rows } = await db.query<{ id: number; count: bigint }>(
+      'select id, count(*) as count from kept group by id',
+    );
+    expect(rows.filter(({ count }) => count !== 2n)).toEqual([]);
+    const stored = new Set(rows.map(({ id }) => id));
+    expect(reported.filter((id) => !stored.has(id))).toEqual([]);
+    expect(reported.length).toBeGreaterThan(100);
+    for (const code of codes) expect(code).toMatch(/^DATABASE_(UNAVAILABLE|OUTCOME_UNKNOWN)$/);
+  });
+});
+
 describeWithPostgres('time limits', () => {
   const subject = useServer();
 
   it('cancel a statement that takes too long, and keep the connection', async () => {
-    const hasty = await subject.open({ statementTimeoutMs: 200, maxConnections: 1 });
+    const hasty = await subject.open({ statementTimeoutMs: 500, maxConnections: 1 });
     const pid = async (): Promise<unknown> => (await hasty.query('select pg_backend_pid()')).rows;
     const before = await pid();
     await expect(hasty.query('select pg_sleep(30)')).rejects.toMatchObject(timedOut);
@@ -103,17 +141,17 @@ describeWithPostgres('time limits', () => {
   });
 
   it('may be another in one transaction, and only there', async () => {
-    const hasty = await subject.open({ statementTimeoutMs: 200, maxConnections: 1 });
-    await hasty.transaction((tx) => tx.query('select pg_sleep(0.4)'), { statementTimeoutMs: 0 });
-    await expect(hasty.query('select pg_sleep(0.4)')).rejects.toMatchObject(timedOut);
+    const hasty = await subject.open({ statementTimeoutMs: 500, maxConnections: 1 });
+    await hasty.transaction((tx) => tx.query('select pg_sleep(0.8)'), { statementTimeoutMs: 0 });
+    await expect(hasty.query('select pg_sleep(0.8)')).rejects.toMatchObject(timedOut);
   });
 
   it('bound the wait for a free connection', async () => {
-    const small = await subject.open({ maxConnections: 1, connectTimeoutMs: 500 });
-    const busy = small.query('select pg_sleep(1.5)');
+    const small = await subject.open({ maxConnections: 1, connectTimeoutMs: 1_000 });
+    const busy = small.query('select pg_sleep(2.5)');
     await expect(small.ping()).rejects.toMatchObject({
       ...timedOut,
-      message: 'no database connection within 500 ms',
+      message: 'no database connection within 1000 ms',
     });
     await busy;
   });
@@ -143,6 +181,17 @@ describeWithPostgres('time limits', () => {
       await expect(inCommit).rejects.toMatchObject(outcomeUnknown);
       await expect(write).rejects.toMatchObject(outcomeUnknown);
       expect(performance.now() - startedAt).toBeLessThan(15_000);
+    });
+
+    it('in close', async () => {
+      const { server } = subject;
+      const closing = await subject.open();
+      await closing.ping();
+      await closing.listen('channel', () => undefined);
+      await server.pause();
+      const startedAt = performance.now();
+      await closing.close();
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
     });
 
     it('in ping', async () => {

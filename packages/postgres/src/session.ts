@@ -83,6 +83,11 @@ export class Session extends pg.Client {
     this.abort(new Error(`no answer within ${this.answerLimitMs} ms`));
   }
 
+  /** Closes the connection, unless any wait for its server is in order. */
+  abortWhenLimited(): void {
+    if (this.answerLimitMs !== 0) this.abort(new Error('the connection did not end'));
+  }
+
   /** Ends the connection at once; statements in flight fail. */
   abort(reason: Error): void {
     this.#lost ??= reason;

@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
-import type { QueryResult, Statement, Transaction, TransactionOptions } from './database.js';
-import { createOrm, type Orm } from './orm.js';
+import type { Orm, QueryResult, Statement, Transaction, TransactionOptions } from './database.js';
+import { createOrm } from './orm.js';
 import type { DriverResult, DriverStatement, Session } from './session.js';
 
 /** Added to a statement's time limit for the way to the server and back, in milliseconds. */
@@ -61,7 +61,7 @@ async function rollback(session: Session): Promise<void> {
 }
 
 /** The transaction as its user sees it. */
-class SessionTransaction implements Transaction {
+export class SessionTransaction implements Transaction {
   readonly #session: Session;
   #orm: Orm | undefined;
   #ended = false;

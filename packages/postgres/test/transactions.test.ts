@@ -91,6 +91,17 @@ describeEngines('statements and transactions', (subject: Subject) => {
     expect(await ids()).toEqual([1]);
   });
 
+  it.each([
+    ['left open', 'begin; insert into item (id) values (1)'],
+    ['left failed', 'begin; select 1 / 0'],
+  ])('does not spread a transaction that a statement %s', async (_, text) => {
+    await subject.db.query(text).catch(() => undefined);
+    for (let id = 10; id < 15; id++) {
+      await subject.db.query('insert into item (id) values ($1)', [id]);
+    }
+    expect(await ids()).toEqual([10, 11, 12, 13, 14]);
+  });
+
   it('takes a time limit of its own', async () => {
     const limits = await subject.db.transaction(
       async (tx) => (await tx.query('show statement_timeout')).rows,
