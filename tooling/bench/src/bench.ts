@@ -30,6 +30,7 @@ export class Bench {
   readonly log: (line: string) => void;
   /** Started by its first contender; a text says why there is none. */
   #redis: Promise<StoreServer | string> | undefined;
+  #closed: Promise<void> | undefined;
 
   /** Takes the receiver and the store over: `close` closes them. */
   constructor(receiver: Receiver, postgres: StoreServer, log: (line: string) => void) {
@@ -56,7 +57,12 @@ export class Bench {
     return facts;
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     this.receiver.close();
     await this.postgres.close();
     const redis = await this.#redis;

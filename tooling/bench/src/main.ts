@@ -9,6 +9,7 @@ import { isMet, renderSection, type Section, toJson } from './report.js';
 import { suites } from './suites.js';
 
 const usageError = 64;
+const interrupted = 130;
 /** Load of the minute before above which somebody else is using the machine. */
 const quietLoad = 0.5;
 
@@ -30,6 +31,9 @@ async function main(): Promise<number> {
 async function run({ suite, options, jsonFile }: Command & { kind: 'run' }): Promise<number> {
   const log = (line: string) => console.error(line);
   const bench = await openBench({ databaseUrl: process.env.DATABASE_URL, log });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void bench.close().finally(() => process.exit(interrupted)));
+  }
   try {
     const machine = readMachineFacts();
     if (machine.loadBefore > quietLoad) {

@@ -9,11 +9,11 @@ export const bullmq: Peer = {
   name: 'bullmq',
   store: 'redis',
   candidates: [
-    { workers: 2, concurrency: 128 },
     { workers: 1, concurrency: 128 },
+    { workers: 1, concurrency: 64 },
     { workers: 1, concurrency: 256 },
     { workers: 1, concurrency: 512 },
-    { workers: 4, concurrency: 64 },
+    { workers: 2, concurrency: 128 },
   ],
 
   async prepare() {

@@ -9,12 +9,12 @@ export const pgBoss: Peer = {
   name: 'pg-boss',
   store: 'postgres',
   candidates: [
-    { localConcurrency: 3, batchSize: 256 },
+    { localConcurrency: 4, batchSize: 256 },
     { localConcurrency: 2, batchSize: 64 },
     { localConcurrency: 2, batchSize: 256 },
     { localConcurrency: 2, batchSize: 512 },
+    { localConcurrency: 3, batchSize: 256 },
     { localConcurrency: 4, batchSize: 128 },
-    { localConcurrency: 4, batchSize: 256 },
   ],
 
   async prepare(storeUrl) {

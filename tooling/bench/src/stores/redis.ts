@@ -28,10 +28,12 @@ export async function startRedis(): Promise<StoreServer> {
     Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]),
     { stdio: 'ignore' },
   );
+  // From now on: Ctrl-C ends it before anybody closes it.
+  const exited = new Promise((resolve) => child.once('exit', resolve));
   const url = `redis://127.0.0.1:${port}`;
   const admin = new Redis(url, { maxRetriesPerRequest: null });
   // Refused until the server listens: ioredis tries again by itself.
-  admin.on('error', () => {});
+  admin.on('error', () => undefined);
   const info = await admin.info('server');
   return {
     pid: child.pid ?? 0,
@@ -42,7 +44,6 @@ export async function startRedis(): Promise<StoreServer> {
       return url;
     },
     async close() {
-      const exited = new Promise((resolve) => child.once('exit', resolve));
       admin.disconnect();
       child.kill('SIGTERM');
       await exited;

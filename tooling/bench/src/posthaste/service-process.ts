@@ -1,0 +1,20 @@
+/** One of our own processes: `service-process.js worker|gateway`, configured by the environment. */
+
+import { gatewayService } from '@posthaste/gateway';
+import { createLogger, type Runnable, type RunnableConfig } from '@posthaste/service';
+import { workerService } from '@posthaste/worker';
+
+const stopWithinMs = 10_000;
+
+const [name] = process.argv.slice(2);
+if (name === 'worker') await serve(workerService);
+else await serve(gatewayService);
+
+async function serve<Config extends RunnableConfig>(runnable: Runnable<Config>): Promise<void> {
+  const config = runnable.read(process.env);
+  const logger = createLogger({ level: config.logLevel, service: runnable.name });
+  const service = await runnable.start(config, logger);
+  process.once('SIGTERM', () => void service.close(stopWithinMs).finally(() => process.exit()));
+  process.once('disconnect', () => process.exit());
+  process.send?.('ready');
+}

@@ -1,0 +1,60 @@
+import { fileURLToPath } from 'node:url';
+import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
+import { gatewayMigrations } from '@posthaste/gateway';
+import { type Database, migrate, openPostgres } from '@posthaste/postgres';
+import { freePort } from '@posthaste/testbed';
+import type { CallbackService, ServiceProcess } from '../contender.js';
+import { startProcess } from '../service-process.js';
+import { seedCallbacks } from './seed.js';
+
+/** Everything else is as it comes: these only let it run beside the receiver on one machine. */
+const environment: Readonly<Record<string, string>> = {
+  POSTHASTE_SECRET_KEY: Buffer.alloc(32, 1).toString('base64'),
+  POSTHASTE_ALLOW_LOOPBACK: 'true',
+  POSTHASTE_LOG_LEVEL: 'error',
+  POSTHASTE_ACCESS: 'loopback',
+};
+
+/** Our own callbacks: the worker and the gateway as they are deployed. */
+export const posthaste: CallbackService = {
+  name: 'posthaste',
+  store: 'postgres',
+  settings: { defaults: true },
+  async prepare(storeUrl) {
+    await withDatabase(storeUrl, async (db) => {
+      await migrate(db, [gatewayMigrations, callbacksMigrations]);
+      await ensurePartitions(db, { daysAhead: 2 });
+    });
+  },
+  async seed(storeUrl, seed) {
+    await withDatabase(storeUrl, (db) => seedCallbacks(db, seed));
+  },
+  startWorker: (storeUrl) => start('worker', storeUrl, {}),
+  async startGateway(storeUrl) {
+    const port = await freePort();
+    const gateway = await start('gateway', storeUrl, { POSTHASTE_PORT: String(port) });
+    return { ...gateway, callbackUrl: `http://127.0.0.1:${port}/callback` };
+  },
+};
+
+function start(
+  service: 'worker' | 'gateway',
+  storeUrl: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<ServiceProcess> {
+  const script = fileURLToPath(new URL('service-process.js', import.meta.url));
+  const env = { ...environment, ...settings, DATABASE_URL: storeUrl };
+  return startProcess(script, [service], env);
+}
+
+async function withDatabase(
+  storeUrl: string,
+  work: (db: Database) => Promise<void>,
+): Promise<void> {
+  const db = await openPostgres({ url: storeUrl, statementTimeoutMs: 0 });
+  try {
+    await work(db);
+  } finally {
+    await db.close();
+  }
+}
