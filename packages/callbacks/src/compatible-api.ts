@@ -1,9 +1,4 @@
-import {
-  PlatformError,
-  parseDuration,
-  parseExactJson,
-  stringifyExactJson,
-} from '@posthaste/contracts';
+import { PlatformError, parseDuration, parseExactJson, toJsonInteger } from '@posthaste/contracts';
 import type { CallbackView } from './callback-view.js';
 import { type CallbackInput, type CallbackRequest, callbackInvalid } from './request.js';
 import type { RetryPhase, RetryPolicy } from './retry-policy.js';
@@ -35,7 +30,7 @@ export function parseCompatibleRequest(text: string): CallbackInput {
 
 /** The answer to a callback that was just stored. */
 export function newCompatibleStatus(id: string, request: CallbackRequest): string {
-  return stringifyExactJson({
+  return JSON.stringify({
     id,
     request: toWireRequest(request),
     attempts: [],
@@ -47,7 +42,7 @@ export function newCompatibleStatus(id: string, request: CallbackRequest): strin
 /** The status of a callback, as JSON. */
 export function toCompatibleStatus(view: CallbackView): string {
   const { application, queue } = view;
-  return stringifyExactJson({
+  return JSON.stringify({
     id: view.id,
     request: toWireRequest({ ...view.request, application, queue }),
     attempts: view.attempts.map((attempt) => ({
@@ -57,7 +52,7 @@ export function toCompatibleStatus(view: CallbackView): string {
         data: attempt.responseBody?.toString('base64') ?? null,
       },
       time: new Date(attempt.startedAtMs).toISOString(),
-      duration: attempt.durationNs,
+      duration: toJsonInteger(attempt.durationNs),
     })),
     locks: view.leases.map((lease) => ({
       acquired: lease.acquiredAt.toISOString(),
@@ -86,7 +81,10 @@ function toWireRequest(request: StoredRequest): unknown {
     },
     retryphases:
       policy.kind === 'phases'
-        ? policy.phases.map(({ retries, delayNs }) => ({ retries, delay: delayNs }))
+        ? policy.phases.map(({ retries, delayNs }) => ({
+            retries,
+            delay: toJsonInteger(delayNs),
+          }))
         : [],
     applicationid: request.application,
     queueid: request.queue ?? '',
@@ -118,12 +116,14 @@ function readText(fields: Fields, key: string): string {
 
 function readHeaders(value: unknown): Record<string, string> | undefined {
   if (value === undefined || value === null) return undefined;
-  const fault = callbackInvalid([
-    { field: 'postdata.headers', message: 'is not an object of header names and text values' },
-  ]);
-  if (typeof value !== 'object' || Array.isArray(value)) throw fault;
-  for (const member of Object.values(value)) if (typeof member !== 'string') throw fault;
-  return value as Record<string, string>;
+  if (isTextRecord(value)) return value;
+  const message = 'is not an object of header names and text values';
+  throw callbackInvalid([{ field: 'postdata.headers', message }]);
+}
+
+function isTextRecord(value: unknown): value is Record<string, string> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((member) => typeof member === 'string');
 }
 
 function readData(value: unknown): Buffer | undefined {
