@@ -49,6 +49,8 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
   const http = createEgress({
     guard: createAddressGuard({ allowLoopback, allow }),
     maxConnectionsPerOrigin: maxInFlightPerOrigin,
+    // It is closed after the dispatcher: whatever is then under way has had its time.
+    closeTimeoutMs: 1,
   });
   const dispatcher: Dispatcher = new Dispatcher(
     {

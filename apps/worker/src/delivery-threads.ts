@@ -9,6 +9,11 @@ const maxOwnChoice = 4;
 /** Connections of a thread at least: claims, results and notices must not wait for one another. */
 const minConnections = 4;
 const reportTimeoutMs = 2_000;
+/**
+ * What lives for one attempt fits a small young generation; with the default one, memory grows to
+ * several times as much before the collector looks at it, and deliveries are no faster.
+ */
+const youngGenerationMb = 16;
 
 export interface ThreadsOptions {
   readonly config: WorkerConfig;
@@ -59,6 +64,7 @@ class DeliveryThread {
   constructor(data: ThreadData, onDefect: (error: unknown) => void) {
     this.#worker = new Worker(new URL('./delivery-thread.js', import.meta.url), {
       workerData: data,
+      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
     });
     this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
     this.ready = new Promise((resolve, reject) => {

@@ -59,6 +59,7 @@ export {
   type NewEndpoint,
 } from './endpoints.js';
 export { EventFanout, testEventName } from './event-fanout.js';
+export { EventFilters } from './event-filter.js';
 export { type Accepted, Intake, type IntakeOptions } from './intake.js';
 export type { IdempotencyClaim, IntakeItem } from './intake-store.js';
 export type { HttpOutcome } from './judgement.js';
@@ -134,7 +135,22 @@ export {
   Secrets,
 } from './secrets.js';
 export type { SecretKind } from './signature.js';
+export {
+  generateSecret,
+  parseSecret,
+  type SignatureInput,
+  type SigningKey,
+  sign,
+} from './signature.js';
 export type { EndpointLimits, SlotLimits } from './slots.js';
+export { type SubscribedEvent, toEventBody } from './subscribed-event.js';
+export {
+  type ConsumerObserver,
+  createSubscriptionConsumer,
+  type EventSource,
+  type SubscriptionConsumer,
+  type SubscriptionConsumerOptions,
+} from './subscription-consumer.js';
 export {
   type Subscription,
   type SubscriptionFields,
