@@ -38,6 +38,8 @@ describe('toPlatformError', () => {
     [serverError('08006'), 'lost', false, 'DATABASE_UNAVAILABLE'],
     [serverError('08P01'), 'good', true, 'DATABASE_ERROR'],
     [serverError('XX000', 'PANIC'), 'lost', true, 'DATABASE_OUTCOME_UNKNOWN'],
+    [serverError('53100', 'PANIC'), 'lost', true, 'DATABASE_OUTCOME_UNKNOWN'],
+    [serverError('53100', 'PANIC'), 'lost', false, 'DATABASE_FULL'],
     [serverError('53100'), 'good', true, 'DATABASE_FULL'],
     [serverError('25006'), 'good', true, 'DATABASE_READ_ONLY'],
     [serverError('40001'), 'good', true, 'DATABASE_CONFLICT'],

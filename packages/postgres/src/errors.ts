@@ -92,11 +92,12 @@ function knownCode(state: string | undefined): ErrorCode | undefined {
 }
 
 function codeOf(state: string | undefined, circumstances: Circumstances): ErrorCode {
+  const { connection, mayHaveCommitted } = circumstances;
   const known = knownCode(state);
-  if (known && known !== 'DATABASE_UNAVAILABLE') return known;
-  if (!known && circumstances.connection === 'good') return 'DATABASE_ERROR';
-  if (circumstances.mayHaveCommitted) return 'DATABASE_OUTCOME_UNKNOWN';
-  return circumstances.connection === 'silent' ? 'DATABASE_TIMEOUT' : 'DATABASE_UNAVAILABLE';
+  if (connection === 'good') return known ?? 'DATABASE_ERROR';
+  // Whatever ended the session: the server may have committed before it could say so.
+  if (mayHaveCommitted) return 'DATABASE_OUTCOME_UNKNOWN';
+  return known ?? (connection === 'silent' ? 'DATABASE_TIMEOUT' : 'DATABASE_UNAVAILABLE');
 }
 
 function describe(error: unknown, state: string | undefined): string {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { describe, expect, it, vi } from 'vitest';
 import { useServer } from '../test/server-under-test.js';
@@ -67,7 +66,7 @@ describeWithPostgres('openPostgres', () => {
 
     it('too many connections: DATABASE_FULL', async () => {
       const greedy = await subject.open({ maxConnections: 40, connectTimeoutMs: 10_000 });
-      const calls = Array.from({ length: 40 }, () => greedy.query('select pg_sleep(0.5)'));
+      const calls = Array.from({ length: 40 }, () => greedy.query('select pg_sleep(2)'));
       const outcomes = await Promise.allSettled(calls);
       const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
       expect(failed.length).toBeGreaterThan(0);
@@ -96,10 +95,12 @@ describeWithPostgres('openPostgres', () => {
     it('two transactions that lock each other: DATABASE_CONFLICT for one', async () => {
       const { db } = subject;
       await db.query('insert into kept values (1), (2)');
+      let locked = 0;
       const lockBoth = (first: number, second: number): Promise<unknown> =>
         db.transaction(async (tx) => {
           await tx.query('update kept set id = id where id = $1', [first]);
-          await sleep(100);
+          locked++;
+          await vi.waitFor(() => expect(locked).toBe(2), { timeout: 10_000, interval: 10 });
           await tx.query('update kept set id = id where id = $1', [second]);
         });
       const outcomes = await Promise.allSettled([lockBoth(1, 2), lockBoth(2, 1)]);
