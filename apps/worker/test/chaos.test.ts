@@ -1,5 +1,10 @@
 import { fileURLToPath } from 'node:url';
-import { type CallbackRequest, callbacksMigrations, Intake } from '@posthaste/callbacks';
+import {
+  type CallbackRequest,
+  callbacksMigrations,
+  Intake,
+  type IntakeItem,
+} from '@posthaste/callbacks';
 import { newId } from '@posthaste/contracts';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import {

@@ -253,6 +253,25 @@ describeWithPostgres('dispatcher', () => {
     expect((second?.startedAtMs ?? 0) - (first?.startedAtMs ?? 0)).toBeGreaterThanOrEqual(1_000);
   });
 
+  it("goes by the database's clock when its own is wrong by an hour", async () => {
+    receiver = await startReceiver([500, 200]);
+    const realMs = Date.now();
+    const id = await acceptOne(store.db, { url: receiver.url, policy: soon });
+    vi.useFakeTimers({ toFake: ['Date'], now: realMs + 3_600_000 });
+    try {
+      await start();
+      await receiver.waitFor(2);
+    } finally {
+      vi.useRealTimers();
+    }
+    const { attempts, leases } = await finished(id, 'delivered');
+    for (const { startedAtMs } of attempts) expect(startedAtMs - realMs).toBeLessThan(60_000);
+    for (const { until } of leases) expect(until.getTime() - realMs).toBeLessThan(60_000);
+    for (const { headers } of receiver.requests) {
+      expect(Number(headers['webhook-timestamp']) * 1_000 - realMs).toBeLessThan(60_000);
+    }
+  });
+
   it('fails at once at a blocked address', async () => {
     receiver = await startReceiver(200);
     const id = await acceptOne(store.db, { url: 'http://169.254.169.254/', policy: soon });

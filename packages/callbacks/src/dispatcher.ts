@@ -128,11 +128,12 @@ export class Dispatcher {
     return this.#slots.inFlight;
   }
 
-  /** @throws PlatformError `DATABASE_*` when the database cannot be listened to */
+  /** @throws PlatformError `DATABASE_*` when the database is not there */
   async start(): Promise<void> {
     const wake = (): void => this.#claimer.wake();
+    // First, because it sets the clock by which attempts are timed.
+    await this.#waker.start();
     this.#listener = await this.#deps.db.listen('callbacks_due', wake, wake);
-    this.#waker.within(0);
   }
 
   /**

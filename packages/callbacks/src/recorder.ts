@@ -51,7 +51,9 @@ export class Recorder {
     this.#listener = listener;
   }
 
+  /** After {@link abandon} nothing more is taken: what ends then ended because its worker stopped. */
   add(result: DeliveryResult): void {
+    if (this.#abandoned) return;
     const careful =
       result.delivery.ordered ||
       result.verdict.kind !== 'ended' ||

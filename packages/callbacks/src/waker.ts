@@ -30,6 +30,13 @@ export class Waker {
     this.#options = options;
   }
 
+  /** Looks once, so that what it tells is known, and from then on by itself. @throws PlatformError */
+  async start(): Promise<void> {
+    const askedAtMs = performance.now();
+    this.#options.onWake(await wakeDue(this.#db, batch), askedAtMs);
+    this.within(0);
+  }
+
   /** Looks again in `ms` at the latest. */
   within(ms: number): void {
     if (this.#closed) return;

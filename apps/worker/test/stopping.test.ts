@@ -1,0 +1,142 @@
+import { fileURLToPath } from 'node:url';
+import { callbacksMigrations, createAcceptance, Intake } from '@posthaste/callbacks';
+import { type Database, migrate, openPostgres } from '@posthaste/postgres';
+import {
+  createTestDatabase,
+  type Receiver,
+  type RunningProcess,
+  startProcess,
+  startReceiver,
+  type TestDatabase,
+} from '@posthaste/testbed';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+const secretKey = Buffer.alloc(32, 1).toString('base64');
+
+describeWithPostgres('a worker process', () => {
+  let database: TestDatabase;
+  let db: Database;
+  let receiver: Receiver;
+  let worker: RunningProcess | undefined;
+
+  beforeEach(async () => {
+    database = await createTestDatabase();
+    db = await openPostgres({ url: database.url });
+  });
+  afterEach(async () => {
+    await worker?.close();
+    await receiver?.close();
+    await db.close();
+    await database.drop();
+  });
+
+  const startWorker = (
+    env: Readonly<Record<string, string>> = {},
+    { isReady = true }: { isReady?: boolean } = {},
+  ): Promise<RunningProcess> =>
+    startProcess({
+      args: [fileURLToPath(new URL('../dist/main.js', import.meta.url))],
+      env: {
+        DATABASE_URL: database.url,
+        POSTHASTE_SECRET_KEY: secretKey,
+        POSTHASTE_ALLOW_LOOPBACK: 'true',
+        ...env,
+      },
+      ...(isReady && { ready: /the worker delivers/ }),
+    });
+  const accept = async (count: number): Promise<void> => {
+    const intake = new Intake(db);
+    const rules = { defaultTimeoutMs: 5_000, maxTimeoutMs: 20_000, urlFault: () => undefined };
+    const { accept: take } = createAcceptance({ intake, rules, secretExists: async () => false });
+    await Promise.all(
+      Array.from({ length: count }, (_, i) => take({ url: receiver.url, queue: `q${i % 20}` })),
+    );
+    await intake.close();
+  };
+  const counts = async (): Promise<{ delivered: number; leased: number; alive: number }> => {
+    const { rows } = await db.query<{ delivered: number; leased: number; alive: number }>(`
+      select (select count(*) from callbacks.history where ending = 'delivered')::int as delivered,
+        (select count(*) from callbacks.head where lease_token is not null)::int as leased,
+        ((select count(*) from callbacks.head) + (select count(*) from callbacks.waiting))::int as alive`);
+    if (!rows[0]) throw new Error('no counts');
+    return rows[0];
+  };
+
+  it('finishes what is in flight at SIGTERM, leaves the rest to others, and exits with 0', async () => {
+    await migrate(db, [callbacksMigrations]);
+    receiver = await startReceiver({ kind: 'respond', status: 200, delayMs: 100 });
+    await accept(500);
+    worker = await startWorker();
+    await receiver.waitFor(20);
+    const exit = await worker.terminate(10_000);
+    expect(exit).toEqual({ code: 0, signal: null });
+    const { delivered, leased, alive } = await counts();
+    expect(delivered).toBe(receiver.count);
+    expect(delivered).toBeLessThan(500);
+    expect(leased).toBe(0);
+    expect(delivered + alive).toBe(500);
+  });
+
+  it('does not wait longer than its limit for a receiver that never answers', async () => {
+    await migrate(db, [callbacksMigrations]);
+    receiver = await startReceiver({ kind: 'hang' });
+    await accept(5);
+    worker = await startWorker({ POSTHASTE_STOP_TIMEOUT: '500ms' });
+    await receiver.waitFor(5);
+    const startedAt = performance.now();
+    const exit = await worker.terminate(10_000);
+    expect(exit).toEqual({ code: 0, signal: null });
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
+    expect((await counts()).alive).toBe(5);
+  });
+
+  it('tells every fault of its configuration at once, and exits with 78', async () => {
+    worker = await startWorker(
+      {
+        DATABASE_URL: 'mysql://somewhere',
+        POSTHASTE_SECRET_KEY: 'short',
+        POSTHASTE_CALLBACK_TIMEOUT: '30s',
+        POSTHASTE_WORKER_CONCURRENCY: 'many',
+        POSTHASTE_WORKR_PORT: '1',
+      },
+      { isReady: false },
+    );
+    expect((await worker.exited).code).toBe(78);
+    const text = worker.output;
+    for (const name of [
+      'DATABASE_URL',
+      'POSTHASTE_SECRET_KEY',
+      'POSTHASTE_CALLBACK_LEASE',
+      'POSTHASTE_WORKER_CONCURRENCY',
+      'POSTHASTE_WORKR_PORT',
+    ]) {
+      expect(text).toContain(name);
+    }
+    expect(text).not.toContain('    at ');
+  });
+
+  it('says in one line that the database is away, or not migrated', async () => {
+    worker = await startWorker({}, { isReady: false });
+    expect((await worker.exited).code).toBe(1);
+    expect(worker.output).toContain('posthaste migrate');
+    await worker.close();
+    worker = await startWorker({ DATABASE_URL: 'postgres://x@127.0.0.1:1/x' }, { isReady: false });
+    expect((await worker.exited).code).toBe(1);
+    expect(worker.output).not.toContain('    at ');
+  });
+
+  it('answers health and metrics of all its threads where it is told to', async () => {
+    await migrate(db, [callbacksMigrations]);
+    receiver = await startReceiver(200);
+    worker = await startWorker({ POSTHASTE_WORKER_PORT: '0', POSTHASTE_WORKER_THREADS: '2' });
+    const [, url = ''] = await worker.waitForLine(/"monitor":"([^"]+)"/);
+    await accept(50);
+    await receiver.waitFor(50);
+    expect((await fetch(`${url}/health/live`)).status).toBe(200);
+    expect(await (await fetch(`${url}/health/ready`)).json()).toMatchObject({ ready: true });
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    expect(metrics).toMatch(/posthaste_callback_attempts_total\{outcome="delivered"\} 50/);
+    expect((await fetch(`${url}/other`)).status).toBe(404);
+  });
+});
