@@ -2,6 +2,7 @@ import { PlatformError } from '@posthaste/contracts';
 import type { FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
 import type { AuthenticatedKey } from './api-keys.js';
 import type { App } from './app.js';
+import type { ArrivalStep } from './arrival.js';
 import { type LocalCallers, localCallerCheck } from './local-caller.js';
 import type { RateLimiter } from './rate-limit.js';
 import { grants, type RouteScope, type Scope } from './scopes.js';
@@ -16,28 +17,67 @@ export interface AccessOptions {
   /** `loopback` asks for no key, but answers callers on this machine only. */
   readonly mode: 'loopback' | 'keys';
   readonly keys: KeyAuthenticator;
-  readonly callers: LocalCallers;
   readonly limiter: RateLimiter | undefined;
 }
 
-/** Decides who gets in, before any body is read. Comes before the routes that it covers. */
-export function addAccess(app: App, options: AccessOptions): void {
-  app.decorateRequest('apiKey', null);
-  if (options.mode === 'loopback') app.addHook('onRequest', localCallersOnly(options.callers));
-  addUnknownRoutes(app, options.limiter);
-  addRouteAccess(app, options);
+/** Refuses what leads nowhere: the handler for that would come after the body was read. */
+export const knownRoutesOnly: ArrivalStep = (request) =>
+  request.is404 ? routeNotFound(request) : undefined;
+
+/** Refuses callers that are, or may be, on another machine. */
+export function localCallersOnly(callers: LocalCallers): ArrivalStep {
+  const check = localCallerCheck(callers);
+  // Callers on this machine hardly ever differ in it.
+  let lastAllowed: string | undefined;
+  return (request) => {
+    const { host, origin } = request.raw.headers;
+    if (host === lastAllowed && host !== undefined && origin === undefined) return undefined;
+    switch (check(host, origin)) {
+      case 'host':
+        return new PlatformError(
+          'HOST_NOT_ALLOWED',
+          `this server does not answer to the host ${host}`,
+        );
+      case 'origin':
+        return new PlatformError(
+          'ORIGIN_NOT_ALLOWED',
+          `pages of ${origin} may not call this server`,
+        );
+      default:
+        lastAllowed = host;
+        return undefined;
+    }
+  };
 }
 
-function addRouteAccess(app: App, options: AccessOptions): void {
+/**
+ * Decides who gets in to the routes that are added from now on, before any body is read. What the
+ * steps of arrival refuse does not come this far.
+ */
+export function addAccess(app: App, options: AccessOptions): void {
+  app.decorateRequest('apiKey', null);
+  requireScopes(app);
+  if (options.mode === 'keys' || options.limiter) {
+    app.addHook('onRoute', (route) => {
+      const others = route.onRequest ?? [];
+      // On the route and not for all: a request knows the options of its route, but not cheaply.
+      route.onRequest = [admission(route, options), ...(Array.isArray(others) ? others : [others])];
+    });
+  }
+  if (options.limiter) limitUnknownRoutes(app, options.limiter);
+  // For routes that find out later that there is nothing.
+  app.setNotFoundHandler((request) => {
+    throw routeNotFound(request);
+  });
+}
+
+/** A route without a scope would be open to everybody by oversight: the server does not start. */
+function requireScopes(app: App): void {
   const routes: RouteOptions[] = [];
   app.addHook('onRoute', (route) => {
     routes.push(route);
-    const others = route.onRequest ?? [];
-    // On the route and not for all: the options of its route are dear to ask a request for.
-    route.onRequest = [admission(route, options), ...(Array.isArray(others) ? others : [others])];
   });
-  // Not earlier, because a scope may declare it for the routes of a library. A route without one
-  // would be open to everybody by oversight, so the server does not start.
+  // Not earlier, because a scope may declare it for the routes of a library.
   app.addHook('onReady', (done) => {
     const open = routes.filter((route) => route.config?.scope === undefined);
     const names = open.map((route) => `${route.method} ${route.url}`);
@@ -45,36 +85,12 @@ function addRouteAccess(app: App, options: AccessOptions): void {
   });
 }
 
-function addUnknownRoutes(app: App, limiter: RateLimiter | undefined): void {
+/** Counts what leads nowhere like everything else, and refuses it: `knownRoutesOnly` with a limit. */
+function limitUnknownRoutes(app: App, limiter: RateLimiter): void {
   app.addHook('onRequest', (request, reply, done) => {
     if (!request.is404) return done();
-    // Refused here and not by the handler below, which comes after the body was read.
-    if (!limiter) return done(routeNotFound(request));
     limiter.byAddress(request, reply).then(() => done(routeNotFound(request)), done);
   });
-  // For routes that find out later that there is nothing.
-  app.setNotFoundHandler((request) => {
-    throw routeNotFound(request);
-  });
-}
-
-function localCallersOnly(callers: LocalCallers): onRequestHookHandler {
-  const check = localCallerCheck(callers);
-  return (request, _reply, done) => {
-    const { host, origin } = request.raw.headers;
-    switch (check(host, origin)) {
-      case 'host':
-        return done(
-          new PlatformError('HOST_NOT_ALLOWED', `this server does not answer to the host ${host}`),
-        );
-      case 'origin':
-        return done(
-          new PlatformError('ORIGIN_NOT_ALLOWED', `pages of ${origin} may not call this server`),
-        );
-      default:
-        done();
-    }
-  };
 }
 
 function admission(

@@ -69,7 +69,7 @@ describe('/docs', () => {
     expect(policy).toContain("script-src 'self';");
     expect(policy).not.toMatch(/https?:|upgrade-insecure-requests/);
     expect(page.body).not.toMatch(/<script>|<style>| on\w+=/);
-    expect(page.headers['x-frame-options']).toBeDefined();
+    expect(page.headers['x-frame-options']).toBe('DENY');
     expect(page.headers).not.toHaveProperty('strict-transport-security');
   });
 

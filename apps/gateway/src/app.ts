@@ -1,4 +1,5 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { ErrorCode } from '@posthaste/contracts';
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -26,8 +27,10 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** What the route asks of its caller. A server with a route that declares none does not start. */
     scope?: RouteScope;
-    /** Read by @fastify/under-pressure: what happens instead of a refusal under load. */
-    pressureHandler?: () => void;
+    /** How the route fails besides what all routes have in common; for the API document. */
+    errors?: readonly ErrorCode[];
+    /** Not refused while the server is too busy: whoever looks after it asks there. */
+    answersUnderLoad?: true;
   }
 
   interface FastifyRequest {

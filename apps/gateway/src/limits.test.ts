@@ -171,6 +171,12 @@ describe('headers', () => {
 });
 
 describe('connections', () => {
+  it('are kept for as long as POSTHASTE_KEEP_ALIVE_TIMEOUT says', async () => {
+    const port = await listening({ POSTHASTE_KEEP_ALIVE_TIMEOUT: '5s' });
+    const response = await fetch(`http://127.0.0.1:${port}/open`);
+    expect(response.headers.get('keep-alive')).toContain('timeout=5');
+  });
+
   it('over the limit are closed at once', async () => {
     const port = await listening({ POSTHASTE_MAX_CONNECTIONS: '2' });
     await connected(port);

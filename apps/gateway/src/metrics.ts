@@ -1,12 +1,20 @@
+import { PlatformError } from '@posthaste/contracts';
 import type { PoolStats } from '@posthaste/postgres';
 import { collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
 import type { App } from './app.js';
+import type { ArrivalStep } from './arrival.js';
 
 /** Seconds. From what an answer from memory takes to what nobody waits for any more. */
 const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** `startedAt` is on the clock of `performance.now`. */
 type Observe = (statusCode: number, startedAt: number) => void;
+
+/** Notes when a request arrived, for `addRequestMetrics`. */
+export const startClock: ArrivalStep = (request) => {
+  request.startedAt = performance.now();
+  return undefined;
+};
 
 /**
  * Counts and times every answer, by method, route (its pattern, not its path) and status class.
@@ -22,16 +30,13 @@ export function addRequestMetrics(app: App, registry: Registry): void {
     registers: [registry],
   });
   app.decorateRequest('startedAt', 0);
-  app.addHook('onRequest', (request, _reply, done) => {
-    request.startedAt = performance.now();
-    done();
-  });
   app.addHook('onRoute', (route) => {
     const observe = observer(histogram, `${route.method}`, route.url);
     const others = route.onSend ?? [];
     route.onSend = [
       (request, reply, _payload, done) => {
-        observe(reply.statusCode, request.startedAt);
+        // 0 where a library answered before the request had arrived, as CORS does.
+        if (request.startedAt > 0) observe(reply.statusCode, request.startedAt);
         done();
       },
       ...(Array.isArray(others) ? others : [others]),
@@ -39,8 +44,10 @@ export function addRequestMetrics(app: App, registry: Registry): void {
   });
   // One series for all paths that lead nowhere: what callers make up must not become labels.
   const observeUnknown = observer(histogram, '', 'none');
-  app.addHook('onSend', (request, reply, _payload, done) => {
-    if (request.is404) observeUnknown(reply.statusCode, request.startedAt);
+  app.addHook('onError', (request, _reply, error, done) => {
+    if (request.is404 && error instanceof PlatformError) {
+      observeUnknown(error.httpStatus, request.startedAt);
+    }
     done();
   });
 }

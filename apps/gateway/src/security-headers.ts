@@ -1,5 +1,6 @@
 import helmet from '@fastify/helmet';
 import type { App } from './app.js';
+import type { ArrivalStep } from './arrival.js';
 
 /**
  * For answers to programs. helmet would set its dozen on each of them, which more than doubles what
@@ -12,12 +13,10 @@ const apiHeaders: Readonly<Record<string, string>> = {
 };
 
 /** Protects the answers of all routes; those that show pages add `addPageHeaders`. */
-export function addApiHeaders(app: App): void {
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(apiHeaders);
-    done();
-  });
-}
+export const setApiHeaders: ArrivalStep = (_request, reply) => {
+  reply.headers(apiHeaders);
+  return undefined;
+};
 
 /** helmet's headers, for the routes of a scope that shows pages in a browser. */
 export async function addPageHeaders(scope: App): Promise<void> {
@@ -29,6 +28,7 @@ export async function addPageHeaders(scope: App): Promise<void> {
     // Both are promises about TLS, which ends in front of this server if there is any; over plain
     // HTTP the second one makes browsers ask for scripts where nobody listens.
     strictTransportSecurity: false,
+    xFrameOptions: { action: 'deny' },
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {

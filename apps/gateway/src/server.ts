@@ -2,23 +2,24 @@ import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { fastify } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { addAccess, type KeyAuthenticator } from './access.js';
+import { addAccess, type KeyAuthenticator, knownRoutesOnly, localCallersOnly } from './access.js';
 import { apiDocsRoutes, collectApiDocs } from './api-docs.js';
 import type { App, Routes } from './app.js';
+import { type ArrivalStep, addArrival } from './arrival.js';
 import type { GatewayConfig } from './config.js';
 import { addCors } from './cors.js';
 import { addDraining } from './draining.js';
 import { answerMalformed } from './malformed-requests.js';
-import { addRequestMetrics } from './metrics.js';
-import { addPressure } from './pressure.js';
+import { addRequestMetrics, startClock } from './metrics.js';
+import { createPressureStep } from './pressure.js';
 import { createErrorHandler } from './problem.js';
-import { createRateLimiter } from './rate-limit.js';
+import { createRateLimiter, type RateLimiter } from './rate-limit.js';
 import { createReadiness, type ReadinessCheck } from './readiness.js';
 import { addRequestLog, requestLogOptions } from './request-log.js';
 import { healthRoutes } from './routes/health.js';
 import { type KeyKeeper, keyRoutes } from './routes/keys.js';
 import { metricsRoutes } from './routes/metrics.js';
-import { addApiHeaders } from './security-headers.js';
+import { setApiHeaders } from './security-headers.js';
 import { addTracing } from './tracing.js';
 
 /** A connection is renewed after this many requests, so that load spreads over new gateways. */
@@ -45,23 +46,34 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   addDraining(app);
   // JSON alone: a parser for anything else belongs to the routes that take it.
   app.removeContentTypeParser('text/plain');
-  // In the order in which they see a request.
-  addApiHeaders(app);
   addTracing(app);
+  await addCors(app, config.corsOrigins);
+  const limiter = await createRateLimiter(app, config.maxRequestsPerSecond);
+  addArrival(app, await arrivalSteps(app, config, limiter));
   addRequestMetrics(app, registry);
   if (config.logRequests) addRequestLog(app);
-  await addPressure(app, config);
-  await addCors(app, config.corsOrigins);
-  addAccess(app, {
-    mode: config.access,
-    keys: deps.keys,
-    callers: { allowedHosts: config.allowedHosts, allowedOrigins: config.corsOrigins },
-    limiter: await createRateLimiter(app, config.maxRequestsPerSecond),
-  });
+  addAccess(app, { mode: config.access, keys: deps.keys, limiter });
   if (config.docs) await collectApiDocs(app);
   await addRoutes(app, deps);
   await app.ready();
   return app;
+}
+
+/** What each request meets, in this order. */
+async function arrivalSteps(
+  app: App,
+  config: GatewayConfig,
+  limiter: RateLimiter | undefined,
+): Promise<ArrivalStep[]> {
+  const callers = { allowedHosts: config.allowedHosts, allowedOrigins: config.corsOrigins };
+  return [
+    startClock,
+    setApiHeaders,
+    await createPressureStep(app, config),
+    ...(config.access === 'loopback' ? [localCallersOnly(callers)] : []),
+    // With a limit, access counts what leads nowhere before it refuses it.
+    ...(limiter ? [] : [knownRoutesOnly]),
+  ];
 }
 
 function createServer(config: GatewayConfig, logger: Logger): App {

@@ -1,6 +1,5 @@
 import { Type } from 'typebox';
 import type { App } from '../app.js';
-import { answerUnderLoad } from '../pressure.js';
 import type { ReadinessReport } from '../readiness.js';
 
 const Live = Type.Object({ status: Type.Literal('live') });
@@ -21,7 +20,7 @@ export function healthRoutes(app: App, readiness: () => Promise<ReadinessReport>
   const config = {
     scope: 'public',
     rateLimit: false,
-    pressureHandler: answerUnderLoad,
+    answersUnderLoad: true,
   } as const;
 
   app.get(
