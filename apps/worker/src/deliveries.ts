@@ -90,7 +90,7 @@ function toDispatcherOptions(config: WorkerConfig): DispatcherOptions {
     maxChain: 100,
     maxUnknowns: 10,
     pollMs: 500,
-    recordWindowMs: 4,
+    recordWindowMs: 6,
     maxBatch: 256,
   };
 }

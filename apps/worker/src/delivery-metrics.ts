@@ -18,11 +18,17 @@ export function observeDeliveries(
   inFlight: () => number,
 ): DispatcherObserver {
   const registers = [registry];
-  const attempts = new Counter({
+  // Counted here and handed over when they are read: looking up a label costs more than counting.
+  const outcomes = new Map<string, number>();
+  new Counter({
     name: 'posthaste_callback_attempts_total',
     help: 'Attempts by their outcome: delivered, or the reason of the failure.',
     labelNames: ['outcome'],
     registers,
+    collect() {
+      this.reset();
+      for (const [outcome, count] of outcomes) this.inc({ outcome }, count);
+    },
   });
   const duration = new Histogram({
     name: 'posthaste_callback_attempt_duration_seconds',
@@ -63,7 +69,8 @@ export function observeDeliveries(
   return {
     claimed: (_count, durationMs) => claims.observe(durationMs / 1_000),
     attempted(delivery, attempt) {
-      attempts.inc({ outcome: attempt.reason ?? 'delivered' });
+      const outcome = attempt.reason ?? 'delivered';
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       const seconds = Number(attempt.durationNs) / 1e9;
       duration.observe(seconds);
       if (attempt.reason !== undefined) return;

@@ -20,7 +20,16 @@ export function toLaneKey(lane: Lane): string {
   return lane.endpointId === undefined ? key : key + separator + lane.endpointId;
 }
 
+const maxRemembered = 4_096;
+const remembered = new Map<string, Lane>();
+
+/** Several times for each delivery, and of few lanes at a time: each is taken apart once. */
 export function parseLaneKey(key: string): Lane {
+  const known = remembered.get(key);
+  if (known) return known;
   const [origin = '', application = '', endpointId] = key.split(separator);
-  return { origin, application, endpointId };
+  const lane = { origin, application, endpointId };
+  if (remembered.size >= maxRemembered) remembered.clear();
+  remembered.set(key, lane);
+  return lane;
 }
