@@ -13,7 +13,7 @@ const routes = [
         config: { scope: 'callbacks:write' },
         schema: { summary: 'Make', description: 'A thing.', body: Thing, response: { 201: Thing } },
       },
-      (_request, reply) => reply.code(201).send({ url: '' }),
+      async (_request, reply) => reply.code(201).send({ url: '' }),
     );
   },
 ];
