@@ -1,62 +1,99 @@
-import { type ErrorCode, errorCodes, PlatformError } from '@posthaste/contracts';
+import { errorCodes, PlatformError, type ProblemDetails } from '@posthaste/contracts';
 import { commandSettings, type Environment, readSettings } from '@posthaste/settings';
+
+export interface ApiCall {
+  /** Sent as JSON. Default: no body. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Ends the call early; it then throws the signal's reason. */
+  readonly signal?: AbortSignal;
+}
 
 /** A running gateway, as commands use it. */
 export interface ApiClient {
+  /** Without a slash at its end. */
   readonly url: string;
   /**
    * The body of the answer, parsed; `undefined` when it has none.
    * @throws PlatformError with the code that the gateway answered, or `GATEWAY_UNREACHABLE`
    */
-  call<T>(method: string, path: string, body?: unknown): Promise<T>;
+  call<T>(method: string, path: string, call?: ApiCall): Promise<T>;
+}
+
+export interface ApiAddress {
+  readonly url: string;
+  /** Default: none, as a gateway on this machine may take it. */
+  readonly apiKey?: string | undefined;
 }
 
 const timeoutMs = 30_000;
 
-/** @throws PlatformError `CONFIG_INVALID` */
-export function createApiClient(environment: Environment): ApiClient {
-  const { url, apiKey } = readSettings(environment, commandSettings);
+/** A client for the gateway that POSTHASTE_URL names. @throws PlatformError `CONFIG_INVALID` */
+export function apiClientOf(environment: Environment): ApiClient {
+  return createApiClient(readSettings(environment, commandSettings));
+}
+
+export function createApiClient({ url, apiKey }: ApiAddress): ApiClient {
   const base = url.replace(/\/+$/, '');
   return {
     url: base,
-    async call<T>(method: string, path: string, body?: unknown) {
-      const response = await fetchAnswer(base + path, {
+    async call<T>(method: string, path: string, { body, headers, signal }: ApiCall = {}) {
+      const timeout = AbortSignal.timeout(timeoutMs);
+      const answer = await fetchText(base + path, {
         method,
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
         headers: {
           ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      const text = await response.text();
-      if (!response.ok) throw toError(response.status, text);
-      return (text === '' ? undefined : JSON.parse(text)) as T;
+      if (!answer.ok) throw toError(base, answer);
+      if (answer.status === 204) return undefined as T;
+      const value = parseJson(answer.text);
+      if (value === undefined) throw notPosthaste(base, answer);
+      return value as T;
     },
   };
 }
 
-async function fetchAnswer(url: string, init: RequestInit): Promise<Response> {
+interface Answer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly text: string;
+}
+
+async function fetchText(url: string, init: RequestInit): Promise<Answer> {
   try {
-    return await fetch(url, init);
+    const response = await fetch(url, init);
+    const { ok, status } = response;
+    return { ok, status, text: await response.text() };
   } catch (cause) {
     const { origin } = new URL(url);
-    const message = `${origin} does not answer. Is it running ("posthaste start")? POSTHASTE_URL names another one.`;
+    const message = `${origin} does not answer. Is Posthaste running? POSTHASTE_URL names another one.`;
     throw new PlatformError('GATEWAY_UNREACHABLE', message, { cause });
   }
 }
 
-function toError(status: number, text: string): PlatformError {
-  const problem = parseProblem(text);
-  if (!problem) return new PlatformError('INTERNAL', `the gateway answered ${status}`);
-  return new PlatformError(problem.code, `${problem.detail} (${problem.code})`);
+/** What RFC 9457 says of the failure, as far as it is one of ours. */
+function toError(base: string, answer: Answer): PlatformError {
+  const problem = parseJson(answer.text) as Partial<ProblemDetails> | null | undefined;
+  const code = problem?.code;
+  if (code === undefined || !(code in errorCodes)) return notPosthaste(base, answer);
+  const request = code === 'INTERNAL' ? `, request ${problem?.instance}` : '';
+  return new PlatformError(code, `${problem?.detail}${request}`);
 }
 
-function parseProblem(text: string): { code: ErrorCode; detail: string } | undefined {
+function notPosthaste(base: string, { status }: Answer): PlatformError {
+  const message = `${base} answered ${status}, and not as Posthaste does. POSTHASTE_URL names another one.`;
+  return new PlatformError('GATEWAY_UNREACHABLE', message);
+}
+
+/** @returns `undefined` when it is not JSON */
+function parseJson(text: string): unknown {
   try {
-    const { code, detail } = JSON.parse(text) as { code?: unknown; detail?: unknown };
-    if (typeof code !== 'string' || !(code in errorCodes)) return undefined;
-    return { code: code as ErrorCode, detail: String(detail) };
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
