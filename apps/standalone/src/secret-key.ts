@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlatformError } from '@posthaste/contracts';
 
@@ -9,31 +9,53 @@ const fileName = 'secret.key';
 /**
  * The key that encrypts signing secrets, from the data folder; made there the first time. Only its
  * owner may read the file.
- * @throws PlatformError `CONFIG_INVALID` when the file holds no key
+ * @throws PlatformError `CONFIG_INVALID` when the file holds no key, or cannot be read or written
  */
 export async function loadSecretKey(dataDir: string): Promise<Uint8Array> {
   const path = join(dataDir, fileName);
-  const known = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (known === undefined) return await createSecretKey(dataDir, path);
-  const key = Buffer.from(known.trim(), 'base64');
+  try {
+    return parseKey(path, (await readKey(path)) ?? (await createKey(dataDir, path)));
+  } catch (cause) {
+    if (cause instanceof PlatformError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new PlatformError('CONFIG_INVALID', `the secret key cannot be kept: ${reason}`, {
+      cause,
+    });
+  }
+}
+
+function parseKey(path: string, text: string): Uint8Array {
+  const key = Buffer.from(text.trim(), 'base64');
   if (key.length === keyBytes) return key;
   throw new PlatformError('CONFIG_INVALID', `${path} does not hold a key of ${keyBytes} bytes`);
 }
 
-/** Written beside and renamed, so that a crash leaves a whole key or none. */
-async function createSecretKey(dataDir: string, path: string): Promise<Uint8Array> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const key = randomBytes(keyBytes);
-  const draft = await open(`${path}.new`, 'w', 0o600);
+async function readKey(path: string): Promise<string | undefined> {
   try {
-    await draft.writeFile(`${key.toString('base64')}\n`);
-    await draft.sync();
-  } finally {
-    await draft.close();
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
-  await rename(`${path}.new`, path);
-  return key;
+}
+
+/** Written beside and then linked: a crash leaves a whole key or none, and the first one stays. */
+async function createKey(dataDir: string, path: string): Promise<string> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const draft = `${path}.${randomBytes(4).toString('hex')}`;
+  const file = await open(draft, 'w', 0o600);
+  try {
+    await file.writeFile(`${randomBytes(keyBytes).toString('base64')}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  try {
+    await link(draft, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    await rm(draft);
+  }
+  return readFile(path, 'utf8');
 }

@@ -1,13 +1,12 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
-import { createCallbackRoutes, gatewayMigrations, startGateway } from '@posthaste/gateway';
-import { type Database, migrate, openDatabase } from '@posthaste/postgres';
+import { PlatformError } from '@posthaste/contracts';
+import { ApiKeys, createCallbackRoutes, startGateway } from '@posthaste/gateway';
+import type { Database } from '@posthaste/postgres';
 import type { Service } from '@posthaste/service';
 import { startCallbackWorker } from '@posthaste/worker';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import type { StandaloneConfig } from './config.js';
+import { migratePlatform, openPlatformDatabase } from './platform-database.js';
 import { loadSecretKey } from './secret-key.js';
 
 /** Gateway and worker in one process. */
@@ -16,20 +15,25 @@ export interface Standalone extends Service {
   readonly url: string;
 }
 
-/** Days of partitions that are there before the first callback is taken. */
-const daysAhead = 7;
+/** Keys that are looked at to find one that is still good. */
+const maxKeysSeen = 1_000;
 
 /**
  * Opens the database (embedded, unless the configuration names a Postgres), brings its tables up to
  * date, and starts gateway and worker on it.
- * @throws PlatformError `DATABASE_*`, `MIGRATION_MISMATCH`, `LISTEN_FAILED`
+ * @throws PlatformError `DATABASE_*`, `MIGRATION_MISMATCH`, `LISTEN_FAILED`; `CONFIG_INVALID` when
+ *   access is by keys and there is none
  */
 export async function startStandalone(
   config: StandaloneConfig,
   logger: Logger,
 ): Promise<Standalone> {
-  const db = await openStandaloneDatabase(config, logger);
+  const db = await openPlatformDatabase(config.platform, logger);
   try {
+    for (const { owner, name } of await migratePlatform(db)) {
+      logger.info({ owner, migration: name }, 'migrated');
+    }
+    if (config.gateway.access === 'keys') await requireKey(db);
     return await startOn(db, config, logger);
   } catch (error) {
     await db.close();
@@ -37,27 +41,20 @@ export async function startStandalone(
   }
 }
 
-/** The database of the standalone, migrated. @throws PlatformError `DATABASE_*`, `MIGRATION_MISMATCH` */
-export async function openStandaloneDatabase(
-  { platform }: Pick<StandaloneConfig, 'platform'>,
-  logger: Logger,
-): Promise<Database> {
-  const { databaseUrl: url, databaseConnections: maxConnections, dataDir } = platform;
-  if (url === undefined) await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const db = await openDatabase({
-    ...(url === undefined ? { dataDir: join(dataDir, 'database') } : { url, maxConnections }),
-    applicationName: 'posthaste',
-    logger,
-  });
-  try {
-    const applied = await migrate(db, [gatewayMigrations, callbacksMigrations]);
-    if (applied.length > 0) logger.info({ applied: applied.length }, 'the database is up to date');
-    await ensurePartitions(db, { daysAhead });
-    return db;
-  } catch (error) {
-    await db.close();
-    throw error;
-  }
+/**
+ * Nobody could get in, and nobody could make a key either: while this runs, the embedded database
+ * is closed to the command that does.
+ */
+async function requireKey(db: Database): Promise<void> {
+  const keys = new ApiKeys(db);
+  const known = await keys.listKeys({ limit: maxKeysSeen });
+  await keys.close();
+  const now = new Date();
+  if (known.some((key) => !key.revokedAt && (!key.expiresAt || key.expiresAt > now))) return;
+  throw new PlatformError(
+    'CONFIG_INVALID',
+    'API keys are needed here, and there is none yet. Create one with "posthaste keys create --name admin" (npm run posthaste -- keys create --name admin), then start again.',
+  );
 }
 
 async function startOn(
@@ -65,16 +62,10 @@ async function startOn(
   config: StandaloneConfig,
   logger: Logger,
 ): Promise<Standalone> {
-  const { platform } = config;
-  const secretKey = platform.secretKey ?? (await loadSecretKey(platform.dataDir));
+  const secretKey = config.platform.secretKey ?? (await loadSecretKey(config.platform.dataDir));
   const registry = new Registry();
-  const worker = await startCallbackWorker({
-    config: { ...config.worker, secretKey },
-    db,
-    registry,
-    logger,
-  });
   const callbacks = createCallbackRoutes({ db, config: { ...config.callbacks, secretKey } });
+  // Before the worker: nothing is delivered by a process that cannot have its port.
   const gateway = await startGateway({
     config: config.gateway,
     db,
@@ -83,15 +74,23 @@ async function startOn(
     routes: callbacks.routes,
   }).catch(async (error: unknown) => {
     await callbacks.close();
-    await worker.close(0);
+    throw error;
+  });
+  const worker = await startCallbackWorker({
+    config: { ...config.worker, secretKey },
+    db,
+    registry,
+    logger,
+  }).catch(async (error: unknown) => {
+    await gateway.close(0);
+    await callbacks.close();
     throw error;
   });
   return {
     url: gateway.url,
     async close(limitMs) {
-      await gateway.close(limitMs);
+      await Promise.all([gateway.close(limitMs), worker.close(limitMs)]);
       await callbacks.close();
-      await worker.close(limitMs);
       await db.close();
     },
   };

@@ -1,11 +1,14 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { type ApiClient, createApiClient } from '../api-client.js';
-import { renderTable } from '../table.js';
+import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { apiClientOf } from '../api-client.js';
+import { type CallbackDetails, describeCallback } from '../callback-description.js';
+import { print, printJson, printTable } from '../output.js';
+import { wholeNumber } from '../whole-number.js';
 
 interface CallbackSummary {
   readonly id: string;
   readonly state: string;
-  readonly application: string;
   readonly queue: string | null;
   readonly method: string;
   readonly url: string;
@@ -13,27 +16,30 @@ interface CallbackSummary {
   readonly lastAttempt: { readonly statusCode: number; readonly reason: string | null } | null;
 }
 
-interface Page<T> {
-  readonly items: readonly T[];
+interface CallbackPage {
+  readonly items: readonly CallbackSummary[];
   readonly next: string | null;
 }
 
 interface SendOptions {
-  readonly method: string;
+  readonly method?: string;
   readonly data?: string;
   readonly header: Readonly<Record<string, string>>;
   readonly application?: string;
   readonly queue?: string;
   readonly retries?: number;
   readonly delayMs: number;
+  readonly timeoutMs?: number;
   readonly secret?: string;
   readonly email?: string;
+  readonly idempotencyKey?: string;
 }
 
 interface ListOptions {
   readonly state?: string;
   readonly application?: string;
   readonly queue?: string;
+  readonly host?: string;
   readonly limit: number;
   readonly cursor?: string;
   readonly json?: boolean;
@@ -48,105 +54,145 @@ const states = [
   'failed',
   'expired',
   'cancelled',
-] as const;
+];
+const maxLimit = 500;
+const maxRetries = 100_000;
+const maxMs = 10 * 365 * 24 * 3_600_000;
 
 /** `posthaste callbacks …`: sends callbacks and looks after them, on a running gateway. */
-export function callbacksCommand(): Command {
-  const command = new Command('callbacks').description('send callbacks and look after them');
-  command
-    .command('send <url>')
-    .description('hand in a callback; prints its id')
-    .option('-X, --method <method>', 'HTTP method', 'POST')
-    .option('-d, --data <text>', 'body, sent as it is')
-    .option('-H, --header <name: value>', 'a header; may be repeated', addHeader, {})
-    .option('-a, --application <name>', 'whose it is')
-    .option('-q, --queue <name>', 'ordered with all others of this queue')
-    .option('--retries <n>', 'attempts after the first', toCount)
-    .option('--delay-ms <ms>', 'wait before each of them', toCount, 5_000)
-    .option('--secret <name>', 'secret to sign with')
-    .option('--email <address>', 'told when it fails for good')
-    .action(send);
-  command
-    .command('list')
-    .description('list callbacks, newest first')
-    .addOption(new Option('-s, --state <state>', 'only these').choices(states))
-    .option('-a, --application <name>', 'only of this application')
-    .option('-q, --queue <name>', 'only of this queue')
-    .option('-n, --limit <n>', 'at most', toCount, 20)
-    .option('--cursor <cursor>', 'go on where the last page ended')
-    .option('--json', 'as JSON')
-    .action(list);
+export function addCallbacksCommand(program: Command): void {
+  const command = program
+    .command('callbacks')
+    .description('send callbacks and look after them')
+    .addHelpText(
+      'after',
+      `
+Talks to the gateway at POSTHASTE_URL (http://127.0.0.1:8080), with POSTHASTE_API_KEY if
+that is set.`,
+    );
+  addSend(command);
+  addList(command);
   command
     .command('show <id>')
-    .description('one callback with all its attempts, as JSON')
+    .description('one callback with all its attempts')
+    .option('--json', 'as JSON')
     .action(show);
   for (const [name, description] of [
-    ['retry', 'attempt it now, instead of at its time'],
-    ['replay', 'deliver a finished one again'],
-    ['cancel', 'end it without further attempts'],
+    ['retry', 'attempt one now that waits for its next attempt'],
+    ['replay', 'deliver one again that has ended; it goes to the end of its queue'],
+    ['cancel', 'end one without further attempts'],
   ] as const) {
     command
       .command(`${name} <id>`)
       .description(description)
       .action(async (id: string) => {
-        const api = createApiClient(process.env);
-        await api.call('POST', `${pathOf(id)}/${name}`);
-        print((await api.call<CallbackSummary>('GET', pathOf(id))).state);
+        const path = `${pathOf(id)}/${name}`;
+        print((await apiClientOf(process.env).call<CallbackDetails>('POST', path)).state);
       });
   }
-  return command;
+}
+
+function addSend(command: Command): void {
+  command
+    .command('send <url>')
+    .description('hand in a callback, and print its id')
+    .option('-X, --method <method>', 'POST with --data, else GET; PUT, PATCH, DELETE, HEAD')
+    .option('-d, --data <text>', 'the body; @file is the content of a file, @- standard input')
+    .option('-H, --header <name: value>', 'a header; may be repeated', addHeader, {})
+    .option('-a, --application <name>', 'whose it is')
+    .option('-q, --queue <name>', 'delivered in order with all others of this queue')
+    .option('--retries <n>', 'attempts after the first; default none', wholeNumber(0, maxRetries))
+    .option('--delay-ms <ms>', 'wait before each of them', wholeNumber(0, maxMs), 5_000)
+    .option('--timeout-ms <ms>', 'time of one attempt', wholeNumber(1, maxMs))
+    .option('--secret <name>', 'signed by this secret of the application')
+    .option('--email <address>', 'told when it fails for good')
+    .option('--idempotency-key <key>', 'makes it safe to send the same command again')
+    .addHelpText(
+      'after',
+      `
+  posthaste callbacks send https://example.com/hook -d '{"order": 4711}' \\
+    -H 'content-type: application/json' --queue order-4711 --retries 5`,
+    )
+    .action(send);
+}
+
+function addList(command: Command): void {
+  command
+    .command('list')
+    .description('list callbacks, newest first')
+    .addOption(new Option('-s, --state <state>', 'only in this state').choices(states))
+    .option('-a, --application <name>', 'only of this application')
+    .option('-q, --queue <name>', 'only of this queue')
+    .option('--host <host>', 'only to this host, with its port or, for any port, without')
+    .option('-n, --limit <n>', 'at most', wholeNumber(1, maxLimit), 20)
+    .option('--cursor <cursor>', 'go on where the last page ended')
+    .option('--json', 'as JSON')
+    .action(list);
 }
 
 async function send(url: string, options: SendOptions): Promise<void> {
-  const { method, header: headers, data: text, retries, delayMs } = options;
-  const { id } = await createApiClient(process.env).call<{ id: string }>('POST', '/v1/callbacks', {
+  const {
+    data,
+    header: headers,
+    retries,
+    delayMs,
+    application,
+    queue,
+    timeoutMs,
+    secret,
+  } = options;
+  const callback = {
     url,
-    method,
+    method: options.method ?? (data === undefined ? 'GET' : 'POST'),
     headers,
-    ...(text === undefined ? {} : { text }),
-    ...(options.application === undefined ? {} : { application: options.application }),
-    ...(options.queue === undefined ? {} : { queue: options.queue }),
-    ...(retries === undefined ? {} : { retry: { phases: [{ retries, delayMs }] } }),
-    ...(options.secret === undefined ? {} : { secret: options.secret }),
-    ...(options.email === undefined ? {} : { notificationEmail: options.email }),
+    // Left out of the JSON where they are undefined.
+    base64: data === undefined ? undefined : (await readData(data)).toString('base64'),
+    application,
+    queue,
+    timeoutMs,
+    secret,
+    notificationEmail: options.email,
+    retry: retries === undefined ? undefined : { phases: [{ retries, delayMs }] },
+  };
+  const key = options.idempotencyKey;
+  const { id } = await apiClientOf(process.env).call<{ id: string }>('POST', '/v1/callbacks', {
+    body: callback,
+    ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }),
   });
   print(id);
 }
 
-async function list(options: ListOptions): Promise<void> {
-  const query = new URLSearchParams({ limit: String(options.limit) });
-  for (const key of ['state', 'application', 'queue', 'cursor'] as const) {
-    const value = options[key];
-    if (value !== undefined) query.set(key, value);
-  }
-  const page = await listPage(createApiClient(process.env), query);
-  if (options.json) return print(JSON.stringify(page, null, 2));
-  const rows = page.items.map((item) => [
-    item.id,
-    item.state,
-    String(item.lastAttempt?.reason ?? item.lastAttempt?.statusCode ?? '-'),
-    item.queue ?? '-',
-    item.createdAt,
-    `${item.method} ${item.url}`,
-  ]);
-  process.stdout.write(renderTable(['ID', 'STATE', 'LAST', 'QUEUE', 'ACCEPTED', 'REQUEST'], rows));
+async function list({ json, limit, ...filter }: ListOptions): Promise<void> {
+  const query = new URLSearchParams({ limit: String(limit), ...filter });
+  const page = await apiClientOf(process.env).call<CallbackPage>('GET', `/v1/callbacks?${query}`);
+  if (json) return printJson(page);
+  printTable(
+    ['ID', 'STATE', 'LAST', 'QUEUE', 'ACCEPTED', 'REQUEST'],
+    page.items.map(({ lastAttempt, ...item }) => [
+      item.id,
+      item.state,
+      String(lastAttempt?.statusCode || (lastAttempt?.reason ?? '-')),
+      item.queue ?? '-',
+      item.createdAt,
+      `${item.method} ${item.url}`,
+    ]),
+  );
   if (page.next !== null) print(`\nmore: --cursor ${page.next}`);
 }
 
-function listPage(api: ApiClient, query: URLSearchParams): Promise<Page<CallbackSummary>> {
-  return api.call('GET', `/v1/callbacks?${query}`);
-}
-
-async function show(id: string): Promise<void> {
-  print(JSON.stringify(await createApiClient(process.env).call('GET', pathOf(id)), null, 2));
+async function show(id: string, { json }: { json?: boolean }): Promise<void> {
+  const callback = await apiClientOf(process.env).call<CallbackDetails>('GET', pathOf(id));
+  if (json) printJson(callback);
+  else print(describeCallback(callback));
 }
 
 function pathOf(id: string): string {
   return `/v1/callbacks/${encodeURIComponent(id)}`;
 }
 
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+async function readData(data: string): Promise<Buffer> {
+  if (data === '@-') return buffer(process.stdin);
+  return data.startsWith('@') ? readFile(data.slice(1)) : Buffer.from(data);
 }
 
 function addHeader(
@@ -156,9 +202,4 @@ function addHeader(
   const colon = text.indexOf(':');
   if (colon < 1) throw new InvalidArgumentError('Write it as "name: value".');
   return { ...headers, [text.slice(0, colon).trim()]: text.slice(colon + 1).trim() };
-}
-
-function toCount(text: string): number {
-  if (/^\d{1,12}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a whole number.');
 }

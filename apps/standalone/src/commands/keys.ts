@@ -1,73 +1,114 @@
-import { ApiKeys, type Scope, scopes } from '@posthaste/gateway';
-import { createLogger } from '@posthaste/service';
-import { Command, Option } from 'commander';
-import { readStandaloneConfig } from '../config.js';
-import { openStandaloneDatabase } from '../standalone.js';
-import { renderTable } from '../table.js';
+import { PlatformError } from '@posthaste/contracts';
+import { type Scope, scopes } from '@posthaste/gateway/scopes';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { KeyRegister } from '../key-register.js';
+import { print, printJson, printTable } from '../output.js';
 
-const maxListed = 1_000;
+interface CreateOptions {
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly expires?: Date;
+}
 
-/**
- * `posthaste keys …`: API keys, in the database itself: the first one cannot be made over an API
- * that needs a key.
- */
-export function keysCommand(): Command {
-  const command = new Command('keys').description('create, list and revoke API keys');
+interface Asked {
+  readonly url?: string;
+}
+
+const maxNameLength = 200;
+
+/** `posthaste keys …`: API keys, in the database itself or at a running gateway. */
+export function addKeysCommand(program: Command): void {
+  const command = program
+    .command('keys')
+    .description('create, list and revoke API keys')
+    .option('--url <url>', 'at this running gateway, with POSTHASTE_API_KEY if it asks for one')
+    .addHelpText(
+      'after',
+      `
+Works on the database itself: DATABASE_URL, or the embedded one while nothing else has it
+open. The first key cannot be made in another way. Changes reach running gateways within
+ten seconds.`,
+    );
+  addCreate(command);
   command
-    .command('create')
-    .description('create a key; prints it this once')
-    .requiredOption('-n, --name <name>', 'what people call it')
-    .addOption(
-      new Option('-s, --scopes <scopes...>', 'what it may do').choices(scopes).default(['admin']),
-    )
-    .option('--expires <time>', 'not accepted from then on, such as 2030-01-31')
-    .action(create);
-  command.command('list').description('list the keys, newest first').action(list);
+    .command('list')
+    .description('list the keys, newest first, revoked ones too')
+    .option('--json', 'as JSON')
+    .action((options: { json?: boolean }) =>
+      withRegister(command, (register) => list(register, options.json ?? false)),
+    );
   command
     .command('revoke <id>')
-    .description('take a key back; it is refused within seconds')
+    .description('take a key back')
     .action((id: string) =>
-      withKeys(async (keys) => {
-        const { name } = await keys.revokeKey(id);
-        process.stdout.write(`revoked ${name}\n`);
+      withRegister(command, async (register) => {
+        const { name } = await register.revoke(id);
+        print(`revoked ${name}`);
       }),
     );
-  return command;
 }
 
-async function create(options: {
-  name: string;
-  scopes: readonly Scope[];
-  expires?: string;
-}): Promise<void> {
-  const expiresAt = options.expires === undefined ? null : new Date(options.expires);
-  await withKeys(async (keys) => {
-    const { token } = await keys.createKey({ ...options, expiresAt });
-    process.stdout.write(`${token}\n`);
-  });
+function addCreate(command: Command): void {
+  command
+    .command('create')
+    .description('create a key, and print it: this is the only time that it can be seen')
+    .requiredOption('-n, --name <name>', 'what people call it', toName)
+    .addOption(
+      new Option('-s, --scopes <scopes...>', 'what it may do; admin is everything')
+        .choices(scopes)
+        .default(['admin']),
+    )
+    .option('--expires <time>', 'not accepted from then on, such as 2030-01-31', toFuture)
+    .addHelpText(
+      'after',
+      '\n  posthaste keys create --name shop --scopes callbacks:write callbacks:read',
+    )
+    .action(({ name, scopes, expires }: CreateOptions) =>
+      withRegister(command, async (register) => {
+        print(await register.create({ name, scopes, expiresAt: expires ?? null }));
+      }),
+    );
 }
 
-function list(): Promise<void> {
-  return withKeys(async (keys) => {
-    const rows = (await keys.listKeys({ limit: maxListed })).map((key) => [
+async function list(register: KeyRegister, asJson: boolean): Promise<void> {
+  const keys = await register.list();
+  if (asJson) return printJson(keys);
+  const now = new Date().toISOString();
+  printTable(
+    ['ID', 'NAME', 'SCOPES', 'STATE', 'CREATED', 'LAST USED'],
+    keys.map((key) => [
       key.id,
       key.name,
       key.scopes.join(','),
-      key.revokedAt ? 'revoked' : 'active',
-      key.lastUsedAt?.toISOString() ?? '-',
-    ]);
-    process.stdout.write(renderTable(['ID', 'NAME', 'SCOPES', 'STATE', 'LAST USED'], rows));
-  });
+      key.revokedAt ? 'revoked' : key.expiresAt && key.expiresAt <= now ? 'expired' : 'active',
+      key.createdAt,
+      key.lastUsedAt ?? '-',
+    ]),
+  );
 }
 
-async function withKeys(work: (keys: ApiKeys) => Promise<void>): Promise<void> {
-  const logger = createLogger({ level: 'silent', service: 'keys' });
-  const db = await openStandaloneDatabase(readStandaloneConfig(process.env), logger);
-  const keys = new ApiKeys(db);
+async function withRegister(
+  command: Command,
+  work: (register: KeyRegister) => Promise<void>,
+): Promise<void> {
+  const { withKeyRegister } = await import('../key-register.js');
+  const { url } = command.opts<Asked>();
   try {
-    await work(keys);
-  } finally {
-    await keys.close();
-    await db.close();
+    await withKeyRegister(process.env, url, work);
+  } catch (error) {
+    if (!(error instanceof PlatformError && error.code === 'DATABASE_IN_USE')) throw error;
+    const message = `${error.message} Or ask it: posthaste keys --url http://127.0.0.1:8080 …`;
+    throw new PlatformError(error.code, message, { cause: error });
   }
+}
+
+function toName(text: string): string {
+  if (text !== '' && text.length <= maxNameLength) return text;
+  throw new InvalidArgumentError(`It must be 1 to ${maxNameLength} characters.`);
+}
+
+function toFuture(text: string): Date {
+  const time = new Date(text);
+  if (time.getTime() > Date.now()) return time;
+  throw new InvalidArgumentError('It must be a time to come, such as 2030-01-31.');
 }

@@ -1,17 +1,32 @@
 import { createLogger } from '@posthaste/service';
-import { Command } from 'commander';
-import { readStandaloneConfig } from '../config.js';
-import { openStandaloneDatabase } from '../standalone.js';
+import { platformSettings, readSettings } from '@posthaste/settings';
+import type { Command } from 'commander';
+import { print } from '../output.js';
 
-/** `posthaste migrate`: brings the tables up to date, and ends. Safe beside running processes. */
-export function migrateCommand(): Command {
-  return new Command('migrate')
-    .description('bring the tables of the database up to date (DATABASE_URL, or the embedded one)')
-    .action(async () => {
-      const config = readStandaloneConfig(process.env);
-      const logger = createLogger({ level: 'silent', service: 'migrate' });
-      const db = await openStandaloneDatabase(config, logger);
-      await db.close();
-      process.stdout.write('The database is up to date.\n');
-    });
+/** `posthaste migrate`: brings the tables up to date, and ends. */
+export function addMigrateCommand(program: Command): void {
+  program
+    .command('migrate')
+    .description('bring the tables of DATABASE_URL, or of the embedded database, up to date')
+    .addHelpText(
+      'after',
+      `
+Applies what is missing, each migration in a transaction of its own. Safe to repeat, and
+beside running processes. Gateway and worker need it before their first start and before
+a new release; "posthaste start" does it by itself.`,
+    )
+    .action(migrate);
+}
+
+async function migrate(): Promise<void> {
+  const { migratePlatform, openPlatformDatabase } = await import('../platform-database.js');
+  const settings = readSettings(process.env, platformSettings);
+  const db = await openPlatformDatabase(settings, createLogger({ level: 'silent', service: '' }));
+  try {
+    const applied = await migratePlatform(db);
+    for (const { owner, version, name } of applied) print(`applied ${owner} ${version}: ${name}`);
+    print('The database is up to date.');
+  } finally {
+    await db.close();
+  }
 }

@@ -1,86 +1,116 @@
-import { Command, Option } from 'commander';
-import { createApiClient } from '../api-client.js';
-import { renderTable } from '../table.js';
+import { type Command, Option } from 'commander';
+import { apiClientOf } from '../api-client.js';
+import { print, printJson, printTable } from '../output.js';
+import { wholeNumber } from '../whole-number.js';
 
 interface QueueView {
   readonly application: string;
   readonly queue: string;
   readonly state: string;
   readonly depth: number;
-  readonly depthIsMinimum?: boolean;
-  readonly head: { readonly id: string; readonly acceptedAt: string } | null;
+  readonly depthCapped: boolean;
+  readonly head: { readonly id: string; readonly ageMs: number; readonly failures: number } | null;
 }
 
-interface QueueOptions {
-  readonly application: string;
+interface QueuePage {
+  readonly items: readonly QueueView[];
+  readonly next: string | null;
 }
+
+interface ListOptions {
+  readonly application?: string;
+  readonly state?: string;
+  readonly limit: number;
+  readonly cursor?: string;
+  readonly json?: boolean;
+}
+
+interface UnblockOptions {
+  readonly application: string;
+  readonly skip: boolean;
+}
+
+const states = ['active', 'paused', 'parked', 'blocked'];
+const maxLimit = 100;
 
 /** `posthaste queues …`: looks after ordered queues, on a running gateway. */
-export function queuesCommand(): Command {
-  const command = new Command('queues').description('look after ordered queues');
-  command
-    .command('list')
-    .description('list the queues that have something to deliver, or settings')
-    .option('-a, --application <name>', 'only of this application')
-    .option('--json', 'as JSON')
-    .action(list);
-  const actions = [
-    ['pause', 'deliver nothing more of it until it is resumed'],
-    ['resume', 'deliver again'],
-  ] as const;
-  for (const [name, description] of actions) {
+export function addQueuesCommand(program: Command): void {
+  const command = program
+    .command('queues')
+    .description('look after ordered queues')
+    .addHelpText(
+      'after',
+      `
+The callback at the head of a queue owns it until it is delivered or has failed for good.
+A queue is blocked while its head waits for a retry, and parked when its head has failed
+and the queue is set to stop then.`,
+    );
+  addList(command);
+  for (const [name, done, description] of [
+    ['pause', 'paused', 'deliver nothing more of it; what is under way is finished'],
+    ['resume', 'resumed', 'let a paused queue go on'],
+  ] as const) {
     command
       .command(`${name} <queue>`)
       .description(description)
-      .option('-a, --application <name>', 'whose queue it is', '')
-      .action((queue: string, { application }: QueueOptions) => act(queue, application, name, {}));
+      .addOption(applicationOption())
+      .action(async (queue: string, options: { application: string }) => {
+        await apiClientOf(process.env).call('POST', actionPath(name, queue, options.application));
+        print(`${queue} is ${done}`);
+      });
   }
   command
     .command('unblock <queue>')
-    .description('let a queue go on whose head has failed')
-    .option('-a, --application <name>', 'whose queue it is', '')
-    .addOption(
-      new Option('-m, --mode <mode>', 'attempt the head again, or leave it')
-        .choices(['retry', 'skip'])
-        .default('retry'),
-    )
-    .action((queue: string, options: QueueOptions & { mode: string }) =>
-      act(queue, options.application, 'unblock', { mode: options.mode }),
-    );
-  return command;
+    .description('let a queue go on that its head blocks: attempt the head now')
+    .addOption(applicationOption())
+    .option('--skip', 'end the head instead, and go on with the next', false)
+    .action(unblock);
 }
 
-async function list(options: { application?: string; json?: boolean }): Promise<void> {
-  const query = new URLSearchParams();
-  if (options.application !== undefined) query.set('application', options.application);
-  const { items } = await createApiClient(process.env).call<{ items: readonly QueueView[] }>(
-    'GET',
-    `/v1/queues?${query}`,
-  );
-  if (options.json) {
-    process.stdout.write(`${JSON.stringify(items, null, 2)}\n`);
-    return;
-  }
-  const rows = items.map((view) => [
-    view.application || '-',
-    view.queue,
-    view.state,
-    `${view.depth}${view.depthIsMinimum ? '+' : ''}`,
-    view.head?.id ?? '-',
-    view.head?.acceptedAt ?? '-',
-  ]);
-  process.stdout.write(
-    renderTable(['APPLICATION', 'QUEUE', 'STATE', 'DEPTH', 'HEAD', 'ACCEPTED'], rows),
-  );
+function addList(command: Command): void {
+  command
+    .command('list')
+    .description('list the queues in which something waits, or that have settings')
+    .option('-a, --application <name>', 'only of this application')
+    .addOption(new Option('-s, --state <state>', 'only in this state').choices(states))
+    .option('-n, --limit <n>', 'at most', wholeNumber(1, maxLimit), 50)
+    .option('--cursor <cursor>', 'go on where the last page ended')
+    .option('--json', 'as JSON')
+    .action(list);
 }
 
-async function act(
-  queue: string,
-  application: string,
-  action: string,
-  body: unknown,
-): Promise<void> {
-  const query = new URLSearchParams({ application, queue });
-  await createApiClient(process.env).call('POST', `/v1/queues/${action}?${query}`, body);
-  process.stdout.write(`${queue}: ${action} done\n`);
+async function list({ json, limit, ...filter }: ListOptions): Promise<void> {
+  const query = new URLSearchParams({ limit: String(limit), ...filter });
+  const page = await apiClientOf(process.env).call<QueuePage>('GET', `/v1/queues?${query}`);
+  if (json) return printJson(page);
+  printTable(
+    ['APPLICATION', 'QUEUE', 'STATE', 'DEPTH', 'HEAD', 'HEAD WAITS', 'FAILURES'],
+    page.items.map(({ head, ...view }) => [
+      view.application || '-',
+      view.queue,
+      view.state,
+      `${view.depth}${view.depthCapped ? '+' : ''}`,
+      head?.id ?? '-',
+      head ? `${Math.round(head.ageMs / 1_000)} s` : '-',
+      head ? String(head.failures) : '-',
+    ]),
+  );
+  if (page.next !== null) print(`\nmore: --cursor ${page.next}`);
+}
+
+async function unblock(queue: string, { application, skip }: UnblockOptions): Promise<void> {
+  const { headId } = await apiClientOf(process.env).call<{ headId: string }>(
+    'POST',
+    actionPath('unblock', queue, application),
+    { body: { mode: skip ? 'skip' : 'retry' } },
+  );
+  print(skip ? `${headId} was skipped` : `${headId} is attempted now`);
+}
+
+function applicationOption(): Option {
+  return new Option('-a, --application <name>', 'whose queue it is').default('', 'none');
+}
+
+function actionPath(action: string, queue: string, application: string): string {
+  return `/v1/queues/${action}?${new URLSearchParams({ application, queue })}`;
 }

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { describeCallback } from './callback-description.js';
+
+const callback = {
+  id: '019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11',
+  application: '',
+  queue: 'orders',
+  state: 'held',
+  hold: 'paused',
+  createdAt: '2026-01-02T03:04:05.678Z',
+  dueAt: '2026-01-02T03:05:00.000Z',
+  endedAt: null,
+  request: { method: 'POST', url: 'http://localhost/hook' },
+  attempts: [],
+};
+
+describe('the description of a callback', () => {
+  it('leaves out what there is not', () => {
+    expect(describeCallback(callback).split('\n')).toEqual([
+      'id            019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11',
+      'state         held (paused)',
+      'request       POST http://localhost/hook',
+      'queue         orders',
+      'accepted      2026-01-02T03:04:05.678Z',
+      'next attempt  2026-01-02T03:05:00.000Z',
+      'no attempt yet',
+    ]);
+  });
+
+  it('numbers the attempts, by status or by the reason of their failure', () => {
+    const attempt = { startedAt: '2026-01-02T03:04:06.000Z', durationMs: 12.34 };
+    const text = describeCallback({
+      ...callback,
+      attempts: [
+        { ...attempt, statusCode: 0, reason: 'timeout', detail: 'no answer within 15 s' },
+        { ...attempt, statusCode: 200, reason: null, detail: null },
+      ],
+    });
+    expect(text.split('\n').slice(-3)).toEqual([
+      'attempts',
+      '  1. 2026-01-02T03:04:06.000Z  12.3 ms  timeout  no answer within 15 s',
+      '  2. 2026-01-02T03:04:06.000Z  12.3 ms  200',
+    ]);
+  });
+});

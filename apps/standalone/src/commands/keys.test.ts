@@ -1,0 +1,87 @@
+import { createTestDatabase } from '@posthaste/testbed';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Environment, emptyFolder, posthaste, startPlatform } from '../../test/posthaste.js';
+
+async function keys(env: Environment, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await posthaste(['keys', ...args], env);
+  expect([code, stderr]).toEqual([0, '']);
+  return stdout;
+}
+
+/** Creates, lists and revokes, and looks at what is printed. */
+async function goThroughLife(env: Environment, ...options: string[]): Promise<void> {
+  const scopes = ['--scopes', 'queues:read', 'metrics:read'];
+  const token = await keys(env, ...options, 'create', '--name', 'shop', ...scopes);
+  expect(token).toMatch(/^phk_\S+\n$/);
+  const listed = JSON.parse(await keys(env, ...options, 'list', '--json'));
+  expect(listed).toMatchObject([{ name: 'shop', scopes: ['queues:read', 'metrics:read'] }]);
+  expect(JSON.stringify(listed)).not.toContain(token.trim());
+
+  expect(await keys(env, ...options, 'revoke', listed[0].id)).toBe('revoked shop\n');
+  const [head, row] = (await keys(env, ...options, 'list')).split('\n');
+  expect(head).toMatch(/^ID +NAME +SCOPES +STATE +CREATED +LAST USED$/);
+  expect(row?.split(/ {2,}/).slice(0, 4)).toEqual([
+    listed[0].id,
+    'shop',
+    'queues:read,metrics:read',
+    'revoked',
+  ]);
+}
+
+describe('posthaste keys', () => {
+  it('works on an embedded database, a new one too', async () => {
+    const env = { POSTHASTE_DATA_DIR: await emptyFolder() };
+    const token = await keys(env, 'create', '--name', 'admin', '--expires', '2999-01-01');
+    expect(token).toMatch(/^phk_\S+\n$/);
+    expect(await keys(env, 'list')).toMatch(/\n\S+ +admin +admin +active /);
+  });
+
+  it('works at a running gateway, and says so when that has the database open', async () => {
+    const { url, env } = await startPlatform({ POSTHASTE_DATA_DIR: await emptyFolder() });
+    await goThroughLife({}, '--url', url);
+    const refused = await posthaste(['keys', 'list'], env);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/in use by process \d+.*posthaste keys --url .*DATABASE_IN_USE/);
+    const unknown = await posthaste(['keys', '--url', url, 'revoke', 'x']);
+    expect(unknown.code).toBe(1);
+    expect(unknown.stderr).toMatch(/^.+ \(KEY_NOT_FOUND\)\n$/);
+  });
+
+  it.each([
+    ['create'],
+    ['create', '--name', ''],
+    ['create', '--name', 'x', '--scopes', 'everything'],
+    ['create', '--name', 'x', '--expires', '2020-01-01'],
+    ['create', '--name', 'x', '--expires', 'tomorrow'],
+  ])('exits with 64 on %s %s %s %s', async (...args) => {
+    const typed = args.filter((arg) => arg !== undefined);
+    expect(await posthaste(['keys', ...typed])).toMatchObject({ code: 64, stdout: '' });
+  });
+});
+
+describeWithPostgres('posthaste keys and migrate, on Postgres', () => {
+  it('work on DATABASE_URL, keys once it is migrated', async () => {
+    const { url, drop } = await createTestDatabase();
+    onTestFinished(drop);
+    const env = { DATABASE_URL: url };
+    const early = await posthaste(['keys', 'create', '--name', 'x'], env);
+    expect(early.code).toBe(1);
+    expect(early.stderr).toMatch(/run "posthaste migrate" first \(MIGRATION_PENDING\)\n$/);
+
+    const first = await posthaste(['migrate'], env);
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(first.stdout).toMatch(/^applied gateway 1: .*\napplied callbacks 1: /);
+    expect((await posthaste(['migrate'], env)).stdout).toBe('The database is up to date.\n');
+    await goThroughLife(env);
+  });
+
+  it('say in a line that the database is away', async () => {
+    const env = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
+    for (const args of [['migrate'], ['keys', 'list']]) {
+      const { code, stderr } = await posthaste(args, env);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^.+ \(DATABASE_UNAVAILABLE\)\n$/);
+    }
+  });
+});

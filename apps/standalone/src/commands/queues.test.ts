@@ -1,0 +1,67 @@
+import { type Receiver, startReceiver } from '@posthaste/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { postCallback } from '../../test/post-callback.js';
+import { emptyFolder, posthaste, startPlatform } from '../../test/posthaste.js';
+
+let receiver: Receiver;
+let url: string;
+
+beforeAll(async () => {
+  receiver = await startReceiver();
+  ({ url } = await startPlatform({ POSTHASTE_DATA_DIR: await emptyFolder() }));
+});
+afterAll(() => receiver.close());
+
+/** What `posthaste queues …` prints. */
+async function queues(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await posthaste(['queues', ...args], { POSTHASTE_URL: url });
+  expect([code, stderr]).toEqual([0, '']);
+  return stdout;
+}
+
+const post = (queue: string, more: Record<string, unknown> = {}): Promise<string> =>
+  postCallback(url, `${receiver.url}/${queue}`, { application: 'shop', queue, ...more });
+
+/** How many requests came for a queue. */
+const countOf = (queue: string): number =>
+  receiver.requests.filter(({ path }) => path === `/${queue}`).length;
+
+describe('posthaste queues', () => {
+  it('pauses a queue, lists it, and lets it go on', async () => {
+    expect(await queues('pause', 'paused', '-a', 'shop')).toBe('paused is paused\n');
+    const head = await post('paused');
+    await post('paused');
+    const [, row] = (await queues('list', '-s', 'paused')).split('\n');
+    expect(row?.split(/ {2,}/).slice(0, 5)).toEqual(['shop', 'paused', 'paused', '2', head]);
+    expect(JSON.parse(await queues('list', '-a', 'shop', '--json')).items).toMatchObject([
+      { queue: 'paused', state: 'paused', depth: 2 },
+    ]);
+    expect(countOf('paused')).toBe(0);
+
+    expect(await queues('resume', 'paused', '-a', 'shop')).toBe('paused is resumed\n');
+    await expect.poll(() => countOf('paused')).toBe(2);
+  });
+
+  it('unblocks a queue whose head waits, by attempting it or by going on without it', async () => {
+    receiver.follow({ paths: { '/blocked': [500, 500, 200] }, otherwise: 200 });
+    const retry = { phases: [{ retries: 9, delayMs: 3_600_000 }] };
+    const head = await post('blocked', { retry });
+    await post('blocked');
+    const blocked = () => queues('list', '-s', 'blocked');
+    await expect.poll(blocked).toContain(head);
+
+    const unblock = (...args: string[]) => queues('unblock', 'blocked', '-a', 'shop', ...args);
+    expect(await unblock()).toBe(`${head} is attempted now\n`);
+    await expect.poll(() => countOf('blocked')).toBe(2);
+    await expect.poll(blocked).toContain(head);
+    expect(await unblock('--skip')).toBe(`${head} was skipped\n`);
+    await expect.poll(() => countOf('blocked')).toBe(3);
+    await expect.poll(blocked).not.toContain('shop');
+  });
+
+  it('says in a line that a queue is not there', async () => {
+    const result = await posthaste(['queues', 'unblock', 'none'], { POSTHASTE_URL: url });
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(/^.*none.* \(QUEUE_NOT_FOUND\)\n$/);
+  });
+});

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
+import { PlatformError } from '@posthaste/contracts';
+import { gatewayMigrations } from '@posthaste/gateway';
+import {
+  type Database,
+  type MigrationSet,
+  type MigrationStep,
+  migrate,
+  openDatabase,
+} from '@posthaste/postgres';
+import type { platformSettings, SettingValues } from '@posthaste/settings';
+import type { Logger } from 'pino';
+
+export type PlatformSettings = SettingValues<typeof platformSettings>;
+
+/** The tables of every part of the platform. */
+export const platformMigrations: readonly MigrationSet[] = [gatewayMigrations, callbacksMigrations];
+
+/** Days of partitions that are there before the first callback is taken. */
+const daysAhead = 7;
+
+/**
+ * Opens the database that the settings name: Postgres at `DATABASE_URL`, else the embedded one in
+ * the data folder, which is made where it is missing.
+ * @throws PlatformError `DATABASE_*`
+ */
+export async function openPlatformDatabase(
+  { databaseUrl: url, databaseConnections: maxConnections, dataDir }: PlatformSettings,
+  logger: Logger,
+): Promise<Database> {
+  try {
+    return await openDatabase({
+      ...(url === undefined ? { dataDir: join(dataDir, 'database') } : { url, maxConnections }),
+      applicationName: 'posthaste',
+      logger,
+    });
+  } catch (error) {
+    if (!(error instanceof PlatformError && error.code === 'DATABASE_IN_USE')) throw error;
+    const advice = 'Stop that one, or set POSTHASTE_DATA_DIR to another folder.';
+    throw new PlatformError(error.code, `${error.message}. ${advice}`, { cause: error });
+  }
+}
+
+/**
+ * Brings the tables up to date. Safe beside running processes.
+ * @returns what was applied, in order
+ * @throws PlatformError `DATABASE_*`, `MIGRATION_MISMATCH`
+ */
+export async function migratePlatform(db: Database): Promise<MigrationStep[]> {
+  const applied = await migrate(db, platformMigrations);
+  await ensurePartitions(db, { daysAhead });
+  return applied;
+}

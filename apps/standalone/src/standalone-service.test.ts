@@ -1,0 +1,164 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { createServer } from 'node:net';
+import { promisify } from 'node:util';
+import { freePort, type Receiver, startReceiver } from '@posthaste/testbed';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { postCallback } from '../test/post-callback.js';
+import {
+  dataFolder,
+  posthaste,
+  type StartedPlatform,
+  startPlatform,
+  startPosthaste,
+} from '../test/posthaste.js';
+
+const hasCurl = spawnSync('curl', ['--version']).status === 0;
+
+/** What was under way at a kill is soon sent again. */
+const shortLeases = { POSTHASTE_CALLBACK_TIMEOUT: '1s', POSTHASTE_CALLBACK_LEASE: '3s' };
+
+async function startScripted(...script: Parameters<typeof startReceiver>): Promise<Receiver> {
+  const receiver = await startReceiver(...script);
+  onTestFinished(() => receiver.close());
+  return receiver;
+}
+
+/** The callbacks that came, each once. */
+function arrived({ requests }: Receiver): Set<unknown> {
+  return new Set(requests.map(({ headers }) => headers['webhook-id']));
+}
+
+describe('posthaste start, once it runs', () => {
+  let platform: StartedPlatform;
+  beforeAll(async () => {
+    platform = await startPlatform();
+  });
+
+  it.skipIf(!hasCurl)('has printed a curl that works as printed', async () => {
+    const { process, url } = platform;
+    const [command] = await process.waitForLine(/curl -H .*$/);
+    const { stdout } = await promisify(execFile)('/bin/sh', ['-c', `${command} -s`]);
+    const { id } = JSON.parse(stdout) as { id: string };
+    const status = async () => (await fetch(`${url}/callback/${id}`)).json();
+    await expect.poll(status).toMatchObject({ success: true, attempts: [{ statuscode: 200 }] });
+  });
+
+  it('leads from its root to the documentation', async () => {
+    const { process, url } = platform;
+    await process.waitForLine(new RegExp(`listens on ${url}$`));
+    const page = await fetch(`${url}/`);
+    expect([page.status, page.url]).toEqual([200, `${url}/docs`]);
+  });
+
+  it('keeps a second one off its data, which exits with 1 and says what to do', async () => {
+    const { env, process } = platform;
+    const { code, stderr } = await posthaste(['start'], { ...env, POSTHASTE_PORT: '0' });
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `${env.POSTHASTE_DATA_DIR}/database is in use by process ${process.pid}. Stop that one, or set POSTHASTE_DATA_DIR to another folder.\n`,
+    );
+  });
+
+  it('ends within its limit on SIGTERM, although a receiver never answers', async () => {
+    const receiver = await startScripted({ kind: 'hang' });
+    const { process, url } = await startPlatform({ POSTHASTE_STOP_TIMEOUT: '1s' });
+    await postCallback(url, receiver.url);
+    await receiver.waitFor(1);
+    const startedAt = performance.now();
+    expect(await process.terminate()).toEqual({ code: 0, signal: null });
+    expect(performance.now() - startedAt).toBeLessThan(6_000);
+  });
+
+  it('stops under load on SIGTERM, and what it took is delivered after the next start', async () => {
+    const receiver = await startScripted({ kind: 'respond', delayMs: 300 });
+    const { process, url, again } = await startPlatform(shortLeases);
+    const ids: string[] = [];
+    const poster = async (): Promise<void> => {
+      for (;;) ids.push(await postCallback(url, receiver.url));
+    };
+    const posters = Promise.allSettled(Array.from({ length: 8 }, poster));
+    await receiver.waitFor(20);
+    expect(await process.terminate()).toEqual({ code: 0, signal: null });
+    await posters;
+
+    receiver.follow(200);
+    await again();
+    await receiver.waitUntil(() => arrived(receiver).size >= ids.length, 25_000);
+    expect(ids.filter((id) => !arrived(receiver).has(id))).toEqual([]);
+  });
+
+  it('loses nothing to SIGKILL, and goes on delivering', async () => {
+    const receiver = await startScripted({ kind: 'hang' });
+    const { process, url, again } = await startPlatform(shortLeases);
+    const ids = await Promise.all(
+      Array.from({ length: 200 }, (_, i) =>
+        // Half of them in queues, of which only the heads are under way.
+        postCallback(url, receiver.url, i % 2 ? { queue: `q${i % 10}` } : {}),
+      ),
+    );
+    await receiver.waitFor(10);
+    expect(await process.kill()).toMatchObject({ signal: 'SIGKILL' });
+
+    receiver.clear();
+    receiver.follow(200);
+    await again();
+    await receiver.waitUntil(() => arrived(receiver).size === ids.length, 25_000);
+    expect([...arrived(receiver)].sort()).toEqual([...ids].sort());
+  });
+});
+
+describe('posthaste start, when it cannot', () => {
+  it('exits with 78 on a wrong configuration, and tells all of it', async () => {
+    const { code, stderr } = await posthaste(['start'], {
+      POSTHASTE_PORT: 'eighty',
+      POSTHASTE_HOST: '0.0.0.0',
+      POSTHASTE_ACCESS: 'loopback',
+      POSTHASTE_CALLBACK_TIMEOUT: '29s',
+      POSTHASTE_WORKER_CONCURRENCY: '5',
+      POSTHASTE_PROT: '1',
+    });
+    expect(code).toBe(78);
+    const lines = stderr.split('\n').filter((line) => line.startsWith('  - '));
+    expect(lines.map((line) => /POSTHASTE_\w+/.exec(line)?.[0])).toEqual([
+      'POSTHASTE_PORT',
+      'POSTHASTE_ACCESS',
+      'POSTHASTE_CALLBACK_LEASE',
+      'POSTHASTE_WORKER_CONCURRENCY_PER_HOST',
+      'POSTHASTE_WORKER_CONCURRENCY_PER_APPLICATION',
+      'POSTHASTE_PROT',
+    ]);
+    expect(stderr).not.toContain('    at ');
+  });
+
+  it('exits with 1 when its port is taken, and says what to do', async () => {
+    const port = await freePort();
+    const other = createServer().listen(port, '127.0.0.1');
+    onTestFinished(() => void other.close());
+    const { code, stderr } = await posthaste(['start'], {
+      POSTHASTE_DATA_DIR: await dataFolder(),
+      POSTHASTE_PORT: String(port),
+    });
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `http://127.0.0.1:${port} is taken by another process. Stop that one, or set POSTHASTE_PORT to another port.\n`,
+    );
+  });
+
+  it('asks for a key before it listens where strangers can reach it', async () => {
+    const env = {
+      POSTHASTE_DATA_DIR: await dataFolder(),
+      POSTHASTE_PORT: String(await freePort()),
+      POSTHASTE_HOST: '0.0.0.0',
+    };
+    const refused = await posthaste(['start'], env);
+    expect(refused.code).toBe(78);
+    expect(refused.stderr).toContain('Create one with "posthaste keys create --name admin"');
+
+    const { stdout } = await posthaste(['keys', 'create', '--name', 'admin'], env);
+    await startPosthaste(['start'], env, /Posthaste listens on/);
+    const list = (headers: Record<string, string>) =>
+      fetch(`http://127.0.0.1:${env.POSTHASTE_PORT}/v1/callbacks`, { headers });
+    expect((await list({})).status).toBe(401);
+    expect((await list({ authorization: `Bearer ${stdout.trim()}` })).status).toBe(200);
+  });
+});
