@@ -90,7 +90,8 @@ function toDispatcherOptions(config: WorkerConfig): DispatcherOptions {
     maxChain: 100,
     maxUnknowns: 10,
     pollMs: 500,
-    recordWindowMs: 6,
+    recordWindowMs: 20,
+    orderedRecordWindowMs: 4,
     maxBatch: 256,
   };
 }

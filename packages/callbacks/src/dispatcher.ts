@@ -50,6 +50,8 @@ export interface DispatcherOptions extends AttemptSettings {
   readonly pollMs: number;
   /** Results wait this long for others to share their write, in ms. */
   readonly recordWindowMs: number;
+  /** The same in ordered queues, whose next callback waits for it. */
+  readonly orderedRecordWindowMs: number;
   /** Rows of one claim or one write of results at most. */
   readonly maxBatch: number;
 }
@@ -112,6 +114,7 @@ export class Dispatcher {
         ...deps,
         leaseMs: options.leaseMs,
         windowMs: options.recordWindowMs,
+        orderedWindowMs: options.orderedRecordWindowMs,
         maxBatch: options.maxBatch,
         concurrency: 2,
       },

@@ -17,8 +17,13 @@ export interface IntakeOptions {
   readonly maxBatch?: number;
   /** Bytes of bodies in one statement at most. Default 4 MiB. */
   readonly maxBatchBytes?: number;
-  /** Statements under way at once. Default 2: one commits while the next is filled. */
+  /** Statements under way at once. Default 4. */
   readonly concurrency?: number;
+  /**
+   * Callbacks that wait before another statement starts beside one that is under way. Fewer wait for
+   * its end: a statement of a few costs three times as much for each as one of many. Default 64.
+   */
+  readonly minBesides?: number;
   /** Callbacks that may wait for their turn; more are refused with `OVERLOADED`. Default 10,000. */
   readonly maxWaiting?: number;
   /** Workers are told of new callbacks at most this often, in ms. Default 5. */
@@ -47,7 +52,8 @@ export class Intake {
     this.#options = {
       maxBatch: options.maxBatch ?? 256,
       maxBatchBytes: options.maxBatchBytes ?? 4 * 1024 * 1024,
-      concurrency: options.concurrency ?? 2,
+      concurrency: options.concurrency ?? 4,
+      minBesides: options.minBesides ?? 64,
       maxWaiting: options.maxWaiting ?? 10_000,
       notifyEveryMs: options.notifyEveryMs ?? 5,
     };
@@ -66,7 +72,9 @@ export class Intake {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
       // Not at once: what else arrived in this turn of the event loop joins the batch.
-      if (this.#waiting.length === 1) setImmediate(() => this.#pump());
+      if (this.#waiting.length === 1 || this.#waiting.length === this.#options.minBesides) {
+        setImmediate(() => this.#pump());
+      }
     });
   }
 
@@ -97,10 +105,16 @@ export class Intake {
   }
 
   #pump(): void {
-    while (this.#running < this.#options.concurrency && this.#waiting.length > 0) {
+    while (this.#mayStart()) {
       this.#running += 1;
       void this.#store(this.#takeBatch()).finally(() => this.#ended());
     }
+  }
+
+  #mayStart(): boolean {
+    const { concurrency, minBesides } = this.#options;
+    const needed = this.#running === 0 ? 1 : minBesides;
+    return this.#running < concurrency && this.#waiting.length >= needed;
   }
 
   #ended(): void {

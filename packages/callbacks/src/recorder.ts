@@ -16,8 +16,10 @@ export type Accompany = (tx: Queryable, recorded: readonly Recorded[]) => Promis
 
 export interface RecorderOptions {
   readonly leaseMs: number;
-  /** Results wait this long for others to share their write. */
+  /** Results wait this long for others to share their write, in ms. */
   readonly windowMs: number;
+  /** The same for those of ordered queues, whose next callback waits for it. */
+  readonly orderedWindowMs: number;
   readonly maxBatch: number;
   /** Writes under way at once. */
   readonly concurrency: number;
@@ -29,6 +31,13 @@ export interface RecorderOptions {
 const firstBackoffMs = 50;
 const maxBackoffMs = 2_000;
 
+/** Results that wait for others to share their write. */
+interface Gathering {
+  readonly results: DeliveryResult[];
+  readonly windowMs: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
 /**
  * Writes results in batches. A database that is away is waited for: the fence decides in the end
  * whether a late result still counts.
@@ -37,11 +46,11 @@ export class Recorder {
   readonly #db: Database;
   readonly #options: RecorderOptions;
   readonly #listener: RecorderListener;
-  /** Those that end a callback without a queue, and those that need more care. */
-  #plain: DeliveryResult[] = [];
-  #careful: DeliveryResult[] = [];
+  /** Those that end a callback without a queue. */
+  readonly #plain: Gathering;
+  /** Those that need more care: of ordered queues, to be retried, or with company. */
+  readonly #careful: Gathering;
   #running = 0;
-  #timer: NodeJS.Timeout | undefined;
   #drained: (() => void) | undefined;
   #abandoned = false;
 
@@ -49,6 +58,8 @@ export class Recorder {
     this.#db = db;
     this.#options = options;
     this.#listener = listener;
+    this.#plain = { results: [], windowMs: options.windowMs, timer: undefined };
+    this.#careful = { results: [], windowMs: options.orderedWindowMs, timer: undefined };
   }
 
   /** After {@link abandon} nothing more is taken: what ends then ended because its worker stopped. */
@@ -58,15 +69,16 @@ export class Recorder {
       result.delivery.ordered ||
       result.verdict.kind !== 'ended' ||
       this.#options.needsCompany(result);
-    const queue = careful ? this.#careful : this.#plain;
-    queue.push(result);
-    if (queue.length >= this.#options.maxBatch) this.#pump(true);
-    else this.#timer ??= setTimeout(() => this.#tick(), this.#options.windowMs);
+    const gathering = careful ? this.#careful : this.#plain;
+    gathering.results.push(result);
+    if (gathering.results.length >= this.#options.maxBatch) this.#pump(gathering);
+    else gathering.timer ??= setTimeout(() => this.#pump(gathering), gathering.windowMs);
   }
 
   /** Writes everything that was added. */
   async drain(): Promise<void> {
-    this.#tick();
+    this.#pump(this.#careful);
+    this.#pump(this.#plain);
     if (this.#isIdle()) return;
     await new Promise<void>((resolve) => {
       this.#drained = resolve;
@@ -79,32 +91,32 @@ export class Recorder {
   }
 
   #isIdle(): boolean {
-    return this.#running === 0 && this.#plain.length === 0 && this.#careful.length === 0;
+    return (
+      this.#running === 0 && this.#plain.results.length === 0 && this.#careful.results.length === 0
+    );
   }
 
-  #tick(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#pump(false);
-  }
-
-  #pump(onlyFull: boolean): void {
+  #pump(gathering: Gathering): void {
+    clearTimeout(gathering.timer);
+    gathering.timer = undefined;
     const { maxBatch, concurrency } = this.#options;
-    for (const queue of [this.#plain, this.#careful]) {
-      while (this.#running < concurrency && queue.length >= (onlyFull ? maxBatch : 1)) {
-        this.#running += 1;
-        void this.#write(queue.splice(0, maxBatch), queue === this.#careful).then(() =>
-          this.#wrote(),
-        );
-      }
+    while (this.#running < concurrency && gathering.results.length > 0) {
+      this.#running += 1;
+      const results = gathering.results.splice(0, maxBatch);
+      void this.#write(results, gathering === this.#careful).then(() => this.#wrote());
     }
   }
 
   #wrote(): void {
     this.#running -= 1;
-    if (this.#isIdle()) this.#drained?.();
-    // Without a timer under way, what was added meanwhile has waited for this write long enough.
-    else if (this.#timer === undefined) this.#pump(false);
+    if (this.#isIdle()) {
+      this.#drained?.();
+      return;
+    }
+    // Those without a timer were full, or their time was over, when no write could be started.
+    for (const gathering of [this.#careful, this.#plain]) {
+      if (gathering.timer === undefined) this.#pump(gathering);
+    }
   }
 
   async #write(results: DeliveryResult[], careful: boolean): Promise<void> {

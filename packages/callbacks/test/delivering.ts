@@ -34,6 +34,7 @@ const defaults: DispatcherOptions = {
   maxUnknowns: 3,
   pollMs: 100,
   recordWindowMs: 2,
+  orderedRecordWindowMs: 2,
   maxBatch: 64,
 };
 

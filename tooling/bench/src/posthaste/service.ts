@@ -7,7 +7,14 @@ import type { CallbackService, ServiceProcess } from '../contender.js';
 import { startProcess } from '../service-process.js';
 import { seedCallbacks } from './seed.js';
 
-/** Everything else is as it comes: these only let it run beside the receiver on one machine. */
+/** One receiver takes it all here, so it may have a larger share than a stranger's by default. */
+const concurrency = {
+  POSTHASTE_WORKER_CONCURRENCY: '512',
+  POSTHASTE_WORKER_CONCURRENCY_PER_APPLICATION: '512',
+  POSTHASTE_WORKER_CONCURRENCY_PER_HOST: '256',
+} as const;
+
+/** These only let it run beside the receiver on one machine; everything else is as it comes. */
 const environment: Readonly<Record<string, string>> = {
   POSTHASTE_SECRET_KEY: Buffer.alloc(32, 1).toString('base64'),
   POSTHASTE_ALLOW_LOOPBACK: 'true',
@@ -19,7 +26,7 @@ const environment: Readonly<Record<string, string>> = {
 export const posthaste: CallbackService = {
   name: 'posthaste',
   store: 'postgres',
-  settings: { defaults: true },
+  settings: concurrency,
   async prepare(storeUrl) {
     await withDatabase(storeUrl, async (db) => {
       await migrate(db, [gatewayMigrations, callbacksMigrations]);
@@ -29,7 +36,7 @@ export const posthaste: CallbackService = {
   async seed(storeUrl, seed) {
     await withDatabase(storeUrl, (db) => seedCallbacks(db, seed));
   },
-  startWorker: (storeUrl) => start('worker', storeUrl, {}),
+  startWorker: (storeUrl) => start('worker', storeUrl, concurrency),
   async startGateway(storeUrl) {
     const port = await freePort();
     const gateway = await start('gateway', storeUrl, { POSTHASTE_PORT: String(port) });
