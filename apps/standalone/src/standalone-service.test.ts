@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { postCallback } from '../test/post-callback.js';
 import {
   dataFolder,
+  patiently,
   posthaste,
   type StartedPlatform,
   startPlatform,
@@ -40,7 +41,9 @@ describe('posthaste start, once it runs', () => {
     const { stdout } = await promisify(execFile)('/bin/sh', ['-c', `${command} -s`]);
     const { id } = JSON.parse(stdout) as { id: string };
     const status = async () => (await fetch(`${url}/callback/${id}`)).json();
-    await expect.poll(status).toMatchObject({ success: true, attempts: [{ statuscode: 200 }] });
+    await expect
+      .poll(status, patiently)
+      .toMatchObject({ success: true, attempts: [{ statuscode: 200 }] });
   });
 
   it('leads from its root to the documentation', async () => {

@@ -53,7 +53,7 @@ async function requireKey(db: Database): Promise<void> {
   if (known.some((key) => !key.revokedAt && (!key.expiresAt || key.expiresAt > now))) return;
   throw new PlatformError(
     'CONFIG_INVALID',
-    'API keys are needed here, and there is none yet. Create one with "posthaste keys create --name admin" (npm run posthaste -- keys create --name admin), then start again.',
+    'API keys are needed here, and there is none yet. Create one with "posthaste keys create --name admin" (npm run -s posthaste -- keys create --name admin), then start again.',
   );
 }
 

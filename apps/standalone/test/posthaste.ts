@@ -13,6 +13,9 @@ const maxStartMs = 60_000;
 // Every test here starts processes, which takes its time on a machine that is busy.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
+/** For `expect.poll`, which by itself gives up after a second. */
+export const patiently = { timeout: 30_000 } as const;
+
 export type Environment = Readonly<Record<string, string>>;
 
 export interface CommandResult {
