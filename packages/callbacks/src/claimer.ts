@@ -23,6 +23,8 @@ export class Claimer {
   readonly #slots: Slots;
   readonly #options: ClaimerOptions;
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer fires, by the steady clock. */
+  #atMs = 0;
   #running: Promise<void> | undefined;
   #again = false;
   #afterLane = '';
@@ -61,8 +63,10 @@ export class Claimer {
       return;
     }
     // After failures only the backoff's own timer counts: notices must not make it spin.
-    if (this.#timer !== undefined && (inMs > 0 || this.#failuresInRow > 0)) return;
+    const atMs = performance.now() + inMs;
+    if (this.#timer !== undefined && (this.#failuresInRow > 0 || atMs >= this.#atMs)) return;
     clearTimeout(this.#timer);
+    this.#atMs = atMs;
     this.#timer = setTimeout(() => {
       this.#running = this.#run();
     }, inMs);
@@ -83,7 +87,8 @@ export class Claimer {
     }
     this.#running = undefined;
     if (nextMs !== undefined) this.#schedule(nextMs);
-    else if (this.#again) this.#schedule(windowMs);
+    // What came up during the claim does not wait until a closed host opens.
+    if (this.#again) this.#schedule(windowMs);
   }
 
   /** Gives when to claim again, in ms; `undefined`: when there is something new. */

@@ -175,7 +175,12 @@ export class Dispatcher {
 
   /** Starts what there is room for; the rest goes back, for whoever has room. */
   async #admit(deliveries: readonly Delivery[], leasedAtMs: number): Promise<void> {
-    const endpoints = await this.#endpointsOf(deliveries);
+    // At once, so that a worker that stops writes it among its last results.
+    if (this.#stopping) return this.#release(deliveries);
+    const endpoints = await this.#endpointsOf(deliveries).catch((error: unknown) => {
+      this.#release(deliveries);
+      throw error;
+    });
     for (const delivery of deliveries) {
       const endpoint = endpoints?.get(delivery.endpointId ?? '');
       const refused = this.#refusal(delivery, endpoint);
@@ -234,13 +239,17 @@ export class Dispatcher {
     const { http, signer, observer } = this.#deps;
     const { leaseMs, leaseMarginMs, maxChain } = this.#options;
     const startedAtMs = this.#clock.now();
-    const request = await buildRequest(
+    const built = await buildRequest(
       delivery,
       endpoint?.headers,
       startedAtMs,
       signer,
       this.#options,
     );
+    // Taken in when leases were longer, it may ask for more than fits into one.
+    const longestMs = leaseMs - 2 * leaseMarginMs;
+    const request =
+      built.timeoutMs <= longestMs ? built : { ...built, timeoutMs: Math.max(1, longestMs) };
     // A process that was stopped for a while wakes up here with a lease that another may hold.
     const leftMs = leasedAtMs + leaseMs - performance.now();
     if (leftMs < request.timeoutMs + leaseMarginMs) {
@@ -253,6 +262,10 @@ export class Dispatcher {
     observer.attempted(delivery, attempt, verdict);
     const chain = delivery.ordered && delivery.place + 1 < maxChain && !this.#stopping;
     return { delivery, attempt, verdict, chain };
+  }
+
+  #release(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) this.#recordUnsent(delivery, { kind: 'release' });
   }
 
   #recordUnsent(delivery: Delivery, verdict: Verdict): void {
@@ -268,10 +281,13 @@ export class Dispatcher {
   #onRecorded(recorded: readonly Recorded[], askedAtMs: number): void {
     const next: Delivery[] = [];
     for (const entry of recorded) {
-      const { delivery, chain, verdict, attempt } = entry.result;
+      const { ending, result } = entry;
+      const { delivery, chain, verdict, attempt } = result;
       if (chain) this.#give(delivery);
       if (attempt?.statusCode === 410) this.#deps.endpoints.forget(delivery.endpointId ?? '');
       if (entry.next) next.push(entry.next);
+      // Its queue goes on under another lease, if there is more in it.
+      else if (ending && delivery.ordered && !chain) this.#claimer.wake();
       if (verdict.kind === 'retry') this.#waker.within(Number(verdict.delayNs / 1_000_000n) + 1);
     }
     if (next.length === 0) return;

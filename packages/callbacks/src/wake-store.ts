@@ -9,7 +9,13 @@ const wakeStatement: Statement = {
   name: 'callbacks_wake',
   text: `
 with due as (
-  select * from callbacks.head
+  select *,
+    -- Whoever paused the queue meanwhile left the head to the worker that held it.
+    lease_token is not null and queue is not null and exists (
+      select from callbacks.queue q
+      where q.application = head.application and q.queue = head.queue and q.paused
+    ) as paused
+  from callbacks.head
   where not ready and hold is null and due_at <= now()
   order by due_at limit $1
   for no key update skip locked
@@ -23,7 +29,8 @@ lost as (
 ),
 woken as (
   update callbacks.head h
-  set ready = true, retry = h.retry or due.lease_token is not null,
+  set ready = not due.paused, hold = case when due.paused then 'paused' end,
+      retry = h.retry or due.lease_token is not null,
       unknowns = h.unknowns + (due.lease_token is not null)::int,
       lease_token = null, lease_holder = null, leased_at = null
   from due where h.callback_id = due.callback_id
