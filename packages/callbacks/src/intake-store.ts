@@ -23,6 +23,35 @@ export interface Stored {
   readonly repeated: ReadonlySet<string>;
 }
 
+/** What both statements write into `request` as it is given. */
+const given = `id, application, endpoint_id, url, method, headers, body, policy, timeout_ms, secret,
+    notification_email, expires_at`;
+
+const givenArrays = `$1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::json[], $7::bytea[],
+    $8::json[], $9::int[], $10::text[], $11::text[], $12::timestamptz[], $13::text[],
+    $14::timestamptz[]`;
+
+const due = 'greatest(now(), coalesce(i.deliver_after, now())) as due_at';
+const notified = `case when $15::boolean then pg_notify('callbacks_due', '') end as notified`;
+
+/** Stores a batch of callbacks that are all in no queue and have no Idempotency-Key. */
+const storePlainStatement: Statement = {
+  name: 'callbacks_store_plain',
+  text: `
+with input as (
+  select i.*, ${due}
+  from unnest(${givenArrays}) as i(${given}, lane, deliver_after)
+),
+stored as (
+  insert into callbacks.request (${given}) select ${given} from input
+),
+heads as (
+  insert into callbacks.head (callback_id, application, endpoint_id, lane, ready, due_at)
+  select id, application, endpoint_id, lane, due_at <= now(), due_at from input
+)
+select now() as created_at, null as repeated, ${notified}`,
+};
+
 /**
  * Stores a batch in one statement. The head of a queue that has one already is locked until the
  * commit (`do update … where false`), which keeps it from ending unnoticed by what is added behind
@@ -32,14 +61,9 @@ const storeStatement: Statement = {
   name: 'callbacks_store',
   text: `
 with input as (
-  select i.*, greatest(now(), coalesce(i.deliver_after, now())) as due_at
-  from unnest(
-    $1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::json[],
-    $9::bytea[], $10::json[], $11::int[], $12::text[], $13::text[], $14::timestamptz[],
-    $15::timestamptz[], $16::text[], $17::bytea[]
-  ) with ordinality as i(id, application, queue, endpoint_id, lane, url, method, headers,
-    body, policy, timeout_ms, secret, notification_email, expires_at,
-    deliver_after, key, body_hash, n)
+  select i.*, ${due}
+  from unnest(${givenArrays}, $16::text[], $17::text[], $18::bytea[])
+    with ordinality as i(${given}, lane, deliver_after, queue, key, body_hash, n)
 ),
 first_use as (
   insert into callbacks.idempotency (application, key, body_hash, callback_id)
@@ -52,11 +76,7 @@ fresh as (
   select * from input where key is null or id in (select callback_id from first_use)
 ),
 stored as (
-  insert into callbacks.request (id, application, queue, endpoint_id, url, method, headers, body,
-    policy, timeout_ms, secret, notification_email, expires_at)
-  select id, application, queue, endpoint_id, url, method, headers, body,
-    policy, timeout_ms, secret, notification_email, expires_at
-  from fresh
+  insert into callbacks.request (${given}, queue) select ${given}, queue from fresh
 ),
 heads as (
   insert into callbacks.head (callback_id, application, queue, endpoint_id, lane, ready, due_at, hold)
@@ -80,7 +100,7 @@ behind as (
 select now() as created_at,
   (select array_agg(i.id) from input i where i.key is not null
     and i.id not in (select callback_id from first_use)) as repeated,
-  case when $18::boolean then pg_notify('callbacks_due', '') end as notified`,
+  ${notified}`,
 };
 
 /** Stores callbacks; committed when it returns, unless within a transaction. */
@@ -89,16 +109,34 @@ export async function storeCallbacks(
   items: readonly IntakeItem[],
   notify: boolean,
 ): Promise<Stored> {
-  const column = <T>(read: (request: CallbackRequest, item: IntakeItem) => T): T[] =>
-    items.map((item) => read(item.request, item));
-  const { rows } = await db.query<{ created_at: Date; repeated: string[] | null }>(storeStatement, [
+  const values = [...givenValues(items), notify];
+  const isPlain = items.every(({ request, idempotency }) => !request.queue && !idempotency);
+  const { rows } = isPlain
+    ? await db.query<StoredRow>(storePlainStatement, values)
+    : await db.query<StoredRow>(storeStatement, [
+        ...values,
+        items.map(({ request }) => request.queue ?? null),
+        items.map(({ idempotency }) => idempotency?.key ?? null),
+        items.map(({ idempotency }) => idempotency?.bodyHash ?? null),
+      ]);
+  const row = rows[0];
+  if (!row) throw new PlatformError('INTERNAL', 'storing callbacks gave no row');
+  return { createdAt: row.created_at, repeated: new Set(row.repeated) };
+}
+
+interface StoredRow {
+  readonly created_at: Date;
+  readonly repeated: string[] | null;
+}
+
+/** The arrays of `givenArrays`. */
+function givenValues(items: readonly IntakeItem[]): unknown[][] {
+  const column = <T>(read: (request: CallbackRequest) => T): T[] =>
+    items.map(({ request }) => read(request));
+  return [
     items.map(({ id }) => id),
     column((r) => r.application),
-    column((r) => r.queue ?? null),
     column((r) => r.endpointId ?? null),
-    column((r) =>
-      toLaneKey({ origin: r.origin, application: r.application, endpointId: r.endpointId }),
-    ),
     column((r) => r.url),
     column((r) => r.method),
     column((r) => (r.headers === undefined ? null : JSON.stringify(r.headers))),
@@ -108,14 +146,11 @@ export async function storeCallbacks(
     column((r) => r.secret ?? null),
     column((r) => r.notificationEmail ?? null),
     column((r) => r.expiresAt ?? null),
+    column((r) =>
+      toLaneKey({ origin: r.origin, application: r.application, endpointId: r.endpointId }),
+    ),
     column((r) => r.deliverAfter ?? null),
-    column((_, { idempotency }) => idempotency?.key ?? null),
-    column((_, { idempotency }) => idempotency?.bodyHash ?? null),
-    notify,
-  ]);
-  const row = rows[0];
-  if (!row) throw new PlatformError('INTERNAL', 'storing callbacks gave no row');
-  return { createdAt: row.created_at, repeated: new Set(row.repeated) };
+  ];
 }
 
 const firstUseStatement: Statement = {

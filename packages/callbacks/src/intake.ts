@@ -20,8 +20,9 @@ export interface IntakeOptions {
   /** Statements under way at once. Default 4. */
   readonly concurrency?: number;
   /**
-   * Callbacks that wait before another statement starts beside one that is under way. Fewer wait for
-   * its end: a statement of a few costs three times as much for each as one of many. Default 64.
+   * Callbacks that must wait for another statement to start beside one that is under way. Fewer
+   * wait for its end: for each of a few, a statement costs three times what it does for each of
+   * many. Default 64.
    */
   readonly minBesides?: number;
   /** Callbacks that may wait for their turn; more are refused with `OVERLOADED`. Default 10,000. */
@@ -42,6 +43,8 @@ export class Intake {
   readonly #options: Required<IntakeOptions>;
   #waiting: Waiting[] = [];
   #running = 0;
+  /** Calls of `addAll` under way. */
+  #together = 0;
   #notifiedAt = 0;
   #notifyTimer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -85,18 +88,19 @@ export class Intake {
    */
   async addAll(items: readonly IntakeItem[]): Promise<Outcome[]> {
     if (this.#closed) throw new PlatformError('STOPPING', 'intake is closed');
-    this.#running += 1;
+    this.#together += 1;
     try {
       return await this.#storeTogether(items);
     } finally {
-      this.#ended();
+      this.#together -= 1;
+      this.#reportIdle();
     }
   }
 
   /** Stores what waits, then refuses more. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#waiting.length > 0 || this.#running > 0) {
+    if (!this.#isIdle()) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
       });
@@ -120,7 +124,15 @@ export class Intake {
   #ended(): void {
     this.#running -= 1;
     this.#pump();
-    if (this.#running === 0 && this.#waiting.length === 0) this.#idle?.();
+    this.#reportIdle();
+  }
+
+  #isIdle(): boolean {
+    return this.#running === 0 && this.#together === 0 && this.#waiting.length === 0;
+  }
+
+  #reportIdle(): void {
+    if (this.#isIdle()) this.#idle?.();
   }
 
   #takeBatch(): Waiting[] {
