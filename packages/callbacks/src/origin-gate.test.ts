@@ -75,4 +75,15 @@ describe('origin gate', () => {
     gate.report({ kind: 'overloaded', retryAfterMs: 1e9 }, 5_000, 0);
     expect(gate.closedUntil(5_000)).toBe(65_000);
   });
+
+  it('may be forgotten when it is idle, a while after the last failure', () => {
+    const gate = new OriginGate(limits);
+    expect(gate.isStale(0)).toBe(true);
+    gate.started();
+    expect(gate.isStale(0)).toBe(false);
+    gate.report(unreachable, 100, 1);
+    gate.left();
+    expect(gate.isStale(8_099)).toBe(false);
+    expect(gate.isStale(8_100)).toBe(true);
+  });
 });

@@ -37,6 +37,7 @@ export class OriginGate {
   #failuresInRow = 0;
   #openings = 0;
   #closedUntilMs = 0;
+  #failedAtMs = 0;
 
   constructor(limits: OriginLimits) {
     this.#limits = limits;
@@ -57,9 +58,11 @@ export class OriginGate {
     return nowMs < this.#closedUntilMs ? this.#closedUntilMs : undefined;
   }
 
-  /** Whether it may be forgotten: idle, and no different from a new one. */
-  isFresh(nowMs: number): boolean {
-    return this.#inFlight === 0 && this.#failuresInRow === 0 && nowMs >= this.#closedUntilMs;
+  /** Whether it may be forgotten: idle, open, and what failed failed long ago. */
+  isStale(nowMs: number): boolean {
+    const mattersUntilMs =
+      this.#failuresInRow === 0 ? 0 : this.#failedAtMs + this.#limits.maxOpenMs;
+    return this.#inFlight === 0 && nowMs >= Math.max(this.#closedUntilMs, mattersUntilMs);
   }
 
   started(): void {
@@ -74,6 +77,7 @@ export class OriginGate {
   report(signal: HostSignal, nowMs: number, random: number): void {
     if (signal.kind === 'unreachable') {
       this.#failuresInRow += 1;
+      this.#failedAtMs = nowMs;
       if (this.#failuresInRow >= this.#limits.breakAfter) this.#open(nowMs, random);
       return;
     }

@@ -59,6 +59,15 @@ describe('slots', () => {
     expect(slots.take(lane('one'), undefined, 0)).toBe(true);
   });
 
+  it('tells of a lane that was refused, so that the next claim leaves it alone', () => {
+    const slots = new Slots({ total: 10, perApplication: 10, origin });
+    const one = { maxConcurrency: 1, ratePerSecond: undefined };
+    takeAll(slots, lane('before', 'a', 'x'), one);
+    expect(slots.take(lane('after', 'a', 'x'), one, 0)).toBe(false);
+    const { lanes, rooms } = slots.room(0);
+    expect(rooms[lanes.indexOf(lane('after', 'a', 'x'))]).toBe(0);
+  });
+
   it('forgets hosts and lanes that are idle, so that it stays small', () => {
     const slots = new Slots({ total: 10, perApplication: 10, origin });
     for (let i = 0; i < 5_000; i++) {

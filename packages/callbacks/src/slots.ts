@@ -65,16 +65,20 @@ export class Slots {
   take(lane: string, endpoint: EndpointLimits | undefined, nowMs: number): boolean {
     const { origin, application, endpointId } = parseLaneKey(lane);
     if (endpointId !== undefined && endpoint) this.#setEndpoint(endpointId, endpoint, nowMs);
-    if (this.#roomOf(lane, 1, nowMs) <= 0) return false;
+    if (this.#roomOf(lane, 1, nowMs) <= 0) {
+      // What is known of it goes into the next claim, which else would bring the same again.
+      this.#countLane(lane, 0, nowMs);
+      return false;
+    }
     this.#inFlight += 1;
     this.#gate(origin).started();
     this.#applications.set(application, (this.#applications.get(application) ?? 0) + 1);
-    this.#lanes.set(lane, (this.#lanes.get(lane) ?? 0) + 1);
     const use = endpointId === undefined ? undefined : this.#endpoints.get(endpointId);
     if (use) {
       use.inFlight += 1;
       use.tokens -= 1;
     }
+    this.#countLane(lane, 1, nowMs);
     return true;
   }
 
@@ -84,10 +88,9 @@ export class Slots {
     this.#inFlight -= 1;
     this.#gate(origin).left();
     this.#lower(this.#applications, application);
-    this.#lanes.set(lane, (this.#lanes.get(lane) ?? 1) - 1);
+    this.#countLane(lane, -1, nowMs);
     const use = endpointId === undefined ? undefined : this.#endpoints.get(endpointId);
     if (use) use.inFlight -= 1;
-    if (this.#lanes.size > maxRemembered) this.#forgetIdle(nowMs);
   }
 
   /** Takes in what an attempt told about its host. */
@@ -156,6 +159,12 @@ export class Slots {
     );
   }
 
+  #countLane(lane: string, change: number, nowMs: number): void {
+    const count = this.#lanes.get(lane);
+    if (count === undefined && this.#lanes.size >= maxRemembered) this.#forgetIdle(nowMs);
+    this.#lanes.set(lane, (count ?? 0) + change);
+  }
+
   #gate(origin: string): OriginGate {
     let gate = this.#origins.get(origin);
     if (!gate) {
@@ -186,7 +195,7 @@ export class Slots {
   #forgetIdle(nowMs: number): void {
     for (const [lane, count] of this.#lanes) if (count === 0) this.#lanes.delete(lane);
     for (const [origin, gate] of this.#origins)
-      if (gate.isFresh(nowMs)) this.#origins.delete(origin);
+      if (gate.isStale(nowMs)) this.#origins.delete(origin);
     for (const [id, use] of this.#endpoints) {
       if (use.inFlight === 0 && tokensNow(use, nowMs) >= 1) this.#endpoints.delete(id);
     }
