@@ -28,6 +28,7 @@ export {
   isInt64,
   parseExactJson,
   parseInt64,
+  parseJsonWithBigints,
   type RawJson,
   stringifyExactJson,
   toJsonInteger,
