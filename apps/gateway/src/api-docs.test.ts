@@ -10,7 +10,7 @@ const routes = [
     app.post(
       '/v1/things',
       {
-        config: { scope: 'callbacks:write' },
+        config: { scope: 'callbacks:write', errors: ['CALLBACK_INVALID', 'CALLBACK_STATE'] },
         schema: { summary: 'Make', description: 'A thing.', body: Thing, response: { 201: Thing } },
       },
       async (_request, reply) => reply.code(201).send({ url: '' }),
@@ -40,7 +40,9 @@ describe('/openapi.json', () => {
         security: [{ key: [] }],
         requestBody: { content: { 'application/json': { schema: { required: ['url'] } } } },
         responses: {
-          201: {},
+          201: { description: 'Created' },
+          409: { description: expect.stringContaining('`CALLBACK_STATE`: The callback is not') },
+          422: { description: expect.stringContaining('`CALLBACK_INVALID`: The callback request') },
           default: {
             content: {
               'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },

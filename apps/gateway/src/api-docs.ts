@@ -1,9 +1,10 @@
+import { STATUS_CODES } from 'node:http';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifySchema } from 'fastify';
+import { type ErrorCode, errorCodes, PlatformError } from '@posthaste/contracts';
+import type { FastifyContextConfig, FastifySchema } from 'fastify';
 import { Type } from 'typebox';
 import type { App } from './app.js';
-import type { RouteScope } from './scopes.js';
 import { addPageHeaders } from './security-headers.js';
 
 const Problem = Type.Object(
@@ -20,10 +21,8 @@ const Problem = Type.Object(
   { $id: 'Problem', description: 'Every error, by RFC 9457.' },
 );
 
-const anyError = {
-  description: 'Any error.',
-  content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
-};
+const problem = { 'application/problem+json': { schema: { $ref: 'Problem#' } } };
+const anyError = { description: 'Any other error.', content: problem };
 
 /** Collects the schemas of the routes that are added from now on. */
 export async function collectApiDocs(app: App): Promise<void> {
@@ -49,25 +48,56 @@ export async function collectApiDocs(app: App): Promise<void> {
     },
     refResolver: { buildLocalReference: (schema, _base, _fragment, i) => `${schema.$id ?? i}` },
     transform: ({ schema, url, route }) => ({
-      schema: describeRoute(schema, route.config?.scope),
+      schema: describeRoute(schema, route.config),
       url,
     }),
   });
 }
 
 /** Adds to a route's own schema what the server knows of it: who may call, and how it fails. */
-function describeRoute(schema: FastifySchema | undefined, scope: RouteScope | undefined) {
+function describeRoute(
+  schema: FastifySchema | undefined,
+  { scope, errors = [] }: FastifyContextConfig = {},
+) {
   const { description, response, ...own } = schema ?? {};
   const needs = scope === undefined || scope === 'public' ? [] : [`Needs the scope \`${scope}\`.`];
   return {
     ...own,
     description: [...(description === undefined ? [] : [description]), ...needs].join('\n\n'),
     security: needs.length > 0 ? [{ key: [] }] : [],
-    response: { ...(response as object | undefined), default: anyError },
+    response: {
+      ...describeAnswers(response as Record<string, object> | undefined),
+      ...describeErrors(errors),
+      default: anyError,
+    },
   };
 }
 
-/** `/openapi.json`, and a page to read and try it on `/docs` that needs nothing from elsewhere. */
+/** Answers whose schema has no words of its own get those of their status. */
+function describeAnswers(response: Readonly<Record<string, object>> = {}) {
+  return Object.fromEntries(
+    Object.entries(response).map(([status, schema]) => [
+      status,
+      { description: STATUS_CODES[status], ...schema },
+    ]),
+  );
+}
+
+/** The answers to these errors, by status. */
+function describeErrors(codes: readonly ErrorCode[]) {
+  const byStatus = Map.groupBy(codes, (code) => new PlatformError(code, '').httpStatus);
+  return Object.fromEntries(
+    [...byStatus].map(([status, group]) => {
+      const lines = group.map((code) => `\`${code}\`: ${errorCodes[code].meaning}`);
+      return [status, { description: lines.join('\n\n'), content: problem }];
+    }),
+  );
+}
+
+/**
+ * `/openapi.json`, and a page to read and try it on `/docs` that needs nothing from elsewhere. `/`
+ * leads there.
+ */
 export async function apiDocsRoutes(app: App): Promise<void> {
   let document: string | undefined;
   app.get(
@@ -77,6 +107,9 @@ export async function apiDocsRoutes(app: App): Promise<void> {
       document ??= JSON.stringify(app.swagger());
       return reply.header('content-type', 'application/json; charset=utf-8').send(document);
     },
+  );
+  app.get('/', { config: { scope: 'public' }, schema: { hide: true } }, (_request, reply) =>
+    reply.redirect('/docs'),
   );
   await app.register(async (pages: App) => {
     // What the page is made of is the same everywhere: it tells nothing of this installation.

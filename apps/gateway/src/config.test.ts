@@ -2,7 +2,10 @@ import { PlatformError } from '@posthaste/contracts';
 import { describe, expect, it } from 'vitest';
 import { readGatewayConfig } from './config.js';
 
-const database = { DATABASE_URL: 'postgres://db/x' };
+const database = {
+  DATABASE_URL: 'postgres://db/x',
+  POSTHASTE_SECRET_KEY: Buffer.alloc(32).toString('base64'),
+};
 
 function faultOf(environment: Record<string, string>): string {
   try {
@@ -49,13 +52,16 @@ describe('the configuration of the gateway', () => {
       POSTHASTE_ACCESS: 'loopback',
       POSTHASTE_HEADERS_TIMEOUT: '1m',
       POSTHASTE_REQUEST_TIMEOUT: '30s',
+      POSTHASTE_CALLBACK_TIMEOUT: '30s',
       POSTHASTE_ALLOWED_HOST: 'x',
     });
     expect(fault.split('\n').slice(1)).toEqual([
       '  - DATABASE_URL is not set, and is needed.',
+      '  - POSTHASTE_SECRET_KEY is not set, and is needed.',
       expect.stringContaining('POSTHASTE_PORT is "eighty"'),
       expect.stringContaining('POSTHASTE_ACCESS is "loopback"'),
       expect.stringContaining('POSTHASTE_HEADERS_TIMEOUT is above POSTHASTE_REQUEST_TIMEOUT'),
+      expect.stringContaining('POSTHASTE_CALLBACK_LEASE must be at least 2000 ms above'),
       expect.stringContaining('Did you mean POSTHASTE_ALLOWED_HOSTS?'),
     ]);
   });

@@ -1,4 +1,6 @@
 import {
+  callbackFaults,
+  callbackSettings,
   type Environment,
   gatewaySettings,
   platformSettings,
@@ -6,6 +8,7 @@ import {
   type SettingFault,
   type SettingValues,
 } from '@posthaste/settings';
+import type { CallbackRoutesConfig } from './callback-routes.js';
 import { isLoopback } from './local-caller.js';
 
 type GatewaySettingValues = SettingValues<typeof gatewaySettings>;
@@ -19,6 +22,7 @@ export interface GatewayConfig extends Omit<GatewaySettingValues, 'access'> {
 /** What the gateway's own process reads. */
 export interface GatewayProcessConfig {
   readonly gateway: GatewayConfig;
+  readonly callbacks: CallbackRoutesConfig;
   readonly platform: SettingValues<typeof platformSettings> & { readonly databaseUrl: string };
 }
 
@@ -27,11 +31,19 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
   const settings = {
     ...platformSettings,
     ...gatewaySettings,
+    ...callbackSettings,
     // The embedded database belongs to one process, and this is one of several.
     databaseUrl: { ...platformSettings.databaseUrl, required: true },
+    secretKey: { ...platformSettings.secretKey, required: true },
   } as const;
-  const values = readSettings(environment, settings, { check: gatewayFaults });
-  return { gateway: toGatewayConfig(values), platform: values };
+  const values = readSettings(environment, settings, {
+    check: (found) => [...gatewayFaults(found), ...callbackFaults(found)],
+  });
+  return {
+    gateway: toGatewayConfig(values),
+    callbacks: { ...values, allowLoopback: values.allowLoopback ?? false },
+    platform: values,
+  };
 }
 
 /** The rules between settings of the gateway, for `check` of `readSettings`. */

@@ -33,6 +33,13 @@ describe('field faults', () => {
     expect(fieldsOf({ phases: [] }, 'headers')).toEqual(['header.url']);
   });
 
+  it('name keys that are not known', () => {
+    const strict = Compile(Type.Object({ url: Type.String() }, { additionalProperties: false }));
+    expect(toFieldFaults(strict.Errors({ url: '', ulr: '' }), 'body')).toEqual([
+      { field: 'ulr', message: 'is not known' },
+    ]);
+  });
+
   it('name the body itself when it is of the wrong type', () => {
     expect(fieldsOf('text')).toEqual(['body']);
   });

@@ -8,6 +8,8 @@ export interface FieldFault {
 /** What validators of JSON Schema report. */
 export interface SchemaFault {
   readonly instancePath: string;
+  /** Where in the schema; what the rule is the keyword of. */
+  readonly schemaPath?: string;
   readonly keyword: string;
   readonly params: object;
   readonly message?: string;
@@ -21,7 +23,7 @@ const prefixes: Readonly<Record<string, string>> = {
 };
 
 /** Keywords that only repeat what the faults below them say. */
-const summaries: ReadonlySet<string> = new Set(['anyOf', 'if']);
+const summaries: ReadonlySet<string> = new Set(['anyOf', 'if', 'additionalProperties']);
 
 /** The faults of a request by field, for `details`. `part` is Fastify's name of where they are. */
 export function toFieldFaults(faults: readonly SchemaFault[], part: string): FieldFault[] {
@@ -29,9 +31,16 @@ export function toFieldFaults(faults: readonly SchemaFault[], part: string): Fie
   return (telling.length > 0 ? telling : faults).flatMap((fault) =>
     namesOf(fault).map((name) => ({
       field: `${prefixes[part] ?? ''}${name}` || part,
-      message: fault.keyword === 'required' ? 'is missing' : (fault.message ?? 'is invalid'),
+      message: messageOf(fault),
     })),
   );
+}
+
+function messageOf({ keyword, schemaPath, message = 'is invalid' }: SchemaFault): string {
+  if (keyword === 'required') return 'is missing';
+  // A key that the schema does not have, where it allows no others.
+  if (keyword === 'boolean' && schemaPath?.endsWith('/additionalProperties')) return 'is not known';
+  return message;
 }
 
 function namesOf({ instancePath, keyword, params }: SchemaFault): string[] {

@@ -2,6 +2,7 @@ import { callbacksMigrations } from '@posthaste/callbacks';
 import { openDatabase } from '@posthaste/postgres';
 import type { Runnable, RunnableConfig } from '@posthaste/service';
 import { Registry } from 'prom-client';
+import { createCallbackRoutes } from './callback-routes.js';
 import { type GatewayProcessConfig, readGatewayConfig } from './config.js';
 import { startGateway } from './gateway.js';
 import { gatewayMigrations } from './migrations.js';
@@ -18,25 +19,27 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
     const { logLevel, stopTimeoutMs } = config.platform;
     return { ...config, logLevel, stopTimeoutMs };
   },
-  async start({ gateway: config, platform }, logger) {
+  async start({ gateway: config, callbacks: callbacksConfig, platform }, logger) {
     const db = await openDatabase({
       url: platform.databaseUrl,
       maxConnections: platform.databaseConnections,
       applicationName: 'posthaste-gateway',
       logger,
     });
+    const callbacks = createCallbackRoutes({ db, config: callbacksConfig });
     const gateway = await startGateway({
       config,
       db,
       logger,
       registry: new Registry(),
-      routes: [],
+      routes: callbacks.routes,
       checks: [migrationsCheck(db, [gatewayMigrations, callbacksMigrations])],
     });
     logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');
     return {
       async close(limitMs) {
         await gateway.close(limitMs);
+        await callbacks.close();
         await db.close();
       },
     };

@@ -7,6 +7,12 @@ export {
   type KeyRequest,
 } from './api-keys.js';
 export type { App, Routes } from './app.js';
+export {
+  type CallbackRoutes,
+  type CallbackRoutesConfig,
+  type CallbackRoutesDeps,
+  createCallbackRoutes,
+} from './callback-routes.js';
 export { type GatewayConfig, gatewayFaults, toGatewayConfig } from './config.js';
 export { type Gateway, type GatewayDeps, startGateway } from './gateway.js';
 export { gatewayService } from './gateway-service.js';

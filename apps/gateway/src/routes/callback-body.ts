@@ -1,0 +1,45 @@
+import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import type { IdempotencyClaim } from '@posthaste/callbacks';
+import { PlatformError, parseJsonWithBigints } from '@posthaste/contracts';
+import type { App } from '../app.js';
+import { readIdempotencyClaim } from './idempotency.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of the request's Idempotency-Key; `undefined` without one. */
+    idempotency: IdempotencyClaim | undefined;
+  }
+}
+
+/**
+ * Reads the bodies of routes that take callbacks: integers keep their digits beyond 2^53, because
+ * they are to be delivered as they came, and the text is hashed for an Idempotency-Key.
+ */
+export function readCallbackBodies(app: App): void {
+  app.decorateRequest('idempotency', undefined);
+  app.setValidatorCompiler((route) =>
+    // Headers have a schema for those who read the API document; the one that matters is read here.
+    route.httpPart === 'headers' ? () => true : TypeBoxValidatorCompiler(route),
+  );
+  app.addContentTypeParser<string>(
+    'application/json',
+    { parseAs: 'string' },
+    (request, text, done) => {
+      try {
+        request.idempotency = readIdempotencyClaim(request.headers, text);
+        done(null, parseJson(text));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  );
+}
+
+function parseJson(text: string): unknown {
+  if (text === '') throw new PlatformError('REQUEST_INVALID', 'the body is empty');
+  try {
+    return parseJsonWithBigints(text);
+  } catch (cause) {
+    throw new PlatformError('REQUEST_INVALID', 'the body is not valid JSON', { cause });
+  }
+}

@@ -1,0 +1,53 @@
+import type { Page } from '@posthaste/callbacks';
+import {
+  type Static,
+  type TInteger,
+  type TOptional,
+  type TSchema,
+  type TString,
+  type TUnsafe,
+  Type,
+} from 'typebox';
+
+/** How lists are read: `limit` and `cursor` in the query, `items` and `next` in the answer. */
+
+/** The query of a list, besides its filters. */
+export function pageQuery(maxLimit: number): {
+  limit: TOptional<TInteger>;
+  cursor: TOptional<TString>;
+} {
+  return {
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: maxLimit, default: 50, description: 'Items at most.' }),
+    ),
+    cursor: Type.Optional(
+      Type.String({ description: '`next` of the page before. Not given: the first page.' }),
+    ),
+  };
+}
+
+export interface PageView<Item> {
+  items: Item[];
+  next: string | null;
+}
+
+export function pageSchema<S extends TSchema>(item: S): TUnsafe<PageView<Static<S>>> {
+  return Type.Unsafe(
+    Type.Object({
+      items: Type.Array(item, {
+        description: 'May be few, or none, and still be followed by a page.',
+      }),
+      next: Type.Unsafe({
+        type: ['string', 'null'],
+        description: 'Give it as `cursor` to get the next page; null on the last one.',
+      }),
+    }),
+  );
+}
+
+export function toPageView<Item, View>(
+  { items, next }: Page<Item>,
+  toView: (item: Item) => View,
+): PageView<View> {
+  return { items: items.map(toView), next: next ?? null };
+}
