@@ -1,7 +1,10 @@
+import { connect } from 'node:net';
 import { startReceiver, startTcpServer } from '@posthaste/testbed';
 import { describe, expect, it } from 'vitest';
 import { failureOf, get, openEgress, responseOf, started } from '../test/sending.js';
 import { startUnacceptingServer } from '../test/unaccepting-server.js';
+import { ConnectionPool } from './connection-pool.js';
+import { Exchange } from './exchange.js';
 import type { EgressOutcome } from './index.js';
 
 const timeoutMs = 200;
@@ -102,6 +105,35 @@ describe('the deadline', () => {
     const receiver = await started(startReceiver({ kind: 'hang' }));
     const outcome = await openEgress().send(get(receiver.url, { timeoutMs: nothing }));
     expect(failureOf(outcome).reason).toBe('timeout');
+  });
+
+  it('holds for what has not been written when a stopped process goes on', async () => {
+    const receiver = await started(startReceiver());
+    const { origin, hostname } = new URL(receiver.url);
+    const pool = new ConnectionPool({
+      dial: ({ hostname, port }, { onPhase, onOpen }) => {
+        const socket = connect({ host: hostname, port: Number(port) });
+        socket.once('connect', () => {
+          // Sockets are served before timers: as after SIGCONT, the deadline's timer comes too late.
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, timeoutMs + 50);
+          onPhase('open');
+          onOpen(socket);
+        });
+        return socket;
+      },
+      maxConnectionsPerOrigin: 1,
+      maxIdleConnections: 1,
+      maxHeaderBytes: 1_024,
+      keepAliveMs: 1_000,
+    });
+    const outcome = await new Promise<EgressOutcome>((resolve) => {
+      const to = { target: { origin, hostname, host: hostname, path: '/' }, headers: [] };
+      pool.submit(new Exchange(get(origin, { timeoutMs }), to, pool, resolve));
+    });
+    expectTimeout(outcome, 'waiting for the answer of 127.0.0.1');
+    await pool.close(0, { reason: 'unknown', detail: 'closed' });
+    await expect.poll(() => receiver.connectionsOpen).toBe(0);
+    expect(receiver.count).toBe(0);
   });
 
   it('may be longer than a timer lasts', async () => {

@@ -78,6 +78,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #resolve: (outcome: EgressOutcome) => void;
   readonly #startedAt = process.hrtime.bigint();
   readonly #deadline: NodeJS.Timeout;
+  /** When it fires, by the steady clock. */
+  readonly #endsAtMs: number;
   #isSettled = false;
   #isResent = false;
   /** The first byte of an answer has arrived. */
@@ -106,9 +108,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
     };
     const delayMs = request.timeoutMs > 0 ? Math.min(request.timeoutMs, maxTimerMs) : 0;
     this.#deadline = setTimeout(expire, delayMs, this);
+    this.#endsAtMs = performance.now() + delayMs;
   }
 
-  onRequestStart(): void {}
+  /**
+   * Called right before the request is written. A process that was stopped for a while serves its
+   * sockets before its timers: what is over its deadline by then must not go out.
+   */
+  onRequestStart(): void {
+    if (performance.now() >= this.#endsAtMs) this.expire();
+  }
 
   onResponseStarted(): void {
     this.#isAnswering = true;
