@@ -11,10 +11,11 @@ export interface WakerOptions {
 
 const batch = 1_000;
 /**
- * After an outage leases are not judged to have run out for this long: results that could not be
- * written meanwhile come first.
+ * Once the database is back, leases are not judged to have run out for this long: results that could
+ * not be written meanwhile come first.
  */
 const outageGraceMs = 2_000;
+const maxRetryMs = 1_000;
 
 /** Makes ready what comes due, and takes back leases that ran out: at its time, not at the next poll. */
 export class Waker {
@@ -23,6 +24,8 @@ export class Waker {
   #timer: NodeJS.Timeout | undefined;
   #atMs = Number.POSITIVE_INFINITY;
   #running = false;
+  #away = false;
+  #notBeforeMs = 0;
   #closed = false;
 
   constructor(db: Database, options: WakerOptions) {
@@ -40,11 +43,12 @@ export class Waker {
   /** Looks again in `ms` at the latest. */
   within(ms: number): void {
     if (this.#closed) return;
-    const atMs = performance.now() + ms;
+    const nowMs = performance.now();
+    const atMs = Math.max(nowMs + ms, this.#notBeforeMs);
     if (atMs >= this.#atMs) return;
     this.#atMs = atMs;
     clearTimeout(this.#timer);
-    if (!this.#running) this.#timer = setTimeout(() => void this.#run(), Math.max(0, ms));
+    if (!this.#running) this.#timer = setTimeout(() => void this.#run(), Math.max(0, atMs - nowMs));
   }
 
   close(): void {
@@ -55,20 +59,33 @@ export class Waker {
   async #run(): Promise<void> {
     this.#running = true;
     this.#atMs = Number.POSITIVE_INFINITY;
-    let nextMs = this.#options.pollMs;
-    const askedAtMs = performance.now();
+    let nextMs: number;
     try {
-      const wake = await wakeDue(this.#db, batch);
-      if (wake.woken === batch) nextMs = 0;
-      else nextMs = Math.min(nextMs, Math.ceil(wake.nextDueInMs ?? nextMs));
-      this.#options.onWake(wake, askedAtMs);
+      nextMs = await (this.#away ? this.#comeBack() : this.#wake());
     } catch (error) {
-      nextMs = outageGraceMs;
+      this.#away = true;
+      nextMs = maxRetryMs * (0.5 + Math.random() / 2);
       this.#options.onError(error);
     }
     this.#running = false;
     const wantedMs = this.#atMs - performance.now();
     this.#atMs = Number.POSITIVE_INFINITY;
     this.within(Math.min(nextMs, wantedMs));
+  }
+
+  /** Gives when to look again, in ms, as {@link #comeBack} does. */
+  async #wake(): Promise<number> {
+    const askedAtMs = performance.now();
+    const wake = await wakeDue(this.#db, batch);
+    this.#options.onWake(wake, askedAtMs);
+    const { pollMs } = this.#options;
+    return wake.woken === batch ? 0 : Math.min(pollMs, Math.ceil(wake.nextDueInMs ?? pollMs));
+  }
+
+  async #comeBack(): Promise<number> {
+    await this.#db.ping();
+    this.#away = false;
+    this.#notBeforeMs = performance.now() + outageGraceMs;
+    return outageGraceMs;
   }
 }
