@@ -64,6 +64,7 @@ export interface FieldFault {
 }
 
 const maxUrlLength = 4_096;
+const maxHostLength = 253;
 const maxNameLength = 256;
 const maxPhases = 100;
 const maxRetries = 100_000;
@@ -165,6 +166,10 @@ export function parseUrl(text: string, rules: RequestRules, faults: FieldFault[]
   if (!url) return fault('is not an absolute URL');
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     return fault('is neither http nor https');
+  // No name of the DNS is longer. The host is part of an index, whose entries are limited.
+  if (url.hostname.length > maxHostLength) {
+    return fault(`has a host of more than ${maxHostLength} characters`);
+  }
   const denied = rules.urlFault(url);
   return denied === undefined ? url : fault(denied);
 }
@@ -200,7 +205,7 @@ export function checkTimeout(timeoutMs: number, rules: RequestRules, faults: Fie
 
 /** Checks a mail address; none, or an empty one, is right too. */
 export function checkEmail(address: string | undefined, faults: FieldFault[]): void {
-  if (!address || emailPattern.test(address)) return;
+  if (!address || (emailPattern.test(address) && !controlCharacters.test(address))) return;
   faults.push({ field: 'notificationEmail', message: 'is not a mail address' });
 }
 
