@@ -33,7 +33,8 @@ export interface Answer<T = unknown> {
 type Method = NonNullable<InjectOptions['method']>;
 type Headers = Readonly<Record<string, string>>;
 
-const secretKey = new Uint8Array(32).fill(7);
+/** What the secrets of tests are sealed with. */
+export const testSecretKey: Uint8Array = new Uint8Array(32).fill(7);
 
 export async function openTestCallbacks(
   config: Partial<CallbackRoutesConfig> = {},
@@ -51,7 +52,7 @@ export async function openTestCallbacks(
       leaseMs: 30_000,
       allowLoopback: false,
       allowedNetworks: [],
-      secretKey,
+      secretKey: testSecretKey,
       ...config,
     },
   });

@@ -75,6 +75,7 @@ describe('compatible API', () => {
     ['[]', 'REQUEST_INVALID'],
     ['null', 'REQUEST_INVALID'],
     ['{"url":1}', 'CALLBACK_INVALID'],
+    ['{"url":"http://a","method":"DELETE"}', 'CALLBACK_INVALID'],
     ['{"url":"http://a","postdata":[]}', 'REQUEST_INVALID'],
     ['{"url":"http://a","postdata":{"headers":{"a":1}}}', 'CALLBACK_INVALID'],
     ['{"url":"http://a","postdata":{"data":"not base64!"}}', 'CALLBACK_INVALID'],

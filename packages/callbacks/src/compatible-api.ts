@@ -1,6 +1,11 @@
 import { PlatformError, parseDuration, parseExactJson, toJsonInteger } from '@posthaste/contracts';
 import type { CallbackView } from './callback-view.js';
-import { type CallbackInput, type CallbackRequest, callbackInvalid } from './request.js';
+import {
+  type CallbackInput,
+  type CallbackRequest,
+  callbackInvalid,
+  type FieldFault,
+} from './request.js';
 import type { RetryPhase, RetryPolicy } from './retry-policy.js';
 
 /**
@@ -11,6 +16,17 @@ import type { RetryPhase, RetryPolicy } from './retry-policy.js';
 type Fields = ReadonlyMap<string, unknown>;
 
 const exactKeys: ReadonlySet<string> = new Set(['delay']);
+/** Methods that the native API takes besides. */
+const refusedMethods: ReadonlySet<string> = new Set(['PATCH', 'DELETE', 'HEAD']);
+const methodFault: FieldFault = { field: 'method', message: 'must be GET, POST or PUT' };
+/** What begins the name of a field, natively and on this wire. */
+const wireNames: readonly (readonly [string, string])[] = [
+  ['application', 'applicationid'],
+  ['queue', 'queueid'],
+  ['notificationEmail', 'notificationemailaddress'],
+  ['headers', 'postdata.headers'],
+  ['retryPhases', 'retryphases'],
+];
 
 /** Reads a callback request. @throws PlatformError `REQUEST_INVALID`, `CALLBACK_INVALID` */
 export function parseCompatibleRequest(text: string): CallbackInput {
@@ -18,7 +34,7 @@ export function parseCompatibleRequest(text: string): CallbackInput {
   const postdata = toFields(fields.get('postdata') ?? {}, 'postdata');
   return {
     url: readText(fields, 'url'),
-    method: readText(fields, 'method'),
+    method: readMethod(fields),
     application: readText(fields, 'applicationid'),
     queue: readText(fields, 'queueid'),
     notificationEmail: readText(fields, 'notificationemailaddress'),
@@ -26,6 +42,19 @@ export function parseCompatibleRequest(text: string): CallbackInput {
     body: readData(postdata.get('data')),
     policy: { kind: 'phases', phases: readPhases(fields.get('retryphases')) },
   };
+}
+
+/** What was wrong with a request, by the names that clients of this wire know. */
+export function toCompatibleError(error: unknown): unknown {
+  if (!(error instanceof PlatformError && error.code === 'CALLBACK_INVALID')) return error;
+  return callbackInvalid((error.details as readonly FieldFault[]).map(toWireFault));
+}
+
+function toWireFault(fault: FieldFault): FieldFault {
+  const { field, message } = fault;
+  if (field === 'method') return methodFault;
+  const [native, wire] = wireNames.find(([name]) => field.startsWith(name)) ?? ['', ''];
+  return { field: wire + field.slice(native.length), message };
 }
 
 /** The answer to a callback that was just stored. */
@@ -103,6 +132,12 @@ function readText(fields: Fields, key: string): string {
   const value = fields.get(key) ?? '';
   if (typeof value === 'string') return value;
   throw callbackInvalid([{ field: key, message: 'is not text' }]);
+}
+
+function readMethod(fields: Fields): string {
+  const method = readText(fields, 'method');
+  if (refusedMethods.has(method)) throw callbackInvalid([methodFault]);
+  return method;
 }
 
 function readHeaders(value: unknown): Record<string, string> | undefined {

@@ -19,6 +19,7 @@ export { deliverySessionSettings } from './claim-store.js';
 export {
   newCompatibleStatus,
   parseCompatibleRequest,
+  toCompatibleError,
   toCompatibleStatus,
 } from './compatible-api.js';
 export { type CancelOutcome, cancelCallback, replayCallback, retryNow } from './control.js';

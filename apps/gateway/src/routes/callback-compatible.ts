@@ -3,6 +3,7 @@ import {
   findCallback,
   newCompatibleStatus,
   parseCompatibleRequest,
+  toCompatibleError,
   toCompatibleStatus,
 } from '@posthaste/callbacks';
 import { PlatformError } from '@posthaste/contracts';
@@ -155,7 +156,10 @@ function addCreate(app: App, acceptance: Acceptance): void {
     },
     async ({ body = '', headers }, reply) => {
       const idempotency = readIdempotencyClaim(headers, body);
-      const accepted = await acceptance.accept(parseCompatibleRequest(body), idempotency);
+      const input = parseCompatibleRequest(body);
+      const accepted = await acceptance.accept(input, idempotency).catch((error: unknown) => {
+        throw toCompatibleError(error);
+      });
       if (accepted.repeated) markReplayed(reply);
       reply.code(201).header('content-type', contentType);
       return newCompatibleStatus(accepted.id, accepted.request);
