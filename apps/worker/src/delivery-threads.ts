@@ -34,7 +34,7 @@ export interface DeliveryThreads extends Deliveries {
 /** @throws Error when a thread cannot start, such as for want of the database */
 export async function startDeliveryThreads(options: ThreadsOptions): Promise<DeliveryThreads> {
   const { config, databaseUrl: url, maxConnections, logLevel, onDefect } = options;
-  const count = config.threads || ownChoice();
+  const count = config.threads || Math.min(maxOwnChoice, availableParallelism());
   const data: ThreadData = {
     config: shareOf(config, count),
     database: { url, maxConnections: Math.max(minConnections, Math.floor(maxConnections / count)) },
@@ -51,11 +51,6 @@ export async function startDeliveryThreads(options: ThreadsOptions): Promise<Del
       await Promise.all(threads.map((thread) => thread.close(limitMs)));
     },
   };
-}
-
-/** Half of the cores: the database and the receivers, or the rest of the machine, need theirs. */
-function ownChoice(): number {
-  return Math.min(maxOwnChoice, Math.max(1, Math.floor(availableParallelism() / 2)));
 }
 
 class DeliveryThread {

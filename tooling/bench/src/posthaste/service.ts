@@ -9,9 +9,9 @@ import { seedCallbacks } from './seed.js';
 
 /** One receiver takes it all here, so it may have a larger share than a stranger's by default. */
 const concurrency = {
-  POSTHASTE_WORKER_CONCURRENCY: '512',
-  POSTHASTE_WORKER_CONCURRENCY_PER_APPLICATION: '512',
-  POSTHASTE_WORKER_CONCURRENCY_PER_HOST: '256',
+  POSTHASTE_WORKER_CONCURRENCY: '1024',
+  POSTHASTE_WORKER_CONCURRENCY_PER_APPLICATION: '1024',
+  POSTHASTE_WORKER_CONCURRENCY_PER_HOST: '512',
 } as const;
 
 /** These only let it run beside the receiver on one machine; everything else is as it comes. */
