@@ -1,3 +1,4 @@
+import { renderConfigurationPage } from './configuration-page.js';
 import { renderErrorsPage } from './errors-page.js';
 
 /** A file of the repository that is written by a program, never by hand. */
@@ -10,5 +11,6 @@ export interface GeneratedDocument {
 
 /** What `npm run docs` writes, and a test compares with what is committed. */
 export const generatedDocuments: readonly GeneratedDocument[] = [
+  { path: 'docs/configuration.md', render: renderConfigurationPage },
   { path: 'docs/errors.md', render: renderErrorsPage },
 ];
