@@ -37,10 +37,14 @@ export interface Runnable<Config extends RunnableConfig> {
 /** Beyond the limit, for closing what no longer waits for anybody. */
 const closingGraceMs = 5_000;
 
+/** Signals within this time are one: whoever stops a group of processes may reach one twice. */
+const sameSignalMs = 1_000;
+
 /**
- * Runs a service until SIGTERM or SIGINT, then exits with 0; at the second signal it exits at once.
- * Exits with 78 when the configuration is wrong, all faults on standard error, and with 1 when it
- * cannot start.
+ * Runs a service until SIGTERM or SIGINT, then exits with 0; at another signal, a second later or
+ * more, it exits at once with 1.
+ * Exits with 78 when the configuration is wrong, all faults on standard error, with 1 when it cannot
+ * start, and with 70 at a defect.
  */
 export async function runService<Config extends RunnableConfig>(
   runnable: Runnable<Config>,
@@ -54,7 +58,10 @@ export async function runService<Config extends RunnableConfig>(
     stopOnSignal(runnable.name, starting, config.stopTimeoutMs, logger);
     await starting;
   } catch (error) {
-    if (!(error instanceof PlatformError)) throw error;
+    if (!(error instanceof PlatformError)) {
+      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+      process.exit(exitCodes.software);
+    }
     // Expected where a process meets the world: a line for people and no stack trace.
     process.stderr.write(`${error.message}\n`);
     process.exit(error.code === 'CONFIG_INVALID' ? exitCodes.config : exitCodes.unavailable);
@@ -76,11 +83,14 @@ function stopOnSignal(
   limitMs: number,
   logger: Logger,
 ): void {
-  let stopping = false;
+  let stoppingSince: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
-    // Whoever asks twice does not want to wait.
-    if (stopping) process.exit(exitCodes.unavailable);
-    stopping = true;
+    if (stoppingSince !== undefined) {
+      // Whoever asks again does not want to wait.
+      if (performance.now() - stoppingSince > sameSignalMs) process.exit(exitCodes.unavailable);
+      return;
+    }
+    stoppingSince = performance.now();
     logger.info({ signal }, `the ${name} stops`);
     setTimeout(() => {
       logger.error(`the ${name} did not stop within its limit and is ended`);

@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type RunningProcess, startProcess } from '@posthaste/testbed';
+import { describe, expect, it, onTestFinished } from 'vitest';
+
+const program = fileURLToPath(new URL('../test/example-service.ts', import.meta.url));
+
+async function run(options: readonly string[] = [], ready?: RegExp): Promise<RunningProcess> {
+  const args = [program, ...options];
+  const running = await startProcess({ args, ...(ready ? { ready } : {}) });
+  onTestFinished(() => running.close());
+  return running;
+}
+
+/** The last lines may come in any order: an asynchronous logger is flushed by the exit. */
+function expectLogged({ output }: RunningProcess, ...texts: readonly string[]): void {
+  for (const text of texts) expect(output).toContain(text);
+}
+
+describe('a service', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('closes on %s and exits with 0', async (signal) => {
+    const service = await run(['--limit-ms', '1234'], /"started"/);
+    process.kill(service.pid, signal);
+    expect(await service.exited).toEqual({ code: 0, signal: null });
+    expectLogged(service, '"limitMs":1234', 'closed', 'the example has stopped');
+  });
+
+  it('is told to stop while it starts, and does so when it has', async () => {
+    const service = await run(['--start-ms', '500'], /"starting"/);
+    expect(await service.terminate()).toEqual({ code: 0, signal: null });
+    expectLogged(service, 'the example stops', 'started', 'closed');
+  });
+
+  it('takes signals of one moment for one', async () => {
+    const service = await run(['--close-ms', '300'], /"started"/);
+    process.kill(service.pid, 'SIGTERM');
+    process.kill(service.pid, 'SIGINT');
+    expect(await service.exited).toEqual({ code: 0, signal: null });
+    expect(service.output).toContain('"closed"');
+  });
+
+  it('exits with 1 at once when it is told again', async () => {
+    const service = await run(['--close-ms', '60000'], /"started"/);
+    process.kill(service.pid, 'SIGTERM');
+    await service.waitForLine(/"closing"/);
+    await sleep(1_100);
+    process.kill(service.pid, 'SIGTERM');
+    expect(await service.exited).toEqual({ code: 1, signal: null });
+  });
+
+  it('is ended when it does not close within its limit', async () => {
+    const service = await run(['--close-ms', '60000', '--limit-ms', '0'], /"started"/);
+    expect(await service.terminate()).toEqual({ code: 1, signal: null });
+    expect(service.output).toContain('did not stop within its limit');
+  });
+
+  it.each([
+    ['its configuration is wrong', ['--read', 'fault'], 78, /^all of it is wrong$/],
+    ['it cannot start', ['--start', 'refused'], 1, /"starting".*\nthe port is taken$/],
+  ])('says in a line that %s', async (_what, options, code, output) => {
+    const service = await run(options);
+    expect(await service.exited).toEqual({ code, signal: null });
+    expect(service.output).toMatch(output);
+  });
+
+  it.each(['defect', 'late-defect'])('exits with 70 and a stack trace at a %s', async (start) => {
+    const service = await run(['--start', start]);
+    expect(await service.exited).toEqual({ code: 70, signal: null });
+    expect(service.output).toMatch(/(TypeError: not a function|Error: late).*\n? +at /);
+  });
+});
