@@ -61,7 +61,8 @@ async function install() {
   await run('pnpm', ['install', ...frozen], {
     failed: 'Installing the dependencies failed (see above). Is the package registry reachable?',
   });
-  writeFileSync(stamp, wanted);
+  // Anew: installing may have written the lock file.
+  writeFileSync(stamp, installFingerprint());
 }
 
 /** Changes whenever `pnpm install` would have something to do. */
@@ -177,9 +178,17 @@ function run(program, args, { failed = '', quietUnlessFailed = false } = {}) {
   const forward = (signal) => child.kill(signal);
   const ignore = () => {};
   process.on('SIGTERM', forward).on('SIGINT', ignore);
+  // npm tells only the shell between it and us that it was stopped, and the shell passes nothing on.
+  const parent = process.ppid;
+  const orphaned = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(orphaned);
+    forward('SIGTERM');
+  }, 500);
   return new Promise((resolve, reject) => {
     child.on('error', (error) => reject(new StepFailed(failed || `${program}: ${error.message}`)));
     child.on('close', (code, signal) => {
+      clearInterval(orphaned);
       process.off('SIGTERM', forward).off('SIGINT', ignore);
       if (code === 0) return resolve();
       process.stderr.write(Buffer.concat(output));
