@@ -40,7 +40,7 @@ temporary folder; nothing of it is left behind. Takes about 15 seconds. Ends wit
 when every queue arrived in order and nothing was lost, with 1 when not.
 
   posthaste demo --kill
-  posthaste demo --callbacks 20000 --queues 1000`,
+  posthaste demo --callbacks 5000 --queues 500`,
     )
     .action(demo);
 }

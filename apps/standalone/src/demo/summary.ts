@@ -27,7 +27,7 @@ export function renderSummary(summary: DemoSummary): string {
       count(receiver.arrivals.length),
       `of which ${count(fail)} were answered 503, ${count(hang)} never, ${count(reset)} by a reset`,
     ],
-    ['duplicates', count(duplicates), 'sent again because the outcome was unknown'],
+    ['duplicates', count(duplicates), duplicates > 0 ? 'the answer was lost, so sent again' : ''],
     ['queues in order', `${verdict.queuesInOrder}/${options.queues}`, ''],
     ['time', `${(elapsedMs / 1_000).toFixed(1)} s`, ''],
   ] as const;
