@@ -5,6 +5,7 @@ import { type ErrorCode, errorCodes, PlatformError } from '@posthaste/contracts'
 import type { FastifyContextConfig, FastifySchema } from 'fastify';
 import { Type } from 'typebox';
 import type { App } from './app.js';
+import { nameSchemas } from './named-schemas.js';
 import { addPageHeaders } from './security-headers.js';
 
 const Problem = Type.Object(
@@ -51,6 +52,8 @@ export async function collectApiDocs(app: App): Promise<void> {
       schema: describeRoute(schema, route.config),
       url,
     }),
+    transformObject: (given) =>
+      'openapiObject' in given ? nameSchemas({ ...given.openapiObject }) : {},
   });
 }
 

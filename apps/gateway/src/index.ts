@@ -17,6 +17,7 @@ export { type GatewayConfig, gatewayFaults, toGatewayConfig } from './config.js'
 export { type Gateway, type GatewayDeps, startGateway } from './gateway.js';
 export { gatewayService } from './gateway-service.js';
 export { gatewayMigrations } from './migrations.js';
+export { renderOpenApiDocument } from './openapi-document.js';
 export { migrationsCheck, type ReadinessCheck } from './readiness.js';
 export { type RouteScope, type Scope, scopes } from './scopes.js';
 export { type TraceContext, toTraceparent } from './trace-context.js';

@@ -3,7 +3,11 @@ import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
 import type { InjectOptions } from 'fastify';
 import type { App } from '../src/app.js';
-import { type CallbackRoutesConfig, createCallbackRoutes } from '../src/callback-routes.js';
+import {
+  type CallbackRoutes,
+  type CallbackRoutesConfig,
+  createCallbackRoutes,
+} from '../src/callback-routes.js';
 import type { ServerDeps } from '../src/server.js';
 import { testServer } from './test-server.js';
 
@@ -11,6 +15,7 @@ import { testServer } from './test-server.js';
 export interface TestCallbacks {
   readonly app: App;
   readonly db: Database;
+  readonly callbacks: CallbackRoutes;
   /** Sends a request; a body that is not text goes as JSON. Parses the answer. */
   call<T = unknown>(
     method: Method,
@@ -60,6 +65,7 @@ export async function openTestCallbacks(
   return {
     app,
     db,
+    callbacks,
     async call<T>(method: Method, url: string, body?: unknown, headers: Headers = {}) {
       const answer = await app.inject({
         method,

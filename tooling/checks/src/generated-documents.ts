@@ -1,3 +1,4 @@
+import { renderOpenApiDocument } from '@posthaste/gateway';
 import { renderConfigurationPage } from './configuration-page.js';
 import { renderErrorsPage } from './errors-page.js';
 
@@ -13,4 +14,5 @@ export interface GeneratedDocument {
 export const generatedDocuments: readonly GeneratedDocument[] = [
   { path: 'docs/configuration.md', render: renderConfigurationPage },
   { path: 'docs/errors.md', render: renderErrorsPage },
+  { path: 'docs/openapi.json', render: renderOpenApiDocument },
 ];

@@ -82,6 +82,7 @@ const Request = Type.Object(
     ),
   },
   {
+    title: 'CompatibleRequest',
     description: 'Keys are matched without regard to case, and unknown ones ignored.',
     examples: [
       {
@@ -97,30 +98,33 @@ const Request = Type.Object(
   },
 );
 
-const Status = Type.Object({
-  id: idSchema,
-  request: { ...Request, description: 'As stored: what was left out is null or its zero value.' },
-  attempts: Type.Array(
-    Type.Object({
-      statuscode: Type.Integer({ description: '0 when there was no answer in time.' }),
-      response: Type.Object({
-        headers: nullable(Headers),
-        data: nullable(Type.String({ description: 'base64' })),
+const Status = Type.Object(
+  {
+    id: idSchema,
+    request: { ...Request, description: 'As stored: what was left out is null or its zero value.' },
+    attempts: Type.Array(
+      Type.Object({
+        statuscode: Type.Integer({ description: '0 when there was no answer in time.' }),
+        response: Type.Object({
+          headers: nullable(Headers),
+          data: nullable(Type.String({ description: 'base64' })),
+        }),
+        time: momentSchema,
+        duration: Type.Integer({ description: 'Nanoseconds.' }),
       }),
-      time: momentSchema,
-      duration: Type.Integer({ description: 'Nanoseconds.' }),
-    }),
-  ),
-  locks: Type.Array(
-    Type.Object({
-      acquired: momentSchema,
-      timeout: momentSchema,
-      completed: Type.Boolean(),
-      machinename: Type.String(),
-    }),
-  ),
-  success: Type.Boolean(),
-});
+    ),
+    locks: Type.Array(
+      Type.Object({
+        acquired: momentSchema,
+        timeout: momentSchema,
+        completed: Type.Boolean(),
+        machinename: Type.String(),
+      }),
+    ),
+    success: Type.Boolean(),
+  },
+  { title: 'CompatibleStatus' },
+);
 
 /** `/callback`, which existing clients use. Its exact form is in the domain; here is its transport. */
 export function compatibleRoutes(app: App, deps: CompatibleRoutesDeps): void {

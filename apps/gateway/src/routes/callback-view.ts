@@ -56,94 +56,107 @@ const Queue = nullable(Type.String({ description: 'Null: ordered with nothing.' 
 const DueAt = nullable({ ...momentSchema, description: 'No attempt starts before this.' });
 const EndedAt = nullable({ ...momentSchema, description: 'Null while it is alive.' });
 
-const Attempt = Type.Object({
-  startedAt: momentSchema,
-  durationMs: DurationMs,
-  statusCode: StatusCode,
-  reason: Reason,
-  detail: nullable(Type.String({ description: 'The same for people.' })),
-  response: nullable(
-    Type.Object({
-      headers: Type.Array(Type.Array(Type.String()), {
-        description: 'Names and values, in the order in which they came.',
-        examples: [[['content-type', 'text/plain']]],
+const Attempt = Type.Object(
+  {
+    startedAt: momentSchema,
+    durationMs: DurationMs,
+    statusCode: StatusCode,
+    reason: Reason,
+    detail: nullable(Type.String({ description: 'The same for people.' })),
+    response: nullable(
+      Type.Object({
+        headers: Type.Array(Type.Array(Type.String()), {
+          description: 'Names and values, in the order in which they came.',
+          examples: [[['content-type', 'text/plain']]],
+        }),
+        text: Text,
+        base64: Base64,
+        truncated: Type.Boolean({ description: 'The body was longer than what is kept.' }),
+        cut: Type.Boolean({ description: 'The body ended before its end.' }),
       }),
+    ),
+    resent: Type.Boolean({
+      description:
+        'A kept-alive connection turned out dead, and the request was sent again at once.',
+    }),
+  },
+  { title: 'Attempt' },
+);
+
+const Lease = Type.Object(
+  {
+    machine: Type.String(),
+    acquiredAt: momentSchema,
+    until: momentSchema,
+    completedAt: nullable({
+      ...momentSchema,
+      description: 'Null while it runs, and for good when its worker vanished.',
+    }),
+  },
+  { title: 'Lease' },
+);
+
+const Callback = Type.Object(
+  {
+    id: idSchema,
+    application: Type.String(),
+    queue: Queue,
+    endpointId: nullable(idSchema),
+    state: State,
+    hold: Hold,
+    cancelling: Type.Boolean({
+      description: 'It was cancelled during an attempt: that one is its last.',
+    }),
+    createdAt: momentSchema,
+    dueAt: DueAt,
+    expiresAt: nullable(momentSchema),
+    endedAt: EndedAt,
+    request: Type.Object({
+      url: Type.String(),
+      method: Type.String(),
+      headers: Type.Object({}, { additionalProperties: Type.String() }),
       text: Text,
       base64: Base64,
-      truncated: Type.Boolean({ description: 'The body was longer than what is kept.' }),
-      cut: Type.Boolean({ description: 'The body ended before its end.' }),
+      timeoutMs: Type.Integer(),
+      retry: retryRuleSchema,
+      secret: nullable(Type.String()),
+      notificationEmail: nullable(Type.String()),
     }),
-  ),
-  resent: Type.Boolean({
-    description: 'A kept-alive connection turned out dead, and the request was sent again at once.',
-  }),
-});
+    attempts: Type.Array(Attempt, { description: 'Oldest first.' }),
+    leases: Type.Array(Lease, {
+      description: "Workers' holds on it, oldest first, the running one included.",
+    }),
+    shortened: Type.Boolean({
+      description: 'Attempts and leases before the last 1,000 are left out.',
+    }),
+  },
+  { title: 'Callback' },
+);
 
-const Lease = Type.Object({
-  machine: Type.String(),
-  acquiredAt: momentSchema,
-  until: momentSchema,
-  completedAt: nullable({
-    ...momentSchema,
-    description: 'Null while it runs, and for good when its worker vanished.',
-  }),
-});
-
-const Callback = Type.Object({
-  id: idSchema,
-  application: Type.String(),
-  queue: Queue,
-  endpointId: nullable(idSchema),
-  state: State,
-  hold: Hold,
-  cancelling: Type.Boolean({
-    description: 'It was cancelled during an attempt: that one is its last.',
-  }),
-  createdAt: momentSchema,
-  dueAt: DueAt,
-  expiresAt: nullable(momentSchema),
-  endedAt: EndedAt,
-  request: Type.Object({
-    url: Type.String(),
+const Summary = Type.Object(
+  {
+    id: idSchema,
+    application: Type.String(),
+    queue: Queue,
+    endpointId: nullable(idSchema),
+    state: State,
+    hold: Hold,
     method: Type.String(),
-    headers: Type.Object({}, { additionalProperties: Type.String() }),
-    text: Text,
-    base64: Base64,
-    timeoutMs: Type.Integer(),
-    retry: retryRuleSchema,
-    secret: nullable(Type.String()),
-    notificationEmail: nullable(Type.String()),
-  }),
-  attempts: Type.Array(Attempt, { description: 'Oldest first.' }),
-  leases: Type.Array(Lease, {
-    description: "Workers' holds on it, oldest first, the running one included.",
-  }),
-  shortened: Type.Boolean({
-    description: 'Attempts and leases before the last 1,000 are left out.',
-  }),
-});
-
-const Summary = Type.Object({
-  id: idSchema,
-  application: Type.String(),
-  queue: Queue,
-  endpointId: nullable(idSchema),
-  state: State,
-  hold: Hold,
-  method: Type.String(),
-  url: Type.String(),
-  createdAt: momentSchema,
-  dueAt: DueAt,
-  endedAt: EndedAt,
-  lastAttempt: nullable(
-    Type.Object({
-      startedAt: momentSchema,
-      durationMs: DurationMs,
-      statusCode: StatusCode,
-      reason: Reason,
-    }),
-  ),
-});
+    url: Type.String(),
+    createdAt: momentSchema,
+    dueAt: DueAt,
+    endedAt: EndedAt,
+    lastAttempt: nullable(
+      Type.Object({
+        startedAt: momentSchema,
+        durationMs: DurationMs,
+        statusCode: StatusCode,
+        reason: Reason,
+      }),
+    ),
+  },
+  { title: 'CallbackSummary' },
+);
 
 const Accepted = Type.Object(
   {
@@ -154,7 +167,10 @@ const Accepted = Type.Object(
     url: Type.String(),
     createdAt: momentSchema,
   },
-  { description: 'Committed. `GET /v1/callbacks/{id}` shows what becomes of it.' },
+  {
+    title: 'AcceptedCallback',
+    description: 'Committed. `GET /v1/callbacks/{id}` shows what becomes of it.',
+  },
 );
 
 /** One with everything that happened to it. */

@@ -3,27 +3,30 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { headersSchema, idSchema, momentSchema, nullable } from './field-schemas.js';
 import { retryChoiceSchema, toRetryChoice } from './retry-choice.js';
 
-const View = Type.Object({
-  id: idSchema,
-  application: Type.String(),
-  name: Type.String(),
-  url: Type.String(),
-  headers: headersSchema,
-  retry: retryChoiceSchema,
-  timeoutMs: Type.Integer(),
-  ratePerSecond: nullable(Type.Number()),
-  maxConcurrency: nullable(Type.Integer()),
-  order: Type.String(),
-  notificationEmail: nullable(Type.String()),
-  state: Type.Enum(['active', 'paused', 'disabled'], {
-    type: 'string',
-    description:
-      '`disabled`: its receiver answered 410, or somebody disabled it. What is owed to a paused or disabled one waits.',
-  }),
-  stateReason: nullable(Type.String()),
-  createdAt: momentSchema,
-  updatedAt: momentSchema,
-});
+const View = Type.Object(
+  {
+    id: idSchema,
+    application: Type.String(),
+    name: Type.String(),
+    url: Type.String(),
+    headers: headersSchema,
+    retry: retryChoiceSchema,
+    timeoutMs: Type.Integer(),
+    ratePerSecond: nullable(Type.Number()),
+    maxConcurrency: nullable(Type.Integer()),
+    order: Type.String(),
+    notificationEmail: nullable(Type.String()),
+    state: Type.Enum(['active', 'paused', 'disabled'], {
+      type: 'string',
+      description:
+        '`disabled`: its receiver answered 410, or somebody disabled it. What is owed to a paused or disabled one waits.',
+    }),
+    stateReason: nullable(Type.String()),
+    createdAt: momentSchema,
+    updatedAt: momentSchema,
+  },
+  { title: 'Endpoint' },
+);
 
 /** An endpoint as the API shows it: everything but its secret. */
 export const endpointSchema: TSchema = View;

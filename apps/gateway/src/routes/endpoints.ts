@@ -97,6 +97,7 @@ const NewEndpoint = Type.Object(
   },
   {
     ...strict,
+    title: 'NewEndpoint',
     examples: [
       {
         application: 'shop',
@@ -110,7 +111,11 @@ const NewEndpoint = Type.Object(
 
 const Patch = Type.Object(
   { name: Type.Optional(Name), url: Type.Optional(Url), ...settings },
-  { ...strict, description: 'What is left out stays; null takes back what was set.' },
+  {
+    ...strict,
+    title: 'EndpointPatch',
+    description: 'What is left out stays; null takes back what was set.',
+  },
 );
 
 const states: readonly EndpointState[] = ['active', 'paused', 'disabled'];

@@ -18,10 +18,14 @@ export const momentSchema: TString = Type.String({
   examples: ['2026-01-02T03:04:05.678Z'],
 });
 
-/** The same schema, or null. `type` as a list, because serializers are fast with it. */
-export function nullable<S extends TSchema & { readonly type: string }>(
-  schema: S,
-): TUnsafe<Static<S> | null> {
+/**
+ * The same schema, or null. `type` as a list, because serializers are fast with it; without the
+ * title, which is that of the schema itself.
+ */
+export function nullable<S extends TSchema & { readonly type: string }>({
+  title: _,
+  ...schema
+}: S & { readonly title?: string }): TUnsafe<Static<S> | null> {
   return Type.Unsafe({ ...schema, type: [schema.type, 'null'] });
 }
 

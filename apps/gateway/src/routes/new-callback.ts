@@ -96,6 +96,7 @@ const Schema = Type.Object(
   },
   {
     ...strict,
+    title: 'NewCallback',
     description: 'An HTTP request to be made. At most one of `json`, `text` and `base64`.',
     examples: [
       {

@@ -61,31 +61,34 @@ const ListQuery = Type.Object(
   strict,
 );
 
-const Queue = Type.Object({
-  application: Type.String(),
-  queue: Type.String(),
-  state: State,
-  paused: Type.Boolean({ description: 'True also of a parked queue that was paused besides.' }),
-  onFailure: OnFailure,
-  depth: Type.Integer({ description: 'Callbacks in it, the head included; counted to 10,000.' }),
-  depthCapped: Type.Boolean({ description: 'Whether there are more than were counted.' }),
-  head: nullable(
-    Type.Object(
-      {
-        id: idSchema,
-        createdAt: momentSchema,
-        ageMs: Type.Number({ description: 'Since it was accepted.' }),
-        dueAt: nullable({
-          ...momentSchema,
-          description: 'No attempt starts before; null during one.',
-        }),
-        failures: Type.Integer({ description: 'Failed attempts that count against its policy.' }),
-        hold: nullable(Type.String({ description: '`paused`, `parked` or `endpoint`.' })),
-      },
-      { description: 'What is delivered next; null when the queue is empty.' },
+const Queue = Type.Object(
+  {
+    application: Type.String(),
+    queue: Type.String(),
+    state: State,
+    paused: Type.Boolean({ description: 'True also of a parked queue that was paused besides.' }),
+    onFailure: OnFailure,
+    depth: Type.Integer({ description: 'Callbacks in it, the head included; counted to 10,000.' }),
+    depthCapped: Type.Boolean({ description: 'Whether there are more than were counted.' }),
+    head: nullable(
+      Type.Object(
+        {
+          id: idSchema,
+          createdAt: momentSchema,
+          ageMs: Type.Number({ description: 'Since it was accepted.' }),
+          dueAt: nullable({
+            ...momentSchema,
+            description: 'No attempt starts before; null during one.',
+          }),
+          failures: Type.Integer({ description: 'Failed attempts that count against its policy.' }),
+          hold: nullable(Type.String({ description: '`paused`, `parked` or `endpoint`.' })),
+        },
+        { description: 'What is delivered next; null when the queue is empty.' },
+      ),
     ),
-  ),
-});
+  },
+  { title: 'Queue' },
+);
 
 const Unblock = Type.Object(
   {

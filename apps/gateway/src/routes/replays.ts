@@ -39,7 +39,7 @@ const Filter = Type.Object(
       Type.Integer({ minimum: 0, maximum: 999, description: 'Of the last attempt.' }),
     ),
   },
-  { ...strict, description: 'Callbacks that fit all that is given.' },
+  { ...strict, title: 'ReplayFilter', description: 'Callbacks that fit all that is given.' },
 );
 
 const NewReplay = Type.Object(
@@ -59,20 +59,23 @@ const NewReplay = Type.Object(
   },
 );
 
-const View = Type.Object({
-  id: idSchema,
-  filter: Filter,
-  ratePerSecond: Type.Integer(),
-  state: Type.Enum(['running', 'done', 'cancelled'], { type: 'string' }),
-  scanned: Type.Integer({ description: 'Callbacks looked at, whether they fit or not.' }),
-  replayed: Type.Integer(),
-  scannedUntil: nullable({
-    ...momentSchema,
-    description: 'What was accepted until then was looked at; null before the first step.',
-  }),
-  createdAt: momentSchema,
-  updatedAt: momentSchema,
-});
+const View = Type.Object(
+  {
+    id: idSchema,
+    filter: Filter,
+    ratePerSecond: Type.Integer(),
+    state: Type.Enum(['running', 'done', 'cancelled'], { type: 'string' }),
+    scanned: Type.Integer({ description: 'Callbacks looked at, whether they fit or not.' }),
+    replayed: Type.Integer(),
+    scannedUntil: nullable({
+      ...momentSchema,
+      description: 'What was accepted until then was looked at; null before the first step.',
+    }),
+    createdAt: momentSchema,
+    updatedAt: momentSchema,
+  },
+  { title: 'Replay' },
+);
 
 /** `/v1/replays`: deliver many callbacks once more. Workers make the steps. */
 export function replayRoutes(app: App, db: Database): void {

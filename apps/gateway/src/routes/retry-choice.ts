@@ -90,6 +90,7 @@ const exactlyOne = { ...strict, minProperties: 1, maxProperties: 1 } as const;
 
 const Rule = Type.Object(rules, {
   ...exactlyOne,
+  title: 'RetryRule',
   description: 'Either `phases` or `exponential`.',
 });
 
@@ -100,7 +101,11 @@ const Choice = Type.Object(
       Type.String({ description: 'The name of a retry policy.', examples: ['patient'] }),
     ),
   },
-  { ...exactlyOne, description: 'One of `phases`, `exponential` and `policy`.' },
+  {
+    ...exactlyOne,
+    title: 'RetryChoice',
+    description: 'One of `phases`, `exponential` and `policy`.',
+  },
 );
 
 export const retryRuleSchema: TUnsafe<RetryRule> & { type: 'object' } = typed(Rule);

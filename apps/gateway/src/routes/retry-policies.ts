@@ -12,11 +12,14 @@ const maxPoliciesPerPage = 500;
 const NameParams = Type.Object({ name: Type.String() });
 const NewNameParams = Type.Object({ name: configuredNameSchema });
 
-const View = Type.Object({
-  name: Type.String(),
-  retry: retryRuleSchema,
-  updatedAt: momentSchema,
-});
+const View = Type.Object(
+  {
+    name: Type.String(),
+    retry: retryRuleSchema,
+    updatedAt: momentSchema,
+  },
+  { title: 'RetryPolicy' },
+);
 
 /** `/v1/retry-policies`: retry policies by name, for all applications. */
 export function retryPolicyRoutes(app: App, policies: Policies): void {

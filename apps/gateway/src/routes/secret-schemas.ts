@@ -27,19 +27,22 @@ const NewVersion = Type.Object(
     secret: Type.String({ description: `${form} Shown this once.` }),
     publicKey: PublicKey,
   },
-  { description: 'The only time that the secret itself is shown.' },
+  { title: 'NewSecretVersion', description: 'The only time that the secret itself is shown.' },
 );
 
-const Version = Type.Object({
-  version: Type.Integer(),
-  kind: Type.Enum(['hmac', 'ed25519'], kind),
-  publicKey: PublicKey,
-  createdAt: momentSchema,
-  expiresAt: nullable({
-    ...momentSchema,
-    description: 'From then on it signs no more; null on the latest one.',
-  }),
-});
+const Version = Type.Object(
+  {
+    version: Type.Integer(),
+    kind: Type.Enum(['hmac', 'ed25519'], kind),
+    publicKey: PublicKey,
+    createdAt: momentSchema,
+    expiresAt: nullable({
+      ...momentSchema,
+      description: 'From then on it signs no more; null on the latest one.',
+    }),
+  },
+  { title: 'SecretVersion' },
+);
 
 /** The text of a secret, where a caller brings its own. */
 export const ownSecretField: TOptional<TString> = Type.Optional(

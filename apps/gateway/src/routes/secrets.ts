@@ -31,8 +31,8 @@ const NewSecret = Type.Object(
 );
 
 const named = { application: Type.String(), name: Type.String() };
-const View = Type.Object({ ...named, versions: versionsSchema });
-const Created = Type.Object({ ...named, latest: newVersionSchema });
+const View = Type.Object({ ...named, versions: versionsSchema }, { title: 'Secret' });
+const Created = Type.Object({ ...named, latest: newVersionSchema }, { title: 'NewSecret' });
 
 /** `/v1/secrets`: what applications sign their callbacks with. */
 export function secretRoutes(app: App, secrets: Secrets): void {

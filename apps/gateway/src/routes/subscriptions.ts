@@ -33,14 +33,17 @@ const fields = {
 const Replacement = Type.Object(fields, strict);
 const NewSubscription = Type.Object({ endpointId: idSchema, ...fields }, strict);
 
-const View = Type.Object({
-  id: idSchema,
-  endpointId: idSchema,
-  eventName: fields.eventName,
-  namespace: nullable(Type.String()),
-  filter: fields.filter,
-  createdAt: momentSchema,
-});
+const View = Type.Object(
+  {
+    id: idSchema,
+    endpointId: idSchema,
+    eventName: fields.eventName,
+    namespace: nullable(Type.String()),
+    filter: fields.filter,
+    createdAt: momentSchema,
+  },
+  { title: 'Subscription' },
+);
 
 /** `/v1/subscriptions`: which events an endpoint is owed. */
 export function subscriptionRoutes(app: App, subscriptions: Subscriptions): void {
