@@ -15,8 +15,9 @@ import { listWorkspacePackages, root } from './workspace.js';
 
 const published = listWorkspacePackages().filter(({ manifest }) => !manifest.private);
 const necessaryFiles = ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts'];
+/** Code and types; of the embedded database, the cluster that a new one starts from. */
 const publishedFile =
-  /^(?:package\.json|README\.md|LICENSE|dist\/(?!.*\.test\.).+\.(?:js|d\.ts)(?:\.map)?)$/;
+  /^(?:package\.json|README\.md|LICENSE|dist\/cluster-template\.tgz|dist\/(?!.*\.test\.).+\.(?:js|d\.ts)(?:\.map)?)$/;
 const installTimeoutMs = 180_000;
 const packed = new Map<string, PackedPackage>();
 let scratch = '';
