@@ -54,14 +54,10 @@ export async function buildRequest(
   const method = request.method || 'GET';
   const body = methodsWithBody.has(method) ? (request.body ?? null) : null;
   const timestampSeconds = Math.floor(nowMs / 1_000);
-  const headers: [string, string][] = [];
-  const given = { ...endpointHeaders, ...request.headers };
-  let hasUserAgent = false;
-  for (const name in given) {
-    headers.push([name, given[name] ?? '']);
-    if (name.length === 10 && name.toLowerCase() === 'user-agent') hasUserAgent = true;
+  const headers = mergeHeaders(endpointHeaders, request.headers);
+  if (!headers.some(([name]) => name.length === 10 && name.toLowerCase() === 'user-agent')) {
+    headers.push(['user-agent', settings.userAgent]);
   }
-  if (!hasUserAgent) headers.push(['user-agent', settings.userAgent]);
   headers.push(['webhook-id', callbackId], ['webhook-timestamp', String(timestampSeconds)]);
   headers.push(['traceparent', traceParent(callbackId)]);
   if (request.secret !== undefined || delivery.endpointId !== undefined) {
@@ -70,6 +66,18 @@ export async function buildRequest(
   }
   const { url, timeoutMs } = request;
   return { url, method, headers, body, timeoutMs, maxResponseBytes: settings.maxResponseBytes };
+}
+
+/** The callback's own headers, and those of its endpoint that it does not have itself. */
+function mergeHeaders(
+  ofEndpoint: Readonly<Record<string, string>> | undefined,
+  own: Readonly<Record<string, string>> | undefined,
+): [string, string][] {
+  const headers = own ? Object.entries(own) : [];
+  if (!ofEndpoint) return headers;
+  const given = new Set(headers.map(([name]) => name.toLowerCase()));
+  const added = Object.entries(ofEndpoint).filter(([name]) => !given.has(name.toLowerCase()));
+  return [...added, ...headers];
 }
 
 function traceParent(callbackId: string): string {

@@ -7,6 +7,8 @@ export interface ClaimerOptions {
   readonly holder: string;
   readonly leaseMs: number;
   readonly maxBatch: number;
+  /** Whether what was claimed before has to be dealt with first. */
+  readonly isBehind: () => boolean;
   /** Starts what was claimed; the claim was asked for at `askedAtMs`, by the steady clock. */
   readonly onClaim: (claim: Claim, askedAtMs: number) => Promise<void>;
   readonly onError: (error: unknown) => void;
@@ -14,6 +16,8 @@ export interface ClaimerOptions {
 
 /** Claims wait this long for more slots to come free. */
 const windowMs = 2;
+/** When results pile up, claims look again after this. */
+const behindMs = 50;
 const firstBackoffMs = 100;
 const maxBackoffMs = 5_000;
 
@@ -93,6 +97,7 @@ export class Claimer {
 
   /** Gives when to claim again, in ms; `undefined`: when there is something new. */
   async #claim(): Promise<number | undefined> {
+    if (this.#options.isBehind()) return behindMs;
     const askedAtMs = performance.now();
     const room = this.#slots.room(askedAtMs);
     if (room.limit <= 0) {

@@ -67,6 +67,8 @@ export interface DispatcherDeps {
   readonly accompany: Accompany;
 }
 
+/** Results that may wait to be written before nothing more is claimed: slow writes bound the memory. */
+const maxUnwritten = 4_096;
 /** When nothing could be sent for a reason of this side's, such as a key that cannot be read. */
 const unsendableDelayNs = 30_000_000_000n;
 
@@ -96,6 +98,7 @@ export class Dispatcher {
     this.#slots = new Slots(options.slots);
     this.#claimer = new Claimer(db, this.#slots, {
       ...options,
+      isBehind: () => this.#recorder.size > maxUnwritten,
       onClaim: (claim, askedAtMs) => this.#onClaim(claim, askedAtMs),
       onError: (error) => observer.error(error, 'claiming callbacks'),
     });
@@ -136,7 +139,13 @@ export class Dispatcher {
     const wake = (): void => this.#claimer.wake();
     // First, because it sets the clock by which attempts are timed.
     await this.#waker.start();
-    this.#listener = await this.#deps.db.listen('callbacks_due', wake, wake);
+    try {
+      this.#listener = await this.#deps.db.listen('callbacks_due', wake, wake);
+    } catch (error) {
+      this.#waker.close();
+      await this.#claimer.close();
+      throw error;
+    }
   }
 
   /**

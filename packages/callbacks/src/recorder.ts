@@ -75,6 +75,11 @@ export class Recorder {
     else gathering.timer ??= setTimeout(() => this.#pump(gathering), gathering.windowMs);
   }
 
+  /** Results that are not written yet, but for those being written. */
+  get size(): number {
+    return this.#plain.results.length + this.#careful.results.length;
+  }
+
   /** Writes everything that was added. */
   async drain(): Promise<void> {
     this.#pump(this.#careful);
