@@ -14,7 +14,7 @@ import {
   work,
 } from '../test/live-callbacks.js';
 import { cancelCallback, replayCallback, retryNow } from './control.js';
-import { pauseQueue } from './queue-control.js';
+import { pauseQueue, setQueuePolicy } from './queue-control.js';
 import { findCallback } from './read-store.js';
 import { wakeDue } from './wake-store.js';
 
@@ -55,6 +55,16 @@ describeWithPostgres('control', () => {
     expect(view).toMatchObject({ state: 'cancelled', attempts: [{ statusCode: 500 }] });
     expect(view?.leases).toHaveLength(1);
     expect(await work(store.db)).toEqual([second]);
+  });
+
+  it('does not cancel a head that has failed and parked its queue', async () => {
+    await setQueuePolicy(store.db, { application: '', queue: 'orders' }, 'park');
+    const [first] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
+    await record(store.db, await claim(store.db), failed);
+    const refused = cancelCallback(store.db, first ?? '');
+    await expect(refused).rejects.toMatchObject({ code: 'CALLBACK_STATE' });
+    const view = await findCallback(store.db, first ?? '');
+    expect(view).toMatchObject({ state: 'held', hold: 'parked' });
   });
 
   it('holds the next one back when the queue is paused', async () => {

@@ -34,6 +34,8 @@ async function cancelIn(tx: Transaction, id: string): Promise<CancelOutcome | un
     queue === null ? await lockHead(tx, id) : await lockQueueHead(tx, application, queue);
   if (!head) return undefined;
   if (head.callbackId !== id) return (await cancelWaiting(tx, id)) ? 'cancelled' : undefined;
+  // It has failed already, and its owner was told: what is left of it is its queue, to be unblocked.
+  if (head.hold === 'parked') return undefined;
   if (head.leased) {
     await tx.query('update callbacks.head set cancelled = true where callback_id = $1', [id]);
     return 'cancelling';
