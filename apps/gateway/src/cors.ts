@@ -13,7 +13,7 @@ export async function addCors(app: App, origins: readonly string[]): Promise<voi
   await app.register(cors, {
     origin: [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: ['retry-after', 'location'],
+    exposedHeaders: ['retry-after', 'location', 'idempotent-replayed'],
     maxAge: preflightMaxAgeSeconds,
   });
 }

@@ -1,3 +1,4 @@
+import { createSecretBox, Secrets } from '@posthaste/callbacks';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openTestCallbacks, type TestCallbacks } from '../../test/test-callbacks.js';
@@ -45,6 +46,16 @@ describeWithPostgres('/v1/callbacks/batch', () => {
     expect(json.items[1]?.problem?.details).toMatchObject([{ field: 'url' }]);
     expect(json.items[3]?.problem?.details).toMatchObject([{ field: 'timeoutMs' }]);
     expect(json.items[6]?.callback).toMatchObject({ application: 'b', url });
+  });
+
+  it('ends with a defect the item that has it, and no other', async () => {
+    const otherKey = createSecretBox(new Uint8Array(32).fill(1));
+    await new Secrets(gateway.db, otherKey).create({ application: '', name: 'foreign' });
+    const { json } = await post([{ url, secret: 'foreign' }, { url }]);
+    expect(json.items).toMatchObject([
+      { status: 500, problem: { code: 'SECRET_UNREADABLE', detail: 'internal error' } },
+      { status: 201 },
+    ]);
   });
 
   it('keeps the order of a queue', async () => {

@@ -6,7 +6,7 @@ import {
   requestInvalid,
 } from '@posthaste/callbacks';
 import { PlatformError, type ProblemDetails, toProblemDetails } from '@posthaste/contracts';
-import type { FastifySchemaCompiler } from 'fastify';
+import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import type { App } from '../app.js';
@@ -71,7 +71,7 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
         response: { 200: BatchAnswer },
       },
     },
-    async ({ body, idempotency, id }, reply) => {
+    async ({ body, idempotency, id, log }, reply) => {
       const outcomes = await acceptance.acceptAll(
         body.items.map((item, i) => ({
           input: toInput(item, validator, policies),
@@ -79,7 +79,7 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
         })),
       );
       if (isReplay(outcomes)) markReplayed(reply);
-      return { items: outcomes.map((outcome) => toAnswer(outcome, id)) };
+      return { items: outcomes.map((outcome) => toAnswer(outcome, { id, log })) };
     },
   );
 }
@@ -102,10 +102,18 @@ function isReplay(outcomes: readonly PromiseSettledResult<AcceptedCallback>[]): 
   return taken.length > 0 && taken.every(({ value }) => value.repeated);
 }
 
-function toAnswer(outcome: PromiseSettledResult<AcceptedCallback>, requestId: string): ItemAnswer {
+function toAnswer(
+  outcome: PromiseSettledResult<AcceptedCallback>,
+  { id, log }: Pick<FastifyRequest, 'id' | 'log'>,
+): ItemAnswer {
   if (outcome.status === 'fulfilled') return { status: 201, callback: showAccepted(outcome.value) };
-  const error: unknown = outcome.reason;
-  // A defect is one for the whole call: the error handler logs it.
-  if (!(error instanceof PlatformError) || error.type === 'internal') throw error;
-  return { status: error.httpStatus, problem: toProblemDetails(error, requestId) };
+  const error = toPlatformError(outcome.reason);
+  // A defect ends its item only: the others may be stored, and their callers must know.
+  if (error.type === 'internal') log.error({ err: error }, 'a callback of a batch failed');
+  return { status: error.httpStatus, problem: toProblemDetails(error, id) };
+}
+
+function toPlatformError(reason: unknown): PlatformError {
+  if (reason instanceof PlatformError) return reason;
+  return new PlatformError('INTERNAL', String(reason), { cause: reason });
 }
