@@ -1,4 +1,9 @@
-import { type GatewayConfig, gatewayFaults, toGatewayConfig } from '@posthaste/gateway';
+import {
+  type CallbackRoutesConfig,
+  type GatewayConfig,
+  gatewayFaults,
+  toGatewayConfig,
+} from '@posthaste/gateway';
 import type { RunnableConfig } from '@posthaste/service';
 import {
   callbackFaults,
@@ -16,9 +21,7 @@ import { type WorkerConfig, workerFaults } from '@posthaste/worker';
 export interface StandaloneConfig extends RunnableConfig {
   readonly platform: SettingValues<typeof platformSettings>;
   readonly gateway: GatewayConfig;
-  readonly callbacks: Omit<SettingValues<typeof callbackSettings>, 'allowLoopback'> & {
-    readonly allowLoopback: boolean;
-  };
+  readonly callbacks: Omit<CallbackRoutesConfig, 'secretKey'>;
   readonly worker: Omit<WorkerConfig, 'secretKey'>;
 }
 

@@ -36,24 +36,25 @@ export class DemoReceiver {
   readonly #taken = new Set<string>();
   readonly #left: Map<string, number>;
   readonly #listeners = new Set<TakenListener>();
-  #server: Receiver | undefined;
+  readonly #server: Receiver;
 
-  private constructor(plan: DemoPlan, seed: number) {
+  private constructor(server: Receiver, plan: DemoPlan, seed: number) {
+    this.#server = server;
     this.#plan = plan;
     this.#left = new Map(plan.queues);
     [...plan.queues.keys()].forEach((queue, i) => {
       this.#randoms.set(queue, seededRandom(seed * 1_000_003 + i));
     });
+    server.follow((request) => this.#answer(request));
   }
 
   static async start(plan: DemoPlan, seed: number): Promise<DemoReceiver> {
-    const receiver = new DemoReceiver(plan, seed);
-    receiver.#server = await startReceiver((request) => receiver.#answer(request));
-    return receiver;
+    return new DemoReceiver(await startReceiver(), plan, seed);
   }
 
+  /** Without a slash at its end. */
   get url(): string {
-    return this.#server?.url ?? '';
+    return this.#server.url;
   }
 
   /** Every request, in the order in which they came. */
@@ -78,7 +79,7 @@ export class DemoReceiver {
 
   /** Requests that wait for an answer. */
   get inFlight(): number {
-    return this.#server?.inFlight ?? 0;
+    return this.#server.inFlight;
   }
 
   /** Queues of which everything was taken. */
@@ -100,7 +101,7 @@ export class DemoReceiver {
   }
 
   async close(): Promise<void> {
-    await this.#server?.close();
+    await this.#server.close();
   }
 
   #answer({ path, headers }: ReceivedRequest): Step {

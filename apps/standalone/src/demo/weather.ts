@@ -1,6 +1,5 @@
 /** What the receiver of the demo does to requests, each as a share from 0 to 1; the rest succeeds. */
 export interface Weather {
-  readonly name: string;
   /** Answers 503. */
   readonly fail: number;
   /** Never answers. */
@@ -16,7 +15,6 @@ export type Fate = 'ok' | 'slow' | 'fail' | 'hang' | 'reset';
 
 /** As receivers are on a bad day. */
 export const unsteady: Weather = {
-  name: 'unsteady',
   fail: 0.1,
   hang: 0.02,
   reset: 0.04,
@@ -24,10 +22,10 @@ export const unsteady: Weather = {
 };
 
 /** Nothing gets through. */
-export const outage: Weather = { name: 'outage', fail: 0.5, hang: 0.2, reset: 0.3, slow: 0 };
+export const outage: Weather = { fail: 0.5, hang: 0.2, reset: 0.3, slow: 0 };
 
 /** As receivers mostly are. */
-export const recovered: Weather = { name: 'recovered', fail: 0.02, hang: 0, reset: 0, slow: 0.05 };
+export const recovered: Weather = { fail: 0.02, hang: 0, reset: 0, slow: 0.05 };
 
 /** The fate of one request; `draw` is in [0, 1). */
 export function fateOf({ fail, hang, reset, slow }: Weather, draw: number): Fate {
