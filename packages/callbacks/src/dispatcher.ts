@@ -119,7 +119,6 @@ export class Dispatcher {
         windowMs: options.recordWindowMs,
         orderedWindowMs: options.orderedRecordWindowMs,
         maxBatch: options.maxBatch,
-        concurrency: 2,
       },
       {
         recorded: (recorded, askedAtMs) => this.#onRecorded(recorded, askedAtMs),

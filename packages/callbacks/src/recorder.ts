@@ -21,8 +21,6 @@ export interface RecorderOptions {
   /** The same for those of ordered queues, whose next callback waits for it. */
   readonly orderedWindowMs: number;
   readonly maxBatch: number;
-  /** Writes under way at once. */
-  readonly concurrency: number;
   /** Whether a result needs {@link RecorderOptions.accompany} in its transaction. */
   readonly needsCompany: (result: DeliveryResult) => boolean;
   readonly accompany: Accompany;
@@ -31,11 +29,15 @@ export interface RecorderOptions {
 const firstBackoffMs = 50;
 const maxBackoffMs = 2_000;
 
-/** Results that wait for others to share their write. */
+/**
+ * Results that wait for others to share their write. One write at a time: what comes meanwhile makes
+ * up the next, so that batches grow with the load, and nothing waits long without any.
+ */
 interface Gathering {
   readonly results: DeliveryResult[];
   readonly windowMs: number;
   timer: NodeJS.Timeout | undefined;
+  writing: boolean;
 }
 
 /**
@@ -50,7 +52,6 @@ export class Recorder {
   readonly #plain: Gathering;
   /** Those that need more care: of ordered queues, to be retried, or with company. */
   readonly #careful: Gathering;
-  #running = 0;
   #drained: (() => void) | undefined;
   #abandoned = false;
 
@@ -58,8 +59,8 @@ export class Recorder {
     this.#db = db;
     this.#options = options;
     this.#listener = listener;
-    this.#plain = { results: [], windowMs: options.windowMs, timer: undefined };
-    this.#careful = { results: [], windowMs: options.orderedWindowMs, timer: undefined };
+    this.#plain = toGathering(options.windowMs);
+    this.#careful = toGathering(options.orderedWindowMs);
   }
 
   /** After {@link abandon} nothing more is taken: what ends then ended because its worker stopped. */
@@ -72,7 +73,7 @@ export class Recorder {
     const gathering = careful ? this.#careful : this.#plain;
     gathering.results.push(result);
     if (gathering.results.length >= this.#options.maxBatch) this.#pump(gathering);
-    else gathering.timer ??= setTimeout(() => this.#pump(gathering), gathering.windowMs);
+    else this.#pumpSoon(gathering);
   }
 
   /** Results that are not written yet, but for those being written. */
@@ -96,32 +97,38 @@ export class Recorder {
   }
 
   #isIdle(): boolean {
-    return (
-      this.#running === 0 && this.#plain.results.length === 0 && this.#careful.results.length === 0
-    );
+    return [this.#plain, this.#careful].every(({ writing, results }) => {
+      return !writing && results.length === 0;
+    });
+  }
+
+  #pumpSoon(gathering: Gathering): void {
+    gathering.timer ??= setTimeout(() => {
+      gathering.timer = undefined;
+      this.#pump(gathering);
+    }, gathering.windowMs);
   }
 
   #pump(gathering: Gathering): void {
+    if (gathering.writing || gathering.results.length === 0) return;
     clearTimeout(gathering.timer);
     gathering.timer = undefined;
-    const { maxBatch, concurrency } = this.#options;
-    while (this.#running < concurrency && gathering.results.length > 0) {
-      this.#running += 1;
-      const results = gathering.results.splice(0, maxBatch);
-      void this.#write(results, gathering === this.#careful).then(() => this.#wrote());
-    }
+    gathering.writing = true;
+    const results = gathering.results.splice(0, this.#options.maxBatch);
+    void this.#write(results, gathering === this.#careful).then(() => {
+      gathering.writing = false;
+      this.#wrote(gathering);
+    });
   }
 
-  #wrote(): void {
-    this.#running -= 1;
+  #wrote(gathering: Gathering): void {
     if (this.#isIdle()) {
       this.#drained?.();
       return;
     }
-    // Those without a timer were full, or their time was over, when no write could be started.
-    for (const gathering of [this.#careful, this.#plain]) {
-      if (gathering.timer === undefined) this.#pump(gathering);
-    }
+    // Without a timer, their time was over during the write.
+    const isOver = gathering.timer === undefined || this.#drained !== undefined;
+    if (isOver || gathering.results.length >= this.#options.maxBatch) this.#pump(gathering);
   }
 
   async #write(results: DeliveryResult[], careful: boolean): Promise<void> {
@@ -179,4 +186,8 @@ export class Recorder {
     }
     this.#listener.recorded(recorded, askedAtMs);
   }
+}
+
+function toGathering(windowMs: number): Gathering {
+  return { results: [], windowMs, timer: undefined, writing: false };
 }
