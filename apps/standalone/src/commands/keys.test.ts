@@ -49,14 +49,13 @@ describe('posthaste keys', () => {
   });
 
   it.each([
-    ['create'],
-    ['create', '--name', ''],
-    ['create', '--name', 'x', '--scopes', 'everything'],
-    ['create', '--name', 'x', '--expires', '2020-01-01'],
-    ['create', '--name', 'x', '--expires', 'tomorrow'],
-  ])('exits with 64 on %s %s %s %s', async (...args) => {
-    const typed = args.filter((arg) => arg !== undefined);
-    expect(await posthaste(['keys', ...typed])).toMatchObject({ code: 64, stdout: '' });
+    [['create']],
+    [['create', '--name', '']],
+    [['create', '--name', 'x', '--scopes', 'everything']],
+    [['create', '--name', 'x', '--expires', '2020-01-01']],
+    [['create', '--name', 'x', '--expires', 'tomorrow']],
+  ])('exits with 64 on %j', async (args) => {
+    expect(await posthaste(['keys', ...args])).toMatchObject({ code: 64, stdout: '' });
   });
 });
 
