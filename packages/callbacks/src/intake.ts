@@ -45,7 +45,7 @@ export class Intake {
   #running = 0;
   /** Calls of `addAll` under way. */
   #together = 0;
-  #notifiedAt = 0;
+  #notifiedAt = Number.NEGATIVE_INFINITY;
   #notifyTimer: NodeJS.Timeout | undefined;
   #closed = false;
   #idle: (() => void) | undefined;
