@@ -72,6 +72,9 @@ export class SessionPool {
       session = await this.#connect();
       await endForgottenTransaction(session);
       return await work(session);
+    } catch (error) {
+      if (session && !session.isLost) await untilReady(session);
+      throw error;
     } finally {
       session?.release(session.isLost);
       this.#lent--;
@@ -110,6 +113,14 @@ export class SessionPool {
       throw new PlatformError('DATABASE_TIMEOUT', message, { cause: error });
     }
   }
+}
+
+/**
+ * The server sends an error ahead of the state that it leaves behind: whoever comes next must find
+ * that state. An empty statement changes nothing and is answered after it.
+ */
+async function untilReady(session: Session): Promise<void> {
+  await session.run('', undefined, false).catch(() => undefined);
 }
 
 /** A statement such as `begin`, sent outside `transaction`, must not take others along. */
