@@ -10,7 +10,7 @@ import {
   type TestDatabase,
 } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 const secretKey = Buffer.alloc(32, 1).toString('base64');
 
@@ -135,8 +135,11 @@ describeWithPostgres('a worker process', () => {
     await receiver.waitFor(50);
     expect((await fetch(`${url}/health/live`)).status).toBe(200);
     expect(await (await fetch(`${url}/health/ready`)).json()).toMatchObject({ ready: true });
-    const metrics = await (await fetch(`${url}/metrics`)).text();
-    expect(metrics).toMatch(/posthaste_callback_attempts_total\{outcome="delivered"\} 50/);
+    // An attempt is counted when its answer is in, a moment after the receiver has seen it.
+    await vi.waitFor(async () => {
+      const metrics = await (await fetch(`${url}/metrics`)).text();
+      expect(metrics).toMatch(/posthaste_callback_attempts_total\{outcome="delivered"\} 50/);
+    });
     expect((await fetch(`${url}/other`)).status).toBe(404);
   });
 });
