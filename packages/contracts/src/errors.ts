@@ -242,6 +242,48 @@ export const errorCodes = {
   },
   SUBSCRIPTION_NOT_FOUND: { type: 'not_found', meaning: 'There is no subscription with this id.' },
   REPLAY_NOT_FOUND: { type: 'not_found', meaning: 'There is no replay with this id.' },
+  EVENT_INVALID: {
+    type: 'invalid',
+    meaning: 'The event or the subscription is not valid. `details.field` names what; correct it.',
+  },
+  EVENT_TOO_LARGE: {
+    type: 'too_large',
+    meaning: 'The event is over the size that the stream takes. Put less into it.',
+  },
+  EVENT_OUTCOME_UNKNOWN: {
+    type: 'timeout',
+    meaning:
+      'The stream gave no answer in time: the event may have been stored or not. Publish it again with the same id.',
+  },
+  EVENT_NOT_PUBLISHED: {
+    type: 'unavailable',
+    meaning: 'The event could not be stored before its publish timeout. Publish it again later.',
+  },
+  EVENT_ALREADY_REGISTERED: {
+    type: 'conflict',
+    meaning: 'This topic, event and group already have a callback with other options.',
+  },
+  STREAM_UNSUPPORTED: {
+    type: 'invalid',
+    meaning: 'There is no such stream. Use kafka, postgres, memory, stdout or none.',
+  },
+  STREAM_UNAVAILABLE: {
+    type: 'unavailable',
+    meaning: 'The event stream does not answer. It is tried again; check that it runs.',
+  },
+  STREAM_UNAUTHORIZED: {
+    type: 'unauthorized',
+    meaning: 'The event stream refuses the credentials. Correct them.',
+  },
+  STREAM_ASSIGNMENT_LOST: {
+    type: 'conflict',
+    meaning: 'The partition belongs to another consumer by now, which reads its events again.',
+  },
+  STREAM_CLOSED: {
+    type: 'unavailable',
+    meaning: 'The client was closed. Make a new one.',
+  },
+  TOPIC_NOT_FOUND: { type: 'not_found', meaning: 'There is no such topic.' },
   INTERNAL: {
     type: 'internal',
     meaning: 'Something failed that should not have. The request id leads to the log.',
