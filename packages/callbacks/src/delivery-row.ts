@@ -23,16 +23,19 @@ export interface DeliveryRow {
 }
 
 /**
- * Of a head `head` and its request `r`. As few as will do: every column of every row is paid for
- * at each delivery. Application and endpoint are in the lane. `date_part` and not `extract`, which
- * computes in numeric.
+ * Of a request `r`. As few as will do: every column of every row is paid for at each delivery.
+ * `date_part` and not `extract`, which computes in numeric.
  */
-export const deliveryColumns = (head: string): string => `
-  ${head}.callback_id, ${head}.queue, ${head}.lane, ${head}.failures, ${head}.unknowns, ${head}.cancelled,
+export const requestColumns: string = `
   date_part('epoch', r.created_at) * 1000 as created_ms,
   date_part('epoch', r.expires_at) * 1000 as expires_ms,
   r.url, r.method, r.headers::text, r.body, r.policy::text, r.timeout_ms, r.secret,
   r.notification_email`;
+
+/** Of a head `head` and its request `r`. Application and endpoint are in the lane. */
+export const deliveryColumns = (head: string): string => `
+  ${head}.callback_id, ${head}.queue, ${head}.lane, ${head}.failures, ${head}.unknowns, ${head}.cancelled,
+  ${requestColumns}`;
 
 export function toDelivery(row: DeliveryRow, leaseToken: string, place: number): Delivery {
   const { application, endpointId } = parseLaneKey(row.lane);

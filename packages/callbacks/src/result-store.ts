@@ -1,7 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { Attempt, Delivery, DeliveryResult, Ending, Verdict } from './delivery.js';
-import { type DeliveryRow, deliveryColumns, toDelivery } from './delivery-row.js';
+import { type DeliveryRow, requestColumns, toDelivery } from './delivery-row.js';
 
 /** The attempt's three marks travel as bits: one array instead of three. */
 const marks = { truncated: 1, cut: 2, resent: 4 } as const;
@@ -67,7 +67,8 @@ for no key update of h`,
 /**
  * Writes results, set-based. `held` is the fence: rows whose lease was lost meanwhile are not in
  * it. An ended head makes way for the next of its queue, which stays under the lease when the
- * worker chains.
+ * worker chains. Each result carries its own next callback with it, so that no part of the batch
+ * is joined with another: that would cost the square of the batch.
  */
 const recordStatement: Statement = {
   name: 'callbacks_record',
@@ -93,63 +94,75 @@ judged as (
     select coalesce(held.ending, case when held.cancelled then 'cancelled' end)
   ) as f(final)
 ),
-following as (
-  select j.callback_id as previous_id, j.paused, j.chain and not j.paused and w.due_at <= now() as chained,
-    w.*
+settled as (
+  select j.*, j.final is not null and not j.parked as leaves,
+    n.seq as next_seq, n.callback_id as next_id, n.endpoint_id as next_endpoint_id,
+    n.lane as next_lane, n.step as next_step, n.due_at as next_due_at,
+    coalesce(j.chain and not j.paused and n.due_at <= now(), false) as chained
   from judged j
-  cross join lateral (
+  left join lateral (
     select * from callbacks.waiting w
     where w.application = j.application and w.queue = j.queue
+      and j.final is not null and not j.parked
     order by w.seq limit 1
-  ) w
-  where j.queue is not null and j.final is not null and not j.parked
+  ) n on true
 ),
 popped as (
-  delete from callbacks.waiting w using following f
-  where w.application = f.application and w.queue = f.queue and w.seq = f.seq
+  delete from callbacks.waiting w using settled s
+  where w.application = s.application and w.queue = s.queue and w.seq = s.next_seq
 ),
 written as (
   insert into callbacks.history (${historyColumns})
-  select ${historyValues('judged', 'leased_until', 'final')} from judged
+  select ${historyValues('settled', 'leased_until', 'final')} from settled
 ),
 removed as (
-  delete from callbacks.head h using judged j
-  where h.callback_id = j.callback_id and j.final is not null and not j.parked
-    and not exists (select from following f where f.previous_id = j.callback_id)
-),
-kept as (
-  update callbacks.head h
-  set ready = (j.verdict = 'release' or (j.verdict = 'hold' and not j.inactive)) and not j.paused,
-      due_at = case when j.verdict = 'retry' then now() + j.delay_us * interval '1 us' else now() end,
-      hold = case when j.parked then 'parked' when j.inactive then 'endpoint'
-        when j.paused then 'paused' end,
-      retry = h.retry or j.verdict = 'retry',
-      -- A retry without an attempt is none of the receiver's doing.
-      failures = h.failures + (j.verdict = 'retry' and j.status_code is not null)::int,
-      lease_token = null, lease_holder = null, leased_at = null
-  from judged j
-  where h.callback_id = j.callback_id and (j.final is null or j.parked)
+  delete from callbacks.head h using settled s
+  where h.callback_id = s.callback_id and s.leaves and s.next_id is null
 ),
 moved as (
   update callbacks.head h
-  set callback_id = f.callback_id, endpoint_id = f.endpoint_id, lane = f.lane,
+  set callback_id = s.next_id, endpoint_id = s.next_endpoint_id, lane = s.next_lane,
       failures = 0, unknowns = 0, cancelled = false, retry = false,
-      step = f.step + f.chained::int,
-      hold = case when f.paused then 'paused' end,
-      ready = not f.paused and not f.chained and f.due_at <= now(),
-      due_at = case when f.chained then now() + $15::float8 * interval '1 ms' else f.due_at end,
-      lease_token = case when f.chained then h.lease_token end,
-      lease_holder = case when f.chained then h.lease_holder end,
-      leased_at = case when f.chained then h.leased_at end
-  from following f
-  where h.callback_id = f.previous_id
-  returning h.*, f.previous_id
+      step = s.next_step + s.chained::int,
+      hold = case when s.paused then 'paused' end,
+      ready = not s.paused and not s.chained and s.next_due_at <= now(),
+      due_at = case when s.chained then now() + $15::float8 * interval '1 ms' else s.next_due_at end,
+      lease_token = case when s.chained then h.lease_token end,
+      lease_holder = case when s.chained then h.lease_holder end,
+      leased_at = case when s.chained then h.leased_at end
+  from settled s
+  where h.callback_id = s.callback_id and s.leaves and s.next_id is not null
+),
+kept as (
+  update callbacks.head h
+  set ready = (s.verdict = 'release' or (s.verdict = 'hold' and not s.inactive)) and not s.paused,
+      due_at = case when s.verdict = 'retry' then now() + s.delay_us * interval '1 us' else now() end,
+      hold = case when s.parked then 'parked' when s.inactive then 'endpoint'
+        when s.paused then 'paused' end,
+      retry = h.retry or s.verdict = 'retry',
+      -- A retry without an attempt is none of the receiver's doing.
+      failures = h.failures + (s.verdict = 'retry' and s.status_code is not null)::int,
+      lease_token = null, lease_holder = null, leased_at = null
+  from settled s
+  where h.callback_id = s.callback_id and not s.leaves
 )
-select j.callback_id as recorded_id, j.final, j.parked, ${deliveryColumns('m')}
-from judged j
-left join moved m on m.previous_id = j.callback_id and m.lease_token is not null
+select s.callback_id as recorded_id, s.lease_token as recorded_token, s.final, s.parked,
+  ${requestColumns}, m.*
+from settled s
+left join lateral (
+  select s.next_id as callback_id, s.queue, s.next_lane as lane, 0 as failures, 0 as unknowns,
+    false as cancelled
+  where s.chained
+) m on true
 left join lateral (select * from callbacks.request r where r.id = m.callback_id limit 1) r on true`,
 };
+
+interface RecordedRow {
+  recorded_id: string;
+  recorded_token: string;
+  final: Ending | null;
+  parked: boolean;
+}
 
 export interface Recorded {
   readonly result: DeliveryResult;
@@ -171,7 +184,7 @@ export async function recordResults(
   leaseMs: number,
 ): Promise<Recorded[]> {
   const { rows } = await db.query<
-    DeliveryRow & { recorded_id: string; final: Ending | null; parked: boolean }
+    DeliveryRow & RecordedRow
   >(recordStatement, [
     ...resultValues(results),
     results.map(({ verdict }) => verdict.kind),
@@ -179,9 +192,10 @@ export async function recordResults(
     results.map(({ chain }) => chain),
     leaseMs,
   ]);
-  const byId = new Map(results.map((result) => [result.delivery.callbackId, result]));
+  // By lease: after a pause of this process, two leases of one callback may be in one batch.
+  const byLease = new Map(results.map((result) => [leaseKey(result.delivery), result]));
   return rows.map((row) => {
-    const result = byId.get(row.recorded_id);
+    const result = byLease.get(row.recorded_id + row.recorded_token);
     if (!result) throw new PlatformError('INTERNAL', `recorded ${row.recorded_id} unasked`);
     const { leaseToken, place } = result.delivery;
     const next = row.callback_id === null ? undefined : toDelivery(row, leaseToken, place + 1);
@@ -198,6 +212,10 @@ export async function lockHeads(db: Queryable, results: readonly DeliveryResult[
     results.map(({ delivery }) => delivery.callbackId),
     results.map(({ delivery }) => delivery.leaseToken),
   ]);
+}
+
+function leaseKey({ callbackId, leaseToken }: Delivery): string {
+  return callbackId + leaseToken;
 }
 
 function resultValues(results: readonly DeliveryResult[]): unknown[] {
