@@ -1,5 +1,6 @@
 import { newId, PlatformError } from '@posthaste/contracts';
-import type { Accepted, Intake } from './intake.js';
+import type { Accepted } from './group-commit.js';
+import type { Intake } from './intake.js';
 import type { IdempotencyClaim } from './intake-store.js';
 import {
   type CallbackInput,

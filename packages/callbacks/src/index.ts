@@ -61,7 +61,8 @@ export {
 } from './endpoints.js';
 export { EventFanout, testEventName } from './event-fanout.js';
 export { EventFilters } from './event-filter.js';
-export { type Accepted, Intake, type IntakeOptions } from './intake.js';
+export type { Accepted } from './group-commit.js';
+export { Intake, type IntakeOptions } from './intake.js';
 export type { IdempotencyClaim, IntakeItem } from './intake-store.js';
 export type { HttpOutcome } from './judgement.js';
 export { type Mailer, type MailLogger, sendDueMail } from './mail-outbox.js';

@@ -1,16 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
-import { type FirstUse, findFirstUses, type IntakeItem, storeCallbacks } from './intake-store.js';
-
-/** What became of one callback that was handed in. */
-export interface Accepted {
-  readonly id: string;
-  readonly createdAt: Date;
-  /** The Idempotency-Key was used before: id and time are those of the first use. */
-  readonly repeated: boolean;
-}
-
-type Outcome = PromiseSettledResult<Accepted>;
+import { type Accepted, commitTogether, type Outcome } from './group-commit.js';
+import type { IntakeItem } from './intake-store.js';
 
 export interface IntakeOptions {
   /** Callbacks in one statement at most. Default 256. */
@@ -160,14 +151,8 @@ export class Intake {
     }
   }
 
-  async #storeTogether(items: readonly IntakeItem[]): Promise<Outcome[]> {
-    const { createdAt, repeated } = await storeCallbacks(this.#db, items, this.#notifyNow());
-    const repeats = items.filter(({ id }) => repeated.has(id));
-    const repetitions = await findRepetitions(this.#db, repeats);
-    return items.map(
-      ({ id }) =>
-        repetitions.get(id) ?? { status: 'fulfilled', value: { id, createdAt, repeated: false } },
-    );
+  #storeTogether(items: readonly IntakeItem[]): Promise<Outcome[]> {
+    return commitTogether(this.#db, items, () => this.#notifyNow());
   }
 
   /**
@@ -194,28 +179,4 @@ export class Intake {
       // A notice is a hint: workers poll as well.
     }
   }
-}
-
-/** The outcomes of items whose Idempotency-Key was used before, by item id. */
-async function findRepetitions(
-  db: Database,
-  items: readonly IntakeItem[],
-): Promise<ReadonlyMap<string, Outcome>> {
-  if (items.length === 0) return new Map();
-  try {
-    const firstUses = await findFirstUses(db, items);
-    return new Map(items.map(({ id }) => [id, toRepetition(firstUses.get(id))]));
-  } catch (reason) {
-    // What was stored beside them is stored all the same.
-    return new Map(items.map(({ id }) => [id, { status: 'rejected', reason }]));
-  }
-}
-
-function toRepetition(first: FirstUse | undefined): Outcome {
-  if (first?.sameBody) {
-    const { callbackId: id, createdAt } = first;
-    return { status: 'fulfilled', value: { id, createdAt, repeated: true } };
-  }
-  const message = 'the Idempotency-Key was used for another body';
-  return { status: 'rejected', reason: new PlatformError('IDEMPOTENCY_KEY_REUSED', message) };
 }
