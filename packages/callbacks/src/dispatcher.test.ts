@@ -13,6 +13,7 @@ import {
 } from '../test/live-callbacks.js';
 import type { CallbackView } from './callback-view.js';
 import { cancelCallback } from './control.js';
+import type { EndpointDirectory } from './dispatcher.js';
 import { findCallback } from './read-store.js';
 import type { RetryPolicy } from './retry-policy.js';
 
@@ -292,6 +293,42 @@ describeWithPostgres('dispatcher', () => {
     await dispatcher.close(5_000);
     expect((await viewOf(first ?? '')).state).toBe('delivered');
     expect((await viewOf(second ?? '')).state).toBe('pending');
+    expect(receiver.count).toBe(1);
+  });
+
+  it('gives back, when it is closed, what of a queue was about to follow', async () => {
+    receiver = await startReceiver(200);
+    const endpointId = crypto.randomUUID();
+    const [first = '', second = ''] = await accept(
+      store.db,
+      { url: receiver.url, queue: 'orders', endpointId },
+      { url: receiver.url, queue: 'orders', endpointId },
+    );
+    const settings = {
+      active: true,
+      headers: {},
+      maxConcurrency: undefined,
+      ratePerSecond: undefined,
+    };
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    let questions = 0;
+    const endpoints: EndpointDirectory = {
+      settings: async (ids) => {
+        questions += 1;
+        if (questions === 2) asked.resolve();
+        if (questions >= 2) await answer.promise;
+        return new Map(ids.map((id) => [id, settings]));
+      },
+      forget: () => undefined,
+    };
+    const { dispatcher } = await start({}, { endpoints });
+    await asked.promise;
+    const closed = dispatcher.close(5_000);
+    setTimeout(() => answer.resolve(), 100);
+    await closed;
+    expect((await viewOf(first)).state).toBe('delivered');
+    expect((await viewOf(second)).state).toBe('pending');
     expect(receiver.count).toBe(1);
   });
 

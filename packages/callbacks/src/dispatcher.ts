@@ -89,7 +89,9 @@ export class Dispatcher {
   readonly #clock = new DatabaseClock();
   #listener: Listener | undefined;
   #stopping = false;
-  #allGiven: (() => void) | undefined;
+  /** Look-ups of endpoints under way: what waits for them is under lease, and in no slot yet. */
+  #lookUps = 0;
+  #idle: (() => void) | undefined;
 
   constructor(deps: DispatcherDeps, options: DispatcherOptions) {
     this.#deps = deps;
@@ -167,9 +169,9 @@ export class Dispatcher {
 
   async #finish(): Promise<void> {
     await this.#claimer.close();
-    if (this.#slots.inFlight > 0) {
+    if (!this.#isIdle()) {
       await new Promise<void>((resolve) => {
-        this.#allGiven = resolve;
+        this.#idle = resolve;
       });
     }
     await this.#recorder.drain();
@@ -185,10 +187,23 @@ export class Dispatcher {
   async #admit(deliveries: readonly Delivery[], leasedAtMs: number): Promise<void> {
     // At once, so that a worker that stops writes it among its last results.
     if (this.#stopping) return this.#release(deliveries);
-    const endpoints = await this.#endpointsOf(deliveries).catch((error: unknown) => {
+    this.#lookUps += 1;
+    try {
+      this.#start(deliveries, await this.#endpointsOf(deliveries), leasedAtMs);
+    } catch (error) {
       this.#release(deliveries);
       throw error;
-    });
+    } finally {
+      this.#lookUps -= 1;
+      this.#reportIdle();
+    }
+  }
+
+  #start(
+    deliveries: readonly Delivery[],
+    endpoints: ReadonlyMap<string, EndpointSettings> | undefined,
+    leasedAtMs: number,
+  ): void {
     for (const delivery of deliveries) {
       const endpoint = endpoints?.get(delivery.endpointId ?? '');
       const refused = this.#refusal(delivery, endpoint);
@@ -283,7 +298,15 @@ export class Dispatcher {
   #give(delivery: Delivery): void {
     this.#slots.give(delivery.lane, performance.now());
     this.#claimer.freed();
-    if (this.#slots.inFlight === 0) this.#allGiven?.();
+    this.#reportIdle();
+  }
+
+  #isIdle(): boolean {
+    return this.#slots.inFlight === 0 && this.#lookUps === 0;
+  }
+
+  #reportIdle(): void {
+    if (this.#isIdle()) this.#idle?.();
   }
 
   #onRecorded(recorded: readonly Recorded[], askedAtMs: number): void {
