@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '@posthaste/postgres';
-import { type Claim, claimDeliveries } from './claim-store.js';
+import { type Claim, claimDeliveries, type Room } from './claim-store.js';
 import type { Slots } from './slots.js';
 
 export interface ClaimerOptions {
@@ -14,10 +14,12 @@ export interface ClaimerOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Claims wait this long for more slots to come free. */
-const windowMs = 2;
+/** Claims wait this long for as many slots to come free as make a batch. */
+const windowMs = 10;
 /** When results pile up, claims look again after this. */
 const behindMs = 50;
+/** The longest rest between claims that look through many lanes and find nothing. */
+const maxEmptyMs = 200;
 const firstBackoffMs = 100;
 const maxBackoffMs = 5_000;
 
@@ -34,6 +36,11 @@ export class Claimer {
   #afterLane = '';
   /** Whether the last claim left work behind, as far as it can tell. */
   #moreWaits = true;
+  /** Slots that came free since the last claim, and how many are worth another. */
+  #freed = 0;
+  #worthwhile = 1;
+  /** Claims in a row that found nothing and have not seen every lane. */
+  #emptyInRow = 0;
   #failuresInRow = 0;
   #closed = false;
 
@@ -50,7 +57,8 @@ export class Claimer {
 
   /** A slot came free. */
   freed(): void {
-    if (this.#moreWaits) this.#schedule(windowMs);
+    this.#freed += 1;
+    if (this.#moreWaits) this.#schedule(this.#untilWorthwhileMs());
   }
 
   /** Claims no more; resolves when the claim under way has been handed on. */
@@ -92,7 +100,12 @@ export class Claimer {
     this.#running = undefined;
     if (nextMs !== undefined) this.#schedule(nextMs);
     // What came up during the claim does not wait until a closed host opens.
-    if (this.#again) this.#schedule(windowMs);
+    if (this.#again) this.#schedule(this.#untilWorthwhileMs());
+  }
+
+  /** Small claims cost the database half as much again for each row as large ones. */
+  #untilWorthwhileMs(): number {
+    return this.#freed >= this.#worthwhile ? 0 : windowMs;
   }
 
   /** Gives when to claim again, in ms; `undefined`: when there is something new. */
@@ -100,25 +113,36 @@ export class Claimer {
     if (this.#options.isBehind()) return behindMs;
     const askedAtMs = performance.now();
     const room = this.#slots.room(askedAtMs);
+    this.#freed = 0;
     if (room.limit <= 0) {
       this.#moreWaits = true;
       return undefined;
     }
+    const limit = Math.min(room.limit, this.#options.maxBatch);
     const claim = await claimDeliveries(this.#db, {
       ...room,
-      limit: Math.min(room.limit, this.#options.maxBatch),
+      limit,
       holder: this.#options.holder,
       leaseToken: randomUUID(),
       leaseMs: this.#options.leaseMs,
       afterLane: this.#afterLane,
     });
-    const goesOn = claim.nextLane !== '' || this.#afterLane !== '';
     this.#afterLane = claim.nextLane;
-    const found = claim.deliveries.length > 0;
-    this.#moreWaits = found || goesOn || room.restricted;
+    const count = claim.deliveries.length;
+    const goesOn = claim.nextLane !== '';
+    this.#moreWaits = count > 0 || goesOn || isRestricted(room);
     await this.#options.onClaim(claim, askedAtMs);
-    if (found || goesOn) return windowMs;
+    this.#worthwhile = Math.min(this.#options.maxBatch, Math.ceil(this.#slots.inFlight / 2));
+    this.#emptyInRow = count === 0 ? this.#emptyInRow + 1 : 0;
+    if (count > 0) return windowMs;
+    // Lanes that are all full are looked at again, but not without a rest.
+    if (goesOn) return Math.min(maxEmptyMs, windowMs * this.#emptyInRow);
     const opensAtMs = this.#slots.opensAtMs(askedAtMs);
     return opensAtMs === undefined ? undefined : Math.max(windowMs, opensAtMs - askedAtMs);
   }
+}
+
+/** Whether anything is full: work may be left where the claim did not look. */
+function isRestricted({ origins, applications, lanes }: Room): boolean {
+  return [origins, applications, lanes].some((rooms) => [...rooms.values()].includes(0));
 }

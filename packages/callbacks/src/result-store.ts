@@ -183,9 +183,7 @@ export async function recordResults(
   results: readonly DeliveryResult[],
   leaseMs: number,
 ): Promise<Recorded[]> {
-  const { rows } = await db.query<
-    DeliveryRow & RecordedRow
-  >(recordStatement, [
+  const { rows } = await db.query<DeliveryRow & RecordedRow>(recordStatement, [
     ...resultValues(results),
     results.map(({ verdict }) => verdict.kind),
     results.map(({ verdict }) => toDelayUs(verdict)),

@@ -26,18 +26,21 @@ describe('slots', () => {
     expect(takeAll(slots, lane('one'))).toBe(4);
     expect(takeAll(slots, lane('two'))).toBe(2);
     expect(takeAll(slots, lane('two', 'b'))).toBe(2);
-    expect(slots.room(0).fullApplications).toEqual(['a']);
+    expect(slots.room(0).applications.get('a')).toBe(0);
   });
 
-  it('names what is full, and the room of the lanes it knows', () => {
+  it('tells the room of the hosts and the applications that it knows', () => {
     const slots = new Slots({ total: 100, perApplication: 100, origin });
     takeAll(slots, lane('full'));
     slots.take(lane('busy'), undefined, 0);
     const room = slots.room(0);
-    expect(room.fullOrigins).toEqual(['http://full']);
-    expect(room.lanes).toEqual([lane('full'), lane('busy')]);
-    expect(room.rooms).toEqual([0, 3]);
-    expect(room.restricted).toBe(true);
+    expect([...room.origins]).toEqual([
+      ['http://full', 0],
+      ['http://busy', 3],
+    ]);
+    expect([...room.applications]).toEqual([['a', 95]]);
+    expect(room.originDefault).toBe(4);
+    expect(room.lanes.size).toBe(0);
   });
 
   it('keeps to the concurrency and the rate of an endpoint', () => {
@@ -64,16 +67,17 @@ describe('slots', () => {
     const one = { maxConcurrency: 1, ratePerSecond: undefined };
     takeAll(slots, lane('before', 'a', 'x'), one);
     expect(slots.take(lane('after', 'a', 'x'), one, 0)).toBe(false);
-    const { lanes, rooms } = slots.room(0);
-    expect(rooms[lanes.indexOf(lane('after', 'a', 'x'))]).toBe(0);
+    expect(slots.room(0).lanes.get(lane('after', 'a', 'x'))).toBe(0);
   });
 
-  it('forgets hosts and lanes that are idle, so that it stays small', () => {
+  it('forgets hosts and endpoints that are idle, so that it stays small', () => {
     const slots = new Slots({ total: 10, perApplication: 10, origin });
     for (let i = 0; i < 5_000; i++) {
-      slots.take(lane(`host-${i}`), undefined, 0);
-      slots.give(lane(`host-${i}`), 0);
+      const key = lane(`host-${i}`, 'a', `endpoint-${i}`);
+      slots.take(key, { maxConcurrency: 1, ratePerSecond: undefined }, 0);
+      slots.give(key, 0);
     }
-    expect(slots.room(0).lanes.length).toBeLessThan(1_100);
+    expect(slots.room(0).origins.size).toBeLessThan(1_100);
+    expect(slots.room(0).lanes.size).toBeLessThan(1_100);
   });
 });

@@ -1,3 +1,4 @@
+import type { Room } from './claim-store.js';
 import { parseLaneKey } from './lane.js';
 import { type HostSignal, OriginGate, type OriginLimits } from './origin-gate.js';
 
@@ -14,27 +15,17 @@ export interface EndpointLimits {
   readonly ratePerSecond: number | undefined;
 }
 
-/** What a claim may bring, see ClaimRequest. */
-export interface Room {
-  readonly limit: number;
-  readonly fullOrigins: string[];
-  readonly fullApplications: string[];
-  readonly lanes: string[];
-  readonly rooms: number[];
-  readonly defaultRoom: number;
-  /** Whether anything is full: work may be left where this claim does not look. */
-  readonly restricted: boolean;
-}
-
 interface EndpointUse {
   limits: EndpointLimits;
+  /** Its URL may have changed while callbacks to the old one were left: each has a lane. */
+  readonly lanes: Set<string>;
   inFlight: number;
   /** Attempts that the rate allows now, and when that was computed. */
   tokens: number;
   refilledAtMs: number;
 }
 
-/** Lanes and origins remembered at most; idle ones beyond it are forgotten. */
+/** Origins and endpoints remembered at most; idle ones beyond it are forgotten. */
 const maxRemembered = 1_024;
 
 /**
@@ -46,7 +37,6 @@ export class Slots {
   readonly #origins = new Map<string, OriginGate>();
   readonly #applications = new Map<string, number>();
   readonly #endpoints = new Map<string, EndpointUse>();
-  readonly #lanes = new Map<string, number>();
   #inFlight = 0;
 
   constructor(limits: SlotLimits) {
@@ -64,21 +54,22 @@ export class Slots {
   /** Takes a slot; false when one of the limits is reached. */
   take(lane: string, endpoint: EndpointLimits | undefined, nowMs: number): boolean {
     const { origin, application, endpointId } = parseLaneKey(lane);
-    if (endpointId !== undefined && endpoint) this.#setEndpoint(endpointId, endpoint, nowMs);
-    if (this.#roomOf(lane, 1, nowMs) <= 0) {
-      // What is known of it goes into the next claim, which else would bring the same again.
-      this.#countLane(lane, 0, nowMs);
+    // Also of one that is full: what is known of it goes into the next claim, which else would
+    // bring the same again.
+    if (endpointId !== undefined && endpoint) this.#setEndpoint(endpointId, lane, endpoint, nowMs);
+    const gate = this.#gate(origin, nowMs);
+    if (this.free <= 0 || gate.room(nowMs) <= 0 || this.#applicationRoom(application) <= 0) {
       return false;
     }
-    this.#inFlight += 1;
-    this.#gate(origin).started();
-    this.#applications.set(application, (this.#applications.get(application) ?? 0) + 1);
     const use = endpointId === undefined ? undefined : this.#endpoints.get(endpointId);
+    if (use && endpointRoom(use, nowMs) <= 0) return false;
+    this.#inFlight += 1;
+    gate.started();
+    this.#applications.set(application, (this.#applications.get(application) ?? 0) + 1);
     if (use) {
       use.inFlight += 1;
       use.tokens -= 1;
     }
-    this.#countLane(lane, 1, nowMs);
     return true;
   }
 
@@ -86,46 +77,38 @@ export class Slots {
   give(lane: string, nowMs: number): void {
     const { origin, application, endpointId } = parseLaneKey(lane);
     this.#inFlight -= 1;
-    this.#gate(origin).left();
+    this.#gate(origin, nowMs).left();
     this.#lower(this.#applications, application);
-    this.#countLane(lane, -1, nowMs);
     const use = endpointId === undefined ? undefined : this.#endpoints.get(endpointId);
     if (use) use.inFlight -= 1;
   }
 
   /** Takes in what an attempt told about its host. */
   report(lane: string, signal: HostSignal, nowMs: number, random: number): void {
-    this.#gate(parseLaneKey(lane).origin).report(signal, nowMs, random);
+    this.#gate(parseLaneKey(lane).origin, nowMs).report(signal, nowMs, random);
   }
 
   /** What may be claimed now. */
   room(nowMs: number): Room {
-    const fullOrigins: string[] = [];
-    for (const [origin, gate] of this.#origins) if (gate.room(nowMs) <= 0) fullOrigins.push(origin);
-    const fullApplications: string[] = [];
-    for (const [application, count] of this.#applications) {
-      if (count >= this.#limits.perApplication) fullApplications.push(application);
+    const origins = new Map<string, number>();
+    for (const [origin, gate] of this.#origins) origins.set(origin, Math.max(0, gate.room(nowMs)));
+    const applications = new Map<string, number>();
+    for (const application of this.#applications.keys()) {
+      applications.set(application, Math.max(0, this.#applicationRoom(application)));
     }
-    const lanes = [...this.#lanes.keys()];
-    const perOrigin = new Map<string, number>();
-    for (const lane of lanes) {
-      const { origin } = parseLaneKey(lane);
-      perOrigin.set(origin, (perOrigin.get(origin) ?? 0) + 1);
+    const lanes = new Map<string, number>();
+    for (const use of this.#endpoints.values()) {
+      const room = Math.max(0, endpointRoom(use, nowMs));
+      // One that takes whatever may be claimed needs no mention.
+      if (room < this.free) for (const lane of use.lanes) lanes.set(lane, room);
     }
-    const rooms = lanes.map((lane) =>
-      this.#roomOf(lane, perOrigin.get(parseLaneKey(lane).origin) ?? 1, nowMs),
-    );
-    const { initial } = this.#limits.origin;
-    const restricted =
-      fullOrigins.length > 0 || fullApplications.length > 0 || rooms.some((room) => room <= 0);
     return {
       limit: this.free,
-      fullOrigins,
-      fullApplications,
+      origins,
+      applications,
       lanes,
-      rooms,
-      defaultRoom: initial,
-      restricted,
+      originDefault: this.#limits.origin.initial,
+      applicationDefault: this.#limits.perApplication,
     };
   }
 
@@ -145,45 +128,32 @@ export class Slots {
     return first;
   }
 
-  #roomOf(lane: string, sharers: number, nowMs: number): number {
-    const { origin, application, endpointId } = parseLaneKey(lane);
-    const gateRoom = this.#origins.get(origin)?.room(nowMs) ?? this.#limits.origin.initial;
-    const applicationRoom =
-      this.#limits.perApplication - (this.#applications.get(application) ?? 0);
-    const use = endpointId === undefined ? undefined : this.#endpoints.get(endpointId);
-    const concurrency = use?.limits.maxConcurrency;
-    const endpointRoom = concurrency === undefined || !use ? Infinity : concurrency - use.inFlight;
-    const rateRoom = use?.limits.ratePerSecond === undefined ? Infinity : tokensNow(use, nowMs);
-    return Math.floor(
-      Math.min(Math.ceil(gateRoom / sharers), applicationRoom, endpointRoom, rateRoom, this.free),
-    );
+  #applicationRoom(application: string): number {
+    return this.#limits.perApplication - (this.#applications.get(application) ?? 0);
   }
 
-  #countLane(lane: string, change: number, nowMs: number): void {
-    const count = this.#lanes.get(lane);
-    if (count === undefined && this.#lanes.size >= maxRemembered) this.#forgetIdle(nowMs);
-    this.#lanes.set(lane, (count ?? 0) + change);
-  }
-
-  #gate(origin: string): OriginGate {
+  #gate(origin: string, nowMs: number): OriginGate {
     let gate = this.#origins.get(origin);
     if (!gate) {
+      if (this.#origins.size >= maxRemembered) this.#forgetIdle(nowMs);
       gate = new OriginGate(this.#limits.origin);
       this.#origins.set(origin, gate);
     }
     return gate;
   }
 
-  #setEndpoint(id: string, limits: EndpointLimits, nowMs: number): void {
-    const use = this.#endpoints.get(id);
+  #setEndpoint(id: string, lane: string, limits: EndpointLimits, nowMs: number): void {
+    let use = this.#endpoints.get(id);
     if (!use) {
+      if (this.#endpoints.size >= maxRemembered) this.#forgetIdle(nowMs);
       const tokens = Math.max(1, limits.ratePerSecond ?? 0);
-      this.#endpoints.set(id, { limits, inFlight: 0, tokens, refilledAtMs: nowMs });
-      return;
+      use = { limits, lanes: new Set(), inFlight: 0, tokens, refilledAtMs: nowMs };
+      this.#endpoints.set(id, use);
     }
     use.tokens = tokensNow(use, nowMs);
     use.refilledAtMs = nowMs;
     use.limits = limits;
+    use.lanes.add(lane);
   }
 
   #lower(counts: Map<string, number>, key: string): void {
@@ -193,13 +163,19 @@ export class Slots {
   }
 
   #forgetIdle(nowMs: number): void {
-    for (const [lane, count] of this.#lanes) if (count === 0) this.#lanes.delete(lane);
-    for (const [origin, gate] of this.#origins)
+    for (const [origin, gate] of this.#origins) {
       if (gate.isStale(nowMs)) this.#origins.delete(origin);
+    }
     for (const [id, use] of this.#endpoints) {
       if (use.inFlight === 0 && tokensNow(use, nowMs) >= 1) this.#endpoints.delete(id);
     }
   }
+}
+
+/** How many more attempts its concurrency and its rate allow now; Infinity without either. */
+function endpointRoom(use: EndpointUse, nowMs: number): number {
+  const { maxConcurrency = Infinity } = use.limits;
+  return Math.min(maxConcurrency - use.inFlight, Math.floor(tokensNow(use, nowMs)));
 }
 
 /** A bucket of one second's worth, filled steadily. */

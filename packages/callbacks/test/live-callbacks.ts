@@ -75,11 +75,11 @@ export async function claim(db: Database, limit = 100, leaseMs = 60_000): Promis
     leaseMs,
     limit,
     afterLane: '',
-    fullOrigins: [],
-    fullApplications: [],
-    lanes: [],
-    rooms: [],
-    defaultRoom: limit,
+    origins: new Map(),
+    applications: new Map(),
+    lanes: new Map(),
+    originDefault: limit,
+    applicationDefault: limit,
   });
   return [...deliveries];
 }
