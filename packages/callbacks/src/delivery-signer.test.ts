@@ -3,40 +3,15 @@ import { newId } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { deliveryOf } from '../test/deliveries.js';
 import { openTestStore, type TestStore } from '../test/live-callbacks.js';
 import type { Delivery } from './delivery.js';
 import { createDeliverySigner } from './delivery-signer.js';
-import { singleAttempt } from './retry-policy.js';
 import { createSecretBox } from './secret-box.js';
 import { Secrets } from './secrets.js';
 
-function delivery(secret: string | undefined, endpointId: string | undefined): Delivery {
-  return {
-    callbackId: newId(),
-    leaseToken: newId(),
-    ordered: false,
-    place: 0,
-    application: 'shop',
-    queue: undefined,
-    endpointId,
-    lane: 'http://example.com\nshop',
-    failures: 0,
-    unknowns: 0,
-    cancelled: false,
-    createdAtMs: 0,
-    expiresAtMs: undefined,
-    request: {
-      url: 'http://example.com/',
-      method: 'POST',
-      headers: undefined,
-      body: undefined,
-      policy: singleAttempt,
-      timeoutMs: 1_000,
-      secret,
-      notificationEmail: undefined,
-    },
-  };
-}
+const delivery = (secret: string | undefined, endpointId: string | undefined): Delivery =>
+  deliveryOf({ endpointId, request: { secret } });
 
 describeWithPostgres('the signer of deliveries', () => {
   let store: TestStore;

@@ -11,9 +11,9 @@ import {
   openTestStore,
   type TestStore,
 } from '../test/live-callbacks.js';
+import type { EndpointDirectory } from './admission.js';
 import type { CallbackView } from './callback-view.js';
 import { cancelCallback } from './control.js';
-import type { EndpointDirectory } from './dispatcher.js';
 import { findCallback } from './read-store.js';
 import type { RetryPolicy } from './retry-policy.js';
 

@@ -1,28 +1,15 @@
-import { PlatformError } from '@posthaste/contracts';
 import type { Database, Listener } from '@posthaste/postgres';
-import { type AttemptSettings, buildRequest, type HttpClient, type Signer } from './attempt.js';
+import { Admission, type Admitted, type EndpointDirectory } from './admission.js';
+import type { AttemptSettings, HttpClient, Signer } from './attempt.js';
 import type { Claim } from './claim-store.js';
 import { Claimer } from './claimer.js';
 import { DatabaseClock } from './database-clock.js';
 import type { Attempt, Delivery, DeliveryResult, Verdict } from './delivery.js';
-import { judge } from './judgement.js';
 import { type Accompany, Recorder } from './recorder.js';
 import type { Recorded } from './result-store.js';
-import { type EndpointLimits, type SlotLimits, Slots } from './slots.js';
+import { Sender } from './sender.js';
+import { type SlotLimits, Slots } from './slots.js';
 import { Waker } from './waker.js';
-
-/** What a worker must know of an endpoint. */
-export interface EndpointSettings extends EndpointLimits {
-  readonly active: boolean;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-/** Where the dispatcher learns about endpoints; answers may come from a cache. */
-export interface EndpointDirectory {
-  settings(ids: readonly string[]): Promise<ReadonlyMap<string, EndpointSettings>>;
-  /** What is known of it has changed. */
-  forget(id: string): void;
-}
 
 /** Told of what happens, for metrics and logs. Must not throw. */
 export interface DispatcherObserver {
@@ -69,8 +56,6 @@ export interface DispatcherDeps {
 
 /** Results that may wait to be written before nothing more is claimed: slow writes bound the memory. */
 const maxUnwritten = 4_096;
-/** When nothing could be sent for a reason of this side's, such as a key that cannot be read. */
-const unsendableDelayNs = 30_000_000_000n;
 
 /**
  * Claims due callbacks, attempts them, records what came of it.
@@ -83,15 +68,15 @@ export class Dispatcher {
   readonly #deps: DispatcherDeps;
   readonly #options: DispatcherOptions;
   readonly #slots: Slots;
-  readonly #recorder: Recorder;
   readonly #claimer: Claimer;
+  readonly #admission: Admission;
+  readonly #sender: Sender;
+  readonly #recorder: Recorder;
   readonly #waker: Waker;
   readonly #clock = new DatabaseClock();
   #listener: Listener | undefined;
   #stopping = false;
-  /** Look-ups of endpoints under way: what waits for them is under lease, and in no slot yet. */
-  #lookUps = 0;
-  #idle: (() => void) | undefined;
+  #allGiven: (() => void) | undefined;
 
   constructor(deps: DispatcherDeps, options: DispatcherOptions) {
     this.#deps = deps;
@@ -104,6 +89,19 @@ export class Dispatcher {
       onClaim: (claim, askedAtMs) => this.#onClaim(claim, askedAtMs),
       onError: (error) => observer.error(error, 'claiming callbacks'),
     });
+    this.#admission = new Admission({
+      slots: this.#slots,
+      endpoints: deps.endpoints,
+      clock: this.#clock,
+      maxUnknowns: options.maxUnknowns,
+      onAdmitted: (admitted) => void this.#attempt(admitted),
+      onRefused: (delivery, verdict) =>
+        this.#recorder.add({ delivery, attempt: undefined, verdict, chain: false }),
+    });
+    this.#sender = new Sender(
+      { ...deps, clock: this.#clock, onError: (error, doing) => observer.error(error, doing) },
+      options,
+    );
     this.#waker = new Waker(db, {
       pollMs: options.pollMs,
       onWake: ({ lost, nowMs }, askedAtMs) => {
@@ -157,21 +155,22 @@ export class Dispatcher {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#waker.close();
+    const taken = Promise.all([this.#claimer.close(), this.#admission.close()]);
     await this.#listener?.close();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs);
     });
-    await Promise.race([this.#finish(), late]);
+    await Promise.race([taken.then(() => this.#finish()), late]);
     clearTimeout(timer);
     this.#recorder.abandon();
   }
 
+  /** Once nothing more can start. */
   async #finish(): Promise<void> {
-    await this.#claimer.close();
-    if (!this.#isIdle()) {
+    if (this.#slots.inFlight > 0) {
       await new Promise<void>((resolve) => {
-        this.#idle = resolve;
+        this.#allGiven = resolve;
       });
     }
     await this.#recorder.drain();
@@ -180,133 +179,28 @@ export class Dispatcher {
   async #onClaim(claim: Claim, askedAtMs: number): Promise<void> {
     if (claim.deliveries.length === 0) return;
     this.#deps.observer.claimed(claim.deliveries.length, performance.now() - askedAtMs);
-    await this.#admit(claim.deliveries, askedAtMs);
+    await this.#admission.admit(claim.deliveries, askedAtMs);
   }
 
-  /** Starts what there is room for; the rest goes back, for whoever has room. */
-  async #admit(deliveries: readonly Delivery[], leasedAtMs: number): Promise<void> {
-    // At once, so that a worker that stops writes it among its last results.
-    if (this.#stopping) return this.#release(deliveries);
-    this.#lookUps += 1;
-    try {
-      this.#start(deliveries, await this.#endpointsOf(deliveries), leasedAtMs);
-    } catch (error) {
-      this.#release(deliveries);
-      throw error;
-    } finally {
-      this.#lookUps -= 1;
-      this.#reportIdle();
+  async #attempt(admitted: Admitted): Promise<void> {
+    const { delivery } = admitted;
+    const { attempt, verdict, signal } = await this.#sender.send(admitted);
+    const wasSent = attempt !== undefined && signal !== undefined;
+    if (wasSent) {
+      this.#slots.report(delivery.lane, signal, performance.now(), Math.random());
+      this.#deps.observer.attempted(delivery, attempt, verdict);
     }
-  }
-
-  #start(
-    deliveries: readonly Delivery[],
-    endpoints: ReadonlyMap<string, EndpointSettings> | undefined,
-    leasedAtMs: number,
-  ): void {
-    for (const delivery of deliveries) {
-      const endpoint = endpoints?.get(delivery.endpointId ?? '');
-      const refused = this.#refusal(delivery, endpoint);
-      if (refused) this.#recordUnsent(delivery, refused);
-      else if (this.#stopping || !this.#slots.take(delivery.lane, endpoint, performance.now())) {
-        this.#recordUnsent(delivery, { kind: 'release' });
-      } else void this.#attempt(delivery, endpoint, leasedAtMs);
-    }
-  }
-
-  async #endpointsOf(
-    deliveries: readonly Delivery[],
-  ): Promise<ReadonlyMap<string, EndpointSettings> | undefined> {
-    const ids = deliveries.flatMap(({ endpointId }) => endpointId ?? []);
-    return ids.length === 0 ? undefined : await this.#deps.endpoints.settings(ids);
-  }
-
-  /** What ends or stops a delivery without an attempt. */
-  #refusal(delivery: Delivery, endpoint: EndpointSettings | undefined): Verdict | undefined {
-    if (delivery.endpointId !== undefined) {
-      if (!endpoint) return { kind: 'ended', ending: 'cancelled' };
-      if (!endpoint.active) {
-        // What is remembered may be over: the store decides, and the next claim asks again.
-        this.#deps.endpoints.forget(delivery.endpointId);
-        return { kind: 'hold' };
-      }
-    }
-    if (delivery.cancelled) return { kind: 'ended', ending: 'cancelled' };
-    if (delivery.unknowns >= this.#options.maxUnknowns) return { kind: 'ended', ending: 'failed' };
-    const expired = delivery.expiresAtMs !== undefined && delivery.expiresAtMs <= this.#clock.now();
-    return expired ? { kind: 'ended', ending: 'expired' } : undefined;
-  }
-
-  async #attempt(
-    delivery: Delivery,
-    endpoint: EndpointSettings | undefined,
-    leasedAtMs: number,
-  ): Promise<void> {
-    let result: DeliveryResult;
-    try {
-      result = await this.#send(delivery, endpoint, leasedAtMs);
-    } catch (error) {
-      this.#deps.observer.error(error, `attempting callback ${delivery.callbackId}`);
-      result = unsendable(delivery, error, this.#clock.now());
-    }
+    const { maxChain } = this.#options;
+    const chain = wasSent && delivery.ordered && delivery.place + 1 < maxChain && !this.#stopping;
     // A chain keeps its slot until its result is committed, and then goes on in it.
-    if (!result.chain) this.#give(delivery);
-    this.#recorder.add(result);
-  }
-
-  async #send(
-    delivery: Delivery,
-    endpoint: EndpointSettings | undefined,
-    leasedAtMs: number,
-  ): Promise<DeliveryResult> {
-    const { http, signer, observer } = this.#deps;
-    const { leaseMs, leaseMarginMs, maxChain } = this.#options;
-    const startedAtMs = this.#clock.now();
-    const built = await buildRequest(
-      delivery,
-      endpoint?.headers,
-      startedAtMs,
-      signer,
-      this.#options,
-    );
-    // Taken in when leases were longer, it may ask for more than fits into one.
-    const longestMs = leaseMs - 2 * leaseMarginMs;
-    const request =
-      built.timeoutMs <= longestMs ? built : { ...built, timeoutMs: Math.max(1, longestMs) };
-    // A process that was stopped for a while wakes up here with a lease that another may hold.
-    const leftMs = leasedAtMs + leaseMs - performance.now();
-    if (leftMs < request.timeoutMs + leaseMarginMs) {
-      return { delivery, attempt: undefined, verdict: { kind: 'release' }, chain: false };
-    }
-    const outcome = await http.send(request);
-    const judged = judge(delivery, outcome, startedAtMs, this.#clock.now(), Math.random());
-    const { attempt, verdict } = judged;
-    this.#slots.report(delivery.lane, judged.signal, performance.now(), Math.random());
-    observer.attempted(delivery, attempt, verdict);
-    const chain = delivery.ordered && delivery.place + 1 < maxChain && !this.#stopping;
-    return { delivery, attempt, verdict, chain };
-  }
-
-  #release(deliveries: readonly Delivery[]): void {
-    for (const delivery of deliveries) this.#recordUnsent(delivery, { kind: 'release' });
-  }
-
-  #recordUnsent(delivery: Delivery, verdict: Verdict): void {
-    this.#recorder.add({ delivery, attempt: undefined, verdict, chain: false });
+    if (!chain) this.#give(delivery);
+    this.#recorder.add({ delivery, attempt, verdict, chain });
   }
 
   #give(delivery: Delivery): void {
     this.#slots.give(delivery.lane, performance.now());
     this.#claimer.freed();
-    this.#reportIdle();
-  }
-
-  #isIdle(): boolean {
-    return this.#slots.inFlight === 0 && this.#lookUps === 0;
-  }
-
-  #reportIdle(): void {
-    if (this.#isIdle()) this.#idle?.();
+    if (this.#slots.inFlight === 0) this.#allGiven?.();
   }
 
   #onRecorded(recorded: readonly Recorded[], askedAtMs: number): void {
@@ -322,7 +216,7 @@ export class Dispatcher {
       if (verdict.kind === 'retry') this.#waker.within(Number(verdict.delayNs / 1_000_000n) + 1);
     }
     if (next.length === 0) return;
-    this.#admit(next, askedAtMs).catch((error: unknown) => {
+    this.#admission.admit(next, askedAtMs).catch((error: unknown) => {
       this.#deps.observer.error(error, 'going on with queues');
     });
   }
@@ -331,26 +225,4 @@ export class Dispatcher {
     this.#deps.observer.lost(count);
     for (const { delivery, chain } of results) if (chain) this.#give(delivery);
   }
-}
-
-/** An attempt that failed before anything could be sent: not the receiver's doing. */
-function unsendable(delivery: Delivery, error: unknown, nowMs: number): DeliveryResult {
-  const gone = error instanceof PlatformError && error.code === 'SECRET_NOT_FOUND';
-  if (!gone) {
-    const verdict: Verdict = { kind: 'retry', delayNs: unsendableDelayNs };
-    return { delivery, attempt: undefined, verdict, chain: false };
-  }
-  const attempt: Attempt = {
-    startedAtMs: nowMs,
-    durationNs: 0n,
-    statusCode: 0,
-    reason: 'protocol',
-    detail: `${error.message}: what cannot be signed is not sent`,
-    responseHeaders: undefined,
-    responseBody: undefined,
-    truncated: false,
-    cut: false,
-    resent: false,
-  };
-  return { delivery, attempt, verdict: { kind: 'ended', ending: 'failed' }, chain: false };
 }

@@ -1,5 +1,5 @@
 import type { Database, Statement } from '@posthaste/postgres';
-import type { EndpointDirectory, EndpointSettings } from './dispatcher.js';
+import type { EndpointDirectory, EndpointSettings } from './admission.js';
 import type { EndpointState } from './endpoints.js';
 import { ExpiringCache } from './expiring-cache.js';
 

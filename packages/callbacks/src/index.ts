@@ -5,6 +5,7 @@ export {
   type AcceptedCallback,
   createAcceptance,
 } from './acceptance.js';
+export type { EndpointDirectory, EndpointSettings } from './admission.js';
 export type { AttemptSettings, HttpClient, HttpRequest, Signer } from './attempt.js';
 export type { CallbackFilter } from './callback-scan.js';
 export type {
@@ -39,8 +40,6 @@ export {
   type DispatcherDeps,
   type DispatcherObserver,
   type DispatcherOptions,
-  type EndpointDirectory,
-  type EndpointSettings,
 } from './dispatcher.js';
 export { CachedEndpointDirectory } from './endpoint-directory.js';
 export { releaseHeldHeads } from './endpoint-hold.js';

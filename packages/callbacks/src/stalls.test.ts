@@ -3,7 +3,7 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { startDispatcher, type TestDispatcher } from '../test/delivering.js';
 import { accept, acceptOne, claim, openTestStore, type TestStore } from '../test/live-callbacks.js';
-import type { EndpointDirectory } from './dispatcher.js';
+import type { EndpointDirectory } from './admission.js';
 import { pauseQueue } from './queue-control.js';
 import { findCallback } from './read-store.js';
 

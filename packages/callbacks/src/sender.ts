@@ -1,0 +1,99 @@
+import { PlatformError } from '@posthaste/contracts';
+import type { Admitted } from './admission.js';
+import { type AttemptSettings, buildRequest, type HttpClient, type Signer } from './attempt.js';
+import type { DatabaseClock } from './database-clock.js';
+import type { Attempt, Verdict } from './delivery.js';
+import { judge } from './judgement.js';
+import type { HostSignal } from './origin-gate.js';
+
+/** What came of a delivery whose turn it was. */
+export interface Sent {
+  readonly attempt: Attempt | undefined;
+  readonly verdict: Verdict;
+  /** What the attempt told about its host; absent when nothing was sent. */
+  readonly signal: HostSignal | undefined;
+}
+
+export interface SenderDeps {
+  readonly http: HttpClient;
+  readonly signer: Signer;
+  readonly clock: DatabaseClock;
+  readonly onError: (error: unknown, doing: string) => void;
+}
+
+export interface SenderOptions extends AttemptSettings {
+  readonly leaseMs: number;
+  /** No attempt starts unless its time-out and this are left of the lease, in ms. */
+  readonly leaseMarginMs: number;
+}
+
+/** When nothing could be sent for a reason of this side's, such as a key that cannot be read. */
+const unsendableDelayNs = 30_000_000_000n;
+
+/** Makes one attempt after another, each within its lease. */
+export class Sender {
+  readonly #deps: SenderDeps;
+  readonly #options: SenderOptions;
+
+  constructor(deps: SenderDeps, options: SenderOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /** Attempts a delivery, if its lease still has the time for it. Never rejects. */
+  async send(admitted: Admitted): Promise<Sent> {
+    const { clock, onError } = this.#deps;
+    try {
+      return await this.#attempt(admitted);
+    } catch (error) {
+      onError(error, `attempting callback ${admitted.delivery.callbackId}`);
+      return unsendable(error, clock.now());
+    }
+  }
+
+  async #attempt({ delivery, endpoint, leasedAtMs }: Admitted): Promise<Sent> {
+    const { http, signer, clock } = this.#deps;
+    const { leaseMs, leaseMarginMs } = this.#options;
+    const startedAtMs = clock.now();
+    const built = await buildRequest(
+      delivery,
+      endpoint?.headers,
+      startedAtMs,
+      signer,
+      this.#options,
+    );
+    // Taken in when leases were longer, it may ask for more than fits into one.
+    const longestMs = leaseMs - 2 * leaseMarginMs;
+    const request =
+      built.timeoutMs <= longestMs ? built : { ...built, timeoutMs: Math.max(1, longestMs) };
+    // A process that was stopped for a while wakes up here with a lease that another may hold.
+    const leftMs = leasedAtMs + leaseMs - performance.now();
+    if (leftMs < request.timeoutMs + leaseMarginMs) {
+      return { attempt: undefined, verdict: { kind: 'release' }, signal: undefined };
+    }
+    const outcome = await http.send(request);
+    return judge(delivery, outcome, startedAtMs, clock.now(), Math.random());
+  }
+}
+
+/** An attempt that failed before anything could be sent: not the receiver's doing. */
+function unsendable(error: unknown, nowMs: number): Sent {
+  const gone = error instanceof PlatformError && error.code === 'SECRET_NOT_FOUND';
+  if (!gone) {
+    const verdict: Verdict = { kind: 'retry', delayNs: unsendableDelayNs };
+    return { attempt: undefined, verdict, signal: undefined };
+  }
+  const attempt: Attempt = {
+    startedAtMs: nowMs,
+    durationNs: 0n,
+    statusCode: 0,
+    reason: 'protocol',
+    detail: `${error.message}: what cannot be signed is not sent`,
+    responseHeaders: undefined,
+    responseBody: undefined,
+    truncated: false,
+    cut: false,
+    resent: false,
+  };
+  return { attempt, verdict: { kind: 'ended', ending: 'failed' }, signal: undefined };
+}

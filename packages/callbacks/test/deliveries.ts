@@ -1,0 +1,41 @@
+import { newId } from '@posthaste/contracts';
+import type { Delivery, DeliveryRequest } from '../src/delivery.js';
+import { toLaneKey } from '../src/lane.js';
+import { singleAttempt } from '../src/retry-policy.js';
+
+/** What a test says of a delivery. */
+export type TestDelivery = Partial<Omit<Delivery, 'request'>> & {
+  readonly request?: Partial<DeliveryRequest>;
+};
+
+/** A delivery as a claim gives it, in no queue and not attempted before. */
+export function deliveryOf({ request, ...more }: TestDelivery = {}): Delivery {
+  const { application = 'shop', endpointId } = more;
+  return {
+    callbackId: newId(),
+    leaseToken: newId(),
+    ordered: false,
+    application,
+    queue: undefined,
+    endpointId,
+    place: 0,
+    lane: toLaneKey({ origin: 'http://example.com', application, endpointId }),
+    failures: 0,
+    unknowns: 0,
+    cancelled: false,
+    createdAtMs: 0,
+    expiresAtMs: undefined,
+    ...more,
+    request: {
+      url: 'http://example.com/',
+      method: 'POST',
+      headers: undefined,
+      body: undefined,
+      policy: singleAttempt,
+      timeoutMs: 1_000,
+      secret: undefined,
+      notificationEmail: undefined,
+      ...request,
+    },
+  };
+}
