@@ -131,7 +131,7 @@ describe('the deadline', () => {
       pool.submit(new Exchange(get(origin, { timeoutMs }), to, pool, resolve));
     });
     expectTimeout(outcome, 'waiting for the answer of 127.0.0.1');
-    await pool.close(0, { reason: 'unknown', detail: 'closed' });
+    await pool.close(0, { reason: 'unknown', detail: 'closed', permanent: false });
     await expect.poll(() => receiver.connectionsOpen).toBe(0);
     expect(receiver.count).toBe(0);
   });

@@ -7,7 +7,11 @@ import type { Failure } from './failure.js';
 import { toRawHeaders } from './request-headers.js';
 import { createTargetParser } from './target.js';
 
-const closedFailure: Failure = { reason: 'unknown', detail: 'the HTTP client is closed' };
+const closedFailure: Failure = {
+  reason: 'unknown',
+  detail: 'the HTTP client is closed',
+  permanent: false,
+};
 
 export interface EgressOptions {
   /** Decides which addresses are connected to. */
@@ -58,7 +62,8 @@ export function createEgress(options: EgressOptions): Egress {
       if (closed !== undefined) return Promise.resolve(unsent(closedFailure));
       const target = parseTarget(request.url);
       if ('problem' in target) {
-        return Promise.resolve(unsent({ reason: 'protocol', detail: target.problem }));
+        const { problem: detail } = target;
+        return Promise.resolve(unsent({ reason: 'protocol', detail, permanent: true }));
       }
       const headers = toRawHeaders(request.headers);
       if ('reason' in headers) return Promise.resolve(unsent(headers));

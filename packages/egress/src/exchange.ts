@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Connection } from './connection.js';
-import { type Failure, type FailureReason, toFailure, toTimeout } from './failure.js';
+import { type Failure, toFailure, toTimeout } from './failure.js';
 import type { Target } from './target.js';
 
 export interface EgressRequest {
@@ -36,11 +36,8 @@ export interface EgressResponse {
 }
 
 /** There was no answer. */
-export interface EgressFailure {
+export interface EgressFailure extends Failure {
   readonly kind: 'failure';
-  readonly reason: FailureReason;
-  /** A line for people. Names the host at most: no path, no query, no header. */
-  readonly detail: string;
   readonly resent: boolean;
   readonly durationNs: bigint;
 }
@@ -201,9 +198,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     });
   }
 
-  #settleWithFailure({ reason, detail }: Failure): void {
+  #settleWithFailure(failure: Failure): void {
     const durationNs = process.hrtime.bigint() - this.#startedAt;
-    this.#settle({ kind: 'failure', reason, detail, resent: this.#isResent, durationNs });
+    this.#settle({ kind: 'failure', ...failure, resent: this.#isResent, durationNs });
   }
 
   #settle(outcome: EgressOutcome): void {

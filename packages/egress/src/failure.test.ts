@@ -60,9 +60,13 @@ describe('the reason of a failure', () => {
   ])('is protocol when the answer %s', async (_what, step) => {
     const receiver = await started(startReceiver(step));
     const egress = openEgress();
-    const { reason, detail } = failureOf(await egress.send(get(receiver.url)));
-    expect(reason).toBe('protocol');
-    expect(detail).toContain(`the answer of 127.0.0.1:${receiver.port} is not proper HTTP/1.1`);
+    expect(failureOf(await egress.send(get(receiver.url)))).toMatchObject({
+      reason: 'protocol',
+      detail: expect.stringContaining(
+        `the answer of 127.0.0.1:${receiver.port} is not proper HTTP/1.1`,
+      ),
+      permanent: false,
+    });
     expect(egress.stats().connections).toBe(0);
   });
 
@@ -77,7 +81,11 @@ describe('the reason of a failure', () => {
       startTcpServer((socket) => socket.write('220 smtp.test ESMTP\r\n')),
     );
     const outcome = await openEgress().send(get(`http://${server.address}/`));
-    expect(failureOf(outcome).reason).toBe('protocol');
+    expect(failureOf(outcome)).toMatchObject({
+      reason: 'protocol',
+      detail: expect.stringContaining(`the answer of ${server.address} is not proper HTTP/1.1`),
+      permanent: false,
+    });
   });
 
   it('is unknown for an error that nobody foresaw', () => {
@@ -86,6 +94,7 @@ describe('the reason of a failure', () => {
     expect(failure).toEqual({
       reason: 'unknown',
       detail: 'the exchange with example.com failed (ENEW)',
+      permanent: false,
     });
   });
 });

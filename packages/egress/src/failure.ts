@@ -16,6 +16,11 @@ export interface Failure {
   readonly reason: FailureReason;
   /** A line for people. Names the host at most: no path, no query, no header. */
   readonly detail: string;
+  /**
+   * The request itself is at fault, and would fail again in the same way: its URL, its method or a
+   * header cannot be sent, or its address is denied.
+   */
+  readonly permanent: boolean;
 }
 
 /** Where an exchange stood when its error came. */
@@ -49,6 +54,9 @@ const reasonByCode: Readonly<Record<string, FailureReason>> = {
   UND_ERR_NOT_SUPPORTED: 'protocol',
 };
 
+/** What undici says of a request that it does not send. */
+const unsendable: ReadonlySet<string> = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED']);
+
 /** Where the time of a request went when it ran out. */
 const waitingFor: Readonly<Record<Phase, (host: string) => string>> = {
   idle: (host) => `waiting for a free connection to ${host}`,
@@ -62,12 +70,17 @@ const waitingFor: Readonly<Record<Phase, (host: string) => string>> = {
 export function toFailure(error: Error, point: FailurePoint): Failure {
   const code = codeOf(error);
   const reason = reasonOf(code, point);
-  return { reason, detail: describe(reason, code, point, error) };
+  return {
+    reason,
+    detail: describe(reason, code, point, error),
+    permanent: reason === 'blocked' || unsendable.has(code),
+  };
 }
 
 /** The failure of a request whose total deadline passed before the head of an answer was there. */
 export function toTimeout(timeoutMs: number, host: string, phase: Phase): Failure {
-  return { reason: 'timeout', detail: `no answer in ${timeoutMs} ms: ${waitingFor[phase](host)}` };
+  const detail = `no answer in ${timeoutMs} ms: ${waitingFor[phase](host)}`;
+  return { reason: 'timeout', detail, permanent: false };
 }
 
 function reasonOf(code: string, { phase, answering }: FailurePoint): FailureReason {
@@ -83,7 +96,7 @@ function reasonOf(code: string, { phase, answering }: FailurePoint): FailureReas
 function describe(
   reason: FailureReason,
   code: string,
-  { host, phase, answering }: FailurePoint,
+  { host, phase }: FailurePoint,
   error: Error,
 ): string {
   switch (reason) {
@@ -104,9 +117,9 @@ function describe(
     case 'too_large':
       return `the head of the answer of ${host} is over the size limit`;
     case 'protocol':
-      return answering
-        ? `the answer of ${host} is not proper HTTP/1.1: ${error.message}`
-        : `the request cannot be sent: ${error.message}`;
+      return unsendable.has(code)
+        ? `the request cannot be sent: ${error.message}`
+        : `the answer of ${host} is not proper HTTP/1.1: ${error.message}`;
     case 'unknown':
       return `the exchange with ${host} failed (${code})`;
   }

@@ -72,7 +72,7 @@ describe('an address inside', () => {
     const egress = openEgress({}, { resolve: async (name) => (names[name] ?? []).map(toLookup) });
     for (const scheme of ['http', 'https']) {
       const outcome = await egress.send(get(`${scheme}://${host}:${canary.port}/`));
-      expect(failureOf(outcome).reason).toBe('blocked');
+      expect(failureOf(outcome)).toMatchObject({ reason: 'blocked', permanent: true });
     }
     expect(reached).toBe(0);
     expect(egress.stats()).toMatchObject({ connections: 0, origins: 0 });

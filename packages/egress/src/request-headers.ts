@@ -26,7 +26,8 @@ export function toRawHeaders(
   for (const [name, value] of headers) {
     const lowerCased = name.toLowerCase();
     if (ruledByClient.has(lowerCased)) {
-      return { reason: 'protocol', detail: `the header ${lowerCased} is set by the client itself` };
+      const detail = `the header ${lowerCased} is set by the client itself`;
+      return { reason: 'protocol', detail, permanent: true };
     }
     if (lowerCased !== 'accept-encoding') raw.push(name, value);
   }
