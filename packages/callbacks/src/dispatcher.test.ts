@@ -281,6 +281,24 @@ describeWithPostgres('dispatcher', () => {
     expect(attempts).toMatchObject([{ statusCode: 0, reason: 'blocked' }]);
   });
 
+  it('fails at once what can never be sent', async () => {
+    receiver = await startReceiver(200);
+    const url = receiver.url.replace('//', '//user:password@');
+    const id = await acceptOne(store.db, { url, policy: soon });
+    await start();
+    const { attempts } = await finished(id, 'failed');
+    expect(attempts).toMatchObject([{ statusCode: 0, reason: 'protocol' }]);
+    expect(receiver.count).toBe(0);
+  });
+
+  it('tries again when an answer was no HTTP', async () => {
+    receiver = await startReceiver([{ kind: 'raw', data: 'SSH-2.0-OpenSSH_9.9\r\n' }, 200]);
+    const id = await acceptOne(store.db, { url: receiver.url, policy: soon });
+    await start();
+    const { attempts } = await finished(id, 'delivered');
+    expect(attempts).toMatchObject([{ reason: 'protocol' }, { statusCode: 200 }]);
+  });
+
   it('finishes what is in flight when it is closed, and takes nothing new', async () => {
     receiver = await startReceiver({ kind: 'respond', status: 200, delayMs: 300 });
     const [first, second] = await accept(

@@ -185,13 +185,11 @@ export class Dispatcher {
   async #attempt(admitted: Admitted): Promise<void> {
     const { delivery } = admitted;
     const { attempt, verdict, signal } = await this.#sender.send(admitted);
-    const wasSent = attempt !== undefined && signal !== undefined;
-    if (wasSent) {
-      this.#slots.report(delivery.lane, signal, performance.now(), Math.random());
-      this.#deps.observer.attempted(delivery, attempt, verdict);
-    }
+    if (signal) this.#slots.report(delivery.lane, signal, performance.now(), Math.random());
+    if (attempt) this.#deps.observer.attempted(delivery, attempt, verdict);
     const { maxChain } = this.#options;
-    const chain = wasSent && delivery.ordered && delivery.place + 1 < maxChain && !this.#stopping;
+    const chain =
+      attempt !== undefined && delivery.ordered && delivery.place + 1 < maxChain && !this.#stopping;
     // A chain keeps its slot until its result is committed, and then goes on in it.
     if (!chain) this.#give(delivery);
     this.#recorder.add({ delivery, attempt, verdict, chain });

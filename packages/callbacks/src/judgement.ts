@@ -19,6 +19,8 @@ export type HttpOutcome =
       readonly kind: 'failure';
       readonly reason: Exclude<FailureReason, 'status'>;
       readonly detail: string;
+      /** The request itself is at fault, and would fail again in the same way. */
+      readonly permanent: boolean;
       readonly resent: boolean;
       readonly durationNs: bigint;
     };
@@ -26,16 +28,13 @@ export type HttpOutcome =
 export interface Judgement {
   readonly attempt: Attempt;
   readonly verdict: Verdict;
-  readonly signal: HostSignal;
-  /** The receiver says that it is gone for good (410). */
-  readonly gone: boolean;
+  /** What was learnt about the host; absent when it was never asked. */
+  readonly signal: HostSignal | undefined;
 }
 
-/** Failures that no repetition mends. */
-const permanent: ReadonlySet<FailureReason> = new Set(['blocked']);
 const unreachable: ReadonlySet<FailureReason> = new Set(['dns', 'refused', 'reset', 'tls']);
 
-/** Decides what an outcome means: for the callback, for its host, for its endpoint. Pure. */
+/** Decides what an outcome means, for the callback and for its host. Pure. */
 export function judge(
   delivery: Delivery,
   outcome: HttpOutcome,
@@ -46,30 +45,30 @@ export function judge(
   const attempt = toAttempt(outcome, startedAtMs);
   if (attempt.reason === undefined) {
     const verdict: Verdict = { kind: 'ended', ending: 'delivered' };
-    return { attempt, verdict, signal: { kind: 'answered' }, gone: false };
+    return { attempt, verdict, signal: { kind: 'answered' } };
+  }
+  const neverWorks = outcome.kind === 'failure' && outcome.permanent;
+  // A receiver that is gone for good (410) disables its endpoint: what is owed to it waits there.
+  const gone = attempt.statusCode === 410 && delivery.endpointId !== undefined;
+  if (neverWorks || gone) {
+    const verdict: Verdict = { kind: 'ended', ending: 'failed' };
+    return { attempt, verdict, signal: neverWorks ? undefined : { kind: 'answered' } };
   }
   const retryAfterMs =
     outcome.kind === 'response'
       ? parseRetryAfter(header(outcome, 'retry-after'), header(outcome, 'date'), nowMs)
       : undefined;
-  const gone = attempt.statusCode === 410;
   return {
     attempt,
-    verdict: verdictOf(delivery, attempt.reason, gone, { retryAfterMs, nowMs, random }),
+    verdict: verdictOf(delivery, { retryAfterMs, nowMs, random }),
     signal: signalOf(attempt, retryAfterMs),
-    gone,
   };
 }
 
 function verdictOf(
   delivery: Delivery,
-  reason: FailureReason,
-  gone: boolean,
   now: { retryAfterMs: number | undefined; nowMs: number; random: number },
 ): Verdict {
-  if (permanent.has(reason) || (gone && delivery.endpointId !== undefined)) {
-    return { kind: 'ended', ending: 'failed' };
-  }
   const answer = nextAttempt({
     policy: delivery.request.policy,
     failures: delivery.failures + 1,

@@ -10,7 +10,7 @@ import type { HostSignal } from './origin-gate.js';
 export interface Sent {
   readonly attempt: Attempt | undefined;
   readonly verdict: Verdict;
-  /** What the attempt told about its host; absent when nothing was sent. */
+  /** What the attempt told about its host; absent when that was never asked. */
   readonly signal: HostSignal | undefined;
 }
 
