@@ -1,0 +1,45 @@
+import type { PendingRecord } from './pending-record.js';
+
+/** Records of one partition that are sent together, in order. */
+export class Batch {
+  #records: PendingRecord[] = [];
+  #bytes = 0;
+
+  get records(): readonly PendingRecord[] {
+    return this.#records;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** When its first record was accepted. */
+  get acceptedAtMs(): number {
+    return this.#records[0]?.acceptedAtMs ?? 0;
+  }
+
+  add(record: PendingRecord): void {
+    this.#records.push(record);
+    this.#bytes += record.bytes;
+  }
+
+  /** Leaves out what is settled: withdrawn or given up. */
+  dropSettled(): void {
+    if (!this.#records.some(({ settled }) => settled)) return;
+    this.#replace(this.#records.filter(({ settled }) => !settled));
+  }
+
+  /** Keeps the first half and returns the second. */
+  split(): Batch {
+    const second = new Batch();
+    const half = Math.ceil(this.#records.length / 2);
+    second.#replace(this.#records.slice(half));
+    this.#replace(this.#records.slice(0, half));
+    return second;
+  }
+
+  #replace(records: PendingRecord[]): void {
+    this.#records = records;
+    this.#bytes = records.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+}

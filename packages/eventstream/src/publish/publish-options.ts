@@ -1,0 +1,78 @@
+import { PlatformError } from '@posthaste/contracts';
+import type { PartitionerName } from './partitioner.js';
+
+export interface PublisherOptions {
+  /** How a key chooses its partition. Default `java`. */
+  readonly partitioner?: PartitionerName;
+  /** How long a batch waits for more records, in milliseconds. Default 5. */
+  readonly lingerMs?: number;
+  /** Most records in one batch. Default 500. */
+  readonly maxBatchRecords?: number;
+  /** Most bytes in one batch; a larger record is a batch of its own. Default 524,288. */
+  readonly maxBatchBytes?: number;
+  /** Bytes that may wait for their acknowledgement before publishers have to. Default 33,554,432. */
+  readonly maxBufferBytes?: number;
+  /** How long an event may take, waiting and retries included, in milliseconds. Default 60,000. */
+  readonly publishTimeoutMs?: number;
+  /** Tries an event gets even when they take longer than its timeout. Default 3. */
+  readonly minTries?: number;
+  /** Time for one try, in milliseconds. Default 10,000. */
+  readonly tryTimeoutMs?: number;
+  /** First wait between two tries, in milliseconds; it doubles each time. Default 100. */
+  readonly initialBackoffMs?: number;
+  /** Longest wait between two tries, in milliseconds. Default 1,000. */
+  readonly maxBackoffMs?: number;
+  /** How often the number of partitions of a topic is asked again, in milliseconds. Default 300,000. */
+  readonly metadataMaxAgeMs?: number;
+}
+
+export type PublisherSettings = Readonly<Required<PublisherOptions>>;
+
+const defaults: PublisherSettings = {
+  partitioner: 'java',
+  lingerMs: 5,
+  maxBatchRecords: 500,
+  maxBatchBytes: 524_288,
+  maxBufferBytes: 33_554_432,
+  publishTimeoutMs: 60_000,
+  minTries: 3,
+  tryTimeoutMs: 10_000,
+  initialBackoffMs: 100,
+  maxBackoffMs: 1_000,
+  metadataMaxAgeMs: 300_000,
+};
+
+const partitioners: readonly string[] = [
+  'java',
+  'librdkafka-crc32',
+  'round-robin',
+] satisfies PartitionerName[];
+
+/** The only place that knows the defaults. @throws PlatformError `OPTION_INVALID` */
+export function resolvePublisherOptions(options: PublisherOptions = {}): PublisherSettings {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const settings = { ...defaults, ...Object.fromEntries(given) } as PublisherSettings;
+  if (!partitioners.includes(settings.partitioner)) {
+    throw new PlatformError('OPTION_INVALID', `there is no partitioner ${settings.partitioner}`);
+  }
+  for (const [name, value] of Object.entries(settings)) {
+    if (typeof value === 'string') continue;
+    const least = name === 'lingerMs' ? 0 : 1;
+    if (Number.isFinite(value) && value >= least) continue;
+    throw new PlatformError('OPTION_INVALID', `${name} is ${value}, not a number from ${least} on`);
+  }
+  return settings;
+}
+
+/**
+ * Wait in ms after `failed` (1 or more) failed tries; `random` is in [0, 1). Half fixed, half
+ * random: publishers that failed together do not return together.
+ */
+export function publishBackoffMs(
+  failed: number,
+  { initialBackoffMs, maxBackoffMs }: PublisherSettings,
+  random: number,
+): number {
+  const ceiling = Math.min(maxBackoffMs, initialBackoffMs * 2 ** (failed - 1));
+  return (ceiling / 2) * (1 + random);
+}
