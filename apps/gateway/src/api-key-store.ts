@@ -1,7 +1,8 @@
-import type { Queryable } from '@posthaste/postgres';
-import { and, desc, eq, gt, inArray, isNull, lt, or, sql } from 'drizzle-orm';
-import { customType, pgSchema, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { drizzle, pgCore, type Queryable } from '@posthaste/postgres';
 import type { Scope } from './scopes.js';
+
+const { and, desc, eq, gt, inArray, isNull, lt, or, sql } = drizzle;
+const { customType, pgSchema, text, timestamp, uuid } = pgCore;
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 const moment = (name: string) => timestamp(name, { withTimezone: true });

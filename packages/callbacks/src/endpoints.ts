@@ -1,15 +1,5 @@
 import { newId, PlatformError, parseId } from '@posthaste/contracts';
-import { type Database, sqlState } from '@posthaste/postgres';
-import { and, eq, getTableColumns, lt, sql } from 'drizzle-orm';
-import {
-  doublePrecision,
-  integer,
-  json,
-  pgSchema,
-  text,
-  timestamp,
-  uuid,
-} from 'drizzle-orm/pg-core';
+import { type Database, drizzle, pgCore, sqlState } from '@posthaste/postgres';
 import { releaseHeld } from './endpoint-hold.js';
 import {
   type EndpointFields,
@@ -26,6 +16,9 @@ import type { PolicyInput } from './policy-input.js';
 import { checkName, type FieldFault, type RequestRules, requestInvalid } from './request.js';
 import { fromStoredPolicy, type RetryPolicy, toStoredPolicy } from './retry-policy.js';
 import type { NewSecret, SecretSource, Secrets } from './secrets.js';
+
+const { and, eq, getTableColumns, lt, sql } = drizzle;
+const { doublePrecision, integer, json, pgSchema, text, timestamp, uuid } = pgCore;
 
 /**
  * - `active`: callbacks are sent.

@@ -1,12 +1,13 @@
 import { newId, PlatformError, parseId } from '@posthaste/contracts';
-import { type Database, sqlState } from '@posthaste/postgres';
-import { and, eq, lt, sql } from 'drizzle-orm';
-import { json, pgSchema, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { type Database, drizzle, pgCore, sqlState } from '@posthaste/postgres';
 import { endpointNotFound, parseEndpointId } from './endpoints.js';
 import { EventFilters } from './event-filter.js';
 import { eventPatternFault } from './event-match.js';
 import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from './page.js';
 import { checkName, type FieldFault, requestInvalid } from './request.js';
+
+const { and, eq, lt, sql } = drizzle;
+const { json, pgSchema, text, timestamp, uuid } = pgCore;
 
 /** Which events are asked for. An event must meet all that is given. */
 export interface SubscriptionFields {

@@ -11,6 +11,7 @@ export type {
   Transaction,
   TransactionOptions,
 } from './database.js';
+export { drizzle, pgCore } from './drizzle.js';
 export { type EmbeddedOptions, openEmbedded } from './embedded.js';
 export { sqlState } from './errors.js';
 export {

@@ -1,20 +1,11 @@
-import { NoopCache } from 'drizzle-orm/cache/core';
-import { DrizzleQueryError } from 'drizzle-orm/errors';
-import { NoopLogger } from 'drizzle-orm/logger';
-import {
-  type NodePgClient,
-  NodePgPreparedQuery,
-  NodePgSession,
-  NodePgTransaction,
-} from 'drizzle-orm/node-postgres';
-import {
-  PgDatabase,
-  PgDialect,
-  type PgPreparedQuery,
-  type PgTransactionConfig,
-  type PreparedQueryConfig,
+import type { NodePgClient, NodePgTransaction } from 'drizzle-orm/node-postgres';
+import type {
+  PgPreparedQuery,
+  PgTransactionConfig,
+  PreparedQueryConfig,
 } from 'drizzle-orm/pg-core';
 import type { Orm } from './database.js';
+import { drizzle, drizzleCache, drizzleErrors, nodePostgres, pgCore } from './drizzle.js';
 import type { DriverResult, DriverStatement } from './session.js';
 
 /** Runs one statement for drizzle. */
@@ -26,24 +17,28 @@ export type OrmRunner = (
 /** Opens a transaction for `orm.transaction`, and gives it a runner of its own. */
 export type OrmTransactor = <T>(work: (run: OrmRunner) => Promise<T>) => Promise<T>;
 
-const dialect = new PgDialect();
-const noLogger = new NoopLogger();
-const noCache = new NoopCache();
+const dialect = new pgCore.PgDialect();
+const noLogger = new drizzle.NoopLogger();
+const noCache = new drizzleCache.NoopCache();
 
 type NoSchema = Record<string, never>;
 
 /** drizzle on a handle (with `transact`) or on a transaction (without: nested ones are savepoints). */
 export function createOrm(run: OrmRunner, transact?: OrmTransactor): Orm {
   if (!transact)
-    return new NodePgTransaction<NoSchema, NoSchema>(dialect, new OrmSession(run), undefined);
-  return new PgDatabase(dialect, new OrmSession(run, transact), undefined);
+    return new nodePostgres.NodePgTransaction<NoSchema, NoSchema>(
+      dialect,
+      new OrmSession(run),
+      undefined,
+    );
+  return new pgCore.PgDatabase(dialect, new OrmSession(run, transact), undefined);
 }
 
 /**
  * drizzle's session for pg, with two differences: errors stay PlatformErrors (drizzle wraps them in
  * one whose message holds the parameters, secrets included), and transactions are the handle's.
  */
-class OrmSession extends NodePgSession<NoSchema, NoSchema> {
+class OrmSession extends nodePostgres.NodePgSession<NoSchema, NoSchema> {
   readonly #client: NodePgClient;
   readonly #transact: OrmTransactor | undefined;
 
@@ -56,7 +51,7 @@ class OrmSession extends NodePgSession<NoSchema, NoSchema> {
 
   override prepareQuery<T extends PreparedQueryConfig = PreparedQueryConfig>(
     ...[query, fields, name, arrayMode, mapper, metadata, cacheConfig]: Parameters<
-      NodePgSession<NoSchema, NoSchema>['prepareQuery']
+      InstanceType<typeof nodePostgres.NodePgSession<NoSchema, NoSchema>>['prepareQuery']
     >
   ): PgPreparedQuery<T> {
     return new OrmQuery<T>(
@@ -80,14 +75,18 @@ class OrmSession extends NodePgSession<NoSchema, NoSchema> {
   ): Promise<T> {
     if (!this.#transact) return super.transaction(work, config);
     return this.#transact(async (run) => {
-      const tx = new NodePgTransaction<NoSchema, NoSchema>(dialect, new OrmSession(run), undefined);
+      const tx = new nodePostgres.NodePgTransaction<NoSchema, NoSchema>(
+        dialect,
+        new OrmSession(run),
+        undefined,
+      );
       if (config) await tx.setTransaction(config);
       return work(tx);
     });
   }
 }
 
-class OrmQuery<T extends PreparedQueryConfig> extends NodePgPreparedQuery<T> {
+class OrmQuery<T extends PreparedQueryConfig> extends nodePostgres.NodePgPreparedQuery<T> {
   override execute(placeholders?: Record<string, unknown>): Promise<T['execute']> {
     return super.execute(placeholders).catch(rethrowCause);
   }
@@ -98,7 +97,7 @@ class OrmQuery<T extends PreparedQueryConfig> extends NodePgPreparedQuery<T> {
 }
 
 function rethrowCause(error: unknown): never {
-  throw error instanceof DrizzleQueryError ? error.cause : error;
+  throw error instanceof drizzleErrors.DrizzleQueryError ? error.cause : error;
 }
 
 /** The one method of a pg client that drizzle's session calls once transactions are not its own. */

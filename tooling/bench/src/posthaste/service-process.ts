@@ -1,14 +1,13 @@
 /** One of our own processes: `service-process.js worker|gateway`, configured by the environment. */
 
-import { gatewayService } from '@posthaste/gateway';
 import { createLogger, type Runnable, type RunnableConfig } from '@posthaste/service';
-import { workerService } from '@posthaste/worker';
 
 const stopWithinMs = 10_000;
 
 const [name] = process.argv.slice(2);
-if (name === 'worker') await serve(workerService);
-else await serve(gatewayService);
+// Only the one that runs is loaded: its memory is measured.
+if (name === 'worker') await serve((await import('@posthaste/worker')).workerService);
+else await serve((await import('@posthaste/gateway')).gatewayService);
 
 async function serve<Config extends RunnableConfig>(runnable: Runnable<Config>): Promise<void> {
   const config = runnable.read(process.env);
