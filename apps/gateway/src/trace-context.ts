@@ -33,3 +33,11 @@ export function parseTraceContext(
 export function toTraceparent(trace: TraceContext): string {
   return `00-${trace.traceId}-${trace.spanId}-${trace.sampled ? '01' : '00'}`;
 }
+
+/** Both headers for what happens next. */
+export function toTraceHeaders(trace: TraceContext): {
+  readonly traceparent: string;
+  readonly tracestate: string | undefined;
+} {
+  return { traceparent: toTraceparent(trace), tracestate: trace.tracestate };
+}

@@ -40,8 +40,9 @@ const emptyBody = Buffer.alloc(0);
 const sampled = '01';
 
 /**
- * The request of one attempt. `webhook-id` is the callback's id, the same on every attempt;
- * `traceparent` has it as trace id, so that all attempts of a callback are one trace.
+ * The request of one attempt. `webhook-id` is the callback's id, the same on every attempt. All
+ * attempts are of one trace: the one the callback was handed in with, whose `traceparent` is passed
+ * on as it came, else one that has the callback's id.
  */
 export async function buildRequest(
   delivery: Delivery,
@@ -59,7 +60,9 @@ export async function buildRequest(
     headers.push(['user-agent', settings.userAgent]);
   }
   headers.push(['webhook-id', callbackId], ['webhook-timestamp', String(timestampSeconds)]);
-  headers.push(['traceparent', traceParent(callbackId)]);
+  if (request.headers?.traceparent === undefined) {
+    headers.push(['traceparent', traceParent(callbackId)]);
+  }
   if (request.secret !== undefined || delivery.endpointId !== undefined) {
     const signature = await signer.sign(delivery, timestampSeconds, body ?? emptyBody);
     if (signature !== undefined) headers.push(['webhook-signature', signature]);

@@ -158,3 +158,4 @@ export {
   type SubscriptionInput,
   Subscriptions,
 } from './subscriptions.js';
+export type { TraceHeaders } from './trace-headers.js';

@@ -1,6 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
 import { headerFault } from './header-rules.js';
 import type { RetryPolicy } from './retry-policy.js';
+import { type TraceHeaders, withTrace } from './trace-headers.js';
 
 /** A callback as it is stored: complete, checked, every default filled in. */
 export interface CallbackRequest {
@@ -14,6 +15,7 @@ export interface CallbackRequest {
   readonly origin: string;
   /** Empty for a client of the compatible API that gave none: sent as GET. */
   readonly method: CallbackMethod | '';
+  /** As they were given, and those of its trace. */
   readonly headers: Readonly<Record<string, string>> | undefined;
   /** Absent and empty differ; sent with POST, PUT and PATCH only. */
   readonly body: Buffer | undefined;
@@ -45,6 +47,8 @@ export interface CallbackInput {
   readonly notificationEmail?: string | undefined;
   readonly expiresAt?: Date | undefined;
   readonly deliverAfter?: Date | undefined;
+  /** The trace that its deliveries continue. Default: one of its own. */
+  readonly trace?: TraceHeaders | undefined;
 }
 
 /** What an installation allows. */
@@ -101,7 +105,7 @@ export function toCallbackRequest(input: CallbackInput, rules: RequestRules): Ca
     url: input.url,
     origin: url.origin,
     method,
-    headers: input.headers,
+    headers: withTrace(input.headers, input.trace),
     body: input.body,
     policy: input.policy ?? { kind: 'phases', phases: [] },
     timeoutMs,

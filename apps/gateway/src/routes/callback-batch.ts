@@ -15,7 +15,12 @@ import { readCallbackBodies } from './callback-body.js';
 import { acceptedSchema, showAccepted } from './callback-view.js';
 import { strict } from './field-schemas.js';
 import { idempotencyHeaders, markReplayed } from './idempotency.js';
-import { type NewCallback, newCallbackSchema, toCallbackInput } from './new-callback.js';
+import {
+  type IntakeContext,
+  type NewCallback,
+  newCallbackSchema,
+  toCallbackInput,
+} from './new-callback.js';
 import type { PolicyResolver } from './retry-choice.js';
 
 export interface CallbackBatchDeps {
@@ -71,10 +76,10 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
         response: { 200: BatchAnswer },
       },
     },
-    async ({ body, idempotency, id, log }, reply) => {
+    async ({ body, idempotency, trace, id, log }, reply) => {
       const outcomes = await acceptance.acceptAll(
         body.items.map((item, i) => ({
-          input: toInput(item, validator, policies),
+          input: toInput(item, validator, { policies, trace }),
           idempotency: idempotency && toItemClaim(idempotency, i),
         })),
       );
@@ -87,9 +92,9 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
 const compileEnvelope: FastifySchemaCompiler<unknown> = (route) =>
   route.httpPart === 'body' ? TypeBoxValidatorCompiler({ ...route, schema: Batch }) : () => true;
 
-async function toInput(item: unknown, validator: Validator, policies: PolicyResolver) {
+async function toInput(item: unknown, validator: Validator, context: IntakeContext) {
   if (!validator.Check(item)) throw requestInvalid(toFieldFaults(validator.Errors(item), 'body'));
-  return toCallbackInput(item as NewCallback, policies);
+  return toCallbackInput(item as NewCallback, context);
 }
 
 function toItemClaim({ key, bodyHash }: IdempotencyClaim, i: number): IdempotencyClaim {

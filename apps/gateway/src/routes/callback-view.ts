@@ -67,7 +67,10 @@ const Callback = Type.Object(
     request: Type.Object({
       url: Type.String(),
       method: Type.String(),
-      headers: headersSchema,
+      headers: {
+        ...headersSchema,
+        description: 'Those of the trace that it was handed in with included.',
+      },
       ...bodyFields,
       timeoutMs: Type.Integer(),
       retry: retryRuleSchema,

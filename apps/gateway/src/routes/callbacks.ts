@@ -90,14 +90,14 @@ function addCreate(app: App, { acceptance, policies }: CallbackRoutesDeps): void
         tags,
         summary: 'Hand in a callback',
         description:
-          'Answered once it is committed: from then on it is delivered whatever happens.',
+          'Answered once it is committed: from then on it is delivered whatever happens. A `traceparent` and a `tracestate` that come with the request are sent to the receiver too: its trace goes on there.',
         headers: idempotencyHeaders,
         body: newCallbackSchema,
         response: { 201: acceptedSchema },
       },
     },
-    async ({ body, idempotency }, reply) => {
-      const input = await toCallbackInput(body, policies);
+    async ({ body, idempotency, trace }, reply) => {
+      const input = await toCallbackInput(body, { policies, trace });
       const accepted = await acceptance.accept(input, idempotency);
       if (accepted.repeated) markReplayed(reply);
       reply.code(201).header('location', `${path}/${accepted.id}`);

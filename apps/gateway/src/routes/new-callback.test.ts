@@ -33,6 +33,26 @@ describeWithPostgres('POST /v1/callbacks', () => {
   afterAll(() => gateway.close());
 
   describe('hands in', () => {
+    it.each(['/v1/callbacks', '/v1/callbacks/batch'])(
+      'a callback with the trace of its request by %s, which it may not name itself',
+      async (path) => {
+        const trace = {
+          traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+          tracestate: 'vendor=a',
+        };
+        const callback = { url, headers: { 'x-one': '1' } };
+        const body = path.endsWith('batch') ? { items: [callback] } : callback;
+        interface Taken {
+          readonly id: string;
+          readonly items?: readonly { readonly callback: { readonly id: string } }[];
+        }
+        const { json } = await gateway.call<Taken>('POST', path, body, trace);
+        const { request } = await get(json.items?.[0]?.callback.id ?? json.id);
+        expect(request.headers).toEqual({ 'x-one': '1', ...trace });
+        expect((await refusal({ url, headers: trace })).status).toBe(422);
+      },
+    );
+
     it('a callback with nothing but its url', async () => {
       const answer = await gateway.call<{ id: string }>('POST', '/v1/callbacks', { url });
       const { id } = answer.json;

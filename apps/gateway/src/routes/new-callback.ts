@@ -7,6 +7,7 @@ import {
 } from '@posthaste/callbacks';
 import { stringifyExactJson } from '@posthaste/contracts';
 import { type Static, type TUnsafe, Type } from 'typebox';
+import { type TraceContext, toTraceHeaders } from '../trace-context.js';
 import { applicationField, headersSchema, momentSchema, strict } from './field-schemas.js';
 import {
   type PolicyResolver,
@@ -115,13 +116,20 @@ export const newCallbackSchema: TUnsafe<NewCallback> = Type.Unsafe<Static<typeof
 const withBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 const bodyFields = ['json', 'text', 'base64'] as const;
 
+/** What a callback needs besides what its caller says of it. */
+export interface IntakeContext {
+  readonly policies: PolicyResolver;
+  /** Of the request that hands it in. */
+  readonly trace: TraceContext | undefined;
+}
+
 /**
  * What the domain takes, which fills in defaults and judges the rest.
  * @throws PlatformError `CALLBACK_INVALID` for the body, `POLICY_NOT_FOUND`, `REQUEST_INVALID`
  */
 export async function toCallbackInput(
   callback: NewCallback,
-  policies: PolicyResolver,
+  { policies, trace }: IntakeContext,
 ): Promise<CallbackInput> {
   const { retry, url, method, application, queue, timeoutMs, secret, notificationEmail } = callback;
   checkBody(callback);
@@ -138,6 +146,7 @@ export async function toCallbackInput(
     notificationEmail,
     deliverAfter: toDate(callback.deliverAfter),
     expiresAt: toDate(callback.expiresAt),
+    trace: trace && toTraceHeaders(trace),
   };
 }
 
