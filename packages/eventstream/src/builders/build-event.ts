@@ -1,0 +1,150 @@
+import { type EventEnvelope, PlatformError } from '@posthaste/contracts';
+import { type EnvelopeProfile, encodeEnvelope } from '../envelope/encode.js';
+import { toHeaders } from '../envelope/headers.js';
+import { toSpanContext, toTraceparent } from '../envelope/trace-context.js';
+import { newEventId } from '../rules/event-id.js';
+import { invalidEvent } from '../rules/invalid-event.js';
+import { checkPublished, checkPublishedTopics } from '../rules/publish-rules.js';
+import { toWireTopic } from '../rules/topic-name.js';
+import { fromUnixNano, toEventTime } from './event-time.js';
+import { PublishBuilder, type PublishErrorCallback, type PublishRequest } from './publish.js';
+
+export interface BuildOptions {
+  /** Of the topics; empty: none. */
+  readonly prefix: string;
+  readonly profile: EnvelopeProfile;
+  /** Whether user, client, session and trace id must be UUIDs. */
+  readonly strictValidation: boolean;
+  /** W3C trace context of who publishes, for events that say nothing of it. */
+  readonly traceparent?: string | undefined;
+  /** Milliseconds since 1970. Default `Date.now`. */
+  readonly now?: (() => number) | undefined;
+  /** Default: UUIDs v4 without hyphens. */
+  readonly newId?: (() => string) | undefined;
+}
+
+/** An event as it goes to every one of its topics, encoded once. */
+export interface BuiltEvent {
+  /** As on the wire, with the prefix; each once. */
+  readonly topics: readonly string[];
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly envelope: EventEnvelope<object>;
+  readonly timeoutMs: number | undefined;
+  readonly onError: PublishErrorCallback | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+type EnvelopeDraft = { -readonly [Key in keyof EventEnvelope<object>]: unknown };
+
+/** The fields of a request that go into the envelope as they are, with its names for them. */
+const envelopeKeyOf: ReadonlyMap<string, keyof EventEnvelope> = new Map(
+  Object.entries({
+    parentNamespace: 'parentNamespace',
+    unionNamespace: 'unionNamespace',
+    clientId: 'clientId',
+    traceId: 'traceId',
+    userId: 'userId',
+    sessionId: 'sessionId',
+    eventId: 'event_id',
+    eventType: 'event_type',
+    eventLevel: 'event_level',
+    serviceName: 'service',
+    clientIds: 'client_ids',
+    targetUserIds: 'target_user_ids',
+    targetNamespace: 'target_namespace',
+    privacy: 'privacy',
+    sourceNamespace: 'sourceNamespace',
+    additionalFields: 'additional_fields',
+    payload: 'payload',
+    unknownKeys: 'unknownKeys',
+  } satisfies { [Field in keyof PublishRequest]?: keyof EventEnvelope }),
+);
+
+/**
+ * Validates an event, gives it id and time, and encodes it.
+ * @throws PlatformError `EVENT_INVALID` with `details.field`
+ */
+export function buildEvent(
+  publish: PublishRequest | PublishBuilder,
+  options: BuildOptions,
+): BuiltEvent {
+  const request = toPublishRequest(publish);
+  const topics = checkPublishedTopics(request.topic);
+  checkPublished(request, options.strictValidation);
+  const traceparent = findTraceparent(request, options.traceparent);
+  const envelope = toEnvelope(request, traceparent, options);
+  return {
+    topics: topics.map((topic) => toWireTopic(options.prefix, topic)),
+    key: toKey(request.key, envelope.id),
+    value: encode(envelope, options.profile),
+    headers: toHeaders(envelope, traceparent),
+    envelope,
+    timeoutMs: request.timeoutMs,
+    onError: request.onError,
+    signal: request.signal,
+  };
+}
+
+/** @throws PlatformError `EVENT_INVALID` when it is nothing at all */
+function toPublishRequest(publish: PublishRequest | PublishBuilder): PublishRequest {
+  if (publish instanceof PublishBuilder) return publish.build();
+  if (typeof publish === 'object' && publish !== null) return publish;
+  throw invalidEvent('unable to publish nil event', 'event', 'must be an object');
+}
+
+/** The event's own trace first; that of who publishes only when the event has none. */
+function findTraceparent(
+  { traceparent, spanContext }: PublishRequest,
+  current: string | undefined,
+): string | undefined {
+  if (traceparent !== undefined) return traceparent;
+  return spanContext ? toTraceparent(spanContext) : current;
+}
+
+function toEnvelope(
+  request: PublishRequest,
+  traceparent: string | undefined,
+  { now = Date.now, newId = newEventId }: BuildOptions,
+): EventEnvelope<object> {
+  const { timestampUnixNano } = request;
+  const time =
+    timestampUnixNano === undefined ? toEventTime(now()) : fromUnixNano(timestampUnixNano);
+  const envelope: EnvelopeDraft = {
+    id: request.id || newId(),
+    name: request.eventName,
+    namespace: request.namespace ?? '',
+    timestamp: time.timestamp,
+    timestampUnixNano: time.timestampUnixNano,
+    version: request.version ?? 1,
+  };
+  const spanContext = request.spanContext || (traceparent && toSpanContext(traceparent));
+  if (spanContext) envelope.spanContext = spanContext;
+  // Only over the fields that are there: most requests have few of them.
+  for (const [field, value] of Object.entries(request)) {
+    const key = envelopeKeyOf.get(field);
+    if (key !== undefined && value !== undefined) envelope[key] = value;
+  }
+  // Values of a wrong type are found by the encoder.
+  return envelope as EventEnvelope<object>;
+}
+
+function toKey(key: unknown, id: string): Buffer {
+  if (key === undefined || key === '') return Buffer.from(id);
+  if (typeof key === 'string') return Buffer.from(key);
+  throw invalidEvent("publish struct isn't valid", 'key', 'must be a string');
+}
+
+function encode(envelope: EventEnvelope<object>, profile: EnvelopeProfile): Buffer {
+  try {
+    return encodeEnvelope(envelope, profile);
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    throw new PlatformError(
+      'EVENT_INVALID',
+      `unable to construct event : ${envelope.name} , error : ${error.message}`,
+      { cause: error, details: error.details },
+    );
+  }
+}

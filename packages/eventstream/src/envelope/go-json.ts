@@ -1,0 +1,142 @@
+/**
+ * JSON text, byte for byte as Go's `encoding/json` writes it: keys sorted by their UTF-8 bytes,
+ * `<`, `>`, `&`, U+2028 and U+2029 escaped. Numbers need no care, both languages write the same
+ * shortest digits, apart from -0. As `JSON.stringify` does, it asks objects for `toJSON` and leaves
+ * out members that are undefined or functions.
+ *
+ * This runs for every member of every payload: most texts and keys are plain ASCII, and a loop over
+ * a short one costs less than the call of a regular expression.
+ */
+
+import { type EnvelopeKey, PlatformError } from '@posthaste/contracts';
+
+/** Deeper values are refused: Go's decoder has a limit too, and a value may hold itself. */
+export const maxDepth = 1_000;
+
+const maxLoopLength = 24;
+/** All but what stands for itself: control characters, `"`, `&`, `<`, `>`, `\\`, lines, surrogates. */
+const needsCare = /[^ !#-%'-;=?-[\]-\u2027\u202a-\ud7ff\ue000-\uffff]/;
+const escapedByGoOnly = /[<>&\u2028\u2029]/g;
+
+/** 1 for each ASCII character that stands for itself in a JSON text. */
+const isPlainAscii: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) =>
+  needsCare.test(String.fromCharCode(code)) ? 0 : 1,
+);
+
+/** The text as a JSON string. Half a surrogate pair becomes U+FFFD. */
+export function toGoString(text: string): string {
+  const isPlain = text.length > maxLoopLength ? !needsCare.test(text) : isPlainText(text);
+  return isPlain ? `"${text}"` : toEscaped(text);
+}
+
+/**
+ * Any value as JSON. `field` is for the error only.
+ * @throws PlatformError `ENVELOPE_INVALID` with `details.field`: not finite, over 64 bits (bigint),
+ *   a symbol or nothing at all, or deeper than `maxDepth`
+ */
+export function toGoJson(value: unknown, field: EnvelopeKey | 'unknownKeys'): string {
+  return writeValue(value, { field, key: '' }, 0);
+}
+
+/** Where the writer is, to tell it in an error. One for each value, not for each level. */
+interface Position {
+  readonly field: string;
+  /** Key that was written last. */
+  key: string;
+}
+
+function writeValue(value: unknown, position: Position, depth: number): string {
+  switch (typeof value) {
+    case 'string':
+      return toGoString(value);
+    case 'number':
+      if (Number.isFinite(value)) return value === 0 && 1 / value < 0 ? '-0' : String(value);
+      break;
+    case 'boolean':
+      return value ? 'true' : 'false';
+    case 'bigint':
+      if (BigInt.asIntN(64, value) === value) return value.toString();
+      break;
+    case 'object':
+      if (value === null) return 'null';
+      if (depth < maxDepth) return writeContainer(value, position, depth + 1);
+      break;
+  }
+  throw unwritable(value, position);
+}
+
+function writeContainer(value: object, position: Position, depth: number): string {
+  if ('toJSON' in value && typeof value.toJSON === 'function') {
+    return writeValue(value.toJSON(position.key) ?? null, position, depth);
+  }
+  if (!Array.isArray(value)) return writeObject(value as Record<string, unknown>, position, depth);
+  let text = '';
+  for (const item of value) {
+    text += text === '' ? '[' : ',';
+    text += isAbsent(item) ? 'null' : writeValue(item, position, depth);
+  }
+  return text === '' ? '[]' : `${text}]`;
+}
+
+function writeObject(
+  object: Readonly<Record<string, unknown>>,
+  position: Position,
+  depth: number,
+): string {
+  const keys = Object.keys(object);
+  const isPlain = keys.every(isPlainText);
+  sortKeys(keys, isPlain);
+  let text = '';
+  for (const key of keys) {
+    const member = object[key];
+    if (isAbsent(member)) continue;
+    position.key = key;
+    text += text === '' ? '{' : ',';
+    text += isPlain ? `"${key}":` : `${toEscaped(key)}:`;
+    text += writeValue(member, position, depth);
+  }
+  return text === '' ? '{}' : `${text}}`;
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || typeof value === 'function' || typeof value === 'symbol';
+}
+
+function isPlainText(text: string): boolean {
+  for (let index = 0; index < text.length; index += 1) {
+    if (isPlainAscii[text.charCodeAt(index)] !== 1) {
+      // Beyond ASCII most is plain as well, but keys of such letters have another order.
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Sorts by UTF-8 bytes, which is the order of code points. */
+function sortKeys(keys: string[], isPlain: boolean): void {
+  if (!isPlain) {
+    keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    return;
+  }
+  for (let index = 1; index < keys.length; index += 1) {
+    if ((keys[index - 1] ?? '') > (keys[index] ?? '')) {
+      keys.sort();
+      return;
+    }
+  }
+}
+
+function toEscaped(text: string): string {
+  return JSON.stringify(text.toWellFormed()).replace(
+    escapedByGoOnly,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+function unwritable(value: unknown, { field, key }: Position): PlatformError {
+  const what = typeof value === 'object' ? `an object over ${maxDepth} levels deep` : String(value);
+  const where = key === '' ? field : `${field} at ${JSON.stringify(key)}`;
+  return new PlatformError('ENVELOPE_INVALID', `${where} holds ${what}, which JSON cannot`, {
+    details: { field },
+  });
+}

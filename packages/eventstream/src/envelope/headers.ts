@@ -1,0 +1,70 @@
+/**
+ * Record headers. With them a record is a CloudEvent 1.0 in the binary mode of its Kafka binding:
+ * attributes in `ce_*`, the whole envelope as its data. Go services do not look at headers.
+ *
+ * | header           | value                                                          |
+ * | ---------------- | -------------------------------------------------------------- |
+ * | `content-type`   | `application/json`                                             |
+ * | `ce_specversion` | `1.0`                                                          |
+ * | `ce_id`          | `id`                                                           |
+ * | `ce_type`        | `name`                                                         |
+ * | `ce_source`      | `/namespaces/<namespace>`, percent-encoded                     |
+ * | `ce_time`        | `timestamp`, with nine digits when `timestampUnixNano` is there |
+ * | `ce_subject`     | `userId`, when there is one                                    |
+ * | `traceparent`    | W3C trace context, when there is one                           |
+ */
+
+import type { EventEnvelope } from '@posthaste/contracts';
+import { isTraceparent } from './trace-context.js';
+
+export const traceparentHeader = 'traceparent';
+
+const plainNamespace = /^[\w.'-]*$/;
+const wholeSecond = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+
+/**
+ * An envelope without id or name is no CloudEvent and gets no `ce_*` headers. A `traceparent` that
+ * is not valid is left out: tracing never stops an event.
+ */
+export function toHeaders(
+  envelope: EventEnvelope<object>,
+  traceparent?: string,
+): Record<string, string> {
+  const headers = toCloudEventHeaders(envelope);
+  if (traceparent !== undefined && isTraceparent(traceparent)) {
+    headers[traceparentHeader] = traceparent;
+  }
+  return headers;
+}
+
+function toCloudEventHeaders(envelope: EventEnvelope<object>): Record<string, string> {
+  const { id, name, namespace, userId } = envelope;
+  if (id === '' || name === '') return {};
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    ce_specversion: '1.0',
+    ce_id: id,
+    ce_type: name,
+    ce_source: `/namespaces/${toPathSegment(namespace)}`,
+  };
+  const time = toTime(envelope);
+  if (time !== undefined) headers.ce_time = time;
+  if (userId !== undefined && userId !== '') headers.ce_subject = userId;
+  return headers;
+}
+
+function toPathSegment(namespace: string): string {
+  if (plainNamespace.test(namespace)) return namespace;
+  return encodeURIComponent(namespace.toWellFormed());
+}
+
+/** `undefined` when the timestamp is not what CloudEvents takes. */
+function toTime({ timestamp, timestampUnixNano }: EventEnvelope<object>): string | undefined {
+  if (!wholeSecond.test(timestamp)) {
+    return Number.isNaN(Date.parse(timestamp)) ? undefined : timestamp;
+  }
+  const nano = timestampUnixNano?.toString() ?? '';
+  // Both must mean the same second; a foreign service may have set only one of them right.
+  const isSame = Number(nano.slice(0, -9)) * 1_000 === Date.parse(timestamp);
+  return isSame && nano.length > 9 ? `${timestamp.slice(0, -1)}.${nano.slice(-9)}Z` : timestamp;
+}
