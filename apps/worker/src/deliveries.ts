@@ -17,6 +17,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { WorkerConfig } from './config.js';
 import { observeDeliveries } from './delivery-metrics.js';
+import { shareOfConfig, shareOfEndpoints, type ThreadShare, wholeShare } from './thread-share.js';
 
 export interface DeliveriesDeps {
   readonly config: WorkerConfig;
@@ -24,6 +25,8 @@ export interface DeliveriesDeps {
   readonly db: Database;
   readonly registry: Registry;
   readonly logger: Logger;
+  /** What this thread has of all limits, when it is one of several. Default: all. */
+  readonly share?: ThreadShare | undefined;
 }
 
 /** Deliveries that go on until they are stopped. */
@@ -44,7 +47,8 @@ const maxOpenMs = 30_000;
 
 /** Delivers in this thread. @throws PlatformError `DATABASE_*` when the database is not there */
 export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries> {
-  const { config, db, registry, logger } = deps;
+  const { db, registry, logger, share = wholeShare } = deps;
+  const config = shareOfConfig(deps.config, share);
   const { allowLoopback, allowedNetworks: allow, maxInFlightPerOrigin } = config;
   const http = createEgress({
     guard: createAddressGuard({ allowLoopback, allow }),
@@ -57,7 +61,7 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
       db,
       http,
       signer: createDeliverySigner(new Secrets(db, createSecretBox(Buffer.from(config.secretKey)))),
-      endpoints: new CachedEndpointDirectory(db),
+      endpoints: shareOfEndpoints(new CachedEndpointDirectory(db), share),
       observer: observeDeliveries(registry, logger, () => dispatcher.inFlight),
       ...createResultCompany(noEvents),
     },

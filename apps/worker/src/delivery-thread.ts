@@ -10,7 +10,7 @@ import type { FromThread, ThreadData, ToThread } from './thread-messages.js';
  * The program of one delivery thread: started by DeliveryThreads, told by messages when to report
  * its metrics and when to stop. An error ends it, and with it the process.
  */
-const { config, database, logLevel } = workerData as ThreadData;
+const { config, share, database, logLevel } = workerData as ThreadData;
 const port = parentPort;
 if (!port) throw new Error('a delivery thread is started by a worker');
 
@@ -23,7 +23,7 @@ const db = await openPostgres({
   sessionSettings: deliverySessionSettings,
   logger,
 });
-const deliveries = await startDeliveries({ config, db, registry, logger });
+const deliveries = await startDeliveries({ config, share, db, registry, logger });
 
 port.on('message', async (message: ToThread) => {
   switch (message.kind) {

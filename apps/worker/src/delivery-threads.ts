@@ -35,12 +35,13 @@ export interface DeliveryThreads extends Deliveries {
 export async function startDeliveryThreads(options: ThreadsOptions): Promise<DeliveryThreads> {
   const { config, databaseUrl: url, maxConnections, logLevel, onDefect } = options;
   const count = config.threads || Math.min(maxOwnChoice, availableParallelism());
-  const data: ThreadData = {
-    config: shareOf(config, count),
-    database: { url, maxConnections: Math.max(minConnections, Math.floor(maxConnections / count)) },
-    logLevel,
+  const database = {
+    url,
+    maxConnections: Math.max(minConnections, Math.floor(maxConnections / count)),
   };
-  const threads = Array.from({ length: count }, () => new DeliveryThread(data, onDefect));
+  const threads = Array.from({ length: count }, (_, index) => {
+    return new DeliveryThread({ config, share: { index, count }, database, logLevel }, onDefect);
+  });
   await Promise.all(threads.map((thread) => thread.ready));
   return {
     reports: async () =>
@@ -108,14 +109,4 @@ class DeliveryThread {
   #tell(message: ToThread): void {
     this.#worker.postMessage(message);
   }
-}
-
-function shareOf(config: WorkerConfig, count: number): WorkerConfig {
-  const share = (limit: number): number => Math.ceil(limit / count);
-  return {
-    ...config,
-    maxInFlight: share(config.maxInFlight),
-    maxInFlightPerOrigin: share(config.maxInFlightPerOrigin),
-    maxInFlightPerApplication: share(config.maxInFlightPerApplication),
-  };
 }

@@ -1,8 +1,11 @@
 import type { WorkerConfig } from './config.js';
+import type { ThreadShare } from './thread-share.js';
 
 /** What a delivery thread is started with. */
 export interface ThreadData {
+  /** Of the whole process. */
   readonly config: WorkerConfig;
+  readonly share: ThreadShare;
   readonly database: { readonly url: string; readonly maxConnections: number };
   readonly logLevel: string;
 }

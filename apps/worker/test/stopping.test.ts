@@ -1,5 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { callbacksMigrations, createAcceptance, Intake } from '@posthaste/callbacks';
+import {
+  type CallbackInput,
+  callbacksMigrations,
+  createAcceptance,
+  createSecretBox,
+  Endpoints,
+  Intake,
+  Secrets,
+} from '@posthaste/callbacks';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import {
   createTestDatabase,
@@ -12,7 +21,8 @@ import {
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
-const secretKey = Buffer.alloc(32, 1).toString('base64');
+const secretKey = Buffer.alloc(32, 1);
+const rules = { defaultTimeoutMs: 5_000, maxTimeoutMs: 20_000, urlFault: () => undefined };
 
 describeWithPostgres('a worker process', () => {
   let database: TestDatabase;
@@ -39,18 +49,20 @@ describeWithPostgres('a worker process', () => {
       args: [fileURLToPath(new URL('../dist/main.js', import.meta.url))],
       env: {
         DATABASE_URL: database.url,
-        POSTHASTE_SECRET_KEY: secretKey,
+        POSTHASTE_SECRET_KEY: secretKey.toString('base64'),
         POSTHASTE_ALLOW_LOOPBACK: 'true',
         ...env,
       },
       ...(isReady && { ready: /the worker delivers/ }),
     });
-  const accept = async (count: number): Promise<void> => {
+  const accept = async (
+    count: number,
+    toInput = (i: number): Partial<CallbackInput> => ({ queue: `q${i % 20}` }),
+  ): Promise<void> => {
     const intake = new Intake(db);
-    const rules = { defaultTimeoutMs: 5_000, maxTimeoutMs: 20_000, urlFault: () => undefined };
     const { accept: take } = createAcceptance({ intake, rules, secretExists: async () => false });
     await Promise.all(
-      Array.from({ length: count }, (_, i) => take({ url: receiver.url, queue: `q${i % 20}` })),
+      Array.from({ length: count }, (_, i) => take({ url: receiver.url, ...toInput(i) })),
     );
     await intake.close();
   };
@@ -124,6 +136,23 @@ describeWithPostgres('a worker process', () => {
     worker = await startWorker({ DATABASE_URL: 'postgres://x@127.0.0.1:1/x' }, { isReady: false });
     expect((await worker.exited).code).toBe(1);
     expect(worker.output).not.toContain('    at ');
+  });
+
+  it('keeps the limits of an endpoint with all its threads together', async () => {
+    await migrate(db, [callbacksMigrations]);
+    receiver = await startReceiver({ kind: 'hang' });
+    const secrets = new Secrets(db, createSecretBox(secretKey));
+    const endpoints = new Endpoints({ db, secrets, rules });
+    const limited = { name: 'limited', url: receiver.url, maxConcurrency: 3 };
+    const { endpoint } = await endpoints.create(limited);
+    await accept(20, () => ({ endpointId: endpoint.id }));
+    worker = await startWorker({
+      POSTHASTE_WORKER_THREADS: '2',
+      POSTHASTE_STOP_TIMEOUT: '500ms',
+    });
+    await receiver.waitFor(3);
+    await sleep(1_000);
+    expect(receiver.count).toBe(3);
   });
 
   it('answers health and metrics of all its threads where it is told to', async () => {

@@ -31,9 +31,9 @@ export interface EndpointPatch {
   readonly policy?: PolicyInput | string | null | undefined;
   /** Total time of one attempt, in ms. */
   readonly timeoutMs?: number | null | undefined;
-  /** Attempts per second at most, 0.01 to 10,000, in each worker. Default: no limit of its own. */
+  /** Attempts per second at most, 0.01 to 10,000, in each worker process. Default: no limit. */
   readonly ratePerSecond?: number | null | undefined;
-  /** Attempts under way at once at most, 1 to 10,000, in each worker. Default: no limit of its own. */
+  /** Attempts under way at once at most, 1 to 10,000, in each worker process. Default: no limit. */
   readonly maxConcurrency?: number | null | undefined;
   /** What its events are ordered by. Default: `none`. */
   readonly order?: EventOrder | null | undefined;

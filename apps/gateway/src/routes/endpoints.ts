@@ -52,7 +52,8 @@ const settings = {
       Type.Number({
         minimum: 0.01,
         maximum: 10_000,
-        description: 'Attempts a second at most, in each worker. Default: no limit of its own.',
+        description:
+          'Attempts a second at most, in each worker process. Default: no limit of its own.',
       }),
     ),
   ),
@@ -61,7 +62,8 @@ const settings = {
       Type.Integer({
         minimum: 1,
         maximum: 10_000,
-        description: 'Attempts at once at most, in each worker. Default: no limit of its own.',
+        description:
+          'Attempts at once at most, in each worker process; one in each of its threads at least. Default: no limit of its own.',
       }),
     ),
   ),
