@@ -1,0 +1,115 @@
+import { PlatformError } from '@posthaste/contracts';
+import type { RecordAppender } from './dead-letters.js';
+import { type ConsumeDependencies, type ConsumerStatus, GroupConsumer } from './group-consumer.js';
+import { type ConsumeObserver, silentObserver } from './observer.js';
+import type { EventDecoder } from './record-flow.js';
+import type { Registration } from './registration.js';
+import { Subscriber } from './subscriber.js';
+import { TimeSlice } from './time-slice.js';
+
+export interface ConsumersOptions {
+  readonly driver: ConsumeDependencies['driver'];
+  /** Writes to dead letter and retry topics. */
+  readonly appender: RecordAppender;
+  readonly decode: EventDecoder;
+  /** Default: nobody. */
+  readonly observer?: ConsumeObserver | undefined;
+  /** For the jitter of waits, in [0, 1). Default `Math.random`. */
+  readonly random?: (() => number) | undefined;
+}
+
+/** One callback that takes part. */
+export interface RegisteredCallback {
+  /**
+   * Ends it. The last one of a topic and group waits until the consumer has finished what it
+   * handles, committed it and left; others are gone at once. Idempotent.
+   */
+  close(): Promise<void>;
+}
+
+/** All consumers of a client: one for each topic and group, whatever the number of callbacks. */
+export class Consumers {
+  readonly #dependencies: ConsumeDependencies;
+  readonly #consumers = new Map<string, GroupConsumer>();
+  readonly #leaving = new Set<Promise<unknown>>();
+  /** What takes this client's listeners off the signals, which may outlive it. */
+  readonly #listeners = new Set<() => void>();
+  #closing: Promise<void> | undefined;
+
+  constructor({ driver, appender, decode, observer, random }: ConsumersOptions) {
+    this.#dependencies = {
+      driver,
+      appender,
+      decode,
+      observer: observer ?? silentObserver,
+      random: random ?? Math.random,
+      slice: new TimeSlice(),
+    };
+  }
+
+  /**
+   * Takes in a callback; the stream is joined in the background.
+   * @throws PlatformError `STREAM_CLOSED`, `OPTION_INVALID`, `EVENT_INVALID`,
+   *   `EVENT_ALREADY_REGISTERED`
+   */
+  register(registration: Registration): RegisteredCallback {
+    if (this.#closing) throw new PlatformError('STREAM_CLOSED', 'the client is closed');
+    const { topic, groupId, signal } = registration;
+    if (signal?.aborted) {
+      new Subscriber(registration).tellEnd(signal.reason);
+      return { close: () => Promise.resolve() };
+    }
+    // No name contains a line break.
+    const key = `${topic}\n${groupId}`;
+    const consumer =
+      this.#consumers.get(key) ?? new GroupConsumer(this.#dependencies, registration);
+    const subscriber = consumer.add(registration);
+    this.#consumers.set(key, consumer);
+    let ended: Promise<void> | undefined;
+    const end = (reason: unknown): Promise<void> => {
+      ended ??= this.#remove(key, consumer, () => consumer.remove(subscriber, reason));
+      return ended;
+    };
+    const onAbort = (): void => {
+      this.#listeners.delete(unlisten);
+      if (!ended) subscriber.tellEnd(signal?.reason);
+      void end(signal?.reason);
+    };
+    const unlisten = (): void => signal?.removeEventListener('abort', onAbort);
+    this.#listeners.add(unlisten);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    return { close: () => end(new PlatformError('STREAM_CLOSED', 'the subscription is closed')) };
+  }
+
+  /**
+   * Finishes what is being handled, within `drainMs` (default: that of each consumer), commits it
+   * and leaves every group. Idempotent.
+   */
+  close(options: { readonly drainMs?: number | undefined } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.drainMs);
+    return this.#closing;
+  }
+
+  status(): readonly ConsumerStatus[] {
+    return [...this.#consumers.values()].flatMap((consumer) => consumer.status());
+  }
+
+  async #close(drainMs: number | undefined): Promise<void> {
+    for (const unlisten of this.#listeners) unlisten();
+    this.#listeners.clear();
+    const closing = [...this.#consumers.values()].map((consumer) => consumer.close(drainMs));
+    await Promise.all([...closing, ...this.#leaving]);
+    this.#consumers.clear();
+  }
+
+  /** A consumer that is leaving makes room: a new registration gets another one. */
+  async #remove(key: string, consumer: GroupConsumer, remove: () => void): Promise<void> {
+    remove();
+    if (!consumer.isClosing) return;
+    if (this.#consumers.get(key) === consumer) this.#consumers.delete(key);
+    const left = consumer.close();
+    this.#leaving.add(left);
+    await left;
+    this.#leaving.delete(left);
+  }
+}

@@ -1,0 +1,149 @@
+import { PlatformError } from '@posthaste/contracts';
+import { type Driver, offsetBeginning } from '../driver.js';
+import { findConflict, type ResolvedSettings, resolveSettings } from './consumer-settings.js';
+import type { RecordAppender } from './dead-letters.js';
+import { DispatchTable } from './dispatch-table.js';
+import type { ConsumeObserver, ConsumerName } from './observer.js';
+import { type EventDecoder, type Parties, RecordFlow } from './record-flow.js';
+import type { Registration } from './registration.js';
+import { Subscriber } from './subscriber.js';
+import type { TimeSlice } from './time-slice.js';
+import { type PartitionStatus, TopicReader } from './topic-reader.js';
+
+/** What consumers need from outside. */
+export interface ConsumeDependencies {
+  readonly driver: Pick<Driver, 'subscribe'>;
+  readonly appender: RecordAppender;
+  readonly decode: EventDecoder;
+  readonly observer: ConsumeObserver;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly slice: TimeSlice;
+}
+
+/** What a consumer is doing, for health and metrics. */
+export interface ConsumerStatus extends ConsumerName {
+  readonly partitions: readonly PartitionStatus[];
+  /** What keeps the stream away at present; undefined: nothing. */
+  readonly interruption: unknown;
+}
+
+/**
+ * The consumer of one topic and group: every registration for them, the reader of the topic, and
+ * one reader for each retry topic that a registration has.
+ */
+export class GroupConsumer {
+  readonly name: ConsumerName;
+  readonly #dependencies: ConsumeDependencies;
+  readonly #settings: ResolvedSettings;
+  readonly #parties: Parties = { events: new DispatchTable(), raws: new DispatchTable() };
+  readonly #subscribers = new Set<Subscriber>();
+  /** By level: the topic itself, then its retry topics. */
+  readonly #readers: TopicReader[] = [];
+  #closing: Promise<unknown> | undefined;
+
+  /** @throws PlatformError `OPTION_INVALID` */
+  constructor(dependencies: ConsumeDependencies, first: Registration) {
+    this.#dependencies = dependencies;
+    this.name = { topic: first.topic, groupId: first.groupId };
+    this.#settings = resolveSettings(first);
+  }
+
+  /**
+   * Adds a callback. The first one starts the consumer.
+   * @throws PlatformError `OPTION_INVALID`, `EVENT_INVALID`, `EVENT_ALREADY_REGISTERED` when the
+   *   same topic, event and group has a callback with other options
+   */
+  add(registration: Registration): Subscriber {
+    const conflict = findConflict(this.#settings, registration);
+    if (conflict !== undefined) {
+      const { topic, groupId } = this.name;
+      const message = `${conflict} differs from what topic ${topic} has in group ${groupId}`;
+      throw new PlatformError('OPTION_INVALID', message);
+    }
+    const subscriber = new Subscriber(registration);
+    const table = this.#tableOf(subscriber);
+    const [present] = table.find(subscriber.eventName)?.members ?? [];
+    if (present && !present.sharesOptionsWith(subscriber)) {
+      const { topic, eventName } = registration;
+      const message = `topic and event already registered. topic: ${topic} , event: ${eventName}`;
+      throw new PlatformError('EVENT_ALREADY_REGISTERED', message);
+    }
+    const added = this.#addReaders(subscriber.retry.delaysMs.length + 1);
+    table.add(subscriber.eventName, subscriber);
+    this.#subscribers.add(subscriber);
+    for (const reader of added) reader.start();
+    return subscriber;
+  }
+
+  /** Takes a callback out; with the last one the consumer leaves. */
+  remove(subscriber: Subscriber, reason: unknown): void {
+    if (!this.#subscribers.delete(subscriber)) return;
+    this.#tableOf(subscriber).remove(subscriber.eventName, subscriber);
+    // First, and at once: from now on records without a taker stay unfinished.
+    if (this.#subscribers.size === 0) void this.close(this.#settings.drainMs);
+    this.#cancelCalls(subscriber, reason);
+  }
+
+  /** Finishes what is being handled, within `drainMs`, commits it and leaves the group. */
+  close(drainMs: number = this.#settings.drainMs): Promise<unknown> {
+    this.#closing ??= Promise.all(this.#readers.map((reader) => reader.close(drainMs)));
+    return this.#closing;
+  }
+
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** The topic first, then its retry topics. */
+  status(): readonly ConsumerStatus[] {
+    return this.#readers.map((reader) => ({
+      ...reader.name,
+      partitions: reader.partitions,
+      interruption: reader.interruption?.error,
+    }));
+  }
+
+  #tableOf({ kind }: Subscriber): DispatchTable<Subscriber> {
+    return kind === 'raw' ? this.#parties.raws : this.#parties.events;
+  }
+
+  #cancelCalls(subscriber: Subscriber, reason: unknown): void {
+    for (const reader of this.#readers) {
+      for (const lane of reader.lanes) {
+        for (const attempt of lane.running) {
+          if (attempt.subscriber === subscriber) attempt.cancel(reason);
+        }
+      }
+    }
+  }
+
+  /** @throws PlatformError `EVENT_INVALID` before any is added */
+  #addReaders(count: number): readonly TopicReader[] {
+    const added: TopicReader[] = [];
+    for (let level = this.#readers.length; level < count; level += 1) {
+      added.push(this.#createReader(level));
+    }
+    this.#readers.push(...added);
+    return added;
+  }
+
+  #createReader(level: number): TopicReader {
+    const { driver, observer, slice } = this.#dependencies;
+    const flow = new RecordFlow({
+      ...this.#dependencies,
+      parties: this.#parties,
+      origin: this.name,
+      level,
+    });
+    return new TopicReader({
+      driver,
+      observer,
+      slice,
+      name: flow.consumer,
+      // Whatever waits in a retry topic is wanted, from the first record on.
+      settings: level === 0 ? this.#settings : { ...this.#settings, startOffset: offsetBeginning },
+      handle: (record, lane) => flow.handle(record, lane),
+    });
+  }
+}

@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { KeyedQueue, type LaneTask, PlainQueue } from './lane-queue.js';
+
+function task(ticket: number, key: string | null): LaneTask {
+  const record = {
+    topic: 't',
+    partition: 0,
+    offset: BigInt(ticket),
+    key: key === null ? null : Buffer.from(key),
+    value: null,
+    headers: {},
+    timestampMs: 0,
+  };
+  return { record, ticket };
+}
+
+describe('PlainQueue', () => {
+  it('gives back what was added, in order, over many cuts', () => {
+    const queue = new PlainQueue();
+    let taken = 0;
+    for (let added = 0; added < 5_000; added += 1) {
+      queue.add(task(added, null));
+      if (added % 3 !== 0) expect(queue.take()?.ticket).toBe(taken++);
+    }
+    for (let rest = queue.take(); rest; rest = queue.take()) expect(rest.ticket).toBe(taken++);
+    expect(taken).toBe(5_000);
+  });
+});
+
+describe('KeyedQueue', () => {
+  it('hands out the next of a key when the one before is over', () => {
+    const queue = new KeyedQueue();
+    const tasks = [task(0, 'a'), task(1, 'a'), task(2, 'b'), task(3, null), task(4, null)];
+    for (const added of tasks) queue.add(added);
+    expect([1, 2, 3, 4, 5].map(() => queue.take()?.ticket)).toEqual([0, 2, 3, 4, undefined]);
+    queue.release(task(0, 'a'));
+    expect(queue.take()?.ticket).toBe(1);
+  });
+
+  it('keeps the order of every key, never runs two of one, and loses none', () => {
+    const step = fc.oneof(
+      fc.record({ add: fc.constantFrom('a', 'b', 'c', null) }),
+      fc.record({ finish: fc.nat({ max: 20 }) }),
+      fc.constant({ take: true }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const queue = new KeyedQueue();
+        const running: LaneTask[] = [];
+        const order = new Map<string, number[]>();
+        let added = 0;
+        let seen = 0;
+        const take = (): boolean => {
+          const next = queue.take();
+          if (!next) return false;
+          const key = next.record.key?.toString() ?? null;
+          const busy = running.some(({ record }) => record.key?.toString() === key);
+          expect(key !== null && busy).toBe(false);
+          if (key !== null) order.set(key, [...(order.get(key) ?? []), next.ticket]);
+          running.push(next);
+          seen += 1;
+          return true;
+        };
+        const finish = (index: number): void => {
+          const [over] = running.splice(index, 1);
+          if (over) queue.release(over);
+        };
+        for (const current of steps) {
+          if ('add' in current) queue.add(task(added++, current.add));
+          else if ('finish' in current) finish(current.finish % Math.max(1, running.length));
+          else take();
+        }
+        while (running.length > 0 || take()) {
+          while (take());
+          finish(0);
+        }
+        expect(seen).toBe(added);
+        for (const tickets of order.values()) {
+          expect(tickets).toEqual(tickets.toSorted((a, b) => a - b));
+        }
+      }),
+    );
+  });
+});

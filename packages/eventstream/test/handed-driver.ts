@@ -1,0 +1,92 @@
+import type {
+  Driver,
+  DriverSubscription,
+  SubscriptionHandler,
+  SubscriptionRequest,
+} from '../src/driver.js';
+import type { OutgoingRecord, StoredRecord } from '../src/record.js';
+
+/** One subscription that a test plays the stream for. */
+export interface HandedSubscription {
+  readonly request: SubscriptionRequest;
+  readonly handler: SubscriptionHandler;
+  /** Every commit that succeeded, in order. */
+  readonly commits: ReadonlyMap<number, bigint>[];
+  /** The last committed position of each partition. */
+  readonly committed: Map<number, bigint>;
+  /** Commits fail with it while it is set. */
+  failure: unknown;
+  closed: boolean;
+}
+
+export interface HandedDriver extends Pick<Driver, 'subscribe'> {
+  readonly subscriptions: HandedSubscription[];
+}
+
+/** A driver that does nothing by itself: the test calls the handlers. */
+export function createHandedDriver(): HandedDriver {
+  const subscriptions: HandedSubscription[] = [];
+  return {
+    subscriptions,
+    subscribe(request, handler): DriverSubscription {
+      const subscription: HandedSubscription = {
+        request,
+        handler,
+        commits: [],
+        committed: new Map(),
+        failure: undefined,
+        closed: false,
+      };
+      subscriptions.push(subscription);
+      return {
+        async commit(offsets) {
+          await Promise.resolve();
+          if (subscription.failure !== undefined) throw subscription.failure;
+          subscription.commits.push(offsets);
+          for (const [partition, offset] of offsets) subscription.committed.set(partition, offset);
+        },
+        async close() {
+          subscription.closed = true;
+        },
+      };
+    },
+  };
+}
+
+/** A record of a topic, with an event of this name unless a value is given. */
+export function storedRecord(
+  offset: number,
+  fields: Partial<StoredRecord> & { name?: string },
+): StoredRecord {
+  const { name = 'login', ...rest } = fields;
+  const envelope = { id: `id-${offset}`, name, namespace: 'game', version: 1, timestamp: '' };
+  return {
+    topic: 'game.account',
+    partition: 0,
+    offset: BigInt(offset),
+    key: null,
+    value: Buffer.from(JSON.stringify(envelope)),
+    headers: {},
+    timestampMs: 1_767_323_045_000 + offset,
+    ...rest,
+  };
+}
+
+/** Collects what is put away; fails while it has a failure. */
+export interface HandedAppender {
+  readonly appended: { readonly topic: string; readonly record: OutgoingRecord }[];
+  failure: unknown;
+  append(topic: string, record: OutgoingRecord): Promise<void>;
+}
+
+export function createHandedAppender(): HandedAppender {
+  return {
+    appended: [],
+    failure: undefined,
+    async append(topic, record) {
+      await Promise.resolve();
+      if (this.failure !== undefined) throw this.failure;
+      this.appended.push({ topic, record });
+    },
+  };
+}
