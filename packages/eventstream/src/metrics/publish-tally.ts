@@ -1,0 +1,55 @@
+import type { ErrorCode } from '@posthaste/contracts';
+import type { PublishObserver, WrittenBatch } from '../publish/publish-observer.js';
+import { Distribution } from './distribution.js';
+
+const secondsBounds = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30, 60];
+const recordsBounds = [1, 5, 10, 50, 100, 250, 500];
+const bytesBounds = [1_024, 4_096, 16_384, 65_536, 262_144, 524_288, 1_048_576];
+
+/** What was published to one topic. */
+export class TopicTally {
+  records = 0;
+  bytes = 0;
+  batches = 0;
+  /** Tries that failed, by code. */
+  readonly failedWrites: Map<ErrorCode, number> = new Map();
+  /** Events given up, by code. */
+  readonly failedEvents: Map<ErrorCode, number> = new Map();
+  readonly waitSeconds: Distribution = new Distribution(secondsBounds);
+  readonly writeSeconds: Distribution = new Distribution(secondsBounds);
+  readonly batchRecords: Distribution = new Distribution(recordsBounds);
+  readonly batchBytes: Distribution = new Distribution(bytesBounds);
+}
+
+/** Counts what a publisher tells. */
+export class PublishTally implements PublishObserver {
+  /** By topic, as on the wire. */
+  readonly topics: Map<string, TopicTally> = new Map();
+
+  batchWritten({ topic, records, bytes, waitMs, writeMs }: WrittenBatch): void {
+    const tally = this.#of(topic);
+    tally.records += records;
+    tally.bytes += bytes;
+    tally.batches += 1;
+    tally.waitSeconds.observe(waitMs / 1_000);
+    tally.writeSeconds.observe(writeMs / 1_000);
+    tally.batchRecords.observe(records);
+    tally.batchBytes.observe(bytes);
+  }
+
+  writeFailed({ topic, code }: { topic: string; code: ErrorCode }): void {
+    const { failedWrites } = this.#of(topic);
+    failedWrites.set(code, (failedWrites.get(code) ?? 0) + 1);
+  }
+
+  eventFailed(topic: string, code: ErrorCode): void {
+    const { failedEvents } = this.#of(topic);
+    failedEvents.set(code, (failedEvents.get(code) ?? 0) + 1);
+  }
+
+  #of(topic: string): TopicTally {
+    const tally = this.topics.get(topic) ?? new TopicTally();
+    this.topics.set(topic, tally);
+    return tally;
+  }
+}
