@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto';
+import { PlatformError } from '@posthaste/contracts';
+import type { Database } from '@posthaste/postgres';
+import type { SubscriptionRequest } from '../../driver.js';
+import { ensureGroup } from './group-store.js';
+import {
+  type CommitRow,
+  commitOffsets,
+  joinGroup,
+  leaveGroup,
+  type OwnedShard,
+  releaseShards,
+  renewMember,
+  takeShards,
+} from './member-store.js';
+import { shareChange } from './shares.js';
+import type { LogTopic, TopicDirectory } from './topic-directory.js';
+
+export interface MembershipOptions {
+  readonly db: Database;
+  readonly topics: TopicDirectory;
+  readonly request: SubscriptionRequest;
+  readonly leaseMs: number;
+}
+
+/** What came of renewing a membership. */
+export interface Renewal {
+  readonly taken: readonly OwnedShard[];
+  /** How many of the shards should be given back. */
+  readonly giveBack: number;
+}
+
+/** One stay in a group, from joining until the lease runs out or the member leaves. */
+export class GroupMembership {
+  readonly topic: LogTopic;
+  readonly #options: MembershipOptions;
+  readonly #group: number;
+  readonly #member: string;
+  /** By the steady clock of this process. */
+  #leasedUntilMs: number;
+
+  private constructor(
+    options: MembershipOptions,
+    topic: LogTopic,
+    group: number,
+    stay: { readonly member: string; readonly leasedUntilMs: number },
+  ) {
+    this.#options = options;
+    this.topic = topic;
+    this.#group = group;
+    this.#member = stay.member;
+    this.#leasedUntilMs = stay.leasedUntilMs;
+  }
+
+  /** @throws PlatformError `DATABASE_*` */
+  static async join(options: MembershipOptions): Promise<GroupMembership> {
+    const { db, topics, request, leaseMs } = options;
+    // Counted from before the statement: the database counts from a later moment.
+    const leasedUntilMs = performance.now() + leaseMs;
+    const member = randomUUID();
+    const { topic, group } = await db.transaction(async (tx) => {
+      const found = await topics.ensure(tx, [request.topic]);
+      const joined = found.get(request.topic);
+      if (!joined) throw new PlatformError('TOPIC_NOT_FOUND', `there is no ${request.topic}`);
+      const id = await ensureGroup(tx, joined, request.groupId, request.startOffset);
+      const instanceId = request.groupInstanceId;
+      await joinGroup(tx, { member, group: id, instanceId, leaseMs });
+      return { topic: joined, group: id };
+    });
+    return new GroupMembership(options, topic, group, { member, leasedUntilMs });
+  }
+
+  /** Whether what this member has may be another's by now. */
+  get isOver(): boolean {
+    return performance.now() >= this.#leasedUntilMs;
+  }
+
+  /** How long the lease still runs, in milliseconds. */
+  get remainingMs(): number {
+    return this.#leasedUntilMs - performance.now();
+  }
+
+  /**
+   * Renews the lease, and takes what is free of this member's share unless it is about to leave.
+   * @param held shards that this member knows it has, those that it is giving back included
+   * @throws PlatformError `STREAM_ASSIGNMENT_LOST` when the others took it for dead; `DATABASE_*`
+   */
+  async renew(held: ReadonlySet<number>, leaving: boolean): Promise<Renewal> {
+    const { db, leaseMs, request } = this.#options;
+    const leasedUntilMs = performance.now() + leaseMs;
+    const view = await renewMember(db, this.#member, this.#group, leaseMs);
+    if (!view) {
+      this.#leasedUntilMs = 0;
+      const reason = `the group ${request.groupId} took this consumer for dead`;
+      throw new PlatformError('STREAM_ASSIGNMENT_LOST', reason);
+    }
+    this.#leasedUntilMs = leasedUntilMs;
+    if (leaving) return { taken: [], giveBack: 0 };
+    const own = view.shards.filter(({ owner }) => owner === this.#member);
+    const strays = own.map(({ shard }) => shard).filter((shard) => !held.has(shard));
+    // Left over from a release, or an answer, that failed on its way.
+    if (strays.length > 0) await this.release(strays);
+    const { take, giveBack } = shareChange(view, this.#member);
+    if (take === 0) return { taken: [], giveBack: Math.max(0, giveBack - strays.length) };
+    return { taken: await takeShards(db, this.#member, this.#group, take), giveBack: 0 };
+  }
+
+  release(shards: readonly number[]): Promise<void> {
+    return releaseShards(this.#options.db, this.#member, this.#group, shards);
+  }
+
+  /** Gives the shards that are not this member's any more: of them nothing was stored. */
+  async commit(rows: readonly CommitRow[]): Promise<readonly number[]> {
+    const kept = await commitOffsets(this.#options.db, this.#member, this.#group, rows);
+    return rows.map(({ shard }) => shard).filter((shard) => !kept.has(shard));
+  }
+
+  leave(): Promise<void> {
+    return leaveGroup(this.#options.db, this.#member, this.#group);
+  }
+}

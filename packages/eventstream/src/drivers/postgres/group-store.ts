@@ -1,0 +1,180 @@
+import type { Queryable, Statement, Transaction } from '@posthaste/postgres';
+import { offsetBeginning, offsetEnd } from '../../driver.js';
+import { readableEnds } from './read-store.js';
+import type { LogTopic } from './topic-directory.js';
+
+/** Index: `consumer_group_topic_id_name_key`. */
+const findGroupStatement: Statement = {
+  name: 'eventstream_group',
+  text: 'select id from eventstream.consumer_group where topic_id = $1 and name = $2',
+};
+
+export async function findGroup(
+  db: Queryable,
+  topic: LogTopic,
+  name: string,
+): Promise<number | undefined> {
+  const { rows } = await db.query<{ id: number }>(findGroupStatement, [topic.id, name]);
+  return rows[0]?.id;
+}
+
+/**
+ * The group's id. A group that is new begins at `startOffset`, and that is stored at once: whoever
+ * takes over from a consumer that dies before its first commit must begin where it began.
+ */
+export async function ensureGroup(
+  tx: Transaction,
+  topic: LogTopic,
+  name: string,
+  startOffset: bigint,
+): Promise<number> {
+  const known = await findGroup(tx, topic, name);
+  if (known !== undefined) return known;
+  const insert = `insert into eventstream.consumer_group (topic_id, name) values ($1, $2)
+    on conflict do nothing returning id`;
+  const { rows } = await tx.query<{ id: number }>(insert, [topic.id, name]);
+  const id = rows[0]?.id;
+  // Another transaction made it, and has committed by now.
+  if (id === undefined) return ensureGroup(tx, topic, name, startOffset);
+  await storeStart(tx, id, topic.shards, startOffset);
+  return id;
+}
+
+async function storeStart(
+  tx: Transaction,
+  group: number,
+  shards: readonly number[],
+  startOffset: bigint,
+): Promise<void> {
+  const ends = await readableEnds(tx, shards);
+  const offsets = shards.map((shard) => {
+    if (startOffset === offsetEnd) return ends.get(shard)?.readable ?? 0n;
+    return startOffset === offsetBeginning ? 0n : startOffset;
+  });
+  // From the beginning means from what is still there, and passes nothing over.
+  const insert = `insert into eventstream.group_offset (group_id, shard_id, "offset")
+    select $1, s.id, case when $4 then s.first_offset else o.place end
+    from unnest($2::integer[], $3::bigint[]) as o(shard, place)
+    join eventstream.shard s on s.id = o.shard`;
+  await tx.query(insert, [group, shards, offsets, startOffset === offsetBeginning]);
+}
+
+/** A shard of which a group has something to read. The row is locked until the transaction ends. */
+export interface ClaimedShard {
+  readonly groupId: number;
+  readonly shard: number;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly readable: bigint;
+}
+
+interface ClaimRow {
+  readonly group_id: number;
+  readonly shard_id: number;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly readable: bigint;
+}
+
+/**
+ * What nobody else reads now, the shard that was longest not read first. A shard that a living
+ * member of the group has by a lease is not to be had. Index: `group_offset_pkey`.
+ */
+export const claimStatement: Statement = {
+  name: 'eventstream_claim',
+  text: `
+select g.group_id, g.shard_id, t.name as topic, s.partition, g."offset", e.readable
+from eventstream.group_offset g
+join eventstream.readable_end(array(
+  select o.shard_id from eventstream.group_offset o where o.group_id = any($1::integer[])
+)) e on e.shard_id = g.shard_id
+join eventstream.shard s on s.id = g.shard_id
+join eventstream.topic t on t.id = s.topic_id
+where g.group_id = any($1::integer[]) and g."offset" < e.readable
+  and (g.owner is null or not exists (
+    select from eventstream.member m where m.id = g.owner and m.leased_until > now()
+  ))
+order by g.committed_at nulls first, g.shard_id
+limit 1 for no key update of g skip locked`,
+};
+
+export async function claimShard(
+  tx: Transaction,
+  groups: readonly number[],
+): Promise<ClaimedShard | undefined> {
+  const { rows } = await tx.query<ClaimRow>(claimStatement, [groups]);
+  const [row] = rows;
+  if (!row) return undefined;
+  const { group_id: groupId, shard_id: shard, topic, partition, offset, readable } = row;
+  return { groupId, shard, topic, partition, offset, readable };
+}
+
+const advanceStatement: Statement = {
+  name: 'eventstream_advance',
+  text: `
+update eventstream.group_offset set "offset" = $3, committed_at = clock_timestamp()
+where group_id = $1 and shard_id = $2`,
+};
+
+/** Stores how far the group has come in a shard that is claimed. */
+export async function advanceGroup(
+  tx: Transaction,
+  { groupId, shard }: ClaimedShard,
+  next: bigint,
+): Promise<void> {
+  await tx.query(advanceStatement, [groupId, shard, next]);
+}
+
+/** Sets where the group goes on, whoever reads. */
+export async function seekGroup(
+  tx: Transaction,
+  group: number,
+  offsets: ReadonlyMap<number, bigint>,
+): Promise<void> {
+  const update = `update eventstream.group_offset g set "offset" = o.place
+    from unnest($2::integer[], $3::bigint[]) as o(shard, place)
+    where g.group_id = $1 and g.shard_id = o.shard`;
+  await tx.query(update, [group, [...offsets.keys()], [...offsets.values()]]);
+}
+
+/** How far one group has come in one shard. */
+export interface GroupProgress {
+  readonly groupId: string;
+  readonly partition: number;
+  readonly committed: bigint;
+  readonly end: bigint;
+  readonly lag: bigint;
+}
+
+/**
+ * Offsets that nobody wrote to, before the next record, are not counted; those further on are.
+ * Index: one probe of `record_offset` per segment, group and shard, however much lies behind it.
+ */
+export const progressStatement: Statement = {
+  name: 'eventstream_progress',
+  text: `
+select c.name as "groupId", s.partition, g."offset" as committed, e.drawn as "end",
+  e.drawn - coalesce((
+    select r."offset" from eventstream.record r
+    where r.shard_id = g.shard_id and r."offset" >= g."offset"
+    order by r."offset" limit 1
+  ), e.readable) as lag
+from eventstream.consumer_group c
+join eventstream.group_offset g on g.group_id = c.id
+join eventstream.shard s on s.id = g.shard_id
+join eventstream.readable_end($2::integer[]) e on e.shard_id = g.shard_id
+where c.topic_id = $1 and ($3::text is null or c.name = $3)
+order by c.name, s.partition`,
+};
+
+export async function readProgress(
+  db: Queryable,
+  topic: LogTopic,
+  group: string | undefined,
+): Promise<GroupProgress[]> {
+  const values = [topic.id, topic.shards, group ?? null];
+  const { rows } = await db.query<GroupProgress>(progressStatement, values);
+  return rows;
+}

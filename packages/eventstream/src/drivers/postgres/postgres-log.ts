@@ -1,0 +1,278 @@
+import { PlatformError } from '@posthaste/contracts';
+import type { Database, Transaction } from '@posthaste/postgres';
+import type { AppendRequest, GroupLag } from '../../driver.js';
+import {
+  createPartitioner,
+  type Partitioner,
+  type PartitionerName,
+} from '../../publish/partitioner.js';
+import type { OutgoingRecord } from '../../record.js';
+import { appendRecords, checkSize, type PlacedRecord } from './append-store.js';
+import { type EventPage, type EventQuery, listEvents } from './event-pages.js';
+import { type FollowOptions, followEvents } from './follow-events.js';
+import { type GroupBatch, type GroupBatchRequest, readGroupBatch } from './group-batch.js';
+import { ensureGroup, findGroup, readProgress, seekGroup } from './group-store.js';
+import { LogSubscription, type LogSubscriptionOptions } from './log-subscription.js';
+import { LogWakeups } from './log-wakeups.js';
+import { type MaintenanceOptions, type MaintenanceOutcome, maintainSegments } from './segments.js';
+import { TopicDirectory } from './topic-directory.js';
+
+export interface PostgresLogOptions {
+  /** The database, with `eventstreamMigrations` applied. Stays open when the log is closed. */
+  readonly db: Database;
+  /** Partitions of topics that are made by being used, 1 to 1,024. Default 4. */
+  readonly partitions?: number | undefined;
+  /** How a key chooses its partition in `append`. Default `java`, as clients have it. */
+  readonly partitioner?: PartitionerName | undefined;
+  /** Largest key and value together, in bytes. Default 1 MiB. */
+  readonly maxRecordBytes?: number | undefined;
+}
+
+/** A record on its way into the log. */
+export interface LogRecord extends OutgoingRecord {
+  readonly topic: string;
+}
+
+export interface AppendOptions {
+  /**
+   * `commit` (the default): appenders of one key wait for one another until the end of their
+   * transactions, so that their records stand in the order of the commits. Each key takes a place
+   * in the server's table of locks, which has room for `max_locks_per_transaction` times
+   * `max_connections` (6,400 unless configured otherwise).
+   * `append`: they do not wait. For those who hold a lock of their own on what the key names, or
+   * whose transaction does nothing else: a record still stands behind all that were committed before
+   * it was appended.
+   */
+  readonly keyOrder?: 'commit' | 'append' | undefined;
+  /**
+   * Whether the commit tells readers at once. Default true. Postgres lets transactions that notify
+   * commit one at a time: a caller with many short ones sets it to false, and calls `hint` after.
+   */
+  readonly notify?: boolean | undefined;
+}
+
+/** A record that was appended. */
+export interface AppendedRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+export interface GroupRequest {
+  readonly topic: string;
+  readonly groupId: string;
+}
+
+/** What of a subscription the log itself does not have. */
+export type LogSubscribeRequest = Omit<LogSubscriptionOptions, 'db' | 'topics' | 'wakeups'>;
+
+/**
+ * The platform's log and outbox: records by topic and partition, in Postgres. What is appended in a
+ * transaction is there when it commits, and only then; readers see a partition in one order and
+ * never pass a gap (log-functions.ts says how).
+ */
+export class PostgresLog {
+  readonly #db: Database;
+  readonly #topics: TopicDirectory;
+  readonly #wakeups: LogWakeups;
+  readonly #partitioner: PartitionerName;
+  readonly #partitioners = new Map<string, Partitioner>();
+  readonly #maxRecordBytes: number;
+
+  /** @throws PlatformError `OPTION_INVALID` */
+  constructor({ db, partitions = 4, partitioner = 'java', maxRecordBytes }: PostgresLogOptions) {
+    this.#db = db;
+    this.#topics = new TopicDirectory(partitions);
+    this.#wakeups = new LogWakeups(db);
+    this.#partitioner = partitioner;
+    this.#maxRecordBytes = maxRecordBytes ?? 1_048_576;
+    if (!(this.#maxRecordBytes > 0)) {
+      throw new PlatformError('OPTION_INVALID', `records of ${maxRecordBytes} bytes`);
+    }
+  }
+
+  /**
+   * Makes the topic unless it is there; the number of partitions of one that is there stays.
+   * @throws PlatformError `EVENT_INVALID` for the name, `OPTION_INVALID`, `DATABASE_*`
+   */
+  async ensureTopic(topic: string, partitions?: number): Promise<{ readonly partitions: number }> {
+    const known = (await this.#topics.find(this.#db, [topic])).get(topic);
+    if (known) return { partitions: known.shards.length };
+    await this.#db.transaction((tx) => this.#topics.ensure(tx, [topic], partitions));
+    return { partitions: (await this.#topics.get(this.#db, topic)).shards.length };
+  }
+
+  /** Names of all topics, in their order. */
+  async listTopics(): Promise<string[]> {
+    const { rows } = await this.#db.query<{ name: string }>(
+      'select name from eventstream.topic order by name',
+    );
+    return rows.map(({ name }) => name);
+  }
+
+  /**
+   * Appends in the caller's transaction, in the order given, with one statement. Best the last thing
+   * that the transaction does: readers of these partitions wait for its end. Topics that are missing
+   * are made. The transaction must be read committed, as transactions are unless told otherwise.
+   * @returns the places, in the order given
+   * @throws PlatformError `EVENT_TOO_LARGE`, `EVENT_INVALID`; `DATABASE_*`, such as
+   *   `DATABASE_CONFLICT` when two transactions append the same keys in opposite orders
+   */
+  async append(
+    tx: Transaction,
+    records: readonly LogRecord[],
+    { keyOrder = 'commit', notify = true }: AppendOptions = {},
+  ): Promise<AppendedRecord[]> {
+    if (records.length === 0) return [];
+    for (const record of records) checkSize(record, this.#maxRecordBytes);
+    const names = [...new Set(records.map(({ topic }) => topic))];
+    const topics = await this.#topics.ensure(tx, names);
+    const places = records.map((record) => {
+      const shards = topics.get(record.topic)?.shards ?? [];
+      const partition = this.#partitionerOf(record.topic)(record.key, shards.length);
+      return { topic: record.topic, partition, shard: shards[partition] ?? 0, record };
+    });
+    const manner = { lockKeys: keyOrder === 'commit', notify: notify ? names : [] };
+    const offsets = await appendRecords(tx, places, manner);
+    return places.map(({ topic, partition }, index) => ({
+      topic,
+      partition,
+      offset: offsets[index] ?? 0n,
+    }));
+  }
+
+  /**
+   * Appends to one partition in a transaction of its own.
+   * @throws PlatformError `TOPIC_NOT_FOUND`, `OPTION_INVALID` for the partition, `EVENT_TOO_LARGE`,
+   *   `DATABASE_*`
+   */
+  async appendTo({ topic, partition, records, timeoutMs }: AppendRequest): Promise<void> {
+    for (const record of records) checkSize(record, this.#maxRecordBytes);
+    const { shards } = await this.#topics.get(this.#db, topic);
+    const shard = shards[partition];
+    if (shard === undefined) {
+      throw new PlatformError('OPTION_INVALID', `${topic} has no partition ${partition}`);
+    }
+    const placed: PlacedRecord[] = records.map((record) => ({ shard, record }));
+    await this.#db.transaction((tx) => appendRecords(tx, placed, { lockKeys: false, notify: [] }), {
+      statementTimeoutMs: timeoutMs,
+    });
+    this.hint(topic);
+  }
+
+  /** Tells readers, soon, that something was appended to the topic. Never fails. */
+  hint(topic: string): void {
+    this.#wakeups.hint(topic);
+  }
+
+  /**
+   * Calls `onAppend` after appends to the topic, in whatever process: a hint, over which one polls.
+   * @returns what ends it
+   */
+  watch(topic: string, onAppend: () => void): () => void {
+    return this.#wakeups.watch(topic, onAppend);
+  }
+
+  /**
+   * One page of records, oldest first: see `EventQuery`.
+   * @throws PlatformError `TOPIC_NOT_FOUND`, `REQUEST_INVALID`, `DATABASE_*`
+   */
+  listEvents(query: EventQuery): Promise<EventPage> {
+    return listEvents({ db: this.#db, topics: this.#topics }, this.#partitionerOf, query);
+  }
+
+  /** Pages as they come, until the signal ends it. Never empty. @throws as `listEvents` */
+  followEvents(query: EventQuery, options: FollowOptions = {}): AsyncGenerator<EventPage, void> {
+    return followEvents(this, query, options);
+  }
+
+  /**
+   * Makes the group unless it is there; then it stays where it is.
+   * @param startOffset `offsetBeginning`, `offsetEnd`, or a number, for every partition
+   */
+  async ensureGroup({ topic, groupId }: GroupRequest, startOffset: bigint): Promise<void> {
+    await this.#db.transaction(async (tx) => {
+      const found = (await this.#topics.ensure(tx, [topic])).get(topic);
+      if (found) await ensureGroup(tx, found, groupId, startOffset);
+    });
+  }
+
+  /**
+   * The next records of a group, consumed in the caller's transaction: see `GroupBatchRequest`.
+   * @throws PlatformError `DATABASE_*`, `EVENT_INVALID`
+   */
+  readGroupBatch(tx: Transaction, request: GroupBatchRequest): Promise<GroupBatch> {
+    return readGroupBatch(tx, this.#topics, request);
+  }
+
+  /**
+   * Sets where a group goes on, by partition. Consumers that are at work go on from where they are
+   * and store that; so it is for groups that nobody is in.
+   * @throws PlatformError `TOPIC_NOT_FOUND`, `REQUEST_INVALID` when there is no such group
+   */
+  async seek({ topic, groupId }: GroupRequest, to: ReadonlyMap<number, bigint>): Promise<void> {
+    await this.#db.transaction(async (tx) => {
+      const found = await this.#topics.get(tx, topic);
+      const group = await findGroup(tx, found, groupId);
+      if (group === undefined) {
+        throw new PlatformError('REQUEST_INVALID', `${topic} has no group ${groupId}`);
+      }
+      const offsets = [...to].map(([partition, offset]) => [found.shards[partition] ?? 0, offset]);
+      await seekGroup(tx, group, new Map(offsets as [number, bigint][]));
+    });
+  }
+
+  /** Forgets a group. What its consumers have in hand cannot be committed any more. */
+  async deleteGroup({ topic, groupId }: GroupRequest): Promise<void> {
+    const { id } = await this.#topics.get(this.#db, topic);
+    const remove = 'delete from eventstream.consumer_group where topic_id = $1 and name = $2';
+    await this.#db.query(remove, [id, groupId]);
+  }
+
+  /** How far the groups of a topic have come; none where there is no such topic. */
+  async lag(topic: string, groupId?: string): Promise<readonly GroupLag[]> {
+    const found = (await this.#topics.find(this.#db, [topic])).get(topic);
+    if (!found) return [];
+    const progress = await readProgress(this.#db, found, groupId);
+    const groups = Map.groupBy(progress, (row) => row.groupId);
+    return [...groups].map(([id, rows]) => ({
+      groupId: id,
+      topic,
+      partitions: rows.map(({ partition, committed, end, lag }) => ({
+        partition,
+        committed,
+        end,
+        lag,
+      })),
+    }));
+  }
+
+  /** Joins a group: what the driver does for clients. */
+  subscribe(request: LogSubscribeRequest): LogSubscription {
+    const { wakeups, topics, db } = { wakeups: this.#wakeups, topics: this.#topics, db: this.#db };
+    return new LogSubscription({ ...request, db, topics, wakeups });
+  }
+
+  /** New partition of the table when it is time, and those past retention dropped. */
+  maintain(options?: MaintenanceOptions): Promise<MaintenanceOutcome> {
+    return maintainSegments(this.#db, options);
+  }
+
+  /** @throws PlatformError `DATABASE_*` when the database does not answer */
+  ping(): Promise<void> {
+    return this.#db.ping();
+  }
+
+  /** Ends what the log has open; subscriptions are their owners'. Idempotent. */
+  close(): Promise<void> {
+    return this.#wakeups.close();
+  }
+
+  readonly #partitionerOf = (topic: string): Partitioner => {
+    const known = this.#partitioners.get(topic);
+    if (known) return known;
+    const made = createPartitioner(this.#partitioner);
+    this.#partitioners.set(topic, made);
+    return made;
+  };
+}

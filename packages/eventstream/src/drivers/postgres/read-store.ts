@@ -1,0 +1,115 @@
+import type { Queryable, Statement } from '@posthaste/postgres';
+import type { StoredRecord } from '../../record.js';
+
+/** How far a shard can be read. */
+export interface ShardEnd {
+  readonly shard: number;
+  /** All below is there, or never will be. */
+  readonly readable: bigint;
+  /** What the next record gets. Above `readable` while appenders are at work. */
+  readonly drawn: bigint;
+}
+
+interface EndRow {
+  readonly shard_id: number;
+  readonly readable: bigint;
+  readonly drawn: bigint;
+}
+
+const endStatement: Statement = {
+  name: 'eventstream_readable_end',
+  text: 'select shard_id, readable, drawn from eventstream.readable_end($1::integer[])',
+};
+
+/** To be asked in a statement before the one that reads: see log-functions.ts. */
+export async function readableEnds(
+  db: Queryable,
+  shards: readonly number[],
+): Promise<ReadonlyMap<number, ShardEnd>> {
+  const { rows } = await db.query<EndRow>(endStatement, [shards]);
+  return new Map(
+    rows.map(({ shard_id: shard, readable, drawn }) => [shard, { shard, readable, drawn }]),
+  );
+}
+
+/** A shard, and whose it is. */
+export interface ShardName {
+  readonly shard: number;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface RangeRequest {
+  readonly from: bigint;
+  /** What is at this offset is not read. At most the shard's readable end. */
+  readonly end: bigint;
+  readonly limit: number;
+  /** The record with which the values reach this many bytes is the last. */
+  readonly maxBytes: number;
+}
+
+export interface RangeRead {
+  readonly records: readonly StoredRecord[];
+  /** Where to go on. */
+  readonly next: bigint;
+  /** Offset of the first record that was not dropped by age; above `from`: some are gone. */
+  readonly first: bigint;
+}
+
+interface RecordRow {
+  readonly offset: bigint | null;
+  readonly appended_at: Date;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Record<string, string> | null;
+  readonly first_offset: bigint;
+}
+
+/**
+ * Index: `record_offset` of the segments from the one that the position is in; the subquery is
+ * evaluated once and prunes those before it. Always gives a row, for the shard's sake.
+ */
+export const rangeStatement: Statement = {
+  name: 'eventstream_range',
+  text: `
+select r."offset", r.appended_at, r.key, r.value, r.headers, s.first_offset
+from eventstream.shard s left join lateral (
+  select * from (
+    select *, sum(octet_length(coalesce(value, ''))) over (order by "offset")
+      - octet_length(coalesce(value, '')) as bytes_before
+    from (
+      select "offset", appended_at, key, value, headers from eventstream.record
+      where shard_id = $1 and "offset" >= $2 and "offset" < $3 and segment >= (
+        select coalesce(max(f.segment), 0) from eventstream.segment_start f
+        where f.shard_id = $1 and f.first_offset <= $2
+      )
+      order by "offset" limit $4
+    ) as page
+  ) as measured
+  where bytes_before < $5
+) as r on true
+where s.id = $1 order by r."offset"`,
+};
+
+/** Reads on in one shard. */
+export async function readRange(
+  db: Queryable,
+  { shard, topic, partition }: ShardName,
+  { from, end, limit, maxBytes }: RangeRequest,
+): Promise<RangeRead> {
+  const { rows } = await db.query<RecordRow>(rangeStatement, [shard, from, end, limit, maxBytes]);
+  const records: StoredRecord[] = [];
+  let bytes = 0;
+  for (const { offset, appended_at, key, value, headers } of rows) {
+    if (offset === null) break;
+    bytes += value?.length ?? 0;
+    const timestampMs = appended_at.getTime();
+    records.push({ topic, partition, offset, key, value, headers: headers ?? {}, timestampMs });
+  }
+  const first = rows[0]?.first_offset ?? 0n;
+  const last = records.at(-1);
+  const isCut = records.length === limit || bytes >= maxBytes;
+  // Where nothing more was found, the rest are offsets that nobody ever wrote to.
+  const next = isCut && last ? last.offset + 1n : end > from ? end : from;
+  return { records, next, first };
+}

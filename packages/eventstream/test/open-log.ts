@@ -1,0 +1,68 @@
+import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
+import { createTestDatabase } from '@posthaste/testbed';
+import { eventstreamMigrations } from '../src/drivers/postgres/migrations.js';
+import { type LogRecord, PostgresLog } from '../src/drivers/postgres/postgres-log.js';
+import type { StoredRecord } from '../src/record.js';
+
+/** A log in a database of its own, on either engine. */
+export interface TestLog {
+  readonly db: Database;
+  readonly log: PostgresLog;
+  /** Absent on the embedded engine. */
+  readonly url: string | undefined;
+  close(): Promise<void>;
+}
+
+export async function openTestLog(
+  engine: 'postgres' | 'embedded',
+  options: { readonly partitions?: number } = {},
+): Promise<TestLog> {
+  const database = engine === 'postgres' ? await createTestDatabase() : undefined;
+  const db = await (database
+    ? openPostgres({ url: database.url, maxConnections: 16 })
+    : openEmbedded({}));
+  await migrate(db, [eventstreamMigrations]);
+  const log = new PostgresLog({ db, partitions: 1, ...options });
+  return {
+    db,
+    log,
+    url: database?.url,
+    close: async () => {
+      await log.close();
+      await db.close();
+      await database?.drop();
+    },
+  };
+}
+
+/** A record whose value is the text. */
+export function recordOf(value: string, key?: string, topic = 'orders'): LogRecord {
+  return {
+    topic,
+    key: key === undefined ? null : Buffer.from(key),
+    value: Buffer.from(value),
+    headers: {},
+  };
+}
+
+/** Appends in a transaction of its own. */
+export async function append(log: TestLog, ...records: readonly LogRecord[]): Promise<void> {
+  await log.db.transaction((tx) => log.log.append(tx, records));
+}
+
+export function valuesOf(records: readonly StoredRecord[]): string[] {
+  return records.map(({ value }) => value?.toString() ?? 'null');
+}
+
+/** Appends `count` records to partition 0 without this program's part in it. */
+export async function appendMany(db: Database, topic: string, count: number): Promise<void> {
+  await db.query(
+    `select cardinality(eventstream.append(
+       array_fill((select s.id from eventstream.shard s join eventstream.topic t on t.id = s.topic_id
+         where t.name = $1 and s.partition = 0), array[$2::int]),
+       array_fill(null::text, array[$2::int]), array_fill('key'::bytea, array[$2::int]),
+       array_fill(convert_to(repeat('x', 100), 'utf8'), array[$2::int]),
+       array_fill(null::text, array[$2::int]), '{}', '{}'))`,
+    [topic, count],
+  );
+}
