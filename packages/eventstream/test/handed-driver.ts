@@ -1,3 +1,4 @@
+import { PlatformError } from '@posthaste/contracts';
 import type {
   Driver,
   DriverSubscription,
@@ -16,6 +17,8 @@ export interface HandedSubscription {
   readonly committed: Map<number, bigint>;
   /** Commits fail with it while it is set. */
   failure: unknown;
+  /** Commits of these partitions find that they are somebody else's. */
+  readonly refused: Set<number>;
   closed: boolean;
 }
 
@@ -35,6 +38,7 @@ export function createHandedDriver(): HandedDriver {
         commits: [],
         committed: new Map(),
         failure: undefined,
+        refused: new Set(),
         closed: false,
       };
       subscriptions.push(subscription);
@@ -42,6 +46,9 @@ export function createHandedDriver(): HandedDriver {
         async commit(offsets) {
           await Promise.resolve();
           if (subscription.failure !== undefined) throw subscription.failure;
+          if ([...offsets.keys()].some((partition) => subscription.refused.has(partition))) {
+            throw new PlatformError('STREAM_ASSIGNMENT_LOST', 'not ours');
+          }
           subscription.commits.push(offsets);
           for (const [partition, offset] of offsets) subscription.committed.set(partition, offset);
         },
