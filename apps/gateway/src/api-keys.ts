@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { newId, PlatformError, parseId } from '@posthaste/contracts';
-import type { Queryable } from '@posthaste/postgres';
+import { ExpiringCache, type Queryable } from '@posthaste/postgres';
 import {
   type ApiKey,
   findUsableKey,
@@ -10,7 +10,6 @@ import {
   touchKeys,
 } from './api-key-store.js';
 import { fingerprint, hashSecret, newSecret, parseToken, toToken } from './api-token.js';
-import { ExpiringCache } from './expiring-cache.js';
 import type { Scope } from './scopes.js';
 
 /** Who is behind a request. */

@@ -1,7 +1,7 @@
 import type { Database, Statement } from '@posthaste/postgres';
 import type { EndpointDirectory, EndpointSettings } from './admission.js';
 import type { EndpointState } from './endpoints.js';
-import { ExpiringCache } from './expiring-cache.js';
+import { LoadingCache } from './loading-cache.js';
 
 export interface EndpointDirectoryOptions {
   /** Settings are read again after this time, in ms. Default 2,000. */
@@ -28,10 +28,10 @@ const settingsStatement: Statement = {
 
 /** What workers ask of endpoints with every claim, from memory if it was read a moment ago. */
 export class CachedEndpointDirectory implements EndpointDirectory {
-  readonly #cache: ExpiringCache<EndpointSettings>;
+  readonly #cache: LoadingCache<EndpointSettings>;
 
   constructor(db: Database, options: EndpointDirectoryOptions = {}) {
-    this.#cache = new ExpiringCache({
+    this.#cache = new LoadingCache({
       ttlMs: options.cacheTtlMs ?? 2_000,
       maxEntries: options.maxCached ?? 10_000,
       now: options.now,

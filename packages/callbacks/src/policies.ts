@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import { type Database, type Queryable, type Statement, sqlState } from '@posthaste/postgres';
-import { ExpiringCache } from './expiring-cache.js';
+import { LoadingCache } from './loading-cache.js';
 import { type Page, type PageRequest, pageLimit, parsePairCursor, toPairCursor } from './page.js';
 import { type PolicyInput, toPolicyInput, toRetryPolicy } from './policy-input.js';
 import { checkName, type FieldFault, isName, requestInvalid } from './request.js';
@@ -52,11 +52,11 @@ const listStatement: Statement = {
  */
 export class Policies {
   readonly #db: Database;
-  readonly #cache: ExpiringCache<RetryPolicy>;
+  readonly #cache: LoadingCache<RetryPolicy>;
 
   constructor(db: Database, options: PoliciesOptions = {}) {
     this.#db = db;
-    this.#cache = new ExpiringCache({
+    this.#cache = new LoadingCache({
       ttlMs: options.cacheTtlMs ?? 5_000,
       maxEntries: maxCached,
       now: options.now,

@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable } from '@posthaste/postgres';
-import { ExpiringCache } from './expiring-cache.js';
+import { LoadingCache } from './loading-cache.js';
 import { type Page, type PageRequest, pageLimit, parsePairCursor, toPairCursor } from './page.js';
 import { checkName, type FieldFault, isName, requestInvalid } from './request.js';
 import type { SecretBox } from './secret-box.js';
@@ -64,12 +64,12 @@ export function endpointSecretName(endpointId: string): string {
 export class Secrets {
   readonly #db: Database;
   readonly #box: SecretBox;
-  readonly #keys: ExpiringCache<readonly SigningKey[]>;
+  readonly #keys: LoadingCache<readonly SigningKey[]>;
 
   constructor(db: Database, box: SecretBox, options: SecretsOptions = {}) {
     this.#db = db;
     this.#box = box;
-    this.#keys = new ExpiringCache({
+    this.#keys = new LoadingCache({
       ttlMs: options.cacheTtlMs ?? 5_000,
       maxEntries: options.maxCached ?? 10_000,
       now: options.now,

@@ -14,6 +14,7 @@ export type {
 export { drizzle, pgCore } from './drizzle.js';
 export { type EmbeddedOptions, openEmbedded } from './embedded.js';
 export { sqlState } from './errors.js';
+export { ExpiringCache } from './expiring-cache.js';
 export {
   type Migration,
   type MigrationSet,

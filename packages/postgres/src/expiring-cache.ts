@@ -1,8 +1,9 @@
-/** Remembers values for a limited time, in limited number; the oldest make room. */
+/** Remembers what was read for a limited time, in limited number; the oldest make room. */
 export class ExpiringCache<Value> {
   readonly #entries = new Map<string, { readonly value: Value; readonly until: number }>();
   readonly #capacity: number;
 
+  /** @param capacity values kept at most */
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
@@ -22,6 +23,10 @@ export class ExpiringCache<Value> {
       if (!oldest.done) this.#entries.delete(oldest.value);
     }
     this.#entries.set(key, { value, until });
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
   }
 
   clear(): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ExpiringCache } from './expiring-cache.js';
+import { LoadingCache } from './loading-cache.js';
 
 function recorded(maxEntries = 10) {
   const loads: string[][] = [];
@@ -9,7 +9,7 @@ function recorded(maxEntries = 10) {
     ['b', 2],
     ['c', 3],
   ]);
-  const cache = new ExpiringCache<number>({
+  const cache = new LoadingCache<number>({
     ttlMs: 100,
     maxEntries,
     now: () => clock.ms,
@@ -22,7 +22,7 @@ function recorded(maxEntries = 10) {
   return { cache, clock, loads, values };
 }
 
-describe('an expiring cache', () => {
+describe('a loading cache', () => {
   it('loads only what it does not have', async () => {
     const { cache, loads } = recorded();
     expect(await cache.findAll(['a', 'b', 'a'])).toEqual(
@@ -83,7 +83,7 @@ describe('an expiring cache', () => {
 
   it('passes on what the load fails with, and loads again', async () => {
     let fails = true;
-    const cache = new ExpiringCache<number>({
+    const cache = new LoadingCache<number>({
       ttlMs: 100,
       maxEntries: 10,
       load: async () => {

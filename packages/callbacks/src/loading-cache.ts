@@ -1,4 +1,6 @@
-export interface ExpiringCacheOptions<Value> {
+import { ExpiringCache } from '@posthaste/postgres';
+
+export interface LoadingCacheOptions<Value> {
   /** A value older than this, in ms, is loaded again. */
   readonly ttlMs: number;
   /** Values kept at most; beyond it those loaded longest ago are forgotten. */
@@ -13,22 +15,21 @@ export interface ExpiringCacheOptions<Value> {
  * Values of a slower store, kept for a short time. Callers that ask for the same key at once share
  * one load. That there is no value is not remembered: what is created a moment later is found.
  */
-export class ExpiringCache<Value> {
-  readonly #options: ExpiringCacheOptions<Value>;
+export class LoadingCache<Value> {
+  readonly #options: LoadingCacheOptions<Value>;
   readonly #now: () => number;
-  readonly #entries = new Map<string, { readonly value: Value; readonly loadedAtMs: number }>();
+  readonly #entries: ExpiringCache<Value>;
   readonly #loading = new Map<string, Promise<ReadonlyMap<string, Value>>>();
 
-  constructor(options: ExpiringCacheOptions<Value>) {
+  constructor(options: LoadingCacheOptions<Value>) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
+    this.#entries = new ExpiringCache(options.maxEntries);
   }
 
   /** The value if it is here and fresh. */
   peek(key: string): Value | undefined {
-    const entry = this.#entries.get(key);
-    if (!entry || this.#now() - entry.loadedAtMs >= this.#options.ttlMs) return undefined;
-    return entry.value;
+    return this.#entries.get(key, this.#now());
   }
 
   async find(key: string): Promise<Value | undefined> {
@@ -62,27 +63,18 @@ export class ExpiringCache<Value> {
   }
 
   async #load(keys: readonly string[]): Promise<ReadonlyMap<string, Value>> {
-    const askedAtMs = this.#now();
+    const untilMs = this.#now() + this.#options.ttlMs;
     const load = this.#options.load(keys);
     for (const key of keys) this.#loading.set(key, load);
     try {
       const loaded = await load;
       // What was forgotten meanwhile may have been read before it changed.
       for (const [key, value] of loaded) {
-        if (this.#loading.get(key) === load) this.#set(key, value, askedAtMs);
+        if (this.#loading.get(key) === load) this.#entries.set(key, value, untilMs);
       }
       return loaded;
     } finally {
       for (const key of keys) if (this.#loading.get(key) === load) this.#loading.delete(key);
-    }
-  }
-
-  #set(key: string, value: Value, loadedAtMs: number): void {
-    this.#entries.delete(key);
-    this.#entries.set(key, { value, loadedAtMs });
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.#options.maxEntries) break;
-      this.#entries.delete(oldest);
     }
   }
 }

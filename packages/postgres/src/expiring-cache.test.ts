@@ -18,6 +18,14 @@ describe('the expiring cache', () => {
     expect([cache.get('a', 0), cache.get('b', 0), cache.get('c', 0)]).toEqual([3, undefined, 4]);
   });
 
+  it('forgets one value when told to', () => {
+    const cache = new ExpiringCache<number>(2);
+    cache.set('a', 1, 100);
+    cache.set('b', 2, 100);
+    cache.delete('a');
+    expect([cache.get('a', 0), cache.get('b', 0)]).toEqual([undefined, 2]);
+  });
+
   it('can be emptied', () => {
     const cache = new ExpiringCache<number>(2);
     cache.set('a', 1, 100);
