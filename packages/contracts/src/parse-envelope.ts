@@ -11,9 +11,22 @@ import {
 import { PlatformError } from './errors.js';
 import { isInt64 } from './exact-json.js';
 
-const keyByLowerCase: ReadonlyMap<string, EnvelopeKey> = new Map(
-  envelopeKeys.map((key) => [key.toLowerCase(), key]),
+interface Field {
+  readonly key: EnvelopeKey;
+  readonly kind: EnvelopeFieldKind;
+}
+
+const fields: readonly Field[] = envelopeKeys.map((key) => ({ key, kind: envelopeFields[key] }));
+const fieldByLowerCase: ReadonlyMap<string, Field> = new Map(
+  fields.map((field) => [field.key.toLowerCase(), field]),
 );
+/** The same for the spelling that nearly every record has, which spares it a new string. */
+const fieldByKey: ReadonlyMap<string, Field> = new Map(fields.map((field) => [field.key, field]));
+
+/** What is there even when it is zero. */
+const required = { id: '', name: '', namespace: '', timestamp: '', version: 0 } as const;
+
+type EnvelopeDraft = { -readonly [Key in keyof EventEnvelope]: unknown };
 
 /**
  * The envelope that a parsed JSON object means. Keys match without regard to case, and of two
@@ -26,29 +39,35 @@ export function parseEnvelope(record: unknown): EventEnvelope {
   if (!isJsonObject(record)) {
     throw new PlatformError('ENVELOPE_INVALID', 'the event is not a JSON object');
   }
-  const known: [EnvelopeKey, unknown][] = [];
-  const unknown: [string, JsonValue][] = [];
-  for (const [key, value] of Object.entries(record)) {
-    const field = keyByLowerCase.get(key.toLowerCase());
-    if (field === undefined) unknown.push([key, value]);
-    else known.push([field, parseField(field, value)]);
+  // One loop with plain assignments, because this runs for every event that is consumed.
+  const envelope: EnvelopeDraft = { ...required };
+  const unknown: [string, JsonValue | undefined][] = [];
+  for (const key of Object.keys(record)) {
+    const field = fieldByKey.get(key) ?? fieldByLowerCase.get(key.toLowerCase());
+    if (field === undefined) unknown.push([key, record[key]]);
+    else setField(envelope, field, parseField(field, record[key]));
   }
-  const required = { id: '', name: '', namespace: '', timestamp: '', version: 0 };
-  // Zeros are dropped after the last of equal keys has won.
-  const given = Object.entries(Object.fromEntries(known)).filter(([, value]) => !isZero(value));
-  return {
-    ...required,
-    ...Object.fromEntries(given),
-    // fromEntries defines keys; an assignment of the key `__proto__` would not.
-    ...(unknown.length === 0 ? {} : { unknownKeys: Object.fromEntries(unknown) }),
-  };
+  // fromEntries defines keys; an assignment of the key `__proto__` would not.
+  if (unknown.length > 0) envelope.unknownKeys = Object.fromEntries(unknown);
+  return envelope as EventEnvelope;
 }
 
-function parseField(key: EnvelopeKey, value: unknown): unknown {
+function setField(envelope: EnvelopeDraft, { key }: Field, value: unknown): void {
+  if (!isZero(value)) envelope[key] = value;
+  else if (isRequired(key)) envelope[key] = required[key];
+  // An earlier spelling of the same key may have set it.
+  else if (key in envelope) delete envelope[key];
+}
+
+function isRequired(key: EnvelopeKey): key is keyof typeof required {
+  return key in required;
+}
+
+function parseField({ key, kind }: Field, value: unknown): unknown {
   if (value === null) return undefined;
-  const parsed = parseKind(envelopeFields[key], value);
+  const parsed = parseKind(kind, value);
   if (parsed !== undefined) return parsed;
-  throw new PlatformError('ENVELOPE_INVALID', `${key} is not ${expected[envelopeFields[key]]}`, {
+  throw new PlatformError('ENVELOPE_INVALID', `${key} is not ${expected[kind]}`, {
     details: { field: key },
   });
 }
