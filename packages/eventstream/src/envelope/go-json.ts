@@ -14,6 +14,7 @@ import { type EnvelopeKey, PlatformError } from '@posthaste/contracts';
 export const maxDepth = 1_000;
 
 const maxLoopLength = 24;
+const maxInsertions = 32;
 /** All but what stands for itself: control characters, `"`, `&`, `<`, `>`, `\\`, lines, surrogates. */
 const needsCare = /[^ !#-%'-;=?-[\]-\u2027\u202a-\ud7ff\ue000-\uffff]/;
 const escapedByGoOnly = /[<>&\u2028\u2029]/g;
@@ -66,8 +67,9 @@ function writeValue(value: unknown, position: Position, depth: number): string {
 }
 
 function writeContainer(value: object, position: Position, depth: number): string {
-  if ('toJSON' in value && typeof value.toJSON === 'function') {
-    return writeValue(value.toJSON(position.key) ?? null, position, depth);
+  const { toJSON } = value as { toJSON?: unknown };
+  if (typeof toJSON === 'function') {
+    return writeValue(toJSON.call(value, position.key) ?? null, position, depth);
   }
   if (!Array.isArray(value)) return writeObject(value as Record<string, unknown>, position, depth);
   let text = '';
@@ -84,7 +86,7 @@ function writeObject(
   depth: number,
 ): string {
   const keys = Object.keys(object);
-  const isPlain = keys.every(isPlainText);
+  const isPlain = arePlain(keys);
   sortKeys(keys, isPlain);
   let text = '';
   for (const key of keys) {
@@ -102,27 +104,39 @@ function isAbsent(value: unknown): boolean {
   return value === undefined || typeof value === 'function' || typeof value === 'symbol';
 }
 
+function arePlain(keys: readonly string[]): boolean {
+  for (const key of keys) {
+    if (!isPlainText(key)) return false;
+  }
+  return true;
+}
+
+/** Beyond ASCII most is plain too, but keys of such letters have another order than JavaScript's. */
 function isPlainText(text: string): boolean {
   for (let index = 0; index < text.length; index += 1) {
-    if (isPlainAscii[text.charCodeAt(index)] !== 1) {
-      // Beyond ASCII most is plain as well, but keys of such letters have another order.
-      return false;
-    }
+    if (isPlainAscii[text.charCodeAt(index)] !== 1) return false;
   }
   return true;
 }
 
 /** Sorts by UTF-8 bytes, which is the order of code points. */
 function sortKeys(keys: string[], isPlain: boolean): void {
-  if (!isPlain) {
-    keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-    return;
-  }
-  for (let index = 1; index < keys.length; index += 1) {
-    if ((keys[index - 1] ?? '') > (keys[index] ?? '')) {
-      keys.sort();
-      return;
+  if (!isPlain) keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  else if (keys.length > maxInsertions) keys.sort();
+  else insertionSort(keys);
+}
+
+/** For the dozen keys of most objects, often in order already, faster than the general sort. */
+function insertionSort(keys: string[]): void {
+  for (let next = 1; next < keys.length; next += 1) {
+    const key = keys[next] ?? '';
+    let place = next;
+    for (; place > 0; place -= 1) {
+      const before = keys[place - 1] ?? '';
+      if (before <= key) break;
+      keys[place] = before;
     }
+    keys[place] = key;
   }
 }
 
