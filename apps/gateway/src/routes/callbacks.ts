@@ -12,6 +12,7 @@ import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../app.js';
 import { readCallbackBodies } from './callback-body.js';
+import { callbackFilterFields, toFilter } from './callback-filter.js';
 import {
   acceptedSchema,
   callbackSchema,
@@ -21,7 +22,7 @@ import {
   showCallback,
   showSummary,
 } from './callback-view.js';
-import { applicationField, idParams, momentSchema, strict } from './field-schemas.js';
+import { idParams, strict } from './field-schemas.js';
 import { idempotencyHeaders, markReplayed } from './idempotency.js';
 import { newCallbackSchema, toCallbackInput } from './new-callback.js';
 import { pageQuery, pageSchema, toPageView } from './pages.js';
@@ -39,25 +40,7 @@ const path = '/v1/callbacks';
 const ListQuery = Type.Object(
   {
     state: Type.Optional(Type.Enum<CallbackState[]>([...callbackStates], { type: 'string' })),
-    application: applicationField,
-    queue: Type.Optional(Type.String({ maxLength: 256 })),
-    endpointId: Type.Optional(Type.String()),
-    createdFrom: Type.Optional({ ...momentSchema, description: 'Accepted then or later.' }),
-    createdTo: Type.Optional({ ...momentSchema, description: 'Accepted before.' }),
-    host: Type.Optional(
-      Type.String({
-        maxLength: 512,
-        description: 'Host of the URL, with its port or, for any port, without.',
-        examples: ['example.com'],
-      }),
-    ),
-    statusCode: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: 999,
-        description: 'Of the last attempt; 0 when it had no answer.',
-      }),
-    ),
+    ...callbackFilterFields,
     ...pageQuery(500),
   },
   strict,
@@ -121,16 +104,8 @@ function addList(app: App, db: Database): void {
       },
     },
     async ({ query }) => {
-      const { limit, cursor, createdFrom, createdTo, ...filter } = query;
-      const page = await listCallbacks(
-        db,
-        {
-          ...filter,
-          createdFrom: createdFrom === undefined ? undefined : new Date(createdFrom),
-          createdTo: createdTo === undefined ? undefined : new Date(createdTo),
-        },
-        { limit, cursor },
-      );
+      const { limit, cursor, ...filter } = query;
+      const page = await listCallbacks(db, toFilter(filter), { limit, cursor });
       return toPageView(page, showSummary);
     },
   );

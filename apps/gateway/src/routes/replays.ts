@@ -8,15 +8,8 @@ import {
 import type { Database } from '@posthaste/postgres';
 import { type Static, Type } from 'typebox';
 import type { App } from '../app.js';
-import {
-  applicationField,
-  idParams,
-  idSchema,
-  momentSchema,
-  nullable,
-  strict,
-  toMoment,
-} from './field-schemas.js';
+import { callbackFilterFields, toFilter } from './callback-filter.js';
+import { idParams, idSchema, momentSchema, nullable, strict, toMoment } from './field-schemas.js';
 import { pageQuery, pageSchema, toPageView } from './pages.js';
 
 const tags = ['Replays'];
@@ -29,15 +22,7 @@ const Filter = Type.Object(
       type: 'string',
       description: 'How they ended. Expired ones would only expire again.',
     }),
-    application: applicationField,
-    queue: Type.Optional(Type.String({ maxLength: 256 })),
-    endpointId: Type.Optional(idSchema),
-    createdFrom: Type.Optional({ ...momentSchema, description: 'Accepted then or later.' }),
-    createdTo: Type.Optional({ ...momentSchema, description: 'Accepted before.' }),
-    host: Type.Optional(Type.String({ maxLength: 512, examples: ['example.com'] })),
-    statusCode: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 999, description: 'Of the last attempt.' }),
-    ),
+    ...callbackFilterFields,
   },
   { ...strict, title: 'ReplayFilter', description: 'Callbacks that fit all that is given.' },
 );
@@ -99,15 +84,7 @@ function addCreate(app: App, db: Database): void {
       },
     },
     async ({ body: { filter, ratePerSecond } }, reply) => {
-      const { createdFrom, createdTo, ...rest } = filter;
-      const replay = await createReplay(db, {
-        filter: {
-          ...rest,
-          ...(createdFrom === undefined ? {} : { createdFrom: new Date(createdFrom) }),
-          ...(createdTo === undefined ? {} : { createdTo: new Date(createdTo) }),
-        },
-        ratePerSecond,
-      });
+      const replay = await createReplay(db, { filter: toFilter(filter), ratePerSecond });
       return reply.code(201).header('location', `${path}/${replay.id}`).send(toView(replay));
     },
   );
