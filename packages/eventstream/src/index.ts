@@ -1,3 +1,15 @@
+export type { RegisteredCallback } from './consume/consumers.js';
+export { failedRecordHeaders, toReplay } from './consume/failed-record.js';
+export type { ConsumerStatus } from './consume/group-consumer.js';
+export type { ConsumeObserver, ConsumerName, RecordOutcome } from './consume/observer.js';
+export type {
+  ConsumerSettings,
+  DeliveryContext,
+  EventCallback,
+  RawCallback,
+} from './consume/registration.js';
+export type { RetryOptions } from './consume/retry-policy.js';
+export type { PartitionStatus } from './consume/topic-reader.js';
 export type * from './driver.js';
 export type { InjectedFault } from './drivers/memory/faults.js';
 export { createMemoryDriver } from './drivers/memory/memory-driver.js';
@@ -20,4 +32,12 @@ export {
   type PostgresLogOptions,
 } from './drivers/postgres/postgres-log.js';
 export type { MaintenanceOptions, MaintenanceOutcome } from './drivers/postgres/segments.js';
+export {
+  claimEvent,
+  forgetHandled,
+  handleOnce,
+  type InboxEntry,
+  type InboxRetention,
+} from './inbox/inbox.js';
+export { inboxMigrations } from './inbox/migrations.js';
 export type * from './record.js';

@@ -1,7 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
 import { describe, expect, it } from 'vitest';
 import type { StoredRecord } from '../record.js';
-import { readPastFailures, toFailedRecord } from './failed-record.js';
+import { readPastFailures, toFailedRecord, toReplay } from './failed-record.js';
 
 const record: StoredRecord = {
   topic: 'game.account',
@@ -80,5 +80,17 @@ describe('readPastFailures', () => {
       subscription: undefined,
       dueAtMs: 0,
     });
+  });
+});
+
+describe('toReplay', () => {
+  it('undoes what made a record a dead letter', () => {
+    const { key, value, headers } = record;
+    const dead = toFailedRecord(record, { ...failure, subscription: '', dueAtMs: 1 });
+    expect(toReplay(dead)).toEqual({ topic: 'game.account', record: { key, value, headers } });
+  });
+
+  it('knows nothing of other records', () => {
+    expect(toReplay(record)).toBeUndefined();
   });
 });

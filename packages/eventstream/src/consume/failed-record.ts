@@ -76,6 +76,21 @@ export function readPastFailures({ headers }: StoredRecord): PastFailures {
   };
 }
 
+/**
+ * A dead letter as it was before it failed, and the topic it came from; undefined when its headers
+ * do not say. Replayed there it goes to every group again, not only to the one that failed.
+ */
+export function toReplay(
+  deadLetter: Pick<StoredRecord, 'key' | 'value' | 'headers'>,
+): { readonly topic: string; readonly record: OutgoingRecord } | undefined {
+  const topic = deadLetter.headers[failedRecordHeaders.topic];
+  if (topic === undefined) return undefined;
+  const added: ReadonlySet<string> = new Set(Object.values(failedRecordHeaders));
+  const kept = Object.entries(deadLetter.headers).filter(([name]) => !added.has(name));
+  const { key, value } = deadLetter;
+  return { topic, record: { key, value, headers: Object.fromEntries(kept) } };
+}
+
 function isFromRetryTopic({ headers }: StoredRecord): boolean {
   return headers[failedRecordHeaders.dueAt] !== undefined;
 }
