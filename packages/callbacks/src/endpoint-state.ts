@@ -57,6 +57,7 @@ export interface DisabledEndpoint {
   readonly application: string;
   readonly name: string;
   readonly url: string;
+  /** A line for people. */
   readonly reason: string;
   readonly notificationEmail: string | undefined;
 }

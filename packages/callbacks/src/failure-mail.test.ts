@@ -69,14 +69,17 @@ It can be replayed.`,
     const evil = 'shop\r\nBcc: victim@example.com\u2028x\u202ey\u0000z';
     const mails = [
       toFailureMail('a@example.com', { ...callback, application: evil, queue: evil }),
-      toEndpointDisabledMail('a@example.com', {
-        id: callback.id,
-        application: evil,
-        name: evil,
-        url: 'https://example.com/a?b=c',
-        reason: evil,
-        disabledAt: new Date(0),
-      }),
+      toEndpointDisabledMail(
+        'a@example.com',
+        {
+          id: callback.id,
+          application: evil,
+          name: evil,
+          url: 'https://example.com/a?b=c',
+          reason: evil,
+        },
+        new Date(0),
+      ),
     ];
     for (const { subject, body } of mails) {
       expect(subject).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
@@ -86,14 +89,15 @@ It can be replayed.`,
   });
 
   it('tells of a disabled endpoint', () => {
-    const mail = toEndpointDisabledMail('a@example.com', {
+    const endpoint = {
       id: callback.id,
       application: 'shop',
       name: 'billing',
       url: callback.url,
       reason: 'the receiver answered 410',
-      disabledAt: new Date('2026-01-31T10:00:00Z'),
-    });
+    };
+    const disabledAt = new Date('2026-01-31T10:00:00Z');
+    const mail = toEndpointDisabledMail('a@example.com', endpoint, disabledAt);
     expect(mail.subject).toBe('Endpoint billing disabled');
     expect(mail.body).toContain('Reason:      the receiver answered 410');
     expect(mail.body).toContain('URL:         https://hooks.example.com:8443/in/42');

@@ -1,4 +1,5 @@
 import type { FailureReason } from './delivery.js';
+import type { DisabledEndpoint } from './endpoint-state.js';
 
 /** A mail to one person, in plain text. */
 export interface Mail {
@@ -29,17 +30,6 @@ export interface LastAttempt {
   /** 0 when there was no answer. */
   readonly statusCode: number;
   readonly reason: FailureReason | undefined;
-}
-
-/** An endpoint that was disabled, by its receiver as a rule. */
-export interface DisabledEndpoint {
-  readonly id: string;
-  readonly application: string;
-  readonly name: string;
-  readonly url: string;
-  /** A line for people. */
-  readonly reason: string;
-  readonly disabledAt: Date;
 }
 
 const maxNameLength = 100;
@@ -89,14 +79,18 @@ export function toFailureMail(recipient: string, callback: FailedCallback): Mail
 }
 
 /** Tells of an endpoint that gets no more callbacks. */
-export function toEndpointDisabledMail(recipient: string, endpoint: DisabledEndpoint): Mail {
+export function toEndpointDisabledMail(
+  recipient: string,
+  endpoint: Omit<DisabledEndpoint, 'notificationEmail'>,
+  disabledAt: Date,
+): Mail {
   const name = toLine(endpoint.name, maxNameLength);
   const facts: [string, string | undefined][] = [
     ['Endpoint', `${name} (${endpoint.id})`],
     ['Application', toLine(endpoint.application, maxNameLength) || undefined],
     ['URL', toPublicUrl(endpoint.url)],
     ['Reason', toLine(endpoint.reason, maxUrlLength)],
-    ['Disabled', endpoint.disabledAt.toISOString()],
+    ['Disabled', disabledAt.toISOString()],
   ];
   return {
     recipient,

@@ -125,7 +125,7 @@ async function disableGone(tx: Queryable, recorded: readonly Recorded[]): Promis
       mail:
         notificationEmail === undefined
           ? undefined
-          : toEndpointDisabledMail(notificationEmail, { ...endpoint, disabledAt: new Date() }),
+          : toEndpointDisabledMail(notificationEmail, endpoint, new Date()),
     });
   }
   return disabled;
