@@ -2,6 +2,7 @@ import { bullmq } from './bullmq.js';
 import { graphileWorker } from './graphile-worker.js';
 import type { Peer } from './peer.js';
 import { pgBoss } from './pg-boss.js';
+import { undiciAlone } from './undici-alone.js';
 
-/** All peers, in the order of the report. */
-export const peers: readonly Peer[] = [graphileWorker, pgBoss, bullmq];
+/** All peers, in the order of the report; the last is their ceiling. */
+export const peers: readonly Peer[] = [graphileWorker, pgBoss, bullmq, undiciAlone];

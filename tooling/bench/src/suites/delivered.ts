@@ -84,6 +84,7 @@ function rateSection(
     bars: [...bars, surplusBar(ours)],
     notes: [
       `Median of ${sizes.rounds}, all contenders in turn. CPU times are for one delivery.`,
+      'undici alone claims nothing and records nothing: it is the ceiling on this machine.',
       ...missing,
     ],
   };
