@@ -1,0 +1,18 @@
+import { describe } from 'vitest';
+import { createMemoryDriver } from '../src/drivers/memory/memory-driver.js';
+import { MemoryStream } from '../src/drivers/memory/memory-stream.js';
+import { testDriver } from './conformance.js';
+
+describe('the memory driver', () => {
+  testDriver(async () => {
+    const stream = new MemoryStream({ maxRecordBytes: 100_000, createTopics: false });
+    return {
+      connect: () => createMemoryDriver(stream),
+      createTopic: async (topic, partitions) => stream.createTopic(topic, partitions),
+      tooLargeBytes: 100_001,
+      sessionMs: 100,
+      settleMs: 5_000,
+      close: async () => undefined,
+    };
+  });
+});
