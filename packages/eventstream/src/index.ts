@@ -11,6 +11,16 @@ export type {
 export type { RetryOptions } from './consume/retry-policy.js';
 export type { PartitionStatus } from './consume/topic-reader.js';
 export type * from './driver.js';
+export { createKafkaDriver } from './drivers/kafka/kafka-driver.js';
+export type {
+  KafkaAcks,
+  KafkaCompression,
+  KafkaDriverOptions,
+  KafkaLogger,
+  KafkaLogMode,
+  KafkaSasl,
+} from './drivers/kafka/kafka-options.js';
+export { getTlsCertFromFile, type TlsCertificate } from './drivers/kafka/tls-certificate.js';
 export type { InjectedFault } from './drivers/memory/faults.js';
 export { createMemoryDriver } from './drivers/memory/memory-driver.js';
 export { MemoryStream, type MemoryStreamOptions } from './drivers/memory/memory-stream.js';

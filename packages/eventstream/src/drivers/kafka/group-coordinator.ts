@@ -1,0 +1,85 @@
+import type { Broker, Cluster } from 'kafkajs';
+
+/** Number of the JoinGroup request in the protocol. */
+const joinGroupKey = 11;
+
+/** What makes a consumer a member of its group until the next rebalance. */
+export interface Membership {
+  readonly coordinator: Coordinator;
+  readonly memberId: string;
+  readonly generationId: number;
+}
+
+type CommittedOffsets = Awaited<ReturnType<Broker['offsetFetch']>>['responses'];
+
+type RequestLookup = (apiKey: number, definition: unknown) => (args: object) => unknown;
+
+/** A broker as kafkajs asks it, being a group's coordinator; its types leave the group out. */
+export interface Coordinator extends Pick<Broker, 'offsetCommit' | 'offsetFetch'> {
+  lookupRequest: RequestLookup;
+  joinGroup(request: object): Promise<{ memberId: string; generationId: number }>;
+  leaveGroup(request: object): Promise<unknown>;
+  heartbeat(request: {
+    groupId: string;
+    groupGenerationId: number;
+    memberId: string;
+  }): Promise<unknown>;
+}
+
+export interface CoordinatorHooks {
+  /** Static membership; undefined: dynamic. */
+  readonly groupInstanceId: string | undefined;
+  /** kafkajs is about to join, for the first time or again, and waits for this. */
+  beforeJoin(): Promise<void>;
+  /** A new generation began; partitions are not assigned yet. */
+  joined(membership: Membership): void;
+  /** The group has these offsets; those of partitions without one are negative. */
+  offsetsRead(committed: CommittedOffsets): void;
+}
+
+/**
+ * Lets `hooks` take part in how kafkajs joins a group: it has no place of its own for giving up
+ * partitions before a rebalance, keeps what a member needs to commit to itself, and knows nothing of
+ * static membership. Looking for the coordinator is the first step of every join, and of nothing else.
+ */
+export function watchGroup(cluster: Cluster, hooks: CoordinatorHooks): void {
+  const watched = new WeakSet<object>();
+  const find = cluster.findGroupCoordinator.bind(cluster);
+  cluster.findGroupCoordinator = async (group) => {
+    await hooks.beforeJoin();
+    const broker = await find(group);
+    const coordinator = broker as Broker & Coordinator;
+    if (!watched.has(coordinator)) watchCoordinator(coordinator, hooks);
+    watched.add(coordinator);
+    if (hooks.groupInstanceId !== undefined) joinAs(coordinator, hooks.groupInstanceId);
+    return coordinator;
+  };
+}
+
+function watchCoordinator(coordinator: Coordinator, hooks: CoordinatorHooks): void {
+  const join = coordinator.joinGroup.bind(coordinator);
+  coordinator.joinGroup = async (request) => {
+    const group = await join(request);
+    const { memberId, generationId } = group;
+    hooks.joined({ coordinator, memberId, generationId });
+    return group;
+  };
+  const readOffsets = coordinator.offsetFetch.bind(coordinator);
+  coordinator.offsetFetch = async (request) => {
+    const answer = await readOffsets(request);
+    hooks.offsetsRead(answer.responses);
+    return answer;
+  };
+  // A static member comes back: leaving would start the rebalance that it is there to avoid.
+  if (hooks.groupInstanceId !== undefined) coordinator.leaveGroup = async () => undefined;
+}
+
+/** kafkajs writes the instance id when it is given one, and never gives one. */
+function joinAs(coordinator: Coordinator, groupInstanceId: string): void {
+  const lookup = coordinator.lookupRequest;
+  coordinator.lookupRequest = (apiKey, definition) => {
+    const toRequest = lookup(apiKey, definition);
+    if (apiKey !== joinGroupKey) return toRequest;
+    return (args) => toRequest({ ...args, groupInstanceId });
+  };
+}

@@ -1,0 +1,9 @@
+import type { Driver } from '../src/driver.js';
+import { createKafkaDriver } from '../src/drivers/kafka/kafka-driver.js';
+import type { KafkaDriverOptions } from '../src/drivers/kafka/kafka-options.js';
+
+/** Every driver that speaks to Kafka: what they must do is the same. */
+export const kafkaDrivers: readonly {
+  readonly name: string;
+  readonly create: (options: KafkaDriverOptions) => Driver;
+}[] = [{ name: 'kafkajs', create: createKafkaDriver }];

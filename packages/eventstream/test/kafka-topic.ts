@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import { type Admin, type ITopicConfig, Kafka, logLevel } from 'kafkajs';
+import { type Driver, offsetBeginning, type SubscriptionRequest } from '../src/driver.js';
+import type { OutgoingRecord } from '../src/record.js';
+
+export const appendTimeoutMs = 10_000;
+
+export function uniqueName(): string {
+  return `test-${randomUUID()}`;
+}
+
+export function toRecord(value: string): OutgoingRecord {
+  return { key: Buffer.from('key'), value: Buffer.from(value), headers: {} };
+}
+
+export async function append(
+  driver: Driver,
+  topic: string,
+  values: readonly string[],
+  partition = 0,
+): Promise<void> {
+  const records = values.map(toRecord);
+  await driver.append({ topic, partition, records, timeoutMs: appendTimeoutMs });
+}
+
+/** Reads a topic from its beginning, in a group of its own, unless told otherwise. */
+export function toSubscription(
+  topic: string,
+  request: Partial<SubscriptionRequest> = {},
+): SubscriptionRequest {
+  return {
+    topic,
+    groupId: uniqueName(),
+    groupInstanceId: undefined,
+    startOffset: offsetBeginning,
+    drainMs: 5_000,
+    ...request,
+  };
+}
+
+/** Runs something as an administrator of the brokers. */
+export async function administer<Result>(
+  brokers: string[],
+  work: (admin: Admin) => Promise<Result>,
+): Promise<Result> {
+  const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  try {
+    return await work(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** @returns the new topic's name */
+export async function createTopic(
+  brokers: string[],
+  options: Partial<ITopicConfig> = {},
+): Promise<string> {
+  const topic = uniqueName();
+  const topics = [{ topic, numPartitions: 1, ...options }];
+  await administer(brokers, (admin) => admin.createTopics({ topics, waitForLeaders: true }));
+  return topic;
+}
