@@ -5,7 +5,7 @@ import type { Registration } from '../src/consume/registration.js';
 import { type Driver, offsetBeginning } from '../src/driver.js';
 import { decodeEnvelope } from '../src/envelope/decode.js';
 import type { OutgoingRecord, StoredRecord } from '../src/record.js';
-import type { Conformance } from './conformance.js';
+import { type Conformance, groupOf } from './conformance.js';
 
 const patience = { timeout: 120_000 };
 
@@ -36,7 +36,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     fields: Partial<Registration> = {},
   ): Registration => ({
     topic,
-    groupId: 'group',
+    groupId: groupOf(topic),
     eventName,
     startOffset: offsetBeginning,
     retry: { maxAttempts: 2, initialMs: 5, maxMs: 10 },
@@ -73,7 +73,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
       await until(() => expect(got.at(-1)).toBe('login 5'));
       await second.close(drain);
       expect(got.toSorted()).toEqual(['login 1', 'login 4', 'login 5', 'logout 3']);
-      const [lag] = await driver.lag(topic, 'group');
+      const [lag] = await driver.lag(topic, groupOf(topic));
       expect(lag?.partitions.reduce((sum, partition) => sum + partition.lag, 0n)).toBe(0n);
     },
   );
@@ -109,7 +109,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
   it('tries again by way of a retry topic', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
-    await newTopic(1, `${topic}.group.retry.1`);
+    await newTopic(1, `${topic}.${groupOf(topic)}.retry.1`);
     const consumers = consumersOn(driver);
     const calls: number[] = [];
     const callback = (): void => {

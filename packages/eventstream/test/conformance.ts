@@ -80,10 +80,15 @@ export async function append(
   await driver.append({ topic, partition, records, timeoutMs: 10_000 });
 }
 
+/** Each test has a topic of its own, and so a group of its own. */
+export function groupOf(topic: string): string {
+  return `group-${topic}`;
+}
+
 function request(topic: string, fields: Partial<SubscriptionRequest> = {}): SubscriptionRequest {
   return {
     topic,
-    groupId: 'group',
+    groupId: groupOf(topic),
     groupInstanceId: undefined,
     startOffset: offsetBeginning,
     drainMs: 2_000,
@@ -291,6 +296,21 @@ function testGroups({ connect, topic: newTopic, until }: Conformance): void {
     }
   });
 
+  it('may read several topics, each with members of its own', patience, async () => {
+    const driver = await connect();
+    const topics = await Promise.all([newTopic(2), newTopic(2)]);
+    const groupId = groupOf(topics.join('-'));
+    const readers = topics.map((topic) => read(driver, request(topic, { groupId })));
+    for (const topic of topics) {
+      await append(driver, topic, [`a of ${topic}`]);
+      await append(driver, topic, [`b of ${topic}`], 1);
+    }
+    for (const [index, { handler }] of readers.entries()) {
+      const wanted = [`a of ${topics[index]}`, `b of ${topics[index]}`];
+      await until(() => expect(handler.values.toSorted()).toEqual(wanted));
+    }
+  });
+
   it('share the partitions, and take over from a member that leaves', patience, async () => {
     const topic = await newTopic(4);
     const [one, two] = await Promise.all([connect(), connect()]);
@@ -340,11 +360,12 @@ function testGroups({ connect, topic: newTopic, until }: Conformance): void {
     await until(() => expect(handler.taken).toHaveLength(3));
     const next = (handler.taken[1]?.offset ?? 0n) + 1n;
     await subscription.commit(new Map([[0, next]]));
-    const [group, ...others] = await driver.lag(topic, 'group');
+    const groupId = groupOf(topic);
+    const [group, ...others] = await driver.lag(topic, groupId);
     expect(others).toEqual([]);
-    expect(group).toMatchObject({ groupId: 'group', topic });
+    expect(group).toMatchObject({ groupId, topic });
     expect(group?.partitions).toMatchObject([{ partition: 0, committed: next, lag: 1n }]);
-    expect((await driver.lag(topic)).map(({ groupId }) => groupId)).toEqual(['group']);
+    expect((await driver.lag(topic)).map(({ groupId }) => groupId)).toEqual([groupId]);
     expect(await driver.lag(topic, 'nobody')).toSatisfy(
       (lags: readonly { partitions: readonly { committed: unknown }[] }[]) =>
         lags.every(({ partitions }) => partitions.every((one) => one.committed === undefined)),
