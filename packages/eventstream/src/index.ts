@@ -1,3 +1,19 @@
+export {
+  type AuditActorType,
+  type AuditDiff,
+  type AuditErrorCallback,
+  AuditLogBuilder,
+  type AuditLogRequest,
+  newAuditLog,
+} from './audit/audit-log.js';
+export {
+  newPublish,
+  PublishBuilder,
+  type PublishErrorCallback,
+  type PublishRequest,
+} from './builders/publish.js';
+export { republish } from './builders/republish.js';
+export { newSubscribe, SubscribeBuilder, type SubscribeRequest } from './builders/subscribe.js';
 export type { RegisteredCallback } from './consume/consumers.js';
 export { failedRecordHeaders, toReplay } from './consume/failed-record.js';
 export type { ConsumerStatus } from './consume/group-consumer.js';
@@ -42,6 +58,9 @@ export {
   type PostgresLogOptions,
 } from './drivers/postgres/postgres-log.js';
 export type { MaintenanceOptions, MaintenanceOutcome } from './drivers/postgres/segments.js';
+export { decodeEnvelope } from './envelope/decode.js';
+export { type EnvelopeProfile, encodeEnvelope } from './envelope/encode.js';
+export { toHeaders } from './envelope/headers.js';
 export {
   claimEvent,
   forgetHandled,
@@ -51,3 +70,5 @@ export {
 } from './inbox/inbox.js';
 export { inboxMigrations } from './inbox/migrations.js';
 export type * from './record.js';
+export type { InvalidEventDetails } from './rules/invalid-event.js';
+export { deadLetterTopic, retryTopic } from './rules/topic-name.js';

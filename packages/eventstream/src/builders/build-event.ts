@@ -1,11 +1,12 @@
 import { type EventEnvelope, PlatformError } from '@posthaste/contracts';
 import { type EnvelopeProfile, encodeEnvelope } from '../envelope/encode.js';
-import { toHeaders } from '../envelope/headers.js';
+import { toHeaders, toTraceHeaders } from '../envelope/headers.js';
 import { toSpanContext, toTraceparent } from '../envelope/trace-context.js';
 import { newEventId } from '../rules/event-id.js';
 import { invalidEvent } from '../rules/invalid-event.js';
 import { checkPublished, checkPublishedTopics } from '../rules/publish-rules.js';
 import { toWireTopic } from '../rules/topic-name.js';
+import { envelopeKeyOf, requestFieldOf } from './envelope-fields.js';
 import { fromUnixNano, toEventTime } from './event-time.js';
 import { PublishBuilder, type PublishErrorCallback, type PublishRequest } from './publish.js';
 
@@ -15,6 +16,8 @@ export interface BuildOptions {
   readonly profile: EnvelopeProfile;
   /** Whether user, client, session and trace id must be UUIDs. */
   readonly strictValidation: boolean;
+  /** Whether the headers make the record a CloudEvent. Default true. */
+  readonly cloudEvents?: boolean | undefined;
   /** W3C trace context of who publishes, for events that say nothing of it. */
   readonly traceparent?: string | undefined;
   /** Milliseconds since 1970. Default `Date.now`. */
@@ -38,30 +41,6 @@ export interface BuiltEvent {
 
 type EnvelopeDraft = { -readonly [Key in keyof EventEnvelope<object>]: unknown };
 
-/** The fields of a request that go into the envelope as they are, with its names for them. */
-const envelopeKeyOf: ReadonlyMap<string, keyof EventEnvelope> = new Map(
-  Object.entries({
-    parentNamespace: 'parentNamespace',
-    unionNamespace: 'unionNamespace',
-    clientId: 'clientId',
-    traceId: 'traceId',
-    userId: 'userId',
-    sessionId: 'sessionId',
-    eventId: 'event_id',
-    eventType: 'event_type',
-    eventLevel: 'event_level',
-    serviceName: 'service',
-    clientIds: 'client_ids',
-    targetUserIds: 'target_user_ids',
-    targetNamespace: 'target_namespace',
-    privacy: 'privacy',
-    sourceNamespace: 'sourceNamespace',
-    additionalFields: 'additional_fields',
-    payload: 'payload',
-    unknownKeys: 'unknownKeys',
-  } satisfies { [Field in keyof PublishRequest]?: keyof EventEnvelope }),
-);
-
 /**
  * Validates an event, gives it id and time, and encodes it.
  * @throws PlatformError `EVENT_INVALID` with `details.field`
@@ -79,7 +58,10 @@ export function buildEvent(
     topics: topics.map((topic) => toWireTopic(options.prefix, topic)),
     key: toKey(request.key, envelope.id),
     value: encode(envelope, options.profile),
-    headers: toHeaders(envelope, traceparent),
+    headers:
+      options.cloudEvents === false
+        ? toTraceHeaders(traceparent)
+        : toHeaders(envelope, traceparent),
     envelope,
     timeoutMs: request.timeoutMs,
     onError: request.onError,
@@ -141,10 +123,14 @@ function encode(envelope: EventEnvelope<object>, profile: EnvelopeProfile): Buff
     return encodeEnvelope(envelope, profile);
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
+    const { field } = error.details as { readonly field: string };
     throw new PlatformError(
       'EVENT_INVALID',
       `unable to construct event : ${envelope.name} , error : ${error.message}`,
-      { cause: error, details: error.details },
+      {
+        cause: error,
+        details: { field: requestFieldOf.get(field) ?? field, reason: error.message },
+      },
     );
   }
 }

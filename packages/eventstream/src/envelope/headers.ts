@@ -21,20 +21,20 @@ export const traceparentHeader = 'traceparent';
 
 const plainNamespace = /^[\w.'-]*$/;
 const wholeSecond = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
+const anyTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 
-/**
- * An envelope without id or name is no CloudEvent and gets no `ce_*` headers. A `traceparent` that
- * is not valid is left out: tracing never stops an event.
- */
+/** An envelope without id or name is no CloudEvent: it gets the headers of its trace only. */
 export function toHeaders(
   envelope: EventEnvelope<object>,
   traceparent?: string,
 ): Record<string, string> {
-  const headers = toCloudEventHeaders(envelope);
-  if (traceparent !== undefined && isTraceparent(traceparent)) {
-    headers[traceparentHeader] = traceparent;
-  }
-  return headers;
+  return { ...toCloudEventHeaders(envelope), ...toTraceHeaders(traceparent) };
+}
+
+/** A `traceparent` that is not valid is left out: tracing never stops an event. */
+export function toTraceHeaders(traceparent: string | undefined): Record<string, string> {
+  if (traceparent === undefined || !isTraceparent(traceparent)) return {};
+  return { [traceparentHeader]: traceparent };
 }
 
 function toCloudEventHeaders(envelope: EventEnvelope<object>): Record<string, string> {
@@ -61,7 +61,7 @@ function toPathSegment(namespace: string): string {
 /** `undefined` when the timestamp is not what CloudEvents takes. */
 function toTime({ timestamp, timestampUnixNano }: EventEnvelope<object>): string | undefined {
   if (!wholeSecond.test(timestamp)) {
-    return Number.isNaN(Date.parse(timestamp)) ? undefined : timestamp;
+    return anyTime.test(timestamp) ? timestamp : undefined;
   }
   const nano = timestampUnixNano?.toString() ?? '';
   // Both must mean the same second; a foreign service may have set only one of them right.

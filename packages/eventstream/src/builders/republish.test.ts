@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest';
+import { decodeEnvelope } from '../envelope/decode.js';
+import { buildEvent } from './build-event.js';
+import { republish } from './republish.js';
+
+const options = { prefix: '', profile: 'default', strictValidation: false } as const;
+
+describe('republish', () => {
+  it('publishes the same bytes again, keys from the future included', () => {
+    const text =
+      '{"id":"0a","name":"login","namespace":"game","parentNamespace":"p","clientId":"c",' +
+      '"traceId":"t","spanContext":"sc","userId":"u","sessionId":"s",' +
+      '"timestamp":"2026-01-02T03:04:05Z","timestampUnixNano":1767323045123456789,"version":3,' +
+      '"event_id":1,"service":"shop","client_ids":["c1"],"privacy":true,' +
+      '"additional_fields":{"x":1},"payload":{"big":9007199254740993},"later":{"z":[1]}}';
+    const request = republish(decodeEnvelope(Buffer.from(text)), ['a', 'b']);
+    const { topics, value } = buildEvent(request, options);
+    expect(topics).toEqual(['a', 'b']);
+    expect(value.toString()).toBe(text);
+  });
+
+  it('keeps the time of an event that has it as text only', () => {
+    const older = Buffer.from('{"id":"0a","name":"login","timestamp":"2026-01-02T03:04:05Z"}');
+    const { envelope } = buildEvent(republish(decodeEnvelope(older), 'a'), options);
+    expect(envelope.timestamp).toBe('2026-01-02T03:04:05Z');
+    const none = republish(decodeEnvelope(Buffer.from('{"name":"login"}')), 'a');
+    expect(none.timestampUnixNano).toBeUndefined();
+  });
+});

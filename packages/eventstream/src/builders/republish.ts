@@ -1,0 +1,35 @@
+import type { EventEnvelope } from '@posthaste/contracts';
+import { requestFieldOf } from './envelope-fields.js';
+import type { PublishRequest } from './publish.js';
+
+const nsPerMs = 1_000_000n;
+
+/**
+ * A received event as a request to publish it again: the same event, with its id, its time and the
+ * keys that this release does not know. Spread it to change something.
+ */
+export function republish(
+  event: EventEnvelope<object>,
+  topic: string | readonly string[],
+): PublishRequest {
+  const carried = Object.entries(event).flatMap(([key, value]) => {
+    const field = requestFieldOf.get(key);
+    return field === undefined ? [] : [[field, value] as const];
+  });
+  return {
+    ...Object.fromEntries(carried),
+    topic,
+    eventName: event.name,
+    namespace: event.namespace,
+    id: event.id,
+    version: event.version,
+    spanContext: event.spanContext,
+    timestampUnixNano: event.timestampUnixNano ?? parseTimestamp(event.timestamp),
+  };
+}
+
+/** Events of older services have their time as text only. */
+function parseTimestamp(timestamp: string): bigint | undefined {
+  const ms = Date.parse(timestamp);
+  return Number.isNaN(ms) ? undefined : BigInt(ms) * nsPerMs;
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { isTraceparent, toSpanContext, toTraceparent } from './trace-context.js';
+
+const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
+const span = '00f067aa0ba902b7';
+const traceparent = `00-${trace}-${span}-01`;
+
+describe('isTraceparent', () => {
+  it.each([traceparent, `00-${trace}-${span}-00`, `01-${trace}-${span}-01-more`])(
+    'takes %s',
+    (text) => {
+      expect(isTraceparent(text)).toBe(true);
+    },
+  );
+
+  it.each([
+    '',
+    traceparent.toUpperCase(),
+    `ff-${trace}-${span}-01`,
+    `00-${'0'.repeat(32)}-${span}-01`,
+    `00-${trace}-${'0'.repeat(16)}-01`,
+    `00-${trace}-${span}`,
+    `00-${trace}-${span}-01more`,
+  ])('refuses %j', (text) => {
+    expect(isTraceparent(text)).toBe(false);
+  });
+});
+
+describe('span contexts', () => {
+  it("are Jaeger's text of a traceparent", () => {
+    expect(toSpanContext(traceparent)).toBe(`${trace}:${span}:0:1`);
+    expect(toSpanContext(`00-${trace}-${span}-02`)).toBe(`${trace}:${span}:0:0`);
+    expect(toSpanContext('nonsense')).toBeUndefined();
+  });
+
+  it('become a traceparent again', () => {
+    expect(toTraceparent(`${trace}:${span}:0:1`)).toBe(traceparent);
+    expect(toTraceparent(traceparent)).toBe(traceparent);
+  });
+
+  it('may be short, as older clients of Jaeger write them', () => {
+    expect(toTraceparent('A3CE929D0E0E4736:f067aa0ba902b7:1:3')).toBe(
+      `00-0000000000000000a3ce929d0e0e4736-${span}-01`,
+    );
+  });
+
+  it.each(['', 'text', `${trace}:${span}`, `${trace}:0:0:1`, '0:1:0:1', `${trace}:${span}:0:xyz`])(
+    'may mean nothing: %j',
+    (text) => {
+      expect(toTraceparent(text)).toBeUndefined();
+    },
+  );
+});
