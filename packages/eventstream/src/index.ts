@@ -14,6 +14,23 @@ export {
 } from './builders/publish.js';
 export { republish } from './builders/republish.js';
 export { newSubscribe, SubscribeBuilder, type SubscribeRequest } from './builders/subscribe.js';
+export type { Client, CloseOptions } from './client/client.js';
+export type { ClientConfig, ClientOptions, StreamName } from './client/client-config.js';
+export { createClient, createClientOn } from './client/create-client.js';
+export type { Delivery } from './client/deliveries.js';
+export type { ConsumerHealth, Fault, StreamHealth } from './client/health.js';
+export type { StreamLogger, StreamLogMode } from './client/stream-log.js';
+export type {
+  AnyTopics,
+  EventNameOf,
+  PayloadOf,
+  SchemasOf,
+  TopicOf,
+  TypedCallback,
+  TypedConsumeRequest,
+  TypedPublishRequest,
+  TypedSubscribeRequest,
+} from './client/topic-types.js';
 export type { RegisteredCallback } from './consume/consumers.js';
 export { failedRecordHeaders, toReplay } from './consume/failed-record.js';
 export type { ConsumerStatus } from './consume/group-consumer.js';
@@ -27,7 +44,7 @@ export type {
 export type { RetryOptions } from './consume/retry-policy.js';
 export type { PartitionStatus } from './consume/topic-reader.js';
 export type * from './driver.js';
-export { createKafkaDriver } from './drivers/kafka/kafka-driver.js';
+export { offsetBeginning, offsetEnd } from './driver.js';
 export type {
   KafkaAcks,
   KafkaCompression,
@@ -40,6 +57,7 @@ export { getTlsCertFromFile, type TlsCertificate } from './drivers/kafka/tls-cer
 export type { InjectedFault } from './drivers/memory/faults.js';
 export { createMemoryDriver } from './drivers/memory/memory-driver.js';
 export { MemoryStream, type MemoryStreamOptions } from './drivers/memory/memory-stream.js';
+export { createNoneDriver } from './drivers/none.js';
 export type { EventPage, EventQuery } from './drivers/postgres/event-pages.js';
 export type { FollowOptions } from './drivers/postgres/follow-events.js';
 export type { GroupBatch, GroupBatchRequest } from './drivers/postgres/group-batch.js';
@@ -58,6 +76,7 @@ export {
   type PostgresLogOptions,
 } from './drivers/postgres/postgres-log.js';
 export type { MaintenanceOptions, MaintenanceOutcome } from './drivers/postgres/segments.js';
+export { createStdoutDriver } from './drivers/stdout.js';
 export { decodeEnvelope } from './envelope/decode.js';
 export { type EnvelopeProfile, encodeEnvelope } from './envelope/encode.js';
 export { toHeaders } from './envelope/headers.js';
@@ -69,6 +88,12 @@ export {
   type InboxRetention,
 } from './inbox/inbox.js';
 export { inboxMigrations } from './inbox/migrations.js';
+export { type MetricFamily, type MetricSample, toPrometheusText } from './metrics/metric-family.js';
+export type { MetricNames } from './metrics/stream-metrics.js';
+export type { PartitionerName } from './publish/partitioner.js';
+export type { FailedWrite, PublishObserver, WrittenBatch } from './publish/publish-observer.js';
+export type { PublisherOptions } from './publish/publish-options.js';
+export { Publisher, type PublisherDependencies, type RecordOptions } from './publish/publisher.js';
 export type * from './record.js';
 export type { InvalidEventDetails } from './rules/invalid-event.js';
 export { deadLetterTopic, retryTopic } from './rules/topic-name.js';

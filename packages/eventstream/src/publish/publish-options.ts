@@ -3,30 +3,32 @@ import type { PartitionerName } from './partitioner.js';
 
 export interface PublisherOptions {
   /** How a key chooses its partition. Default `java`. */
-  readonly partitioner?: PartitionerName;
+  readonly partitioner?: PartitionerName | undefined;
   /** How long a batch waits for more records, in milliseconds. Default 5. */
-  readonly lingerMs?: number;
+  readonly lingerMs?: number | undefined;
   /** Most records in one batch. Default 500. */
-  readonly maxBatchRecords?: number;
+  readonly maxBatchRecords?: number | undefined;
   /** Most bytes in one batch; a larger record is a batch of its own. Default 524,288. */
-  readonly maxBatchBytes?: number;
+  readonly maxBatchBytes?: number | undefined;
   /** Bytes that may wait for their acknowledgement before publishers have to. Default 33,554,432. */
-  readonly maxBufferBytes?: number;
+  readonly maxBufferBytes?: number | undefined;
   /** How long an event may take, waiting and retries included, in milliseconds. Default 60,000. */
-  readonly publishTimeoutMs?: number;
+  readonly publishTimeoutMs?: number | undefined;
   /** Tries an event gets even when they take longer than its timeout. Default 3. */
-  readonly minTries?: number;
+  readonly minTries?: number | undefined;
   /** Time for one try, in milliseconds. Default 10,000. */
-  readonly tryTimeoutMs?: number;
+  readonly tryTimeoutMs?: number | undefined;
   /** First wait between two tries, in milliseconds; it doubles each time. Default 100. */
-  readonly initialBackoffMs?: number;
+  readonly initialBackoffMs?: number | undefined;
   /** Longest wait between two tries, in milliseconds. Default 1,000. */
-  readonly maxBackoffMs?: number;
+  readonly maxBackoffMs?: number | undefined;
   /** How often the number of partitions of a topic is asked again, in milliseconds. Default 300,000. */
-  readonly metadataMaxAgeMs?: number;
+  readonly metadataMaxAgeMs?: number | undefined;
 }
 
-export type PublisherSettings = Readonly<Required<PublisherOptions>>;
+export type PublisherSettings = {
+  readonly [Name in keyof PublisherOptions]-?: NonNullable<PublisherOptions[Name]>;
+};
 
 const defaults: PublisherSettings = {
   partitioner: 'java',
@@ -50,8 +52,10 @@ const partitioners: readonly string[] = [
 
 /** The only place that knows the defaults. @throws PlatformError `OPTION_INVALID` */
 export function resolvePublisherOptions(options: PublisherOptions = {}): PublisherSettings {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const settings = { ...defaults, ...Object.fromEntries(given) } as PublisherSettings;
+  // By the names of the defaults: a client's configuration holds more than these.
+  const names = Object.keys(defaults) as (keyof PublisherSettings)[];
+  const entries = names.map((name) => [name, options[name] ?? defaults[name]] as const);
+  const settings = Object.fromEntries(entries) as unknown as PublisherSettings;
   if (!partitioners.includes(settings.partitioner)) {
     throw new PlatformError('OPTION_INVALID', `there is no partitioner ${settings.partitioner}`);
   }

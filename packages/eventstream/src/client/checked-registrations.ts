@@ -1,0 +1,47 @@
+import type { EventCallback, Registration } from '../consume/registration.js';
+import type { RetryOptions } from '../consume/retry-policy.js';
+import type { PayloadSchemas } from './payload-schemas.js';
+
+type IsRetryable = NonNullable<RetryOptions['isRetryable']>;
+
+const always: IsRetryable = () => true;
+
+/**
+ * Lets callbacks have only payloads that fit their schema. The others become dead letters without
+ * being tried again: what an event holds does not change. Raw callbacks see everything.
+ */
+export class CheckedRegistrations {
+  readonly #schemas: PayloadSchemas;
+  /** The same function for the same function, because registrations are compared. */
+  readonly #wrapped = new WeakMap<IsRetryable, IsRetryable>();
+
+  constructor(schemas: PayloadSchemas) {
+    this.#schemas = schemas;
+  }
+
+  /** @param topic without prefix */
+  check(registration: Registration, topic: string): Registration {
+    const { handler, retry } = registration;
+    if (handler.kind === 'raw' || !this.#schemas.covers(topic)) return registration;
+    return {
+      ...registration,
+      handler: { kind: 'event', callback: this.#wrapCallback(handler.callback, topic) },
+      retry: { ...retry, isRetryable: this.#wrap(retry?.isRetryable ?? always) },
+    };
+  }
+
+  #wrapCallback(callback: EventCallback, topic: string): EventCallback {
+    return (ctx, event, error) => {
+      if (event !== null) this.#schemas.check(topic, event.name, event.payload);
+      return callback(ctx, event, error);
+    };
+  }
+
+  #wrap(isRetryable: IsRetryable): IsRetryable {
+    const present = this.#wrapped.get(isRetryable);
+    if (present) return present;
+    const wrapped: IsRetryable = (error) => !this.#schemas.hasThrown(error) && isRetryable(error);
+    this.#wrapped.set(isRetryable, wrapped);
+    return wrapped;
+  }
+}

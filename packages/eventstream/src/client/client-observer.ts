@@ -1,0 +1,58 @@
+import type { ConsumeObserver } from '../consume/observer.js';
+import { ConsumeTally } from '../metrics/consume-tally.js';
+import { PublishTally } from '../metrics/publish-tally.js';
+import type { PublishObserver } from '../publish/publish-observer.js';
+import { logConsuming, logPublishing, type StreamLogger } from './stream-log.js';
+
+/** What a client counts, and whom its parts tell: counters first, then the log. */
+export interface ClientObservers {
+  readonly published: PublishTally;
+  readonly consumed: ConsumeTally;
+  readonly publishing: PublishObserver;
+  readonly consuming: ConsumeObserver;
+}
+
+export function createObservers(log: StreamLogger, now: () => number = Date.now): ClientObservers {
+  const published = new PublishTally();
+  const consumed = new ConsumeTally(now);
+  const publishLog = logPublishing(log);
+  const consumeLog = logConsuming(log);
+  return {
+    published,
+    consumed,
+    publishing: {
+      batchWritten: (batch) => published.batchWritten(batch),
+      writeFailed(write) {
+        published.writeFailed(write);
+        publishLog.writeFailed?.(write);
+      },
+      eventFailed(topic, code) {
+        published.eventFailed(topic, code);
+        publishLog.eventFailed?.(topic, code);
+      },
+    },
+    consuming: {
+      finished: (consumer, record, outcome) => consumed.finished(consumer, record, outcome),
+      attemptFailed(consumer, record, attempt, error) {
+        consumed.attemptFailed(consumer);
+        consumeLog.attemptFailed(consumer, record, attempt, error);
+      },
+      partitionBlocked(consumer, record, topic, error) {
+        consumed.partitionBlocked(consumer, record);
+        consumeLog.partitionBlocked(consumer, record, topic, error);
+      },
+      partitionUnblocked(consumer, record) {
+        consumed.partitionUnblocked(consumer, record);
+        consumeLog.partitionUnblocked(consumer, record);
+      },
+      commitFailed(consumer, error) {
+        consumed.commitFailed(consumer);
+        consumeLog.commitFailed(consumer, error);
+      },
+      interrupted(consumer, error) {
+        consumed.interrupted(consumer);
+        consumeLog.interrupted(consumer, error);
+      },
+    },
+  };
+}

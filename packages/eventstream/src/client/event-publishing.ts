@@ -1,0 +1,116 @@
+import type { EventEnvelope } from '@posthaste/contracts';
+import { AuditLogBuilder, type AuditLogRequest } from '../audit/audit-log.js';
+import type { AuditSettings } from '../audit/audit-settings.js';
+import { buildAuditLog } from '../audit/build-audit-log.js';
+import { type BuiltEvent, buildEvent } from '../builders/build-event.js';
+import { PublishBuilder, type PublishRequest } from '../builders/publish.js';
+import type { Publisher } from '../publish/publisher.js';
+import type { OutgoingRecord } from '../record.js';
+import type { ClientOptions } from './client-config.js';
+import type { PayloadSchemas } from './payload-schemas.js';
+import type { StreamLogger } from './stream-log.js';
+
+export interface EventPublishingOptions {
+  readonly prefix: string;
+  readonly options: Pick<ClientOptions, 'profile' | 'strictValidation' | 'traceparent'>;
+  readonly audit: AuditSettings;
+  readonly publisher: Publisher;
+  readonly schemas: PayloadSchemas;
+  readonly log: StreamLogger;
+}
+
+/** From what a service says to records: validated, encoded once, and handed to the publisher. */
+export class EventPublishing {
+  readonly #options: EventPublishingOptions;
+
+  constructor(options: EventPublishingOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when it is accepted for every topic; failures later are told to its own callback. */
+  async accept(request: PublishRequest): Promise<EventEnvelope<object>> {
+    const built = this.#build(request);
+    const { topics, timeoutMs, signal } = built;
+    const record = toRecord(built);
+    const accepted = topics.map((topic) =>
+      this.#options.publisher.enqueue(topic, record, { timeoutMs, signal }, (error) =>
+        this.#tellFailure(built, error),
+      ),
+    );
+    await Promise.all(accepted);
+    return built.envelope;
+  }
+
+  /** Resolves when it is acknowledged on every topic. */
+  async send(event: PublishBuilder | PublishRequest): Promise<EventEnvelope<object>> {
+    const built = this.#build(event instanceof PublishBuilder ? event.build() : event);
+    const [topic, second] = built.topics;
+    const record = toRecord(built);
+    if (topic === undefined || second !== undefined) await this.#sendToAll(record, built);
+    else await this.#sendTo(topic, record, built);
+    return built.envelope;
+  }
+
+  /** A builder: resolves when it is accepted. A plain object: when it is acknowledged. */
+  async sendAuditLog(log: AuditLogBuilder | AuditLogRequest): Promise<void> {
+    const { audit, prefix, publisher } = this.#options;
+    if (!audit.enabled) return;
+    const { topic, record, onError } = buildAuditLog(log, { prefix, settings: audit });
+    const tell = (error: unknown): void => this.#guard(() => onError?.(record.value, error));
+    if (log instanceof AuditLogBuilder) return publisher.enqueue(topic, record, {}, tell);
+    try {
+      await publisher.send(topic, record);
+    } catch (error) {
+      tell(error);
+      throw error;
+    }
+  }
+
+  #build(request: PublishRequest): BuiltEvent {
+    const { prefix, schemas } = this.#options;
+    const { profile = 'default', strictValidation = false, traceparent } = this.#options.options;
+    const options = { prefix, profile, strictValidation, traceparent: traceparent?.() };
+    const built = buildEvent(request, options);
+    const { topic, eventName, payload } = request;
+    for (const name of typeof topic === 'string' ? [topic] : topic) {
+      schemas.check(name, eventName, payload);
+    }
+    return built;
+  }
+
+  async #sendTo(topic: string, record: OutgoingRecord, built: BuiltEvent): Promise<void> {
+    const { timeoutMs, signal, onError } = built;
+    const sent = this.#options.publisher.send(topic, record, { timeoutMs, signal });
+    if (onError === undefined) return sent;
+    try {
+      await sent;
+    } catch (error) {
+      this.#tellFailure(built, error);
+      throw error;
+    }
+  }
+
+  /** Rejects with the first failure, but not before all topics have an outcome. */
+  async #sendToAll(record: OutgoingRecord, built: BuiltEvent): Promise<void> {
+    const sent = built.topics.map((topic) => this.#sendTo(topic, record, built));
+    const failed = (await Promise.allSettled(sent)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+  }
+
+  #tellFailure({ onError, envelope }: BuiltEvent, error: unknown): void {
+    this.#guard(() => onError?.(envelope, error));
+  }
+
+  /** A callback that fails must not stop the events of others. */
+  #guard(callback: () => void): void {
+    try {
+      callback();
+    } catch (err) {
+      this.#options.log.error({ err }, 'an error callback failed');
+    }
+  }
+}
+
+function toRecord({ key, value, headers }: BuiltEvent): OutgoingRecord {
+  return { key, value, headers };
+}

@@ -1,0 +1,99 @@
+import { PlatformError } from '@posthaste/contracts';
+import type { Driver } from '../driver.js';
+import type { KafkaDriverOptions } from '../drivers/kafka/kafka-options.js';
+import { createMemoryDriver } from '../drivers/memory/memory-driver.js';
+import { MemoryStream } from '../drivers/memory/memory-stream.js';
+import { createNoneDriver } from '../drivers/none.js';
+import { createStdoutDriver } from '../drivers/stdout.js';
+import type { ClientConfig, StreamName } from './client-config.js';
+import type { StreamLogger, StreamLogMode } from './stream-log.js';
+
+export interface OpenDriverOptions {
+  readonly brokers: readonly string[];
+  readonly config: Omit<ClientConfig, 'schemas'>;
+  readonly logMode: StreamLogMode;
+  readonly log: StreamLogger;
+}
+
+export interface OpenDriver {
+  readonly driver: Driver;
+  /** Closes the driver and what was made for it. */
+  close(): Promise<void>;
+}
+
+const kafkaOptionNames = [
+  'clientId',
+  'dialTimeoutMs',
+  'readTimeoutMs',
+  'writeTimeoutMs',
+  'tls',
+  'caFile',
+  'certificateFile',
+  'sasl',
+  'acks',
+  'compression',
+  'createTopics',
+  'sessionTimeoutMs',
+  'heartbeatIntervalMs',
+  'fetchWaitMs',
+  'maxPartitionBytes',
+] as const satisfies readonly (keyof KafkaDriverOptions)[];
+
+/**
+ * The driver of a stream; nothing is connected yet. Client libraries are loaded only when their
+ * stream is used.
+ * @throws PlatformError `STREAM_UNSUPPORTED`, `OPTION_INVALID`
+ */
+export async function openDriver(
+  stream: StreamName,
+  options: OpenDriverOptions,
+): Promise<OpenDriver> {
+  switch (stream) {
+    case 'kafka':
+      return alone(await createKafka(options));
+    case 'postgres':
+      return openLog(options);
+    case 'memory':
+      return alone(createMemoryDriver(options.config.memory ?? new MemoryStream()));
+    case 'stdout':
+      return alone(createStdoutDriver());
+    case 'none':
+      return alone(createNoneDriver());
+    default:
+      throw new PlatformError('STREAM_UNSUPPORTED', 'unsupported stream', {
+        details: { stream: stream satisfies never },
+      });
+  }
+}
+
+/** Nothing was made for it but itself. */
+function alone(driver: Driver): OpenDriver {
+  return { driver, close: () => driver.close() };
+}
+
+async function createKafka({ brokers, config, logMode, log }: OpenDriverOptions): Promise<Driver> {
+  const given = kafkaOptionNames.filter((name) => config[name] !== undefined);
+  const options: KafkaDriverOptions = {
+    ...Object.fromEntries(given.map((name) => [name, config[name]])),
+    brokers,
+    logMode,
+    logger: log,
+  };
+  const { createKafkaDriver } = await import('../drivers/kafka/kafka-driver.js');
+  return createKafkaDriver(options);
+}
+
+/** The database stays open: it was given. */
+async function openLog({ config }: OpenDriverOptions): Promise<OpenDriver> {
+  const { database, partitioner, postgres } = config;
+  if (!database) throw new PlatformError('OPTION_INVALID', 'the postgres stream needs `database`');
+  const { PostgresLog } = await import('../drivers/postgres/postgres-log.js');
+  const { createPostgresDriver } = await import('../drivers/postgres/postgres-driver.js');
+  const log = new PostgresLog({ db: database, partitioner });
+  const driver = createPostgresDriver(log, postgres);
+  const close = async (): Promise<void> => {
+    await driver.close();
+    await log.close();
+  };
+  return { driver, close };
+}

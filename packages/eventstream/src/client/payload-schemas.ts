@@ -1,0 +1,68 @@
+import { PlatformError } from '@posthaste/contracts';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+
+/** JSON Schemas by topic, without prefix, and event name. */
+export type PayloadSchemaTable = Readonly<
+  Record<string, Readonly<Record<string, object | undefined>> | undefined>
+>;
+
+/** Checks payloads by the schema of their topic and event name. */
+export class PayloadSchemas {
+  readonly #refusals = new WeakSet<object>();
+  readonly #validators: ReadonlyMap<string, ReadonlyMap<string, ValidateFunction>>;
+
+  /** @throws PlatformError `OPTION_INVALID` with what is wrong in which schema */
+  constructor(table: PayloadSchemaTable = {}) {
+    // `format` is an annotation, as the draft has it by default.
+    const ajv = new Ajv2020({ allErrors: true, validateFormats: false });
+    const compileAll = (topic: string, schemas: PayloadSchemaTable[string]) =>
+      new Map(
+        Object.entries(schemas ?? {}).flatMap(([eventName, schema]) =>
+          schema ? [[eventName, compile(ajv, `${topic} ${eventName}`, schema)] as const] : [],
+        ),
+      );
+    this.#validators = new Map(
+      Object.entries(table).map(([topic, schemas]) => [topic, compileAll(topic, schemas)]),
+    );
+  }
+
+  /**
+   * Events of names without a schema pass. A payload that is missing counts as an empty object.
+   * @throws PlatformError `EVENT_INVALID`; `details.errors` names every place that is wrong
+   */
+  check(topic: string, eventName: string, payload: unknown): void {
+    const validate = this.#validators.get(topic)?.get(eventName);
+    if (validate === undefined || validate(payload ?? {})) return;
+    const errors = validate.errors?.map(({ instancePath, message }) => ({
+      path: instancePath,
+      message,
+    }));
+    const [first] = errors ?? [];
+    const refusal = new PlatformError(
+      'EVENT_INVALID',
+      `payload of ${eventName} on ${topic}: ${first?.path ?? ''} ${first?.message ?? ''}`,
+      { details: { field: 'payload', errors } },
+    );
+    this.#refusals.add(refusal);
+    throw refusal;
+  }
+
+  /** Whether some event of the topic has a schema. */
+  covers(topic: string): boolean {
+    return (this.#validators.get(topic)?.size ?? 0) > 0;
+  }
+
+  /** Whether `check` threw this error. */
+  hasThrown(error: unknown): boolean {
+    return typeof error === 'object' && error !== null && this.#refusals.has(error);
+  }
+}
+
+function compile(ajv: Ajv2020, place: string, schema: object): ValidateFunction {
+  try {
+    return ajv.compile(schema);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new PlatformError('OPTION_INVALID', `schema of ${place}: ${reason}`, { cause });
+  }
+}

@@ -1,0 +1,180 @@
+import type { EventEnvelope } from '@posthaste/contracts';
+import type { AuditLogBuilder, AuditLogRequest } from '../audit/audit-log.js';
+import { readAuditSettings } from '../audit/audit-settings.js';
+import { PublishBuilder, type PublishRequest } from '../builders/publish.js';
+import {
+  type RegistrationOptions,
+  SubscribeBuilder,
+  type SubscribeRequest,
+  toRegistration,
+  toSubscription,
+} from '../builders/subscribe.js';
+import { Consumers, type RegisteredCallback } from '../consume/consumers.js';
+import type { ConsumerName } from '../consume/observer.js';
+import type { Registration } from '../consume/registration.js';
+import type { GroupLag } from '../driver.js';
+import { decodeEnvelope } from '../envelope/decode.js';
+import type { MetricFamily } from '../metrics/metric-family.js';
+import { toMetricFamilies } from '../metrics/stream-metrics.js';
+import { Publisher } from '../publish/publisher.js';
+import { toWireGroup, toWireTopic } from '../rules/topic-name.js';
+import { answerWithin } from './answer-within.js';
+import { CheckedRegistrations } from './checked-registrations.js';
+import type { CloseOptions } from './client.js';
+import type { ClientOptions } from './client-config.js';
+import { type ClientObservers, createObservers } from './client-observer.js';
+import { Deliveries, type Delivery } from './deliveries.js';
+import { EventNames } from './event-names.js';
+import { EventPublishing } from './event-publishing.js';
+import { checkHealth, type StreamHealth } from './health.js';
+import type { OpenDriver } from './open-driver.js';
+import { PayloadSchemas, type PayloadSchemaTable } from './payload-schemas.js';
+import type { StreamLogger } from './stream-log.js';
+
+const defaultDrainMs = 30_000;
+
+/** Part of the time to drain that consumers get; the rest is for what they publish meanwhile. */
+const consumersShare = 0.8;
+
+/** Time that the stream has to tell the lag for `metrics`, in milliseconds. */
+const lagTimeoutMs = 5_000;
+
+export interface StreamClientOptions {
+  readonly prefix: string;
+  readonly stream: OpenDriver;
+  readonly options: Omit<ClientOptions, 'schemas'>;
+  readonly schemas: PayloadSchemaTable | undefined;
+  readonly log: StreamLogger;
+}
+
+/** The client without the types of its topics: `Client` has those, and says what each method does. */
+export class StreamClient {
+  readonly #stream: OpenDriver;
+  readonly #options: Omit<ClientOptions, 'schemas'>;
+  readonly #names: RegistrationOptions;
+  readonly #observers: ClientObservers;
+  readonly #publisher: Publisher;
+  readonly #publishing: EventPublishing;
+  readonly #consumers: Consumers;
+  readonly #checked: CheckedRegistrations;
+  readonly #eventNames = new EventNames();
+  readonly #loops = new Set<Deliveries>();
+  #closing: Promise<void> | undefined;
+
+  constructor({ prefix, stream, options, schemas: table, log }: StreamClientOptions) {
+    const { driver } = stream;
+    this.#stream = stream;
+    this.#options = options;
+    this.#names = { prefix, group: { leadingDot: options.leadingDotGroups ?? false } };
+    this.#observers = createObservers(log);
+    const publisher = new Publisher({ driver, observer: this.#observers.publishing }, options);
+    const schemas = new PayloadSchemas(table);
+    this.#publisher = publisher;
+    // The Go SDK takes it from the environment, and what replaces it must act alike.
+    const audit = options.audit ?? readAuditSettings(process.env);
+    this.#publishing = new EventPublishing({ prefix, options, audit, publisher, schemas, log });
+    this.#checked = new CheckedRegistrations(schemas);
+    this.#consumers = new Consumers({
+      driver,
+      appender: { append: (topic, record) => publisher.send(topic, record) },
+      decode: decodeEnvelope,
+      observer: this.#observers.consuming,
+    });
+  }
+
+  publish(event: PublishBuilder | PublishRequest): Promise<EventEnvelope<object>> {
+    if (event instanceof PublishBuilder) return this.#publishing.accept(event.build());
+    return this.#publishing.send(event);
+  }
+
+  publishSync(event: PublishBuilder | PublishRequest): Promise<EventEnvelope<object>> {
+    return this.#publishing.send(event);
+  }
+
+  publishAuditLog(log: AuditLogBuilder | AuditLogRequest): Promise<void> {
+    return this.#publishing.sendAuditLog(log);
+  }
+
+  register(subscription: SubscribeBuilder | SubscribeRequest): RegisteredCallback {
+    const isBuilder = subscription instanceof SubscribeBuilder;
+    const request = isBuilder ? subscription.build() : subscription;
+    return this.#register(toRegistration(request, this.#names), request.topic);
+  }
+
+  consume(subscription: SubscribeRequest): AsyncIterableIterator<Delivery> {
+    const loop = new Deliveries((ended) => this.#loops.delete(ended));
+    const handler = { kind: 'event', callback: loop.callback } as const;
+    const registration = { ...toSubscription(subscription, this.#names), handler };
+    this.#loops.add(loop);
+    loop.attach(this.#register(registration, subscription.topic));
+    return loop;
+  }
+
+  lag(topic: string, groupId?: string): Promise<readonly GroupLag[]> {
+    const { prefix, group } = this.#names;
+    const wireGroup = groupId === undefined ? undefined : toWireGroup(prefix, groupId, group);
+    return this.#stream.driver.lag(toWireTopic(prefix, topic), wireGroup);
+  }
+
+  health(): Promise<StreamHealth> {
+    return checkHealth({
+      driver: this.#stream.driver,
+      publisher: this.#publisher,
+      consumers: this.#consumers.status(),
+    });
+  }
+
+  async metrics(): Promise<readonly MetricFamily[]> {
+    const { published, consumed } = this.#observers;
+    const { bufferedRecords, bufferedBytes } = this.#publisher;
+    const source = {
+      published: published.topics,
+      buffered: { records: bufferedRecords, bytes: bufferedBytes },
+      consumed: [...consumed.consumers],
+      lags: await this.#lags(),
+      toReader: (name: ConsumerName) => ({
+        topic: this.#withoutPrefix(name.topic),
+        event: this.#eventNames.of(name),
+      }),
+    };
+    return toMetricFamilies(source, this.#options.metricNames ?? 'posthaste');
+  }
+
+  close({ drainMs = defaultDrainMs }: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(drainMs);
+    return this.#closing;
+  }
+
+  /** @param topic without prefix */
+  #register(registration: Registration, topic: string): RegisteredCallback {
+    const { retry = this.#options.retry, sendErrorDlq = this.#options.sendErrorDlq } = registration;
+    const completed = { ...registration, retry, sendErrorDlq };
+    const registered = this.#consumers.register(this.#checked.check(completed, topic));
+    this.#eventNames.add(registration, registration.eventName);
+    return registered;
+  }
+
+  #withoutPrefix(topic: string): string {
+    const { prefix } = this.#names;
+    return prefix === '' ? topic : topic.slice(prefix.length + 1);
+  }
+
+  /** Of a stream that does not tell it in time there is none: the other metrics matter too. */
+  async #lags(): Promise<readonly GroupLag[]> {
+    const none: readonly GroupLag[] = [];
+    const asked = this.#consumers.status().map(({ topic, groupId }) => {
+      const lag = this.#stream.driver.lag(topic, groupId).catch(() => none);
+      return answerWithin(lagTimeoutMs, lag, none);
+    });
+    return (await Promise.all(asked)).flat();
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    const endMs = performance.now() + drainMs;
+    const left = this.#consumers.close({ drainMs: drainMs * consumersShare });
+    for (const loop of this.#loops) void loop.end();
+    await left;
+    await this.#publisher.close(Math.max(0, endMs - performance.now()));
+    await this.#stream.close();
+  }
+}

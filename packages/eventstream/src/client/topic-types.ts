@@ -1,0 +1,63 @@
+import type { EventEnvelope } from '@posthaste/contracts';
+import type { PublishRequest } from '../builders/publish.js';
+import type { SubscribeRequest } from '../builders/subscribe.js';
+import type { DeliveryContext } from '../consume/registration.js';
+
+/** Payload types by topic and event name, for clients that are not told any: all may be anything. */
+export interface AnyTopics {
+  readonly [topic: string]: { readonly [eventName: string]: object };
+}
+
+export type TopicOf<Topics> = keyof Topics & string;
+
+export type EventNameOf<Topics, Topic extends TopicOf<Topics>> = keyof Topics[Topic] & string;
+
+export type PayloadOf<
+  Topics,
+  Topic extends TopicOf<Topics>,
+  EventName extends EventNameOf<Topics, Topic>,
+> = Topics[Topic][EventName] & object;
+
+/** An event whose payload is that of its topic and name. */
+export type TypedPublishRequest<
+  Topics,
+  Topic extends TopicOf<Topics>,
+  EventName extends EventNameOf<Topics, Topic>,
+> = Omit<PublishRequest, 'topic' | 'eventName' | 'payload'> & {
+  readonly topic: Topic | readonly Topic[];
+  readonly eventName: EventName;
+} & (string extends keyof Topics
+    ? { readonly payload?: object | undefined }
+    : { readonly payload: PayloadOf<Topics, Topic, EventName> });
+
+/** A subscription to one event name, or to all of a topic, whose callback knows the payload. */
+export type TypedSubscribeRequest<
+  Topics,
+  Topic extends TopicOf<Topics>,
+  EventName extends EventNameOf<Topics, Topic>,
+> = Omit<SubscribeRequest, 'topic' | 'eventName' | 'callback'> & {
+  readonly topic: Topic;
+  readonly eventName?: EventName | undefined;
+  readonly callback?: TypedCallback<PayloadOf<Topics, Topic, EventName>> | undefined;
+};
+
+/** As `EventCallback`. */
+export type TypedCallback<Payload extends object> = (
+  ctx: DeliveryContext,
+  event: EventEnvelope<Payload> | null,
+  error: unknown,
+) => unknown;
+
+/** A subscription that is read by a loop. */
+export type TypedConsumeRequest<
+  Topics,
+  Topic extends TopicOf<Topics>,
+  EventName extends EventNameOf<Topics, Topic>,
+> = Omit<TypedSubscribeRequest<Topics, Topic, EventName>, 'callback' | 'callbackRaw'>;
+
+/** JSON Schemas (draft 2020-12) of payloads, by topic and event name. */
+export type SchemasOf<Topics> = {
+  readonly [Topic in TopicOf<Topics>]?: {
+    readonly [EventName in EventNameOf<Topics, Topic>]?: object;
+  };
+};
