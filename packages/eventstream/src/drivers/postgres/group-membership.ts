@@ -15,12 +15,15 @@ import {
 } from './member-store.js';
 import { shareChange } from './shares.js';
 import type { LogTopic, TopicDirectory } from './topic-directory.js';
+import type { Wakeups } from './wakeups.js';
 
 export interface MembershipOptions {
   readonly db: Database;
   readonly topics: TopicDirectory;
   readonly request: SubscriptionRequest;
   readonly leaseMs: number;
+  /** Tells the others of the group when there is something for them to do. */
+  readonly groups: Wakeups;
 }
 
 /** What came of renewing a membership. */
@@ -33,6 +36,8 @@ export interface Renewal {
 /** One stay in a group, from joining until the lease runs out or the member leaves. */
 export class GroupMembership {
   readonly topic: LogTopic;
+  /** What hints about the group name it by. */
+  readonly subject: string;
   readonly #options: MembershipOptions;
   readonly #group: number;
   readonly #member: string;
@@ -48,6 +53,7 @@ export class GroupMembership {
     this.#options = options;
     this.topic = topic;
     this.#group = group;
+    this.subject = String(group);
     this.#member = stay.member;
     this.#leasedUntilMs = stay.leasedUntilMs;
   }
@@ -67,6 +73,7 @@ export class GroupMembership {
       await joinGroup(tx, { member, group: id, instanceId, leaseMs });
       return { topic: joined, group: id };
     });
+    options.groups.hint(String(group));
     return new GroupMembership(options, topic, group, { member, leasedUntilMs });
   }
 
@@ -105,8 +112,9 @@ export class GroupMembership {
     return { taken: await takeShards(db, this.#member, this.#group, take), giveBack: 0 };
   }
 
-  release(shards: readonly number[]): Promise<void> {
-    return releaseShards(this.#options.db, this.#member, this.#group, shards);
+  async release(shards: readonly number[]): Promise<void> {
+    await releaseShards(this.#options.db, this.#member, this.#group, shards);
+    this.#options.groups.hint(this.subject);
   }
 
   /** Gives the shards that are not this member's any more: of them nothing was stored. */
@@ -115,7 +123,8 @@ export class GroupMembership {
     return rows.map(({ shard }) => shard).filter((shard) => !kept.has(shard));
   }
 
-  leave(): Promise<void> {
-    return leaveGroup(this.#options.db, this.#member, this.#group);
+  async leave(): Promise<void> {
+    await leaveGroup(this.#options.db, this.#member, this.#group);
+    this.#options.groups.hint(this.subject);
   }
 }

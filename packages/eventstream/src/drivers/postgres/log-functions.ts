@@ -1,3 +1,5 @@
+import { appendChannel } from './wakeups.js';
+
 /**
  * How records get their place, and how far may be read. The one invariant:
  *
@@ -41,9 +43,6 @@
 export const shardLockClass: number = 0x65767300;
 /** Just below the shards. */
 export const keyLockClass: number = shardLockClass - 1;
-
-/** The channel on which appends are told, by topic. */
-export const appendChannel = 'eventstream';
 
 const assertReadCommitted = `
   if current_setting('transaction_isolation') <> 'read committed' then

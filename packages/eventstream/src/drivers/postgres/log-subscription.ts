@@ -2,12 +2,12 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import type { DriverSubscription, SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
 import { GroupMembership } from './group-membership.js';
-import type { LogWakeups } from './log-wakeups.js';
 import type { OwnedShard } from './member-store.js';
 import { readableEnds } from './read-store.js';
 import { ShardReader } from './shard-reader.js';
 import { toStreamError } from './stream-errors.js';
 import type { TopicDirectory } from './topic-directory.js';
+import type { Wakeups } from './wakeups.js';
 
 /** Records that were dropped by age before a group had read them: offsets `from` up to `to`. */
 export interface SkippedRange {
@@ -22,7 +22,8 @@ export interface SkippedRange {
 export interface LogSubscriptionOptions {
   readonly db: Database;
   readonly topics: TopicDirectory;
-  readonly wakeups: LogWakeups;
+  readonly appends: Wakeups;
+  readonly groups: Wakeups;
   readonly request: SubscriptionRequest;
   readonly handler: SubscriptionHandler;
   readonly leaseMs: number;
@@ -49,6 +50,7 @@ export class LogSubscription implements DriverSubscription {
   /** Partitions being given back: theirs is still to commit, and nothing more to read. */
   readonly #leaving = new Map<number, Promise<void>>();
   readonly #unwatch: () => void;
+  #unwatchGroup: (() => void) | undefined;
   readonly #running: Promise<void>;
   #membership: GroupMembership | undefined;
   #renewAtMs = 0;
@@ -62,7 +64,7 @@ export class LogSubscription implements DriverSubscription {
 
   constructor(options: LogSubscriptionOptions) {
     this.#options = options;
-    this.#unwatch = options.wakeups.watch(options.request.topic, () => this.#lookSoon());
+    this.#unwatch = options.appends.watch(options.request.topic, () => this.#lookSoon());
     this.#running = this.#run();
   }
 
@@ -92,6 +94,7 @@ export class LogSubscription implements DriverSubscription {
     while (this.#leaving.size > 0) await Promise.all(this.#leaving.values());
     this.#stopped = true;
     this.#unwatch();
+    this.#unwatchGroup?.();
     this.#endWait?.();
     await this.#running;
     // When it cannot be told, the others see the lease run out.
@@ -120,6 +123,9 @@ export class LogSubscription implements DriverSubscription {
       this.#lookAtMs = this.#renewAtMs = performance.now() + this.#options.pollMs;
       if (this.#ending) return;
       this.#membership = await GroupMembership.join(this.#options);
+      this.#unwatchGroup?.();
+      const { subject } = this.#membership;
+      this.#unwatchGroup = this.#options.groups.watch(subject, () => this.#renewSoon());
       this.#renewAtMs = 0;
     }
     if (performance.now() >= this.#renewAtMs) await this.#renew(this.#membership);
@@ -196,6 +202,12 @@ export class LogSubscription implements DriverSubscription {
   #lookSoon(): void {
     this.#lookWithin(minLookMs);
     // After a failure the wait is for the database's sake.
+    if (this.#failures === 0) this.#endWait?.();
+  }
+
+  /** The group has changed. */
+  #renewSoon(): void {
+    this.#renewAtMs = 0;
     if (this.#failures === 0) this.#endWait?.();
   }
 

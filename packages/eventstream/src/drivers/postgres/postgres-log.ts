@@ -13,9 +13,9 @@ import { type FollowOptions, followEvents } from './follow-events.js';
 import { type GroupBatch, type GroupBatchRequest, readGroupBatch } from './group-batch.js';
 import { ensureGroup, findGroup, readProgress, seekGroup } from './group-store.js';
 import { LogSubscription, type LogSubscriptionOptions } from './log-subscription.js';
-import { LogWakeups } from './log-wakeups.js';
 import { type MaintenanceOptions, type MaintenanceOutcome, maintainSegments } from './segments.js';
 import { TopicDirectory } from './topic-directory.js';
+import { appendChannel, groupChannel, Wakeups } from './wakeups.js';
 
 export interface PostgresLogOptions {
   /** The database, with `eventstreamMigrations` applied. Stays open when the log is closed. */
@@ -64,7 +64,10 @@ export interface GroupRequest {
 }
 
 /** What of a subscription the log itself does not have. */
-export type LogSubscribeRequest = Omit<LogSubscriptionOptions, 'db' | 'topics' | 'wakeups'>;
+export type LogSubscribeRequest = Omit<
+  LogSubscriptionOptions,
+  'db' | 'topics' | 'appends' | 'groups'
+>;
 
 /**
  * The platform's log and outbox: records by topic and partition, in Postgres. What is appended in a
@@ -74,7 +77,8 @@ export type LogSubscribeRequest = Omit<LogSubscriptionOptions, 'db' | 'topics' |
 export class PostgresLog {
   readonly #db: Database;
   readonly #topics: TopicDirectory;
-  readonly #wakeups: LogWakeups;
+  readonly #appends: Wakeups;
+  readonly #groups: Wakeups;
   readonly #partitioner: PartitionerName;
   readonly #partitioners = new Map<string, Partitioner>();
   readonly #maxRecordBytes: number;
@@ -83,7 +87,8 @@ export class PostgresLog {
   constructor({ db, partitions = 4, partitioner = 'java', maxRecordBytes }: PostgresLogOptions) {
     this.#db = db;
     this.#topics = new TopicDirectory(partitions);
-    this.#wakeups = new LogWakeups(db);
+    this.#appends = new Wakeups(db, appendChannel);
+    this.#groups = new Wakeups(db, groupChannel);
     this.#partitioner = partitioner;
     this.#maxRecordBytes = maxRecordBytes ?? 1_048_576;
     if (!(this.#maxRecordBytes > 0)) {
@@ -162,7 +167,7 @@ export class PostgresLog {
 
   /** Tells readers, soon, that something was appended to the topic. Never fails. */
   hint(topic: string): void {
-    this.#wakeups.hint(topic);
+    this.#appends.hint(topic);
   }
 
   /**
@@ -170,7 +175,7 @@ export class PostgresLog {
    * @returns what ends it
    */
   watch(topic: string, onAppend: () => void): () => void {
-    return this.#wakeups.watch(topic, onAppend);
+    return this.#appends.watch(topic, onAppend);
   }
 
   /**
@@ -249,8 +254,13 @@ export class PostgresLog {
 
   /** Joins a group: what the driver does for clients. */
   subscribe(request: LogSubscribeRequest): LogSubscription {
-    const { wakeups, topics, db } = { wakeups: this.#wakeups, topics: this.#topics, db: this.#db };
-    return new LogSubscription({ ...request, db, topics, wakeups });
+    const own = {
+      db: this.#db,
+      topics: this.#topics,
+      appends: this.#appends,
+      groups: this.#groups,
+    };
+    return new LogSubscription({ ...request, ...own });
   }
 
   /** New partition of the table when it is time, and those past retention dropped. */
@@ -264,8 +274,8 @@ export class PostgresLog {
   }
 
   /** Ends what the log has open; subscriptions are their owners'. Idempotent. */
-  close(): Promise<void> {
-    return this.#wakeups.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#appends.close(), this.#groups.close()]);
   }
 
   readonly #partitionerOf = (topic: string): Partitioner => {

@@ -1,0 +1,138 @@
+import type { Statement } from '@posthaste/postgres';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { append, appendMany, openTestLog, recordOf, type TestLog } from '../../../test/open-log.js';
+import { offsetBeginning, offsetEnd } from '../../driver.js';
+import { claimStatement, progressStatement } from './group-store.js';
+import { rangeStatement } from './read-store.js';
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Actual Loops'?: number;
+  readonly 'Shared Hit Blocks': number;
+  readonly 'Shared Read Blocks': number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** How Postgres carried out a statement as it is prepared once and for all. */
+interface Execution {
+  /** Pages of tables and indexes that it looked at. */
+  readonly pages: number;
+  /** Partitions of the log that it looked into, with the kind of each scan. */
+  readonly scans: readonly string[];
+  readonly nodes: ReadonlySet<string>;
+}
+
+async function execute(
+  { db }: TestLog,
+  { text }: Statement,
+  types: string,
+  values: string,
+): Promise<Execution> {
+  return db.transaction(async (tx) => {
+    await tx.query('set local plan_cache_mode = force_generic_plan');
+    await tx.query(`prepare looked_at (${types}) as ${text}`);
+    const { rows } = await tx.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
+      `explain (analyze, buffers, format json) execute looked_at (${values})`,
+    );
+    await tx.query('deallocate looked_at');
+    const root = rows[0]?.['QUERY PLAN'][0].Plan;
+    const nodes = root ? flatten(root) : [];
+    return {
+      pages: (root?.['Shared Hit Blocks'] ?? 0) + (root?.['Shared Read Blocks'] ?? 0),
+      scans: nodes
+        .filter((node) => node['Relation Name']?.startsWith('record_') && node['Actual Loops'])
+        .map((node) => `${node['Node Type']} on ${node['Relation Name']}`),
+      nodes: new Set(nodes.map((node) => node['Node Type'])),
+    };
+  });
+}
+
+function flatten(node: PlanNode): PlanNode[] {
+  return [node, ...(node.Plans ?? []).flatMap(flatten)];
+}
+
+const perSegment = 250_000;
+const segments = 4;
+const total = perSegment * segments;
+
+/** Statistics are missing on purpose: so it is for the first minutes of every new partition. */
+describe.each(['postgres', 'embedded'] as const)('a million records on %s', (engine) => {
+  const describeEngine = engine === 'postgres' ? describeWithPostgres : describe;
+  describeEngine('behind one slow group', () => {
+    let test: TestLog;
+    let shard: number;
+    beforeAll(async () => {
+      test = await openTestLog(engine);
+      const { db, log } = test;
+      await log.ensureTopic('orders');
+      await log.ensureGroup({ topic: 'orders', groupId: 'slow' }, offsetBeginning);
+      for (let n = 0; n < segments; n++) {
+        if (n > 0) {
+          await db.query(
+            `update eventstream.segment set started_at = started_at - interval '1 day'`,
+          );
+          await log.maintain();
+        }
+        await appendMany(db, 'orders', perSegment);
+      }
+      await log.ensureGroup({ topic: 'orders', groupId: 'quick' }, offsetEnd);
+      const { rows } = await db.query<{ id: number }>('select id from eventstream.shard');
+      shard = rows[0]?.id ?? 0;
+    });
+    afterAll(() => test.close());
+
+    const range = (from: number): Promise<Execution> =>
+      execute(
+        test,
+        rangeStatement,
+        'integer, bigint, bigint, integer, integer',
+        `${shard}, ${from}, ${total}, 500, 4194304`,
+      );
+
+    it('reads at the end from the newest partition only, by its index', async () => {
+      const { scans, pages, nodes } = await range(total - 500);
+      expect(scans).toEqual([`Index Scan on record_${segments}`]);
+      expect(nodes).not.toContain('Seq Scan');
+      expect(pages).toBeLessThan(60);
+    });
+
+    it('reads for the slow group as cheaply', async () => {
+      const { scans, pages } = await range(0);
+      expect(scans).toContain('Index Scan on record_1');
+      expect(scans.every((scan) => scan.startsWith('Index Scan'))).toBe(true);
+      expect(pages).toBeLessThan(60);
+    });
+
+    it('finds nothing at the end without looking at what is behind', async () => {
+      const { scans, pages } = await range(total);
+      expect(scans).toEqual([`Index Scan on record_${segments}`]);
+      expect(pages).toBeLessThan(15);
+    });
+
+    it('claims for another group, and tells the lag of all, without reading them', async () => {
+      const claim = await execute(test, claimStatement, 'integer[]', `'{2}'`);
+      expect(claim.scans).toEqual([]);
+      expect(claim.pages).toBeLessThan(60);
+      const types = 'integer, integer[], text';
+      const progress = await execute(test, progressStatement, types, `1, '{${shard}}', null`);
+      expect(progress.scans.every((scan) => scan.startsWith('Index Only Scan'))).toBe(true);
+      expect(progress.pages).toBeLessThan(100);
+      const lag = await test.log.lag('orders');
+      expect(lag.map(({ groupId, partitions }) => [groupId, partitions[0]?.lag])).toEqual([
+        ['quick', 0n],
+        ['slow', BigInt(total)],
+      ]);
+    });
+
+    it('lets the others consume as if it were not there', async () => {
+      await append(test, ...Array.from({ length: 300 }, (_, n) => recordOf(`${n}`, `key ${n}`)));
+      const request = { topics: ['orders'], groupId: 'quick', limit: 500 };
+      const { records } = await test.db.transaction((tx) => test.log.readGroupBatch(tx, request));
+      expect(records.map(({ value }) => String(value))).toEqual(
+        Array.from({ length: 300 }, (_, n) => `${n}`),
+      );
+    });
+  });
+});

@@ -1,0 +1,88 @@
+import type { Database, Listener } from '@posthaste/postgres';
+
+/** Appends, by topic. */
+export const appendChannel = 'eventstream';
+/** Members that came or went, or gave something back, by the group's id. */
+export const groupChannel = 'eventstream_group';
+
+/**
+ * Hints on one channel about subjects, told to those who watch the subject, in whatever process. A
+ * hint may be missing, because the connection was away or nobody gave one. Listens from the first
+ * watcher on.
+ */
+export class Wakeups {
+  readonly #db: Database;
+  readonly #channel: string;
+  readonly #watchers = new Map<string, Set<() => void>>();
+  #listener: Promise<Listener | undefined> | undefined;
+  #hinted = new Set<string>();
+  #hinting: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(db: Database, channel: string) {
+    this.#db = db;
+    this.#channel = channel;
+  }
+
+  /** Calls `wake` at hints about the subject, until the function it gives is called. */
+  watch(subject: string, wake: () => void): () => void {
+    const watchers = this.#watchers.get(subject) ?? new Set();
+    this.#watchers.set(subject, watchers);
+    watchers.add(wake);
+    this.#listener ??= this.#listen();
+    return () => {
+      watchers.delete(wake);
+      if (watchers.size === 0 && this.#watchers.get(subject) === watchers) {
+        this.#watchers.delete(subject);
+      }
+    };
+  }
+
+  /** Tells the watchers of all processes, soon: hints of one moment travel together. */
+  hint(subject: string): void {
+    this.#hinted.add(subject);
+    this.#hinting ??= this.#sendHints();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#hinting;
+    await (await this.#listener)?.close();
+  }
+
+  /** A database that is away is asked again by the next who watches; meanwhile readers poll. */
+  async #listen(): Promise<Listener | undefined> {
+    try {
+      return await this.#db.listen(
+        this.#channel,
+        (subject) => this.#wake(subject),
+        () => this.#wakeAll(),
+      );
+    } catch {
+      this.#listener = undefined;
+      return undefined;
+    }
+  }
+
+  async #sendHints(): Promise<void> {
+    while (this.#hinted.size > 0 && !this.#closed) {
+      const subjects = [...this.#hinted];
+      this.#hinted = new Set();
+      const statement = {
+        name: 'eventstream_hint',
+        text: 'select pg_notify($1, subject) from unnest($2::text[]) as subject',
+      };
+      // Those who miss it find out by themselves, later.
+      await this.#db.query(statement, [this.#channel, subjects]).catch(() => undefined);
+    }
+    this.#hinting = undefined;
+  }
+
+  #wake(subject: string): void {
+    for (const wake of this.#watchers.get(subject) ?? []) wake();
+  }
+
+  #wakeAll(): void {
+    for (const subject of this.#watchers.keys()) this.#wake(subject);
+  }
+}
