@@ -111,6 +111,22 @@ describe('decodeEnvelope', () => {
     },
   );
 
+  it.each(['1e400', '-1E+0309', `1${'0'.repeat(309)}`])(
+    'fails a record with a number that no double holds: %s',
+    (number) => {
+      for (const nano of ['', '"timestampUnixNano":1767323045123456789,']) {
+        expect(() => decode(`{${nano}"payload":{"a":[${number}]}}`)).toThrow(
+          expect.objectContaining({ code: 'ENVELOPE_INVALID' }),
+        );
+      }
+    },
+  );
+
+  it('takes numbers that a double holds', () => {
+    const { payload } = decode('{"payload":{"a":[1e300,-1E+100,1e-400,12e1]}}');
+    expect(payload).toEqual({ a: [1e300, -1e100, 0, 120] });
+  });
+
   it('reads bytes that are no UTF-8 as U+FFFD', () => {
     const bytes = Buffer.concat([Buffer.from('{"name":"a'), Buffer.of(0xff), Buffer.from('"}')]);
     expect(decodeEnvelope(bytes).name).toBe('a\ufffd');

@@ -12,8 +12,11 @@ import {
 
 const nanoMember = '"timestampUnixNano":';
 
-/** A number of 16 digits or more, which a double may round. A text in quotes does not match. */
-const longNumber = /[:,[]\s*-?\d{16}/g;
+/**
+ * A number of 16 digits or more, which a double may round, or with a power of three digits, for
+ * which it may be too small. A text in quotes does not match.
+ */
+const longNumber = /[:,[]\s*-?(?:\d{16}|[\d.]+e\+?\d{3})/gi;
 
 const digits = /-?\d+/y;
 
@@ -29,9 +32,11 @@ export function decodeEnvelope(value: Buffer): EventEnvelope {
 
 function parseJson(text: string): unknown {
   try {
-    return parseWithNano(text) ?? parseJsonWithBigints(text);
+    return parseWithNano(text) ?? parseExactly(text);
   } catch (error) {
-    throw new PlatformError('ENVELOPE_INVALID', 'the event is not JSON', { cause: error });
+    throw new PlatformError('ENVELOPE_INVALID', 'the event is not JSON that Go reads', {
+      cause: error,
+    });
   }
 }
 
@@ -46,9 +51,8 @@ function parseWithNano(text: string): unknown {
   digits.lastIndex = start + nanoMember.length;
   const nano = digits.exec(text)?.[0];
   if (nano === undefined || /[.eE]/.test(text.charAt(digits.lastIndex))) return undefined;
-  // Strings only can stand before it, or other keys with no long number: both in one search.
   const end = digits.lastIndex;
-  if (hasLongNumber(text.slice(0, start), 0) || hasLongNumber(text, end)) return undefined;
+  if (hasLongNumber(text.slice(0, start)) || hasLongNumber(text, end)) return undefined;
   const record = JSON.parse(text) as { timestampUnixNano?: unknown };
   // Of two such keys JSON.parse kept the last, and this may have read the first.
   if (record.timestampUnixNano !== Number(nano)) return undefined;
@@ -64,7 +68,18 @@ function isOfTheEvent(text: string, start: number): boolean {
   );
 }
 
-function hasLongNumber(text: string, from: number): boolean {
+function parseExactly(text: string): unknown {
+  return hasLongNumber(text) ? requireFinite(parseJsonWithBigints(text)) : JSON.parse(text);
+}
+
+function hasLongNumber(text: string, from = 0): boolean {
   longNumber.lastIndex = from;
   return longNumber.test(text);
+}
+
+/** Go drops a record with a number that no double holds, and nobody could publish it again. */
+function requireFinite(value: unknown): unknown {
+  if (value === Infinity || value === -Infinity) throw new RangeError('a number is too large');
+  if (typeof value === 'object' && value !== null) Object.values(value).forEach(requireFinite);
+  return value;
 }
