@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Consumers } from '../src/consume/consumers.js';
+import { Consumers, type ConsumersOptions } from '../src/consume/consumers.js';
 import { silentObserver } from '../src/consume/observer.js';
 import type { Registration } from '../src/consume/registration.js';
 import { type Driver, offsetBeginning } from '../src/driver.js';
@@ -14,15 +14,15 @@ function event(id: string, name: string, key: string = id): OutgoingRecord {
   return { key: Buffer.from(key), value: Buffer.from(JSON.stringify(envelope)), headers: {} };
 }
 
-function consumersOn(driver: Driver): Consumers {
+function consumersOn(driver: Driver, options: Partial<ConsumersOptions> = {}): Consumers {
   return new Consumers({
     driver,
     decode: decodeEnvelope,
-    observer: silentObserver,
     appender: {
       append: (topic, record) =>
         driver.append({ topic, partition: 0, records: [record], timeoutMs: 10_000 }),
     },
+    ...options,
   });
 }
 
@@ -104,6 +104,109 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
       headers: { 'x-original-topic': topic, 'x-error': 'never', 'x-attempts': '2' },
     });
     await consumers.close(drain);
+  });
+
+  it('puts what cannot be read into the dead letters, when asked', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(1);
+    await newTopic(1, `${topic}.dlq`);
+    const consumers = consumersOn(driver);
+    const got: string[] = [];
+    const fields = { sendErrorDlq: true };
+    consumers.register(registration(topic, 'login', (id) => got.push(id), fields));
+    const dead: (Buffer | null)[] = [];
+    const callback = (_ctx: unknown, value: Buffer | null): unknown => dead.push(value);
+    const raw = registration(`${topic}.dlq`, '', () => undefined);
+    consumers.register({ ...raw, handler: { kind: 'raw', callback } });
+    const poison = { key: null, value: Buffer.from('{"name": 1}'), headers: {} };
+    const records = [poison, event('good', 'login')];
+    await driver.append({ topic, partition: 0, records, timeoutMs: 10_000 });
+    await until(() => expect([got, dead]).toEqual([['good'], [poison.value]]));
+    await consumers.close(drain);
+  });
+
+  it('holds a partition while its dead letters cannot be written', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(1);
+    let alarms = 0;
+    const consumers = consumersOn(driver, {
+      appender: { append: () => (alarms < 2 ? Promise.reject(new Error()) : Promise.resolve()) },
+      observer: {
+        ...silentObserver,
+        partitionBlocked: () => {
+          alarms += 1;
+        },
+      },
+    });
+    const got: (string | number)[] = [];
+    const callback = (id: string): void => {
+      if (id === 'bad') throw new Error('never');
+      got.push(id, alarms);
+    };
+    consumers.register(registration(topic, '', callback));
+    const records = [event('bad', 'login'), event('good', 'login')];
+    await driver.append({ topic, partition: 0, records, timeoutMs: 10_000 });
+    await until(() => expect(got).toEqual(['good', 2]));
+    await consumers.close(drain);
+  });
+
+  it(
+    'finishes a callback before its partition goes, and does not repeat it',
+    patience,
+    async () => {
+      const [one, two] = await Promise.all([connect(), connect()]);
+      const topic = await newTopic(2);
+      const counts = new Map<string, number>();
+      const released = Promise.withResolvers<void>();
+      const callback = async (id: string): Promise<void> => {
+        counts.set(id, (counts.get(id) ?? 0) + 1);
+        if (id.startsWith('slow')) await released.promise;
+      };
+      const first = consumersOn(one);
+      first.register(registration(topic, '', callback));
+      for (const partition of [0, 1]) {
+        const records = [event(`slow${partition}`, 'login'), event(`next${partition}`, 'login')];
+        await one.append({ topic, partition, records, timeoutMs: 10_000 });
+      }
+      await until(() => expect(counts.size).toBe(2));
+      const second = consumersOn(two);
+      second.register(registration(topic, '', callback));
+      // Time enough to ask for the partitions; they must not go meanwhile.
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      expect(counts.size).toBe(2);
+      released.resolve();
+      await until(() => expect(counts.size).toBe(4));
+      await Promise.all([first.close(drain), second.close(drain)]);
+      expect([...counts.values()]).toEqual([1, 1, 1, 1]);
+    },
+  );
+
+  it('gives a record again whose callback did not end, and ignores its end', patience, async () => {
+    const [one, two] = await Promise.all([connect(), connect()]);
+    const topic = await newTopic(1);
+    const calls: PromiseWithResolvers<void>[] = [];
+    const callback = (): Promise<void> => {
+      const call = Promise.withResolvers<void>();
+      calls.push(call);
+      return call.promise;
+    };
+    const first = consumersOn(one);
+    first.register(registration(topic, '', callback));
+    const records = [event('1', 'login')];
+    await one.append({ topic, partition: 0, records, timeoutMs: 10_000 });
+    await until(() => expect(calls).toHaveLength(1));
+    await first.close({ drainMs: 100 });
+    const second = consumersOn(two);
+    second.register(registration(topic, '', callback));
+    await until(() => expect(calls).toHaveLength(2));
+    calls[0]?.resolve();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const lag = async (): Promise<bigint | undefined> =>
+      (await two.lag(topic, groupOf(topic)))[0]?.partitions[0]?.lag;
+    expect(await lag()).toBe(1n);
+    calls[1]?.resolve();
+    await until(async () => expect(await lag()).toBe(0n));
+    await second.close(drain);
   });
 
   it('tries again by way of a retry topic', patience, async () => {

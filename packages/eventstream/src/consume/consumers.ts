@@ -31,7 +31,8 @@ export interface RegisteredCallback {
 export class Consumers {
   readonly #dependencies: ConsumeDependencies;
   readonly #consumers = new Map<string, GroupConsumer>();
-  readonly #leaving = new Set<Promise<unknown>>();
+  /** Those without callbacks: they finish what they have in hand. */
+  readonly #leaving = new Set<GroupConsumer>();
   /** What takes this client's listeners off the signals, which may outlive it. */
   readonly #listeners = new Set<() => void>();
   #closing: Promise<void> | undefined;
@@ -97,8 +98,8 @@ export class Consumers {
   async #close(drainMs: number | undefined): Promise<void> {
     for (const unlisten of this.#listeners) unlisten();
     this.#listeners.clear();
-    const closing = [...this.#consumers.values()].map((consumer) => consumer.close(drainMs));
-    await Promise.all([...closing, ...this.#leaving]);
+    const consumers = [...this.#consumers.values(), ...this.#leaving];
+    await Promise.all(consumers.map((consumer) => consumer.close(drainMs)));
     this.#consumers.clear();
   }
 
@@ -107,9 +108,8 @@ export class Consumers {
     remove();
     if (!consumer.isClosing) return;
     if (this.#consumers.get(key) === consumer) this.#consumers.delete(key);
-    const left = consumer.close();
-    this.#leaving.add(left);
-    await left;
-    this.#leaving.delete(left);
+    this.#leaving.add(consumer);
+    await consumer.close();
+    this.#leaving.delete(consumer);
   }
 }

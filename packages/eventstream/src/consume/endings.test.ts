@@ -167,6 +167,19 @@ describe('closing', () => {
     expect(consuming.main.commits).toEqual([]);
   });
 
+  it('hastens a consumer that is leaving already', async () => {
+    const { callback } = holdCallback();
+    const registered = consuming.consumers.register(registration('login', callback));
+    consuming.main.handler.assigned([0]);
+    await consuming.give([storedRecord(0, {})]);
+    const began = Date.now();
+    const left = registered.close();
+    await consuming.consumers.close({ drainMs: 50 });
+    await left;
+    expect(Date.now() - began).toBeLessThan(1_000);
+    expect(consuming.main.closed).toBe(true);
+  });
+
   it('takes its listener off a signal that lives on, and tells nothing later', async () => {
     const controller = new AbortController();
     const callback = vi.fn();

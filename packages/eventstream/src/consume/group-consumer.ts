@@ -40,7 +40,7 @@ export class GroupConsumer {
   readonly #subscribers = new Set<Subscriber>();
   /** By level: the topic itself, then its retry topics. */
   readonly #readers: TopicReader[] = [];
-  #closing: Promise<unknown> | undefined;
+  #closing = false;
 
   /** @throws PlatformError `OPTION_INVALID` */
   constructor(dependencies: ConsumeDependencies, first: Registration) {
@@ -85,14 +85,17 @@ export class GroupConsumer {
     this.#cancelCalls(subscriber, reason);
   }
 
-  /** Finishes what is being handled, within `drainMs`, commits it and leaves the group. */
-  close(drainMs: number = this.#settings.drainMs): Promise<unknown> {
-    this.#closing ??= Promise.all(this.#readers.map((reader) => reader.close(drainMs)));
-    return this.#closing;
+  /**
+   * Finishes what is being handled, within `drainMs`, commits it and leaves the group. May be called
+   * again with less time.
+   */
+  async close(drainMs: number = this.#settings.drainMs): Promise<void> {
+    this.#closing = true;
+    await Promise.all(this.#readers.map((reader) => reader.close(drainMs)));
   }
 
   get isClosing(): boolean {
-    return this.#closing !== undefined;
+    return this.#closing;
   }
 
   /** The topic first, then its retry topics. */

@@ -1,3 +1,4 @@
+import { PlatformError } from '@posthaste/contracts';
 import type { Driver, DriverSubscription, SubscriptionHandler } from '../driver.js';
 import type { StoredRecord } from '../record.js';
 import { Committer } from './committer.js';
@@ -47,7 +48,7 @@ export class TopicReader implements SubscriptionHandler {
     this.#committer = new Committer({
       lanes: this.#lanes,
       intervalMs: options.settings.commitIntervalMs,
-      commit: async (offsets) => this.#subscription?.commit(offsets),
+      commit: (offsets) => this.#commit(offsets),
       onFailure: (error) => options.observer.commitFailed(options.name, error),
     });
   }
@@ -90,9 +91,17 @@ export class TopicReader implements SubscriptionHandler {
     this.#options.observer.interrupted(this.#options.name, error);
   }
 
-  /** Finishes what is being handled, within `drainMs`, commits it and leaves the group. */
-  close(drainMs: number): Promise<void> {
-    this.#closing ??= this.#close(drainMs);
+  /**
+   * Finishes what is being handled, within `drainMs`, commits it and leaves the group. May be called
+   * again with less time.
+   */
+  async close(drainMs: number): Promise<void> {
+    if (!this.#closing) {
+      this.#closing = this.#close(drainMs);
+      return this.#closing;
+    }
+    await within(drainMs, this.#closing);
+    for (const lane of this.#lanes.values()) lane.close(new Error('the time to drain is over'));
     return this.#closing;
   }
 
@@ -124,6 +133,11 @@ export class TopicReader implements SubscriptionHandler {
     }
     this.lost([...this.#lanes.keys()]);
     this.#committer.close();
+  }
+
+  async #commit(offsets: ReadonlyMap<number, bigint>): Promise<void> {
+    if (!this.#subscription) throw new PlatformError('STREAM_UNAVAILABLE', 'not subscribed yet');
+    await this.#subscription.commit(offsets);
   }
 
   #openLane(partition: number): PartitionLane {
