@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openTestStore, type TestStore, work } from '../test/live-callbacks.js';
+import { work } from '../test/live-callbacks.js';
+import { useSharedStore } from '../test/test-store.js';
 import { type Acceptance, createAcceptance } from './acceptance.js';
 import { Intake } from './intake.js';
 
@@ -10,12 +11,11 @@ const url = 'http://example.com/hook';
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 28_000, urlFault: () => undefined };
 
 describeWithPostgres('acceptance', () => {
-  let store: TestStore;
+  const store = useSharedStore();
   let intake: Intake;
   let acceptance: Acceptance;
 
   beforeAll(async () => {
-    store = await openTestStore();
     intake = new Intake(store.db);
     acceptance = createAcceptance({
       intake,
@@ -28,10 +28,7 @@ describeWithPostgres('acceptance', () => {
     });
   });
 
-  afterAll(async () => {
-    await intake.close();
-    await store.close();
-  });
+  afterAll(() => intake.close());
 
   it('keeps the order of a queue among callbacks that are handed in together', async () => {
     const items = Array.from({ length: 600 }, (_, i) => ({

@@ -1,5 +1,5 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import {
   accept,
   acceptOne,
@@ -7,29 +7,18 @@ import {
   delivered,
   failed,
   findFaults,
-  openTestStore,
   record,
   retryLater,
-  type TestStore,
   work,
 } from '../test/live-callbacks.js';
+import { useEmptiedStore } from '../test/test-store.js';
 import { cancelCallback, replayCallback, retryNow } from './control.js';
 import { pauseQueue, setQueuePolicy } from './queue-control.js';
 import { findCallback } from './read-store.js';
 import { wakeDue } from './wake-store.js';
 
 describeWithPostgres('control', () => {
-  let store: TestStore;
-  beforeAll(async () => {
-    store = await openTestStore();
-  });
-  afterAll(() => store.close());
-  afterEach(async () => {
-    expect(await findFaults(store.db)).toEqual([]);
-    await store.db.query(
-      'truncate callbacks.head, callbacks.waiting, callbacks.request, callbacks.history, callbacks.queue',
-    );
-  });
+  const store = useEmptiedStore();
   const stateOf = async (id: string): Promise<string | undefined> =>
     (await findCallback(store.db, id))?.state;
   const outcomes = async (calls: readonly Promise<unknown>[]): Promise<string[]> =>

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { newId } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { deliveryOf } from '../test/deliveries.js';
-import { openTestStore, type TestStore } from '../test/live-callbacks.js';
+import { useSharedStore } from '../test/test-store.js';
 import type { Delivery } from './delivery.js';
 import { createDeliverySigner } from './delivery-signer.js';
 import { createSecretBox } from './secret-box.js';
@@ -14,11 +14,7 @@ const delivery = (secret: string | undefined, endpointId: string | undefined): D
   deliveryOf({ endpointId, request: { secret } });
 
 describeWithPostgres('the signer of deliveries', () => {
-  let store: TestStore;
-  beforeAll(async () => {
-    store = await openTestStore();
-  });
-  afterAll(() => store.close());
+  const store = useSharedStore();
 
   it('takes the named secret, else the one of the endpoint, else none', async () => {
     const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));

@@ -1,16 +1,10 @@
 import { PlatformError } from '@posthaste/contracts';
 import { type Receiver, startReceiver } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { startDispatcher, type TestDispatcher } from '../test/delivering.js';
-import {
-  accept,
-  acceptOne,
-  claim,
-  findFaults,
-  openTestStore,
-  type TestStore,
-} from '../test/live-callbacks.js';
+import { afterEach, expect, it, vi } from 'vitest';
+import { useDispatchers } from '../test/delivering.js';
+import { accept, acceptOne, claim } from '../test/live-callbacks.js';
+import { useOwnStore } from '../test/test-store.js';
 import type { EndpointDirectory } from './admission.js';
 import type { CallbackView } from './callback-view.js';
 import { cancelCallback } from './control.js';
@@ -20,27 +14,11 @@ import type { RetryPolicy } from './retry-policy.js';
 const soon: RetryPolicy = { kind: 'phases', phases: [{ retries: 3, delayNs: 20_000_000n }] };
 
 describeWithPostgres('dispatcher', () => {
-  let store: TestStore;
+  const store = useOwnStore();
   let receiver: Receiver;
-  const started: TestDispatcher[] = [];
-
-  beforeEach(async () => {
-    store = await openTestStore();
-  });
-  afterEach(async () => {
-    for (const dispatcher of started.splice(0)) await dispatcher.close(500);
-    expect(await findFaults(store.db)).toEqual([]);
-    await receiver.close();
-    await store.close();
-  });
-
-  const start = async (
-    ...args: Parameters<typeof startDispatcher> extends [unknown, ...infer Rest] ? Rest : never
-  ): Promise<TestDispatcher> => {
-    const dispatcher = await startDispatcher(store.db, ...args);
-    started.push(dispatcher);
-    return dispatcher;
-  };
+  afterEach(() => receiver.close());
+  // Last, so that they are closed first.
+  const start = useDispatchers(store);
   const viewOf = async (id: string): Promise<CallbackView> => {
     const view = await findCallback(store.db, id);
     if (!view) throw new Error(`no callback ${id}`);

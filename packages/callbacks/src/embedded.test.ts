@@ -1,15 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   accept,
   acceptOne,
   claim,
   failed,
   findFaults,
-  openTestStore,
   record,
-  type TestStore,
   work,
 } from '../test/live-callbacks.js';
+import { useSharedStore } from '../test/test-store.js';
 import { cancelCallback, replayCallback, retryNow } from './control.js';
 import { enqueueMail, sendDueMail } from './mail-outbox.js';
 import { ensurePartitions } from './partitions.js';
@@ -30,11 +29,7 @@ const dayMs = 86_400_000;
 
 /** The other tests run on Postgres; here every statement of theirs runs once on the embedded engine. */
 describe('on the embedded database', () => {
-  let store: TestStore;
-  beforeAll(async () => {
-    store = await openTestStore('embedded');
-  });
-  afterAll(() => store.close());
+  const store = useSharedStore('embedded');
 
   it('makes and drops partitions', async () => {
     expect(await ensurePartitions(store.db, { daysAhead: 1 })).toMatchObject([

@@ -5,7 +5,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { startDispatcher, type TestDispatcher } from '../test/delivering.js';
 import { eventOf } from '../test/events.js';
-import { openTestStore, type TestStore } from '../test/live-callbacks.js';
+import { useOwnStore } from '../test/test-store.js';
 import { createDeliverySigner } from './delivery-signer.js';
 import type { EndpointInput } from './endpoint-input.js';
 import { enableEndpoint } from './endpoint-state.js';
@@ -19,7 +19,7 @@ import { Subscriptions } from './subscriptions.js';
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 15_000, urlFault: () => undefined };
 
 describeWithPostgres('events that are delivered to an endpoint', () => {
-  let store: TestStore;
+  const store = useOwnStore();
   let receiver: Receiver;
   let secrets: Secrets;
   let endpoints: Endpoints;
@@ -27,7 +27,6 @@ describeWithPostgres('events that are delivered to an endpoint', () => {
   let fanout: EventFanout;
 
   beforeEach(async () => {
-    store = await openTestStore();
     secrets = new Secrets(store.db, createSecretBox(randomBytes(32)), { cacheTtlMs: 50 });
     endpoints = new Endpoints({ db: store.db, secrets, rules });
     fanout = new EventFanout(store.db);
@@ -37,7 +36,6 @@ describeWithPostgres('events that are delivered to an endpoint', () => {
     await worker.close(500);
     expect(worker.seen.errors).toEqual([]);
     await receiver.close();
-    await store.close();
   });
   const subscribed = async (settings: Partial<EndpointInput> = {}): Promise<NewEndpoint> => {
     const made = await endpoints.create({ name: 'hook', url: receiver.url, ...settings });

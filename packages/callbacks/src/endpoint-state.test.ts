@@ -1,16 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { newId } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import {
-  accept,
-  claim,
-  findFaults,
-  openTestStore,
-  record,
-  type TestStore,
-  work,
-} from '../test/live-callbacks.js';
+import { beforeAll, beforeEach, expect, it } from 'vitest';
+import { accept, claim, findFaults, record, work } from '../test/live-callbacks.js';
+import { useEmptiedStore } from '../test/test-store.js';
 import { CachedEndpointDirectory } from './endpoint-directory.js';
 import { releaseHeldHeads } from './endpoint-hold.js';
 import {
@@ -28,20 +21,15 @@ const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => 
 const withCode = (code: string): unknown => expect.objectContaining({ code });
 
 describeWithPostgres('the state of an endpoint', () => {
-  let store: TestStore;
+  const store = useEmptiedStore();
   let endpoints: Endpoints;
   let id: string;
   const clock = { ms: 0 };
   beforeAll(async () => {
-    store = await openTestStore();
     const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
     endpoints = new Endpoints({ db: store.db, secrets, rules });
   });
-  afterAll(() => store.close());
   beforeEach(async () => {
-    await store.db.query(
-      'truncate callbacks.head, callbacks.waiting, callbacks.request, callbacks.history, callbacks.queue',
-    );
     await store.db.query('delete from callbacks.endpoint');
     const created = await endpoints.create({
       name: newId(),

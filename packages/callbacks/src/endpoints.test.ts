@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { newId, PlatformError } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openTestStore, type TestStore } from '../test/live-callbacks.js';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { useSharedStore } from '../test/test-store.js';
 import type { EndpointInput } from './endpoint-input.js';
 import { Endpoints } from './endpoints.js';
 import { Policies } from './policies.js';
@@ -19,17 +19,15 @@ const hook = { application: 'shop', name: 'hook', url: 'https://example.com/hook
 const slow = { phases: [{ retries: 2, delayMs: 60_000 }] };
 
 function suite(engine: 'postgres' | 'embedded'): void {
-  let store: TestStore;
+  const store = useSharedStore(engine);
   let secrets: Secrets;
   let endpoints: Endpoints;
   let policies: Policies;
   beforeAll(async () => {
-    store = await openTestStore(engine);
     secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
     endpoints = new Endpoints({ db: store.db, secrets, rules });
     policies = new Policies(store.db);
   });
-  afterAll(() => store.close());
   beforeEach(async () => {
     await store.db.query('truncate callbacks.secret, callbacks.policy cascade');
     await store.db.query('delete from callbacks.endpoint');

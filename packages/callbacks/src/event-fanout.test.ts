@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { newId } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventOf } from '../test/events.js';
-import { claim, findFaults, openTestStore, type TestStore, work } from '../test/live-callbacks.js';
+import { claim, findFaults, work } from '../test/live-callbacks.js';
+import { useEmptiedStore } from '../test/test-store.js';
 import type { EndpointInput } from './endpoint-input.js';
 import { disableEndpoint } from './endpoint-state.js';
 import { Endpoints } from './endpoints.js';
@@ -18,24 +19,19 @@ import { Subscriptions } from './subscriptions.js';
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
 
 function suite(engine: 'postgres' | 'embedded'): void {
-  let store: TestStore;
+  const store = useEmptiedStore(engine);
   let endpoints: Endpoints;
   let subscriptions: Subscriptions;
   let policies: Policies;
   let fanout: EventFanout;
   beforeAll(async () => {
-    store = await openTestStore(engine);
     const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
     endpoints = new Endpoints({ db: store.db, secrets, rules });
     subscriptions = new Subscriptions(store.db);
     policies = new Policies(store.db);
     fanout = new EventFanout(store.db);
   });
-  afterAll(() => store.close());
   beforeEach(async () => {
-    await store.db.query(
-      'truncate callbacks.head, callbacks.waiting, callbacks.request, callbacks.history, callbacks.queue',
-    );
     await store.db.query('delete from callbacks.endpoint');
   });
   const endpoint = async (name: string, settings: Partial<EndpointInput> = {}): Promise<string> => {

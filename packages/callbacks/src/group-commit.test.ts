@@ -2,7 +2,8 @@ import { newId, PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openTestStore, type TestStore, work } from '../test/live-callbacks.js';
+import { work } from '../test/live-callbacks.js';
+import { useSharedStore } from '../test/test-store.js';
 import { Intake } from './intake.js';
 import type { IntakeItem } from './intake-store.js';
 import { toCallbackRequest } from './request.js';
@@ -22,16 +23,12 @@ const statuses = (outcomes: readonly PromiseSettledResult<unknown>[]): string[] 
   outcomes.map(({ status }) => status);
 
 describeWithPostgres('group commit', () => {
-  let store: TestStore;
+  const store = useSharedStore();
   let intake: Intake;
   beforeAll(async () => {
-    store = await openTestStore();
     intake = new Intake(store.db);
   });
-  afterAll(async () => {
-    await intake.close();
-    await store.close();
-  });
+  afterAll(() => intake.close());
 
   it('fails for the one that the database refuses, and for no other', async () => {
     const items = Array.from({ length: 20 }, (_, n) => (n === 13 ? refusedItem() : itemOf()));

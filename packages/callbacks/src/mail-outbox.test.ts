@@ -1,6 +1,6 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { openTestStore, type TestStore } from '../test/live-callbacks.js';
+import { afterEach, expect, it } from 'vitest';
+import { useSharedStore } from '../test/test-store.js';
 import type { Mail } from './failure-mail.js';
 import {
   enqueueMail,
@@ -17,11 +17,7 @@ const mail = (recipient = 'a@example.com'): Mail => ({
 });
 
 describeWithPostgres('mail outbox', () => {
-  let store: TestStore;
-  beforeAll(async () => {
-    store = await openTestStore();
-  });
-  afterAll(() => store.close());
+  const store = useSharedStore();
   afterEach(() => store.db.query('truncate callbacks.mail'));
 
   const lines: [string, object, string][] = [];

@@ -1,6 +1,6 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import {
   acceptOne,
   attemptWith,
@@ -8,9 +8,8 @@ import {
   delivered,
   failed,
   findFaults,
-  openTestStore,
-  type TestStore,
 } from '../test/live-callbacks.js';
+import { useSharedStore } from '../test/test-store.js';
 import type { Delivery, Verdict } from './delivery.js';
 import { lockHeads, recordResults } from './result-store.js';
 import { wakeDue } from './wake-store.js';
@@ -74,11 +73,7 @@ class Model {
 }
 
 describeWithPostgres('order', () => {
-  let store: TestStore;
-  beforeAll(async () => {
-    store = await openTestStore();
-  });
-  afterAll(() => store.close());
+  const store = useSharedStore();
 
   const report = (delivery: Delivery, verdict: Verdict, chain: boolean) => {
     const attempt = verdict.kind === 'release' ? undefined : attemptWith(200);

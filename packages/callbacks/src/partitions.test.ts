@@ -1,15 +1,9 @@
 import { idTime } from '@posthaste/contracts';
 import type { Database, Transaction } from '@posthaste/postgres';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import {
-  accept,
-  acceptOne,
-  aroundTransactions,
-  openTestStore,
-  type TestStore,
-  work,
-} from '../test/live-callbacks.js';
+import { expect, it } from 'vitest';
+import { accept, acceptOne, aroundTransactions, work } from '../test/live-callbacks.js';
+import { useOwnStore } from '../test/test-store.js';
 import { ensurePartitions } from './partitions.js';
 import { findCallback } from './read-store.js';
 
@@ -37,11 +31,7 @@ async function constraintsOf(db: Database, table: string): Promise<string[]> {
 }
 
 describeWithPostgres('partitions', () => {
-  let store: TestStore;
-  beforeEach(async () => {
-    store = await openTestStore();
-  });
-  afterEach(() => store.close());
+  const store = useOwnStore();
 
   it('makes the missing days of both tables, and then nothing more', async () => {
     const made = await ensurePartitions(store.db, { daysAhead: 2 });

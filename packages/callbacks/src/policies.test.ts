@@ -1,6 +1,6 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openTestStore, type TestStore } from '../test/live-callbacks.js';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { useSharedStore } from '../test/test-store.js';
 import { Policies } from './policies.js';
 import { type PolicyInput, toPolicyInput, toRetryPolicy } from './policy-input.js';
 import { defaultEndpointPolicy } from './retry-policy.js';
@@ -61,12 +61,8 @@ describe('policies as callers write them', () => {
 });
 
 describeWithPostgres('named policies', () => {
-  let store: TestStore;
+  const store = useSharedStore();
   const clock = { ms: 0 };
-  beforeAll(async () => {
-    store = await openTestStore();
-  });
-  afterAll(() => store.close());
   beforeEach(() => store.db.query('truncate callbacks.policy cascade'));
   const open = (): Policies => new Policies(store.db, { now: () => clock.ms });
   const slow: PolicyInput = { phases: [{ retries: 2, delayMs: 60_000 }] };

@@ -1,18 +1,16 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import {
   accept,
   aroundTransactions,
   claim,
   delivered,
   failed,
-  findFaults,
-  openTestStore,
   record,
   retryLater,
-  type TestStore,
   work,
 } from '../test/live-callbacks.js';
+import { useEmptiedStore } from '../test/test-store.js';
 import { storeCallbacks } from './intake-store.js';
 import {
   pauseQueue,
@@ -28,17 +26,7 @@ import { toCallbackRequest } from './request.js';
 const orders = { application: 'shop', queue: 'orders' };
 
 describeWithPostgres('queue control', () => {
-  let store: TestStore;
-  beforeAll(async () => {
-    store = await openTestStore();
-  });
-  afterAll(() => store.close());
-  afterEach(async () => {
-    expect(await findFaults(store.db)).toEqual([]);
-    await store.db.query(
-      'truncate callbacks.head, callbacks.waiting, callbacks.request, callbacks.history, callbacks.queue',
-    );
-  });
+  const store = useEmptiedStore();
   const stateOf = async (): Promise<string> => (await getQueue(store.db, orders)).state;
   const refused = (mode: 'retry' | 'skip', message: string, headId?: string): Promise<void> =>
     expect(unblockQueue(store.db, { ...orders, mode, headId })).rejects.toThrow(message);

@@ -1,32 +1,13 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import {
-  accept,
-  acceptOne,
-  claim,
-  failed,
-  findFaults,
-  openTestStore,
-  record,
-  retryLater,
-  type TestStore,
-} from '../test/live-callbacks.js';
+import { expect, it } from 'vitest';
+import { accept, acceptOne, claim, failed, record, retryLater } from '../test/live-callbacks.js';
+import { useEmptiedStore } from '../test/test-store.js';
 import type { Delivery } from './delivery.js';
 import { pauseQueue, setQueuePolicy } from './queue-control.js';
 import { getQueue, listQueues, type QueueState, type QueueView } from './queues.js';
 
 describeWithPostgres('queues', () => {
-  let store: TestStore;
-  beforeAll(async () => {
-    store = await openTestStore();
-  });
-  afterAll(() => store.close());
-  afterEach(async () => {
-    expect(await findFaults(store.db)).toEqual([]);
-    await store.db.query(
-      'truncate callbacks.head, callbacks.waiting, callbacks.request, callbacks.history, callbacks.queue',
-    );
-  });
+  const store = useEmptiedStore();
 
   /** One queue of each state. */
   async function fillStates(application: string): Promise<void> {

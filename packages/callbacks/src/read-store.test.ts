@@ -1,6 +1,6 @@
 import { idTime } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import {
   accept,
   acceptOne,
@@ -8,12 +8,11 @@ import {
   claim,
   delivered,
   failed,
-  openTestStore,
   record,
   retryLater,
-  type TestStore,
   work,
 } from '../test/live-callbacks.js';
+import { useEmptiedStore } from '../test/test-store.js';
 import type { CallbackFilter } from './callback-scan.js';
 import { cancelCallback, replayCallback } from './control.js';
 import { pauseQueue, setQueuePolicy } from './queue-control.js';
@@ -21,16 +20,7 @@ import { findCallback, listCallbacks } from './read-store.js';
 import { recordResults } from './result-store.js';
 
 describeWithPostgres('read store', () => {
-  let store: TestStore;
-  beforeAll(async () => {
-    store = await openTestStore();
-  });
-  afterAll(() => store.close());
-  afterEach(() =>
-    store.db.query(
-      'truncate callbacks.head, callbacks.waiting, callbacks.request, callbacks.history, callbacks.queue',
-    ),
-  );
+  const store = useEmptiedStore();
   const list = async (filter: CallbackFilter, limit = 500): Promise<string[]> => {
     const ids: string[] = [];
     let cursor: string | undefined;
@@ -127,7 +117,8 @@ describeWithPostgres('read store', () => {
   it('shows the last 1,000 steps of a long history', async () => {
     const id = await acceptOne(store.db);
     await store.db.query(
-      `insert into callbacks.history (callback_id, step, status_code, started_at)
+      `with head as (update callbacks.head set step = 1200 where callback_id = $1)
+       insert into callbacks.history (callback_id, step, status_code, started_at)
        select $1, step, 503, now() from generate_series(1, 1200) step`,
       [id],
     );

@@ -1,15 +1,7 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import {
-  accept,
-  acceptOne,
-  aroundTransactions,
-  failed,
-  findFaults,
-  openTestStore,
-  type TestStore,
-  work,
-} from '../test/live-callbacks.js';
+import { expect, it } from 'vitest';
+import { accept, acceptOne, aroundTransactions, failed, work } from '../test/live-callbacks.js';
+import { useEmptiedStore } from '../test/test-store.js';
 import { cancelCallback } from './control.js';
 import { findCallback } from './read-store.js';
 import {
@@ -23,17 +15,7 @@ import {
 } from './replays.js';
 
 describeWithPostgres('replays', () => {
-  let store: TestStore;
-  beforeAll(async () => {
-    store = await openTestStore();
-  });
-  afterAll(() => store.close());
-  afterEach(async () => {
-    expect(await findFaults(store.db)).toEqual([]);
-    await store.db.query(
-      'truncate callbacks.head, callbacks.waiting, callbacks.request, callbacks.history, callbacks.replay',
-    );
-  });
+  const store = useEmptiedStore();
   const start = (filter: ReplayFilter, ratePerSecond = 10_000): Promise<Replay> =>
     createReplay(store.db, { filter, ratePerSecond });
   /** Lets so much time pass for the throttle. */

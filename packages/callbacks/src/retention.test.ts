@@ -1,16 +1,15 @@
 import { idLowerBound } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import {
   accept,
   acceptOne,
   aroundTransactions,
   findFaults,
-  openTestStore,
   type TestCallback,
-  type TestStore,
   work,
 } from '../test/live-callbacks.js';
+import { type StoreOfTest, useOwnStore } from '../test/test-store.js';
 import { replayCallback } from './control.js';
 import { storeCallbacks } from './intake-store.js';
 import { ensurePartitions } from './partitions.js';
@@ -23,7 +22,7 @@ const daysAgo = (days: number): Date => new Date(Date.now() - days * dayMs);
 const nameOf = (moment: Date): string => moment.toISOString().slice(0, 10).replaceAll('-', '');
 
 /** Makes the partitions of a day that is over, as ensurePartitions made them in its time. */
-async function makePastDay({ db }: TestStore, moment: Date): Promise<void> {
+async function makePastDay({ db }: StoreOfTest, moment: Date): Promise<void> {
   const start = moment.getTime() - (moment.getTime() % dayMs);
   for (const table of ['request', 'history']) {
     await db.query(
@@ -34,14 +33,7 @@ async function makePastDay({ db }: TestStore, moment: Date): Promise<void> {
 }
 
 describeWithPostgres('retention', () => {
-  let store: TestStore;
-  beforeEach(async () => {
-    store = await openTestStore();
-  });
-  afterEach(async () => {
-    expect(await findFaults(store.db)).toEqual([]);
-    await store.close();
-  });
+  const store = useOwnStore();
   const old = (days: number, more: TestCallback = {}): Promise<string> =>
     acceptOne(store.db, { acceptedAt: daysAgo(days), ...more });
 

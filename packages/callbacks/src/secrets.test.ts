@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { openTestStore, type TestStore } from '../test/live-callbacks.js';
+import { beforeEach, expect, it } from 'vitest';
+import { useSharedStore } from '../test/test-store.js';
 import { createSecretBox } from './secret-box.js';
 import { removeExpiredSecrets } from './secret-store.js';
 import { Secrets } from './secrets.js';
@@ -13,13 +13,9 @@ const body = Buffer.from('{"order":7}');
 const orders = { application: 'shop', name: 'orders' };
 
 describeWithPostgres('secrets', () => {
-  let store: TestStore;
+  const store = useSharedStore();
   let secrets: Secrets;
   const clock = { ms: 0 };
-  beforeAll(async () => {
-    store = await openTestStore();
-  });
-  afterAll(() => store.close());
   beforeEach(async () => {
     await store.db.query('truncate callbacks.secret');
     secrets = open(masterKey);

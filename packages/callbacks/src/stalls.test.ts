@@ -1,8 +1,9 @@
 import { type Receiver, startReceiver } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { startDispatcher, type TestDispatcher } from '../test/delivering.js';
-import { accept, acceptOne, claim, openTestStore, type TestStore } from '../test/live-callbacks.js';
+import { useDispatchers } from '../test/delivering.js';
+import { accept, acceptOne, claim } from '../test/live-callbacks.js';
+import { useOwnStore } from '../test/test-store.js';
 import type { EndpointDirectory } from './admission.js';
 import { pauseQueue } from './queue-control.js';
 import { findCallback } from './read-store.js';
@@ -12,26 +13,14 @@ const pollMs = 20_000;
 const prompt = { timeout: 5_000, interval: 20 };
 
 describeWithPostgres('deliveries do not stall', () => {
-  let store: TestStore;
+  const store = useOwnStore();
   let receiver: Receiver;
-  const started: TestDispatcher[] = [];
-
   beforeEach(async () => {
-    store = await openTestStore();
     receiver = await startReceiver(200);
   });
-  afterEach(async () => {
-    for (const dispatcher of started.splice(0)) await dispatcher.close(500);
-    await receiver.close();
-    await store.close();
-  });
-  const start = async (
-    ...args: Parameters<typeof startDispatcher> extends [unknown, ...infer Rest] ? Rest : never
-  ): Promise<TestDispatcher> => {
-    const dispatcher = await startDispatcher(store.db, ...args);
-    started.push(dispatcher);
-    return dispatcher;
-  };
+  afterEach(() => receiver.close());
+  // Last, so that they are closed first.
+  const start = useDispatchers(store);
 
   it('while another host is closed for a time', async () => {
     const closed = await startReceiver({

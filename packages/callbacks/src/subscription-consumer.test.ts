@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Database, Transaction } from '@posthaste/postgres';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { eventOf, TestLog } from '../test/events.js';
-import { openTestStore, type TestStore } from '../test/live-callbacks.js';
+import { useSharedStore } from '../test/test-store.js';
 import { Endpoints } from './endpoints.js';
 import { EventFanout } from './event-fanout.js';
 import { createSecretBox } from './secret-box.js';
@@ -20,11 +20,10 @@ const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => 
 const silent: ConsumerObserver = { consumed: () => undefined, failed: () => undefined };
 
 describeWithPostgres('a consumer of events', () => {
-  let store: TestStore;
+  const store = useSharedStore();
   let log: TestLog;
   const running: SubscriptionConsumer[] = [];
   beforeAll(async () => {
-    store = await openTestStore();
     log = await TestLog.create(store.db);
     const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
     const endpoints = new Endpoints({ db: store.db, secrets, rules });
@@ -37,7 +36,6 @@ describeWithPostgres('a consumer of events', () => {
       await new Subscriptions(store.db).create({ endpointId: endpoint.id, eventName: '**' });
     }
   });
-  afterAll(() => store.close());
   beforeEach(() => store.db.query('truncate callbacks.head, callbacks.waiting, callbacks.request'));
   afterEach(async () => {
     await Promise.all(running.splice(0).map((consumer) => consumer.close()));

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { newId } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openTestStore, type TestStore } from '../test/live-callbacks.js';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { useSharedStore } from '../test/test-store.js';
 import { Endpoints } from './endpoints.js';
 import { createSecretBox } from './secret-box.js';
 import { Secrets } from './secrets.js';
@@ -12,17 +12,15 @@ const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => 
 const withCode = (code: string): unknown => expect.objectContaining({ code });
 
 function suite(engine: 'postgres' | 'embedded'): void {
-  let store: TestStore;
+  const store = useSharedStore(engine);
   let endpoints: Endpoints;
   let subscriptions: Subscriptions;
   let endpointId: string;
   beforeAll(async () => {
-    store = await openTestStore(engine);
     const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
     endpoints = new Endpoints({ db: store.db, secrets, rules });
     subscriptions = new Subscriptions(store.db);
   });
-  afterAll(() => store.close());
   beforeEach(async () => {
     await store.db.query('delete from callbacks.endpoint');
     const created = await endpoints.create({ name: 'hook', url: 'https://example.com/' });

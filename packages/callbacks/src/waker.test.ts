@@ -1,14 +1,11 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { acceptOne, claim, openTestStore, type TestStore } from '../test/live-callbacks.js';
+import { expect, it, vi } from 'vitest';
+import { acceptOne, claim } from '../test/live-callbacks.js';
+import { type StoreOfTest, useOwnStore } from '../test/test-store.js';
 import { Waker } from './waker.js';
 
 describeWithPostgres('waker', () => {
-  let store: TestStore;
-  beforeEach(async () => {
-    store = await openTestStore();
-  });
-  afterEach(() => store.close());
+  const store = useOwnStore();
 
   it('lets results go first once the database is back, before it takes leases for lost', async () => {
     await acceptOne(store.db);
@@ -16,7 +13,7 @@ describeWithPostgres('waker', () => {
     let backAtMs = 0;
     const lostAtMs: number[] = [];
     const onError = vi.fn();
-    const query: TestStore['db']['query'] = (statement, values) =>
+    const query: StoreOfTest['db']['query'] = (statement, values) =>
       away ? Promise.reject(new Error('away')) : store.db.query(statement, values);
     const ping = async (): Promise<void> => {
       await query('select 1');

@@ -1,9 +1,11 @@
 import { createAddressGuard, createEgress, type Egress } from '@posthaste/egress';
 import type { Database } from '@posthaste/postgres';
+import { afterEach } from 'vitest';
 import type { HttpClient } from '../src/attempt.js';
 import { Dispatcher, type DispatcherDeps, type DispatcherOptions } from '../src/dispatcher.js';
 import { CachedEndpointDirectory } from '../src/endpoint-directory.js';
 import { createResultCompany, noEvents } from '../src/result-company.js';
+import type { StoreOfTest } from './test-store.js';
 
 /** What a test saw of a dispatcher. */
 export interface Seen {
@@ -78,6 +80,24 @@ export async function startDispatcher(
     },
   };
 }
+
+/** Starts dispatchers on the database of the test, at the end of which they are closed. */
+export function useDispatchers(store: StoreOfTest): StartDispatcher {
+  const started: TestDispatcher[] = [];
+  afterEach(async () => {
+    for (const dispatcher of started.splice(0)) await dispatcher.close(500);
+  });
+  return async (options, deps) => {
+    const dispatcher = await startDispatcher(store.db, options, deps);
+    started.push(dispatcher);
+    return dispatcher;
+  };
+}
+
+type StartDispatcher = (
+  options?: Partial<DispatcherOptions>,
+  deps?: Partial<DispatcherDeps>,
+) => Promise<TestDispatcher>;
 
 export function createTestEgress(): Egress & HttpClient {
   return createEgress({
