@@ -121,6 +121,7 @@ describe('buildEvent', () => {
       { ...login, namespace: '', id: '', key: '', spanContext: '', userId: '' },
       { ...options, strictValidation: true },
     );
+    expect(buildEvent({ ...login, timeoutMs: 0 }, options).timeoutMs).toBeUndefined();
     expect(envelope).toMatchObject({ id: '0a', namespace: '' });
     expect(key.toString()).toBe('0a');
   });
@@ -179,6 +180,8 @@ describe('an event that is not valid', () => {
     ['eventName', { eventName: 'x'.repeat(257) }],
     ['namespace', { namespace: 'game/1' }],
     ['key', { key: 7 }],
+    ['timeoutMs', { timeoutMs: -1 }],
+    ['timeoutMs', { timeoutMs: Number.NaN }],
     ['timestampUnixNano', { timestampUnixNano: 2n ** 63n }],
   ])('names its field: %s in %o', (field, wrong) => {
     expect(failure({ ...login, ...wrong })).toMatchObject({

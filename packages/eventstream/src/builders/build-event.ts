@@ -63,7 +63,7 @@ export function buildEvent(
         ? toTraceHeaders(traceparent)
         : toHeaders(envelope, traceparent),
     envelope,
-    timeoutMs: request.timeoutMs,
+    timeoutMs: toTimeout(request.timeoutMs),
     onError: request.onError,
     signal: request.signal,
   };
@@ -116,6 +116,14 @@ function toKey(key: unknown, id: string): Buffer {
   if (key === undefined || key === '') return Buffer.from(id);
   if (typeof key === 'string') return Buffer.from(key);
   throw invalidEvent("publish struct isn't valid", 'key', 'must be a string');
+}
+
+/** As in the Go SDK, 0 is as good as nothing. */
+function toTimeout(timeoutMs: unknown): number | undefined {
+  if (timeoutMs === undefined || timeoutMs === 0) return undefined;
+  if (typeof timeoutMs === 'number' && timeoutMs > 0 && Number.isFinite(timeoutMs))
+    return timeoutMs;
+  throw invalidEvent("publish struct isn't valid", 'timeoutMs', 'must be a number of milliseconds');
 }
 
 function encode(envelope: EventEnvelope<object>, profile: EnvelopeProfile): Buffer {

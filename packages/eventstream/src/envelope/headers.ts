@@ -17,8 +17,6 @@
 import type { EventEnvelope } from '@posthaste/contracts';
 import { isTraceparent } from './trace-context.js';
 
-export const traceparentHeader = 'traceparent';
-
 const plainNamespace = /^[\w.'-]*$/;
 const wholeSecond = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 const anyTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
@@ -34,7 +32,7 @@ export function toHeaders(
 /** A `traceparent` that is not valid is left out: tracing never stops an event. */
 export function toTraceHeaders(traceparent: string | undefined): Record<string, string> {
   if (traceparent === undefined || !isTraceparent(traceparent)) return {};
-  return { [traceparentHeader]: traceparent };
+  return { traceparent };
 }
 
 function toCloudEventHeaders(envelope: EventEnvelope<object>): Record<string, string> {

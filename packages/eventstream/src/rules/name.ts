@@ -4,7 +4,7 @@
  */
 const namePattern = /^[A-Za-z0-9]+(?:['_.-][A-Za-z0-9]+)*$/;
 
-export const maxNameLength = 256;
+const maxNameLength = 256;
 
 /** For `details.reason` of a name that is none. */
 export const nameRule =
