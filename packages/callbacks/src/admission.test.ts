@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { deliveryOf } from '../test/deliveries.js';
+import { deliveryOf, settingsOf } from '../test/deliveries.js';
 import { Admission, type EndpointSettings, refusalOf } from './admission.js';
 import { DatabaseClock } from './database-clock.js';
 import type { Delivery, Verdict } from './delivery.js';
@@ -7,16 +7,6 @@ import { Slots } from './slots.js';
 
 const nowMs = Date.parse('2026-01-02T03:04:05Z');
 const limits = { nowMs, maxUnknowns: 3 };
-
-function settingsOf(more: Partial<EndpointSettings> = {}): EndpointSettings {
-  return {
-    active: true,
-    headers: {},
-    maxConcurrency: undefined,
-    ratePerSecond: undefined,
-    ...more,
-  };
-}
 
 it.each<[string, Partial<Delivery>, Partial<EndpointSettings> | undefined, Verdict | undefined]>([
   ['has nothing against it', {}, undefined, undefined],

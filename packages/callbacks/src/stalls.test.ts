@@ -1,6 +1,7 @@
 import { type Receiver, startReceiver } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { settingsOf } from '../test/deliveries.js';
 import { useDispatchers } from '../test/delivering.js';
 import { accept, acceptOne, claim } from '../test/live-callbacks.js';
 import { useOwnStore } from '../test/test-store.js';
@@ -68,13 +69,7 @@ describeWithPostgres('deliveries do not stall', () => {
       settings: async (ids) => {
         asked += 1;
         if (asked === 1) throw new Error('away');
-        const settings = {
-          active: true,
-          headers: {},
-          maxConcurrency: undefined,
-          ratePerSecond: undefined,
-        };
-        return new Map(ids.map((endpointId) => [endpointId, settings]));
+        return new Map(ids.map((endpointId) => [endpointId, settingsOf()]));
       },
       forget: () => undefined,
     };

@@ -1,4 +1,5 @@
 import { newId } from '@posthaste/contracts';
+import type { EndpointSettings } from '../src/admission.js';
 import type { Delivery, DeliveryRequest } from '../src/delivery.js';
 import { toLaneKey } from '../src/lane.js';
 import { singleAttempt } from '../src/retry-policy.js';
@@ -37,5 +38,16 @@ export function deliveryOf({ request, ...more }: TestDelivery = {}): Delivery {
       notificationEmail: undefined,
       ...request,
     },
+  };
+}
+
+/** The settings of an active endpoint without limits. */
+export function settingsOf(more: Partial<EndpointSettings> = {}): EndpointSettings {
+  return {
+    active: true,
+    headers: {},
+    maxConcurrency: undefined,
+    ratePerSecond: undefined,
+    ...more,
   };
 }

@@ -1,9 +1,12 @@
 import { createAddressGuard, createEgress, type Egress } from '@posthaste/egress';
 import type { Database } from '@posthaste/postgres';
-import { afterEach } from 'vitest';
+import { afterEach, expect, vi } from 'vitest';
 import type { HttpClient } from '../src/attempt.js';
+import type { CallbackView } from '../src/callback-view.js';
+import type { CallbackState } from '../src/delivery.js';
 import { Dispatcher, type DispatcherDeps, type DispatcherOptions } from '../src/dispatcher.js';
 import { CachedEndpointDirectory } from '../src/endpoint-directory.js';
+import { findCallback } from '../src/read-store.js';
 import { createResultCompany, noEvents } from '../src/result-company.js';
 import type { StoreOfTest } from './test-store.js';
 
@@ -98,6 +101,25 @@ type StartDispatcher = (
   options?: Partial<DispatcherOptions>,
   deps?: Partial<DispatcherDeps>,
 ) => Promise<TestDispatcher>;
+
+/** @throws Error when there is no such callback */
+export async function viewOf(db: Database, id: string): Promise<CallbackView> {
+  const view = await findCallback(db, id);
+  if (!view) throw new Error(`no callback ${id}`);
+  return view;
+}
+
+/** The callback once it is in this state, within 10 s. */
+export function untilState(db: Database, id: string, state: CallbackState): Promise<CallbackView> {
+  return vi.waitFor(
+    async () => {
+      const view = await viewOf(db, id);
+      expect(view.state).toBe(state);
+      return view;
+    },
+    { timeout: 10_000, interval: 20 },
+  );
+}
 
 export function createTestEgress(): Egress & HttpClient {
   return createEgress({
