@@ -14,10 +14,14 @@ type CommittedOffsets = Awaited<ReturnType<Broker['offsetFetch']>>['responses'];
 
 type RequestLookup = (apiKey: number, definition: unknown) => (args: object) => unknown;
 
+interface JoinRequest {
+  readonly memberId: string;
+}
+
 /** A broker as kafkajs asks it, being a group's coordinator; its types leave the group out. */
 export interface Coordinator extends Pick<Broker, 'offsetCommit' | 'offsetFetch'> {
   lookupRequest: RequestLookup;
-  joinGroup(request: object): Promise<{ memberId: string; generationId: number }>;
+  joinGroup(request: JoinRequest): Promise<{ memberId: string; generationId: number }>;
   leaveGroup(request: object): Promise<unknown>;
   heartbeat(request: {
     groupId: string;
@@ -31,6 +35,10 @@ export interface CoordinatorHooks {
   readonly groupInstanceId: string | undefined;
   /** kafkajs is about to join, for the first time or again, and waits for this. */
   beforeJoin(): Promise<void>;
+  /** Id under which the group may still wait for this consumer's predecessor. */
+  formerMemberId(): string | undefined;
+  /** The group does not know this consumer any more, under any id. */
+  forgotten(): void;
   /** A new generation began; partitions are not assigned yet. */
   joined(membership: Membership): void;
   /** The group has these offsets; those of partitions without one are negative. */
@@ -59,10 +67,20 @@ export function watchGroup(cluster: Cluster, hooks: CoordinatorHooks): void {
 function watchCoordinator(coordinator: Coordinator, hooks: CoordinatorHooks): void {
   const join = coordinator.joinGroup.bind(coordinator);
   coordinator.joinGroup = async (request) => {
-    const group = await join(request);
+    const group = await join(withFormerId(request, hooks)).catch((error: unknown) => {
+      hooks.forgotten();
+      throw error;
+    });
     const { memberId, generationId } = group;
     hooks.joined({ coordinator, memberId, generationId });
     return group;
+  };
+  const leave = coordinator.leaveGroup.bind(coordinator);
+  coordinator.leaveGroup = async (request) => {
+    // A static member comes back: leaving would start the rebalance that it is there to avoid.
+    if (hooks.groupInstanceId !== undefined) return;
+    await leave(request);
+    hooks.forgotten();
   };
   const readOffsets = coordinator.offsetFetch.bind(coordinator);
   coordinator.offsetFetch = async (request) => {
@@ -70,8 +88,15 @@ function watchCoordinator(coordinator: Coordinator, hooks: CoordinatorHooks): vo
     hooks.offsetsRead(answer.responses);
     return answer;
   };
-  // A static member comes back: leaving would start the rebalance that it is there to avoid.
-  if (hooks.groupInstanceId !== undefined) coordinator.leaveGroup = async () => undefined;
+}
+
+/**
+ * After a crash of the client or the broker the group waits for the member that was, until its
+ * session ends: half a minute without a record, unless its successor comes under the same id.
+ */
+function withFormerId(request: JoinRequest, hooks: CoordinatorHooks): JoinRequest {
+  const memberId = request.memberId || hooks.formerMemberId();
+  return memberId === undefined ? request : { ...request, memberId };
 }
 
 /** kafkajs writes the instance id when it is given one, and never gives one. */

@@ -16,14 +16,16 @@ const concurrentBatches = 32;
 /** Time for the other members to come back in a rebalance, beside the drain. */
 const rejoinMs = 30_000;
 /** Time to let a join that is under way end before the connections go. */
-const joinEndMs = 5_000;
+const joinEndMs = 2_000;
 /** Time for kafkajs to leave the group and to close its connections by itself. */
-const disconnectMs = 3_000;
+const disconnectMs = 2_000;
 
 /** What a subscription remembers from one consumer to the next. */
 export interface SubscriptionMemory {
   /** Partitions that the topic had when it was first looked at; 0: it was missing. */
   initialPartitions: number | undefined;
+  /** Its place in the group, from joining until it has left. */
+  memberId: string | undefined;
 }
 
 export interface GroupSessionOptions {
@@ -128,12 +130,17 @@ export class GroupSession {
   }
 
   #watch(cluster: Cluster): void {
-    const { request } = this.#options;
+    const { request, memory } = this.#options;
     watchGroup(cluster, {
       groupInstanceId: request.groupInstanceId,
       beforeJoin: () => this.#beforeJoin(cluster),
+      formerMemberId: () => memory.memberId,
+      forgotten: () => {
+        memory.memberId = undefined;
+      },
       joined: (membership) => {
         this.#membership = membership;
+        memory.memberId = membership.memberId;
       },
       offsetsRead: (committed) => {
         for (const { partition, offset } of partitionsOf(request.topic, committed)) {

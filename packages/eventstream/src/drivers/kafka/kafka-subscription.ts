@@ -16,7 +16,10 @@ const healthyMs = 30_000;
 /** One place in a consumer group, held by one kafkajs consumer after the other. */
 export class KafkaSubscription implements DriverSubscription {
   readonly #options: Omit<GroupSessionOptions, 'memory'>;
-  readonly #memory: SubscriptionMemory = { initialPartitions: undefined };
+  readonly #memory: SubscriptionMemory = {
+    initialPartitions: undefined,
+    memberId: undefined,
+  };
   readonly #closing = new AbortController();
   readonly #ended: Promise<void>;
   #session: GroupSession | undefined;
