@@ -131,17 +131,9 @@ export const acceptedSchema: TSchema = Accepted;
 export function showCallback(view: CallbackView): object {
   const { request } = view;
   const shown: Static<typeof Callback> = {
-    id: view.id,
-    application: view.application,
-    queue: view.queue ?? null,
-    endpointId: view.endpointId ?? null,
-    state: view.state,
-    hold: view.hold ?? null,
+    ...showStanding(view),
     cancelling: view.cancelling,
-    createdAt: view.createdAt.toISOString(),
-    dueAt: toMoment(view.dueAt),
     expiresAt: toMoment(view.expiresAt),
-    endedAt: toMoment(view.endedAt),
     request: {
       url: request.url,
       method: toMethod(request.method),
@@ -161,20 +153,27 @@ export function showCallback(view: CallbackView): object {
 
 export function showSummary(summary: CallbackSummary): object {
   const shown: Static<typeof Summary> = {
-    id: summary.id,
-    application: summary.application,
-    queue: summary.queue ?? null,
-    endpointId: summary.endpointId ?? null,
-    state: summary.state,
-    hold: summary.hold ?? null,
+    ...showStanding(summary),
     method: toMethod(summary.method),
     url: summary.url,
-    createdAt: summary.createdAt.toISOString(),
-    dueAt: toMoment(summary.dueAt),
-    endedAt: toMoment(summary.endedAt),
     lastAttempt: summary.lastAttempt ? showAttemptSummary(summary.lastAttempt) : null,
   };
   return shown;
+}
+
+/** Where a callback stands, by itself and in a list. */
+function showStanding(callback: CallbackView | CallbackSummary) {
+  return {
+    id: callback.id,
+    application: callback.application,
+    queue: callback.queue ?? null,
+    endpointId: callback.endpointId ?? null,
+    state: callback.state,
+    hold: callback.hold ?? null,
+    createdAt: callback.createdAt.toISOString(),
+    dueAt: toMoment(callback.dueAt),
+    endedAt: toMoment(callback.endedAt),
+  };
 }
 
 export function showAccepted({ id, createdAt, request }: AcceptedCallback): object {
