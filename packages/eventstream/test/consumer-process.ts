@@ -1,0 +1,37 @@
+import { createPostgresDriver, offsetBeginning, PostgresLog } from '@posthaste/eventstream';
+import { openPostgres } from '@posthaste/postgres';
+
+/**
+ * A consumer to be killed: `consumer-process.ts <url of the database> <lease in ms>`. For each record
+ * of the topic `orders` it prints its value, which is the side effect; then it takes 2 ms, and only
+ * then it commits.
+ */
+const [url = '', leaseMs = ''] = process.argv.slice(2);
+const db = await openPostgres({ url });
+const driver = createPostgresDriver(new PostgresLog({ db }), { leaseMs: Number(leaseMs) });
+
+const subscription = driver.subscribe(
+  {
+    topic: 'orders',
+    groupId: 'mail',
+    groupInstanceId: undefined,
+    startOffset: offsetBeginning,
+    drainMs: 1_000,
+  },
+  {
+    assigned: () => undefined,
+    revoked: async () => undefined,
+    lost: (partitions) => console.log(`lost ${partitions}`),
+    interrupted: (error) => console.log('interrupted', error),
+    async records(partition, records) {
+      for (const { value, offset } of records) {
+        console.log(`handled ${value}`);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        // Refused when the partition is another's by now; `lost` tells of it.
+        await subscription
+          .commit(new Map([[partition, offset + 1n]]))
+          .catch((error: unknown) => console.log(`refused ${Object(error).code}`));
+      }
+    },
+  },
+);
