@@ -5,7 +5,7 @@ import type { Registration } from '../src/consume/registration.js';
 import { type Driver, offsetBeginning } from '../src/driver.js';
 import { decodeEnvelope } from '../src/envelope/decode.js';
 import type { OutgoingRecord, StoredRecord } from '../src/record.js';
-import { type Conformance, groupOf } from './conformance.js';
+import { type Conformance, groupOf } from './conformance-target.js';
 
 const patience = { timeout: 120_000 };
 

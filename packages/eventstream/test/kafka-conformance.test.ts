@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { startKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
-import { type ConformanceTarget, testDriver } from './conformance.js';
+import { testDriver } from './conformance.js';
+import type { ConformanceTarget } from './conformance-target.js';
 import { kafkaDrivers } from './kafka-drivers.js';
 import { administer } from './kafka-topic.js';
 

@@ -1,7 +1,8 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { describe } from 'vitest';
 import { createPostgresDriver } from '../src/drivers/postgres/postgres-driver.js';
-import { type ConformanceTarget, testDriver } from './conformance.js';
+import { testDriver } from './conformance.js';
+import type { ConformanceTarget } from './conformance-target.js';
 import { openTestLog } from './open-log.js';
 
 const leaseMs = 600;

@@ -9,7 +9,8 @@ export interface CommitterOptions {
   onFailure(error: unknown): void;
 }
 
-const maxWaitMs = 5_000;
+/** Longest wait after failures. */
+const maxBackoffMs = 5_000;
 
 /**
  * Stores the positions of lanes: all that moved together, one commit at a time, so that an older
@@ -27,19 +28,14 @@ export class Committer {
     this.#options = options;
   }
 
-  /** A lane moved: it is committed within the interval. */
+  /** A lane moved: it is committed within the interval, after failures within a longer one. */
   touch(): void {
     if (this.#timer || this.#closed) return;
-    const { intervalMs } = this.#options;
-    // After failures slower and slower, however short the interval is.
-    const failedMs = this.#failures === 0 ? 0 : 100 * 2 ** Math.min(this.#failures, 10);
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined;
-        void this.flush();
-      },
-      Math.min(Math.max(intervalMs, failedMs), Math.max(intervalMs, maxWaitMs)),
-    );
+    const waitMs = Math.max(this.#options.intervalMs, this.#failures === 0 ? 0 : this.#backoffMs());
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      void this.flush();
+    }, waitMs);
   }
 
   /**
@@ -66,7 +62,7 @@ export class Committer {
     while (position !== undefined && (lane.committed ?? -1n) < position) {
       await this.flush();
       if ((lane.committed ?? -1n) >= position) return;
-      if (!(await lane.sleep(Math.min(100 * 2 ** this.#failures, maxWaitMs)))) return;
+      if (!(await lane.sleep(this.#backoffMs()))) return;
     }
   }
 
@@ -74,6 +70,11 @@ export class Committer {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** In ms. */
+  #backoffMs(): number {
+    return Math.min(100 * 2 ** this.#failures, maxBackoffMs);
   }
 
   async #commitMoved(): Promise<void> {

@@ -61,3 +61,8 @@ export class Subscriber {
     );
   }
 }
+
+/** How a subscriber's party is written in a header of a record that failed for it. */
+export function nameOf({ kind, eventName }: Subscriber): string {
+  return kind === 'raw' ? `raw:${eventName}` : eventName;
+}

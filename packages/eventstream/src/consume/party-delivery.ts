@@ -1,0 +1,153 @@
+import type { EventEnvelope } from '@posthaste/contracts';
+import type { StoredRecord } from '../record.js';
+import { deadLetterTopic, isDeadLetterTopic, retryTopic } from '../rules/topic-name.js';
+import { Attempt, type AttemptResult } from './attempt.js';
+import { putAway, type RecordAppender } from './dead-letters.js';
+import type { Party } from './dispatch-table.js';
+import { type PastFailures, toFailedRecord } from './failed-record.js';
+import type { ConsumeObserver, ConsumerName, RecordOutcome } from './observer.js';
+import type { LaneControl } from './partition-lane.js';
+import { backoffMs } from './retry-policy.js';
+import { nameOf, type Subscriber } from './subscriber.js';
+
+/** `abandoned`: the lane was stopped first, the record is not finished. */
+export type PartyResult = RecordOutcome | 'abandoned';
+
+/** One record on its way. */
+export interface Work {
+  readonly record: StoredRecord;
+  /** Null when it was not read: there is no value, or only raw callbacks want it. */
+  readonly event: EventEnvelope | null;
+  readonly lane: LaneControl;
+  readonly past: PastFailures;
+}
+
+export interface PartyDeliveryOptions {
+  readonly appender: RecordAppender;
+  readonly observer: ConsumeObserver;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Topic of the subscription and its group, also where records come from a retry topic. */
+  readonly origin: ConsumerName;
+  /** 0: the topic itself; n: its retry topic n. */
+  readonly level: number;
+}
+
+interface Defeat {
+  readonly error: unknown;
+  readonly attempts: number;
+  /** Whether trying again can help. */
+  readonly canHelp: boolean;
+}
+
+/** Takes one record to its end for one party: called, called again, put away. */
+export class PartyDelivery {
+  /** What it reads, as observers know it. */
+  readonly consumer: ConsumerName;
+  readonly #options: PartyDeliveryOptions;
+  readonly #deadLetters: string;
+
+  /** @throws PlatformError `EVENT_INVALID` when the names are too long for dead letters or retries */
+  constructor(options: PartyDeliveryOptions) {
+    const { origin, level } = options;
+    this.#options = options;
+    this.consumer = level === 0 ? origin : toRetryConsumer(origin, level);
+    // Dead letters are read like any topic, and stay where they are.
+    this.#deadLetters = isDeadLetterTopic(origin.topic) ? '' : deadLetterTopic(origin.topic);
+  }
+
+  /** A record that its first call handles costs no promise, unless the callback makes one. */
+  serve(party: Party<Subscriber>, work: Work): PartyResult | Promise<PartyResult> {
+    const result = attemptOf(party, work, work.past.attempts + 1);
+    return result === 'done' ? 'handled' : this.#insist(party, work, result);
+  }
+
+  /** A record that nobody could read goes to the dead letters. */
+  async bury(record: StoredRecord, lane: LaneControl, error: unknown): Promise<PartyResult> {
+    const { groupId } = this.#options.origin;
+    const failure = { groupId, error, attempts: 0, subscription: undefined };
+    const target = { topic: this.#deadLetters, record: toFailedRecord(record, failure) };
+    return (await this.#put(lane, record, target)) ? 'dead' : 'abandoned';
+  }
+
+  async #insist(
+    party: Party<Subscriber>,
+    work: Work,
+    first: AttemptResult | Promise<AttemptResult> | undefined,
+  ): Promise<PartyResult> {
+    let attempt = work.past.attempts + 1;
+    for (let result = await first; ; result = await attemptOf(party, work, attempt)) {
+      if (result === 'done') return 'handled';
+      if (result === 'abandoned' && work.lane.stopped) return 'abandoned';
+      const [subscriber] = party.members;
+      // Its subscription was cancelled, others live on: the event is like one nobody asked for.
+      if (result === undefined || !subscriber) return work.lane.stopped ? 'abandoned' : 'skipped';
+      // Another one of the party has it at once: that was no failure.
+      if (result === 'abandoned') continue;
+      const { error } = result;
+      this.#options.observer.attemptFailed(this.consumer, work.record, attempt, error);
+      const canHelp = judge(subscriber, error);
+      if (!canHelp || this.#options.level > 0 || attempt >= subscriber.retry.maxAttempts) {
+        return this.#moveOn(subscriber, work, { error, attempts: attempt, canHelp });
+      }
+      const waitMs = backoffMs(attempt, subscriber.retry, this.#options.random());
+      if (!(await work.lane.sleep(waitMs))) return 'abandoned';
+      attempt += 1;
+    }
+  }
+
+  /** To the next retry topic, or to the dead letters. */
+  async #moveOn(
+    subscriber: Subscriber,
+    { record, lane }: Work,
+    { error, attempts, canHelp }: Defeat,
+  ): Promise<PartyResult> {
+    const { origin, level } = this.#options;
+    const delayMs = canHelp ? subscriber.retry.delaysMs[level] : undefined;
+    const failed = { groupId: origin.groupId, error, attempts, subscription: nameOf(subscriber) };
+    if (delayMs === undefined) {
+      const target = { topic: this.#deadLetters, record: toFailedRecord(record, failed) };
+      return (await this.#put(lane, record, target)) ? 'dead' : 'abandoned';
+    }
+    const delayed = toFailedRecord(record, { ...failed, dueAtMs: Date.now() + delayMs });
+    const topic = retryTopic(origin.topic, origin.groupId, level + 1);
+    const isPut = await this.#put(lane, record, { topic, record: delayed });
+    return isPut ? 'retried' : 'abandoned';
+  }
+
+  #put(
+    lane: LaneControl,
+    record: StoredRecord,
+    target: Parameters<typeof putAway>[3],
+  ): Promise<boolean> {
+    return putAway({ ...this.#options, consumer: this.consumer }, lane, record, target);
+  }
+}
+
+/** Retry topics have groups of their own: who comes and goes there does not disturb the others. */
+function toRetryConsumer({ topic, groupId }: ConsumerName, level: number): ConsumerName {
+  return { topic: retryTopic(topic, groupId, level), groupId: `${groupId}.retry.${level}` };
+}
+
+/** Undefined: nobody of the party is left. */
+function attemptOf(
+  party: Party<Subscriber>,
+  { record, event, lane }: Work,
+  attempt: number,
+): AttemptResult | Promise<AttemptResult> | undefined {
+  const subscriber = party.next();
+  if (!subscriber) return undefined;
+  return new Attempt(subscriber, record, attempt).run(
+    (ctx) => subscriber.call(ctx, event, record),
+    lane.running,
+  );
+}
+
+/** A judgement that fails itself says nothing against another try. */
+function judge({ retry }: Subscriber, error: unknown): boolean {
+  try {
+    return retry.isRetryable(error);
+  } catch {
+    return true;
+  }
+}
