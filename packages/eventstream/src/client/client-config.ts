@@ -42,12 +42,11 @@ export interface ClientOptions<Topics = AnyTopics> extends PublisherOptions {
   readonly metricNames?: MetricNames | undefined;
 }
 
+/** How to reach Kafka and use it; `brokers` and the log are given elsewhere. */
+export type KafkaConfig = Omit<KafkaDriverOptions, 'brokers' | 'logMode' | 'logger'>;
+
 /** How to reach a stream, and what to do on it. */
-export interface ClientConfig<Topics = AnyTopics>
-  extends ClientOptions<Topics>,
-    Omit<KafkaDriverOptions, 'brokers' | 'logMode' | 'logger' | 'metadataMaxAgeMs'> {
-  /** The library behind `kafka`. Default `kafkajs`. */
-  readonly kafkaLibrary?: 'kafkajs' | 'platformatic' | undefined;
+export interface ClientConfig<Topics = AnyTopics> extends ClientOptions<Topics>, KafkaConfig {
   /** For `postgres`: with `eventstreamMigrations` applied. It stays open when the client closes. */
   readonly database?: Database | undefined;
   /** For `postgres`: how it consumes. */

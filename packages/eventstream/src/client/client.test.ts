@@ -39,6 +39,17 @@ describe('createClient', () => {
     });
   });
 
+  it('hands the options of Kafka to its driver, and connects to nothing', async () => {
+    const invalid = expect.objectContaining({ code: 'OPTION_INVALID' });
+    const brokers = ['localhost:1'];
+    await expect(createClient('p', 'kafka')).rejects.toEqual(invalid);
+    await expect(createClient('p', 'kafka', brokers, { acks: 'some' as 'all' })).rejects.toEqual(
+      invalid,
+    );
+    const client = await createClient('p', 'kafka', brokers, { lingerMs: 0, sendErrorDlq: true });
+    await client.close();
+  });
+
   it('makes clients that keep nothing, too', async () => {
     const client = await createClient('p', 'none');
     await client.publish({ topic: 'orders', eventName: 'placed' });

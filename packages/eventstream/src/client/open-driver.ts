@@ -5,7 +5,7 @@ import { createMemoryDriver } from '../drivers/memory/memory-driver.js';
 import { MemoryStream } from '../drivers/memory/memory-stream.js';
 import { createNoneDriver } from '../drivers/none.js';
 import { createStdoutDriver } from '../drivers/stdout.js';
-import type { ClientConfig, StreamName } from './client-config.js';
+import type { ClientConfig, KafkaConfig, StreamName } from './client-config.js';
 import type { StreamLogger, StreamLogMode } from './stream-log.js';
 
 export interface OpenDriverOptions {
@@ -21,23 +21,25 @@ export interface OpenDriver {
   close(): Promise<void>;
 }
 
-const kafkaOptionNames = [
-  'clientId',
-  'dialTimeoutMs',
-  'readTimeoutMs',
-  'writeTimeoutMs',
-  'tls',
-  'caFile',
-  'certificateFile',
-  'sasl',
-  'acks',
-  'compression',
-  'createTopics',
-  'sessionTimeoutMs',
-  'heartbeatIntervalMs',
-  'fetchWaitMs',
-  'maxPartitionBytes',
-] as const satisfies readonly (keyof KafkaDriverOptions)[];
+/** Every option of Kafka that a configuration may have: it holds others, too. */
+const kafkaOptions: Readonly<Record<keyof KafkaConfig, true>> = {
+  clientId: true,
+  dialTimeoutMs: true,
+  readTimeoutMs: true,
+  writeTimeoutMs: true,
+  tls: true,
+  caFile: true,
+  certificateFile: true,
+  sasl: true,
+  acks: true,
+  compression: true,
+  createTopics: true,
+  sessionTimeoutMs: true,
+  heartbeatIntervalMs: true,
+  fetchWaitMs: true,
+  topicRefreshMs: true,
+  maxPartitionBytes: true,
+};
 
 /**
  * The driver of a stream; nothing is connected yet. Client libraries are loaded only when their
@@ -72,9 +74,11 @@ function alone(driver: Driver): OpenDriver {
 }
 
 async function createKafka({ brokers, config, logMode, log }: OpenDriverOptions): Promise<Driver> {
-  const given = kafkaOptionNames.filter((name) => config[name] !== undefined);
+  const given = Object.entries(config).filter(
+    ([name, value]) => name in kafkaOptions && value !== undefined,
+  );
   const options: KafkaDriverOptions = {
-    ...Object.fromEntries(given.map((name) => [name, config[name]])),
+    ...Object.fromEntries(given),
     brokers,
     logMode,
     logger: log,
