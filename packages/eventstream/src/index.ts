@@ -58,6 +58,7 @@ export type { InjectedFault } from './drivers/memory/faults.js';
 export { createMemoryDriver } from './drivers/memory/memory-driver.js';
 export { MemoryStream, type MemoryStreamOptions } from './drivers/memory/memory-stream.js';
 export { createNoneDriver } from './drivers/none.js';
+export type { AppendedRecord, AppendOptions, LogRecord } from './drivers/postgres/append.js';
 export type { EventPage, EventQuery } from './drivers/postgres/event-pages.js';
 export type { FollowOptions } from './drivers/postgres/follow-events.js';
 export type { GroupBatch, GroupBatchRequest } from './drivers/postgres/group-batch.js';
@@ -68,10 +69,7 @@ export {
   type PostgresDriverOptions,
 } from './drivers/postgres/postgres-driver.js';
 export {
-  type AppendedRecord,
-  type AppendOptions,
   type GroupRequest,
-  type LogRecord,
   PostgresLog,
   type PostgresLogOptions,
 } from './drivers/postgres/postgres-log.js';

@@ -43,13 +43,6 @@ export async function appendRecords(
   throw new PlatformError('INTERNAL', 'the append gave no row');
 }
 
-/** @throws PlatformError `EVENT_TOO_LARGE` */
-export function checkSize({ key, value }: OutgoingRecord, maxBytes: number): void {
-  const bytes = (key?.length ?? 0) + (value?.length ?? 0);
-  if (bytes <= maxBytes) return;
-  throw new PlatformError('EVENT_TOO_LARGE', `a record of ${bytes} bytes; ${maxBytes} at most`);
-}
-
 /** The attribute `type` of the CloudEvent that the record is; what Postgres has no text for is none. */
 function eventNameOf({ headers }: OutgoingRecord): string | null {
   const name = headers.ce_type;

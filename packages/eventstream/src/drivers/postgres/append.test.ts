@@ -3,7 +3,7 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { append, openTestLog, recordOf, type TestLog, valuesOf } from '../../../test/open-log.js';
 import { offsetBeginning } from '../../driver.js';
-import type { AppendOptions, LogRecord } from './postgres-log.js';
+import type { AppendOptions, LogRecord } from './append.js';
 
 const query = { topics: ['orders'] };
 

@@ -8,8 +8,8 @@ import {
   type TestLog,
   valuesOf,
 } from '../../../test/open-log.js';
+import type { LogRecord } from './append.js';
 import type { EventPage, EventQuery } from './event-pages.js';
-import type { LogRecord } from './postgres-log.js';
 
 const orders: EventQuery = { topics: ['orders'] };
 

@@ -46,9 +46,10 @@ const maxLimit = 1_000;
 /** Records of one partition stand in the order of their times but for this much, in milliseconds. */
 const disorderMs = 60_000;
 
-interface Source {
-  readonly db: Queryable;
+/** Where the records of a key are. */
+export interface EventPlaces {
   readonly topics: TopicDirectory;
+  readonly partitionerOf: (topic: string) => Partitioner;
 }
 
 /** One partition on a page. */
@@ -64,12 +65,12 @@ interface PageShard {
 
 /** @throws PlatformError `TOPIC_NOT_FOUND`, `REQUEST_INVALID`, `DATABASE_*` */
 export async function listEvents(
-  { db, topics }: Source,
-  partitionerOf: (topic: string) => Partitioner,
+  db: Queryable,
+  places: EventPlaces,
   query: EventQuery,
 ): Promise<EventPage> {
   const limit = pageLimit(query.limit);
-  const names = await findShards(db, topics, query, partitionerOf);
+  const names = await findShards(db, places, query);
   const shards = await placeShards(db, names, query);
   const rows = await scanShards(db, shards, query, limit);
   const records = rows.sort((a, b) => a.timestampMs - b.timestampMs || inOrder(a, b));
@@ -88,9 +89,8 @@ type ShardOfTopic = Pick<PageShard, 'shard' | 'topic' | 'partition'>;
 
 async function findShards(
   db: Queryable,
-  directory: TopicDirectory,
+  { topics: directory, partitionerOf }: EventPlaces,
   { topics, key }: EventQuery,
-  partitionerOf: (topic: string) => Partitioner,
 ): Promise<ShardOfTopic[]> {
   if (topics.length === 0) throw new PlatformError('REQUEST_INVALID', 'no topic is named');
   const found: ShardOfTopic[] = [];

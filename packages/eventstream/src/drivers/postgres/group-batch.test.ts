@@ -120,6 +120,9 @@ describe.each(['postgres', 'embedded'] as const)('consuming in a transaction on 
       await expect(
         test.log.seek({ ...group, groupId: 'unknown' }, new Map()),
       ).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+      await expect(test.log.seek(group, new Map([[9, 0n]]))).rejects.toMatchObject({
+        code: 'OPTION_INVALID',
+      });
       await test.log.deleteGroup(group);
       expect(valuesOf(await readBatch(test))).toEqual(['one', 'two']);
     });

@@ -2,7 +2,7 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Transaction } from '@posthaste/postgres';
 import { offsetEnd } from '../../driver.js';
 import type { StoredRecord } from '../../record.js';
-import { advanceGroup, claimShard, ensureGroup } from './group-store.js';
+import { advanceGroup, claimShard, ensureGroup, findGroups } from './group-store.js';
 import type { SkippedRange } from './log-subscription.js';
 import { readRange } from './read-store.js';
 import type { TopicDirectory } from './topic-directory.js';
@@ -45,8 +45,11 @@ export async function readGroupBatch(
     throw new PlatformError('OPTION_INVALID', `a batch of ${limit} records`);
   }
   const topics = [...(await directory.ensure(tx, request.topics)).values()];
+  const known = await findGroups(tx, topics, groupId);
   const groups: number[] = [];
-  for (const topic of topics) groups.push(await ensureGroup(tx, topic, groupId, startOffset));
+  for (const topic of topics) {
+    groups.push(known.get(topic.id) ?? (await ensureGroup(tx, topic, groupId, startOffset)));
+  }
   const records: StoredRecord[] = [];
   const skipped: SkippedRange[] = [];
   let bytes = 0;

@@ -4,18 +4,33 @@ import { readableEnds } from './read-store.js';
 import type { LogTopic } from './topic-directory.js';
 
 /** Index: `consumer_group_topic_id_name_key`. */
-const findGroupStatement: Statement = {
-  name: 'eventstream_group',
-  text: 'select id from eventstream.consumer_group where topic_id = $1 and name = $2',
+const findGroupsStatement: Statement = {
+  name: 'eventstream_groups',
+  text: `
+select id, topic_id from eventstream.consumer_group
+where topic_id = any($1::integer[]) and name = $2`,
 };
+
+/** Ids of the groups of this name, by the topic's id. */
+export async function findGroups(
+  db: Queryable,
+  topics: readonly LogTopic[],
+  name: string,
+): Promise<ReadonlyMap<number, number>> {
+  const ids = topics.map(({ id }) => id);
+  const { rows } = await db.query<{ id: number; topic_id: number }>(findGroupsStatement, [
+    ids,
+    name,
+  ]);
+  return new Map(rows.map(({ id, topic_id: topic }) => [topic, id]));
+}
 
 export async function findGroup(
   db: Queryable,
   topic: LogTopic,
   name: string,
 ): Promise<number | undefined> {
-  const { rows } = await db.query<{ id: number }>(findGroupStatement, [topic.id, name]);
-  return rows[0]?.id;
+  return (await findGroups(db, [topic], name)).get(topic.id);
 }
 
 /**

@@ -2,6 +2,7 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import type { DriverSubscription, SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
 import { GroupMembership } from './group-membership.js';
+import { HeldPartitions } from './held-partitions.js';
 import type { OwnedShard } from './member-store.js';
 import { readableEnds } from './read-store.js';
 import { ShardReader } from './shard-reader.js';
@@ -35,8 +36,11 @@ export interface LogSubscriptionOptions {
 
 /** Between two looks for new records, however many hints there are. */
 const minLookMs = 5;
-/** An appender is at work, or was and has given up: then nobody tells that others can be read. */
-const blockedLookMs = 20;
+/**
+ * Until the next look while an appender is at work, doubled each time: when it gives up, nobody tells
+ * that what stands behind it can be read.
+ */
+const minBlockedMs = 20;
 const minBackoffMs = 50;
 const maxBackoffMs = 2_000;
 
@@ -46,16 +50,15 @@ const maxBackoffMs = 2_000;
  */
 export class LogSubscription implements DriverSubscription {
   readonly #options: LogSubscriptionOptions;
-  readonly #readers = new Map<number, ShardReader>();
-  /** Partitions being given back: theirs is still to commit, and nothing more to read. */
-  readonly #leaving = new Map<number, Promise<void>>();
-  readonly #unwatch: () => void;
+  readonly #held: HeldPartitions;
+  readonly #unwatchAppends: () => void;
   #unwatchGroup: (() => void) | undefined;
   readonly #running: Promise<void>;
   #membership: GroupMembership | undefined;
   #renewAtMs = 0;
   #lookAtMs = 0;
   #lookedAtMs = 0;
+  #blockedMs = minBlockedMs;
   #failures = 0;
   #ending = false;
   #stopped = false;
@@ -64,19 +67,18 @@ export class LogSubscription implements DriverSubscription {
 
   constructor(options: LogSubscriptionOptions) {
     this.#options = options;
-    this.#unwatch = options.appends.watch(options.request.topic, () => this.#lookSoon());
+    this.#held = new HeldPartitions(options.handler);
+    const { topic } = options.request;
+    this.#unwatchAppends = options.appends.watch(topic, () => this.#lookSoon());
     this.#running = this.#run();
   }
 
   async commit(offsets: ReadonlyMap<number, bigint>): Promise<void> {
     const membership = this.#membership;
-    const rows = [...offsets].flatMap(([partition, offset]) => {
-      const reader = this.#readers.get(partition);
-      return reader ? [{ shard: reader.name.shard, epoch: reader.epoch, offset }] : [];
-    });
-    const lostShards = membership && rows.length > 0 ? await this.#store(membership, rows) : [];
-    if (membership && rows.length === offsets.size && lostShards.length === 0) return;
-    if (this.#membership === membership) this.#lose(lostShards);
+    const rows = this.#held.toCommitRows(offsets);
+    const lost = membership && rows.length > 0 ? await storeOffsets(membership, rows) : [];
+    if (membership && rows.length === offsets.size && lost.length === 0) return;
+    if (this.#membership === membership) this.#held.lose(lost);
     const { topic, groupId } = this.#options.request;
     const reason = `a partition of ${topic} is not this consumer's of ${groupId} any more`;
     throw new PlatformError('STREAM_ASSIGNMENT_LOST', reason);
@@ -89,14 +91,14 @@ export class LogSubscription implements DriverSubscription {
 
   async #end(): Promise<void> {
     this.#ending = true;
-    this.#revoke([...this.#readers.keys()].filter((partition) => !this.#leaving.has(partition)));
+    this.#revoke(this.#held.staying);
     // The loop goes on renewing the lease meanwhile.
-    while (this.#leaving.size > 0) await Promise.all(this.#leaving.values());
+    await this.#held.settled();
     this.#stopped = true;
-    this.#unwatch();
-    this.#unwatchGroup?.();
+    this.#unwatchAppends();
     this.#endWait?.();
     await this.#running;
+    this.#unwatchGroup?.();
     // When it cannot be told, the others see the lease run out.
     await this.#membership?.leave().catch(() => undefined);
   }
@@ -119,17 +121,21 @@ export class LogSubscription implements DriverSubscription {
   }
 
   async #turn(): Promise<void> {
-    if (this.#membership === undefined) {
-      this.#lookAtMs = this.#renewAtMs = performance.now() + this.#options.pollMs;
-      if (this.#ending) return;
-      this.#membership = await GroupMembership.join(this.#options);
-      this.#unwatchGroup?.();
-      const { subject } = this.#membership;
-      this.#unwatchGroup = this.#options.groups.watch(subject, () => this.#renewSoon());
-      this.#renewAtMs = 0;
-    }
-    if (performance.now() >= this.#renewAtMs) await this.#renew(this.#membership);
+    const membership = this.#membership ?? (await this.#join());
+    if (membership === undefined) return;
+    if (performance.now() >= this.#renewAtMs) await this.#renew(membership);
     if (performance.now() >= this.#lookAtMs) await this.#look();
+  }
+
+  async #join(): Promise<GroupMembership | undefined> {
+    this.#renewAtMs = this.#lookAtMs = performance.now() + this.#options.pollMs;
+    if (this.#ending) return undefined;
+    const membership = await GroupMembership.join(this.#options);
+    this.#membership = membership;
+    this.#unwatchGroup?.();
+    this.#unwatchGroup = this.#options.groups.watch(membership.subject, () => this.#renewSoon());
+    this.#renewAtMs = 0;
+    return membership;
   }
 
   /** Gives how long to wait, in milliseconds. */
@@ -142,24 +148,16 @@ export class LogSubscription implements DriverSubscription {
   }
 
   async #renew(membership: GroupMembership): Promise<void> {
-    const { leaseMs } = this.#options;
-    const held = new Set([...this.#readers.values()].map(({ name }) => name.shard));
-    const { taken, giveBack } = await membership.renew(held, this.#ending);
-    this.#renewAtMs = performance.now() + leaseMs / 3;
+    // Before the statement: a hint that comes meanwhile asks for another.
+    this.#renewAtMs = performance.now() + this.#options.leaseMs / 3;
+    const { taken, giveBack } = await membership.renew(new Set(this.#held.shards), this.#ending);
     if (this.#ending) return;
-    this.#assign(membership, taken);
-    const staying = [...this.#readers.keys()].filter((partition) => !this.#leaving.has(partition));
-    const surplus = giveBack - this.#leaving.size;
-    if (surplus > 0) this.#revoke(staying.slice(-surplus));
-  }
-
-  #assign(membership: GroupMembership, taken: readonly OwnedShard[]): void {
-    if (taken.length === 0) return;
-    const { handler } = this.#options;
-    const readers = taken.map((owned) => this.#createReader(membership, owned));
-    for (const reader of readers) this.#readers.set(reader.name.partition, reader);
-    handler.assigned(readers.map(({ name }) => name.partition));
-    this.#lookAtMs = 0;
+    if (taken.length > 0) {
+      this.#held.assign(taken.map((owned) => this.#createReader(membership, owned)));
+      this.#lookAtMs = 0;
+    }
+    const surplus = giveBack - this.#held.leavingCount;
+    if (surplus > 0) this.#revoke(this.#held.staying.slice(-surplus));
   }
 
   #createReader({ topic }: GroupMembership, owned: OwnedShard): ShardReader {
@@ -175,101 +173,61 @@ export class LogSubscription implements DriverSubscription {
       deliver: (records) => handler.records(partition, records),
       onSkipped: (from, to) => onSkipped({ topic: topic.name, partition, groupId, from, to }),
       onDrained: () => this.#lookSoon(),
-      onError: (error) => {
-        handler.interrupted(toStreamError(error));
-      },
+      onError: (error) => handler.interrupted(toStreamError(error)),
     });
   }
 
   async #look(): Promise<void> {
-    const readers = [...this.#readers.values()];
+    const { readers } = this.#held;
     this.#lookedAtMs = performance.now();
     this.#lookAtMs = this.#lookedAtMs + this.#options.pollMs;
     if (readers.length === 0 || this.#ending) return;
-    const { db } = this.#options;
-    const ends = await readableEnds(
-      db,
-      readers.map(({ name }) => name.shard),
-    );
+    const ends = await readableEnds(this.#options.db, this.#held.shards);
+    let isBlocked = false;
     for (const reader of readers) {
       const end = ends.get(reader.name.shard);
       if (!end) continue;
-      if (end.readable < end.drawn) this.#lookWithin(blockedLookMs);
+      isBlocked ||= end.readable < end.drawn;
       reader.readTo(end.readable);
     }
+    if (isBlocked) this.#lookWithin(this.#blockedMs);
+    this.#blockedMs = isBlocked ? this.#blockedMs * 2 : minBlockedMs;
   }
 
   #lookSoon(): void {
     this.#lookWithin(minLookMs);
-    // After a failure the wait is for the database's sake.
-    if (this.#failures === 0) this.#endWait?.();
-  }
-
-  /** The group has changed. */
-  #renewSoon(): void {
-    this.#renewAtMs = 0;
-    if (this.#failures === 0) this.#endWait?.();
+    this.#stopWaiting();
   }
 
   #lookWithin(ms: number): void {
     this.#lookAtMs = Math.min(this.#lookAtMs, this.#lookedAtMs + ms);
   }
 
-  /** Gives partitions back when the handler is done with them, or its time is over. */
+  /** The group has changed. */
+  #renewSoon(): void {
+    this.#renewAtMs = 0;
+    this.#stopWaiting();
+  }
+
   #revoke(partitions: readonly number[]): void {
     if (partitions.length === 0) return;
-    const readers = partitions.flatMap((partition) => this.#readers.get(partition) ?? []);
-    for (const reader of readers) reader.stop();
     const membership = this.#membership;
-    const done = this.#drain(partitions).then(async () => {
-      for (const partition of partitions) {
-        if (this.#leaving.get(partition) === done) this.#leaving.delete(partition);
-      }
-      const kept = readers.filter(({ name }) => this.#readers.get(name.partition)?.name === name);
-      for (const { name } of kept) this.#readers.delete(name.partition);
+    void this.#held.revoke(partitions, this.#options.request.drainMs).then((shards) => {
       if (this.#ending || membership !== this.#membership) return;
       // What cannot be told now is found by the next renewal.
-      await membership?.release(kept.map(({ name }) => name.shard)).catch(() => undefined);
+      membership?.release(shards).catch(() => undefined);
     });
-    for (const partition of partitions) this.#leaving.set(partition, done);
-  }
-
-  async #drain(partitions: readonly number[]): Promise<void> {
-    const { handler, request } = this.#options;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, request.drainMs);
-    await Promise.race([handler.revoked(partitions), promise]);
-    clearTimeout(timer);
-  }
-
-  async #store(
-    membership: GroupMembership,
-    rows: Parameters<GroupMembership['commit']>[0],
-  ): Promise<readonly number[]> {
-    try {
-      return await membership.commit(rows);
-    } catch (error) {
-      throw toStreamError(error);
-    }
   }
 
   /** The lease ran out, or the others say so: everything is lost, and it joins anew. */
   #forget(): void {
     this.#membership = undefined;
-    this.#lose([...this.#readers.values()].map(({ name }) => name.shard));
-    this.#leaving.clear();
+    this.#held.lose(this.#held.shards);
   }
 
-  #lose(shards: readonly number[]): void {
-    const lost = [...this.#readers].filter(([, { name }]) => shards.includes(name.shard));
-    for (const [partition, reader] of lost) {
-      reader.stop();
-      this.#readers.delete(partition);
-    }
-    const partitions = lost.map(([partition]) => partition);
-    // A handler that is just giving one back learns it from its commit.
-    const told = partitions.filter((partition) => !this.#leaving.has(partition));
-    if (told.length > 0) this.#options.handler.lost(told);
+  /** After a failure the wait is for the database's sake. */
+  #stopWaiting(): void {
+    if (this.#failures === 0) this.#endWait?.();
   }
 
   async #wait(ms: number): Promise<void> {
@@ -281,5 +239,17 @@ export class LogSubscription implements DriverSubscription {
       };
     });
     this.#endWait = undefined;
+  }
+}
+
+/** Gives the shards of which nothing was stored, because they are another's. */
+async function storeOffsets(
+  membership: GroupMembership,
+  rows: Parameters<GroupMembership['commit']>[0],
+): Promise<readonly number[]> {
+  try {
+    return await membership.commit(rows);
+  } catch (error) {
+    throw toStreamError(error);
   }
 }

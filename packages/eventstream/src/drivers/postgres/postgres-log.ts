@@ -6,15 +6,22 @@ import {
   type Partitioner,
   type PartitionerName,
 } from '../../publish/partitioner.js';
-import type { OutgoingRecord } from '../../record.js';
-import { appendRecords, checkSize, type PlacedRecord } from './append-store.js';
+import {
+  type AppendedRecord,
+  type AppendOptions,
+  type AppendRules,
+  appendByKey,
+  appendToShard,
+  checkSizes,
+  type LogRecord,
+} from './append.js';
 import { type EventPage, type EventQuery, listEvents } from './event-pages.js';
 import { type FollowOptions, followEvents } from './follow-events.js';
 import { type GroupBatch, type GroupBatchRequest, readGroupBatch } from './group-batch.js';
 import { ensureGroup, findGroup, readProgress, seekGroup } from './group-store.js';
 import { LogSubscription, type LogSubscriptionOptions } from './log-subscription.js';
 import { type MaintenanceOptions, type MaintenanceOutcome, maintainSegments } from './segments.js';
-import { TopicDirectory } from './topic-directory.js';
+import { type LogTopic, TopicDirectory } from './topic-directory.js';
 import { appendChannel, groupChannel, Wakeups } from './wakeups.js';
 
 export interface PostgresLogOptions {
@@ -26,36 +33,6 @@ export interface PostgresLogOptions {
   readonly partitioner?: PartitionerName | undefined;
   /** Largest key and value together, in bytes. Default 1 MiB. */
   readonly maxRecordBytes?: number | undefined;
-}
-
-/** A record on its way into the log. */
-export interface LogRecord extends OutgoingRecord {
-  readonly topic: string;
-}
-
-export interface AppendOptions {
-  /**
-   * `commit` (the default): appenders of one key wait for one another until the end of their
-   * transactions, so that their records stand in the order of the commits. Each key takes a place
-   * in the server's table of locks, which has room for `max_locks_per_transaction` times
-   * `max_connections` (6,400 unless configured otherwise).
-   * `append`: they do not wait. For those who hold a lock of their own on what the key names, or
-   * whose transaction does nothing else: a record still stands behind all that were committed before
-   * it was appended.
-   */
-  readonly keyOrder?: 'commit' | 'append' | undefined;
-  /**
-   * Whether the commit tells readers at once. Default true. Postgres lets transactions that notify
-   * commit one at a time: a caller with many short ones sets it to false, and calls `hint` after.
-   */
-  readonly notify?: boolean | undefined;
-}
-
-/** A record that was appended. */
-export interface AppendedRecord {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: bigint;
 }
 
 export interface GroupRequest {
@@ -79,21 +56,18 @@ export class PostgresLog {
   readonly #topics: TopicDirectory;
   readonly #appends: Wakeups;
   readonly #groups: Wakeups;
-  readonly #partitioner: PartitionerName;
-  readonly #partitioners = new Map<string, Partitioner>();
-  readonly #maxRecordBytes: number;
+  readonly #rules: AppendRules;
 
   /** @throws PlatformError `OPTION_INVALID` */
   constructor({ db, partitions = 4, partitioner = 'java', maxRecordBytes }: PostgresLogOptions) {
+    const maxBytes = maxRecordBytes ?? 1_048_576;
+    if (!(maxBytes > 0)) throw new PlatformError('OPTION_INVALID', `records of ${maxBytes} bytes`);
     this.#db = db;
     this.#topics = new TopicDirectory(partitions);
     this.#appends = new Wakeups(db, appendChannel);
     this.#groups = new Wakeups(db, groupChannel);
-    this.#partitioner = partitioner;
-    this.#maxRecordBytes = maxRecordBytes ?? 1_048_576;
-    if (!(this.#maxRecordBytes > 0)) {
-      throw new PlatformError('OPTION_INVALID', `records of ${maxRecordBytes} bytes`);
-    }
+    const partitionerOf = rememberPartitioners(partitioner);
+    this.#rules = { topics: this.#topics, partitionerOf, maxBytes };
   }
 
   /**
@@ -123,27 +97,12 @@ export class PostgresLog {
    * @throws PlatformError `EVENT_TOO_LARGE`, `EVENT_INVALID`; `DATABASE_*`, such as
    *   `DATABASE_CONFLICT` when two transactions append the same keys in opposite orders
    */
-  async append(
+  append(
     tx: Transaction,
     records: readonly LogRecord[],
-    { keyOrder = 'commit', notify = true }: AppendOptions = {},
+    options?: AppendOptions,
   ): Promise<AppendedRecord[]> {
-    if (records.length === 0) return [];
-    for (const record of records) checkSize(record, this.#maxRecordBytes);
-    const names = [...new Set(records.map(({ topic }) => topic))];
-    const topics = await this.#topics.ensure(tx, names);
-    const places = records.map((record) => {
-      const shards = topics.get(record.topic)?.shards ?? [];
-      const partition = this.#partitionerOf(record.topic)(record.key, shards.length);
-      return { topic: record.topic, partition, shard: shards[partition] ?? 0, record };
-    });
-    const manner = { lockKeys: keyOrder === 'commit', notify: notify ? names : [] };
-    const offsets = await appendRecords(tx, places, manner);
-    return places.map(({ topic, partition }, index) => ({
-      topic,
-      partition,
-      offset: offsets[index] ?? 0n,
-    }));
+    return appendByKey(tx, this.#rules, records, options);
   }
 
   /**
@@ -152,16 +111,10 @@ export class PostgresLog {
    *   `DATABASE_*`
    */
   async appendTo({ topic, partition, records, timeoutMs }: AppendRequest): Promise<void> {
-    for (const record of records) checkSize(record, this.#maxRecordBytes);
-    const { shards } = await this.#topics.get(this.#db, topic);
-    const shard = shards[partition];
-    if (shard === undefined) {
-      throw new PlatformError('OPTION_INVALID', `${topic} has no partition ${partition}`);
-    }
-    const placed: PlacedRecord[] = records.map((record) => ({ shard, record }));
-    await this.#db.transaction((tx) => appendRecords(tx, placed, { lockKeys: false, notify: [] }), {
-      statementTimeoutMs: timeoutMs,
-    });
+    checkSizes(records, this.#rules.maxBytes);
+    const shard = shardOf(await this.#topics.get(this.#db, topic), partition);
+    const limits = { statementTimeoutMs: timeoutMs };
+    await this.#db.transaction((tx) => appendToShard(tx, shard, records), limits);
     this.hint(topic);
   }
 
@@ -183,7 +136,7 @@ export class PostgresLog {
    * @throws PlatformError `TOPIC_NOT_FOUND`, `REQUEST_INVALID`, `DATABASE_*`
    */
   listEvents(query: EventQuery): Promise<EventPage> {
-    return listEvents({ db: this.#db, topics: this.#topics }, this.#partitionerOf, query);
+    return listEvents(this.#db, this.#rules, query);
   }
 
   /** Pages as they come, until the signal ends it. Never empty. @throws as `listEvents` */
@@ -213,7 +166,8 @@ export class PostgresLog {
   /**
    * Sets where a group goes on, by partition. Consumers that are at work go on from where they are
    * and store that; so it is for groups that nobody is in.
-   * @throws PlatformError `TOPIC_NOT_FOUND`, `REQUEST_INVALID` when there is no such group
+   * @throws PlatformError `TOPIC_NOT_FOUND`, `REQUEST_INVALID` when there is no such group,
+   *   `OPTION_INVALID` when there is no such partition
    */
   async seek({ topic, groupId }: GroupRequest, to: ReadonlyMap<number, bigint>): Promise<void> {
     await this.#db.transaction(async (tx) => {
@@ -222,8 +176,9 @@ export class PostgresLog {
       if (group === undefined) {
         throw new PlatformError('REQUEST_INVALID', `${topic} has no group ${groupId}`);
       }
-      const offsets = [...to].map(([partition, offset]) => [found.shards[partition] ?? 0, offset]);
-      await seekGroup(tx, group, new Map(offsets as [number, bigint][]));
+      const offsets = new Map<number, bigint>();
+      for (const [partition, offset] of to) offsets.set(shardOf(found, partition), offset);
+      await seekGroup(tx, group, offsets);
     });
   }
 
@@ -277,12 +232,21 @@ export class PostgresLog {
   async close(): Promise<void> {
     await Promise.all([this.#appends.close(), this.#groups.close()]);
   }
+}
 
-  readonly #partitionerOf = (topic: string): Partitioner => {
-    const known = this.#partitioners.get(topic);
-    if (known) return known;
-    const made = createPartitioner(this.#partitioner);
-    this.#partitioners.set(topic, made);
-    return made;
+/** @throws PlatformError `OPTION_INVALID` */
+function shardOf({ name, shards }: LogTopic, partition: number): number {
+  const shard = shards[partition];
+  if (shard !== undefined) return shard;
+  throw new PlatformError('OPTION_INVALID', `${name} has no partition ${partition}`);
+}
+
+/** One for each topic: it remembers whose turn it is of records without a key. */
+function rememberPartitioners(name: PartitionerName): (topic: string) => Partitioner {
+  const made = new Map<string, Partitioner>();
+  return (topic) => {
+    const partitioner = made.get(topic) ?? createPartitioner(name);
+    made.set(topic, partitioner);
+    return partitioner;
   };
 }

@@ -5,6 +5,9 @@ export const appendChannel = 'eventstream';
 /** Members that came or went, or gave something back, by the group's id. */
 export const groupChannel = 'eventstream_group';
 
+/** Until a database that could not be listened to is asked again, in milliseconds. */
+const listenAgainMs = 2_000;
+
 /**
  * Hints on one channel about subjects, told to those who watch the subject, in whatever process. A
  * hint may be missing, because the connection was away or nobody gave one. Listens from the first
@@ -15,6 +18,7 @@ export class Wakeups {
   readonly #channel: string;
   readonly #watchers = new Map<string, Set<() => void>>();
   #listener: Promise<Listener | undefined> | undefined;
+  #again: NodeJS.Timeout | undefined;
   #hinted = new Set<string>();
   #hinting: Promise<void> | undefined;
   #closed = false;
@@ -46,22 +50,28 @@ export class Wakeups {
 
   async close(): Promise<void> {
     this.#closed = true;
+    clearTimeout(this.#again);
     await this.#hinting;
     await (await this.#listener)?.close();
   }
 
-  /** A database that is away is asked again by the next who watches; meanwhile readers poll. */
   async #listen(): Promise<Listener | undefined> {
     try {
-      return await this.#db.listen(
-        this.#channel,
-        (subject) => this.#wake(subject),
-        () => this.#wakeAll(),
-      );
+      const onHint = (subject: string): void => this.#wake(subject);
+      return await this.#db.listen(this.#channel, onHint, () => this.#wakeAll());
     } catch {
-      this.#listener = undefined;
+      // The database is away, as its other users notice and tell; hints only save them time.
+      this.#again = setTimeout(() => this.#listenAgain(), listenAgainMs);
+      this.#again.unref();
       return undefined;
     }
+  }
+
+  #listenAgain(): void {
+    if (this.#closed) return;
+    this.#listener = this.#listen();
+    // What was told meanwhile is not known.
+    void this.#listener.then((listener) => listener && this.#wakeAll());
   }
 
   async #sendHints(): Promise<void> {
