@@ -55,4 +55,5 @@ export {
   startReceiverProcess,
 } from './start-receiver-process.js';
 export { startTcpServer, type TcpServer } from './tcp-server.js';
+export { readTestCertificate, type TestCertificate } from './test-certificate.js';
 export { createTestDatabase, type TestDatabase } from './test-database.js';

@@ -11,6 +11,8 @@ const readyTimeoutMs = 60_000;
 export interface KafkaOptions {
   /** Broker settings on top of those for tests, such as `{ 'num.partitions': '1' }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Further listeners by name, with their protocols, such as `{ SAFE: 'SASL_SSL' }`. Own brokers only. */
+  readonly listeners?: Readonly<Record<string, string>>;
   /** A broker of its own, that may be crashed, even when KAFKA_BROKERS is set. Default false. */
   readonly own?: boolean;
 }
@@ -20,6 +22,8 @@ export interface KafkaBroker {
   readonly kind: KafkaSource['kind'];
   /** Addresses for clients, as in `['127.0.0.1:40001']`. They stay the same through restarts. */
   readonly brokers: string[];
+  /** Addresses of the further listeners, by name. */
+  readonly listeners: Readonly<Record<string, string>>;
   /** Starts it again on its data; returns when it answers. Nothing happens when it runs. */
   start(): Promise<void>;
   /** Stops it in an orderly way. */
@@ -43,13 +47,21 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBroke
   if (!source) throw new Error(`no Kafka found: ${kafkaAdvice}`);
   if (source.kind === 'external') return externalBroker(source.brokers);
   const port = await freePort();
-  const listeners = { port, controllerPort: await freePort() };
+  const extra = await Promise.all(
+    Object.entries(options.listeners ?? {}).map(async ([name, protocol]) => ({
+      name,
+      protocol,
+      port: await freePort(),
+    })),
+  );
+  const listeners = { port, controllerPort: await freePort(), extra };
   const { settings = {} } = options;
   const node =
     source.kind === 'docker'
       ? await createDockerNode(listeners, settings)
       : await createJavaNode(source.program, listeners, settings);
-  const broker = ownBroker(source.kind, `127.0.0.1:${port}`, node);
+  const addresses = extra.map((listener) => [listener.name, `127.0.0.1:${listener.port}`]);
+  const broker = ownBroker(source.kind, `127.0.0.1:${port}`, Object.fromEntries(addresses), node);
   try {
     await broker.start();
     return broker;
@@ -59,10 +71,16 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBroke
   }
 }
 
-function ownBroker(kind: KafkaSource['kind'], address: string, node: KafkaNode): KafkaBroker {
+function ownBroker(
+  kind: KafkaSource['kind'],
+  address: string,
+  listeners: KafkaBroker['listeners'],
+  node: KafkaNode,
+): KafkaBroker {
   return {
     kind,
     brokers: [address],
+    listeners,
     start: async () => {
       if (node.isRunning()) return;
       await node.launch();
@@ -85,6 +103,7 @@ async function externalBroker(brokers: readonly string[]): Promise<KafkaBroker> 
   return {
     kind: 'external',
     brokers: [...brokers],
+    listeners: {},
     start: async () => undefined,
     stop: refuse,
     kill: refuse,

@@ -11,7 +11,7 @@ const run = promisify(execFile);
 
 /** A broker in a container of the official image, created and not started yet. */
 export async function createDockerNode(
-  listeners: Pick<KafkaListeners, 'port' | 'controllerPort'>,
+  listeners: Pick<KafkaListeners, 'port' | 'controllerPort' | 'extra'>,
   settings: Readonly<Record<string, string>>,
 ): Promise<KafkaNode> {
   const { port } = listeners;
@@ -21,7 +21,8 @@ export async function createDockerNode(
     '-e',
     pair,
   ]);
-  const publish = ['-p', `127.0.0.1:${port}:${port}`];
+  const ports = [port, ...listeners.extra.map((listener) => listener.port)];
+  const publish = ports.flatMap((one) => ['-p', `127.0.0.1:${one}:${one}`]);
   // Created and started apart, so that a killed one is started again on its own data.
   await docker('create', '--name', name, ...publish, ...variables, `apache/kafka:${kafkaVersion}`);
   const watchdog = startWatchdog({ command: ['docker', 'rm', '--force', '--volumes', name] });

@@ -24,7 +24,7 @@ const logging = {
 /** A broker on the machine's Java, formatted and not started yet. */
 export async function createJavaNode(
   program: string,
-  listeners: Pick<KafkaListeners, 'port' | 'controllerPort'>,
+  listeners: Pick<KafkaListeners, 'port' | 'controllerPort' | 'extra'>,
   settings: Readonly<Record<string, string>>,
 ): Promise<KafkaNode> {
   const jars = await fetchJars();

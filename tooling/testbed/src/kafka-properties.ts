@@ -1,6 +1,17 @@
+/** One more way in, for tests of what a listener demands. */
+export interface ExtraListener {
+  /** As the settings of the broker call it, such as `listener.name.<name in lower case>.…`. */
+  readonly name: string;
+  /** `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`. */
+  readonly protocol: string;
+  readonly port: number;
+}
+
 export interface KafkaListeners {
   /** Port of the broker, the same inside and outside of a container. */
   readonly port: number;
+  /** Further listeners, on 127.0.0.1 for clients as well. */
+  readonly extra: readonly ExtraListener[];
   readonly controllerPort: number;
   /** Address that the broker listens on: 127.0.0.1, or 0.0.0.0 in a container. */
   readonly host: string;
@@ -9,14 +20,18 @@ export interface KafkaListeners {
 
 /** Settings of one node that is broker and controller, made for tests: small, and quick to start. */
 export function kafkaSettings(listeners: KafkaListeners): Record<string, string> {
-  const { port, controllerPort, host, dataDir } = listeners;
+  const { port, controllerPort, host, dataDir, extra } = listeners;
+  const forClients = [{ name: 'PLAINTEXT', protocol: 'PLAINTEXT', port }, ...extra];
+  const addresses = (at: string): string =>
+    forClients.map((listener) => `${listener.name}://${at}:${listener.port}`).join();
+  const protocols = forClients.map(({ name, protocol }) => `${name}:${protocol}`);
   return {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://${host}:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: `${addresses(host)},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': addresses('127.0.0.1'),
+    'listener.security.protocol.map': [...protocols, 'CONTROLLER:PLAINTEXT'].join(),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': dataDir,
@@ -41,6 +56,11 @@ export function kafkaSettings(listeners: KafkaListeners): Record<string, string>
 /** The text of a `.properties` file. */
 export function toProperties(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)
-    .map(([name, value]) => `${name}=${value.replaceAll('\\', '\\\\')}\n`)
+    .map(([name, value]) => `${name}=${escapeValue(value)}\n`)
     .join('');
+}
+
+/** A certificate has lines, a property is one. */
+function escapeValue(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }
