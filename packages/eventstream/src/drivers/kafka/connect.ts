@@ -4,6 +4,7 @@ import { type ISocketFactory, Kafka, type KafkaConfig, logLevel, type SASLOption
 import { registerCodecs } from './codecs.js';
 import { stopIdleTimers } from './idle-timers.js';
 import type { KafkaLogMode, KafkaSasl, KafkaSettings } from './kafka-options.js';
+import { oauthBearer } from './oauth-bearer.js';
 import type { OpenSockets } from './open-sockets.js';
 
 const keepAliveMs = 60_000;
@@ -53,10 +54,9 @@ function toKafkaConfig(settings: KafkaSettings, sockets: OpenSockets | undefined
   };
 }
 
-function toSaslOptions(sasl: KafkaSasl): SASLOptions {
-  if (sasl.mechanism !== 'oauthbearer') return { ...sasl };
-  const { mechanism, token } = sasl;
-  return { mechanism, oauthBearerProvider: async () => ({ value: await token() }) };
+function toSaslOptions(sasl: KafkaSasl): NonNullable<KafkaConfig['sasl']> {
+  if (sasl.mechanism === 'oauthbearer') return oauthBearer(sasl.token);
+  return { ...sasl } as SASLOptions;
 }
 
 /** As kafkajs's own, but small requests are sent at once and not after the last one's answer. */

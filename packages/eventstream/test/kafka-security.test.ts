@@ -1,0 +1,127 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type KafkaBroker, readTestCertificate, startKafka } from '@posthaste/testbed';
+import { describeWithKafka } from '@posthaste/testbed/vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { KafkaDriverOptions, KafkaSasl } from '../src/drivers/kafka/kafka-options.js';
+import { kafkaDrivers } from './kafka-drivers.js';
+import { append, createTopic, toSubscription } from './kafka-topic.js';
+import { addScramUser } from './kafka-users.js';
+import { RecordingHandler } from './recording-handler.js';
+
+const patience = { timeout: 15_000, interval: 20 };
+const password = 'correct horse battery staple';
+
+const modules = 'org.apache.kafka.common.security';
+const saslSettings = {
+  'listener.name.safe.sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
+  'listener.name.safe.plain.sasl.jaas.config': `${modules}.plain.PlainLoginModule required user_alice="${password}";`,
+  'listener.name.safe.scram-sha-256.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
+  'listener.name.safe.scram-sha-512.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
+  'listener.name.safe.oauthbearer.sasl.jaas.config': `${modules}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
+};
+
+/** A token as the brokers take it in tests: signed by nobody. */
+function toToken(subject: string): string {
+  const now = Math.floor(Date.now() / 1_000);
+  const claims = { sub: subject, iat: now, exp: now + 600 };
+  const parts = [{ alg: 'none' }, claims].map((part) =>
+    Buffer.from(JSON.stringify(part)).toString('base64url'),
+  );
+  return `${parts.join('.')}.`;
+}
+
+describeWithKafka('security', () => {
+  let kafka: KafkaBroker;
+  let folder: string;
+  /** What both listeners with TLS need. */
+  let secured: KafkaDriverOptions;
+
+  beforeAll(async () => {
+    const { cert, key } = await readTestCertificate();
+    folder = await mkdtemp(join(tmpdir(), 'posthaste-kafka-tls-'));
+    const certificateFile = join(folder, 'client.pem');
+    const caFile = join(folder, 'ca.pem');
+    await writeFile(certificateFile, `${key}\n${cert}`);
+    await writeFile(caFile, cert);
+    kafka = await startKafka({
+      own: true,
+      listeners: { SAFE: 'SASL_SSL', MUTUAL: 'SSL' },
+      settings: {
+        ...saslSettings,
+        'ssl.keystore.type': 'PEM',
+        'ssl.keystore.certificate.chain': cert,
+        'ssl.keystore.key': key,
+        'ssl.truststore.type': 'PEM',
+        'ssl.truststore.certificates': cert,
+        'listener.name.mutual.ssl.client.auth': 'required',
+      },
+    });
+    const [address = ''] = kafka.brokers;
+    await addScramUser(address, 'alice', password);
+    secured = { brokers: [kafka.listeners.SAFE ?? ''], caFile, certificateFile };
+  }, 240_000);
+  afterAll(async () => {
+    await kafka?.close();
+    await rm(folder, { recursive: true });
+  });
+
+  describe.each(kafkaDrivers)('on $name', ({ create }) => {
+    async function roundTrip(options: KafkaDriverOptions): Promise<void> {
+      const topic = await createTopic(kafka.brokers);
+      const driver = create(options);
+      try {
+        await append(driver, topic, ['a']);
+        await driver.ping();
+        const handler = new RecordingHandler();
+        driver.subscribe(toSubscription(topic), handler);
+        await vi.waitFor(() => expect(handler.values).toEqual(['a']), patience);
+      } finally {
+        await driver.close();
+      }
+    }
+
+    async function expectRefusal(options: KafkaDriverOptions, code: string): Promise<void> {
+      const topic = await createTopic(kafka.brokers);
+      const driver = create(options);
+      try {
+        await expect(append(driver, topic, ['a'])).rejects.toMatchObject({ code });
+        await expect(driver.ping()).rejects.toMatchObject({ code });
+        await expect(driver.partitionCount(topic)).rejects.toMatchObject({ code });
+        const handler = new RecordingHandler();
+        driver.subscribe(toSubscription(topic), handler);
+        await vi.waitFor(() => expect(handler.interruptions[0]).toMatchObject({ code }), patience);
+        const said = handler.interruptions.map((error) => String(error)).join();
+        expect(said).not.toContain('wrong');
+      } finally {
+        await driver.close();
+      }
+    }
+
+    it.each<[string, KafkaSasl]>([
+      ['PLAIN', { mechanism: 'plain', username: 'alice', password }],
+      ['SCRAM-SHA-256', { mechanism: 'scram-sha-256', username: 'alice', password }],
+      ['SCRAM-SHA-512', { mechanism: 'scram-sha-512', username: 'alice', password }],
+      ['OAUTHBEARER', { mechanism: 'oauthbearer', token: async () => toToken('alice') }],
+    ])('authenticates with %s over TLS', (_, sasl) => roundTrip({ ...secured, sasl }));
+
+    it.each<[string, KafkaSasl]>([
+      ['PLAIN', { mechanism: 'plain', username: 'alice', password: 'wrong' }],
+      ['SCRAM-SHA-512', { mechanism: 'scram-sha-512', username: 'alice', password: 'wrong' }],
+      ['OAUTHBEARER', { mechanism: 'oauthbearer', token: async () => 'wrong' }],
+    ])('tells of wrong credentials with %s', (_, sasl) =>
+      expectRefusal({ ...secured, sasl }, 'STREAM_UNAUTHORIZED'),
+    );
+
+    it('shows its certificate where one is demanded', async () => {
+      const brokers = [kafka.listeners.MUTUAL ?? ''];
+      await roundTrip({ ...secured, brokers });
+      const { caFile = '' } = secured;
+      await expectRefusal({ brokers, caFile }, 'STREAM_UNAVAILABLE');
+    });
+
+    it('does not talk to a broker whose certificate it cannot check', () =>
+      expectRefusal({ brokers: [kafka.listeners.MUTUAL ?? ''], tls: true }, 'STREAM_UNAVAILABLE'));
+  });
+});
