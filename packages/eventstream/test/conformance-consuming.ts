@@ -5,7 +5,7 @@ import type { Registration } from '../src/consume/registration.js';
 import { type Driver, offsetBeginning } from '../src/driver.js';
 import { decodeEnvelope } from '../src/envelope/decode.js';
 import type { OutgoingRecord, StoredRecord } from '../src/record.js';
-import { type Conformance, groupOf } from './conformance-target.js';
+import { appendTo, type Conformance, groupOf } from './conformance-target.js';
 
 const patience = { timeout: 120_000 };
 
@@ -19,8 +19,7 @@ function consumersOn(driver: Driver, options: Partial<ConsumersOptions> = {}): C
     driver,
     decode: decodeEnvelope,
     appender: {
-      append: (topic, record) =>
-        driver.append({ topic, partition: 0, records: [record], timeoutMs: 10_000 }),
+      append: (topic, record) => appendTo(driver, { topic, partition: 0, records: [record] }),
     },
     ...options,
   });
@@ -62,7 +61,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
         return consumers;
       };
       const publish = (partition: number, ...records: OutgoingRecord[]): Promise<void> =>
-        driver.append({ topic, partition, records, timeoutMs: 10_000 });
+        appendTo(driver, { topic, partition, records });
       const first = start();
       await publish(0, event('1', 'login'), event('2', 'other'), event('3', 'logout'));
       await publish(1, event('4', 'login'));
@@ -95,7 +94,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
       registration(`${topic}.dlq`, '', (_id, record) => record && dead.push(record)),
     );
     const records = [event('bad', 'login'), event('good', 'login')];
-    await driver.append({ topic, partition: 0, records, timeoutMs: 10_000 });
+    await appendTo(driver, { topic, partition: 0, records });
     await until(() => expect(got).toEqual(['good']));
     await until(() => expect(dead).toHaveLength(1));
     expect(dead[0]).toMatchObject({
@@ -120,7 +119,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     consumers.register({ ...raw, handler: { kind: 'raw', callback } });
     const poison = { key: null, value: Buffer.from('{"name": 1}'), headers: {} };
     const records = [poison, event('good', 'login')];
-    await driver.append({ topic, partition: 0, records, timeoutMs: 10_000 });
+    await appendTo(driver, { topic, partition: 0, records });
     await until(() => expect([got, dead]).toEqual([['good'], [poison.value]]));
     await consumers.close(drain);
   });
@@ -145,7 +144,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     };
     consumers.register(registration(topic, '', callback));
     const records = [event('bad', 'login'), event('good', 'login')];
-    await driver.append({ topic, partition: 0, records, timeoutMs: 10_000 });
+    await appendTo(driver, { topic, partition: 0, records });
     await until(() => expect(got).toEqual(['good', 2]));
     await consumers.close(drain);
   });
@@ -166,7 +165,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
       first.register(registration(topic, '', callback));
       for (const partition of [0, 1]) {
         const records = [event(`slow${partition}`, 'login'), event(`next${partition}`, 'login')];
-        await one.append({ topic, partition, records, timeoutMs: 10_000 });
+        await appendTo(one, { topic, partition, records });
       }
       await until(() => expect(counts.size).toBe(2));
       const second = consumersOn(two);
@@ -193,7 +192,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     const first = consumersOn(one);
     first.register(registration(topic, '', callback));
     const records = [event('1', 'login')];
-    await one.append({ topic, partition: 0, records, timeoutMs: 10_000 });
+    await appendTo(one, { topic, partition: 0, records });
     await until(() => expect(calls).toHaveLength(1));
     await first.close({ drainMs: 100 });
     const second = consumersOn(two);
@@ -222,7 +221,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     const retry = { maxAttempts: 1, delaysMs: [300] };
     consumers.register(registration(topic, 'login', callback, { retry }));
     const records = [event('1', 'login')];
-    await driver.append({ topic, partition: 0, records, timeoutMs: 10_000 });
+    await appendTo(driver, { topic, partition: 0, records });
     await until(() => expect(calls).toHaveLength(2));
     expect((calls[1] ?? 0) - (calls[0] ?? 0)).toBeGreaterThanOrEqual(295);
     await consumers.close(drain);
@@ -255,7 +254,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
         await Promise.all(
           [0, 1, 2, 3].map((partition) => {
             const records = [event(`k${partition}-${number}`, 'login', `k${partition}`)];
-            return one.append({ topic, partition, records, timeoutMs: 10_000 });
+            return appendTo(one, { topic, partition, records });
           }),
         );
       }

@@ -8,7 +8,12 @@ import {
   type SubscriptionRequest,
 } from '../src/driver.js';
 import type { OutgoingRecord } from '../src/record.js';
-import { type Conformance, type ConformanceTarget, groupOf } from './conformance-target.js';
+import {
+  appendTo,
+  type Conformance,
+  type ConformanceTarget,
+  groupOf,
+} from './conformance-target.js';
 import { commitAll, RecordingHandler } from './recording-handler.js';
 
 const patience = { timeout: 120_000 };
@@ -24,7 +29,7 @@ async function append(
   partition = 0,
 ): Promise<void> {
   const records = texts.map((text) => outgoing(text));
-  await driver.append({ topic, partition, records, timeoutMs: 10_000 });
+  await appendTo(driver, { topic, partition, records });
 }
 
 function request(topic: string, fields: Partial<SubscriptionRequest> = {}): SubscriptionRequest {
@@ -60,12 +65,12 @@ export function testAppending(
     const topic = await newTopic(2);
     const began = Date.now();
     const records = [
-      outgoing('a', { headers: { traceparent: '00-1', ce_id: 'ü' } }),
+      outgoing('a', { headers: { traceparent: '00-1', ce_id: 'ü', empty: '' } }),
       outgoing('b', { key: null }),
       outgoing('c', { value: null }),
       outgoing('d', { key: Buffer.from([0, 255, 128]), value: Buffer.from([255, 0]) }),
     ];
-    await driver.append({ topic, partition: 1, records, timeoutMs: 10_000 });
+    await appendTo(driver, { topic, partition: 1, records });
     await append(driver, topic, ['e'], 1);
     const { handler } = read(driver, request(topic));
     await until(() => expect(handler.taken).toHaveLength(5));
@@ -81,12 +86,24 @@ export function testAppending(
     }
   });
 
+  it('gives back thousands of records, none left out', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(1);
+    const texts = Array.from({ length: 5_000 }, (_, index) => `record ${index}`);
+    for (let from = 0; from < texts.length; from += 500) {
+      await append(driver, topic, texts.slice(from, from + 500));
+    }
+    const { handler } = read(driver, request(topic));
+    await until(() => expect(handler.taken).toHaveLength(texts.length));
+    expect(handler.values).toEqual(texts);
+  });
+
   it('writes nothing when one of the records is too large', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     const value = Buffer.alloc(target().tooLargeBytes);
     const records = [outgoing('small'), outgoing('large', { value }), outgoing('small')];
-    const appended = driver.append({ topic, partition: 0, records, timeoutMs: 10_000 });
+    const appended = appendTo(driver, { topic, partition: 0, records });
     await expect(appended).rejects.toMatchObject({ code: 'EVENT_TOO_LARGE' });
     await append(driver, topic, ['after']);
     const { handler } = read(driver, request(topic));

@@ -1,4 +1,5 @@
-import type { Driver } from '../src/driver.js';
+import { PlatformError } from '@posthaste/contracts';
+import type { AppendRequest, Driver } from '../src/driver.js';
 
 /** A stream to run the suite on. */
 export interface ConformanceTarget {
@@ -27,4 +28,24 @@ export interface Conformance {
 /** Each test has a topic of its own, and so a group of its own. */
 export function groupOf(topic: string): string {
   return `group-${topic}`;
+}
+
+/** Time in which a new topic can be written to. */
+const readyMs = 15_000;
+
+/** Appends as publishers do: what was not written because the stream is not ready is tried again. */
+export async function appendTo(
+  driver: Driver,
+  request: Omit<AppendRequest, 'timeoutMs'>,
+): Promise<void> {
+  const endMs = performance.now() + readyMs;
+  for (;;) {
+    try {
+      return await driver.append({ ...request, timeoutMs: 10_000 });
+    } catch (error) {
+      const isNotReady = error instanceof PlatformError && error.code === 'STREAM_UNAVAILABLE';
+      if (!isNotReady || performance.now() > endMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
 }

@@ -68,15 +68,18 @@ export class Consumers {
     this.#consumers.set(key, consumer);
     let ended: Promise<void> | undefined;
     const end = (reason: unknown): Promise<void> => {
+      unlisten();
       ended ??= this.#remove(key, consumer, () => consumer.remove(subscriber, reason));
       return ended;
     };
     const onAbort = (): void => {
-      this.#listeners.delete(unlisten);
       if (!ended) subscriber.tellEnd(signal?.reason);
       void end(signal?.reason);
     };
-    const unlisten = (): void => signal?.removeEventListener('abort', onAbort);
+    const unlisten = (): void => {
+      signal?.removeEventListener('abort', onAbort);
+      this.#listeners.delete(unlisten);
+    };
     this.#listeners.add(unlisten);
     signal?.addEventListener('abort', onAbort, { once: true });
     return { close: () => end(new PlatformError('STREAM_CLOSED', 'the subscription is closed')) };
@@ -97,7 +100,6 @@ export class Consumers {
 
   async #close(drainMs: number | undefined): Promise<void> {
     for (const unlisten of this.#listeners) unlisten();
-    this.#listeners.clear();
     const consumers = [...this.#consumers.values(), ...this.#leaving];
     await Promise.all(consumers.map((consumer) => consumer.close(drainMs)));
     this.#consumers.clear();

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   type Consuming,
@@ -180,15 +181,20 @@ describe('closing', () => {
     expect(consuming.main.closed).toBe(true);
   });
 
-  it('takes its listener off a signal that lives on, and tells nothing later', async () => {
-    const controller = new AbortController();
-    const callback = vi.fn();
-    const fields = { signal: controller.signal };
-    consuming.consumers.register(registration('login', callback, fields));
-    await consuming.consumers.close();
-    controller.abort(stop);
-    expect(callback).not.toHaveBeenCalled();
-  });
+  it.each(['the client', 'the subscription'])(
+    '%s takes the listener off a signal that lives on',
+    async (what) => {
+      const controller = new AbortController();
+      const callback = vi.fn();
+      const fields = { signal: controller.signal };
+      const registered = consuming.consumers.register(registration('login', callback, fields));
+      expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1);
+      await (what === 'the client' ? consuming.consumers : registered).close();
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+      controller.abort(stop);
+      expect(callback).not.toHaveBeenCalled();
+    },
+  );
 
   it('one callback makes room for another consumer of the same group', async () => {
     const { callback, held } = holdCallback();
