@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { publishBackoffMs, resolvePublisherOptions } from './publish-options.js';
+
+describe('resolvePublisherOptions', () => {
+  it('keeps what is given and fills in the rest', () => {
+    const settings = resolvePublisherOptions({ lingerMs: 0, minTries: undefined });
+    expect(settings).toMatchObject({ lingerMs: 0, minTries: 3, publishTimeoutMs: 60_000 });
+  });
+
+  it('does not look at what is no option of a publisher', () => {
+    const config = { lingerMs: 1, fetchWaitMs: 0 };
+    expect(resolvePublisherOptions(config)).not.toHaveProperty('fetchWaitMs');
+  });
+
+  it.each([
+    { lingerMs: -1 },
+    { maxBatchRecords: 0 },
+    { maxBatchBytes: 0 },
+    { maxBufferBytes: Number.POSITIVE_INFINITY },
+    { publishTimeoutMs: Number.NaN },
+    { minTries: 0 },
+    { tryTimeoutMs: 0 },
+    { metadataMaxAgeMs: 0 },
+    { partitioner: 'random' as 'java' },
+  ])('refuses %o', (options) => {
+    expect(() => resolvePublisherOptions(options)).toThrow(
+      expect.objectContaining({ code: 'OPTION_INVALID' }),
+    );
+  });
+});
+
+describe('publishBackoffMs', () => {
+  const settings = resolvePublisherOptions({ initialBackoffMs: 100, maxBackoffMs: 1_000 });
+
+  it('doubles from the first wait to the longest', () => {
+    const waits = [1, 2, 3, 4, 5, 50].map((failed) => publishBackoffMs(failed, settings, 1));
+    expect(waits).toEqual([100, 200, 400, 800, 1_000, 1_000]);
+  });
+
+  it('is random by half', () => {
+    expect(publishBackoffMs(2, settings, 0)).toBe(100);
+    expect(publishBackoffMs(2, settings, 0.5)).toBe(150);
+  });
+});
