@@ -14,6 +14,8 @@ const reportTimeoutMs = 2_000;
  * several times as much before the collector looks at it, and deliveries are no faster.
  */
 const youngGenerationMb = 16;
+/** Far above what a thread needs: V8 grows a heap in steps that follow its limit, 4 GB by default. */
+const oldGenerationMb = 512;
 
 export interface ThreadsOptions {
   readonly config: WorkerConfig;
@@ -65,7 +67,10 @@ class DeliveryThread {
   constructor(data: ThreadData, onDefect: (error: unknown) => void) {
     this.#worker = new Worker(new URL('./delivery-thread.js', import.meta.url), {
       workerData: data,
-      resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
+      resourceLimits: {
+        maxYoungGenerationSizeMb: youngGenerationMb,
+        maxOldGenerationSizeMb: oldGenerationMb,
+      },
     });
     this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
     this.ready = new Promise((resolve, reject) => {
