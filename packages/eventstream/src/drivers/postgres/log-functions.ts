@@ -35,6 +35,13 @@ import { appendChannel } from './wakeups.js';
  * the shard; in the second 32 bits of the key's hash or of the offset, from which the offset is
  * found again as the one nearest to v.
  *
+ * A transaction that has used a table sees partitions that are attached to it meanwhile only when it
+ * happens to take in what other sessions have changed, as it does when it takes a lock on a table
+ * that it does not hold. Both functions make it do so, by way of a table that nobody else uses and
+ * whose lock `pg_relation_size` gives back. A reader would pass over records otherwise. Partitions
+ * are attached in a transaction of their own before the segment can be seen (segments.ts): who sees
+ * the segment, or a record in it, finds the partition then.
+ *
  * The segment is read after the offsets are drawn: whoever looks at the newest segment, and then
  * sees v, knows that what is at v and above is in that segment or a later one (segments.ts).
  */
@@ -49,6 +56,9 @@ const assertReadCommitted = `
     raise exception 'the event log needs transactions that are read committed'
       using errcode = 'feature_not_supported';
   end if;`;
+
+const seeAttached = `
+  perform pg_relation_size('eventstream.attach_point');`;
 
 /** Functions because their steps need a snapshot each, and should not need a round trip each. */
 export const logFunctions: string = `
@@ -73,7 +83,7 @@ begin${assertReadCommitted}
   offsets := array(
     select nextval(('eventstream.offset_' || s)::regclass) - 1 from unnest(shards) as s
   );
-  select max(id) into newest from eventstream.segment;
+  select max(id) into newest from eventstream.segment;${seeAttached}
   insert into eventstream.record
     (segment, shard_id, "offset", appended_at, name, key, value, headers)
   select newest, r.shard, r.place, clock_timestamp(), r.name, r.key, r.value, r.head::json
@@ -104,7 +114,7 @@ begin${assertReadCommitted}
         where held.shard = e.shard
       )),
       e.place
-    from unnest(shards, ends) as e(shard, place);
+    from unnest(shards, ends) as e(shard, place);${seeAttached}
 end $$;
 
 create function eventstream.create_topic(topic text, wanted integer) returns void

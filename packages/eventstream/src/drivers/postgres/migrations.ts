@@ -10,6 +10,7 @@ import { logFunctions } from './log-functions.js';
  * - `segment`: the partitions of `record`. Appenders write into the newest; when it has lasted long
  *   enough, maintenance makes the next. So a partition is a span of time that nobody has to make in
  *   advance, and a clock that is set back changes nothing.
+ * - `attach_point`: empty; for who wants to see partitions attached meanwhile (log-functions.ts).
  * - `segment_start`: records of a shard from `first_offset` on are in this segment or a later one.
  *   Readers skip what lies before by it.
  * - `consumer_group`, `group_offset`, `member`: groups by topic, how far each has come in each
@@ -46,6 +47,8 @@ create table eventstream.segment (
   started_at timestamptz not null default now()
 );
 insert into eventstream.segment values (1);
+
+create table eventstream.attach_point ();
 
 create table eventstream.segment_start (
   shard_id integer not null references eventstream.shard,

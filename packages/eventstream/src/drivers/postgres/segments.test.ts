@@ -154,10 +154,27 @@ describeWithPostgres('maintenance beside others', () => {
         await age(test.db, dayMs);
         await test.log.maintain();
         await append(test, recordOf(`fast ${i}`, 'b'));
+        await test.log.append(slow, [recordOf(`slow ${i}`, 'a')]);
       }
       expect((await read(test)).records).toEqual([]);
     });
-    expect(valuesOf((await read(test)).records)).toEqual(['slow', 'fast 0', 'fast 1', 'fast 2']);
+    const pairs = [0, 1, 2].flatMap((i) => [`fast ${i}`, `slow ${i}`]);
+    expect(valuesOf((await read(test)).records)).toEqual(['slow', ...pairs]);
+  });
+
+  it('lets a transaction that reads twice see what is in a new one', async () => {
+    const request = { topics: ['orders'], groupId: 'mail', limit: 100, startOffset: 0n };
+    await test.db.transaction(async (tx) => {
+      const values: string[] = [];
+      for (let i = 0; i < 3; i++) {
+        values.push(...valuesOf((await test.log.readGroupBatch(tx, request)).records));
+        await age(test.db, dayMs);
+        await test.log.maintain();
+        await append(test, recordOf(`${i}`, 'k'));
+      }
+      expect(values).toEqual(['zero', '0', '1']);
+    });
+    expect(valuesOf((await read(test)).records)).toEqual(['2']);
   });
 
   it('does not drop under an appender what it is about to write', async () => {
@@ -175,14 +192,17 @@ describeWithPostgres('maintenance beside others', () => {
   it('completes what a process that died in between has left', async () => {
     await age(test.db, dayMs);
     await test.log.maintain();
+    await test.db.query('delete from eventstream.segment where id = 2');
+    await append(test, recordOf('in the first', 'k'));
+    expect(await test.log.maintain()).toMatchObject({ started: true });
     await test.db.query('delete from eventstream.segment_start where segment = 2');
     await append(test, recordOf('one', 'k'));
     await test.log.maintain();
     const { rows } = await test.db.query<{ first_offset: bigint }>(
       'select first_offset from eventstream.segment_start where segment = 2',
     );
-    expect(rows).toEqual([{ first_offset: 2n }]);
-    expect(valuesOf((await read(test)).records)).toEqual(['zero', 'one']);
+    expect(rows).toEqual([{ first_offset: 3n }]);
+    expect(valuesOf((await read(test)).records)).toEqual(['zero', 'in the first', 'one']);
   });
 
   it('changes nothing for those who append and read meanwhile', async () => {

@@ -40,7 +40,7 @@ export async function maintainSegments(
   if (!(segmentMs > 0 && retentionMs > 0)) {
     throw new PlatformError('OPTION_INVALID', `segments of ${segmentMs} ms for ${retentionMs} ms`);
   }
-  const start = await unlessBusy(() => db.transaction((tx) => startSegment(tx, segmentMs)));
+  const start = await unlessBusy(() => startSegment(db, segmentMs));
   await storeStarts(db);
   const dropped: number[] = [];
   let busy = start === 'busy';
@@ -53,27 +53,40 @@ export async function maintainSegments(
   return { started: start === true, dropped, busy };
 }
 
-/** Attached rather than created in place, which would close the parent. */
-async function startSegment(tx: Transaction, segmentMs: number): Promise<boolean> {
+/** In two transactions: who sees the segment must find its partition, see log-functions.ts. */
+async function startSegment(db: Database, segmentMs: number): Promise<boolean> {
+  const next = await db.transaction((tx) => attachPartition(tx, segmentMs));
+  if (next === undefined) return false;
+  const insert = 'insert into eventstream.segment (id) values ($1) on conflict do nothing';
+  return (await db.query(insert, [next])).rowCount === 1;
+}
+
+/**
+ * The partition of the next segment, when it is time. Attached rather than created in place, which
+ * would close the parent. One that is there already is of a process that is about to let the segment
+ * be seen, or died before.
+ */
+async function attachPartition(tx: Transaction, segmentMs: number): Promise<number | undefined> {
   await takeTurn(tx);
-  const { rows } = await tx.query<{ id: number; old: boolean }>(
-    `select id, started_at + $1 * interval '1 ms' <= now() as old
+  const { rows } = await tx.query<{ next: number; due: boolean; attached: boolean }>(
+    `select id + 1 as next, started_at + $1 * interval '1 ms' <= now() as due,
+       to_regclass('eventstream.record_' || id + 1) is not null as attached
      from eventstream.segment order by id desc limit 1`,
     [segmentMs],
   );
   const [newest] = rows;
-  if (!newest?.old) return false;
-  const id = newest.id + 1;
+  if (!newest?.due) return undefined;
+  const { next, attached } = newest;
+  if (attached) return next;
   await tx.query(
-    `create table eventstream.record_${id}
+    `create table eventstream.record_${next}
      (like eventstream.record including all excluding indexes)`,
   );
   await tx.query(
-    `alter table eventstream.record attach partition eventstream.record_${id}
-     for values from (${id}) to (${id + 1})`,
+    `alter table eventstream.record attach partition eventstream.record_${next}
+     for values from (${next}) to (${next + 1})`,
   );
-  await tx.query('insert into eventstream.segment (id) values ($1)', [id]);
-  return true;
+  return next;
 }
 
 /**
