@@ -1,18 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { accept, openTestStore, type TestStore } from '../test/live-callbacks.js';
+import { expect, it } from 'vitest';
+import { accept } from '../test/live-callbacks.js';
+import { useEmptiedStore } from '../test/test-store.js';
 import { type Claim, type ClaimRequest, claimDeliveries } from './claim-store.js';
 import { toLaneKey } from './lane.js';
 
 describeWithPostgres('a claim', () => {
-  let store: TestStore;
-  beforeAll(async () => {
-    store = await openTestStore();
-  });
-  afterAll(() => store.close());
-  afterEach(() => store.db.query('truncate callbacks.head, callbacks.request'));
-
+  const store = useEmptiedStore();
   const claim = (asked: Partial<ClaimRequest> = {}): Promise<Claim> =>
     claimDeliveries(store.db, {
       holder: 'test worker',

@@ -68,6 +68,9 @@ const shareOf = (room: string, owner: string): string => `
  * number. The scan goes around once: from the lane after `$5` to the last, then from the first to
  * `$5`. `E'\\x0b'` is the character after the separator of lane keys: past all of an origin.
  *
+ * Rows are updated by their place: they are locked by then, and one that moved since the snapshot
+ * is left to the next claim.
+ *
  * What an origin or an application has room for is divided among its lanes in this claim, so that
  * nothing is leased that would have to be given back.
  */
@@ -113,10 +116,10 @@ open_lanes as (
   order by s.n
 ),
 picked as (
-  select p.callback_id
+  select p.ctid
   from open_lanes l
   cross join lateral (
-    select h.callback_id from callbacks.head h
+    select h.ctid from callbacks.head h
     where h.ready and h.lane = l.lane
     order by h.retry, h.due_at
     limit l.room
@@ -128,7 +131,7 @@ claimed as (
   update callbacks.head h
   set ready = false, due_at = now() + $3::float8 * interval '1 ms', step = h.step + 1,
       lease_token = $2, lease_holder = $1, leased_at = now()
-  from picked where h.callback_id = picked.callback_id
+  from picked where h.ctid = picked.ctid
   returning h.*
 )
 select s.last_lane, s.lanes_seen, ${deliveryColumns('c')}

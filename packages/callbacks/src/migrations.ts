@@ -11,7 +11,7 @@ import type { MigrationSet } from '@posthaste/postgres';
  *   one, how the callback ended. Partitioned like `request`; dropped with it.
  *
  * Invariant: a queue has a head as long as anything of it waits. Whoever adds to `waiting`, and
- * whoever removes a head, holds the lock on the head's row (intake-store.ts, lease-store.ts).
+ * whoever removes a head, holds the lock on the head's row (intake-store.ts, result-store.ts).
  */
 export const callbacksMigrations: MigrationSet = {
   owner: 'callbacks',
