@@ -1,4 +1,5 @@
 import { callbacksMigrations } from '@posthaste/callbacks';
+import { eventstreamMigrations } from '@posthaste/eventstream';
 import { openDatabase } from '@posthaste/postgres';
 import type { Runnable, RunnableConfig } from '@posthaste/service';
 import { Registry } from 'prom-client';
@@ -33,7 +34,9 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       logger,
       registry: new Registry(),
       routes: callbacks.routes,
-      checks: [migrationsCheck(db, [gatewayMigrations, callbacksMigrations])],
+      checks: [
+        migrationsCheck(db, [gatewayMigrations, callbacksMigrations, eventstreamMigrations]),
+      ],
     });
     logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');
     return {

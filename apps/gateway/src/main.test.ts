@@ -2,6 +2,7 @@ import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { callbacksMigrations } from '@posthaste/callbacks';
+import { eventstreamMigrations } from '@posthaste/eventstream';
 import { migrate, openPostgres } from '@posthaste/postgres';
 import {
   createTestDatabase,
@@ -129,7 +130,7 @@ describeWithPostgres('the process of the gateway on Postgres', () => {
     });
 
     const db = await openPostgres({ url });
-    await migrate(db, [gatewayMigrations, callbacksMigrations]);
+    await migrate(db, [gatewayMigrations, callbacksMigrations, eventstreamMigrations]);
     const { token } = await new ApiKeys(db).createKey({ name: 'x', scopes: ['metrics:read'] });
     await db.close();
     await expect.poll(readiness).toMatchObject({ status: 'ready' });

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { PlatformError } from '@posthaste/contracts';
+import { eventstreamMigrations } from '@posthaste/eventstream';
 import { gatewayMigrations } from '@posthaste/gateway';
 import {
   type Database,
@@ -15,7 +16,11 @@ import type { Logger } from 'pino';
 export type PlatformSettings = SettingValues<typeof platformSettings>;
 
 /** The tables of every part of the platform. */
-export const platformMigrations: readonly MigrationSet[] = [gatewayMigrations, callbacksMigrations];
+export const platformMigrations: readonly MigrationSet[] = [
+  gatewayMigrations,
+  callbacksMigrations,
+  eventstreamMigrations,
+];
 
 /** Days of partitions that are there before the first callback is taken. */
 const daysAhead = 7;

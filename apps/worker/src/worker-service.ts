@@ -1,4 +1,3 @@
-import { callbacksMigrations } from '@posthaste/callbacks';
 import { PlatformError } from '@posthaste/contracts';
 import { openDatabase, pendingMigrations } from '@posthaste/postgres';
 import type { Runnable, RunnableConfig } from '@posthaste/service';
@@ -6,6 +5,7 @@ import { AggregatorRegistry, collectDefaultMetrics, Registry } from 'prom-client
 import { readWorkerConfig, type WorkerProcessConfig } from './config.js';
 import { startDeliveryThreads } from './delivery-threads.js';
 import { Housekeeping } from './housekeeping.js';
+import { workerMigrations } from './migrations.js';
 import { startMonitor } from './monitor.js';
 
 /** Housekeeping alone works on the process's own connections; deliveries have theirs in threads. */
@@ -27,7 +27,7 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
       applicationName: 'posthaste-worker',
       logger,
     });
-    const pending = await pendingMigrations(db, [callbacksMigrations]);
+    const pending = await pendingMigrations(db, workerMigrations);
     if (pending.length > 0) {
       const message = `${pending.length} migrations are not applied: run "posthaste migrate" first`;
       throw new PlatformError('MIGRATION_PENDING', message);

@@ -1,10 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import {
-  type CallbackRequest,
-  callbacksMigrations,
-  Intake,
-  type IntakeItem,
-} from '@posthaste/callbacks';
+import { type CallbackRequest, Intake, type IntakeItem } from '@posthaste/callbacks';
 import { newId } from '@posthaste/contracts';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import {
@@ -18,6 +13,7 @@ import {
 } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { workerMigrations } from '../src/migrations.js';
 
 const queues = 60;
 const perQueue = 50;
@@ -39,7 +35,7 @@ describeWithPostgres('chaos', () => {
   beforeAll(async () => {
     server = await startPostgres();
     db = await openPostgres({ url: server.url });
-    await migrate(db, [callbacksMigrations]);
+    await migrate(db, workerMigrations);
     receiver = await startReceiverProcess({
       seed: 7,
       rates: { fail: 0.05, hang: 0.005, reset: 0.02 },

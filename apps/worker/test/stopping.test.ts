@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
   type CallbackInput,
-  callbacksMigrations,
   createAcceptance,
   createSecretBox,
   Endpoints,
@@ -20,6 +19,7 @@ import {
 } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { workerMigrations } from '../src/migrations.js';
 
 const secretKey = Buffer.alloc(32, 1);
 const rules = { defaultTimeoutMs: 5_000, maxTimeoutMs: 20_000, urlFault: () => undefined };
@@ -76,7 +76,7 @@ describeWithPostgres('a worker process', () => {
   };
 
   it('finishes what is in flight at SIGTERM, leaves the rest to others, and exits with 0', async () => {
-    await migrate(db, [callbacksMigrations]);
+    await migrate(db, workerMigrations);
     receiver = await startReceiver({ kind: 'respond', status: 200, delayMs: 100 });
     await accept(500);
     worker = await startWorker();
@@ -91,7 +91,7 @@ describeWithPostgres('a worker process', () => {
   });
 
   it('does not wait longer than its limit for a receiver that never answers', async () => {
-    await migrate(db, [callbacksMigrations]);
+    await migrate(db, workerMigrations);
     receiver = await startReceiver({ kind: 'hang' });
     await accept(5);
     worker = await startWorker({ POSTHASTE_STOP_TIMEOUT: '500ms' });
@@ -139,7 +139,7 @@ describeWithPostgres('a worker process', () => {
   });
 
   it('keeps the limits of an endpoint with all its threads together', async () => {
-    await migrate(db, [callbacksMigrations]);
+    await migrate(db, workerMigrations);
     receiver = await startReceiver({ kind: 'hang' });
     const secrets = new Secrets(db, createSecretBox(secretKey));
     const endpoints = new Endpoints({ db, secrets, rules });
@@ -156,7 +156,7 @@ describeWithPostgres('a worker process', () => {
   });
 
   it('answers health and metrics of all its threads where it is told to', async () => {
-    await migrate(db, [callbacksMigrations]);
+    await migrate(db, workerMigrations);
     receiver = await startReceiver(200);
     worker = await startWorker({ POSTHASTE_WORKER_PORT: '0', POSTHASTE_WORKER_THREADS: '2' });
     const [, url = ''] = await worker.waitForLine(/"monitor":"([^"]+)"/);

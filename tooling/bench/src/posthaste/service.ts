@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
+import { eventstreamMigrations } from '@posthaste/eventstream';
 import { gatewayMigrations } from '@posthaste/gateway';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import { freePort } from '@posthaste/testbed';
@@ -29,7 +30,7 @@ export const posthaste: CallbackService = {
   settings: concurrency,
   async prepare(storeUrl) {
     await withDatabase(storeUrl, async (db) => {
-      await migrate(db, [gatewayMigrations, callbacksMigrations]);
+      await migrate(db, [gatewayMigrations, callbacksMigrations, eventstreamMigrations]);
       await ensurePartitions(db, { daysAhead: 2 });
     });
   },
