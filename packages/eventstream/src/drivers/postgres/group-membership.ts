@@ -6,6 +6,7 @@ import { ensureGroup } from './group-store.js';
 import {
   type CommitRow,
   commitOffsets,
+  hasInstance,
   joinGroup,
   leaveGroup,
   type OwnedShard,
@@ -41,6 +42,7 @@ export class GroupMembership {
   readonly #options: MembershipOptions;
   readonly #group: number;
   readonly #member: string;
+  #isReplaced = false;
   /** By the steady clock of this process. */
   #leasedUntilMs: number;
 
@@ -82,6 +84,11 @@ export class GroupMembership {
     return performance.now() >= this.#leasedUntilMs;
   }
 
+  /** Whether another has joined with the same instance id: this one must not come back. */
+  get isReplaced(): boolean {
+    return this.#isReplaced;
+  }
+
   /** How long the lease still runs, in milliseconds. */
   get remainingMs(): number {
     return this.#leasedUntilMs - performance.now();
@@ -90,17 +97,14 @@ export class GroupMembership {
   /**
    * Renews the lease, and takes what is free of this member's share unless it is about to leave.
    * @param held shards that this member knows it has, those that it is giving back included
-   * @throws PlatformError `STREAM_ASSIGNMENT_LOST` when the others took it for dead; `DATABASE_*`
+   * @throws PlatformError `STREAM_ASSIGNMENT_LOST` when the others took it for dead, or another has
+   *   its instance id; `DATABASE_*`
    */
   async renew(held: ReadonlySet<number>, leaving: boolean): Promise<Renewal> {
-    const { db, leaseMs, request } = this.#options;
+    const { db, leaseMs } = this.#options;
     const leasedUntilMs = performance.now() + leaseMs;
     const view = await renewMember(db, this.#member, this.#group, leaseMs);
-    if (!view) {
-      this.#leasedUntilMs = 0;
-      const reason = `the group ${request.groupId} took this consumer for dead`;
-      throw new PlatformError('STREAM_ASSIGNMENT_LOST', reason);
-    }
+    if (!view) return this.#removed();
     this.#leasedUntilMs = leasedUntilMs;
     if (leaving) return { taken: [], giveBack: 0 };
     const own = view.shards.filter(({ owner }) => owner === this.#member);
@@ -110,6 +114,17 @@ export class GroupMembership {
     const { take, giveBack } = shareChange(view, this.#member);
     if (take === 0) return { taken: [], giveBack: Math.max(0, giveBack - strays.length) };
     return { taken: await takeShards(db, this.#member, this.#group, take), giveBack: 0 };
+  }
+
+  async #removed(): Promise<never> {
+    this.#leasedUntilMs = 0;
+    const { db, request } = this.#options;
+    const { groupId, groupInstanceId: instanceId } = request;
+    this.#isReplaced = instanceId !== undefined && (await hasInstance(db, this.#group, instanceId));
+    const reason = this.#isReplaced
+      ? `another consumer of ${groupId} has the instance id ${instanceId}`
+      : `the group ${groupId} took this consumer for dead`;
+    throw new PlatformError('STREAM_ASSIGNMENT_LOST', reason);
   }
 
   async release(shards: readonly number[]): Promise<void> {

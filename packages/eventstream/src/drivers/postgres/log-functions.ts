@@ -47,9 +47,9 @@ import { appendChannel } from './wakeups.js';
  */
 
 /** "evs" in the upper bytes; shards count from here on. */
-export const shardLockClass: number = 0x65767300;
+const shardLockClass = 0x65767300;
 /** Just below the shards. */
-export const keyLockClass: number = shardLockClass - 1;
+const keyLockClass = shardLockClass - 1;
 
 const assertReadCommitted = `
   if current_setting('transaction_isolation') <> 'read committed' then

@@ -219,8 +219,12 @@ export class LogSubscription implements DriverSubscription {
     });
   }
 
-  /** The lease ran out, or the others say so: everything is lost, and it joins anew. */
+  /**
+   * The lease ran out, or the others say so: everything is lost, and it joins anew. Not so when
+   * another has its instance id: the two would throw each other out for ever.
+   */
   #forget(): void {
+    if (this.#membership?.isReplaced) this.#ending = this.#stopped = true;
     this.#membership = undefined;
     this.#held.lose(this.#held.shards);
   }

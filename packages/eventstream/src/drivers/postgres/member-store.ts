@@ -33,6 +33,16 @@ export async function joinGroup(
   await tx.query(freeStatement, [group]);
 }
 
+/** Whether a member has the instance id. */
+export async function hasInstance(
+  db: Queryable,
+  group: number,
+  instanceId: string,
+): Promise<boolean> {
+  const query = 'select from eventstream.member where group_id = $1 and instance_id = $2';
+  return (await db.query(query, [group, instanceId])).rowCount > 0;
+}
+
 /** Gives up everything at once. */
 export async function leaveGroup(db: Database, member: string, group: number): Promise<void> {
   await db.transaction(async (tx) => {

@@ -171,6 +171,11 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
       await expect(first.subscription.commit(new Map([[0, 0n]]))).rejects.toMatchObject({
         code: 'STREAM_ASSIGNMENT_LOST',
       });
+      // And stays out, or the two would throw each other out for ever.
+      await until(() => expect(first.handler.held.size).toBe(0));
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(second.handler.log).toEqual(['assigned 0,1,2,3']);
+      expect(first.handler.interruptions).toMatchObject([{ code: 'STREAM_ASSIGNMENT_LOST' }]);
       await Promise.all([first.subscription.close(), second.subscription.close()]);
     });
 
