@@ -1,2 +1,2 @@
 /** Entry point of its own, because it loads the client library of Kafka. */
-export { createKafkaDriver } from './drivers/kafka/kafka-driver.js';
+export { createKafkaDriver } from './drivers/kafka/kafkajs-driver.js';

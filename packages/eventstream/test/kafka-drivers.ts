@@ -1,5 +1,5 @@
 import type { Driver } from '../src/driver.js';
-import { createKafkaDriver } from '../src/drivers/kafka/kafka-driver.js';
+import { createKafkaDriver } from '../src/drivers/kafka/kafkajs-driver.js';
 import type { KafkaDriverOptions } from '../src/drivers/kafka/kafka-options.js';
 
 /** Every driver that speaks to Kafka: what they must do is the same. */

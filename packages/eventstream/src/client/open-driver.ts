@@ -83,7 +83,7 @@ async function createKafka({ brokers, config, logMode, log }: OpenDriverOptions)
     logMode,
     logger: log,
   };
-  const { createKafkaDriver } = await import('../drivers/kafka/kafka-driver.js');
+  const { createKafkaDriver } = await import('../drivers/kafka/kafkajs-driver.js');
   return createKafkaDriver(options);
 }
 

@@ -1,20 +1,15 @@
 import type { Broker, Cluster } from 'kafkajs';
+import type { Membership } from './membership.js';
 
 /** Number of the JoinGroup request in the protocol. */
 const joinGroupKey = 11;
-
-/** What makes a consumer a member of its group until the next rebalance. */
-export interface Membership {
-  readonly coordinator: Coordinator;
-  readonly memberId: string;
-  readonly generationId: number;
-}
 
 type CommittedOffsets = Awaited<ReturnType<Broker['offsetFetch']>>['responses'];
 
 type RequestLookup = (apiKey: number, definition: unknown) => (args: object) => unknown;
 
 interface JoinRequest {
+  readonly groupId: string;
   readonly memberId: string;
 }
 
@@ -31,6 +26,8 @@ export interface Coordinator extends Pick<Broker, 'offsetCommit' | 'offsetFetch'
 }
 
 export interface CoordinatorHooks {
+  /** The topic that commits are for. */
+  readonly topic: string;
   /** Static membership; undefined: dynamic. */
   readonly groupInstanceId: string | undefined;
   /** kafkajs is about to join, for the first time or again, and waits for this. */
@@ -40,7 +37,7 @@ export interface CoordinatorHooks {
   /** The group does not know this consumer any more, under any id. */
   forgotten(): void;
   /** A new generation began; partitions are not assigned yet. */
-  joined(membership: Membership): void;
+  joined(membership: Membership, memberId: string): void;
   /** The group has these offsets; those of partitions without one are negative. */
   offsetsRead(committed: CommittedOffsets): void;
 }
@@ -72,7 +69,8 @@ function watchCoordinator(coordinator: Coordinator, hooks: CoordinatorHooks): vo
       throw error;
     });
     const { memberId, generationId } = group;
-    hooks.joined({ coordinator, memberId, generationId });
+    const member = { groupId: request.groupId, memberId, groupGenerationId: generationId };
+    hooks.joined(toMembership(coordinator, hooks.topic, member), memberId);
     return group;
   };
   const leave = coordinator.leaveGroup.bind(coordinator);
@@ -87,6 +85,30 @@ function watchCoordinator(coordinator: Coordinator, hooks: CoordinatorHooks): vo
     const answer = await readOffsets(request);
     hooks.offsetsRead(answer.responses);
     return answer;
+  };
+}
+
+/** kafkajs's own commits are made as the member of the next generation when they come late. */
+function toMembership(
+  coordinator: Coordinator,
+  topic: string,
+  member: {
+    readonly groupId: string;
+    readonly memberId: string;
+    readonly groupGenerationId: number;
+  },
+): Membership {
+  return {
+    commit: async (offsets) => {
+      const partitions = [...offsets].map(([partition, offset]) => ({
+        partition,
+        offset: `${offset}`,
+      }));
+      await coordinator.offsetCommit({ ...member, topics: [{ topic, partitions }] });
+    },
+    heartbeat: async () => {
+      await coordinator.heartbeat(member);
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Membership } from './group-coordinator.js';
+import type { Membership } from './membership.js';
 
 /**
  * The partitions of one assignment. Records are taken until they are being given up; commits are

@@ -7,52 +7,54 @@ import type {
   SubscriptionHandler,
   SubscriptionRequest,
 } from '../../driver.js';
-import { ClusterConnection } from './cluster-connection.js';
-import { KafkaObserver } from './kafka-observer.js';
 import {
-  type KafkaDriverOptions,
-  type KafkaSettings,
-  resolveKafkaOptions,
-} from './kafka-options.js';
-import { KafkaSubscription } from './kafka-subscription.js';
-import { KafkaWriter } from './kafka-writer.js';
+  type GroupSession,
+  KafkaSubscription,
+  type SubscriptionMemory,
+} from './kafka-subscription.js';
 
-/**
- * Kafka, through kafkajs. Nothing is connected before it is needed.
- * @throws PlatformError `OPTION_INVALID`
- */
-export function createKafkaDriver(options: KafkaDriverOptions): Driver {
-  return new KafkaDriver(resolveKafkaOptions(options));
+/** What a client library has to bring along. */
+export interface KafkaClient {
+  partitionCount(topic: string): Promise<number>;
+  append(request: AppendRequest): Promise<void>;
+  createSession(
+    request: SubscriptionRequest,
+    handler: SubscriptionHandler,
+    memory: SubscriptionMemory,
+  ): GroupSession;
+  lag(topic: string, groupId?: string): Promise<readonly GroupLag[]>;
+  ping(): Promise<void>;
+  /** Called once, when no session runs any more. */
+  close(): Promise<void>;
 }
 
-class KafkaDriver implements Driver {
-  readonly #settings: KafkaSettings;
-  readonly #connection: ClusterConnection;
-  readonly #writer: KafkaWriter;
-  readonly #observer: KafkaObserver;
+/** Kafka, through whichever client library. */
+export class KafkaDriver implements Driver {
+  readonly #client: KafkaClient;
   readonly #subscriptions = new Set<DriverSubscription>();
-  #closed = false;
+  #closed: Promise<void> | undefined;
 
-  constructor(settings: KafkaSettings) {
-    this.#settings = settings;
-    this.#connection = new ClusterConnection(settings);
-    this.#writer = new KafkaWriter(settings, this.#connection);
-    this.#observer = new KafkaObserver(settings);
+  constructor(client: KafkaClient) {
+    this.#client = client;
   }
 
   async partitionCount(topic: string): Promise<number> {
     this.#assertOpen();
-    return this.#writer.partitionCount(topic);
+    return this.#client.partitionCount(topic);
   }
 
   async append(request: AppendRequest): Promise<void> {
     this.#assertOpen();
-    await this.#writer.append(request);
+    await this.#client.append(request);
   }
 
   subscribe(request: SubscriptionRequest, handler: SubscriptionHandler): DriverSubscription {
     this.#assertOpen();
-    const subscription = new KafkaSubscription({ settings: this.#settings, request, handler });
+    const subscription = new KafkaSubscription({
+      request,
+      handler,
+      createSession: (memory) => this.#client.createSession(request, handler, memory),
+    });
     this.#subscriptions.add(subscription);
     return {
       commit: (offsets) => subscription.commit(offsets),
@@ -65,18 +67,22 @@ class KafkaDriver implements Driver {
 
   async lag(topic: string, groupId?: string): Promise<readonly GroupLag[]> {
     this.#assertOpen();
-    return this.#observer.lag(topic, groupId);
+    return this.#client.lag(topic, groupId);
   }
 
   async ping(): Promise<void> {
     this.#assertOpen();
-    await this.#observer.ping();
+    await this.#client.ping();
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closed ??= this.#close();
+    await this.#closed;
+  }
+
+  async #close(): Promise<void> {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
-    await Promise.all([this.#connection.close(), this.#observer.close()]);
+    await this.#client.close();
   }
 
   #assertOpen(): void {

@@ -1,44 +1,46 @@
 import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 
-/** What is looked at in a kafkajs error: its class by `name`, the protocol's error by `type`. */
-interface KafkaFailure {
-  readonly name?: string;
-  readonly type?: string;
-  readonly code?: unknown;
-  readonly cause?: unknown;
-}
+/** Errors of the protocol, and classes of the client libraries, that mean one of ours. */
+const codes: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+  ['MESSAGE_TOO_LARGE', 'EVENT_TOO_LARGE'],
+  ['RECORD_LIST_TOO_LARGE', 'EVENT_TOO_LARGE'],
+  ['INVALID_RECORD', 'EVENT_INVALID'],
+  ['INVALID_TIMESTAMP', 'EVENT_INVALID'],
+  ['INVALID_TOPIC_EXCEPTION', 'EVENT_INVALID'],
+  ['UNKNOWN_TOPIC_OR_PARTITION', 'TOPIC_NOT_FOUND'],
+  ['TOPIC_AUTHORIZATION_FAILED', 'STREAM_UNAUTHORIZED'],
+  ['GROUP_AUTHORIZATION_FAILED', 'STREAM_UNAUTHORIZED'],
+  ['CLUSTER_AUTHORIZATION_FAILED', 'STREAM_UNAUTHORIZED'],
+  ['SASL_AUTHENTICATION_FAILED', 'STREAM_UNAUTHORIZED'],
+  ['UNSUPPORTED_SASL_MECHANISM', 'STREAM_UNAUTHORIZED'],
+  ['KafkaJSSASLAuthenticationError', 'STREAM_UNAUTHORIZED'],
+  ['PLT_KFK_AUTHENTICATION', 'STREAM_UNAUTHORIZED'],
+  ['UNKNOWN_MEMBER_ID', 'STREAM_ASSIGNMENT_LOST'],
+  ['ILLEGAL_GENERATION', 'STREAM_ASSIGNMENT_LOST'],
+  ['FENCED_INSTANCE_ID', 'STREAM_ASSIGNMENT_LOST'],
+  ['REBALANCE_IN_PROGRESS', 'STREAM_ASSIGNMENT_LOST'],
+]);
 
-/** Errors of the protocol, and classes of kafkajs, that mean one of ours. */
-const codes: Readonly<Record<string, ErrorCode>> = {
-  MESSAGE_TOO_LARGE: 'EVENT_TOO_LARGE',
-  RECORD_LIST_TOO_LARGE: 'EVENT_TOO_LARGE',
-  INVALID_RECORD: 'EVENT_INVALID',
-  INVALID_TIMESTAMP: 'EVENT_INVALID',
-  INVALID_TOPIC_EXCEPTION: 'EVENT_INVALID',
-  UNKNOWN_TOPIC_OR_PARTITION: 'TOPIC_NOT_FOUND',
-  TOPIC_AUTHORIZATION_FAILED: 'STREAM_UNAUTHORIZED',
-  GROUP_AUTHORIZATION_FAILED: 'STREAM_UNAUTHORIZED',
-  CLUSTER_AUTHORIZATION_FAILED: 'STREAM_UNAUTHORIZED',
-  SASL_AUTHENTICATION_FAILED: 'STREAM_UNAUTHORIZED',
-  UNSUPPORTED_SASL_MECHANISM: 'STREAM_UNAUTHORIZED',
-  KafkaJSSASLAuthenticationError: 'STREAM_UNAUTHORIZED',
-  UNKNOWN_MEMBER_ID: 'STREAM_ASSIGNMENT_LOST',
-  ILLEGAL_GENERATION: 'STREAM_ASSIGNMENT_LOST',
-  REBALANCE_IN_PROGRESS: 'STREAM_ASSIGNMENT_LOST',
-  FENCED_INSTANCE_ID: 'STREAM_ASSIGNMENT_LOST',
-};
+/** The group has gone on without the member. */
+const expulsions = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'];
 
 /** The brokers may have written it: they said so late, or not at all. */
-const ambiguous: ReadonlySet<string> = new Set([
-  'KafkaJSRequestTimeoutError',
-  'KafkaJSConnectionClosedError',
+const ambiguities = [
   'REQUEST_TIMED_OUT',
   'NETWORK_EXCEPTION',
   'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
-]);
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSConnectionClosedError',
+  'PLT_KFK_TIMEOUT',
+  'PLT_KFK_NETWORK',
+  // Of a connection that was open, so that the request may have gone through it.
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+];
 
-/** System errors of a connection that was open, so that a request may have gone through it. */
-const brokenConnections: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT']);
+/** There was no connection that a request could have gone through. */
+const refusals = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'];
 
 /** Failures that are of what was asked for, not of the connection it was asked over. */
 const notOfTheConnection: ReadonlySet<ErrorCode> = new Set([
@@ -47,11 +49,11 @@ const notOfTheConnection: ReadonlySet<ErrorCode> = new Set([
   'STREAM_ASSIGNMENT_LOST',
 ]);
 
-/** Translates what kafkajs throws. `action` is what failed, for people. */
+/** Translates what a client library throws. `action` is what failed, for people. */
 export function toPlatformError(error: unknown, action: string): PlatformError {
   if (error instanceof PlatformError) return error;
-  for (const failure of causesOf(error)) {
-    const code = codes[failure.type ?? ''] ?? codes[failure.name ?? ''];
+  for (const label of labelsOf(error)) {
+    const code = codes.get(label);
     if (code !== undefined) return failed(code, error, action);
   }
   return failed('STREAM_UNAVAILABLE', error, action);
@@ -59,12 +61,18 @@ export function toPlatformError(error: unknown, action: string): PlatformError {
 
 /** The same for a request to append: tells whether the records may have been written. */
 export function toAppendError(error: unknown, action: string): PlatformError {
-  const isAmbiguous = causesOf(error).some(
-    ({ name, type, code }) =>
-      ambiguous.has(type ?? '') || ambiguous.has(name ?? '') || brokenConnections.has(code),
-  );
-  if (isAmbiguous) return failed('EVENT_OUTCOME_UNKNOWN', error, action);
+  if (error instanceof PlatformError) return error;
+  const labels = labelsOf(error);
+  const hasAny = (names: readonly string[]): boolean => names.some((name) => labels.has(name));
+  if (hasAny(refusals)) return failed('STREAM_UNAVAILABLE', error, action);
+  if (hasAny(ambiguities)) return failed('EVENT_OUTCOME_UNKNOWN', error, action);
   return toPlatformError(error, action);
+}
+
+/** Whether a member of a group was told that it is none any more. */
+export function isExpelled(error: unknown): boolean {
+  const labels = labelsOf(error);
+  return expulsions.some((name) => labels.has(name));
 }
 
 /** Whether new connections, and new metadata, may help. */
@@ -77,14 +85,29 @@ function failed(code: ErrorCode, cause: unknown, action: string): PlatformError 
   return new PlatformError(code, `cannot ${action}: ${reason}`, { cause });
 }
 
-/** The error and what caused it, outermost first. */
-function causesOf(error: unknown): KafkaFailure[] {
-  const failures: KafkaFailure[] = [];
-  let current: unknown = error;
-  while (typeof current === 'object' && current !== null && failures.length < 10) {
-    const failure: KafkaFailure = current;
-    failures.push(failure);
-    current = failure.cause;
+/** Where the libraries tell what an error is: kafkajs in `type`, @platformatic/kafka in `apiId`. */
+interface LibraryError {
+  readonly name?: unknown;
+  readonly type?: unknown;
+  readonly apiId?: unknown;
+  readonly code?: unknown;
+  readonly cause?: unknown;
+  readonly errors?: unknown;
+}
+
+/** Everything that tells what the error is, and what caused it, and so on. */
+function labelsOf(error: unknown): Set<string> {
+  const labels = new Set<string>();
+  const seen = new Set<unknown>();
+  const pending = [error];
+  for (const current of pending) {
+    if (typeof current !== 'object' || current === null || seen.has(current)) continue;
+    seen.add(current);
+    const { name, type, apiId, code, cause, errors }: LibraryError = current;
+    for (const label of [type, apiId, name, code]) {
+      if (typeof label === 'string') labels.add(label);
+    }
+    pending.push(cause, ...(Array.isArray(errors) ? errors : []));
   }
-  return failures;
+  return labels;
 }

@@ -1,10 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DriverSubscription } from '../../driver.js';
-import {
-  GroupSession,
-  type GroupSessionOptions,
-  type SubscriptionMemory,
-} from './group-session.js';
+import type { DriverSubscription, SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
 import { toPlatformError } from './kafka-failure.js';
 import { assignmentLost } from './member-requests.js';
 
@@ -13,9 +8,32 @@ const maxBackoffMs = 3_000;
 /** A consumer that lived so long was in order: its successor starts at once. */
 const healthyMs = 30_000;
 
-/** One place in a consumer group, held by one kafkajs consumer after the other. */
+/** What a subscription remembers from one consumer to the next. */
+export interface SubscriptionMemory {
+  /** Partitions that the topic had when it was first looked at; 0: it was missing. */
+  initialPartitions: number | undefined;
+  /** Its place in the group, from joining until it has left. */
+  memberId: string | undefined;
+}
+
+/** The life of one consumer of a client library, until it crashes or is closed. */
+export interface GroupSession {
+  /** Resolves when it is over: with the reason, or undefined when it was closed. Never rejects. */
+  run(): Promise<unknown>;
+  commit(offsets: ReadonlyMap<number, bigint>): Promise<void>;
+  /** Gives up what is held; `run` leaves the group and resolves then. */
+  close(): Promise<void>;
+}
+
+export interface KafkaSubscriptionOptions {
+  readonly request: SubscriptionRequest;
+  readonly handler: SubscriptionHandler;
+  readonly createSession: (memory: SubscriptionMemory) => GroupSession;
+}
+
+/** One place in a consumer group, held by one consumer of the client library after the other. */
 export class KafkaSubscription implements DriverSubscription {
-  readonly #options: Omit<GroupSessionOptions, 'memory'>;
+  readonly #options: KafkaSubscriptionOptions;
   readonly #memory: SubscriptionMemory = {
     initialPartitions: undefined,
     memberId: undefined,
@@ -24,7 +42,7 @@ export class KafkaSubscription implements DriverSubscription {
   readonly #ended: Promise<void>;
   #session: GroupSession | undefined;
 
-  constructor(options: Omit<GroupSessionOptions, 'memory'>) {
+  constructor(options: KafkaSubscriptionOptions) {
     this.#options = options;
     this.#ended = this.#keepRunning();
   }
@@ -41,12 +59,12 @@ export class KafkaSubscription implements DriverSubscription {
   }
 
   async #keepRunning(): Promise<void> {
-    const { request, handler } = this.#options;
+    const { request, handler, createSession } = this.#options;
     const { signal } = this.#closing;
     let failures = 0;
     while (!signal.aborted) {
       const startedAt = performance.now();
-      this.#session = new GroupSession({ ...this.#options, memory: this.#memory });
+      this.#session = createSession(this.#memory);
       const reason = await this.#session.run();
       this.#session = undefined;
       if (signal.aborted) return;

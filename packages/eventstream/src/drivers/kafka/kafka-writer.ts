@@ -2,11 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError } from '@posthaste/contracts';
 import { type Broker, type Cluster, CompressionTypes } from 'kafkajs';
 import type { AppendRequest } from '../../driver.js';
-import type { OutgoingRecord } from '../../record.js';
 import type { ClusterConnection } from './cluster-connection.js';
 import { isWorthReconnecting, toAppendError, toPlatformError } from './kafka-failure.js';
 import type { KafkaAcks, KafkaCompression, KafkaSettings } from './kafka-options.js';
-import { settlesWithin } from './settle.js';
+import { type Attempt, OrderedAppends } from './ordered-appends.js';
 
 const acksOnWire: Readonly<Record<KafkaAcks, number>> = { all: -1, leader: 1, none: 0 };
 
@@ -22,20 +21,6 @@ const compressionOnWire: Readonly<Record<KafkaCompression, CompressionTypes>> = 
 const creationTries = 10;
 const creationPauseMs = 100;
 
-/** One request to append, from its first step. */
-interface Attempt {
-  /** The caller has given up: what is not sent yet must not be sent any more. */
-  expired: boolean;
-  /** The brokers may have it. */
-  sent: boolean;
-}
-
-/** A request that was still unanswered when its time was over. */
-interface LateAnswer {
-  readonly records: readonly OutgoingRecord[];
-  readonly answer: Promise<void>;
-}
-
 /**
  * Appends with one request per call, to the partition's leader. Not idempotent in Kafka's sense:
  * the order of a lane needs no sequence numbers while one batch is under way, and kafkajs reuses the
@@ -44,11 +29,12 @@ interface LateAnswer {
 export class KafkaWriter {
   readonly #settings: KafkaSettings;
   readonly #connection: ClusterConnection;
-  readonly #late = new Map<string, LateAnswer>();
+  readonly #appends: OrderedAppends;
 
   constructor(settings: KafkaSettings, connection: ClusterConnection) {
     this.#settings = settings;
     this.#connection = connection;
+    this.#appends = new OrderedAppends((request, attempt) => this.#write(request, attempt));
   }
 
   async partitionCount(topic: string): Promise<number> {
@@ -63,18 +49,8 @@ export class KafkaWriter {
     }
   }
 
-  async append(request: AppendRequest): Promise<void> {
-    const { topic, partition, records, timeoutMs } = request;
-    const lane = `${topic}/${partition}`;
-    const deadline = performance.now() + timeoutMs;
-    if (await this.#wasWrittenLate(lane, records, timeoutMs)) return;
-    const attempt: Attempt = { expired: false, sent: false };
-    const answer = this.#write(request, attempt);
-    if (await settlesWithin(answer, deadline - performance.now())) return answer;
-    attempt.expired = true;
-    if (!attempt.sent) throw noAnswer('STREAM_UNAVAILABLE', lane, timeoutMs);
-    this.#late.set(lane, { records, answer });
-    throw noAnswer('EVENT_OUTCOME_UNKNOWN', lane, timeoutMs);
+  append(request: AppendRequest): Promise<void> {
+    return this.#appends.append(request);
   }
 
   async #countPartitions(topic: string): Promise<number> {
@@ -89,29 +65,6 @@ export class KafkaWriter {
       this.#connection.replace(cluster);
       throw failure;
     }
-  }
-
-  /**
-   * Waits for the answer to an earlier request of the lane, so that it cannot be written after what
-   * comes now; true when it was for the same records, and they are written.
-   */
-  async #wasWrittenLate(
-    lane: string,
-    records: readonly OutgoingRecord[],
-    timeoutMs: number,
-  ): Promise<boolean> {
-    const late = this.#late.get(lane);
-    if (!late) return false;
-    const isSame = haveSameRecords(late.records, records);
-    if (!(await settlesWithin(late.answer, timeoutMs))) {
-      throw noAnswer(isSame ? 'EVENT_OUTCOME_UNKNOWN' : 'STREAM_UNAVAILABLE', lane, timeoutMs);
-    }
-    this.#late.delete(lane);
-    const written = await late.answer.then(
-      () => true,
-      () => false,
-    );
-    return isSame && written;
   }
 
   async #write(request: AppendRequest, attempt: Attempt): Promise<void> {
@@ -152,16 +105,4 @@ async function findLeader(cluster: Cluster, topic: string, partition: number): P
     throw new PlatformError('STREAM_UNAVAILABLE', `${topic} has no partition ${partition}`);
   }
   return cluster.findBroker({ nodeId });
-}
-
-function haveSameRecords(a: readonly OutgoingRecord[], b: readonly OutgoingRecord[]): boolean {
-  return a.length === b.length && a.every((record, index) => record === b[index]);
-}
-
-function noAnswer(
-  code: 'STREAM_UNAVAILABLE' | 'EVENT_OUTCOME_UNKNOWN',
-  lane: string,
-  timeoutMs: number,
-): PlatformError {
-  return new PlatformError(code, `no answer of Kafka for ${lane} within ${timeoutMs} ms`);
 }

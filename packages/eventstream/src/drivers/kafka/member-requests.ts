@@ -1,37 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError } from '@posthaste/contracts';
-import type { Membership } from './group-coordinator.js';
 import type { HeldPartitions } from './held-partitions.js';
-import { toPlatformError } from './kafka-failure.js';
+import { isExpelled, toPlatformError } from './kafka-failure.js';
+import type { Membership } from './membership.js';
 
 const commitTries = 5;
 const commitBackoffMs = 100;
 
-export interface GroupTopic {
-  readonly groupId: string;
-  readonly topic: string;
-}
-
 /**
- * Commits as the member that holds the partitions, so that the coordinator refuses what comes after
- * a rebalance. (kafkajs would commit it as the member of the next generation.)
+ * Commits as the member that holds the partitions, never as that of a later assignment.
  * @throws PlatformError `STREAM_ASSIGNMENT_LOST`, or why the coordinator does not answer
  */
 export async function commitOffsets(
   held: HeldPartitions,
-  { groupId, topic }: GroupTopic,
+  topic: string,
   offsets: ReadonlyMap<number, bigint>,
 ): Promise<void> {
-  const { coordinator, memberId, generationId } = held.membership;
-  const partitions = [...offsets].map(([partition, offset]) => ({
-    partition,
-    offset: `${offset}`,
-  }));
-  const request = { groupId, memberId, groupGenerationId: generationId };
   for (let attempt = 1; ; attempt++) {
     if (held.isOver) throw assignmentLost(topic);
     try {
-      await coordinator.offsetCommit({ ...request, topics: [{ topic, partitions }] });
+      await held.membership.commit(offsets);
       return;
     } catch (error) {
       const failure = toPlatformError(error, `commit offsets of ${topic}`);
@@ -41,28 +29,15 @@ export async function commitOffsets(
   }
 }
 
-/**
- * Tells the coordinator that the member is there.
- * @returns false when it is not in the group any more; true also when nobody answers
- */
-export async function isStillMember(
-  { coordinator, memberId, generationId }: Membership,
-  groupId: string,
-): Promise<boolean> {
+/** False when the group has gone on without the member; true also when nobody answers. */
+export async function isStillMember(membership: Membership): Promise<boolean> {
   try {
-    await coordinator.heartbeat({ groupId, memberId, groupGenerationId: generationId });
+    await membership.heartbeat();
     return true;
   } catch (error) {
     // A rebalance in progress is no news: the member is asked to join again, and still in the group.
     return !isExpelled(error);
   }
-}
-
-/** Whether the group has gone on without the member. */
-export function isExpelled(error: unknown): boolean {
-  const cause = error instanceof PlatformError ? error.cause : error;
-  const type = (cause as { readonly type?: unknown } | undefined)?.type;
-  return type === 'UNKNOWN_MEMBER_ID' || type === 'ILLEGAL_GENERATION';
 }
 
 export function assignmentLost(topic: string): PlatformError {

@@ -1,12 +1,15 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Cluster, Consumer } from 'kafkajs';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
+import { BatchIntake } from './batch-intake.js';
 import { connectKafka } from './connect.js';
 import { createRangeAssignor, createRoundRobinAssignor } from './group-assignors.js';
-import { type Membership, watchGroup } from './group-coordinator.js';
+import { watchGroup } from './group-coordinator.js';
 import { GroupMember } from './group-member.js';
 import type { KafkaSettings } from './kafka-options.js';
+import type { GroupSession, SubscriptionMemory } from './kafka-subscription.js';
 import { commitOffsets } from './member-requests.js';
+import type { Membership } from './membership.js';
 import { OpenSockets } from './open-sockets.js';
 import { settlesWithin } from './settle.js';
 import { readOffsetRanges, toStartOffset } from './start-offsets.js';
@@ -20,14 +23,6 @@ const joinEndMs = 2_000;
 /** Time for kafkajs to leave the group and to close its connections by itself. */
 const disconnectMs = 2_000;
 
-/** What a subscription remembers from one consumer to the next. */
-export interface SubscriptionMemory {
-  /** Partitions that the topic had when it was first looked at; 0: it was missing. */
-  initialPartitions: number | undefined;
-  /** Its place in the group, from joining until it has left. */
-  memberId: string | undefined;
-}
-
 export interface GroupSessionOptions {
   readonly settings: KafkaSettings;
   readonly request: SubscriptionRequest;
@@ -36,7 +31,7 @@ export interface GroupSessionOptions {
 }
 
 /** The life of one kafkajs consumer, from its first connection until it crashes or is closed. */
-export class GroupSession {
+export class KafkajsSession implements GroupSession {
   readonly #options: GroupSessionOptions;
   readonly #member: GroupMember;
   readonly #sockets = new OpenSockets();
@@ -49,20 +44,11 @@ export class GroupSession {
   constructor(options: GroupSessionOptions) {
     this.#options = options;
     const { request, handler, settings } = options;
-    const { topic } = request;
-    this.#member = new GroupMember({
-      request,
-      handler,
-      heartbeatIntervalMs: settings.heartbeatIntervalMs,
-      control: {
-        resume: (partition) => this.#consumer.resume([{ topic, partitions: [partition] }]),
-        seek: (partition, offset) => this.#consumer.seek({ topic, partition, offset: `${offset}` }),
-      },
-    });
+    const { heartbeatIntervalMs } = settings;
+    this.#member = new GroupMember({ request, handler, heartbeatIntervalMs });
     this.#consumer = this.#createConsumer();
   }
 
-  /** Resolves when it is over: with the reason, or undefined when it was closed. Never rejects. */
   async run(): Promise<unknown> {
     this.#started = this.#start().catch((error: unknown) => this.#ended.resolve(error));
     const reason = await this.#ended.promise;
@@ -71,12 +57,10 @@ export class GroupSession {
     return reason;
   }
 
-  /** @throws PlatformError `STREAM_ASSIGNMENT_LOST`, `STREAM_UNAVAILABLE` */
   commit(offsets: ReadonlyMap<number, bigint>): Promise<void> {
     return this.#member.commit(offsets);
   }
 
-  /** Gives up what is held; `run` leaves the group and resolves then. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#member.giveUp();
@@ -107,44 +91,55 @@ export class GroupSession {
   }
 
   async #start(): Promise<void> {
-    const { topic } = this.#options.request;
-    const { events } = this.#consumer;
-    this.#consumer.on(events.CRASH, ({ payload }) => this.#ended.resolve(payload.error));
-    this.#consumer.on(events.GROUP_JOIN, ({ payload }) => {
-      const partitions = payload.memberAssignment[topic] ?? [];
-      if (this.#membership && !this.#closing) this.#member.joined(this.#membership, partitions);
+    const { handler, request } = this.#options;
+    const { topic } = request;
+    const consumer = this.#consumer;
+    const { events } = consumer;
+    const intake = new BatchIntake({ topic, handler, consumer, held: () => this.#member.held });
+    consumer.on(events.CRASH, ({ payload }) => this.#ended.resolve(payload.error));
+    consumer.on(events.GROUP_JOIN, ({ payload }) => {
+      this.#onJoined(payload.memberAssignment[topic] ?? []);
     });
-    this.#consumer.on(events.START_BATCH_PROCESS, ({ payload }) => {
+    consumer.on(events.START_BATCH_PROCESS, ({ payload }) => {
       // Only markers of transactions, or what was compacted: kafkajs goes past it without asking.
       if (payload.batchSize > 0) return;
-      this.#member.learnPosition(payload.partition, BigInt(payload.lastOffset) + 1n);
+      this.#member.held?.positions.set(payload.partition, BigInt(payload.lastOffset) + 1n);
     });
-    await this.#consumer.connect();
-    await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
-    await this.#consumer.run({
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: true });
+    await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: concurrentBatches,
-      eachBatch: (payload) => this.#member.take(payload),
+      eachBatch: (payload) => intake.take(payload),
     });
+  }
+
+  #onJoined(partitions: readonly number[]): void {
+    if (!this.#membership || this.#closing) return;
+    const { topic } = this.#options.request;
+    // Paused for a handler that does not matter any more.
+    for (const partition of partitions) this.#consumer.resume([{ topic, partitions: [partition] }]);
+    this.#member.joined(this.#membership, partitions);
   }
 
   #watch(cluster: Cluster): void {
     const { request, memory } = this.#options;
     watchGroup(cluster, {
+      topic: request.topic,
       groupInstanceId: request.groupInstanceId,
       beforeJoin: () => this.#beforeJoin(cluster),
       formerMemberId: () => memory.memberId,
       forgotten: () => {
         memory.memberId = undefined;
       },
-      joined: (membership) => {
+      joined: (membership, memberId) => {
         this.#membership = membership;
-        memory.memberId = membership.memberId;
+        memory.memberId = memberId;
       },
       offsetsRead: (committed) => {
         for (const { partition, offset } of partitionsOf(request.topic, committed)) {
-          if (BigInt(offset) >= 0n) this.#member.learnPosition(partition, BigInt(offset));
+          if (BigInt(offset) >= 0n) this.#member.held?.positions.set(partition, BigInt(offset));
         }
       },
     });
@@ -181,7 +176,7 @@ export class GroupSession {
       const isNew = partition >= (memory.initialPartitions ?? 0);
       starts.set(partition, toStartOffset(request.startOffset, range, wasRead || isNew));
     }
-    await commitOffsets(held, request, starts);
+    await commitOffsets(held, request.topic, starts);
     for (const [partition, offset] of starts) held.positions.set(partition, offset);
     return [...starts].map(([partition, offset]) => ({ partition, offset: `${offset}` }));
   }

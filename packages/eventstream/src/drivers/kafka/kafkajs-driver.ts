@@ -1,0 +1,29 @@
+import type { Driver } from '../../driver.js';
+import { ClusterConnection } from './cluster-connection.js';
+import { KafkaDriver } from './kafka-driver.js';
+import { KafkaObserver } from './kafka-observer.js';
+import { type KafkaDriverOptions, resolveKafkaOptions } from './kafka-options.js';
+import { KafkaWriter } from './kafka-writer.js';
+import { KafkajsSession } from './kafkajs-session.js';
+
+/**
+ * Kafka, through kafkajs. Nothing is connected before it is needed.
+ * @throws PlatformError `OPTION_INVALID`
+ */
+export function createKafkaDriver(options: KafkaDriverOptions): Driver {
+  const settings = resolveKafkaOptions(options);
+  const connection = new ClusterConnection(settings);
+  const writer = new KafkaWriter(settings, connection);
+  const observer = new KafkaObserver(settings);
+  return new KafkaDriver({
+    partitionCount: (topic) => writer.partitionCount(topic),
+    append: (request) => writer.append(request),
+    createSession: (request, handler, memory) =>
+      new KafkajsSession({ settings, request, handler, memory }),
+    lag: (topic, groupId) => observer.lag(topic, groupId),
+    ping: () => observer.ping(),
+    close: async () => {
+      await Promise.all([connection.close(), observer.close()]);
+    },
+  });
+}
