@@ -6,6 +6,7 @@ export {
   type AuditLogRequest,
   newAuditLog,
 } from './audit/audit-log.js';
+export { type BuildOptions, type BuiltEvent, buildEvent } from './builders/build-event.js';
 export {
   newPublish,
   PublishBuilder,
@@ -60,7 +61,11 @@ export { MemoryStream, type MemoryStreamOptions } from './drivers/memory/memory-
 export { createNoneDriver } from './drivers/none.js';
 export type { AppendedRecord, AppendOptions, LogRecord } from './drivers/postgres/append.js';
 export type { EventPage, EventQuery } from './drivers/postgres/event-pages.js';
-export type { FollowOptions } from './drivers/postgres/follow-events.js';
+export {
+  type FollowedLog,
+  type FollowOptions,
+  followEvents,
+} from './drivers/postgres/follow-events.js';
 export type { GroupBatch, GroupBatchRequest } from './drivers/postgres/group-batch.js';
 export type { SkippedRange } from './drivers/postgres/log-subscription.js';
 export { eventstreamMigrations } from './drivers/postgres/migrations.js';

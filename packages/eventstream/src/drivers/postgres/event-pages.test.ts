@@ -61,10 +61,25 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
       const first = await test.log.listEvents(orders);
       expect(first).toMatchObject({ isLast: true, records: [{ offset: 0n }] });
       const empty = await test.log.listEvents({ ...orders, cursor: first.next });
-      expect(empty).toEqual({ isLast: true, records: [], next: first.next });
+      expect(empty).toMatchObject({ isLast: true, records: [], next: first.next });
       await append(test, recordOf('two'));
       const second = await test.log.listEvents({ ...orders, cursor: empty.next });
       expect(valuesOf(second.records)).toEqual(['two']);
+    });
+
+    it('go on behind any of their records', async () => {
+      const keys = Array.from({ length: 12 }, (_, i) => `key ${i}`);
+      await append(test, ...keys.map((key, i) => recordOf(`${i}`, key)));
+      const page = await test.log.listEvents({ ...orders, limit: 10 });
+      const values = valuesOf((await test.log.listEvents(orders)).records);
+      expect(values).toHaveLength(12);
+      for (const index of page.records.keys()) {
+        const cursor = page.cursorAfter(index);
+        const rest = await test.log.listEvents({ ...orders, cursor });
+        const seen = valuesOf(page.records.slice(0, index + 1));
+        expect([...seen, ...valuesOf(rest.records)].toSorted()).toEqual(values.toSorted());
+      }
+      expect(page.cursorAfter(9)).toBe(page.next);
     });
 
     it('can be of one name, one key, or both', async () => {

@@ -37,6 +37,8 @@ export interface EventPage {
   readonly next: string;
   /** There was no more when it was looked: the next page has what will be appended. */
   readonly isLast: boolean;
+  /** Where a page starts that has what comes behind the `index`-th record of this one. */
+  cursorAfter(index: number): string;
 }
 
 /** What one page looks at in each partition, at most. */
@@ -77,7 +79,10 @@ export async function listEvents(
   const page = keepPartitionOrder(records).slice(0, limit);
   const positions = shards.map((shard) => [shard.shard, nextOf(shard, rows, page, limit)] as const);
   const isLast = shards.every(({ readable }, index) => (positions[index]?.[1] ?? 0n) >= readable);
-  return { records: page, next: toEventCursor(new Map(positions)), isLast };
+  const next = toEventCursor(new Map(positions));
+  const cursorAfter = (index: number): string =>
+    index < page.length - 1 ? toEventCursor(positionsAfter(shards, page, index)) : next;
+  return { records: page, next, isLast, cursorAfter };
 }
 
 function pageLimit(limit = defaultLimit): number {
@@ -197,7 +202,8 @@ function inOrder(a: StoredRecord, b: StoredRecord): number {
   return a.partition - b.partition || (a.offset < b.offset ? -1 : 1);
 }
 
-const laneOf = ({ topic, partition }: StoredRecord): string => `${partition} ${topic}`;
+const laneOf = ({ topic, partition }: Pick<StoredRecord, 'topic' | 'partition'>): string =>
+  `${partition} ${topic}`;
 
 /** Times of one partition are not quite in its order: what was sorted by them is put right again. */
 function keepPartitionOrder(sorted: readonly StoredRecord[]): StoredRecord[] {
@@ -225,4 +231,19 @@ function nextOf(
   const shown = page.filter(own);
   if (shown.length === found && found < limit) return to;
   return (shown.at(-1)?.offset ?? from - 1n) + 1n;
+}
+
+/** Behind the first records of the page, in the partitions that they are in. */
+function positionsAfter(
+  shards: readonly PageShard[],
+  page: readonly StoredRecord[],
+  index: number,
+): ReadonlyMap<number, bigint> {
+  const shown = new Map(page.slice(0, index + 1).map((record) => [laneOf(record), record.offset]));
+  return new Map(
+    shards.map((shard) => {
+      const last = shown.get(laneOf(shard));
+      return [shard.shard, last === undefined ? shard.from : last + 1n];
+    }),
+  );
 }
