@@ -1,20 +1,15 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import {
-  type Acceptance,
-  type AcceptedCallback,
-  type IdempotencyClaim,
-  requestInvalid,
-} from '@posthaste/callbacks';
-import { PlatformError, type ProblemDetails, toProblemDetails } from '@posthaste/contracts';
+import { type Acceptance, type AcceptedCallback, requestInvalid } from '@posthaste/callbacks';
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import type { App } from '../app.js';
 import { toFieldFaults } from '../field-faults.js';
-import { readCallbackBodies } from './callback-body.js';
 import { acceptedSchema, showAccepted } from './callback-view.js';
+import { readExactBodies } from './exact-body.js';
 import { strict } from './field-schemas.js';
-import { idempotencyHeaders, markReplayed } from './idempotency.js';
+import { idempotencyHeaders, markReplayed, toItemClaim } from './idempotency.js';
+import { type ItemProblem, itemAnswerFields, showItemProblem } from './item-answer.js';
 import {
   type IntakeContext,
   type NewCallback,
@@ -29,11 +24,7 @@ export interface CallbackBatchDeps {
 }
 
 /** What became of one item. */
-interface ItemAnswer {
-  readonly status: number;
-  readonly callback?: object;
-  readonly problem?: ProblemDetails;
-}
+type ItemAnswer = { readonly status: 201; readonly callback: object } | ItemProblem;
 
 const batchOf = <S extends TSchema>(item: S) =>
   Type.Object({ items: Type.Array(item, { minItems: 1, maxItems: 1_000 }) }, strict);
@@ -44,22 +35,16 @@ const Batch = batchOf(Type.Unknown());
 const BatchAnswer = Type.Object({
   items: Type.Array(
     Type.Object({
-      status: Type.Integer({ description: 'As if it had been handed in alone.' }),
+      ...itemAnswerFields,
       callback: Type.Optional({ ...acceptedSchema, description: 'With status 201.' }),
-      problem: Type.Optional(
-        Type.Unknown({ description: 'With any other status: problem details, as of every error.' }),
-      ),
     }),
     { description: 'One for each item, in their order.' },
   ),
 });
 
-/** Between a batch's key and the number of an item: keys of single callbacks cannot have it. */
-const keySeparator = '\n';
-
 /** `/v1/callbacks/batch`: many in one call. */
 export function callbackBatchRoutes(app: App, { acceptance, policies }: CallbackBatchDeps): void {
-  readCallbackBodies(app);
+  readExactBodies(app);
   const validator = Compile(newCallbackSchema);
   app.post<{ Body: { readonly items: readonly unknown[] } }>(
     '/v1/callbacks/batch',
@@ -76,7 +61,8 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
         response: { 200: BatchAnswer },
       },
     },
-    async ({ body, idempotency, trace, id, log }, reply) => {
+    async (request, reply) => {
+      const { body, idempotency, trace } = request;
       const outcomes = await acceptance.acceptAll(
         body.items.map((item, i) => ({
           input: toInput(item, validator, { policies, trace }),
@@ -84,7 +70,7 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
         })),
       );
       if (isReplay(outcomes)) markReplayed(reply);
-      return { items: outcomes.map((outcome) => toAnswer(outcome, { id, log })) };
+      return { items: outcomes.map((outcome) => toAnswer(outcome, request)) };
     },
   );
 }
@@ -97,10 +83,6 @@ async function toInput(item: unknown, validator: Validator, context: IntakeConte
   return toCallbackInput(item as NewCallback, context);
 }
 
-function toItemClaim({ key, bodyHash }: IdempotencyClaim, i: number): IdempotencyClaim {
-  return { key: `${key}${keySeparator}${i}`, bodyHash };
-}
-
 /** Whether everything in the answer was there before. */
 function isReplay(outcomes: readonly PromiseSettledResult<AcceptedCallback>[]): boolean {
   const taken = outcomes.filter((outcome) => outcome.status === 'fulfilled');
@@ -109,16 +91,9 @@ function isReplay(outcomes: readonly PromiseSettledResult<AcceptedCallback>[]): 
 
 function toAnswer(
   outcome: PromiseSettledResult<AcceptedCallback>,
-  { id, log }: Pick<FastifyRequest, 'id' | 'log'>,
+  request: Pick<FastifyRequest, 'id' | 'log'>,
 ): ItemAnswer {
-  if (outcome.status === 'fulfilled') return { status: 201, callback: showAccepted(outcome.value) };
-  const error = toPlatformError(outcome.reason);
-  // A defect ends its item only: the others may be stored, and their callers must know.
-  if (error.type === 'internal') log.error({ err: error }, 'a callback of a batch failed');
-  return { status: error.httpStatus, problem: toProblemDetails(error, id) };
-}
-
-function toPlatformError(reason: unknown): PlatformError {
-  if (reason instanceof PlatformError) return reason;
-  return new PlatformError('INTERNAL', String(reason), { cause: reason });
+  return outcome.status === 'fulfilled'
+    ? { status: 201, callback: showAccepted(outcome.value) }
+    : showItemProblem(outcome.reason, request);
 }

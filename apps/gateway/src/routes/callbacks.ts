@@ -11,7 +11,6 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../app.js';
-import { readCallbackBodies } from './callback-body.js';
 import { callbackFilterFields, toFilter } from './callback-filter.js';
 import {
   acceptedSchema,
@@ -22,6 +21,7 @@ import {
   showCallback,
   showSummary,
 } from './callback-view.js';
+import { readExactBodies } from './exact-body.js';
 import { idParams, strict } from './field-schemas.js';
 import { idempotencyHeaders, markReplayed } from './idempotency.js';
 import { newCallbackSchema, toCallbackInput } from './new-callback.js';
@@ -48,7 +48,7 @@ const ListQuery = Type.Object(
 
 /** `/v1/callbacks`: hand in, list, look at, cancel, retry, replay. */
 export function callbackRoutes(app: App, deps: CallbackRoutesDeps): void {
-  readCallbackBodies(app);
+  readExactBodies(app);
   addCreate(app, deps);
   addList(app, deps.db);
   addGet(app, deps.db);

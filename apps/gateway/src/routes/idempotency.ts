@@ -44,6 +44,14 @@ export function readIdempotencyClaim(
   });
 }
 
+/** Between the key of a list and the number of an item: keys of single ones cannot have it. */
+const itemSeparator = '\n';
+
+/** The claim of one item of a list: each is remembered by itself. */
+export function toItemClaim({ key, bodyHash }: IdempotencyClaim, index: number): IdempotencyClaim {
+  return { key: `${key}${itemSeparator}${index}`, bodyHash };
+}
+
 /** Tells the caller that this is the answer to an earlier request. */
 export function markReplayed(reply: FastifyReply): void {
   reply.header('idempotent-replayed', 'true');

@@ -12,17 +12,21 @@ declare module 'fastify' {
 }
 
 /**
- * Reads the bodies of routes that take callbacks: integers keep their digits beyond 2^53, because
- * they are to be delivered as they came, and the text is hashed for an Idempotency-Key.
+ * Reads the bodies of routes that take what is passed on: integers keep their digits beyond 2^53,
+ * because they are to arrive as they came, and the text is hashed for an Idempotency-Key.
+ * @param mediaTypes of these bodies, all of which are JSON
  */
-export function readCallbackBodies(app: App): void {
+export function readExactBodies(
+  app: App,
+  mediaTypes: readonly string[] = ['application/json'],
+): void {
   app.decorateRequest('idempotency', undefined);
   app.setValidatorCompiler((route) =>
     // Headers have a schema for those who read the API document; the one that matters is read here.
     route.httpPart === 'headers' ? () => true : TypeBoxValidatorCompiler(route),
   );
   app.addContentTypeParser<string>(
-    'application/json',
+    [...mediaTypes],
     { parseAs: 'string' },
     (request, text, done) => {
       try {
