@@ -1,20 +1,13 @@
 import type { Admin } from 'kafkajs';
-import type { GroupLag, PartitionLag } from '../../driver.js';
+import type { GroupLag } from '../../driver.js';
 import { connectKafka } from './connect.js';
+import { consumerProtocol, hasCommitted, toGroupLag } from './group-lag.js';
 import { toPlatformError } from './kafka-failure.js';
 import type { KafkaSettings } from './kafka-options.js';
 import { settlesWithin } from './settle.js';
+import type { OffsetRange } from './start-offsets.js';
 
 const closeTimeoutMs = 3_000;
-
-/** Type of the groups of consumers, among others such as those of Connect. */
-const consumerProtocol = 'consumer';
-
-interface PartitionEnds {
-  readonly partition: number;
-  readonly low: string;
-  readonly high: string;
-}
 
 /** Asks the brokers about groups and about themselves, over one connection that is kept. */
 export class KafkaObserver {
@@ -31,15 +24,16 @@ export class KafkaObserver {
 
   async lag(topic: string, groupId?: string): Promise<readonly GroupLag[]> {
     return this.#ask(`read the lag of ${topic}`, async (admin) => {
-      const ends = await admin.fetchTopicOffsets(topic);
-      if (groupId !== undefined) return [await readGroupLag(admin, topic, groupId, ends)];
+      const ranges = await readRanges(admin, topic);
+      const lagOf = async (id: string): Promise<GroupLag> =>
+        toGroupLag(id, topic, ranges, await readCommitted(admin, topic, id));
+      if (groupId !== undefined) return [await lagOf(groupId)];
       const { groups } = await admin.listGroups();
       const lags: GroupLag[] = [];
-      for (const group of groups.filter(({ protocolType }) => protocolType === consumerProtocol)) {
-        const lag = await readGroupLag(admin, topic, group.groupId, ends);
-        if (lag.partitions.some(({ committed }) => committed !== undefined)) lags.push(lag);
+      for (const group of groups) {
+        if (group.protocolType === consumerProtocol) lags.push(await lagOf(group.groupId));
       }
-      return lags;
+      return lags.filter(hasCommitted);
     });
   }
 
@@ -74,30 +68,18 @@ async function disconnect(admin: Promise<Admin> | undefined): Promise<void> {
   if (connected) await settlesWithin(connected.disconnect(), closeTimeoutMs);
 }
 
-async function readGroupLag(
+async function readRanges(admin: Admin, topic: string): Promise<Map<number, OffsetRange>> {
+  const found = await admin.fetchTopicOffsets(topic);
+  return new Map(
+    found.map(({ partition, low, high }) => [partition, { first: BigInt(low), end: BigInt(high) }]),
+  );
+}
+
+async function readCommitted(
   admin: Admin,
   topic: string,
   groupId: string,
-  ends: readonly PartitionEnds[],
-): Promise<GroupLag> {
+): Promise<Map<number, bigint>> {
   const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
-  const committed = new Map(
-    found?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]),
-  );
-  const partitions = [...ends].sort((a, b) => a.partition - b.partition);
-  return {
-    groupId,
-    topic,
-    partitions: partitions.map((end) => toPartitionLag(end, committed.get(end.partition))),
-  };
-}
-
-function toPartitionLag(
-  { partition, low, high }: PartitionEnds,
-  offset: bigint | undefined,
-): PartitionLag {
-  const end = BigInt(high);
-  const committed = offset === undefined || offset < 0n ? undefined : offset;
-  const unread = end - (committed ?? BigInt(low));
-  return { partition, committed, end, lag: unread > 0n ? unread : 0n };
+  return new Map(found?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]));
 }

@@ -1,16 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError } from '@posthaste/contracts';
-import { type Broker, type Cluster, CompressionTypes } from 'kafkajs';
+import kafkajs, { type Broker, type Cluster, CompressionTypes } from 'kafkajs';
 import type { AppendRequest } from '../../driver.js';
+import type { OutgoingRecord } from '../../record.js';
 import type { ClusterConnection } from './cluster-connection.js';
 import { isWorthReconnecting, toAppendError, toPlatformError } from './kafka-failure.js';
 import type { KafkaAcks, KafkaCompression, KafkaSettings } from './kafka-options.js';
 import { type Attempt, OrderedAppends } from './ordered-appends.js';
+import { ProduceQueue } from './produce-queue.js';
+import { compressRecordBatch, encodeRecordBatch } from './record-batch.js';
 
 const acksOnWire: Readonly<Record<KafkaAcks, number>> = { all: -1, leader: 1, none: 0 };
 
-const compressionOnWire: Readonly<Record<KafkaCompression, CompressionTypes>> = {
-  none: CompressionTypes.None,
+const codecNumbers: Readonly<Record<Exclude<KafkaCompression, 'none'>, CompressionTypes>> = {
   gzip: CompressionTypes.GZIP,
   snappy: CompressionTypes.Snappy,
   lz4: CompressionTypes.LZ4,
@@ -22,18 +24,22 @@ const creationTries = 10;
 const creationPauseMs = 100;
 
 /**
- * Appends with one request per call, to the partition's leader. Not idempotent in Kafka's sense:
- * the order of a lane needs no sequence numbers while one batch is under way, and kafkajs reuses the
- * numbers of a batch whose outcome is unknown, so that brokers would drop the next one as its double.
+ * Appends by requests to the partitions' leaders. Not idempotent in Kafka's sense: the order of a
+ * lane needs no sequence numbers while one batch is under way.
  */
 export class KafkaWriter {
   readonly #settings: KafkaSettings;
   readonly #connection: ClusterConnection;
   readonly #appends: OrderedAppends;
+  readonly #queue: ProduceQueue;
 
   constructor(settings: KafkaSettings, connection: ClusterConnection) {
     this.#settings = settings;
     this.#connection = connection;
+    this.#queue = new ProduceQueue({
+      acks: acksOnWire[settings.acks],
+      timeoutMs: settings.writeTimeoutMs,
+    });
     this.#appends = new OrderedAppends((request, attempt) => this.#write(request, attempt));
   }
 
@@ -67,16 +73,16 @@ export class KafkaWriter {
     }
   }
 
-  async #write(request: AppendRequest, attempt: Attempt): Promise<void> {
-    const { topic, partition } = request;
+  async #write({ topic, partition, records }: AppendRequest, attempt: Attempt): Promise<void> {
     const action = `append to ${topic}/${partition}`;
     const cluster = this.#connection.get();
     let failure: PlatformError;
     try {
+      const batch = await this.#encode(records);
       const leader = await findLeader(cluster, topic, partition);
       if (attempt.expired) return;
       attempt.sent = true;
-      await this.#produce(leader, request);
+      await this.#queue.send(leader, { topic, partition, batch });
       return;
     } catch (error) {
       failure = attempt.sent ? toAppendError(error, action) : toPlatformError(error, action);
@@ -85,13 +91,15 @@ export class KafkaWriter {
     throw failure;
   }
 
-  async #produce(leader: Broker, { topic, partition, records }: AppendRequest): Promise<void> {
-    const messages = records.map(({ key, value, headers }) => ({ key, value, headers }));
-    await leader.produce({
-      topicData: [{ topic, partitions: [{ partition, messages }] }],
-      acks: acksOnWire[this.#settings.acks],
-      timeout: this.#settings.writeTimeoutMs,
-      compression: compressionOnWire[this.#settings.compression],
+  async #encode(records: readonly OutgoingRecord[]): Promise<Buffer> {
+    const batch = encodeRecordBatch(records, Date.now());
+    const { compression } = this.#settings;
+    if (compression === 'none') return batch;
+    const number = codecNumbers[compression];
+    const codec = kafkajs.CompressionCodecs[number]?.();
+    return compressRecordBatch(batch, {
+      number,
+      compress: (buffer) => codec.compress({ buffer }),
     });
   }
 }

@@ -1,0 +1,71 @@
+import type { Broker } from 'kafkajs';
+import { type PartitionBatch, type ProduceSettings, produce } from './produce-request.js';
+
+/** More goes in another request: brokers refuse those over 100 MiB, and answer each as a whole. */
+const maxRequestBytes = 4 * 1024 * 1024;
+
+interface WaitingBatch extends PartitionBatch {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Puts batches that are due in the same moment into one request per broker: requests cost client
+ * and broker more than the records in them, and lanes that linger together are due together.
+ */
+export class ProduceQueue {
+  readonly #settings: ProduceSettings;
+  readonly #waiting = new Map<Broker, WaitingBatch[]>();
+
+  constructor(settings: ProduceSettings) {
+    this.#settings = settings;
+  }
+
+  /** Resolves when the leader has acknowledged the batch. @throws Error of kafkajs */
+  send(leader: Broker, batch: PartitionBatch): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting = { ...batch, resolve, reject };
+      const others = this.#waiting.get(leader);
+      if (others) {
+        others.push(waiting);
+        return;
+      }
+      this.#waiting.set(leader, [waiting]);
+      // When all that can go on now has done so.
+      process.nextTick(() => this.#flush(leader));
+    });
+  }
+
+  #flush(leader: Broker): void {
+    const waiting = this.#waiting.get(leader) ?? [];
+    this.#waiting.delete(leader);
+    for (let from = 0; from < waiting.length; ) {
+      const to = endOfRequest(waiting, from);
+      void this.#produce(leader, waiting.slice(from, to));
+      from = to;
+    }
+  }
+
+  async #produce(leader: Broker, batches: readonly WaitingBatch[]): Promise<void> {
+    try {
+      const errors = await produce(leader, batches, this.#settings);
+      for (const [index, { resolve, reject }] of batches.entries()) {
+        const error = errors[index];
+        if (error === undefined) resolve();
+        else reject(error);
+      }
+    } catch (error) {
+      for (const { reject } of batches) reject(error);
+    }
+  }
+}
+
+/** Index behind the last batch of the request that begins at `from`, which has one at least. */
+function endOfRequest(batches: readonly WaitingBatch[], from: number): number {
+  let bytes = 0;
+  for (let index = from; index < batches.length; index += 1) {
+    bytes += batches[index]?.batch.length ?? 0;
+    if (bytes > maxRequestBytes && index > from) return index;
+  }
+  return batches.length;
+}
