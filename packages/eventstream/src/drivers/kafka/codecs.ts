@@ -8,6 +8,8 @@ import {
 } from '@platformatic/wasm-utils';
 import { PlatformError } from '@posthaste/contracts';
 import kafkajs, { CompressionTypes } from 'kafkajs';
+import type { KafkaCompression } from './kafka-options.js';
+import type { RecordCodec } from './record-batch.js';
 
 /** As kafkajs calls it: records to compress come in its encoder, which has them in `buffer`. */
 interface Codec {
@@ -28,6 +30,22 @@ export function registerCodecs(): void {
   kafkajs.CompressionCodecs[CompressionTypes.Snappy] = () => snappy;
   kafkajs.CompressionCodecs[CompressionTypes.LZ4] = () => lz4;
   kafkajs.CompressionCodecs[CompressionTypes.ZSTD] = () => zstd;
+}
+
+const codecNumbers = {
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD,
+} as const satisfies Record<Exclude<KafkaCompression, 'none'>, CompressionTypes>;
+
+/** What batches are compressed with before they are sent; undefined: nothing. */
+export function findRecordCodec(compression: KafkaCompression): RecordCodec | undefined {
+  if (compression === 'none') return undefined;
+  registerCodecs();
+  const number = codecNumbers[compression];
+  const codec: Codec = kafkajs.CompressionCodecs[number]();
+  return { number, compress: (records) => codec.compress({ buffer: records }) };
 }
 
 const snappy: Codec = {

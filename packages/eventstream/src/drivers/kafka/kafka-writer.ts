@@ -1,23 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError } from '@posthaste/contracts';
-import kafkajs, { type Broker, type Cluster, CompressionTypes } from 'kafkajs';
+import type { Broker, Cluster } from 'kafkajs';
 import type { AppendRequest } from '../../driver.js';
 import type { OutgoingRecord } from '../../record.js';
 import type { ClusterConnection } from './cluster-connection.js';
+import { findRecordCodec } from './codecs.js';
 import { isWorthReconnecting, toAppendError, toPlatformError } from './kafka-failure.js';
-import type { KafkaAcks, KafkaCompression, KafkaSettings } from './kafka-options.js';
+import type { KafkaAcks, KafkaSettings } from './kafka-options.js';
 import { type Attempt, OrderedAppends } from './ordered-appends.js';
 import { ProduceQueue } from './produce-queue.js';
-import { compressRecordBatch, encodeRecordBatch } from './record-batch.js';
+import { compressRecordBatch, encodeRecordBatch, type RecordCodec } from './record-batch.js';
 
 const acksOnWire: Readonly<Record<KafkaAcks, number>> = { all: -1, leader: 1, none: 0 };
-
-const codecNumbers: Readonly<Record<Exclude<KafkaCompression, 'none'>, CompressionTypes>> = {
-  gzip: CompressionTypes.GZIP,
-  snappy: CompressionTypes.Snappy,
-  lz4: CompressionTypes.LZ4,
-  zstd: CompressionTypes.ZSTD,
-};
 
 /** Brokers answer that a topic is missing while they make it, because they were asked for it. */
 const creationTries = 10;
@@ -32,6 +26,7 @@ export class KafkaWriter {
   readonly #connection: ClusterConnection;
   readonly #appends: OrderedAppends;
   readonly #queue: ProduceQueue;
+  readonly #codec: RecordCodec | undefined;
 
   constructor(settings: KafkaSettings, connection: ClusterConnection) {
     this.#settings = settings;
@@ -40,6 +35,7 @@ export class KafkaWriter {
       acks: acksOnWire[settings.acks],
       timeoutMs: settings.writeTimeoutMs,
     });
+    this.#codec = findRecordCodec(settings.compression);
     this.#appends = new OrderedAppends((request, attempt) => this.#write(request, attempt));
   }
 
@@ -93,14 +89,7 @@ export class KafkaWriter {
 
   async #encode(records: readonly OutgoingRecord[]): Promise<Buffer> {
     const batch = encodeRecordBatch(records, Date.now());
-    const { compression } = this.#settings;
-    if (compression === 'none') return batch;
-    const number = codecNumbers[compression];
-    const codec = kafkajs.CompressionCodecs[number]?.();
-    return compressRecordBatch(batch, {
-      number,
-      compress: (buffer) => codec.compress({ buffer }),
-    });
+    return this.#codec === undefined ? batch : compressRecordBatch(batch, this.#codec);
   }
 }
 

@@ -139,7 +139,10 @@ function decodeAnswer(bytes: Buffer): ProduceAnswer {
     const topic = bytes.toString('utf8', at + 2, nameEnd);
     at = nameEnd + 4;
     for (let partitions = bytes.readInt32BE(nameEnd); partitions > 0; partitions -= 1) {
-      errorCodes.set(placeOf({ topic, partition: bytes.readInt32BE(at) }), bytes.readInt16BE(at + 4));
+      errorCodes.set(
+        placeOf({ topic, partition: bytes.readInt32BE(at) }),
+        bytes.readInt16BE(at + 4),
+      );
       // Then come first offset, time of the log and first offset of the log.
       at += 4 + 2 + 8 + 8 + 8;
     }
@@ -147,6 +150,12 @@ function decodeAnswer(bytes: Buffer): ProduceAnswer {
   return { errorCodes, clientSideThrottleTime: bytes.readInt32BE(at) };
 }
 
-function placeOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {
+function placeOf({
+  topic,
+  partition,
+}: {
+  readonly topic: string;
+  readonly partition: number;
+}): string {
   return `${topic}/${partition}`;
 }

@@ -26,10 +26,7 @@ export interface RecordCodec {
 }
 
 /** A batch, not compressed. @param timestampMs that of every record, in ms since 1970 */
-export function encodeRecordBatch(
-  records: readonly OutgoingRecord[],
-  timestampMs: number,
-): Buffer {
+export function encodeRecordBatch(records: readonly OutgoingRecord[], timestampMs: number): Buffer {
   const sizes = records.map(sizeOfRecord);
   const size = sizes.reduce((sum, bytes) => sum + sizeOfVarint(bytes) + bytes, headerSize);
   const writer = new WireWriter(size);
@@ -42,10 +39,7 @@ export function encodeRecordBatch(
 }
 
 /** The same batch with its records compressed. */
-export async function compressRecordBatch(
-  batch: Buffer,
-  codec: RecordCodec,
-): Promise<Buffer> {
+export async function compressRecordBatch(batch: Buffer, codec: RecordCodec): Promise<Buffer> {
   const compressed = await codec.compress(batch.subarray(headerSize));
   return seal(Buffer.concat([batch.subarray(0, headerSize), compressed]), codec.number);
 }
