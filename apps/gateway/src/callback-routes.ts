@@ -1,9 +1,11 @@
 import {
+  type CallbackEventSink,
   createAcceptance,
   createSecretBox,
   Endpoints,
   EventFanout,
   Intake,
+  noEvents,
   Policies,
   type RequestRules,
   Secrets,
@@ -38,6 +40,8 @@ export interface CallbackRoutesDeps {
   /** Needs `callbacksMigrations`. */
   readonly db: Database;
   readonly config: CallbackRoutesConfig;
+  /** Told of what is accepted and disabled. Default: nobody. */
+  readonly events?: CallbackEventSink | undefined;
 }
 
 /** Everything about callbacks that the gateway serves. */
@@ -51,14 +55,18 @@ export interface CallbackRoutes {
 }
 
 /** @throws PlatformError `OPTION_INVALID` for a secret key that is not of 32 bytes */
-export function createCallbackRoutes({ db, config }: CallbackRoutesDeps): CallbackRoutes {
+export function createCallbackRoutes({
+  db,
+  config,
+  events = noEvents,
+}: CallbackRoutesDeps): CallbackRoutes {
   const rules = toRequestRules(config);
-  const intake = new Intake(db);
+  const intake = new Intake(db, { events });
   const secrets = new Secrets(db, createSecretBox(config.secretKey));
   const policies = new Policies(db);
   const endpoints = new Endpoints({ db, secrets, rules });
   const subscriptions = new Subscriptions(db);
-  const fanout = new EventFanout(db);
+  const fanout = new EventFanout({ db, events });
   const acceptance = createAcceptance({
     intake,
     rules,
@@ -72,7 +80,7 @@ export function createCallbackRoutes({ db, config }: CallbackRoutesDeps): Callba
       (app) => replayRoutes(app, db),
       (app) => queueRoutes(app, db),
       (app) => endpointRoutes(app, endpoints),
-      (app) => endpointActionRoutes(app, { db, endpoints, secrets, fanout }),
+      (app) => endpointActionRoutes(app, { db, endpoints, secrets, fanout, events }),
       (app) => subscriptionRoutes(app, subscriptions),
       (app) => secretRoutes(app, secrets),
       (app) => retryPolicyRoutes(app, policies),

@@ -33,7 +33,7 @@ export async function startTestWorker(db: Database): Promise<TestWorker> {
           throw error;
         },
       },
-      ...createResultCompany(noEvents),
+      company: createResultCompany(noEvents),
     },
     {
       holder: 'test worker',

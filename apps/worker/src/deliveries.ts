@@ -63,7 +63,7 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
       signer: createDeliverySigner(new Secrets(db, createSecretBox(Buffer.from(config.secretKey)))),
       endpoints: shareOfEndpoints(new CachedEndpointDirectory(db), share),
       observer: observeDeliveries(registry, logger, () => dispatcher.inFlight),
-      ...createResultCompany(noEvents),
+      company: createResultCompany(noEvents),
     },
     toDispatcherOptions(config),
   );

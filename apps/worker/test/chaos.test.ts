@@ -83,6 +83,7 @@ describeWithPostgres('chaos', () => {
     notificationEmail: undefined,
     expiresAt: undefined,
     deliverAfter: undefined,
+    echo: 0,
   });
 
   const acceptAll = async (): Promise<void> => {

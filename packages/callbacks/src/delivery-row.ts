@@ -20,6 +20,7 @@ export interface DeliveryRow {
   timeout_ms: number;
   secret: string | null;
   notification_email: string | null;
+  echo: number;
 }
 
 /**
@@ -30,7 +31,7 @@ export const requestColumns: string = `
   date_part('epoch', r.created_at) * 1000 as created_ms,
   date_part('epoch', r.expires_at) * 1000 as expires_ms,
   r.url, r.method, r.headers::text, r.body, r.policy::text, r.timeout_ms, r.secret,
-  r.notification_email`;
+  r.notification_email, r.echo`;
 
 /** Of a head `head` and its request `r`. Application and endpoint are in the lane. */
 export const deliveryColumns = (head: string): string => `
@@ -51,6 +52,7 @@ export function toDelivery(row: DeliveryRow, leaseToken: string, place: number):
     failures: row.failures,
     unknowns: row.unknowns,
     cancelled: row.cancelled,
+    echo: row.echo,
     createdAtMs: row.created_ms,
     expiresAtMs: row.expires_ms ?? undefined,
     request: {

@@ -26,6 +26,8 @@ export interface Delivery {
   readonly unknowns: number;
   /** Somebody cancelled it while a worker held it that then vanished: it is not sent again. */
   readonly cancelled: boolean;
+  /** How far it is from a callback that was not made for an event about another: see echo.ts. */
+  readonly echo: number;
   readonly request: DeliveryRequest;
   /** Milliseconds since 1970, by the database's clock. */
   readonly createdAtMs: number;

@@ -5,7 +5,8 @@ import type { Claim } from './claim-store.js';
 import { Claimer } from './claimer.js';
 import { DatabaseClock } from './database-clock.js';
 import type { Attempt, Delivery, DeliveryResult, Verdict } from './delivery.js';
-import { type Accompany, Recorder } from './recorder.js';
+import { Recorder } from './recorder.js';
+import type { ResultCompany } from './result-company.js';
 import type { Recorded } from './result-store.js';
 import { Sender } from './sender.js';
 import { type SlotLimits, Slots } from './slots.js';
@@ -49,9 +50,8 @@ export interface DispatcherDeps {
   readonly signer: Signer;
   readonly endpoints: EndpointDirectory;
   readonly observer: DispatcherObserver;
-  /** Which results have something written with them, in their transaction: see Recorder. */
-  readonly needsCompany: (result: DeliveryResult) => boolean;
-  readonly accompany: Accompany;
+  /** What is written with results, in their transaction. */
+  readonly company: ResultCompany;
 }
 
 /** Results that may wait to be written before nothing more is claimed: slow writes bound the memory. */

@@ -29,7 +29,7 @@ describeWithPostgres('events that are delivered to an endpoint', () => {
   beforeEach(async () => {
     secrets = new Secrets(store.db, createSecretBox(randomBytes(32)), { cacheTtlMs: 50 });
     endpoints = new Endpoints({ db: store.db, secrets, rules });
-    fanout = new EventFanout(store.db);
+    fanout = new EventFanout({ db: store.db });
     worker = await startDispatcher(store.db, {}, { signer: createDeliverySigner(secrets) });
   });
   afterEach(async () => {

@@ -1,5 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Statement } from '@posthaste/postgres';
+import { type CallbackEventSink, toDisabledEvent } from './callback-events.js';
 import { releaseHeld } from './endpoint-hold.js';
 import { type EndpointState, endpointNotFound, parseEndpointId } from './endpoints.js';
 
@@ -92,6 +93,25 @@ export async function disableEndpoint(
   if (!row) return undefined;
   const { application, name, url, notification_email: email } = row;
   return { id, application, name, url, reason: kept, notificationEmail: email ?? undefined };
+}
+
+/**
+ * The same for whoever decides so by himself, with the event that tells of it.
+ * @throws PlatformError `DATABASE_*`
+ */
+export async function disableEndpointTelling(
+  db: Database,
+  events: CallbackEventSink,
+  id: string,
+  reason: string,
+): Promise<DisabledEndpoint | undefined> {
+  return db.transaction(async (tx) => {
+    const disabled = await disableEndpoint(tx, id, reason);
+    if (disabled && events.wants('endpoint.disabled')) {
+      await events.append(tx, [toDisabledEvent(disabled)]);
+    }
+    return disabled;
+  });
 }
 
 /** Changes the state if it is one of `from`. Gives the state before. */

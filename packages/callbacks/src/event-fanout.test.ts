@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { newId } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { eventOf } from '../test/events.js';
+import { eventOf, TestSink } from '../test/events.js';
 import { claim, findFaults, work } from '../test/live-callbacks.js';
 import { useEmptiedStore } from '../test/test-store.js';
 import type { EndpointInput } from './endpoint-input.js';
 import { disableEndpoint } from './endpoint-state.js';
 import { Endpoints } from './endpoints.js';
-import { EventFanout } from './event-fanout.js';
+import { type EventChoice, EventFanout } from './event-fanout.js';
 import { Policies } from './policies.js';
 import { toRetryPolicy } from './policy-input.js';
 import { createSecretBox } from './secret-box.js';
@@ -29,7 +29,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     endpoints = new Endpoints({ db: store.db, secrets, rules });
     subscriptions = new Subscriptions(store.db);
     policies = new Policies(store.db);
-    fanout = new EventFanout(store.db);
+    fanout = new EventFanout({ db: store.db });
   });
   beforeEach(async () => {
     await store.db.query('delete from callbacks.endpoint');
@@ -133,9 +133,9 @@ function suite(engine: 'postgres' | 'embedded'): void {
   });
 
   it('notices every change of subscriptions, endpoints and policies at once', async () => {
-    const elsewhere = new EventFanout(store.db);
+    const elsewhere = new EventFanout({ db: store.db });
     const count = (): Promise<number> =>
-      elsewhere.deliverEvents(store.db, [eventOf('e', { n: 1 })]);
+      store.db.transaction((tx) => elsewhere.deliverEvents(tx, [eventOf('e', { n: 1 })]));
     const lastUrl = async (): Promise<string | undefined> => {
       await count();
       return (await claim(store.db)).at(-1)?.request.url;
@@ -183,6 +183,74 @@ function suite(engine: 'postgres' | 'embedded'): void {
       ) o where back`);
     expect(rows).toEqual([{ wrong: 0 }]);
     expect(await due()).toHaveLength(21);
+  });
+
+  it('makes callbacks for what is told of callbacks where they are asked for by name', async () => {
+    const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
+    await subscriptions.create({ endpointId: a, eventName: 'callback.failed' });
+    await subscriptions.create({ endpointId: b, eventName: 'callback.*' });
+    await subscriptions.create({ endpointId: c, eventName: '**' });
+    await subscriptions.create({ endpointId: c, eventName: '*.failed' });
+    const told = eventOf('callback.failed', { n: 1 }, { topic: 'callbacks' });
+    expect(await deliver(told)).toBe(2);
+    const deliveries = await claim(store.db);
+    expect(deliveries.map(({ endpointId, echo }) => [endpointId, echo]).sort()).toEqual(
+      [
+        [a, 1],
+        [b, 1],
+      ].sort(),
+    );
+  });
+
+  it('keeps what is told of an echo from its own endpoint, and what is told of that from all', async () => {
+    const [a, b] = [await endpoint('a'), await endpoint('b')];
+    for (const endpointId of [a, b]) {
+      await subscriptions.create({ endpointId, eventName: 'callback.failed' });
+    }
+    const failureOf = (echo: number): SubscribedEvent =>
+      eventOf('callback.failed', { endpointId: a, echo, n: echo }, { topic: 'callbacks' });
+    expect(await deliver(failureOf(1))).toBe(1);
+    expect(await due()).toEqual(['b 1']);
+    expect(await deliver(failureOf(2))).toBe(0);
+  });
+
+  it('tells of the callbacks that it makes, but for echoes', async () => {
+    const sink = await TestSink.create(store.db);
+    const telling = new EventFanout({ db: store.db, events: sink });
+    const a = await endpoint('a');
+    await subscriptions.create({ endpointId: a, eventName: 'order.created' });
+    await subscriptions.create({ endpointId: a, eventName: 'callback.failed' });
+    const events = [
+      eventOf('order.created', { n: 1 }),
+      eventOf('callback.failed', { n: 2 }, { topic: 'callbacks' }),
+    ];
+    await store.db.transaction((tx) => telling.deliverEvents(tx, events));
+    await telling.testEvent(a);
+    expect(await sink.toldOf('endpointId')).toEqual([
+      `callback.accepted ${a}`,
+      `callback.accepted ${a}`,
+    ]);
+    expect(await due()).toHaveLength(3);
+  });
+
+  it('says which events are worth reading', async () => {
+    const choose = async (): Promise<EventChoice> => fanout.choose(store.db);
+    expect(await choose()).toBe('none');
+    const a = await endpoint('a');
+    await subscriptions.create({ endpointId: a, eventName: 'order.*', namespace: 'shop' });
+    const choice = await choose();
+    if (choice === 'none') throw new Error('there is a subscription');
+    expect(choice('orders', 'order.created')).toBe(true);
+    expect(choice('orders', 'payment.made')).toBe(false);
+    expect(choice('callbacks', 'callback.failed')).toBe(false);
+  });
+
+  it('goes on with the trace of the event', async () => {
+    await subscriptions.create({ endpointId: await endpoint('a'), eventName: '**' });
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    await deliver({ ...eventOf('e', { n: 1 }), trace: { traceparent } });
+    const [delivery] = await claim(store.db);
+    expect(delivery?.request.headers).toEqual({ 'content-type': 'application/json', traceparent });
   });
 
   it('sends a test event whatever the subscriptions and the order', async () => {

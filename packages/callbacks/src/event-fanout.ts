@@ -1,11 +1,14 @@
 import { createEnvelope, newId, PlatformError } from '@posthaste/contracts';
-import type { Database, Queryable, Statement } from '@posthaste/postgres';
+import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
+import { type CallbackEventSink, noEvents, toAcceptedEvents } from './callback-events.js';
+import { echoRuleOf } from './echo.js';
 import { endpointNotFound, parseEndpointId } from './endpoints.js';
 import { EventFilters } from './event-filter.js';
 import { toEventQueue } from './event-order.js';
 import { type IntakeItem, storeCallbacks } from './intake-store.js';
 import { eventContentType, type SubscribedEvent, toEventBody } from './subscribed-event.js';
 import { type EventTarget, findEventTarget, SubscriptionList } from './subscription-list.js';
+import { withTrace } from './trace-headers.js';
 
 /** Name of the event that is sent to try an endpoint out. */
 export const testEventName = 'posthaste.test';
@@ -27,18 +30,37 @@ order by h.application, h.queue
 for no key update`,
 };
 
+export interface EventFanoutOptions {
+  /** Where the subscriptions are. */
+  readonly db: Database;
+  /** Compiled filters, shared with those who check subscriptions, if there are. */
+  readonly filters?: EventFilters | undefined;
+  /** Told of the callbacks that are made. Default: nobody. */
+  readonly events?: CallbackEventSink | undefined;
+}
+
+/** What is worth reading: nothing at all, or what fits by topic and name. */
+export type EventChoice = 'none' | ((topic: string, name: string) => boolean);
+
 /** Turns events into callbacks: one for each endpoint with a subscription that asks for the event. */
 export class EventFanout {
   readonly #db: Database;
   readonly #list: SubscriptionList;
+  readonly #events: CallbackEventSink;
 
-  /**
-   * @param db where the subscriptions are
-   * @param filters compiled filters, shared with those who check subscriptions, if there are
-   */
-  constructor(db: Database, filters: EventFilters = new EventFilters()) {
+  constructor({ db, filters = new EventFilters(), events = noEvents }: EventFanoutOptions) {
     this.#db = db;
     this.#list = new SubscriptionList(filters);
+    this.#events = events;
+  }
+
+  /**
+   * Which events of a log are worth reading. To be asked after it is known how far the log goes, so
+   * that no subscription made before an event is missed.
+   */
+  async choose(tx: Queryable): Promise<EventChoice> {
+    const index = await this.#list.current(tx);
+    return index.isEmpty ? 'none' : (topic, name) => index.asksFor(topic, name);
   }
 
   /**
@@ -48,13 +70,14 @@ export class EventFanout {
    * They are stored for endpoints that are paused or disabled too, and wait there.
    * @throws PlatformError `DATABASE_*`
    */
-  async deliverEvents(tx: Queryable, events: readonly SubscribedEvent[]): Promise<number> {
+  async deliverEvents(tx: Transaction, events: readonly SubscribedEvent[]): Promise<number> {
     if (events.length === 0) return 0;
     const index = await this.#list.current(tx);
     const items = events.flatMap((event) => toItems(event, index.targetsOf(event)));
     const batches = toBatches(items);
     if (batches.length > 1) await lockQueues(tx, items);
     for (const batch of batches) await storeCallbacks(tx, batch, batch === batches.at(-1));
+    await this.#tellAccepted(tx, items);
     return items.length;
   }
 
@@ -72,16 +95,27 @@ export class EventFanout {
       payload: { endpointId: target.endpointId, message: 'This is a test event.' },
     });
     const unordered: EventTarget = { ...target, order: 'none' };
-    const [item] = toItems({ envelope, key: undefined }, [unordered]);
+    const [item] = toItems({ topic: 'posthaste', envelope, key: undefined }, [unordered]);
     if (!item) throw new PlatformError('INTERNAL', 'a test event without a callback');
-    await storeCallbacks(this.#db, [item], true);
+    await this.#db.transaction(async (tx) => {
+      await storeCallbacks(tx, [item], true);
+      await this.#tellAccepted(tx, [item]);
+    });
     return item.id;
+  }
+
+  async #tellAccepted(tx: Transaction, items: readonly IntakeItem[]): Promise<void> {
+    const told = toAcceptedEvents(items, this.#events);
+    if (told.length > 0) await this.#events.append(tx, told);
   }
 }
 
-function toItems(event: SubscribedEvent, targets: readonly EventTarget[]): IntakeItem[] {
+function toItems(event: SubscribedEvent, found: readonly EventTarget[]): IntakeItem[] {
+  const { echo, isHeard, except } = echoRuleOf(event);
+  const targets = isHeard ? found.filter(({ endpointId }) => endpointId !== except) : [];
   if (targets.length === 0) return [];
   const body = toEventBody(event.envelope);
+  const headers = withTrace(eventHeaders, event.trace);
   return targets.map((target) => ({
     id: newId(),
     idempotency: undefined,
@@ -92,7 +126,7 @@ function toItems(event: SubscribedEvent, targets: readonly EventTarget[]): Intak
       url: target.url,
       origin: target.origin,
       method: 'POST',
-      headers: eventHeaders,
+      headers,
       body,
       policy: target.policy,
       timeoutMs: target.timeoutMs,
@@ -101,6 +135,7 @@ function toItems(event: SubscribedEvent, targets: readonly EventTarget[]): Intak
       notificationEmail: target.notificationEmail,
       expiresAt: undefined,
       deliverAfter: undefined,
+      echo,
     },
   }));
 }

@@ -12,7 +12,9 @@
  * | `order.**`      | `order.created`, `order.item.new`    | `order`                  |
  * | `**`            | everything                           |                          |
  *
- * Names are compared letter for letter, case included.
+ * Names are compared letter for letter, case included. What the platform itself tells of callbacks
+ * and endpoints is meant only by patterns that begin with its first segment, such as `callback.*`:
+ * whoever asks for `**` wants the events of others, and not three more about the delivery of each.
  */
 export interface EventPattern {
   /** The one name it matches, when it has no star. */
@@ -20,6 +22,8 @@ export interface EventPattern {
   readonly segments: readonly string[];
   /** Whether it ends in `**`, which is not among the segments. */
   readonly open: boolean;
+  /** Whether its first segment is a word, and no star. */
+  readonly named: boolean;
 }
 
 const maxPatternLength = 256;
@@ -48,7 +52,8 @@ export function toEventPattern(text: string): EventPattern {
   const open = segments.at(-1) === manySegments;
   if (open) segments.pop();
   const exactName = open || segments.includes(oneSegment) ? undefined : text;
-  return { exactName, segments, open };
+  const named = segments[0] !== undefined && segments[0] !== oneSegment;
+  return { exactName, segments, open, named };
 }
 
 /** Whether a name, given as its segments, is what the pattern asks for. */

@@ -5,6 +5,7 @@ import type { SubscribedEvent } from './subscribed-event.js';
 
 function event(payload: JsonObject, key?: string): SubscribedEvent {
   return {
+    topic: 'orders',
     envelope: createEnvelope({ name: 'order.created', namespace: 'shop', userId: 'u1', payload }),
     key,
   };

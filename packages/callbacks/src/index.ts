@@ -7,6 +7,14 @@ export {
 } from './acceptance.js';
 export type { EndpointDirectory, EndpointSettings } from './admission.js';
 export type { AttemptSettings, HttpClient, HttpRequest, Signer } from './attempt.js';
+export {
+  type CallbackEvent,
+  type CallbackEventName,
+  type CallbackEventSink,
+  callbackEventNames,
+  callbackEventTopic,
+  noEvents,
+} from './callback-events.js';
 export type { CallbackFilter } from './callback-scan.js';
 export type {
   AttemptSummary,
@@ -46,6 +54,7 @@ export { releaseHeldHeads } from './endpoint-hold.js';
 export type { EndpointInput, EndpointPatch } from './endpoint-input.js';
 export {
   disableEndpoint,
+  disableEndpointTelling,
   enableEndpoint,
   pauseEndpoint,
   resumeEndpoint,
@@ -58,8 +67,14 @@ export {
   type EndpointsDeps,
   type NewEndpoint,
 } from './endpoints.js';
-export { EventFanout, testEventName } from './event-fanout.js';
+export {
+  type EventChoice,
+  EventFanout,
+  type EventFanoutOptions,
+  testEventName,
+} from './event-fanout.js';
 export { EventFilters } from './event-filter.js';
+export { EventInterest, type EventInterestOptions } from './event-interest.js';
 export type { Accepted } from './group-commit.js';
 export { Intake, type IntakeOptions } from './intake.js';
 export type { IdempotencyClaim, IntakeItem } from './intake-store.js';
@@ -117,12 +132,7 @@ export {
   type RequestRules,
   requestInvalid,
 } from './request.js';
-export {
-  type CallbackEvent,
-  type CallbackEventSink,
-  createResultCompany,
-  noEvents,
-} from './result-company.js';
+export { createResultCompany, type ResultCompany } from './result-company.js';
 export { dropExpired, forgetIdempotencyKeys } from './retention.js';
 export type { ExponentialPolicy, PhasesPolicy, RetryPhase, RetryPolicy } from './retry-policy.js';
 export { createSecretBox, parseMasterKey, type SecretBox } from './secret-box.js';
@@ -148,6 +158,7 @@ export { type SubscribedEvent, toEventBody } from './subscribed-event.js';
 export {
   type ConsumerObserver,
   createSubscriptionConsumer,
+  type EventBatch,
   type EventSource,
   type SubscriptionConsumer,
   type SubscriptionConsumerOptions,

@@ -25,14 +25,14 @@ export interface Stored {
 
 /** What both statements write into `request` as it is given. */
 const given = `id, application, endpoint_id, url, method, headers, body, policy, timeout_ms, secret,
-    notification_email, expires_at`;
+    notification_email, expires_at, echo`;
 
 const givenArrays = `$1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::json[], $7::bytea[],
-    $8::json[], $9::int[], $10::text[], $11::text[], $12::timestamptz[], $13::text[],
-    $14::timestamptz[]`;
+    $8::json[], $9::int[], $10::text[], $11::text[], $12::timestamptz[], $13::smallint[],
+    $14::text[], $15::timestamptz[]`;
 
 const due = 'greatest(now(), coalesce(i.deliver_after, now())) as due_at';
-const notified = `case when $15::boolean then pg_notify('callbacks_due', '') end as notified`;
+const notified = `case when $16::boolean then pg_notify('callbacks_due', '') end as notified`;
 
 /** Stores a batch of callbacks that are all in no queue and have no Idempotency-Key. */
 const storePlainStatement: Statement = {
@@ -62,7 +62,7 @@ const storeStatement: Statement = {
   text: `
 with input as (
   select i.*, ${due}
-  from unnest(${givenArrays}, $16::text[], $17::text[], $18::bytea[])
+  from unnest(${givenArrays}, $17::text[], $18::text[], $19::bytea[])
     with ordinality as i(${given}, lane, deliver_after, queue, key, body_hash, n)
 ),
 first_use as (
@@ -146,6 +146,7 @@ function givenValues(items: readonly IntakeItem[]): unknown[][] {
     column((r) => r.secret ?? null),
     column((r) => r.notificationEmail ?? null),
     column((r) => r.expiresAt ?? null),
+    column((r) => r.echo),
     column((r) =>
       toLaneKey({ origin: r.origin, application: r.application, endpointId: r.endpointId }),
     ),

@@ -1,5 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
+import { type CallbackEventSink, noEvents } from './callback-events.js';
 import { type Accepted, commitTogether, type Outcome } from './group-commit.js';
 import type { IntakeItem } from './intake-store.js';
 
@@ -20,6 +21,8 @@ export interface IntakeOptions {
   readonly maxWaiting?: number;
   /** Workers are told of new callbacks at most this often, in ms. Default 5. */
   readonly notifyEveryMs?: number;
+  /** Told, in the same transaction, of what is stored. Default: nobody. */
+  readonly events?: CallbackEventSink;
 }
 
 interface Waiting {
@@ -50,6 +53,7 @@ export class Intake {
       minBesides: options.minBesides ?? 64,
       maxWaiting: options.maxWaiting ?? 10_000,
       notifyEveryMs: options.notifyEveryMs ?? 5,
+      events: options.events ?? noEvents,
     };
   }
 
@@ -152,7 +156,8 @@ export class Intake {
   }
 
   #storeTogether(items: readonly IntakeItem[]): Promise<Outcome[]> {
-    return commitTogether(this.#db, items, () => this.#notifyNow());
+    const { events } = this.#options;
+    return commitTogether(this.#db, items, { notify: () => this.#notifyNow(), events });
   }
 
   /**

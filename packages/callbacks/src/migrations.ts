@@ -224,5 +224,11 @@ create table callbacks.mail (
 create index mail_due_at on callbacks.mail (due_at);
 `,
     },
+    {
+      version: 2,
+      name: 'echo of callbacks',
+      // How far a callback is from one that was not made for an event about another: echo.ts.
+      sql: 'alter table callbacks.request add column echo smallint not null default 0',
+    },
   ],
 };

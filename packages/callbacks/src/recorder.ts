@@ -1,6 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
-import type { Database, Queryable } from '@posthaste/postgres';
+import type { Database } from '@posthaste/postgres';
 import type { DeliveryResult } from './delivery.js';
+import type { ResultCompany } from './result-company.js';
 import { finishResults, lockHeads, type Recorded, recordResults } from './result-store.js';
 
 /** What the recorder tells, once results are committed or known to be lost. */
@@ -11,9 +12,6 @@ export interface RecorderListener {
   failed(error: unknown, results: readonly DeliveryResult[], willRetry: boolean): void;
 }
 
-/** What is written in the same transaction as results: notices of failures, events. */
-export type Accompany = (tx: Queryable, recorded: readonly Recorded[]) => Promise<void>;
-
 export interface RecorderOptions {
   readonly leaseMs: number;
   /** Results wait this long for others to share their write, in ms. */
@@ -21,9 +19,8 @@ export interface RecorderOptions {
   /** The same for those of ordered queues, whose next callback waits for it. */
   readonly orderedWindowMs: number;
   readonly maxBatch: number;
-  /** Whether a result needs {@link RecorderOptions.accompany} in its transaction. */
-  readonly needsCompany: (result: DeliveryResult) => boolean;
-  readonly accompany: Accompany;
+  /** What is written in the same transaction as results: notices of failures, events. */
+  readonly company: ResultCompany;
 }
 
 const firstBackoffMs = 50;
@@ -69,7 +66,7 @@ export class Recorder {
     const careful =
       result.delivery.ordered ||
       result.verdict.kind !== 'ended' ||
-      this.#options.needsCompany(result);
+      this.#options.company.needsCompany(result);
     const gathering = careful ? this.#careful : this.#plain;
     gathering.results.push(result);
     if (gathering.results.length >= this.#options.maxBatch) this.#pump(gathering);
@@ -136,7 +133,7 @@ export class Recorder {
       const askedAtMs = performance.now();
       try {
         if (careful) this.#settle(results, await this.#record(results), askedAtMs);
-        else this.#countLost(results.length - (await finishResults(this.#db, results)));
+        else this.#countLost(results.length - (await this.#finish(results)));
         return;
       } catch (error) {
         const retryable = error instanceof PlatformError && error.retryable && !this.#abandoned;
@@ -158,6 +155,23 @@ export class Recorder {
     await this.#write(results.slice(middle), careful);
   }
 
+  /** Gives how many counted. */
+  async #finish(results: DeliveryResult[]): Promise<number> {
+    const announce = this.#options.company.announce(results);
+    if (!announce) return finishResults(this.#db, results);
+    try {
+      await this.#db.transaction(async (tx) => {
+        // Sent together, in the hope that no lease was lost: then nothing of it is kept.
+        const [count] = await Promise.all([finishResults(tx, results), announce(tx)]);
+        if (count < results.length) throw new LeasesLost();
+      });
+      return results.length;
+    } catch (error) {
+      if (!(error instanceof LeasesLost)) throw error;
+      return (await this.#record(results)).length;
+    }
+  }
+
   #record(results: DeliveryResult[]): Promise<Recorded[]> {
     return this.#db.transaction(async (tx) => {
       // Sent together: the second runs after the first, and sees what was committed before it.
@@ -165,7 +179,7 @@ export class Recorder {
         lockHeads(tx, results),
         recordResults(tx, results, this.#options.leaseMs),
       ]);
-      await this.#options.accompany(tx, recorded);
+      await this.#options.company.accompany(tx, recorded);
       return recorded;
     });
   }
@@ -187,6 +201,9 @@ export class Recorder {
     this.#listener.recorded(recorded, askedAtMs);
   }
 }
+
+/** What is told of results does not fit those that counted. */
+class LeasesLost extends Error {}
 
 function toGathering(windowMs: number): Gathering {
   return { results: [], windowMs, timer: undefined, writing: false };

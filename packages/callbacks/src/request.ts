@@ -26,6 +26,8 @@ export interface CallbackRequest {
   readonly notificationEmail: string | undefined;
   readonly expiresAt: Date | undefined;
   readonly deliverAfter: Date | undefined;
+  /** Above 0 for what is made for an event about another callback: see echo.ts. */
+  readonly echo: number;
 }
 
 export const callbackMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const;
@@ -113,6 +115,7 @@ export function toCallbackRequest(input: CallbackInput, rules: RequestRules): Ca
     notificationEmail: input.notificationEmail || undefined,
     expiresAt: input.expiresAt,
     deliverAfter: input.deliverAfter,
+    echo: 0,
   };
 }
 

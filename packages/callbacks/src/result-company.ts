@@ -1,38 +1,27 @@
-import type { Queryable } from '@posthaste/postgres';
+import type { Transaction } from '@posthaste/postgres';
+import {
+  type CallbackEvent,
+  type CallbackEventSink,
+  toDisabledEvent,
+  toResultEvents,
+} from './callback-events.js';
 import type { DeliveryResult, Ending } from './delivery.js';
 import { disableEndpoint } from './endpoint-state.js';
 import { type Mail, toEndpointDisabledMail, toFailureMail } from './failure-mail.js';
 import { enqueueMail } from './mail-outbox.js';
-import type { Accompany } from './recorder.js';
 import type { Recorded } from './result-store.js';
 
-/** Something that happened to a callback or an endpoint, for whoever wants to know. */
-export type CallbackEvent =
-  | {
-      readonly type: 'callback.attempted' | 'callback.delivered' | 'callback.failed';
-      readonly result: DeliveryResult;
-      readonly ending: Ending | undefined;
-    }
-  | {
-      readonly type: 'endpoint.disabled';
-      readonly endpointId: string;
-      readonly application: string;
-      readonly reason: string;
-    };
-
-/** Where events go, in the transaction of what they tell: an event log, say. */
-export interface CallbackEventSink {
-  wants(type: CallbackEvent['type']): boolean;
-  append(tx: Queryable, events: readonly CallbackEvent[]): Promise<void>;
-}
-
-/** A sink for who has no event log. */
-export const noEvents: CallbackEventSink = { wants: () => false, append: async () => undefined };
-
-/** What is written together with results, see Recorder. */
+/** What is written together with results, in their transaction: see Recorder. */
 export interface ResultCompany {
+  /** Whether more than events may have to be written with the result. */
   needsCompany(result: DeliveryResult): boolean;
-  accompany: Accompany;
+  /** Writes all that goes with results that were recorded. */
+  accompany(tx: Transaction, recorded: readonly Recorded[]): Promise<void>;
+  /**
+   * Writes what is told of results that end a callback and need no company; they are being recorded
+   * in the same transaction. `undefined`: there is nothing to write.
+   */
+  announce(results: readonly DeliveryResult[]): ((tx: Transaction) => Promise<unknown>) | undefined;
 }
 
 const goneReason = 'its receiver answered 410 Gone';
@@ -42,17 +31,13 @@ const goneReason = 'its receiver answered 410 Gone';
  * result, and so exactly once, whatever crashes.
  */
 export function createResultCompany(events: CallbackEventSink): ResultCompany {
+  const append = async (tx: Transaction, told: readonly CallbackEvent[]): Promise<void> => {
+    if (told.length > 0) await events.append(tx, told);
+  };
   return {
-    needsCompany(result) {
-      if (events.wants('callback.attempted') && result.attempt) return true;
-      if (result.verdict.kind !== 'ended') return false;
-      const { ending } = result.verdict;
-      if (ending === 'delivered') return events.wants('callback.delivered');
-      return (
-        result.delivery.request.notificationEmail !== undefined ||
-        isGone(result) ||
-        (isFailure(ending) && events.wants('callback.failed'))
-      );
+    needsCompany({ delivery, attempt, verdict }) {
+      if (verdict.kind !== 'ended' || verdict.ending === 'delivered') return false;
+      return delivery.request.notificationEmail !== undefined || isGone({ delivery, attempt });
     },
     async accompany(tx, recorded) {
       const disabled = await disableGone(tx, recorded);
@@ -60,27 +45,30 @@ export function createResultCompany(events: CallbackEventSink): ResultCompany {
         ...recorded.flatMap((entry) => failureMail(entry) ?? []),
         ...disabled.flatMap((endpoint) => endpoint.mail ?? []),
       ]);
-      const told = [...recorded.flatMap(toEvents), ...disabled.map(({ event }) => event)];
-      const wanted = told.filter(({ type }) => events.wants(type));
-      if (wanted.length > 0) await events.append(tx, wanted);
+      const told = recorded.flatMap((entry) => toResultEvents(entry, events.wants));
+      const ofEndpoints = events.wants('endpoint.disabled') ? disabled : [];
+      await append(tx, [...told, ...ofEndpoints.map(({ event }) => event)]);
+    },
+    announce(results) {
+      const told = results.flatMap((result) => toResultEvents(toPlain(result), events.wants));
+      return told.length === 0 ? undefined : (tx) => append(tx, told);
     },
   };
 }
 
-function isGone({ delivery, attempt }: DeliveryResult): boolean {
+/** As it is recorded when its lease is not lost: it has no queue that could stand still. */
+function toPlain(result: DeliveryResult): Parameters<typeof toResultEvents>[0] {
+  const { verdict } = result;
+  const ending = verdict.kind === 'ended' ? verdict.ending : undefined;
+  return { result, ending, parked: false };
+}
+
+function isGone({ delivery, attempt }: Pick<DeliveryResult, 'delivery' | 'attempt'>): boolean {
   return attempt?.statusCode === 410 && delivery.endpointId !== undefined;
 }
 
 function isFailure(ending: Ending | undefined): ending is 'failed' | 'expired' {
   return ending === 'failed' || ending === 'expired';
-}
-
-function toEvents({ result, ending }: Recorded): CallbackEvent[] {
-  const told: CallbackEvent[] = [];
-  if (result.attempt) told.push({ type: 'callback.attempted', result, ending });
-  if (ending === 'delivered') told.push({ type: 'callback.delivered', result, ending });
-  if (isFailure(ending)) told.push({ type: 'callback.failed', result, ending });
-  return told;
 }
 
 function failureMail({ result, ending, parked }: Recorded): Mail | undefined {
@@ -111,17 +99,20 @@ interface Disabled {
 }
 
 /** In the order of their ids, so that two batches cannot wait for each other's endpoints. */
-async function disableGone(tx: Queryable, recorded: readonly Recorded[]): Promise<Disabled[]> {
-  const ids = new Set(
-    recorded.flatMap(({ result }) => (isGone(result) ? (result.delivery.endpointId ?? []) : [])),
-  );
+async function disableGone(tx: Transaction, recorded: readonly Recorded[]): Promise<Disabled[]> {
+  const echoes = new Map<string, number>();
+  for (const { result } of recorded) {
+    const { endpointId, echo } = result.delivery;
+    if (endpointId === undefined || !isGone(result)) continue;
+    echoes.set(endpointId, Math.min(echo, echoes.get(endpointId) ?? echo));
+  }
   const disabled: Disabled[] = [];
-  for (const id of [...ids].sort()) {
+  for (const [id, echo] of [...echoes].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const endpoint = await disableEndpoint(tx, id, goneReason);
     if (!endpoint) continue;
-    const { application, reason, notificationEmail } = endpoint;
+    const { notificationEmail } = endpoint;
     disabled.push({
-      event: { type: 'endpoint.disabled', endpointId: id, application, reason },
+      event: toDisabledEvent({ ...endpoint, echo }),
       mail:
         notificationEmail === undefined
           ? undefined

@@ -1,10 +1,15 @@
 import { type EventEnvelope, envelopeKeys, stringifyExactJson } from '@posthaste/contracts';
+import type { TraceHeaders } from './trace-headers.js';
 
 /** An event as subscriptions get it from the stream. */
 export interface SubscribedEvent {
+  /** The topic it is in. */
+  readonly topic: string;
   readonly envelope: EventEnvelope;
   /** The key it was published with, when it was with one. */
   readonly key: string | undefined;
+  /** The trace it belongs to, which the callbacks made for it continue. */
+  readonly trace?: TraceHeaders | undefined;
 }
 
 /** Content type of {@link toEventBody}. */

@@ -45,7 +45,7 @@ describeWithPostgres('a consumer of events', () => {
     const consumer = createSubscriptionConsumer({
       db: store.db,
       source: log,
-      fanout: new EventFanout(store.db),
+      fanout: new EventFanout({ db: store.db }),
       observer: silent,
       batchSize: 10,
       pollMs: 60_000,
@@ -131,14 +131,14 @@ describeWithPostgres('a consumer of events', () => {
     const ids = await publish(25);
     let kills = 0;
     const killed = {
-      readBatch: async (tx: Transaction, limit: number) => {
-        const events = await log.readBatch(tx, limit);
+      readBatch: async (...[tx, ...rest]: Parameters<TestLog['readBatch']>) => {
+        const batch = await log.readBatch(tx, ...rest);
         kills += 1;
         if (kills % 2 === 1) {
           const { rows } = await tx.query<{ pid: number }>('select pg_backend_pid() as pid');
           await store.db.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
         }
-        return events;
+        return batch;
       },
     };
     start({ source: killed });

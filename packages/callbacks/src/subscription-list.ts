@@ -1,5 +1,6 @@
 import { type JsonObject, PlatformError, stringifyExactJson } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
+import { callbackEventTopic } from './callback-events.js';
 import type { EventFilters } from './event-filter.js';
 import { type EventPattern, matchesEventName, toEventPattern } from './event-match.js';
 import type { EventOrder } from './event-order.js';
@@ -88,8 +89,20 @@ export class SubscriptionIndex {
     }
   }
 
+  /** Whether there is no subscription at all. */
+  get isEmpty(): boolean {
+    return this.#byName.size === 0 && this.#withStars.length === 0;
+  }
+
+  /** Whether any subscription asks for events of this name in this topic. */
+  asksFor(topic: string, name: string): boolean {
+    if (this.#byName.has(name)) return true;
+    const segments = name.split('.');
+    return this.#withStars.some(({ pattern }) => isMeant(pattern, topic, segments));
+  }
+
   /** The endpoints that are owed the event, each once however many subscriptions ask for it. */
-  targetsOf({ envelope }: SubscribedEvent): EventTarget[] {
+  targetsOf({ topic, envelope }: SubscribedEvent): EventTarget[] {
     const { name, namespace } = envelope;
     const segments = name.split('.');
     const payload = lazily(() => toPlainJson(envelope.payload));
@@ -101,7 +114,7 @@ export class SubscriptionIndex {
     };
     this.#byName.get(name)?.forEach(consider);
     for (const candidate of this.#withStars) {
-      if (matchesEventName(candidate.pattern, segments)) consider(candidate);
+      if (isMeant(candidate.pattern, topic, segments)) consider(candidate);
     }
     return [...targets];
   }
@@ -116,6 +129,12 @@ export class SubscriptionIndex {
     if (others) others.push(candidate);
     else this.#byName.set(exactName, [candidate]);
   }
+}
+
+/** See event-match.ts. */
+function isMeant(pattern: EventPattern, topic: string, segments: readonly string[]): boolean {
+  if (topic === callbackEventTopic && !pattern.named) return false;
+  return matchesEventName(pattern, segments);
 }
 
 /**

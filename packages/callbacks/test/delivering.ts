@@ -2,12 +2,13 @@ import { createAddressGuard, createEgress, type Egress } from '@posthaste/egress
 import type { Database } from '@posthaste/postgres';
 import { afterEach, expect, vi } from 'vitest';
 import type { HttpClient } from '../src/attempt.js';
+import { noEvents } from '../src/callback-events.js';
 import type { CallbackView } from '../src/callback-view.js';
 import type { CallbackState } from '../src/delivery.js';
 import { Dispatcher, type DispatcherDeps, type DispatcherOptions } from '../src/dispatcher.js';
 import { CachedEndpointDirectory } from '../src/endpoint-directory.js';
 import { findCallback } from '../src/read-store.js';
-import { createResultCompany, noEvents } from '../src/result-company.js';
+import { createResultCompany } from '../src/result-company.js';
 import type { StoreOfTest } from './test-store.js';
 
 /** What a test saw of a dispatcher. */
@@ -68,7 +69,7 @@ export async function startDispatcher(
         },
         error: (error) => seen.errors.push(error),
       },
-      ...createResultCompany(noEvents),
+      company: createResultCompany(noEvents),
       ...deps,
     },
     { ...defaults, ...options },

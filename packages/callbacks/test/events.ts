@@ -1,16 +1,29 @@
 import { createEnvelope, type JsonObject } from '@posthaste/contracts';
 import type { Database, Transaction } from '@posthaste/postgres';
+import {
+  type CallbackEvent,
+  type CallbackEventName,
+  type CallbackEventSink,
+  callbackEventNames,
+} from '../src/callback-events.js';
+import type { EventChoice } from '../src/event-fanout.js';
 import type { SubscribedEvent } from '../src/subscribed-event.js';
-import type { EventSource } from '../src/subscription-consumer.js';
+import type { EventBatch, EventSource } from '../src/subscription-consumer.js';
 
 /** An event as the stream gives it. */
 export function eventOf(
   name: string,
   payload: JsonObject = {},
-  more: { readonly namespace?: string; readonly key?: string; readonly userId?: string } = {},
+  more: {
+    readonly topic?: string;
+    readonly namespace?: string;
+    readonly key?: string;
+    readonly userId?: string;
+  } = {},
 ): SubscribedEvent {
-  const { namespace = 'shop', key, userId } = more;
+  const { topic = 'orders', namespace = 'shop', key, userId } = more;
   return {
+    topic,
     envelope: createEnvelope({ name, namespace, payload, ...(userId ? { userId } : {}) }),
     key,
   };
@@ -34,15 +47,19 @@ export class TestLog implements EventSource {
   }
 
   async append(...events: readonly SubscribedEvent[]): Promise<void> {
-    const lines = events.map(({ key, envelope: { timestampUnixNano: _, ...envelope } }) =>
-      JSON.stringify({ key, envelope }),
+    const lines = events.map(({ envelope: { timestampUnixNano: _, ...envelope }, ...event }) =>
+      JSON.stringify({ ...event, envelope }),
     );
     const sql = `insert into test_log.event (event)
       select event from unnest($1::json[]) with ordinality as e(event, n) order by n`;
     await this.#db.query(sql, [lines]);
   }
 
-  async readBatch(tx: Transaction, limit: number): Promise<SubscribedEvent[]> {
+  async readBatch(
+    tx: Transaction,
+    limit: number,
+    choose: () => Promise<EventChoice>,
+  ): Promise<EventBatch> {
     const consumer = await tx.query<{ consumed: bigint }>(
       'select consumed from test_log.consumer for update',
     );
@@ -52,7 +69,11 @@ export class TestLog implements EventSource {
     );
     const last = rows.at(-1);
     if (last) await tx.query('update test_log.consumer set consumed = $1', [last.n]);
-    return rows.map(({ event }) => event);
+    const choice = await choose();
+    const wanted = ({ topic, envelope }: SubscribedEvent): boolean =>
+      choice !== 'none' && choice(topic, envelope.name);
+    const events = rows.map(({ event }) => event).filter(wanted);
+    return { events, more: rows.length === limit };
   }
 
   /** Events that nobody has consumed yet. */
@@ -61,5 +82,53 @@ export class TestLog implements EventSource {
       'select count(*)::int as n from test_log.event, test_log.consumer where n > consumed',
     );
     return rows[0]?.n ?? 0;
+  }
+}
+
+/** A sink that keeps what it is told in the database, and so in the transaction of what is told. */
+export class TestSink implements CallbackEventSink {
+  readonly #db: Database;
+  readonly #wanted: ReadonlySet<CallbackEventName>;
+
+  private constructor(db: Database, wanted: readonly CallbackEventName[]) {
+    this.#db = db;
+    this.#wanted = new Set(wanted);
+  }
+
+  /** For one test: whatever was told before is gone. */
+  static async create(
+    db: Database,
+    wanted: readonly CallbackEventName[] = callbackEventNames,
+  ): Promise<TestSink> {
+    await db.query(`
+      create table if not exists public.told (n bigint generated always as identity, event json);
+      truncate public.told;`);
+    return new TestSink(db, wanted);
+  }
+
+  readonly wants: CallbackEventSink['wants'] = (name) => this.#wanted.has(name);
+
+  async append(tx: Transaction, events: readonly CallbackEvent[]): Promise<void> {
+    const lines = events.map(({ envelope: { timestampUnixNano: _, ...envelope }, ...event }) =>
+      JSON.stringify({ ...event, envelope }),
+    );
+    const sql = `insert into public.told (event)
+      select event from unnest($1::json[]) with ordinality as e(event, n) order by n`;
+    await tx.query(sql, [lines]);
+  }
+
+  /** What was told and committed, in its order. */
+  async told(): Promise<CallbackEvent[]> {
+    const { rows } = await this.#db.query<{ event: CallbackEvent }>(
+      'select event from public.told order by n',
+    );
+    return rows.map(({ event }) => event);
+  }
+
+  /** The same as `<name> <payload's field>`. */
+  async toldOf(field: string): Promise<string[]> {
+    return (await this.told()).map(
+      ({ envelope: { name, payload } }) => `${name} ${String(payload?.[field])}`,
+    );
   }
 }

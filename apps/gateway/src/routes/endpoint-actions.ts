@@ -1,5 +1,6 @@
 import {
-  disableEndpoint,
+  type CallbackEventSink,
+  disableEndpointTelling,
   type Endpoints,
   type EventFanout,
   enableEndpoint,
@@ -26,6 +27,7 @@ export interface EndpointActionsDeps {
   readonly endpoints: Endpoints;
   readonly secrets: Secrets;
   readonly fanout: Pick<EventFanout, 'testEvent'>;
+  readonly events: CallbackEventSink;
 }
 
 const tags = ['Endpoints'];
@@ -43,28 +45,34 @@ const Reason = nullable(
   ),
 );
 
+interface ChangeDeps {
+  readonly db: Database;
+  readonly events: CallbackEventSink;
+}
+
 const stateChanges = [
   {
     name: 'pause',
-    change: pauseEndpoint,
+    change: ({ db }: ChangeDeps, id: string, reason?: string) => pauseEndpoint(db, id, reason),
     summary: 'Pause an endpoint',
     description: 'What is under way is finished; what is owed waits.',
   },
   {
     name: 'resume',
-    change: resumeEndpoint,
+    change: ({ db }: ChangeDeps, id: string) => resumeEndpoint(db, id),
     summary: 'Let a paused endpoint go on',
     description: 'And what waits for it.',
   },
   {
     name: 'disable',
-    change: (db: Database, id: string, reason = standardReason) => disableEndpoint(db, id, reason),
+    change: ({ db, events }: ChangeDeps, id: string, reason = standardReason) =>
+      disableEndpointTelling(db, events, id, reason),
     summary: 'Disable an endpoint',
     description: 'As when its receiver answers 410. What is owed waits.',
   },
   {
     name: 'enable',
-    change: enableEndpoint,
+    change: ({ db }: ChangeDeps, id: string) => enableEndpoint(db, id),
     summary: 'Make a disabled endpoint active',
     description: 'And let go what waits for it.',
   },
@@ -77,7 +85,7 @@ export function endpointActionRoutes(app: App, deps: EndpointActionsDeps): void 
   addSecrets(app, deps);
 }
 
-function addStateChanges(app: App, { db, endpoints }: EndpointActionsDeps): void {
+function addStateChanges(app: App, { db, events, endpoints }: EndpointActionsDeps): void {
   for (const { name, change, summary, description } of stateChanges) {
     app.post(
       `${path}/${name}`,
@@ -93,7 +101,7 @@ function addStateChanges(app: App, { db, endpoints }: EndpointActionsDeps): void
         },
       },
       async ({ params, body }) => {
-        await change(db, params.id, body?.reason);
+        await change({ db, events }, params.id, body?.reason);
         return showEndpoint(await endpoints.get(params.id));
       },
     );

@@ -65,6 +65,7 @@ function toRequest(url: string, queue: string | undefined): CallbackRequest {
     notificationEmail: undefined,
     expiresAt: undefined,
     deliverAfter: undefined,
+    echo: 0,
   };
 }
 
