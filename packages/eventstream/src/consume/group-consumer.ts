@@ -1,5 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import { type Driver, offsetBeginning } from '../driver.js';
+import type { TimeSlice } from '../time-slice.js';
 import { findConflict, type ResolvedSettings, resolveSettings } from './consumer-settings.js';
 import type { RecordAppender } from './dead-letters.js';
 import { DispatchTable } from './dispatch-table.js';
@@ -7,7 +8,6 @@ import type { ConsumeObserver, ConsumerName } from './observer.js';
 import { type EventDecoder, type Parties, RecordFlow } from './record-flow.js';
 import type { Registration } from './registration.js';
 import { Subscriber } from './subscriber.js';
-import type { TimeSlice } from './time-slice.js';
 import { type PartitionStatus, TopicReader } from './topic-reader.js';
 
 /** What consumers need from outside. */

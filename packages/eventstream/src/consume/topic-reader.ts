@@ -1,11 +1,11 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Driver, DriverSubscription, SubscriptionHandler } from '../driver.js';
 import type { StoredRecord } from '../record.js';
+import type { TimeSlice } from '../time-slice.js';
 import { Committer } from './committer.js';
 import type { ResolvedSettings } from './consumer-settings.js';
 import type { ConsumeObserver, ConsumerName } from './observer.js';
 import { PartitionLane, type RecordHandler } from './partition-lane.js';
-import type { TimeSlice } from './time-slice.js';
 import { within } from './within.js';
 
 export interface TopicReaderOptions {

@@ -287,6 +287,20 @@ describe('back-pressure', () => {
     await vi.advanceTimersByTimeAsync(100);
     expect(await second).toEqual(['EVENT_NOT_PUBLISHED']);
   });
+
+  it('lets others have their turn while somebody publishes in a loop', async () => {
+    vi.useRealTimers();
+    const publisher = publisherOf(new ScriptedStream());
+    let turns = 0;
+    const counting = setInterval(() => {
+      turns += 1;
+    });
+    for (const end = performance.now() + 100; performance.now() < end; ) {
+      await publisher.enqueue(topic, record('a'), {}, vi.fn());
+    }
+    clearInterval(counting);
+    expect(turns).toBeGreaterThan(2);
+  });
 });
 
 describe('signals', () => {

@@ -1,6 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Driver } from '../driver.js';
 import type { OutgoingRecord } from '../record.js';
+import { TimeSlice } from '../time-slice.js';
 import { BufferSpace } from './buffer-space.js';
 import { Linger } from './linger.js';
 import { PendingRecord, type PendingRecordOptions, recordBytes } from './pending-record.js';
@@ -43,6 +44,7 @@ export class Publisher {
   readonly #context: PublisherContext;
   readonly #space: BufferSpace;
   readonly #topics = new Map<string, TopicLanes>();
+  readonly #slice = new TimeSlice();
   readonly #abandoned = new AbortController();
   readonly #onSettled: PendingRecordOptions['onSettled'];
   #closing: Promise<void> | undefined;
@@ -87,8 +89,9 @@ export class Publisher {
   }
 
   /**
-   * Resolves when the record is accepted, which takes time only when the buffer is full. What comes
-   * of it later, if it fails, is told to `onFailed`.
+   * Resolves when the record is accepted, which takes time when the buffer is full; and a turn of the
+   * event loop now and then, for what is accepted to be sent. What comes of it later, if it fails, is
+   * told to `onFailed`.
    * @throws PlatformError `EVENT_NOT_PUBLISHED` when there was no space in time, `STREAM_CLOSED`
    */
   async enqueue(
@@ -97,7 +100,8 @@ export class Publisher {
     options: RecordOptions,
     onFailed: (error: PlatformError) => void,
   ): Promise<void> {
-    await this.#accept(topic, record, options, ignore, onFailed);
+    const waiting = this.#accept(topic, record, options, ignore, onFailed) ?? this.#slice.next();
+    if (waiting) await waiting;
   }
 
   /**

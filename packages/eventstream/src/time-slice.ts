@@ -4,7 +4,8 @@ const sliceMs = 8;
 
 /**
  * Lets the event loop breathe. Callbacks that never wait for I/O would hold it for as long as there
- * are records: no heartbeat, no timer, no signal. All workers of a client share one slice.
+ * are records, and so would who publishes in a loop: no heartbeat, no timer, no signal, nothing sent.
+ * All that work on the same share one slice.
  */
 export class TimeSlice {
   #turns = 0;
