@@ -1,4 +1,5 @@
 import type { Broker, Cluster } from 'kafkajs';
+import { isExpelled } from './kafka-failure.js';
 import type { Membership } from './membership.js';
 
 /** Number of the JoinGroup request in the protocol. */
@@ -65,7 +66,8 @@ function watchCoordinator(coordinator: Coordinator, hooks: CoordinatorHooks): vo
   const join = coordinator.joinGroup.bind(coordinator);
   coordinator.joinGroup = async (request) => {
     const group = await join(withFormerId(request, hooks)).catch((error: unknown) => {
-      hooks.forgotten();
+      // A broker that just came back answers with other errors before it knows its groups again.
+      if (isExpelled(error)) hooks.forgotten();
       throw error;
     });
     const { memberId, generationId } = group;

@@ -2,7 +2,7 @@ import { Consumer, ListOffsetTimestamps, type Offsets } from '@platformatic/kafk
 import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
 import { GroupMember } from '../kafka/group-member.js';
 import type { HeldPartitions } from '../kafka/held-partitions.js';
-import { toPlatformError } from '../kafka/kafka-failure.js';
+import { isExpelled, toPlatformError } from '../kafka/kafka-failure.js';
 import type { KafkaSettings } from '../kafka/kafka-options.js';
 import type { GroupSession, SubscriptionMemory } from '../kafka/kafka-subscription.js';
 import { commitOffsets } from '../kafka/member-requests.js';
@@ -59,6 +59,7 @@ export class PlatformaticSession implements GroupSession {
   async run(): Promise<unknown> {
     this.#start().catch((error: unknown) => this.#ended.resolve(error));
     const reason = await this.#ended.promise;
+    if (isExpelled(reason)) this.#options.memory.memberId = undefined;
     this.#member.lose();
     await this.#disconnect();
     return reason;
@@ -124,8 +125,6 @@ export class PlatformaticSession implements GroupSession {
     memory.initialPartitions ??= partitionsCount;
     consumer.topics.track(request.topic);
     consumer.memberId = memory.memberId ?? null;
-    // Where the join fails the id may be of no use any more.
-    memory.memberId = undefined;
     if (!this.#closing) await consumer.joinGroup();
   }
 

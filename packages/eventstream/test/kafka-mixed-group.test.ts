@@ -1,0 +1,122 @@
+import { Consumer, type MessagesStream } from '@platformatic/kafka';
+import { type KafkaBroker, startKafka } from '@posthaste/testbed';
+import { describeWithKafka } from '@posthaste/testbed/vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import type { Driver } from '../src/driver.js';
+import { kafkaDrivers } from './kafka-drivers.js';
+import { append, createTopic, toSubscription, uniqueName } from './kafka-topic.js';
+import { RecordingHandler } from './recording-handler.js';
+
+const patience = { timeout: 15_000, interval: 20 };
+
+/** A member that knows only one assignor, as clients of other languages may. */
+class ForeignMember {
+  readonly values: string[] = [];
+  readonly #consumer: Consumer;
+  #stream: MessagesStream<Buffer, Buffer, Buffer, Buffer> | undefined;
+
+  constructor(brokers: string[], groupId: string, assignor: string) {
+    this.#consumer = new Consumer({
+      clientId: 'foreign',
+      bootstrapBrokers: brokers,
+      groupId,
+      protocols: [{ name: assignor, version: 1 }],
+      heartbeatInterval: 200,
+      sessionTimeout: 6_000,
+    });
+  }
+
+  get partitions(): readonly number[] {
+    return this.#consumer.assignments?.flatMap(({ partitions }) => partitions) ?? [];
+  }
+
+  async start(topic: string): Promise<void> {
+    this.#stream = await this.#consumer.consume({
+      topics: [topic],
+      mode: 'committed',
+      fallbackMode: 'earliest',
+      maxWaitTime: 100,
+    });
+    this.#stream.on('data', ({ value }) => this.values.push(String(value)));
+  }
+
+  async close(): Promise<void> {
+    await this.#stream?.close();
+    await this.#consumer.close();
+  }
+}
+
+describeWithKafka('a group of different clients', () => {
+  let kafka: KafkaBroker;
+  const open: { close(): Promise<void> }[] = [];
+  beforeAll(async () => {
+    kafka = await startKafka();
+  }, 240_000);
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((one) => one.close()));
+  });
+  afterAll(() => kafka?.close());
+
+  function openDriver(create: (typeof kafkaDrivers)[number]['create']): Driver {
+    const driver = create({ brokers: kafka.brokers, heartbeatIntervalMs: 200 });
+    open.push(driver);
+    return driver;
+  }
+
+  it('shares the partitions between both drivers', async () => {
+    const topic = await createTopic(kafka.brokers, { numPartitions: 4 });
+    const groupId = uniqueName();
+    const drivers = kafkaDrivers.map(({ create }) => openDriver(create));
+    const handlers = drivers.map((driver) => {
+      const handler = new RecordingHandler();
+      driver.subscribe(toSubscription(topic, { groupId }), handler);
+      return handler;
+    });
+    const held = (): number[] => handlers.map((handler) => handler.held.size);
+    await vi.waitFor(() => expect(held()).toEqual([2, 2]), patience);
+    const values = ['a', 'b', 'c', 'd'];
+    for (const [partition, value] of values.entries()) {
+      const driver = drivers[partition % drivers.length];
+      if (driver) await append(driver, topic, [value], partition);
+    }
+    const arrived = (): string[] => handlers.flatMap((handler) => handler.values).sort();
+    await vi.waitFor(() => expect(arrived()).toEqual(values), patience);
+  });
+
+  const assignors = ['range', 'roundrobin'];
+  const members = kafkaDrivers.flatMap(({ name, create }) =>
+    assignors.flatMap((assignor) =>
+      [true, false].map((foreignFirst) => ({ name, create, assignor, foreignFirst })),
+    ),
+  );
+  it.each(members)(
+    'lets $name join one that knows $assignor only (led by the other: $foreignFirst)',
+    async ({ create, assignor, foreignFirst }) => {
+      const topic = await createTopic(kafka.brokers, { numPartitions: 4 });
+      const request = toSubscription(topic);
+      const foreign = new ForeignMember(kafka.brokers, request.groupId, assignor);
+      const handler = new RecordingHandler();
+      const driver = openDriver(create);
+      open.push(foreign);
+      const steps = [
+        async () => foreign.start(topic),
+        async () => {
+          driver.subscribe(request, handler);
+          await vi.waitFor(() => expect(handler.held.size).toBeGreaterThan(0), patience);
+        },
+      ];
+      for (const step of foreignFirst ? steps : steps.reverse()) await step();
+      await vi.waitFor(() => {
+        expect([...handler.held, ...foreign.partitions].sort()).toEqual([0, 1, 2, 3]);
+        expect(handler.held.size).toBe(2);
+      }, patience);
+      const values = ['a', 'b', 'c', 'd'];
+      for (const [partition, value] of values.entries()) {
+        await append(driver, topic, [value], partition);
+      }
+      await vi.waitFor(() => {
+        expect([...new Set([...handler.values, ...foreign.values])].sort()).toEqual(values);
+      }, patience);
+    },
+  );
+});
