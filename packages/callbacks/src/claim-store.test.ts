@@ -67,6 +67,21 @@ describeWithPostgres('a claim', () => {
     expect(Object.values(busy).reduce((sum, each) => sum + each)).toBe(13);
   });
 
+  it('lets every lane have its turn, however little room they have together', async () => {
+    for (let i = 0; i < 4; i++) await fill(50, 'slow', `app-${i}`);
+    for (const host of ['one', 'two', 'three']) await fill(50, host, 'busy');
+    const served = new Set<string>();
+    for (let i = 0; i < 40; i++) {
+      const { deliveries } = await claim({
+        origins: new Map([['http://slow', 1]]),
+        applications: new Map([['busy', 1]]),
+      });
+      expect(deliveries).toHaveLength(2);
+      for (const delivery of deliveries) served.add(delivery.lane);
+    }
+    expect(served.size).toBe(7);
+  });
+
   it('gives an origin and an application that nobody told of the default room', async () => {
     for (let i = 0; i < 4; i++) await fill(5, 'new', `app-${i}`);
     expect((await claim({ originDefault: 6 })).deliveries).toHaveLength(6);

@@ -56,10 +56,14 @@ interface ClaimRow extends DeliveryRow {
 /** Lanes looked at in one claim: bounds its cost whatever the number of origins. */
 const maxLanesPerClaim = 64;
 
-/** The part of a room that one of the lanes gets that have it together: none is left over. */
+/**
+ * The part of a room that one of the lanes gets that have it together: none is left over. Who gets
+ * what cannot be divided is drawn by lot with each claim. In the order of lanes, a host with room for
+ * one would always be asked for the same application, however long the others wait.
+ */
 const shareOf = (room: string, owner: string): string => `
     ${room} / count(*) over (partition by ${owner})
-      + (row_number() over (partition by ${owner} order by s.n)
+      + (row_number() over (partition by ${owner} order by s.lot)
         <= ${room} % count(*) over (partition by ${owner}))::int`;
 
 /**
@@ -99,7 +103,7 @@ with recursive lanes(lane, n, wrapped) as (
   where l.n < ${maxLanesPerClaim}
 ),
 seen as (
-  select l.lane, l.n, split_part(l.lane, E'\\n', 1) as origin,
+  select l.lane, l.n, random() as lot, split_part(l.lane, E'\\n', 1) as origin,
     split_part(l.lane, E'\\n', 2) as application
   from lanes l where l.n > 0
 ),
