@@ -66,7 +66,11 @@ export {
   type FollowOptions,
   followEvents,
 } from './drivers/postgres/follow-events.js';
-export type { GroupBatch, GroupBatchRequest } from './drivers/postgres/group-batch.js';
+export type {
+  GroupBatch,
+  GroupBatchRequest,
+  RecordChoice,
+} from './drivers/postgres/group-batch.js';
 export type { SkippedRange } from './drivers/postgres/log-subscription.js';
 export { eventstreamMigrations } from './drivers/postgres/migrations.js';
 export {
@@ -75,6 +79,7 @@ export {
 } from './drivers/postgres/postgres-driver.js';
 export {
   type GroupRequest,
+  type LogEvent,
   PostgresLog,
   type PostgresLogOptions,
 } from './drivers/postgres/postgres-log.js';

@@ -2,10 +2,16 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Transaction } from '@posthaste/postgres';
 import { offsetEnd } from '../../driver.js';
 import type { StoredRecord } from '../../record.js';
-import { advanceGroup, claimShard, ensureGroup, findGroups } from './group-store.js';
+import {
+  advanceGroup,
+  type ClaimedShard,
+  claimShard,
+  ensureGroup,
+  findGroups,
+} from './group-store.js';
 import type { SkippedRange } from './log-subscription.js';
-import { readRange } from './read-store.js';
-import type { TopicDirectory } from './topic-directory.js';
+import { type RangeRead, type RangeRequest, readNames, readRange } from './read-store.js';
+import type { LogTopic, TopicDirectory } from './topic-directory.js';
 
 /**
  * Records that are consumed in a transaction: how far the group has come is stored in it, so when it
@@ -13,8 +19,11 @@ import type { TopicDirectory } from './topic-directory.js';
  * processes may ask at once: each partition is read by one transaction at a time, in its order.
  */
 export interface GroupBatchRequest {
-  /** At least one. Those that are missing are made. */
-  readonly topics: readonly string[];
+  /**
+   * At least one. Those that are missing are made. `all`: every topic that there is, but those of
+   * retries and dead letters.
+   */
+  readonly topics: readonly string[] | 'all';
   readonly groupId: string;
   /** Most records, 1 or more. */
   readonly limit: number;
@@ -25,14 +34,30 @@ export interface GroupBatchRequest {
    * that begins at the end begins when it is first asked for.
    */
   readonly startOffset?: bigint | undefined;
+  /**
+   * What of it is wanted; the rest is consumed unread. Asked for each partition after it is settled
+   * how far the batch goes in it. Default: everything.
+   */
+  readonly choose?: (() => Promise<RecordChoice>) | undefined;
 }
 
+/**
+ * Nothing at all, or what fits by topic and event name. Records without a name are wanted unless
+ * nothing is.
+ */
+export type RecordChoice = 'none' | ((topic: string, name: string) => boolean);
+
 export interface GroupBatch {
-  /** None: there is nothing now that nobody else reads. Each partition's are next to one another. */
+  /** Each partition's are next to one another. */
   readonly records: readonly StoredRecord[];
   /** What was dropped by age before this group had read it. */
   readonly skipped: readonly SkippedRange[];
+  /** There was more when it was looked: the batch is full, or nothing of a long stretch was wanted. */
+  readonly more: boolean;
 }
+
+/** What a batch looks at in one partition to find what is wanted, at most. */
+const maxScanned = 10_000n;
 
 /** @throws PlatformError `OPTION_INVALID` for the limit; `EVENT_INVALID`; `DATABASE_*` */
 export async function readGroupBatch(
@@ -40,33 +65,78 @@ export async function readGroupBatch(
   directory: TopicDirectory,
   request: GroupBatchRequest,
 ): Promise<GroupBatch> {
-  const { groupId, limit, maxBytes = 4 * 1024 * 1024, startOffset = offsetEnd } = request;
+  const { limit, maxBytes = 4 * 1024 * 1024 } = request;
   if (!(Number.isInteger(limit) && limit >= 1)) {
     throw new PlatformError('OPTION_INVALID', `a batch of ${limit} records`);
   }
-  const topics = [...(await directory.ensure(tx, request.topics)).values()];
-  const known = await findGroups(tx, topics, groupId);
-  const groups: number[] = [];
-  for (const topic of topics) {
-    groups.push(known.get(topic.id) ?? (await ensureGroup(tx, topic, groupId, startOffset)));
-  }
+  const topics = await findTopics(tx, directory, request.topics);
+  const groups = await findOrMakeGroups(tx, topics, request);
   const records: StoredRecord[] = [];
   const skipped: SkippedRange[] = [];
   let bytes = 0;
+  let more = false;
   // Each shard once at most, lest a busy one keep the transaction going.
   let turns = topics.reduce((count, { shards }) => count + shards.length, 0);
-  while (turns-- > 0 && records.length < limit && bytes < maxBytes) {
+  while (turns-- > 0) {
+    more ||= records.length >= limit || bytes >= maxBytes;
+    if (records.length >= limit || bytes >= maxBytes) break;
     const claimed = await claimShard(tx, groups);
     if (!claimed) break;
-    const { topic, partition, offset: from, readable: end } = claimed;
-    const range = { from, end, limit: limit - records.length, maxBytes: maxBytes - bytes };
-    const read = await readRange(tx, claimed, range);
+    const { topic, partition, offset: from, readable } = claimed;
+    const room = { limit: limit - records.length, maxBytes: maxBytes - bytes };
+    const read = await readChosen(tx, claimed, room, request.choose);
     await advanceGroup(tx, claimed, read.next);
-    if (read.first > from) skipped.push({ topic, partition, groupId, from, to: read.first });
+    if (read.first > from) {
+      skipped.push({ topic, partition, groupId: request.groupId, from, to: read.first });
+    }
+    more ||= read.next < readable;
     for (const record of read.records) {
       bytes += record.value?.length ?? 0;
       records.push(record);
     }
   }
-  return { records, skipped };
+  return { records, skipped, more };
+}
+
+async function findTopics(
+  tx: Transaction,
+  directory: TopicDirectory,
+  wanted: GroupBatchRequest['topics'],
+): Promise<LogTopic[]> {
+  const topics = wanted === 'all' ? await directory.listOwn(tx) : wanted;
+  return [...(await directory.ensure(tx, topics)).values()];
+}
+
+async function findOrMakeGroups(
+  tx: Transaction,
+  topics: readonly LogTopic[],
+  { groupId, startOffset = offsetEnd }: GroupBatchRequest,
+): Promise<number[]> {
+  const known = await findGroups(tx, topics, groupId);
+  const groups: number[] = [];
+  for (const topic of topics) {
+    groups.push(known.get(topic.id) ?? (await ensureGroup(tx, topic, groupId, startOffset)));
+  }
+  return groups;
+}
+
+type Room = Pick<RangeRequest, 'limit' | 'maxBytes'>;
+
+/** What is wanted of a shard, in a part of it that is neither long nor large. */
+async function readChosen(
+  tx: Transaction,
+  claimed: ClaimedShard,
+  room: Room,
+  choose: GroupBatchRequest['choose'],
+): Promise<RangeRead> {
+  const { topic, shard, offset: from, readable } = claimed;
+  const choice = choose && (await choose());
+  if (choice === undefined) return readRange(tx, claimed, { ...room, from, end: readable });
+  if (choice === 'none') return { records: [], next: readable, first: from };
+  const end = readable < from + maxScanned ? readable : from + maxScanned;
+  const names = await readNames(tx, shard, { from, end });
+  const wanted = names.filter((name) => name === null || choice(topic, name));
+  if (wanted.length === 0) return { records: [], next: end, first: from };
+  const named = wanted.filter((name) => name !== null);
+  return readRange(tx, claimed, { ...room, from, end, names: named });
 }

@@ -1,6 +1,8 @@
-import { PlatformError } from '@posthaste/contracts';
+import { type EventEnvelope, PlatformError } from '@posthaste/contracts';
 import type { Database, Transaction } from '@posthaste/postgres';
 import type { AppendRequest, GroupLag } from '../../driver.js';
+import { encodeEnvelope } from '../../envelope/encode.js';
+import { toHeaders } from '../../envelope/headers.js';
 import {
   createPartitioner,
   type Partitioner,
@@ -38,6 +40,16 @@ export interface PostgresLogOptions {
 export interface GroupRequest {
   readonly topic: string;
   readonly groupId: string;
+}
+
+/** An event on its way into the log. */
+export interface LogEvent {
+  readonly topic: string;
+  /** Decides the partition. */
+  readonly key: string;
+  readonly envelope: EventEnvelope<object>;
+  /** W3C trace context, for the header. */
+  readonly traceparent?: string | undefined;
 }
 
 /** What of a subscription the log itself does not have. */
@@ -106,6 +118,19 @@ export class PostgresLog {
   }
 
   /**
+   * Appends events as publishers write them: the envelope of the default profile with the headers of
+   * a CloudEvent. Else as `append`.
+   * @throws PlatformError `ENVELOPE_INVALID`, and those of `append`
+   */
+  appendEvents(
+    tx: Transaction,
+    events: readonly LogEvent[],
+    options?: AppendOptions,
+  ): Promise<AppendedRecord[]> {
+    return appendByKey(tx, this.#rules, events.map(toLogRecord), options);
+  }
+
+  /**
    * Appends to one partition in a transaction of its own.
    * @throws PlatformError `TOPIC_NOT_FOUND`, `OPTION_INVALID` for the partition, `EVENT_TOO_LARGE`,
    *   `DATABASE_*`
@@ -129,6 +154,11 @@ export class PostgresLog {
    */
   watch(topic: string, onAppend: () => void): () => void {
     return this.#appends.watch(topic, onAppend);
+  }
+
+  /** The same for all topics; without one when appends may have been missed. */
+  watchAll(onAppend: (topic: string | undefined) => void): () => void {
+    return this.#appends.watchAll(onAppend);
   }
 
   /**
@@ -232,6 +262,15 @@ export class PostgresLog {
   async close(): Promise<void> {
     await Promise.all([this.#appends.close(), this.#groups.close()]);
   }
+}
+
+function toLogRecord({ topic, key, envelope, traceparent }: LogEvent): LogRecord {
+  return {
+    topic,
+    key: Buffer.from(key),
+    value: encodeEnvelope(envelope, 'default'),
+    headers: toHeaders(envelope, traceparent),
+  };
 }
 
 /** @throws PlatformError `OPTION_INVALID` */

@@ -46,6 +46,8 @@ export interface RangeRequest {
   readonly limit: number;
   /** The record with which the values reach this many bytes is the last. */
   readonly maxBytes: number;
+  /** Those of other names are left out; those without one are not. Absent: all are read. */
+  readonly names?: readonly string[] | undefined;
 }
 
 export interface RangeRead {
@@ -69,9 +71,7 @@ interface RecordRow {
  * Index: `record_offset` of the segments from the one that the position is in; the subquery is
  * evaluated once and prunes those before it. Always gives a row, for the shard's sake.
  */
-export const rangeStatement: Statement = {
-  name: 'eventstream_range',
-  text: `
+const rangeText = (condition: string): string => `
 select r."offset", r.appended_at, r.key, r.value, r.headers, s.first_offset
 from eventstream.shard s left join lateral (
   select * from (
@@ -82,22 +82,51 @@ from eventstream.shard s left join lateral (
       where shard_id = $1 and "offset" >= $2 and "offset" < $3 and segment >= (
         select coalesce(max(f.segment), 0) from eventstream.segment_start f
         where f.shard_id = $1 and f.first_offset <= $2
-      )
+      )${condition}
       order by "offset" limit $4
     ) as page
   ) as measured
   where bytes_before < $5
 ) as r on true
-where s.id = $1 order by r."offset"`,
+where s.id = $1 order by r."offset"`;
+
+export const rangeStatement: Statement = { name: 'eventstream_range', text: rangeText('') };
+
+const namedRangeStatement: Statement = {
+  name: 'eventstream_named_range',
+  text: rangeText(' and (name is null or name = any($6::text[]))'),
 };
+
+const namesStatement: Statement = {
+  name: 'eventstream_names',
+  text: `
+select distinct name from eventstream.record
+where shard_id = $1 and "offset" >= $2 and "offset" < $3 and segment >= (
+  select coalesce(max(f.segment), 0) from eventstream.segment_start f
+  where f.shard_id = $1 and f.first_offset <= $2
+)`,
+};
+
+/** Names of the events in a part of a shard; null stands for records without one. */
+export async function readNames(
+  db: Queryable,
+  shard: number,
+  { from, end }: Pick<RangeRequest, 'from' | 'end'>,
+): Promise<readonly (string | null)[]> {
+  const { rows } = await db.query<{ name: string | null }>(namesStatement, [shard, from, end]);
+  return rows.map(({ name }) => name);
+}
 
 /** Reads on in one shard. */
 export async function readRange(
   db: Queryable,
   { shard, topic, partition }: ShardName,
-  { from, end, limit, maxBytes }: RangeRequest,
+  { from, end, limit, maxBytes, names }: RangeRequest,
 ): Promise<RangeRead> {
-  const { rows } = await db.query<RecordRow>(rangeStatement, [shard, from, end, limit, maxBytes]);
+  const values = [shard, from, end, limit, maxBytes];
+  const { rows } = await (names
+    ? db.query<RecordRow>(namedRangeStatement, [...values, names])
+    : db.query<RecordRow>(rangeStatement, values));
   const records: StoredRecord[] = [];
   let bytes = 0;
   for (const { offset, appended_at, key, value, headers } of rows) {

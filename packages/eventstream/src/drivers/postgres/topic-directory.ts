@@ -1,5 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Transaction } from '@posthaste/postgres';
+import { isDeadLetterTopic, isRetryTopic } from '../../rules/topic-name.js';
 
 /** A topic of the log. */
 export interface LogTopic {
@@ -21,6 +22,11 @@ const findStatement = {
 select t.id, t.name, array_agg(s.id order by s.partition) as shards
 from eventstream.topic t join eventstream.shard s on s.topic_id = t.id
 where t.name = any($1::text[]) group by t.id`,
+};
+
+const namesStatement = {
+  name: 'eventstream_topic_names',
+  text: 'select name from eventstream.topic order by name',
 };
 
 const maxNameLength = 249;
@@ -58,6 +64,14 @@ export class TopicDirectory {
       }
     }
     return topics;
+  }
+
+  /** Names of all topics but those of retries and dead letters, which are a group's own affair. */
+  async listOwn(db: Queryable): Promise<string[]> {
+    const { rows } = await db.query<{ name: string }>(namesStatement);
+    return rows
+      .map(({ name }) => name)
+      .filter((name) => !isRetryTopic(name) && !isDeadLetterTopic(name));
   }
 
   /** @throws PlatformError `TOPIC_NOT_FOUND` */

@@ -102,3 +102,32 @@ it('sends the hints of one moment together, and minds no failure', async () => {
   expect(fake.sent.slice(2)).toEqual([['d']]);
   await wakeups.close();
 });
+
+it('tells those who watch all of every subject, and of what may have been missed', async () => {
+  const fake = createFake();
+  const wakeups = new Wakeups(fake.db, 'channel');
+  const seen: (string | undefined)[] = [];
+  const end = wakeups.watchAll((subject) => seen.push(subject));
+  await vi.advanceTimersByTimeAsync(0);
+  fake.notify('a');
+  fake.notify('b');
+  fake.reconnect();
+  expect(seen).toEqual(['a', 'b', undefined]);
+  end();
+  fake.notify('c');
+  expect(seen).toHaveLength(3);
+  await wakeups.close();
+});
+
+it('gives hints one after another, with a rest between them', async () => {
+  const fake = createFake();
+  const wakeups = new Wakeups(fake.db, 'channel');
+  wakeups.hint('a');
+  await vi.advanceTimersByTimeAsync(10);
+  for (let n = 0; n < 100; n++) wakeups.hint(`b${n % 2}`);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(fake.sent).toEqual([['a'], ['b0', 'b1']]);
+  const closing = wakeups.close();
+  await vi.advanceTimersByTimeAsync(20);
+  await closing;
+});

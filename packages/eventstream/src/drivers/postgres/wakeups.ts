@@ -5,6 +5,8 @@ export const appendChannel = 'eventstream';
 /** Members that came or went, or gave something back, by the group's id. */
 export const groupChannel = 'eventstream_group';
 
+/** Between two hints, however many there are to give, in milliseconds. */
+const minHintMs = 5;
 /** Until a database that could not be listened to is asked again, in milliseconds. */
 const listenAgainMs = 2_000;
 
@@ -17,6 +19,7 @@ export class Wakeups {
   readonly #db: Database;
   readonly #channel: string;
   readonly #watchers = new Map<string, Set<() => void>>();
+  readonly #allWatchers = new Set<(subject: string | undefined) => void>();
   #listener: Promise<Listener | undefined> | undefined;
   #again: NodeJS.Timeout | undefined;
   #hinted = new Set<string>();
@@ -40,6 +43,13 @@ export class Wakeups {
         this.#watchers.delete(subject);
       }
     };
+  }
+
+  /** Calls `wake` at every hint, with its subject; also when hints may have been missed, without. */
+  watchAll(wake: (subject: string | undefined) => void): () => void {
+    this.#allWatchers.add(wake);
+    this.#listener ??= this.#listen();
+    return () => this.#allWatchers.delete(wake);
   }
 
   /** Tells the watchers of all processes, soon: hints of one moment travel together. */
@@ -84,15 +94,19 @@ export class Wakeups {
       };
       // Those who miss it find out by themselves, later.
       await this.#db.query(statement, [this.#channel, subjects]).catch(() => undefined);
+      // Each is a transaction that others which notify have to wait for.
+      await new Promise((resolve) => setTimeout(resolve, minHintMs));
     }
     this.#hinting = undefined;
   }
 
   #wake(subject: string): void {
     for (const wake of this.#watchers.get(subject) ?? []) wake();
+    for (const wake of this.#allWatchers) wake(subject);
   }
 
   #wakeAll(): void {
-    for (const subject of this.#watchers.keys()) this.#wake(subject);
+    for (const watchers of this.#watchers.values()) for (const wake of watchers) wake();
+    for (const wake of this.#allWatchers) wake(undefined);
   }
 }
