@@ -30,7 +30,10 @@ import { subscriptionRoutes } from './routes/subscriptions.js';
 const maxKnownOrigins = 1_000;
 
 /** What the routes of callbacks are built from. Each setting is described in @posthaste/settings. */
-export type CallbackRoutesConfig = Omit<SettingValues<typeof callbackSettings>, 'allowLoopback'> & {
+export type CallbackRoutesConfig = Omit<
+  SettingValues<typeof callbackSettings>,
+  'allowLoopback' | 'callbackEvents'
+> & {
   readonly allowLoopback: boolean;
   /** 32 bytes that signing secrets are sealed with. The same in every process. */
   readonly secretKey: Uint8Array;

@@ -9,6 +9,8 @@ import {
   callbackFaults,
   callbackSettings,
   type Environment,
+  eventFaults,
+  eventSettings,
   gatewaySettings,
   platformSettings,
   readSettings,
@@ -31,10 +33,16 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
     ...platformSettings,
     ...gatewaySettings,
     ...callbackSettings,
+    ...eventSettings,
     ...workerSettings,
   } as const;
   const values = readSettings(environment, settings, {
-    check: (found) => [...gatewayFaults(found), ...callbackFaults(found), ...workerFaults(found)],
+    check: (found) => [
+      ...gatewayFaults(found),
+      ...callbackFaults(found),
+      ...eventFaults(found),
+      ...workerFaults(found),
+    ],
   });
   // Who tries it out on one machine has the receiver there too.
   const allowLoopback = values.allowLoopback ?? true;

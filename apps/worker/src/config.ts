@@ -2,6 +2,8 @@ import {
   callbackFaults,
   callbackSettings,
   type Environment,
+  eventFaults,
+  eventSettings,
   platformSettings,
   readSettings,
   type SettingFault,
@@ -11,6 +13,7 @@ import {
 
 /** What a worker is built from. Each setting is described in @posthaste/settings. */
 export type WorkerConfig = SettingValues<typeof workerSettings> &
+  SettingValues<typeof eventSettings> &
   Omit<SettingValues<typeof callbackSettings>, 'allowLoopback'> & {
     readonly allowLoopback: boolean;
     readonly secretKey: Uint8Array;
@@ -28,13 +31,14 @@ export function readWorkerConfig(environment: Environment): WorkerProcessConfig 
   const settings = {
     ...platformSettings,
     ...callbackSettings,
+    ...eventSettings,
     ...workerSettings,
     // The embedded database belongs to one process, and this is one of several.
     databaseUrl: { ...platformSettings.databaseUrl, required: true },
     secretKey: { ...platformSettings.secretKey, required: true },
   } as const;
   const values = readSettings(environment, settings, {
-    check: (found) => [...callbackFaults(found), ...workerFaults(found)],
+    check: (found) => [...callbackFaults(found), ...eventFaults(found), ...workerFaults(found)],
   });
   return {
     worker: { ...values, allowLoopback: values.allowLoopback ?? false },

@@ -47,7 +47,7 @@ describeWithPostgres('what is wanted of the events about callbacks', () => {
   });
 
   it('is everything where the configuration asks for all', () => {
-    start({ always: 'all' });
+    start({ always: ['all'] });
     expect(wanted()).toEqual(callbackEventNames);
   });
 

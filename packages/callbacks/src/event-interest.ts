@@ -10,8 +10,8 @@ import { SubscriptionList } from './subscription-list.js';
 
 export interface EventInterestOptions {
   readonly db: Database;
-  /** Wanted whatever the subscriptions. */
-  readonly always: readonly CallbackEventName[] | 'all';
+  /** Wanted whatever the subscriptions; failures and disabled endpoints are anyway. */
+  readonly always: readonly (CallbackEventName | 'all')[];
   /** How soon a new subscription counts, in ms. Default 500. */
   readonly refreshMs?: number | undefined;
   /** The subscriptions could not be read: those known before count on. Must not throw. */
@@ -37,7 +37,8 @@ export class EventInterest {
   constructor(options: EventInterestOptions) {
     this.#options = options;
     const { always } = options;
-    this.#always = new Set([...essential, ...(always === 'all' ? callbackEventNames : always)]);
+    const named = always.flatMap((name) => (name === 'all' ? callbackEventNames : name));
+    this.#always = new Set([...essential, ...named]);
     this.#wanted = this.#always;
     // What is always wanted needs no asking.
     if (this.#always.size < callbackEventNames.length) void this.refresh();

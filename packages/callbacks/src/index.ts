@@ -75,6 +75,7 @@ export {
 } from './event-fanout.js';
 export { EventFilters } from './event-filter.js';
 export { EventInterest, type EventInterestOptions } from './event-interest.js';
+export { EventLogSink, type EventLogSinkOptions, type TellingLog } from './event-log-sink.js';
 export type { Accepted } from './group-commit.js';
 export { Intake, type IntakeOptions } from './intake.js';
 export type { IdempotencyClaim, IntakeItem } from './intake-store.js';

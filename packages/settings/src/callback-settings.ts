@@ -21,6 +21,21 @@ export const callbackSettings = {
     meaning:
       'How long a worker holds a callback before another takes over. At least 2s above POSTHASTE_CALLBACK_TIMEOUT; a caller may ask for attempts of up to the lease less 2s.',
   },
+  callbackEvents: {
+    name: 'POSTHASTE_CALLBACK_EVENTS',
+    type: 'choices',
+    choices: [
+      'all',
+      'callback.accepted',
+      'callback.attempted',
+      'callback.delivered',
+      'callback.failed',
+      'endpoint.disabled',
+    ],
+    default: [],
+    meaning:
+      'Events about callbacks that are always written to the log, such as for consumers in Kafka. Those of failures and disabled endpoints are anyway, the others as long as a subscription asks for them.',
+  },
   allowLoopback: {
     name: 'POSTHASTE_ALLOW_LOOPBACK',
     type: 'boolean',

@@ -48,6 +48,13 @@ export interface ChoiceSetting extends Described {
   readonly default?: string;
 }
 
+/** Any of the choices, separated by commas; spaces around them do not count. */
+export interface ChoicesSetting extends Described {
+  readonly type: 'choices';
+  readonly choices: readonly string[];
+  readonly default?: readonly string[];
+}
+
 export interface UrlSetting extends Described, MaySecret {
   readonly type: 'url';
   /** Schemes that are taken, without the colon. */
@@ -83,6 +90,7 @@ export type SettingDefinition =
   | DurationSetting
   | BooleanSetting
   | ChoiceSetting
+  | ChoicesSetting
   | UrlSetting
   | ListSetting
   | KeySetting;
@@ -100,7 +108,9 @@ type Parsed<D extends SettingDefinition> = D extends IntegerSetting | DurationSe
         ? Uint8Array
         : D extends ChoiceSetting
           ? D['choices'][number]
-          : string;
+          : D extends ChoicesSetting
+            ? readonly D['choices'][number][]
+            : string;
 
 /** What a setting gives: `undefined` only where it has no default and is not required. */
 export type SettingValue<D extends SettingDefinition> = D extends

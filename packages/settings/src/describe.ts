@@ -30,6 +30,8 @@ export function describeType(definition: SettingDefinition): string {
       return 'true or false';
     case 'choice':
       return `one of ${definition.choices.join(', ')}`;
+    case 'choices':
+      return `any of ${definition.choices.join(', ')}, separated by commas`;
     case 'url':
       return `URL (${definition.schemes.map((scheme) => `${scheme}://`).join(' or ')})`;
     case 'list':

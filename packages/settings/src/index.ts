@@ -3,6 +3,7 @@ export { commandSettings } from './command-settings.js';
 export type {
   BooleanSetting,
   ChoiceSetting,
+  ChoicesSetting,
   DurationSetting,
   IntegerSetting,
   KeySetting,
@@ -15,6 +16,7 @@ export type {
   StringSetting,
   UrlSetting,
 } from './definition.js';
+export { eventFaults, eventSettings } from './event-settings.js';
 export { gatewaySettings } from './gateway-settings.js';
 export { platformSettings } from './platform-settings.js';
 export {

@@ -34,6 +34,15 @@ describe('list items', () => {
   });
 });
 
+describe('choices', () => {
+  const choices = { name: 'X', type: 'choices', choices: ['a', 'b'], meaning: '' } as const;
+
+  it('may be several, and each one that is offered', () => {
+    expect(parseSetting(choices, ' a, b,,')).toEqual({ value: ['a', 'b'] });
+    expect(parseSetting(choices, 'a,c')).toEqual({ fault: 'has "c", which is none of a, b' });
+  });
+});
+
 describe('keys', () => {
   const key = { name: 'X', type: 'key', bytes: 3, secret: true, meaning: '' } as const;
 

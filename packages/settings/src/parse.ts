@@ -29,6 +29,8 @@ export function parseSetting(definition: SettingDefinition, text: string): Parse
       return definition.choices.includes(text)
         ? { value: text }
         : { fault: `is not ${describeType(definition)}` };
+    case 'choices':
+      return parseChoices(text, definition.choices);
     case 'url':
       return parseUrl(text, definition.schemes);
     case 'list':
@@ -67,11 +69,22 @@ function parseUrl(text: string, schemes: readonly string[]): ParseResult {
   return { fault: `is not a URL that starts with ${schemes.map((s) => `${s}://`).join(' or ')}` };
 }
 
-function parseList(text: string, items: ListItem): ParseResult {
-  const value = text
+function parseChoices(text: string, choices: readonly string[]): ParseResult {
+  const value = toItems(text);
+  const wrong = value.find((item) => !choices.includes(item));
+  if (wrong === undefined) return { value };
+  return { fault: `has ${JSON.stringify(wrong)}, which is none of ${choices.join(', ')}` };
+}
+
+function toItems(text: string): string[] {
+  return text
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
+}
+
+function parseList(text: string, items: ListItem): ParseResult {
+  const value = toItems(text);
   const wrong = value.find((item) => !isItem[items](item));
   if (wrong === undefined) return { value };
   return { fault: `has the item ${JSON.stringify(wrong)}, which is not ${itemForms[items]}` };

@@ -24,13 +24,6 @@ export const platformSettings = {
     default: '.posthaste',
     meaning: 'The folder of the embedded database. Not used with DATABASE_URL.',
   },
-  kafkaBrokers: {
-    name: 'KAFKA_BROKERS',
-    type: 'list',
-    items: 'address',
-    default: [],
-    meaning: 'Kafka brokers. Set: events are also published there and read from there.',
-  },
   secretKey: {
     name: 'POSTHASTE_SECRET_KEY',
     type: 'key',

@@ -1,6 +1,7 @@
 import { callbackSettings } from './callback-settings.js';
 import { commandSettings } from './command-settings.js';
 import type { SettingDefinitions } from './definition.js';
+import { eventSettings } from './event-settings.js';
 import { gatewaySettings } from './gateway-settings.js';
 import { platformSettings } from './platform-settings.js';
 import { workerSettings } from './worker-settings.js';
@@ -32,6 +33,11 @@ export const settingSections: readonly SettingSection[] = [
     title: 'Callbacks',
     meaning: 'Read by the standalone, the gateway and the worker; give all of them the same.',
     settings: callbackSettings,
+  },
+  {
+    title: 'Events',
+    meaning: 'Read by the standalone and the worker; give all workers the same.',
+    settings: eventSettings,
   },
   {
     title: 'Worker',
