@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { PlatformError } from '@posthaste/contracts';
 import type { WorkerConfig } from './config.js';
 import type { Deliveries } from './deliveries.js';
 import type { FromThread, ThreadData, ToThread } from './thread-messages.js';
@@ -33,7 +34,7 @@ export interface DeliveryThreads extends Deliveries {
   reports(): Promise<(readonly object[])[]>;
 }
 
-/** @throws Error when a thread cannot start, such as for want of the database */
+/** @throws PlatformError when a thread cannot start, such as for want of the database */
 export async function startDeliveryThreads(options: ThreadsOptions): Promise<DeliveryThreads> {
   const { config, databaseUrl: url, maxConnections, logLevel, onDefect } = options;
   const count = config.threads || Math.min(maxOwnChoice, availableParallelism());
@@ -76,9 +77,16 @@ class DeliveryThread {
     this.ready = new Promise((resolve, reject) => {
       this.#worker.once('error', reject);
       this.#worker.on('message', (message: FromThread) => {
-        if (message.kind === 'report') return this.#settle(message.id, message.metrics);
-        this.#worker.off('error', reject).on('error', onDefect);
-        resolve();
+        switch (message.kind) {
+          case 'report':
+            return this.#settle(message.id, message.metrics);
+          case 'failed':
+            this.#stopping = true;
+            return reject(new PlatformError(message.code, message.message));
+          case 'ready':
+            this.#worker.off('error', reject).on('error', onDefect);
+            resolve();
+        }
       });
     });
     void this.#exited.then(() => {

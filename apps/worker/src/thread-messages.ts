@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@posthaste/contracts';
 import type { WorkerConfig } from './config.js';
 import type { ThreadShare } from './thread-share.js';
 
@@ -16,6 +17,8 @@ export type ToThread =
 
 export type FromThread =
   | { readonly kind: 'ready' }
+  /** It cannot start, such as for want of the database. */
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
   | {
       readonly kind: 'report';
       readonly id: number;

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
@@ -136,6 +137,25 @@ describeWithPostgres('a worker process', () => {
     worker = await startWorker({ DATABASE_URL: 'postgres://x@127.0.0.1:1/x' }, { isReady: false });
     expect((await worker.exited).code).toBe(1);
     expect(worker.output).not.toContain('    at ');
+  });
+
+  it('says in a line that there are no connections left for its threads', async () => {
+    await migrate(db, workerMigrations);
+    const role = `few_${randomBytes(4).toString('hex')}`;
+    await db.query(
+      `create role ${role} login password 'few' connection limit 1 in role pg_read_all_data`,
+    );
+    const url = new URL(database.url);
+    url.username = role;
+    url.password = 'few';
+    try {
+      worker = await startWorker({ DATABASE_URL: url.href }, { isReady: false });
+      expect((await worker.exited).code).toBe(1);
+      expect(worker.output).toContain('too many connections');
+      expect(worker.output).not.toContain('    at ');
+    } finally {
+      await db.query(`drop role ${role}`);
+    }
   });
 
   it('keeps the limits of an endpoint with all its threads together', async () => {
