@@ -71,6 +71,9 @@ describe('/v1/keys', () => {
     [{ name: 'x', scopes: ['root'] }, 'scopes.0'],
     [{ name: 'x', scopes: 'admin' }, 'scopes'],
     [{ name: 'x', scopes: ['admin'], expiresAt: 'tomorrow' }, 'expiresAt'],
+    [{ name: 'x', scopes: ['admin'], expiresAt: '9999-12-31T23:59:60Z' }, 'expiresAt'],
+    [{ name: 'x', scopes: ['admin'], expiresAt: '0000-01-01T00:00:00Z' }, 'expiresAt'],
+    [{ name: 'a\0b', scopes: ['admin'] }, 'name'],
   ])('refuses %j, for its %s', async (payload, field) => {
     const answer = await ask('POST', '/v1/keys', admin, payload);
     expect(answer.statusCode).toBe(422);

@@ -1,3 +1,4 @@
+import { requestInvalid } from '@posthaste/callbacks';
 import { Type } from 'typebox';
 import type { ApiKey } from '../api-key-store.js';
 import type { CreatedKey, KeyRequest } from '../api-keys.js';
@@ -10,7 +11,12 @@ const Moment = Type.String({ format: 'date-time' });
 const Scopes = Type.Array(Type.Enum([...scopes]), { minItems: 1, uniqueItems: true });
 
 const NewKey = Type.Object({
-  name: Type.String({ minLength: 1, maxLength: 200, description: 'What people call it.' }),
+  name: Type.String({
+    minLength: 1,
+    maxLength: 200,
+    pattern: '^[^\\u0000-\\u001f\\u007f]*$',
+    description: 'What people call it, without control characters.',
+  }),
   scopes: Scopes,
   expiresAt: Type.Optional(
     Type.Union([Moment, Type.Null()], {
@@ -74,8 +80,10 @@ export function keyRoutes(app: App, keys: KeyKeeper): void {
       },
     },
     async ({ body }, reply) => {
-      const expiresAt = body.expiresAt == null ? null : new Date(body.expiresAt);
-      const { key, token } = await keys.createKey({ ...body, expiresAt });
+      const { key, token } = await keys.createKey({
+        ...body,
+        expiresAt: body.expiresAt == null ? null : toExpiry(body.expiresAt),
+      });
       return reply.code(201).send({ ...toView(key), token });
     },
   );
@@ -112,6 +120,13 @@ export function keyRoutes(app: App, keys: KeyKeeper): void {
     },
     async ({ params }) => toView(await keys.revokeKey(params.id)),
   );
+}
+
+/** RFC 3339 has leap seconds, and years before those that the database counts; keys do not. */
+function toExpiry(moment: string): Date {
+  const expiry = new Date(moment);
+  if (expiry.getTime() > 0) return expiry;
+  throw requestInvalid([{ field: 'expiresAt', message: 'is not a time after 1970' }]);
 }
 
 function toView(key: ApiKey) {
