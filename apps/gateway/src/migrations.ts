@@ -20,5 +20,22 @@ export const gatewayMigrations: MigrationSet = {
           last_used_at timestamptz
         )`,
     },
+    {
+      version: 2,
+      name: 'claims of published events',
+      sql: `
+        create table gateway.event_claim (
+          kind text not null,
+          topic text not null,
+          claim text not null,
+          body_hash bytea,
+          event_id text not null,
+          partition integer,
+          "offset" bigint,
+          created_at timestamptz not null default now(),
+          primary key (kind, topic, claim)
+        ) with (fillfactor = 70);
+        create index event_claim_created_at on gateway.event_claim (created_at)`,
+    },
   ],
 };

@@ -1,7 +1,6 @@
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
-import type { InjectOptions } from 'fastify';
 import type { App } from '../src/app.js';
 import {
   type CallbackRoutes,
@@ -9,6 +8,7 @@ import {
   createCallbackRoutes,
 } from '../src/callback-routes.js';
 import type { ServerDeps } from '../src/server.js';
+import { type Call, callerOf } from './caller.js';
 import { testServer } from './test-server.js';
 
 /** A server with the routes of callbacks, on a database of its own. */
@@ -16,27 +16,9 @@ export interface TestCallbacks {
   readonly app: App;
   readonly db: Database;
   readonly callbacks: CallbackRoutes;
-  /** Sends a request; a body that is not text goes as JSON. Parses the answer. */
-  call<T = unknown>(
-    method: Method,
-    url: string,
-    body?: unknown,
-    headers?: Headers,
-  ): Promise<Answer<T>>;
+  readonly call: Call;
   close(): Promise<void>;
 }
-
-export interface Answer<T = unknown> {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | number | undefined>>;
-  /** As text. */
-  readonly body: string;
-  /** Parsed; what the test says that it is. */
-  readonly json: T;
-}
-
-type Method = NonNullable<InjectOptions['method']>;
-type Headers = Readonly<Record<string, string>>;
 
 /** What the secrets of tests are sealed with. */
 export const testSecretKey: Uint8Array = new Uint8Array(32).fill(7);
@@ -66,26 +48,7 @@ export async function openTestCallbacks(
     app,
     db,
     callbacks,
-    async call<T>(method: Method, url: string, body?: unknown, headers: Headers = {}) {
-      const answer = await app.inject({
-        method,
-        url,
-        headers: {
-          host: 'localhost',
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(body === undefined
-          ? {}
-          : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
-      });
-      return {
-        status: answer.statusCode,
-        headers: answer.headers,
-        body: answer.body,
-        json: (answer.body === '' ? undefined : JSON.parse(answer.body)) as T,
-      };
-    },
+    call: callerOf(app),
     async close() {
       await app.close();
       await callbacks.close();

@@ -56,7 +56,7 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
         summary: 'Hand in up to 1,000 callbacks',
         description:
           'Each is answered on its own: one that is refused does not keep the others back. Those of one queue are delivered in this order. With an Idempotency-Key, a repetition gives for each callback that was taken its first answer again, and takes those that could not be taken then.',
-        headers: idempotencyHeaders,
+        headers: idempotencyHeaders('application'),
         body: batchOf(newCallbackSchema),
         response: { 200: BatchAnswer },
       },

@@ -74,7 +74,7 @@ function addCreate(app: App, { acceptance, policies }: CallbackRoutesDeps): void
         summary: 'Hand in a callback',
         description:
           'Answered once it is committed: from then on it is delivered whatever happens. A `traceparent` and a `tracestate` that come with the request are sent to the receiver too: its trace goes on there.',
-        headers: idempotencyHeaders,
+        headers: idempotencyHeaders('application'),
         body: newCallbackSchema,
         response: { 201: acceptedSchema },
       },

@@ -7,23 +7,27 @@ import { type TSchema, Type } from 'typebox';
 
 /**
  * `Idempotency-Key`: a caller that does not know whether its request arrived sends it again under
- * the same key, and gets the first answer again. Keys belong to an application and are kept in the
- * database with the SHA-256 of the body.
+ * the same key, and gets the first answer again. Keys belong to an application, or a topic, and are
+ * kept in the database with the SHA-256 of the body.
  */
 const visible = /^[\x21-\x7e]{1,256}$/;
 
-/** The header as the API document shows it. It is checked by {@link readIdempotencyClaim}. */
-export const idempotencyHeaders: TSchema = Type.Object({
-  'idempotency-key': Type.Optional(
-    Type.String({
-      minLength: 1,
-      maxLength: 256,
-      description:
-        'Makes it safe to send the request again: the same key and body give the first answer again, with `Idempotent-Replayed: true`; the same key with another body is refused. 1 to 256 visible characters; unique in the application; kept for a day unless configured otherwise.',
-      examples: ['order-4711-shipped'],
-    }),
-  ),
-});
+/**
+ * The header as the API document shows it. It is checked by {@link readIdempotencyClaim}.
+ * @param owner what the key is unique in
+ */
+export function idempotencyHeaders(owner: 'application' | 'topic'): TSchema {
+  return Type.Object({
+    'idempotency-key': Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        description: `Makes it safe to send the request again: the same key and body give the first answer again, with \`Idempotent-Replayed: true\`; the same key with another body is refused. 1 to 256 visible characters; unique in the ${owner}; kept for a day unless configured otherwise.`,
+        examples: ['order-4711-shipped'],
+      }),
+    ),
+  });
+}
 
 /**
  * The claim that a request makes, if it makes one.

@@ -37,7 +37,7 @@ export interface EventPage {
   readonly next: string;
   /** There was no more when it was looked: the next page has what will be appended. */
   readonly isLast: boolean;
-  /** Where a page starts that has what comes behind the `index`-th record of this one. */
+  /** Where a page starts that has what comes behind this record, by its index; -1: all of them. */
   cursorAfter(index: number): string;
 }
 

@@ -1,0 +1,39 @@
+import type { EventQuery } from '@posthaste/eventstream';
+import { type TOptional, type TString, Type } from 'typebox';
+import { momentSchema } from './field-schemas.js';
+
+/** What events are picked by besides their topic. */
+export const eventFilterFields: {
+  readonly name: TOptional<TString>;
+  readonly key: TOptional<TString>;
+  readonly since: TOptional<TString>;
+  readonly until: TOptional<TString>;
+} = {
+  name: Type.Optional(Type.String({ maxLength: 256, description: 'Only of this name.' })),
+  key: Type.Optional(Type.String({ maxLength: 4_096, description: 'Only of this key.' })),
+  since: Type.Optional({ ...momentSchema, description: 'Appended then or later.' }),
+  until: Type.Optional({ ...momentSchema, description: 'Appended before.' }),
+};
+
+/** As it stands in queries and bodies. */
+export interface EventFilter {
+  readonly name?: string;
+  readonly key?: string;
+  readonly since?: string;
+  readonly until?: string;
+}
+
+/** The filter as the log takes it. */
+export function toEventFilter({
+  name,
+  key,
+  since,
+  until,
+}: EventFilter): Pick<EventQuery, 'name' | 'key' | 'since' | 'until'> {
+  return {
+    name,
+    key: key === undefined ? undefined : Buffer.from(key),
+    since: since === undefined ? undefined : new Date(since),
+    until: until === undefined ? undefined : new Date(until),
+  };
+}

@@ -1,0 +1,58 @@
+import { eventstreamMigrations, PostgresLog } from '@posthaste/eventstream';
+import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
+import { createTestDatabase } from '@posthaste/testbed';
+import type { App } from '../src/app.js';
+import {
+  createEventRoutes,
+  type EventRoutes,
+  type EventRoutesConfig,
+} from '../src/event-routes.js';
+import { gatewayMigrations } from '../src/migrations.js';
+import type { ServerDeps } from '../src/server.js';
+import { type Call, callerOf } from './caller.js';
+import { type LogLine, testServer } from './test-server.js';
+
+export type Engine = 'postgres' | 'embedded';
+
+/** A server with the routes of events, on a database of its own. */
+export interface TestEvents {
+  readonly app: App;
+  readonly db: Database;
+  /** The log as others see it. */
+  readonly log: PostgresLog;
+  readonly events: EventRoutes;
+  readonly logs: readonly LogLine[];
+  readonly call: Call;
+  close(): Promise<void>;
+}
+
+export async function openTestEvents(
+  engine: Engine = 'postgres',
+  deps: Partial<ServerDeps> = {},
+  environment: Record<string, string> = {},
+  config: Partial<EventRoutesConfig> = {},
+): Promise<TestEvents> {
+  const database = engine === 'postgres' ? await createTestDatabase() : undefined;
+  const db = await (database
+    ? openPostgres({ url: database.url, maxConnections: 8 })
+    : openEmbedded({}));
+  await migrate(db, [gatewayMigrations, eventstreamMigrations]);
+  const log = new PostgresLog({ db });
+  const events = createEventRoutes({ db, config: { maxFollowers: 10, ...config } });
+  const { app, logs } = await testServer(environment, { routes: events.routes, ...deps });
+  return {
+    app,
+    db,
+    log,
+    events,
+    logs,
+    call: callerOf(app),
+    async close() {
+      await app.close();
+      await events.close();
+      await log.close();
+      await db.close();
+      await database?.drop();
+    },
+  };
+}
