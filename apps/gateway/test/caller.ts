@@ -13,7 +13,7 @@ export interface Answer<T = unknown> {
 type Method = NonNullable<InjectOptions['method']>;
 type Headers = Readonly<Record<string, string>>;
 
-/** Sends a request; a body that is not text goes as JSON. Parses the answer. */
+/** Sends a request; a body that is neither text nor bytes goes as JSON. Parses the answer. */
 export type Call = <T = unknown>(
   method: Method,
   url: string,
@@ -32,9 +32,7 @@ export function callerOf(app: App): Call {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
-      ...(body === undefined
-        ? {}
-        : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(body === undefined ? {} : { payload: isRaw(body) ? body : JSON.stringify(body) }),
     });
     return {
       status: answer.statusCode,
@@ -43,4 +41,8 @@ export function callerOf(app: App): Call {
       json: (answer.body === '' ? undefined : JSON.parse(answer.body)) as T,
     };
   };
+}
+
+function isRaw(body: unknown): body is string | Buffer {
+  return typeof body === 'string' || Buffer.isBuffer(body);
 }

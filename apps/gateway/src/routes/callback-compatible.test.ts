@@ -186,6 +186,11 @@ describeWithPostgres('/callback', () => {
       ],
     ];
 
+    it('what is not UTF-8', async () => {
+      const answer = await post(Buffer.from('{"url":"http://a.b/\xe9"}', 'latin1'));
+      expect(answer).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
+    });
+
     it.each(bad)('%s', async (_name, body, field) => {
       const answer = await gateway.call<{ code: string; details: { field: string }[] }>(
         'POST',

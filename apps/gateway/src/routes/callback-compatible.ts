@@ -10,6 +10,7 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../app.js';
+import { toBodyText } from './body-text.js';
 import { idSchema, momentSchema, nullable } from './field-schemas.js';
 import { idempotencyHeaders, markReplayed, readIdempotencyClaim } from './idempotency.js';
 
@@ -129,10 +130,16 @@ const Status = Type.Object(
 /** `/callback`, which existing clients use. Its exact form is in the domain; here is its transport. */
 export function compatibleRoutes(app: App, deps: CompatibleRoutesDeps): void {
   // Text: delays beyond 2^53 must not go through a parser that rounds them.
-  app.addContentTypeParser<string>(
+  app.addContentTypeParser<Buffer>(
     'application/json',
-    { parseAs: 'string' },
-    (_request, text, done) => done(null, text),
+    { parseAs: 'buffer' },
+    (_request, body, done) => {
+      try {
+        done(null, toBodyText(body));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
   );
   // Schemas are for those who read the API document: the parser of this format has its own rules.
   app.setValidatorCompiler(() => () => true);

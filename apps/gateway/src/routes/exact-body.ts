@@ -2,6 +2,7 @@ import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import type { IdempotencyClaim } from '@posthaste/callbacks';
 import { PlatformError, parseJsonWithBigints } from '@posthaste/contracts';
 import type { App } from '../app.js';
+import { toBodyText } from './body-text.js';
 import { readIdempotencyClaim } from './idempotency.js';
 
 declare module 'fastify' {
@@ -25,11 +26,12 @@ export function readExactBodies(
     // Headers have a schema for those who read the API document; the one that matters is read here.
     route.httpPart === 'headers' ? () => true : TypeBoxValidatorCompiler(route),
   );
-  app.addContentTypeParser<string>(
+  app.addContentTypeParser<Buffer>(
     [...mediaTypes],
-    { parseAs: 'string' },
-    (request, text, done) => {
+    { parseAs: 'buffer' },
+    (request, body, done) => {
       try {
+        const text = toBodyText(body);
         request.idempotency = readIdempotencyClaim(request.headers, text);
         done(null, parseJson(text));
       } catch (error) {
