@@ -48,6 +48,7 @@ describe('filters on payloads', () => {
     ['a list', []],
     ['nothing', undefined],
     ['too deep a nesting', nested(17)],
+    ['a nesting too deep to be written', JSON.parse(`${'['.repeat(1e5)}${']'.repeat(1e5)}`)],
     ['too many values', { enum: Array.from({ length: 400 }, (_, i) => i) }],
     ['too many bytes', { description: 'x'.repeat(9_000) }],
   ])('%s is refused', (_, schema) => {

@@ -51,7 +51,7 @@ export class EventFilters {
 
   /** What is wrong with a filter, for people; `undefined` when nothing is. */
   fault(filter: unknown): string | undefined {
-    const text = JSON.stringify(filter);
+    const text = toText(filter);
     if (text === undefined || Buffer.byteLength(text) > maxSchemaBytes) {
       return `is not JSON of at most ${maxSchemaBytes} bytes`;
     }
@@ -104,6 +104,16 @@ function compileFault(schema: object): string | undefined {
     return undefined;
   } catch (error) {
     return `is not a JSON Schema: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/** `undefined` for what is no JSON, or nested so deep that it cannot be written. */
+function toText(filter: unknown): string | undefined {
+  try {
+    return JSON.stringify(filter);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
   }
 }
 

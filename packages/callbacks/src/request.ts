@@ -169,6 +169,7 @@ export function parseUrl(text: string, rules: RequestRules, faults: FieldFault[]
   if (text === '') return fault('is missing');
   if (text.length > maxUrlLength) return fault(`is longer than ${maxUrlLength} characters`);
   if (controlCharacters.test(text)) return fault('has control characters');
+  if (!text.isWellFormed()) return fault('has half a surrogate pair');
   const url = URL.parse(text);
   if (!url) return fault('is not an absolute URL');
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
@@ -196,12 +197,15 @@ export function checkName(field: string, name: string | undefined, faults: Field
     faults.push({ field, message: `is longer than ${maxNameLength} characters` });
   } else if (controlCharacters.test(name)) {
     faults.push({ field, message: 'has control characters' });
+  } else if (!name.isWellFormed()) {
+    // The database has no such text: two names would become one.
+    faults.push({ field, message: 'has half a surrogate pair' });
   }
 }
 
 /** Whether something can have this name: what cannot is looked for in vain, and not in the database. */
 export function isName(text: string): boolean {
-  return text.length <= maxNameLength && !controlCharacters.test(text);
+  return text.length <= maxNameLength && !controlCharacters.test(text) && text.isWellFormed();
 }
 
 /** Checks the time of one attempt. */

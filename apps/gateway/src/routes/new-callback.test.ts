@@ -257,6 +257,36 @@ describeWithPostgres('POST /v1/callbacks', () => {
       expect(await refusal(body)).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
     });
 
+    it('what is not UTF-8, whatever the charset says', async () => {
+      const latin1 = Buffer.from(`{"url":"${url}","text":"grüß dich"}`, 'latin1');
+      const answer = await gateway.call('POST', '/v1/callbacks', latin1, {
+        'content-type': 'application/json; charset=latin1',
+      });
+      expect(answer).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
+    });
+
+    it('what is nested so deep that it cannot be sent', async () => {
+      const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+      const body = `{"url":"${url}","json":${nested}}`;
+      const { status, json } = await refusal(body);
+      expect({ status, code: json.code }).toEqual({ status: 422, code: 'CALLBACK_INVALID' });
+      const batch = await gateway.call('POST', '/v1/callbacks/batch', `{"items":[${body}]}`);
+      expect(batch.json).toMatchObject({ items: [{ status: 422 }] });
+    });
+
+    it.each([
+      ['text', { url, text: '\ud800' }],
+      ['application', { url, application: 'a\udfff' }],
+      ['queue', { url, queue: '\ud83d' }],
+      ['url', { url: `${url}\ud83d` }],
+    ])('half a character in %s', async (field, body) => {
+      const { status, json } = await refusal(body);
+      expect({ status, fields: json.details.map((fault) => fault.field) }).toEqual({
+        status: 422,
+        fields: [field],
+      });
+    });
+
     it('other media types, and bodies of two mebibytes', async () => {
       const typed = await gateway.call('POST', '/v1/callbacks', '{}', {
         'content-type': 'text/plain',

@@ -172,13 +172,28 @@ function toHeaders({ json, headers }: NewCallback): Readonly<Record<string, stri
 }
 
 function toBody({ json, text, base64 }: NewCallback): Buffer | undefined {
-  if (json !== undefined) return Buffer.from(stringifyExactJson(json));
-  if (text !== undefined) return Buffer.from(text);
+  if (json !== undefined) return toJsonBody(json);
+  if (text !== undefined) return toTextBody(text);
   if (base64 === undefined) return undefined;
   const bytes = Buffer.from(base64, 'base64');
   // The decoder drops what it does not know; only what comes back the same was all base64.
   if (bytes.toString('base64') === base64) return bytes;
   throw callbackInvalid([{ field: 'base64', message: 'is not standard base64 with padding' }]);
+}
+
+function toJsonBody(json: unknown): Buffer {
+  try {
+    return Buffer.from(stringifyExactJson(json));
+  } catch (error) {
+    // What is taken apart in a loop is put together by recursion.
+    if (!(error instanceof RangeError)) throw error;
+    throw callbackInvalid([{ field: 'json', message: 'is nested too deep' }]);
+  }
+}
+
+function toTextBody(text: string): Buffer {
+  if (text.isWellFormed()) return Buffer.from(text);
+  throw callbackInvalid([{ field: 'text', message: 'has half a surrogate pair' }]);
 }
 
 function toDate(moment: string | undefined): Date | undefined {
