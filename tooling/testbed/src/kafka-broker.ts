@@ -24,6 +24,8 @@ export interface KafkaBroker {
   readonly brokers: string[];
   /** Addresses of the further listeners, by name. */
   readonly listeners: Readonly<Record<string, string>>;
+  /** Its process; undefined when it is not one of this machine, and while it is down. */
+  readonly pid: number | undefined;
   /** Starts it again on its data; returns when it answers. Nothing happens when it runs. */
   start(): Promise<void>;
   /** Stops it in an orderly way. */
@@ -81,6 +83,9 @@ function ownBroker(
     kind,
     brokers: [address],
     listeners,
+    get pid() {
+      return node.pid();
+    },
     start: async () => {
       if (node.isRunning()) return;
       await node.launch();
@@ -104,6 +109,7 @@ async function externalBroker(brokers: readonly string[]): Promise<KafkaBroker> 
     kind: 'external',
     brokers: [...brokers],
     listeners: {},
+    pid: undefined,
     start: async () => undefined,
     stop: refuse,
     kill: refuse,

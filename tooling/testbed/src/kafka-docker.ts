@@ -39,6 +39,7 @@ export async function createDockerNode(
   };
   return {
     isRunning: () => running,
+    pid: () => undefined,
     launch: async () => {
       await docker('start', name);
       running = true;

@@ -47,6 +47,7 @@ export async function createJavaNode(
   const args = ['-Xms256m', '-Xmx512m', ...java, 'kafka.Kafka', properties];
   return {
     isRunning: () => server.pid !== undefined,
+    pid: () => server.pid,
     launch: () => server.launch({ program, args }),
     waitUntilReady: (isReady, timeoutMs) => server.waitUntilReady(isReady, timeoutMs),
     stop: () => server.stop('SIGTERM'),
