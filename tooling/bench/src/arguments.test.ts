@@ -6,6 +6,7 @@ const suite: Suite = {
   name: 'speed',
   description: 'How fast.',
   sections: { rate: 'deliveries', memory: 'bytes' },
+  peers: ['bullmq', 'pg-boss'],
   run: () => Promise.resolve([]),
 };
 const parse = (line: string) => parseCommand(line.split(' '), [suite]);
@@ -35,7 +36,7 @@ describe('parseCommand', () => {
   it.each([
     ['slowness', 'no suite slowness; there are speed'],
     ['speed --only rate,color', 'no row color; there are rate, memory'],
-    ['speed --peers sidekiq', 'no peer sidekiq'],
+    ['speed --peers sidekiq', 'no peer sidekiq; there are bullmq, pg-boss'],
     ['speed rate', 'one suite at a time'],
     ['speed --fast', '--fast'],
   ])('refuses "%s"', (line, message) => {

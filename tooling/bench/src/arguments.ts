@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { peers } from './peers/peers.js';
 import type { Suite, SuiteOptions } from './suite.js';
 
 /** What a command line asks for. */
@@ -28,9 +27,8 @@ export function parseCommand(args: readonly string[], suites: readonly Suite[]):
   const suite = suites.find((each) => each.name === name);
   if (!suite) throw new UsageError(`no suite ${name}; there are ${listNames(suites)}`);
   const only = splitNames(values.only, Object.keys(suite.sections), 'row');
-  const peerNames = peers.map((peer) => peer.name);
   const chosenPeers =
-    values.peers === undefined ? undefined : splitNames(values.peers, peerNames, 'peer');
+    values.peers === undefined ? undefined : splitNames(values.peers, suite.peers, 'peer');
   const jsonFile = resolve(values.json ?? `${resultsFolder}/${suite.name}.json`);
   const options = { quick: values.quick, only, peers: chosenPeers };
   return { kind: 'run', suite, options, jsonFile };
@@ -71,6 +69,7 @@ Options:
   --json <file>       write the report there (default: tooling/bench/results/<suite>.json)
 
 Postgres: a server of its own, or DATABASE_URL, which must be on this machine.
+Kafka: a broker of its own, in Docker or on Java.
 The exit code is 1 when a bar is missed. Needs Linux.`;
 }
 

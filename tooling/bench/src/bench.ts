@@ -1,5 +1,6 @@
 import type { Contender } from './contender.js';
 import { type Receiver, startReceiver } from './receiver/receiver.js';
+import { type StreamServer, startKafkaServer } from './stores/kafka.js';
 import { startPostgresStore, usePostgres } from './stores/postgres.js';
 import { RedisMissing, startRedis } from './stores/redis.js';
 import type { StoreFacts, StoreServer } from './stores/store.js';
@@ -30,6 +31,8 @@ export class Bench {
   readonly log: (line: string) => void;
   /** Started by its first contender; a text says why there is none. */
   #redis: Promise<StoreServer | string> | undefined;
+  /** Started by its first row. */
+  #kafka: Promise<StreamServer> | undefined;
   #closed: Promise<void> | undefined;
 
   /** Takes the receiver and the store over: `close` closes them. */
@@ -49,11 +52,19 @@ export class Bench {
     return this.#redis;
   }
 
+  /** @throws Error when there is none to start */
+  kafka(): Promise<StreamServer> {
+    this.#kafka ??= startKafkaServer();
+    return this.#kafka;
+  }
+
   /** Of the stores that were used. A text says why one could not be. */
   async storeFacts(): Promise<Record<string, StoreFacts | string>> {
     const redis = await this.#redis;
     const facts: Record<string, StoreFacts | string> = { postgres: this.postgres.facts };
     if (redis) facts.redis = typeof redis === 'string' ? redis : redis.facts;
+    const kafka = await this.#kafka;
+    if (kafka) facts.kafka = kafka.facts;
     return facts;
   }
 
@@ -67,5 +78,7 @@ export class Bench {
     await this.postgres.close();
     const redis = await this.#redis;
     if (redis && typeof redis !== 'string') await redis.close();
+    const kafka = await this.#kafka?.catch(() => undefined);
+    await kafka?.close();
   }
 }

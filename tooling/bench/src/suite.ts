@@ -16,6 +16,8 @@ export interface Suite {
   readonly description: string;
   /** Id of every section, and what it measures. */
   readonly sections: Readonly<Record<string, string>>;
+  /** Names of everybody that it can be compared with. */
+  readonly peers: readonly string[];
   run(bench: Bench, options: SuiteOptions): Promise<Section[]>;
 }
 

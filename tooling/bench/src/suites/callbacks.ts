@@ -26,6 +26,7 @@ export function createCallbacksSuite(service: CallbackService, sizes?: Sizes): S
       latency: 'accept to delivered at half the maximum rate',
       memory: 'memory of the worker with a small and a large backlog',
     },
+    peers: peers.map(({ name }) => name),
     async run(bench, options) {
       const measured: Measured = {
         bench,

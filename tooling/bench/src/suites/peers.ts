@@ -14,6 +14,7 @@ export const peersSuite: Suite = {
   name: 'peers',
   description: 'Every peer with each of its candidate settings; the best one is listed first.',
   sections: Object.fromEntries(peers.map(({ name }) => [name, `delivered/s of ${name}`])),
+  peers: peers.map(({ name }) => name),
   async run(bench, options) {
     const sections: Section[] = [];
     for (const peer of peers) {

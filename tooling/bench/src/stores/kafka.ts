@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import { startKafka } from '@posthaste/testbed';
+import { type Admin, Kafka, logLevel } from 'kafkajs';
+import { cpuSeconds } from '../process-usage.js';
+import type { StoreFacts } from './store.js';
+
+/** Kafka's own defaults, where those of the testbed are smaller; and topics that go when deleted. */
+const brokerSettings = {
+  'num.network.threads': '3',
+  'num.io.threads': '8',
+  'log.segment.delete.delay.ms': '1000',
+};
+
+/** The Kafka that all contenders of a run share. */
+export interface StreamServer {
+  readonly brokers: readonly string[];
+  readonly facts: StoreFacts;
+  /** Used by the broker until now; NaN where its process cannot be seen. */
+  cpuSeconds(): number;
+  /** Makes a topic, and gives its name. */
+  createTopic(partitions: number): Promise<string>;
+  deleteTopic(topic: string): Promise<void>;
+  /** Records of a topic that a group has not committed. */
+  uncommitted(topic: string, groupId: string): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** A Kafka of its own. @throws Error when there is none to start. */
+export async function startKafkaServer(): Promise<StreamServer> {
+  const broker = await startKafka({ own: true, settings: brokerSettings });
+  const admin = new Kafka({ brokers: broker.brokers, logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  return {
+    brokers: broker.brokers,
+    facts: { kind: broker.kind, server_version: versionOf(await broker.log()), ...brokerSettings },
+    cpuSeconds: () => (broker.pid === undefined ? Number.NaN : cpuSeconds(broker.pid)),
+    async createTopic(partitions) {
+      const topic = `bench-${randomUUID()}`;
+      const topics = [{ topic, numPartitions: partitions }];
+      await admin.createTopics({ topics, waitForLeaders: true });
+      return topic;
+    },
+    deleteTopic: (topic) => admin.deleteTopics({ topics: [topic] }),
+    uncommitted: (topic, groupId) => countUncommitted(admin, topic, groupId),
+    async close() {
+      await admin.disconnect();
+      await broker.close();
+    },
+  };
+}
+
+async function countUncommitted(admin: Admin, topic: string, groupId: string): Promise<number> {
+  const ends = await admin.fetchTopicOffsets(topic);
+  const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] });
+  const offsets = new Map(committed?.partitions.map((each) => [each.partition, each.offset]));
+  return ends.reduce((sum, { partition, high }) => {
+    // -1: nothing was committed.
+    return sum + Number(high) - Math.max(0, Number(offsets.get(partition) ?? 0));
+  }, 0);
+}
+
+function versionOf(log: string): string {
+  return /Kafka version: (\S+)/.exec(log)?.[1] ?? '';
+}

@@ -1,0 +1,65 @@
+/** The row about clients that are connected and have nothing to do. */
+
+import { randomUUID } from 'node:crypto';
+import type { Cell, Section } from '../report.js';
+import { median } from '../statistics.js';
+import { type MeasuredStreams, toPlace } from './measured-streams.js';
+import { posthasteStream } from './posthaste-stream.js';
+import { startTask } from './run-task.js';
+import type { StreamContender } from './stream-contender.js';
+
+const limitPercent = 1;
+const spareSeconds = 120;
+
+export async function measureIdleClients(measured: MeasuredStreams): Promise<Section> {
+  const { bench, sizes, contenders } = measured;
+  const runs = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
+  for (let round = 1; round <= sizes.rounds; round += 1) {
+    for (const contender of contenders) {
+      const percent = await measureOnce(measured, contender);
+      runs.get(contender.name)?.push(percent);
+      const text = percent.toFixed(2);
+      bench.log(`round ${round}/${sizes.rounds}, idle, ${contender.name}: ${text} % of a core`);
+    }
+  }
+  const medianOf = (name: string): number => median(runs.get(name) ?? []);
+  return {
+    id: 'idle',
+    title: 'Idle: a publisher and a consumer that are connected',
+    columns: ['contender', '% of a core'],
+    rows: contenders.map(({ name }): Cell[] => [name, medianOf(name)]),
+    bars: [
+      {
+        what: '% of a core',
+        value: medianOf(posthasteStream.name),
+        relation: 'under',
+        limit: limitPercent,
+      },
+    ],
+    notes: [`CPU time of the whole process over ${sizes.idleSeconds} s.`],
+  };
+}
+
+/** Percent of a core. */
+async function measureOnce(
+  { bench, sizes }: MeasuredStreams,
+  { name: contender }: StreamContender,
+): Promise<number> {
+  const kafka = await bench.kafka();
+  const { idleSeconds: seconds, warmUpSeconds: settleSeconds } = sizes;
+  const topic = await kafka.createTopic(sizes.partitions);
+  const task = {
+    kind: 'idle',
+    groupId: `bench-${randomUUID()}`,
+    settleSeconds,
+    seconds,
+  } as const;
+  try {
+    const place = toPlace(kafka, topic);
+    const timeoutMs = (seconds + settleSeconds + spareSeconds) * 1_000;
+    const result = await startTask({ contender, place, task }, timeoutMs).result;
+    return (result.cpuSeconds / result.seconds) * 100;
+  } finally {
+    await kafka.deleteTopic(topic);
+  }
+}

@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto';
+import { Consumer, Producer } from '@platformatic/kafka';
+import type { BenchEvent } from './bench-event.js';
+import { type ConsumerRequest, type StreamContender, sendBatches } from './stream-contender.js';
+import type { StreamPlace } from './stream-task.js';
+
+const allInSync = -1;
+const batches = { batchSize: 100, batchesInFlight: 8 };
+
+/** @platformatic/kafka by itself: no envelope, no validation; commits by itself. */
+export const platformaticStream: StreamContender = {
+  name: '@platformatic/kafka',
+  settings: batches,
+
+  async openPublisher(place) {
+    const producer = new Producer({ ...toOptions(place), autocreateTopics: false });
+    const toMessage = ({ value }: BenchEvent) => ({
+      topic: place.topic,
+      key: Buffer.from(randomUUID()),
+      value,
+    });
+    return {
+      publish: (event) => producer.send({ acks: allInSync, messages: [toMessage(event)] }),
+      publishAll: (event, count) =>
+        sendBatches(count, batches, (size) => {
+          const messages = Array.from({ length: size }, () => toMessage(event));
+          return producer.send({ acks: allInSync, messages });
+        }),
+      close: () => producer.close(),
+    };
+  },
+
+  async openConsumer({ place, groupId, listener }: ConsumerRequest) {
+    const consumer = new Consumer({ ...toOptions(place), groupId });
+    const stream = await consumer.consume({
+      topics: [place.topic],
+      mode: 'committed',
+      fallbackMode: 'earliest',
+      autocommit: true,
+    });
+    stream.on('data', ({ value }) => {
+      if (listener.kind === 'count') listener.onEvents(1);
+      else listener.onPayload(JSON.parse(String(value)));
+    });
+    return { close: () => consumer.close(true) };
+  },
+};
+
+function toOptions({ brokers }: StreamPlace) {
+  return { clientId: 'bench', bootstrapBrokers: [...brokers] };
+}

@@ -1,0 +1,95 @@
+import { type Client, createClient, newPublish } from '@posthaste/eventstream';
+import { openPostgres } from '@posthaste/postgres';
+import { eventName, eventNamespace, type OrderPayload } from './bench-event.js';
+import type {
+  ConsumerRequest,
+  StreamConsumer,
+  StreamContender,
+  StreamPublisher,
+} from './stream-contender.js';
+import type { StreamPlace } from './stream-task.js';
+
+/** A client, and the end of what was opened for it. */
+interface OpenClient {
+  readonly client: Client;
+  close(): Promise<void>;
+}
+
+/** Our client on Kafka, with the settings that it has by default. */
+export const posthasteStream: StreamContender = toContender('posthaste', openKafkaClient);
+
+/** Our client on the postgres stream, with the settings that it has by default. */
+export const posthastePostgresStream: StreamContender = toContender(
+  'posthaste on postgres',
+  openPostgresClient,
+);
+
+function toContender(
+  name: string,
+  open: (place: StreamPlace) => Promise<OpenClient>,
+): StreamContender {
+  return {
+    name,
+    settings: {},
+    openPublisher: async (place) => toPublisher(await open(place), place.topic),
+    openConsumer: async (request) => toConsumer(await open(request.place), request),
+  };
+}
+
+async function openKafkaClient({ brokers }: StreamPlace): Promise<OpenClient> {
+  const client = await createClient('', 'kafka', brokers);
+  return { client, close: () => client.close() };
+}
+
+async function openPostgresClient({ databaseUrl }: StreamPlace): Promise<OpenClient> {
+  const database = await openPostgres({ url: databaseUrl });
+  const client = await createClient('', 'postgres', [], { database });
+  const close = async (): Promise<void> => {
+    await client.close();
+    await database.close();
+  };
+  return { client, close };
+}
+
+function toPublisher({ client, close }: OpenClient, topic: string): StreamPublisher {
+  const event = { topic, eventName, namespace: eventNamespace };
+  return {
+    publish: ({ payload }) => client.publish({ ...event, payload }),
+    async publishAll({ payload }, count) {
+      const failures: unknown[] = [];
+      // Accepted one after the other: the client makes them wait when its buffer is full.
+      for (let published = 0; published < count; published += 1) {
+        await client.publish(
+          newPublish()
+            .topic(topic)
+            .eventName(eventName)
+            .namespace(eventNamespace)
+            .payload(payload)
+            .errorCallback((_event, error) => failures.push(error)),
+        );
+      }
+      // Flushes what was accepted.
+      await close();
+      if (failures.length > 0) throw failures[0];
+    },
+    close,
+  };
+}
+
+function toConsumer(
+  { client, close }: OpenClient,
+  { place, groupId, listener }: ConsumerRequest,
+): StreamConsumer {
+  client.register({
+    topic: place.topic,
+    eventName,
+    groupId,
+    offset: -2,
+    callback: (_context, event) => {
+      if (event === null) return;
+      if (listener.kind === 'count') listener.onEvents(1);
+      else listener.onPayload(event.payload as unknown as OrderPayload);
+    },
+  });
+  return { close };
+}

@@ -1,0 +1,87 @@
+/** The rows about publishing to Kafka. */
+
+import type { Section } from '../report.js';
+import { type MeasuredStreams, toPlace } from './measured-streams.js';
+import { posthasteStream } from './posthaste-stream.js';
+import { ratioBars, toRateSection } from './rate-section.js';
+import type { StreamContender } from './stream-contender.js';
+import { measureInTurn, measureRate, type RateCase, type StreamRate } from './stream-rounds.js';
+import type { StreamSizes } from './stream-sizes.js';
+import type { StreamTask } from './stream-task.js';
+
+interface PublishingRow {
+  readonly id: string;
+  readonly title: (sizes: StreamSizes) => string;
+  readonly task: (sizes: StreamSizes) => StreamTask;
+  /** How many times the rate of kafkajs ours has to be. */
+  readonly limit: number;
+  readonly notes: readonly string[];
+}
+
+export const publishEach: PublishingRow = {
+  id: 'publish-each',
+  title: ({ callers }) =>
+    `Published one by one, ${callers} callers that await each of their events`,
+  task: ({ callers, warmUpSeconds, eachSeconds: seconds }) => ({
+    kind: 'publish-each',
+    callers,
+    warmUpSeconds,
+    seconds,
+  }),
+  limit: 8,
+  notes: ['Bare clients `send` one message. Everybody waits for all in-sync replicas.'],
+};
+
+export const publishFull: PublishingRow = {
+  id: 'publish-full',
+  title: ({ batchedEvents }) => `Published as fast as it goes, ${text(batchedEvents)} events`,
+  task: ({ batchedEvents: count }) => ({ kind: 'publish-all', warmUp: count / 10, count }),
+  limit: 0.9,
+  notes: [
+    'Ours validates each event, gives it its envelope and its headers, and makes the loop that publishes wait when its buffer is full. Bare clients send finished bytes.',
+  ],
+};
+
+export async function measurePublishing(
+  measured: MeasuredStreams,
+  row: PublishingRow,
+): Promise<Section> {
+  const { bench, sizes, contenders } = measured;
+  const cases = contenders.map(
+    (contender): RateCase => ({
+      contender,
+      measure: () => measureOnce(measured, contender, row.task(sizes)),
+    }),
+  );
+  const results = await measureInTurn(bench, row.id, cases, sizes.rounds);
+  return toRateSection({
+    id: row.id,
+    title: row.title(sizes),
+    unit: 'acknowledged/s',
+    store: 'broker',
+    cases,
+    results,
+    bars: ratioBars(results, { ours: posthasteStream.name, peer: 'kafkajs', limit: row.limit }),
+    notes: row.notes,
+  });
+}
+
+/** On a topic of its own. */
+async function measureOnce(
+  { bench, sizes }: MeasuredStreams,
+  { name: contender }: StreamContender,
+  task: StreamTask,
+): Promise<StreamRate> {
+  const kafka = await bench.kafka();
+  const topic = await kafka.createTopic(sizes.partitions);
+  try {
+    const place = toPlace(kafka, topic);
+    return await measureRate({ contender, place, task }, () => kafka.cpuSeconds());
+  } finally {
+    await kafka.deleteTopic(topic);
+  }
+}
+
+function text(count: number): string {
+  return count.toLocaleString('en-US');
+}

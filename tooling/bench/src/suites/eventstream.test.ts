@@ -1,0 +1,74 @@
+import '@posthaste/testbed/vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+// Built code, because the processes it starts are built.
+import { type Bench, openBench } from '../../dist/bench.js';
+import { createEventstreamSuite } from '../../dist/suites/eventstream.js';
+import type { Section } from '../report.js';
+import type { StreamSizes } from '../streams/stream-sizes.js';
+
+/** The benchmark reads /proc, and starts the servers that these tell to be here. */
+const canRun =
+  process.platform === 'linux' &&
+  inject('postgresUrl') !== undefined &&
+  inject('kafkaSource') !== undefined;
+const wholeSuiteMs = 180_000;
+const sizes: StreamSizes = {
+  rounds: 1,
+  partitions: 2,
+  callers: 20,
+  warmUpSeconds: 0.2,
+  eachSeconds: 0.5,
+  batchedEvents: 500,
+  consumedEvents: 500,
+  pacePerSecond: 100,
+  latencySeconds: 1,
+  idleSeconds: 0.2,
+  postgresEvents: 500,
+};
+
+describe.runIf(canRun)('the eventstream suite', () => {
+  let bench: Bench;
+  let sections: Map<string, Section>;
+
+  beforeAll(async () => {
+    bench = await openBench({ log: () => undefined });
+    const options = { quick: false, only: [], peers: undefined };
+    const found = await createEventstreamSuite(sizes).run(bench, options);
+    sections = new Map(found.map((section) => [section.id, section]));
+  }, wholeSuiteMs);
+  afterAll(() => bench?.close());
+
+  it('measures every row', () => {
+    expect([...sections.keys()]).toEqual([
+      'publish-each',
+      'publish-full',
+      'consume',
+      'latency',
+      'idle',
+      'postgres',
+    ]);
+  });
+
+  it.each(['publish-each', 'publish-full', 'consume'])(
+    'puts bare clients beside ours: %s',
+    (id) => {
+      const rows = sections.get(id)?.rows.map(([name, rate]) => [name, Number(rate) > 0]);
+      expect(rows).toEqual([
+        ['posthaste', true],
+        ['kafkajs', true],
+        ['@platformatic/kafka', true],
+      ]);
+      expect(sections.get(id)?.bars[0]).toMatchObject({ what: 'times the rate of kafkajs' });
+    },
+  );
+
+  it('sees that what was consumed is committed', () => {
+    const bars = new Map(sections.get('consume')?.bars.map(({ what, value }) => [what, value]));
+    expect(bars.get('events not committed')).toBe(0);
+  });
+
+  it('gives the times from publishing to the callback', () => {
+    const [ours] = sections.get('latency')?.rows ?? [];
+    expect(ours?.slice(1).every((ms) => Number(ms) > 0)).toBe(true);
+  });
+});
