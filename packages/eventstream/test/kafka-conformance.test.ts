@@ -4,7 +4,7 @@ import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { testDriver } from './conformance.js';
 import type { ConformanceTarget } from './conformance-target.js';
 import { kafkaDrivers } from './kafka-drivers.js';
-import { administer } from './kafka-topic.js';
+import { createTopic } from './kafka-topic.js';
 
 /** The shortest that brokers take unless they are told otherwise. */
 const sessionMs = 6_000;
@@ -22,11 +22,8 @@ async function openTarget(
         sessionTimeoutMs: sessionMs,
         topicRefreshMs: 500,
       }),
-    createTopic: (topic, partitions) =>
-      administer(kafka.brokers, async (admin) => {
-        const topics = [{ topic, numPartitions: partitions }];
-        await admin.createTopics({ topics, waitForLeaders: true });
-      }),
+    createTopic: async (topic, partitions) =>
+      void (await createTopic(kafka.brokers, { topic, numPartitions: partitions })),
     // Compressed or not: the broker's limit is one of batches, 1 MiB and a little.
     tooLargeBytes: 1_100_000,
     sessionMs,

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { type Admin, type ITopicConfig, Kafka, logLevel } from 'kafkajs';
+import { expect, vi } from 'vitest';
 import { type Driver, offsetBeginning, type SubscriptionRequest } from '../src/driver.js';
 import type { OutgoingRecord } from '../src/record.js';
 
 export const appendTimeoutMs = 10_000;
+
+const leaderPatience = { timeout: 15_000, interval: 20 };
 
 export function uniqueName(): string {
   return `test-${randomUUID()}`;
@@ -52,13 +55,20 @@ export async function administer<Result>(
   }
 }
 
-/** @returns the new topic's name */
+/** @returns the new topic's name; each of its partitions has a leader */
 export async function createTopic(
   brokers: string[],
   options: Partial<ITopicConfig> = {},
 ): Promise<string> {
-  const topic = uniqueName();
-  const topics = [{ topic, numPartitions: 1, ...options }];
-  await administer(brokers, (admin) => admin.createTopics({ topics, waitForLeaders: true }));
-  return topic;
+  const topic = { topic: uniqueName(), numPartitions: 1, ...options };
+  await administer(brokers, async (admin) => {
+    // kafkajs can wait as well, but fails when the broker has not heard of the topic yet.
+    await admin.createTopics({ topics: [topic], waitForLeaders: false });
+    await vi.waitFor(async () => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic.topic] });
+      const led = topics[0]?.partitions.filter(({ leader }) => leader >= 0);
+      expect(led).toHaveLength(topic.numPartitions);
+    }, leaderPatience);
+  });
+  return topic.topic;
 }

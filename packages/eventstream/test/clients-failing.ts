@@ -1,0 +1,171 @@
+import { expect, it } from 'vitest';
+import { failedRecordHeaders } from '../src/consume/failed-record.js';
+import { createKafkaDriver } from '../src/drivers/kafka/kafkajs-driver.js';
+import type { StoredRecord } from '../src/record.js';
+import { noteIds, onWire, publishNumbers, type StartStage } from './kafka-clients.js';
+import { administer, append, createTopic, uniqueName } from './kafka-topic.js';
+
+const fromStart = { offset: -2 } as const;
+const quickRetry = { maxAttempts: 3, initialMs: 5, maxMs: 10 };
+const never = (): never => {
+  throw new Error('never');
+};
+
+/** What clients do with records that cannot be handled or stored. */
+export function testFailing(start: StartStage, brokers: () => string[]): void {
+  it('a handler that always throws: dead letter after its attempts, the next goes on', async ({
+    onTestFinished,
+  }) => {
+    const { open, newTopic, until } = start(onTestFinished);
+    const topic = await newTopic();
+    const client = await open({ retry: quickRetry });
+    const calls: string[] = [];
+    const dead: StoredRecord[] = [];
+    client.register({
+      topic,
+      groupId: topic,
+      ...fromStart,
+      callback: (ctx, event) => {
+        calls.push(`${event?.id} attempt ${ctx.attempt}`);
+        if (event?.id === '1') never();
+      },
+    });
+    const takeDead = ({ record }: { record: StoredRecord | undefined }): void => {
+      if (record) dead.push(record);
+    };
+    client.register({ topic: `${topic}.dlq`, ...fromStart, callback: takeDead });
+    await publishNumbers(client, topic, 1, 2);
+    await until(() => expect(dead).toHaveLength(1));
+    await until(() => expect(calls.at(-1)).toBe('2 attempt 1'));
+    expect(calls.slice(0, -1)).toEqual(['1 attempt 1', '1 attempt 2', '1 attempt 3']);
+    expect(dead[0]?.key?.toString()).toBe('order-7');
+    expect(JSON.parse(String(dead[0]?.value))).toMatchObject({ id: '1', payload: { number: 1 } });
+    expect(dead[0]?.headers).toMatchObject({
+      [failedRecordHeaders.topic]: onWire(topic),
+      [failedRecordHeaders.partition]: '0',
+      [failedRecordHeaders.offset]: '0',
+      [failedRecordHeaders.timestamp]: expect.stringMatching(/^\d{13}$/),
+      [failedRecordHeaders.group]: onWire(topic),
+      [failedRecordHeaders.error]: 'never',
+      [failedRecordHeaders.attempts]: '3',
+    });
+  });
+
+  it.for([true, false])(
+    'a poison record (to the dead letters: %s) holds up nobody',
+    async (sendErrorDlq, { onTestFinished }) => {
+      const { open, newTopic, until } = start(onTestFinished);
+      const topic = await newTopic();
+      const driver = createKafkaDriver({ brokers: brokers() });
+      onTestFinished(() => driver.close());
+      const poison = ['no JSON', 'null', '{"name":7}'];
+      await append(driver, onWire(topic), poison);
+      const client = await open();
+      await publishNumbers(client, topic, 1);
+      const got: string[] = [];
+      const subscription = { topic, groupId: topic, ...fromStart, sendErrorDlq };
+      client.register({ ...subscription, callback: noteIds(got) });
+      await until(() => expect(got).toEqual(['1']));
+      await until(async () =>
+        expect((await client.lag(topic, topic))[0]?.partitions[0]?.lag).toBe(0n),
+      );
+      const consumed = (await client.metrics()).find(({ name }) =>
+        name.endsWith('_consumed_total'),
+      );
+      const outcome = sendErrorDlq ? 'dead' : 'unreadable';
+      const ofPoison = consumed?.samples.find(({ labels }) => labels.outcome === outcome);
+      expect(ofPoison?.value).toBe(poison.length);
+      if (!sendErrorDlq) return;
+      const dead: string[] = [];
+      const callbackRaw = (_ctx: unknown, value: Buffer | null): unknown => dead.push(`${value}`);
+      client.register({ topic: `${topic}.dlq`, ...fromStart, callbackRaw });
+      await until(() => expect(dead.toSorted()).toEqual(poison.toSorted()));
+    },
+  );
+
+  it('dead letters that cannot be written: the partition waits, tells so, and goes on', async ({
+    onTestFinished,
+  }) => {
+    const { open, newTopic, until } = start(onTestFinished);
+    const topic = await newTopic(2);
+    const deadLetters = onWire(`${topic}.dlq`);
+    const limit = async (value: string): Promise<void> => {
+      const configEntries = [{ name: 'max.message.bytes', value }];
+      const resources = [{ type: 2, name: deadLetters, configEntries }];
+      await administer(brokers(), (admin) =>
+        admin.alterConfigs({ validateOnly: false, resources }),
+      );
+    };
+    await createTopic(brokers(), { topic: deadLetters });
+    await limit('1');
+    const alarms: string[] = [];
+    const raise = (_details: object, message: string): unknown => alarms.push(message);
+    const logger = { error: raise, warn: raise, info: raise, debug: raise };
+    const client = await open({ retry: quickRetry, logMode: 'error', logger });
+    const got: number[] = [];
+    client.register({
+      topic,
+      groupId: topic,
+      ...fromStart,
+      callback: (_ctx, event) => {
+        const { number } = Object(event?.payload);
+        if (number === 1) never();
+        got.push(number);
+      },
+    });
+    await publishNumbers(client, topic, 1, 2);
+    // Keys enough for the other partition to have some.
+    for (let number = 10; number < 20; number += 1) {
+      await client.publish({ topic, eventName: 'placed', key: `${number}`, payload: { number } });
+    }
+    const blocked = async (): Promise<readonly number[]> =>
+      (await client.health()).consumers[0]?.blockedPartitions ?? [];
+    await until(async () => expect(await blocked()).toHaveLength(1));
+    const [stuck] = await blocked();
+    await until(() => expect(alarms).toContainEqual(expect.stringMatching(/stands still/)));
+    await until(() => expect(got.length).toBeGreaterThan(0));
+    expect(got).not.toContain(2);
+    const [lag] = await client.lag(topic, topic);
+    const waiting = lag?.partitions.find(({ partition }) => partition === stuck);
+    expect(waiting?.lag).toBeGreaterThanOrEqual(2n);
+    await limit('1000000');
+    await until(() => expect(got).toContain(2));
+    const rest = Array.from({ length: 10 }, (_, index) => index + 10);
+    await until(() => expect(got.toSorted((a, b) => a - b)).toEqual([2, ...rest]));
+    expect(await blocked()).toEqual([]);
+    const dead: string[] = [];
+    client.register({ topic: `${topic}.dlq`, ...fromStart, callback: noteIds(dead) });
+    await until(() => expect(dead).toEqual(['1']));
+  });
+
+  it('an event over the size limit fails alone, those of its batch are stored', async ({
+    onTestFinished,
+  }) => {
+    const { open, newTopic, until } = start(onTestFinished);
+    const topic = await newTopic();
+    // All of them in one batch.
+    const client = await open({ maxBatchBytes: 10_000_000, lingerMs: 100 });
+    const outcomes = await Promise.allSettled(
+      [1, 2, 3, 4, 5].map((number) =>
+        client.publish({
+          topic,
+          eventName: 'placed',
+          key: 'order-7',
+          payload: { number, text: 'x'.repeat(number === 3 ? 1_100_000 : 100) },
+        }),
+      ),
+    );
+    const [tooLarge, ...others] = outcomes.filter(({ status }) => status === 'rejected');
+    expect(others).toEqual([]);
+    expect(tooLarge).toBe(outcomes[2]);
+    expect(tooLarge).toMatchObject({ reason: { code: 'EVENT_TOO_LARGE' } });
+    const got: unknown[] = [];
+    client.register({
+      topic,
+      groupId: uniqueName(),
+      ...fromStart,
+      callback: (_ctx, event) => got.push(Object(event?.payload).number),
+    });
+    await until(() => expect(got).toEqual([1, 2, 4, 5]));
+  });
+}

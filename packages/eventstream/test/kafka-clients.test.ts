@@ -1,0 +1,21 @@
+import { type KafkaBroker, startKafka } from '@posthaste/testbed';
+import { describeWithKafka } from '@posthaste/testbed/vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { testFailing } from './clients-failing.js';
+import { testGroupsOfClients } from './clients-in-groups.js';
+import { kafkaClients, stageOn } from './kafka-clients.js';
+
+describeWithKafka('a client on Kafka', { timeout: 60_000 }, () => {
+  let kafka: KafkaBroker;
+  beforeAll(async () => {
+    kafka = await startKafka();
+  }, 240_000);
+  afterAll(() => kafka?.close());
+
+  const brokers = (): string[] => kafka.brokers;
+  // Most of their time is waiting: they run beside one another.
+  describe.concurrent.each(kafkaClients)('through $name', ({ open }) => {
+    testFailing(stageOn(brokers, open), brokers);
+    testGroupsOfClients(stageOn(brokers, open));
+  });
+});
