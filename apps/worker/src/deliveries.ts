@@ -7,7 +7,6 @@ import {
   createSecretBox,
   Dispatcher,
   type DispatcherOptions,
-  noEvents,
   Secrets,
 } from '@posthaste/callbacks';
 import { createAddressGuard, createEgress } from '@posthaste/egress';
@@ -17,11 +16,18 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { WorkerConfig } from './config.js';
 import { observeDeliveries } from './delivery-metrics.js';
-import { shareOfConfig, shareOfEndpoints, type ThreadShare, wholeShare } from './thread-share.js';
+import { openTelling } from './telling.js';
+import {
+  shareOf,
+  shareOfConfig,
+  shareOfEndpoints,
+  type ThreadShare,
+  wholeShare,
+} from './thread-share.js';
 
 export interface DeliveriesDeps {
   readonly config: WorkerConfig;
-  /** Needs `callbacksMigrations`. */
+  /** Needs `callbacksMigrations` and `eventstreamMigrations`. */
   readonly db: Database;
   readonly registry: Registry;
   readonly logger: Logger;
@@ -44,12 +50,15 @@ const initialPerOrigin = 16;
 const breakAfter = 20;
 const minOpenMs = 1_000;
 const maxOpenMs = 30_000;
+/** Large bodies in memory at once, in all threads. */
+const maxLargeBodyBytes = 64 * 1024 * 1024;
 
 /** Delivers in this thread. @throws PlatformError `DATABASE_*` when the database is not there */
 export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries> {
   const { db, registry, logger, share = wholeShare } = deps;
   const config = shareOfConfig(deps.config, share);
   const { allowLoopback, allowedNetworks: allow, maxInFlightPerOrigin } = config;
+  const telling = await openTelling({ config, db, logger });
   const http = createEgress({
     guard: createAddressGuard({ allowLoopback, allow }),
     maxConnectionsPerOrigin: maxInFlightPerOrigin,
@@ -63,21 +72,27 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
       signer: createDeliverySigner(new Secrets(db, createSecretBox(Buffer.from(config.secretKey)))),
       endpoints: shareOfEndpoints(new CachedEndpointDirectory(db), share),
       observer: observeDeliveries(registry, logger, () => dispatcher.inFlight),
-      company: createResultCompany(noEvents),
+      company: createResultCompany(telling.events),
     },
-    toDispatcherOptions(config),
+    toDispatcherOptions(config, share),
   );
-  await dispatcher.start();
+  const release = async (): Promise<void> => {
+    await Promise.all([http.close(), telling.close()]);
+  };
+  await dispatcher.start().catch(async (error: unknown) => {
+    await release();
+    throw error;
+  });
   let closed: Promise<void> | undefined;
   return {
     close(limitMs) {
-      closed ??= dispatcher.close(limitMs).then(() => http.close());
+      closed ??= dispatcher.close(limitMs).then(release);
       return closed;
     },
   };
 }
 
-function toDispatcherOptions(config: WorkerConfig): DispatcherOptions {
+function toDispatcherOptions(config: WorkerConfig, share: ThreadShare): DispatcherOptions {
   const { maxInFlightPerOrigin: max } = config;
   return {
     userAgent,
@@ -97,5 +112,6 @@ function toDispatcherOptions(config: WorkerConfig): DispatcherOptions {
     recordWindowMs: 20,
     orderedRecordWindowMs: 4,
     maxBatch: 256,
+    maxLargeBodyBytes: shareOf(maxLargeBodyBytes, share),
   };
 }

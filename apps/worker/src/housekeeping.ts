@@ -9,6 +9,7 @@ import {
   sendDueMail,
   stepReplay,
 } from '@posthaste/callbacks';
+import type { PostgresLog } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
 import { createMailer, type SmtpMailer } from './mailer.js';
 import { type PeriodicTask, PeriodicTasks } from './periodic.js';
@@ -18,25 +19,38 @@ export interface HousekeepingOptions {
   readonly idempotencyMs: number;
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
+  readonly eventRetentionMs: number;
+}
+
+export interface HousekeepingDeps {
+  readonly db: Database;
+  readonly log: PostgresLog;
+  readonly logger: MailLogger;
 }
 
 const second = 1_000;
-const hour = 3_600 * second;
+const minute = 60 * second;
+const hour = 60 * minute;
+const day = 24 * hour;
 const daysAhead = 7;
 const keysPerRun = 5_000;
 const replaysPerStep = 200;
 const mailsPerRun = 10;
 
-/** What has to be done besides delivering: partitions, retention, replays, mail, small repairs. */
+/** What has to be done besides delivering: partitions, retention, replays, mail, the log, repairs. */
 export class Housekeeping {
   readonly #tasks: PeriodicTasks;
   readonly #mailer: SmtpMailer | undefined;
 
-  constructor(db: Database, logger: MailLogger, options: HousekeepingOptions) {
+  constructor({ db, log, logger }: HousekeepingDeps, options: HousekeepingOptions) {
     const { smtpUrl, mailFrom } = options;
     this.#mailer = smtpUrl === undefined ? undefined : createMailer(smtpUrl, mailFrom);
     this.#tasks = new PeriodicTasks(
-      [...callbackTasks(db, options), mailTask(db, this.#mailer ?? loggingMailer(logger), logger)],
+      [
+        ...callbackTasks(db, options),
+        logTask(log, options),
+        mailTask(db, this.#mailer ?? loggingMailer(logger), logger),
+      ],
       logger,
     );
   }
@@ -87,6 +101,16 @@ function callbackTasks(db: Database, options: HousekeepingOptions): PeriodicTask
       },
     },
   ];
+}
+
+/** The log is dropped in spans of time: seven of them and one that is written to. */
+function logTask(log: PostgresLog, { eventRetentionMs: retentionMs }: HousekeepingOptions) {
+  const segmentMs = Math.min(day, retentionMs / 7);
+  return {
+    name: 'maintain the event log',
+    everyMs: 5 * minute,
+    run: async () => (await log.maintain({ segmentMs, retentionMs })).busy,
+  } satisfies PeriodicTask;
 }
 
 function mailTask(

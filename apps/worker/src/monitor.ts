@@ -1,6 +1,5 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { PlatformError } from '@posthaste/contracts';
-import type { Database } from '@posthaste/postgres';
 import { Registry } from 'prom-client';
 
 /** A small server for those who watch the process. */
@@ -9,24 +8,31 @@ export interface Monitor {
   close(): Promise<void>;
 }
 
+/** Something without which the worker's work is not done. */
+export interface MonitorCheck {
+  readonly name: string;
+  /** Resolves when it is there; how it rejects is reported by code. */
+  check(): Promise<void>;
+}
+
+const checkTimeoutMs = 2_000;
+
 /**
- * Answers `/health/live`, `/health/ready` (503 while the database is away) and `/metrics`.
+ * Answers `/health/live`, `/health/ready` (503 while a check fails, and which) and `/metrics`.
  * @throws PlatformError `LISTEN_FAILED`
  */
 export async function startMonitor(
   address: { readonly host: string; readonly port: number },
-  db: Database,
+  checks: readonly MonitorCheck[],
   /** The text of `/metrics`. */
   metrics: () => Promise<string>,
 ): Promise<Monitor> {
   const answers: Readonly<Record<string, (response: ServerResponse) => Promise<void>>> = {
     '/health/live': async (response) => sendJson(response, 200, { live: true }),
     '/health/ready': async (response) => {
-      const code = await failureOf(db);
-      sendJson(response, code === undefined ? 200 : 503, {
-        ready: code === undefined,
-        checks: [{ name: 'database', ready: code === undefined, ...(code && { code }) }],
-      });
+      const reports = await Promise.all(checks.map(toReport));
+      const isReady = reports.every(({ ready }) => ready);
+      sendJson(response, isReady ? 200 : 503, { ready: isReady, checks: reports });
     },
     '/metrics': async (response) => {
       const text = await metrics();
@@ -58,12 +64,25 @@ export async function startMonitor(
   };
 }
 
-async function failureOf(db: Database): Promise<string | undefined> {
+interface CheckReport {
+  readonly name: string;
+  readonly ready: boolean;
+  /** Why not. */
+  readonly code?: string;
+}
+
+async function toReport({ name, check }: MonitorCheck): Promise<CheckReport> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(new PlatformError('STREAM_UNAVAILABLE', `${name} does not answer`));
+  }, checkTimeoutMs);
   try {
-    await db.ping();
-    return undefined;
+    await Promise.race([check(), late.promise]);
+    return { name, ready: true };
   } catch (error) {
-    return error instanceof PlatformError ? error.code : 'INTERNAL';
+    return { name, ready: false, code: error instanceof PlatformError ? error.code : 'INTERNAL' };
+  } finally {
+    clearTimeout(timer);
   }
 }
 

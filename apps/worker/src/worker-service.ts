@@ -4,12 +4,13 @@ import type { Runnable, RunnableConfig } from '@posthaste/service';
 import { AggregatorRegistry, collectDefaultMetrics, Registry } from 'prom-client';
 import { readWorkerConfig, type WorkerProcessConfig } from './config.js';
 import { startDeliveryThreads } from './delivery-threads.js';
+import { startEventStreams } from './event-streams.js';
 import { Housekeeping } from './housekeeping.js';
 import { workerMigrations } from './migrations.js';
-import { startMonitor } from './monitor.js';
+import { type MonitorCheck, startMonitor } from './monitor.js';
 
-/** Housekeeping alone works on the process's own connections; deliveries have theirs in threads. */
-const housekeepingConnections = 3;
+/** For the event log and housekeeping; deliveries have connections of their own in threads. */
+const ownConnections = 5;
 
 /** The worker as a process of its own, on the Postgres of `DATABASE_URL`. */
 export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
@@ -23,7 +24,7 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
     const { databaseUrl, logLevel } = platform;
     const db = await openDatabase({
       url: databaseUrl,
-      maxConnections: housekeepingConnections,
+      maxConnections: ownConnections,
       applicationName: 'posthaste-worker',
       logger,
     });
@@ -44,21 +45,25 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
         });
       },
     });
-    const housekeeping = new Housekeeping(db, logger, config);
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
+    const streams = await startEventStreams({ config, db, registry, logger });
+    const housekeeping = new Housekeeping({ db, log: streams.log, logger }, config);
     const { monitorHost: host, monitorPort: port } = config;
     const metrics = async (): Promise<string> =>
       AggregatorRegistry.aggregate([
         await registry.getMetricsAsJSON(),
         ...(await threads.reports()),
       ]).metrics();
+    const checks: MonitorCheck[] = [{ name: 'database', check: () => db.ping() }];
+    const { relay } = streams;
+    if (relay) checks.push({ name: 'kafka', check: () => relay.check() });
     const monitor =
-      port === undefined ? undefined : await startMonitor({ host, port }, db, metrics);
+      port === undefined ? undefined : await startMonitor({ host, port }, checks, metrics);
     logger.info({ monitor: monitor?.url }, 'the worker delivers');
     return {
       async close(limitMs) {
-        await Promise.all([threads.close(limitMs), housekeeping.close()]);
+        await Promise.all([threads.close(limitMs), housekeeping.close(), streams.close()]);
         await monitor?.close();
         await db.close();
       },

@@ -27,27 +27,27 @@ describeWithPostgres('what is wanted of the events about callbacks', () => {
   beforeEach(() => store.db.query('delete from callbacks.subscription'));
   afterEach(() => interest?.close());
 
-  const start = (options: Partial<EventInterestOptions> = {}): EventInterest => {
+  const start = async (options: Partial<EventInterestOptions> = {}): Promise<void> => {
     const onError = (error: unknown): never => {
       throw error;
     };
     interest = new EventInterest({ db: store.db, always: [], refreshMs: 20, onError, ...options });
-    return interest;
+    await interest.start();
   };
   const wanted = (): string[] => callbackEventNames.filter((name) => interest?.wants(name));
 
-  it('is failures and disabled endpoints at least, from the first moment', () => {
-    start();
+  it('is failures and disabled endpoints at least, from the first moment', async () => {
+    await start();
     expect(wanted()).toEqual(essential);
   });
 
-  it('is what the configuration asks for', () => {
-    start({ always: ['callback.accepted'] });
+  it('is what the configuration asks for', async () => {
+    await start({ always: ['callback.accepted'] });
     expect(wanted()).toEqual(['callback.accepted', ...essential]);
   });
 
-  it('is everything where the configuration asks for all', () => {
-    start({ always: ['all'] });
+  it('is everything where the configuration asks for all', async () => {
+    await start({ always: ['all'] });
     expect(wanted()).toEqual(callbackEventNames);
   });
 
@@ -59,7 +59,7 @@ describeWithPostgres('what is wanted of the events about callbacks', () => {
     ['*.delivered', essential],
     ['order.created', essential],
   ])('follows subscriptions to %s', async (eventName, expected) => {
-    start();
+    await start();
     const { id } = await subscriptions.create({ endpointId, eventName });
     await new Promise((resolve) => setTimeout(resolve, 100));
     await vi.waitFor(() => expect(wanted()).toEqual(expected));
@@ -75,13 +75,26 @@ describeWithPostgres('what is wanted of the events about callbacks', () => {
         isAway ? Promise.reject(new Error('away')) : store.db.query(...args),
     });
     await subscriptions.create({ endpointId, eventName: 'callback.accepted' });
-    start({ db, onError: (error) => errors.push(error) });
-    await vi.waitFor(() => expect(interest?.wants('callback.accepted')).toBe(true));
+    await start({ db, onError: (error) => errors.push(error) });
+    expect(interest?.wants('callback.accepted')).toBe(true);
     isAway = true;
     await vi.waitFor(() => expect(errors.length).toBeGreaterThanOrEqual(2));
     expect(interest?.wants('callback.accepted')).toBe(true);
     isAway = false;
     await subscriptions.create({ endpointId, eventName: 'callback.attempted' });
     await vi.waitFor(() => expect(interest?.wants('callback.attempted')).toBe(true));
+  });
+
+  it('is told of at once when the database is away at the start, and known later', async () => {
+    let isAway = true;
+    const db = Object.assign(Object.create(store.db) as typeof store.db, {
+      query: (...args: Parameters<typeof store.db.query>) =>
+        isAway ? Promise.reject(new Error('away')) : store.db.query(...args),
+    });
+    await subscriptions.create({ endpointId, eventName: 'callback.accepted' });
+    await expect(start({ db, onError: () => undefined })).rejects.toThrow('away');
+    expect(wanted()).toEqual(essential);
+    isAway = false;
+    await vi.waitFor(() => expect(interest?.wants('callback.accepted')).toBe(true));
   });
 });

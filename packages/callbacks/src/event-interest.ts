@@ -23,7 +23,7 @@ const essential: readonly CallbackEventName[] = ['callback.failed', 'endpoint.di
 
 /**
  * Which events about callbacks are wanted: some always, the others as long as there is a
- * subscription that asks for them. Follows the subscriptions from its making to its end.
+ * subscription that asks for them. Follows the subscriptions from its start to its end.
  */
 export class EventInterest {
   readonly #options: EventInterestOptions;
@@ -31,7 +31,7 @@ export class EventInterest {
   readonly #always: ReadonlySet<CallbackEventName>;
   #wanted: ReadonlySet<CallbackEventName>;
   #timer: NodeJS.Timeout | undefined;
-  #refreshing: Promise<void> | undefined;
+  #looking: Promise<void> | undefined;
   #closed = false;
 
   constructor(options: EventInterestOptions) {
@@ -40,37 +40,40 @@ export class EventInterest {
     const named = always.flatMap((name) => (name === 'all' ? callbackEventNames : name));
     this.#always = new Set([...essential, ...named]);
     this.#wanted = this.#always;
-    // What is always wanted needs no asking.
-    if (this.#always.size < callbackEventNames.length) void this.refresh();
   }
 
   readonly wants: CallbackEventSink['wants'] = (name) => this.#wanted.has(name);
 
-  /** Looks at the subscriptions at once. Never rejects. */
-  refresh(): Promise<void> {
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = undefined;
-    });
-    return this.#refreshing;
+  /**
+   * Resolves when the subscriptions are known. To be called once.
+   * @throws PlatformError `DATABASE_*` when they cannot be read now; it goes on trying
+   */
+  async start(): Promise<void> {
+    // Where all are wanted anyway there is nothing to follow.
+    if (this.#always.size === callbackEventNames.length) return;
+    this.#looking = this.#look().finally(() => this.#lookLater());
+    await this.#looking;
   }
 
   /** Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    await this.#refreshing;
+    await this.#looking?.catch(() => undefined);
   }
 
-  async #refresh(): Promise<void> {
-    const { db, refreshMs = 500, onError } = this.#options;
-    clearTimeout(this.#timer);
-    try {
-      const index = await this.#list.current(db);
-      const asked = callbackEventNames.filter((name) => index.asksFor(callbackEventTopic, name));
-      this.#wanted = new Set([...this.#always, ...asked]);
-    } catch (error) {
-      onError(error);
-    }
-    if (!this.#closed) this.#timer = setTimeout(() => void this.refresh(), refreshMs).unref();
+  async #look(): Promise<void> {
+    const index = await this.#list.current(this.#options.db);
+    const asked = callbackEventNames.filter((name) => index.asksFor(callbackEventTopic, name));
+    this.#wanted = new Set([...this.#always, ...asked]);
+  }
+
+  #lookLater(): void {
+    if (this.#closed) return;
+    const { refreshMs = 500, onError } = this.#options;
+    this.#timer = setTimeout(() => {
+      const look = this.#look().catch((error: unknown) => onError(error));
+      this.#looking = look.finally(() => this.#lookLater());
+    }, refreshMs).unref();
   }
 }

@@ -98,10 +98,20 @@ export {
 export { inboxMigrations } from './inbox/migrations.js';
 export { type MetricFamily, type MetricSample, toPrometheusText } from './metrics/metric-family.js';
 export type { MetricNames } from './metrics/stream-metrics.js';
-export type { PartitionerName } from './publish/partitioner.js';
+export {
+  createPartitioner,
+  type Partitioner,
+  type PartitionerName,
+} from './publish/partitioner.js';
 export type { FailedWrite, PublishObserver, WrittenBatch } from './publish/publish-observer.js';
 export type { PublisherOptions } from './publish/publish-options.js';
 export { Publisher, type PublisherDependencies, type RecordOptions } from './publish/publisher.js';
 export type * from './record.js';
 export type { InvalidEventDetails } from './rules/invalid-event.js';
-export { deadLetterTopic, retryTopic } from './rules/topic-name.js';
+export {
+  deadLetterTopic,
+  isDeadLetterTopic,
+  isRetryTopic,
+  retryTopic,
+  toWireTopic,
+} from './rules/topic-name.js';

@@ -1,0 +1,117 @@
+import type { ConsumerObserver } from '@posthaste/callbacks';
+import type { PostgresLog } from '@posthaste/eventstream';
+import type { Logger } from 'pino';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { LogSourceObserver } from './log-event-source.js';
+import type { RelayObserver } from './relay/relay-observer.js';
+
+/** Registers `posthaste_log_lag_events`: how far each group is behind, when it is asked for. */
+export function measureLag(registry: Registry, log: PostgresLog, logger: Logger): void {
+  new Gauge({
+    name: 'posthaste_log_lag_events',
+    help: 'Events of the log that a consumer group has not read yet.',
+    labelNames: ['topic', 'group'],
+    registers: [registry],
+    async collect() {
+      this.reset();
+      try {
+        for (const topic of await log.listTopics()) {
+          for (const { groupId: group, partitions } of await log.lag(topic)) {
+            const lag = partitions.reduce((sum, partition) => sum + partition.lag, 0n);
+            this.set({ topic, group }, Number(lag));
+          }
+        }
+      } catch (err) {
+        // The other metrics are wanted all the more.
+        logger.warn({ err }, 'the lag of the event log cannot be read');
+      }
+    },
+  });
+}
+
+/**
+ * What subscriptions do, as logs and as metrics: `posthaste_subscription_events_total`,
+ * `…_callbacks_total`, `…_failures_total`, `…_unreadable_total`, `…_skipped_total`.
+ */
+export function observeSubscriptions(
+  registry: Registry,
+  logger: Logger,
+): ConsumerObserver & LogSourceObserver {
+  const counter = (name: string, help: string): Counter =>
+    new Counter({ name: `posthaste_subscription_${name}_total`, help, registers: [registry] });
+  const events = counter('events', 'Events of the log that a subscription may ask for.');
+  const callbacks = counter('callbacks', 'Callbacks that were made for events.');
+  const failures = counter('failures', 'Batches of events that failed and were tried again.');
+  const unreadable = counter('unreadable', 'Records of the log that are no events.');
+  const skipped = counter('skipped', 'Events that were dropped by age before they were read.');
+  return {
+    consumed(count, made) {
+      events.inc(count);
+      callbacks.inc(made);
+    },
+    failed(err, retryInMs) {
+      failures.inc();
+      logger.warn({ err, retryInMs }, 'events could not be turned into callbacks; tried again');
+    },
+    unreadable({ topic, partition, offset }, err) {
+      unreadable.inc();
+      const place = { topic, partition, offset: String(offset) };
+      logger.warn({ err, ...place }, 'a record of the log is no event: subscriptions pass it over');
+    },
+    skipped({ topic, partition, from, to }) {
+      skipped.inc(Number(to - from));
+      const place = { topic, partition, from: String(from), to: String(to) };
+      logger.error(place, 'events were dropped by age before subscriptions had read them');
+    },
+  };
+}
+
+/**
+ * What the relay does, as logs and as metrics: `posthaste_relay_records_total`,
+ * `…_request_duration_seconds`, `…_failures_total`, `…_refused_total`, `…_skipped_total`.
+ */
+export function observeRelay(registry: Registry, logger: Logger): RelayObserver {
+  const counter = (name: string, help: string, label: 'topic' | 'code'): Counter =>
+    new Counter({
+      name: `posthaste_relay_${name}_total`,
+      help,
+      labelNames: [label],
+      registers: [registry],
+    });
+  const records = counter('records', 'Records of the log that Kafka has acknowledged.', 'topic');
+  const failures = counter('failures', 'Requests to Kafka that failed and were repeated.', 'code');
+  const refused = counter('refused', 'Records that Kafka will never take.', 'code');
+  const skipped = counter('skipped', 'Records dropped by age before they were read.', 'topic');
+  const durations = new Histogram({
+    name: 'posthaste_relay_request_duration_seconds',
+    help: 'Time of one request to Kafka that succeeded.',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5],
+    registers: [registry],
+  });
+  /** Told once, and not with every try. */
+  const failing = new Set<string>();
+  return {
+    published(topic, count, durationMs) {
+      records.inc({ topic }, count);
+      durations.observe(durationMs / 1_000);
+      if (failing.delete(topic)) logger.info({ topic }, 'the relay publishes to Kafka again');
+    },
+    failed(topic, err) {
+      failures.inc({ code: err.code });
+      if (failing.has(topic)) return;
+      failing.add(topic);
+      logger.error({ err, topic }, 'the relay cannot publish to Kafka; it tries until it can');
+    },
+    refused({ topic, partition, offset }, err) {
+      refused.inc({ code: err.code });
+      const place = { topic, partition, offset: offset === undefined ? undefined : String(offset) };
+      logger.error({ err, ...place }, 'Kafka will never take this: the relay goes on without it');
+    },
+    skipped({ topic, partition }, count) {
+      skipped.inc({ topic }, Number(count));
+      const fields = { topic, partition, records: String(count) };
+      logger.error(fields, 'records were dropped by age before the relay had read them');
+    },
+    interrupted: (topic, err) => logger.warn({ err, topic }, 'the relay is away from the log'),
+  };
+}

@@ -1,0 +1,98 @@
+import { fileURLToPath } from 'node:url';
+import {
+  createSecretBox,
+  type EndpointInput,
+  Endpoints,
+  Secrets,
+  Subscriptions,
+} from '@posthaste/callbacks';
+import { createEnvelope, type JsonObject } from '@posthaste/contracts';
+import { PostgresLog } from '@posthaste/eventstream';
+import { type Database, migrate, openPostgres } from '@posthaste/postgres';
+import { createTestDatabase, type RunningProcess, startProcess } from '@posthaste/testbed';
+import { workerMigrations } from '../src/migrations.js';
+
+const secretKey = Buffer.alloc(32, 1);
+const rules = { defaultTimeoutMs: 1_000, maxTimeoutMs: 20_000, urlFault: () => undefined };
+
+/** An event as a test says it. */
+export interface TestEvent {
+  readonly topic?: string;
+  readonly name?: string;
+  readonly key: string;
+  readonly payload?: JsonObject;
+}
+
+/** A database with the platform's tables, its log, and workers on it. */
+export class EventPlatform {
+  readonly db: Database;
+  readonly log: PostgresLog;
+  readonly #url: string;
+  readonly #drop: () => Promise<void>;
+  readonly #workers: RunningProcess[] = [];
+
+  private constructor(url: string, db: Database, drop: () => Promise<void>) {
+    this.#url = url;
+    this.#drop = drop;
+    this.db = db;
+    this.log = new PostgresLog({ db });
+  }
+
+  static async open(): Promise<EventPlatform> {
+    const { url, drop } = await createTestDatabase();
+    const db = await openPostgres({ url });
+    await migrate(db, workerMigrations);
+    return new EventPlatform(url, db, drop);
+  }
+
+  /** A worker as a process of its own, whose leases are short. */
+  async startWorker(env: Readonly<Record<string, string>> = {}): Promise<RunningProcess> {
+    const worker = await startProcess({
+      args: [fileURLToPath(new URL('../dist/main.js', import.meta.url))],
+      env: {
+        DATABASE_URL: this.#url,
+        POSTHASTE_SECRET_KEY: secretKey.toString('base64'),
+        POSTHASTE_ALLOW_LOOPBACK: 'true',
+        POSTHASTE_CALLBACK_TIMEOUT: '1s',
+        POSTHASTE_CALLBACK_LEASE: '3s',
+        POSTHASTE_WORKER_THREADS: '1',
+        ...env,
+      },
+      ready: /the worker delivers/,
+    });
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  /** An endpoint with subscriptions; gives its id. */
+  async subscribe(
+    endpoint: Pick<EndpointInput, 'name' | 'url'> & Partial<EndpointInput>,
+    ...eventNames: readonly string[]
+  ): Promise<string> {
+    const secrets = new Secrets(this.db, createSecretBox(secretKey));
+    const created = await new Endpoints({ db: this.db, secrets, rules }).create(endpoint);
+    const subscriptions = new Subscriptions(this.db);
+    for (const eventName of eventNames) {
+      await subscriptions.create({ endpointId: created.endpoint.id, eventName });
+    }
+    return created.endpoint.id;
+  }
+
+  /** Appends in one transaction; gives the ids of the events. */
+  async publish(...events: readonly TestEvent[]): Promise<string[]> {
+    const made = events.map(({ topic = 'orders', name = 'order.placed', key, payload = {} }) => ({
+      topic,
+      key,
+      envelope: createEnvelope({ name, namespace: 'shop', payload }),
+    }));
+    await this.db.transaction((tx) => this.log.appendEvents(tx, made));
+    return made.map(({ envelope }) => envelope.id);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+    await this.log.close();
+    await this.db.close();
+    await this.#drop();
+  }
+}
