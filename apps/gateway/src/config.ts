@@ -2,13 +2,16 @@ import {
   callbackFaults,
   callbackSettings,
   type Environment,
+  eventSettings,
   gatewaySettings,
   platformSettings,
   readSettings,
   type SettingFault,
   type SettingValues,
+  workerSettings,
 } from '@posthaste/settings';
 import type { CallbackRoutesConfig } from './callback-routes.js';
+import type { EventRoutesConfig } from './event-routes.js';
 import { isLoopback } from './local-caller.js';
 
 type GatewaySettingValues = SettingValues<typeof gatewaySettings>;
@@ -23,6 +26,8 @@ export interface GatewayConfig extends Omit<GatewaySettingValues, 'access'> {
 export interface GatewayProcessConfig {
   readonly gateway: GatewayConfig;
   readonly callbacks: CallbackRoutesConfig;
+  readonly events: EventRoutesConfig;
+  readonly callbackEvents: SettingValues<typeof callbackSettings>['callbackEvents'];
   readonly platform: SettingValues<typeof platformSettings> & { readonly databaseUrl: string };
 }
 
@@ -32,6 +37,9 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
     ...platformSettings,
     ...gatewaySettings,
     ...callbackSettings,
+    // What others do with events decides how long they are remembered here.
+    idempotencyMs: workerSettings.idempotencyMs,
+    eventRetentionMs: eventSettings.eventRetentionMs,
     // The embedded database belongs to one process, and this is one of several.
     databaseUrl: { ...platformSettings.databaseUrl, required: true },
     secretKey: { ...platformSettings.secretKey, required: true },
@@ -42,6 +50,8 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
   return {
     gateway: toGatewayConfig(values),
     callbacks: { ...values, allowLoopback: values.allowLoopback ?? false },
+    events: values,
+    callbackEvents: values.callbackEvents,
     platform: values,
   };
 }

@@ -5,9 +5,11 @@ import type { Runnable, RunnableConfig } from '@posthaste/service';
 import { Registry } from 'prom-client';
 import { createCallbackRoutes } from './callback-routes.js';
 import { type GatewayProcessConfig, readGatewayConfig } from './config.js';
+import { createEventRoutes } from './event-routes.js';
 import { startGateway } from './gateway.js';
 import { gatewayMigrations } from './migrations.js';
 import { migrationsCheck } from './readiness.js';
+import { startTelling } from './telling.js';
 
 /**
  * The gateway as a process of its own, on the Postgres of `DATABASE_URL`. It also starts while that
@@ -20,20 +22,26 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
     const { logLevel, stopTimeoutMs } = config.platform;
     return { ...config, logLevel, stopTimeoutMs };
   },
-  async start({ gateway: config, callbacks: callbacksConfig, platform }, logger) {
+  async start({ gateway: config, callbackEvents, platform, ...domains }, logger) {
     const db = await openDatabase({
       url: platform.databaseUrl,
       maxConnections: platform.databaseConnections,
       applicationName: 'posthaste-gateway',
       logger,
     });
-    const callbacks = createCallbackRoutes({ db, config: callbacksConfig });
+    const telling = startTelling({ db, callbackEvents, logger });
+    const callbacks = createCallbackRoutes({
+      db,
+      config: domains.callbacks,
+      events: telling.events,
+    });
+    const events = createEventRoutes({ db, logger, config: domains.events });
     const gateway = await startGateway({
       config,
       db,
       logger,
       registry: new Registry(),
-      routes: callbacks.routes,
+      routes: [...callbacks.routes, ...events.routes],
       checks: [
         migrationsCheck(db, [gatewayMigrations, callbacksMigrations, eventstreamMigrations]),
       ],
@@ -42,7 +50,8 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
     return {
       async close(limitMs) {
         await gateway.close(limitMs);
-        await callbacks.close();
+        await Promise.all([callbacks.close(), events.close()]);
+        await telling.close();
         await db.close();
       },
     };

@@ -1,5 +1,11 @@
 import { PlatformError } from '@posthaste/contracts';
-import { ApiKeys, createCallbackRoutes, startGateway } from '@posthaste/gateway';
+import {
+  ApiKeys,
+  createCallbackRoutes,
+  createEventRoutes,
+  startGateway,
+  startTelling,
+} from '@posthaste/gateway';
 import type { Database } from '@posthaste/postgres';
 import type { Service } from '@posthaste/service';
 import { startCallbackWorker } from '@posthaste/worker';
@@ -64,16 +70,27 @@ async function startOn(
 ): Promise<Standalone> {
   const secretKey = config.platform.secretKey ?? (await loadSecretKey(config.platform.dataDir));
   const registry = new Registry();
-  const callbacks = createCallbackRoutes({ db, config: { ...config.callbacks, secretKey } });
+  const { callbackEvents } = config.worker;
+  const telling = startTelling({ db, callbackEvents, logger });
+  const callbacks = createCallbackRoutes({
+    db,
+    config: { ...config.callbacks, secretKey },
+    events: telling.events,
+  });
+  const events = createEventRoutes({ db, logger, config: config.events });
+  const closeRoutes = async (): Promise<void> => {
+    await Promise.all([callbacks.close(), events.close()]);
+    await telling.close();
+  };
   // Before the worker: nothing is delivered by a process that cannot have its port.
   const gateway = await startGateway({
     config: config.gateway,
     db,
     registry,
     logger,
-    routes: callbacks.routes,
+    routes: [...callbacks.routes, ...events.routes],
   }).catch(async (error: unknown) => {
-    await callbacks.close();
+    await closeRoutes();
     throw error;
   });
   const worker = await startCallbackWorker({
@@ -83,14 +100,14 @@ async function startOn(
     logger,
   }).catch(async (error: unknown) => {
     await gateway.close(0);
-    await callbacks.close();
+    await closeRoutes();
     throw error;
   });
   return {
     url: gateway.url,
     async close(limitMs) {
       await Promise.all([gateway.close(limitMs), worker.close(limitMs)]);
-      await callbacks.close();
+      await closeRoutes();
       await db.close();
     },
   };

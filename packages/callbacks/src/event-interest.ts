@@ -14,7 +14,10 @@ export interface EventInterestOptions {
   readonly always: readonly (CallbackEventName | 'all')[];
   /** How soon a new subscription counts, in ms. Default 500. */
   readonly refreshMs?: number | undefined;
-  /** The subscriptions could not be read: those known before count on. Must not throw. */
+  /**
+   * The subscriptions cannot be read any more: those known before count on until they can. Told
+   * once. Must not throw.
+   */
   readonly onError: (error: unknown) => void;
 }
 
@@ -32,6 +35,7 @@ export class EventInterest {
   #wanted: ReadonlySet<CallbackEventName>;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
+  #failing = false;
   #closed = false;
 
   constructor(options: EventInterestOptions) {
@@ -51,6 +55,8 @@ export class EventInterest {
   async start(): Promise<void> {
     // Where all are wanted anyway there is nothing to follow.
     if (this.#always.size === callbackEventNames.length) return;
+    // The caller learns of the first failure.
+    this.#failing = true;
     this.#looking = this.#look().finally(() => this.#lookLater());
     await this.#looking;
   }
@@ -66,13 +72,17 @@ export class EventInterest {
     const index = await this.#list.current(this.#options.db);
     const asked = callbackEventNames.filter((name) => index.asksFor(callbackEventTopic, name));
     this.#wanted = new Set([...this.#always, ...asked]);
+    this.#failing = false;
   }
 
   #lookLater(): void {
     if (this.#closed) return;
     const { refreshMs = 500, onError } = this.#options;
     this.#timer = setTimeout(() => {
-      const look = this.#look().catch((error: unknown) => onError(error));
+      const look = this.#look().catch((error: unknown) => {
+        if (!this.#failing) onError(error);
+        this.#failing = true;
+      });
       this.#looking = look.finally(() => this.#lookLater());
     }, refreshMs).unref();
   }

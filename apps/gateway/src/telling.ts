@@ -1,0 +1,40 @@
+import {
+  type CallbackEventName,
+  type CallbackEventSink,
+  EventInterest,
+  EventLogSink,
+} from '@posthaste/callbacks';
+import { PostgresLog } from '@posthaste/eventstream';
+import type { Database } from '@posthaste/postgres';
+import type { Logger } from 'pino';
+
+export interface TellingDeps {
+  /** Needs `callbacksMigrations` and `eventstreamMigrations`. May be away. */
+  readonly db: Database;
+  /** What is told whatever the subscriptions: `POSTHASTE_CALLBACK_EVENTS`. */
+  readonly callbackEvents: readonly (CallbackEventName | 'all')[];
+  readonly logger: Logger;
+}
+
+/** How the event log is told of what the gateway accepts. */
+export interface Telling {
+  readonly events: CallbackEventSink;
+  /** After what it is told of has ended. The database stays open. */
+  close(): Promise<void>;
+}
+
+export function startTelling({ db, callbackEvents: always, logger }: TellingDeps): Telling {
+  const log = new PostgresLog({ db });
+  const onError = (err: unknown): void => {
+    logger.warn({ err }, 'subscriptions to events about callbacks cannot be read');
+  };
+  const interest = new EventInterest({ db, always, onError });
+  interest.start().catch(onError);
+  return {
+    events: new EventLogSink({ log, wants: interest.wants }),
+    async close() {
+      await interest.close();
+      await log.close();
+    },
+  };
+}
