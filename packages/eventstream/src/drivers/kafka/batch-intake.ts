@@ -1,5 +1,6 @@
-import type { Consumer, EachBatchPayload } from 'kafkajs';
+import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
 import type { SubscriptionHandler } from '../../driver.js';
+import { FetchedRecord } from './fetched-record.js';
 import type { HeldPartitions } from './held-partitions.js';
 import { KafkaRecord } from './kafka-record.js';
 import { settlesWithin } from './settle.js';
@@ -41,7 +42,11 @@ export class BatchIntake {
       consumer.seek({ topic, partition, offset: `${position}` });
       return;
     }
-    const records = messages.map((message) => new KafkaRecord(topic, partition, message));
+    const records = messages.map((message: unknown) =>
+      message instanceof FetchedRecord
+        ? message
+        : new KafkaRecord(topic, partition, message as KafkaMessage),
+    );
     const news = from === position ? records : records.filter(({ offset }) => offset >= position);
     resolveOffset(messages.at(-1)?.offset ?? batch.lastOffset());
     held.positions.set(partition, BigInt(batch.lastOffset()) + 1n);

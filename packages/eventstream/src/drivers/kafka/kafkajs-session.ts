@@ -3,6 +3,7 @@ import type { Cluster, Consumer } from 'kafkajs';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
 import { BatchIntake } from './batch-intake.js';
 import { connectKafka } from './connect.js';
+import { readFetches } from './fetch-answer.js';
 import { createRangeAssignor, createRoundRobinAssignor } from './group-assignors.js';
 import { watchGroup } from './group-coordinator.js';
 import { GroupMember } from './group-member.js';
@@ -82,6 +83,7 @@ export class KafkajsSession implements GroupSession {
       retry: { restartOnFailure: async () => false },
       partitionAssigners: [
         (config) => {
+          readFetches(config.cluster);
           this.#watch(config.cluster);
           return createRangeAssignor(config);
         },
