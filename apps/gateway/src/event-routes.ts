@@ -1,17 +1,25 @@
 import { PostgresLog } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
 import type { Routes } from './app.js';
+import { DeadLetterReplays } from './dead-letter-replays.js';
 import { EventFollowers, type FollowerOptions } from './event-followers.js';
 import { EventIntake } from './event-intake.js';
 import { maxEventBytes } from './event-to-publish.js';
+import { EventUpkeep, type EventUpkeepOptions } from './event-upkeep.js';
+import type { WarningLog } from './repeated-warnings.js';
+import { deadLetterReplayRoutes } from './routes/dead-letter-replays.js';
+import { deadLetterRoutes } from './routes/dead-letters.js';
+import { eventGroupRoutes } from './routes/event-groups.js';
 import { publishEventRoutes } from './routes/publish-events.js';
 import { readEventRoutes } from './routes/read-events.js';
 
-export type EventRoutesConfig = FollowerOptions;
+/** What the routes of events are built from. Each setting is described in @posthaste/settings. */
+export type EventRoutesConfig = FollowerOptions & EventUpkeepOptions;
 
 export interface EventRoutesDeps {
   /** Needs `eventstreamMigrations` and `gatewayMigrations`. */
   readonly db: Database;
+  readonly logger: WarningLog;
   readonly config: EventRoutesConfig;
 }
 
@@ -20,24 +28,31 @@ export interface EventRoutes {
   readonly routes: readonly Routes[];
   /** Clients that follow events at this moment. */
   readonly followers: number;
-  /** After the server has stopped, before the database is closed. May be called twice. */
+  /** Stops looking after events. After the server, before the database. May be called twice. */
   close(): Promise<void>;
 }
 
-export function createEventRoutes({ db, config }: EventRoutesDeps): EventRoutes {
+export function createEventRoutes({ db, logger, config }: EventRoutesDeps): EventRoutes {
   const log = new PostgresLog({ db, maxRecordBytes: maxEventBytes });
   const intake = new EventIntake(db, log);
   const followers = new EventFollowers(log, config);
+  const replays = new DeadLetterReplays(db, log);
+  const upkeep = new EventUpkeep({ db, replays, logger }, config);
+  const wake = (): void => upkeep.wake();
   return {
     routes: [
       (app) => publishEventRoutes(app, intake),
       (app) => readEventRoutes(app, { log, followers }),
+      (app) => eventGroupRoutes(app, log),
+      (app) => deadLetterRoutes(app, { db, log }),
+      (app) => deadLetterReplayRoutes(app, { db, replays, wake }),
     ],
     get followers() {
       return followers.count;
     },
     async close() {
       followers.close();
+      await upkeep.close();
       await log.close();
     },
   };

@@ -52,7 +52,7 @@ export function toEventToPublish(
   envelope: EventEnvelope,
   { topic = '', key, traceparent, fieldNames = {} }: PublishOptions,
 ): EventToPublish {
-  const fault = addressFault(topic, key) ?? idFault(envelope.id);
+  const fault = addressFault(topic, key) ?? idFault(envelope) ?? timeFault(envelope);
   if (fault) throw eventInvalid([rename(fault, fieldNames)]);
   const hasOwnId = envelope.id !== '';
   const request = { ...republish(envelope, topic), key, id: hasOwnId ? envelope.id : undefined };
@@ -87,9 +87,16 @@ function addressFault(topic: string, key: string | undefined): FieldFault | unde
   return undefined;
 }
 
-function idFault(id: string): FieldFault | undefined {
+function idFault({ id }: EventEnvelope): FieldFault | undefined {
   if (id.length <= maxIdLength && !controlCharacter.test(id)) return undefined;
   return { field: 'id', message: `is not up to ${maxIdLength} visible characters` };
+}
+
+/** A time that is none would become the present one. */
+function timeFault({ timestamp, timestampUnixNano }: EventEnvelope): FieldFault | undefined {
+  const isTime = timestampUnixNano !== undefined || !Number.isNaN(Date.parse(timestamp));
+  if (isTime || timestamp === '') return undefined;
+  return { field: 'timestamp', message: 'is not a time of the calendar' };
 }
 
 function build(

@@ -37,5 +37,40 @@ export const gatewayMigrations: MigrationSet = {
         ) with (fillfactor = 70);
         create index event_claim_created_at on gateway.event_claim (created_at)`,
     },
+    {
+      version: 3,
+      name: 'replays of dead letters',
+      sql: `
+        create table gateway.dead_letter_replay (
+          id uuid primary key,
+          topic text not null,
+          filter json not null,
+          rate_per_second integer not null,
+          dry_run boolean not null,
+          again boolean not null,
+          state text not null default 'running',
+          error text,
+          position text,
+          matched bigint not null default 0,
+          replayed bigint not null default 0,
+          skipped bigint not null default 0,
+          read_until timestamptz,
+          created_at timestamptz not null default now(),
+          updated_at timestamptz not null default now(),
+          due_at timestamptz not null default now()
+        );
+        create index dead_letter_replay_running on gateway.dead_letter_replay (due_at)
+          where state = 'running';
+
+        create table gateway.replayed_dead_letter (
+          topic text not null,
+          partition integer not null,
+          "offset" bigint not null,
+          replayed_at timestamptz not null default now(),
+          primary key (topic, partition, "offset")
+        );
+        create index replayed_dead_letter_replayed_at
+          on gateway.replayed_dead_letter (replayed_at)`,
+    },
   ],
 };

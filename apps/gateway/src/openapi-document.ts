@@ -4,6 +4,7 @@ import { gatewaySettings, readSettings } from '@posthaste/settings';
 import { Registry } from 'prom-client';
 import { createCallbackRoutes } from './callback-routes.js';
 import { toGatewayConfig } from './config.js';
+import { createEventRoutes } from './event-routes.js';
 import { buildServer, type ServerDeps } from './server.js';
 
 /**
@@ -21,17 +22,23 @@ export async function renderOpenApiDocument(): Promise<string> {
       secretKey: new Uint8Array(32),
     },
   });
+  const logger = createLogger({ level: 'silent', service: 'gateway' });
+  const events = createEventRoutes({
+    db: unreachableDatabase,
+    logger,
+    config: { maxFollowers: 0, idempotencyMs: 0, eventRetentionMs: 0 },
+  });
   const app = await buildServer({
     config: toGatewayConfig(readSettings({}, gatewaySettings)),
-    logger: createLogger({ level: 'silent', service: 'gateway' }),
+    logger,
     registry: new Registry(),
     keys: unreachableKeys,
     checks: [],
-    routes: callbacks.routes,
+    routes: [...callbacks.routes, ...events.routes],
   });
   const document = JSON.stringify(app.swagger(), undefined, 2);
   await app.close();
-  await callbacks.close();
+  await Promise.all([callbacks.close(), events.close()]);
   return `${document}\n`;
 }
 

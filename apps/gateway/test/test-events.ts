@@ -8,6 +8,7 @@ import {
   type EventRoutesConfig,
 } from '../src/event-routes.js';
 import { gatewayMigrations } from '../src/migrations.js';
+import type { WarningLog } from '../src/repeated-warnings.js';
 import type { ServerDeps } from '../src/server.js';
 import { type Call, callerOf } from './caller.js';
 import { type LogLine, testServer } from './test-server.js';
@@ -21,6 +22,8 @@ export interface TestEvents {
   /** The log as others see it. */
   readonly log: PostgresLog;
   readonly events: EventRoutes;
+  /** What another gateway on the same database has. The test closes it. */
+  another(): EventRoutes;
   readonly logs: readonly LogLine[];
   readonly call: Call;
   close(): Promise<void>;
@@ -31,6 +34,7 @@ export async function openTestEvents(
   deps: Partial<ServerDeps> = {},
   environment: Record<string, string> = {},
   config: Partial<EventRoutesConfig> = {},
+  logger: WarningLog = { warn: () => undefined },
 ): Promise<TestEvents> {
   const database = engine === 'postgres' ? await createTestDatabase() : undefined;
   const db = await (database
@@ -38,13 +42,25 @@ export async function openTestEvents(
     : openEmbedded({}));
   await migrate(db, [gatewayMigrations, eventstreamMigrations]);
   const log = new PostgresLog({ db });
-  const events = createEventRoutes({ db, config: { maxFollowers: 10, ...config } });
+  const createRoutes = (): EventRoutes =>
+    createEventRoutes({
+      db,
+      logger,
+      config: {
+        maxFollowers: 10,
+        idempotencyMs: 86_400_000,
+        eventRetentionMs: 604_800_000,
+        ...config,
+      },
+    });
+  const events = createRoutes();
   const { app, logs } = await testServer(environment, { routes: events.routes, ...deps });
   return {
     app,
     db,
     log,
     events,
+    another: createRoutes,
     logs,
     call: callerOf(app),
     async close() {

@@ -1,5 +1,6 @@
 import {
   type CallbackRoutesConfig,
+  type EventRoutesConfig,
   type GatewayConfig,
   gatewayFaults,
   toGatewayConfig,
@@ -24,6 +25,7 @@ export interface StandaloneConfig extends RunnableConfig {
   readonly platform: SettingValues<typeof platformSettings>;
   readonly gateway: GatewayConfig;
   readonly callbacks: Omit<CallbackRoutesConfig, 'secretKey'>;
+  readonly events: EventRoutesConfig;
   readonly worker: Omit<WorkerConfig, 'secretKey'>;
 }
 
@@ -52,6 +54,7 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
     platform: values,
     gateway: toGatewayConfig(values),
     callbacks: { ...values, allowLoopback },
+    events: values,
     worker: { ...values, allowLoopback },
   };
 }

@@ -244,7 +244,7 @@ export const errorCodes = {
   REPLAY_NOT_FOUND: { type: 'not_found', meaning: 'There is no replay with this id.' },
   EVENT_INVALID: {
     type: 'invalid',
-    meaning: 'The event or the subscription is not valid. `details.field` names what; correct it.',
+    meaning: 'The event or the subscription is not valid. `details` names the field; correct it.',
   },
   EVENT_TOO_LARGE: {
     type: 'too_large',

@@ -107,6 +107,16 @@ export const gatewaySettings = {
     default: 10_000,
     meaning: 'The most connections at a time. Further ones are closed at once.',
   },
+  maxFollowers: {
+    name: 'POSTHASTE_MAX_FOLLOWERS',
+    type: 'integer',
+    min: 0,
+    max: 100_000,
+    unit: 'clients',
+    default: 200,
+    meaning:
+      'The most clients that follow events of one gateway process at a time (server-sent events). Further ones are answered with 503.',
+  },
   maxEventLoopDelayMs: {
     name: 'POSTHASTE_MAX_EVENT_LOOP_DELAY',
     type: 'duration',

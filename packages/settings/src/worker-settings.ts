@@ -62,7 +62,8 @@ export const workerSettings = {
     min: 60_000,
     max: 31_536_000_000,
     default: 86_400_000,
-    meaning: 'How long an Idempotency-Key is remembered.',
+    meaning:
+      'How long an Idempotency-Key is remembered, and the id of an event that was published. The gateway reads it too.',
   },
   smtpUrl: {
     name: 'POSTHASTE_SMTP_URL',

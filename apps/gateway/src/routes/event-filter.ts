@@ -1,3 +1,4 @@
+import { requestInvalid } from '@posthaste/callbacks';
 import type { EventQuery } from '@posthaste/eventstream';
 import { type TOptional, type TString, Type } from 'typebox';
 import { momentSchema } from './field-schemas.js';
@@ -23,7 +24,10 @@ export interface EventFilter {
   readonly until?: string;
 }
 
-/** The filter as the log takes it. */
+/**
+ * The filter as the log takes it.
+ * @throws PlatformError `REQUEST_INVALID` for moments that are well-formed and still none
+ */
 export function toEventFilter({
   name,
   key,
@@ -33,7 +37,14 @@ export function toEventFilter({
   return {
     name,
     key: key === undefined ? undefined : Buffer.from(key),
-    since: since === undefined ? undefined : new Date(since),
-    until: until === undefined ? undefined : new Date(until),
+    since: since === undefined ? undefined : toDate('since', since),
+    until: until === undefined ? undefined : toDate('until', until),
   };
+}
+
+/** RFC 3339 has leap seconds, and years before those that the database counts; the log has not. */
+function toDate(field: string, moment: string): Date {
+  const date = new Date(moment);
+  if (date.getTime() >= 0) return date;
+  throw requestInvalid([{ field, message: 'is not a time after 1970' }]);
 }

@@ -58,7 +58,14 @@ function parseEnvelopeEvent(body: JsonObject, { address, trace }: EventContext):
 }
 
 /** What attributes are called that say the same as these fields of the envelope. */
-const attributeNames = { name: 'type', namespace: 'source', key: 'partitionkey', payload: 'data' };
+const attributeNames = {
+  name: 'type',
+  namespace: 'source',
+  key: 'partitionkey',
+  payload: 'data',
+  timestamp: 'time',
+  timestampUnixNano: 'time',
+};
 
 function parseCloudEvent(body: JsonObject, { address, trace }: EventContext): EventToPublish {
   const envelope = toEnvelope(body);

@@ -306,6 +306,12 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
         'EVENT_INVALID',
         'timestampUnixNano',
       ],
+      [
+        'a leap second',
+        { topic: 't', name: 'a', timestamp: '2016-12-31T23:59:60Z' },
+        'EVENT_INVALID',
+        'timestamp',
+      ],
       ['an unknown key', { topic: 't', name: 'a', paylod: {} }, 'REQUEST_INVALID', 'paylod'],
       [
         'an id with a control character',

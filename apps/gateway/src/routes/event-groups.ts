@@ -1,0 +1,117 @@
+import type { GroupLag, PostgresLog } from '@posthaste/eventstream';
+import { type Static, Type } from 'typebox';
+import type { App } from '../app.js';
+import { strict } from './field-schemas.js';
+import { type PageView, pageQuery, pageSchema } from './pages.js';
+
+/** What these routes need of the log. */
+export type GroupLog = Pick<PostgresLog, 'listTopics' | 'lag'>;
+
+const tags = ['Events'];
+const maxLimit = 500;
+/** Topics that one page asks for their groups: each costs a query. */
+const maxTopicsPerPage = 100;
+
+const Topic = Type.Object({ name: Type.String() }, { title: 'Topic' });
+
+const GroupQuery = Type.Object(
+  {
+    topic: Type.Optional(
+      Type.String({ description: 'Only groups that read this topic.', examples: ['orders'] }),
+    ),
+    group: Type.Optional(Type.String({ description: 'Only this group.', examples: ['mail'] })),
+    ...pageQuery(maxLimit),
+  },
+  strict,
+);
+
+const Group = Type.Object(
+  {
+    topic: Type.String(),
+    group: Type.String(),
+    lag: Type.Integer({ description: 'Events that it has not read yet, in all partitions.' }),
+    partitions: Type.Array(
+      Type.Object({
+        partition: Type.Integer(),
+        committed: Type.Integer({ description: 'Offset of the next event to read.' }),
+        end: Type.Integer({ description: 'Offset that the next event will get.' }),
+        lag: Type.Integer(),
+      }),
+    ),
+  },
+  { title: 'ConsumerGroup', description: 'How far a consumer group has come in one topic.' },
+);
+
+type GroupView = Static<typeof Group>;
+
+/** `/v1/events/topics` and `/v1/events/groups`: what there is in the log, and who has read it. */
+export function eventGroupRoutes(app: App, log: GroupLog): void {
+  app.get(
+    '/v1/events/topics',
+    {
+      config: { scope: 'events:read', errors: ['REQUEST_INVALID'] },
+      schema: {
+        tags,
+        summary: 'List topics, by name',
+        querystring: Type.Object(pageQuery(maxLimit), strict),
+        response: { 200: pageSchema(Topic) },
+      },
+    },
+    async ({ query: { limit = 50, cursor } }) => {
+      const names = namesAfter(await log.listTopics(), cursor);
+      const page = names.slice(0, limit);
+      const next = names.length > limit ? page.at(-1) : undefined;
+      return { items: page.map((name) => ({ name })), next: next ?? null };
+    },
+  );
+  app.get(
+    '/v1/events/groups',
+    {
+      config: { scope: 'events:read', errors: ['REQUEST_INVALID'] },
+      schema: {
+        tags,
+        summary: 'List consumer groups with their lag',
+        description:
+          'By topic. A group that reads several topics is there once for each. A page may be short, even empty, and be followed by others.',
+        querystring: GroupQuery,
+        response: { 200: pageSchema(Group) },
+      },
+    },
+    ({ query }) => listGroups(log, query),
+  );
+}
+
+async function listGroups(
+  log: GroupLog,
+  { topic, group, limit = 50, cursor }: Static<typeof GroupQuery>,
+): Promise<PageView<GroupView>> {
+  const topics = topic === undefined ? await log.listTopics() : [topic];
+  const items: GroupView[] = [];
+  const asked = namesAfter(topics, cursor);
+  for (const [index, name] of asked.entries()) {
+    // Groups of one topic stay on one page, whatever its limit.
+    items.push(...(await log.lag(name, group)).map(showGroup));
+    const isFull = items.length >= limit || index + 1 >= maxTopicsPerPage;
+    if (isFull && index + 1 < asked.length) return { items, next: name };
+  }
+  return { items, next: null };
+}
+
+/** Names are in their order as the database has it, which may be another than that of texts here. */
+function namesAfter(names: readonly string[], cursor: string | undefined): readonly string[] {
+  return cursor === undefined ? names : names.slice(names.indexOf(cursor) + 1);
+}
+
+function showGroup({ topic, groupId, partitions }: GroupLag): GroupView {
+  return {
+    topic,
+    group: groupId,
+    lag: partitions.reduce((sum, { lag }) => sum + Number(lag), 0),
+    partitions: partitions.map(({ partition, committed, end, lag }) => ({
+      partition,
+      committed: Number(committed ?? 0n),
+      end: Number(end),
+      lag: Number(lag),
+    })),
+  };
+}

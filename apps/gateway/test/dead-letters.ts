@@ -1,0 +1,39 @@
+import { failedRecordHeaders } from '@posthaste/eventstream';
+import type { TestEvents } from './test-events.js';
+
+export interface LetterInput {
+  readonly name: string;
+  readonly key?: string;
+  readonly topic?: string;
+  readonly group?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Puts dead letters into the log, as consumers do. */
+export async function putDeadLetters(
+  { db, log }: TestEvents,
+  letters: readonly LetterInput[],
+): Promise<void> {
+  const names = failedRecordHeaders;
+  await db.transaction((tx) =>
+    log.append(
+      tx,
+      letters.map(({ name, key = 'k', topic = 'orders', group = 'mail', headers }, offset) => ({
+        topic: `${topic}.dlq`,
+        key: Buffer.from(key),
+        value: Buffer.from(JSON.stringify({ id: name, name, namespace: '', payload: {} })),
+        headers: headers ?? {
+          ce_type: name,
+          [names.topic]: topic,
+          [names.partition]: '2',
+          [names.offset]: String(offset),
+          [names.timestamp]: '1767323045678',
+          [names.group]: group,
+          [names.error]: 'INTERNAL: it broke',
+          [names.attempts]: '5',
+          [names.subscription]: '',
+        },
+      })),
+    ),
+  );
+}
