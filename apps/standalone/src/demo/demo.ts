@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiClient, createApiClient } from '../api-client.js';
+import { ProgressDisplay, type ProgressOutput } from '../progress-display.js';
 import { findUnexcused, judgeArrivals, type Verdict } from './order-proof.js';
 import { type DemoPlan, planDemo } from './plan.js';
 import { attemptTimeoutMs, DemoPlatform } from './platform.js';
 import { postCallbacks } from './posting.js';
-import { ProgressDisplay, type ProgressOutput } from './progress.js';
+import { type DemoProgress, renderProgress } from './progress.js';
 import { DemoReceiver } from './receiver.js';
 import { countOutcomes, readHistories, waitUntilSettled } from './records.js';
 import { renderSummary } from './summary.js';
@@ -78,13 +79,16 @@ class Demo {
   constructor(parts: DemoParts) {
     this.#parts = parts;
     const { receiver, options, output } = parts;
-    this.#display = new ProgressDisplay(output, options, () => ({
+    const read = (): DemoProgress => ({
       accepted: this.#ids.size,
       delivered: receiver.taken,
       retried: receiver.repeated,
       inFlight: receiver.inFlight,
       queuesDone: receiver.queuesDone,
-    }));
+    });
+    this.#display = new ProgressDisplay(output, (elapsedMs) =>
+      renderProgress(read(), options, elapsedMs),
+    );
   }
 
   async run(stop: AbortSignal): Promise<boolean> {

@@ -1,45 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ProgressDisplay, renderProgress } from './progress.js';
+import { expect, it } from 'vitest';
+import { renderProgress } from './progress.js';
 
 const totals = { callbacks: 1_000, queues: 50 };
 const progress = { accepted: 640, delivered: 512, retried: 8, inFlight: 9, queuesDone: 3 };
 
-beforeEach(() => vi.useFakeTimers());
-afterEach(() => vi.useRealTimers());
-
-/** What is shown by a display that is open for 2 s and told of one thing. */
-function show(terminal: { isTTY: boolean; columns?: number }): string[] {
-  const written: string[] = [];
-  const output = { ...terminal, write: (text: string) => written.push(text) };
-  const display = new ProgressDisplay(output, totals, () => progress);
-  vi.advanceTimersByTime(1_000);
-  display.note('the receiver is down');
-  vi.advanceTimersByTime(1_000);
-  display.close();
-  display.close();
-  return written;
-}
-
-describe('the progress of the demo', () => {
-  it('is one line', () => {
-    expect(renderProgress(progress, totals, 3_210)).toBe(
-      '  3.2 s  accepted   640/1,000  delivered   512  retried     8  in flight   9  queues done 3/50',
-    );
-  });
-
-  it('is a line a second where there is no terminal', () => {
-    const written = show({ isTTY: false });
-    expect(written).toHaveLength(4);
-    expect(written.every((text) => text.endsWith('\n') && !text.includes('\r'))).toBe(true);
-    expect(written[1]).toMatch(/^ +\d\.\d s {2}\* the receiver is down\n$/);
-  });
-
-  it('is a line that changes on a terminal, and never wraps', () => {
-    const written = show({ isTTY: true, columns: 40 });
-    const lines = written.filter((text) => text.startsWith('\r\x1b[2K') && !text.endsWith('\n'));
-    expect(lines.length).toBeGreaterThan(10);
-    expect(Math.max(...lines.map((text) => text.length - '\r\x1b[2K'.length))).toBe(39);
-    expect(written.at(-1)).toBe('\n');
-    expect(written.filter((text) => text === '\n')).toHaveLength(1);
-  });
+it('shows the progress of the demo in one line', () => {
+  expect(renderProgress(progress, totals, 3_210)).toBe(
+    '  3.2 s  accepted   640/1,000  delivered   512  retried     8  in flight   9  queues done 3/50',
+  );
 });

@@ -1,5 +1,5 @@
+import { count } from '../progress-display.js';
 import type { Verdict } from './order-proof.js';
-import { count } from './progress.js';
 import type { Fate } from './weather.js';
 
 export interface DemoSummary {
