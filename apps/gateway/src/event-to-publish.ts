@@ -1,3 +1,4 @@
+import { callbackEventTopic } from '@posthaste/callbacks';
 import { type EventEnvelope, PlatformError } from '@posthaste/contracts';
 import {
   type BuiltEvent,
@@ -8,8 +9,8 @@ import {
 } from '@posthaste/eventstream';
 import type { FieldFault } from './field-faults.js';
 
-/** Topics that the platform itself publishes to: what is there has happened. */
-const platformTopics: ReadonlySet<string> = new Set(['callbacks']);
+/** Topics that the platform alone publishes to: what is told there has happened. */
+const platformTopics: ReadonlySet<string> = new Set([callbackEventTopic]);
 
 /** Largest key and value of an event together, in bytes. */
 export const maxEventBytes = 1_048_576;
