@@ -52,6 +52,7 @@ export async function startTestWorker(db: Database): Promise<TestWorker> {
       recordWindowMs: 1,
       orderedRecordWindowMs: 1,
       maxBatch: 16,
+      maxLargeBodyBytes: 1_048_576,
     },
   );
   await dispatcher.start();

@@ -51,7 +51,7 @@ const breakAfter = 20;
 const minOpenMs = 1_000;
 const maxOpenMs = 30_000;
 /** Large bodies in memory at once, in all threads. */
-const maxLargeBodyBytes = 64 * 1024 * 1024;
+const maxLargeBodyBytes = 32 * 1024 * 1024;
 
 /** Delivers in this thread. @throws PlatformError `DATABASE_*` when the database is not there */
 export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries> {

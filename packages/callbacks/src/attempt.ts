@@ -39,6 +39,11 @@ const methodsWithBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 const emptyBody = Buffer.alloc(0);
 const sampled = '01';
 
+/** Whether a body that was given is sent: by the method. */
+export function sendsBody({ request }: Delivery): boolean {
+  return methodsWithBody.has(request.method);
+}
+
 /**
  * The request of one attempt. `webhook-id` is the callback's id, the same on every attempt. All
  * attempts are of one trace: the one the callback was handed in with, whose `traceparent` is passed
@@ -53,7 +58,7 @@ export async function buildRequest(
 ): Promise<HttpRequest> {
   const { request, callbackId } = delivery;
   const method = request.method || 'GET';
-  const body = methodsWithBody.has(method) ? (request.body ?? null) : null;
+  const body = sendsBody(delivery) ? (request.body ?? null) : null;
   const timestampSeconds = Math.floor(nowMs / 1_000);
   const headers = mergeHeaders(endpointHeaders, request.headers);
   if (!headers.some(([name]) => name.length === 10 && name.toLowerCase() === 'user-agent')) {

@@ -15,13 +15,18 @@ export interface DeliveryRow {
   url: string;
   method: string;
   headers: string | null;
+  /** Null also for a large one. */
   body: Buffer | null;
+  body_bytes: number | null;
   policy: string;
   timeout_ms: number;
   secret: string | null;
   notification_email: string | null;
   echo: number;
 }
+
+/** A larger body is not read with its delivery, but right before it is sent: large-bodies.ts. */
+const maxInlineBodyBytes = 32 * 1024;
 
 /**
  * Of a request `r`. As few as will do: every column of every row is paid for at each delivery.
@@ -30,7 +35,8 @@ export interface DeliveryRow {
 export const requestColumns: string = `
   date_part('epoch', r.created_at) * 1000 as created_ms,
   date_part('epoch', r.expires_at) * 1000 as expires_ms,
-  r.url, r.method, r.headers::text, r.body, r.policy::text, r.timeout_ms, r.secret,
+  r.url, r.method, r.headers::text, octet_length(r.body) as body_bytes,
+  case when octet_length(r.body) <= ${maxInlineBodyBytes} then r.body end as body, r.policy::text, r.timeout_ms, r.secret,
   r.notification_email, r.echo`;
 
 /** Of a head `head` and its request `r`. Application and endpoint are in the lane. */
@@ -55,6 +61,7 @@ export function toDelivery(row: DeliveryRow, leaseToken: string, place: number):
     echo: row.echo,
     createdAtMs: row.created_ms,
     expiresAtMs: row.expires_ms ?? undefined,
+    largeBodyBytes: row.body === null ? (row.body_bytes ?? undefined) : undefined,
     request: {
       url: row.url,
       method: row.method,

@@ -29,6 +29,8 @@ export interface Delivery {
   /** How far it is from a callback that was not made for an event about another: see echo.ts. */
   readonly echo: number;
   readonly request: DeliveryRequest;
+  /** Length of a body that is read when it is sent, in place of `request.body`; else absent. */
+  readonly largeBodyBytes: number | undefined;
   /** Milliseconds since 1970, by the database's clock. */
   readonly createdAtMs: number;
   readonly expiresAtMs: number | undefined;

@@ -5,6 +5,7 @@ import type { Claim } from './claim-store.js';
 import { Claimer } from './claimer.js';
 import { DatabaseClock } from './database-clock.js';
 import type { Attempt, Delivery, DeliveryResult, Verdict } from './delivery.js';
+import { LargeBodies } from './large-bodies.js';
 import { Recorder } from './recorder.js';
 import type { ResultCompany } from './result-company.js';
 import type { Recorded } from './result-store.js';
@@ -42,6 +43,8 @@ export interface DispatcherOptions extends AttemptSettings {
   readonly orderedRecordWindowMs: number;
   /** Rows of one claim or one write of results at most. */
   readonly maxBatch: number;
+  /** Bodies of more than 32 KiB in memory at once, in bytes; a larger one is there alone. */
+  readonly maxLargeBodyBytes: number;
 }
 
 export interface DispatcherDeps {
@@ -99,7 +102,12 @@ export class Dispatcher {
         this.#recorder.add({ delivery, attempt: undefined, verdict, chain: false }),
     });
     this.#sender = new Sender(
-      { ...deps, clock: this.#clock, onError: (error, doing) => observer.error(error, doing) },
+      {
+        ...deps,
+        bodies: new LargeBodies(db, options.maxLargeBodyBytes),
+        clock: this.#clock,
+        onError: (error, doing) => observer.error(error, doing),
+      },
       options,
     );
     this.#waker = new Waker(db, {

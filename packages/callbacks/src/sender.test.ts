@@ -26,6 +26,7 @@ async function send(
         },
       },
       signer: { sign },
+      bodies: { hold: async () => undefined },
       clock: new DatabaseClock(),
       onError: (error) => errors.push(error),
     },
@@ -56,6 +57,12 @@ it('sends nothing when too little is left of the lease, and gives it back', asyn
   const { sent, requests } = await send({ request }, { ageMs: 4_100 });
   expect(requests).toEqual([]);
   expect(sent).toEqual({ attempt: undefined, verdict: { kind: 'release' }, signal: undefined });
+});
+
+it('tries later, and counts no attempt, when there was no room for its body', async () => {
+  const { sent, requests } = await send({ largeBodyBytes: 1_000_000, request: { method: 'POST' } });
+  expect(requests).toEqual([]);
+  expect(sent).toMatchObject({ attempt: undefined, verdict: { kind: 'retry' } });
 });
 
 it('cuts a time that was allowed when leases were longer', async () => {

@@ -1,9 +1,16 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Admitted } from './admission.js';
-import { type AttemptSettings, buildRequest, type HttpClient, type Signer } from './attempt.js';
+import {
+  type AttemptSettings,
+  buildRequest,
+  type HttpClient,
+  type Signer,
+  sendsBody,
+} from './attempt.js';
 import type { DatabaseClock } from './database-clock.js';
-import type { Attempt, Verdict } from './delivery.js';
+import type { Attempt, Delivery, Verdict } from './delivery.js';
 import { judge } from './judgement.js';
+import type { BodySource } from './large-bodies.js';
 import type { HostSignal } from './origin-gate.js';
 
 /** What came of a delivery whose turn it was. */
@@ -17,6 +24,7 @@ export interface Sent {
 export interface SenderDeps {
   readonly http: HttpClient;
   readonly signer: Signer;
+  readonly bodies: BodySource;
   readonly clock: DatabaseClock;
   readonly onError: (error: unknown, doing: string) => void;
 }
@@ -29,6 +37,8 @@ export interface SenderOptions extends AttemptSettings {
 
 /** When nothing could be sent for a reason of this side's, such as a key that cannot be read. */
 const unsendableDelayNs = 30_000_000_000n;
+/** When there was no room for a large body for as long as its lease allowed. */
+const noRoomDelayNs = 1_000_000_000n;
 
 /** Makes one attempt after another, each within its lease. */
 export class Sender {
@@ -51,7 +61,24 @@ export class Sender {
     }
   }
 
-  async #attempt({ delivery, endpoint, leasedAtMs }: Admitted): Promise<Sent> {
+  async #attempt(admitted: Admitted): Promise<Sent> {
+    const { delivery, leasedAtMs } = admitted;
+    const { request, largeBodyBytes } = delivery;
+    if (largeBodyBytes === undefined || !sendsBody(delivery)) return this.#send(admitted);
+    const { leaseMs, leaseMarginMs } = this.#options;
+    const latestMs = leasedAtMs + leaseMs - this.#timeoutOf(delivery) - leaseMarginMs;
+    const waitMs = latestMs - performance.now();
+    const held = await this.#deps.bodies.hold(delivery, largeBodyBytes, waitMs);
+    if (!held) return later(noRoomDelayNs);
+    try {
+      const whole = { ...delivery, request: { ...request, body: held.body } };
+      return await this.#send({ ...admitted, delivery: whole });
+    } finally {
+      held.release();
+    }
+  }
+
+  async #send({ delivery, endpoint, leasedAtMs }: Admitted): Promise<Sent> {
     const { http, signer, clock } = this.#deps;
     const { leaseMs, leaseMarginMs } = this.#options;
     const startedAtMs = clock.now();
@@ -62,10 +89,7 @@ export class Sender {
       signer,
       this.#options,
     );
-    // Taken in when leases were longer, it may ask for more than fits into one.
-    const longestMs = leaseMs - 2 * leaseMarginMs;
-    const request =
-      built.timeoutMs <= longestMs ? built : { ...built, timeoutMs: Math.max(1, longestMs) };
+    const request = { ...built, timeoutMs: this.#timeoutOf(delivery) };
     // A process that was stopped for a while wakes up here with a lease that another may hold.
     const leftMs = leasedAtMs + leaseMs - performance.now();
     if (leftMs < request.timeoutMs + leaseMarginMs) {
@@ -74,15 +98,23 @@ export class Sender {
     const outcome = await http.send(request);
     return judge(delivery, outcome, startedAtMs, clock.now(), Math.random());
   }
+
+  /** Taken in when leases were longer, it may ask for more than fits into one. */
+  #timeoutOf({ request }: Delivery): number {
+    const { leaseMs, leaseMarginMs } = this.#options;
+    return Math.min(request.timeoutMs, Math.max(1, leaseMs - 2 * leaseMarginMs));
+  }
+}
+
+/** Nothing was sent, and nothing is for a while. */
+function later(delayNs: bigint): Sent {
+  return { attempt: undefined, verdict: { kind: 'retry', delayNs }, signal: undefined };
 }
 
 /** An attempt that failed before anything could be sent: not the receiver's doing. */
 function unsendable(error: unknown, nowMs: number): Sent {
   const gone = error instanceof PlatformError && error.code === 'SECRET_NOT_FOUND';
-  if (!gone) {
-    const verdict: Verdict = { kind: 'retry', delayNs: unsendableDelayNs };
-    return { attempt: undefined, verdict, signal: undefined };
-  }
+  if (!gone) return later(unsendableDelayNs);
   const attempt: Attempt = {
     startedAtMs: nowMs,
     durationNs: 0n,

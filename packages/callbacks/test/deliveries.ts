@@ -24,6 +24,7 @@ export function deliveryOf({ request, ...more }: TestDelivery = {}): Delivery {
     failures: 0,
     unknowns: 0,
     cancelled: false,
+    largeBodyBytes: undefined,
     echo: 0,
     createdAtMs: 0,
     expiresAtMs: undefined,

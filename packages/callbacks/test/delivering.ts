@@ -42,6 +42,7 @@ const defaults: DispatcherOptions = {
   recordWindowMs: 2,
   orderedRecordWindowMs: 2,
   maxBatch: 64,
+  maxLargeBodyBytes: 1_048_576,
 };
 
 /** A dispatcher that delivers over real HTTP, to this machine too. */
