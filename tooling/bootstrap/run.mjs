@@ -9,13 +9,20 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { constants } from 'node:os';
+import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const cache = join(root, '.cache');
 const runtimeMajor = 24;
 const workspaceFolders = ['apps', 'packages', 'tooling'];
+
+/** A registry that is away is asked again for seconds, not for the minutes that are the default. */
+const fetchRetries = { 'fetch-retry-mintimeout': 1_000, 'fetch-retry-maxtimeout': 8_000 };
+
+/** A build that takes longer, in ms, is told: nobody wonders what goes on. */
+const silentBuildMs = 1_500;
 
 /** Command: the steps it runs once everything is installed. */
 const commands = {
@@ -58,7 +65,8 @@ async function install() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   say('Installing dependencies…');
   const frozen = process.env.CI ? ['--frozen-lockfile'] : [];
-  await run('pnpm', ['install', ...frozen], {
+  const retries = Object.entries(fetchRetries).map(([name, ms]) => `--config.${name}=${ms}`);
+  await run('pnpm', ['install', ...retries, ...frozen], {
     failed: 'Installing the dependencies failed (see above). Is the package registry reachable?',
   });
   // Anew: installing may have written the lock file.
@@ -89,11 +97,13 @@ async function ensurePnpm() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{"private":true}\n');
+  const retries = Object.entries(fetchRetries).map(([name, ms]) => `--${name}=${ms}`);
   await run(
     isWindows() ? 'npm.cmd' : 'npm',
-    ['install', '--silent', '--prefix', folder, packageManager],
+    ['install', '--loglevel=error', ...retries, '--prefix', folder, packageManager],
     {
-      failed: `Could not fetch ${packageManager}. The first start needs the package registry: check the network and npm's settings, then try again.`,
+      quietUnlessFailed: true,
+      failed: `Could not fetch ${packageManager} (see above). The first start needs the package registry: check the network and npm's settings, then try again.`,
     },
   );
 }
@@ -107,10 +117,15 @@ function pinnedPnpm() {
 }
 
 async function build() {
-  await run(bin('turbo'), ['run', 'build', '--output-logs=errors-only', '--log-order=grouped'], {
-    failed: 'The build failed (see above).',
-    quietUnlessFailed: true,
-  });
+  const telling = setTimeout(() => say('Building…'), silentBuildMs);
+  try {
+    await run(bin('turbo'), ['run', 'build', '--output-logs=errors-only', '--log-order=grouped'], {
+      failed: 'The build failed (see above).',
+      quietUnlessFailed: true,
+    });
+  } finally {
+    clearTimeout(telling);
+  }
 }
 
 async function check() {
@@ -192,7 +207,8 @@ function run(program, args, { failed = '', quietUnlessFailed = false } = {}) {
       process.off('SIGTERM', forward).off('SIGINT', ignore);
       if (code === 0) return resolve();
       process.stderr.write(Buffer.concat(output));
-      reject(new StepFailed(failed, code ?? (signal === 'SIGINT' ? 130 : 143)));
+      if (signal === 'SIGKILL') say(`${basename(program)} was killed (SIGKILL).`);
+      reject(new StepFailed(failed, code ?? 128 + constants.signals[signal]));
     });
   });
 }
