@@ -4,6 +4,9 @@ import type { PendingRecord } from './pending-record.js';
 import type { PublisherContext } from './publisher-context.js';
 import { isWorthRetrying, toWriteFailure } from './write-failure.js';
 
+/** Fewer records than this are never worth a request of their own while there is time to linger. */
+const crowd = 16;
+
 /**
  * The records of one partition on their way into the stream. One batch is under way at a time and
  * stays at the front until all of it is settled: that keeps the order of a key through retries.
@@ -18,6 +21,11 @@ export class Lane {
   #lingering = false;
   /** Whether a try is running, and not the wait before the next one. */
   #trying = false;
+  /**
+   * So many records need not linger. Half of those that were acknowledged last: when publishers wait
+   * for their acknowledgements, the half of them is back, and is sent while the others come.
+   */
+  #enough = Infinity;
   /** Tries that failed since the last one that did not. */
   #failures = 0;
 
@@ -73,6 +81,7 @@ export class Lane {
     const { lingerMs, maxBatchRecords, maxBatchBytes } = this.#context.settings;
     const { records, bytes } = batch;
     if (this.#waiting.length > 1 || records.length >= maxBatchRecords) return true;
+    if (records.length >= this.#enough) return true;
     return bytes >= maxBatchBytes || this.#context.now() >= batch.acceptedAtMs + lingerMs;
   }
 
@@ -110,6 +119,7 @@ export class Lane {
       this.#trying = false;
     }
     this.#failures = 0;
+    this.#enough = Math.max(crowd, pending.length / 2);
     observer?.batchWritten?.({
       topic: this.#topic,
       partition: this.#partition,

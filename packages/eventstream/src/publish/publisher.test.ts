@@ -86,6 +86,32 @@ describe('batches', () => {
     expect(stream.appended.map(({ texts }) => texts.length)).toEqual([2, 1]);
   });
 
+  it('does not linger any more when half of those acknowledged last are back', async () => {
+    const stream = new ScriptedStream();
+    const publisher = publisherOf(stream);
+    const sendSome = (count: number): Promise<string[]> =>
+      outcomes(Array.from({ length: count }, () => publisher.send(topic, record('a'))));
+    const first = sendSome(40);
+    await vi.advanceTimersByTimeAsync(5);
+    await first;
+    // The clock stands still from here on.
+    await sendSome(20);
+    expect(stream.appended.map(({ texts }) => texts.length)).toEqual([40, 20]);
+  });
+
+  it('lingers with few records, however few were acknowledged last', async () => {
+    const stream = new ScriptedStream();
+    const publisher = publisherOf(stream);
+    for (const count of [2, 15]) {
+      const sent = Array.from({ length: count }, () => publisher.send(topic, record('a')));
+      await vi.advanceTimersByTimeAsync(4);
+      const before = stream.tries.length;
+      await vi.advanceTimersByTimeAsync(1);
+      expect(stream.tries.length).toBe(before + 1);
+      await outcomes(sent);
+    }
+  });
+
   it('makes a large record a batch of its own', async () => {
     const stream = new ScriptedStream();
     const publisher = publisherOf(stream, { maxBatchBytes: 200 });
