@@ -1,9 +1,11 @@
 import { type KafkaBroker, startKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe } from 'vitest';
+import { testGo } from './clients-and-go.js';
 import { testFailing } from './clients-failing.js';
 import { testGroupsOfClients } from './clients-in-groups.js';
 import { kafkaClients, stageOn } from './kafka-clients.js';
+import { testKilled } from './killed-consumer.js';
 
 describeWithKafka('a client on Kafka', { timeout: 60_000 }, () => {
   let kafka: KafkaBroker;
@@ -14,8 +16,10 @@ describeWithKafka('a client on Kafka', { timeout: 60_000 }, () => {
 
   const brokers = (): string[] => kafka.brokers;
   // Most of their time is waiting: they run beside one another.
-  describe.concurrent.each(kafkaClients)('through $name', ({ open }) => {
+  describe.concurrent.each(kafkaClients)('through $name', ({ name, open }) => {
     testFailing(stageOn(brokers, open), brokers);
     testGroupsOfClients(stageOn(brokers, open));
+    testGo(stageOn(brokers, open), brokers);
+    testKilled(stageOn(brokers, open), brokers, name);
   });
 });

@@ -2,6 +2,8 @@
 // of it: the bytes that it would publish, as the newer and as the older SDK, or an error.
 //
 //	go run envelopes.go <records.txt >envelopes.jsonl
+//
+// published.jsonl is the same of what ../clients-and-go.ts publishes.
 package main
 
 import (

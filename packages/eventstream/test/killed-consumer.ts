@@ -1,0 +1,68 @@
+import { fileURLToPath } from 'node:url';
+import { type Database, migrate, openPostgres } from '@posthaste/postgres';
+import { createTestDatabase, startProcess } from '@posthaste/testbed';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { expect, it } from 'vitest';
+import { handleOnce } from '../src/inbox/inbox.js';
+import { inboxMigrations } from '../src/inbox/migrations.js';
+import { onWire, publishNumbers, type StartStage } from './kafka-clients.js';
+
+const script = fileURLToPath(new URL('mail-process.ts', import.meta.url));
+
+/** What holds for a consumer that is killed between its side effect and its commit. */
+export function testKilled(start: StartStage, brokers: () => string[], library: string): void {
+  describeWithPostgres('with an inbox', () =>
+    it('a consumer killed after its side effect: it comes again, and the inbox passes it over', async ({
+      onTestFinished,
+    }) => {
+      const { open, newTopic, until } = start(onTestFinished);
+      const topic = await newTopic();
+      const client = await open({}, { sessionTimeoutMs: 2_000, heartbeatIntervalMs: 200 });
+      await publishNumbers(client, topic, 1, 2, 3, 4, 5);
+      const database = await createTestDatabase();
+      onTestFinished(() => database.drop());
+      const db = await openPostgres({ url: database.url, maxConnections: 2 });
+      onTestFinished(() => db.close());
+      await migrate(db, [inboxMigrations]);
+      await db.query('create table mail (event_id text)');
+
+      const args = [script, library, brokers().join(), topic, database.url];
+      const mailer = await startProcess({ args });
+      onTestFinished(() => mailer.close());
+      // It has sent the mail and told the database so, and does not get to its commit.
+      await mailer.waitForLine(/^sent 3$/);
+      await mailer.kill();
+      // Of timers and listeners, for example.
+      expect(mailer.output).not.toMatch(/warning/i);
+
+      const came: string[] = [];
+      const passedOver: string[] = [];
+      client.register({
+        topic,
+        groupId: topic,
+        offset: -2,
+        callback: async ({ groupId }, event) => {
+          const eventId = `${event?.id}`;
+          const isNew = await handleOnce(db, { groupId, eventId }, (tx) =>
+            tx.query('insert into mail values ($1)', [eventId]),
+          );
+          came.push(eventId);
+          if (!isNew) passedOver.push(eventId);
+        },
+      });
+      await until(() => expect(came.at(-1)).toBe('5'));
+      expect(came).toEqual(['3', '4', '5']);
+      expect(passedOver).toEqual(['3']);
+      expect(await mailOf(db)).toEqual(['1', '2', '3', '4', '5']);
+      await until(async () => {
+        const [lag] = await client.lag(topic, topic);
+        expect(lag).toMatchObject({ groupId: onWire(topic), partitions: [{ lag: 0n }] });
+      });
+    }),
+  );
+}
+
+async function mailOf(db: Database): Promise<string[]> {
+  const { rows } = await db.query<{ event_id: string }>('select event_id from mail');
+  return rows.map(({ event_id }) => event_id).sort();
+}
