@@ -101,6 +101,22 @@ it('refuses more than may wait', async () => {
   expect((await outcomes)[4]).toMatchObject({ reason: { code: 'OVERLOADED' } });
 });
 
+it('refuses more bytes than may be on their way, and takes them again after', async () => {
+  const { add, intake, answerAll } = openIntake({ maxUnstoredBytes: 100, minBesides: 1 });
+  const statusOf = async (adding: ReturnType<typeof add>) => (await adding).map((o) => o.status);
+  const first = add(3, Buffer.alloc(40));
+  await turn();
+  const request = toCallbackRequest({ url: 'http://example.com/', body: Buffer.alloc(40) }, rules);
+  const more = intake.addAll([{ id: newId(), request, idempotency: undefined }]);
+  await expect(more).rejects.toMatchObject({ code: 'OVERLOADED' });
+  await answerAll();
+  expect(await statusOf(first)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+  const large = add(1, Buffer.alloc(1_000));
+  await turn();
+  await answerAll();
+  expect(await statusOf(large)).toEqual(['fulfilled']);
+});
+
 it('tells the workers at once, then once at the end of each window', async () => {
   const { add, answerAll, noticesSoFar } = openIntake({ notifyEveryMs: 300 });
   for (let i = 0; i < 5; i += 1) {

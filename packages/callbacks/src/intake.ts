@@ -19,6 +19,11 @@ export interface IntakeOptions {
   readonly minBesides?: number;
   /** Callbacks that may wait for their turn; more are refused with `OVERLOADED`. Default 10,000. */
   readonly maxWaiting?: number;
+  /**
+   * Bytes of bodies that may be on their way into the database; more are refused with `OVERLOADED`.
+   * A single body may be larger. Default 64 MiB.
+   */
+  readonly maxUnstoredBytes?: number;
   /** Workers are told of new callbacks at most this often, in ms. Default 5. */
   readonly notifyEveryMs?: number;
   /** Told, in the same transaction, of what is stored. Default: nobody. */
@@ -39,6 +44,7 @@ export class Intake {
   #running = 0;
   /** Calls of `addAll` under way. */
   #together = 0;
+  #unstoredBytes = 0;
   #notifiedAt = Number.NEGATIVE_INFINITY;
   #notifyTimer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -52,6 +58,7 @@ export class Intake {
       concurrency: options.concurrency ?? 4,
       minBesides: options.minBesides ?? 64,
       maxWaiting: options.maxWaiting ?? 10_000,
+      maxUnstoredBytes: options.maxUnstoredBytes ?? 64 * 1024 * 1024,
       notifyEveryMs: options.notifyEveryMs ?? 5,
       events: options.events ?? noEvents,
     };
@@ -63,11 +70,10 @@ export class Intake {
    */
   add(item: IntakeItem): Promise<Accepted> {
     if (this.#closed) return Promise.reject(new PlatformError('STOPPING', 'intake is closed'));
-    if (this.#waiting.length >= this.#options.maxWaiting) {
-      const message = `${this.#waiting.length} callbacks wait to be stored`;
-      return Promise.reject(new PlatformError('OVERLOADED', message));
-    }
+    const excess = this.#excess(bytesOf(item));
+    if (excess) return Promise.reject(excess);
     return new Promise((resolve, reject) => {
+      this.#unstoredBytes += bytesOf(item);
       this.#waiting.push({ item, resolve, reject });
       // Not at once: what else arrived in this turn of the event loop joins the batch.
       if (this.#waiting.length === 1 || this.#waiting.length === this.#options.minBesides) {
@@ -79,15 +85,20 @@ export class Intake {
   /**
    * Stores several with one statement: those of one queue keep this order among themselves, which
    * statements that run side by side would not promise. Gives the outcome of each, in this order.
-   * @throws PlatformError `STOPPING`, `DATABASE_*` when none of them was stored
+   * @throws PlatformError `OVERLOADED`, `STOPPING`, `DATABASE_*` when none of them was stored
    */
   async addAll(items: readonly IntakeItem[]): Promise<Outcome[]> {
     if (this.#closed) throw new PlatformError('STOPPING', 'intake is closed');
+    const bytes = sumOf(items);
+    const excess = this.#excess(bytes);
+    if (excess) throw excess;
     this.#together += 1;
+    this.#unstoredBytes += bytes;
     try {
       return await this.#storeTogether(items);
     } finally {
       this.#together -= 1;
+      this.#unstoredBytes -= bytes;
       this.#reportIdle();
     }
   }
@@ -101,6 +112,18 @@ export class Intake {
       });
     }
     if (this.#notifyTimer) await this.#notifyLate();
+  }
+
+  /** Why so many bytes more are not taken now. */
+  #excess(bytes: number): PlatformError | undefined {
+    const { maxWaiting, maxUnstoredBytes } = this.#options;
+    if (this.#waiting.length >= maxWaiting) {
+      return new PlatformError('OVERLOADED', `${this.#waiting.length} callbacks wait to be stored`);
+    }
+    if (this.#unstoredBytes === 0 || this.#unstoredBytes + bytes <= maxUnstoredBytes)
+      return undefined;
+    const message = `callbacks of ${this.#unstoredBytes} bytes wait to be stored`;
+    return new PlatformError('OVERLOADED', message);
   }
 
   #pump(): void {
@@ -134,7 +157,7 @@ export class Intake {
     let bytes = 0;
     let count = 0;
     for (const { item } of this.#waiting) {
-      bytes += item.request.body?.length ?? 0;
+      bytes += bytesOf(item);
       if (count === this.#options.maxBatch || (count > 0 && bytes > this.#options.maxBatchBytes))
         break;
       count += 1;
@@ -143,8 +166,9 @@ export class Intake {
   }
 
   async #store(batch: readonly Waiting[]): Promise<void> {
+    const items = batch.map(({ item }) => item);
     try {
-      const outcomes = await this.#storeTogether(batch.map(({ item }) => item));
+      const outcomes = await this.#storeTogether(items);
       batch.forEach(({ resolve, reject }, i) => {
         const outcome = outcomes[i];
         if (outcome?.status === 'fulfilled') resolve(outcome.value);
@@ -152,6 +176,8 @@ export class Intake {
       });
     } catch (error) {
       for (const { reject } of batch) reject(error);
+    } finally {
+      this.#unstoredBytes -= sumOf(items);
     }
   }
 
@@ -184,4 +210,12 @@ export class Intake {
       // A notice is a hint: workers poll as well.
     }
   }
+}
+
+function bytesOf({ request }: IntakeItem): number {
+  return request.body?.length ?? 0;
+}
+
+function sumOf(items: readonly IntakeItem[]): number {
+  return items.reduce((bytes, item) => bytes + bytesOf(item), 0);
 }
