@@ -5,6 +5,7 @@ import { type KafkaBroker, readTestCertificate, startKafka } from '@posthaste/te
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { KafkaDriverOptions, KafkaSasl } from '../src/drivers/kafka/kafka-options.js';
+import { kafkaClients } from './kafka-clients.js';
 import { kafkaDrivers } from './kafka-drivers.js';
 import { append, createTopic, toSubscription } from './kafka-topic.js';
 import { addScramUser } from './kafka-users.js';
@@ -36,7 +37,7 @@ describeWithKafka('security', () => {
   let kafka: KafkaBroker;
   let folder: string;
   /** What both listeners with TLS need. */
-  let secured: KafkaDriverOptions;
+  let secured: Omit<KafkaDriverOptions, 'logMode' | 'logger'>;
 
   beforeAll(async () => {
     const { cert, key } = await readTestCertificate();
@@ -65,6 +66,20 @@ describeWithKafka('security', () => {
   afterAll(async () => {
     await kafka?.close();
     await rm(folder, { recursive: true });
+  });
+
+  it.each(kafkaClients)('a client on $name tells of wrong credentials', async ({ open }) => {
+    const sasl = { mechanism: 'scram-sha-256', username: 'alice', password: 'wrong' } as const;
+    const { brokers: _, ...kafkaConfig } = secured;
+    const client = await open([...secured.brokers], {}, { ...kafkaConfig, sasl });
+    const topic = await createTopic(kafka.brokers);
+    client.register({ topic, callback: () => undefined });
+    const refusal = { code: 'STREAM_UNAUTHORIZED' };
+    await expect(client.publish({ topic, eventName: 'placed' })).rejects.toMatchObject(refusal);
+    const consumers = [{ interruption: refusal }];
+    const told = { healthy: false, streamError: refusal, consumers };
+    await vi.waitFor(async () => expect(await client.health()).toMatchObject(told), patience);
+    await client.close();
   });
 
   describe.each(kafkaDrivers)('on $name', ({ create }) => {

@@ -36,12 +36,13 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs an example as a process of its own, and gives its output. */
+/** Runs an example as a process of its own, and gives its output: it warns of nothing. */
 async function output(index: number, environment: Record<string, string> = {}): Promise<string> {
   const file = join(folder, `example-${index}.ts`);
   await writeFile(file, sources[index] ?? '');
   const env = { ...process.env, ...environment };
-  const { stdout } = await run(process.execPath, [file], { env, timeout: timeoutMs });
+  const { stdout, stderr } = await run(process.execPath, [file], { env, timeout: timeoutMs });
+  expect(stderr).toBe('');
   return stdout;
 }
 
