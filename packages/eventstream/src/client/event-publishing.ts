@@ -30,14 +30,10 @@ export class EventPublishing {
   /** Resolves when it is accepted for every topic; failures later are told to its own callback. */
   async accept(request: PublishRequest): Promise<EventEnvelope<object>> {
     const built = this.#build(request);
-    const { topics, timeoutMs, signal } = built;
+    const [topic, second] = built.topics;
     const record = toRecord(built);
-    const accepted = topics.map((topic) =>
-      this.#options.publisher.enqueue(topic, record, { timeoutMs, signal }, (error) =>
-        this.#tellFailure(built, error),
-      ),
-    );
-    await Promise.all(accepted);
+    if (topic !== undefined && second === undefined) await this.#acceptFor(topic, record, built);
+    else await Promise.all(built.topics.map((each) => this.#acceptFor(each, record, built)));
     return built.envelope;
   }
 
@@ -76,6 +72,13 @@ export class EventPublishing {
       schemas.check(name, eventName, payload);
     }
     return built;
+  }
+
+  #acceptFor(topic: string, record: OutgoingRecord, built: BuiltEvent): Promise<void> {
+    const { timeoutMs, signal } = built;
+    return this.#options.publisher.enqueue(topic, record, { timeoutMs, signal }, (error) =>
+      this.#tellFailure(built, error),
+    );
   }
 
   async #sendTo(topic: string, record: OutgoingRecord, built: BuiltEvent): Promise<void> {

@@ -26,7 +26,9 @@ export function toHeaders(
   envelope: EventEnvelope<object>,
   traceparent?: string,
 ): Record<string, string> {
-  return { ...toCloudEventHeaders(envelope), ...toTraceHeaders(traceparent) };
+  const headers = toCloudEventHeaders(envelope);
+  if (traceparent !== undefined) Object.assign(headers, toTraceHeaders(traceparent));
+  return headers;
 }
 
 /** A `traceparent` that is not valid is left out: tracing never stops an event. */
@@ -58,11 +60,29 @@ function toPathSegment(namespace: string): string {
 
 /** `undefined` when the timestamp is not what CloudEvents takes. */
 function toTime({ timestamp, timestampUnixNano }: EventEnvelope<object>): string | undefined {
-  if (!wholeSecond.test(timestamp)) {
-    return anyTime.test(timestamp) ? timestamp : undefined;
-  }
+  const second = readSecond(timestamp);
+  if (Number.isNaN(second.unixSeconds)) return anyTime.test(timestamp) ? timestamp : undefined;
   const nano = timestampUnixNano?.toString() ?? '';
   // Both must mean the same second; a foreign service may have set only one of them right.
-  const isSame = Number(nano.slice(0, -9)) * 1_000 === Date.parse(timestamp);
-  return isSame && nano.length > 9 ? `${timestamp.slice(0, -1)}.${nano.slice(-9)}Z` : timestamp;
+  const isSame = nano.length > 9 && Number(nano.slice(0, -9)) === second.unixSeconds;
+  return isSame ? `${second.withoutZone}.${nano.slice(-9)}Z` : timestamp;
+}
+
+interface WholeSecond {
+  readonly timestamp: string;
+  /** NaN when the timestamp is not of a whole second, in UTC. */
+  readonly unixSeconds: number;
+  readonly withoutZone: string;
+}
+
+/** The one asked for last: events of a busy service share their second by the thousand. */
+let lastSecond: WholeSecond = { timestamp: '', unixSeconds: Number.NaN, withoutZone: '' };
+
+function readSecond(timestamp: string): WholeSecond {
+  if (timestamp !== lastSecond.timestamp) {
+    const isWhole = wholeSecond.test(timestamp);
+    const unixSeconds = isWhole ? Date.parse(timestamp) / 1_000 : Number.NaN;
+    lastSecond = { timestamp, unixSeconds, withoutZone: timestamp.slice(0, -1) };
+  }
+  return lastSecond;
 }

@@ -42,15 +42,17 @@ export function checkPublished(fields: PublishedFields, strict: boolean): void {
  * @throws PlatformError `EVENT_INVALID`: none, no name, or one that only consumers write to
  */
 export function checkPublishedTopics(topic: unknown): readonly string[] {
-  const topics: readonly unknown[] = Array.isArray(topic) ? topic : [topic];
-  if (topics.length === 0) throw invalidEvent(publishInvalid, 'topic', 'at least one is needed');
-  for (const name of topics) {
-    if (!isName(name)) throw invalidEvent(publishInvalid, 'topic', nameRule);
-    if (isDeadLetterTopic(name) || isRetryTopic(name)) {
-      throw invalidEvent(publishInvalid, 'topic', 'names in .dlq and .retry.<n> are reserved');
-    }
+  if (!Array.isArray(topic)) return [checkTopic(topic)];
+  if (topic.length === 0) throw invalidEvent(publishInvalid, 'topic', 'at least one is needed');
+  return [...new Set(topic.map(checkTopic))];
+}
+
+function checkTopic(name: unknown): string {
+  if (!isName(name)) throw invalidEvent(publishInvalid, 'topic', nameRule);
+  if (isDeadLetterTopic(name) || isRetryTopic(name)) {
+    throw invalidEvent(publishInvalid, 'topic', 'names in .dlq and .retry.<n> are reserved');
   }
-  return [...new Set(topics as readonly string[])];
+  return name;
 }
 
 function isEmpty(value: unknown): boolean {
