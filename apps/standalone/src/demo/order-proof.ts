@@ -4,6 +4,8 @@ import { type DemoPlan, type Place, toPath } from './plan.js';
 export interface Arrival extends Place {
   /** `webhook-id`: the callback's id, the same on every attempt. */
   readonly id: string;
+  /** `webhook-timestamp`: when the attempt began, in Unix seconds. */
+  readonly sentAt: number;
   /** Whether the receiver took it. The sender may not know, when the answer was lost. */
   readonly accepted: boolean;
 }
@@ -30,16 +32,19 @@ export interface Verdict {
 interface QueueReplay {
   /** The first that was not taken yet: all before it were. */
   next: number;
-  /** The last that was sent; -1 before the first. */
-  highest: number;
+  /** When each that has come was first sent, in Unix seconds. */
+  readonly firstSentAt: Map<number, number>;
   readonly repeats: Map<number, Repeat>;
   readonly faults: string[];
 }
 
 /**
  * Goes through all arrivals in the order in which they came, and holds them against what was posted:
- * nothing may come before everything ahead of it in its queue was taken, nor after something behind
- * it was sent; everything must come, under the one id that its post was answered with.
+ * nothing may come before everything ahead of it in its queue was taken, nor have been sent after
+ * something behind it was; everything must come, under the one id that its post was answered with.
+ *
+ * A request that its sender has given up may reach a receiver that is short of time long after. It
+ * was sent before what it comes after, by a second at least: no attempt of the demo may take less.
  *
  * @param ids the id of each posted callback, by `toPath` of its place
  */
@@ -50,7 +55,7 @@ export function judgeArrivals(
 ): Verdict {
   const replays = new Map<string, QueueReplay>();
   for (const queue of plan.queues.keys()) {
-    replays.set(queue, { next: 0, highest: -1, repeats: new Map(), faults: [] });
+    replays.set(queue, { next: 0, firstSentAt: new Map(), repeats: new Map(), faults: [] });
   }
   const strays: string[] = [];
   for (const arrival of arrivals) {
@@ -74,14 +79,16 @@ export function judgeArrivals(
   };
 }
 
-function follow(replay: QueueReplay, { queue, sequence, id, accepted }: Arrival): void {
+function follow(replay: QueueReplay, { queue, sequence, id, sentAt, accepted }: Arrival): void {
+  const { firstSentAt } = replay;
   if (sequence > replay.next) {
     replay.faults.push(`${queue}: ${sequence} came before ${replay.next} was taken`);
   }
-  if (sequence < replay.highest) {
-    replay.faults.push(`${queue}: ${sequence} came again after ${replay.highest}`);
+  const successorSentAt = firstSentAt.get(sequence + 1);
+  if (successorSentAt !== undefined && sentAt >= successorSentAt) {
+    replay.faults.push(`${queue}: ${sequence} was sent again after ${sequence + 1}`);
   }
-  replay.highest = Math.max(replay.highest, sequence);
+  if (!firstSentAt.has(sequence)) firstSentAt.set(sequence, sentAt);
   if (sequence < replay.next) {
     const before = replay.repeats.get(sequence)?.duplicates ?? 0;
     replay.repeats.set(sequence, { queue, sequence, id, duplicates: before + Number(accepted) });

@@ -111,7 +111,9 @@ export class DemoReceiver {
     const fate = fateOf(this.weather, random());
     const accepted = isAccepted(fate);
     this.#fates[fate] += 1;
-    this.#arrivals.push({ ...place, id: String(headers['webhook-id'] ?? ''), accepted });
+    const id = String(headers['webhook-id'] ?? '');
+    const sentAt = Number(headers['webhook-timestamp']);
+    this.#arrivals.push({ ...place, id, sentAt, accepted });
     this.#seen.add(toPath(place));
     if (accepted) this.#take(toPath(place), place.queue);
     return steps[fate];
