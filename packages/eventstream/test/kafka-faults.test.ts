@@ -1,105 +1,114 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type KafkaBroker, startKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Driver } from '../src/driver.js';
-import { kafkaDrivers } from './kafka-drivers.js';
-import { append, createTopic, toSubscription } from './kafka-topic.js';
-import { RecordingHandler } from './recording-handler.js';
-import { SteadyReader, SteadyWriter } from './steady-traffic.js';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { kafkaClients, noteIds, publishNumbers, stageOn } from './kafka-clients.js';
+import { SteadyTraffic } from './steady-traffic.js';
 
-/** How long a broker is away. */
-const awayMs = 3_000;
-const patience = { timeout: 30_000, interval: 50 };
+/** What a consumer has not committed yet: it does so every 250 ms. */
+const uncommittedMs = 1_000;
+/** A broker that was killed comes back when its former session is over: 9 s unless told. */
+const settings = { 'broker.session.timeout.ms': '2000', 'broker.heartbeat.interval.ms': '500' };
+const patience = { timeout: 60_000, interval: 50 };
 
-describeWithKafka('faults of the brokers', () => {
+/** Both libraries at once: the faults take long enough. */
+describeWithKafka('clients on Kafka', () => {
   let kafka: KafkaBroker;
   beforeAll(async () => {
-    kafka = await startKafka({ own: true });
+    kafka = await startKafka({ own: true, settings });
   }, 240_000);
-  afterAll(() => kafka.close());
+  afterAll(() => kafka?.close());
+  const stages = kafkaClients.map(({ open }) => stageOn(() => kafka.brokers, open));
 
-  const drivers: Driver[] = [];
-  afterEach(async () => {
-    await Promise.all(drivers.splice(0).map((driver) => driver.close()));
+  it('work as soon as there is a broker, when there was none at the start', async ({
+    onTestFinished,
+  }) => {
+    onTestFinished(() => kafka.start());
+    const each = stages.map((start) => start(onTestFinished));
+    const topics = await Promise.all(each.map(({ newTopic }) => newTopic()));
+    await kafka.stop();
+    const clients = await Promise.all(each.map(({ open }) => open()));
+    const unavailable = { code: 'STREAM_UNAVAILABLE' };
+    const work = clients.map(async (client, index) => {
+      const topic = topics[index] ?? '';
+      const ids: string[] = [];
+      client.register({ topic, groupId: topic, offset: -2, callback: noteIds(ids) });
+      const published = publishNumbers(client, topic, 1, 2);
+      const hasty = client.publish({ topic, eventName: 'placed', timeoutMs: 100 });
+      await expect(hasty).rejects.toMatchObject({ code: 'EVENT_NOT_PUBLISHED' });
+      await expect(client.lag(topic)).rejects.toMatchObject(unavailable);
+      const consumers = [{ interruption: unavailable }];
+      const told = { healthy: false, streamError: unavailable, consumers };
+      await vi.waitFor(async () => expect(await client.health()).toMatchObject(told), patience);
+      return { ids, published };
+    });
+    const begun = await Promise.all(work);
     await kafka.start();
-  });
-
-  describe.each(kafkaDrivers)('on $name', ({ create }) => {
-    function open(): Driver {
-      const driver = create({ brokers: kafka.brokers });
-      drivers.push(driver);
-      return driver;
+    for (const { ids, published } of begun) {
+      await published;
+      await vi.waitFor(() => expect(ids).toEqual(['1', '2']), patience);
     }
+    for (const client of clients) {
+      await vi.waitFor(async () => expect((await client.health()).healthy).toBe(true), patience);
+    }
+  }, 120_000);
 
-    it('no broker at the start: tells so, and works when there is one', async () => {
-      const topic = await createTopic(kafka.brokers);
-      await kafka.stop();
-      const driver = open();
-      const handler = new RecordingHandler();
-      driver.subscribe(toSubscription(topic), handler);
-      const unavailable = { code: 'STREAM_UNAVAILABLE' };
-      await expect(append(driver, topic, ['lost'])).rejects.toMatchObject(unavailable);
-      await expect(driver.partitionCount(topic)).rejects.toMatchObject(unavailable);
-      await expect(driver.ping()).rejects.toMatchObject(unavailable);
-      await expect(driver.lag(topic)).rejects.toMatchObject(unavailable);
-      await vi.waitFor(() => expect(handler.interruptions[0]).toMatchObject(unavailable), patience);
+  const faults = [
+    { what: 'stopped for half a minute', awayMs: 30_000, fault: () => kafka.stop() },
+    { what: 'killed', awayMs: 3_000, fault: () => kafka.kill() },
+  ];
+  it.for(faults)(
+    'lose nothing and keep the order of every key when a broker is $what',
+    { timeout: 180_000 },
+    async ({ awayMs, fault }, { onTestFinished }) => {
+      onTestFinished(() => kafka.start());
+      const each = stages.map((start) => start(onTestFinished));
+      const traffics = await Promise.all(
+        each.map(async ({ newTopic, open }) => SteadyTraffic.start(await newTopic(3), open)),
+      );
+      const leavers = await Promise.all(
+        each.map(async ({ newTopic, open }) => {
+          const leaver = await open();
+          const topic = await newTopic();
+          const ids: string[] = [];
+          leaver.register({ topic, groupId: topic, offset: -2, callback: noteIds(ids) });
+          await publishNumbers(leaver, topic, 1);
+          await vi.waitFor(() => expect(ids).toEqual(['1']), patience);
+          return leaver;
+        }),
+      );
+      for (const traffic of traffics) {
+        await vi.waitFor(() => expect(traffic.arrived).toBeGreaterThan(100), patience);
+      }
+      // So much of it is committed that hardly any may come again.
+      await sleep(2 * uncommittedMs);
+      const faultAtMs = Date.now();
+      await fault();
+      await Promise.all([sleep(awayMs), ...leavers.map(expectToCloseSoon)]);
+      const publishedBefore = traffics.map(({ published }) => published);
+      for (const { client } of traffics) {
+        expect((await client.health()).streamError?.code).toBe('STREAM_UNAVAILABLE');
+      }
       await kafka.start();
-      await vi.waitFor(() => driver.ping(), patience);
-      await append(driver, topic, ['kept']);
-      await vi.waitFor(() => expect(handler.values).toEqual(['kept']), patience);
-    }, 60_000);
-
-    it.each<[string, (broker: KafkaBroker) => Promise<void>]>([
-      ['stopped for a while', (broker) => broker.stop()],
-      ['killed', (broker) => broker.kill()],
-    ])(
-      'a broker that is %s: nothing is lost, and the order holds',
-      async (_, fault) => {
-        const topic = await createTopic(kafka.brokers);
-        const writer = new SteadyWriter(open(), topic);
-        const reader = new SteadyReader(open(), toSubscription(topic));
-        await vi.waitFor(() => expect(reader.numbers.length).toBeGreaterThan(50), patience);
-        const leaver = open();
-        const left = new RecordingHandler();
-        leaver.subscribe(toSubscription(topic), left);
-        await vi.waitFor(() => expect(left.taken).not.toEqual([]), patience);
-        await fault(kafka);
-        await sleep(awayMs);
-        await expectToEndSoon(leaver.close());
-        await kafka.start();
-        const { written } = writer;
-        await vi.waitFor(
-          () => expect(reader.numbers.length).toBeGreaterThan(written + 50),
-          patience,
-        );
-        await writer.stop();
-        const expected = Array.from({ length: writer.written }, (__, number) => number);
-        await vi.waitFor(() => expect(reader.numbers).toHaveLength(expected.length), patience);
-        expect(reader.numbers).toEqual(expected);
-        expect(reader.handler.interruptions).not.toEqual([]);
-
-        const log = new RecordingHandler();
-        const { length } = reader.numbers;
-        open().subscribe(toSubscription(topic), log);
-        const logged = (): number[] => log.values.map(Number);
-        await vi.waitFor(() => expect(new Set(logged()).size).toBe(length), patience);
-        const doubles = logged().length - length;
-        // A batch is written twice only where nobody can know whether it was written.
-        expect(doubles).toBeLessThanOrEqual(5 * writer.failures.filter(isUnknown).length);
-      },
-      120_000,
-    );
-  });
+      for (const [index, traffic] of traffics.entries()) {
+        const enough = (publishedBefore[index] ?? 0) + 100;
+        await vi.waitFor(() => expect(traffic.arrived).toBeGreaterThan(enough), patience);
+        await traffic.stop();
+        expect(traffic.failures).toEqual([]);
+        await vi.waitFor(() => expect(traffic.arrived).toBe(traffic.published), patience);
+        expect(traffic.numbersByKey).toEqual(traffic.expectedByKey);
+        expect(traffic.failedTries).not.toEqual([]);
+        expect(traffic.storedTwice).toBeLessThanOrEqual(traffic.maybeStored);
+        expect(Math.min(...traffic.repeatedAtMs)).toBeGreaterThan(faultAtMs - uncommittedMs);
+        expect((await traffic.client.health()).healthy).toBe(true);
+      }
+    },
+  );
 });
 
 /** Closing does not wait for a broker to come back. */
-async function expectToEndSoon(closing: Promise<void>): Promise<void> {
+async function expectToCloseSoon(client: SteadyTraffic['client']): Promise<void> {
   const startedAt = performance.now();
-  await closing;
+  await client.close({ drainMs: 2_000 });
   expect(performance.now() - startedAt).toBeLessThan(10_000);
-}
-
-function isUnknown(code: string): boolean {
-  return code === 'EVENT_OUTCOME_UNKNOWN';
 }

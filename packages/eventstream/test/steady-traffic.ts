@@ -1,82 +1,136 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PlatformError } from '@posthaste/contracts';
-import type { Driver, DriverSubscription, SubscriptionRequest } from '../src/driver.js';
-import { toRecord } from './kafka-topic.js';
-import { offsetsAfter, RecordingHandler } from './recording-handler.js';
+import type { Client } from '../src/client/client.js';
+import type { ClientOptions } from '../src/client/client-config.js';
 
-const batchSize = 5;
-const retryMs = 50;
-const tryTimeoutMs = 3_000;
+const keys = ['a', 'b', 'c', 'd'];
 
-/** Appends the numbers from 0 on to one partition, each batch until it is acknowledged. */
-export class SteadyWriter {
+/** Wait between two rounds, each an event of every key, whatever became of those before. */
+const roundMs = 25;
+
+interface Arrival {
+  /** Key and number, as in `a 17`. */
+  readonly event: string;
+  /** Partition and offset: an event that is stored twice has two. */
+  readonly place: string;
+  readonly atMs: number;
+}
+
+/**
+ * Events that count upwards under each key, published and consumed by one client at the same time.
+ * Publishing does not wait for answers, as in a service with many callers.
+ */
+export class SteadyTraffic {
+  readonly client: Client;
+  /** What publishing was refused with, in the end. */
+  readonly failures: unknown[] = [];
   /** Codes of the tries that failed. */
-  readonly failures: string[] = [];
-  readonly #driver: Driver;
+  readonly failedTries: string[] = [];
   readonly #topic: string;
+  readonly #arrivals: Arrival[] = [];
+  readonly #publishing: Promise<unknown>[] = [];
   readonly #done: Promise<void>;
-  #written = 0;
+  #unknownRecords = 0;
+  #rounds = 0;
   #stopping = false;
 
-  constructor(driver: Driver, topic: string) {
-    this.#driver = driver;
+  static async start(
+    topic: string,
+    open: (options: ClientOptions) => Promise<Client>,
+  ): Promise<SteadyTraffic> {
+    const started: { traffic?: SteadyTraffic } = {};
+    const warn = (details: object): void => started.traffic?.noteTry(details);
+    const silent = (): void => undefined;
+    const logger = { warn, error: silent, info: silent, debug: silent };
+    started.traffic = new SteadyTraffic(topic, await open({ logMode: 'warn', logger }));
+    return started.traffic;
+  }
+
+  /** Use `start`. */
+  constructor(topic: string, client: Client) {
     this.#topic = topic;
+    this.client = client;
+    const count = (record: { partition: number; offset: bigint }, event: string): void => {
+      const place = `${record.partition}:${record.offset}`;
+      this.#arrivals.push({ event, place, atMs: Date.now() });
+    };
+    client.register({
+      topic,
+      groupId: topic,
+      offset: -2,
+      callback: ({ record }, event) => {
+        if (record) count(record, `${record.key} ${Object(event?.payload).number}`);
+      },
+    });
     this.#done = this.#run();
   }
 
-  /** How many numbers are acknowledged. */
-  get written(): number {
-    return this.#written;
+  /** A line of the client's log: only failed writes have records and a code. */
+  noteTry(details: { readonly code?: string; readonly records?: number }): void {
+    const { code, records = 0 } = details;
+    if (code === undefined) return;
+    this.failedTries.push(code);
+    if (code === 'EVENT_OUTCOME_UNKNOWN') this.#unknownRecords += records;
   }
 
+  get published(): number {
+    return this.#rounds * keys.length;
+  }
+
+  /** How many events have arrived, however often. */
+  get arrived(): number {
+    return new Set(this.#arrivals.map(({ event }) => event)).size;
+  }
+
+  /** The numbers of each key in the order of their first arrival. */
+  get numbersByKey(): number[][] {
+    const events = [...new Set(this.#arrivals.map(({ event }) => event))];
+    return keys.map((key) =>
+      events.filter((event) => event.startsWith(key)).map((event) => Number(event.slice(2))),
+    );
+  }
+
+  /** What `numbersByKey` must be. */
+  get expectedByKey(): number[][] {
+    return keys.map(() => Array.from({ length: this.#rounds }, (_, number) => number));
+  }
+
+  /** Events that are stored more often than once. */
+  get storedTwice(): number {
+    return new Set(this.#arrivals.map(({ place }) => place)).size - this.arrived;
+  }
+
+  /** Events in tries of which nobody knows whether they were stored: as many may be stored twice. */
+  get maybeStored(): number {
+    return this.#unknownRecords;
+  }
+
+  /** When records arrived first that came again later, in milliseconds since 1970. */
+  get repeatedAtMs(): number[] {
+    const first = new Map<string, number>();
+    return this.#arrivals.flatMap(({ place, atMs }) => {
+      const before = first.get(place);
+      first.set(place, before ?? atMs);
+      return before === undefined ? [] : [before];
+    });
+  }
+
+  /** Publishes no more; resolves when everything published has an outcome. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#done;
+    await Promise.all(this.#publishing);
   }
 
   async #run(): Promise<void> {
     while (!this.#stopping) {
-      await this.#appendNext();
-      await sleep(5);
-    }
-  }
-
-  async #appendNext(): Promise<void> {
-    const numbers = Array.from({ length: batchSize }, (_, index) => this.#written + index);
-    const records = numbers.map((number) => toRecord(`${number}`));
-    const request = { topic: this.#topic, partition: 0, records, timeoutMs: tryTimeoutMs };
-    for (;;) {
-      try {
-        await this.#driver.append(request);
-        this.#written += batchSize;
-        return;
-      } catch (error) {
-        if (!(error instanceof PlatformError) || !error.retryable) throw error;
-        this.failures.push(error.code);
-        await sleep(retryMs);
+      const number = this.#rounds;
+      this.#rounds += 1;
+      for (const key of keys) {
+        const event = { topic: this.#topic, eventName: 'placed', key, payload: { number } };
+        const published = this.client.publish(event);
+        this.#publishing.push(published.catch((error) => this.failures.push(error)));
       }
+      await sleep(roundMs);
     }
-  }
-}
-
-/** Reads numbers and commits each batch after a moment. */
-export class SteadyReader {
-  readonly handler: RecordingHandler;
-  readonly subscription: DriverSubscription;
-
-  constructor(driver: Driver, request: SubscriptionRequest) {
-    this.handler = new RecordingHandler({
-      onRecords: async (_, records) => {
-        await sleep(2);
-        // What is not committed, because the group has gone on, comes again.
-        await this.subscription.commit(offsetsAfter(records)).catch(() => undefined);
-      },
-    });
-    this.subscription = driver.subscribe(request, this.handler);
-  }
-
-  /** The numbers in the order of their first arrival. */
-  get numbers(): number[] {
-    return [...new Set(this.handler.values.map(Number))];
   }
 }
