@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { PlatformError } from '@posthaste/contracts';
-import { exitCodes } from '@posthaste/service';
+import { reportFailure } from '@posthaste/service';
 import { type Command, CommanderError } from 'commander';
 
 /** `EX_USAGE` of sysexits.h: the command was typed wrong. */
@@ -41,10 +40,5 @@ function withSubcommands(command: Command): Command[] {
 function report(error: unknown): number {
   // commander has told already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExitCode;
-  if (!(error instanceof PlatformError)) {
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-    return exitCodes.software;
-  }
-  process.stderr.write(`${error.message} (${error.code})\n`);
-  return error.code === 'CONFIG_INVALID' ? exitCodes.config : exitCodes.unavailable;
+  return reportFailure(error);
 }

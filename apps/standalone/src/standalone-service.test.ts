@@ -58,7 +58,7 @@ describe('posthaste start, once it runs', () => {
     const { code, stderr } = await posthaste(['start'], { ...env, POSTHASTE_PORT: '0' });
     expect(code).toBe(1);
     expect(stderr).toBe(
-      `${env.POSTHASTE_DATA_DIR}/database is in use by process ${process.pid}. Stop that one, or set POSTHASTE_DATA_DIR to another folder.\n`,
+      `${env.POSTHASTE_DATA_DIR}/database is in use by process ${process.pid}. Stop that one, or set POSTHASTE_DATA_DIR to another folder. (DATABASE_IN_USE)\n`,
     );
   });
 
@@ -143,7 +143,7 @@ describe('posthaste start, when it cannot', () => {
     });
     expect(code).toBe(1);
     expect(stderr).toBe(
-      `http://127.0.0.1:${port} is taken by another process. Stop that one, or set POSTHASTE_PORT to another port.\n`,
+      `http://127.0.0.1:${port} is taken by another process. Stop that one, or set POSTHASTE_PORT to another port. (LISTEN_FAILED)\n`,
     );
   });
 

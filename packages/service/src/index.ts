@@ -1,2 +1,3 @@
+export { exitCodes, reportFailure } from './failure.js';
 export { createLogger, type LoggerOptions } from './logger.js';
-export { exitCodes, type Runnable, type RunnableConfig, runService, type Service } from './run.js';
+export { type Runnable, type RunnableConfig, runService, type Service } from './run.js';

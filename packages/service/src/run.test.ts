@@ -56,7 +56,12 @@ describe('a service', () => {
 
   it.each([
     ['its configuration is wrong', ['--read', 'fault'], 78, /^all of it is wrong$/],
-    ['it cannot start', ['--start', 'refused'], 1, /"starting".*\nthe port is taken$/],
+    [
+      'it cannot start',
+      ['--start', 'refused'],
+      1,
+      /"starting".*\nthe port is taken \(LISTEN_FAILED\)$/,
+    ],
   ])('says in a line that %s', async (_what, options, code, output) => {
     const service = await run(options);
     expect(await service.exited).toEqual({ code, signal: null });

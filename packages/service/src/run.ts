@@ -1,16 +1,6 @@
-import { PlatformError } from '@posthaste/contracts';
 import type { Logger } from 'pino';
+import { exitCodes, reportFailure } from './failure.js';
 import { createLogger } from './logger.js';
-
-/** What a process exits with, after sysexits.h. */
-export const exitCodes = {
-  /** Something outside it is not as it must be: a port that is taken, a database that is away. */
-  unavailable: 1,
-  /** A defect. */
-  software: 70,
-  /** The configuration is wrong. */
-  config: 78,
-} as const;
 
 /** What runs until it is told to stop. */
 export interface Service {
@@ -58,13 +48,7 @@ export async function runService<Config extends RunnableConfig>(
     stopOnSignal(runnable.name, starting, config.stopTimeoutMs, logger);
     await starting;
   } catch (error) {
-    if (!(error instanceof PlatformError)) {
-      process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-      process.exit(exitCodes.software);
-    }
-    // Expected where a process meets the world: a line for people and no stack trace.
-    process.stderr.write(`${error.message}\n`);
-    process.exit(error.code === 'CONFIG_INVALID' ? exitCodes.config : exitCodes.unavailable);
+    process.exit(reportFailure(error));
   }
 }
 
