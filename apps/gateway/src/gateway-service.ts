@@ -1,4 +1,5 @@
 import { callbacksMigrations } from '@posthaste/callbacks';
+import type { PlatformError } from '@posthaste/contracts';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { openDatabase } from '@posthaste/postgres';
 import type { Runnable, RunnableConfig } from '@posthaste/service';
@@ -36,17 +37,23 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       events: telling.events,
     });
     const events = createEventRoutes({ db, logger, config: domains.events });
+    const migrations = migrationsCheck(db, [
+      gatewayMigrations,
+      callbacksMigrations,
+      eventstreamMigrations,
+    ]);
     const gateway = await startGateway({
       config,
       db,
       logger,
       registry: new Registry(),
       routes: [...callbacks.routes, ...events.routes],
-      checks: [
-        migrationsCheck(db, [gatewayMigrations, callbacksMigrations, eventstreamMigrations]),
-      ],
+      checks: [migrations],
     });
     logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');
+    migrations.check().catch((error: PlatformError) => {
+      logger.warn({ code: error.code }, `the gateway is not ready: ${error.message}`);
+    });
     return {
       async close(limitMs) {
         await gateway.close(limitMs);

@@ -120,6 +120,14 @@ describeWithPostgres('the process of the gateway on Postgres', () => {
       DATABASE_URL: url,
       POSTHASTE_ACCESS: 'keys',
     });
+    await process.waitForLine(/the gateway is not ready: .*run \\"posthaste migrate\\"/);
+    const metrics = (headers: Record<string, string>) =>
+      fetch(`http://127.0.0.1:${port}/metrics`, { headers });
+    const early = await metrics({
+      authorization: `Bearer phk_${'0'.repeat(32)}_${'x'.repeat(43)}`,
+    });
+    expect(early.status).toBe(503);
+    expect(await early.json()).toMatchObject({ code: 'MIGRATION_PENDING', retryable: true });
     const readiness = async () => (await fetch(`http://127.0.0.1:${port}/health/ready`)).json();
     expect(await readiness()).toMatchObject({
       status: 'not_ready',
@@ -134,8 +142,6 @@ describeWithPostgres('the process of the gateway on Postgres', () => {
     const { token } = await new ApiKeys(db).createKey({ name: 'x', scopes: ['metrics:read'] });
     await db.close();
     await expect.poll(readiness).toMatchObject({ status: 'ready' });
-    const metrics = (headers: Record<string, string>) =>
-      fetch(`http://127.0.0.1:${port}/metrics`, { headers });
     expect((await metrics({})).status).toBe(401);
     expect((await metrics({ authorization: `Bearer ${token}` })).status).toBe(200);
 

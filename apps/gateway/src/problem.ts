@@ -1,4 +1,5 @@
 import { PlatformError, toProblemDetails } from '@posthaste/contracts';
+import { sqlState } from '@posthaste/postgres';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { toFieldFaults } from './field-faults.js';
 import { RepeatedWarnings } from './repeated-warnings.js';
@@ -46,13 +47,25 @@ function keepForAnswer(request: FastifyRequest, reply: FastifyReply): void {
 
 /** The one place that knows Fastify's errors, by their codes. */
 function toPlatformError(error: unknown, request: FastifyRequest): PlatformError {
-  if (error instanceof PlatformError) return error;
+  if (error instanceof PlatformError) return lacksTable(error) ? toPending(error) : error;
   if (request.raw.readableAborted && hasCode(error, 'ECONNRESET')) {
     return new PlatformError('REQUEST_MALFORMED', 'the client went away before its request ended', {
       cause: error,
     });
   }
   return (isFastifyError(error) ? fromFastify(error) : undefined) ?? toInternal(error);
+}
+
+/** SQLSTATEs of a table and of a schema that is not there: all of ours are, once migrated. */
+const missingStates: ReadonlySet<string | undefined> = new Set(['42P01', '3F000']);
+
+function lacksTable(error: PlatformError): boolean {
+  return error.code === 'DATABASE_ERROR' && missingStates.has(sqlState(error));
+}
+
+function toPending(cause: PlatformError): PlatformError {
+  const message = 'the database lacks tables of this release: run "posthaste migrate"';
+  return new PlatformError('MIGRATION_PENDING', message, { cause });
 }
 
 function isFastifyError(error: unknown): error is FastifyError {

@@ -86,7 +86,7 @@ export function migrationsCheck(db: Database, sets: readonly MigrationSet[]): Re
       if (pending.length > 0) {
         throw new PlatformError(
           'MIGRATION_PENDING',
-          `${pending.length} migrations are not applied`,
+          `migrations are pending (${pending.length}): run "posthaste migrate"`,
         );
       }
       done = true;

@@ -30,7 +30,7 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
     });
     const pending = await pendingMigrations(db, workerMigrations);
     if (pending.length > 0) {
-      const message = `${pending.length} migrations are not applied: run "posthaste migrate" first`;
+      const message = `migrations are pending (${pending.length}): run "posthaste migrate" first`;
       throw new PlatformError('MIGRATION_PENDING', message);
     }
     const threads = await startDeliveryThreads({
