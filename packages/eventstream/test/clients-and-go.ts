@@ -1,12 +1,10 @@
 import type { EventEnvelope } from '@posthaste/contracts';
 import { expect, it } from 'vitest';
 import type { PublishRequest } from '../src/builders/publish.js';
-import { createKafkaDriver } from '../src/drivers/kafka/kafkajs-driver.js';
 import type { EnvelopeProfile } from '../src/envelope/encode.js';
 import { encodeEnvelope } from '../src/envelope/encode.js';
+import type { StartStage } from './client-stage.js';
 import { readGoResults } from './go-results.js';
-import { onWire, type StartStage } from './kafka-clients.js';
-import { appendTimeoutMs } from './kafka-topic.js';
 
 const fromStart = { offset: -2 } as const;
 const id = '0123456789abcdef0123456789abcdef';
@@ -46,8 +44,8 @@ const events: readonly Omit<PublishRequest, 'topic'>[] = [
   },
 ];
 
-/** What Go services and clients make of each other's records on real Kafka. */
-export function testGo(start: StartStage, brokers: () => string[]): void {
+/** What Go services and clients make of each other's records on a real stream. */
+export function testGo(start: StartStage): void {
   it.for<[EnvelopeProfile, 'newer' | 'older']>([
     ['default', 'newer'],
     ['v3.1', 'older'],
@@ -73,16 +71,11 @@ export function testGo(start: StartStage, brokers: () => string[]): void {
   it('what Go services write is read, and dropped where they drop it', async ({
     onTestFinished,
   }) => {
-    const { open, newTopic, until } = start(onTestFinished);
+    const { open, newTopic, append, until } = start(onTestFinished);
     const topic = await newTopic();
     const { read, dropped } = readGoResults('envelopes');
-    const driver = createKafkaDriver({ brokers: brokers() });
-    onTestFinished(() => driver.close());
     const written = read.flatMap(({ newer, older }) => [newer, older]);
-    const values = [...written, ...dropped.map(({ record }) => record)];
-    const records = values.map((value) => ({ key: null, value: Buffer.from(value), headers: {} }));
-    const request = { topic: onWire(topic), partition: 0, timeoutMs: appendTimeoutMs };
-    await driver.append({ ...request, records });
+    await append(topic, [...written, ...dropped.map(({ record }) => record)]);
     const client = await open();
     const got: EventEnvelope<object>[] = [];
     client.register({

@@ -1,9 +1,7 @@
 import { expect, it } from 'vitest';
 import { failedRecordHeaders } from '../src/consume/failed-record.js';
-import { createKafkaDriver } from '../src/drivers/kafka/kafkajs-driver.js';
 import type { StoredRecord } from '../src/record.js';
-import { noteIds, onWire, publishNumbers, type StartStage } from './kafka-clients.js';
-import { administer, append, createTopic, uniqueName } from './kafka-topic.js';
+import { newTopicName, noteIds, onWire, publishNumbers, type StartStage } from './client-stage.js';
 
 const fromStart = { offset: -2 } as const;
 const quickRetry = { maxAttempts: 3, initialMs: 5, maxMs: 10 };
@@ -12,7 +10,7 @@ const never = (): never => {
 };
 
 /** What clients do with records that cannot be handled or stored. */
-export function testFailing(start: StartStage, brokers: () => string[]): void {
+export function testFailing(start: StartStage): void {
   it('a handler that always throws: dead letter after its attempts, the next goes on', async ({
     onTestFinished,
   }) => {
@@ -54,12 +52,10 @@ export function testFailing(start: StartStage, brokers: () => string[]): void {
   it.for([true, false])(
     'a poison record (to the dead letters: %s) holds up nobody',
     async (sendErrorDlq, { onTestFinished }) => {
-      const { open, newTopic, until } = start(onTestFinished);
+      const { open, newTopic, append, until } = start(onTestFinished);
       const topic = await newTopic();
-      const driver = createKafkaDriver({ brokers: brokers() });
-      onTestFinished(() => driver.close());
       const poison = ['no JSON', 'null', '{"name":7}'];
-      await append(driver, onWire(topic), poison);
+      await append(topic, poison);
       const client = await open();
       await publishNumbers(client, topic, 1);
       const got: string[] = [];
@@ -82,61 +78,6 @@ export function testFailing(start: StartStage, brokers: () => string[]): void {
       await until(() => expect(dead.toSorted()).toEqual(poison.toSorted()));
     },
   );
-
-  it('dead letters that cannot be written: the partition waits, tells so, and goes on', async ({
-    onTestFinished,
-  }) => {
-    const { open, newTopic, until } = start(onTestFinished);
-    const topic = await newTopic(2);
-    const deadLetters = onWire(`${topic}.dlq`);
-    const limit = async (value: string): Promise<void> => {
-      const configEntries = [{ name: 'max.message.bytes', value }];
-      const resources = [{ type: 2, name: deadLetters, configEntries }];
-      await administer(brokers(), (admin) =>
-        admin.alterConfigs({ validateOnly: false, resources }),
-      );
-    };
-    await createTopic(brokers(), { topic: deadLetters });
-    await limit('1');
-    const alarms: string[] = [];
-    const raise = (_details: object, message: string): unknown => alarms.push(message);
-    const logger = { error: raise, warn: raise, info: raise, debug: raise };
-    const client = await open({ retry: quickRetry, logMode: 'error', logger });
-    const got: number[] = [];
-    client.register({
-      topic,
-      groupId: topic,
-      ...fromStart,
-      callback: (_ctx, event) => {
-        const { number } = Object(event?.payload);
-        if (number === 1) never();
-        got.push(number);
-      },
-    });
-    await publishNumbers(client, topic, 1, 2);
-    // Keys enough for the other partition to have some.
-    for (let number = 10; number < 20; number += 1) {
-      await client.publish({ topic, eventName: 'placed', key: `${number}`, payload: { number } });
-    }
-    const blocked = async (): Promise<readonly number[]> =>
-      (await client.health()).consumers[0]?.blockedPartitions ?? [];
-    await until(async () => expect(await blocked()).toHaveLength(1));
-    const [stuck] = await blocked();
-    await until(() => expect(alarms).toContainEqual(expect.stringMatching(/stands still/)));
-    await until(() => expect(got.length).toBeGreaterThan(0));
-    expect(got).not.toContain(2);
-    const [lag] = await client.lag(topic, topic);
-    const waiting = lag?.partitions.find(({ partition }) => partition === stuck);
-    expect(waiting?.lag).toBeGreaterThanOrEqual(2n);
-    await limit('1000000');
-    await until(() => expect(got).toContain(2));
-    const rest = Array.from({ length: 10 }, (_, index) => index + 10);
-    await until(() => expect(got.toSorted((a, b) => a - b)).toEqual([2, ...rest]));
-    expect(await blocked()).toEqual([]);
-    const dead: string[] = [];
-    client.register({ topic: `${topic}.dlq`, ...fromStart, callback: noteIds(dead) });
-    await until(() => expect(dead).toEqual(['1']));
-  });
 
   it('an event over the size limit fails alone, those of its batch are stored', async ({
     onTestFinished,
@@ -162,7 +103,7 @@ export function testFailing(start: StartStage, brokers: () => string[]): void {
     const got: unknown[] = [];
     client.register({
       topic,
-      groupId: uniqueName(),
+      groupId: newTopicName(),
       ...fromStart,
       callback: (_ctx, event) => got.push(Object(event?.payload).number),
     });

@@ -1,10 +1,12 @@
 import { type KafkaBroker, startKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe } from 'vitest';
+import { stageOn } from './client-stage.js';
 import { testGo } from './clients-and-go.js';
+import { testDeadLetters } from './clients-dead-letters.js';
 import { testFailing } from './clients-failing.js';
 import { testGroupsOfClients } from './clients-in-groups.js';
-import { kafkaClients, stageOn } from './kafka-clients.js';
+import { kafkaClients, kafkaTarget } from './kafka-clients.js';
 import { testKilled } from './killed-consumer.js';
 
 describeWithKafka('a client on Kafka', { timeout: 60_000 }, () => {
@@ -17,9 +19,11 @@ describeWithKafka('a client on Kafka', { timeout: 60_000 }, () => {
   const brokers = (): string[] => kafka.brokers;
   // Most of their time is waiting: they run beside one another.
   describe.concurrent.each(kafkaClients)('through $name', ({ name, open }) => {
-    testFailing(stageOn(brokers, open), brokers);
-    testGroupsOfClients(stageOn(brokers, open));
-    testGo(stageOn(brokers, open), brokers);
-    testKilled(stageOn(brokers, open), brokers, name);
+    const stage = stageOn(() => kafkaTarget(kafka.brokers, open));
+    testFailing(stage);
+    testDeadLetters(stage, brokers);
+    testGroupsOfClients(stage);
+    testGo(stage);
+    testKilled(stage, { stream: name, brokers });
   });
 });

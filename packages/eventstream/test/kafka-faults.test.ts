@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type KafkaBroker, startKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { kafkaClients, noteIds, publishNumbers, stageOn } from './kafka-clients.js';
+import { noteIds, publishNumbers, stageOn } from './client-stage.js';
+import { kafkaClients, kafkaTarget } from './kafka-clients.js';
 import { SteadyTraffic } from './steady-traffic.js';
 
 /** What a consumer has not committed yet: it does so every 250 ms. */
@@ -18,7 +19,7 @@ describeWithKafka('clients on Kafka', () => {
     kafka = await startKafka({ own: true, settings });
   }, 240_000);
   afterAll(() => kafka?.close());
-  const stages = kafkaClients.map(({ open }) => stageOn(() => kafka.brokers, open));
+  const stages = kafkaClients.map(({ open }) => stageOn(() => kafkaTarget(kafka.brokers, open)));
 
   it('work as soon as there is a broker, when there was none at the start', async ({
     onTestFinished,

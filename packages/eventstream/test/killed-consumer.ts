@@ -1,16 +1,26 @@
 import { fileURLToPath } from 'node:url';
-import { type Database, migrate, openPostgres } from '@posthaste/postgres';
-import { createTestDatabase, startProcess } from '@posthaste/testbed';
+import { type Database, migrate } from '@posthaste/postgres';
+import { startProcess } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { expect, it } from 'vitest';
 import { handleOnce } from '../src/inbox/inbox.js';
 import { inboxMigrations } from '../src/inbox/migrations.js';
-import { onWire, publishNumbers, type StartStage } from './kafka-clients.js';
+import { onWire, publishNumbers, type StartStage } from './client-stage.js';
+import { openTestLog, type TestLog } from './open-log.js';
 
 const script = fileURLToPath(new URL('mail-process.ts', import.meta.url));
 
+export interface KilledOptions {
+  /** As mail-process.ts calls it. */
+  readonly stream: string;
+  /** Of Kafka. */
+  readonly brokers?: () => string[];
+  /** Of Postgres; the inbox is in its database then, as the mails are. Default: its own. */
+  readonly log?: () => TestLog;
+}
+
 /** What holds for a consumer that is killed between its side effect and its commit. */
-export function testKilled(start: StartStage, brokers: () => string[], library: string): void {
+export function testKilled(start: StartStage, { stream, brokers, log }: KilledOptions): void {
   describeWithPostgres('with an inbox', () =>
     it('a consumer killed after its side effect: it comes again, and the inbox passes it over', async ({
       onTestFinished,
@@ -19,14 +29,12 @@ export function testKilled(start: StartStage, brokers: () => string[], library: 
       const topic = await newTopic();
       const client = await open({}, { sessionTimeoutMs: 2_000, heartbeatIntervalMs: 200 });
       await publishNumbers(client, topic, 1, 2, 3, 4, 5);
-      const database = await createTestDatabase();
-      onTestFinished(() => database.drop());
-      const db = await openPostgres({ url: database.url, maxConnections: 2 });
-      onTestFinished(() => db.close());
+      const { db, url = '', close } = log?.() ?? (await openTestLog('postgres'));
+      onTestFinished(() => (log ? undefined : close()));
       await migrate(db, [inboxMigrations]);
       await db.query('create table mail (event_id text)');
 
-      const args = [script, library, brokers().join(), topic, database.url];
+      const args = [script, stream, brokers?.().join() ?? '', topic, url];
       const mailer = await startProcess({ args });
       onTestFinished(() => mailer.close());
       // It has sent the mail and told the database so, and does not get to its commit.

@@ -1,19 +1,27 @@
-import { createClient, createClientOn, handleOnce } from '@posthaste/eventstream';
+import { type Client, createClient, createClientOn, handleOnce } from '@posthaste/eventstream';
 import { createPlatformaticDriver } from '@posthaste/eventstream/platformatic';
 import { openPostgres } from '@posthaste/postgres';
 
 /**
- * A consumer to be killed: `mail-process.ts <library> <broker> <topic> <url of the database>`. For
+ * A consumer to be killed: `mail-process.ts <stream> <broker> <topic> <url of the database>`. For
  * each event it notes a mail in the database, once, and prints that it did; at the third one it
  * stays there. Its other offsets are committed each.
  */
-const [library, broker = '', topic = '', url = ''] = process.argv.slice(2);
+const [stream, broker = '', topic = '', url = ''] = process.argv.slice(2);
 const kafka = { sessionTimeoutMs: 2_000, heartbeatIntervalMs: 200 };
-const db = await openPostgres({ url, maxConnections: 1 });
-const client =
-  library === 'kafkajs'
-    ? await createClient('shop', 'kafka', [broker], kafka)
-    : createClientOn('shop', createPlatformaticDriver({ brokers: [broker], ...kafka }));
+const db = await openPostgres({ url, maxConnections: 4 });
+const client = await openClient();
+
+async function openClient(): Promise<Client> {
+  switch (stream) {
+    case 'postgres':
+      return createClient('shop', 'postgres', [], { database: db, postgres: { leaseMs: 1_000 } });
+    case 'kafkajs':
+      return createClient('shop', 'kafka', [broker], kafka);
+    default:
+      return createClientOn('shop', createPlatformaticDriver({ brokers: [broker], ...kafka }));
+  }
+}
 
 client.register({
   topic,

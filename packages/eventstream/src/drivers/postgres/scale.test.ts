@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import type { Statement } from '@posthaste/postgres';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { append, appendMany, openTestLog, recordOf, type TestLog } from '../../../test/open-log.js';
+import { createClient } from '../../client/create-client.js';
+import type { DeliveryContext } from '../../consume/registration.js';
 import { offsetBeginning, offsetEnd } from '../../driver.js';
 import { claimStatement, progressStatement } from './group-store.js';
 import { rangeStatement } from './read-store.js';
@@ -133,6 +136,26 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
       expect(records.map(({ value }) => String(value))).toEqual(
         Array.from({ length: 300 }, (_, n) => `${n}`),
       );
+    });
+
+    it('lets clients publish and consume beside it, each event within a second', async () => {
+      const client = await createClient('', 'postgres', [], { database: test.db });
+      const stuck = vi.fn(({ signal }: DeliveryContext) => once(signal, 'abort'));
+      client.register({ topic: 'orders', groupId: 'slow', maxInHand: 10, callbackRaw: stuck });
+      await vi.waitFor(() => expect(stuck).toHaveBeenCalled(), { timeout: 10_000 });
+      const delaysMs: number[] = [];
+      const callback = (_ctx: unknown, event: { payload?: object } | null): unknown =>
+        delaysMs.push(performance.now() - Object(event?.payload).atMs);
+      client.register({ topic: 'orders', eventName: 'placed', groupId: 'quick', callback });
+      for (let n = 1; n <= 100; n++) {
+        const payload = { atMs: performance.now() };
+        await client.publish({ topic: 'orders', eventName: 'placed', payload });
+      }
+      await vi.waitFor(() => expect(delaysMs).toHaveLength(100), { timeout: 10_000 });
+      // The first ones waited for their consumer to join.
+      expect(Math.max(...delaysMs.slice(50))).toBeLessThan(1_000);
+      expect(stuck).toHaveBeenCalledTimes(1);
+      await client.close({ drainMs: 100 });
     });
   });
 });

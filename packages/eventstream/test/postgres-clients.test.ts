@@ -1,0 +1,100 @@
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createClient } from '../src/client/create-client.js';
+import type { SkippedRange } from '../src/drivers/postgres/log-subscription.js';
+import {
+  type ClientTarget,
+  noteIds,
+  onWire,
+  prefix,
+  publishNumbers,
+  stageOn,
+} from './client-stage.js';
+import { testGo } from './clients-and-go.js';
+import { testFailing } from './clients-failing.js';
+import { testGroupsOfClients } from './clients-in-groups.js';
+import { testKilled } from './killed-consumer.js';
+import { openTestLog, recordOf, type TestLog } from './open-log.js';
+
+const fromStart = { offset: -2 } as const;
+const dayMs = 86_400_000;
+
+function toTarget({ db, log }: TestLog, onSkipped: (range: SkippedRange) => void): ClientTarget {
+  const postgres = { leaseMs: 2_000, pollMs: 100, onSkipped };
+  return {
+    open: (options) => createClient(prefix, 'postgres', [], { ...options, database: db, postgres }),
+    createTopic: (topic, partitions) => log.ensureTopic(topic, partitions),
+    append: (topic, values) =>
+      db.transaction(async (tx) => {
+        // One partition takes all of one key.
+        await log.append(
+          tx,
+          values.map((value) => recordOf(value, 'key', topic)),
+        );
+      }),
+  };
+}
+
+describeWithPostgres('a client on Postgres', () => {
+  let test: TestLog;
+  const skipped: SkippedRange[] = [];
+  const start = stageOn(() => toTarget(test, (range) => skipped.push(range)));
+  beforeAll(async () => {
+    test = await openTestLog('postgres');
+  });
+  afterAll(() => test.close());
+
+  testFailing(start);
+  testGroupsOfClients(start);
+  testGo(start);
+  testKilled(start, { stream: 'postgres', log: () => test });
+
+  it('an appender that commits late is waited for: nobody passes its gap', async ({
+    onTestFinished,
+  }) => {
+    const { open, newTopic, until } = start(onTestFinished);
+    const topic = await newTopic();
+    const client = await open();
+    const got: string[] = [];
+    client.register({ topic, groupId: topic, ...fromStart, callback: noteIds(got) });
+    await publishNumbers(client, topic, 1);
+    await until(() => expect(got).toEqual(['1']));
+    const appended = Promise.withResolvers<void>();
+    const commit = Promise.withResolvers<void>();
+    const late = test.db.transaction(async (tx) => {
+      const value = '{"id":"late","name":"placed"}';
+      await test.log.append(tx, [recordOf(value, 'another key', onWire(topic))]);
+      appended.resolve();
+      await commit.promise;
+    });
+    await appended.promise;
+    await publishNumbers(client, topic, 2, 3);
+    // Several looks of the consumer.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(got).toEqual(['1']);
+    commit.resolve();
+    await late;
+    await until(() => expect(got).toEqual(['1', 'late', '2', '3']));
+  });
+
+  it('a partition dropped by age is passed and told of, by a group that was behind', async ({
+    onTestFinished,
+  }) => {
+    const { open, newTopic, until } = start(onTestFinished);
+    const topic = await newTopic();
+    const client = await open();
+    await publishNumbers(client, topic, 1, 2);
+    const age = `update eventstream.segment set started_at = started_at - interval '9 days'`;
+    await test.db.query(age);
+    await test.log.maintain();
+    await publishNumbers(client, topic, 3);
+    await test.db.query(age);
+    // Begins no other one: only those past retention go.
+    await test.log.maintain({ segmentMs: 99 * dayMs });
+    const got: string[] = [];
+    client.register({ topic, groupId: topic, offset: 0, callback: noteIds(got) });
+    await until(() => expect(got).toEqual(['3']));
+    const range = { topic: onWire(topic), partition: 0, groupId: onWire(topic), from: 0n, to: 2n };
+    expect(skipped).toContainEqual(range);
+  });
+});
