@@ -1,12 +1,23 @@
-import { errorCodes, PlatformError, type ProblemDetails } from '@posthaste/contracts';
+import {
+  errorCodes,
+  PlatformError,
+  type ProblemDetails,
+  parseJsonWithBigints,
+  stringifyExactJson,
+} from '@posthaste/contracts';
 import { commandSettings, type Environment, readSettings } from '@posthaste/settings';
 
 export interface ApiCall {
-  /** Sent as JSON. Default: no body. */
+  /** Sent as JSON, bigints as bare numbers. Default: no body. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   /** Ends the call early; it then throws the signal's reason. */
   readonly signal?: AbortSignal;
+}
+
+export interface OpenCall extends Omit<ApiCall, 'body'> {
+  /** The media type that the answer must have. */
+  readonly accept: string;
 }
 
 /** A running gateway, as commands use it. */
@@ -14,10 +25,16 @@ export interface ApiClient {
   /** Without a slash at its end. */
   readonly url: string;
   /**
-   * The body of the answer, parsed; `undefined` when it has none.
+   * The body of the answer, parsed, integers beyond 2^53 as bigints; `undefined` when it has none.
    * @throws PlatformError with the code that the gateway answered, or `GATEWAY_UNREACHABLE`
    */
   call<T>(method: string, path: string, call?: ApiCall): Promise<T>;
+  /**
+   * An answer that comes bit by bit, for as long as it takes. What reading it throws is the
+   * connection's.
+   * @throws PlatformError as `call`
+   */
+  open(path: string, call: OpenCall): Promise<AsyncIterable<Uint8Array>>;
 }
 
 export interface ApiAddress {
@@ -35,25 +52,40 @@ export function apiClientOf(environment: Environment): ApiClient {
 
 export function createApiClient({ url, apiKey }: ApiAddress): ApiClient {
   const base = url.replace(/\/+$/, '');
+  const access = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   return {
     url: base,
     async call<T>(method: string, path: string, { body, headers, signal }: ApiCall = {}) {
       const timeout = AbortSignal.timeout(timeoutMs);
-      const answer = await fetchText(base + path, {
-        method,
-        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-        headers: {
-          ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      const answer = await reach(base, signal, async () => {
+        const response = await fetch(base + path, {
+          method,
+          signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+          headers: {
+            ...access,
+            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+            ...headers,
+          },
+          ...(body === undefined ? {} : { body: stringifyExactJson(body) }),
+        });
+        return toAnswer(response);
       });
       if (!answer.ok) throw toError(base, answer);
       if (answer.status === 204) return undefined as T;
       const value = parseJson(answer.text);
       if (value === undefined) throw notPosthaste(base, answer);
       return value as T;
+    },
+    async open(path, { accept, headers, signal }) {
+      const response = await reach(base, signal, () =>
+        fetch(base + path, {
+          signal: signal ?? null,
+          headers: { ...access, ...headers, accept },
+        }),
+      );
+      const type = response.headers.get('content-type') ?? '';
+      if (response.ok && response.body && type.startsWith(accept)) return response.body;
+      throw toError(base, await reach(base, signal, () => toAnswer(response)));
     },
   };
 }
@@ -64,12 +96,20 @@ interface Answer {
   readonly text: string;
 }
 
-async function fetchText(url: string, init: RequestInit): Promise<Answer> {
+async function toAnswer(response: Response): Promise<Answer> {
+  const { ok, status } = response;
+  return { ok, status, text: await response.text() };
+}
+
+async function reach<T>(
+  url: string,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    const response = await fetch(url, init);
-    const { ok, status } = response;
-    return { ok, status, text: await response.text() };
+    return await work();
   } catch (cause) {
+    signal?.throwIfAborted();
     const { origin } = new URL(url);
     const message = `${origin} does not answer. Is Posthaste running? POSTHASTE_URL names another one.`;
     throw new PlatformError('GATEWAY_UNREACHABLE', message, { cause });
@@ -93,7 +133,7 @@ function notPosthaste(base: string, { status }: Answer): PlatformError {
 /** @returns `undefined` when it is not JSON */
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJsonWithBigints(text);
   } catch {
     return undefined;
   }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { runCommandLine } from './command-line.js';
 import { addCallbacksCommand } from './commands/callbacks.js';
 import { addDemoCommand } from './commands/demo.js';
+import { addEventsCommand } from './commands/events.js';
 import { addKeysCommand } from './commands/keys.js';
 import { addMigrateCommand } from './commands/migrate.js';
 import { addQueuesCommand } from './commands/queues.js';
@@ -17,7 +18,8 @@ Settings are environment variables, all of them in docs/configuration.md.
 
   posthaste start                 everything in one process, on http://127.0.0.1:8080
   posthaste demo                  watch a thousand callbacks survive a bad receiver
-  posthaste callbacks send <url>  hand in a callback`,
+  posthaste callbacks send <url>  hand in a callback
+  posthaste events tail           watch events as they come`,
   );
 
 addServiceCommands(program);
@@ -25,6 +27,7 @@ addMigrateCommand(program);
 addKeysCommand(program);
 addCallbacksCommand(program);
 addQueuesCommand(program);
+addEventsCommand(program);
 addDemoCommand(program);
 
 await runCommandLine(program);

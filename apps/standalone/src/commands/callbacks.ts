@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { buffer } from 'node:stream/consumers';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { apiClientOf } from '../api-client.js';
 import { type CallbackDetails, describeCallback } from '../callback-description.js';
+import { readDataArgument } from '../data-argument.js';
 import { print, printJson, printTable } from '../output.js';
 import { wholeNumber } from '../whole-number.js';
 
@@ -146,7 +145,7 @@ async function send(url: string, options: SendOptions): Promise<void> {
     method: options.method ?? (data === undefined ? 'GET' : 'POST'),
     headers,
     // Left out of the JSON where they are undefined.
-    base64: data === undefined ? undefined : (await readData(data)).toString('base64'),
+    base64: data === undefined ? undefined : (await readDataArgument(data)).toString('base64'),
     application,
     queue,
     timeoutMs,
@@ -188,11 +187,6 @@ async function show(id: string, { json }: { json?: boolean }): Promise<void> {
 
 function pathOf(id: string): string {
   return `/v1/callbacks/${encodeURIComponent(id)}`;
-}
-
-async function readData(data: string): Promise<Buffer> {
-  if (data === '@-') return buffer(process.stdin);
-  return data.startsWith('@') ? readFile(data.slice(1)) : Buffer.from(data);
 }
 
 function addHeader(

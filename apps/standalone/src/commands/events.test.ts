@@ -1,0 +1,188 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  emptyFolder,
+  patiently,
+  posthaste,
+  type StartedPlatform,
+  startPlatform,
+  startPosthaste,
+} from '../../test/posthaste.js';
+
+let platform: StartedPlatform;
+let env: { POSTHASTE_URL: string };
+
+beforeAll(async () => {
+  platform = await startPlatform({ POSTHASTE_DATA_DIR: await emptyFolder() });
+  env = { POSTHASTE_URL: platform.url };
+});
+
+/** What `posthaste events …` prints. */
+async function events(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await posthaste(['events', ...args], env);
+  expect([code, stderr]).toEqual([0, '']);
+  return stdout;
+}
+
+describe('posthaste events', () => {
+  it('publishes an event with all that is said of it, and its digits', async () => {
+    const args = ['-k', 'order-7', '-n', 'shop', '--id', 'e1', '--user', 'ada'];
+    const payload = '{"total":9007199254740993}';
+    expect(await events('publish', 'said', 'order.placed', ...args, '-d', payload)).toBe('e1\n');
+    const json = await events('tail', 'said', '--no-follow', '--json');
+    expect(json).toContain(`"payload":${payload}`);
+    expect(JSON.parse(json)).toMatchObject({
+      topic: 'said',
+      key: 'order-7',
+      event: { id: 'e1', name: 'order.placed', namespace: 'shop', userId: 'ada' },
+    });
+    const cloud = await events('tail', 'said', '--no-follow', '--json', '--cloudevents');
+    expect(JSON.parse(cloud).event).toMatchObject({
+      specversion: '1.0',
+      source: '/namespaces/shop',
+    });
+  });
+
+  it('takes the payload of a file or of standard input, and none', async () => {
+    const file = join(await emptyFolder(), 'payload.json');
+    await writeFile(file, '{"from":"file"}');
+    await events('publish', 'data', 'a', '-k', 'k', '-d', `@${file}`);
+    await posthaste(
+      ['events', 'publish', 'data', 'b', '-k', 'k', '-d', '@-'],
+      env,
+      '{"from":"in"}',
+    );
+    await events('publish', 'data', 'c', '-k', 'k');
+    const lines = (await events('tail', 'data', '--no-follow')).trimEnd().split('\n');
+    expect(lines.map((line) => line.split('  ').slice(2))).toEqual([
+      ['a', 'k', '{"from":"file"}'],
+      ['b', 'k', '{"from":"in"}'],
+      ['c', 'k', '{}'],
+    ]);
+  });
+
+  it('publishes once under one idempotency key, or id', async () => {
+    const args = ['publish', 'once', 'a', '--idempotency-key', 'k'];
+    const ids = [await events(...args), await events(...args)];
+    expect(new Set(ids).size).toBe(1);
+    await events('publish', 'once', 'b', '--id', 'same');
+    await events('publish', 'once', 'b', '--id', 'same');
+    expect((await events('tail', 'once', '--no-follow')).trimEnd().split('\n')).toHaveLength(2);
+  });
+
+  it('publishes the lines of a file, tells which are refused, and keeps a rate', async () => {
+    const lines = Array.from({ length: 40 }, (_, i) => JSON.stringify({ name: `e${i}`, key: 'k' }));
+    const file = join(await emptyFolder(), 'lines');
+    await writeFile(
+      file,
+      [...lines.slice(0, 20), '', '{', '{"name":"!"}', ...lines.slice(20)].join('\n'),
+    );
+    const startedAt = performance.now();
+    const args = ['events', 'publish', 'lines', '--lines', file, '--rate', '40'];
+    const { code, stdout, stderr } = await posthaste(args, env);
+    expect([code, stdout]).toEqual([1, 'published 40 of 42\n']);
+    expect(performance.now() - startedAt).toBeGreaterThan(900);
+    expect(stderr).toContain('line 22: is not JSON\n');
+    expect(stderr).toMatch(/line 23: name .* \(REQUEST_INVALID\)\n/);
+    const published = await events('tail', 'lines', '--no-follow');
+    expect(published.match(/ {2}e\d+ {2}/g)?.map((name) => name.trim())).toEqual(
+      lines.map((_, i) => `e${i}`),
+    );
+  });
+
+  it('publishes what tail has shown as JSON, with its key', async () => {
+    await events('publish', 'source', 'a', '-k', 'k1', '-d', '{"n":1}');
+    const shown = await events('tail', 'source', '--no-follow', '--json');
+    const args = ['events', 'publish', 'copy', '--lines', '-'];
+    expect(await posthaste(args, env, shown)).toMatchObject({
+      code: 0,
+      stdout: 'published 1 of 1\n',
+    });
+    const [line] = (await events('tail', 'copy', '--no-follow')).split('\n');
+    expect(line?.split('  ').slice(2)).toEqual(['a', 'k1', '{"n":1}']);
+  });
+
+  it('shows events as they come, also over a restart of the gateway', async () => {
+    await events('publish', 'live', 'before', '-k', 'k');
+    const tail = await startPosthaste(['events', 'tail', 'live', '--beginning'], env, /before/);
+    await events('publish', 'live', 'first', '-k', 'k', '-d', '{"text":"\\u001b[31m"}');
+    await tail.waitForLine(/first {2}k {2}\{"text":"\\u001b\[31m"\}$/);
+    await platform.process.kill();
+    await tail.waitForLine(/^the connection was lost; trying again$/);
+    platform = await platform.again();
+    await events('publish', 'live', 'second', '-k', 'k');
+    await tail.waitForLine(/^\d{4}-\S+Z {2}live\/\d@\d+ {2}second {2}k {2}\{\}$/);
+    expect(tail.output.match(/ {2}before {2}/g)).toHaveLength(1);
+    expect(await tail.terminate()).toEqual({ code: 0, signal: null });
+  });
+
+  it('shows what is asked for: topics, names, keys, times', async () => {
+    for (const [topic, name, key] of [
+      ['one', 'made', 'a'],
+      ['one', 'paid', 'b'],
+      ['two', 'made', 'b'],
+    ] as const) {
+      await events('publish', topic, name, '-k', key);
+    }
+    const count = async (...args: string[]) =>
+      (await events('tail', ...args, '--no-follow')).split('\n').length - 1;
+    expect(await count('one')).toBe(2);
+    expect(await count('one', 'two')).toBe(3);
+    expect(await count('one', 'two', '--name', 'made')).toBe(2);
+    expect(await count('one', 'two', '-k', 'b')).toBe(2);
+    expect(await count('one', '--since', '10m')).toBe(2);
+    expect(await count('one', '--since', '2100-01-01')).toBe(0);
+    expect(await count()).toBeGreaterThan(2);
+  });
+
+  it('lists consumer groups with their lag, for people and for programs', async () => {
+    await events('publish', 'grouped', 'made');
+    const groups = async (...args: string[]) => events('groups', ...args);
+    // The subscriptions of the platform itself read every topic.
+    await expect
+      .poll(() => groups('grouped'), patiently)
+      .toMatch(/^TOPIC +GROUP +PARTITIONS +LAG\ngrouped +posthaste\.subscriptions +4 +0\n$/);
+    const [group] = JSON.parse(await groups('grouped', '--json'));
+    expect(group).toMatchObject({ topic: 'grouped', lag: 0 });
+    expect(await groups('grouped', '-g', 'none')).toBe('TOPIC  GROUP  PARTITIONS  LAG\n');
+    const lag = (await events('lag', 'grouped')).trimEnd().split('\n');
+    expect(lag[0]).toMatch(/^GROUP +PARTITION +NEXT +END +LAG$/);
+    expect(lag).toHaveLength(5);
+    expect(JSON.parse(await events('lag', 'grouped', '--json'))[0].partitions).toHaveLength(4);
+  });
+
+  it.each([
+    ['a topic that is not there', ['tail', 'none'], 'TOPIC_NOT_FOUND'],
+    ['a name that is none', ['publish', 'orders', 'a b'], 'REQUEST_INVALID'],
+    ['a payload that is no JSON', ['publish', 'orders', 'a', '-d', '{'], 'REQUEST_INVALID'],
+    ['a payload that is a list', ['publish', 'orders', 'a', '-d', '[]'], 'REQUEST_INVALID'],
+    ['dead letters that are not there', ['dlq', 'replay', 'none'], 'TOPIC_NOT_FOUND'],
+    ['a replay that is not there', ['dlq', 'cancel', 'none'], 'REPLAY_NOT_FOUND'],
+  ])('tells of %s in a line, with its code', async (_what, args, code) => {
+    const result = await posthaste(['events', ...args], env);
+    expect(result).toMatchObject({ code: 1, stdout: '' });
+    expect(result.stderr).toMatch(new RegExp(`^.+ \\(${code}\\)\n$`));
+  });
+
+  it('tells of a gateway that is not there', async () => {
+    const result = await posthaste(['events', 'tail', 'a'], {
+      POSTHASTE_URL: 'http://127.0.0.1:1',
+    });
+    expect(result).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Is Posthaste running?'),
+    });
+  });
+
+  it.each([
+    [['events', 'publish', 'orders'], 'name the event, or give --lines'],
+    [['events', 'tail', 'orders', '--since', 'yesterday'], 'It must be a time such as'],
+    [['events', 'dlq', 'replay', 'orders', '--rate', '0'], 'It must be a whole number from 1'],
+    [['events', 'tial'], 'Did you mean tail?'],
+  ])('exits with 64 on %j, and says what is wrong with it', async (args, message) => {
+    const { code, stderr } = await posthaste(args, env);
+    expect(code).toBe(64);
+    expect(stderr).toContain(message);
+  });
+});

@@ -1,0 +1,25 @@
+import type { Command } from 'commander';
+import { addDeadLettersCommand } from './dead-letters.js';
+import { addGroupsCommands } from './event-groups.js';
+import { addPublishCommand } from './publish-events.js';
+import { addTailCommand } from './tail-events.js';
+
+/** `posthaste events …`: the event log, on a running gateway. */
+export function addEventsCommand(program: Command): void {
+  const command = program
+    .command('events')
+    .description('publish events, watch them, and look after those who read them')
+    .addHelpText(
+      'after',
+      `
+Talks to the gateway at POSTHASTE_URL (http://127.0.0.1:8080), with POSTHASTE_API_KEY if
+that is set.
+
+  posthaste events publish orders order.placed -d '{"total": 3}'
+  posthaste events tail orders`,
+    );
+  addPublishCommand(command);
+  addTailCommand(command);
+  addGroupsCommands(command);
+  addDeadLettersCommand(command);
+}

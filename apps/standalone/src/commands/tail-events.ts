@@ -1,0 +1,101 @@
+import { PlatformError, parseJsonWithBigints, stringifyExactJson } from '@posthaste/contracts';
+import type { Command } from 'commander';
+import { type ApiClient, apiClientOf } from '../api-client.js';
+import { describeEvent, type EventDetails } from '../event-description.js';
+import { followEvents } from '../event-follower.js';
+import { print, tell } from '../output.js';
+import { addFilterOptions, type FilterOptions } from './event-filter.js';
+
+interface TailOptions extends FilterOptions {
+  readonly beginning?: boolean;
+  readonly follow: boolean;
+  readonly json?: boolean;
+  readonly cloudevents?: boolean;
+}
+
+interface EventPage {
+  readonly items: readonly EventDetails[];
+  readonly next: string | null;
+  readonly isLast: boolean;
+}
+
+const pageSize = 200;
+/** What one call of the gateway reads at most. */
+const maxTopics = 20;
+
+/** `posthaste events tail`: shows events, and goes on as they come. */
+export function addTailCommand(command: Command): void {
+  addFilterOptions(
+    command
+      .command('tail [topics...]')
+      .description('show events as they come, of these topics or of all that there are now'),
+  )
+    .option('--beginning', 'begin with the oldest that is kept')
+    .option('--no-follow', 'only what there is already, from the beginning or --since')
+    .option('--json', 'a line of JSON for each')
+    .option('--cloudevents', 'with --json: as CloudEvents')
+    .addHelpText(
+      'after',
+      `
+Shows when and where each stands (topic/partition@offset), its name, its key and its
+payload. Goes on when the connection is lost, without missing any. Ctrl-C ends it.
+
+  posthaste events tail orders --since 10m --name order.placed`,
+    )
+    .action(tail);
+}
+
+async function tail(topics: readonly string[], options: TailOptions): Promise<void> {
+  const api = apiClientOf(process.env);
+  const query = toQuery(topics.length > 0 ? topics : await listTopics(api), options);
+  const show = (details: string): void => {
+    print(options.json ? details : describeEvent(parseJsonWithBigints(details) as EventDetails));
+  };
+  if (!options.follow) return showAll(api, query, show);
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  const onLost = (reason: string): void => tell(`${reason}; trying again`);
+  for await (const event of followEvents({ api, query, signal: stop.signal, onLost })) show(event);
+}
+
+/** Page after page, until there is no more. */
+async function showAll(
+  api: ApiClient,
+  query: URLSearchParams,
+  show: (details: string) => void,
+): Promise<void> {
+  query.set('limit', String(pageSize));
+  for (;;) {
+    const page = await api.call<EventPage>('GET', `/v1/events?${query}`);
+    for (const item of page.items) show(stringifyExactJson(item));
+    if (page.isLast || page.next === null) return;
+    query.set('cursor', page.next);
+  }
+}
+
+function toQuery(
+  topics: readonly string[],
+  { name, key, since, beginning, follow, cloudevents }: TailOptions,
+): URLSearchParams {
+  const from = beginning || !follow ? 'beginning' : undefined;
+  const format = cloudevents ? 'cloudevents' : undefined;
+  const query = new URLSearchParams({ topic: topics.join(',') });
+  for (const [field, value] of Object.entries({ name, key, since, from, format })) {
+    if (value !== undefined) query.set(field, value);
+  }
+  return query;
+}
+
+/** All but those of dead letters and retries. @throws PlatformError when they are none, or too many */
+async function listTopics(api: ApiClient): Promise<string[]> {
+  const page = await api.call<{ items: readonly { name: string }[]; next: string | null }>(
+    'GET',
+    '/v1/events/topics?limit=500',
+  );
+  const names = page.items.map(({ name }) => name);
+  const topics = names.filter((name) => !/\.dlq$|\.retry\.\d+$/.test(name));
+  if (topics.length === 0) throw new PlatformError('TOPIC_NOT_FOUND', 'there is no topic yet');
+  if (topics.length <= maxTopics && page.next === null) return topics;
+  const message = `there are more than ${maxTopics} topics: name those to show`;
+  throw new PlatformError('REQUEST_INVALID', message);
+}
