@@ -6,12 +6,12 @@ import { testAppending, testGroups, testReading } from './conformance-driver.js'
 import type { Conformance, ConformanceTarget } from './conformance-target.js';
 
 /** Registers what every driver must do, in the suite that is being described. */
-export function testDriver(open: () => Promise<ConformanceTarget>, startMs = 60_000): void {
+export function testDriver(open: () => Promise<ConformanceTarget>): void {
   let target: ConformanceTarget;
   const drivers: Driver[] = [];
   beforeAll(async () => {
     target = await open();
-  }, startMs);
+  }, 60_000);
   afterEach(async () => {
     await Promise.all(drivers.splice(0).map((driver) => driver.close()));
   });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { startKafka } from '@posthaste/testbed';
+import { type KafkaBroker, startKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
 import { testDriver } from './conformance.js';
 import type { ConformanceTarget } from './conformance-target.js';
 import { kafkaDrivers } from './kafka-drivers.js';
@@ -8,12 +9,11 @@ import { createTopic } from './kafka-topic.js';
 
 /** The shortest that brokers take unless they are told otherwise. */
 const sessionMs = 6_000;
-const startMs = 240_000;
 
-async function openTarget(
+function toTarget(
+  kafka: KafkaBroker,
   create: (typeof kafkaDrivers)[number]['create'],
-): Promise<ConformanceTarget> {
-  const kafka = await startKafka();
+): ConformanceTarget {
   return {
     connect: () =>
       create({
@@ -28,10 +28,18 @@ async function openTarget(
     tooLargeBytes: 1_100_000,
     sessionMs,
     settleMs: 30_000,
-    close: () => kafka.close(),
+    close: async () => undefined,
   };
 }
 
-for (const { name, create } of kafkaDrivers) {
-  describeWithKafka(`the ${name} driver`, () => testDriver(() => openTarget(create), startMs));
-}
+describeWithKafka('on Kafka', () => {
+  let kafka: KafkaBroker;
+  beforeAll(async () => {
+    kafka = await startKafka();
+  }, 240_000);
+  afterAll(() => kafka?.close());
+
+  describe.each(kafkaDrivers)('the $name driver', ({ create }) =>
+    testDriver(async () => toTarget(kafka, create)),
+  );
+});
