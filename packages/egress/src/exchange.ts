@@ -56,6 +56,8 @@ export interface ExchangePool {
 
 /** The longest delay a Node timer takes; a longer one would fire at once. */
 const maxTimerMs = 2 ** 31 - 1;
+/** Far more than a server has to say before its answer, such as one a second that it still works. */
+const maxInformational = 100;
 const emptyBody = Buffer.alloc(0);
 
 /**
@@ -81,6 +83,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #isResent = false;
   /** The first byte of an answer has arrived. */
   #isAnswering = false;
+  #informational = 0;
   #statusCode = 0;
   #headers: [string, string][] = [];
   #chunks: Buffer[] = [];
@@ -125,7 +128,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     statusCode: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
-    if (statusCode < 200) return; // informational: the answer is still to come
+    if (statusCode < 200) {
+      this.#countInformational();
+      return;
+    }
     this.#statusCode = statusCode;
     this.#headers = toPairs(headers);
   }
@@ -177,6 +183,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
   expire(): void {
     const phase = this.connection?.phase ?? 'idle';
     this.end(toTimeout(this.#request.timeoutMs, this.target.host, phase));
+  }
+
+  /** The answer is still to come: not after any number of these, each of which costs time. */
+  #countInformational(): void {
+    this.#informational += 1;
+    if (this.#informational <= maxInformational || this.#isSettled) return;
+    const detail = `${this.target.host} sent more than ${maxInformational} informational answers`;
+    this.end({ reason: 'protocol', detail, permanent: false });
   }
 
   #leave(): void {

@@ -75,6 +75,16 @@ describe('a body that ends early', () => {
   });
 });
 
+it('informational answers over the limit are a failure', async () => {
+  const hints = 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(101);
+  const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
+  const receiver = await started(startReceiver({ kind: 'raw', data: hints + ok }));
+  const { reason, detail } = failureOf(await openEgress().send(get(receiver.url)));
+  expect(reason).toBe('protocol');
+  expect(detail).toContain('informational');
+  await expect.poll(() => receiver.connectionsOpen).toBe(0);
+});
+
 describe('a head over the limit', () => {
   it('is a failure', async () => {
     const receiver = await started(startReceiver({ kind: 'huge-headers', bytes: 20_000 }));
