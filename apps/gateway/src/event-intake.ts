@@ -1,197 +1,118 @@
-import type { IdempotencyClaim } from '@posthaste/callbacks';
 import { PlatformError } from '@posthaste/contracts';
-import type { PostgresLog } from '@posthaste/eventstream';
-import type { Database, Transaction } from '@posthaste/postgres';
 import {
-  type ClaimedPlace,
-  type EventClaim,
-  type FirstClaim,
-  findFirstClaims,
-  makeClaims,
-  settleClaims,
-} from './event-claim-store.js';
-import type { EventToPublish } from './event-to-publish.js';
+  type HandedInEvent,
+  type PublishOutcome,
+  type PublishTarget,
+  publishOnce,
+} from './publish-once.js';
 
-/** An event that is handed in, with the Idempotency-Key that came with it. */
-export interface HandedInEvent {
-  readonly event: EventToPublish;
-  readonly idempotency: IdempotencyClaim | undefined;
+/** Events in one transaction at most, unless one call has more. */
+const maxTogether = 500;
+/** Keys and values in one transaction at most, in bytes, unless one call has more. */
+const maxBytesTogether = 4 * 1_048_576;
+/** Transactions under way at once: while one is flushed the other is filled. */
+const maxUnderWay = 2;
+/** Keys and values that wait for their turn, in bytes; more are refused. */
+const maxWaitingBytes = 64 * 1_048_576;
+
+interface Call {
+  readonly events: readonly HandedInEvent[];
+  readonly bytes: number;
+  readonly resolve: (outcomes: readonly PublishOutcome[]) => void;
+  readonly reject: (error: unknown) => void;
 }
 
-/** Where an event stands in the log. */
-export interface PublishedEvent {
-  readonly id: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: bigint;
-  /** It had been published before: nothing was appended now. */
-  readonly repeated: boolean;
-}
-
-/** An event with the claims that it makes. */
-interface Candidate {
-  readonly event: EventToPublish;
-  readonly keyClaim: EventClaim | undefined;
-  readonly idClaim: EventClaim | undefined;
-}
-
-/**
- * Appends events to the log, each once: what comes again under the same Idempotency-Key, or in the
- * same namespace and topic under the same id, is answered with where it stands.
- */
+/** Group commit: events that are handed in at the same time share a transaction and its flush. */
 export class EventIntake {
-  readonly #db: Database;
-  readonly #log: PostgresLog;
+  readonly #target: PublishTarget;
+  #waiting: Call[] = [];
+  #waitingBytes = 0;
+  #underWay = 0;
+  #closed = false;
+  #idle: (() => void) | undefined;
 
-  /** @param db has `eventstreamMigrations` and `gatewayMigrations` */
-  constructor(db: Database, log: PostgresLog) {
-    this.#db = db;
-    this.#log = log;
+  constructor(target: PublishTarget) {
+    this.#target = target;
   }
 
   /**
-   * Publishes in the order given, in one transaction: committed when it resolves. For each there is
-   * what became of it; what is refused is `IDEMPOTENCY_KEY_REUSED` and does not keep back the others.
-   * @throws PlatformError `DATABASE_*`: nothing was stored, or nobody knows
+   * As `publishOnce`, once it is their turn.
+   * @throws PlatformError `DATABASE_*`, `OVERLOADED`, `STOPPING`
    */
-  async publish(
-    events: readonly HandedInEvent[],
-  ): Promise<readonly (PublishedEvent | PlatformError)[]> {
-    if (events.length === 0) return [];
-    const candidates = events.map(toCandidate);
-    const outcomes = await this.#db.transaction((tx) => this.#publish(tx, candidates));
-    // After the commit, and not with it: Postgres lets transactions that notify commit one by one.
-    for (const topic of new Set(outcomes.flatMap(appendedTopic))) this.#log.hint(topic);
-    return outcomes;
-  }
-
-  async #publish(
-    tx: Transaction,
-    candidates: readonly Candidate[],
-  ): Promise<(PublishedEvent | PlatformError)[]> {
-    const byKey = await makeOrLose(tx, candidates, ({ keyClaim }) => keyClaim);
-    // Keys before ids: an event that its key refuses must not claim its id.
-    const others = candidates.filter((candidate) => !byKey.has(candidate));
-    const byId = await makeOrLose(tx, others, ({ idClaim }) => idClaim);
-    const fresh = others.filter((candidate) => !byId.has(candidate));
-    const places = await this.#append(tx, fresh);
-    await settleClaims(
-      tx,
-      placed(fresh, places, ({ keyClaim, idClaim }) => [keyClaim, idClaim]),
-    );
-    const firsts = await findFirsts(tx, new Map([...byKey, ...byId]));
-    // The keys of what came again under its id; from now on they stand for the first one too.
-    await settleClaims(
-      tx,
-      placed([...byId.keys()], firsts, ({ keyClaim }) => [keyClaim]),
-    );
-    return candidates.map((candidate) => toOutcome(candidate, places, firsts));
-  }
-
-  async #append(
-    tx: Transaction,
-    candidates: readonly Candidate[],
-  ): Promise<ReadonlyMap<Candidate, ClaimedPlace>> {
-    const records = candidates.map(({ event: { topic, key, value, headers } }) => {
-      return { topic, key, value, headers };
+  async publish(events: readonly HandedInEvent[]): Promise<readonly PublishOutcome[]> {
+    if (this.#closed) throw new PlatformError('STOPPING', 'the server is stopping');
+    if (this.#waitingBytes > maxWaitingBytes) {
+      throw new PlatformError('OVERLOADED', 'too many events wait for the database');
+    }
+    const bytes = events.reduce((sum, { event }) => sum + event.key.length + event.value.length, 0);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ events, bytes, resolve, reject });
+      this.#waitingBytes += bytes;
+      // Not at once: what else arrived in this turn of the event loop joins it.
+      if (this.#waiting.length === 1) setImmediate(() => this.#pump());
     });
-    // Nothing else in the transaction is what the order of a key could depend on.
-    const manner = { keyOrder: 'append', notify: false } as const;
-    const appended = await this.#log.append(tx, records, manner);
-    return new Map(
-      candidates.flatMap((candidate, i) => {
-        const place = appended[i];
-        return place ? [[candidate, place] as const] : [];
-      }),
-    );
+  }
+
+  /** Publishes what was handed in, and takes nothing more. May be called twice. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#underWay === 0 && this.#waiting.length === 0) return;
+    await new Promise<void>((resolve) => {
+      const earlier = this.#idle;
+      this.#idle = () => {
+        earlier?.();
+        resolve();
+      };
+    });
+  }
+
+  #pump(): void {
+    while (this.#waiting.length > 0 && this.#underWay < maxUnderWay) {
+      this.#underWay += 1;
+      void this.#run(this.#take()).then(() => {
+        this.#underWay -= 1;
+        this.#pump();
+      });
+    }
+    if (this.#underWay === 0) this.#idle?.();
+  }
+
+  /** The first that wait, as many as fit into one transaction. */
+  #take(): readonly Call[] {
+    let count = 0;
+    let events = 0;
+    let bytes = 0;
+    for (const call of this.#waiting) {
+      events += call.events.length;
+      bytes += call.bytes;
+      if (count > 0 && (events > maxTogether || bytes > maxBytesTogether)) break;
+      this.#waitingBytes -= call.bytes;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #run(calls: readonly Call[]): Promise<void> {
+    try {
+      const outcomes = await publishOnce(
+        this.#target,
+        calls.flatMap(({ events }) => events),
+      );
+      let start = 0;
+      for (const { events, resolve } of calls) {
+        resolve(outcomes.slice(start, start + events.length));
+        start += events.length;
+      }
+    } catch (error) {
+      if (calls.length > 1 && mayBeOfOne(error)) {
+        // One after the other, so that those of one key keep their order.
+        for (const call of calls) await this.#run([call]);
+      } else for (const { reject } of calls) reject(error);
+    }
   }
 }
 
-function toCandidate({ event, idempotency }: HandedInEvent): Candidate {
-  const { topic, id: eventId, namespace, hasOwnId } = event;
-  const idClaim = {
-    kind: 'id',
-    topic,
-    claim: `${namespace}\n${eventId}`,
-    bodyHash: undefined,
-  } as const;
-  return {
-    event,
-    keyClaim: idempotency && {
-      kind: 'key',
-      topic,
-      eventId,
-      claim: idempotency.key,
-      bodyHash: idempotency.bodyHash,
-    },
-    idClaim: hasOwnId ? { ...idClaim, eventId } : undefined,
-  };
-}
-
-/** Makes the claims of these events; gives those whose claim somebody had made before, with it. */
-async function makeOrLose(
-  tx: Transaction,
-  candidates: readonly Candidate[],
-  claimOf: (candidate: Candidate) => EventClaim | undefined,
-): Promise<ReadonlyMap<Candidate, EventClaim>> {
-  const made = await makeClaims(
-    tx,
-    candidates.flatMap((candidate) => claimOf(candidate) ?? []),
-  );
-  return new Map(
-    candidates.flatMap((candidate) => {
-      const claim = claimOf(candidate);
-      return claim && !made.has(claim) ? [[candidate, claim] as const] : [];
-    }),
-  );
-}
-
-/** What the claims were made for that these events lost against. */
-async function findFirsts(
-  tx: Transaction,
-  lost: ReadonlyMap<Candidate, EventClaim>,
-): Promise<ReadonlyMap<Candidate, FirstClaim>> {
-  const found = await findFirstClaims(tx, [...lost.values()]);
-  return new Map(
-    [...lost].map(([candidate, claim]) => {
-      const first = found.get(claim);
-      if (first) return [candidate, first];
-      throw new PlatformError('DATABASE_CONFLICT', 'the first event was forgotten at this moment');
-    }),
-  );
-}
-
-/** Claims of these events, each with the place of its event. */
-function placed(
-  candidates: readonly Candidate[],
-  places: ReadonlyMap<Candidate, ClaimedPlace>,
-  claimsOf: (candidate: Candidate) => readonly (EventClaim | undefined)[],
-): (readonly [EventClaim, ClaimedPlace])[] {
-  return candidates.flatMap((candidate) => {
-    const place = places.get(candidate);
-    return claimsOf(candidate).flatMap((claim) =>
-      claim && place ? [[claim, place] as const] : [],
-    );
-  });
-}
-
-function toOutcome(
-  candidate: Candidate,
-  places: ReadonlyMap<Candidate, ClaimedPlace>,
-  firsts: ReadonlyMap<Candidate, FirstClaim>,
-): PublishedEvent | PlatformError {
-  const { topic, id } = candidate.event;
-  const first = firsts.get(candidate);
-  if (first && !first.sameBody) {
-    const message = 'the Idempotency-Key was used for another body in this topic';
-    return new PlatformError('IDEMPOTENCY_KEY_REUSED', message);
-  }
-  const place = first ?? places.get(candidate);
-  if (!place) return new PlatformError('INTERNAL', 'an event was neither appended nor known');
-  const { partition, offset } = place;
-  return { id: first?.eventId ?? id, topic, partition, offset, repeated: first !== undefined };
-}
-
-function appendedTopic(outcome: PublishedEvent | PlatformError): string[] {
-  return outcome instanceof PlatformError || outcome.repeated ? [] : [outcome.topic];
+/** What certainly was not stored, and perhaps because of one of them only. */
+function mayBeOfOne(error: unknown): boolean {
+  return !(error instanceof PlatformError) || error.type === 'internal' || error.type === 'invalid';
 }

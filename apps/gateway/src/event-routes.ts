@@ -28,13 +28,16 @@ export interface EventRoutes {
   readonly routes: readonly Routes[];
   /** Clients that follow events at this moment. */
   readonly followers: number;
-  /** Stops looking after events. After the server, before the database. May be called twice. */
+  /**
+   * Stores what was taken and waits for its turn, and stops looking after events. After the server
+   * has stopped, before the database is closed. May be called twice.
+   */
   close(): Promise<void>;
 }
 
 export function createEventRoutes({ db, logger, config }: EventRoutesDeps): EventRoutes {
   const log = new PostgresLog({ db, maxRecordBytes: maxEventBytes });
-  const intake = new EventIntake(db, log);
+  const intake = new EventIntake({ db, log });
   const followers = new EventFollowers(log, config);
   const replays = new DeadLetterReplays(db, log);
   const upkeep = new EventUpkeep({ db, replays, logger }, config);
@@ -52,7 +55,7 @@ export function createEventRoutes({ db, logger, config }: EventRoutesDeps): Even
     },
     async close() {
       followers.close();
-      await upkeep.close();
+      await Promise.all([intake.close(), upkeep.close()]);
       await log.close();
     },
   };

@@ -4,7 +4,8 @@ import { PlatformError } from '@posthaste/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import type { App } from '../app.js';
-import type { EventIntake, HandedInEvent, PublishedEvent } from '../event-intake.js';
+import type { EventIntake } from '../event-intake.js';
+import type { HandedInEvent, PublishedEvent, PublishOutcome } from '../publish-once.js';
 import { cloudEventSchema, eventNamePattern, newEventSchema } from './event-schemas.js';
 import { readExactBodies } from './exact-body.js';
 import { strict } from './field-schemas.js';
@@ -180,15 +181,12 @@ function parseItem(
 }
 
 /** Whether everything in the answer was there before. */
-function isReplay(outcomes: readonly (PublishedEvent | PlatformError)[]): boolean {
+function isReplay(outcomes: readonly PublishOutcome[]): boolean {
   const taken = outcomes.flatMap((each) => (each instanceof PlatformError ? [] : [each]));
   return taken.length > 0 && taken.every(({ repeated }) => repeated);
 }
 
-function toItemAnswer(
-  outcome: PublishedEvent | PlatformError | undefined,
-  request: PublishRequest,
-): ItemAnswer {
+function toItemAnswer(outcome: PublishOutcome | undefined, request: PublishRequest): ItemAnswer {
   return outcome === undefined || outcome instanceof PlatformError
     ? showItemProblem(outcome, request)
     : { status: 201, event: showPublished(outcome) };

@@ -1,0 +1,195 @@
+import type { IdempotencyClaim } from '@posthaste/callbacks';
+import { PlatformError } from '@posthaste/contracts';
+import type { PostgresLog } from '@posthaste/eventstream';
+import type { Database, Transaction } from '@posthaste/postgres';
+import {
+  type ClaimedPlace,
+  type EventClaim,
+  type FirstClaim,
+  findFirstClaims,
+  makeClaims,
+  settleClaims,
+} from './event-claim-store.js';
+import type { EventToPublish } from './event-to-publish.js';
+
+/** An event that is handed in, with the Idempotency-Key that came with it. */
+export interface HandedInEvent {
+  readonly event: EventToPublish;
+  readonly idempotency: IdempotencyClaim | undefined;
+}
+
+/** Where an event stands in the log. */
+export interface PublishedEvent {
+  readonly id: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+  /** It had been published before: nothing was appended now. */
+  readonly repeated: boolean;
+}
+
+/** An event with the claims that it makes. */
+interface Candidate {
+  readonly event: EventToPublish;
+  readonly keyClaim: EventClaim | undefined;
+  readonly idClaim: EventClaim | undefined;
+}
+
+/** Where events are published. */
+export interface PublishTarget {
+  /** Has `eventstreamMigrations` and `gatewayMigrations`. */
+  readonly db: Database;
+  readonly log: PostgresLog;
+}
+
+/** What became of one event: `IDEMPOTENCY_KEY_REUSED` does not keep back the others. */
+export type PublishOutcome = PublishedEvent | PlatformError;
+
+/**
+ * Appends events to the log, each once, in the order given and in one transaction: committed when it
+ * resolves. What comes again under the same Idempotency-Key, or in the same namespace and topic under
+ * the same id, is answered with where it stands.
+ * @throws PlatformError `DATABASE_*`: nothing was stored, or nobody knows
+ */
+export async function publishOnce(
+  { db, log }: PublishTarget,
+  events: readonly HandedInEvent[],
+): Promise<readonly PublishOutcome[]> {
+  if (events.length === 0) return [];
+  const candidates = events.map(toCandidate);
+  const outcomes = await db.transaction((tx) => publishIn(tx, log, candidates));
+  // After the commit, and not with it: Postgres lets transactions that notify commit one by one.
+  for (const topic of new Set(outcomes.flatMap(appendedTopic))) log.hint(topic);
+  return outcomes;
+}
+
+async function publishIn(
+  tx: Transaction,
+  log: PostgresLog,
+  candidates: readonly Candidate[],
+): Promise<PublishOutcome[]> {
+  const byKey = await makeOrLose(tx, candidates, ({ keyClaim }) => keyClaim);
+  // Keys before ids: an event that its key refuses must not claim its id.
+  const others = candidates.filter((candidate) => !byKey.has(candidate));
+  const byId = await makeOrLose(tx, others, ({ idClaim }) => idClaim);
+  const fresh = others.filter((candidate) => !byId.has(candidate));
+  const places = await append(tx, log, fresh);
+  await settleClaims(
+    tx,
+    placed(fresh, places, ({ keyClaim, idClaim }) => [keyClaim, idClaim]),
+  );
+  const firsts = await findFirsts(tx, new Map([...byKey, ...byId]));
+  // The keys of what came again under its id; from now on they stand for the first one too.
+  await settleClaims(
+    tx,
+    placed([...byId.keys()], firsts, ({ keyClaim }) => [keyClaim]),
+  );
+  return candidates.map((candidate) => toOutcome(candidate, places, firsts));
+}
+
+async function append(
+  tx: Transaction,
+  log: PostgresLog,
+  candidates: readonly Candidate[],
+): Promise<ReadonlyMap<Candidate, ClaimedPlace>> {
+  const records = candidates.map(({ event: { topic, key, value, headers } }) => {
+    return { topic, key, value, headers };
+  });
+  // Nothing else in the transaction is what the order of a key could depend on.
+  const appended = await log.append(tx, records, { keyOrder: 'append', notify: false });
+  return new Map(
+    candidates.flatMap((candidate, i) => {
+      const place = appended[i];
+      return place ? [[candidate, place] as const] : [];
+    }),
+  );
+}
+
+function toCandidate({ event, idempotency }: HandedInEvent): Candidate {
+  const { topic, id: eventId, namespace, hasOwnId } = event;
+  const idClaim = {
+    kind: 'id',
+    topic,
+    claim: `${namespace}\n${eventId}`,
+    bodyHash: undefined,
+  } as const;
+  return {
+    event,
+    keyClaim: idempotency && {
+      kind: 'key',
+      topic,
+      eventId,
+      claim: idempotency.key,
+      bodyHash: idempotency.bodyHash,
+    },
+    idClaim: hasOwnId ? { ...idClaim, eventId } : undefined,
+  };
+}
+
+/** Makes the claims of these events; gives those whose claim somebody had made before, with it. */
+async function makeOrLose(
+  tx: Transaction,
+  candidates: readonly Candidate[],
+  claimOf: (candidate: Candidate) => EventClaim | undefined,
+): Promise<ReadonlyMap<Candidate, EventClaim>> {
+  const made = await makeClaims(
+    tx,
+    candidates.flatMap((candidate) => claimOf(candidate) ?? []),
+  );
+  return new Map(
+    candidates.flatMap((candidate) => {
+      const claim = claimOf(candidate);
+      return claim && !made.has(claim) ? [[candidate, claim] as const] : [];
+    }),
+  );
+}
+
+/** What the claims were made for that these events lost against. */
+async function findFirsts(
+  tx: Transaction,
+  lost: ReadonlyMap<Candidate, EventClaim>,
+): Promise<ReadonlyMap<Candidate, FirstClaim>> {
+  const found = await findFirstClaims(tx, [...lost.values()]);
+  return new Map(
+    [...lost].map(([candidate, claim]) => {
+      const first = found.get(claim);
+      if (first) return [candidate, first];
+      throw new PlatformError('DATABASE_CONFLICT', 'the first event was forgotten at this moment');
+    }),
+  );
+}
+
+/** Claims of these events, each with the place of its event. */
+function placed(
+  candidates: readonly Candidate[],
+  places: ReadonlyMap<Candidate, ClaimedPlace>,
+  claimsOf: (candidate: Candidate) => readonly (EventClaim | undefined)[],
+): (readonly [EventClaim, ClaimedPlace])[] {
+  return candidates.flatMap((candidate) => {
+    const place = places.get(candidate);
+    return claimsOf(candidate).flatMap((claim) =>
+      claim && place ? [[claim, place] as const] : [],
+    );
+  });
+}
+
+function toOutcome(
+  candidate: Candidate,
+  places: ReadonlyMap<Candidate, ClaimedPlace>,
+  firsts: ReadonlyMap<Candidate, FirstClaim>,
+): PublishOutcome {
+  const { topic, id } = candidate.event;
+  const first = firsts.get(candidate);
+  if (first && !first.sameBody) {
+    const message = 'the Idempotency-Key was used for another body in this topic';
+    return new PlatformError('IDEMPOTENCY_KEY_REUSED', message);
+  }
+  const place = first ?? places.get(candidate);
+  if (!place) return new PlatformError('INTERNAL', 'an event was neither appended nor known');
+  const { partition, offset } = place;
+  return { id: first?.eventId ?? id, topic, partition, offset, repeated: first !== undefined };
+}
+
+function appendedTopic(outcome: PublishOutcome): string[] {
+  return outcome instanceof PlatformError || outcome.repeated ? [] : [outcome.topic];
+}
