@@ -58,6 +58,11 @@ export interface Gateway extends ServiceProcess {
 
 /** Our own service: it can do all that is measured. */
 export interface CallbackService extends Contender {
+  /** As for every contender; with `settings`, environment variables, on top of its own. */
+  startWorker(
+    storeUrl: string,
+    settings?: Readonly<Record<string, string>>,
+  ): Promise<ServiceProcess>;
   /** Starts one gateway process with its default limits, but no rate limit. */
   startGateway(storeUrl: string): Promise<Gateway>;
 }

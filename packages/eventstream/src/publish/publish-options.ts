@@ -4,7 +4,7 @@ import type { PartitionerName } from './partitioner.js';
 export interface PublisherOptions {
   /** How a key chooses its partition. Default `java`. */
   readonly partitioner?: PartitionerName | undefined;
-  /** How long a batch waits for more records, in milliseconds. Default 5. */
+  /** How long a batch waits for more records at most, in milliseconds. Default 5. */
   readonly lingerMs?: number | undefined;
   /** Most records in one batch. Default 500. */
   readonly maxBatchRecords?: number | undefined;

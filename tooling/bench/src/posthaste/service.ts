@@ -37,7 +37,7 @@ export const posthaste: CallbackService = {
   async seed(storeUrl, seed) {
     await withDatabase(storeUrl, (db) => seedCallbacks(db, seed));
   },
-  startWorker: (storeUrl) => start('worker', storeUrl, concurrency),
+  startWorker: (storeUrl, settings) => start('worker', storeUrl, { ...concurrency, ...settings }),
   async startGateway(storeUrl) {
     const port = await freePort();
     const gateway = await start('gateway', storeUrl, { POSTHASTE_PORT: String(port) });

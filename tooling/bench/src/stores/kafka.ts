@@ -17,9 +17,11 @@ export interface StreamServer {
   readonly facts: StoreFacts;
   /** Used by the broker until now; NaN where its process cannot be seen. */
   cpuSeconds(): number;
-  /** Makes a topic, and gives its name. */
-  createTopic(partitions: number): Promise<string>;
+  /** Makes a topic, by default with a new name, and gives its name. */
+  createTopic(partitions: number, topic?: string): Promise<string>;
   deleteTopic(topic: string): Promise<void>;
+  /** Records in a topic. */
+  countRecords(topic: string): Promise<number>;
   /** Records of a topic that a group has not committed. */
   uncommitted(topic: string, groupId: string): Promise<number>;
   close(): Promise<void>;
@@ -34,13 +36,16 @@ export async function startKafkaServer(): Promise<StreamServer> {
     brokers: broker.brokers,
     facts: { kind: broker.kind, server_version: versionOf(await broker.log()), ...brokerSettings },
     cpuSeconds: () => (broker.pid === undefined ? Number.NaN : cpuSeconds(broker.pid)),
-    async createTopic(partitions) {
-      const topic = `bench-${randomUUID()}`;
+    async createTopic(partitions, topic = `bench-${randomUUID()}`) {
       const topics = [{ topic, numPartitions: partitions }];
       await admin.createTopics({ topics, waitForLeaders: true });
       return topic;
     },
     deleteTopic: (topic) => admin.deleteTopics({ topics: [topic] }),
+    async countRecords(topic) {
+      const ends = await admin.fetchTopicOffsets(topic);
+      return ends.reduce((sum, { high }) => sum + Number(high), 0);
+    },
     uncommitted: (topic, groupId) => countUncommitted(admin, topic, groupId),
     async close() {
       await admin.disconnect();

@@ -8,7 +8,7 @@ import type { StreamPlace } from './stream-task.js';
 export interface MeasuredStreams {
   readonly bench: Bench;
   readonly sizes: StreamSizes;
-  /** Ours first, then the bare clients. */
+  /** Ours on its drivers first, then the bare clients. */
   readonly contenders: readonly StreamContender[];
 }
 

@@ -5,6 +5,7 @@ import { type ConsumerRequest, type StreamContender, sendBatches } from './strea
 import type { StreamPlace } from './stream-task.js';
 
 const allInSync = -1;
+const commitIntervalMs = 1_000;
 const batches = { batchSize: 100, batchesInFlight: 8 };
 
 /** @platformatic/kafka by itself: no envelope, no validation; commits by itself. */
@@ -36,7 +37,8 @@ export const platformaticStream: StreamContender = {
       topics: [place.topic],
       mode: 'committed',
       fallbackMode: 'earliest',
-      autocommit: true,
+      // Milliseconds. The default commits after every message.
+      autocommit: commitIntervalMs,
     });
     stream.on('data', ({ value }) => {
       if (listener.kind === 'count') listener.onEvents(1);

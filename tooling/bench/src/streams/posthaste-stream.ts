@@ -1,4 +1,5 @@
-import { type Client, createClient, newPublish } from '@posthaste/eventstream';
+import { type Client, createClient, createClientOn, newPublish } from '@posthaste/eventstream';
+import { createPlatformaticDriver } from '@posthaste/eventstream/platformatic';
 import { openPostgres } from '@posthaste/postgres';
 import { eventName, eventNamespace, type OrderPayload } from './bench-event.js';
 import type {
@@ -17,6 +18,12 @@ interface OpenClient {
 
 /** Our client on Kafka, with the settings that it has by default. */
 export const posthasteStream: StreamContender = toContender('posthaste', openKafkaClient);
+
+/** The same on the other driver for Kafka. */
+export const posthastePlatformaticStream: StreamContender = toContender(
+  'posthaste on @platformatic/kafka',
+  openPlatformaticClient,
+);
 
 /** Our client on the postgres stream, with the settings that it has by default. */
 export const posthastePostgresStream: StreamContender = toContender(
@@ -38,6 +45,11 @@ function toContender(
 
 async function openKafkaClient({ brokers }: StreamPlace): Promise<OpenClient> {
   const client = await createClient('', 'kafka', brokers);
+  return { client, close: () => client.close() };
+}
+
+async function openPlatformaticClient({ brokers }: StreamPlace): Promise<OpenClient> {
+  const client = createClientOn('', createPlatformaticDriver({ brokers }));
   return { client, close: () => client.close() };
 }
 

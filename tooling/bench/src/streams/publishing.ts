@@ -4,7 +4,6 @@ import type { Section } from '../report.js';
 import { type MeasuredStreams, toPlace } from './measured-streams.js';
 import { posthasteStream } from './posthaste-stream.js';
 import { ratioBars, toRateSection } from './rate-section.js';
-import type { StreamContender } from './stream-contender.js';
 import { measureInTurn, measureRate, type RateCase, type StreamRate } from './stream-rounds.js';
 import type { StreamSizes } from './stream-sizes.js';
 import type { StreamTask } from './stream-task.js';
@@ -13,6 +12,8 @@ interface PublishingRow {
   readonly id: string;
   readonly title: (sizes: StreamSizes) => string;
   readonly task: (sizes: StreamSizes) => StreamTask;
+  /** Whether contenders use their settings, which are about batches. */
+  readonly isBatched: boolean;
   /** How many times the rate of kafkajs ours has to be. */
   readonly limit: number;
   readonly notes: readonly string[];
@@ -28,6 +29,7 @@ export const publishEach: PublishingRow = {
     warmUpSeconds,
     seconds,
   }),
+  isBatched: false,
   limit: 8,
   notes: ['Bare clients `send` one message. Everybody waits for all in-sync replicas.'],
 };
@@ -36,6 +38,7 @@ export const publishFull: PublishingRow = {
   id: 'publish-full',
   title: ({ batchedEvents }) => `Published as fast as it goes, ${text(batchedEvents)} events`,
   task: ({ batchedEvents: count }) => ({ kind: 'publish-all', warmUp: count / 10, count }),
+  isBatched: true,
   limit: 0.9,
   notes: [
     'Ours validates each event, gives it its envelope and its headers, and makes the loop that publishes wait when its buffer is full. Bare clients send finished bytes.',
@@ -48,9 +51,9 @@ export async function measurePublishing(
 ): Promise<Section> {
   const { bench, sizes, contenders } = measured;
   const cases = contenders.map(
-    (contender): RateCase => ({
-      contender,
-      measure: () => measureOnce(measured, contender, row.task(sizes)),
+    ({ name, settings }): RateCase => ({
+      contender: { name, settings: row.isBatched ? settings : {} },
+      measure: () => measureOnce(measured, name, row.task(sizes)),
     }),
   );
   const results = await measureInTurn(bench, row.id, cases, sizes.rounds);
@@ -69,7 +72,7 @@ export async function measurePublishing(
 /** On a topic of its own. */
 async function measureOnce(
   { bench, sizes }: MeasuredStreams,
-  { name: contender }: StreamContender,
+  contender: string,
   task: StreamTask,
 ): Promise<StreamRate> {
   const kafka = await bench.kafka();

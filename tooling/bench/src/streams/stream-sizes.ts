@@ -19,6 +19,8 @@ export interface StreamSizes {
   readonly idleSeconds: number;
   /** Events appended to the postgres stream, and consumed from it, in each run. */
   readonly postgresEvents: number;
+  /** Events that a worker publishes to Kafka in each run. */
+  readonly relayedEvents: number;
 }
 
 export const fullStreamSizes: StreamSizes = {
@@ -33,6 +35,7 @@ export const fullStreamSizes: StreamSizes = {
   latencySeconds: 20,
   idleSeconds: 10,
   postgresEvents: 100_000,
+  relayedEvents: 200_000,
 };
 
 export const quickStreamSizes: StreamSizes = {
@@ -47,4 +50,5 @@ export const quickStreamSizes: StreamSizes = {
   latencySeconds: 3,
   idleSeconds: 3,
   postgresEvents: 20_000,
+  relayedEvents: 20_000,
 };

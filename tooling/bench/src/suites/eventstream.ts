@@ -2,11 +2,11 @@ import type { Section } from '../report.js';
 import { measureConsuming } from '../streams/consuming.js';
 import { measureEventLatency } from '../streams/event-latency.js';
 import { measureIdleClients } from '../streams/idle-clients.js';
+import { measureRelay } from '../streams/kafka-relay.js';
 import type { MeasuredStreams } from '../streams/measured-streams.js';
 import { measurePostgresStream } from '../streams/postgres-stream.js';
-import { posthasteStream } from '../streams/posthaste-stream.js';
 import { measurePublishing, publishEach, publishFull } from '../streams/publishing.js';
-import { streamPeers } from '../streams/stream-contenders.js';
+import { streamPeers, streamsOfOurs } from '../streams/stream-contenders.js';
 import { fullStreamSizes, quickStreamSizes, type StreamSizes } from '../streams/stream-sizes.js';
 import { isWanted, type Suite } from '../suite.js';
 
@@ -29,6 +29,7 @@ const rows: Readonly<Record<string, Row>> = {
   latency: { what: 'published to callback at a steady rate', measure: measureEventLatency },
   idle: { what: 'CPU of clients that have nothing to do', measure: measureIdleClients },
   postgres: { what: 'the postgres stream, one shard', measure: measurePostgresStream },
+  relay: { what: 'from the outbox to Kafka, by the worker', measure: measureRelay },
 };
 
 /**
@@ -47,7 +48,7 @@ export function createEventstreamSuite(sizes?: StreamSizes): Suite {
       const measured: MeasuredStreams = {
         bench,
         sizes: sizes ?? (options.quick ? quickStreamSizes : fullStreamSizes),
-        contenders: [posthasteStream, ...peers],
+        contenders: [...streamsOfOurs, ...peers],
       };
       const sections: Section[] = [];
       for (const [id, row] of Object.entries(rows)) {
