@@ -121,6 +121,9 @@ function toError(base: string, answer: Answer): PlatformError {
   const problem = parseJson(answer.text) as Partial<ProblemDetails> | null | undefined;
   const code = problem?.code;
   if (code === undefined || !(code in errorCodes)) return notPosthaste(base, answer);
+  if (code === 'KEY_MISSING') {
+    return new PlatformError(code, `${base} asks for an API key: set POSTHASTE_API_KEY to one`);
+  }
   const request = code === 'INTERNAL' ? `, request ${problem?.instance}` : '';
   return new PlatformError(code, `${problem?.detail}${request}`);
 }

@@ -163,5 +163,9 @@ describe('posthaste start, when it cannot', () => {
       fetch(`http://127.0.0.1:${env.POSTHASTE_PORT}/v1/callbacks`, { headers });
     expect((await list({})).status).toBe(401);
     expect((await list({ authorization: `Bearer ${stdout.trim()}` })).status).toBe(200);
+    const { stderr } = await posthaste(['callbacks', 'list'], {
+      POSTHASTE_URL: `http://127.0.0.1:${env.POSTHASTE_PORT}`,
+    });
+    expect(stderr).toMatch(/asks for an API key: set POSTHASTE_API_KEY to one \(KEY_MISSING\)\n$/);
   });
 });

@@ -69,11 +69,11 @@ describe('posthaste callbacks', () => {
     const second = await send(receiver.url, '-a', 'listed', '-q', 'orders');
     const lines = async () => (await output('list', '-a', 'listed')).trimEnd().split('\n');
     await expect
-      .poll(async () => (await lines()).map((line) => line.split(/ {2,}/).slice(0, 4)), patiently)
+      .poll(async () => (await lines()).map((line) => line.split(/ {2,}/).slice(0, 5)), patiently)
       .toEqual([
-        ['ID', 'STATE', 'LAST', 'QUEUE'],
-        [second, 'delivered', '200', 'orders'],
-        [first, 'delivered', '200', '-'],
+        ['ID', 'STATE', 'LAST', 'APPLICATION', 'QUEUE'],
+        [second, 'delivered', '200', 'listed', 'orders'],
+        [first, 'delivered', '200', 'listed', '-'],
       ]);
     const page = JSON.parse(await output('list', '-a', 'listed', '-n', '1', '--json'));
     expect(page.items).toMatchObject([{ id: second, state: 'delivered' }]);
@@ -105,12 +105,13 @@ describe('posthaste callbacks', () => {
     receiver.follow(500);
     const hopeless = await send(receiver.url, '--retries', '3', '--delay-ms', '3600000');
     await expect.poll(() => output('show', hopeless), patiently).toMatch(/1\. .* 500/);
-    expect(await output('cancel', hopeless)).toBe('cancelled\n');
+    expect(await output('cancel', hopeless)).toBe(`${hopeless} is cancelled\n`);
   });
 
   it.each([
     ['no such callback', ['show', '019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11'], 'CALLBACK_NOT_FOUND'],
     ['a wrong URL', ['send', 'ftp://example.com'], 'CALLBACK_INVALID'],
+    ['a file that is not there', ['send', 'http://localhost', '-d', '@missing'], 'REQUEST_INVALID'],
     ['a wrong cursor', ['list', '--cursor', 'x'], 'REQUEST_INVALID'],
   ])('tells of %s in a line, with its code', async (_what, args, code) => {
     const result = await posthaste(['callbacks', ...args], env);

@@ -8,6 +8,7 @@ import { wholeNumber } from '../whole-number.js';
 interface CallbackSummary {
   readonly id: string;
   readonly state: string;
+  readonly application: string;
   readonly queue: string | null;
   readonly method: string;
   readonly url: string;
@@ -86,7 +87,8 @@ that is set.`,
       .description(description)
       .action(async (id: string) => {
         const path = `${pathOf(id)}/${name}`;
-        print((await apiClientOf(process.env).call<CallbackDetails>('POST', path)).state);
+        const { state } = await apiClientOf(process.env).call<CallbackDetails>('POST', path);
+        print(`${id} is ${state}`);
       });
   }
 }
@@ -97,7 +99,11 @@ function addSend(command: Command): void {
     .description('hand in a callback, and print its id')
     .option('-X, --method <method>', 'POST with --data, else GET; PUT, PATCH, DELETE, HEAD')
     .option('-d, --data <text>', 'the body; @file is the content of a file, @- standard input')
-    .option('-H, --header <name: value>', 'a header; may be repeated', addHeader, {})
+    .addOption(
+      new Option('-H, --header <name: value>', 'a header; may be repeated')
+        .argParser(addHeader)
+        .default({}, 'none'),
+    )
     .option('-a, --application <name>', 'whose it is')
     .option('-q, --queue <name>', 'delivered in order with all others of this queue')
     .option('--retries <n>', 'attempts after the first; default none', wholeNumber(0, maxRetries))
@@ -166,11 +172,12 @@ async function list({ json, limit, ...filter }: ListOptions): Promise<void> {
   const page = await apiClientOf(process.env).call<CallbackPage>('GET', `/v1/callbacks?${query}`);
   if (json) return printJson(page);
   printTable(
-    ['ID', 'STATE', 'LAST', 'QUEUE', 'ACCEPTED', 'REQUEST'],
+    ['ID', 'STATE', 'LAST', 'APPLICATION', 'QUEUE', 'ACCEPTED', 'REQUEST'],
     page.items.map(({ lastAttempt, ...item }) => [
       item.id,
       item.state,
       String(lastAttempt?.statusCode || (lastAttempt?.reason ?? '-')),
+      item.application || '-',
       item.queue ?? '-',
       item.createdAt,
       `${item.method} ${item.url}`,

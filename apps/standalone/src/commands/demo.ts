@@ -7,7 +7,7 @@ interface DemoArguments {
   readonly callbacks: number;
   readonly queues: number;
   readonly seed: number;
-  readonly kill: boolean;
+  readonly kill?: boolean;
   readonly url?: string;
 }
 
@@ -26,7 +26,7 @@ export function addDemoCommand(program: Command): void {
       wholeNumber(1, 2 ** 31),
       1,
     )
-    .option('--kill', 'kill Posthaste with SIGKILL in the middle, and start it again', false)
+    .option('--kill', 'kill Posthaste with SIGKILL in the middle, and start it again')
     .addOption(
       new Option('--url <url>', 'use a running Posthaste, with POSTHASTE_API_KEY').conflicts(
         'kill',

@@ -1,9 +1,8 @@
-import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { PlatformError, parseJsonWithBigints } from '@posthaste/contracts';
 import type { Command } from 'commander';
 import { apiClientOf } from '../api-client.js';
-import { readDataArgument } from '../data-argument.js';
+import { openDataFile, readDataArgument } from '../data-argument.js';
 import { publishLines } from '../line-publisher.js';
 import { print } from '../output.js';
 import { count, ProgressDisplay, seconds } from '../progress-display.js';
@@ -82,7 +81,7 @@ async function publishMany(
   { rate: ratePerSecond, idempotencyKey }: PublishOptions,
 ): Promise<void> {
   const api = apiClientOf(process.env);
-  const input = file === '-' ? process.stdin : createReadStream(file);
+  const input = await openDataFile(file);
   let progress = { published: 0, refused: 0 };
   const display = new ProgressDisplay(process.stderr, (elapsedMs) =>
     [seconds(elapsedMs), `published ${count(progress.published)}`].join('  '),

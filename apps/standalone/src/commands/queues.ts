@@ -27,7 +27,7 @@ interface ListOptions {
 
 interface UnblockOptions {
   readonly application: string;
-  readonly skip: boolean;
+  readonly skip?: boolean;
 }
 
 const states = ['active', 'paused', 'parked', 'blocked'];
@@ -63,7 +63,7 @@ and the queue is set to stop then.`,
     .command('unblock <queue>')
     .description('let a queue go on that its head blocks: attempt the head now')
     .addOption(applicationOption())
-    .option('--skip', 'end the head instead, and go on with the next', false)
+    .option('--skip', 'end the head instead, and go on with the next')
     .action(unblock);
 }
 

@@ -16,8 +16,8 @@ export interface DemoOptions {
   readonly callbacks: number;
   readonly queues: number;
   readonly seed: number;
-  /** Whether the platform is killed in the middle. Only one of its own can be. */
-  readonly kill: boolean;
+  /** Whether the platform is killed in the middle. Only one of its own can be. Default: no. */
+  readonly kill?: boolean;
   /** A running platform. Default: one of its own is started. */
   readonly running?: ApiClient;
 }

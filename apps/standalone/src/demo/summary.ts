@@ -3,7 +3,11 @@ import type { Verdict } from './order-proof.js';
 import type { Fate } from './weather.js';
 
 export interface DemoSummary {
-  readonly options: { readonly callbacks: number; readonly queues: number; readonly kill: boolean };
+  readonly options: {
+    readonly callbacks: number;
+    readonly queues: number;
+    readonly kill?: boolean;
+  };
   readonly receiver: {
     readonly arrivals: { readonly length: number };
     readonly fates: Readonly<Record<Fate, number>>;
