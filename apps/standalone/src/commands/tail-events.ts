@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError, parseJsonWithBigints, stringifyExactJson } from '@posthaste/contracts';
 import type { Command } from 'commander';
 import { type ApiClient, apiClientOf } from '../api-client.js';
@@ -20,6 +21,8 @@ interface EventPage {
 }
 
 const pageSize = 200;
+/** Between two looks for the first topic, in ms. */
+const waitForTopicMs = 500;
 /** What one call of the gateway reads at most. */
 const maxTopics = 20;
 
@@ -47,15 +50,37 @@ payload. Goes on when the connection is lost, without missing any. Ctrl-C ends i
 
 async function tail(topics: readonly string[], options: TailOptions): Promise<void> {
   const api = apiClientOf(process.env);
-  const query = toQuery(topics.length > 0 ? topics : await listTopics(api), options);
   const show = (details: string): void => {
     print(options.json ? details : describeEvent(parseJsonWithBigints(details) as EventDetails));
   };
-  if (!options.follow) return showAll(api, query, show);
+  if (!options.follow) {
+    const known = topics.length > 0 ? topics : await listTopics(api);
+    return known.length === 0 ? undefined : showAll(api, toQuery(known, options), show);
+  }
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  const query =
+    topics.length > 0 ? toQuery(topics, options) : await queryOfAll(api, options, stop.signal);
+  if (stop.signal.aborted) return;
   const onLost = (reason: string): void => tell(`${reason}; trying again`);
   for await (const event of followEvents({ api, query, signal: stop.signal, onLost })) show(event);
+}
+
+/** Of all topics; waits for the first where there is none. */
+async function queryOfAll(
+  api: ApiClient,
+  options: TailOptions,
+  signal: AbortSignal,
+): Promise<URLSearchParams> {
+  let topics = await listTopics(api);
+  if (topics.length > 0) return toQuery(topics, options);
+  tell('there is no topic yet; waiting for the first');
+  while (topics.length === 0 && !signal.aborted) {
+    await sleep(waitForTopicMs, undefined, { signal }).catch(() => undefined);
+    topics = await listTopics(api);
+  }
+  // It began after this did.
+  return toQuery(topics, { ...options, beginning: true });
 }
 
 /** Page after page, until there is no more. */
@@ -86,7 +111,7 @@ function toQuery(
   return query;
 }
 
-/** All but those of dead letters and retries. @throws PlatformError when they are none, or too many */
+/** All but those of dead letters and retries. @throws PlatformError when they are too many */
 async function listTopics(api: ApiClient): Promise<string[]> {
   const page = await api.call<{ items: readonly { name: string }[]; next: string | null }>(
     'GET',
@@ -94,7 +119,6 @@ async function listTopics(api: ApiClient): Promise<string[]> {
   );
   const names = page.items.map(({ name }) => name);
   const topics = names.filter((name) => !/\.dlq$|\.retry\.\d+$/.test(name));
-  if (topics.length === 0) throw new PlatformError('TOPIC_NOT_FOUND', 'there is no topic yet');
   if (topics.length <= maxTopics && page.next === null) return topics;
   const message = `there are more than ${maxTopics} topics: name those to show`;
   throw new PlatformError('REQUEST_INVALID', message);
