@@ -5,7 +5,12 @@ import {
   parseJsonWithBigints,
   stringifyExactJson,
 } from '@posthaste/contracts';
-import { commandSettings, type Environment, readSettings } from '@posthaste/settings';
+import {
+  commandSettings,
+  type Environment,
+  gatewaySettings,
+  readSettings,
+} from '@posthaste/settings';
 
 export interface ApiCall {
   /** Sent as JSON, bigints as bare numbers. Default: no body. */
@@ -45,9 +50,19 @@ export interface ApiAddress {
 
 const timeoutMs = 30_000;
 
-/** A client for the gateway that POSTHASTE_URL names. @throws PlatformError `CONFIG_INVALID` */
+/** A client for the gateway of these settings. @throws PlatformError `CONFIG_INVALID` */
 export function apiClientOf(environment: Environment): ApiClient {
-  return createApiClient(readSettings(environment, commandSettings));
+  return createApiClient(readApiAddress(environment));
+}
+
+/**
+ * The gateway that POSTHASTE_URL names, else the one that POSTHASTE_PORT gives this machine.
+ * @throws PlatformError `CONFIG_INVALID`
+ */
+export function readApiAddress(environment: Environment): ApiAddress {
+  const settings = { ...commandSettings, port: gatewaySettings.port } as const;
+  const { url, apiKey, port } = readSettings(environment, settings);
+  return { url: url ?? `http://127.0.0.1:${port}`, apiKey };
 }
 
 export function createApiClient({ url, apiKey }: ApiAddress): ApiClient {

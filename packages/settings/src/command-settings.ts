@@ -4,8 +4,8 @@ export const commandSettings = {
     name: 'POSTHASTE_URL',
     type: 'url',
     schemes: ['http', 'https'],
-    default: 'http://127.0.0.1:8080',
-    meaning: 'The gateway that commands such as `posthaste callbacks list` talk to.',
+    meaning:
+      'The gateway that commands such as `posthaste callbacks list` talk to. Not set: http://127.0.0.1 at POSTHASTE_PORT.',
   },
   apiKey: {
     name: 'POSTHASTE_API_KEY',

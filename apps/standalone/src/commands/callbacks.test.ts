@@ -129,6 +129,10 @@ describe('posthaste callbacks', () => {
       code: 1,
       stderr: expect.stringContaining('answered 200, and not as Posthaste does'),
     });
+    expect(await posthaste(['callbacks', 'list'], { POSTHASTE_PORT: '1' })).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^http:\/\/127\.0\.0\.1:1 does not answer/),
+    });
     expect(await list('127.0.0.1')).toMatchObject({
       code: 78,
       stderr: expect.stringContaining('POSTHASTE_URL is "127.0.0.1"'),

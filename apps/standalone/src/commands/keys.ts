@@ -1,6 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
 import { type Scope, scopes } from '@posthaste/gateway/scopes';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { readApiAddress } from '../api-client.js';
 import type { KeyRegister } from '../key-register.js';
 import { print, printJson, printTable } from '../output.js';
 
@@ -97,7 +98,8 @@ async function withRegister(
     await withKeyRegister(process.env, url, work);
   } catch (error) {
     if (!(error instanceof PlatformError && error.code === 'DATABASE_IN_USE')) throw error;
-    const message = `${error.message} Or ask it: posthaste keys --url http://127.0.0.1:8080 …`;
+    const { url: running } = readApiAddress(process.env);
+    const message = `${error.message} Or ask it: posthaste keys --url ${running} …`;
     throw new PlatformError(error.code, message, { cause: error });
   }
 }
