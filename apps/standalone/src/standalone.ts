@@ -36,8 +36,10 @@ export async function startStandalone(
 ): Promise<Standalone> {
   const db = await openPlatformDatabase(config.platform, logger);
   try {
-    for (const { owner, name } of await migratePlatform(db)) {
-      logger.info({ owner, migration: name }, 'migrated');
+    const applied = await migratePlatform(db);
+    if (applied.length > 0) {
+      const names = applied.map(({ owner, version, name }) => `${owner} ${version}: ${name}`);
+      logger.info({ applied: names }, 'migrated');
     }
     if (config.gateway.access === 'keys') await requireKey(db);
     return await startOn(db, config, logger);

@@ -22,7 +22,8 @@ export const platformSettings = {
     name: 'POSTHASTE_DATA_DIR',
     type: 'string',
     default: '.posthaste',
-    meaning: 'The folder of the embedded database. Not used with DATABASE_URL.',
+    meaning:
+      'The folder of the embedded database, and of the secret key that the standalone makes. A relative one begins where the process is started.',
   },
   secretKey: {
     name: 'POSTHASTE_SECRET_KEY',
