@@ -1,4 +1,4 @@
-import { promises as dns, type LookupAddress } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { PlatformError } from '@posthaste/contracts';
 import ipaddr from 'ipaddr.js';
@@ -10,13 +10,8 @@ import {
   network,
   specialRange,
 } from './address-range.js';
+import { createNameResolver, type Resolve } from './resolve-name.js';
 import { parseTarget } from './target.js';
-
-/**
- * Gives all addresses of a name, or rejects when there is none. Must settle some time: until it
- * does, everybody who asks for the same name waits for the same answer.
- */
-export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
 
 export interface AddressGuardOptions {
   /** Lets 127.0.0.0/8 and ::1 through. Default: false. */
@@ -27,7 +22,7 @@ export interface AddressGuardOptions {
    * both: the form allowed here, and the address inside it allowed or public.
    */
   readonly allow?: readonly string[];
-  /** Where names are looked up. Default: the operating system, as `dns.lookup` does it. */
+  /** Where names are looked up. Default: the hosts file, name servers, the operating system. */
   readonly resolve?: Resolve;
 }
 
@@ -58,7 +53,7 @@ export interface AddressGuard {
 
 /** @throws PlatformError `OPTION_INVALID` for an entry of `allow` that is no network */
 export function createAddressGuard(options: AddressGuardOptions = {}): AddressGuard {
-  const { allowLoopback = false, allow = [], resolve = resolveBySystem } = options;
+  const { allowLoopback = false, allow = [], resolve = createNameResolver() } = options;
   const allowed = allow.map(toNetwork);
 
   const judge = (address: Address): string | undefined => {
@@ -96,8 +91,7 @@ function checkUrlBy(denialOf: AddressGuard['denialOf']): AddressGuard['checkUrl'
 }
 
 function lookupBy(denialOf: AddressGuard['denialOf'], resolve: Resolve): LookupFunction {
-  // One question at a time per name: a name whose server does not answer would otherwise hold
-  // every thread that the operating system's resolver runs on.
+  // One question at a time per name, however many connections wait for it.
   const pending = new Map<string, Promise<readonly LookupAddress[]>>();
 
   const checked = async (hostname: string): Promise<LookupAddress[]> => {
@@ -142,8 +136,4 @@ function toNetwork(entry: string): Network {
 /** RFC 6761: these names are loopback whatever the resolver would say. */
 function isLocalhost(hostname: string): boolean {
   return /(^|\.)localhost\.?$/.test(hostname);
-}
-
-function resolveBySystem(hostname: string): Promise<LookupAddress[]> {
-  return dns.lookup(hostname, { all: true });
 }

@@ -2,10 +2,10 @@ export {
   type AddressGuard,
   type AddressGuardOptions,
   createAddressGuard,
-  type Resolve,
   type UrlProblem,
 } from './address-guard.js';
 export type { ConnectionPoolStats } from './connection-pool.js';
 export { createEgress, type Egress, type EgressOptions } from './egress.js';
 export type { EgressFailure, EgressOutcome, EgressRequest, EgressResponse } from './exchange.js';
 export type { FailureReason } from './failure.js';
+export type { Resolve } from './resolve-name.js';
