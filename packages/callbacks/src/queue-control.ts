@@ -119,7 +119,8 @@ export async function unblockQueue(db: Database, unblock: Unblock): Promise<stri
   return db.transaction(async (tx) => {
     const head = await lockQueueHead(tx, application, queue);
     if (!head) {
-      throw new PlatformError('QUEUE_NOT_FOUND', `nothing is in queue ${queue} of ${application}`);
+      const of = application === '' ? '' : ` of ${application}`;
+      throw new PlatformError('QUEUE_NOT_FOUND', `nothing is in queue ${queue}${of}`);
     }
     const { callbackId } = head;
     if (headId !== undefined && parseId(headId) !== callbackId) {
