@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ratioBars, toRateSection } from './rate-section.js';
-import type { RateResult } from './stream-rounds.js';
+import type { RateResult } from './rounds.js';
 
 const result = (...rates: number[]): RateResult => ({
   medians: { perSecond: rates[0] ?? 0, clientCpuUs: 5, storeCpuUs: Number.NaN },

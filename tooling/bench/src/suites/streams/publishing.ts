@@ -1,12 +1,12 @@
 /** The rows about publishing to Kafka. */
 
-import type { Section } from '../report.js';
+import type { Section } from '../../report.js';
+import { posthasteStream } from '../../streams/posthaste-stream.js';
+import type { StreamTask } from '../../streams/stream-task.js';
 import { type MeasuredStreams, toPlace } from './measured-streams.js';
-import { posthasteStream } from './posthaste-stream.js';
 import { ratioBars, toRateSection } from './rate-section.js';
-import { measureInTurn, measureRate, type RateCase, type StreamRate } from './stream-rounds.js';
-import type { StreamSizes } from './stream-sizes.js';
-import type { StreamTask } from './stream-task.js';
+import { measureInTurn, measureRate, type RateCase, type StreamRate } from './rounds.js';
+import type { StreamSizes } from './sizes.js';
 
 interface PublishingRow {
   readonly id: string;

@@ -1,13 +1,13 @@
 /** The row about consuming from Kafka. */
 
 import { randomUUID } from 'node:crypto';
-import type { Section } from '../report.js';
+import type { Section } from '../../report.js';
+import { posthasteStream } from '../../streams/posthaste-stream.js';
+import { startTask } from '../../streams/run-task.js';
+import type { StreamPlace } from '../../streams/stream-task.js';
 import { type MeasuredStreams, toPlace } from './measured-streams.js';
-import { posthasteStream } from './posthaste-stream.js';
 import { ratioBars, toRateSection } from './rate-section.js';
-import { startTask } from './run-task.js';
-import { measureInTurn, measureRate, type RateCase } from './stream-rounds.js';
-import type { StreamPlace } from './stream-task.js';
+import { measureInTurn, measureRate, type RateCase } from './rounds.js';
 
 const fillTimeoutMs = 300_000;
 const limit = 0.9;

@@ -1,12 +1,12 @@
 /** The row about clients that are connected and have nothing to do. */
 
 import { randomUUID } from 'node:crypto';
-import type { Cell, Section } from '../report.js';
-import { median } from '../statistics.js';
+import type { Cell, Section } from '../../report.js';
+import { median } from '../../statistics.js';
+import { posthasteStream } from '../../streams/posthaste-stream.js';
+import { startTask } from '../../streams/run-task.js';
+import type { StreamContender } from '../../streams/stream-contender.js';
 import { type MeasuredStreams, toPlace } from './measured-streams.js';
-import { posthasteStream } from './posthaste-stream.js';
-import { startTask } from './run-task.js';
-import type { StreamContender } from './stream-contender.js';
 
 const limitPercent = 1;
 const spareSeconds = 120;

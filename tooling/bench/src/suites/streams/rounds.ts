@@ -1,8 +1,8 @@
-import type { Bench } from '../bench.js';
-import { medians } from '../statistics.js';
-import { startTask } from './run-task.js';
-import type { StreamContender } from './stream-contender.js';
-import type { TaskArguments } from './stream-task.js';
+import type { Bench } from '../../bench.js';
+import { medians } from '../../statistics.js';
+import { startTask } from '../../streams/run-task.js';
+import type { StreamContender } from '../../streams/stream-contender.js';
+import type { TaskArguments } from '../../streams/stream-task.js';
 
 const taskTimeoutMs = 600_000;
 

@@ -3,21 +3,21 @@
 import { randomUUID } from 'node:crypto';
 import { eventstreamMigrations, PostgresLog } from '@posthaste/eventstream';
 import { migrate, openPostgres } from '@posthaste/postgres';
-import { treeCpuSeconds } from '../process-usage.js';
-import type { Bar, Section } from '../report.js';
+import { treeCpuSeconds } from '../../process-usage.js';
+import type { Bar, Section } from '../../report.js';
+import { postgresLogStream } from '../../streams/postgres-log-stream.js';
+import { posthastePostgresStream } from '../../streams/posthaste-stream.js';
+import type { StreamContender } from '../../streams/stream-contender.js';
+import type { StreamTask } from '../../streams/stream-task.js';
 import type { MeasuredStreams } from './measured-streams.js';
-import { postgresLogStream } from './postgres-log-stream.js';
-import { posthastePostgresStream } from './posthaste-stream.js';
 import { toRateSection } from './rate-section.js';
-import type { StreamContender } from './stream-contender.js';
 import {
   measureInTurn,
   measureRate,
   type RateCase,
   type RateResult,
   type StreamRate,
-} from './stream-rounds.js';
-import type { StreamTask } from './stream-task.js';
+} from './rounds.js';
 
 const topic = 'orders';
 const limitPerSecond = 20_000;

@@ -1,10 +1,10 @@
 import '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 // Built code, because the processes it starts are built.
-import { type Bench, openBench } from '../../dist/bench.js';
-import { createEventstreamSuite } from '../../dist/suites/eventstream.js';
-import type { Section } from '../report.js';
-import type { StreamSizes } from '../streams/stream-sizes.js';
+import { type Bench, openBench } from '../../../dist/bench.js';
+import { createEventstreamSuite } from '../../../dist/suites/streams/eventstream.js';
+import type { Section } from '../../report.js';
+import type { StreamSizes } from './sizes.js';
 
 /** The benchmark reads /proc, and starts the servers that these tell to be here. */
 const canRun =

@@ -1,12 +1,12 @@
 /** The row about the time from publishing an event to the callback that it causes. */
 
 import { randomUUID } from 'node:crypto';
-import type { Cell, Section } from '../report.js';
-import { median, percentile } from '../statistics.js';
+import type { Cell, Section } from '../../report.js';
+import { median, percentile } from '../../statistics.js';
+import { posthasteStream } from '../../streams/posthaste-stream.js';
+import { startTask } from '../../streams/run-task.js';
+import type { StreamContender } from '../../streams/stream-contender.js';
 import { type MeasuredStreams, toPlace } from './measured-streams.js';
-import { posthasteStream } from './posthaste-stream.js';
-import { startTask } from './run-task.js';
-import type { StreamContender } from './stream-contender.js';
 
 const percents = [50, 90, 99, 99.9, 100];
 const p99LimitMs = 30;

@@ -1,8 +1,8 @@
-import type { Bench } from '../bench.js';
-import type { StreamServer } from '../stores/kafka.js';
-import type { StreamContender } from './stream-contender.js';
-import type { StreamSizes } from './stream-sizes.js';
-import type { StreamPlace } from './stream-task.js';
+import type { Bench } from '../../bench.js';
+import type { StreamServer } from '../../stores/kafka.js';
+import type { StreamContender } from '../../streams/stream-contender.js';
+import type { StreamPlace } from '../../streams/stream-task.js';
+import type { StreamSizes } from './sizes.js';
 
 /** What every row of the event stream suite is measured with. */
 export interface MeasuredStreams {

@@ -1,14 +1,14 @@
-import type { Section } from '../report.js';
-import { measureConsuming } from '../streams/consuming.js';
-import { measureEventLatency } from '../streams/event-latency.js';
-import { measureIdleClients } from '../streams/idle-clients.js';
-import { measureRelay } from '../streams/kafka-relay.js';
-import type { MeasuredStreams } from '../streams/measured-streams.js';
-import { measurePostgresStream } from '../streams/postgres-stream.js';
-import { measurePublishing, publishEach, publishFull } from '../streams/publishing.js';
-import { streamPeers, streamsOfOurs } from '../streams/stream-contenders.js';
-import { fullStreamSizes, quickStreamSizes, type StreamSizes } from '../streams/stream-sizes.js';
-import { isWanted, type Suite } from '../suite.js';
+import type { Section } from '../../report.js';
+import { streamPeers, streamsOfOurs } from '../../streams/stream-contenders.js';
+import { isWanted, type Suite } from '../../suite.js';
+import { measureConsuming } from './consuming.js';
+import { measureIdleClients } from './idle.js';
+import { measureEventLatency } from './latency.js';
+import type { MeasuredStreams } from './measured-streams.js';
+import { measurePostgresStream } from './postgres-log.js';
+import { measurePublishing, publishEach, publishFull } from './publishing.js';
+import { measureRelay } from './relay.js';
+import { fullStreamSizes, quickStreamSizes, type StreamSizes } from './sizes.js';
 
 interface Row {
   readonly what: string;

@@ -1,5 +1,5 @@
-import type { Bar, Cell, Section } from '../report.js';
-import type { RateCase, RateResult } from './stream-rounds.js';
+import type { Bar, Cell, Section } from '../../report.js';
+import type { RateCase, RateResult } from './rounds.js';
 
 /** A row of the suite whose lines are rates. */
 export interface RateTable {
