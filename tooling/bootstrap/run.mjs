@@ -22,7 +22,7 @@ const workspaceFolders = ['apps', 'packages', 'tooling'];
 const fetchRetries = { 'fetch-retry-mintimeout': 1_000, 'fetch-retry-maxtimeout': 8_000 };
 
 /** A build that takes longer, in ms, is told: nobody wonders what goes on. */
-const silentBuildMs = 1_500;
+const silentBuildMs = 3_000;
 
 /** Command: the steps it runs once everything is installed. */
 const commands = {
