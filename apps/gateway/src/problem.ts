@@ -1,7 +1,8 @@
-import { PlatformError, toProblemDetails } from '@posthaste/contracts';
+import { PlatformError } from '@posthaste/contracts';
 import { sqlState } from '@posthaste/postgres';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { toFieldFaults } from './field-faults.js';
+import { toPublicProblem } from './public-problem.js';
 import { RepeatedWarnings } from './repeated-warnings.js';
 
 /** Media type of every error (RFC 9457). */
@@ -31,7 +32,7 @@ export function createErrorHandler(): ErrorHandler {
       .code(known.httpStatus)
       .header('content-type', problemType)
       // As text, because the serializer of the route is that of its own answers.
-      .send(JSON.stringify(toProblemDetails(known, request.id)));
+      .send(JSON.stringify(toPublicProblem(known, request.id)));
   };
 }
 

@@ -1,6 +1,7 @@
-import { PlatformError, type ProblemDetails, toProblemDetails } from '@posthaste/contracts';
+import { PlatformError, type ProblemDetails } from '@posthaste/contracts';
 import type { FastifyRequest } from 'fastify';
 import { type TInteger, type TOptional, type TUnknown, Type } from 'typebox';
+import { toPublicProblem } from '../public-problem.js';
 
 /** An item of a list that could not be taken. The others are answered for themselves. */
 export interface ItemProblem {
@@ -23,7 +24,7 @@ export function showItemProblem(
 ): ItemProblem {
   const error = toPlatformError(reason);
   if (error.type === 'internal') log.error({ err: error }, 'an item of a list failed');
-  return { status: error.httpStatus, problem: toProblemDetails(error, id) };
+  return { status: error.httpStatus, problem: toPublicProblem(error, id) };
 }
 
 function toPlatformError(reason: unknown): PlatformError {
