@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startKafka } from '@posthaste/testbed';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { cpuSeconds } from '../process-usage.js';
@@ -10,6 +11,9 @@ const brokerSettings = {
   'num.io.threads': '8',
   'log.segment.delete.delay.ms': '1000',
 };
+
+const leaderTries = 100;
+const leaderPauseMs = 100;
 
 /** The Kafka that all contenders of a run share. */
 export interface StreamServer {
@@ -38,7 +42,8 @@ export async function startKafkaServer(): Promise<StreamServer> {
     cpuSeconds: () => (broker.pid === undefined ? Number.NaN : cpuSeconds(broker.pid)),
     async createTopic(partitions, topic = `bench-${randomUUID()}`) {
       const topics = [{ topic, numPartitions: partitions }];
-      await admin.createTopics({ topics, waitForLeaders: true });
+      await admin.createTopics({ topics, waitForLeaders: false });
+      await awaitLeaders(admin, topic);
       return topic;
     },
     deleteTopic: (topic) => admin.deleteTopics({ topics: [topic] }),
@@ -52,6 +57,20 @@ export async function startKafkaServer(): Promise<StreamServer> {
       await broker.close();
     },
   };
+}
+
+/** kafkajs gives up on a topic that a busy broker has made and does not know of yet. */
+async function awaitLeaders(admin: Admin, topic: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      // Asks each partition's leader.
+      await admin.fetchTopicOffsets(topic);
+      return;
+    } catch (error) {
+      if (tries === leaderTries) throw error;
+    }
+    await sleep(leaderPauseMs);
+  }
 }
 
 async function countUncommitted(admin: Admin, topic: string, groupId: string): Promise<number> {
