@@ -1,16 +1,11 @@
 import { newId, PlatformError, parseId } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
+import type { EventFilter } from './event-filter.js';
 
-/** Which dead letters are replayed: those that fit all that is given. */
-export interface DeadLetterFilter {
-  readonly name?: string;
-  readonly key?: string;
+/** Which dead letters are replayed. The moments are those of the dead letters. */
+export interface DeadLetterFilter extends EventFilter {
   /** The consumer group that failed on them. */
   readonly group?: string;
-  /** Put there then or later, RFC 3339. */
-  readonly since?: string;
-  /** Put there before. */
-  readonly until?: string;
 }
 
 export interface NewDeadLetterReplay {

@@ -20,9 +20,9 @@ import {
   lockStep,
   type NewDeadLetterReplay,
 } from './dead-letter-replay-store.js';
+import { toEventFilter } from './event-filter.js';
 import { PageSize } from './event-reader.js';
 import { findReplayed, markReplayed } from './replayed-letter-store.js';
-import { toEventFilter } from './routes/event-filter.js';
 
 /** Dead letters that are in memory together, about, in bytes. */
 const maxBytesPerStep = 1_048_576;

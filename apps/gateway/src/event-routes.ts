@@ -1,11 +1,13 @@
 import { PostgresLog } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
+import type { Registry } from 'prom-client';
 import type { Routes } from './app.js';
 import { DeadLetterReplays } from './dead-letter-replays.js';
 import { EventFollowers, type FollowerOptions } from './event-followers.js';
 import { EventIntake } from './event-intake.js';
 import { maxEventBytes } from './event-to-publish.js';
 import { EventUpkeep, type EventUpkeepOptions } from './event-upkeep.js';
+import { addFollowerMetrics } from './metrics.js';
 import type { WarningLog } from './repeated-warnings.js';
 import { deadLetterReplayRoutes } from './routes/dead-letter-replays.js';
 import { deadLetterRoutes } from './routes/dead-letters.js';
@@ -20,6 +22,7 @@ export interface EventRoutesDeps {
   /** Needs `eventstreamMigrations` and `gatewayMigrations`. */
   readonly db: Database;
   readonly logger: WarningLog;
+  readonly registry: Registry;
   readonly config: EventRoutesConfig;
 }
 
@@ -35,10 +38,11 @@ export interface EventRoutes {
   close(): Promise<void>;
 }
 
-export function createEventRoutes({ db, logger, config }: EventRoutesDeps): EventRoutes {
+export function createEventRoutes({ db, logger, registry, config }: EventRoutesDeps): EventRoutes {
   const log = new PostgresLog({ db, maxRecordBytes: maxEventBytes });
   const intake = new EventIntake({ db, log });
   const followers = new EventFollowers(log, config);
+  addFollowerMetrics(registry, () => followers.count);
   const replays = new DeadLetterReplays(db, log);
   const upkeep = new EventUpkeep({ db, replays, logger }, config);
   const wake = (): void => upkeep.wake();

@@ -36,7 +36,8 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       config: domains.callbacks,
       events: telling.events,
     });
-    const events = createEventRoutes({ db, logger, config: domains.events });
+    const registry = new Registry();
+    const events = createEventRoutes({ db, logger, registry, config: domains.events });
     const migrations = migrationsCheck(db, [
       gatewayMigrations,
       callbacksMigrations,
@@ -46,7 +47,7 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       config,
       db,
       logger,
-      registry: new Registry(),
+      registry,
       routes: [...callbacks.routes, ...events.routes],
       checks: [migrations],
     });

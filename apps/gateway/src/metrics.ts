@@ -85,3 +85,17 @@ export function addPoolMetrics(registry: Registry, poolStats: () => PoolStats): 
     },
   });
 }
+
+/** Clients that follow events. Once per registry. */
+export function addFollowerMetrics(registry: Registry, followers: () => number): void {
+  const name = 'posthaste_event_followers';
+  if (registry.getSingleMetric(name)) return;
+  new Gauge({
+    name,
+    help: 'Clients that follow events by server-sent events.',
+    registers: [registry],
+    collect() {
+      this.set(followers());
+    },
+  });
+}

@@ -23,15 +23,17 @@ export async function renderOpenApiDocument(): Promise<string> {
     },
   });
   const logger = createLogger({ level: 'silent', service: 'gateway' });
+  const registry = new Registry();
   const events = createEventRoutes({
     db: unreachableDatabase,
     logger,
+    registry,
     config: { maxFollowers: 0, idempotencyMs: 0, eventRetentionMs: 0 },
   });
   const app = await buildServer({
     config: toGatewayConfig(readSettings({}, gatewaySettings)),
     logger,
-    registry: new Registry(),
+    registry,
     keys: unreachableKeys,
     checks: [],
     routes: [...callbacks.routes, ...events.routes],

@@ -1,6 +1,7 @@
 import { eventstreamMigrations, PostgresLog } from '@posthaste/eventstream';
 import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
+import { Registry } from 'prom-client';
 import type { App } from '../src/app.js';
 import {
   createEventRoutes,
@@ -25,6 +26,7 @@ export interface TestEvents {
   /** What another gateway on the same database has. The test closes it. */
   another(): EventRoutes;
   readonly logs: readonly LogLine[];
+  readonly registry: Registry;
   readonly call: Call;
   close(): Promise<void>;
 }
@@ -42,10 +44,12 @@ export async function openTestEvents(
     : openEmbedded({}));
   await migrate(db, [gatewayMigrations, eventstreamMigrations]);
   const log = new PostgresLog({ db });
+  const registry = new Registry();
   const createRoutes = (): EventRoutes =>
     createEventRoutes({
       db,
       logger,
+      registry,
       config: {
         maxFollowers: 10,
         idempotencyMs: 86_400_000,
@@ -62,6 +66,7 @@ export async function openTestEvents(
     events,
     another: createRoutes,
     logs,
+    registry,
     call: callerOf(app),
     async close() {
       await app.close();

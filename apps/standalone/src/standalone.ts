@@ -79,7 +79,7 @@ async function startOn(
     config: { ...config.callbacks, secretKey },
     events: telling.events,
   });
-  const events = createEventRoutes({ db, logger, config: config.events });
+  const events = createEventRoutes({ db, logger, registry, config: config.events });
   const closeRoutes = async (): Promise<void> => {
     await Promise.all([callbacks.close(), events.close()]);
     await telling.close();

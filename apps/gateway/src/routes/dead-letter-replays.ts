@@ -4,7 +4,8 @@ import { type Static, Type } from 'typebox';
 import type { App } from '../app.js';
 import { type DeadLetterReplay, getReplay, listReplays } from '../dead-letter-replay-store.js';
 import type { DeadLetterReplays } from '../dead-letter-replays.js';
-import { eventFilterFields, toEventFilter } from './event-filter.js';
+import { toEventFilter } from '../event-filter.js';
+import { eventFilterFields } from './event-filter-fields.js';
 import { idParams, idSchema, momentSchema, nullable, strict, toMoment } from './field-schemas.js';
 import { pageQuery, pageSchema } from './pages.js';
 

@@ -259,6 +259,21 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
   });
 });
 
+describeWithPostgres('dead letters of very many topics', () => {
+  it('are not listed together', async () => {
+    const gateway = await openTestEvents();
+    const topics = Array.from({ length: 101 }, (_, i) => `t${i}`);
+    await putDeadLetters(
+      gateway,
+      topics.map((topic) => ({ name: 'a', topic })),
+    );
+    const { status, json } = await gateway.call('GET', path);
+    expect([status, json]).toMatchObject([422, { details: [{ field: 'query.topic' }] }]);
+    expect(await gateway.call('GET', `${path}?topic=t7`)).toMatchObject({ status: 200 });
+    await gateway.close();
+  });
+});
+
 describeWithPostgres('a replay of dead letters', () => {
   it('is gone on with by another gateway, each letter once', async () => {
     const gateway = await openTestEvents('postgres', {}, {}, { pollMs: 50 });

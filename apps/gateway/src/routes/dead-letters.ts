@@ -1,12 +1,14 @@
+import { requestInvalid } from '@posthaste/callbacks';
 import { stringifyExactJson } from '@posthaste/contracts';
 import type { PostgresLog, StoredRecord } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
 import { type Static, Type } from 'typebox';
 import type { App } from '../app.js';
 import { readFailedDelivery } from '../dead-letter.js';
+import { toEventFilter } from '../event-filter.js';
 import { readPage } from '../event-reader.js';
 import { findReplayed } from '../replayed-letter-store.js';
-import { eventFilterFields, toEventFilter } from './event-filter.js';
+import { eventFilterFields } from './event-filter-fields.js';
 import {
   type EventFormat,
   type EventView,
@@ -23,6 +25,8 @@ export interface DeadLetterDeps {
   readonly log: PostgresLog;
 }
 
+/** Whose places fit into the cursor of a page. */
+const maxTopics = 100;
 /** What topics of dead letters end in. */
 const suffix = '.dlq';
 
@@ -130,9 +134,12 @@ async function listLetters(
 /** Those that there are: a topic gets one with its first dead letter. */
 async function deadLetterTopics(log: PostgresLog, topic: string | undefined): Promise<string[]> {
   const all = await log.listTopics();
-  return all.filter((name) =>
+  const topics = all.filter((name) =>
     topic === undefined ? name.endsWith(suffix) : name === topic + suffix,
   );
+  if (topics.length <= maxTopics) return topics;
+  const message = `is needed: more than ${maxTopics} topics have dead letters`;
+  throw requestInvalid([{ field: 'query.topic', message }]);
 }
 
 function showLetter(

@@ -144,6 +144,7 @@ describeWithPostgres('followers', () => {
     first.leave();
     await expect.poll(() => gateway.events.followers, patiently).toBe(1);
     expect((await follow(gateway, 'topic=t')).response.status).toBe(200);
+    expect(await gateway.registry.metrics()).toMatch(/^posthaste_event_followers 2$/m);
     expect((await gateway.call('GET', '/v1/events?topic=t')).status).toBe(200);
   });
 
