@@ -56,6 +56,19 @@ describe('/openapi.json', () => {
 });
 
 describe('/docs', () => {
+  it.each([
+    ['a path that leads out of it', '/docs/static/..%5c..%5cpackage.json', {}],
+    ['a path with NUL', '/docs/static/a%00b', {}],
+    ['another version of it', '/docs/static/swagger-ui.css', { 'if-match': '"other"' }],
+    ['bytes beyond its end', '/docs/static/swagger-ui.css', { range: 'bytes=99999999-' }],
+  ])('refuses %s', async (_what, url, headers) => {
+    const { app, logs } = await testServer();
+    const answer = await app.inject({ url, headers });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.headers['content-type']).toContain('application/problem+json');
+    expect(logs.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
   it('is a page that needs nothing from elsewhere, and may load nothing', async () => {
     const { app } = await testServer();
     const page = await app.inject('/docs');

@@ -119,7 +119,20 @@ export async function apiDocsRoutes(app: App): Promise<void> {
     pages.addHook('onRoute', (route) => {
       route.config = { ...route.config, scope: 'public' };
     });
+    pages.setErrorHandler((error) => {
+      throw toPageError(error);
+    });
     await addPageHeaders(pages);
     await pages.register(swaggerUi, { routePrefix: '/docs', uiConfig: { docExpansion: 'list' } });
+  });
+}
+
+/** What serves the files tells by a status that it is the request that cannot be met. */
+function toPageError(error: unknown): unknown {
+  if (!(error instanceof Error && 'statusCode' in error)) return error;
+  const { statusCode } = error;
+  if (typeof statusCode !== 'number' || statusCode < 400 || statusCode >= 500) return error;
+  return new PlatformError('REQUEST_MALFORMED', 'the page cannot be given like this', {
+    cause: error,
   });
 }
