@@ -5,13 +5,12 @@ import { attemptWith, delivered, failed, retryLater } from '../test/live-callbac
 import {
   type CallbackEvent,
   callbackEventTopic,
-  type ToldResult,
   toAcceptedEvents,
   toDisabledEvent,
-  toResultEvents,
 } from './callback-events.js';
 import type { Delivery } from './delivery.js';
 import { toCallbackRequest } from './request.js';
+import { type ToldResult, toResultEvents } from './result-events.js';
 
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 28_000, urlFault: () => undefined };
 const all = (): boolean => true;

@@ -1,8 +1,6 @@
 import { createEnvelope, type EventEnvelope, type JsonObject } from '@posthaste/contracts';
 import type { Transaction } from '@posthaste/postgres';
-import type { Delivery, DeliveryResult, Ending } from './delivery.js';
 import type { IntakeItem } from './intake-store.js';
-import { parseLaneKey } from './lane.js';
 
 /**
  * What is told of callbacks and endpoints, as events of the platform's log.
@@ -56,17 +54,6 @@ export interface CallbackEventSink {
 /** A sink for who has no event log. */
 export const noEvents: CallbackEventSink = { wants: () => false, append: async () => undefined };
 
-/** A result as it was recorded. */
-export interface ToldResult {
-  readonly result: DeliveryResult;
-  /** How the callback ended, if it did. */
-  readonly ending: Ending | undefined;
-  /** Its queue stands still. */
-  readonly parked: boolean;
-}
-
-type Wants = CallbackEventSink['wants'];
-
 /** Of callbacks that are stored; none when nobody wants them, none of echoes. */
 export function toAcceptedEvents(
   items: readonly IntakeItem[],
@@ -76,29 +63,9 @@ export function toAcceptedEvents(
   return items.filter(({ request }) => request.echo === 0).map(toAcceptedEvent);
 }
 
-function toAcceptedEvent({ id, request }: IntakeItem): CallbackEvent {
-  const { application, queue, endpointId, origin, method } = request;
-  const subject = { callbackId: id, application, queue, endpointId, origin };
-  return toEvent('callback.accepted', subject, request.headers, { method: method || 'GET' });
-}
-
-/** What a result tells of its callback, in the order in which it happened. */
-export function toResultEvents(told: ToldResult, wants: Wants): CallbackEvent[] {
-  const { result, ending } = told;
-  const { delivery, attempt } = result;
-  const events: CallbackEvent[] = [];
-  // Of callbacks made for events about callbacks only failures are told: see echo.ts.
-  const isEcho = delivery.echo > 0;
-  if (attempt && !isEcho && wants('callback.attempted')) {
-    events.push(aboutDelivery('callback.attempted', delivery, attemptedFields(told)));
-  }
-  if (ending === 'delivered' && !isEcho && wants('callback.delivered')) {
-    events.push(aboutDelivery('callback.delivered', delivery, deliveredFields(result)));
-  }
-  if ((ending === 'failed' || ending === 'expired') && wants('callback.failed')) {
-    events.push(aboutDelivery('callback.failed', delivery, failedFields(told, ending)));
-  }
-  return events;
+function toAcceptedEvent({ id: callbackId, request }: IntakeItem): CallbackEvent {
+  const method = request.method || 'GET';
+  return toCallbackEvent('callback.accepted', { ...request, callbackId }, { method });
 }
 
 /** An endpoint that was disabled; `echo` of the callback that was answered with 410, if one was. */
@@ -123,72 +90,22 @@ export function toDisabledEvent({
   };
 }
 
-function attemptedFields({ result, ending }: ToldResult): JsonObject {
-  const { attempt } = result;
-  return {
-    attempt: attemptsOf(result),
-    ...outcomeFields(result),
-    durationMs: Number(attempt?.durationNs ?? 0n) / 1e6,
-    ...(ending === undefined ? {} : { ending }),
-  };
-}
-
-function deliveredFields(result: DeliveryResult): JsonObject {
-  const { delivery, attempt } = result;
-  const endedAtMs = (attempt?.startedAtMs ?? 0) + Number(attempt?.durationNs ?? 0n) / 1e6;
-  return {
-    attempts: attemptsOf(result),
-    ...outcomeFields(result),
-    latencyMs: Math.max(0, Math.round(endedAtMs - delivery.createdAtMs)),
-  };
-}
-
-function failedFields({ result, parked }: ToldResult, ending: Ending): JsonObject {
-  const { delivery } = result;
-  return {
-    ending,
-    attempts: attemptsOf(result),
-    ...outcomeFields(result),
-    parked,
-    ...(delivery.echo > 0 ? { echo: delivery.echo } : {}),
-  };
-}
-
-/** Of the attempt that was made last, when this result has one. */
-function outcomeFields({ attempt }: DeliveryResult): JsonObject {
-  if (!attempt) return {};
-  const { statusCode, reason } = attempt;
-  return reason === undefined ? { statusCode } : { statusCode, reason };
-}
-
-/** Attempts made so far, those of unknown outcome among them. */
-function attemptsOf({ delivery, attempt }: DeliveryResult): number {
-  return delivery.failures + delivery.unknowns + (attempt ? 1 : 0);
-}
-
-function aboutDelivery(
-  name: CallbackEventName,
-  delivery: Delivery,
-  fields: JsonObject,
-): CallbackEvent {
-  const { callbackId, application, queue, endpointId, lane, request } = delivery;
-  const { origin } = parseLaneKey(lane);
-  const subject = { callbackId, application, queue, endpointId, origin };
-  return toEvent(name, subject, request.headers, fields);
-}
-
-interface Subject {
+/** The callback that an event is about. */
+export interface EventSubject {
   readonly callbackId: string;
   readonly application: string;
   readonly queue: string | undefined;
   readonly endpointId: string | undefined;
+  /** Scheme, host and port of its URL. */
   readonly origin: string;
+  /** Its own: one may tell its trace. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
 }
 
-function toEvent(
+/** An event about a callback, with what is common to all of them and these fields. */
+export function toCallbackEvent(
   name: CallbackEventName,
-  { callbackId, application, queue, endpointId, origin }: Subject,
-  headers: Readonly<Record<string, string>> | undefined,
+  { callbackId, application, queue, endpointId, origin, headers }: EventSubject,
   fields: JsonObject,
 ): CallbackEvent {
   const payload: JsonObject = {

@@ -38,10 +38,10 @@ export class EventLogSink implements CallbackEventSink {
     this.wants = wants;
   }
 
-  async append(tx: Transaction, events: readonly CallbackEvent[]): Promise<void> {
-    await this.#log.appendEvents(tx, events, { keyOrder: 'append', notify: false });
+  append(tx: Transaction, events: readonly CallbackEvent[]): Promise<unknown> {
     for (const { topic } of events) this.#appended.add(topic);
     this.#timer ??= setTimeout(() => this.#hint(), hintAfterMs).unref();
+    return this.#log.appendEvents(tx, events, { keyOrder: 'append', notify: false });
   }
 
   #hint(): void {

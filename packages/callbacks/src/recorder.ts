@@ -157,12 +157,15 @@ export class Recorder {
 
   /** Gives how many counted. */
   async #finish(results: DeliveryResult[]): Promise<number> {
-    const announce = this.#options.company.announce(results);
-    if (!announce) return finishResults(this.#db, results);
+    const { company } = this.#options;
+    if (!company.isTold(results)) return finishResults(this.#db, results);
     try {
       await this.#db.transaction(async (tx) => {
         // Sent together, in the hope that no lease was lost: then nothing of it is kept.
-        const [count] = await Promise.all([finishResults(tx, results), announce(tx)]);
+        const [count] = await Promise.all([
+          finishResults(tx, results),
+          company.announce(tx, results),
+        ]);
         if (count < results.length) throw new LeasesLost();
       });
       return results.length;

@@ -1,14 +1,10 @@
 import type { Transaction } from '@posthaste/postgres';
-import {
-  type CallbackEvent,
-  type CallbackEventSink,
-  toDisabledEvent,
-  toResultEvents,
-} from './callback-events.js';
+import { type CallbackEvent, type CallbackEventSink, toDisabledEvent } from './callback-events.js';
 import type { DeliveryResult, Ending } from './delivery.js';
 import { disableEndpoint } from './endpoint-state.js';
 import { type Mail, toEndpointDisabledMail, toFailureMail } from './failure-mail.js';
 import { enqueueMail } from './mail-outbox.js';
+import { isTold, toResultEvents } from './result-events.js';
 import type { Recorded } from './result-store.js';
 
 /** What is written together with results, in their transaction: see Recorder. */
@@ -17,11 +13,10 @@ export interface ResultCompany {
   needsCompany(result: DeliveryResult): boolean;
   /** Writes all that goes with results that were recorded. */
   accompany(tx: Transaction, recorded: readonly Recorded[]): Promise<void>;
-  /**
-   * Writes what is told of results that end a callback and need no company; they are being recorded
-   * in the same transaction. `undefined`: there is nothing to write.
-   */
-  announce(results: readonly DeliveryResult[]): ((tx: Transaction) => Promise<unknown>) | undefined;
+  /** Whether anything is told of these results, which end a callback and need no company. */
+  isTold(results: readonly DeliveryResult[]): boolean;
+  /** Writes what is told of them; they are being recorded in the same transaction. */
+  announce(tx: Transaction, results: readonly DeliveryResult[]): Promise<unknown>;
 }
 
 const goneReason = 'its receiver answered 410 Gone';
@@ -49,10 +44,13 @@ export function createResultCompany(events: CallbackEventSink): ResultCompany {
       const ofEndpoints = events.wants('endpoint.disabled') ? disabled : [];
       await append(tx, [...told, ...ofEndpoints.map(({ event }) => event)]);
     },
-    announce(results) {
-      const told = results.flatMap((result) => toResultEvents(toPlain(result), events.wants));
-      return told.length === 0 ? undefined : (tx) => append(tx, told);
-    },
+    isTold: (results) => results.some((result) => isTold(toPlain(result), events.wants)),
+    // Made at the last moment: what lives long enough to be collected twice costs twice.
+    announce: (tx, results) =>
+      events.append(
+        tx,
+        results.flatMap((result) => toResultEvents(toPlain(result), events.wants)),
+      ),
   };
 }
 

@@ -59,7 +59,12 @@ export const newId: () => string = /* @__PURE__ */ createIdSource();
 
 /** The id without hyphens, lower case, as the event envelope wants it. */
 export function toCompactId(id: string): string {
-  return id.replaceAll('-', '').toLowerCase();
+  const isUsual = id.length === 36 && id[8] === '-' && id[13] === '-' && id[18] === '-';
+  const digits =
+    isUsual && id[23] === '-'
+      ? id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24)
+      : id.replaceAll('-', '');
+  return digits.toLowerCase();
 }
 
 /** Any UUID, with or without hyphens, as lower case with hyphens; `undefined` when it is none. */

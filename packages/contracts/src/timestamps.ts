@@ -6,6 +6,9 @@ import { isInt64 } from './exact-json.js';
 const nsPerSecond = 1_000_000_000n;
 const fractionDigits = 9;
 
+/** Events of one second have one timestamp, and most come one after another. */
+const last = { second: 0n, text: '1970-01-01T00:00:00Z' };
+
 const rfc3339Pattern =
   /^\d{4}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/i;
 
@@ -14,11 +17,16 @@ const rfc3339Pattern =
  * @throws PlatformError `ENVELOPE_INVALID` beyond 64 bits (years 1677 to 2262)
  */
 export function toTimestamp(unixNano: bigint): string {
+  const sinceLast = unixNano - last.second;
+  if (sinceLast >= 0n && sinceLast < nsPerSecond) return last.text;
   if (!isInt64(unixNano)) {
     throw new PlatformError('ENVELOPE_INVALID', `timestampUnixNano ${unixNano} is over 64 bits`);
   }
-  const ms = ((unixNano - nanosecondsOf(unixNano)) / nsPerSecond) * 1_000n;
-  return `${new Date(Number(ms)).toISOString().slice(0, -'.000Z'.length)}Z`;
+  const second = unixNano - nanosecondsOf(unixNano);
+  const ms = (second / nsPerSecond) * 1_000n;
+  last.second = second;
+  last.text = `${new Date(Number(ms)).toISOString().slice(0, -'.000Z'.length)}Z`;
+  return last.text;
 }
 
 /** The same with all nine digits of the second: `2026-01-02T03:04:05.000000000Z`. */

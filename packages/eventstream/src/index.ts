@@ -60,6 +60,7 @@ export { createMemoryDriver } from './drivers/memory/memory-driver.js';
 export { MemoryStream, type MemoryStreamOptions } from './drivers/memory/memory-stream.js';
 export { createNoneDriver } from './drivers/none.js';
 export type { AppendedRecord, AppendOptions, LogRecord } from './drivers/postgres/append.js';
+export type { LogEvent } from './drivers/postgres/append-events.js';
 export type { EventPage, EventQuery } from './drivers/postgres/event-pages.js';
 export {
   type FollowedLog,
@@ -79,7 +80,6 @@ export {
 } from './drivers/postgres/postgres-driver.js';
 export {
   type GroupRequest,
-  type LogEvent,
   PostgresLog,
   type PostgresLogOptions,
 } from './drivers/postgres/postgres-log.js';

@@ -68,23 +68,46 @@ function encodeArray(items: readonly unknown[]): WireValue {
   return arrayLiteral(items);
 }
 
-/** One-dimensional bytea[] in the binary format of array_recv. */
+/**
+ * A parameter of type `bytea[]` made of texts, each as its UTF-8: one buffer for all of them, where
+ * one for each would cost the garbage collector more than all the rest.
+ */
+export function toByteaArray(texts: readonly string[]): Buffer {
+  const size = texts.reduce((sum, text) => sum + 4 + Buffer.byteLength(text), 0);
+  const target = allocateArray(texts.length, size, false);
+  let offset = arrayHeaderBytes;
+  for (const text of texts) {
+    const length = target.write(text, offset + 4);
+    target.writeInt32BE(length, offset);
+    offset += 4 + length;
+  }
+  return target;
+}
+
+/** Dimensions, whether there are nulls, the type, the number of items, the lower bound. */
+const arrayHeaderBytes = 20;
+
+/** A one-dimensional bytea[] in the binary format of array_recv, without its items. */
+function allocateArray(count: number, itemBytes: number, hasNull: boolean): Buffer {
+  const target = Buffer.allocUnsafe(arrayHeaderBytes + itemBytes);
+  const header = [1, hasNull ? 1 : 0, byteaOid, count, 1];
+  header.forEach((field, index) => {
+    target.writeInt32BE(field, 4 * index);
+  });
+  return target;
+}
+
 function encodeByteaArray(items: readonly unknown[]): Buffer {
-  let size = 20;
-  let hasNull = 0;
+  let size = 0;
+  let hasNull = false;
   for (const item of items) {
     size += 4;
     if (item instanceof Uint8Array) size += item.byteLength;
-    else if (item === null || item === undefined) hasNull = 1;
+    else if (item === null || item === undefined) hasNull = true;
     else throw new PlatformError('DATABASE_ERROR', 'an array mixes bytes and other values');
   }
-  const target = Buffer.allocUnsafe(size);
-  target.writeInt32BE(1, 0); // dimensions
-  target.writeInt32BE(hasNull, 4);
-  target.writeInt32BE(byteaOid, 8);
-  target.writeInt32BE(items.length, 12);
-  target.writeInt32BE(1, 16); // lower bound
-  let offset = 20;
+  const target = allocateArray(items.length, size, hasNull);
+  let offset = arrayHeaderBytes;
   for (const item of items) {
     if (item instanceof Uint8Array) {
       target.writeInt32BE(item.byteLength, offset);

@@ -13,6 +13,7 @@ export type {
 } from './database.js';
 export { drizzle, pgCore } from './drizzle.js';
 export { type EmbeddedOptions, openEmbedded } from './embedded.js';
+export { toByteaArray } from './encode-values.js';
 export { sqlState } from './errors.js';
 export { ExpiringCache } from './expiring-cache.js';
 export {

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
+import { toByteaArray } from '../src/encode-values.js';
 import { describeEngines, type Subject } from './engines.js';
 
 const uuid = '0190a5d8-0000-7000-8000-00000000000f';
@@ -91,6 +92,15 @@ describeEngines('values', (subject: Subject) => {
     ]);
     expect(rows).toEqual([{ value: expected }, { value: expected }]);
   });
+
+  it.each([[[]], [['']], [['a', '', 'größe 🚀', 'x'.repeat(70_000), '\\x00 \0 "{}']]])(
+    'takes texts for bytes: %#',
+    async (texts) => {
+      const text = 'select $1::bytea[] as value';
+      const { rows } = await subject.db.query(text, [toByteaArray(texts)]);
+      expect(rows).toEqual([{ value: texts.map((each) => Buffer.from(each)) }]);
+    },
+  );
 
   it('gives values of types it does not know as text', async () => {
     const { rows } = await subject.db.query(`select '10.0.0.0/8'::cidr as net, '1 GB' as text`);

@@ -28,9 +28,14 @@ export function encodeEnvelope(
   envelope: EventEnvelope<object>,
   profile: EnvelopeProfile,
 ): Buffer<ArrayBuffer> {
+  return Buffer.from(toEnvelopeText(envelope, profile));
+}
+
+/** The same before it is made bytes, as UTF-8. @throws as `encodeEnvelope` */
+export function toEnvelopeText(envelope: EventEnvelope<object>, profile: EnvelopeProfile): string {
   const members = profile === 'default' ? givenMembers(envelope) : olderMembers(envelope);
   // Each member begins with a comma; that of the first gives way to the brace.
-  return Buffer.from(`{${members.slice(1)}}`);
+  return `{${members.slice(1)}}`;
 }
 
 function givenMembers(event: EventEnvelope<object>): string {

@@ -1,12 +1,13 @@
 import { crc32 } from 'node:zlib';
 import { PlatformError } from '@posthaste/contracts';
-import type { Queryable, Statement } from '@posthaste/postgres';
-import type { OutgoingRecord } from '../../record.js';
+import { type Queryable, type Statement, toByteaArray } from '@posthaste/postgres';
+import type { StoredHeaders } from './stored-headers.js';
 
-/** A record with its place: the shard. */
-export interface PlacedRecord {
+/** A record as the table takes it, with its place. */
+export interface PlacedRecord extends StoredHeaders {
   readonly shard: number;
-  readonly record: OutgoingRecord;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
 }
 
 export interface AppendManner {
@@ -16,11 +17,27 @@ export interface AppendManner {
   readonly notify: readonly string[];
 }
 
+/** Columns of records: an entry for each in every one. */
+export interface TextColumns {
+  readonly shards: number[];
+  readonly names: (string | null)[];
+  readonly keys: string[];
+  readonly values: string[];
+  readonly headers: (string | null)[];
+}
+
+const appended = `eventstream.append($1::integer[], $2::text[], $3::bytea[], $4::bytea[], $5::text[],
+  $6::integer[], $7::text[])`;
+
 const appendStatement: Statement = {
   name: 'eventstream_append',
-  text: `
-select eventstream.append($1::integer[], $2::text[], $3::bytea[], $4::bytea[], $5::text[],
-  $6::integer[], $7::text[]) as offsets`,
+  text: `select ${appended} as offsets`,
+};
+
+/** Offsets take time to send and to read. */
+const appendQuietlyStatement: Statement = {
+  name: 'eventstream_append_quietly',
+  text: `select from ${appended}`,
 };
 
 /** Appends in the order given, with one statement; gives the offsets. */
@@ -31,10 +48,10 @@ export async function appendRecords(
 ): Promise<bigint[]> {
   const { rows } = await db.query<{ offsets: bigint[] }>(appendStatement, [
     placed.map(({ shard }) => shard),
-    placed.map(({ record }) => eventNameOf(record)),
-    placed.map(({ record }) => record.key),
-    placed.map(({ record }) => record.value),
-    placed.map(({ record }) => toHeadersText(record)),
+    placed.map(({ name }) => name),
+    placed.map(({ key }) => key),
+    placed.map(({ value }) => value),
+    placed.map(({ headers }) => headers),
     lockKeys ? keyHashes(placed) : [],
     notify,
   ]);
@@ -43,22 +60,28 @@ export async function appendRecords(
   throw new PlatformError('INTERNAL', 'the append gave no row');
 }
 
-/** The attribute `type` of the CloudEvent that the record is; what Postgres has no text for is none. */
-function eventNameOf({ headers }: OutgoingRecord): string | null {
-  const name = headers.ce_type;
-  return name === undefined || name.includes('\0') ? null : name;
+/** Appends in the order given, with one statement. */
+export async function appendTexts(
+  db: Queryable,
+  { shards, names, keys, values, headers }: TextColumns,
+  { lockKeys, notify }: AppendManner,
+): Promise<void> {
+  await db.query(appendQuietlyStatement, [
+    shards,
+    names,
+    toByteaArray(keys),
+    toByteaArray(values),
+    headers,
+    lockKeys ? toHashes(keys.map((key, index) => crc32(key, shards[index]))) : [],
+    notify,
+  ]);
 }
 
-function toHeadersText({ headers }: OutgoingRecord): string | null {
-  const text = JSON.stringify(headers);
-  return text === '{}' ? null : text;
+function keyHashes(placed: readonly PlacedRecord[]): number[] {
+  return toHashes(placed.flatMap(({ shard, key }) => (key ? [crc32(key, shard)] : [])));
 }
 
 /** Ascending, so that two appenders of the same keys do not wait for each other. */
-function keyHashes(placed: readonly PlacedRecord[]): number[] {
-  const hashes = new Set<number>();
-  for (const { shard, record } of placed) {
-    if (record.key) hashes.add(crc32(record.key, shard) | 0);
-  }
-  return [...hashes].sort((a, b) => a - b);
+function toHashes(checksums: readonly number[]): number[] {
+  return [...new Set(checksums.map((checksum) => checksum | 0))].sort((a, b) => a - b);
 }

@@ -2,7 +2,8 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Transaction } from '@posthaste/postgres';
 import type { Partitioner } from '../../publish/partitioner.js';
 import type { OutgoingRecord } from '../../record.js';
-import { appendRecords, type PlacedRecord } from './append-store.js';
+import { appendRecords } from './append-store.js';
+import { toStoredHeaders } from './stored-headers.js';
 import type { TopicDirectory } from './topic-directory.js';
 
 /** A record on its way into the log. */
@@ -55,10 +56,11 @@ export async function appendByKey(
   checkSizes(records, maxBytes);
   const names = [...new Set(records.map(({ topic }) => topic))];
   const topics = await directory.ensure(tx, names);
-  const places = records.map((record) => {
-    const shards = topics.get(record.topic)?.shards ?? [];
-    const partition = partitionerOf(record.topic)(record.key, shards.length);
-    return { topic: record.topic, partition, shard: shards[partition] ?? 0, record };
+  const places = records.map(({ topic, key, value, headers }) => {
+    const shards = topics.get(topic)?.shards ?? [];
+    const partition = partitionerOf(topic)(key, shards.length);
+    const shard = shards[partition] ?? 0;
+    return { topic, partition, shard, key, value, ...toStoredHeaders(headers) };
   });
   const manner = { lockKeys: keyOrder === 'commit', notify: notify ? names : [] };
   const offsets = await appendRecords(tx, places, manner);
@@ -75,15 +77,21 @@ export async function appendToShard(
   shard: number,
   records: readonly OutgoingRecord[],
 ): Promise<void> {
-  const placed: PlacedRecord[] = records.map((record) => ({ shard, record }));
+  const placed = records.map(({ key, value, headers }) => {
+    return { shard, key, value, ...toStoredHeaders(headers) };
+  });
   await appendRecords(tx, placed, { lockKeys: false, notify: [] });
 }
 
 /** @throws PlatformError `EVENT_TOO_LARGE` */
 export function checkSizes(records: readonly OutgoingRecord[], maxBytes: number): void {
   for (const { key, value } of records) {
-    const bytes = (key?.length ?? 0) + (value?.length ?? 0);
-    if (bytes <= maxBytes) continue;
-    throw new PlatformError('EVENT_TOO_LARGE', `a record of ${bytes} bytes; ${maxBytes} at most`);
+    checkSize((key?.length ?? 0) + (value?.length ?? 0), maxBytes);
   }
+}
+
+/** @throws PlatformError `EVENT_TOO_LARGE` */
+export function checkSize(bytes: number, maxBytes: number): void {
+  if (bytes <= maxBytes) return;
+  throw new PlatformError('EVENT_TOO_LARGE', `a record of ${bytes} bytes; ${maxBytes} at most`);
 }

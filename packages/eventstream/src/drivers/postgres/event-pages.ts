@@ -4,6 +4,7 @@ import type { Partitioner } from '../../publish/partitioner.js';
 import type { StoredRecord } from '../../record.js';
 import { parseEventCursor, toEventCursor } from './event-cursor.js';
 import { readableEnds } from './read-store.js';
+import { fromStoredHeaders, type HeadersRow } from './stored-headers.js';
 import type { TopicDirectory } from './topic-directory.js';
 
 /** Which records are asked for, and which part of them. */
@@ -148,13 +149,11 @@ async function placeShards(
   });
 }
 
-interface ScanRow {
+interface ScanRow extends HeadersRow {
   readonly shard_id: number;
   readonly offset: bigint;
   readonly appended_at: Date;
   readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Record<string, string> | null;
 }
 
 /** Index: `record_offset`. Looks at the range of each shard at most, for `limit` that match. */
@@ -163,7 +162,7 @@ const scanStatement: Statement = {
   text: `
 select r.* from unnest($1::integer[], $2::bigint[], $3::bigint[]) as e(shard, low, high)
 cross join lateral (
-  select shard_id, "offset", appended_at, key, value, headers from eventstream.record
+  select shard_id, "offset", appended_at, name, key, value, headers from eventstream.record
   where shard_id = e.shard and "offset" >= e.low and "offset" < e.high and segment >= (
       select coalesce(max(f.segment), 0) from eventstream.segment_start f
       where f.shard_id = e.shard and f.first_offset <= e.low
@@ -188,13 +187,14 @@ async function scanShards(
     ...[limit, name ?? null, key ?? null, since ?? null, until ?? null],
   ]);
   const byId = new Map(shards.map((shard) => [shard.shard, shard]));
-  return rows.flatMap(({ shard_id, offset, appended_at, key: rowKey, value, headers }) => {
+  return rows.flatMap((row) => {
+    const { shard_id, offset, appended_at, key: rowKey, value } = row;
     const shard = byId.get(shard_id);
     if (!shard) return [];
     const { topic, partition } = shard;
     const timestampMs = appended_at.getTime();
     const stored = { topic, partition, offset, key: rowKey, value, timestampMs };
-    return [{ ...stored, headers: headers ?? {} }];
+    return [{ ...stored, headers: fromStoredHeaders(row) }];
   });
 }
 

@@ -74,21 +74,25 @@ declare
   current_shard integer;
   newest integer;
   offsets bigint[];
+  used integer[] := array(select distinct s from unnest(shards) as s order by s);
+  sequences regclass[] := array(select ('eventstream.offset_' || s)::regclass from unnest(used) as s);
 begin${assertReadCommitted}
   perform pg_advisory_xact_lock(${keyLockClass}, hash) from unnest(key_locks) as hash;
-  for current_shard in select distinct s from unnest(shards) as s order by s loop
+  foreach current_shard in array used loop
     perform pg_advisory_xact_lock_shared(${shardLockClass} + current_shard,
       (eventstream.drawn(current_shard) << 32 >> 32)::integer);
   end loop;
   offsets := array(
-    select nextval(('eventstream.offset_' || s)::regclass) - 1 from unnest(shards) as s
+    select nextval(sequences[array_position(used, s)]) - 1 from unnest(shards) as s
   );
   select max(id) into newest from eventstream.segment;${seeAttached}
   insert into eventstream.record
     (segment, shard_id, "offset", appended_at, name, key, value, headers)
   select newest, r.shard, r.place, clock_timestamp(), r.name, r.key, r.value, r.head::json
-  from unnest(shards, offsets, names, keys, vals, heads)
-    as r(shard, place, name, key, value, head);
+  from (
+    select unnest(shards) as shard, unnest(offsets) as place, unnest(names) as name,
+      unnest(keys) as key, unnest(vals) as value, unnest(heads) as head
+  ) as r;
   perform pg_notify('${appendChannel}', topic) from unnest(topics) as topic;
   return offsets;
 end $$;

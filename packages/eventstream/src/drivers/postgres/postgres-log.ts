@@ -1,8 +1,6 @@
-import { type EventEnvelope, PlatformError } from '@posthaste/contracts';
+import { PlatformError } from '@posthaste/contracts';
 import type { Database, Transaction } from '@posthaste/postgres';
 import type { AppendRequest, GroupLag } from '../../driver.js';
-import { encodeEnvelope } from '../../envelope/encode.js';
-import { toHeaders } from '../../envelope/headers.js';
 import {
   createPartitioner,
   type Partitioner,
@@ -17,6 +15,7 @@ import {
   checkSizes,
   type LogRecord,
 } from './append.js';
+import { appendEventsByKey, type LogEvent } from './append-events.js';
 import { type EventPage, type EventQuery, listEvents } from './event-pages.js';
 import { type FollowOptions, followEvents } from './follow-events.js';
 import { type GroupBatch, type GroupBatchRequest, readGroupBatch } from './group-batch.js';
@@ -40,16 +39,6 @@ export interface PostgresLogOptions {
 export interface GroupRequest {
   readonly topic: string;
   readonly groupId: string;
-}
-
-/** An event on its way into the log. */
-export interface LogEvent {
-  readonly topic: string;
-  /** Decides the partition. */
-  readonly key: string;
-  readonly envelope: EventEnvelope<object>;
-  /** W3C trace context, for the header. */
-  readonly traceparent?: string | undefined;
 }
 
 /** What of a subscription the log itself does not have. */
@@ -126,8 +115,8 @@ export class PostgresLog {
     tx: Transaction,
     events: readonly LogEvent[],
     options?: AppendOptions,
-  ): Promise<AppendedRecord[]> {
-    return appendByKey(tx, this.#rules, events.map(toLogRecord), options);
+  ): Promise<void> {
+    return appendEventsByKey(tx, this.#rules, events, options);
   }
 
   /**
@@ -262,15 +251,6 @@ export class PostgresLog {
   async close(): Promise<void> {
     await Promise.all([this.#appends.close(), this.#groups.close()]);
   }
-}
-
-function toLogRecord({ topic, key, envelope, traceparent }: LogEvent): LogRecord {
-  return {
-    topic,
-    key: Buffer.from(key),
-    value: encodeEnvelope(envelope, 'default'),
-    headers: toHeaders(envelope, traceparent),
-  };
 }
 
 /** @throws PlatformError `OPTION_INVALID` */

@@ -1,5 +1,6 @@
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { StoredRecord } from '../../record.js';
+import { fromStoredHeaders, type HeadersRow } from './stored-headers.js';
 
 /** How far a shard can be read. */
 export interface ShardEnd {
@@ -58,12 +59,10 @@ export interface RangeRead {
   readonly first: bigint;
 }
 
-interface RecordRow {
+interface RecordRow extends HeadersRow {
   readonly offset: bigint | null;
   readonly appended_at: Date;
   readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: Record<string, string> | null;
   readonly first_offset: bigint;
 }
 
@@ -72,13 +71,13 @@ interface RecordRow {
  * evaluated once and prunes those before it. Always gives a row, for the shard's sake.
  */
 const rangeText = (condition: string): string => `
-select r."offset", r.appended_at, r.key, r.value, r.headers, s.first_offset
+select r."offset", r.appended_at, r.name, r.key, r.value, r.headers, s.first_offset
 from eventstream.shard s left join lateral (
   select * from (
     select *, sum(octet_length(coalesce(value, ''))) over (order by "offset")
       - octet_length(coalesce(value, '')) as bytes_before
     from (
-      select "offset", appended_at, key, value, headers from eventstream.record
+      select "offset", appended_at, name, key, value, headers from eventstream.record
       where shard_id = $1 and "offset" >= $2 and "offset" < $3 and segment >= (
         select coalesce(max(f.segment), 0) from eventstream.segment_start f
         where f.shard_id = $1 and f.first_offset <= $2
@@ -129,11 +128,13 @@ export async function readRange(
     : db.query<RecordRow>(rangeStatement, values));
   const records: StoredRecord[] = [];
   let bytes = 0;
-  for (const { offset, appended_at, key, value, headers } of rows) {
+  for (const row of rows) {
+    const { offset, appended_at, key, value } = row;
     if (offset === null) break;
     bytes += value?.length ?? 0;
     const timestampMs = appended_at.getTime();
-    records.push({ topic, partition, offset, key, value, headers: headers ?? {}, timestampMs });
+    const headers = fromStoredHeaders(row);
+    records.push({ topic, partition, offset, key, value, headers, timestampMs });
   }
   const first = rows[0]?.first_offset ?? 0n;
   const last = records.at(-1);
