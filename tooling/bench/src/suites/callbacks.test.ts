@@ -44,6 +44,7 @@ describe.runIf(canRun)('the callbacks suite', () => {
       'ordered',
       'blocked',
       'history',
+      'events',
       'hanging',
       'intake',
       'latency',

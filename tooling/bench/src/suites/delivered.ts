@@ -22,6 +22,7 @@ export const deliveredSections: Readonly<Record<string, string>> = {
   ordered: 'the same in ordered queues',
   blocked: 'the same with callbacks waiting behind blocked heads',
   history: 'the same with a finished history',
+  events: 'the same with all events about callbacks in the log',
   hanging: 'the same with a host that never answers',
 };
 
@@ -50,7 +51,11 @@ export async function measureDelivered(
     }),
     ...wantedVariants.map((variant): DeliveredCase => {
       const situation = variant.situation(sizes, bench.receiver);
-      return { id: `${service.name}-${variant.id}`, contender: service, ...situation };
+      const contender: Contender = {
+        ...service,
+        startWorker: (storeUrl) => service.startWorker(storeUrl, variant.settings),
+      };
+      return { id: `${service.name}-${variant.id}`, contender, ...situation };
     }),
   ];
   const results = await measureRounds(bench, cases, sizes.rounds);

@@ -16,6 +16,8 @@ export interface Variant {
   /** Least share of the plain rate. Undefined: shown without a bar. */
   readonly share: number | undefined;
   readonly situation: (sizes: Sizes, receiver: Receiver) => Situation;
+  /** Environment variables of the worker, on top of those it always has. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** Callbacks without order, and nothing else. */
@@ -52,6 +54,13 @@ export const variants: readonly Variant[] = [
       const finished = { kind: 'finished', count: sizes.history, url: receiver.url } as const;
       return { ...plainSituation(sizes, receiver), background: [finished] };
     },
+  },
+  {
+    id: 'events',
+    title: () => 'with every attempt and delivery told in the event log',
+    share: 0.85,
+    situation: plainSituation,
+    settings: { POSTHASTE_CALLBACK_EVENTS: 'all' },
   },
   {
     id: 'hanging',
