@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { putDeadLetters } from '../test/dead-letters.js';
@@ -109,17 +110,12 @@ describeWithPostgres('the upkeep of events', () => {
     await publish();
     expect((await publish()).headers).toHaveProperty('idempotent-replayed');
     expect(await rowsOf(gateway, 'event_claim')).toBe(2);
-    const later = await openTestEventsAgain(gateway, 700);
+    await sleep(700);
+    const later = gateway.another();
     await expect.poll(() => rowsOf(gateway, 'event_claim'), patiently).toBe(0);
     expect((await publish()).headers).not.toHaveProperty('idempotent-replayed');
     await later.close();
   });
-
-  /** Another gateway, after a while. */
-  async function openTestEventsAgain(gateway: TestEvents, afterMs: number) {
-    await new Promise((resolve) => setTimeout(resolve, afterMs));
-    return gateway.another();
-  }
 
   it('forgets which dead letters were replayed once they are gone', async () => {
     const gateway = await openTestEvents('postgres', {}, {}, { pollMs: 20 });
