@@ -1,5 +1,5 @@
 import { type IHeaders, Kafka, logLevel } from 'kafkajs';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { startKafka } from './kafka-broker.js';
 import { describeWithKafka } from './vitest.js';
 
@@ -42,8 +42,12 @@ describeWithKafka('startKafka', () => {
         const topic = 'orders';
         const admin = connect(brokers).admin();
         await admin.connect();
-        await admin.createTopics({ topics: [{ topic }], waitForLeaders: true });
-        expect(await admin.fetchTopicOffsets(topic)).toHaveLength(2);
+        // A broker may not know yet that it leads a new topic; kafkajs's own waiting gives up then.
+        await admin.createTopics({ topics: [{ topic }], waitForLeaders: false });
+        await vi.waitFor(async () => expect(await admin.fetchTopicOffsets(topic)).toHaveLength(2), {
+          timeout: 15_000,
+          interval: 100,
+        });
         await admin.disconnect();
 
         const producer = connect(brokers).producer();
