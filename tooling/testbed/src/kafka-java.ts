@@ -36,7 +36,7 @@ export async function createJavaNode(
   try {
     await writeFile(properties, toProperties({ ...kafkaSettings(own), ...settings }));
     await writeFile(logFile, toProperties(logging));
-    const id = randomBytes(16).toString('base64url');
+    const id = clusterId();
     const format = ['kafka.tools.StorageTool', 'format', '-t', id, '-c', properties];
     await run(program, [...java, ...format], { cwd: folder });
   } catch (error) {
@@ -55,4 +55,11 @@ export async function createJavaNode(
     log: () => server.log(),
     close: () => server.close(),
   };
+}
+
+/** Without a hyphen at the start, which the format tool would take for an option. */
+function clusterId(): string {
+  const bytes = randomBytes(16);
+  bytes[0] = bytes.readUInt8(0) & 0x7f;
+  return bytes.toString('base64url');
 }
