@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { bodyOf, type RawConnection, rawConnection } from '../test/raw-connection.js';
 import { testServer } from '../test/test-server.js';
@@ -15,6 +16,7 @@ const routes = [
       length: body.data.length,
     }));
     app.get('/open', { config }, () => ({ open: true }));
+    app.get('/long', { config }, () => 'x'.repeat(8 * mebibyte));
   },
 ];
 
@@ -126,6 +128,19 @@ describe('a slow client', () => {
     expect((await post(port, '{"data":""}')).status).toBe(200);
     const answers = await Promise.all(slow.map((connection) => connection.received));
     expect(answers.every((answer) => answer.startsWith('HTTP/1.1 408 '))).toBe(true);
+  });
+
+  it('that does not read its answer is not waited for', async () => {
+    const { app } = await testServer({ POSTHASTE_STALL_TIMEOUT: '1s' }, { routes });
+    cleanups.push(() => app.close());
+    await app.listen({ host: '127.0.0.1', port: 0 });
+    const connection = await connected((app.server.address() as AddressInfo).port);
+    connection.socket.pause();
+    connection.write('GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const count = promisify(app.server.getConnections.bind(app.server));
+    await sleep(800);
+    expect(await count()).toBe(1);
+    await expect.poll(() => count(), { timeout: 5_000 }).toBe(0);
   });
 
   it('that goes away in the middle leaves nothing but debug lines', async () => {

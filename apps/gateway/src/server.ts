@@ -81,6 +81,7 @@ function createServer(config: GatewayConfig, logger: Logger): App {
     ...requestLogOptions(logger),
     bodyLimit: config.maxBodyBytes,
     requestTimeout: config.requestTimeoutMs,
+    connectionTimeout: config.stallTimeoutMs,
     keepAliveTimeout: config.keepAliveTimeoutMs,
     maxRequestsPerSocket,
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,

@@ -98,6 +98,15 @@ export const gatewaySettings = {
     meaning:
       'How long an idle connection is kept. Longer than that of the load balancer in front, or it meets connections that just closed.',
   },
+  stallTimeoutMs: {
+    name: 'POSTHASTE_STALL_TIMEOUT',
+    type: 'duration',
+    min: 1_000,
+    max: 3_600_000,
+    default: 120_000,
+    meaning:
+      'How long nothing may move on a connection while a request is in hand, before it is closed: its client does not read the answer. Above the 15s between signs of life for who follows events.',
+  },
   maxConnections: {
     name: 'POSTHASTE_MAX_CONNECTIONS',
     type: 'integer',
