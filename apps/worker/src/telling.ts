@@ -31,9 +31,10 @@ export async function openTelling({ config, db, logger }: TellingDeps): Promise<
     await interest.close();
     await log.close();
   };
-  await interest.start().catch(async (error: unknown) => {
+  const events = new EventLogSink({ log, wants: interest.wants });
+  await Promise.all([interest.start(), events.start()]).catch(async (error: unknown) => {
     await close();
     throw error;
   });
-  return { log, events: new EventLogSink({ log, wants: interest.wants }), close };
+  return { log, events, close };
 }

@@ -44,13 +44,7 @@ describe('what is told of a callback', () => {
       envelope: {
         name: 'callback.accepted',
         namespace: 'shop',
-        payload: {
-          callbackId: id,
-          application: 'shop',
-          queue: 'q',
-          origin: 'https://example.com',
-          method: 'POST',
-        },
+        payload: { callbackId: id, queue: 'q', origin: 'https://example.com', method: 'POST' },
       },
     });
     expect(JSON.stringify(event?.envelope, (_, v) => (typeof v === 'bigint' ? `${v}` : v))) //
@@ -59,17 +53,13 @@ describe('what is told of a callback', () => {
 
   it('is its attempt, and how it ended, in this order', () => {
     const delivery = deliveryOf({ failures: 2, unknowns: 1, createdAtMs: 4_000 });
-    const common = {
-      callbackId: delivery.callbackId,
-      application: 'shop',
-      origin: 'http://example.com',
-    };
+    const common = { callbackId: delivery.callbackId };
     const events = toResultEvents(told(delivery), all);
     expect(events.map(({ key }) => key)).toEqual([delivery.callbackId, delivery.callbackId]);
     expect(shapes(events)).toEqual([
       [
         'callback.attempted',
-        { ...common, attempt: 4, statusCode: 200, durationMs: 1.5, ending: 'delivered' },
+        { ...common, attempt: 4, statusCode: 200, durationNs: 1_500_000n, ending: 'delivered' },
       ],
       ['callback.delivered', { ...common, attempts: 4, statusCode: 200, latencyMs: 1_002 }],
     ]);
@@ -97,7 +87,6 @@ describe('what is told of a callback', () => {
         'callback.failed',
         {
           callbackId: delivery.callbackId,
-          application: 'shop',
           queue: 'q',
           endpointId,
           origin: 'http://example.com',
@@ -140,7 +129,7 @@ it('tells of an endpoint that was disabled', () => {
     envelope: {
       name: 'endpoint.disabled',
       namespace: 'shop',
-      payload: { endpointId: id, application: 'shop', reason: 'gone' },
+      payload: { endpointId: id, reason: 'gone' },
     },
   });
 });

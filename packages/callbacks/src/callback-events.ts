@@ -3,20 +3,21 @@ import type { Transaction } from '@posthaste/postgres';
 import type { IntakeItem } from './intake-store.js';
 
 /**
- * What is told of callbacks and endpoints, as events of the platform's log.
+ * What is told of callbacks and endpoints, as events of the platform's log. Their namespace is the
+ * application.
  *
- * | name                 | when                                                  | payload besides the common fields                                 |
- * | -------------------- | ----------------------------------------------------- | ----------------------------------------------------------------- |
- * | `callback.accepted`  | it is stored                                          | `method`                                                          |
- * | `callback.attempted` | an attempt is recorded, whatever came of it           | `attempt`, `statusCode`, `reason`, `durationMs`, `ending`         |
- * | `callback.delivered` | it is delivered                                       | `attempts`, `statusCode`, `latencyMs`                             |
- * | `callback.failed`    | it fails for good, or expires                         | `ending`, `attempts`, `statusCode`, `reason`, `parked`            |
- * | `endpoint.disabled`  | a receiver answered 410, or somebody disabled it      | `reason`                                                          |
+ * | name                 | when                                             | payload besides the common members                                 |
+ * | -------------------- | ------------------------------------------------ | ------------------------------------------------------------------ |
+ * | `callback.accepted`  | it is stored                                     | `method`, `origin`                                                 |
+ * | `callback.attempted` | an attempt is recorded, whatever came of it      | `attempt`, `statusCode`, `reason`, `durationNs`, `ending`          |
+ * | `callback.delivered` | it is delivered                                  | `attempts`, `statusCode`, `latencyMs`                              |
+ * | `callback.failed`    | it fails for good, or expires                    | `ending`, `attempts`, `statusCode`, `reason`, `parked`, `origin`   |
+ * | `endpoint.disabled`  | a receiver answered 410, or somebody disabled it | `endpointId`, `reason`                                             |
  *
- * Common to those about callbacks: `callbackId`, `application`, `queue`, `endpointId`, `origin`
- * (scheme, host and port of its URL), and `echo` (echo.ts); to all that are absent there is no key.
- * Bodies, headers, secrets and the rest of URLs are never told. An attempt of unknown outcome,
- * whose worker vanished, has no event of its own: `attempt` of the next one counts it.
+ * Common to those about callbacks: `callbackId`, `queue`, `endpointId`. `origin` is scheme, host and
+ * port of the URL; `echo` (echo.ts) is there for what is told of echoes. What is absent has no member.
+ * Bodies, headers, secrets and the rest of URLs are never told. An attempt of unknown outcome, whose
+ * worker vanished, has no event of its own: `attempt` of the next one counts it.
  */
 export const callbackEventNames = [
   'callback.accepted',
@@ -49,6 +50,21 @@ export interface CallbackEventSink {
   /** Whether anybody wants events of this name now. */
   wants(name: CallbackEventName): boolean;
   append(tx: Transaction, events: readonly CallbackEvent[]): Promise<unknown>;
+  /** When the log is in the same database, and a statement may append to it by itself. */
+  readonly inStatement?: StatementLog | undefined;
+}
+
+/** A log that a statement appends to, for events that come thousands a second: see told-statement.ts. */
+export interface StatementLog {
+  /**
+   * The SQL function that appends events of {@link callbackEventTopic}. Takes, with an entry for each
+   * event: places (`integer[]`), names, keys, envelopes and W3C trace contexts or null (`text[]`).
+   */
+  readonly appendFunction: string;
+  /** The place of an event with this key. */
+  placeOf(key: string): number;
+  /** To be called when something was appended. */
+  hint(): void;
 }
 
 /** A sink for who has no event log. */
@@ -64,8 +80,9 @@ export function toAcceptedEvents(
 }
 
 function toAcceptedEvent({ id: callbackId, request }: IntakeItem): CallbackEvent {
-  const method = request.method || 'GET';
-  return toCallbackEvent('callback.accepted', { ...request, callbackId }, { method });
+  const { origin } = request;
+  const fields = { method: request.method || 'GET', origin };
+  return toCallbackEvent('callback.accepted', { ...request, callbackId }, fields);
 }
 
 /** An endpoint that was disabled; `echo` of the callback that was answered with 410, if one was. */
@@ -82,7 +99,7 @@ export function toDisabledEvent({
   reason,
   echo = 0,
 }: DisabledEndpointFields): CallbackEvent {
-  const payload = { endpointId: id, application, reason, ...(echo > 0 ? { echo } : {}) };
+  const payload = { endpointId: id, reason, ...(echo > 0 ? { echo } : {}) };
   return {
     topic: callbackEventTopic,
     key: id,
@@ -96,8 +113,6 @@ export interface EventSubject {
   readonly application: string;
   readonly queue: string | undefined;
   readonly endpointId: string | undefined;
-  /** Scheme, host and port of its URL. */
-  readonly origin: string;
   /** Its own: one may tell its trace. */
   readonly headers: Readonly<Record<string, string>> | undefined;
 }
@@ -105,15 +120,13 @@ export interface EventSubject {
 /** An event about a callback, with what is common to all of them and these fields. */
 export function toCallbackEvent(
   name: CallbackEventName,
-  { callbackId, application, queue, endpointId, origin, headers }: EventSubject,
+  { callbackId, application, queue, endpointId, headers }: EventSubject,
   fields: JsonObject,
 ): CallbackEvent {
   const payload: JsonObject = {
     callbackId,
-    application,
-    ...(queue === undefined ? {} : { queue }),
     ...(endpointId === undefined ? {} : { endpointId }),
-    origin,
+    ...(queue === undefined ? {} : { queue }),
     ...fields,
   };
   return {

@@ -2,7 +2,7 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import type { DeliveryResult } from './delivery.js';
 import type { ResultCompany } from './result-company.js';
-import { finishResults, lockHeads, type Recorded, recordResults } from './result-store.js';
+import { lockHeads, type Recorded, recordResults } from './result-store.js';
 
 /** What the recorder tells, once results are committed or known to be lost. */
 export interface RecorderListener {
@@ -129,11 +129,12 @@ export class Recorder {
   }
 
   async #write(results: DeliveryResult[], careful: boolean): Promise<void> {
+    const { company } = this.#options;
     for (let tries = 0; ; tries++) {
       const askedAtMs = performance.now();
       try {
         if (careful) this.#settle(results, await this.#record(results), askedAtMs);
-        else this.#countLost(results.length - (await this.#finish(results)));
+        else this.#countLost(results.length - (await company.finish(this.#db, results)));
         return;
       } catch (error) {
         const retryable = error instanceof PlatformError && error.retryable && !this.#abandoned;
@@ -153,26 +154,6 @@ export class Recorder {
     const middle = results.length >> 1;
     await this.#write(results.slice(0, middle), careful);
     await this.#write(results.slice(middle), careful);
-  }
-
-  /** Gives how many counted. */
-  async #finish(results: DeliveryResult[]): Promise<number> {
-    const { company } = this.#options;
-    if (!company.isTold(results)) return finishResults(this.#db, results);
-    try {
-      await this.#db.transaction(async (tx) => {
-        // Sent together, in the hope that no lease was lost: then nothing of it is kept.
-        const [count] = await Promise.all([
-          finishResults(tx, results),
-          company.announce(tx, results),
-        ]);
-        if (count < results.length) throw new LeasesLost();
-      });
-      return results.length;
-    } catch (error) {
-      if (!(error instanceof LeasesLost)) throw error;
-      return (await this.#record(results)).length;
-    }
   }
 
   #record(results: DeliveryResult[]): Promise<Recorded[]> {
@@ -204,9 +185,6 @@ export class Recorder {
     this.#listener.recorded(recorded, askedAtMs);
   }
 }
-
-/** What is told of results does not fit those that counted. */
-class LeasesLost extends Error {}
 
 function toGathering(windowMs: number): Gathering {
   return { results: [], windowMs, timer: undefined, writing: false };

@@ -1,10 +1,11 @@
-import type { Transaction } from '@posthaste/postgres';
+import type { Database, Transaction } from '@posthaste/postgres';
 import { type CallbackEvent, type CallbackEventSink, toDisabledEvent } from './callback-events.js';
 import type { DeliveryResult, Ending } from './delivery.js';
 import { disableEndpoint } from './endpoint-state.js';
 import { type Mail, toEndpointDisabledMail, toFailureMail } from './failure-mail.js';
+import { finishAndTell } from './finish-and-tell.js';
 import { enqueueMail } from './mail-outbox.js';
-import { isTold, toResultEvents } from './result-events.js';
+import { toResultEvents } from './result-events.js';
 import type { Recorded } from './result-store.js';
 
 /** What is written together with results, in their transaction: see Recorder. */
@@ -13,10 +14,11 @@ export interface ResultCompany {
   needsCompany(result: DeliveryResult): boolean;
   /** Writes all that goes with results that were recorded. */
   accompany(tx: Transaction, recorded: readonly Recorded[]): Promise<void>;
-  /** Whether anything is told of these results, which end a callback and need no company. */
-  isTold(results: readonly DeliveryResult[]): boolean;
-  /** Writes what is told of them; they are being recorded in the same transaction. */
-  announce(tx: Transaction, results: readonly DeliveryResult[]): Promise<unknown>;
+  /**
+   * Records results that end a callback without a queue and need no company, with what is told of
+   * them; gives how many counted. The others had lost their lease.
+   */
+  finish(db: Database, results: readonly DeliveryResult[]): Promise<number>;
 }
 
 const goneReason = 'its receiver answered 410 Gone';
@@ -26,7 +28,14 @@ const goneReason = 'its receiver answered 410 Gone';
  * result, and so exactly once, whatever crashes.
  */
 export function createResultCompany(events: CallbackEventSink): ResultCompany {
-  const append = async (tx: Transaction, told: readonly CallbackEvent[]): Promise<void> => {
+  const accompany = async (tx: Transaction, recorded: readonly Recorded[]): Promise<void> => {
+    const disabled = await disableGone(tx, recorded);
+    await enqueueMail(tx, [
+      ...recorded.flatMap((entry) => failureMail(entry) ?? []),
+      ...disabled.flatMap((endpoint) => endpoint.mail ?? []),
+    ]);
+    const told = recorded.flatMap((entry) => toResultEvents(entry, events.wants));
+    if (events.wants('endpoint.disabled')) told.push(...disabled.map(({ event }) => event));
     if (told.length > 0) await events.append(tx, told);
   };
   return {
@@ -34,31 +43,9 @@ export function createResultCompany(events: CallbackEventSink): ResultCompany {
       if (verdict.kind !== 'ended' || verdict.ending === 'delivered') return false;
       return delivery.request.notificationEmail !== undefined || isGone({ delivery, attempt });
     },
-    async accompany(tx, recorded) {
-      const disabled = await disableGone(tx, recorded);
-      await enqueueMail(tx, [
-        ...recorded.flatMap((entry) => failureMail(entry) ?? []),
-        ...disabled.flatMap((endpoint) => endpoint.mail ?? []),
-      ]);
-      const told = recorded.flatMap((entry) => toResultEvents(entry, events.wants));
-      const ofEndpoints = events.wants('endpoint.disabled') ? disabled : [];
-      await append(tx, [...told, ...ofEndpoints.map(({ event }) => event)]);
-    },
-    isTold: (results) => results.some((result) => isTold(toPlain(result), events.wants)),
-    // Made at the last moment: what lives long enough to be collected twice costs twice.
-    announce: (tx, results) =>
-      events.append(
-        tx,
-        results.flatMap((result) => toResultEvents(toPlain(result), events.wants)),
-      ),
+    accompany,
+    finish: (db, results) => finishAndTell(db, results, events),
   };
-}
-
-/** As it is recorded when its lease is not lost: it has no queue that could stand still. */
-function toPlain(result: DeliveryResult): Parameters<typeof toResultEvents>[0] {
-  const { verdict } = result;
-  const ending = verdict.kind === 'ended' ? verdict.ending : undefined;
-  return { result, ending, parked: false };
 }
 
 function isGone({ delivery, attempt }: Pick<DeliveryResult, 'delivery' | 'attempt'>): boolean {

@@ -28,10 +28,8 @@ export function isTold(told: ToldResult, wants: Wants): boolean {
 export function toResultEvents(told: ToldResult, wants: Wants): CallbackEvent[] {
   const names = namesOf(told, wants);
   if (names.length === 0) return [];
-  const { callbackId, application, queue, endpointId, lane, request } = told.result.delivery;
-  const { origin } = parseLaneKey(lane);
-  const { headers } = request;
-  const subject = { callbackId, application, queue, endpointId, origin, headers };
+  const { callbackId, application, queue, endpointId, request } = told.result.delivery;
+  const subject = { callbackId, application, queue, endpointId, headers: request.headers };
   return names.map((name) => toCallbackEvent(name, subject, fieldsOf(name, told)));
 }
 
@@ -64,25 +62,24 @@ function attemptedFields({ result, ending }: ToldResult): JsonObject {
   return {
     attempt: attemptsOf(result),
     ...outcomeFields(result),
-    durationMs: Number(attempt?.durationNs ?? 0n) / 1e6,
+    durationNs: attempt?.durationNs ?? 0n,
     ...(ending === undefined ? {} : { ending }),
   };
 }
 
 function deliveredFields(result: DeliveryResult): JsonObject {
-  const { delivery, attempt } = result;
-  const endedAtMs = (attempt?.startedAtMs ?? 0) + Number(attempt?.durationNs ?? 0n) / 1e6;
   return {
     attempts: attemptsOf(result),
     ...outcomeFields(result),
-    latencyMs: Math.max(0, Math.round(endedAtMs - delivery.createdAtMs)),
+    latencyMs: latencyMsOf(result),
   };
 }
 
 function failedFields({ result, ending, parked }: ToldResult): JsonObject {
-  const { echo } = result.delivery;
+  const { echo, lane } = result.delivery;
   return {
     ...(ending === undefined ? {} : { ending }),
+    origin: parseLaneKey(lane).origin,
     attempts: attemptsOf(result),
     ...outcomeFields(result),
     parked,
@@ -97,7 +94,13 @@ function outcomeFields({ attempt }: DeliveryResult): JsonObject {
   return reason === undefined ? { statusCode } : { statusCode, reason };
 }
 
+/** From its acceptance to the end of the attempt, in whole milliseconds. */
+export function latencyMsOf({ delivery, attempt }: DeliveryResult): number {
+  const endedAtMs = (attempt?.startedAtMs ?? 0) + Number(attempt?.durationNs ?? 0n) / 1e6;
+  return Math.max(0, Math.round(endedAtMs - delivery.createdAtMs));
+}
+
 /** Attempts made so far, those of unknown outcome among them. */
-function attemptsOf({ delivery, attempt }: DeliveryResult): number {
+export function attemptsOf({ delivery, attempt }: DeliveryResult): number {
   return delivery.failures + delivery.unknowns + (attempt ? 1 : 0);
 }

@@ -7,15 +7,15 @@ import { type DeliveryRow, requestColumns, toDelivery } from './delivery-row.js'
 const marks = { truncated: 1, cut: 2, resent: 4 } as const;
 
 /** What every result carries, as arrays with one entry a result: see `resultValues`. */
-const resultArrays = `$1::uuid[], $2::uuid[], $3::text[], $4::float8[], $5::bigint[], $6::int[],
+export const resultArrays: string = `$1::uuid[], $2::uuid[], $3::text[], $4::float8[], $5::bigint[], $6::int[],
     $7::text[], $8::text[], $9::json[], $10::bytea[], $11::int[]`;
-const resultColumns = `callback_id, lease_token, ending, started_ms, duration_ns, status_code,
+export const resultColumns: string = `callback_id, lease_token, ending, started_ms, duration_ns, status_code,
     reason, detail, response_headers, response_body, marks`;
 
-const historyColumns = `callback_id, step, machine, leased_at, leased_until, completed_at,
+export const historyColumns: string = `callback_id, step, machine, leased_at, leased_until, completed_at,
     started_at, duration_ns, status_code, reason, detail, response_headers, response_body,
     truncated, cut, resent, ending`;
-const historyValues = (of: string, leasedUntil: string, ending: string): string => `
+export const historyValues = (of: string, leasedUntil: string, ending: string): string => `
     ${of}.callback_id, ${of}.step, ${of}.lease_holder, ${of}.leased_at, ${of}.${leasedUntil}, now(),
     to_timestamp(${of}.started_ms / 1000), ${of}.duration_ns, ${of}.status_code, ${of}.reason,
     ${of}.detail, ${of}.response_headers, ${of}.response_body,
@@ -26,17 +26,23 @@ const historyValues = (of: string, leasedUntil: string, ending: string): string 
  * Ends callbacks that have no queue. The delete is the fence and the end in one: a row whose lease
  * was lost meanwhile is not deleted, and so not written.
  */
-const finishStatement: Statement = {
-  name: 'callbacks_finish',
-  text: `
+const finishText = `
 with gone as (
   delete from callbacks.head h
   using unnest(${resultArrays}) as i(${resultColumns})
   where h.callback_id = i.callback_id and h.lease_token = i.lease_token
   returning i.*, h.step, h.lease_holder, h.leased_at, h.due_at as leased_until
-)
+)`;
+
+const writeText = `
 insert into callbacks.history (${historyColumns})
-select ${historyValues('gone', 'leased_until', 'ending')} from gone`,
+select ${historyValues('gone', 'leased_until', 'ending')} from gone`;
+
+const finishStatement: Statement = { name: 'callbacks_finish', text: finishText + writeText };
+
+const finishNamedStatement: Statement = {
+  name: 'callbacks_finish_named',
+  text: `${finishText}, written as (${writeText}) select callback_id, lease_token from gone`,
 };
 
 /** Ends callbacks without a queue; gives how many of them counted. The others had lost their lease. */
@@ -46,6 +52,19 @@ export async function finishResults(
 ): Promise<number> {
   const { rowCount } = await db.query(finishStatement, resultValues(results));
   return rowCount;
+}
+
+/** The same; gives those that counted. */
+export async function finishNamed(
+  db: Queryable,
+  results: readonly DeliveryResult[],
+): Promise<DeliveryResult[]> {
+  const { rows } = await db.query<{ callback_id: string; lease_token: string }>(
+    finishNamedStatement,
+    resultValues(results),
+  );
+  const counted = new Set(rows.map((row) => row.callback_id + row.lease_token));
+  return results.filter(({ delivery }) => counted.has(leaseKey(delivery)));
 }
 
 /**
@@ -216,7 +235,8 @@ function leaseKey({ callbackId, leaseToken }: Delivery): string {
   return callbackId + leaseToken;
 }
 
-function resultValues(results: readonly DeliveryResult[]): unknown[] {
+/** The values of `resultArrays`. */
+export function resultValues(results: readonly DeliveryResult[]): unknown[] {
   const attempts = results.map(({ attempt }) => attempt);
   return [
     results.map(({ delivery }) => delivery.callbackId),

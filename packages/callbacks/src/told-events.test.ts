@@ -1,39 +1,43 @@
-import { newId } from '@posthaste/contracts';
-import type { Database } from '@posthaste/postgres';
 import { type Receiver, startReceiver } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { untilState, useDispatchers } from '../test/delivering.js';
-import { TestSink } from '../test/events.js';
-import { accept, acceptOne } from '../test/live-callbacks.js';
+import { TestSink, type TestSinkManner } from '../test/events.js';
+import { accept, acceptOne, type TestCallback } from '../test/live-callbacks.js';
 import { useOwnStore } from '../test/test-store.js';
 import type { CallbackEventName } from './callback-events.js';
-import { Intake } from './intake.js';
-import { toCallbackRequest } from './request.js';
 import { createResultCompany } from './result-company.js';
 import type { RetryPolicy } from './retry-policy.js';
 
-const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 28_000, urlFault: () => undefined };
 const twice: RetryPolicy = { kind: 'phases', phases: [{ retries: 1, delayNs: 5_000_000n }] };
+const patience = { timeout: 10_000, interval: 20 };
 
-describeWithPostgres('events about callbacks', () => {
+describeWithPostgres('events about results', () => {
+  describe.each(['transaction', 'statement'] as const)('told in the %s', suite);
+});
+
+function suite(manner: TestSinkManner): void {
   const store = useOwnStore();
   let receiver: Receiver;
   let sink: TestSink;
-  beforeEach(async () => {
-    sink = await TestSink.create(store.db);
-  });
-  afterEach(() => receiver?.close());
-  const start = useDispatchers(store);
-  const startTelling = (told: TestSink = sink) => start({}, { company: createResultCompany(told) });
+  const tellTo = async (wanted?: readonly CallbackEventName[]): Promise<void> => {
+    sink = await TestSink.create(store.db, wanted, manner);
+  };
+  beforeEach(() => tellTo());
+  afterEach(() => receiver.close());
+  const dispatch = useDispatchers(store);
+  const start = (recordWindowMs = 2) =>
+    dispatch({ recordWindowMs }, { company: createResultCompany(sink) });
   const names = async (): Promise<string[]> =>
     (await sink.told()).map(({ envelope }) => envelope.name);
+  const acceptMany = (count: number, more: TestCallback = {}): Promise<string[]> =>
+    accept(store.db, ...Array.from({ length: count }, () => ({ url: receiver.url, ...more })));
 
-  it('tell of every attempt and ending, in order and once', async () => {
+  it('are of every attempt and ending, in order and once', async () => {
     receiver = await startReceiver([500, 200, 500, 500]);
     const first = await acceptOne(store.db, { url: receiver.url, policy: twice, queue: 'q' });
     const second = await acceptOne(store.db, { url: receiver.url, policy: twice, queue: 'q' });
-    await startTelling();
+    await start();
     await untilState(store.db, second, 'failed');
     expect(await sink.toldOf('callbackId')).toEqual([
       `callback.attempted ${first}`,
@@ -46,29 +50,47 @@ describeWithPostgres('events about callbacks', () => {
     expect(new Set((await sink.told()).map(({ key }) => key))).toEqual(new Set(['/q']));
   });
 
-  it('tell of callbacks in no queue, whose results are written together', async () => {
+  it('are of callbacks in no queue, whose results are written together', async () => {
     receiver = await startReceiver(200);
-    const ids = await accept(
-      store.db,
-      ...Array.from({ length: 50 }, () => ({ url: receiver.url })),
-    );
-    await startTelling();
-    await vi.waitFor(async () => expect((await names()).length).toBe(100), 10_000);
-    const expected = ids.flatMap((id) => [`callback.attempted ${id}`, `callback.delivered ${id}`]);
-    expect((await sink.toldOf('callbackId')).sort()).toEqual(expected.sort());
+    const ids = await acceptMany(50);
+    await start();
+    await vi.waitFor(async () => expect(await names()).toHaveLength(100), patience);
+    const told = await sink.told();
+    for (const id of ids) {
+      const own = told.filter(({ key }) => key === id).map(({ envelope }) => envelope.name);
+      expect(own).toEqual(['callback.attempted', 'callback.delivered']);
+    }
+    expect(new Set(told.map(({ envelope }) => envelope.id)).size).toBe(100);
   });
 
-  it('tell of no result whose lease was lost, and of all the others beside it', async () => {
+  it('are all there when some of what is written together takes more to tell', async () => {
+    receiver = await startReceiver([200, 200, 200, 500]);
+    await acceptMany(2);
+    await acceptMany(1, { application: 'größer "x"' });
+    await acceptMany(1);
+    await start(200);
+    await vi.waitFor(async () => expect(await names()).toHaveLength(8), patience);
+    const count = (name: string): Promise<number> =>
+      names().then((all) => all.filter((each) => each === name).length);
+    expect(await count('callback.attempted')).toBe(4);
+    expect(await count('callback.delivered')).toBe(3);
+    expect(await count('callback.failed')).toBe(1);
+    const namespaces = (await sink.told()).map(({ envelope }) => envelope.namespace);
+    expect(namespaces.filter((namespace) => namespace === 'größer "x"')).toHaveLength(2);
+  });
+
+  it('are none of a result whose lease was lost, and all of those beside it', async () => {
     receiver = await startReceiver({ kind: 'respond', status: 200, delayMs: 300 });
-    const ids = await accept(store.db, ...Array.from({ length: 5 }, () => ({ url: receiver.url })));
-    const { seen } = await start({ recordWindowMs: 100 }, { company: createResultCompany(sink) });
+    const ids = await acceptMany(4);
+    ids.push(...(await acceptMany(1, { application: '"' })));
+    const { seen } = await start(200);
     await receiver.waitFor(5);
     const [lost] = ids;
     await store.db.query(
       'update callbacks.head set lease_token = gen_random_uuid() where callback_id = $1',
       [lost],
     );
-    await vi.waitFor(() => expect(seen.lost).toBe(1), 10_000);
+    await vi.waitFor(() => expect(seen.lost).toBe(1), patience);
     const told = await sink.toldOf('callbackId');
     expect(told.filter((line) => line.startsWith('callback.delivered'))).toHaveLength(4);
     expect(told.filter((line) => line.endsWith(lost ?? ''))).toEqual([]);
@@ -77,82 +99,31 @@ describeWithPostgres('events about callbacks', () => {
 
   it('are written with the result or not at all', async () => {
     receiver = await startReceiver(200);
+    await sink.failNext(2);
     const id = await acceptOne(store.db, { url: receiver.url });
-    let failures = 0;
-    const failing = Object.assign(Object.create(sink) as TestSink, {
-      wants: () => true,
-      append: (...args: Parameters<TestSink['append']>) => {
-        failures += 1;
-        if (failures > 2) return sink.append(...args);
-        return sink.append(...args).then(async () => {
-          await args[0].query('select pg_terminate_backend(pg_backend_pid())');
-        });
-      },
-    });
-    await startTelling(failing);
+    const { seen } = await start();
     await untilState(store.db, id, 'delivered');
-    expect(failures).toBe(3);
+    expect(seen.errors).toHaveLength(2);
     expect(await names()).toEqual(['callback.attempted', 'callback.delivered']);
     expect(receiver.count).toBe(1);
   });
 
-  it('are none of those that nobody wants', async () => {
+  it.each<[CallbackEventName[], string[]]>([
+    [['callback.failed'], ['callback.failed']],
+    [['callback.delivered'], ['callback.delivered']],
+    [['callback.attempted'], ['callback.attempted', 'callback.attempted']],
+  ])('are of %j only where nothing else is wanted', async (wanted, expected) => {
     receiver = await startReceiver([200, 500]);
-    sink = await TestSink.create(store.db, ['callback.failed']);
-    const ids = await accept(store.db, ...[1, 2].map(() => ({ url: receiver.url, queue: 'q' })));
-    await startTelling();
-    await untilState(store.db, ids[1] ?? '', 'failed');
-    expect(await names()).toEqual(['callback.failed']);
-  });
-
-  describeIntake(store, () => sink);
-});
-
-function describeIntake(store: { readonly db: Database }, sink: () => TestSink): void {
-  const itemOf = (key?: string, queue?: string) => ({
-    id: newId(),
-    request: toCallbackRequest({ url: 'http://example.com/', ...(queue ? { queue } : {}) }, rules),
-    idempotency: key === undefined ? undefined : { key, bodyHash: Buffer.alloc(32) },
-  });
-  const acceptedIds = async (): Promise<string[]> => sink().toldOf('callbackId');
-  const line = (id: string): string => `callback.accepted ${id}`;
-
-  it('tell of what is accepted, in the transaction that stores it', async () => {
-    const intake = new Intake(store.db, { events: sink() });
-    const items = Array.from({ length: 20 }, () => itemOf());
-    await Promise.all(items.map((item) => intake.add(item)));
-    expect((await acceptedIds()).sort()).toEqual(items.map(({ id }) => line(id)).sort());
-    await intake.close();
-  });
-
-  it('tell of a callback once, however often it is handed in', async () => {
-    const intake = new Intake(store.db, { events: sink() });
-    const first = itemOf('once');
-    await intake.add(first);
-    const [again, other] = [itemOf('once'), itemOf('other')];
-    const outcomes = await intake.addAll([again, other]);
-    expect(outcomes).toMatchObject([{ value: { repeated: true } }, { value: { repeated: false } }]);
-    expect(await acceptedIds()).toEqual([line(first.id), line(other.id)]);
-    await intake.close();
-  });
-
-  it('tell nothing of what the database refuses', async () => {
-    const intake = new Intake(store.db, { events: sink() });
-    const wrong = itemOf();
-    const refused = { ...wrong, request: { ...wrong.request, endpointId: 'no id' } };
-    const stored = itemOf();
-    const outcomes = await intake.addAll([refused, stored]);
-    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
-    expect(await acceptedIds()).toEqual([line(stored.id)]);
-    await intake.close();
-  });
-
-  it('tell nothing of it where only other events are wanted', async () => {
-    const wanted: CallbackEventName[] = ['callback.delivered'];
-    const quiet = await TestSink.create(store.db, wanted);
-    const intake = new Intake(store.db, { events: quiet });
-    await intake.add(itemOf());
-    expect(await quiet.told()).toEqual([]);
-    await intake.close();
+    await tellTo(wanted);
+    const [first = '', second = ''] = await acceptMany(2);
+    await start();
+    await Promise.all([
+      vi.waitFor(() => expect(receiver.count).toBe(2), patience),
+      vi.waitFor(async () => expect(await names()).toHaveLength(expected.length), patience),
+    ]);
+    expect(await names()).toEqual(expected);
+    await untilState(store.db, first, 'delivered').catch(() =>
+      untilState(store.db, second, 'delivered'),
+    );
   });
 }

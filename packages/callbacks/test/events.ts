@@ -5,9 +5,10 @@ import {
   type CallbackEventName,
   type CallbackEventSink,
   callbackEventNames,
+  type StatementLog,
 } from '../src/callback-events.js';
 import type { EventChoice } from '../src/event-fanout.js';
-import type { SubscribedEvent } from '../src/subscribed-event.js';
+import { type SubscribedEvent, toEventBody } from '../src/subscribed-event.js';
 import type { EventBatch, EventSource } from '../src/subscription-consumer.js';
 
 /** An event as the stream gives it. */
@@ -85,36 +86,71 @@ export class TestLog implements EventSource {
   }
 }
 
+/** How a sink is told: by the worker, or by the statements that record results. */
+export type TestSinkManner = 'transaction' | 'statement';
+
+/** Events as rows, as the statement that records deliveries appends them to a log. */
+const tellFunction = `
+create or replace function public.tell(places integer[], names text[], keys text[], events text[],
+  traces text[]) returns integer language plpgsql as $$
+begin
+  if nextval('public.tell_tries') <= (select failures from public.tell_failures) then
+    raise serialization_failure;
+  end if;
+  insert into public.told (event)
+  select json_build_object('topic', 'callbacks', 'key', key, 'envelope', event::json,
+    'traceparent', trace)
+  from (select unnest(keys) as key, unnest(events) as event, unnest(traces) as trace) as e;
+  return cardinality(keys);
+end $$;`;
+
 /** A sink that keeps what it is told in the database, and so in the transaction of what is told. */
 export class TestSink implements CallbackEventSink {
+  readonly inStatement: StatementLog | undefined;
   readonly #db: Database;
   readonly #wanted: ReadonlySet<CallbackEventName>;
 
-  private constructor(db: Database, wanted: readonly CallbackEventName[]) {
+  private constructor(
+    db: Database,
+    wanted: readonly CallbackEventName[],
+    inStatement: StatementLog | undefined,
+  ) {
     this.#db = db;
     this.#wanted = new Set(wanted);
+    this.inStatement = inStatement;
   }
 
   /** For one test: whatever was told before is gone. */
   static async create(
     db: Database,
     wanted: readonly CallbackEventName[] = callbackEventNames,
+    manner: TestSinkManner = 'transaction',
   ): Promise<TestSink> {
     await db.query(`
-      create table if not exists public.told (n bigint generated always as identity, event json);
-      truncate public.told;`);
-    return new TestSink(db, wanted);
+      drop table if exists public.told, public.tell_failures;
+      drop sequence if exists public.tell_tries;
+      create table public.told (n bigint generated always as identity, event json);
+      create sequence public.tell_tries;
+      create table public.tell_failures as select 0 as failures;
+      ${tellFunction}`);
+    const log = { appendFunction: 'public.tell', placeOf: () => 0, hint: () => undefined };
+    return new TestSink(db, wanted, manner === 'statement' ? log : undefined);
   }
 
   readonly wants: CallbackEventSink['wants'] = (name) => this.#wanted.has(name);
 
   async append(tx: Transaction, events: readonly CallbackEvent[]): Promise<void> {
-    const lines = events.map(({ envelope: { timestampUnixNano: _, ...envelope }, ...event }) =>
-      JSON.stringify({ ...event, envelope }),
-    );
-    const sql = `insert into public.told (event)
-      select event from unnest($1::json[]) with ordinality as e(event, n) order by n`;
-    await tx.query(sql, [lines]);
+    const bodies = events.map(({ envelope }) => toEventBody(envelope).toString());
+    await tx.query('select public.tell(null, null, $1::text[], $2::text[], $3::text[])', [
+      events.map(({ key }) => key),
+      bodies,
+      events.map(({ traceparent }) => traceparent ?? null),
+    ]);
+  }
+
+  /** The next so many appends fail in a way that is worth another try. */
+  async failNext(count: number): Promise<void> {
+    await this.#db.query('update public.tell_failures set failures = $1', [count]);
   }
 
   /** What was told and committed, in its order. */

@@ -82,6 +82,7 @@ export {
   type GroupRequest,
   PostgresLog,
   type PostgresLogOptions,
+  type StatementAppend,
 } from './drivers/postgres/postgres-log.js';
 export type { MaintenanceOptions, MaintenanceOutcome } from './drivers/postgres/segments.js';
 export { createStdoutDriver } from './drivers/stdout.js';

@@ -67,6 +67,11 @@ describe.each(['postgres', 'embedded'] as const)('topics and groups on %s', (eng
       });
     });
 
+    it.each(['topic=%00', 'group=a%00b'])('refuses ?%s', async (query) => {
+      const answer = await gateway.call('GET', `/v1/events/groups?${query}`);
+      expect(answer).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
+    });
+
     it('picks groups by topic and by name, page after page', async () => {
       expect(await groupsOf('topic=a')).toEqual(['a mail', 'a search']);
       expect(await groupsOf('group=mail')).toEqual(['a mail', 'c mail']);

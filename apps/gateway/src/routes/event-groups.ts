@@ -2,6 +2,7 @@ import type { GroupLag, PostgresLog } from '@posthaste/eventstream';
 import { type Static, Type } from 'typebox';
 import type { App } from '../app.js';
 import { strict } from './field-schemas.js';
+import { refuseNul } from './nul-free.js';
 import { type PageView, pageQuery, pageSchema } from './pages.js';
 
 /** What these routes need of the log. */
@@ -46,6 +47,7 @@ type GroupView = Static<typeof Group>;
 
 /** `/v1/events/topics` and `/v1/events/groups`: what there is in the log, and who has read it. */
 export function eventGroupRoutes(app: App, log: GroupLog): void {
+  refuseNul(app);
   app.get(
     '/v1/events/topics',
     {

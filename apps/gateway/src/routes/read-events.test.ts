@@ -150,6 +150,8 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
       ['', 'REQUEST_INVALID', 422],
       ['topic=', 'REQUEST_INVALID', 422],
       ['topic=,', 'REQUEST_INVALID', 422],
+      ['topic=%00', 'REQUEST_INVALID', 422],
+      ['topic=shown&name=a%00', 'REQUEST_INVALID', 422],
       [`topic=${Array.from({ length: 21 }, (_, i) => `t${i}`).join(',')}`, 'REQUEST_INVALID', 422],
       ['topic=shown&limit=0', 'REQUEST_INVALID', 422],
       ['topic=shown&limit=501', 'REQUEST_INVALID', 422],

@@ -10,6 +10,7 @@ import { type ReadableLog, readPage } from '../event-reader.js';
 import { eventFilterFields } from './event-filter-fields.js';
 import { eventFormatField, eventPageSchema, eventViewSchema, showEvent } from './event-view.js';
 import { strict } from './field-schemas.js';
+import { refuseNul } from './nul-free.js';
 import { pageQuery } from './pages.js';
 
 export interface ReadEventsDeps {
@@ -57,6 +58,7 @@ interface ReadRoute {
 
 /** `GET /v1/events`: a page of the log, or the log as it grows. */
 export function readEventRoutes(app: App, { log, followers }: ReadEventsDeps): void {
+  refuseNul(app);
   app.addHook('preClose', (done) => {
     followers.close();
     done();

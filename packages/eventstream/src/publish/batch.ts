@@ -23,6 +23,13 @@ export class Batch {
     this.#bytes += record.bytes;
   }
 
+  /** Empties the batch. */
+  takeAll(): readonly PendingRecord[] {
+    const records = this.#records;
+    this.#replace([]);
+    return records;
+  }
+
   /** Leaves out what is settled: withdrawn or given up. */
   dropSettled(): void {
     if (!this.#records.some(({ settled }) => settled)) return;

@@ -128,7 +128,18 @@ export class Lane {
       waitMs: sentAtMs - batch.acceptedAtMs,
       writeMs: now() - sentAtMs,
     });
-    for (const record of pending) record.acknowledge();
+    this.#acknowledge(batch);
+  }
+
+  /** When the next batch is due, after that was sent: publishers that come back take their time. */
+  #acknowledge(batch: Batch): void {
+    const records = batch.takeAll();
+    const acknowledge = (): void => {
+      for (const record of records) record.acknowledge();
+    };
+    const [next] = this.#waiting;
+    if (next !== undefined && this.#isDue(next)) setImmediate(acknowledge);
+    else acknowledge();
   }
 
   #afterFailure(batch: Batch, failure: PlatformError): void {

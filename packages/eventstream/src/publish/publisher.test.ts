@@ -58,7 +58,8 @@ function outcomes(sent: readonly Promise<void>[]): Promise<string[]> {
 }
 
 beforeEach(() => {
-  vi.useFakeTimers();
+  // Turns of the event loop take no time.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] });
 });
 
 afterEach(() => {
@@ -131,6 +132,17 @@ describe('batches', () => {
     await outcomes([sent[1], sent[3]].map((promise) => promise ?? Promise.reject()));
     expect(stream.appended.map(({ texts }) => texts)).toEqual([['b'], ['d']]);
     expect(stream.tries.filter(({ partition }) => partition === 1)).toHaveLength(1);
+  });
+
+  it('sends what is due before those of the batch before it go on', async () => {
+    const stream = new ScriptedStream();
+    const publisher = publisherOf(stream, { maxBatchRecords: 1 });
+    const triesSeen: number[] = [];
+    const sent = ['a', 'b'].map((text) =>
+      publisher.send(topic, record(text)).then(() => triesSeen.push(stream.tries.length)),
+    );
+    await Promise.all(sent);
+    expect(triesSeen).toEqual([2, 2]);
   });
 
   it('asks for the number of partitions again from time to time', async () => {

@@ -51,15 +51,19 @@ function toColumns(
     if ((key.length + value.length) * 3 > maxBytes) {
       checkSize(Buffer.byteLength(key) + Buffer.byteLength(value), maxBytes);
     }
-    const isPlain = traceparent === undefined && id !== '' && name !== '' && !name.includes('\0');
-    const stored = isPlain ? undefined : toStoredHeaders(toHeaders(envelope, traceparent));
+    const isEvent = id !== '' && name !== '' && !name.includes('\0');
+    const stored = isEvent ? undefined : toStoredHeaders(toHeaders(envelope, traceparent));
     columns.shards.push(shardOf(topic, key));
     columns.names.push(stored ? stored.name : name);
     columns.keys.push(key);
     columns.values.push(value);
-    columns.headers.push(stored ? stored.headers : null);
+    columns.headers.push(stored ? stored.headers : toTraceText(traceparent));
   }
   return columns;
+}
+
+function toTraceText(traceparent: string | undefined): string | null {
+  return traceparent === undefined ? null : JSON.stringify(traceparent);
 }
 
 /** Events of one thing come one after another: their key is looked at once. */

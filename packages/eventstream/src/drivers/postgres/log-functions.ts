@@ -60,34 +60,38 @@ const assertReadCommitted = `
 const seeAttached = `
   perform pg_relation_size('eventstream.attach_point');`;
 
+const appendVariables = `
+  newest integer;
+  offsets bigint[];
+  used integer[] := array(select distinct s from unnest(shards) as s order by s);
+  sequences regclass[] := array(select ('eventstream.offset_' || s)::regclass from unnest(used) as s);`;
+
+/** Steps 1 to 3 of an appender, and the segment. */
+const drawOffsets = `perform pg_advisory_xact_lock_shared(${shardLockClass} + s,
+    (eventstream.drawn(s) << 32 >> 32)::integer) from unnest(used) as s;
+  offsets := array(
+    select nextval(sequences[array_position(used, s)]) - 1 from unnest(shards) as s
+  );
+  select max(id) into newest from eventstream.segment;${seeAttached}`;
+
+const insertInto = `insert into eventstream.record
+    (segment, shard_id, "offset", appended_at, name, key, value, headers)`;
+
 /** Functions because their steps need a snapshot each, and should not need a round trip each. */
 export const logFunctions: string = `
 create function eventstream.drawn(shard integer) returns bigint language sql volatile as $$
   select coalesce(pg_sequence_last_value(('eventstream.offset_' || shard)::regclass), 0)
 $$;
 
--- The last argument: hashes of the keys to lock, ascending; the topics to tell of.
+-- The last arguments: hashes of the keys to lock, ascending; the topics to tell of.
 create function eventstream.append(shards integer[], names text[], keys bytea[], vals bytea[],
   heads text[], key_locks integer[], topics text[]) returns bigint[]
 language plpgsql volatile as $$
-declare
-  current_shard integer;
-  newest integer;
-  offsets bigint[];
-  used integer[] := array(select distinct s from unnest(shards) as s order by s);
-  sequences regclass[] := array(select ('eventstream.offset_' || s)::regclass from unnest(used) as s);
+declare${appendVariables}
 begin${assertReadCommitted}
   perform pg_advisory_xact_lock(${keyLockClass}, hash) from unnest(key_locks) as hash;
-  foreach current_shard in array used loop
-    perform pg_advisory_xact_lock_shared(${shardLockClass} + current_shard,
-      (eventstream.drawn(current_shard) << 32 >> 32)::integer);
-  end loop;
-  offsets := array(
-    select nextval(sequences[array_position(used, s)]) - 1 from unnest(shards) as s
-  );
-  select max(id) into newest from eventstream.segment;${seeAttached}
-  insert into eventstream.record
-    (segment, shard_id, "offset", appended_at, name, key, value, headers)
+  ${drawOffsets}
+  ${insertInto}
   select newest, r.shard, r.place, clock_timestamp(), r.name, r.key, r.value, r.head::json
   from (
     select unnest(shards) as shard, unnest(offsets) as place, unnest(names) as name,
@@ -95,6 +99,24 @@ begin${assertReadCommitted}
   ) as r;
   perform pg_notify('${appendChannel}', topic) from unnest(topics) as topic;
   return offsets;
+end $$;
+
+-- The same for a statement that makes events by itself, as texts. Keys are not locked, and nobody is
+-- told; gives how many there were.
+create function eventstream.append_texts(shards integer[], names text[], keys text[], vals text[],
+  traces text[]) returns integer
+language plpgsql volatile as $$
+declare${appendVariables}
+begin${assertReadCommitted}
+  ${drawOffsets}
+  ${insertInto}
+  select newest, r.shard, r.place, clock_timestamp(), r.name, convert_to(r.key, 'UTF8'),
+    convert_to(r.value, 'UTF8'), case when r.trace is not null then to_json(r.trace) end
+  from (
+    select unnest(shards) as shard, unnest(offsets) as place, unnest(names) as name,
+      unnest(keys) as key, unnest(vals) as value, unnest(traces) as trace
+  ) as r;
+  return cardinality(offsets);
 end $$;
 
 -- "readable": everything below is there, or will never be. "drawn": what the next record gets.

@@ -1,5 +1,6 @@
 import type { MigrationSet } from '@posthaste/postgres';
 import { logFunctions } from './log-functions.js';
+import { recordStorage } from './record-storage.js';
 
 /**
  * The tables of the log, in the Postgres schema `eventstream`.
@@ -69,7 +70,8 @@ create table eventstream.record (
   headers json
 ) partition by range (segment);
 create index record_offset on eventstream.record (shard_id, "offset");
-create table eventstream.record_1 partition of eventstream.record for values from (1) to (2);
+create table eventstream.record_1 partition of eventstream.record for values from (1) to (2)
+  with (${recordStorage});
 
 create table eventstream.consumer_group (
   id integer generated always as identity primary key,

@@ -41,6 +41,17 @@ export interface GroupRequest {
   readonly groupId: string;
 }
 
+/** How a statement appends events to one topic. */
+export interface StatementAppend {
+  /**
+   * A function in SQL. Takes, with an entry for each event: places (`integer[]`), names, keys,
+   * envelopes and W3C trace contexts or null (`text[]`).
+   */
+  readonly appendFunction: string;
+  /** The place of an event with this key. */
+  placeOf(key: string): number;
+}
+
 /** What of a subscription the log itself does not have. */
 export type LogSubscribeRequest = Omit<
   LogSubscriptionOptions,
@@ -117,6 +128,20 @@ export class PostgresLog {
     options?: AppendOptions,
   ): Promise<void> {
     return appendEventsByKey(tx, this.#rules, events, options);
+  }
+
+  /**
+   * For statements in the same database that append by themselves, as `appendEvents` does but for the
+   * locks of keys and the notice. Makes the topic unless it is there.
+   */
+  async inStatement(topic: string): Promise<StatementAppend> {
+    await this.ensureTopic(topic);
+    const { shards } = await this.#topics.get(this.#db, topic);
+    const partitionOf = this.#rules.partitionerOf(topic);
+    return {
+      appendFunction: 'eventstream.append_texts',
+      placeOf: (key) => shards[partitionOf(Buffer.from(key), shards.length)] ?? 0,
+    };
   }
 
   /**

@@ -1,6 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Transaction } from '@posthaste/postgres';
 import { readableEnds } from './read-store.js';
+import { recordStorage } from './record-storage.js';
 
 export interface MaintenanceOptions {
   /** How long appenders write into one partition of the table, in ms. Default a day. */
@@ -80,7 +81,7 @@ async function attachPartition(tx: Transaction, segmentMs: number): Promise<numb
   if (attached) return next;
   await tx.query(
     `create table eventstream.record_${next}
-     (like eventstream.record including all excluding indexes)`,
+     (like eventstream.record including all excluding indexes) with (${recordStorage})`,
   );
   await tx.query(
     `alter table eventstream.record attach partition eventstream.record_${next}

@@ -4,13 +4,14 @@ import { toHeaders } from '../../envelope/headers.js';
 /**
  * Headers as the table has them. Most records are events whose headers say again what stands in the
  * envelope: they take a third of the record. Of those only the event's name is stored, in its own
- * column, and the headers are made anew when they are read. So:
+ * column, and the trace if there is one; the headers are made anew when they are read. So:
  *
- * | headers | name  | what the record has                           |
- * | ------- | ----- | --------------------------------------------- |
- * | JSON    | any   | these headers                                 |
- * | null    | null  | none                                          |
- * | null    | given | those that `toHeaders` makes of its envelope  |
+ * | headers     | name  | what the record has                                              |
+ * | ----------- | ----- | ---------------------------------------------------------------- |
+ * | an object   | any   | these headers                                                    |
+ * | a text      | given | those that `toHeaders` makes of its envelope, and this trace     |
+ * | null        | given | those that `toHeaders` makes of its envelope                     |
+ * | null        | null  | none                                                             |
  */
 export interface StoredHeaders {
   /** What consumers choose by: the header `ce_type`. */
@@ -33,15 +34,15 @@ function nameOf({ ce_type: name }: Readonly<Record<string, string>>): string | n
 /** What of a row the headers are made of. */
 export interface HeadersRow {
   readonly name: string | null;
-  readonly headers: Record<string, string> | null;
+  readonly headers: Record<string, string> | string | null;
   readonly value: Buffer | null;
 }
 
 export function fromStoredHeaders({ name, headers, value }: HeadersRow): Record<string, string> {
-  if (headers !== null) return headers;
+  if (headers !== null && typeof headers === 'object') return headers;
   if (name === null || value === null) return {};
   try {
-    return toHeaders(decodeEnvelope(value));
+    return toHeaders(decodeEnvelope(value), headers ?? undefined);
   } catch {
     // Nobody appends such a record, but whoever comes upon one must get past it.
     return {};

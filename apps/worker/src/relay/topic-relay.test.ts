@@ -1,0 +1,186 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createMemoryDriver, createPartitioner, MemoryStream } from '@posthaste/eventstream';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { RelayNotes } from '../../test/relay-notes.js';
+import { relayGroup, TopicRelay } from './topic-relay.js';
+
+const topic = 'orders';
+const kafkaTopic = 'shop.orders';
+const patience = { timeout: 10_000, interval: 10 };
+
+let source: MemoryStream;
+let target: MemoryStream;
+let notes: RelayNotes;
+const relays: TopicRelay[] = [];
+beforeEach(() => {
+  source = new MemoryStream({ partitions: 4 });
+  target = new MemoryStream({ partitions: 3, maxRecordBytes: 2_000 });
+  notes = new RelayNotes();
+});
+afterEach(async () => {
+  await Promise.all(relays.splice(0).map((relay) => relay.close()));
+});
+
+const start = (): TopicRelay => {
+  const relay = new TopicRelay({
+    source: createMemoryDriver(source),
+    target: createMemoryDriver(target),
+    topic,
+    kafkaTopic,
+    observer: notes,
+  });
+  relays.push(relay);
+  return relay;
+};
+const partitionOf = createPartitioner('java');
+let nextValue = 0;
+/** One record for each of 10 keys, its value the next number. */
+const append = (times = 1): void => {
+  for (let i = 0; i < times * 10; i++) {
+    const key = Buffer.from(`key ${i % 10}`);
+    const value = Buffer.from(String(nextValue++));
+    const record = { key, value, headers: { n: String(i) } };
+    const partition = partitionOf(key, 4);
+    source.append({ topic, partition, records: [record], timeoutMs: 0 });
+  }
+};
+const published = () => target.records(kafkaTopic);
+const isComplete = (): Promise<void> =>
+  vi.waitFor(() => {
+    const values = new Set(published().map(({ value }) => value?.toString()));
+    expect(values.size).toBe(source.records(topic).length);
+  }, patience);
+/** Of each key, where its values came first. */
+const expectOrder = (): void => {
+  const byKey = Map.groupBy(published(), ({ key }) => key?.toString());
+  for (const records of byKey.values()) {
+    const values = [...new Set(records.map(({ value }) => Number(value)))];
+    expect(values).toEqual(values.toSorted((a, b) => a - b));
+  }
+};
+
+it('publishes keys, values and headers as they are, in the partition of the key', async () => {
+  append();
+  start();
+  append();
+  await isComplete();
+  expectOrder();
+  for (const { key, partition, headers } of published()) {
+    expect(partition).toBe(partitionOf(key, 3));
+    expect(headers).toEqual({ n: expect.any(String) });
+  }
+});
+
+it('stores its offsets, and goes on from there', async () => {
+  append(5);
+  const first = start();
+  await isComplete();
+  await first.close();
+  const stored = [...source.committed(topic, relayGroup).values()];
+  expect(stored.reduce((sum, offset) => sum + offset, 0n)).toBe(50n);
+  append(5);
+  start();
+  await isComplete();
+  expect(published()).toHaveLength(100);
+});
+
+it('keeps the order of a key through failures of which some were none', async () => {
+  start();
+  await sleep(20);
+  target.failAppends({ code: 'STREAM_UNAVAILABLE', times: 3 });
+  append(20);
+  target.failAppends({ code: 'EVENT_OUTCOME_UNKNOWN', times: 2, stored: true });
+  append(20);
+  await isComplete();
+  expectOrder();
+  expect(notes.failures).toHaveLength(5);
+});
+
+it.each(['STREAM_UNAUTHORIZED', 'TOPIC_NOT_FOUND'] as const)(
+  'waits for Kafka while it says %s, however long',
+  async (code) => {
+    append(2);
+    target.failAppends({ code, times: 4 });
+    start();
+    await isComplete();
+    expectOrder();
+  },
+);
+
+it('waits for a Kafka that is not there at the start', async () => {
+  target.stop();
+  append(3);
+  start();
+  await vi.waitFor(() => expect(notes.failures).toContain('STREAM_UNAVAILABLE'), patience);
+  expect(published()).toEqual([]);
+  target.start();
+  await isComplete();
+});
+
+it('leaves out a record that Kafka never takes, says so, and brings those beside it', async () => {
+  const key = Buffer.from('key');
+  const values = ['a', 'x'.repeat(3_000), 'b', 'c'].map((text) => Buffer.from(text));
+  const records = values.map((value) => ({ key, value, headers: {} }));
+  source.append({ topic, partition: 1, records, timeoutMs: 0 });
+  start();
+  await vi.waitFor(() => expect(published()).toHaveLength(3), patience);
+  expect(published().map(({ value }) => value?.toString())).toEqual(['a', 'b', 'c']);
+  expect(notes.refusals).toEqual([{ topic, partition: 1, offset: 1n, code: 'EVENT_TOO_LARGE' }]);
+  await vi.waitFor(() => {
+    expect(source.committed(topic, relayGroup).get(1)).toBe(4n);
+  }, patience);
+});
+
+it('shares the log with others, and takes over what one had that died', async () => {
+  start();
+  append(10);
+  start();
+  append(10);
+  await isComplete();
+  await source.expireOwner(topic, relayGroup, 0);
+  append(10);
+  await isComplete();
+  expectOrder();
+});
+
+it('repeats records whose offset could not be stored, and loses none', async () => {
+  append(3);
+  source.failCommits({ code: 'STREAM_UNAVAILABLE', times: 100 });
+  const first = start();
+  await isComplete();
+  expect(notes.interruptions).not.toEqual([]);
+  await first.close();
+  start();
+  await vi.waitFor(() => expect(published().length).toBeGreaterThan(30), patience);
+  await isComplete();
+  expectOrder();
+});
+
+it('sends what waits together, in requests of a bounded size', async () => {
+  const key = Buffer.from('key');
+  const record = { key, value: Buffer.alloc(1_500), headers: {} };
+  target.stop();
+  for (let partition = 0; partition < 4; partition++) {
+    const records = Array.from({ length: 500 }, () => record);
+    source.append({ topic, partition, records, timeoutMs: 0 });
+  }
+  start();
+  await vi.waitFor(() => expect(notes.failures).not.toEqual([]), patience);
+  target.start();
+  await vi.waitFor(() => expect(published()).toHaveLength(2_000), patience);
+  expect(Math.max(...notes.requests)).toBeLessThanOrEqual((512 * 1024) / 1_500);
+});
+
+it('stops within its time while Kafka is away', async () => {
+  append(3);
+  target.stop();
+  const relay = start();
+  await vi.waitFor(() => expect(notes.failures).not.toEqual([]), patience);
+  const startedAt = performance.now();
+  await relay.close();
+  expect(performance.now() - startedAt).toBeLessThan(6_000);
+  target.start();
+  start();
+  await isComplete();
+  expectOrder();
+});

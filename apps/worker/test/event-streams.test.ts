@@ -1,0 +1,175 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createAcceptance, Intake } from '@posthaste/callbacks';
+import { freePort, type Receiver, startReceiver } from '@posthaste/testbed';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { EventPlatform } from './event-platform.js';
+
+const patience = { timeout: 20_000, interval: 50 };
+const rules = { defaultTimeoutMs: 1_000, maxTimeoutMs: 20_000, urlFault: () => undefined };
+/** Longer than new subscriptions and events take to be noticed. */
+const aWhileMs = 2_500;
+
+interface Received {
+  readonly name: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+describeWithPostgres('the event log in a worker', () => {
+  let platform: EventPlatform;
+  const receivers: Receiver[] = [];
+  beforeEach(async () => {
+    platform = await EventPlatform.open();
+  });
+  afterEach(async () => {
+    await platform.close();
+    await Promise.all(receivers.splice(0).map((receiver) => receiver.close()));
+  });
+
+  const receive = async (...script: Parameters<typeof startReceiver>): Promise<Receiver> => {
+    const receiver = await startReceiver(...script);
+    receivers.push(receiver);
+    return receiver;
+  };
+  const eventsOf = ({ requests }: Receiver): Received[] =>
+    requests.map(({ body }) => JSON.parse(body.toString()) as Received);
+  const namesOf = (receiver: Receiver): string[] => eventsOf(receiver).map(({ name }) => name);
+  /** Hands in a callback that nobody made for an event. */
+  const call = async (url: string): Promise<string> => {
+    const intake = new Intake(platform.db);
+    const { accept } = createAcceptance({ intake, rules, secretExists: async () => false });
+    const { id } = await accept({ url, application: 'shop' });
+    await intake.close();
+    return id;
+  };
+  const told = async (): Promise<string[]> => {
+    const { rows } = await platform.db.query<{ name: string }>(
+      'select name from eventstream.record order by appended_at, "offset"',
+    );
+    return rows.map(({ name }) => name);
+  };
+
+  it('makes one callback of an event for each endpoint, however many workers there are', async () => {
+    const [a, b] = [await receive(200), await receive(200)];
+    await platform.subscribe({ name: 'a', url: a.url, order: 'key' }, 'order.placed', 'order.*');
+    await platform.subscribe({ name: 'b', url: b.url, order: 'key' }, '**');
+    await Promise.all([platform.startWorker(), platform.startWorker()]);
+    const numbers = Array.from({ length: 60 }, (_, n) => n);
+    for (const n of numbers) {
+      await platform.publish({ key: `key ${n % 3}`, payload: { n, key: n % 3 } });
+    }
+    await platform.publish({ name: 'payment.made', topic: 'payments', key: 'k' });
+    await vi.waitFor(() => expect([a.count, b.count]).toEqual([60, 61]), patience);
+    for (const key of [0, 1, 2]) {
+      const own = eventsOf(a).filter(({ payload }) => payload.key === key);
+      expect(own.map(({ payload }) => payload.n)).toEqual(numbers.filter((n) => n % 3 === key));
+    }
+    await sleep(500);
+    expect([a.count, b.count]).toEqual([60, 61]);
+  });
+
+  it('passes over what is no event', async () => {
+    const a = await receive(200);
+    await platform.subscribe({ name: 'a', url: a.url }, 'order.placed');
+    const record = { topic: 'orders', key: null, headers: { ce_type: 'order.placed' } };
+    await platform.db.transaction((tx) =>
+      platform.log.append(tx, [
+        { ...record, value: Buffer.from('no event') },
+        { ...record, value: null },
+      ]),
+    );
+    await platform.publish({ key: 'k' });
+    const worker = await platform.startWorker();
+    await a.waitFor(1);
+    expect(worker.output).toContain('a record of the log is no event');
+  });
+
+  it('tells of failures always, and of deliveries while somebody asks for them', async () => {
+    const [good, bad, listener] = [await receive(200), await receive(500), await receive(200)];
+    await platform.startWorker();
+    await call(good.url);
+    await call(bad.url);
+    await vi.waitFor(async () => expect(await told()).toEqual(['callback.failed']), patience);
+    const endpointId = await platform.subscribe(
+      { name: 'listener', url: listener.url },
+      'callback.delivered',
+    );
+    await sleep(1_000);
+    await call(good.url);
+    await listener.waitFor(1);
+    expect(namesOf(listener)).toEqual(['callback.delivered']);
+    await platform.db.query('delete from callbacks.endpoint where id = $1', [endpointId]);
+    await sleep(1_000);
+    await call(good.url);
+    await good.waitFor(3);
+    await sleep(500);
+    expect(await told()).toEqual(['callback.failed', 'callback.delivered']);
+  });
+
+  it('tells of everything where it is configured, in the order in which it happened', async () => {
+    const receiver = await receive([500, 200]);
+    await platform.startWorker({ POSTHASTE_CALLBACK_EVENTS: 'all' });
+    const id = await call(receiver.url);
+    await vi.waitFor(async () => expect(await told()).toHaveLength(2), patience);
+    const { records } = await platform.log.listEvents({ topics: ['callbacks'] });
+    expect(records.map(({ key, headers }) => [key?.toString(), headers.ce_type])).toEqual([
+      [id, 'callback.attempted'],
+      [id, 'callback.failed'],
+    ]);
+  });
+
+  it('makes no loop of subscriptions to what is told of callbacks', async () => {
+    const [a, b] = [await receive(500), await receive(500)];
+    const policy = { phases: [] };
+    await platform.subscribe({ name: 'a', url: a.url, policy }, 'callback.**', 'endpoint.*', '**');
+    await platform.subscribe({ name: 'b', url: b.url, policy }, 'callback.*');
+    await platform.startWorker();
+    await sleep(1_000);
+    // To an endpoint that fails: told to both, which fail, which is told to the other one each.
+    await platform.publish({ key: 'k' });
+    await vi.waitFor(() => expect(a.count).toBeGreaterThan(3), patience);
+    let before = -1;
+    while (a.count + b.count > before) {
+      before = a.count + b.count;
+      await sleep(aWhileMs);
+    }
+    const counts = Map.groupBy([...namesOf(a), ...namesOf(b)], (name) => name);
+    // What was told of the callback itself, to a and b; and of what then failed, to the other one.
+    expect(counts.get('order.placed')).toHaveLength(1);
+    expect(counts.get('callback.accepted')).toHaveLength(2);
+    expect(counts.get('callback.attempted')).toHaveLength(2);
+    expect(counts.get('callback.failed')).toHaveLength(2 + 6);
+    expect(counts.size).toBe(4);
+  }, 60_000);
+
+  it('shows how far subscriptions are behind, and whether Kafka takes the log', async () => {
+    const brokers = `127.0.0.1:${await freePort()}`;
+    const env = { POSTHASTE_WORKER_PORT: '0', KAFKA_BROKERS: brokers };
+    const worker = await platform.startWorker(env);
+    const [, url = ''] = await worker.waitForLine(/"monitor":"([^"]+)"/);
+    await platform.publish({ key: 'k' }, { key: 'l' });
+    const metrics = async (): Promise<string> => (await fetch(`${url}/metrics`)).text();
+    await vi.waitFor(async () => {
+      const text = await metrics();
+      expect(text).toContain(
+        'posthaste_log_lag_events{topic="orders",group="posthaste.subscriptions"} 0',
+      );
+      expect(text).toContain('posthaste_log_lag_events{topic="orders",group="posthaste.relay"} 2');
+      expect(text).toMatch(/posthaste_relay_failures_total\{code="STREAM_UNAVAILABLE"\} [1-9]/);
+    }, patience);
+    const ready = await fetch(`${url}/health/ready`);
+    expect([ready.status, await ready.json()]).toEqual([
+      503,
+      {
+        ready: false,
+        checks: [
+          { name: 'database', ready: true },
+          { name: 'kafka', ready: false, code: 'STREAM_UNAVAILABLE' },
+        ],
+      },
+    ]);
+    expect(worker.output.match(/the relay cannot publish to Kafka/g)).toHaveLength(1);
+    const exit = await worker.terminate(15_000);
+    expect(exit).toEqual({ code: 0, signal: null });
+  });
+});

@@ -1,0 +1,48 @@
+import type { Database, Transaction } from '@posthaste/postgres';
+import type { CallbackEventSink, StatementLog } from './callback-events.js';
+import type { DeliveryResult } from './delivery.js';
+import { isTold, type ToldResult, toResultEvents } from './result-events.js';
+import { finishNamed, finishResults } from './result-store.js';
+import { finishTelling, isPlainDelivery } from './told-statement.js';
+
+/**
+ * Records results that end callbacks without a queue, and what is told of those that count; gives
+ * their number. The others had lost their lease: nothing is told of them.
+ */
+export async function finishAndTell(
+  db: Database,
+  results: readonly DeliveryResult[],
+  events: CallbackEventSink,
+): Promise<number> {
+  const { inStatement, wants } = events;
+  if (!results.some((result) => isTold(toTold(result), wants))) return finishResults(db, results);
+  if (inStatement && results.every(isPlainDelivery)) {
+    return finishTelling(db, results, inStatement, wants);
+  }
+  return db.transaction((tx) => finishInTransaction(tx, results, events, inStatement));
+}
+
+async function finishInTransaction(
+  tx: Transaction,
+  results: readonly DeliveryResult[],
+  events: CallbackEventSink,
+  log: StatementLog | undefined,
+): Promise<number> {
+  const plain = log ? results.filter(isPlainDelivery) : [];
+  const others = log ? results.filter((result) => !isPlainDelivery(result)) : results;
+  // Those that append last, because readers of the log wait for the end of the transaction.
+  const counted = await finishNamed(tx, others);
+  const told = counted.flatMap((result) => toResultEvents(toTold(result), events.wants));
+  const [finished = 0] = await Promise.all([
+    log && plain.length > 0 ? finishTelling(tx, plain, log, events.wants) : 0,
+    told.length > 0 ? events.append(tx, told) : undefined,
+  ]);
+  return counted.length + finished;
+}
+
+/** As it counts: it has no queue that could stand still. */
+function toTold(result: DeliveryResult): ToldResult {
+  const { verdict } = result;
+  const ending = verdict.kind === 'ended' ? verdict.ending : undefined;
+  return { result, ending, parked: false };
+}
