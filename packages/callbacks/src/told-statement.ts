@@ -22,9 +22,17 @@ import { toEventBody } from './subscribed-event.js';
  * `toResultEvents` gives an example, with the values of the row in their places.
  */
 
+/**
+ * Ids of events: the start of one that the worker drew, where all that is random is, the number of the
+ * result in the statement, and a digit for the event of it. To draw each here takes Postgres as long
+ * as all the rest of the event.
+ */
+const idStartLength = 24;
+const eventId = (digit: number): string =>
+  `$18::text || lpad(to_hex(g.nth), ${32 - idStartLength - 1}, '0') || '${digit}'`;
+
 /** Where the statement finds the values of members, by name; other members are as in the example. */
 const memberValues: Readonly<Record<string, string>> = {
-  id: `replace(gen_random_uuid()::text, '-', '')`,
   namespace: `nullif(g.application, '')`,
   timestamp: '$16::text',
   timestampUnixNano: '$17::bigint',
@@ -57,7 +65,7 @@ export async function finishTelling(
   log: StatementLog,
   wants: (name: CallbackEventName) => boolean,
 ): Promise<number> {
-  const { timestamp, timestampUnixNano } = createEnvelope({ name: '', namespace: '' });
+  const { id, timestamp, timestampUnixNano } = createEnvelope({ name: '', namespace: '' });
   const statement = statementOf(log, deliveredNames.filter(wants));
   const { rows } = await db.query<{ finished: number }>(statement, [
     ...resultValues(results),
@@ -67,6 +75,7 @@ export async function finishTelling(
     toTraces(results),
     timestamp,
     timestampUnixNano,
+    id.slice(0, idStartLength),
   ]);
   log.hint();
   return rows[0]?.finished ?? 0;
@@ -101,7 +110,7 @@ function statementOf({ appendFunction }: StatementLog, names: readonly Delivered
 
 /** The delete is the fence, as in `finishResults`: of what it does not delete nothing is told. */
 function toStatement(appendFunction: string, names: readonly DeliveredName[]): Statement {
-  const events = names.map((name, i) => `array_agg(${eventExpression(name)}) as events_${i}`);
+  const events = names.map((name, i) => `array_agg(${eventExpression(name, i)}) as events_${i}`);
   const eachTime = (column: (i: number) => string): string =>
     names.map((_, i) => column(i)).join(' || ');
   return {
@@ -109,8 +118,8 @@ function toStatement(appendFunction: string, names: readonly DeliveredName[]): S
     text: `
 with gone as (
   delete from callbacks.head h
-  using unnest(${resultArrays}, $12::int[], $13::int[], $14::int[], $15::text[])
-    as i(${resultColumns}, place, attempts, latency_ms, traceparent)
+  using unnest(${resultArrays}, $12::int[], $13::int[], $14::int[], $15::text[]) with ordinality
+    as i(${resultColumns}, place, attempts, latency_ms, traceparent, nth)
   where h.callback_id = i.callback_id and h.lease_token = i.lease_token
   returning i.*, h.application, h.endpoint_id, h.step, h.lease_holder, h.leased_at,
     h.due_at as leased_until
@@ -137,7 +146,8 @@ from told`,
 }
 
 /** The envelope of an event about the row `g`, as text: keys of payloads sorted, as the log has them. */
-function eventExpression(name: DeliveredName): string {
+function eventExpression(name: DeliveredName, digit: number): string {
+  const values = { ...memberValues, id: eventId(digit) };
   const [event] = toResultEvents(example, (wanted) => wanted === name);
   if (!event) throw new PlatformError('INTERNAL', `a delivery makes no ${name}`);
   const { payload = {}, ...envelope } = JSON.parse(
@@ -145,17 +155,22 @@ function eventExpression(name: DeliveredName): string {
   ) as Record<string, unknown>;
   const inside = Object.entries(payload as object).sort(([a], [b]) => (a < b ? -1 : 1));
   const text = new TextExpression('{');
-  for (const member of Object.entries(envelope)) addMember(text, member, ',');
+  for (const member of Object.entries(envelope)) addMember(text, values, member, ',');
   text.addText('"payload":{');
   inside.forEach((member, i) => {
-    addMember(text, member, i < inside.length - 1 ? ',' : '');
+    addMember(text, values, member, i < inside.length - 1 ? ',' : '');
   });
   text.addText('}}');
   return text.toSql();
 }
 
-function addMember(text: TextExpression, [key, value]: [string, unknown], comma: string): void {
-  const found = memberValues[key];
+function addMember(
+  text: TextExpression,
+  values: Readonly<Record<string, string>>,
+  [key, value]: [string, unknown],
+  comma: string,
+): void {
+  const found = values[key];
   if (found === undefined) {
     text.addText(`"${key}":${JSON.stringify(value)}${comma}`);
     return;
