@@ -11,8 +11,8 @@ export interface EventClaim {
   readonly kind: ClaimKind;
   readonly topic: string;
   readonly claim: string;
-  /** SHA-256 of the body that came with an Idempotency-Key. */
-  readonly bodyHash: Buffer | undefined;
+  /** SHA-256 of the body that came with an Idempotency-Key, or of what the event says. */
+  readonly bodyHash: Buffer;
   readonly eventId: string;
 }
 
@@ -46,7 +46,7 @@ export async function makeClaims(
   if (claims.length === 0) return new Set();
   const { rows } = await tx.query<Pick<EventClaim, 'kind' | 'topic' | 'claim'>>(claimStatement, [
     ...nameColumns(claims),
-    claims.map(({ bodyHash }) => bodyHash ?? null),
+    claims.map(({ bodyHash }) => bodyHash),
     claims.map(({ eventId }) => eventId),
   ]);
   const made = new Set(rows.map(nameOf));
@@ -76,6 +76,14 @@ export async function settleClaims(
   ]);
 }
 
+const dropStatement: Statement = {
+  name: 'gateway_event_claim_drop',
+  text: `
+delete from gateway.event_claim e
+using unnest($1::text[], $2::text[], $3::text[]) as c(kind, topic, claim)
+where e.kind = c.kind and e.topic = c.topic and e.claim = c.claim`,
+};
+
 const findStatement: Statement = {
   name: 'gateway_event_claim_find',
   text: `
@@ -86,17 +94,20 @@ join gateway.event_claim e on e.kind = c.kind and e.topic = c.topic and e.claim 
 };
 
 /** The event that a claim was first made for. */
-export interface FirstClaim extends ClaimedPlace {
+export interface FirstClaim {
   readonly eventId: string;
-  /** Whether the same body came with it. */
+  /** None before its claim is settled. */
+  readonly place: ClaimedPlace | undefined;
+  /** Whether the same came with it. */
   readonly sameBody: boolean;
 }
 
 interface FirstClaimRow {
   readonly n: bigint;
   readonly event_id: string;
-  readonly partition: number;
-  readonly offset: bigint;
+  readonly partition: number | null;
+  readonly offset: bigint | null;
+  /** Null for claims of ids of earlier versions, which remember no hash. */
   readonly same_body: boolean | null;
 }
 
@@ -109,13 +120,21 @@ export async function findFirstClaims(
   if (claims.length === 0) return found;
   const { rows } = await tx.query<FirstClaimRow>(findStatement, [
     ...nameColumns(claims),
-    claims.map(({ bodyHash }) => bodyHash ?? null),
+    claims.map(({ bodyHash }) => bodyHash),
   ]);
   for (const { n, event_id: eventId, partition, offset, same_body } of rows) {
     const claim = claims[Number(n) - 1];
-    if (claim) found.set(claim, { eventId, partition, offset, sameBody: same_body !== false });
+    if (!claim) continue;
+    const place = partition === null || offset === null ? undefined : { partition, offset };
+    found.set(claim, { eventId, place, sameBody: same_body !== false });
   }
   return found;
+}
+
+/** Gives up claims that this transaction has made. Index: `event_claim_pkey`. */
+export async function dropClaims(tx: Queryable, claims: readonly EventClaim[]): Promise<void> {
+  if (claims.length === 0) return;
+  await tx.query(dropStatement, nameColumns(claims));
 }
 
 /** Forgets claims that are older than this, the oldest first. Index: `event_claim_created_at`. */

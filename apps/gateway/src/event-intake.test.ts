@@ -37,14 +37,16 @@ describeWithPostgres('the intake of events', () => {
   });
 
   it('gives each call its own outcomes', async () => {
-    const [one, two, three] = await Promise.all([
+    const [one, two, three, four] = await Promise.all([
       intake.publish([event('a', 'same'), event('b')]),
       intake.publish([]),
+      intake.publish([event('a', 'same')]),
       intake.publish([event('c', 'same')]),
     ]);
     expect(one).toMatchObject([{ repeated: false }, { repeated: false }]);
     expect(two).toEqual([]);
     expect(three).toMatchObject([{ id: 'same', repeated: true, offset: 0n }]);
+    expect(four).toMatchObject([{ code: 'EVENT_ID_REUSED' }]);
     expect(await namesOf()).toEqual(['a', 'b']);
   });
 

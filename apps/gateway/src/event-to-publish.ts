@@ -1,8 +1,10 @@
+import { hash } from 'node:crypto';
 import { callbackEventTopic } from '@posthaste/callbacks';
 import { type EventEnvelope, PlatformError } from '@posthaste/contracts';
 import {
   type BuiltEvent,
   buildEvent,
+  encodeEnvelope,
   type InvalidEventDetails,
   type PublishRequest,
   republish,
@@ -38,8 +40,11 @@ export interface EventToPublish {
   readonly topic: string;
   readonly id: string;
   readonly namespace: string;
-  /** Whether its publisher chose the id: what comes under it again is the same event. */
-  readonly hasOwnId: boolean;
+  /**
+   * SHA-256 of what it says, when its publisher chose the id: what comes under it again must say the
+   * same. When it happened and its trace are not part of it: publishers set both anew.
+   */
+  readonly contentHash: Buffer | undefined;
   readonly key: Buffer;
   readonly value: Buffer;
   readonly headers: Readonly<Record<string, string>>;
@@ -65,7 +70,17 @@ export function toEventToPublish(
   }
   const { key: keyBytes, value, headers } = built;
   const { id, namespace } = built.envelope;
-  return { topic, id, namespace, hasOwnId, key: keyBytes, value, headers };
+  const contentHash = hasOwnId ? hashContent(built) : undefined;
+  return { topic, id, namespace, contentHash, key: keyBytes, value, headers };
+}
+
+/** Encoded as it is published, so that neither the order of keys nor spaces count. */
+function hashContent({ envelope, key }: BuiltEvent): Buffer {
+  const { timestampUnixNano: _, spanContext: _span, traceId: _trace, ...said } = envelope;
+  const { traceparent: _parent, tracestate: _state, ...fields } = said.additional_fields ?? {};
+  const content = encodeEnvelope({ ...said, timestamp: '', additional_fields: fields }, 'default');
+  // Envelopes are JSON, which has no NUL.
+  return hash('sha256', Buffer.concat([key, Buffer.of(0), content]), 'buffer');
 }
 
 /** The error of an event with these faults. */

@@ -4,6 +4,7 @@ import type { PostgresLog } from '@posthaste/eventstream';
 import type { Database, Transaction } from '@posthaste/postgres';
 import {
   type ClaimedPlace,
+  dropClaims,
   type EventClaim,
   type FirstClaim,
   findFirstClaims,
@@ -42,13 +43,13 @@ export interface PublishTarget {
   readonly log: PostgresLog;
 }
 
-/** What became of one event: `IDEMPOTENCY_KEY_REUSED` does not keep back the others. */
+/** `IDEMPOTENCY_KEY_REUSED` or `EVENT_ID_REUSED` of one event does not keep back the others. */
 export type PublishOutcome = PublishedEvent | PlatformError;
 
 /**
  * Appends events to the log, each once, in the order given and in one transaction: committed when it
  * resolves. What comes again under the same Idempotency-Key, or in the same namespace and topic under
- * the same id, is answered with where it stands.
+ * the same id, is answered with where it stands; refused when it says something else.
  * @throws PlatformError `DATABASE_*`: nothing was stored, or nobody knows
  */
 export async function publishOnce(
@@ -74,24 +75,31 @@ async function publishIn(
   const byId = await makeOrLose(tx, others, ({ idClaim }) => idClaim);
   const fresh = others.filter((candidate) => !byId.has(candidate));
   const places = await append(tx, log, fresh);
-  await settleClaims(
-    tx,
-    placed(fresh, places, ({ keyClaim, idClaim }) => [keyClaim, idClaim]),
-  );
-  const firsts = await findFirsts(tx, new Map([...byKey, ...byId]));
+  await settle(tx, fresh, places, ({ keyClaim, idClaim }) => [keyClaim, idClaim]);
+  const firstOfId = await findFirsts(tx, byId);
   // The keys of what came again under its id; from now on they stand for the first one too.
-  await settleClaims(
+  const again = [...byId.keys()].filter((candidate) => firstOfId.get(candidate)?.sameBody);
+  await settle(tx, again, placesOf(firstOfId), ({ keyClaim }) => [keyClaim]);
+  const firstOfKey = await findFirsts(tx, byKey);
+  // What is refused leaves nothing behind: its key may come again with an id of its own.
+  const refused = [...byId.keys()].filter((candidate) => !firstOfId.get(candidate)?.sameBody);
+  await dropClaims(
     tx,
-    placed([...byId.keys()], firsts, ({ keyClaim }) => [keyClaim]),
+    refused.flatMap(({ keyClaim }) => keyClaim ?? []),
   );
-  return candidates.map((candidate) => toOutcome(candidate, places, firsts));
+  return candidates.map((candidate) => {
+    const [ofKey, ofId] = [firstOfKey.get(candidate), firstOfId.get(candidate)];
+    const first = ofKey ?? ofId;
+    const place = first ? first.place : places.get(candidate);
+    return refusalOf(ofKey, ofId) ?? toPublished(candidate, place, first);
+  });
 }
 
 async function append(
   tx: Transaction,
   log: PostgresLog,
   candidates: readonly Candidate[],
-): Promise<ReadonlyMap<Candidate, ClaimedPlace>> {
+): Promise<Places> {
   const records = candidates.map(({ event: { topic, key, value, headers } }) => {
     return { topic, key, value, headers };
   });
@@ -106,13 +114,7 @@ async function append(
 }
 
 function toCandidate({ event, idempotency }: HandedInEvent): Candidate {
-  const { topic, id: eventId, namespace, hasOwnId } = event;
-  const idClaim = {
-    kind: 'id',
-    topic,
-    claim: `${namespace}\n${eventId}`,
-    bodyHash: undefined,
-  } as const;
+  const { topic, id: eventId, namespace, contentHash } = event;
   return {
     event,
     keyClaim: idempotency && {
@@ -122,7 +124,13 @@ function toCandidate({ event, idempotency }: HandedInEvent): Candidate {
       claim: idempotency.key,
       bodyHash: idempotency.bodyHash,
     },
-    idClaim: hasOwnId ? { ...idClaim, eventId } : undefined,
+    idClaim: contentHash && {
+      kind: 'id',
+      topic,
+      eventId,
+      claim: `${namespace}\n${eventId}`,
+      bodyHash: contentHash,
+    },
   };
 }
 
@@ -159,33 +167,54 @@ async function findFirsts(
   );
 }
 
-/** Claims of these events, each with the place of its event. */
-function placed(
+type Places = ReadonlyMap<Candidate, ClaimedPlace>;
+
+/** Notes in the claims of these events where the events are. */
+async function settle(
+  tx: Transaction,
   candidates: readonly Candidate[],
-  places: ReadonlyMap<Candidate, ClaimedPlace>,
+  places: Places,
   claimsOf: (candidate: Candidate) => readonly (EventClaim | undefined)[],
-): (readonly [EventClaim, ClaimedPlace])[] {
-  return candidates.flatMap((candidate) => {
+): Promise<void> {
+  const settled = candidates.flatMap((candidate) => {
     const place = places.get(candidate);
     return claimsOf(candidate).flatMap((claim) =>
       claim && place ? [[claim, place] as const] : [],
     );
   });
+  await settleClaims(tx, settled);
 }
 
-function toOutcome(
-  candidate: Candidate,
-  places: ReadonlyMap<Candidate, ClaimedPlace>,
-  firsts: ReadonlyMap<Candidate, FirstClaim>,
-): PublishOutcome {
-  const { topic, id } = candidate.event;
-  const first = firsts.get(candidate);
-  if (first && !first.sameBody) {
+function placesOf(firsts: ReadonlyMap<Candidate, FirstClaim>): Places {
+  return new Map(
+    [...firsts].flatMap(([candidate, { place }]) => (place ? [[candidate, place] as const] : [])),
+  );
+}
+
+/** Why an event is not published, if it is not: another one has its key or its id. */
+function refusalOf(
+  firstOfKey: FirstClaim | undefined,
+  firstOfId: FirstClaim | undefined,
+): PlatformError | undefined {
+  if (firstOfKey?.sameBody === false) {
     const message = 'the Idempotency-Key was used for another body in this topic';
     return new PlatformError('IDEMPOTENCY_KEY_REUSED', message);
   }
-  const place = first ?? places.get(candidate);
+  // A key without a place: the same request beside this one was refused for its id.
+  const isReused = firstOfId?.sameBody === false || (firstOfKey && !firstOfKey.place);
+  const id = (firstOfId ?? firstOfKey)?.eventId;
+  if (!isReused) return undefined;
+  const message = `another event was published under the id ${id} in this topic and namespace`;
+  return new PlatformError('EVENT_ID_REUSED', message);
+}
+
+function toPublished(
+  { event }: Candidate,
+  place: ClaimedPlace | undefined,
+  first: FirstClaim | undefined,
+): PublishOutcome {
   if (!place) return new PlatformError('INTERNAL', 'an event was neither appended nor known');
+  const { topic, id } = event;
   const { partition, offset } = place;
   return { id: first?.eventId ?? id, topic, partition, offset, repeated: first !== undefined };
 }

@@ -246,6 +246,11 @@ export const errorCodes = {
     type: 'invalid',
     meaning: 'The event or the subscription is not valid. `details` names the field; correct it.',
   },
+  EVENT_ID_REUSED: {
+    type: 'conflict',
+    meaning:
+      'Another event was published under this id in this topic and namespace. Give a new event an id of its own.',
+  },
   EVENT_TOO_LARGE: {
     type: 'too_large',
     meaning: 'The event is over the size that the stream takes. Put less into it.',

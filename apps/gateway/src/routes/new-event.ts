@@ -6,7 +6,7 @@ import {
   parseEnvelope,
 } from '@posthaste/contracts';
 import { type EventAddress, type EventToPublish, toEventToPublish } from '../event-to-publish.js';
-import { type TraceContext, toTraceparent } from '../trace-context.js';
+import { parseTraceContext, type TraceContext, toTraceparent } from '../trace-context.js';
 import { newEventFaults } from './event-schemas.js';
 
 /** What an event is handed in with. */
@@ -69,13 +69,19 @@ const attributeNames = {
 
 function parseCloudEvent(body: JsonObject, { address, trace }: EventContext): EventToPublish {
   const envelope = toEnvelope(body);
-  const key = envelope.additional_fields?.partitionkey;
+  const { partitionkey: key, traceparent } = envelope.additional_fields ?? {};
   return toEventToPublish(envelope, {
     topic: envelope.topic ?? address.topic,
     key: typeof key === 'string' && key !== '' ? key : address.key,
-    traceparent: trace && toTraceparent(trace),
+    traceparent: ownTraceparent(traceparent) ?? (trace && toTraceparent(trace)),
     fieldNames: attributeNames,
   });
+}
+
+/** Of CloudEvents' extension for distributed tracing; what is not valid is none. */
+function ownTraceparent(attribute: unknown): string | undefined {
+  const own = typeof attribute === 'string' ? parseTraceContext(attribute, undefined) : undefined;
+  return own && toTraceparent(own);
 }
 
 function toEnvelope(body: JsonObject): EventEnvelope {

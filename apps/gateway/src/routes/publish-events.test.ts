@@ -26,6 +26,7 @@ interface ListAnswer {
 
 const cloudEvent = { 'content-type': 'application/cloudevents+json; charset=utf-8' };
 const cloudEvents = { 'content-type': 'application/cloudevents-batch+json' };
+const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 const compactUuid = /^[0-9a-f]{32}$/;
 
 describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engine) => {
@@ -220,7 +221,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
       const topic = newTopic();
       const event = { topic, name: 'made', namespace: 'shop', id: 'e1' };
       const first = await post(event);
-      const second = await post({ ...event, payload: { other: true } });
+      const second = await post({ ...event, timestamp: '2026-01-02T03:04:05Z' }, { traceparent });
       expect([second.status, second.json]).toEqual([201, first.json]);
       expect(second.headers['idempotent-replayed']).toBe('true');
       const withKey = await post(event, { 'idempotency-key': 'k' });
@@ -229,6 +230,57 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
       await post({ ...event, namespace: 'other' });
       await post({ ...event, topic: newTopic() });
       expect(await recordsOf(topic)).toHaveLength(2);
+    });
+
+    it('takes the same id with the same content written another way', async () => {
+      const event = { topic: newTopic(), id: 'e1', name: 'made' };
+      const first = await post({ ...event, payload: { a: 1, b: '<ü>' } });
+      const again = await post(
+        `{"payload":{"b":"\\u003cü>", "a":1},"topic":"${event.topic}","name":"made","id":"e1","version":1}`,
+      );
+      expect([again.status, again.json]).toEqual([201, first.json]);
+    });
+
+    it.each([
+      ['payload', { payload: { total: 4 } }],
+      ['name', { name: 'other' }],
+      ['key', { key: 'other' }],
+      ['field of the envelope', { userId: 'other' }],
+    ])('refuses another %s under the same id, and forgets its key', async (_what, other) => {
+      const topic = newTopic();
+      const event = { topic, name: 'made', id: 'e1', key: 'k', payload: { total: 3 } };
+      const headers = { 'idempotency-key': 'once' };
+      await post(event);
+      const reused = await Promise.all([1, 2].map(() => post({ ...event, ...other }, headers)));
+      for (const { status, json } of reused) {
+        expect([status, json.code]).toEqual([409, 'EVENT_ID_REUSED']);
+      }
+      expect((await post({ ...event, ...other, id: 'e2' }, headers)).status).toBe(201);
+      expect(await recordsOf(topic)).toHaveLength(2);
+    });
+
+    it('knows two requests of one key, beside each other, whose event was there before', async () => {
+      const event = { topic: newTopic(), name: 'made', id: 'e1' };
+      const first = await post(event);
+      const headers = { 'idempotency-key': 'twice' };
+      for (const again of await Promise.all([1, 2].map(() => post(event, headers)))) {
+        expect([again.status, again.json]).toEqual([201, first.json]);
+      }
+    });
+
+    it('refuses only those of a list whose id is used', async () => {
+      const topic = newTopic();
+      const events = [
+        { name: 'made', id: 'e1' },
+        { name: 'other', id: 'e1' },
+        { name: 'made', id: 'e2' },
+      ];
+      const { json } = await post<ListAnswer>(events, {}, `?topic=${topic}`);
+      expect(json.items.map(({ status, problem }) => problem?.code ?? status)).toEqual([
+        201,
+        'EVENT_ID_REUSED',
+        201,
+      ]);
     });
 
     it('remembers each event of a list by itself', async () => {
@@ -254,10 +306,20 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
 
     it('passes the trace of the request on', async () => {
       const topic = newTopic();
-      const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
       await post({ topic, name: 'made' }, { traceparent });
       const [record] = await recordsOf(topic);
       expect(record?.headers).toMatchObject({ traceparent });
+    });
+
+    it('knows the trace that a CloudEvent itself belongs to', async () => {
+      const topic = newTopic();
+      const own = traceparent.replaceAll('b7', 'c8');
+      const event = { specversion: '1.0', id: '1', source: '/x', type: 'made', topic };
+      await post({ ...event, traceparent: own }, { traceparent });
+      await post({ ...event, traceparent }, { traceparent });
+      await post({ ...event, id: '2', traceparent: 'none' }, { traceparent });
+      const traces = (await recordsOf(topic)).map(({ headers }) => headers.traceparent);
+      expect(traces.toSorted()).toEqual([traceparent, own]);
     });
 
     it.each<[string, unknown, string, string, Record<string, string>?]>([
