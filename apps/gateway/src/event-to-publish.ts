@@ -100,11 +100,15 @@ function addressFault(topic: string, key: string | undefined): FieldFault | unde
   if (key !== undefined && Buffer.byteLength(key) > maxKeyBytes) {
     return { field: 'key', message: `is over ${maxKeyBytes} bytes` };
   }
+  if (key?.isWellFormed() === false) {
+    return { field: 'key', message: 'has half a surrogate pair, which no text in UTF-8 can have' };
+  }
   return undefined;
 }
 
 function idFault({ id }: EventEnvelope): FieldFault | undefined {
-  if (id.length <= maxIdLength && !controlCharacter.test(id)) return undefined;
+  // Half a surrogate pair would be stored as another character, and so as another id.
+  if (id.length <= maxIdLength && id.isWellFormed() && !controlCharacter.test(id)) return undefined;
   return { field: 'id', message: `is not up to ${maxIdLength} visible characters` };
 }
 

@@ -376,6 +376,18 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
       ],
       ['an unknown key', { topic: 't', name: 'a', paylod: {} }, 'REQUEST_INVALID', 'paylod'],
       [
+        'half a surrogate pair in the id',
+        '{"topic":"t","name":"a","id":"\\ud83d"}',
+        'EVENT_INVALID',
+        'id',
+      ],
+      [
+        'half a surrogate pair in the key',
+        '{"topic":"t","name":"a","key":"\\ud83d"}',
+        'EVENT_INVALID',
+        'key',
+      ],
+      [
         'an id with a control character',
         { topic: 't', name: 'a', id: 'a\0b' },
         'EVENT_INVALID',
