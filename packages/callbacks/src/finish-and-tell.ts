@@ -1,5 +1,5 @@
 import type { Database, Transaction } from '@posthaste/postgres';
-import type { CallbackEventSink, StatementLog } from './callback-events.js';
+import type { CallbackEventSink } from './callback-events.js';
 import type { DeliveryResult } from './delivery.js';
 import { isTold, type ToldResult, toResultEvents } from './result-events.js';
 import { finishNamed, finishResults } from './result-store.js';
@@ -19,25 +19,34 @@ export async function finishAndTell(
   if (inStatement && results.every(isPlainDelivery)) {
     return finishTelling(db, results, inStatement, wants);
   }
-  return db.transaction((tx) => finishInTransaction(tx, results, events, inStatement));
+  return db.transaction((tx) => finishInTransaction(tx, results, events));
 }
 
 async function finishInTransaction(
   tx: Transaction,
   results: readonly DeliveryResult[],
   events: CallbackEventSink,
-  log: StatementLog | undefined,
 ): Promise<number> {
-  const plain = log ? results.filter(isPlainDelivery) : [];
-  const others = log ? results.filter((result) => !isPlainDelivery(result)) : results;
+  const { inStatement: log, wants } = events;
+  const {
+    untold = [],
+    plain = [],
+    others = [],
+  } = Object.fromEntries(
+    Map.groupBy(results, (result) => {
+      if (!isTold(toTold(result), wants)) return 'untold';
+      return log && isPlainDelivery(result) ? 'plain' : 'others';
+    }),
+  );
+  const quiet = untold.length > 0 ? await finishResults(tx, untold) : 0;
   // Those that append last, because readers of the log wait for the end of the transaction.
   const counted = await finishNamed(tx, others);
-  const told = counted.flatMap((result) => toResultEvents(toTold(result), events.wants));
+  const told = counted.flatMap((result) => toResultEvents(toTold(result), wants));
   const [finished = 0] = await Promise.all([
-    log && plain.length > 0 ? finishTelling(tx, plain, log, events.wants) : 0,
+    log && plain.length > 0 ? finishTelling(tx, plain, log, wants) : 0,
     told.length > 0 ? events.append(tx, told) : undefined,
   ]);
-  return counted.length + finished;
+  return quiet + counted.length + finished;
 }
 
 /** As it counts: it has no queue that could stand still. */

@@ -58,7 +58,10 @@ export function isPlainDelivery({ delivery, attempt, verdict }: DeliveryResult):
   return attempt !== undefined && !ordered && echo === 0 && isPlain(application);
 }
 
-/** Records plain deliveries and tells of them; gives how many counted. The others had lost their lease. */
+/**
+ * Records plain deliveries and tells of them; gives how many counted. The others had lost their lease.
+ * One of their names must be wanted.
+ */
 export async function finishTelling(
   db: Queryable,
   results: readonly DeliveryResult[],
@@ -118,7 +121,7 @@ function toStatement(appendFunction: string, names: readonly DeliveredName[]): S
     text: `
 with gone as (
   delete from callbacks.head h
-  using unnest(${resultArrays}, $12::int[], $13::int[], $14::int[], $15::text[]) with ordinality
+  using unnest(${resultArrays}, $12::int[], $13::int[], $14::bigint[], $15::text[]) with ordinality
     as i(${resultColumns}, place, attempts, latency_ms, traceparent, nth)
   where h.callback_id = i.callback_id and h.lease_token = i.lease_token
   returning i.*, h.application, h.endpoint_id, h.step, h.lease_holder, h.leased_at,
