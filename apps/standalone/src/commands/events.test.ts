@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import {
   emptyFolder,
   patiently,
@@ -30,11 +33,50 @@ async function events(...args: string[]): Promise<string> {
 }
 
 describe('posthaste events', () => {
-  it('waits for the first event of all', async () => {
-    expect(await events('tail', '--no-follow')).toBe('');
-    const tail = await startPosthaste(['events', 'tail'], env, /waiting for the first/);
-    await events('publish', 'first', 'a', '-k', 'k');
-    await tail.waitForLine(/first\/\d@0 {2}a {2}k {2}\{\}$/);
+  it('waits for the first topic where there is none', async () => {
+    let looks = 0;
+    const server = createServer((request, response) => {
+      const isStream = request.headers.accept === 'text/event-stream';
+      response.setHeader('content-type', isStream ? 'text/event-stream' : 'application/json');
+      if (isStream) {
+        expect(request.url).toBe('/v1/events?topic=first&from=beginning');
+        const event = { topic: 'first', partition: 0, offset: 0, event: { name: 'a' } };
+        response.write(`id: 0\n\nid: 1\ndata: ${JSON.stringify(event)}\n\n`);
+      } else {
+        const items = looks++ === 0 ? [] : [{ name: 'first' }, { name: 'first.dlq' }];
+        response.end(JSON.stringify({ items, next: null }));
+      }
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close().closeAllConnections());
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const tail = await startPosthaste(
+      ['events', 'tail', '--json'],
+      { POSTHASTE_URL: url },
+      /waiting for the first/,
+    );
+    await tail.waitForLine(/"topic":"first"/);
+    expect(await tail.terminate()).toEqual({ code: 0, signal: null });
+  });
+
+  it('shows the events of topics that are new, once each, with those of the others', async () => {
+    await events('publish', 'known', 'a', '-k', 'k');
+    const tail = await startPosthaste(['events', 'tail'], env);
+    // Nothing is shown of what was there before: it is under way once this comes.
+    await expect
+      .poll(async () => {
+        await events('publish', 'known', 'b', '-k', 'k');
+        return tail.output;
+      }, patiently)
+      .toMatch(/known\/\d@\d+ {2}b /);
+    await events('publish', 'unknown', 'c', '-k', 'k');
+    await events('publish', 'unknown', 'd', '-k', 'k');
+    await tail.waitForLine(/unknown\/\d@1 {2}d /);
+    await events('publish', 'known', 'e', '-k', 'k');
+    await tail.waitForLine(/known\/\d@\d+ {2}e /);
+    const places = tail.output.match(/\S+\/\d@\d+/g) ?? [];
+    expect(new Set(places).size).toBe(places.length);
+    expect(tail.output).not.toContain('trying again');
     expect(await tail.terminate()).toEqual({ code: 0, signal: null });
   });
 

@@ -3,7 +3,7 @@ import { PlatformError, parseJsonWithBigints, stringifyExactJson } from '@postha
 import type { Command } from 'commander';
 import { type ApiClient, apiClientOf } from '../api-client.js';
 import { describeEvent, type EventDetails } from '../event-description.js';
-import { followEvents } from '../event-follower.js';
+import { type FollowedQuery, followEvents } from '../event-follower.js';
 import { print, tell } from '../output.js';
 import { addFilterOptions, type FilterOptions } from './event-filter.js';
 
@@ -21,8 +21,8 @@ interface EventPage {
 }
 
 const pageSize = 200;
-/** Between two looks for the first topic, in ms. */
-const waitForTopicMs = 500;
+/** Between two looks for new topics, in ms. */
+const lookForTopicsMs = 1_000;
 /** What one call of the gateway reads at most. */
 const maxTopics = 20;
 
@@ -31,7 +31,7 @@ export function addTailCommand(command: Command): void {
   addFilterOptions(
     command
       .command('tail [topics...]')
-      .description('show events as they come, of these topics or of all that there are now'),
+      .description('show events as they come, of these topics or of all'),
   )
     .option('--beginning', 'begin with the oldest that is kept')
     .option('--no-follow', 'only what there is already, from the beginning or --since')
@@ -42,6 +42,8 @@ export function addTailCommand(command: Command): void {
       `
 Shows when and where each stands (topic/partition@offset), its name, its key and its
 payload. Goes on when the connection is lost, without missing any. Ctrl-C ends it.
+Without topics it shows those of all, the ones that are yet to come included; where there
+are more than ${maxTopics}, name those to show.
 
   posthaste events tail orders --since 10m --name order.placed`,
     )
@@ -60,27 +62,52 @@ async function tail(topics: readonly string[], options: TailOptions): Promise<vo
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const query =
-    topics.length > 0 ? toQuery(topics, options) : await queryOfAll(api, options, stop.signal);
+    topics.length > 0 ? queryOf(topics, options) : await queryOfAll(api, options, stop.signal);
   if (stop.signal.aborted) return;
   const onLost = (reason: string): void => tell(`${reason}; trying again`);
   for await (const event of followEvents({ api, query, signal: stop.signal, onLost })) show(event);
 }
 
-/** Of all topics; waits for the first where there is none. */
+function queryOf(topics: readonly string[], options: TailOptions): FollowedQuery {
+  return { current: toQuery(topics, options), changed: () => new Promise(() => {}) };
+}
+
+/** Of all topics, those to come included; waits for the first where there is none. */
 async function queryOfAll(
   api: ApiClient,
   options: TailOptions,
   signal: AbortSignal,
-): Promise<URLSearchParams> {
-  let topics = await listTopics(api);
-  if (topics.length > 0) return toQuery(topics, options);
-  tell('there is no topic yet; waiting for the first');
-  while (topics.length === 0 && !signal.aborted) {
-    await sleep(waitForTopicMs, undefined, { signal }).catch(() => undefined);
-    topics = await listTopics(api);
+): Promise<FollowedQuery> {
+  let topics: readonly string[] = await listTopics(api);
+  // Whatever is in a topic that comes later has come after this began.
+  const beginning = options.beginning || topics.length === 0;
+  if (topics.length === 0) {
+    tell('there is no topic yet; waiting for the first');
+    topics = await newTopics(api, topics, signal);
   }
-  // It began after this did.
-  return toQuery(topics, { ...options, beginning: true });
+  return {
+    get current(): URLSearchParams {
+      return toQuery(topics, { ...options, beginning });
+    },
+    async changed(until) {
+      topics = await newTopics(api, topics, until);
+    },
+  };
+}
+
+/** All topics, when there are others than the known ones; the known ones when it is aborted. */
+async function newTopics(
+  api: ApiClient,
+  known: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  while (!signal.aborted) {
+    await sleep(lookForTopicsMs, undefined, { signal }).catch(() => undefined);
+    // A gateway that is away comes back, and what is shown already goes on whatever this finds.
+    const topics = signal.aborted ? known : await listTopics(api).catch(() => known);
+    if (topics.some((topic) => !known.includes(topic))) return topics;
+  }
+  return known;
 }
 
 /** Page after page, until there is no more. */
