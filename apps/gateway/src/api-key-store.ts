@@ -1,4 +1,5 @@
-import { drizzle, pgCore, type Queryable } from '@posthaste/postgres';
+import type { Queryable } from '@posthaste/postgres';
+import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
 import type { Scope } from './scopes.js';
 
 const { and, desc, eq, gt, inArray, isNull, lt, or, sql } = drizzle;
@@ -62,7 +63,7 @@ export interface UsableKey {
 }
 
 export async function insertKey(db: Queryable, key: NewApiKey): Promise<ApiKey> {
-  const [row] = await db.orm
+  const [row] = await ormOf(db)
     .insert(apiKeys)
     .values({ ...key, scopes: [...key.scopes] })
     .returning(visible);
@@ -72,7 +73,7 @@ export async function insertKey(db: Queryable, key: NewApiKey): Promise<ApiKey> 
 
 /** By primary key. */
 export async function findUsableKey(db: Queryable, id: string): Promise<UsableKey | undefined> {
-  const [row] = await db.orm
+  const [row] = await ormOf(db)
     .select({
       id: apiKeys.id,
       name: apiKeys.name,
@@ -99,7 +100,7 @@ export function listKeys(
   page: { readonly limit: number; readonly before?: string | undefined },
 ): Promise<ApiKey[]> {
   // Ids are made of time, so their order is that of creation, and the primary key serves it.
-  return db.orm
+  return ormOf(db)
     .select(visible)
     .from(apiKeys)
     .where(page.before === undefined ? undefined : lt(apiKeys.id, page.before))
@@ -109,7 +110,7 @@ export function listKeys(
 
 /** Revoking twice keeps the first moment. `undefined` when there is no such key. */
 export async function revokeKey(db: Queryable, id: string): Promise<ApiKey | undefined> {
-  const [row] = await db.orm
+  const [row] = await ormOf(db)
     .update(apiKeys)
     .set({ revokedAt: sql`coalesce(${apiKeys.revokedAt}, now())` })
     .where(eq(apiKeys.id, id))
@@ -118,7 +119,7 @@ export async function revokeKey(db: Queryable, id: string): Promise<ApiKey | und
 }
 
 export async function touchKeys(db: Queryable, ids: readonly string[]): Promise<void> {
-  await db.orm
+  await ormOf(db)
     .update(apiKeys)
     .set({ lastUsedAt: sql`now()` })
     .where(inArray(apiKeys.id, [...ids]));

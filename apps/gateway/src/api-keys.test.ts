@@ -133,17 +133,16 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
   });
 }
 
-/** The same database, with the statements of drizzle's `select` counted. */
+/** The same database, with its statements counted. */
 function countStatements(db: Database): { db: Database; count(): number } {
   let count = 0;
-  const orm = new Proxy(db.orm, {
-    get(target, name, receiver) {
-      if (name === 'select') count += 1;
-      return Reflect.get(target, name, receiver);
-    },
-  });
+  const query: Database['query'] = (statement, values) => {
+    count += 1;
+    return db.query(statement, values);
+  };
   const counting = new Proxy(db, {
-    get: (target, name, receiver) => (name === 'orm' ? orm : Reflect.get(target, name, receiver)),
+    get: (target, name, receiver) =>
+      name === 'query' ? query : Reflect.get(target, name, receiver),
   });
   return { db: counting, count: () => count };
 }

@@ -2,15 +2,14 @@ import {
   type CallbackEventSink,
   createAcceptance,
   createSecretBox,
-  Endpoints,
   EventFanout,
   Intake,
   noEvents,
   Policies,
   type RequestRules,
   Secrets,
-  Subscriptions,
 } from '@posthaste/callbacks';
+import { Endpoints, Subscriptions } from '@posthaste/callbacks/management';
 import { type AddressGuard, createAddressGuard } from '@posthaste/egress';
 import type { Database } from '@posthaste/postgres';
 import { type callbackSettings, leaseMarginMs, type SettingValues } from '@posthaste/settings';

@@ -51,7 +51,6 @@ const refuse = (): never => {
 const unreachableDatabase: Database = {
   kind: 'postgres',
   query: refuse,
-  orm: new Proxy({} as Database['orm'], { get: refuse }),
   transaction: refuse,
   listen: refuse,
   ping: refuse,

@@ -1,4 +1,4 @@
-import { createTransport } from 'nodemailer';
+import type { Transporter } from 'nodemailer';
 
 /** One mail to be handed in. */
 export interface OutgoingMail {
@@ -18,7 +18,22 @@ const timeoutMs = 20_000;
 
 /** @param url `smtp://` or `smtps://`, with user and password where the server wants them */
 export function createMailer(url: string, from: string): SmtpMailer {
-  const transport = createTransport(
+  let transport: Promise<Transporter> | undefined;
+  return {
+    async send({ recipient, subject, body }) {
+      transport ??= openTransport(url, from);
+      await (await transport).sendMail({ to: recipient, subject, text: body });
+    },
+    close: () => {
+      transport?.then((opened) => opened.close()).catch(() => undefined);
+    },
+  };
+}
+
+/** nodemailer is only loaded where there is something to send: it is 3 MB in memory. */
+async function openTransport(url: string, from: string): Promise<Transporter> {
+  const { createTransport } = await import('nodemailer');
+  return createTransport(
     {
       url,
       disableFileAccess: true,
@@ -29,10 +44,4 @@ export function createMailer(url: string, from: string): SmtpMailer {
     },
     { from },
   );
-  return {
-    async send({ recipient, subject, body }) {
-      await transport.sendMail({ to: recipient, subject, text: body });
-    },
-    close: () => transport.close(),
-  };
 }

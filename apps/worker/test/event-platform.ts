@@ -1,11 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import {
-  createSecretBox,
-  type EndpointInput,
-  Endpoints,
-  Secrets,
-  Subscriptions,
-} from '@posthaste/callbacks';
+import { createSecretBox, type EndpointInput, Secrets } from '@posthaste/callbacks';
+import { Endpoints, Subscriptions } from '@posthaste/callbacks/management';
 import { createEnvelope, type JsonObject } from '@posthaste/contracts';
 import { PostgresLog } from '@posthaste/eventstream';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';

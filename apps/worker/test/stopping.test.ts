@@ -5,10 +5,10 @@ import {
   type CallbackInput,
   createAcceptance,
   createSecretBox,
-  Endpoints,
   Intake,
   Secrets,
 } from '@posthaste/callbacks';
+import { Endpoints } from '@posthaste/callbacks/management';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import {
   createTestDatabase,

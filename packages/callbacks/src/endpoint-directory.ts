@@ -1,6 +1,6 @@
 import type { Database, Statement } from '@posthaste/postgres';
 import type { EndpointDirectory, EndpointSettings } from './admission.js';
-import type { EndpointState } from './endpoints.js';
+import type { EndpointState } from './endpoint-id.js';
 import { LoadingCache } from './loading-cache.js';
 
 export interface EndpointDirectoryOptions {

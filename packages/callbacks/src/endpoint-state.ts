@@ -2,7 +2,7 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Statement } from '@posthaste/postgres';
 import { type CallbackEventSink, toDisabledEvent } from './callback-events.js';
 import { releaseHeld } from './endpoint-hold.js';
-import { type EndpointState, endpointNotFound, parseEndpointId } from './endpoints.js';
+import { type EndpointState, endpointNotFound, parseEndpointId } from './endpoint-id.js';
 
 const maxReasonLength = 512;
 

@@ -1,6 +1,8 @@
-import { newId, PlatformError, parseId } from '@posthaste/contracts';
-import { type Database, drizzle, pgCore, sqlState } from '@posthaste/postgres';
+import { newId, PlatformError } from '@posthaste/contracts';
+import { type Database, sqlState } from '@posthaste/postgres';
+import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
 import { releaseHeld } from './endpoint-hold.js';
+import { type EndpointState, endpointNotFound, parseEndpointId } from './endpoint-id.js';
 import {
   type EndpointFields,
   type EndpointInput,
@@ -19,14 +21,6 @@ import type { NewSecret, SecretSource, Secrets } from './secrets.js';
 
 const { and, eq, getTableColumns, lt, sql } = drizzle;
 const { doublePrecision, integer, json, pgSchema, text, timestamp, uuid } = pgCore;
-
-/**
- * - `active`: callbacks are sent.
- * - `paused`: somebody paused it; what is owed to it waits.
- * - `disabled`: its receiver answered 410, or somebody disabled it. What is owed to it waits, too,
- *   for it to be enabled.
- */
-export type EndpointState = 'active' | 'paused' | 'disabled';
 
 /** A named URL that callbacks are owed to. */
 export interface Endpoint extends Omit<EndpointFields, 'policy'> {
@@ -101,7 +95,7 @@ export class Endpoints {
   async create(input: EndpointInput, source: SecretSource = {}): Promise<NewEndpoint> {
     const fields = toEndpointFields(input, this.#rules);
     return this.#db.transaction(async (tx) => {
-      const [row] = await tx.orm
+      const [row] = await ormOf(tx)
         .insert(table)
         .values({ id: newId(), ...toColumns(fields) })
         .returning()
@@ -114,7 +108,7 @@ export class Endpoints {
   /** @throws PlatformError `ENDPOINT_NOT_FOUND` */
   async get(id: string): Promise<Endpoint> {
     const key = parseEndpointId(id);
-    const [row] = await this.#db.orm.select().from(table).where(eq(table.id, key));
+    const [row] = await ormOf(this.#db).select().from(table).where(eq(table.id, key));
     if (!row) throw endpointNotFound(id);
     return toEndpoint(row);
   }
@@ -125,7 +119,7 @@ export class Endpoints {
     const faults: FieldFault[] = [];
     checkName('application', filter.application, faults);
     if (faults.length > 0) throw requestInvalid(faults);
-    const rows = await this.#db.orm
+    const rows = await ormOf(this.#db)
       .select()
       .from(table)
       .where(
@@ -151,10 +145,10 @@ export class Endpoints {
   async update(id: string, patch: EndpointPatch): Promise<Endpoint> {
     const key = parseEndpointId(id);
     return this.#db.transaction(async (tx) => {
-      const [before] = await tx.orm.select().from(table).where(eq(table.id, key)).for('update');
+      const [before] = await ormOf(tx).select().from(table).where(eq(table.id, key)).for('update');
       if (!before) throw endpointNotFound(id);
       const fields = patchEndpointFields(toFields(before), patch, this.#rules);
-      const [row] = await tx.orm
+      const [row] = await ormOf(tx)
         .update(table)
         .set({ ...toColumns(fields), updatedAt: sql`now()` })
         .where(eq(table.id, key))
@@ -173,24 +167,12 @@ export class Endpoints {
   async remove(id: string): Promise<void> {
     const key = parseEndpointId(id);
     await this.#db.transaction(async (tx) => {
-      const [row] = await tx.orm.delete(table).where(eq(table.id, key)).returning(columns);
+      const [row] = await ormOf(tx).delete(table).where(eq(table.id, key)).returning(columns);
       if (!row) throw endpointNotFound(id);
       await this.#secrets.removeForEndpoint(tx, row);
     });
     await releaseHeld(this.#db, key);
   }
-}
-
-/** @throws PlatformError `ENDPOINT_NOT_FOUND`: what is no id is the id of none */
-export function parseEndpointId(text: string): string {
-  const id = parseId(text);
-  if (id === undefined) throw endpointNotFound(text);
-  return id;
-}
-
-/** The error of an id that no endpoint has. */
-export function endpointNotFound(id: string): PlatformError {
-  return new PlatformError('ENDPOINT_NOT_FOUND', `there is no endpoint ${id.slice(0, 64)}`);
 }
 
 function toColumns({ policy, order, ...fields }: EndpointFields) {

@@ -2,7 +2,7 @@ import { createEnvelope, newId, PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
 import { type CallbackEventSink, noEvents, toAcceptedEvents } from './callback-events.js';
 import { echoRuleOf } from './echo.js';
-import { endpointNotFound, parseEndpointId } from './endpoints.js';
+import { endpointNotFound, parseEndpointId } from './endpoint-id.js';
 import { EventFilters } from './event-filter.js';
 import { toEventQueue } from './event-order.js';
 import { type IntakeItem, storeCallbacks } from './intake-store.js';

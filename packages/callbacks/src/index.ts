@@ -51,6 +51,7 @@ export {
 } from './dispatcher.js';
 export { CachedEndpointDirectory } from './endpoint-directory.js';
 export { releaseHeldHeads } from './endpoint-hold.js';
+export type { EndpointState } from './endpoint-id.js';
 export type { EndpointInput, EndpointPatch } from './endpoint-input.js';
 export {
   disableEndpoint,
@@ -59,14 +60,6 @@ export {
   pauseEndpoint,
   resumeEndpoint,
 } from './endpoint-state.js';
-export {
-  type Endpoint,
-  type EndpointFilter,
-  type EndpointState,
-  Endpoints,
-  type EndpointsDeps,
-  type NewEndpoint,
-} from './endpoints.js';
 export {
   type EventChoice,
   EventFanout,
@@ -164,10 +157,4 @@ export {
   type SubscriptionConsumer,
   type SubscriptionConsumerOptions,
 } from './subscription-consumer.js';
-export {
-  type Subscription,
-  type SubscriptionFields,
-  type SubscriptionInput,
-  Subscriptions,
-} from './subscriptions.js';
 export type { TraceHeaders } from './trace-headers.js';

@@ -184,7 +184,6 @@ describeWithPostgres('retention', () => {
     const asked: [string, readonly unknown[]][] = [];
     const watched = aroundTransactions(store.db, (tx, work) =>
       work({
-        orm: tx.orm,
         query: (statement, values = []) => {
           if (typeof statement === 'string') asked.push([statement, values]);
           return tx.query(statement, values);

@@ -1,6 +1,7 @@
 import { newId, PlatformError, parseId } from '@posthaste/contracts';
-import { type Database, drizzle, pgCore, sqlState } from '@posthaste/postgres';
-import { endpointNotFound, parseEndpointId } from './endpoints.js';
+import { type Database, sqlState } from '@posthaste/postgres';
+import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
+import { endpointNotFound, parseEndpointId } from './endpoint-id.js';
 import { EventFilters } from './event-filter.js';
 import { eventPatternFault } from './event-match.js';
 import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from './page.js';
@@ -59,7 +60,7 @@ export class Subscriptions {
   async create(input: SubscriptionInput): Promise<Subscription> {
     this.#check(input);
     const endpointId = parseEndpointId(input.endpointId);
-    const [row] = await this.#db.orm
+    const [row] = await ormOf(this.#db)
       .insert(table)
       .values({ id: newId(), endpointId, ...toColumns(input) })
       .returning()
@@ -72,7 +73,7 @@ export class Subscriptions {
   /** @throws PlatformError `SUBSCRIPTION_NOT_FOUND` */
   async get(id: string): Promise<Subscription> {
     const key = parseSubscriptionId(id);
-    const [row] = await this.#db.orm.select().from(table).where(eq(table.id, key));
+    const [row] = await ormOf(this.#db).select().from(table).where(eq(table.id, key));
     return toSubscription(row, id);
   }
 
@@ -83,7 +84,7 @@ export class Subscriptions {
   ): Promise<Page<Subscription>> {
     const limit = pageLimit(page);
     const { endpointId } = filter;
-    const rows = await this.#db.orm
+    const rows = await ormOf(this.#db)
       .select()
       .from(table)
       .where(
@@ -106,7 +107,7 @@ export class Subscriptions {
   async update(id: string, fields: SubscriptionFields): Promise<Subscription> {
     this.#check(fields);
     const key = parseSubscriptionId(id);
-    const [row] = await this.#db.orm
+    const [row] = await ormOf(this.#db)
       .update(table)
       .set(toColumns(fields))
       .where(eq(table.id, key))
@@ -120,7 +121,7 @@ export class Subscriptions {
    */
   async remove(id: string): Promise<void> {
     const key = parseSubscriptionId(id);
-    const [row] = await this.#db.orm.delete(table).where(eq(table.id, key)).returning();
+    const [row] = await ormOf(this.#db).delete(table).where(eq(table.id, key)).returning();
     if (!row) throw subscriptionNotFound(id);
   }
 

@@ -167,7 +167,6 @@ export function aroundTransactions(
 ): Database {
   return {
     kind: db.kind,
-    orm: db.orm,
     query: (statement, values) => db.query(statement, values),
     transaction: (work) => db.transaction((tx) => around(tx, work)),
     listen: (channel, onNotification, onReconnect) =>

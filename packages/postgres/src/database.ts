@@ -1,19 +1,3 @@
-import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
-
-/** drizzle's query builder: one type for both engines, for the handle and for transactions. */
-export type Orm = PgDatabase<OrmResult>;
-
-/** What `orm.execute` gives for written SQL: rows with the values that `query` gives. */
-export interface OrmResult extends PgQueryResultHKT {
-  readonly type: OrmRows<this['row']>;
-}
-
-interface OrmRows<Row> {
-  readonly rows: Row[];
-  /** Null for a statement that has no such count. */
-  readonly rowCount: number | null;
-}
-
 /** One SQL statement. */
 export interface Statement {
   readonly text: string;
@@ -41,8 +25,6 @@ export interface Queryable {
     statement: Statement | string,
     values?: readonly unknown[],
   ): Promise<QueryResult<Row>>;
-  /** drizzle on this handle or transaction, for plain reads and writes. */
-  readonly orm: Orm;
 }
 
 /**

@@ -73,7 +73,7 @@ it('leaves a database alone in which nothing was written', async () => {
 it('is done from time to time, and told of when it fails', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const query = vi.fn().mockRejectedValue(new Error('no'));
-  const timed = new EmbeddedUpkeep({ query, orm: db.orm }, logger);
+  const timed = new EmbeddedUpkeep({ query }, logger);
   await vi.advanceTimersByTimeAsync(31_000);
   expect(query).toHaveBeenCalledTimes(2);
   expect(logger.warn).toHaveBeenCalledTimes(2);

@@ -2,8 +2,6 @@ export type {
   Database,
   DatabaseLogger,
   Listener,
-  Orm,
-  OrmResult,
   PoolStats,
   Queryable,
   QueryResult,
@@ -11,7 +9,6 @@ export type {
   Transaction,
   TransactionOptions,
 } from './database.js';
-export { drizzle, pgCore } from './drizzle.js';
 export { type EmbeddedOptions, openEmbedded } from './embedded.js';
 export { toByteaArray } from './encode-values.js';
 export { sqlState } from './errors.js';

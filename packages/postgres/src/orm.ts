@@ -1,21 +1,27 @@
 import type { NodePgClient, NodePgTransaction } from 'drizzle-orm/node-postgres';
 import type {
+  PgDatabase,
   PgPreparedQuery,
+  PgQueryResultHKT,
   PgTransactionConfig,
   PreparedQueryConfig,
 } from 'drizzle-orm/pg-core';
-import type { Orm } from './database.js';
-import { drizzle, drizzleCache, drizzleErrors, nodePostgres, pgCore } from './drizzle.js';
-import type { DriverResult, DriverStatement } from './session.js';
+import type { Database, Queryable } from './database.js';
+import { drizzle, drizzleCache, drizzleErrors, nodePostgres, pgCore } from './drizzle-modules.js';
+import type { DriverStatement } from './session.js';
 
-/** Runs one statement for drizzle. */
-export type OrmRunner = (
-  statement: DriverStatement,
-  values: readonly unknown[],
-) => Promise<DriverResult<unknown>>;
+/** drizzle's query builder: one type for both engines, for the handle and for transactions. */
+export type Orm = PgDatabase<OrmResult>;
 
-/** Opens a transaction for `orm.transaction`, and gives it a runner of its own. */
-export type OrmTransactor = <T>(work: (run: OrmRunner) => Promise<T>) => Promise<T>;
+/** What `execute` gives for written SQL: rows with the values that the handle's `query` gives. */
+export interface OrmResult extends PgQueryResultHKT {
+  readonly type: OrmRows<this['row']>;
+}
+
+interface OrmRows<Row> {
+  readonly rows: Row[];
+  readonly rowCount: number | null;
+}
 
 const dialect = new pgCore.PgDialect();
 const noLogger = new drizzle.NoopLogger();
@@ -23,15 +29,14 @@ const noCache = new drizzleCache.NoopCache();
 
 type NoSchema = Record<string, never>;
 
-/** drizzle on a handle (with `transact`) or on a transaction (without: nested ones are savepoints). */
-export function createOrm(run: OrmRunner, transact?: OrmTransactor): Orm {
-  if (!transact)
-    return new nodePostgres.NodePgTransaction<NoSchema, NoSchema>(
-      dialect,
-      new OrmSession(run),
-      undefined,
-    );
-  return new pgCore.PgDatabase(dialect, new OrmSession(run, transact), undefined);
+/**
+ * drizzle on a handle or on a transaction, for plain reads and writes. What it throws are the handle's
+ * errors. A transaction opened by it on a handle is the handle's, one on a transaction is a savepoint.
+ */
+export function ormOf(db: Database | Queryable): Orm {
+  const session = new OrmSession(db);
+  if ('transaction' in db) return new pgCore.PgDatabase(dialect, session, undefined);
+  return new nodePostgres.NodePgTransaction<NoSchema, NoSchema>(dialect, session, undefined);
 }
 
 /**
@@ -40,13 +45,13 @@ export function createOrm(run: OrmRunner, transact?: OrmTransactor): Orm {
  */
 class OrmSession extends nodePostgres.NodePgSession<NoSchema, NoSchema> {
   readonly #client: NodePgClient;
-  readonly #transact: OrmTransactor | undefined;
+  readonly #db: Database | Queryable;
 
-  constructor(run: OrmRunner, transact?: OrmTransactor) {
-    const client = toDrizzleClient(run);
+  constructor(db: Database | Queryable) {
+    const client = toDrizzleClient(db);
     super(client, dialect, undefined);
     this.#client = client;
-    this.#transact = transact;
+    this.#db = db;
   }
 
   override prepareQuery<T extends PreparedQueryConfig = PreparedQueryConfig>(
@@ -73,11 +78,12 @@ class OrmSession extends nodePostgres.NodePgSession<NoSchema, NoSchema> {
     work: (tx: NodePgTransaction<NoSchema, NoSchema>) => Promise<T>,
     config?: PgTransactionConfig,
   ): Promise<T> {
-    if (!this.#transact) return super.transaction(work, config);
-    return this.#transact(async (run) => {
+    if (!('transaction' in this.#db)) return super.transaction(work, config);
+    return this.#db.transaction(async (transaction) => {
+      const session = new OrmSession(transaction);
       const tx = new nodePostgres.NodePgTransaction<NoSchema, NoSchema>(
         dialect,
-        new OrmSession(run),
+        session,
         undefined,
       );
       if (config) await tx.setTransaction(config);
@@ -101,12 +107,12 @@ function rethrowCause(error: unknown): never {
 }
 
 /** The one method of a pg client that drizzle's session calls once transactions are not its own. */
-function toDrizzleClient(run: OrmRunner): NodePgClient {
+function toDrizzleClient(db: Queryable): NodePgClient {
   const query = (statement: DriverStatement, values: readonly unknown[]) => {
-    if (statement.rowMode === 'array') return run(statement, values);
+    if (statement.rowMode === 'array') return db.query(statement, values);
     // Raw statements give the handle's values; drizzle's own decoders serve its column mappers.
     const { types: _, ...plain } = statement;
-    return run(plain, values);
+    return db.query(plain, values);
   };
   return { query } as unknown as NodePgClient;
 }

@@ -1,14 +1,12 @@
 import type {
   Database,
   Listener,
-  Orm,
   PoolStats,
   QueryResult,
   Statement,
   Transaction,
   TransactionOptions,
 } from './database.js';
-import { createOrm } from './orm.js';
 import type { DriverResult, DriverStatement } from './session.js';
 import type { SessionPool } from './session-pool.js';
 import { runTransaction } from './transaction.js';
@@ -30,7 +28,6 @@ const pingStatement: Statement = { text: 'select 1' };
 /** The handle of either engine: a pool, and a way to listen. */
 export class PooledDatabase implements Database {
   readonly kind: Database['kind'];
-  readonly orm: Orm;
   readonly #engine: Engine;
   readonly #pool: SessionPool;
   #closed: Promise<void> | undefined;
@@ -39,13 +36,6 @@ export class PooledDatabase implements Database {
     this.kind = engine.kind;
     this.#engine = engine;
     this.#pool = engine.pool;
-    this.orm = createOrm(
-      (statement, values) => this.#run(statement, values),
-      (work) =>
-        this.#pool.use((session) =>
-          runTransaction(session, (tx) => work((statement, values) => tx.run(statement, values))),
-        ),
-    );
   }
 
   async query<Row = unknown>(

@@ -1,6 +1,5 @@
 import { PlatformError } from '@posthaste/contracts';
-import type { Orm, QueryResult, Statement, Transaction, TransactionOptions } from './database.js';
-import { createOrm } from './orm.js';
+import type { QueryResult, Statement, Transaction, TransactionOptions } from './database.js';
 import type { DriverResult, DriverStatement, Session } from './session.js';
 
 /** Added to a statement's time limit for the way to the server and back, in milliseconds. */
@@ -63,16 +62,10 @@ async function rollback(session: Session): Promise<void> {
 /** The transaction as its user sees it. */
 export class SessionTransaction implements Transaction {
   readonly #session: Session;
-  #orm: Orm | undefined;
   #ended = false;
 
   constructor(session: Session) {
     this.#session = session;
-  }
-
-  get orm(): Orm {
-    this.#orm ??= createOrm((statement, values) => this.run(statement, values));
-    return this.#orm;
   }
 
   async query<Row = unknown>(

@@ -2,7 +2,8 @@ import { PlatformError } from '@posthaste/contracts';
 import { eq, sql } from 'drizzle-orm';
 import { bigint, customType, jsonb, pgSchema, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 import { beforeAll, beforeEach, expect, it } from 'vitest';
-import { type Orm, sqlState } from '../src/index.js';
+import { type Orm, ormOf } from '../src/drizzle.js';
+import { sqlState } from '../src/index.js';
 import { describeEngines, type Subject } from './engines.js';
 
 const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
@@ -34,11 +35,11 @@ describeEngines('drizzle', (subject: Subject) => {
   });
 
   beforeEach(async () => {
-    await subject.db.orm.delete(note);
+    await ormOf(subject.db).delete(note);
   });
 
   it('writes and reads by the same table definition', async () => {
-    const { orm } = subject.db;
+    const orm = ormOf(subject.db);
     expect(await orm.insert(note).values(row).returning()).toEqual([row]);
     await orm.update(note).set({ labels: [] }).where(eq(note.id, row.id));
     expect(await orm.select().from(note)).toEqual([{ ...row, labels: [] }]);
@@ -46,12 +47,12 @@ describeEngines('drizzle', (subject: Subject) => {
   });
 
   it('gives the values of the handle for written SQL', async () => {
-    const { rows } = await subject.db.orm.execute(sql`select ${5}::int8 as n, now() as at`);
+    const { rows } = await ormOf(subject.db).execute(sql`select ${5}::int8 as n, now() as at`);
     expect(rows).toEqual([{ n: 5n, at: expect.any(Date) }]);
   });
 
   it('runs prepared queries', async () => {
-    const { orm } = subject.db;
+    const orm = ormOf(subject.db);
     await orm.insert(note).values(row);
     const byId = orm
       .select({ size: note.size })
@@ -67,16 +68,16 @@ describeEngines('drizzle', (subject: Subject) => {
       await orm.insert(note).values(row);
     };
     const outcome = subject.db.transaction(async (tx) => {
-      await insert(tx.orm);
-      expect(await tx.orm.$count(note)).toBe(1);
+      await insert(ormOf(tx));
+      expect(await ormOf(tx).$count(note)).toBe(1);
       throw new Error('undo');
     });
     await expect(outcome).rejects.toThrow('undo');
-    expect(await subject.db.orm.$count(note)).toBe(0);
+    expect(await ormOf(subject.db).$count(note)).toBe(0);
   });
 
   it('opens transactions, with savepoints inside', async () => {
-    const { orm } = subject.db;
+    const orm = ormOf(subject.db);
     await orm.transaction(
       async (tx) => {
         await tx.insert(note).values(row);
@@ -92,7 +93,7 @@ describeEngines('drizzle', (subject: Subject) => {
   });
 
   it('throws PlatformErrors, whose text holds no parameters', async () => {
-    const { orm } = subject.db;
+    const orm = ormOf(subject.db);
     const secret = { ...row, labels: ['a secret'] };
     await orm.insert(note).values(secret);
     const error = await orm

@@ -1,7 +1,6 @@
 import {
   type CallbackEventSink,
   disableEndpointTelling,
-  type Endpoints,
   type EventFanout,
   enableEndpoint,
   endpointSecretName,
@@ -9,6 +8,7 @@ import {
   resumeEndpoint,
   type Secrets,
 } from '@posthaste/callbacks';
+import type { Endpoints } from '@posthaste/callbacks/management';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../app.js';

@@ -1,4 +1,4 @@
-import type { Endpoint } from '@posthaste/callbacks';
+import type { Endpoint } from '@posthaste/callbacks/management';
 import { type Static, type TSchema, Type } from 'typebox';
 import { headersSchema, idSchema, momentSchema, nullable } from './field-schemas.js';
 import { retryChoiceSchema, toRetryChoice } from './retry-choice.js';

@@ -1,4 +1,5 @@
-import type { EndpointPatch, EndpointState, Endpoints } from '@posthaste/callbacks';
+import type { EndpointPatch, EndpointState } from '@posthaste/callbacks';
+import type { Endpoints } from '@posthaste/callbacks/management';
 import { type Static, Type } from 'typebox';
 import type { App } from '../app.js';
 import { endpointSchema, showEndpoint } from './endpoint-view.js';

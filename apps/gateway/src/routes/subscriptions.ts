@@ -1,4 +1,4 @@
-import type { Subscription, Subscriptions } from '@posthaste/callbacks';
+import type { Subscription, Subscriptions } from '@posthaste/callbacks/management';
 import { type Static, Type } from 'typebox';
 import type { App } from '../app.js';
 import { idParams, idSchema, momentSchema, nullable, strict } from './field-schemas.js';
