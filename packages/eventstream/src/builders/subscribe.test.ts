@@ -52,7 +52,7 @@ describe('toRegistration', () => {
     };
     expect(toRegistration(builder, options)).toEqual(toRegistration(plain, options));
     expect(toRegistration(builder, options)).toMatchObject({ startOffset: -2n, commit: 'each' });
-    expect(builder.slug()).toBe('player|login|shop');
+    expect(builder.slug()).toBe('player$login$shop');
     expect(toRegistration(builder.asyncCommitMessage(true), options).commit).toBe('batched');
   });
 

@@ -35,8 +35,8 @@ export interface SubscribeRequest extends Omit<ConsumerSettings, 'startOffset'> 
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Stands in no name. */
-const slugSeparator = '|';
+/** As in the Go SDK; stands in no name. */
+const slugSeparator = '$';
 
 type Draft = { -readonly [Field in keyof SubscribeRequest]?: SubscribeRequest[Field] };
 

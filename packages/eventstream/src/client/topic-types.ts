@@ -1,11 +1,14 @@
-import type { EventEnvelope } from '@posthaste/contracts';
+import type { EventEnvelope, JsonObject } from '@posthaste/contracts';
 import type { PublishRequest } from '../builders/publish.js';
 import type { SubscribeRequest } from '../builders/subscribe.js';
 import type { DeliveryContext } from '../consume/registration.js';
 
-/** Payload types by topic and event name, for clients that are not told any: all may be anything. */
+/**
+ * Payload types by topic and event name, for clients that are not told any: whatever is JSON arrives,
+ * and every object may be published.
+ */
 export interface AnyTopics {
-  readonly [topic: string]: { readonly [eventName: string]: object };
+  readonly [topic: string]: { readonly [eventName: string]: JsonObject };
 }
 
 export type TopicOf<Topics> = keyof Topics & string;
@@ -16,7 +19,7 @@ export type PayloadOf<
   Topics,
   Topic extends TopicOf<Topics>,
   EventName extends EventNameOf<Topics, Topic>,
-> = Topics[Topic][EventName] & object;
+> = Extract<Topics[Topic][EventName], object>;
 
 /** An event whose payload is that of its topic and name. */
 export type TypedPublishRequest<
