@@ -33,7 +33,12 @@ export function groupOf(topic: string): string {
 /** Time in which a new topic can be written to. */
 const readyMs = 15_000;
 
-/** Appends as publishers do: what was not written because the stream is not ready is tried again. */
+const notReady: readonly string[] = ['STREAM_UNAVAILABLE', 'EVENT_OUTCOME_UNKNOWN'];
+
+/**
+ * Appends as publishers do: what failed because the stream is not ready is tried again. Also when its
+ * outcome is unknown, as it is when a broker does not know yet that it leads a new partition.
+ */
 export async function appendTo(
   driver: Driver,
   request: Omit<AppendRequest, 'timeoutMs'>,
@@ -43,7 +48,7 @@ export async function appendTo(
     try {
       return await driver.append({ ...request, timeoutMs: 10_000 });
     } catch (error) {
-      const isNotReady = error instanceof PlatformError && error.code === 'STREAM_UNAVAILABLE';
+      const isNotReady = error instanceof PlatformError && notReady.includes(error.code);
       if (!isNotReady || performance.now() > endMs) throw error;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

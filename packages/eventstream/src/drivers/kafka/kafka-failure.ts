@@ -24,23 +24,28 @@ const codes: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
 /** The group has gone on without the member. */
 const expulsions = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'];
 
-/** The brokers may have written it: they said so late, or not at all. */
-const ambiguities = [
-  'REQUEST_TIMED_OUT',
-  'NETWORK_EXCEPTION',
-  'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
-  'KafkaJSRequestTimeoutError',
-  'KafkaJSConnectionClosedError',
-  'PLT_KFK_TIMEOUT',
-  'PLT_KFK_NETWORK',
-  // Of a connection that was open, so that the request may have gone through it.
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
+/**
+ * What a leader refuses before it writes anything. Whatever else follows a request that was sent is
+ * ambiguous, also what sounds like a refusal: a leader that is stopped or replaced while records wait
+ * for its followers answers NOT_LEADER_OR_FOLLOWER, and its successor may have them all the same.
+ */
+const refusals = [
+  'MESSAGE_TOO_LARGE',
+  'RECORD_LIST_TOO_LARGE',
+  'CORRUPT_MESSAGE',
+  'INVALID_RECORD',
+  'INVALID_TIMESTAMP',
+  'INVALID_TOPIC_EXCEPTION',
+  'INVALID_REQUIRED_ACKS',
+  'UNSUPPORTED_COMPRESSION_TYPE',
+  'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+  'UNSUPPORTED_VERSION',
+  'NOT_ENOUGH_REPLICAS',
+  'TOPIC_AUTHORIZATION_FAILED',
+  'CLUSTER_AUTHORIZATION_FAILED',
+  // When it comes after writing, the topic was deleted, and the records with it.
+  'UNKNOWN_TOPIC_OR_PARTITION',
 ];
-
-/** There was no connection that a request could have gone through. */
-const refusals = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'];
 
 /** Failures that are of what was asked for, not of the connection it was asked over. */
 const notOfTheConnection: ReadonlySet<ErrorCode> = new Set([
@@ -59,14 +64,15 @@ export function toPlatformError(error: unknown, action: string): PlatformError {
   return failed('STREAM_UNAVAILABLE', error, action);
 }
 
-/** The same for a request to append: tells whether the records may have been written. */
+/**
+ * The same for a request to append that was sent: `EVENT_OUTCOME_UNKNOWN` unless the leader has
+ * certainly not written it.
+ */
 export function toAppendError(error: unknown, action: string): PlatformError {
   if (error instanceof PlatformError) return error;
   const labels = labelsOf(error);
-  const hasAny = (names: readonly string[]): boolean => names.some((name) => labels.has(name));
-  if (hasAny(refusals)) return failed('STREAM_UNAVAILABLE', error, action);
-  if (hasAny(ambiguities)) return failed('EVENT_OUTCOME_UNKNOWN', error, action);
-  return toPlatformError(error, action);
+  if (refusals.some((name) => labels.has(name))) return toPlatformError(error, action);
+  return failed('EVENT_OUTCOME_UNKNOWN', error, action);
 }
 
 /** Whether a member of a group was told that it is none any more. */

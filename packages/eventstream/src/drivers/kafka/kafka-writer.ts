@@ -76,9 +76,7 @@ export class KafkaWriter {
     try {
       const batch = await this.#encode(records);
       const leader = await findLeader(cluster, topic, partition);
-      if (attempt.expired) return;
-      attempt.sent = true;
-      await this.#queue.send(leader, { topic, partition, batch });
+      await this.#queue.send(leader, { topic, partition, batch }, attempt);
       return;
     } catch (error) {
       failure = attempt.sent ? toAppendError(error, action) : toPlatformError(error, action);

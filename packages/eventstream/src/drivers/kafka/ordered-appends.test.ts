@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { OutgoingRecord } from '../../record.js';
 import { type Attempt, OrderedAppends } from './ordered-appends.js';
 
@@ -64,5 +64,40 @@ describe('appends in order', () => {
     attempts[0]?.resolve();
     await appends.append(request([...records]));
     expect(attempts).toHaveLength(1);
+  });
+
+  it('do not write again a part of what turns out to have been written', async () => {
+    const { appends, attempts } = setUp();
+    const [first, second] = [record(), record()];
+    await expect(appends.append(request([first, second]))).rejects.toMatchObject({
+      code: 'EVENT_OUTCOME_UNKNOWN',
+    });
+    attempts[0]?.resolve();
+    await appends.append(request([second]));
+    expect(attempts).toHaveLength(1);
+  });
+
+  it('do not wait for ever for an answer that never comes', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
+    try {
+      const { appends, attempts } = setUp();
+      const records = [record()];
+      for (const afterMs of [0, 60_000, 60_000]) {
+        await vi.advanceTimersByTimeAsync(afterMs);
+        const appended = expect(appends.append(request(records))).rejects.toMatchObject({
+          code: 'EVENT_OUTCOME_UNKNOWN',
+        });
+        await vi.advanceTimersByTimeAsync(20);
+        await appended;
+      }
+      expect(attempts).toHaveLength(1);
+      const appended = appends.append(request(records));
+      await vi.advanceTimersByTimeAsync(0);
+      expect(attempts).toHaveLength(2);
+      attempts[1]?.resolve();
+      await appended;
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

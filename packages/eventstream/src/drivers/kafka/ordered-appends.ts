@@ -3,6 +3,12 @@ import type { AppendRequest } from '../../driver.js';
 import type { OutgoingRecord } from '../../record.js';
 import { settlesWithin } from './settle.js';
 
+/**
+ * How long an answer is waited for, in milliseconds. Requests time out long before; but a library that
+ * forgets one must not hold up its partition for ever.
+ */
+const longestAnswerMs = 120_000;
+
 /** One request to append, from its first step. */
 export interface Attempt {
   /** The caller has given up: what is not sent yet must not be sent any more. */
@@ -15,6 +21,8 @@ export interface Attempt {
 interface LateAnswer {
   readonly records: readonly OutgoingRecord[];
   readonly answer: Promise<void>;
+  /** By the clock of `performance.now`. */
+  readonly waitedForUntilMs: number;
 }
 
 /**
@@ -40,11 +48,11 @@ export class OrderedAppends {
     if (await settlesWithin(answer, deadline - performance.now())) return answer;
     attempt.expired = true;
     if (!attempt.sent) throw noAnswer('STREAM_UNAVAILABLE', lane, timeoutMs);
-    this.#late.set(lane, { records, answer });
+    this.#late.set(lane, { records, answer, waitedForUntilMs: deadline + longestAnswerMs });
     throw noAnswer('EVENT_OUTCOME_UNKNOWN', lane, timeoutMs);
   }
 
-  /** Waits for the answer to an earlier request; true when that was for the same and succeeded. */
+  /** Waits for the answer to an earlier request; true when that was for these and succeeded. */
   async #wasWrittenLate(
     lane: string,
     records: readonly OutgoingRecord[],
@@ -52,8 +60,10 @@ export class OrderedAppends {
   ): Promise<boolean> {
     const late = this.#late.get(lane);
     if (!late) return false;
-    const isSame = haveSameRecords(late.records, records);
+    // Or fewer: what was given up meanwhile is left out, and too large batches are halved.
+    const isSame = records.every((record) => late.records.includes(record));
     if (!(await settlesWithin(late.answer, timeoutMs))) {
+      if (performance.now() >= late.waitedForUntilMs) this.#late.delete(lane);
       throw noAnswer(isSame ? 'EVENT_OUTCOME_UNKNOWN' : 'STREAM_UNAVAILABLE', lane, timeoutMs);
     }
     this.#late.delete(lane);
@@ -63,10 +73,6 @@ export class OrderedAppends {
     );
     return isSame && written;
   }
-}
-
-function haveSameRecords(a: readonly OutgoingRecord[], b: readonly OutgoingRecord[]): boolean {
-  return a.length === b.length && a.every((record, index) => record === b[index]);
 }
 
 function noAnswer(

@@ -1,5 +1,6 @@
 import type { Broker } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
+import type { Attempt } from './ordered-appends.js';
 import { ProduceQueue } from './produce-queue.js';
 import type { PartitionBatch } from './produce-request.js';
 
@@ -17,9 +18,12 @@ class ScriptedBroker {
   codes: Readonly<Record<number, number>> = {};
   failure: Error | undefined;
   isConnected = true;
+  /** Before a request is written. */
+  connecting: Promise<void> = Promise.resolve();
 
   readonly connectionPool = {
     send: async ({ request, response }: Exchange): Promise<unknown> => {
+      await this.connecting;
       this.requests.push((await request.encode()).buffer);
       if (this.failure) throw this.failure;
       return response.decode(toAnswer(this.codes));
@@ -56,13 +60,15 @@ const batch = (partition: number, bytes = 10): PartitionBatch => ({
   batch: Buffer.alloc(bytes, partition),
 });
 
+const attempt = (): Attempt => ({ expired: false, sent: false });
+
 describe('the queue of produce requests', () => {
   it('puts what is due in one moment into one request', async () => {
     const broker = new ScriptedBroker();
     const queue = new ProduceQueue(settings);
-    await Promise.all([0, 1, 2].map((each) => queue.send(broker.asBroker, batch(each))));
+    await Promise.all([0, 1, 2].map((each) => queue.send(broker.asBroker, batch(each), attempt())));
     expect(broker.requests).toHaveLength(1);
-    await queue.send(broker.asBroker, batch(0));
+    await queue.send(broker.asBroker, batch(0), attempt());
     expect(broker.requests).toHaveLength(2);
   });
 
@@ -70,8 +76,8 @@ describe('the queue of produce requests', () => {
     const [first, second] = [new ScriptedBroker(), new ScriptedBroker()];
     const queue = new ProduceQueue(settings);
     await Promise.all([
-      queue.send(first.asBroker, batch(0)),
-      queue.send(second.asBroker, batch(1)),
+      queue.send(first.asBroker, batch(0), attempt()),
+      queue.send(second.asBroker, batch(1), attempt()),
     ]);
     expect([first, second].map(({ requests }) => requests.length)).toEqual([1, 1]);
   });
@@ -80,7 +86,7 @@ describe('the queue of produce requests', () => {
     const broker = new ScriptedBroker();
     broker.codes = { 0: 0, 1: messageTooLarge, 2: 0 };
     const queue = new ProduceQueue(settings);
-    const sent = [0, 1, 2].map((each) => queue.send(broker.asBroker, batch(each)));
+    const sent = [0, 1, 2].map((each) => queue.send(broker.asBroker, batch(each), attempt()));
     const outcomes = await Promise.allSettled(sent);
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     await expect(sent[1]).rejects.toMatchObject({ type: 'MESSAGE_TOO_LARGE' });
@@ -90,7 +96,7 @@ describe('the queue of produce requests', () => {
     const broker = new ScriptedBroker();
     broker.failure = Object.assign(new Error('closed'), { name: 'KafkaJSConnectionClosedError' });
     const queue = new ProduceQueue(settings);
-    const sent = [0, 1].map((each) => queue.send(broker.asBroker, batch(each)));
+    const sent = [0, 1].map((each) => queue.send(broker.asBroker, batch(each), attempt()));
     const outcomes = await Promise.allSettled(sent);
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     expect(broker.isConnected).toBe(false);
@@ -101,9 +107,47 @@ describe('the queue of produce requests', () => {
     const queue = new ProduceQueue(settings);
     const sizes = [1_500_000, 1_500_000, 1_500_000, 6_000_000, 10];
     await Promise.all(
-      sizes.map((bytes, partition) => queue.send(broker.asBroker, batch(partition, bytes))),
+      sizes.map((bytes, partition) =>
+        queue.send(broker.asBroker, batch(partition, bytes), attempt()),
+      ),
     );
     const megabytes = broker.requests.map(({ length }) => Math.round(length / 1e6));
     expect(megabytes).toEqual([3, 2, 6, 0]);
+  });
+
+  it('tells which batches are sent when they are, and not while it connects', async () => {
+    const broker = new ScriptedBroker();
+    const { promise, reject } = Promise.withResolvers<void>();
+    broker.connecting = promise;
+    const unsent = attempt();
+    const sending = new ProduceQueue(settings).send(broker.asBroker, batch(0), unsent);
+    reject(new Error('no connection'));
+    await expect(sending).rejects.toThrow('no connection');
+    expect(unsent.sent).toBe(false);
+    broker.connecting = Promise.resolve();
+    broker.failure = new Error('no answer');
+    const sent = attempt();
+    const failing = new ProduceQueue(settings).send(broker.asBroker, batch(0), sent);
+    await expect(failing).rejects.toThrow('no answer');
+    expect(sent.sent).toBe(true);
+  });
+
+  it('leaves out what expired while it connected', async () => {
+    const broker = new ScriptedBroker();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    broker.connecting = promise;
+    const attempts = [attempt(), attempt()];
+    const queue = new ProduceQueue(settings);
+    const sent = attempts.map((each, index) =>
+      queue.send(broker.asBroker, batch(index, 1_000_000), each),
+    );
+    if (attempts[0]) attempts[0].expired = true;
+    resolve();
+    await sent[1];
+    expect(attempts.map((each) => each.sent)).toEqual([false, true]);
+    expect(broker.requests[0]?.length).toBeLessThan(1_100_000);
+    const alone = { expired: true, sent: false };
+    await expect(queue.send(broker.asBroker, batch(0), alone)).rejects.toThrow('nobody waits');
+    expect(broker.requests).toHaveLength(1);
   });
 });

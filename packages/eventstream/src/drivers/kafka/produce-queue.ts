@@ -1,10 +1,12 @@
 import type { Broker } from 'kafkajs';
+import type { Attempt } from './ordered-appends.js';
 import { type PartitionBatch, type ProduceSettings, produce } from './produce-request.js';
 
 /** More goes in another request: brokers refuse those over 100 MiB, and answer each as a whole. */
 const maxRequestBytes = 4 * 1024 * 1024;
 
 interface WaitingBatch extends PartitionBatch {
+  readonly attempt: Attempt;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -21,10 +23,14 @@ export class ProduceQueue {
     this.#settings = settings;
   }
 
-  /** Resolves when the leader has acknowledged the batch. @throws Error of kafkajs */
-  send(leader: Broker, batch: PartitionBatch): Promise<void> {
+  /**
+   * Resolves when the leader has acknowledged the batch. Marks the attempt as sent in the moment that
+   * it is, which a connection may have to be opened for; one that has expired by then is left out.
+   * @throws Error of kafkajs
+   */
+  send(leader: Broker, batch: PartitionBatch, attempt: Attempt): Promise<void> {
     return new Promise((resolve, reject) => {
-      const waiting = { ...batch, resolve, reject };
+      const waiting = { ...batch, attempt, resolve, reject };
       const others = this.#waiting.get(leader);
       if (others) {
         others.push(waiting);
@@ -48,16 +54,24 @@ export class ProduceQueue {
 
   async #produce(leader: Broker, batches: readonly WaitingBatch[]): Promise<void> {
     try {
-      const errors = await produce(leader, batches, this.#settings);
-      for (const [index, { resolve, reject }] of batches.entries()) {
-        const error = errors[index];
-        if (error === undefined) resolve();
-        else reject(error);
+      const outcomeOf = await produce(leader, () => claim(batches), this.#settings);
+      for (const batch of batches) {
+        const error = outcomeOf(batch);
+        if (error === undefined) batch.resolve();
+        else batch.reject(error);
       }
     } catch (error) {
       for (const { reject } of batches) reject(error);
     }
   }
+}
+
+/** Those that somebody still waits for, which are as good as sent. */
+function claim(batches: readonly WaitingBatch[]): readonly WaitingBatch[] {
+  const wanted = batches.filter(({ attempt }) => !attempt.expired);
+  if (wanted.length === 0) throw new Error('nobody waits for these batches any more');
+  for (const { attempt } of wanted) attempt.sent = true;
+  return wanted;
 }
 
 /** Index behind the last batch of the request that begins at `from`, which has one at least. */

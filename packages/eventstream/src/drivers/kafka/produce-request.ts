@@ -56,30 +56,36 @@ const protocolErrors = createRequire(import.meta.url)('kafkajs/src/protocol/erro
   createErrorFromCode(code: number): Error;
 };
 
+/** Newer than kafkajs: a record without a key for a compacted topic, for one. */
+const invalidRecord = 87;
+
+/** What came of a batch: undefined when it is written, else the protocol's error. */
+export type BatchOutcome = (batch: PartitionBatch) => Error | undefined;
+
 /**
- * Sends the batches to their leader in one request. Gives what each came to, in their order:
- * undefined, or the protocol's error.
+ * Sends batches to their leader in one request.
+ * @param claim - gives the batches when there is a connection and the request is about to be written
+ * to it; when this throws, or was not called, nothing has been sent
  * @throws Error of kafkajs when the request as a whole failed
  */
 export async function produce(
   leader: Broker,
-  batches: readonly PartitionBatch[],
+  claim: () => readonly PartitionBatch[],
   settings: ProduceSettings,
-): Promise<readonly (Error | undefined)[]> {
-  const answer = await exchange(leader, batches, settings);
-  return batches.map((batch) => {
+): Promise<BatchOutcome> {
+  const answer = await exchange(leader, claim, settings);
+  return (batch) => {
     // Whoever wants no acknowledgement gets no answer.
     const code = answer?.errorCodes.get(placeOf(batch)) ?? 0;
-    return code === 0 ? undefined : protocolErrors.createErrorFromCode(code);
-  });
+    return code === 0 ? undefined : toError(code);
+  };
 }
 
 async function exchange(
   leader: Broker,
-  batches: readonly PartitionBatch[],
+  claim: () => readonly PartitionBatch[],
   settings: ProduceSettings,
 ): Promise<ProduceAnswer | undefined> {
-  const body = encodeRequest(batches, settings);
   try {
     return await (leader as Broker & RequestPath).connectionPool.send({
       request: {
@@ -87,7 +93,10 @@ async function exchange(
         apiVersion: produceVersion,
         apiName: 'Produce',
         expectResponse: () => settings.acks !== 0,
-        encode: async () => ({ buf: body, buffer: body }),
+        encode: async () => {
+          const body = encodeRequest(claim(), settings);
+          return { buf: body, buffer: body };
+        },
       },
       response: { decode: async (bytes) => decodeAnswer(bytes), parse: async (decoded) => decoded },
     });
@@ -148,6 +157,11 @@ function decodeAnswer(bytes: Buffer): ProduceAnswer {
     }
   }
   return { errorCodes, clientSideThrottleTime: bytes.readInt32BE(at) };
+}
+
+function toError(code: number): Error {
+  const error = protocolErrors.createErrorFromCode(code);
+  return code === invalidRecord ? Object.assign(error, { type: 'INVALID_RECORD' }) : error;
 }
 
 function placeOf({

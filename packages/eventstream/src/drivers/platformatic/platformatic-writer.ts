@@ -78,13 +78,8 @@ export class PlatformaticWriter {
     attempt: Attempt,
   ): Promise<void> {
     const { acks, compression, createTopics } = this.#settings;
-    const { partitionsCount } = await readTopic(producer, topic, {
-      autocreateTopics: createTopics,
-    });
-    // The library would take another partition instead.
-    if (partition >= partitionsCount) {
-      throw new PlatformError('STREAM_UNAVAILABLE', `${topic} has no partition ${partition}`);
-    }
+    const { partitions } = await readTopic(producer, topic, { autocreateTopics: createTopics });
+    await connectToLeader(producer, topic, partition, partitions[partition]?.leader);
     if (attempt.expired) return;
     attempt.sent = true;
     await producer.send({
@@ -111,6 +106,21 @@ export class PlatformaticWriter {
       if (used.users === 0 && this.#current !== used) void closeWithin(used.producer);
     }
   }
+}
+
+/**
+ * Before the records are handed over: of what fails after that nobody knows whether they were sent.
+ * The library would also take another partition instead of one that is missing.
+ */
+async function connectToLeader(
+  producer: Producer,
+  topic: string,
+  partition: number,
+  leader = -1,
+): Promise<void> {
+  const connections = leader < 0 ? undefined : await producer.connectToBrokers([leader]);
+  if (connections?.has(leader)) return;
+  throw new PlatformError('STREAM_UNAVAILABLE', `nobody leads partition ${partition} of ${topic}`);
 }
 
 function toMessage(
