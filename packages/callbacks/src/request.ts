@@ -179,7 +179,7 @@ export function parseUrl(text: string, rules: RequestRules, faults: FieldFault[]
     return fault(`has a host of more than ${maxHostLength} characters`);
   }
   const denied = rules.urlFault(url);
-  return denied === undefined ? url : fault(denied);
+  return denied === undefined ? url : fault(`is refused: ${denied}`);
 }
 
 function parseMethod(text: string, faults: FieldFault[]): CallbackMethod | '' {

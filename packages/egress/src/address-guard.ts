@@ -74,8 +74,8 @@ export function createAddressGuard(options: AddressGuardOptions = {}): AddressGu
 
 /** The refusal of a host. It does not tell what a name resolved to: that is the inside's affair. */
 export function addressBlocked(hostname: string, denial: string): PlatformError {
-  const subject = isIP(hostname) === 0 ? `${hostname} leads to an address that` : hostname;
-  return new PlatformError('ADDRESS_BLOCKED', `${subject} is not connected to (${denial})`);
+  const why = isIP(hostname) === 0 ? `it leads to an address that is ${denial}` : denial;
+  return new PlatformError('ADDRESS_BLOCKED', `requests to ${hostname} are not allowed (${why})`);
 }
 
 function checkUrlBy(denialOf: AddressGuard['denialOf']): AddressGuard['checkUrl'] {

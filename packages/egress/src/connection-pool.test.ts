@@ -162,7 +162,10 @@ describe('close', () => {
     const sends = [1, 2].map(() => egress.send(get(receiver.url)));
     const closing = egress.close();
     const late = failureOf(await egress.send(get(receiver.url)));
-    expect(late).toMatchObject({ reason: 'unknown', detail: 'the HTTP client is closed' });
+    expect(late).toMatchObject({
+      reason: 'unknown',
+      detail: 'the HTTP client was closed before the request was made',
+    });
     for (const outcome of await Promise.all(sends)) expect(outcome.kind).toBe('response');
     await closing;
     await egress.close();
@@ -176,7 +179,9 @@ describe('close', () => {
     const sends = [1, 2].map(() => egress.send(get(receiver.url)));
     await egress.close();
     for (const outcome of await Promise.all(sends)) {
-      expect(failureOf(outcome).detail).toBe('the HTTP client is closed');
+      expect(failureOf(outcome).detail).toBe(
+        'the HTTP client was closed before the request was made',
+      );
     }
     await expect.poll(() => receiver.connectionsOpen).toBe(0);
   });

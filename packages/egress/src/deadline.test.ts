@@ -29,7 +29,7 @@ describe('the deadline', () => {
     const closed = Promise.withResolvers<void>();
     const server = await started(startTcpServer((socket) => socket.on('close', closed.resolve)));
     const outcome = await openEgress().send(get(`https://${server.address}/`, { timeoutMs }));
-    expectTimeout(outcome, 'in the TLS handshake with 127.0.0.1');
+    expectTimeout(outcome, 'the TLS handshake with 127.0.0.1');
     await closed.promise;
   });
 
@@ -146,7 +146,7 @@ describe('the deadline', () => {
 function expectTimeout(outcome: EgressOutcome, where: string): void {
   const { reason, detail, durationNs } = failureOf(outcome);
   expect(reason).toBe('timeout');
-  expect(detail).toContain(`no answer in ${timeoutMs} ms: ${where}`);
+  expect(detail).toContain(`no answer came within ${timeoutMs} ms; the time went into ${where}`);
   expectOnTime(durationNs);
 }
 

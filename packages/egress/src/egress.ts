@@ -9,7 +9,7 @@ import { createTargetParser } from './target.js';
 
 const closedFailure: Failure = {
   reason: 'unknown',
-  detail: 'the HTTP client is closed',
+  detail: 'the HTTP client was closed before the request was made',
   permanent: false,
 };
 
@@ -87,5 +87,5 @@ function unsent(failure: Failure): EgressOutcome {
 function positive(name: string, value: number | undefined, fallback: number): number {
   if (value === undefined) return fallback;
   if (Number.isInteger(value) && value > 0) return value;
-  throw new PlatformError('OPTION_INVALID', `${name} is ${value}, not a positive integer`);
+  throw new PlatformError('OPTION_INVALID', `${name} must be a positive integer, not ${value}`);
 }

@@ -189,7 +189,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #countInformational(): void {
     this.#informational += 1;
     if (this.#informational <= maxInformational || this.#isSettled) return;
-    const detail = `${this.target.host} sent more than ${maxInformational} informational answers`;
+    const detail = `${this.target.host} sent more than ${maxInformational} informational answers (status 1xx)`;
     this.end({ reason: 'protocol', detail, permanent: false });
   }
 

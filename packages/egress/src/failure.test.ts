@@ -10,7 +10,7 @@ describe('the reason of a failure', () => {
     const outcome = await egress.send(get('http://nowhere.test/secret?token=secret'));
     expect(failureOf(outcome)).toMatchObject({
       reason: 'dns',
-      detail: 'the name of nowhere.test does not resolve (ENOTFOUND)',
+      detail: 'the name of nowhere.test could not be resolved (ENOTFOUND)',
     });
   });
 
@@ -24,7 +24,7 @@ describe('the reason of a failure', () => {
     const outcome = await openEgress().send(get(`http://127.0.0.1:${port}/secret?token=secret`));
     expect(failureOf(outcome)).toMatchObject({
       reason: 'refused',
-      detail: `127.0.0.1:${port} cannot be connected to (ECONNREFUSED)`,
+      detail: `no connection to 127.0.0.1:${port} could be made (ECONNREFUSED)`,
     });
   });
 
@@ -63,7 +63,7 @@ describe('the reason of a failure', () => {
     expect(failureOf(await egress.send(get(receiver.url)))).toMatchObject({
       reason: 'protocol',
       detail: expect.stringContaining(
-        `the answer of 127.0.0.1:${receiver.port} is not proper HTTP/1.1`,
+        `the answer of 127.0.0.1:${receiver.port} is not valid HTTP/1.1`,
       ),
       permanent: false,
     });
@@ -73,7 +73,7 @@ describe('the reason of a failure', () => {
   it('says what is wrong with an answer', async () => {
     const receiver = await started(startReceiver({ kind: 'raw', data: upgradeTo('websocket') }));
     const { detail } = failureOf(await openEgress().send(get(receiver.url)));
-    expect(detail).toMatch(/is not proper HTTP\/1.1: bad upgrade$/);
+    expect(detail).toMatch(/is not valid HTTP\/1.1: bad upgrade$/);
   });
 
   it('is protocol when the connection says something without being asked', async () => {
@@ -83,7 +83,7 @@ describe('the reason of a failure', () => {
     const outcome = await openEgress().send(get(`http://${server.address}/`));
     expect(failureOf(outcome)).toMatchObject({
       reason: 'protocol',
-      detail: expect.stringContaining(`the answer of ${server.address} is not proper HTTP/1.1`),
+      detail: expect.stringContaining(`the answer of ${server.address} is not valid HTTP/1.1`),
       permanent: false,
     });
   });

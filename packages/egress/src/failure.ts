@@ -58,11 +58,11 @@ const reasonByCode: Readonly<Record<string, FailureReason>> = {
 const unsendable: ReadonlySet<string> = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED']);
 
 /** Where the time of a request went when it ran out. */
-const waitingFor: Readonly<Record<Phase, (host: string) => string>> = {
+const spentOn: Readonly<Record<Phase, (host: string) => string>> = {
   idle: (host) => `waiting for a free connection to ${host}`,
   dns: (host) => `looking up the name of ${host}`,
   connect: (host) => `connecting to ${host}`,
-  tls: (host) => `in the TLS handshake with ${host}`,
+  tls: (host) => `the TLS handshake with ${host}`,
   open: (host) => `waiting for the answer of ${host}`,
 };
 
@@ -79,7 +79,7 @@ export function toFailure(error: Error, point: FailurePoint): Failure {
 
 /** The failure of a request whose total deadline passed before the head of an answer was there. */
 export function toTimeout(timeoutMs: number, host: string, phase: Phase): Failure {
-  const detail = `no answer in ${timeoutMs} ms: ${waitingFor[phase](host)}`;
+  const detail = `no answer came within ${timeoutMs} ms; the time went into ${spentOn[phase](host)}`;
   return { reason: 'timeout', detail, permanent: false };
 }
 
@@ -101,25 +101,25 @@ function describe(
 ): string {
   switch (reason) {
     case 'dns':
-      return `the name of ${host} does not resolve (${code})`;
+      return `the name of ${host} could not be resolved (${code})`;
     case 'refused':
-      return `${host} cannot be connected to (${code})`;
+      return `no connection to ${host} could be made (${code})`;
     case 'reset':
       return `${host} closed the connection ${
-        phase === 'tls' ? 'in the TLS handshake' : 'before it answered'
+        phase === 'tls' ? 'during the TLS handshake' : 'before it answered'
       } (${code})`;
     case 'tls':
       return `the TLS handshake with ${host} failed (${code})`;
     case 'timeout':
-      return `${host} did not answer the connection in time (${code})`;
+      return `${host} did not answer in time (${code})`;
     case 'blocked':
       return error.message;
     case 'too_large':
-      return `the head of the answer of ${host} is over the size limit`;
+      return `the headers of the answer of ${host} are over the size limit`;
     case 'protocol':
       return unsendable.has(code)
-        ? `the request cannot be sent: ${error.message}`
-        : `the answer of ${host} is not proper HTTP/1.1: ${error.message}`;
+        ? `the request could not be sent: ${error.message}`
+        : `the answer of ${host} is not valid HTTP/1.1: ${error.message}`;
     case 'unknown':
       return `the exchange with ${host} failed (${code})`;
   }

@@ -26,7 +26,7 @@ export function toRawHeaders(
   for (const [name, value] of headers) {
     const lowerCased = name.toLowerCase();
     if (ruledByClient.has(lowerCased)) {
-      const detail = `the header ${lowerCased} is set by the client itself`;
+      const detail = `the header ${lowerCased} may not be given: the HTTP client sets it itself`;
       return { reason: 'protocol', detail, permanent: true };
     }
     if (lowerCased !== 'accept-encoding') raw.push(name, value);

@@ -21,15 +21,17 @@ export interface TargetProblem {
  */
 export function parseTarget(url: string): Target | TargetProblem {
   const parsed = URL.parse(url);
-  if (parsed === null) return { problem: 'the URL is not an absolute URL' };
+  if (parsed === null)
+    return { problem: 'the URL must be absolute, such as https://example.com/path' };
   const { protocol, host } = parsed;
   if (protocol !== 'http:' && protocol !== 'https:') {
-    return { problem: `the URL is ${protocol} and only http: and https: are sent to` };
+    return { problem: `the URL must begin with http: or https:, not ${protocol}` };
   }
   if (parsed.username !== '' || parsed.password !== '') {
-    return { problem: 'the URL holds credentials; they belong in a header' };
+    return { problem: 'the URL must not have credentials in it: send them in a header' };
   }
-  if (parsed.port === '0') return { problem: 'the URL has port 0, which nothing listens on' };
+  if (parsed.port === '0')
+    return { problem: 'the URL must not have port 0: nothing can listen there' };
   return {
     origin: `${protocol}//${host}`,
     host,
