@@ -5,7 +5,7 @@ import type { WorkerConfig } from './config.js';
 import type { Deliveries } from './deliveries.js';
 import type { FromThread, ThreadData, ToThread } from './thread-messages.js';
 
-/** Threads when the configuration leaves their number open. */
+/** Threads at most when the configuration leaves their number open. */
 const maxOwnChoice = 4;
 /** Connections of a thread at least: claims, results and notices must not wait for one another. */
 const minConnections = 4;
@@ -37,7 +37,7 @@ export interface DeliveryThreads extends Deliveries {
 /** @throws PlatformError when a thread cannot start, such as for want of the database */
 export async function startDeliveryThreads(options: ThreadsOptions): Promise<DeliveryThreads> {
   const { config, databaseUrl: url, maxConnections, logLevel, onDefect } = options;
-  const count = config.threads || Math.min(maxOwnChoice, availableParallelism());
+  const count = config.threads || ownChoice();
   const database = {
     url,
     maxConnections: Math.max(minConnections, Math.floor(maxConnections / count)),
@@ -55,6 +55,11 @@ export async function startDeliveryThreads(options: ThreadsOptions): Promise<Del
       await Promise.all(threads.map((thread) => thread.close(limitMs)));
     },
   };
+}
+
+/** A core is left to the main thread and to what else there is on the machine. */
+function ownChoice(): number {
+  return Math.min(maxOwnChoice, Math.max(1, availableParallelism() - 1));
 }
 
 class DeliveryThread {

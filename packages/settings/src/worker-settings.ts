@@ -8,7 +8,7 @@ export const workerSettings = {
     unit: 'threads',
     default: 0,
     meaning:
-      'Threads that one worker process delivers with, each with its own database connections; its limits and those of endpoints are shared out between them, at least 1 for each. 0 is one per core, four at most. The standalone delivers with one.',
+      'Threads that one worker process delivers with, each with its own database connections; its limits and those of endpoints are shared out between them, at least 1 for each. 0 is one per core but for one core, four at most. The standalone delivers with one.',
   },
   maxInFlight: {
     name: 'POSTHASTE_WORKER_CONCURRENCY',

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
@@ -8,8 +9,12 @@ import type { CallbackService, ServiceProcess } from '../contender.js';
 import { startProcess } from '../service-process.js';
 import { seedCallbacks } from './seed.js';
 
-/** One receiver takes it all here, so it may have a larger share than a stranger's by default. */
-const concurrency = {
+/**
+ * One receiver takes it all here, so it may have a larger share than a stranger's by default; and
+ * there is nothing else on the machine to leave a core to.
+ */
+const tuned = {
+  POSTHASTE_WORKER_THREADS: String(availableParallelism()),
   POSTHASTE_WORKER_CONCURRENCY: '1024',
   POSTHASTE_WORKER_CONCURRENCY_PER_APPLICATION: '1024',
   POSTHASTE_WORKER_CONCURRENCY_PER_HOST: '512',
@@ -27,7 +32,7 @@ const environment: Readonly<Record<string, string>> = {
 export const posthaste: CallbackService = {
   name: 'posthaste',
   store: 'postgres',
-  settings: concurrency,
+  settings: tuned,
   async prepare(storeUrl) {
     await withDatabase(storeUrl, async (db) => {
       await migrate(db, [gatewayMigrations, callbacksMigrations, eventstreamMigrations]);
@@ -37,7 +42,7 @@ export const posthaste: CallbackService = {
   async seed(storeUrl, seed) {
     await withDatabase(storeUrl, (db) => seedCallbacks(db, seed));
   },
-  startWorker: (storeUrl, settings) => start('worker', storeUrl, { ...concurrency, ...settings }),
+  startWorker: (storeUrl, settings) => start('worker', storeUrl, { ...tuned, ...settings }),
   async startGateway(storeUrl) {
     const port = await freePort();
     const gateway = await start('gateway', storeUrl, { POSTHASTE_PORT: String(port) });

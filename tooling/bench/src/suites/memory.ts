@@ -1,8 +1,6 @@
 /** Whether the worker's memory grows with the backlog. */
 
 import { awaitArrivals } from '../arrivals.js';
-import type { Bench } from '../bench.js';
-import type { CallbackService } from '../contender.js';
 import { peakRssMib } from '../process-usage.js';
 import type { Section } from '../report.js';
 import type { Measured } from './measured.js';
@@ -11,23 +9,31 @@ const limitMib = 200;
 /** "Flat": garbage collection alone makes two equal runs differ by some percent. */
 const flatRatio = 1.15;
 
+/** As many as it takes by itself. */
+const ownChoice = '0';
+
 /** Delivers from a small and a large backlog, and compares the peaks after as many deliveries. */
-export async function measureMemory({ bench, service, sizes }: Measured): Promise<Section> {
+export async function measureMemory(measured: Measured): Promise<Section> {
+  const { bench, service, sizes } = measured;
   const { smallBacklog, largeBacklog, callbacks } = sizes;
-  const [small = Number.NaN] = await peaks(bench, service, smallBacklog, [smallBacklog]);
-  const [large = Number.NaN, later = Number.NaN] = await peaks(bench, service, largeBacklog, [
+  const many = Math.min(callbacks, largeBacklog);
+  const [small = Number.NaN] = await peaks(measured, smallBacklog, ownChoice, [smallBacklog]);
+  const [large = Number.NaN, later = Number.NaN] = await peaks(measured, largeBacklog, ownChoice, [
     smallBacklog,
-    Math.min(callbacks, largeBacklog),
+    many,
   ]);
+  const threads = String(service.settings.POSTHASTE_WORKER_THREADS);
+  const [tuned = Number.NaN] = await peaks(measured, largeBacklog, threads, [many]);
   bench.log(`memory: ${Math.round(small)} and ${Math.round(large)} MiB`);
   return {
     id: 'memory',
     title: 'Memory of the worker',
-    columns: ['backlog', 'deliveries', 'peak MiB'],
+    columns: ['delivery threads', 'backlog', 'deliveries', 'peak MiB'],
     rows: [
-      [smallBacklog, smallBacklog, small],
-      [largeBacklog, smallBacklog, large],
-      [largeBacklog, Math.min(callbacks, largeBacklog), later],
+      ['by default', smallBacklog, smallBacklog, small],
+      ['by default', largeBacklog, smallBacklog, large],
+      ['by default', largeBacklog, many, later],
+      [`${threads}, as for the rates`, largeBacklog, many, tuned],
     ],
     bars: [
       {
@@ -44,9 +50,9 @@ export async function measureMemory({ bench, service, sizes }: Measured): Promis
 
 /** The worker's peak memory when each of these numbers of callbacks has been delivered. */
 async function peaks(
-  bench: Bench,
-  service: CallbackService,
+  { bench, service }: Pick<Measured, 'bench' | 'service'>,
   count: number,
+  threads: string,
   deliveries: readonly number[],
 ): Promise<number[]> {
   const { receiver, postgres } = bench;
@@ -55,7 +61,7 @@ async function peaks(
     await service.seed(url, { kind: 'ready', count, url: receiver.url });
   });
   await receiver.reset();
-  const worker = await service.startWorker(storeUrl);
+  const worker = await service.startWorker(storeUrl, { POSTHASTE_WORKER_THREADS: threads });
   try {
     const found: number[] = [];
     for (const delivered of deliveries) {
