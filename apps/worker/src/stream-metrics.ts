@@ -15,11 +15,13 @@ export function measureLag(registry: Registry, log: PostgresLog, logger: Logger)
     async collect() {
       this.reset();
       try {
-        for (const topic of await log.listTopics()) {
-          for (const { groupId: group, partitions } of await log.lag(topic)) {
+        for (let cursor: string | undefined, isFirst = true; isFirst || cursor !== undefined; ) {
+          const { groups, next } = await log.listGroups({ limit: 500, cursor });
+          for (const { topic, groupId: group, partitions } of groups) {
             const lag = partitions.reduce((sum, partition) => sum + partition.lag, 0n);
             this.set({ topic, group }, Number(lag));
           }
+          [cursor, isFirst] = [next, false];
         }
       } catch (err) {
         // The other metrics are wanted all the more.

@@ -72,6 +72,7 @@ export type {
   GroupBatchRequest,
   RecordChoice,
 } from './drivers/postgres/group-batch.js';
+export type { GroupPage, GroupQuery } from './drivers/postgres/group-pages.js';
 export type { SkippedRange } from './drivers/postgres/log-subscription.js';
 export { eventstreamMigrations } from './drivers/postgres/migrations.js';
 export {

@@ -6,12 +6,10 @@ import { refuseNul } from './nul-free.js';
 import { type PageView, pageQuery, pageSchema } from './pages.js';
 
 /** What these routes need of the log. */
-export type GroupLog = Pick<PostgresLog, 'listTopics' | 'lag'>;
+export type GroupLog = Pick<PostgresLog, 'listTopics' | 'listGroups'>;
 
 const tags = ['Events'];
 const maxLimit = 500;
-/** Topics that one page asks for their groups: each costs a query. */
-const maxTopicsPerPage = 100;
 
 const Topic = Type.Object({ name: Type.String() }, { title: 'Topic' });
 
@@ -73,8 +71,7 @@ export function eventGroupRoutes(app: App, log: GroupLog): void {
       schema: {
         tags,
         summary: 'List consumer groups with their lag',
-        description:
-          'By topic. A group that reads several topics is there once for each. A page may be short, even empty, and be followed by others.',
+        description: 'By topic and name. A group that reads several topics is there once for each.',
         querystring: GroupQuery,
         response: { 200: pageSchema(Group) },
       },
@@ -85,18 +82,10 @@ export function eventGroupRoutes(app: App, log: GroupLog): void {
 
 async function listGroups(
   log: GroupLog,
-  { topic, group, limit = 50, cursor }: Static<typeof GroupQuery>,
+  { group: groupId, ...query }: Static<typeof GroupQuery>,
 ): Promise<PageView<GroupView>> {
-  const topics = topic === undefined ? await log.listTopics() : [topic];
-  const items: GroupView[] = [];
-  const asked = namesAfter(topics, cursor);
-  for (const [index, name] of asked.entries()) {
-    // Groups of one topic stay on one page, whatever its limit.
-    items.push(...(await log.lag(name, group)).map(showGroup));
-    const isFull = items.length >= limit || index + 1 >= maxTopicsPerPage;
-    if (isFull && index + 1 < asked.length) return { items, next: name };
-  }
-  return { items, next: null };
+  const { groups, next } = await log.listGroups({ ...query, groupId });
+  return { items: groups.map(showGroup), next: next ?? null };
 }
 
 /** Names are in their order as the database has it, which may be another than that of texts here. */

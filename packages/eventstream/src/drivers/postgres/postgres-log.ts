@@ -19,7 +19,8 @@ import { appendEventsByKey, type LogEvent } from './append-events.js';
 import { type EventPage, type EventQuery, listEvents } from './event-pages.js';
 import { type FollowOptions, followEvents } from './follow-events.js';
 import { type GroupBatch, type GroupBatchRequest, readGroupBatch } from './group-batch.js';
-import { ensureGroup, findGroup, readProgress, seekGroup } from './group-store.js';
+import { type GroupPage, type GroupQuery, listGroups, readProgress } from './group-pages.js';
+import { ensureGroup, findGroup, seekGroup } from './group-store.js';
 import { LogSubscription, type LogSubscriptionOptions } from './log-subscription.js';
 import { type MaintenanceOptions, type MaintenanceOutcome, maintainSegments } from './segments.js';
 import { type LogTopic, TopicDirectory } from './topic-directory.js';
@@ -234,21 +235,16 @@ export class PostgresLog {
   }
 
   /** How far the groups of a topic have come; none where there is no such topic. */
-  async lag(topic: string, groupId?: string): Promise<readonly GroupLag[]> {
-    const found = (await this.#topics.find(this.#db, [topic])).get(topic);
-    if (!found) return [];
-    const progress = await readProgress(this.#db, found, groupId);
-    const groups = Map.groupBy(progress, (row) => row.groupId);
-    return [...groups].map(([id, rows]) => ({
-      groupId: id,
-      topic,
-      partitions: rows.map(({ partition, committed, end, lag }) => ({
-        partition,
-        committed,
-        end,
-        lag,
-      })),
-    }));
+  lag(topic: string, groupId?: string): Promise<readonly GroupLag[]> {
+    return readProgress(this.#db, { topic, groupId });
+  }
+
+  /**
+   * How far the groups of all topics have come, page after page: see `GroupQuery`.
+   * @throws PlatformError `REQUEST_INVALID`, `DATABASE_*`
+   */
+  listGroups(query: GroupQuery = {}): Promise<GroupPage> {
+    return listGroups(this.#db, query);
   }
 
   /** Joins a group: what the driver does for clients. */

@@ -6,7 +6,8 @@ import { append, appendMany, openTestLog, recordOf, type TestLog } from '../../.
 import { createClient } from '../../client/create-client.js';
 import type { DeliveryContext } from '../../consume/registration.js';
 import { offsetBeginning, offsetEnd } from '../../driver.js';
-import { claimStatement, progressStatement } from './group-store.js';
+import { progressStatement } from './group-pages.js';
+import { claimStatement } from './group-store.js';
 import { rangeStatement } from './read-store.js';
 
 interface PlanNode {
@@ -118,8 +119,8 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
       const claim = await execute(test, claimStatement, 'integer[]', `'{2}'`);
       expect(claim.scans).toEqual([]);
       expect(claim.pages).toBeLessThan(60);
-      const types = 'integer, integer[], text';
-      const progress = await execute(test, progressStatement, types, `1, '{${shard}}', null`);
+      const types = 'text, text, text, text, bigint';
+      const progress = await execute(test, progressStatement, types, 'null, null, null, null, 50');
       expect(progress.scans.every((scan) => scan.startsWith('Index Only Scan'))).toBe(true);
       expect(progress.pages).toBeLessThan(100);
       const lag = await test.log.lag('orders');
