@@ -15,9 +15,11 @@ export const resultColumns: string = `callback_id, lease_token, ending, started_
 export const historyColumns: string = `callback_id, step, machine, leased_at, leased_until, completed_at,
     started_at, duration_ns, status_code, reason, detail, response_headers, response_body,
     truncated, cut, resent, ending`;
+/** The workers' reading of the database's clock is a little off: no attempt is before its lease. */
 export const historyValues = (of: string, leasedUntil: string, ending: string): string => `
     ${of}.callback_id, ${of}.step, ${of}.lease_holder, ${of}.leased_at, ${of}.${leasedUntil}, now(),
-    to_timestamp(${of}.started_ms / 1000), ${of}.duration_ns, ${of}.status_code, ${of}.reason,
+    case when ${of}.started_ms is not null
+      then greatest(to_timestamp(${of}.started_ms / 1000), ${of}.leased_at) end, ${of}.duration_ns, ${of}.status_code, ${of}.reason,
     ${of}.detail, ${of}.response_headers, ${of}.response_body,
     ${of}.marks & ${marks.truncated} <> 0, ${of}.marks & ${marks.cut} <> 0,
     ${of}.marks & ${marks.resent} <> 0, ${of}.${ending}`;
