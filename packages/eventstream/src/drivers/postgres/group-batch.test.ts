@@ -66,6 +66,20 @@ describe.each(['postgres', 'embedded'] as const)('consuming in a transaction on 
       expect(await test.log.listTopics()).toEqual(['new', 'orders', 'other']);
     });
 
+    it('reads a great many topics in several batches', async () => {
+      const topics = Array.from({ length: 120 }, (_, n) => `topic-${n}`);
+      await append(test, ...topics.map((topic) => recordOf(topic, 'k', topic)));
+      const request = { ...fromStart, topics: 'all', limit: 1_000 } as const;
+      const batches: string[][] = [];
+      for (let more = true; more; ) {
+        const batch = await test.db.transaction((tx) => test.log.readGroupBatch(tx, request));
+        batches.push(valuesOf(batch.records));
+        more = batch.more;
+      }
+      expect(batches.map(({ length }) => length)).toEqual([100, 20]);
+      expect(batches.flat().toSorted()).toEqual(topics.toSorted());
+    });
+
     it('ends a batch with the record that makes it large', async () => {
       const large = ['a', 'b', 'c'].map((letter) => recordOf(letter.repeat(600), 'k'));
       await append(test, ...large);

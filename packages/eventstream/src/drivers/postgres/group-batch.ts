@@ -7,6 +7,7 @@ import {
   type ClaimedShard,
   claimShard,
   ensureGroup,
+  findDueShards,
   findGroups,
 } from './group-store.js';
 import type { SkippedRange } from './log-subscription.js';
@@ -58,6 +59,10 @@ export interface GroupBatch {
 
 /** What a batch looks at in one partition to find what is wanted, at most. */
 const maxScanned = 10_000n;
+/** Partitions of a batch at most: transactions stay short, however many topics there are. */
+const maxShards = 100;
+/** Groups that a batch makes at most; of topics that are new to a group that reads all. */
+const maxNewGroups = 100;
 
 /** @throws PlatformError `OPTION_INVALID` for the limit; `EVENT_INVALID`; `DATABASE_*` */
 export async function readGroupBatch(
@@ -70,18 +75,21 @@ export async function readGroupBatch(
     throw new PlatformError('OPTION_INVALID', `a batch of ${limit} records`);
   }
   const topics = await findTopics(tx, directory, request.topics);
-  const groups = await findOrMakeGroups(tx, topics, request);
+  const { groups, complete } = await findOrMakeGroups(tx, topics, request);
   const records: StoredRecord[] = [];
   const skipped: SkippedRange[] = [];
   let bytes = 0;
-  let more = false;
+  let more = !complete;
+  let shards = 0;
   // Each shard once at most, lest a busy one keep the transaction going.
-  let turns = topics.reduce((count, { shards }) => count + shards.length, 0);
-  while (turns-- > 0) {
-    more ||= records.length >= limit || bytes >= maxBytes;
-    if (records.length >= limit || bytes >= maxBytes) break;
-    const claimed = await claimShard(tx, groups);
-    if (!claimed) break;
+  for (const due of await findDueShards(tx, groups)) {
+    if (records.length >= limit || bytes >= maxBytes || shards >= maxShards) {
+      more = true;
+      break;
+    }
+    const claimed = await claimShard(tx, due);
+    if (!claimed) continue;
+    shards += 1;
     const { topic, partition, offset: from, readable } = claimed;
     const room = { limit: limit - records.length, maxBytes: maxBytes - bytes };
     const read = await readChosen(tx, claimed, room, request.choose);
@@ -107,17 +115,19 @@ async function findTopics(
   return [...(await directory.ensure(tx, topics)).values()];
 }
 
+/** The groups of these topics; not `complete` when there are too many new ones for one batch. */
 async function findOrMakeGroups(
   tx: Transaction,
   topics: readonly LogTopic[],
   { groupId, startOffset = offsetEnd }: GroupBatchRequest,
-): Promise<number[]> {
+): Promise<{ readonly groups: readonly number[]; readonly complete: boolean }> {
   const known = await findGroups(tx, topics, groupId);
-  const groups: number[] = [];
-  for (const topic of topics) {
-    groups.push(known.get(topic.id) ?? (await ensureGroup(tx, topic, groupId, startOffset)));
+  const missing = topics.filter(({ id }) => !known.has(id));
+  const groups = [...known.values()];
+  for (const topic of missing.slice(0, maxNewGroups)) {
+    groups.push(await ensureGroup(tx, topic, groupId, startOffset));
   }
-  return groups;
+  return { groups, complete: missing.length <= maxNewGroups };
 }
 
 type Room = Pick<RangeRequest, 'limit' | 'maxBytes'>;

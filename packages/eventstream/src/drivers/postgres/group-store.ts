@@ -74,33 +74,29 @@ async function storeStart(
   await tx.query(insert, [group, shards, offsets, startOffset === offsetBeginning]);
 }
 
-/** A shard of which a group has something to read. The row is locked until the transaction ends. */
-export interface ClaimedShard {
+/** A shard of which a group has something to read. */
+export interface DueShard {
   readonly groupId: number;
   readonly shard: number;
   readonly topic: string;
   readonly partition: number;
-  readonly offset: bigint;
-  readonly readable: bigint;
 }
 
-interface ClaimRow {
+interface DueRow {
   readonly group_id: number;
   readonly shard_id: number;
   readonly topic: string;
   readonly partition: number;
-  readonly offset: bigint;
-  readonly readable: bigint;
 }
 
 /**
- * What nobody else reads now, the shard that was longest not read first. A shard that a living
- * member of the group has by a lease is not to be had. Index: `group_offset_pkey`.
+ * The shard that was longest not read first. One that a living member of the group has by a lease is
+ * not to be had. Asked once for a batch: it looks at the end of every shard. Index: `group_offset_pkey`.
  */
-export const claimStatement: Statement = {
-  name: 'eventstream_claim',
+export const dueStatement: Statement = {
+  name: 'eventstream_due_shards',
   text: `
-select g.group_id, g.shard_id, t.name as topic, s.partition, g."offset", e.readable
+select g.group_id, g.shard_id, t.name as topic, s.partition
 from eventstream.group_offset g
 join eventstream.readable_end(array(
   select o.shard_id from eventstream.group_offset o where o.group_id = any($1::integer[])
@@ -111,19 +107,51 @@ where g.group_id = any($1::integer[]) and g."offset" < e.readable
   and (g.owner is null or not exists (
     select from eventstream.member m where m.id = g.owner and m.leased_until > now()
   ))
-order by g.committed_at nulls first, g.shard_id
-limit 1 for no key update of g skip locked`,
+order by g.committed_at nulls first, g.shard_id`,
 };
 
-export async function claimShard(
+/** Of which shards these groups have something to read, others reading them or not. */
+export async function findDueShards(
   tx: Transaction,
   groups: readonly number[],
+): Promise<DueShard[]> {
+  const { rows } = await tx.query<DueRow>(dueStatement, [groups]);
+  return rows.map(({ group_id: groupId, shard_id: shard, topic, partition }) => {
+    return { groupId, shard, topic, partition };
+  });
+}
+
+/** The row is locked until the transaction ends. */
+export interface ClaimedShard extends DueShard {
+  readonly offset: bigint;
+  readonly readable: bigint;
+}
+
+/** Index: `group_offset_pkey`. */
+export const claimStatement: Statement = {
+  name: 'eventstream_claim',
+  text: `
+select g."offset", e.readable
+from eventstream.group_offset g
+join eventstream.readable_end(array[$2::integer]) e on e.shard_id = g.shard_id
+where g.group_id = $1 and g.shard_id = $2 and g."offset" < e.readable
+  and (g.owner is null or not exists (
+    select from eventstream.member m where m.id = g.owner and m.leased_until > now()
+  ))
+for no key update of g skip locked`,
+};
+
+/** Takes a shard that is due; `undefined` when somebody else reads it, or has read it by now. */
+export async function claimShard(
+  tx: Transaction,
+  due: DueShard,
 ): Promise<ClaimedShard | undefined> {
-  const { rows } = await tx.query<ClaimRow>(claimStatement, [groups]);
+  const { rows } = await tx.query<Pick<ClaimedShard, 'offset' | 'readable'>>(claimStatement, [
+    due.groupId,
+    due.shard,
+  ]);
   const [row] = rows;
-  if (!row) return undefined;
-  const { group_id: groupId, shard_id: shard, topic, partition, offset, readable } = row;
-  return { groupId, shard, topic, partition, offset, readable };
+  return row && { ...due, ...row };
 }
 
 const advanceStatement: Statement = {

@@ -7,7 +7,7 @@ import { createClient } from '../../client/create-client.js';
 import type { DeliveryContext } from '../../consume/registration.js';
 import { offsetBeginning, offsetEnd } from '../../driver.js';
 import { progressStatement } from './group-pages.js';
-import { claimStatement } from './group-store.js';
+import { claimStatement, dueStatement } from './group-store.js';
 import { rangeStatement } from './read-store.js';
 
 interface PlanNode {
@@ -116,9 +116,12 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
     });
 
     it('claims for another group, and tells the lag of all, without reading them', async () => {
-      const claim = await execute(test, claimStatement, 'integer[]', `'{2}'`);
-      expect(claim.scans).toEqual([]);
-      expect(claim.pages).toBeLessThan(60);
+      const due = await execute(test, dueStatement, 'integer[]', `'{2}'`);
+      const claim = await execute(test, claimStatement, 'integer, integer', `2, ${shard}`);
+      for (const { scans, pages } of [due, claim]) {
+        expect(scans).toEqual([]);
+        expect(pages).toBeLessThan(60);
+      }
       const types = 'text, text, text, text, bigint';
       const progress = await execute(test, progressStatement, types, 'null, null, null, null, 50');
       expect(progress.scans.every((scan) => scan.startsWith('Index Only Scan'))).toBe(true);
