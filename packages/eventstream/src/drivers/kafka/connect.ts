@@ -2,7 +2,6 @@ import { connect as connectTcp, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type ISocketFactory, Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
 import { registerCodecs } from './codecs.js';
-import { stopIdleTimers } from './idle-timers.js';
 import type { KafkaLogMode, KafkaSasl, KafkaSettings } from './kafka-options.js';
 import { oauthBearer } from './oauth-bearer.js';
 import type { OpenSockets } from './open-sockets.js';
@@ -29,7 +28,6 @@ const levels: Readonly<Record<KafkaLogMode, logLevel>> = {
  */
 export function connectKafka(settings: KafkaSettings, sockets?: OpenSockets): Kafka {
   registerCodecs();
-  stopIdleTimers();
   return new Kafka(toKafkaConfig(settings, sockets));
 }
 

@@ -1,8 +1,9 @@
 /** The answer to kafkajs's Fetch requests, read by us (fetched-batches.ts) in place of kafkajs. */
 
-import type { Broker, Cluster } from 'kafkajs';
+import type { Cluster } from 'kafkajs';
 import { isReadable, readBatches } from './fetched-batches.js';
 import type { FetchedRecord } from './fetched-record.js';
+import { type RequestLookup, requestLookupOf } from './kafkajs-internals.js';
 import { WireReader } from './wire-reader.js';
 
 const fetchKey = 1;
@@ -13,8 +14,6 @@ interface FetchExchange {
   readonly request: { readonly apiVersion: number };
   readonly response: { decode(answer: Buffer): Promise<unknown> };
 }
-
-type RequestLookup = (apiKey: number, definition: unknown) => (args: object) => FetchExchange;
 
 /** In the names of kafkajs, numbers of 64 bits in decimal. */
 interface FetchAnswer {
@@ -46,20 +45,22 @@ interface AbortedTransaction {
 
 /** From now on what the brokers of this cluster send is read by us: messages are `FetchedRecord`. */
 export function readFetches(cluster: Cluster): void {
-  const ours = new WeakSet<RequestLookup>();
+  const ours = new WeakSet<RequestLookup<FetchExchange>>();
   const find = cluster.findBroker.bind(cluster);
   cluster.findBroker = async (node) => {
-    const broker = (await find(node)) as Broker & { lookupRequest: RequestLookup };
+    const broker = await find(node);
+    const lookup = requestLookupOf<FetchExchange>(broker);
     // A new one after each connection.
-    if (!ours.has(broker.lookupRequest)) {
-      broker.lookupRequest = withOurAnswer(broker.lookupRequest);
-      ours.add(broker.lookupRequest);
+    if (!ours.has(lookup)) {
+      const lookupRequest = withOurAnswer(lookup);
+      ours.add(lookupRequest);
+      Object.assign(broker, { lookupRequest });
     }
     return broker;
   };
 }
 
-function withOurAnswer(lookup: RequestLookup): RequestLookup {
+function withOurAnswer(lookup: RequestLookup<FetchExchange>): RequestLookup<FetchExchange> {
   return (apiKey, definition) => {
     const toExchange = lookup(apiKey, definition);
     if (apiKey !== fetchKey) return toExchange;

@@ -1,13 +1,12 @@
 import type { Broker, Cluster } from 'kafkajs';
 import { isExpelled } from './kafka-failure.js';
+import { requestLookupOf } from './kafkajs-internals.js';
 import type { Membership } from './membership.js';
 
 /** Number of the JoinGroup request in the protocol. */
 const joinGroupKey = 11;
 
 type CommittedOffsets = Awaited<ReturnType<Broker['offsetFetch']>>['responses'];
-
-type RequestLookup = (apiKey: number, definition: unknown) => (args: object) => unknown;
 
 interface JoinRequest {
   readonly groupId: string;
@@ -16,7 +15,6 @@ interface JoinRequest {
 
 /** A broker as kafkajs asks it, being a group's coordinator; its types leave the group out. */
 export interface Coordinator extends Pick<Broker, 'offsetCommit' | 'offsetFetch'> {
-  lookupRequest: RequestLookup;
   joinGroup(request: JoinRequest): Promise<{ memberId: string; generationId: number }>;
   leaveGroup(request: object): Promise<unknown>;
   heartbeat(request: {
@@ -125,10 +123,11 @@ function withFormerId(request: JoinRequest, hooks: CoordinatorHooks): JoinReques
 
 /** kafkajs writes the instance id when it is given one, and never gives one. */
 function joinAs(coordinator: Coordinator, groupInstanceId: string): void {
-  const lookup = coordinator.lookupRequest;
-  coordinator.lookupRequest = (apiKey, definition) => {
+  const lookup = requestLookupOf<unknown>(coordinator);
+  const lookupRequest: typeof lookup = (apiKey, definition) => {
     const toRequest = lookup(apiKey, definition);
     if (apiKey !== joinGroupKey) return toRequest;
     return (args) => toRequest({ ...args, groupInstanceId });
   };
+  Object.assign(coordinator, { lookupRequest });
 }

@@ -1,14 +1,8 @@
-import { createRequire } from 'node:module';
-
-/** The part of a kafkajs connection's request queue that is mended here. */
-interface RequestQueue {
-  readonly pending: readonly unknown[];
-  scheduleCheckPendingRequests(): void;
-}
+import type { KafkajsInternals, RequestQueue } from './kafkajs-internals.js';
 
 const mended: unique symbol = Symbol('checks only when something waits');
 
-type Mendable = RequestQueue & { [mended]?: true };
+type MendableQueue = RequestQueue & { [mended]?: true };
 
 /**
  * kafkajs 2.2.4 looks every millisecond, on every connection and for as long as it lives, whether a
@@ -16,14 +10,12 @@ type Mendable = RequestQueue & { [mended]?: true };
  * of Node about a negative timeout. Sending, answering and throttling each start that look anew, so
  * one that would find nothing is left out.
  */
-export function stopIdleTimers(): void {
-  const require = createRequire(import.meta.url);
-  const queue = require('kafkajs/src/network/requestQueue') as { readonly prototype: Mendable };
-  const { prototype } = queue;
-  if (prototype[mended]) return;
-  const schedule = prototype.scheduleCheckPendingRequests;
-  prototype.scheduleCheckPendingRequests = function scheduleWhenPending(this: RequestQueue): void {
+export function stopIdleTimers({ requestQueue }: KafkajsInternals): void {
+  const queue: MendableQueue = requestQueue;
+  if (queue[mended]) return;
+  const schedule = queue.scheduleCheckPendingRequests;
+  queue.scheduleCheckPendingRequests = function scheduleWhenPending(this: RequestQueue): void {
     if (this.pending.length > 0) schedule.call(this);
   };
-  prototype[mended] = true;
+  queue[mended] = true;
 }

@@ -2,10 +2,9 @@ import { createRequire } from 'node:module';
 import { MultipleErrors, NetworkError, protocolErrors, ResponseError } from '@platformatic/kafka';
 import { describe, expect, it } from 'vitest';
 import { toAppendError } from './kafka-failure.js';
+import { loadKafkajsInternals } from './kafkajs-internals.js';
 
-const { createErrorFromCode } = createRequire(import.meta.url)('kafkajs/src/protocol/error') as {
-  createErrorFromCode(code: number): Error;
-};
+const { createErrorFromCode } = loadKafkajsInternals();
 const { KafkaJSConnectionError, KafkaJSRequestTimeoutError } = createRequire(import.meta.url)(
   'kafkajs',
 ) as Record<

@@ -7,6 +7,7 @@ import type { ClusterConnection } from './cluster-connection.js';
 import { findRecordCodec } from './codecs.js';
 import { isWorthReconnecting, toAppendError, toPlatformError } from './kafka-failure.js';
 import type { KafkaAcks, KafkaSettings } from './kafka-options.js';
+import type { KafkajsInternals } from './kafkajs-internals.js';
 import { type Attempt, OrderedAppends } from './ordered-appends.js';
 import { ProduceQueue } from './produce-queue.js';
 import { compressRecordBatch, encodeRecordBatch, type RecordCodec } from './record-batch.js';
@@ -16,6 +17,12 @@ const acksOnWire: Readonly<Record<KafkaAcks, number>> = { all: -1, leader: 1, no
 /** Brokers answer that a topic is missing while they make it, because they were asked for it. */
 const creationTries = 10;
 const creationPauseMs = 100;
+
+export interface KafkaWriterOptions {
+  readonly settings: KafkaSettings;
+  readonly connection: ClusterConnection;
+  readonly internals: KafkajsInternals;
+}
 
 /**
  * Appends by requests to the partitions' leaders. Not idempotent in Kafka's sense: the order of a
@@ -28,12 +35,13 @@ export class KafkaWriter {
   readonly #queue: ProduceQueue;
   readonly #codec: RecordCodec | undefined;
 
-  constructor(settings: KafkaSettings, connection: ClusterConnection) {
+  constructor({ settings, connection, internals }: KafkaWriterOptions) {
     this.#settings = settings;
     this.#connection = connection;
     this.#queue = new ProduceQueue({
       acks: acksOnWire[settings.acks],
       timeoutMs: settings.writeTimeoutMs,
+      internals,
     });
     this.#codec = findRecordCodec(settings.compression);
     this.#appends = new OrderedAppends((request, attempt) => this.#write(request, attempt));

@@ -1,19 +1,24 @@
 import type { Driver } from '../../driver.js';
 import { ClusterConnection } from './cluster-connection.js';
+import { stopIdleTimers } from './idle-timers.js';
 import { KafkaDriver } from './kafka-driver.js';
 import { KafkaObserver } from './kafka-observer.js';
 import { type KafkaDriverOptions, resolveKafkaOptions } from './kafka-options.js';
 import { KafkaWriter } from './kafka-writer.js';
+import { loadKafkajsInternals } from './kafkajs-internals.js';
 import { KafkajsSession } from './kafkajs-session.js';
 
 /**
  * Kafka, through kafkajs. Nothing is connected before it is needed.
- * @throws PlatformError `OPTION_INVALID`
+ * @throws PlatformError `OPTION_INVALID`; `INTERNAL` when another kafkajs than 2.2.4 is installed,
+ *   which lacks what is used of it
  */
 export function createKafkaDriver(options: KafkaDriverOptions): Driver {
   const settings = resolveKafkaOptions(options);
+  const internals = loadKafkajsInternals();
+  stopIdleTimers(internals);
   const connection = new ClusterConnection(settings);
-  const writer = new KafkaWriter(settings, connection);
+  const writer = new KafkaWriter({ settings, connection, internals });
   const observer = new KafkaObserver(settings);
   return new KafkaDriver({
     partitionCount: (topic) => writer.partitionCount(topic),

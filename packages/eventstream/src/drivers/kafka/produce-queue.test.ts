@@ -1,5 +1,6 @@
 import type { Broker } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
+import { loadKafkajsInternals } from './kafkajs-internals.js';
 import type { Attempt } from './ordered-appends.js';
 import { ProduceQueue } from './produce-queue.js';
 import type { PartitionBatch } from './produce-request.js';
@@ -9,7 +10,7 @@ interface Exchange {
   readonly response: { decode(bytes: Buffer): Promise<unknown> };
 }
 
-const settings = { acks: -1, timeoutMs: 1_000 };
+const settings = { acks: -1, timeoutMs: 1_000, internals: loadKafkajsInternals() };
 const messageTooLarge = 10;
 
 /** A broker as kafkajs has it: answers each partition of each request with the code it is told. */

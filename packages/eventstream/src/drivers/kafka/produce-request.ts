@@ -4,8 +4,8 @@
  * kafkajs encodes every record anew (record-batch.ts) and answers for all partitions with one error.
  */
 
-import { createRequire } from 'node:module';
 import type { Broker } from 'kafkajs';
+import type { KafkajsInternals } from './kafkajs-internals.js';
 import { utf8Length, WireWriter } from './wire-writer.js';
 
 const produceKey = 0;
@@ -24,6 +24,7 @@ export interface ProduceSettings {
   readonly acks: number;
   /** Time for them to say so. */
   readonly timeoutMs: number;
+  readonly internals: Pick<KafkajsInternals, 'createErrorFromCode'>;
 }
 
 interface ProduceAnswer {
@@ -52,10 +53,6 @@ interface RequestPath {
   };
 }
 
-const protocolErrors = createRequire(import.meta.url)('kafkajs/src/protocol/error') as {
-  createErrorFromCode(code: number): Error;
-};
-
 /** Newer than kafkajs: a record without a key for a compacted topic, for one. */
 const invalidRecord = 87;
 
@@ -77,7 +74,7 @@ export async function produce(
   return (batch) => {
     // Whoever wants no acknowledgement gets no answer.
     const code = answer?.errorCodes.get(placeOf(batch)) ?? 0;
-    return code === 0 ? undefined : toError(code);
+    return code === 0 ? undefined : toError(code, settings);
   };
 }
 
@@ -159,8 +156,8 @@ function decodeAnswer(bytes: Buffer): ProduceAnswer {
   return { errorCodes, clientSideThrottleTime: bytes.readInt32BE(at) };
 }
 
-function toError(code: number): Error {
-  const error = protocolErrors.createErrorFromCode(code);
+function toError(code: number, { internals }: ProduceSettings): Error {
+  const error = internals.createErrorFromCode(code);
   return code === invalidRecord ? Object.assign(error, { type: 'INVALID_RECORD' }) : error;
 }
 
