@@ -1,12 +1,11 @@
 import { promisify } from 'node:util';
-import * as zlib from 'node:zlib';
+import { zstdCompress, zstdDecompress } from 'node:zlib';
 import {
   lz4Compress,
   lz4Decompress,
   snappyCompress,
   snappyDecompress,
 } from '@platformatic/wasm-utils';
-import { PlatformError } from '@posthaste/contracts';
 import kafkajs, { CompressionTypes } from 'kafkajs';
 import type { KafkaCompression } from './kafka-options.js';
 import type { RecordCodec } from './record-batch.js';
@@ -59,8 +58,8 @@ const lz4: Codec = {
 };
 
 const zstd: Codec = {
-  compress: async ({ buffer }) => promisify(availableZstd().zstdCompress)(buffer),
-  decompress: async (compressed) => promisify(availableZstd().zstdDecompress)(compressed),
+  compress: async ({ buffer }) => promisify(zstdCompress)(buffer),
+  decompress: async (compressed) => promisify(zstdDecompress)(compressed),
 };
 
 function frameSnappy(plain: Buffer): Buffer {
@@ -86,9 +85,4 @@ function unframeSnappy(compressed: Buffer): Buffer {
     at = end;
   }
   return Buffer.concat(parts);
-}
-
-function availableZstd(): typeof zlib {
-  if (typeof zlib.zstdCompress === 'function') return zlib;
-  throw new PlatformError('OPTION_INVALID', 'zstd needs Node 22.15 or newer');
 }

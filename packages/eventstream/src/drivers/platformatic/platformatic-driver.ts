@@ -6,8 +6,8 @@ import { PlatformaticSession } from './platformatic-session.js';
 import { PlatformaticWriter } from './platformatic-writer.js';
 
 /**
- * Kafka, through @platformatic/kafka, which needs Node 22.22 or 24.6. Nothing is connected before it
- * is needed. `logMode` has no effect: the library writes no log.
+ * Kafka, through @platformatic/kafka, an optional peer dependency: install it beside this package, on
+ * Node 22.22, 24.6 or newer. Nothing is connected before it is needed. `logMode` has no effect: the library writes no log.
  * @throws PlatformError `OPTION_INVALID`
  */
 export function createPlatformaticDriver(options: KafkaDriverOptions): Driver {
