@@ -225,6 +225,19 @@ describe('retries', () => {
     expect(await sent).toEqual(['EVENT_OUTCOME_UNKNOWN', 'EVENT_NOT_PUBLISHED']);
   });
 
+  it.each(['STREAM_UNAUTHORIZED', 'EVENT_TOO_LARGE'] as const)(
+    'keeps an outcome ambiguous when a later try fails for good: %s',
+    async (last) => {
+      const stream = new ScriptedStream();
+      stream.script = ['EVENT_OUTCOME_UNKNOWN', 'STREAM_UNAVAILABLE', last];
+      const publisher = publisherOf(stream);
+      const sent = outcomes([publisher.send(topic, record('a'))]);
+      await vi.advanceTimersByTimeAsync(2_000);
+      expect(await sent).toEqual(['EVENT_OUTCOME_UNKNOWN']);
+      expect(stream.tries).toHaveLength(3);
+    },
+  );
+
   it('treats a driver that throws something of its own as ambiguous', async () => {
     const append = vi.fn().mockRejectedValue(new Error('defect'));
     const driver = { append, partitionCount: async () => 1 };
