@@ -24,7 +24,11 @@ describeWithPostgres('the intake of events', () => {
   beforeEach(async () => {
     gateway = await openTestEvents();
     transactions = vi.spyOn(gateway.db, 'transaction');
-    intake = new EventIntake({ db: gateway.db, log: new PostgresLog({ db: gateway.db }) });
+    intake = new EventIntake({
+      db: gateway.db,
+      log: new PostgresLog({ db: gateway.db }),
+      maxTopics: 1_000,
+    });
   });
   afterEach(() => gateway.close());
 

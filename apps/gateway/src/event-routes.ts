@@ -8,6 +8,7 @@ import { EventIntake } from './event-intake.js';
 import { maxEventBytes } from './event-to-publish.js';
 import { EventUpkeep, type EventUpkeepOptions } from './event-upkeep.js';
 import { addFollowerMetrics } from './metrics.js';
+import type { PublishTarget } from './publish-once.js';
 import type { WarningLog } from './repeated-warnings.js';
 import { deadLetterReplayRoutes } from './routes/dead-letter-replays.js';
 import { deadLetterRoutes } from './routes/dead-letters.js';
@@ -16,7 +17,9 @@ import { publishEventRoutes } from './routes/publish-events.js';
 import { readEventRoutes } from './routes/read-events.js';
 
 /** What the routes of events are built from. Each setting is described in @posthaste/settings. */
-export type EventRoutesConfig = FollowerOptions & EventUpkeepOptions;
+export type EventRoutesConfig = FollowerOptions &
+  EventUpkeepOptions &
+  Pick<PublishTarget, 'maxTopics'>;
 
 export interface EventRoutesDeps {
   /** Needs `eventstreamMigrations` and `gatewayMigrations`. */
@@ -40,7 +43,7 @@ export interface EventRoutes {
 
 export function createEventRoutes({ db, logger, registry, config }: EventRoutesDeps): EventRoutes {
   const log = new PostgresLog({ db, maxRecordBytes: maxEventBytes });
-  const intake = new EventIntake({ db, log });
+  const intake = new EventIntake({ db, log, maxTopics: config.maxTopics });
   const followers = new EventFollowers(log, config);
   addFollowerMetrics(registry, () => followers.count);
   const replays = new DeadLetterReplays(db, log);

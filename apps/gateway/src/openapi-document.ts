@@ -28,7 +28,7 @@ export async function renderOpenApiDocument(): Promise<string> {
     db: unreachableDatabase,
     logger,
     registry,
-    config: { maxFollowers: 0, idempotencyMs: 0, eventRetentionMs: 0 },
+    config: { maxFollowers: 0, idempotencyMs: 0, eventRetentionMs: 0, maxTopics: 0 },
   });
   const app = await buildServer({
     config: toGatewayConfig(readSettings({}, gatewaySettings)),

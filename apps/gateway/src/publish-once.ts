@@ -12,6 +12,7 @@ import {
   settleClaims,
 } from './event-claim-store.js';
 import type { EventToPublish } from './event-to-publish.js';
+import { findRefusedTopics, topicRefused } from './topic-limit.js';
 
 /** An event that is handed in, with the Idempotency-Key that came with it. */
 export interface HandedInEvent {
@@ -41,9 +42,14 @@ export interface PublishTarget {
   /** Has `eventstreamMigrations` and `gatewayMigrations`. */
   readonly db: Database;
   readonly log: PostgresLog;
+  /** Topics that there may be before no more are made. */
+  readonly maxTopics: number;
 }
 
-/** `IDEMPOTENCY_KEY_REUSED` or `EVENT_ID_REUSED` of one event does not keep back the others. */
+/**
+ * `IDEMPOTENCY_KEY_REUSED`, `EVENT_ID_REUSED` or `TOPIC_LIMIT_REACHED` of one event does not keep back
+ * the others.
+ */
 export type PublishOutcome = PublishedEvent | PlatformError;
 
 /**
@@ -53,15 +59,20 @@ export type PublishOutcome = PublishedEvent | PlatformError;
  * @throws PlatformError `DATABASE_*`: nothing was stored, or nobody knows
  */
 export async function publishOnce(
-  { db, log }: PublishTarget,
+  { db, log, maxTopics }: PublishTarget,
   events: readonly HandedInEvent[],
 ): Promise<readonly PublishOutcome[]> {
-  if (events.length === 0) return [];
-  const candidates = events.map(toCandidate);
-  const outcomes = await db.transaction((tx) => publishIn(tx, log, candidates));
+  const topics = events.map(({ event }) => event.topic);
+  const refused = await findRefusedTopics(log, topics, maxTopics);
+  const candidates = events.filter(({ event }) => !refused.has(event.topic)).map(toCandidate);
+  const outcomes =
+    candidates.length > 0 ? await db.transaction((tx) => publishIn(tx, log, candidates)) : [];
   // After the commit, and not with it: Postgres lets transactions that notify commit one by one.
   for (const topic of new Set(outcomes.flatMap(appendedTopic))) log.hint(topic);
-  return outcomes;
+  const settled = outcomes.values();
+  return topics.flatMap((topic) =>
+    refused.has(topic) ? topicRefused(topic, maxTopics) : (settled.next().value ?? []),
+  );
 }
 
 async function publishIn(

@@ -289,6 +289,11 @@ export const errorCodes = {
     meaning: 'The client was closed. Make a new one.',
   },
   TOPIC_NOT_FOUND: { type: 'not_found', meaning: 'There is no such topic.' },
+  TOPIC_LIMIT_REACHED: {
+    type: 'conflict',
+    meaning:
+      'The topic is new, and there are as many as there may be. Publish to one that there is, or raise POSTHASTE_MAX_TOPICS.',
+  },
   INTERNAL: {
     type: 'internal',
     meaning: 'Something failed that should not have. The request id leads to the log.',

@@ -126,6 +126,16 @@ export const gatewaySettings = {
     meaning:
       'The most clients that follow events of one gateway process at a time (server-sent events). Further ones are answered with 503.',
   },
+  maxTopics: {
+    name: 'POSTHASTE_MAX_TOPICS',
+    type: 'integer',
+    min: 0,
+    max: 100_000,
+    unit: 'topics',
+    default: 1_000,
+    meaning:
+      'How many topics there may be in the event log before `POST /v1/events` makes no further ones. Topics stay, and readers of all of them look at every one.',
+  },
   maxEventLoopDelayMs: {
     name: 'POSTHASTE_MAX_EVENT_LOOP_DELAY',
     type: 'duration',

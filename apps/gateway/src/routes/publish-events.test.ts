@@ -498,6 +498,38 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
   });
 });
 
+describeWithPostgres('POST /v1/events with as many topics as there may be', () => {
+  it('refuses events of new topics only, alone', async () => {
+    const gateway = await openTestEvents('postgres', {}, {}, { maxTopics: 2 });
+    const post = <T>(body: unknown) => gateway.call<T>('POST', '/v1/events', body);
+    const event = (topic: string) => ({ topic, name: 'made' });
+    const list = ['a', 'b', 'c', 'b', 'c'].map(event);
+    const { json } = await post<ListAnswer>(list);
+    expect(json.items.map(({ status, problem }) => problem?.code ?? status)).toEqual([
+      201,
+      201,
+      'TOPIC_LIMIT_REACHED',
+      201,
+      'TOPIC_LIMIT_REACHED',
+    ]);
+    expect(json.items.map((item) => item.event?.topic)).toEqual([
+      'a',
+      'b',
+      undefined,
+      'b',
+      undefined,
+    ]);
+    const refused = await post<Problem>(event('d'));
+    expect([refused.status, refused.json]).toMatchObject([
+      409,
+      { code: 'TOPIC_LIMIT_REACHED', details: [{ field: 'topic' }] },
+    ]);
+    expect((await post(event('a'))).status).toBe(201);
+    expect(await gateway.log.listTopics()).toEqual(['a', 'b']);
+    await gateway.close();
+  });
+});
+
 describeWithPostgres('POST /v1/events without its database', () => {
   it('stores nothing, and answers 503', async () => {
     const gateway = await openTestEvents();

@@ -94,6 +94,18 @@ export class PostgresLog {
     return { partitions: (await this.#topics.get(this.#db, topic)).shards.length };
   }
 
+  /** Those of these topics that there are not, each once, in the order given. */
+  async findMissingTopics(topics: readonly string[]): Promise<string[]> {
+    const found = await this.#topics.find(this.#db, topics);
+    return [...new Set(topics)].filter((topic) => !found.has(topic));
+  }
+
+  async countTopics(): Promise<number> {
+    const count = 'select count(*)::int as topics from eventstream.topic';
+    const { rows } = await this.#db.query<{ topics: number }>(count);
+    return rows[0]?.topics ?? 0;
+  }
+
   /** Names of all topics, in their order. */
   async listTopics(): Promise<string[]> {
     const { rows } = await this.#db.query<{ name: string }>(
