@@ -75,14 +75,15 @@ export async function readGroupBatch(
     throw new PlatformError('OPTION_INVALID', `a batch of ${limit} records`);
   }
   const topics = await findTopics(tx, directory, request.topics);
-  const { groups, complete } = await findOrMakeGroups(tx, topics, request);
+  const complete = await makeGroups(tx, topics, request);
+  const all = topics.flatMap((topic) => topic.shards);
   const records: StoredRecord[] = [];
   const skipped: SkippedRange[] = [];
   let bytes = 0;
   let more = !complete;
   let shards = 0;
   // Each shard once at most, lest a busy one keep the transaction going.
-  for (const due of await findDueShards(tx, groups)) {
+  for (const due of await findDueShards(tx, all, request.groupId)) {
     if (records.length >= limit || bytes >= maxBytes || shards >= maxShards) {
       more = true;
       break;
@@ -115,19 +116,18 @@ async function findTopics(
   return [...(await directory.ensure(tx, topics)).values()];
 }
 
-/** The groups of these topics; not `complete` when there are too many new ones for one batch. */
-async function findOrMakeGroups(
+/** Makes the groups that are missing; gives whether that was all, and not too many for one batch. */
+async function makeGroups(
   tx: Transaction,
   topics: readonly LogTopic[],
   { groupId, startOffset = offsetEnd }: GroupBatchRequest,
-): Promise<{ readonly groups: readonly number[]; readonly complete: boolean }> {
+): Promise<boolean> {
   const known = await findGroups(tx, topics, groupId);
   const missing = topics.filter(({ id }) => !known.has(id));
-  const groups = [...known.values()];
   for (const topic of missing.slice(0, maxNewGroups)) {
-    groups.push(await ensureGroup(tx, topic, groupId, startOffset));
+    await ensureGroup(tx, topic, groupId, startOffset);
   }
-  return { groups, complete: missing.length <= maxNewGroups };
+  return missing.length <= maxNewGroups;
 }
 
 type Room = Pick<RangeRequest, 'limit' | 'maxBytes'>;

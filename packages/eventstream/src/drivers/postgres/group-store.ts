@@ -91,31 +91,32 @@ interface DueRow {
 
 /**
  * The shard that was longest not read first. One that a living member of the group has by a lease is
- * not to be had. Asked once for a batch: it looks at the end of every shard. Index: `group_offset_pkey`.
+ * not to be had. Asked once for a batch: it looks at the end of every shard. Each row is found by the
+ * keys of `shard`, `consumer_group` and `group_offset`, however many there are.
  */
 export const dueStatement: Statement = {
   name: 'eventstream_due_shards',
   text: `
 select g.group_id, g.shard_id, t.name as topic, s.partition
-from eventstream.group_offset g
-join eventstream.readable_end(array(
-  select o.shard_id from eventstream.group_offset o where o.group_id = any($1::integer[])
-)) e on e.shard_id = g.shard_id
-join eventstream.shard s on s.id = g.shard_id
+from eventstream.readable_end($1::integer[]) e
+join eventstream.shard s on s.id = e.shard_id
 join eventstream.topic t on t.id = s.topic_id
-where g.group_id = any($1::integer[]) and g."offset" < e.readable
+join eventstream.consumer_group c on c.topic_id = s.topic_id and c.name = $2
+join eventstream.group_offset g on g.group_id = c.id and g.shard_id = s.id
+where g."offset" < e.readable
   and (g.owner is null or not exists (
     select from eventstream.member m where m.id = g.owner and m.leased_until > now()
   ))
 order by g.committed_at nulls first, g.shard_id`,
 };
 
-/** Of which shards these groups have something to read, others reading them or not. */
+/** Of which of these shards the group has something to read, others reading them or not. */
 export async function findDueShards(
   tx: Transaction,
-  groups: readonly number[],
+  shards: readonly number[],
+  group: string,
 ): Promise<DueShard[]> {
-  const { rows } = await tx.query<DueRow>(dueStatement, [groups]);
+  const { rows } = await tx.query<DueRow>(dueStatement, [shards, group]);
   return rows.map(({ group_id: groupId, shard_id: shard, topic, partition }) => {
     return { groupId, shard, topic, partition };
   });

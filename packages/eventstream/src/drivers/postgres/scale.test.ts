@@ -116,7 +116,7 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
     });
 
     it('claims for another group, and tells the lag of all, without reading them', async () => {
-      const due = await execute(test, dueStatement, 'integer[]', `'{2}'`);
+      const due = await execute(test, dueStatement, 'integer[], text', `'{${shard}}', 'quick'`);
       const claim = await execute(test, claimStatement, 'integer, integer', `2, ${shard}`);
       for (const { scans, pages } of [due, claim]) {
         expect(scans).toEqual([]);
