@@ -1,6 +1,7 @@
 import { createEnvelope, type EventEnvelope, type JsonObject } from '@posthaste/contracts';
 import type { Transaction } from '@posthaste/postgres';
 import type { IntakeItem } from './intake-store.js';
+import { toSpanContext } from './trace-headers.js';
 
 /**
  * What is told of callbacks and endpoints, as events of the platform's log. Their namespace is the
@@ -123,6 +124,8 @@ export function toCallbackEvent(
   { callbackId, application, queue, endpointId, headers }: EventSubject,
   fields: JsonObject,
 ): CallbackEvent {
+  const traceparent = headers?.traceparent;
+  const spanContext = toSpanContext(traceparent);
   const payload: JsonObject = {
     callbackId,
     ...(endpointId === undefined ? {} : { endpointId }),
@@ -132,7 +135,12 @@ export function toCallbackEvent(
   return {
     topic: callbackEventTopic,
     key: queue === undefined ? callbackId : `${application}/${queue}`,
-    envelope: createEnvelope({ name, namespace: application, payload }),
-    traceparent: headers?.traceparent,
+    envelope: createEnvelope({
+      name,
+      namespace: application,
+      payload,
+      ...(spanContext === undefined ? {} : { spanContext }),
+    }),
+    traceparent,
   };
 }

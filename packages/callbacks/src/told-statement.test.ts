@@ -26,6 +26,7 @@ const callbacks: readonly TestCallback[] = [
   { application: 'shop' },
   { application: 'shop', endpointId: newId() },
   { trace: { traceparent } },
+  { trace: { traceparent: `${traceparent.slice(0, -1)}2` } },
   { application: `'; drop table x; -- $1 %s ''` },
   { application: '},{a:[1]' },
   { application: 'größer "x" \\ <&>' },

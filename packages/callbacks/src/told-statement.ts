@@ -12,6 +12,7 @@ import {
 } from './result-store.js';
 import { singleAttempt } from './retry-policy.js';
 import { toEventBody } from './subscribed-event.js';
+import { spanContextSql } from './trace-headers.js';
 
 /*
  * Deliveries without a queue are the bulk of all results, and two events each. Made, written out and
@@ -34,6 +35,7 @@ const eventId = (digit: number): string =>
 /** Where the statement finds the values of members, by name; other members are as in the example. */
 const memberValues: Readonly<Record<string, string>> = {
   namespace: `nullif(g.application, '')`,
+  spanContext: spanContextSql('g.traceparent'),
   timestamp: '$16::text',
   timestampUnixNano: '$17::bigint',
   callbackId: 'g.key',
@@ -46,7 +48,7 @@ const memberValues: Readonly<Record<string, string>> = {
 };
 
 /** Left out of an event where the value is null. */
-const optionalMembers: ReadonlySet<string> = new Set(['namespace', 'endpointId']);
+const optionalMembers: ReadonlySet<string> = new Set(['namespace', 'spanContext', 'endpointId']);
 
 const deliveredNames = ['callback.attempted', 'callback.delivered'] as const;
 type DeliveredName = (typeof deliveredNames)[number];
@@ -233,7 +235,7 @@ const example = {
       request: {
         url: '',
         method: '',
-        headers: undefined,
+        headers: { traceparent: `00-${'1'.repeat(32)}-${'1'.repeat(16)}-01` },
         body: undefined,
         policy: singleAttempt,
         timeoutMs: 0,
