@@ -16,6 +16,7 @@ export interface TestEvent {
   readonly name?: string;
   readonly key: string;
   readonly payload?: JsonObject;
+  readonly traceparent?: string;
 }
 
 /** A database with the platform's tables, its log, and workers on it. */
@@ -75,11 +76,14 @@ export class EventPlatform {
 
   /** Appends in one transaction; gives the ids of the events. */
   async publish(...events: readonly TestEvent[]): Promise<string[]> {
-    const made = events.map(({ topic = 'orders', name = 'order.placed', key, payload = {} }) => ({
-      topic,
-      key,
-      envelope: createEnvelope({ name, namespace: 'shop', payload }),
-    }));
+    const made = events.map(
+      ({ topic = 'orders', name = 'order.placed', key, payload = {}, traceparent }) => ({
+        topic,
+        key,
+        envelope: createEnvelope({ name, namespace: 'shop', payload }),
+        traceparent,
+      }),
+    );
     await this.db.transaction((tx) => this.log.appendEvents(tx, made));
     return made.map(({ envelope }) => envelope.id);
   }

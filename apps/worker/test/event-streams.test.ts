@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAcceptance, Intake } from '@posthaste/callbacks';
+import { decodeEnvelope, encodeEnvelope } from '@posthaste/eventstream';
 import { freePort, type Receiver, startReceiver } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -66,6 +67,29 @@ describeWithPostgres('the event log in a worker', () => {
     }
     await sleep(500);
     expect([a.count, b.count]).toEqual([60, 61]);
+  });
+
+  it('goes on with the trace of an event, as does what is told of its callbacks', async () => {
+    const a = await receive(200);
+    await platform.subscribe({ name: 'a', url: a.url }, 'order.placed');
+    await platform.startWorker({ POSTHASTE_CALLBACK_EVENTS: 'all' });
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    await platform.publish({ key: 'k', traceparent });
+    await a.waitFor(1);
+    expect(a.requests[0]?.headers).toMatchObject({ traceparent });
+    await vi.waitFor(async () => expect(await told()).toHaveLength(4), patience);
+    const { records } = await platform.log.listEvents({ topics: ['callbacks'] });
+    expect(records.map(({ headers }) => [headers.ce_type, headers.traceparent])).toEqual([
+      ['callback.accepted', traceparent],
+      ['callback.attempted', traceparent],
+      ['callback.delivered', traceparent],
+    ]);
+    for (const { value } of records) {
+      const event = decodeEnvelope(value ?? Buffer.alloc(0));
+      expect(event.spanContext).toBe('0af7651916cd43dd8448eb211c80319c:b7ad6b7169203331:0:1');
+      // The statement that records a delivery writes its events as clients of the stream do.
+      expect(String(value)).toBe(String(encodeEnvelope(event, 'default')));
+    }
   });
 
   it('passes over what is no event', async () => {
