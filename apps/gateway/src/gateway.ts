@@ -1,13 +1,14 @@
 import type { AddressInfo } from 'node:net';
 import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
+import type { ReadinessCheck } from '@posthaste/service';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { ApiKeys } from './api-keys.js';
 import type { App, Routes } from './app.js';
 import type { GatewayConfig } from './config.js';
 import { addPoolMetrics, addProcessMetrics } from './metrics.js';
-import { databaseCheck, type ReadinessCheck } from './readiness.js';
+import { databaseCheck } from './readiness.js';
 import { buildServer } from './server.js';
 
 export interface GatewayDeps {

@@ -24,7 +24,7 @@ export { type Gateway, type GatewayDeps, startGateway } from './gateway.js';
 export { gatewayService } from './gateway-service.js';
 export { gatewayMigrations } from './migrations.js';
 export { renderOpenApiDocument } from './openapi-document.js';
-export { migrationsCheck, type ReadinessCheck } from './readiness.js';
+export { migrationsCheck } from './readiness.js';
 export { type RouteScope, type Scope, scopes } from './scopes.js';
 export { startTelling, type Telling, type TellingDeps } from './telling.js';
 export { type TraceContext, toTraceparent } from './trace-context.js';

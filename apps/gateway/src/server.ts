@@ -1,4 +1,5 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import { createReadiness, type ReadinessCheck } from '@posthaste/service';
 import { fastify } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -14,7 +15,6 @@ import { addRequestMetrics, startClock } from './metrics.js';
 import { createPressureStep } from './pressure.js';
 import { createErrorHandler } from './problem.js';
 import { createRateLimiter, type RateLimiter } from './rate-limit.js';
-import { createReadiness, type ReadinessCheck } from './readiness.js';
 import { addRequestLog, requestLogOptions } from './request-log.js';
 import { healthRoutes } from './routes/health.js';
 import { type KeyKeeper, keyRoutes } from './routes/keys.js';

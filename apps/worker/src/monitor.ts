@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { PlatformError } from '@posthaste/contracts';
+import { createReadiness, liveReport, type ReadinessCheck } from '@posthaste/service';
 import { Registry } from 'prom-client';
 
 /** A small server for those who watch the process. */
@@ -8,31 +9,23 @@ export interface Monitor {
   close(): Promise<void>;
 }
 
-/** Something without which the worker's work is not done. */
-export interface MonitorCheck {
-  readonly name: string;
-  /** Resolves when it is there; how it rejects is reported by code. */
-  check(): Promise<void>;
-}
-
-const checkTimeoutMs = 2_000;
-
 /**
- * Answers `/health/live`, `/health/ready` (503 while a check fails, and which) and `/metrics`.
+ * Answers `/health/live`, `/health/ready` (503 while a check fails, and which), as a gateway does,
+ * and `/metrics`.
  * @throws PlatformError `LISTEN_FAILED`
  */
 export async function startMonitor(
   address: { readonly host: string; readonly port: number },
-  checks: readonly MonitorCheck[],
+  checks: readonly ReadinessCheck[],
   /** The text of `/metrics`. */
   metrics: () => Promise<string>,
 ): Promise<Monitor> {
+  const readiness = createReadiness(checks);
   const answers: Readonly<Record<string, (response: ServerResponse) => Promise<void>>> = {
-    '/health/live': async (response) => sendJson(response, 200, { live: true }),
+    '/health/live': async (response) => sendJson(response, 200, liveReport),
     '/health/ready': async (response) => {
-      const reports = await Promise.all(checks.map(toReport));
-      const isReady = reports.every(({ ready }) => ready);
-      sendJson(response, isReady ? 200 : 503, { ready: isReady, checks: reports });
+      const report = await readiness();
+      sendJson(response, report.status === 'ready' ? 200 : 503, report);
     },
     '/metrics': async (response) => {
       const text = await metrics();
@@ -62,28 +55,6 @@ export async function startMonitor(
         server.closeAllConnections();
       }),
   };
-}
-
-interface CheckReport {
-  readonly name: string;
-  readonly ready: boolean;
-  /** Why not. */
-  readonly code?: string;
-}
-
-async function toReport({ name, check }: MonitorCheck): Promise<CheckReport> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    late.reject(new PlatformError('STREAM_UNAVAILABLE', `${name} does not answer`));
-  }, checkTimeoutMs);
-  try {
-    await Promise.race([check(), late.promise]);
-    return { name, ready: true };
-  } catch (error) {
-    return { name, ready: false, code: error instanceof PlatformError ? error.code : 'INTERNAL' };
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -185,9 +185,10 @@ describeWithPostgres('the event log in a worker', () => {
     expect([ready.status, await ready.json()]).toEqual([
       503,
       {
-        ready: false,
+        status: 'not_ready',
         checks: [
           { name: 'database', ready: true },
+          { name: 'migrations', ready: true },
           { name: 'kafka', ready: false, code: 'STREAM_UNAVAILABLE' },
         ],
       },

@@ -12,6 +12,7 @@ import { Endpoints } from '@posthaste/callbacks/management';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import {
   createTestDatabase,
+  freePort,
   type Receiver,
   type RunningProcess,
   startProcess,
@@ -129,14 +130,37 @@ describeWithPostgres('a worker process', () => {
     expect(text).not.toContain('    at ');
   });
 
-  it('says in one line that the database is away, or not migrated', async () => {
-    worker = await startWorker({}, { isReady: false });
-    expect((await worker.exited).code).toBe(1);
-    expect(worker.output).toContain('posthaste migrate');
-    await worker.close();
-    worker = await startWorker({ DATABASE_URL: 'postgres://x@127.0.0.1:1/x' }, { isReady: false });
-    expect((await worker.exited).code).toBe(1);
+  it('waits for a database that is away, and stops at once while it does', async () => {
+    const port = String(await freePort());
+    worker = await startWorker(
+      { DATABASE_URL: 'postgres://x@127.0.0.1:1/x', POSTHASTE_WORKER_PORT: port },
+      { isReady: false },
+    );
+    await worker.waitForLine(/"DATABASE_UNAVAILABLE".*waiting, and trying again/);
+    const ready = await fetch(`http://127.0.0.1:${port}/health/ready`);
+    expect([ready.status, await ready.json()]).toEqual([
+      503,
+      {
+        status: 'not_ready',
+        checks: ['database', 'migrations'].map((name) => ({
+          name,
+          ready: false,
+          code: 'DATABASE_UNAVAILABLE',
+        })),
+      },
+    ]);
+    expect((await fetch(`http://127.0.0.1:${port}/metrics`)).status).toBe(200);
+    const startedAt = performance.now();
+    expect(await worker.terminate()).toEqual({ code: 0, signal: null });
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
     expect(worker.output).not.toContain('    at ');
+  });
+
+  it('waits for migrations, and then delivers', async () => {
+    worker = await startWorker({}, { isReady: false });
+    await worker.waitForLine(/waiting, and trying again: .*posthaste migrate/);
+    await migrate(db, workerMigrations);
+    await worker.waitForLine(/the worker delivers/);
   });
 
   it('says in a line that there are no connections left for its threads', async () => {
@@ -182,8 +206,10 @@ describeWithPostgres('a worker process', () => {
     const [, url = ''] = await worker.waitForLine(/"monitor":"([^"]+)"/);
     await accept(50);
     await receiver.waitFor(50);
-    expect((await fetch(`${url}/health/live`)).status).toBe(200);
-    expect(await (await fetch(`${url}/health/ready`)).json()).toMatchObject({ ready: true });
+    expect(await (await fetch(`${url}/health/live`)).json()).toEqual({ status: 'live' });
+    expect(await (await fetch(`${url}/health/ready`)).json()).toMatchObject({
+      status: 'ready',
+    });
     // An attempt is counted when its answer is in, a moment after the receiver has seen it.
     await vi.waitFor(async () => {
       const metrics = await (await fetch(`${url}/metrics`)).text();

@@ -19,6 +19,7 @@ export {
   type MigrationStep,
   migrate,
   pendingMigrations,
+  requireMigrations,
 } from './migrate.js';
 export { type DatabaseOptions, openDatabase } from './open-database.js';
 export { openPostgres, type PostgresOptions } from './postgres.js';

@@ -85,6 +85,17 @@ export async function pendingMigrations(
   return sets.flatMap((set) => findPending(set, journal)).map(toStep);
 }
 
+/** @throws PlatformError `MIGRATION_PENDING` while `migrate` would apply any; otherwise as `migrate` */
+export async function requireMigrations(
+  db: Queryable,
+  sets: readonly MigrationSet[],
+): Promise<void> {
+  const pending = await pendingMigrations(db, sets);
+  if (pending.length === 0) return;
+  const message = `migrations are pending (${pending.length}): run "posthaste migrate"`;
+  throw new PlatformError('MIGRATION_PENDING', message);
+}
+
 /** Applies one migration: the lock is taken, and the journal read, anew for each. */
 async function applyNext(
   tx: Transaction,

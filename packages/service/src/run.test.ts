@@ -31,6 +31,15 @@ describe('a service', () => {
     expectLogged(service, 'the example stops', 'started', 'closed');
   });
 
+  it('stops at once while it waits for what it needs to start', async () => {
+    const service = await run(['--start', 'waits'], /waiting, and trying again: it is away/);
+    await sleep(200);
+    expect(await service.terminate()).toEqual({ code: 0, signal: null });
+    expect(service.output.match(/trying again/g)).toHaveLength(1);
+    expectLogged(service, 'the example has stopped');
+    expect(service.output).not.toContain('started');
+  });
+
   it('takes signals of one moment for one', async () => {
     const service = await run(['--close-ms', '300'], /"started"/);
     process.kill(service.pid, 'SIGTERM');

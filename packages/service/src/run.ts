@@ -20,12 +20,18 @@ export interface Runnable<Config extends RunnableConfig> {
   readonly name: string;
   /** @throws PlatformError `CONFIG_INVALID` with every fault */
   read(environment: NodeJS.ProcessEnv): Config;
-  /** @throws PlatformError when something outside is not there */
-  start(config: Config, logger: Logger): Promise<Service>;
+  /**
+   * May reject with the reason of `stopping`, which is aborted when the process is told to stop.
+   * @throws PlatformError when something outside is not there
+   */
+  start(config: Config, logger: Logger, stopping: AbortSignal): Promise<Service>;
 }
 
 /** Beyond the limit, for closing what no longer waits for anybody. */
 const closingGraceMs = 5_000;
+
+/** What a start that was ended before its time leaves to be closed. */
+const nothing: Service = { close: async () => undefined };
 
 /** Signals within this time are one: whoever stops a group of processes may reach one twice. */
 const sameSignalMs = 1_000;
@@ -43,9 +49,14 @@ export async function runService<Config extends RunnableConfig>(
     const config = runnable.read(process.env);
     const logger = createLogger({ level: config.logLevel, service: runnable.name });
     exitOnDefect(runnable.name, logger);
-    const starting = runnable.start(config, logger);
+    const stop = new AbortController();
+    const starting = runnable.start(config, logger, stop.signal).catch((error: unknown) => {
+      // It was told to stop while it waited for what it needs to start.
+      if (stop.signal.aborted && error === stop.signal.reason) return nothing;
+      throw error;
+    });
     // Before it has started: a signal that comes meanwhile must not end it halfway.
-    stopOnSignal(runnable.name, starting, config.stopTimeoutMs, logger);
+    stopOnSignal(runnable.name, { starting, stop, limitMs: config.stopTimeoutMs }, logger);
     await starting;
   } catch (error) {
     process.exit(reportFailure(error));
@@ -61,12 +72,13 @@ function exitOnDefect(name: string, logger: Logger): void {
   process.on('unhandledRejection', exit);
 }
 
-function stopOnSignal(
-  name: string,
-  starting: Promise<Service>,
-  limitMs: number,
-  logger: Logger,
-): void {
+interface Starting {
+  readonly starting: Promise<Service>;
+  readonly stop: AbortController;
+  readonly limitMs: number;
+}
+
+function stopOnSignal(name: string, { starting, stop, limitMs }: Starting, logger: Logger): void {
   let stoppingSince: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stoppingSince !== undefined) {
@@ -76,6 +88,7 @@ function stopOnSignal(
     }
     stoppingSince = performance.now();
     logger.info({ signal }, `the ${name} stops`);
+    stop.abort();
     setTimeout(() => {
       logger.error(`the ${name} did not stop within its limit and is ended`);
       process.exit(exitCodes.unavailable);

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { PlatformError } from '@posthaste/contracts';
-import { runService } from '@posthaste/service';
+import { runService, untilMet } from '@posthaste/service';
 
 const { values } = parseArgs({
   options: {
@@ -23,10 +23,15 @@ await runService({
     if (values.read === 'fault') throw new PlatformError('CONFIG_INVALID', 'all of it is wrong');
     return { logLevel: 'info', stopTimeoutMs: Number(values['limit-ms']) };
   },
-  async start(_config, logger) {
+  async start(_config, logger, signal) {
     await sleep(1);
     logger.info('starting');
     await sleep(Number(values['start-ms']));
+    if (values.start === 'waits') {
+      const condition = () =>
+        Promise.reject(new PlatformError('DATABASE_UNAVAILABLE', 'it is away'));
+      await untilMet(condition, { signal, logger, retryMs: 50 });
+    }
     if (values.start === 'refused') throw new PlatformError('LISTEN_FAILED', 'the port is taken');
     if (values.start === 'defect') throw new TypeError('not a function');
     // What a listening server would be: a reason to live on.

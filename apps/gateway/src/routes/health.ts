@@ -1,6 +1,6 @@
+import { liveReport, type ReadinessReport } from '@posthaste/service';
 import { Type } from 'typebox';
 import type { App } from '../app.js';
-import type { ReadinessReport } from '../readiness.js';
 
 const Live = Type.Object({ status: Type.Literal('live') });
 
@@ -29,7 +29,7 @@ export function healthRoutes(app: App, readiness: () => Promise<ReadinessReport>
       config,
       schema: { tags: ['Health'], summary: 'Is the process alive?', response: { 200: Live } },
     },
-    () => ({ status: 'live' as const }),
+    () => liveReport,
   );
 
   app.get(
@@ -43,9 +43,8 @@ export function healthRoutes(app: App, readiness: () => Promise<ReadinessReport>
       },
     },
     async (_request, reply) => {
-      const { ready, checks } = await readiness();
-      const status = ready ? ('ready' as const) : ('not_ready' as const);
-      return reply.code(ready ? 200 : 503).send({ status, checks: [...checks] });
+      const { status, checks } = await readiness();
+      return reply.code(status === 'ready' ? 200 : 503).send({ status, checks: [...checks] });
     },
   );
 }

@@ -1,0 +1,44 @@
+import { PlatformError } from '@posthaste/contracts';
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { untilMet } from './until-met.js';
+
+const away = new PlatformError('DATABASE_UNAVAILABLE', 'it is away');
+const pending = new PlatformError('MIGRATION_PENDING', 'run migrate');
+
+/** Waits for a condition that fails in these ways, one after another; gives what was logged. */
+async function wait(failures: unknown[], signal = new AbortController().signal): Promise<string[]> {
+  const lines: string[] = [];
+  const logger = pino({}, { write: (line: string) => void lines.push(JSON.parse(line).msg) });
+  const condition = async (): Promise<void> => {
+    if (failures.length > 0) throw failures.shift();
+  };
+  await untilMet(condition, { signal, logger, retryMs: 1 });
+  return lines;
+}
+
+it('tries again until it is met, and tells each reason once', async () => {
+  expect(await wait([])).toEqual([]);
+  expect(await wait([away, away, pending, pending])).toEqual([
+    'waiting, and trying again: it is away',
+    'waiting, and trying again: run migrate',
+  ]);
+});
+
+it.each([
+  ['a defect', new TypeError('not a function')],
+  ['what does not pass', new PlatformError('MIGRATION_MISMATCH', 'another release')],
+])('does not wait for the end of %s', async (_what, error) => {
+  await expect(wait([error])).rejects.toBe(error);
+});
+
+it('ends with its signal, also while a try hangs', async () => {
+  const stop = new AbortController();
+  const hanging = untilMet(() => new Promise(() => undefined), {
+    signal: stop.signal,
+    logger: pino({ level: 'silent' }),
+  });
+  stop.abort();
+  await expect(hanging).rejects.toBe(stop.signal.reason);
+  await expect(wait([], stop.signal)).rejects.toBe(stop.signal.reason);
+});
