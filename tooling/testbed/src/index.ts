@@ -6,6 +6,7 @@ export {
 } from './arrival-ledger.js';
 export { freePort } from './free-port.js';
 export { type KafkaBroker, type KafkaOptions, startKafka } from './kafka-broker.js';
+export { type KafkaCluster, startKafkaCluster } from './kafka-cluster.js';
 export { findKafka, findOwnKafka, type KafkaSource } from './kafka-source.js';
 export type { MisbehaviourRates } from './misbehaviour.js';
 export {

@@ -73,7 +73,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBroke
   }
 }
 
-function ownBroker(
+/** A broker on a node that is ready to be launched. */
+export function ownBroker(
   kind: KafkaSource['kind'],
   address: string,
   listeners: KafkaBroker['listeners'],

@@ -21,11 +21,15 @@ const logging = {
   'rootLogger.appenderRef.console.ref': 'console',
 };
 
-/** A broker on the machine's Java, formatted and not started yet. */
+/**
+ * A broker on the machine's Java, formatted and not started yet.
+ * @param cluster - id of the cluster that it is of; default: one of its own
+ */
 export async function createJavaNode(
   program: string,
   listeners: Pick<KafkaListeners, 'port' | 'controllerPort' | 'extra'>,
   settings: Readonly<Record<string, string>>,
+  cluster: string = newClusterId(),
 ): Promise<KafkaNode> {
   const jars = await fetchJars();
   const folder = await mkdtemp(join(tmpdir(), 'posthaste-kafka-'));
@@ -36,8 +40,7 @@ export async function createJavaNode(
   try {
     await writeFile(properties, toProperties({ ...kafkaSettings(own), ...settings }));
     await writeFile(logFile, toProperties(logging));
-    const id = clusterId();
-    const format = ['kafka.tools.StorageTool', 'format', '-t', id, '-c', properties];
+    const format = ['kafka.tools.StorageTool', 'format', '-t', cluster, '-c', properties];
     await run(program, [...java, ...format], { cwd: folder });
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
@@ -58,7 +61,7 @@ export async function createJavaNode(
 }
 
 /** Without a hyphen at the start, which the format tool would take for an option. */
-function clusterId(): string {
+export function newClusterId(): string {
   const bytes = randomBytes(16);
   bytes[0] = bytes.readUInt8(0) & 0x7f;
   return bytes.toString('base64url');

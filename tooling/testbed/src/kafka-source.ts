@@ -13,8 +13,13 @@ export type KafkaSource =
   | { readonly kind: 'external'; readonly brokers: readonly string[] }
   /** A Docker engine that answers. */
   | { readonly kind: 'docker' }
-  /** The `java` program; the jars are there, or Maven is. */
-  | { readonly kind: 'java'; readonly program: string };
+  | JavaKafka;
+
+/** The `java` program; the jars are there, or Maven is. */
+export interface JavaKafka {
+  readonly kind: 'java';
+  readonly program: string;
+}
 
 /** How to get a broker, for people. */
 export const kafkaAdvice: string =
@@ -33,6 +38,11 @@ export async function findOwnKafka(): Promise<KafkaSource | undefined> {
   if (await succeeds('docker', ['version', '--format', '{{.Server.Version}}'])) {
     return { kind: 'docker' };
   }
+  return findJavaKafka();
+}
+
+/** What can start several brokers that are one cluster: Java. */
+export async function findJavaKafka(): Promise<JavaKafka | undefined> {
   const home = process.env.JAVA_HOME;
   const program = home ? join(home, 'bin', 'java') : 'java';
   if ((await javaVersion(program)) < oldestJava) return undefined;

@@ -7,5 +7,7 @@ declare module 'vitest' {
     postgresUrl: string | undefined;
     /** Where a test can get Kafka from; undefined when it cannot. */
     kafkaSource: KafkaSource['kind'] | undefined;
+    /** Whether a test can start several brokers. */
+    kafkaClusters: boolean;
   }
 }

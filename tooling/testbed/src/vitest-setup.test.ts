@@ -27,7 +27,11 @@ describe('global setup', () => {
     vi.stubEnv('KAFKA_BROKERS', 'kafka-1:9092,kafka-2:9092');
     const teardown = await setup(project);
     await teardown();
-    expect(provided).toEqual({ postgresUrl: 'postgres://somewhere/else', kafkaSource: 'external' });
+    expect(provided).toEqual({
+      postgresUrl: 'postgres://somewhere/else',
+      kafkaSource: 'external',
+      kafkaClusters: false,
+    });
   });
 
   it('says in one line what is missing and how to get it', async () => {

@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { findKafka, kafkaAdvice } from './kafka-source.js';
+import { findJavaKafka, findKafka, kafkaAdvice } from './kafka-source.js';
 import { findPostgresBinaries, postgresAdvice } from './postgres-binaries.js';
 import { type PostgresServer, startPostgres } from './postgres-server.js';
 import './provided-context.js';
@@ -29,6 +29,7 @@ async function provideKafka(project: Project): Promise<void> {
   const source = await findKafka();
   if (!source) reportMissing('Kafka', kafkaAdvice);
   project.provide('kafkaSource', source?.kind);
+  project.provide('kafkaClusters', (await findJavaKafka()) !== undefined);
 }
 
 function reportMissing(what: string, advice: string): void {

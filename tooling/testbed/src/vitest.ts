@@ -12,3 +12,8 @@ export const describeWithPostgres: ConditionalDescribe = describe.skipIf(
 export const describeWithKafka: ConditionalDescribe = describe.skipIf(
   inject('kafkaSource') === undefined,
 );
+
+/** `describe` for tests on several brokers of Kafka: skipped where there is no Java to run them. */
+export const describeWithKafkaCluster: ConditionalDescribe = describe.skipIf(
+  !inject('kafkaClusters'),
+);
