@@ -61,14 +61,16 @@ export async function createTopic(
   brokers: string[],
   options: Partial<ITopicConfig> = {},
 ): Promise<string> {
-  const topic = { topic: uniqueName(), numPartitions: 1, ...options };
+  const { replicaAssignment } = options;
+  const numPartitions = replicaAssignment ? -1 : 1;
+  const topic = { topic: uniqueName(), numPartitions, ...options };
   await administer(brokers, async (admin) => {
     // kafkajs can wait as well, but fails when the broker has not heard of the topic yet.
     await admin.createTopics({ topics: [topic], waitForLeaders: false });
     await vi.waitFor(async () => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic.topic] });
       const led = topics[0]?.partitions.filter(({ leader }) => leader >= 0);
-      expect(led).toHaveLength(topic.numPartitions);
+      expect(led).toHaveLength(replicaAssignment?.length ?? topic.numPartitions);
     }, leaderPatience);
   });
   return topic.topic;

@@ -4,6 +4,9 @@ import type { ClientOptions } from '../src/client/client-config.js';
 
 const keys = ['a', 'b', 'c', 'd'];
 
+/** More than the default: on a busy machine a broker takes half a minute to come back. */
+const publishTimeoutMs = 150_000;
+
 /** Wait between two rounds, each an event of every key, whatever became of those before. */
 const roundMs = 25;
 
@@ -41,7 +44,7 @@ export class SteadyTraffic {
     const warn = (details: object): void => started.traffic?.noteTry(details);
     const silent = (): void => undefined;
     const logger = { warn, error: silent, info: silent, debug: silent };
-    started.traffic = new SteadyTraffic(topic, await open({ logMode: 'warn', logger }));
+    started.traffic = new SteadyTraffic(topic, await open({ logMode: 'warn', logger, publishTimeoutMs }));
     return started.traffic;
   }
 
