@@ -44,7 +44,10 @@ export class SteadyTraffic {
     const warn = (details: object): void => started.traffic?.noteTry(details);
     const silent = (): void => undefined;
     const logger = { warn, error: silent, info: silent, debug: silent };
-    started.traffic = new SteadyTraffic(topic, await open({ logMode: 'warn', logger, publishTimeoutMs }));
+    started.traffic = new SteadyTraffic(
+      topic,
+      await open({ logMode: 'warn', logger, publishTimeoutMs }),
+    );
     return started.traffic;
   }
 
