@@ -100,6 +100,7 @@ describe.each(['postgres', 'embedded'] as const)('topics and groups on %s', (eng
       'groups?cursor=WyJhIl0',
       'groups?tpoic=a',
       'topics?limit=501',
+      'topics?cursor=unknown',
       'topics?name=a',
     ])('refuses %s', async (path) => {
       const answer = await gateway.call('GET', `/v1/events/${path}`);

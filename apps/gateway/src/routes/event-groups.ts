@@ -1,3 +1,4 @@
+import { requestInvalid } from '@posthaste/callbacks';
 import type { GroupLag, PostgresLog } from '@posthaste/eventstream';
 import { type Static, Type } from 'typebox';
 import type { App } from '../app.js';
@@ -88,9 +89,15 @@ async function listGroups(
   return { items: groups.map(showGroup), next: next ?? null };
 }
 
-/** Names are in their order as the database has it, which may be another than that of texts here. */
+/**
+ * Names are in their order as the database has it, which may be another than that of texts here.
+ * @throws PlatformError `REQUEST_INVALID`: topics stay, so a cursor is one of them
+ */
 function namesAfter(names: readonly string[], cursor: string | undefined): readonly string[] {
-  return cursor === undefined ? names : names.slice(names.indexOf(cursor) + 1);
+  if (cursor === undefined) return names;
+  const place = names.indexOf(cursor);
+  if (place >= 0) return names.slice(place + 1);
+  throw requestInvalid([{ field: 'query.cursor', message: 'is not one that a page gave' }]);
 }
 
 function showGroup({ topic, groupId, partitions }: GroupLag): GroupView {
