@@ -12,7 +12,7 @@ else await serve((await import('@posthaste/gateway')).gatewayService);
 async function serve<Config extends RunnableConfig>(runnable: Runnable<Config>): Promise<void> {
   const config = runnable.read(process.env);
   const logger = createLogger({ level: config.logLevel, service: runnable.name });
-  const service = await runnable.start(config, logger);
+  const service = await runnable.start(config, logger, new AbortController().signal);
   process.once('SIGTERM', () => void service.close(stopWithinMs).finally(() => process.exit()));
   process.once('disconnect', () => process.exit());
   process.send?.('ready');
