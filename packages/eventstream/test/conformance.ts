@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, vi } from 'vitest';
 import type { Driver } from '../src/driver.js';
+import { testAppending } from './conformance-appending.js';
 import { testConsuming } from './conformance-consuming.js';
-import { testAppending, testGroups, testReading } from './conformance-driver.js';
+import { testGroups } from './conformance-groups.js';
+import { testMembers } from './conformance-members.js';
+import { testReading } from './conformance-reading.js';
 import type { Conformance, ConformanceTarget } from './conformance-target.js';
 
 /** Registers what every driver must do, in the suite that is being described. */
@@ -31,5 +34,8 @@ export function testDriver(open: () => Promise<ConformanceTarget>): void {
   describe('appending', () => testAppending(conformance, () => target));
   describe('reading', () => testReading(conformance, () => target));
   describe('groups', () => testGroups(conformance));
-  describe('consumers on it', () => testConsuming(conformance));
+  describe('consumers on it', () => {
+    testConsuming(conformance);
+    testMembers(conformance);
+  });
 }

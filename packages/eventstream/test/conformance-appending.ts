@@ -1,0 +1,73 @@
+import { expect, it } from 'vitest';
+import { append, outgoing, patience, read, request } from './conformance-requests.js';
+import { appendTo, type Conformance, type ConformanceTarget } from './conformance-target.js';
+
+/** Records and topics, as every driver writes them. */
+export function testAppending(
+  { connect, topic: newTopic, until }: Conformance,
+  target: () => ConformanceTarget,
+): void {
+  it('gives back what was appended, in order', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(2);
+    const began = Date.now();
+    const records = [
+      outgoing('a', { headers: { traceparent: '00-1', ce_id: 'ü', empty: '' } }),
+      outgoing('b', { key: null }),
+      outgoing('c', { value: null }),
+      outgoing('d', { key: Buffer.from([0, 255, 128]), value: Buffer.from([255, 0]) }),
+    ];
+    await appendTo(driver, { topic, partition: 1, records });
+    await append(driver, topic, ['e'], 1);
+    const { handler } = read(driver, request(topic));
+    await until(() => expect(handler.taken).toHaveLength(5));
+    for (const [index, record] of [...records, outgoing('e')].entries()) {
+      expect(handler.taken[index]).toMatchObject({ ...record, topic, partition: 1 });
+    }
+    expect(handler.taken[1]?.headers).toEqual({});
+    const offsets = handler.taken.map(({ offset }) => offset);
+    expect(offsets).toEqual(offsets.toSorted((a, b) => Number(a - b)));
+    expect(new Set(offsets).size).toBe(5);
+    for (const { timestampMs } of handler.taken) {
+      expect(Math.abs(timestampMs - began)).toBeLessThan(60_000);
+    }
+  });
+
+  it('gives back thousands of records, none left out', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(1);
+    const texts = Array.from({ length: 5_000 }, (_, index) => `record ${index}`);
+    for (let from = 0; from < texts.length; from += 500) {
+      await append(driver, topic, texts.slice(from, from + 500));
+    }
+    const { handler } = read(driver, request(topic));
+    await until(() => expect(handler.taken).toHaveLength(texts.length));
+    expect(handler.values).toEqual(texts);
+  });
+
+  it('writes nothing when one of the records is too large', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(1);
+    const value = Buffer.alloc(target().tooLargeBytes);
+    const records = [outgoing('small'), outgoing('large', { value }), outgoing('small')];
+    const appended = appendTo(driver, { topic, partition: 0, records });
+    await expect(appended).rejects.toMatchObject({ code: 'EVENT_TOO_LARGE' });
+    await append(driver, topic, ['after']);
+    const { handler } = read(driver, request(topic));
+    await until(() => expect(handler.values).toEqual(['after']));
+  });
+
+  it('knows the partitions of a topic', patience, async () => {
+    const driver = await connect();
+    expect(await driver.partitionCount(await newTopic(3))).toBe(3);
+  });
+
+  it('answers, and after closing it refuses', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(1);
+    await driver.ping();
+    await driver.close();
+    await driver.close();
+    await expect(append(driver, topic, ['a'])).rejects.toMatchObject({ code: 'STREAM_CLOSED' });
+  });
+}

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import { expect, it, vi } from 'vitest';
+import { offsetBeginning, offsetEnd } from '../src/driver.js';
+import { append, patience, read, request } from './conformance-requests.js';
+import type { Conformance, ConformanceTarget } from './conformance-target.js';
+import { commitAll, RecordingHandler } from './recording-handler.js';
+
+/** How every driver reads: from where, how much, and for how long. */
+export function testReading(
+  { connect, topic: newTopic, until }: Conformance,
+  target: () => ConformanceTarget,
+): void {
+  it('begins at the end, and then gives everything', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(1);
+    await append(driver, topic, ['old']);
+    const { handler } = read(driver, request(topic, { startOffset: offsetEnd }));
+    await until(() => expect([...handler.held]).toEqual([0]));
+    let appended = 0;
+    await until(async () => {
+      await append(driver, topic, [`new ${appended++}`]);
+      expect(handler.taken.length).toBeGreaterThan(0);
+    });
+    await until(() => expect(handler.values.at(-1)).toBe(`new ${appended - 1}`));
+    expect(handler.values).not.toContain('old');
+    const [first = ''] = handler.values;
+    const begun = Number(first.slice('new '.length));
+    expect(handler.values).toEqual(
+      Array.from({ length: appended - begun }, (_, index) => `new ${begun + index}`),
+    );
+  });
+
+  it('begins at a number', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(1);
+    await append(driver, topic, ['a', 'b', 'c']);
+    const all = read(driver, request(topic, { groupId: 'all' }));
+    await until(() => expect(all.handler.taken).toHaveLength(3));
+    const startOffset = all.handler.taken[1]?.offset ?? 0n;
+    const { handler } = read(driver, request(topic, { startOffset }));
+    await until(() => expect(handler.values).toEqual(['b', 'c']));
+  });
+
+  it('goes on after what was committed, wherever a newcomer wants to begin', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(1);
+    await append(driver, topic, ['a', 'b', 'c']);
+    const first = read(driver, request(topic));
+    await until(() => expect(first.handler.taken).toHaveLength(3));
+    const next = (first.handler.taken[0]?.offset ?? 0n) + 1n;
+    await first.subscription.commit(new Map([[0, next]]));
+    await first.subscription.close();
+    for (const startOffset of [offsetBeginning, offsetEnd]) {
+      const { handler, subscription } = read(driver, request(topic, { startOffset }));
+      await until(() => expect(handler.values).toEqual(['b', 'c']));
+      await subscription.close();
+    }
+  });
+
+  it('gives again what was not committed, also before the first commit', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(1);
+    const subscribed = request(topic, { startOffset: offsetEnd });
+    const first = read(driver, subscribed);
+    await until(async () => {
+      await append(driver, topic, ['a']);
+      expect(first.handler.taken.length).toBeGreaterThan(0);
+    });
+    const [lost] = first.handler.taken;
+    await first.subscription.close();
+    const { handler } = read(driver, subscribed);
+    await until(() => expect(handler.taken[0]?.offset).toBe(lost?.offset));
+  });
+
+  it('waits for a partition that has enough, and not with the others', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(2);
+    const room = Promise.withResolvers<void>();
+    const calls = [0, 0];
+    const onRecords = (partition: number): Promise<void> => {
+      calls[partition] = (calls[partition] ?? 0) + 1;
+      return partition === 0 ? room.promise : Promise.resolve();
+    };
+    const { handler } = read(driver, request(topic), new RecordingHandler({ onRecords }));
+    await append(driver, topic, ['a']);
+    await until(() => expect(handler.values).toEqual(['a']));
+    await append(driver, topic, ['b']);
+    await append(driver, topic, ['x'], 1);
+    await until(() => expect(handler.values).toContain('x'));
+    await append(driver, topic, ['y'], 1);
+    await until(() => expect(handler.values).toContain('y'));
+    expect(calls[0]).toBe(1);
+    room.resolve();
+    await until(() => expect(handler.values.toSorted()).toEqual(['a', 'b', 'x', 'y']));
+  });
+
+  it('keeps its membership while records are handled for long', patience, async () => {
+    const driver = await connect();
+    const topic = await newTopic(1);
+    await append(driver, topic, ['a']);
+    const onRecords = (): Promise<void> =>
+      new Promise((resolve) => setTimeout(resolve, target().sessionMs * 1.3));
+    const { handler, subscription } = read(
+      driver,
+      request(topic),
+      new RecordingHandler({ onRecords }),
+    );
+    await until(() => expect(handler.values).toEqual(['a']));
+    await append(driver, topic, ['b']);
+    await vi.waitFor(() => expect(handler.values).toEqual(['a', 'b']), {
+      timeout: target().sessionMs * 1.3 + target().settleMs,
+    });
+    await commitAll(subscription, handler);
+    expect(handler.log).toEqual(['assigned 0']);
+  });
+
+  it('begins when a topic that was missing is made', patience, async () => {
+    const driver = await connect();
+    const topic = `t-${randomUUID()}`;
+    const { handler } = read(driver, request(topic));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await target().createTopic(topic, 1);
+    await append(driver, topic, ['a']);
+    await until(() => expect(handler.values).toEqual(['a']));
+  });
+}

@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it, vi } from 'vitest';
+import type { DriverSubscription } from '../src/driver.js';
+import { type DriverStage, patience } from './kafka-driver-stage.js';
+import { append, createTopic, toSubscription, uniqueName } from './kafka-topic.js';
+import { commitAll, offsetsAfter, RecordingHandler } from './recording-handler.js';
+
+/** Members that come, go and take their time. */
+export function testGroup(stage: DriverStage): void {
+  const { open, read } = stage;
+  const quick = { sessionTimeoutMs: 2_000, heartbeatIntervalMs: 200 };
+
+  it('keeps a member whose handler takes longer than the session', async () => {
+    const topic = await createTopic(stage.brokers);
+    await append(stage.driver, topic, ['slow']);
+    const handler = new RecordingHandler({ onRecords: () => sleep(4_000) });
+    const { subscription } = read(toSubscription(topic), handler, open(quick));
+    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), patience);
+    await sleep(4_000);
+    await commitAll(subscription, handler);
+    expect(handler.log).toEqual(['assigned 0']);
+    expect(handler.interruptions).toEqual([]);
+    await subscription.close();
+  });
+
+  it('waits in a rebalance for what is in hand', async () => {
+    const topic = await createTopic(stage.brokers, { numPartitions: 2 });
+    await append(stage.driver, topic, ['a'], 0);
+    await append(stage.driver, topic, ['b'], 1);
+    const request = toSubscription(topic);
+    const mine: { subscription?: DriverSubscription } = {};
+    const first = new RecordingHandler({
+      onRevoked: async () => {
+        await sleep(1_500);
+        if (mine.subscription) await commitAll(mine.subscription, first);
+      },
+    });
+    mine.subscription = read(request, first, open(quick)).subscription;
+    await vi.waitFor(() => expect(first.taken).toHaveLength(2), patience);
+    const second = read(request, new RecordingHandler(), open(quick));
+    await vi.waitFor(() => expect(second.handler.held.size).toBe(1), patience);
+    expect(first.log.slice(0, 2)).toEqual(['assigned 0,1', 'revoked 0,1']);
+    await vi.waitFor(() => expect(first.held.size).toBe(1), patience);
+    await append(stage.driver, topic, ['c'], 0);
+    await append(stage.driver, topic, ['d'], 1);
+    await vi.waitFor(() => {
+      expect([...first.values, ...second.handler.values].sort()).toEqual(['a', 'b', 'c', 'd']);
+    }, patience);
+    await Promise.all([mine.subscription.close(), second.subscription.close()]);
+  });
+
+  it('goes on without a handler that does not finish, and refuses its late commit', async () => {
+    const topic = await createTopic(stage.brokers, { numPartitions: 2 });
+    await append(stage.driver, topic, ['a'], 0);
+    await append(stage.driver, topic, ['b'], 1);
+    const request = toSubscription(topic, { drainMs: 500 });
+    const forever = new Promise<void>(() => undefined);
+    const stuck = new RecordingHandler({
+      onRecords: () => forever,
+      onRevoked: () => forever,
+    });
+    const first = read(request, stuck, open(quick));
+    await vi.waitFor(() => expect(stuck.taken).toHaveLength(2), patience);
+    const early = offsetsAfter(stuck.taken);
+    const second = read(request, new RecordingHandler(), open(quick));
+    await vi.waitFor(() => expect(second.handler.taken).toHaveLength(1), patience);
+    await expect(first.subscription.commit(early)).rejects.toMatchObject({
+      code: 'STREAM_ASSIGNMENT_LOST',
+    });
+    await Promise.all([first.subscription.close(), second.subscription.close()]);
+  });
+
+  it('may have members for different topics', async () => {
+    const topics = [await createTopic(stage.brokers), await createTopic(stage.brokers)];
+    const groupId = uniqueName();
+    const readers = topics.map((topic) => read(toSubscription(topic, { groupId })));
+    for (const topic of topics) await append(stage.driver, topic, [topic]);
+    for (const [index, { handler }] of readers.entries()) {
+      await vi.waitFor(() => expect(handler.values).toEqual([topics[index]]), patience);
+    }
+    await Promise.all(readers.map(({ subscription }) => subscription.close()));
+  });
+
+  it('does not notice the restart of a static member', async () => {
+    const topic = await createTopic(stage.brokers, { numPartitions: 2 });
+    const request = toSubscription(topic);
+    const options = { sessionTimeoutMs: 10_000, heartbeatIntervalMs: 200 };
+    const neighbour = read(
+      { ...request, groupInstanceId: 'a' },
+      new RecordingHandler(),
+      open(options),
+    );
+    const before = read(
+      { ...request, groupInstanceId: 'b' },
+      new RecordingHandler(),
+      open(options),
+    );
+    await vi.waitFor(() => expect(before.handler.held.size).toBe(1), patience);
+    await vi.waitFor(() => expect(neighbour.handler.held.size).toBe(1), patience);
+    const { length } = neighbour.handler.log;
+    await before.subscription.close();
+    const after = read({ ...request, groupInstanceId: 'b' }, new RecordingHandler(), open(options));
+    await vi.waitFor(() => expect(after.handler.held.size).toBe(1), patience);
+    await sleep(1_000);
+    expect(neighbour.handler.log).toHaveLength(length);
+    await Promise.all([neighbour, after].map(({ subscription }) => subscription.close()));
+  });
+
+  it('has a lag, that grows when nothing is committed', async () => {
+    const topic = await createTopic(stage.brokers);
+    await append(stage.driver, topic, ['a', 'b', 'c']);
+    const request = toSubscription(topic);
+    const { groupId } = request;
+    const { handler, subscription } = read(request);
+    await vi.waitFor(() => expect(handler.taken).toHaveLength(3), patience);
+    const lagOf = (committed: bigint, end: bigint): unknown => [
+      { groupId, topic, partitions: [{ partition: 0, committed, end, lag: end - committed }] },
+    ];
+    expect(await stage.driver.lag(topic)).toEqual(lagOf(0n, 3n));
+    await subscription.commit(new Map([[0, 2n]]));
+    expect(await stage.driver.lag(topic, groupId)).toEqual(lagOf(2n, 3n));
+    await append(stage.driver, topic, ['d']);
+    expect(await stage.driver.lag(topic, groupId)).toEqual(lagOf(2n, 4n));
+    await subscription.close();
+    expect(await stage.driver.lag(topic, 'no-such-group')).toEqual([
+      {
+        groupId: 'no-such-group',
+        topic,
+        partitions: [{ partition: 0, committed: undefined, end: 4n, lag: 4n }],
+      },
+    ]);
+  });
+}

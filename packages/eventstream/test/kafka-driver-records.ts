@@ -1,0 +1,108 @@
+import { expect, it, vi } from 'vitest';
+import { type DriverStage, patience } from './kafka-driver-stage.js';
+import { append, appendTimeoutMs, createTopic, toSubscription } from './kafka-topic.js';
+import { RecordingHandler } from './recording-handler.js';
+
+/** What is written and read, and how. */
+export function testRecords(stage: DriverStage): void {
+  const { open, read } = stage;
+
+  it('come as they were appended, in order', async () => {
+    const topic = await createTopic(stage.brokers);
+    const records = [
+      {
+        key: Buffer.from('k'),
+        value: Buffer.from('v'),
+        headers: { ce_type: 'login', name: 'é' },
+      },
+      { key: null, value: Buffer.alloc(0), headers: {} },
+      { key: Buffer.from([0, 255]), value: null, headers: {} },
+    ];
+    const before = Date.now();
+    await stage.driver.append({ topic, partition: 0, records, timeoutMs: appendTimeoutMs });
+    await append(stage.driver, topic, ['later']);
+    const { handler, subscription } = read(toSubscription(topic));
+    await vi.waitFor(() => expect(handler.taken).toHaveLength(4), patience);
+    await subscription.close();
+    records.forEach((record, index) => {
+      expect(handler.taken[index]).toMatchObject({
+        topic,
+        partition: 0,
+        offset: BigInt(index),
+        ...record,
+      });
+    });
+    const written = handler.taken[0]?.timestampMs ?? 0;
+    expect(written).toBeGreaterThanOrEqual(before);
+    expect(written).toBeLessThanOrEqual(Date.now());
+  });
+
+  it.each(['gzip', 'snappy', 'lz4', 'zstd'] as const)(
+    'are written and read in %s, also as the brokers compress it',
+    async (compression) => {
+      // A topic with a codec of its own makes the broker unpack and pack again what it is sent.
+      const byTopic = compression === 'gzip' ? 'lz4' : compression;
+      const configEntries = [{ name: 'compression.type', value: byTopic }];
+      const repacked = await createTopic(stage.brokers, { configEntries });
+      const kept = await createTopic(stage.brokers);
+      const values = Array.from({ length: 300 }, (_, index) => `${'text '.repeat(100)}${index}`);
+      await append(open({ compression }), kept, values);
+      await append(open({ compression: 'gzip' }), repacked, values);
+      for (const topic of [kept, repacked]) {
+        const { handler, subscription } = read(toSubscription(topic));
+        await vi.waitFor(() => expect(handler.values).toEqual(values), patience);
+        await subscription.close();
+      }
+    },
+  );
+
+  it('over the size limit are refused, and those beside them in other requests are not', async () => {
+    const topic = await createTopic(stage.brokers);
+    const large = 'x'.repeat(1_100_000);
+    await append(stage.driver, topic, ['before']);
+    await expect(append(stage.driver, topic, ['small', large])).rejects.toMatchObject({
+      code: 'EVENT_TOO_LARGE',
+    });
+    await append(stage.driver, topic, ['after']);
+    const { handler, subscription } = read(toSubscription(topic));
+    await vi.waitFor(() => expect(handler.values).toEqual(['before', 'after']), patience);
+    await subscription.close();
+  });
+
+  it('without a key are refused by a topic that keeps the last one of each key', async () => {
+    const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
+    const topic = await createTopic(stage.brokers, { configEntries });
+    await append(stage.driver, topic, ['with a key']);
+    const records = [{ key: null, value: Buffer.from('without'), headers: {} }];
+    const request = { topic, partition: 0, records, timeoutMs: appendTimeoutMs };
+    await expect(stage.driver.append(request)).rejects.toMatchObject({ code: 'EVENT_INVALID' });
+  });
+
+  it.each(['leader', 'none'] as const)('are written with acks of %s', async (acks) => {
+    const topic = await createTopic(stage.brokers);
+    await append(open({ acks }), topic, ['a']);
+    const { handler, subscription } = read(toSubscription(topic));
+    await vi.waitFor(() => expect(handler.values).toEqual(['a']), patience);
+    await subscription.close();
+  });
+
+  it('of one partition wait for their handler, those of others do not', async () => {
+    const topic = await createTopic(stage.brokers, { numPartitions: 2 });
+    const slow = Promise.withResolvers<void>();
+    const handler = new RecordingHandler({
+      onRecords: async (partition) => (partition === 0 ? slow.promise : undefined),
+    });
+    const { subscription } = read(toSubscription(topic), handler);
+    await append(stage.driver, topic, ['slow']);
+    await vi.waitFor(() => expect(handler.values).toEqual(['slow']), patience);
+    await append(stage.driver, topic, ['behind']);
+    for (const value of ['a', 'b', 'c']) {
+      await append(stage.driver, topic, [value], 1);
+      await vi.waitFor(() => expect(handler.values).toContain(value), patience);
+    }
+    expect(handler.values).not.toContain('behind');
+    slow.resolve();
+    await vi.waitFor(() => expect(handler.values).toContain('behind'), patience);
+    await subscription.close();
+  });
+}

@@ -1,0 +1,56 @@
+import type { KafkaBroker } from '@posthaste/testbed';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import type { Driver, DriverSubscription, SubscriptionRequest } from '../src/driver.js';
+import type { KafkaDriverOptions } from '../src/drivers/kafka/kafka-options.js';
+import type { kafkaDrivers } from './kafka-drivers.js';
+import { RecordingHandler } from './recording-handler.js';
+
+export const patience = { timeout: 15_000, interval: 20 };
+
+/** What a test of a Kafka driver has. */
+export interface DriverStage {
+  readonly brokers: string[];
+  /** One for all tests. */
+  readonly driver: Driver;
+  /** One for this test, which is closed after it. */
+  open(options?: Partial<KafkaDriverOptions>): Driver;
+  /** Subscribes, with a handler that only remembers and on the driver for all unless told otherwise. */
+  read(
+    request: SubscriptionRequest,
+    handler?: RecordingHandler,
+    from?: Driver,
+  ): { handler: RecordingHandler; subscription: DriverSubscription };
+}
+
+/** Registers the making and closing of the drivers in the suite that is being described. */
+export function stageDrivers(
+  kafka: () => KafkaBroker,
+  create: (typeof kafkaDrivers)[number]['create'],
+): DriverStage {
+  const opened: Driver[] = [];
+  let driver: Driver;
+  beforeAll(() => {
+    driver = create({ brokers: kafka().brokers });
+  });
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((one) => one.close()));
+  });
+  afterAll(() => driver.close());
+  return {
+    get brokers() {
+      return kafka().brokers;
+    },
+    get driver() {
+      return driver;
+    },
+    open(options = {}) {
+      const one = create({ brokers: kafka().brokers, ...options });
+      opened.push(one);
+      return one;
+    },
+    read: (request, handler = new RecordingHandler(), from = driver) => ({
+      handler,
+      subscription: from.subscribe(request, handler),
+    }),
+  };
+}
