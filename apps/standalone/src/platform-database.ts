@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
-import { PlatformError } from '@posthaste/contracts';
+import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { gatewayMigrations } from '@posthaste/gateway';
 import {
@@ -22,6 +22,12 @@ export const platformMigrations: readonly MigrationSet[] = [
   eventstreamMigrations,
 ];
 
+/** What to do about a data folder that cannot be used. */
+const adviceOn: Readonly<Partial<Record<ErrorCode, string>>> = {
+  DATABASE_IN_USE: 'Stop that one, or set POSTHASTE_DATA_DIR to another folder.',
+  DATABASE_FOLDER_INVALID: 'Set POSTHASTE_DATA_DIR to another folder.',
+};
+
 /** Days of partitions that are there before the first callback is taken. */
 const daysAhead = 7;
 
@@ -41,8 +47,8 @@ export async function openPlatformDatabase(
       logger,
     });
   } catch (error) {
-    if (!(error instanceof PlatformError && error.code === 'DATABASE_IN_USE')) throw error;
-    const advice = 'Stop that one, or set POSTHASTE_DATA_DIR to another folder.';
+    const advice = error instanceof PlatformError && adviceOn[error.code];
+    if (!advice) throw error;
     throw new PlatformError(error.code, `${error.message}. ${advice}`, { cause: error });
   }
 }

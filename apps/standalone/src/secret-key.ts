@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { link, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PlatformError } from '@posthaste/contracts';
+import { makePrivateFolder } from '@posthaste/postgres';
 
 const keyBytes = 32;
 const fileName = 'secret.key';
@@ -41,7 +42,7 @@ async function readKey(path: string): Promise<string | undefined> {
 
 /** Written beside and then linked: a crash leaves a whole key or none, and the first one stays. */
 async function createKey(dataDir: string, path: string): Promise<string> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await makePrivateFolder(dataDir);
   const draft = `${path}.${randomBytes(4).toString('hex')}`;
   const file = await open(draft, 'w', 0o600);
   try {

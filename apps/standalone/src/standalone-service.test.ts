@@ -1,5 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { freePort, type Receiver, startReceiver } from '@posthaste/testbed';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -59,6 +60,15 @@ describe('posthaste start, once it runs', () => {
     expect(code).toBe(1);
     expect(stderr).toBe(
       `${env.POSTHASTE_DATA_DIR}/database is in use by process ${process.pid}. Stop that one, or set POSTHASTE_DATA_DIR to another folder. (DATABASE_IN_USE)\n`,
+    );
+  });
+
+  it('exits with 1 on a data folder that cannot be made, and says what to do', async () => {
+    const env = { POSTHASTE_DATA_DIR: fileURLToPath(import.meta.url), POSTHASTE_PORT: '0' };
+    const { code, stderr } = await posthaste(['start'], env);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^the database in .* Set POSTHASTE_DATA_DIR to another folder\. \(DATABASE_FOLDER_INVALID\)\n$/,
     );
   });
 

@@ -173,6 +173,10 @@ export const errorCodes = {
     type: 'unavailable',
     meaning: 'Another process uses the data folder. Stop it, or choose another POSTHASTE_DATA_DIR.',
   },
+  DATABASE_FOLDER_INVALID: {
+    type: 'invalid',
+    meaning: 'The data folder cannot be made, or is none. Choose another POSTHASTE_DATA_DIR.',
+  },
   DATABASE_ERROR: {
     type: 'internal',
     meaning: 'The database refused a statement. This is a defect; the cause is in the log.',

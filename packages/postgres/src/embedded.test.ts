@@ -93,7 +93,9 @@ describe('a folder', () => {
 
   it('that is a file is refused', async () => {
     await writeFile(dataDir, '');
-    await expect(openEmbedded({ dataDir })).rejects.toMatchObject({ code: 'DATABASE_ERROR' });
+    await expect(openEmbedded({ dataDir })).rejects.toMatchObject({
+      code: 'DATABASE_FOLDER_INVALID',
+    });
   });
 
   it('that may not be written is refused', async () => {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 import type pg from 'pg';
@@ -11,6 +11,7 @@ import { EmbeddedSocket } from './embedded-socket.js';
 import { EmbeddedUpkeep } from './embedded-upkeep.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import { PooledDatabase } from './pooled-database.js';
+import { makePrivateFolder } from './private-folder.js';
 import { SessionPool } from './session-pool.js';
 
 export interface EmbeddedOptions {
@@ -27,7 +28,8 @@ export interface EmbeddedOptions {
  * and statements take turns. What was committed survives the end of the process, kill -9 included;
  * the end of the machine's power it may not, because PGlite does not wait for the disk.
  * @throws PlatformError `DATABASE_IN_USE` when another process has the folder open;
- *   `DATABASE_FULL`, `DATABASE_READ_ONLY` or `DATABASE_ERROR` when it cannot be used
+ *   `DATABASE_FOLDER_INVALID`, `DATABASE_FULL`, `DATABASE_READ_ONLY` or `DATABASE_ERROR` when it
+ *   cannot be used
  */
 export async function openEmbedded(options: EmbeddedOptions = {}): Promise<Database> {
   const { dataDir, connectTimeoutMs = 30_000, logger = silentLogger } = options;
@@ -113,7 +115,7 @@ class ClusterFolder {
 async function takeFolder(dataDir: string): Promise<FolderLock> {
   try {
     // Callbacks hold secrets: nobody else on the machine may read them.
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makePrivateFolder(dataDir);
     return await lockFolder(dataDir);
   } catch (error) {
     throw toFolderError(error, dataDir);
@@ -126,6 +128,12 @@ const codeBySystemError: Readonly<Record<string, ErrorCode>> = {
   EROFS: 'DATABASE_READ_ONLY',
   EACCES: 'DATABASE_READ_ONLY',
   EPERM: 'DATABASE_READ_ONLY',
+  EEXIST: 'DATABASE_FOLDER_INVALID',
+  EINVAL: 'DATABASE_FOLDER_INVALID',
+  ELOOP: 'DATABASE_FOLDER_INVALID',
+  ENAMETOOLONG: 'DATABASE_FOLDER_INVALID',
+  ENOENT: 'DATABASE_FOLDER_INVALID',
+  ENOTDIR: 'DATABASE_FOLDER_INVALID',
 };
 
 function toFolderError(error: unknown, dataDir: string): PlatformError {
@@ -133,7 +141,7 @@ function toFolderError(error: unknown, dataDir: string): PlatformError {
   const systemCode = (error as NodeJS.ErrnoException).code ?? '';
   const code = codeBySystemError[systemCode] ?? 'DATABASE_ERROR';
   const reason = error instanceof Error ? error.message : String(error);
-  return new PlatformError(code, `the database in ${dataDir} does not open: ${reason}`, {
+  return new PlatformError(code, `the database in ${dataDir} cannot be opened: ${reason}`, {
     cause: error,
   });
 }

@@ -23,3 +23,4 @@ export {
 } from './migrate.js';
 export { type DatabaseOptions, openDatabase } from './open-database.js';
 export { openPostgres, type PostgresOptions } from './postgres.js';
+export { makePrivateFolder } from './private-folder.js';
