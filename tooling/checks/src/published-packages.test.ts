@@ -15,9 +15,9 @@ import { listWorkspacePackages, root } from './workspace.js';
 
 const published = listWorkspacePackages().filter(({ manifest }) => !manifest.private);
 const necessaryFiles = ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts'];
-/** Code and types; of the embedded database, the cluster that a new one starts from. */
+/** Code with its maps, and types; of the embedded database, the cluster that a new one starts from. */
 const publishedFile =
-  /^(?:package\.json|README\.md|LICENSE|dist\/cluster-template\.tgz|dist\/(?!.*\.test\.).+\.(?:js|d\.ts)(?:\.map)?)$/;
+  /^(?:package\.json|README\.md|LICENSE|dist\/cluster-template\.tgz|dist\/(?!.*\.test\.).+\.(?:js|js\.map|d\.ts))$/;
 const installTimeoutMs = 180_000;
 const packed = new Map<string, PackedPackage>();
 let scratch = '';
@@ -61,6 +61,10 @@ async function exportedNames(program: string): Promise<string[]> {
   return JSON.parse(stdout) as string[];
 }
 
+interface SourceMap {
+  readonly sourcesContent?: readonly unknown[];
+}
+
 describe.each(published.map(({ manifest }) => manifest.name))('%s, packed', (name) => {
   it('holds what it needs and nothing else', async () => {
     const files = createPackageFromTarballData(await readTarball(name)).listFiles();
@@ -68,6 +72,17 @@ describe.each(published.map(({ manifest }) => manifest.name))('%s, packed', (nam
     const inside = files.map((file) => file.slice(prefix.length));
     expect(necessaryFiles.filter((file) => !inside.includes(file))).toEqual([]);
     expect(inside.filter((file) => !publishedFile.test(file))).toEqual([]);
+  });
+
+  it('has maps that bring their sources, which it does not hold otherwise', async () => {
+    const contents = createPackageFromTarballData(await readTarball(name));
+    const maps = contents.listFiles().filter((file) => file.endsWith('.map'));
+    expect(maps).not.toEqual([]);
+    const bare = maps.filter((file) => {
+      const { sourcesContent } = JSON.parse(contents.readFile(file)) as SourceMap;
+      return !sourcesContent?.every((source) => typeof source === 'string');
+    });
+    expect(bare).toEqual([]);
   });
 
   it('passes publint', async () => {
