@@ -10,6 +10,7 @@ import { type ArrivalStep, addArrival } from './arrival.js';
 import type { GatewayConfig } from './config.js';
 import { addCors } from './cors.js';
 import { addDraining } from './draining.js';
+import { ignoreTypeOfNoBody } from './empty-body.js';
 import { answerMalformed } from './malformed-requests.js';
 import { addRequestMetrics, startClock } from './metrics.js';
 import { createPressureStep } from './pressure.js';
@@ -73,6 +74,7 @@ async function arrivalSteps(
     ...(config.access === 'loopback' ? [localCallersOnly(callers)] : []),
     // With a limit, access counts what leads nowhere before it refuses it.
     ...(limiter ? [] : [knownRoutesOnly]),
+    ignoreTypeOfNoBody,
   ];
 }
 
