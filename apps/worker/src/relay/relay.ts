@@ -25,6 +25,12 @@ export interface RelayOptions {
 /** Records read from a partition of the log at once, and bytes of their values. */
 const batchSize = 500;
 const maxBatchBytes = 1024 * 1024;
+/**
+ * In ms. Each topic looks and shows itself on its own, so both are rare, lest idle topics keep the
+ * database busy. Hints of appends come at once; a poll is for those that were lost with a process.
+ */
+const pollMs = 5_000;
+const leaseMs = 10_000;
 
 /**
  * Publishes the whole log to Kafka, as `<prefix>.<topic>`, with keys, values and headers as they are;
@@ -48,6 +54,8 @@ export class Relay {
     this.#source = createPostgresDriver(options.log, {
       batchSize,
       maxBatchBytes,
+      pollMs,
+      leaseMs,
       onSkipped: ({ topic, partition, from, to }) =>
         this.#observer.skipped({ topic, partition }, to - from),
     });
