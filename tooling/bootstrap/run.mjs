@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { constants } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { whenOrphaned } from './orphaned.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const cache = join(root, '.cache');
@@ -193,17 +194,11 @@ function run(program, args, { failed = '', quietUnlessFailed = false } = {}) {
   const forward = (signal) => child.kill(signal);
   const ignore = () => {};
   process.on('SIGTERM', forward).on('SIGINT', ignore);
-  // npm tells only the shell between it and us that it was stopped, and the shell passes nothing on.
-  const parent = process.ppid;
-  const orphaned = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(orphaned);
-    forward('SIGTERM');
-  }, 500);
+  const unwatch = whenOrphaned(() => forward('SIGTERM'));
   return new Promise((resolve, reject) => {
     child.on('error', (error) => reject(new StepFailed(failed || `${program}: ${error.message}`)));
     child.on('close', (code, signal) => {
-      clearInterval(orphaned);
+      unwatch();
       process.off('SIGTERM', forward).off('SIGINT', ignore);
       if (code === 0) return resolve();
       process.stderr.write(Buffer.concat(output));
