@@ -1,5 +1,9 @@
 import type { Database, Transaction } from '@posthaste/postgres';
-import type { CallbackEventSink } from './callback-events.js';
+import {
+  type CallbackEventName,
+  type CallbackEventSink,
+  callbackEventNames,
+} from './callback-events.js';
 import type { DeliveryResult } from './delivery.js';
 import { isTold, type ToldResult, toResultEvents } from './result-events.js';
 import { finishNamed, finishResults } from './result-store.js';
@@ -14,12 +18,19 @@ export async function finishAndTell(
   results: readonly DeliveryResult[],
   events: CallbackEventSink,
 ): Promise<number> {
-  const { inStatement, wants } = events;
+  const { inStatement } = events;
+  // Asked once: what is wanted may change while this is under way.
+  const wanted: ReadonlySet<string> = new Set(
+    callbackEventNames.filter((name) => events.wants(name)),
+  );
+  const wants = (name: CallbackEventName): boolean => wanted.has(name);
   if (!results.some((result) => isTold(toTold(result), wants))) return finishResults(db, results);
   if (inStatement && results.every(isPlainDelivery)) {
     return finishTelling(db, results, inStatement, wants);
   }
-  return db.transaction((tx) => finishInTransaction(tx, results, events));
+  const append: CallbackEventSink['append'] = (tx, told) => events.append(tx, told);
+  const sink = { wants, append, inStatement };
+  return db.transaction((tx) => finishInTransaction(tx, results, sink));
 }
 
 async function finishInTransaction(

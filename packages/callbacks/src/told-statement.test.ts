@@ -11,7 +11,11 @@ import {
   type TestCallback,
 } from '../test/live-callbacks.js';
 import { useEmptiedStore } from '../test/test-store.js';
-import type { CallbackEvent, CallbackEventName } from './callback-events.js';
+import {
+  type CallbackEvent,
+  type CallbackEventName,
+  callbackEventNames,
+} from './callback-events.js';
 import type { Delivery, DeliveryResult } from './delivery.js';
 import { finishAndTell } from './finish-and-tell.js';
 import { toResultEvents } from './result-events.js';
@@ -73,6 +77,16 @@ function suite(engine: 'postgres' | 'embedded'): void {
       expect(Math.abs(Date.parse(envelope.timestamp) - Date.now())).toBeLessThan(60_000);
     }
     expect(new Set(told.map(({ envelope }) => envelope.id)).size).toBe(told.length);
+  });
+
+  it('is what was wanted at its beginning', async () => {
+    const sink = await TestSink.create(store.db, undefined, 'statement');
+    let asked = 0;
+    const wants = (): boolean => asked++ < callbackEventNames.length;
+    const { inStatement } = sink;
+    const forgetful = { wants, inStatement, append: sink.append.bind(sink) };
+    expect(await finishAndTell(store.db, results, forgetful)).toBe(results.length);
+    expect(await sink.told()).toHaveLength(2 * results.length);
   });
 
   it('is nothing of deliveries where only failures are wanted', async () => {
