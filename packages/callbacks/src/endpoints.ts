@@ -1,6 +1,7 @@
 import { newId, PlatformError } from '@posthaste/contracts';
 import { type Database, sqlState } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
+import { withApplication } from './application-name.js';
 import { releaseHeld } from './endpoint-hold.js';
 import { type EndpointState, endpointNotFound, parseEndpointId } from './endpoint-id.js';
 import {
@@ -224,7 +225,7 @@ function toEndpoint(row: EndpointRow | undefined): Endpoint {
 function rethrow(error: unknown, { application, name, policy }: EndpointFields): never {
   switch (sqlState(error)) {
     case uniqueViolation: {
-      const message = `application ${application} has an endpoint ${name}`;
+      const message = `there is an ${withApplication(`endpoint ${name}`, application)} already`;
       throw new PlatformError('ENDPOINT_EXISTS', message, { cause: error });
     }
     case foreignKeyViolation:

@@ -1,5 +1,6 @@
 import { PlatformError, parseId } from '@posthaste/contracts';
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
+import { withApplication } from './application-name.js';
 import { endLockedHead, type LockedHead, lockQueueHead, makeDueNow } from './locked-head.js';
 import { checkQueueKey, type OnFailure, type QueueKey } from './queues.js';
 
@@ -207,6 +208,6 @@ export async function reconcileQueues(db: Queryable): Promise<Reconciled> {
 function queueState({ application, queue }: QueueKey, message: string): PlatformError {
   return new PlatformError(
     'QUEUE_STATE',
-    `queue ${queue} of application ${application} ${message}`,
+    `${withApplication(`queue ${queue}`, application)} ${message}`,
   );
 }

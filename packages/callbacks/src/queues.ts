@@ -1,5 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
+import { withApplication } from './application-name.js';
 import { scanRows } from './bounded-scan.js';
 import type { Hold } from './callback-view.js';
 import { type Page, type PageRequest, pageLimit, parsePairCursor, toPairCursor } from './page.js';
@@ -197,7 +198,7 @@ export async function getQueue(db: Queryable, key: QueueKey): Promise<QueueView>
   if (queue) return queue;
   throw new PlatformError(
     'QUEUE_NOT_FOUND',
-    `no queue ${key.queue} of application ${key.application}`,
+    `there is no ${withApplication(`queue ${key.queue}`, key.application)}`,
   );
 }
 

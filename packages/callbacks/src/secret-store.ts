@@ -1,5 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import { type Queryable, type Statement, sqlState, type Transaction } from '@posthaste/postgres';
+import { withApplication } from './application-name.js';
 import type { SecretKind } from './signature.js';
 
 /** Names a secret. */
@@ -42,7 +43,7 @@ export async function insertSecretVersion(db: Queryable, version: SealedVersion)
     await db.query(insertStatement, values);
   } catch (error) {
     if (sqlState(error) !== uniqueViolation) throw error;
-    const message = `application ${application} has a secret ${name}`;
+    const message = `there is a ${withApplication(`secret ${name}`, application)} already`;
     throw new PlatformError('SECRET_EXISTS', message, { cause: error });
   }
 }

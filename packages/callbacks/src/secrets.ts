@@ -1,5 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable } from '@posthaste/postgres';
+import { withApplication } from './application-name.js';
 import { LoadingCache } from './loading-cache.js';
 import { type Page, type PageRequest, pageLimit, parsePairCursor, toPairCursor } from './page.js';
 import { checkName, type FieldFault, isName, requestInvalid } from './request.js';
@@ -227,8 +228,8 @@ export class Secrets {
     try {
       return parseSecret(this.#box.open(sealed, cacheKey));
     } catch (cause) {
-      const [application, name] = cacheKey.split(separator);
-      const message = `secret ${name} of application ${application} cannot be opened`;
+      const [application = '', name] = cacheKey.split(separator);
+      const message = `${withApplication(`secret ${name}`, application)} cannot be opened`;
       throw new PlatformError('SECRET_UNREADABLE', message, { cause });
     }
   }
@@ -258,6 +259,6 @@ function checkKey({ application, name }: SecretKey): void {
 function secretNotFound({ application, name }: SecretKey): PlatformError {
   return new PlatformError(
     'SECRET_NOT_FOUND',
-    `application ${application.slice(0, 64)} has no secret ${name.slice(0, 64)}`,
+    `there is no ${withApplication(`secret ${name.slice(0, 64)}`, application.slice(0, 64))}`,
   );
 }

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { apiClientOf } from '../api-client.js';
 import { type CallbackDetails, describeCallback } from '../callback-description.js';
 import { readDataArgument } from '../data-argument.js';
+import { listItems } from '../item-list.js';
 import { print, printJson, printTable } from '../output.js';
 import { wholeNumber } from '../whole-number.js';
 
@@ -14,11 +15,6 @@ interface CallbackSummary {
   readonly url: string;
   readonly createdAt: string;
   readonly lastAttempt: { readonly statusCode: number; readonly reason: string | null } | null;
-}
-
-interface CallbackPage {
-  readonly items: readonly CallbackSummary[];
-  readonly next: string | null;
 }
 
 interface SendOptions {
@@ -168,8 +164,8 @@ async function send(url: string, options: SendOptions): Promise<void> {
 }
 
 async function list({ json, limit, ...filter }: ListOptions): Promise<void> {
-  const query = new URLSearchParams({ limit: String(limit), ...filter });
-  const page = await apiClientOf(process.env).call<CallbackPage>('GET', `/v1/callbacks?${query}`);
+  const request = { path: '/v1/callbacks', query: { ...filter }, limit };
+  const page = await listItems<CallbackSummary>(apiClientOf(process.env), request);
   if (json) return printJson(page);
   printTable(
     ['ID', 'STATE', 'LAST', 'APPLICATION', 'QUEUE', 'ACCEPTED', 'REQUEST'],

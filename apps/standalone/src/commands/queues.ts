@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { apiClientOf } from '../api-client.js';
+import { listItems } from '../item-list.js';
 import { print, printJson, printTable } from '../output.js';
 import { wholeNumber } from '../whole-number.js';
 
@@ -10,11 +11,6 @@ interface QueueView {
   readonly depth: number;
   readonly depthCapped: boolean;
   readonly head: { readonly id: string; readonly ageMs: number; readonly failures: number } | null;
-}
-
-interface QueuePage {
-  readonly items: readonly QueueView[];
-  readonly next: string | null;
 }
 
 interface ListOptions {
@@ -80,8 +76,8 @@ function addList(command: Command): void {
 }
 
 async function list({ json, limit, ...filter }: ListOptions): Promise<void> {
-  const query = new URLSearchParams({ limit: String(limit), ...filter });
-  const page = await apiClientOf(process.env).call<QueuePage>('GET', `/v1/queues?${query}`);
+  const request = { path: '/v1/queues', query: { ...filter }, limit };
+  const page = await listItems<QueueView>(apiClientOf(process.env), request);
   if (json) return printJson(page);
   printTable(
     ['APPLICATION', 'QUEUE', 'STATE', 'DEPTH', 'HEAD', 'HEAD WAITS', 'FAILURES'],

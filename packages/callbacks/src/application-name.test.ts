@@ -1,0 +1,7 @@
+import { expect, it } from 'vitest';
+import { withApplication } from './application-name.js';
+
+it('names the application of a thing, where there is one', () => {
+  expect(withApplication('queue orders', 'shop')).toBe('queue orders of application shop');
+  expect(withApplication('queue orders', '')).toBe('queue orders');
+});
