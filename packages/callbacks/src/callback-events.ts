@@ -17,8 +17,9 @@ import { toSpanContext } from './trace-headers.js';
  *
  * Common to those about callbacks: `callbackId`, `queue`, `endpointId`. `origin` is scheme, host and
  * port of the URL; `echo` (echo.ts) is there for what is told of echoes. What is absent has no member.
- * Bodies, headers, secrets and the rest of URLs are never told. An attempt of unknown outcome, whose
- * worker vanished, has no event of its own: `attempt` of the next one counts it.
+ * Where a callback has a trace, its events have it too, as header `traceparent` and as `spanContext`.
+ * Bodies, other headers, secrets and the rest of URLs are never told. An attempt of unknown outcome,
+ * whose worker vanished, has no event of its own: `attempt` of the next one counts it.
  */
 export const callbackEventNames = [
   'callback.accepted',

@@ -33,5 +33,7 @@ export function toSpanContext(traceparent: string | undefined): string | undefin
 /** The same in SQL, of a column with well formed texts or null. */
 export function spanContextSql(traceparent: string): string {
   const sampled = `(strpos('13579bdf', substr(${traceparent}, 55, 1)) > 0)::int`;
-  return `substr(${traceparent}, 4, 32) || ':' || substr(${traceparent}, 37, 16) || ':0:' || ${sampled}`;
+  const span = `substr(${traceparent}, 4, 32) || ':' || substr(${traceparent}, 37, 16)`;
+  // Most callbacks have no trace, and shall not pay for it.
+  return `case when ${traceparent} is not null then ${span} || ':0:' || ${sampled} end`;
 }
