@@ -14,9 +14,11 @@ const callback = {
   attempts: [],
 };
 
+const now = new Date('2026-01-02T03:04:10.000Z');
+
 describe('the description of a callback', () => {
   it('leaves out what there is not', () => {
-    expect(describeCallback(callback).split('\n')).toEqual([
+    expect(describeCallback(callback, now).split('\n')).toEqual([
       'id            019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11',
       'state         held (paused)',
       'request       POST http://localhost/hook',
@@ -27,15 +29,30 @@ describe('the description of a callback', () => {
     ]);
   });
 
+  it('shows no next attempt in the past', () => {
+    const nextOf = (hold: string | null, at: Date, state = 'pending'): string | undefined =>
+      /next attempt {2}(.*)/.exec(describeCallback({ ...callback, state, hold }, at))?.[1];
+    const due = '2026-01-02T03:05:00.000Z';
+    expect(nextOf(null, now)).toBe(due);
+    expect(nextOf(null, new Date(due))).toBe(
+      `as soon as its host is tried again (due since ${due})`,
+    );
+    expect(nextOf(null, new Date(due), 'waiting')).toBe('after those ahead of it in its queue');
+    expect(nextOf('paused', new Date(due))).toBe(due);
+  });
+
   it('numbers the attempts, by status or by the reason of their failure', () => {
     const attempt = { startedAt: '2026-01-02T03:04:06.000Z', durationMs: 12.34 };
-    const text = describeCallback({
-      ...callback,
-      attempts: [
-        { ...attempt, statusCode: 0, reason: 'timeout', detail: 'no answer within 15 s' },
-        { ...attempt, statusCode: 200, reason: null, detail: null },
-      ],
-    });
+    const text = describeCallback(
+      {
+        ...callback,
+        attempts: [
+          { ...attempt, statusCode: 0, reason: 'timeout', detail: 'no answer within 15 s' },
+          { ...attempt, statusCode: 200, reason: null, detail: null },
+        ],
+      },
+      now,
+    );
     expect(text.split('\n').slice(-3)).toEqual([
       'attempts',
       '  1. 2026-01-02T03:04:06.000Z  12.3 ms  timeout  no answer within 15 s',

@@ -20,8 +20,8 @@ export interface AttemptDetails {
   readonly detail: string | null;
 }
 
-/** A callback for people: what it is, where it stands, what happened. */
-export function describeCallback(callback: CallbackDetails): string {
+/** A callback for people at a moment: what it is, where it stands, what happened. */
+export function describeCallback(callback: CallbackDetails, now: Date): string {
   const { application, queue, state, hold, dueAt, endedAt, request } = callback;
   const facts: (readonly [string, string | null])[] = [
     ['id', callback.id],
@@ -30,7 +30,7 @@ export function describeCallback(callback: CallbackDetails): string {
     ['application', application || null],
     ['queue', queue],
     ['accepted', callback.createdAt],
-    ['next attempt', dueAt],
+    ['next attempt', hold === null && dueAt !== null ? describeDue(state, dueAt, now) : dueAt],
     ['ended', endedAt],
   ];
   const lines = facts.flatMap(([name, value]) =>
@@ -38,6 +38,13 @@ export function describeCallback(callback: CallbackDetails): string {
   );
   const attempts = callback.attempts.map((attempt, i) => `  ${i + 1}. ${describeAttempt(attempt)}`);
   return [...lines, attempts.length > 0 ? 'attempts' : 'no attempt yet', ...attempts].join('\n');
+}
+
+/** What is due and not under way waits for a worker, or for a host that is spared after failures. */
+function describeDue(state: string, dueAt: string, now: Date): string {
+  if (Date.parse(dueAt) > now.getTime()) return dueAt;
+  if (state === 'waiting') return 'after those ahead of it in its queue';
+  return `as soon as its host is tried again (due since ${dueAt})`;
 }
 
 function describeAttempt({ startedAt, durationMs, ...attempt }: AttemptDetails): string {

@@ -46,7 +46,11 @@ const Hold = Type.Unsafe<'paused' | 'parked' | 'endpoint' | null>({
 });
 
 const Queue = nullable(Type.String({ description: 'Null: ordered with nothing.' }));
-const DueAt = nullable({ ...momentSchema, description: 'No attempt starts before this.' });
+const DueAt = nullable({
+  ...momentSchema,
+  description:
+    'No attempt starts before this. Once it is past, the callback waits for those ahead of it in its queue, for a worker, or for its host, which is tried less often after failures in a row.',
+});
 const EndedAt = nullable({ ...momentSchema, description: 'Null while it is alive.' });
 
 const Callback = Type.Object(

@@ -78,7 +78,8 @@ const Queue = Type.Object(
           ageMs: Type.Number({ description: 'Since it was accepted.' }),
           dueAt: nullable({
             ...momentSchema,
-            description: 'No attempt starts before; null during one.',
+            description:
+              'No attempt starts before; null during one. Once it is past, it waits for a worker, or for its host, which is tried less often after failures in a row.',
           }),
           failures: Type.Integer({ description: 'Failed attempts that count against its policy.' }),
           hold: nullable(Type.String({ description: '`paused`, `parked` or `endpoint`.' })),

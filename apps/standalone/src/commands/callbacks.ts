@@ -185,7 +185,7 @@ async function list({ json, limit, ...filter }: ListOptions): Promise<void> {
 async function show(id: string, { json }: { json?: boolean }): Promise<void> {
   const callback = await apiClientOf(process.env).call<CallbackDetails>('GET', pathOf(id));
   if (json) printJson(callback);
-  else print(describeCallback(callback));
+  else print(describeCallback(callback, new Date()));
 }
 
 function pathOf(id: string): string {
