@@ -179,6 +179,8 @@ describe('an event that is not valid', () => {
     ['eventName', { eventName: 'log in' }],
     ['eventName', { eventName: 'x'.repeat(257) }],
     ['namespace', { namespace: 'game/1' }],
+    ['id', { id: 7 }],
+    ['id', { id: null }],
     ['key', { key: 7 }],
     ['timeoutMs', { timeoutMs: -1 }],
     ['timeoutMs', { timeoutMs: Number.NaN }],

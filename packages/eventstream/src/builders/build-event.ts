@@ -94,7 +94,7 @@ function toEnvelope(
   const time =
     timestampUnixNano === undefined ? toEventTime(now()) : fromUnixNano(timestampUnixNano);
   const envelope: EnvelopeDraft = {
-    id: request.id || newId(),
+    id: toId(request.id) || newId(),
     name: request.eventName,
     namespace: request.namespace ?? '',
     timestamp: time.timestamp,
@@ -110,6 +110,12 @@ function toEnvelope(
   }
   // Values of a wrong type are found by the encoder.
   return envelope as EventEnvelope<object>;
+}
+
+function toId(id: unknown): string {
+  if (id === undefined) return '';
+  if (typeof id === 'string') return id;
+  throw invalidEvent("publish struct isn't valid", 'id', 'must be a string');
 }
 
 function toKey(key: unknown, id: string): Buffer {
