@@ -21,11 +21,11 @@ import {
   type NewDeadLetterReplay,
 } from './dead-letter-replay-store.js';
 import { toEventFilter } from './event-filter.js';
-import { PageSize } from './event-reader.js';
 import { findReplayed, markReplayed } from './replayed-letter-store.js';
 
-/** Dead letters that are in memory together, about, in bytes. */
+/** Dead letters that are in memory together, but for one that goes over it, in bytes. */
 const maxBytesPerStep = 1_048_576;
+const maxLettersPerStep = 500;
 
 /**
  * Replays of dead letters. A step is made by whatever process comes first, in one transaction with
@@ -34,7 +34,6 @@ const maxBytesPerStep = 1_048_576;
 export class DeadLetterReplays {
   readonly #db: Database;
   readonly #log: PostgresLog;
-  readonly #size = new PageSize(maxBytesPerStep);
 
   constructor(db: Database, log: PostgresLog) {
     this.#db = db;
@@ -77,15 +76,14 @@ export class DeadLetterReplays {
   async #read(replay: DueReplay): Promise<EventPage> {
     const { topic, filter, position, allowance, dryRun, createdAt } = replay;
     const { until = createdAt, ...picked } = toEventFilter(filter);
-    const page = await this.#log.listEvents({
+    return this.#log.listEvents({
       ...picked,
       topics: [deadLetterTopic(topic)],
       until: new Date(Math.min(until.getTime(), createdAt.getTime())),
       cursor: position,
-      limit: dryRun ? this.#size.limit : Math.min(allowance, this.#size.limit),
+      limit: dryRun ? maxLettersPerStep : Math.min(allowance, maxLettersPerStep),
+      maxBytes: maxBytesPerStep,
     });
-    this.#size.learn(page);
-    return page;
   }
 
   async #replay(tx: Transaction, replay: DueReplay, page: EventPage): Promise<void> {

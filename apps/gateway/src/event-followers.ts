@@ -6,7 +6,7 @@ import {
   followEvents,
   type StoredRecord,
 } from '@posthaste/eventstream';
-import { PageSize, type ReadableLog } from './event-reader.js';
+import type { ReadableLog } from './event-reader.js';
 import { FollowerStream } from './follower-stream.js';
 import { Turns } from './turns.js';
 
@@ -30,8 +30,9 @@ export interface FollowRequest {
   readonly onError: (error: unknown) => void;
 }
 
-/** What one follower holds in memory, about, in bytes. */
+/** What one follower holds in memory, but for one event that goes over it, in bytes. */
 const maxPageBytes = 262_144;
+const maxPageRecords = 500;
 /** Readings under way at a time, whatever the number of followers: they share the database. */
 const maxReadings = 2;
 /** Wait before a reading that failed is tried again, in ms. */
@@ -97,11 +98,10 @@ export class EventFollowers {
 
   async #run(stream: FollowerStream, { query, show, onError }: FollowRequest): Promise<void> {
     const { over: signal } = stream;
-    const size = new PageSize(maxPageBytes);
     const log = {
       listEvents: async (asked: EventQuery): Promise<EventPage> => {
-        const page = await this.#read({ ...asked, limit: size.limit }, signal);
-        size.learn(page);
+        const room = { limit: maxPageRecords, maxBytes: maxPageBytes };
+        const page = await this.#read({ ...asked, ...room }, signal);
         if (page.records.length === 0) stream.moveTo(page.next);
         return page;
       },

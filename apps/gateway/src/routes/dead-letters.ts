@@ -6,7 +6,6 @@ import { type Static, Type } from 'typebox';
 import type { App } from '../app.js';
 import { readFailedDelivery } from '../dead-letter.js';
 import { toEventFilter } from '../event-filter.js';
-import { readPage } from '../event-reader.js';
 import { findReplayed } from '../replayed-letter-store.js';
 import { eventFilterFields } from './event-filter-fields.js';
 import {
@@ -122,7 +121,7 @@ async function listLetters(
 ): Promise<LetterPage> {
   const topics = await deadLetterTopics(log, topic);
   if (topics.length === 0) return { items: [], next: null, isLast: true };
-  const page = await readPage(log, { topics, cursor, ...toEventFilter(filter) }, limit);
+  const page = await log.listEvents({ topics, cursor, ...toEventFilter(filter), limit });
   const letters = page.records.filter((record) => {
     return group === undefined || readFailedDelivery(record).group === group;
   });

@@ -6,7 +6,7 @@ import { type Static, Type } from 'typebox';
 import type { App } from '../app.js';
 import { toEventFilter } from '../event-filter.js';
 import type { EventFollowers } from '../event-followers.js';
-import { type ReadableLog, readPage } from '../event-reader.js';
+import type { ReadableLog } from '../event-reader.js';
 import { eventFilterFields } from './event-filter-fields.js';
 import { eventFormatField, eventPageSchema, eventViewSchema, showEvent } from './event-view.js';
 import { strict } from './field-schemas.js';
@@ -100,7 +100,7 @@ type ReadRequest = FastifyRequest<ReadRoute>;
 
 async function list(log: ReadableLog, { query }: ReadRequest, reply: FastifyReply) {
   const { limit = 50, format = 'envelope' } = query;
-  const page = await readPage(log, toQuery(query), limit);
+  const page = await log.listEvents({ ...toQuery(query), limit });
   reply.header('content-type', 'application/json; charset=utf-8').serializer(stringifyExactJson);
   const { next, isLast } = page;
   return { items: page.records.map((record) => showEvent(record, format)), next, isLast };

@@ -56,6 +56,23 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
       }
     });
 
+    it('end with the record that makes them large, in every partition', async () => {
+      const keys = Array.from({ length: 30 }, (_, i) => `key ${i}`);
+      // Small ones first: how large the next are cannot be known from those before.
+      await append(test, ...keys.map((key) => recordOf('small', key)));
+      for (const key of keys) await append(test, recordOf(key.padEnd(50_000, '.'), key));
+      const pages = await pagesOf(test, { ...orders, limit: 1_000, maxBytes: 100_000 });
+      for (const { records } of pages) expect(records.length).toBeLessThanOrEqual(32);
+      const large = pages.map(({ records }) => valuesOf(records).filter((v) => v.length > 10));
+      for (const values of large) expect(values.length).toBeLessThanOrEqual(2);
+      const found = large.flat().map((value) => value.replaceAll('.', ''));
+      expect(found.toSorted()).toEqual(keys.toSorted());
+      const records = pages.flatMap((page) => page.records);
+      expect(records).toHaveLength(60);
+      const times = records.map(({ timestampMs }) => timestampMs);
+      expect(times).toEqual(times.toSorted((a, b) => a - b));
+    });
+
     it('go on with what was appended after the last one', async () => {
       await append(test, recordOf('one'));
       const first = await test.log.listEvents(orders);

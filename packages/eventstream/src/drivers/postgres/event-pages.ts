@@ -3,6 +3,7 @@ import type { Queryable, Statement } from '@posthaste/postgres';
 import type { Partitioner } from '../../publish/partitioner.js';
 import type { StoredRecord } from '../../record.js';
 import { parseEventCursor, toEventCursor } from './event-cursor.js';
+import { cutsOf, firstOf, laneOf, mergeInTime, type PageRoom } from './merged-records.js';
 import { readableEnds } from './read-store.js';
 import { fromStoredHeaders, type HeadersRow } from './stored-headers.js';
 import type { TopicDirectory } from './topic-directory.js';
@@ -25,6 +26,8 @@ export interface EventQuery {
   readonly from?: 'beginning' | 'end' | undefined;
   /** Records at most, 1 to 1,000. Default 50. */
   readonly limit?: number | undefined;
+  /** The page ends with the record that makes its keys and values this many bytes or more. Default 4 MiB. */
+  readonly maxBytes?: number | undefined;
 }
 
 /**
@@ -46,6 +49,9 @@ export interface EventPage {
 const maxScanned = 10_000n;
 const defaultLimit = 50;
 const maxLimit = 1_000;
+const defaultMaxBytes = 4 * 1_048_576;
+/** What is fetched of one partition, in bytes of keys and values, before the records of all are merged. */
+const minShardBytes = 65_536;
 /** Records of one partition stand in the order of their times but for this much, in milliseconds. */
 const disorderMs = 60_000;
 
@@ -73,12 +79,16 @@ export async function listEvents(
   query: EventQuery,
 ): Promise<EventPage> {
   const limit = pageLimit(query.limit);
+  const { maxBytes = defaultMaxBytes } = query;
   const names = await findShards(db, places, query);
   const shards = await placeShards(db, names, query);
-  const rows = await scanShards(db, shards, query, limit);
-  const records = rows.sort((a, b) => a.timestampMs - b.timestampMs || inOrder(a, b));
-  const page = keepPartitionOrder(records).slice(0, limit);
-  const positions = shards.map((shard) => [shard.shard, nextOf(shard, rows, page, limit)] as const);
+  // Divided, because those of all partitions are in memory at once.
+  const room = { limit, maxBytes: Math.max(minShardBytes, Math.ceil(maxBytes / shards.length)) };
+  const rows = await scanShards(db, shards, query, room);
+  const records = mergeInTime(rows);
+  const cuts = cutsOf(records, room);
+  const page = firstOf(records, { limit, maxBytes }, cuts);
+  const positions = shards.map((shard) => [shard.shard, nextOf(shard, rows, page, cuts)] as const);
   const isLast = shards.every(({ readable }, index) => (positions[index]?.[1] ?? 0n) >= readable);
   const next = toEventCursor(new Map(positions));
   const cursorAfter = (index: number): string =>
@@ -156,21 +166,31 @@ interface ScanRow extends HeadersRow {
   readonly key: Buffer | null;
 }
 
-/** Index: `record_offset`. Looks at the range of each shard at most, for `limit` that match. */
+/**
+ * Index: `record_offset`. Looks at the range of each shard at most, for `limit` that match. Values are
+ * measured without being read.
+ */
 const scanStatement: Statement = {
   name: 'eventstream_scan',
   text: `
-select r.* from unnest($1::integer[], $2::bigint[], $3::bigint[]) as e(shard, low, high)
+select r.shard_id, r."offset", r.appended_at, r.name, r.key, r.value, r.headers
+from unnest($1::integer[], $2::bigint[], $3::bigint[]) as e(shard, low, high)
 cross join lateral (
-  select shard_id, "offset", appended_at, name, key, value, headers from eventstream.record
-  where shard_id = e.shard and "offset" >= e.low and "offset" < e.high and segment >= (
-      select coalesce(max(f.segment), 0) from eventstream.segment_start f
-      where f.shard_id = e.shard and f.first_offset <= e.low
-    )
-    and ($5::text is null or name = $5) and ($6::bytea is null or key = $6)
-    and ($7::timestamptz is null or appended_at >= $7)
-    and ($8::timestamptz is null or appended_at < $8)
-  order by "offset" limit $4
+  select * from (
+    select *, sum(bytes) over (order by "offset") - bytes as bytes_before
+    from (
+      select octet_length(coalesce(key, '')) + octet_length(coalesce(value, '')) as bytes, shard_id, "offset", appended_at, name, key, value, headers from eventstream.record
+      where shard_id = e.shard and "offset" >= e.low and "offset" < e.high and segment >= (
+          select coalesce(max(f.segment), 0) from eventstream.segment_start f
+          where f.shard_id = e.shard and f.first_offset <= e.low
+        )
+        and ($5::text is null or name = $5) and ($6::bytea is null or key = $6)
+        and ($7::timestamptz is null or appended_at >= $7)
+        and ($8::timestamptz is null or appended_at < $8)
+      order by "offset" limit $4
+    ) as found
+  ) as measured
+  where bytes_before < $9
 ) as r`,
 };
 
@@ -178,13 +198,13 @@ async function scanShards(
   db: Queryable,
   shards: readonly PageShard[],
   { name, key, since, until }: EventQuery,
-  limit: number,
+  { limit, maxBytes }: PageRoom,
 ): Promise<StoredRecord[]> {
   const { rows } = await db.query<ScanRow>(scanStatement, [
     shards.map(({ shard }) => shard),
     shards.map(({ from }) => from),
     shards.map(({ to }) => to),
-    ...[limit, name ?? null, key ?? null, since ?? null, until ?? null],
+    ...[limit, name ?? null, key ?? null, since ?? null, until ?? null, maxBytes],
   ]);
   const byId = new Map(shards.map((shard) => [shard.shard, shard]));
   return rows.flatMap((row) => {
@@ -198,38 +218,18 @@ async function scanShards(
   });
 }
 
-function inOrder(a: StoredRecord, b: StoredRecord): number {
-  return a.partition - b.partition || (a.offset < b.offset ? -1 : 1);
-}
-
-const laneOf = ({ topic, partition }: Pick<StoredRecord, 'topic' | 'partition'>): string =>
-  `${partition} ${topic}`;
-
-/** Times of one partition are not quite in its order: what was sorted by them is put right again. */
-function keepPartitionOrder(sorted: readonly StoredRecord[]): StoredRecord[] {
-  const lanes = Map.groupBy(sorted, laneOf);
-  for (const lane of lanes.values()) lane.sort((a, b) => (a.offset < b.offset ? -1 : 1));
-  const taken = new Map<string, number>();
-  return sorted.map((record) => {
-    const lane = laneOf(record);
-    const index = taken.get(lane) ?? 0;
-    taken.set(lane, index + 1);
-    return lanes.get(lane)?.[index] ?? record;
-  });
-}
-
 /** Behind the last record on the page; or where looking ended, when all that matched are on it. */
 function nextOf(
   { topic, partition, from, to }: PageShard,
   rows: readonly StoredRecord[],
   page: readonly StoredRecord[],
-  limit: number,
+  cuts: ReadonlyMap<string, bigint>,
 ): bigint {
   const own = (record: StoredRecord): boolean =>
     record.topic === topic && record.partition === partition;
   const found = rows.filter(own).length;
   const shown = page.filter(own);
-  if (shown.length === found && found < limit) return to;
+  if (shown.length === found && !cuts.has(laneOf({ topic, partition }))) return to;
   return (shown.at(-1)?.offset ?? from - 1n) + 1n;
 }
 
