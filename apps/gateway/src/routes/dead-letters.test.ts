@@ -273,30 +273,3 @@ describeWithPostgres('dead letters of very many topics', () => {
     await gateway.close();
   });
 });
-
-describeWithPostgres('a replay of dead letters', () => {
-  it('is gone on with by another gateway, each letter once', async () => {
-    const gateway = await openTestEvents('postgres', {}, {}, { pollMs: 50 });
-    const names = Array.from({ length: 300 }, (_, i) => `e${i}`);
-    await putDeadLetters(
-      gateway,
-      names.map((name, i) => ({ name, key: `k${i % 9}` })),
-    );
-    const { json } = await gateway.call<Replay>('POST', `${path}/replays`, {
-      topic: 'orders',
-      ratePerSecond: 200,
-    });
-    const others = await Promise.all([gateway.another(), gateway.another()]);
-    await gateway.events.close();
-    await expect
-      .poll(
-        async () => (await gateway.call<Replay>('GET', `${path}/replays/${json.id}`)).json,
-        patiently,
-      )
-      .toMatchObject({ state: 'done', replayed: 300 });
-    const { records } = await gateway.log.listEvents({ topics: ['orders'], limit: 1_000 });
-    expect(records).toHaveLength(300);
-    for (const other of others) await other.close();
-    await gateway.close();
-  });
-});

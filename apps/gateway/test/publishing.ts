@@ -1,0 +1,62 @@
+import type { EventEnvelope } from '@posthaste/contracts';
+import { decodeEnvelope, type StoredRecord } from '@posthaste/eventstream';
+import { afterAll, beforeAll } from 'vitest';
+import type { Answer } from './caller.js';
+import { type Engine, openTestEvents, type TestEvents } from './test-events.js';
+
+/** What `POST /v1/events` answers to one event. */
+export interface Published {
+  readonly id: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+export interface Problem {
+  readonly code: string;
+  readonly detail: string;
+  readonly details?: readonly { readonly field: string; readonly message: string }[];
+}
+
+/** What it answers to a list. */
+export interface ListAnswer {
+  readonly items: readonly {
+    readonly status: number;
+    readonly event?: Published;
+    readonly problem?: Problem;
+  }[];
+}
+
+export interface Publishing {
+  /** A topic that no other test uses. */
+  newTopic(): string;
+  post<T = Published & Problem>(
+    body: unknown,
+    headers?: Record<string, string>,
+    query?: string,
+  ): Promise<Answer<T>>;
+  recordsOf(topic: string): Promise<readonly StoredRecord[]>;
+  eventsOf(topic: string): Promise<readonly EventEnvelope[]>;
+}
+
+/** A gateway for the tests of a file, on a log of its own. */
+export function usePublishing(engine: Engine): Publishing {
+  let gateway: TestEvents;
+  let topics = 0;
+  beforeAll(async () => {
+    gateway = await openTestEvents(engine);
+  });
+  afterAll(() => gateway.close());
+  const recordsOf = async (topic: string): Promise<readonly StoredRecord[]> =>
+    (await gateway.log.listEvents({ topics: [topic] })).records;
+  return {
+    newTopic() {
+      topics += 1;
+      return `topic-${topics}`;
+    },
+    post: (body, headers, query = '') => gateway.call('POST', `/v1/events${query}`, body, headers),
+    recordsOf,
+    eventsOf: async (topic) =>
+      (await recordsOf(topic)).map(({ value }) => decodeEnvelope(value ?? Buffer.alloc(0))),
+  };
+}
