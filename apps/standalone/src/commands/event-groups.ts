@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { apiClientOf } from '../api-client.js';
-import { printJson, printTable } from '../output.js';
+import { printJson, printTable, tell } from '../output.js';
 
 interface GroupDetails {
   readonly topic: string;
@@ -51,6 +51,7 @@ export function addGroupsCommands(command: Command): void {
     .action(async (topic: string, group: string | undefined, options: GroupOptions) => {
       const groups = await listGroups(topic, group);
       if (options.json) return printJson(groups);
+      if (groups.length === 0) tell(`no consumer group${group ? ` ${group}` : ''} reads ${topic}`);
       printTable(
         ['GROUP', 'PARTITION', 'NEXT', 'END', 'LAG'],
         groups.flatMap(({ group: name, partitions }) =>

@@ -204,6 +204,8 @@ describe('posthaste events', () => {
     expect(lag[0]).toMatch(/^GROUP +PARTITION +NEXT +END +LAG$/);
     expect(lag).toHaveLength(5);
     expect(JSON.parse(await events('lag', 'grouped', '--json'))[0].partitions).toHaveLength(4);
+    const none = await posthaste(['events', 'lag', 'grouped', 'none'], env);
+    expect([none.code, none.stderr]).toEqual([0, 'no consumer group none reads grouped\n']);
   });
 
   it.each([
