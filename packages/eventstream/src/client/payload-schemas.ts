@@ -1,5 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { toGoJson } from '../envelope/go-json.js';
 
 /** JSON Schemas by topic, without prefix, and event name. */
 export type PayloadSchemaTable = Readonly<
@@ -27,12 +28,13 @@ export class PayloadSchemas {
   }
 
   /**
-   * Events of names without a schema pass. A payload that is missing counts as an empty object.
+   * Events of names without a schema pass. A payload that is missing counts as an empty object. What
+   * counts is the JSON: an integer of 64 bits is an integer, a date is its text.
    * @throws PlatformError `EVENT_INVALID`; `details.errors` names every place that is wrong
    */
   check(topic: string, eventName: string, payload: unknown): void {
     const validate = this.#validators.get(topic)?.get(eventName);
-    if (validate === undefined || validate(payload ?? {})) return;
+    if (validate === undefined || validate(payload ?? {}) || validate(toJson(payload))) return;
     const errors = validate.errors?.map(({ instancePath, message }) => ({
       path: instancePath,
       message,
@@ -56,6 +58,11 @@ export class PayloadSchemas {
   hasThrown(error: unknown): boolean {
     return typeof error === 'object' && error !== null && this.#refusals.has(error);
   }
+}
+
+/** As it stands in the stream, integers beyond 2^53 being the nearest number. */
+function toJson(payload: unknown): unknown {
+  return JSON.parse(toGoJson(payload ?? {}, 'payload'));
 }
 
 function compile(ajv: Ajv2020, place: string, schema: object): ValidateFunction {
