@@ -37,14 +37,9 @@ export function createObservers(log: StreamLogger, now: () => number = Date.now)
         consumed.attemptFailed(consumer);
         consumeLog.attemptFailed(consumer, record, attempt, error);
       },
-      partitionBlocked(consumer, record, topic, error) {
-        consumed.partitionBlocked(consumer, record);
-        consumeLog.partitionBlocked(consumer, record, topic, error);
-      },
-      partitionUnblocked(consumer, record) {
-        consumed.partitionUnblocked(consumer, record);
-        consumeLog.partitionUnblocked(consumer, record);
-      },
+      partitionBlocked: (consumer, record, topic, error) =>
+        consumeLog.partitionBlocked(consumer, record, topic, error),
+      partitionUnblocked: (consumer, record) => consumeLog.partitionUnblocked(consumer, record),
       commitFailed(consumer, error) {
         consumed.commitFailed(consumer);
         consumeLog.commitFailed(consumer, error);

@@ -418,6 +418,26 @@ describe('health and metrics', () => {
     await client.close();
   });
 
+  it('shows a partition that stands still until another consumer has it', async () => {
+    const { client, memory } = await clientOf();
+    memory.failAppends({ code: 'EVENT_TOO_LARGE', topic: 'shop.orders.dlq', times: 1_000 });
+    const callback = (): never => {
+      throw new Error('always');
+    };
+    const subscription = { topic: 'orders', retry: { maxAttempts: 1 }, callback, ...fromStart };
+    const registered = client.register({ ...subscription, groupId: 'mail' });
+    await client.publish({ topic: 'orders', eventName: 'placed' });
+    const labels = '{topic="shop.orders",group="shop.mail"}';
+    const blocked = async (): Promise<string | undefined> =>
+      toPrometheusText(await client.metrics())
+        .split('\n')
+        .find((line) => line.startsWith(`posthaste_eventstream_partitions_blocked${labels}`));
+    await vi.waitFor(async () => expect(await blocked()).toMatch(/ 1$/), 5_000);
+    await registered.close();
+    expect(await blocked()).toBeUndefined();
+    await client.close();
+  });
+
   it('counts what it did, and the lag that grows when a consumer is stuck', async () => {
     const { client } = await clientOf();
     const callback = vi.fn(() => new Promise(() => undefined));

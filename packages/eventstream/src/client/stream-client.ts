@@ -131,6 +131,7 @@ export class StreamClient {
       published: published.topics,
       buffered: { records: bufferedRecords, bytes: bufferedBytes },
       consumed: [...consumed.consumers],
+      statuses: this.#consumers.status(),
       lags: await this.#lags(),
       toReader: (name: ConsumerName) => ({
         topic: this.#withoutPrefix(name.topic),

@@ -18,7 +18,6 @@ export class ConsumerTally {
   failedAttempts = 0;
   failedCommits = 0;
   interruptions = 0;
-  readonly blockedPartitions: Set<number> = new Set();
   /** Offset after the last finished record, by partition. */
   readonly nextOffset: Map<number, bigint> = new Map();
   /** From being appended to being finished. */
@@ -30,7 +29,9 @@ export class ConsumerTally {
 }
 
 /** Counts what consumers tell. */
-export class ConsumeTally implements ConsumeObserver {
+export class ConsumeTally
+  implements Omit<ConsumeObserver, 'partitionBlocked' | 'partitionUnblocked'>
+{
   readonly #now: () => number;
   /** By the name's own identity first: it saves building a key for each record. */
   readonly #byIdentity = new WeakMap<ConsumerName, ConsumerTally>();
@@ -55,14 +56,6 @@ export class ConsumeTally implements ConsumeObserver {
 
   attemptFailed(consumer: ConsumerName): void {
     this.#of(consumer).failedAttempts += 1;
-  }
-
-  partitionBlocked(consumer: ConsumerName, { partition }: StoredRecord): void {
-    this.#of(consumer).blockedPartitions.add(partition);
-  }
-
-  partitionUnblocked(consumer: ConsumerName, { partition }: StoredRecord): void {
-    this.#of(consumer).blockedPartitions.delete(partition);
   }
 
   commitFailed(consumer: ConsumerName): void {

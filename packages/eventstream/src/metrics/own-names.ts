@@ -34,7 +34,7 @@ function publishFamilies({ published, buffered }: StreamMetricsSource): readonly
   ];
 }
 
-function consumeFamilies({ consumed }: StreamMetricsSource): readonly MetricFamily[] {
+function consumeFamilies({ consumed, statuses }: StreamMetricsSource): readonly MetricFamily[] {
   const consumers = consumed.map((tally) => ({ labels: consumerLabels(tally.name), tally }));
   return [
     {
@@ -71,9 +71,10 @@ function consumeFamilies({ consumed }: StreamMetricsSource): readonly MetricFami
       name: `${prefix}partitions_blocked`,
       help: 'Partitions that stand still: a record can neither be handled nor be put away.',
       type: 'gauge',
-      samples: consumers.map(({ labels, tally }) => ({
-        labels,
-        value: tally.blockedPartitions.size,
+      // As they are, and not counted: a partition may go to another consumer, which is the end of it.
+      samples: statuses.map((consumer) => ({
+        labels: consumerLabels(consumer),
+        value: consumer.partitions.filter(({ blocked }) => blocked).length,
       })),
     },
     {

@@ -33,15 +33,14 @@ function textOf(names: MetricNames): string {
   consumed.attemptFailed(consumer);
   consumed.commitFailed(consumer);
   consumed.interrupted(consumer);
-  consumed.partitionBlocked(consumer, stored(0, 7n));
-  consumed.partitionBlocked(consumer, stored(1, 7n));
-  consumed.partitionUnblocked(consumer, stored(1, 7n));
+  const states = [0, 1].map((partition) => ({ partition, inHand: 1, blocked: partition === 0 }));
   const partitions = [{ partition: 0, committed: 7n, end: 9n, lag: 2n }];
   const families = toMetricFamilies(
     {
       published: published.topics,
       buffered: { records: 3, bytes: 150 },
       consumed: [...consumed.consumers],
+      statuses: [{ ...consumer, partitions: states, interruption: undefined }],
       lags: [{ ...consumer, partitions }],
       toReader: () => ({ topic: 'orders', event: 'placed' }),
     },

@@ -1,3 +1,4 @@
+import type { ConsumerStatus } from '../consume/group-consumer.js';
 import type { ConsumerName } from '../consume/observer.js';
 import type { GroupLag } from '../driver.js';
 import type { ConsumerTally } from './consume-tally.js';
@@ -15,6 +16,8 @@ export interface StreamMetricsSource {
   readonly published: ReadonlyMap<string, TopicTally>;
   readonly buffered: { readonly records: number; readonly bytes: number };
   readonly consumed: readonly ConsumerTally[];
+  /** Of the consumers at this moment. */
+  readonly statuses: readonly ConsumerStatus[];
   /** Of the groups that this client is in. */
   readonly lags: readonly GroupLag[];
   /** Labels of a consumer in the original's metrics: no prefix, no group. */
