@@ -4,6 +4,10 @@ import type { Queryable, Statement } from '@posthaste/postgres';
 /**
  * Makes ready what has come due, and takes back leases that ran out: their attempts are recorded
  * as of unknown outcome. Index `head_due`; what is held or blocked is not in it.
+ *
+ * What is recorded is what was updated, and not what was locked: when a worker that was paused ends
+ * its callback at this moment, the lock gives the next one of the queue, which the update, with its
+ * older snapshot, does not find. That one is left to the next look.
  */
 const wakeStatement: Statement = {
   name: 'callbacks_wake',
@@ -20,13 +24,6 @@ with due as (
   order by due_at limit $1
   for no key update skip locked
 ),
-lost as (
-  insert into callbacks.history (callback_id, step, machine, leased_at, leased_until,
-    started_at, duration_ns, status_code, reason, detail)
-  select callback_id, step, lease_holder, leased_at, due_at, leased_at, 0, 0, 'unknown',
-    'the worker vanished while the attempt was under way; it is sent again'
-  from due where lease_token is not null
-),
 woken as (
   update callbacks.head h
   set ready = not due.paused, hold = case when due.paused then 'paused' end,
@@ -34,12 +31,20 @@ woken as (
       unknowns = h.unknowns + (due.lease_token is not null)::int,
       lease_token = null, lease_holder = null, leased_at = null
   from due where h.callback_id = due.callback_id
+  returning due.*
+),
+lost as (
+  insert into callbacks.history (callback_id, step, machine, leased_at, leased_until,
+    started_at, duration_ns, status_code, reason, detail)
+  select callback_id, step, lease_holder, leased_at, due_at, leased_at, 0, 0, 'unknown',
+    'the worker vanished while the attempt was under way; it is sent again'
+  from woken where lease_token is not null
 )
 select count(*)::int as woken, count(lease_token)::int as lost,
   (select (extract(epoch from min(h.due_at) - now()) * 1000)::float8 from callbacks.head h
     where not h.ready and h.hold is null and h.due_at > now()) as next_due_in_ms,
   (extract(epoch from now()) * 1000)::float8 as now_ms
-from due`,
+from woken`,
 };
 
 export interface Wake {
