@@ -1,5 +1,5 @@
 import { PlatformError } from '@posthaste/contracts';
-import { type Receiver, startReceiver } from '@posthaste/testbed';
+import { freePort, type Receiver, startReceiver } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, expect, it, vi } from 'vitest';
 import { untilState, useDispatchers, viewOf } from '../test/delivering.js';
@@ -163,6 +163,21 @@ describeWithPostgres('dispatcher', () => {
     const { attempts } = await finished(id, 'delivered');
     const [first, second] = attempts;
     expect((second?.startedAtMs ?? 0) - (first?.startedAtMs ?? 0)).toBeGreaterThanOrEqual(1_000);
+  });
+
+  it('tries what failed again when its host opens, and says when that is', async () => {
+    receiver = await startReceiver(200);
+    const port = String(await freePort());
+    const origin = { max: 32, initial: 8, breakAfter: 2, minOpenMs: 60_000, maxOpenMs: 60_000 };
+    const id = await acceptOne(store.db, { url: `http://127.0.0.1:${port}/`, policy: soon });
+    await start({ slots: { total: 64, perApplication: 48, origin } });
+    const view = await vi.waitFor(async () => {
+      const found = await viewOf(store.db, id);
+      expect([found.state, found.attempts.length]).toEqual(['pending', 2]);
+      return found;
+    });
+    const [, second] = view.attempts;
+    expect(view.dueAt?.getTime()).toBeGreaterThan((second?.startedAtMs ?? 0) + 29_000);
   });
 
   it("goes by the database's clock when its own is wrong by an hour", async () => {

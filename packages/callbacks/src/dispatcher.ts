@@ -192,8 +192,9 @@ export class Dispatcher {
 
   async #attempt(admitted: Admitted): Promise<void> {
     const { delivery } = admitted;
-    const { attempt, verdict, signal } = await this.#sender.send(admitted);
+    const { attempt, verdict: judged, signal } = await this.#sender.send(admitted);
     if (signal) this.#slots.report(delivery.lane, signal, performance.now(), Math.random());
+    const verdict = this.#onceOpen(delivery, judged);
     if (attempt) this.#deps.observer.attempted(delivery, attempt, verdict);
     const { maxChain } = this.#options;
     const chain =
@@ -201,6 +202,15 @@ export class Dispatcher {
     // A chain keeps its slot until its result is committed, and then goes on in it.
     if (!chain) this.#give(delivery);
     this.#recorder.add({ delivery, attempt, verdict, chain });
+  }
+
+  /** Nothing is sent to an origin that is closed: what is tried again is due when it opens. */
+  #onceOpen({ lane }: Delivery, verdict: Verdict): Verdict {
+    if (verdict.kind !== 'retry') return verdict;
+    const nowMs = performance.now();
+    const waitMs = (this.#slots.closedUntil(lane, nowMs) ?? nowMs) - nowMs;
+    const waitNs = BigInt(Math.ceil(waitMs)) * 1_000_000n;
+    return waitNs > verdict.delayNs ? { kind: 'retry', delayNs: waitNs } : verdict;
   }
 
   #give(delivery: Delivery): void {

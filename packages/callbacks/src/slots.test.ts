@@ -62,6 +62,17 @@ describe('slots', () => {
     expect(slots.take(lane('one'), undefined, 0)).toBe(true);
   });
 
+  it('tells when an origin that fails opens again', () => {
+    const slots = new Slots({ total: 10, perApplication: 10, origin });
+    expect(slots.closedUntil(lane('one'), 0)).toBeUndefined();
+    for (let i = 0; i < origin.breakAfter; i++) {
+      slots.report(lane('one'), { kind: 'unreachable' }, 0, 0);
+    }
+    expect(slots.closedUntil(lane('one'), 0)).toBe(origin.minOpenMs / 2);
+    expect(slots.closedUntil(lane('one'), origin.minOpenMs)).toBeUndefined();
+    expect(slots.closedUntil(lane('two'), 0)).toBeUndefined();
+  });
+
   it('tells of a lane that was refused, so that the next claim leaves it alone', () => {
     const slots = new Slots({ total: 10, perApplication: 10, origin });
     const one = { maxConcurrency: 1, ratePerSecond: undefined };

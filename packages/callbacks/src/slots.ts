@@ -88,6 +88,11 @@ export class Slots {
     this.#gate(parseLaneKey(lane).origin, nowMs).report(signal, nowMs, random);
   }
 
+  /** When the origin of a lane opens again, if it is closed. */
+  closedUntil(lane: string, nowMs: number): number | undefined {
+    return this.#origins.get(parseLaneKey(lane).origin)?.closedUntil(nowMs);
+  }
+
   /** What may be claimed now. */
   room(nowMs: number): Room {
     const origins = new Map<string, number>();
