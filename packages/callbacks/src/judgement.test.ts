@@ -61,3 +61,11 @@ it('waits as long as the receiver asks for', () => {
   expect(verdict).toEqual({ kind: 'retry', delayNs: 5_000_000_000n });
   expect(signal).toEqual({ kind: 'overloaded', retryAfterMs: 5_000 });
 });
+
+it.each(['100000', '99999999999999999999', '9'.repeat(400)])(
+  'waits a day at most, also when the receiver asks for %s seconds',
+  (seconds) => {
+    const { verdict } = judged(answer(503, [['Retry-After', seconds]]));
+    expect(verdict).toEqual({ kind: 'retry', delayNs: 86_400_000_000_000n });
+  },
+);

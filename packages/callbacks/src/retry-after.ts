@@ -1,4 +1,5 @@
-const seconds = /^\d{1,10}$/;
+/** However many: what is too long to wait is for those who use it to bound. */
+const seconds = /^\d+$/;
 
 /**
  * A Retry-After value as milliseconds from `nowMs`; `undefined` when it is neither seconds nor an
