@@ -28,7 +28,7 @@ import { spanContextSql } from './trace-headers.js';
  * result in the statement, and a digit for the event of it. To draw each here takes Postgres as long
  * as all the rest of the event.
  */
-const idStartLength = 24;
+const idStartLength = 27;
 const eventId = (digit: number): string =>
   `$18::text || lpad(to_hex(g.nth), ${32 - idStartLength - 1}, '0') || '${digit}'`;
 
