@@ -56,6 +56,9 @@ export function localCallersOnly(callers: LocalCallers): ArrivalStep {
  */
 export function addAccess(app: App, options: AccessOptions): void {
   app.decorateRequest('apiKey', null);
+  app.decorateRequest('isStillAdmitted', function () {
+    return isStillAdmitted(this, options);
+  });
   requireScopes(app);
   if (options.mode === 'keys' || options.limiter) {
     app.addHook('onRoute', (route) => {
@@ -70,6 +73,24 @@ export function addAccess(app: App, options: AccessOptions): void {
     throw routeNotFound(request);
   });
 }
+
+/** Whether who got in would get in now. Nobody is turned away because that cannot be found out. */
+async function isStillAdmitted(
+  request: FastifyRequest,
+  { mode, keys }: AccessOptions,
+): Promise<boolean> {
+  const { scope = 'admin' } = request.routeOptions.config;
+  if (mode === 'loopback' || scope === 'public') return true;
+  try {
+    await admitKey(request, scope, keys);
+    return true;
+  } catch (error) {
+    const isRefused = error instanceof PlatformError && refusals.has(error.type);
+    return !isRefused;
+  }
+}
+
+const refusals: ReadonlySet<string> = new Set(['unauthorized', 'forbidden']);
 
 /** A route without a scope would be open to everybody by oversight: the server does not start. */
 function requireScopes(app: App): void {

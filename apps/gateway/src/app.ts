@@ -36,6 +36,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls; `null` on public routes and without keys. */
     apiKey: AuthenticatedKey | null;
+    /** Whether its caller would still get in now; for answers that take long. Does not throw. */
+    isStillAdmitted(): Promise<boolean>;
     /** When its headers had arrived, on the clock of `performance.now`. */
     startedAt: number;
     /** The trace this request belongs to; `undefined` when the caller sent none and none is kept. */

@@ -19,6 +19,8 @@ export interface FollowerOptions {
   readonly stallMs?: number | undefined;
   /** New events are looked for at least this often, in ms, hints aside. Default 5,000. */
   readonly pollMs?: number | undefined;
+  /** Whether a follower may go on is asked this often, in ms. Default 15,000. */
+  readonly recheckMs?: number | undefined;
 }
 
 /** What a follower is sent. */
@@ -26,6 +28,8 @@ export interface FollowRequest {
   readonly query: EventQuery;
   /** The text of a record, in one line. */
   readonly show: (record: StoredRecord) => string;
+  /** Whether its client may still follow: a key may be revoked meanwhile. Must not throw. */
+  readonly mayGoOn: () => Promise<boolean>;
   /** Told of what ended it early. */
   readonly onError: (error: unknown) => void;
 }
@@ -65,6 +69,7 @@ export class EventFollowers {
    */
   async follow(request: FollowRequest): Promise<FollowerStream> {
     const { maxFollowers, heartbeatMs = 15_000, stallMs = 30_000 } = this.#options;
+    const { recheckMs = 15_000 } = this.#options;
     if (this.#closed) throw new PlatformError('STOPPING', 'the server is stopping');
     if (this.count >= maxFollowers) {
       throw new PlatformError('OVERLOADED', `${maxFollowers} clients follow events already`);
@@ -74,7 +79,13 @@ export class EventFollowers {
       const position = await this.#begin(request.query);
       const stream = new FollowerStream({ heartbeatMs, stallMs, position });
       this.#streams.add(stream);
-      stream.once('close', () => this.#streams.delete(stream));
+      const recheck = setInterval(() => {
+        void request.mayGoOn().then((may) => may || stream.end());
+      }, recheckMs);
+      stream.once('close', () => {
+        clearInterval(recheck);
+        this.#streams.delete(stream);
+      });
       void this.#run(stream, { ...request, query: { ...request.query, cursor: position } });
       // It may have been closed meanwhile.
       if (this.#closed) stream.end();

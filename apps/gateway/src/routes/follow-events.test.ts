@@ -2,11 +2,14 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { PlatformError } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Follower, follow as followUrl } from '../../test/follower.js';
 import { rawConnection } from '../../test/raw-connection.js';
 import { openTestEvents, type TestEvents } from '../../test/test-events.js';
+import { testKeys } from '../../test/test-server.js';
+import type { AuthenticatedKey } from '../api-keys.js';
 
 const patiently = { timeout: 10_000 };
 setFlagsFromString('--expose-gc');
@@ -225,6 +228,30 @@ describeWithPostgres('followers', () => {
     }
     await expect.poll(() => gateway.events.followers, patiently).toBe(0);
     expect(gateway.logs.filter(({ level }) => Number(level) >= 50)).toEqual([]);
+  });
+
+  it('are ended when their API key is not valid any more, and not when nobody can tell', async () => {
+    const key = (name: string) => ({ id: name, name, scopes: ['admin'] as const });
+    const known = { one: key('one'), other: key('other') };
+    const valid: Record<string, AuthenticatedKey> = { ...known };
+    const keys = testKeys(valid);
+    const environment = { POSTHASTE_ACCESS: 'keys' };
+    const gateway = await listen('postgres', { keys }, environment, { recheckMs: 50 });
+    onTestFinished(() => gateway.close());
+    await gateway.log.ensureTopic('t');
+    const followers = await Promise.all(
+      ['one', 'other'].map((token) =>
+        follow(gateway, 'topic=t', { authorization: `Bearer ${token}` }),
+      ),
+    );
+    keys.authenticate = () => Promise.reject(new PlatformError('DATABASE_UNAVAILABLE', 'away'));
+    await pause(150);
+    expect(gateway.events.followers).toBe(2);
+    Object.assign(keys, testKeys(valid));
+    delete valid.one;
+    await followers[0]?.ended;
+    await pause(150);
+    expect(gateway.events.followers).toBe(1);
   });
 
   it('go on when the database was away for a while', async () => {

@@ -76,7 +76,7 @@ export function readEventRoutes(app: App, { log, followers }: ReadEventsDeps): v
         tags: ['Events'],
         summary: 'Read events, or follow them',
         description:
-          'Oldest first, those of one key in their order. A page looks at a bounded number of events: where the filter is narrow it may be short, even empty, and be followed by others. With `Accept: text/event-stream` events come as they happen, as server-sent events: `data` is an event as in `items`, `id` where to go on after it. A line comes every 15 seconds when there is nothing to tell. The server ends it when it stops, and when a client takes nothing for 30 seconds.',
+          'Oldest first, those of one key in their order. A page looks at a bounded number of events: where the filter is narrow it may be short, even empty, and be followed by others. With `Accept: text/event-stream` events come as they happen, as server-sent events: `data` is an event as in `items`, `id` where to go on after it. A line comes every 15 seconds when there is nothing to tell. The server ends it when it stops, when the API key is not valid any more, and when a client takes nothing for 30 seconds.',
         headers: Headers,
         querystring: Query,
         response: {
@@ -117,6 +117,7 @@ async function follow(followers: EventFollowers, request: ReadRequest, reply: Fa
   const stream = await followers.follow({
     query: { ...toQuery(query), from, cursor },
     show: (record) => stringifyExactJson(showEvent(record, format)),
+    mayGoOn: () => request.isStillAdmitted(),
     onError: (err) => log.error({ err }, 'following events ended early'),
   });
   // Proxies that hold answers back until they are complete would hold this for ever.
