@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { callbackEventTopic } from '@posthaste/callbacks';
-import { type EventEnvelope, PlatformError } from '@posthaste/contracts';
+import { type EventEnvelope, PlatformError, sourceOf } from '@posthaste/contracts';
 import {
   type BuiltEvent,
   buildEvent,
@@ -39,7 +39,8 @@ export interface PublishOptions extends EventAddress {
 export interface EventToPublish {
   readonly topic: string;
   readonly id: string;
-  readonly namespace: string;
+  /** As a CloudEvent's: its namespace, or the foreign one that it came with. Ids are unique within it. */
+  readonly source: string;
   /**
    * SHA-256 of what it says, when its publisher chose the id: what comes under it again must say the
    * same. When it happened and its trace are not part of it: publishers set both anew.
@@ -69,9 +70,10 @@ export function toEventToPublish(
     throw new PlatformError('EVENT_TOO_LARGE', message);
   }
   const { key: keyBytes, value, headers } = built;
-  const { id, namespace } = built.envelope;
+  const { id } = built.envelope;
+  const source = sourceOf(built.envelope);
   const contentHash = hasOwnId ? hashContent(built) : undefined;
-  return { topic, id, namespace, contentHash, key: keyBytes, value, headers };
+  return { topic, id, source, contentHash, key: keyBytes, value, headers };
 }
 
 /** Encoded as it is published, so that neither the order of keys nor spaces count. */

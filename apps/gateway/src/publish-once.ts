@@ -54,8 +54,8 @@ export type PublishOutcome = PublishedEvent | PlatformError;
 
 /**
  * Appends events to the log, each once, in the order given and in one transaction: committed when it
- * resolves. What comes again under the same Idempotency-Key, or in the same namespace and topic under
- * the same id, is answered with where it stands; refused when it says something else.
+ * resolves. What comes again under the same Idempotency-Key, or in the same topic from the same source
+ * (namespace) under the same id, is answered with where it stands; refused when it says something else.
  * @throws PlatformError `DATABASE_*`: nothing was stored, or nobody knows
  */
 export async function publishOnce(
@@ -125,7 +125,7 @@ async function append(
 }
 
 function toCandidate({ event, idempotency }: HandedInEvent): Candidate {
-  const { topic, id: eventId, namespace, contentHash } = event;
+  const { topic, id: eventId, source, contentHash } = event;
   return {
     event,
     keyClaim: idempotency && {
@@ -139,7 +139,7 @@ function toCandidate({ event, idempotency }: HandedInEvent): Candidate {
       kind: 'id',
       topic,
       eventId,
-      claim: `${namespace}\n${eventId}`,
+      claim: `${source}\n${eventId}`,
       bodyHash: contentHash,
     },
   };
@@ -215,7 +215,7 @@ function refusalOf(
   const isReused = firstOfId?.sameBody === false || (firstOfKey && !firstOfKey.place);
   const id = (firstOfId ?? firstOfKey)?.eventId;
   if (!isReused) return undefined;
-  const message = `another event was published under the id ${id} in this topic and namespace`;
+  const message = `another event was published under the id ${id} in this topic by the same source`;
   return new PlatformError('EVENT_ID_REUSED', message);
 }
 

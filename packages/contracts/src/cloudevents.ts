@@ -148,6 +148,15 @@ export function fromCloudEvent(event: unknown): EventEnvelope {
   };
 }
 
+/**
+ * The `source` that an envelope has as a CloudEvent: within it, ids are unique.
+ * @throws PlatformError `ENVELOPE_INVALID` for a namespace that is no text of UTF-8
+ */
+export function sourceOf({ namespace, additional_fields }: EventEnvelope<object>): string {
+  const foreign = additional_fields?.source;
+  return typeof foreign === 'string' ? foreign : impliedBy(namespace, undefined).source;
+}
+
 function impliedBy(namespace: string, payload: object | undefined): Implied {
   if (!namespace.isWellFormed()) {
     throw new PlatformError('ENVELOPE_INVALID', 'the namespace has half a surrogate pair');

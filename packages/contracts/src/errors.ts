@@ -253,7 +253,7 @@ export const errorCodes = {
   EVENT_ID_REUSED: {
     type: 'conflict',
     meaning:
-      'Another event was published under this id in this topic and namespace. Give a new event an id of its own.',
+      'Another event was published under this id in this topic and namespace (source of a CloudEvent). Give a new event an id of its own.',
   },
   EVENT_TOO_LARGE: {
     type: 'too_large',

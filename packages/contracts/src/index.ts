@@ -1,4 +1,4 @@
-export { type CloudEvent, fromCloudEvent, toCloudEvent } from './cloudevents.js';
+export { type CloudEvent, fromCloudEvent, sourceOf, toCloudEvent } from './cloudevents.js';
 export { msToNs, nsToMs, parseDuration } from './durations.js';
 export {
   createEnvelope,

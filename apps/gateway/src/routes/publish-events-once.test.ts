@@ -45,6 +45,21 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events, again, on %s'
       expect(await recordsOf(topic)).toHaveLength(2);
     });
 
+    it('takes the same id from another source for another event', async () => {
+      const topic = newTopic();
+      const event = { specversion: '1.0', id: 'e1', type: 'made', source: '/shops/1', data: {} };
+      const [first, again, other] = [event, event, { ...event, source: '/shops/2' }];
+      const answers = [];
+      for (const each of [first, again, other])
+        answers.push(await post(each, {}, `?topic=${topic}`));
+      expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
+      expect(answers[1]?.headers['idempotent-replayed']).toBe('true');
+      expect(await recordsOf(topic)).toHaveLength(2);
+      const ours = await post({ ...event, source: '/namespaces/shop' }, {}, `?topic=${topic}`);
+      const envelope = { topic, id: 'e1', name: 'made', namespace: 'shop', payload: {} };
+      expect((await post(envelope)).json).toEqual(ours.json);
+    });
+
     it('takes the same id with the same content written another way', async () => {
       const event = { topic: newTopic(), id: 'e1', name: 'made' };
       const first = await post({ ...event, payload: { a: 1, b: '<ü>' } });

@@ -92,7 +92,7 @@ export function publishEventRoutes(app: App, intake: EventIntake): void {
         tags: ['Events'],
         summary: 'Publish one event or up to 1,000',
         description:
-          'Answered once they are committed, in one transaction. One event is answered with 201; of a list each is answered on its own, and one that is refused does not keep the others back. Those of one key are read in this order. The topic is made with its first event, while there are fewer than POSTHASTE_MAX_TOPICS. What was published before under the same id in the topic and namespace, or under the same Idempotency-Key in the topic, is not appended again: the first answer is given again. Another event under that id is refused; when it happened and its trace may differ.',
+          'Answered once they are committed, in one transaction. One event is answered with 201; of a list each is answered on its own, and one that is refused does not keep the others back. Those of one key are read in this order. The topic is made with its first event, while there are fewer than POSTHASTE_MAX_TOPICS. What was published before under the same id in the topic and namespace (source of a CloudEvent), or under the same Idempotency-Key in the topic, is not appended again: the first answer is given again. Another event under that id is refused; when it happened and its trace may differ.',
         headers: idempotencyHeaders('topic'),
         querystring: Query,
         body: {
