@@ -104,8 +104,9 @@ function toEnvelope(
   const spanContext = request.spanContext || (traceparent && toSpanContext(traceparent));
   if (spanContext) envelope.spanContext = spanContext;
   // Only over the fields that are there: most requests have few of them.
-  for (const [field, value] of Object.entries(request)) {
+  for (const field of Object.keys(request)) {
     const key = envelopeKeyOf.get(field);
+    const value = request[field as keyof PublishRequest];
     if (key !== undefined && value !== undefined) envelope[key] = value;
   }
   // Values of a wrong type are found by the encoder.

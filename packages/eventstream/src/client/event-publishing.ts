@@ -81,16 +81,14 @@ export class EventPublishing {
     );
   }
 
-  async #sendTo(topic: string, record: OutgoingRecord, built: BuiltEvent): Promise<void> {
+  #sendTo(topic: string, record: OutgoingRecord, built: BuiltEvent): Promise<void> {
     const { timeoutMs, signal, onError } = built;
     const sent = this.#options.publisher.send(topic, record, { timeoutMs, signal });
     if (onError === undefined) return sent;
-    try {
-      await sent;
-    } catch (error) {
+    return sent.catch((error: unknown) => {
       this.#tellFailure(built, error);
       throw error;
-    }
+    });
   }
 
   /** Rejects with the first failure, but not before all topics have an outcome. */
