@@ -24,9 +24,14 @@ afterEach(() => {
 
 describe('global setup', () => {
   it('takes the servers that the environment names', async () => {
+    vi.stubEnv('CI', '');
     vi.stubEnv('KAFKA_BROKERS', 'kafka-1:9092,kafka-2:9092');
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
     const teardown = await setup(project);
     await teardown();
+    expect(warn.mock.calls).toEqual([
+      [expect.stringMatching(/several brokers .* install Java 17/)],
+    ]);
     expect(provided).toEqual({
       postgresUrl: 'postgres://somewhere/else',
       kafkaSource: 'external',
@@ -46,5 +51,9 @@ describe('global setup', () => {
   it('fails on CI when something is missing', async () => {
     vi.stubEnv('CI', 'true');
     await expect(setup(project)).rejects.toThrow(/no Kafka for the tests: set KAFKA_BROKERS/);
+    vi.stubEnv('KAFKA_BROKERS', 'kafka-1:9092');
+    await expect(setup(project)).rejects.toThrow(
+      'several brokers of Kafka for the tests: install Java',
+    );
   });
 });

@@ -29,7 +29,9 @@ async function provideKafka(project: Project): Promise<void> {
   const source = await findKafka();
   if (!source) reportMissing('Kafka', kafkaAdvice);
   project.provide('kafkaSource', source?.kind);
-  project.provide('kafkaClusters', (await findJavaKafka()) !== undefined);
+  const clusters = (await findJavaKafka()) !== undefined;
+  if (source && !clusters) reportMissing('several brokers of Kafka', 'install Java 17 or newer');
+  project.provide('kafkaClusters', clusters);
 }
 
 function reportMissing(what: string, advice: string): void {
