@@ -15,14 +15,15 @@ export function measureLag(registry: Registry, log: PostgresLog, logger: Logger)
     async collect() {
       this.reset();
       try {
-        for (let cursor: string | undefined, isFirst = true; isFirst || cursor !== undefined; ) {
-          const { groups, next } = await log.listGroups({ limit: 500, cursor });
-          for (const { topic, groupId: group, partitions } of groups) {
+        let cursor: string | undefined;
+        do {
+          const page = await log.listGroups({ limit: 500, cursor });
+          for (const { topic, groupId: group, partitions } of page.groups) {
             const lag = partitions.reduce((sum, partition) => sum + partition.lag, 0n);
             this.set({ topic, group }, Number(lag));
           }
-          [cursor, isFirst] = [next, false];
-        }
+          cursor = page.next;
+        } while (cursor !== undefined);
       } catch (err) {
         // The other metrics are wanted all the more.
         logger.warn({ err }, 'the lag of the event log cannot be read');

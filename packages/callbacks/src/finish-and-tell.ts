@@ -28,17 +28,16 @@ export async function finishAndTell(
   if (inStatement && results.every(isPlainDelivery)) {
     return finishTelling(db, results, inStatement, wants);
   }
-  const append: CallbackEventSink['append'] = (tx, told) => events.append(tx, told);
-  const sink = { wants, append, inStatement };
-  return db.transaction((tx) => finishInTransaction(tx, results, sink));
+  return db.transaction((tx) => finishInTransaction(tx, results, events, wants));
 }
 
 async function finishInTransaction(
   tx: Transaction,
   results: readonly DeliveryResult[],
   events: CallbackEventSink,
+  wants: CallbackEventSink['wants'],
 ): Promise<number> {
-  const { inStatement: log, wants } = events;
+  const { inStatement: log } = events;
   const {
     untold = [],
     plain = [],
@@ -51,9 +50,9 @@ async function finishInTransaction(
   );
   const quiet = untold.length > 0 ? await finishResults(tx, untold) : 0;
   // Those that append last, because readers of the log wait for the end of the transaction.
-  const counted = await finishNamed(tx, others);
+  const counted = others.length > 0 ? await finishNamed(tx, others) : [];
   const told = counted.flatMap((result) => toResultEvents(toTold(result), wants));
-  const [finished = 0] = await Promise.all([
+  const [finished] = await Promise.all([
     log && plain.length > 0 ? finishTelling(tx, plain, log, wants) : 0,
     told.length > 0 ? events.append(tx, told) : undefined,
   ]);

@@ -5,7 +5,7 @@ import { disableEndpoint } from './endpoint-state.js';
 import { type Mail, toEndpointDisabledMail, toFailureMail } from './failure-mail.js';
 import { finishAndTell } from './finish-and-tell.js';
 import { enqueueMail } from './mail-outbox.js';
-import { toResultEvents } from './result-events.js';
+import { attemptsOf, toResultEvents } from './result-events.js';
 import type { Recorded } from './result-store.js';
 
 /** What is written together with results, in their transaction: see Recorder. */
@@ -68,7 +68,7 @@ function failureMail({ result, ending, parked }: Recorded): Mail | undefined {
     url,
     ending,
     acceptedAt: new Date(delivery.createdAtMs),
-    attempts: delivery.failures + delivery.unknowns + (attempt ? 1 : 0),
+    attempts: attemptsOf(result),
     last: attempt && {
       at: new Date(attempt.startedAtMs),
       statusCode: attempt.statusCode,

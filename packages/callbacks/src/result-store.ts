@@ -19,7 +19,8 @@ export const historyColumns: string = `callback_id, step, machine, leased_at, le
 export const historyValues = (of: string, leasedUntil: string, ending: string): string => `
     ${of}.callback_id, ${of}.step, ${of}.lease_holder, ${of}.leased_at, ${of}.${leasedUntil}, now(),
     case when ${of}.started_ms is not null
-      then greatest(to_timestamp(${of}.started_ms / 1000), ${of}.leased_at) end, ${of}.duration_ns, ${of}.status_code, ${of}.reason,
+      then greatest(to_timestamp(${of}.started_ms / 1000), ${of}.leased_at) end,
+    ${of}.duration_ns, ${of}.status_code, ${of}.reason,
     ${of}.detail, ${of}.response_headers, ${of}.response_body,
     ${of}.marks & ${marks.truncated} <> 0, ${of}.marks & ${marks.cut} <> 0,
     ${of}.marks & ${marks.resent} <> 0, ${of}.${ending}`;

@@ -7,7 +7,8 @@ import { PlatformaticWriter } from './platformatic-writer.js';
 
 /**
  * Kafka, through @platformatic/kafka, an optional peer dependency: install it beside this package, on
- * Node 22.22, 24.6 or newer. Nothing is connected before it is needed. `logMode` has no effect: the library writes no log.
+ * Node 22.22, 24.6 or newer. Nothing is connected before it is needed. `logMode` has no effect: the
+ * library writes no log.
  * @throws PlatformError `OPTION_INVALID`
  */
 export function createPlatformaticDriver(options: KafkaDriverOptions): Driver {

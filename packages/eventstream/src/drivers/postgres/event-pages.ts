@@ -179,7 +179,9 @@ cross join lateral (
   select * from (
     select *, sum(bytes) over (order by "offset") - bytes as bytes_before
     from (
-      select octet_length(coalesce(key, '')) + octet_length(coalesce(value, '')) as bytes, shard_id, "offset", appended_at, name, key, value, headers from eventstream.record
+      select octet_length(coalesce(key, '')) + octet_length(coalesce(value, '')) as bytes,
+        shard_id, "offset", appended_at, name, key, value, headers
+      from eventstream.record
       where shard_id = e.shard and "offset" >= e.low and "offset" < e.high and segment >= (
           select coalesce(max(f.segment), 0) from eventstream.segment_start f
           where f.shard_id = e.shard and f.first_offset <= e.low
