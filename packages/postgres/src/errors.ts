@@ -47,7 +47,8 @@ export function sqlState(error: unknown): string | undefined {
 export function toPlatformError(error: unknown, circumstances: Circumstances): PlatformError {
   if (error instanceof PlatformError) return error;
   const state = sqlState(error);
-  const code = isStalePlan(error) ? 'DATABASE_CONFLICT' : codeOf(state, circumstances);
+  const isStale = isStalePlan(error) || isStaleRoute(error);
+  const code = isStale ? 'DATABASE_CONFLICT' : codeOf(state, circumstances);
   return new PlatformError(code, describe(error, state), { cause: error });
 }
 
@@ -77,12 +78,20 @@ export function endsSession(error: unknown): error is Error {
  */
 export function isStalePlan(error: unknown): boolean {
   // The SQLSTATE says no more than "not supported"; the place in the server says which.
-  return (
-    sqlState(error) === '0A000' &&
-    error instanceof Error &&
-    'routine' in error &&
-    error.routine === 'RevalidateCachedQuery'
-  );
+  return sqlState(error) === '0A000' && routineOf(error) === 'RevalidateCachedQuery';
+}
+
+/**
+ * Whether a row was on its way into the default partition while its own was attached. It was not
+ * written, and finds its partition when the statement is run again.
+ */
+export function isStaleRoute(error: unknown): boolean {
+  return sqlState(error) === '23514' && routineOf(error) === 'ExecPartitionCheckEmitError';
+}
+
+/** The place in the server that an error comes from. */
+function routineOf(error: unknown): unknown {
+  return error instanceof Error && 'routine' in error ? error.routine : undefined;
 }
 
 function knownCode(state: string | undefined): ErrorCode | undefined {

@@ -2,7 +2,7 @@ import { PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
 import type { Statement } from './database.js';
 import { encodeValues } from './encode-values.js';
-import { endsSession, isStalePlan, toPlatformError } from './errors.js';
+import { endsSession, isStalePlan, isStaleRoute, toPlatformError } from './errors.js';
 
 /** A statement as the driver takes it. drizzle asks for rows as arrays and brings its own decoders. */
 export interface DriverStatement extends Statement {
@@ -46,12 +46,14 @@ export class Session extends pg.Client {
   /**
    * Runs one statement. Several may be sent without awaiting each; they run in order.
    * @param commits whether the statement, when it succeeds, makes something durable
+   * @param isRepeated whether it is run again, because its rows have another partition now
    * @throws PlatformError `DATABASE_*`
    */
   async run<Row>(
     statement: DriverStatement | string,
     values: readonly unknown[] | undefined,
     commits: boolean,
+    isRepeated = false,
   ): Promise<DriverResult<Row>> {
     if (this.#lost) {
       throw new PlatformError('DATABASE_UNAVAILABLE', 'the database connection was lost', {
@@ -67,6 +69,9 @@ export class Session extends pg.Client {
         this.#prepareAnew(statement);
         // In a transaction the error has spoilt more than this statement: its owner must retry.
         if (commits) return this.run(statement, values, commits);
+      }
+      if (commits && !isRepeated && isStaleRoute(error)) {
+        return this.run(statement, values, commits, true);
       }
       throw toPlatformError(error, {
         connection: this.#silent ? 'silent' : this.#lost ? 'lost' : 'good',
