@@ -1,7 +1,11 @@
-import { createEnvelope, type EventEnvelope, type JsonObject } from '@posthaste/contracts';
+import {
+  createEnvelope,
+  type EventEnvelope,
+  type JsonObject,
+  toSpanContext,
+} from '@posthaste/contracts';
 import type { Transaction } from '@posthaste/postgres';
 import type { IntakeItem } from './intake-store.js';
-import { toSpanContext } from './trace-headers.js';
 
 /**
  * What is told of callbacks and endpoints, as events of the platform's log. Their namespace is the

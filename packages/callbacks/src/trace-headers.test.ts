@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { deliveryOf } from '../test/deliveries.js';
 import { buildRequest } from './attempt.js';
-import { type TraceHeaders, toSpanContext, withTrace } from './trace-headers.js';
+import { type TraceHeaders, withTrace } from './trace-headers.js';
 
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
 
@@ -22,15 +22,6 @@ it.each<[string, TraceHeaders, object | undefined]>([
   ['a state that is too long', { traceparent, tracestate: 'a'.repeat(513) }, { traceparent }],
 ])('leaves out %s', (_, trace, headers) => {
   expect(withTrace(undefined, trace)).toEqual(headers);
-});
-
-it.each([
-  [traceparent, '0af7651916cd43dd8448eb211c80319c:b7ad6b7169203331:0:0'],
-  [traceparent.replace(/00$/, '03'), '0af7651916cd43dd8448eb211c80319c:b7ad6b7169203331:0:1'],
-  [traceparent.replace(/b7a\w+/, '0'.repeat(16)), undefined],
-  [undefined, undefined],
-])('is %s as the span context %s', (header, spanContext) => {
-  expect(toSpanContext(header)).toBe(spanContext);
 });
 
 it('is continued by every attempt, else the callback is a trace of its own', async () => {

@@ -6,7 +6,7 @@ export interface TraceHeaders {
 }
 
 const wellFormed =
-  /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]([0-9a-f])(?:-[\x21-\x7e]{1,64})?$/;
+  /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[\x21-\x7e]{1,64})?$/;
 /** The length that the standard asks everybody to pass on. */
 const passedOn = /^[\x20-\x7e]{1,512}$/;
 
@@ -23,14 +23,7 @@ export function withTrace(
   return { ...headers, traceparent, ...(passedOn.test(tracestate) ? { tracestate } : {}) };
 }
 
-/** The span as the event envelope has it, Jaeger's text; `undefined` when there is none. */
-export function toSpanContext(traceparent: string | undefined): string | undefined {
-  const [, trace, span, flags] = wellFormed.exec(traceparent ?? '') ?? [];
-  if (trace === undefined || span === undefined || flags === undefined) return undefined;
-  return `${trace}:${span}:0:${Number.parseInt(flags, 16) & 1}`;
-}
-
-/** The same in SQL, of a column with well formed texts or null. */
+/** What `toSpanContext` of @posthaste/contracts gives, in SQL, of a column with well formed texts or null. */
 export function spanContextSql(traceparent: string): string {
   const sampled = `(strpos('13579bdf', substr(${traceparent}, 55, 1)) > 0)::int`;
   const span = `substr(${traceparent}, 4, 32) || ':' || substr(${traceparent}, 37, 16)`;

@@ -35,3 +35,4 @@ export {
 } from './exact-json.js';
 export { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } from './ids.js';
 export { parseEnvelope } from './parse-envelope.js';
+export { isTraceparent, toSpanContext, toTraceparent } from './trace-context.js';

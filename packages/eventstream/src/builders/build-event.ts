@@ -1,7 +1,11 @@
-import { type EventEnvelope, PlatformError } from '@posthaste/contracts';
+import {
+  type EventEnvelope,
+  PlatformError,
+  toSpanContext,
+  toTraceparent,
+} from '@posthaste/contracts';
 import { type EnvelopeProfile, encodeEnvelope } from '../envelope/encode.js';
 import { toHeaders, toTraceHeaders } from '../envelope/headers.js';
-import { toSpanContext, toTraceparent } from '../envelope/trace-context.js';
 import { newEventId } from '../rules/event-id.js';
 import { invalidEvent } from '../rules/invalid-event.js';
 import { checkPublished, checkPublishedTopics } from '../rules/publish-rules.js';

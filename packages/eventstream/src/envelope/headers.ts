@@ -14,8 +14,7 @@
  * | `traceparent`    | W3C trace context, when there is one                           |
  */
 
-import type { EventEnvelope } from '@posthaste/contracts';
-import { isTraceparent } from './trace-context.js';
+import { type EventEnvelope, isTraceparent } from '@posthaste/contracts';
 
 const plainNamespace = /^[\w.'-]*$/;
 const wholeSecond = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { isTraceparent, toSpanContext, toTraceparent } from './trace-context.js';
 
+const recorded = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
+
 const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
 const span = '00f067aa0ba902b7';
 const traceparent = `00-${trace}-${span}-01`;
@@ -50,4 +52,13 @@ describe('span contexts', () => {
       expect(toTraceparent(text)).toBeUndefined();
     },
   );
+});
+
+it.each([
+  [recorded, '0af7651916cd43dd8448eb211c80319c:b7ad6b7169203331:0:0'],
+  [recorded.replace(/00$/, '03'), '0af7651916cd43dd8448eb211c80319c:b7ad6b7169203331:0:1'],
+  [recorded.replace(/b7a\w+/, '0'.repeat(16)), undefined],
+  [undefined, undefined],
+])('is %s as the span context %s', (header, spanContext) => {
+  expect(toSpanContext(header)).toBe(spanContext);
 });

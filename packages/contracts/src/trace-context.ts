@@ -12,8 +12,8 @@ export function isTraceparent(text: string): boolean {
 }
 
 /** `trace:span:0:flags`, as Jaeger's clients read it; `undefined` when it is no `traceparent`. */
-export function toSpanContext(traceparent: string): string | undefined {
-  if (!isTraceparent(traceparent)) return undefined;
+export function toSpanContext(traceparent: string | undefined): string | undefined {
+  if (traceparent === undefined || !isTraceparent(traceparent)) return undefined;
   const [, trace, span, flags = ''] = traceparentPattern.exec(traceparent) ?? [];
   // Bit 0 means sampled in both; the other bits mean different things.
   return `${trace}:${span}:0:${Number.parseInt(flags, 16) & 1}`;
