@@ -50,6 +50,10 @@ export interface ApiAddress {
 
 const timeoutMs = 30_000;
 
+/** For the help texts of commands that use it. */
+export const gatewayHelp: string = `Talks to the gateway at POSTHASTE_URL (http://127.0.0.1:8080), with POSTHASTE_API_KEY if
+that is set.`;
+
 /** A client for the gateway of these settings. @throws PlatformError `CONFIG_INVALID` */
 export function apiClientOf(environment: Environment): ApiClient {
   return createApiClient(readApiAddress(environment));

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { apiClientOf } from '../api-client.js';
+import { apiClientOf, gatewayHelp } from '../api-client.js';
 import { type CallbackDetails, describeCallback } from '../callback-description.js';
 import { readDataArgument } from '../data-argument.js';
 import { listItems } from '../item-list.js';
@@ -63,8 +63,7 @@ export function addCallbacksCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-Talks to the gateway at POSTHASTE_URL (http://127.0.0.1:8080), with POSTHASTE_API_KEY if
-that is set.`,
+${gatewayHelp}`,
     );
   addSend(command);
   addList(command);

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { gatewayHelp } from '../api-client.js';
 import { addDeadLettersCommand } from './dead-letters.js';
 import { addGroupsCommands } from './event-groups.js';
 import { addPublishCommand } from './publish-events.js';
@@ -12,8 +13,7 @@ export function addEventsCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-Talks to the gateway at POSTHASTE_URL (http://127.0.0.1:8080), with POSTHASTE_API_KEY if
-that is set.
+${gatewayHelp}
 
   posthaste events publish orders order.placed -d '{"total": 3}'
   posthaste events tail orders`,
