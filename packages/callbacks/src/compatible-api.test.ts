@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { CallbackView } from './callback-view.js';
 import {
   newCompatibleStatus,
   parseCompatibleRequest,
   toCompatibleStatus,
 } from './compatible-api.js';
-import { toCallbackRequest } from './request.js';
+import type { CallbackView } from './lookup/callback-view.js';
+import { toCallbackRequest } from './request/request.js';
 
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 28_000, urlFault: () => undefined };
 const codeOf = (text: string): string => {

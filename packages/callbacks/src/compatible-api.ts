@@ -1,12 +1,12 @@
 import { PlatformError, parseDuration, parseExactJson, toJsonInteger } from '@posthaste/contracts';
-import type { CallbackView } from './callback-view.js';
+import type { CallbackView } from './lookup/callback-view.js';
 import {
   type CallbackInput,
   type CallbackRequest,
   callbackInvalid,
   type FieldFault,
-} from './request.js';
-import type { RetryPhase, RetryPolicy } from './retry-policy.js';
+} from './request/request.js';
+import type { RetryPhase, RetryPolicy } from './retry/retry-policy.js';
 
 /**
  * The wire format of `POST /callback` and `GET /callback/{id}`, which existing clients speak:

@@ -9,20 +9,20 @@ import {
   work,
 } from '../test/live-callbacks.js';
 import { useSharedStore } from '../test/test-store.js';
-import { cancelCallback, replayCallback, retryNow } from './control.js';
-import { enqueueMail, sendDueMail } from './mail-outbox.js';
-import { ensurePartitions } from './partitions.js';
+import { cancelCallback, replayCallback, retryNow } from './actions/callback-actions.js';
+import { createReplay, stepReplay } from './actions/replays.js';
+import { findCallback, listCallbacks } from './lookup/read-store.js';
+import { enqueueMail, sendDueMail } from './mail/mail-outbox.js';
 import {
   pauseQueue,
   reconcileQueues,
   resumeQueue,
   setQueuePolicy,
   unblockQueue,
-} from './queue-control.js';
-import { getQueue, listQueues } from './queues.js';
-import { findCallback, listCallbacks } from './read-store.js';
-import { createReplay, stepReplay } from './replays.js';
-import { dropExpired, forgetIdempotencyKeys } from './retention.js';
+} from './queues/queue-control.js';
+import { getQueue, listQueues } from './queues/queues.js';
+import { ensurePartitions } from './retention/partitions.js';
+import { dropExpired, forgetIdempotencyKeys } from './retention/retention.js';
 
 const orders = { application: 'shop', queue: 'orders' };
 const dayMs = 86_400_000;

@@ -1,110 +1,9 @@
 export {
-  type Acceptance,
-  type AcceptanceDeps,
-  type AcceptanceItem,
-  type AcceptedCallback,
-  createAcceptance,
-} from './acceptance.js';
-export type { EndpointDirectory, EndpointSettings } from './admission.js';
-export type { AttemptSettings, HttpClient, HttpRequest, Signer } from './attempt.js';
-export {
-  type CallbackEvent,
-  type CallbackEventName,
-  type CallbackEventSink,
-  callbackEventNames,
-  callbackEventTopic,
-  noEvents,
-} from './callback-events.js';
-export type { CallbackFilter } from './callback-scan.js';
-export type {
-  AttemptSummary,
-  AttemptView,
-  CallbackSummary,
-  CallbackView,
-  Hold,
-  LeaseView,
-} from './callback-view.js';
-export { deliverySessionSettings } from './claim-store.js';
-export {
-  newCompatibleStatus,
-  parseCompatibleRequest,
-  toCompatibleError,
-  toCompatibleStatus,
-} from './compatible-api.js';
-export { type CancelOutcome, cancelCallback, replayCallback, retryNow } from './control.js';
-export type {
-  Attempt,
-  CallbackState,
-  Delivery,
-  DeliveryRequest,
-  DeliveryResult,
-  Ending,
-  FailureReason,
-  Verdict,
-} from './delivery.js';
-export { createDeliverySigner } from './delivery-signer.js';
-export {
-  Dispatcher,
-  type DispatcherDeps,
-  type DispatcherObserver,
-  type DispatcherOptions,
-} from './dispatcher.js';
-export { CachedEndpointDirectory } from './endpoint-directory.js';
-export { releaseHeldHeads } from './endpoint-hold.js';
-export type { EndpointState } from './endpoint-id.js';
-export type { EndpointInput, EndpointPatch } from './endpoint-input.js';
-export {
-  disableEndpoint,
-  disableEndpointTelling,
-  enableEndpoint,
-  pauseEndpoint,
-  resumeEndpoint,
-} from './endpoint-state.js';
-export {
-  type EventChoice,
-  EventFanout,
-  type EventFanoutOptions,
-  testEventName,
-} from './event-fanout.js';
-export { EventFilters } from './event-filter.js';
-export { EventInterest, type EventInterestOptions } from './event-interest.js';
-export { EventLogSink, type EventLogSinkOptions, type TellingLog } from './event-log-sink.js';
-export type { Accepted } from './group-commit.js';
-export { Intake, type IntakeOptions } from './intake.js';
-export type { IdempotencyClaim, IntakeItem } from './intake-store.js';
-export type { HttpOutcome } from './judgement.js';
-export { type Mailer, type MailLogger, sendDueMail } from './mail-outbox.js';
-export { callbacksMigrations } from './migrations.js';
-export type { OriginLimits } from './origin-gate.js';
-export type { Page, PageRequest } from './page.js';
-export { ensurePartitions } from './partitions.js';
-export { type NamedPolicy, Policies } from './policies.js';
-export {
-  type ExponentialInput,
-  type PhaseInput,
-  type PhasesInput,
-  type PolicyInput,
-  toPolicyInput,
-  toRetryPolicy,
-} from './policy-input.js';
-export {
-  pauseQueue,
-  reconcileQueues,
-  resumeQueue,
-  setQueuePolicy,
-  unblockQueue,
-} from './queue-control.js';
-export {
-  getQueue,
-  listQueues,
-  type OnFailure,
-  type QueueFilter,
-  type QueueHead,
-  type QueueKey,
-  type QueueState,
-  type QueueView,
-} from './queues.js';
-export { findCallback, listCallbacks } from './read-store.js';
+  type CancelOutcome,
+  cancelCallback,
+  replayCallback,
+  retryNow,
+} from './actions/callback-actions.js';
 export {
   cancelReplay,
   createReplay,
@@ -115,7 +14,105 @@ export {
   type ReplayFilter,
   type ReplayOptions,
   stepReplay,
-} from './replays.js';
+} from './actions/replays.js';
+export {
+  newCompatibleStatus,
+  parseCompatibleRequest,
+  toCompatibleError,
+  toCompatibleStatus,
+} from './compatible-api.js';
+export type {
+  AttemptSettings,
+  HttpClient,
+  HttpRequest,
+  Signer,
+} from './delivery/attempt-request.js';
+export type {
+  Attempt,
+  CallbackState,
+  Delivery,
+  DeliveryRequest,
+  DeliveryResult,
+  Ending,
+  FailureReason,
+  Verdict,
+} from './delivery/delivery.js';
+export type { HttpOutcome } from './delivery/outcome.js';
+export type { EndpointDirectory, EndpointSettings } from './dispatch/admission.js';
+export { deliverySessionSettings } from './dispatch/claim-store.js';
+export {
+  Dispatcher,
+  type DispatcherDeps,
+  type DispatcherObserver,
+  type DispatcherOptions,
+} from './dispatch/dispatcher.js';
+export { CachedEndpointDirectory } from './dispatch/endpoint-directory.js';
+export type { OriginLimits } from './dispatch/origin-limiter.js';
+export type { EndpointLimits, SlotLimits } from './dispatch/slots.js';
+export { releaseHeldHeads } from './endpoints/endpoint-hold.js';
+export type { EndpointState } from './endpoints/endpoint-id.js';
+export type { EndpointInput, EndpointPatch } from './endpoints/endpoint-input.js';
+export {
+  disableEndpoint,
+  disableEndpointTelling,
+  enableEndpoint,
+  pauseEndpoint,
+  resumeEndpoint,
+} from './endpoints/endpoint-state.js';
+export {
+  type CallbackEvent,
+  type CallbackEventName,
+  type CallbackEventSink,
+  callbackEventNames,
+  callbackEventTopic,
+  noEvents,
+} from './events/callback-events.js';
+export {
+  EventLogSink,
+  type EventLogSinkOptions,
+  type TellingLog,
+} from './events/event-log-sink.js';
+export { type SubscribedEvent, toEventBody } from './events/subscribed-event.js';
+export {
+  type Acceptance,
+  type AcceptanceDeps,
+  type AcceptanceItem,
+  type AcceptedCallback,
+  createAcceptance,
+} from './intake/acceptance.js';
+export type { Accepted } from './intake/group-commit.js';
+export { Intake, type IntakeOptions } from './intake/intake.js';
+export type { IdempotencyClaim, IntakeItem } from './intake/intake-store.js';
+export type { CallbackFilter } from './lookup/callback-scan.js';
+export type {
+  AttemptSummary,
+  AttemptView,
+  CallbackSummary,
+  CallbackView,
+  Hold,
+  LeaseView,
+} from './lookup/callback-view.js';
+export { findCallback, listCallbacks } from './lookup/read-store.js';
+export { type Mailer, type MailLogger, sendDueMail } from './mail/mail-outbox.js';
+export { callbacksMigrations } from './migrations.js';
+export type { Page, PageRequest } from './page.js';
+export {
+  pauseQueue,
+  reconcileQueues,
+  resumeQueue,
+  setQueuePolicy,
+  unblockQueue,
+} from './queues/queue-control.js';
+export {
+  getQueue,
+  listQueues,
+  type OnFailure,
+  type QueueFilter,
+  type QueueHead,
+  type QueueKey,
+  type QueueState,
+  type QueueView,
+} from './queues/queues.js';
 export {
   type CallbackInput,
   type CallbackMethod,
@@ -125,30 +122,53 @@ export {
   type FieldFault,
   type RequestRules,
   requestInvalid,
-} from './request.js';
-export { createResultCompany, type ResultCompany } from './result-company.js';
-export { dropExpired, forgetIdempotencyKeys } from './retention.js';
-export type { ExponentialPolicy, PhasesPolicy, RetryPhase, RetryPolicy } from './retry-policy.js';
-export { createSecretBox, parseMasterKey, type SecretBox } from './secret-box.js';
-export { removeExpiredSecrets } from './secret-store.js';
+} from './request/request.js';
+export type { TraceHeaders } from './request/trace-headers.js';
+export { createResultCompany, type ResultCompany } from './results/result-effects.js';
+export { ensurePartitions } from './retention/partitions.js';
+export { dropExpired, forgetIdempotencyKeys } from './retention/retention.js';
+export { type NamedPolicy, Policies } from './retry/policies.js';
+export {
+  type ExponentialInput,
+  type PhaseInput,
+  type PhasesInput,
+  type PolicyInput,
+  toPolicyInput,
+  toRetryPolicy,
+} from './retry/policy-input.js';
+export type {
+  ExponentialPolicy,
+  PhasesPolicy,
+  RetryPhase,
+  RetryPolicy,
+} from './retry/retry-policy.js';
 export type { SecretVersion, SecretView } from './secret-view.js';
+export { createDeliverySigner } from './secrets/delivery-signer.js';
+export { createSecretBox, parseMasterKey, type SecretBox } from './secrets/secret-box.js';
+export { removeExpiredSecrets } from './secrets/secret-store.js';
 export {
   endpointSecretName,
   type NewSecret,
   type SecretRotation,
   type SecretSource,
   Secrets,
-} from './secrets.js';
-export type { SecretKind } from './signature.js';
+} from './secrets/secrets.js';
+export type { SecretKind } from './secrets/signature.js';
 export {
   generateSecret,
   parseSecret,
   type SignatureInput,
   type SigningKey,
   sign,
-} from './signature.js';
-export type { EndpointLimits, SlotLimits } from './slots.js';
-export { type SubscribedEvent, toEventBody } from './subscribed-event.js';
+} from './secrets/signature.js';
+export {
+  type EventChoice,
+  EventFanout,
+  type EventFanoutOptions,
+  testEventName,
+} from './subscriptions/event-fanout.js';
+export { EventFilters } from './subscriptions/event-filter.js';
+export { EventInterest, type EventInterestOptions } from './subscriptions/event-interest.js';
 export {
   type ConsumerObserver,
   createSubscriptionConsumer,
@@ -156,5 +176,4 @@ export {
   type EventSource,
   type SubscriptionConsumer,
   type SubscriptionConsumerOptions,
-} from './subscription-consumer.js';
-export type { TraceHeaders } from './trace-headers.js';
+} from './subscriptions/subscription-consumer.js';

@@ -8,10 +8,10 @@ export {
   Endpoints,
   type EndpointsDeps,
   type NewEndpoint,
-} from './endpoints.js';
+} from './endpoints/endpoints.js';
 export {
   type Subscription,
   type SubscriptionFields,
   type SubscriptionInput,
   Subscriptions,
-} from './subscriptions.js';
+} from './subscriptions/subscriptions.js';

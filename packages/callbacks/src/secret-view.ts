@@ -1,5 +1,5 @@
-import type { SecretKey, SecretVersionRow } from './secret-store.js';
-import type { SecretKind } from './signature.js';
+import type { SecretKey, SecretVersionRow } from './secrets/secret-store.js';
+import type { SecretKind } from './secrets/signature.js';
 
 export interface SecretVersion {
   readonly version: number;

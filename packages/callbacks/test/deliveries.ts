@@ -1,8 +1,8 @@
 import { newId } from '@posthaste/contracts';
-import type { EndpointSettings } from '../src/admission.js';
-import type { Delivery, DeliveryRequest } from '../src/delivery.js';
-import { toLaneKey } from '../src/lane.js';
-import { singleAttempt } from '../src/retry-policy.js';
+import type { Delivery, DeliveryRequest } from '../src/delivery/delivery.js';
+import { toLaneKey } from '../src/delivery/fairness-key.js';
+import type { EndpointSettings } from '../src/dispatch/admission.js';
+import { singleAttempt } from '../src/retry/retry-policy.js';
 
 /** What a test says of a delivery. */
 export type TestDelivery = Partial<Omit<Delivery, 'request'>> & {

@@ -1,14 +1,18 @@
 import { createAddressGuard, createEgress, type Egress } from '@posthaste/egress';
 import type { Database } from '@posthaste/postgres';
 import { afterEach, expect, vi } from 'vitest';
-import type { HttpClient } from '../src/attempt.js';
-import { noEvents } from '../src/callback-events.js';
-import type { CallbackView } from '../src/callback-view.js';
-import type { CallbackState } from '../src/delivery.js';
-import { Dispatcher, type DispatcherDeps, type DispatcherOptions } from '../src/dispatcher.js';
-import { CachedEndpointDirectory } from '../src/endpoint-directory.js';
-import { findCallback } from '../src/read-store.js';
-import { createResultCompany } from '../src/result-company.js';
+import type { HttpClient } from '../src/delivery/attempt-request.js';
+import type { CallbackState } from '../src/delivery/delivery.js';
+import {
+  Dispatcher,
+  type DispatcherDeps,
+  type DispatcherOptions,
+} from '../src/dispatch/dispatcher.js';
+import { CachedEndpointDirectory } from '../src/dispatch/endpoint-directory.js';
+import { noEvents } from '../src/events/callback-events.js';
+import type { CallbackView } from '../src/lookup/callback-view.js';
+import { findCallback } from '../src/lookup/read-store.js';
+import { createResultCompany } from '../src/results/result-effects.js';
 import type { StoreOfTest } from './test-store.js';
 
 /** What a test saw of a dispatcher. */

@@ -6,10 +6,10 @@ import {
   type CallbackEventSink,
   callbackEventNames,
   type StatementLog,
-} from '../src/callback-events.js';
-import type { EventChoice } from '../src/event-fanout.js';
-import { type SubscribedEvent, toEventBody } from '../src/subscribed-event.js';
-import type { EventBatch, EventSource } from '../src/subscription-consumer.js';
+} from '../src/events/callback-events.js';
+import { type SubscribedEvent, toEventBody } from '../src/events/subscribed-event.js';
+import type { EventChoice } from '../src/subscriptions/event-fanout.js';
+import type { EventBatch, EventSource } from '../src/subscriptions/subscription-consumer.js';
 
 /** An event as the stream gives it. */
 export function eventOf(

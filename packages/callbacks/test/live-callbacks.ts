@@ -8,12 +8,12 @@ import {
   type Transaction,
 } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
-import { claimDeliveries } from '../src/claim-store.js';
-import type { Attempt, Delivery, FailureReason, Verdict } from '../src/delivery.js';
-import { storeCallbacks } from '../src/intake-store.js';
+import type { Attempt, Delivery, FailureReason, Verdict } from '../src/delivery/delivery.js';
+import { claimDeliveries } from '../src/dispatch/claim-store.js';
+import { storeCallbacks } from '../src/intake/intake-store.js';
 import { callbacksMigrations } from '../src/migrations.js';
-import { type CallbackInput, toCallbackRequest } from '../src/request.js';
-import { lockHeads, type Recorded, recordResults } from '../src/result-store.js';
+import { type CallbackInput, toCallbackRequest } from '../src/request/request.js';
+import { lockHeads, type Recorded, recordResults } from '../src/results/result-store.js';
 
 /** A migrated database of its own, on either engine. */
 export interface TestStore {

@@ -1,0 +1,238 @@
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { expect, it } from 'vitest';
+import {
+  accept,
+  acceptOne,
+  claim,
+  delivered,
+  failed,
+  findFaults,
+  record,
+  retryLater,
+  work,
+} from '../../test/live-callbacks.js';
+import { useEmptiedStore } from '../../test/test-store.js';
+import { wakeDue } from '../dispatch/due-store.js';
+import { findCallback } from '../lookup/read-store.js';
+import { pauseQueue, setQueuePolicy } from '../queues/queue-control.js';
+import { cancelCallback, replayCallback, retryNow } from './callback-actions.js';
+
+describeWithPostgres('control', () => {
+  const store = useEmptiedStore();
+  const stateOf = async (id: string): Promise<string | undefined> =>
+    (await findCallback(store.db, id))?.state;
+  const outcomes = async (calls: readonly Promise<unknown>[]): Promise<string[]> =>
+    (await Promise.allSettled(calls)).map((call) =>
+      call.status === 'fulfilled' ? 'ok' : (call.reason as { code: string }).code,
+    );
+
+  it('cancels a callback that waits behind the head', async () => {
+    const [first, second, third] = await accept(
+      store.db,
+      ...[1, 2, 3].map(() => ({ queue: 'orders' })),
+    );
+    expect(await cancelCallback(store.db, second ?? '')).toBe('cancelled');
+    expect(await stateOf(second ?? '')).toBe('cancelled');
+    expect(await work(store.db)).toEqual([first, third]);
+  });
+
+  it('cancels an idle head, and the next of its queue follows', async () => {
+    const [first, second] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
+    await record(store.db, await claim(store.db), retryLater);
+    expect(await cancelCallback(store.db, first ?? '')).toBe('cancelled');
+    const view = await findCallback(store.db, first ?? '');
+    expect(view).toMatchObject({ state: 'cancelled', attempts: [{ statusCode: 500 }] });
+    expect(view?.leases).toHaveLength(1);
+    expect(await work(store.db)).toEqual([second]);
+  });
+
+  it('does not cancel a head that has failed and parked its queue', async () => {
+    await setQueuePolicy(store.db, { application: '', queue: 'orders' }, 'park');
+    const [first] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
+    await record(store.db, await claim(store.db), failed);
+    const refused = cancelCallback(store.db, first ?? '');
+    await expect(refused).rejects.toMatchObject({ code: 'CALLBACK_STATE' });
+    const view = await findCallback(store.db, first ?? '');
+    expect(view).toMatchObject({ state: 'held', hold: 'parked' });
+  });
+
+  it('holds the next one back when the queue is paused', async () => {
+    const [first, second] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
+    await pauseQueue(store.db, { application: '', queue: 'orders' });
+    await cancelCallback(store.db, first ?? '');
+    expect(await findCallback(store.db, second ?? '')).toMatchObject({
+      state: 'held',
+      hold: 'paused',
+    });
+    expect(await claim(store.db)).toEqual([]);
+  });
+
+  it('lets an attempt that is under way be the last one', async () => {
+    const id = await acceptOne(store.db);
+    const deliveries = await claim(store.db);
+    expect(await cancelCallback(store.db, id)).toBe('cancelling');
+    expect(await findCallback(store.db, id)).toMatchObject({ state: 'leased', cancelling: true });
+    await record(store.db, deliveries, retryLater);
+    expect(await stateOf(id)).toBe('cancelled');
+  });
+
+  it('leaves a callback delivered whose last attempt succeeds after the cancel', async () => {
+    const id = await acceptOne(store.db, { queue: 'orders' });
+    const deliveries = await claim(store.db);
+    await cancelCallback(store.db, id);
+    await record(store.db, deliveries, delivered);
+    expect(await stateOf(id)).toBe('delivered');
+  });
+
+  it('refuses to cancel what has ended, and what is not there', async () => {
+    const id = await acceptOne(store.db);
+    await work(store.db);
+    await expect(cancelCallback(store.db, id)).rejects.toMatchObject({
+      code: 'CALLBACK_STATE',
+      details: { state: 'delivered' },
+    });
+    await expect(cancelCallback(store.db, 'nothing')).rejects.toMatchObject({
+      code: 'CALLBACK_NOT_FOUND',
+    });
+  });
+
+  it('cancels against workers that record at the same time, and loses nothing', async () => {
+    for (let round = 0; round < 25; round++) {
+      const ids = await accept(
+        store.db,
+        ...Array.from({ length: 12 }, (_, i) => ({
+          queue: `q${i % 3}`,
+          application: `round ${round}`,
+        })),
+      );
+      const deliveries = await claim(store.db);
+      const cancels = outcomes(ids.slice(0, 9).map((id) => cancelCallback(store.db, id)));
+      const records = Promise.all(
+        deliveries.map((delivery, i) =>
+          record(store.db, [delivery], [delivered, retryLater][i % 2] ?? failed),
+        ),
+      );
+      const unexpected = (await cancels).filter(
+        (code) => code !== 'ok' && code !== 'CALLBACK_STATE',
+      );
+      expect(unexpected).toEqual([]);
+      await records;
+      expect(await findFaults(store.db)).toEqual([]);
+      await work(store.db);
+    }
+  });
+
+  it('makes a callback that waits for its time due now', async () => {
+    const id = await acceptOne(store.db, { deliverAfter: new Date(Date.now() + 3_600_000) });
+    expect(await claim(store.db)).toEqual([]);
+    await retryNow(store.db, id);
+    await record(store.db, await claim(store.db), retryLater);
+    await retryNow(store.db, id);
+    expect(await claim(store.db)).toMatchObject([{ callbackId: id, failures: 1 }]);
+  });
+
+  it('refuses to retry what does not wait for its time', async () => {
+    const [head, waiting] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
+    const refused = (id = ''): Promise<void> =>
+      expect(retryNow(store.db, id)).rejects.toMatchObject({ code: 'CALLBACK_STATE' });
+    await refused(waiting);
+    const deliveries = await claim(store.db);
+    await refused(head);
+    await record(store.db, deliveries, delivered);
+    await refused(head);
+    await pauseQueue(store.db, { application: '', queue: 'orders' });
+    await refused(waiting);
+  });
+
+  it('replays with the same id at the end of the queue, steps going on', async () => {
+    const [first, second, third] = await accept(
+      store.db,
+      { queue: 'orders' },
+      { queue: 'orders' },
+      { queue: 'orders' },
+    );
+    await record(store.db, await claim(store.db), failed);
+    await replayCallback(store.db, first ?? '');
+    expect(await stateOf(first ?? '')).toBe('waiting');
+    expect(await work(store.db)).toEqual([second, third, first]);
+    const view = await findCallback(store.db, first ?? '');
+    expect(view).toMatchObject({ state: 'delivered' });
+    expect(view?.attempts.map(({ step, statusCode }) => [step, statusCode])).toEqual([
+      [1, 500],
+      [2, 200],
+    ]);
+  });
+
+  it('starts the policy again with a replay', async () => {
+    const id = await acceptOne(store.db);
+    await record(store.db, await claim(store.db), retryLater);
+    await retryNow(store.db, id);
+    await record(store.db, await claim(store.db), failed);
+    await replayCallback(store.db, id);
+    expect(await claim(store.db)).toMatchObject([{ callbackId: id, failures: 0, unknowns: 0 }]);
+  });
+
+  it('replays what was cancelled while it waited', async () => {
+    const [, second] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
+    await cancelCallback(store.db, second ?? '');
+    await replayCallback(store.db, second ?? '');
+    expect(await work(store.db)).toHaveLength(2);
+    await replayCallback(store.db, second ?? '');
+    expect(await work(store.db)).toEqual([second]);
+  });
+
+  it('refuses to replay what has not ended, and what is past its expiry', async () => {
+    const expiring = await acceptOne(store.db, { expiresAt: new Date(Date.now() + 300) });
+    await work(store.db);
+    const alive = await acceptOne(store.db);
+    await expect(replayCallback(store.db, alive)).rejects.toMatchObject({ code: 'CALLBACK_STATE' });
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    await expect(replayCallback(store.db, expiring)).rejects.toThrow('is past its expiresAt');
+  });
+
+  it('replays once when asked twice at once', async () => {
+    for (const queue of ['', 'orders']) {
+      const id = await acceptOne(store.db, { queue });
+      await work(store.db, failed);
+      const calls = Array.from({ length: 8 }, () => replayCallback(store.db, id));
+      expect((await outcomes(calls)).filter((outcome) => outcome === 'ok')).toHaveLength(1);
+      expect(await work(store.db)).toEqual([id]);
+    }
+  });
+
+  it('replays against workers and intake of the same queue, and loses nothing', async () => {
+    const ids = await accept(store.db, ...Array.from({ length: 20 }, () => ({ queue: 'orders' })));
+    await work(store.db, failed);
+    let open = true;
+    const worker = async (): Promise<void> => {
+      while (open) await work(store.db);
+    };
+    const intake = async (): Promise<void> => {
+      for (let i = 0; i < 40; i++) await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
+    };
+    const replays = Promise.all(ids.map((id) => replayCallback(store.db, id)));
+    const workers = [worker(), worker()];
+    await Promise.all([replays, intake()]);
+    open = false;
+    await Promise.all(workers);
+    await work(store.db);
+    const { rows } = await store.db.query<{ delivered: number }>(
+      `select count(distinct callback_id)::int as delivered from callbacks.history
+       where ending = 'delivered'`,
+    );
+    expect(rows).toEqual([{ delivered: 100 }]);
+  });
+
+  it('takes a lost lease back and cancels it after', async () => {
+    const id = await acceptOne(store.db);
+    await claim(store.db, 1, 1);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await wakeDue(store.db, 10);
+    expect(await cancelCallback(store.db, id)).toBe('cancelled');
+    expect(await findCallback(store.db, id)).toMatchObject({
+      state: 'cancelled',
+      attempts: [{ statusCode: 0, reason: 'unknown' }],
+      leases: [{ completedAt: undefined }],
+    });
+  });
+});

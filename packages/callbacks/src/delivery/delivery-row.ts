@@ -1,0 +1,95 @@
+import { fromStoredPolicy, type RetryPolicy } from '../retry/retry-policy.js';
+import type { Delivery } from './delivery.js';
+import { parseLaneKey } from './fairness-key.js';
+
+/** A leased head with its request, as {@link deliveryColumns} selects it. */
+export interface DeliveryRow {
+  callback_id: string;
+  queue: string | null;
+  lane: string;
+  failures: number;
+  unknowns: number;
+  cancelled: boolean;
+  created_ms: number;
+  expires_ms: number | null;
+  url: string;
+  method: string;
+  headers: string | null;
+  /** Null also for a large one. */
+  body: Buffer | null;
+  body_bytes: number | null;
+  policy: string;
+  timeout_ms: number;
+  secret: string | null;
+  notification_email: string | null;
+  echo: number;
+}
+
+/** A larger body is not read with its delivery, but right before it is sent: large-bodies.ts. */
+const maxInlineBodyBytes = 32 * 1024;
+
+/**
+ * Of a request `r`. As few as will do: every column of every row is paid for at each delivery.
+ * `date_part` and not `extract`, which computes in numeric.
+ */
+export const requestColumns: string = `
+  date_part('epoch', r.created_at) * 1000 as created_ms,
+  date_part('epoch', r.expires_at) * 1000 as expires_ms,
+  r.url, r.method, r.headers::text, octet_length(r.body) as body_bytes,
+  case when octet_length(r.body) <= ${maxInlineBodyBytes} then r.body end as body, r.policy::text, r.timeout_ms, r.secret,
+  r.notification_email, r.echo`;
+
+/** Of a head `head` and its request `r`. Application and endpoint are in the lane. */
+export const deliveryColumns = (head: string): string => `
+  ${head}.callback_id, ${head}.queue, ${head}.lane, ${head}.failures, ${head}.unknowns, ${head}.cancelled,
+  ${requestColumns}`;
+
+export function toDelivery(row: DeliveryRow, leaseToken: string, place: number): Delivery {
+  const { application, endpointId } = parseLaneKey(row.lane);
+  return {
+    callbackId: row.callback_id,
+    leaseToken,
+    ordered: row.queue !== null,
+    application,
+    queue: row.queue ?? undefined,
+    endpointId,
+    place,
+    lane: row.lane,
+    failures: row.failures,
+    unknowns: row.unknowns,
+    cancelled: row.cancelled,
+    echo: row.echo,
+    createdAtMs: row.created_ms,
+    expiresAtMs: row.expires_ms ?? undefined,
+    largeBodyBytes: row.body === null ? (row.body_bytes ?? undefined) : undefined,
+    request: {
+      url: row.url,
+      method: row.method,
+      headers: row.headers === null ? undefined : parseHeaders(row.headers),
+      body: row.body ?? undefined,
+      policy: parsePolicy(row.policy),
+      timeoutMs: row.timeout_ms,
+      secret: row.secret ?? undefined,
+      notificationEmail: row.notification_email ?? undefined,
+    },
+  };
+}
+
+const parseHeaders = remembered((text) => JSON.parse(text) as Readonly<Record<string, string>>);
+const parsePolicy = remembered((text): RetryPolicy => fromStoredPolicy(JSON.parse(text)));
+
+/** Callbacks of one sender have the same few policies and headers: each text is parsed once. */
+function remembered<T>(parse: (text: string) => T): (text: string) => T {
+  const maxEntries = 512;
+  const maxLength = 1_024;
+  const known = new Map<string, T>();
+  return (text) => {
+    const found = known.get(text);
+    if (found !== undefined) return found;
+    const value = parse(text);
+    if (text.length > maxLength) return value;
+    if (known.size >= maxEntries) known.clear();
+    known.set(text, value);
+    return value;
+  };
+}

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { expect, it } from 'vitest';
+import { accept } from '../../test/live-callbacks.js';
+import { useEmptiedStore } from '../../test/test-store.js';
+import { toLaneKey } from '../delivery/fairness-key.js';
+import { type Claim, type ClaimRequest, claimDeliveries } from './claim-store.js';
+
+describeWithPostgres('a claim', () => {
+  const store = useEmptiedStore();
+  const claim = (asked: Partial<ClaimRequest> = {}): Promise<Claim> =>
+    claimDeliveries(store.db, {
+      holder: 'test worker',
+      leaseToken: randomUUID(),
+      leaseMs: 60_000,
+      limit: 100,
+      afterLane: '',
+      origins: new Map(),
+      applications: new Map(),
+      lanes: new Map(),
+      originDefault: 100,
+      applicationDefault: 100,
+      ...asked,
+    });
+  const fill = (count: number, host: string, application = 'a'): Promise<string[]> => {
+    const callback = { url: `http://${host}/hook`, application };
+    return accept(store.db, ...Array.from({ length: count }, () => callback));
+  };
+  const lane = (host: string, application = 'a'): string =>
+    toLaneKey({ origin: `http://${host}`, application, endpointId: undefined });
+  const counts = ({ deliveries }: Claim): Record<string, number> => {
+    const found: Record<string, number> = {};
+    for (const delivery of deliveries) found[delivery.lane] = (found[delivery.lane] ?? 0) + 1;
+    return found;
+  };
+
+  it('goes around the lanes: on after the last one, and from the first again', async () => {
+    for (const host of ['one', 'two', 'three']) await fill(3, host);
+    const seen: string[] = [];
+    let afterLane = '';
+    for (let i = 0; i < 3; i++) {
+      const { deliveries, nextLane } = await claim({ limit: 3, afterLane });
+      seen.push(...new Set(deliveries.map((each) => each.lane)));
+      afterLane = nextLane;
+    }
+    expect(seen).toEqual([lane('one'), lane('three'), lane('two')]);
+    await fill(1, 'one');
+    expect(counts(await claim({ afterLane }))).toEqual({ [lane('one')]: 1 });
+  });
+
+  it('takes what is there in one lane, whatever lane came before', async () => {
+    await fill(5, 'one');
+    const first = await claim({ limit: 3 });
+    expect(first.nextLane).toBe(lane('one'));
+    const second = await claim({ limit: 3, afterLane: first.nextLane });
+    expect(counts(second)).toEqual({ [lane('one')]: 2 });
+    expect(second.nextLane).toBe('');
+  });
+
+  it('divides the room of an origin among its lanes, and takes no more than that', async () => {
+    for (let i = 0; i < 10; i++) await fill(5, 'busy', `app-${i}`);
+    await fill(5, 'quiet');
+    const claimed = counts(await claim({ origins: new Map([['http://busy', 13]]) }));
+    const { [lane('quiet')]: quiet, ...busy } = claimed;
+    expect(quiet).toBe(5);
+    expect(Object.keys(busy)).toHaveLength(10);
+    expect(Object.values(busy).reduce((sum, each) => sum + each)).toBe(13);
+  });
+
+  it('lets every lane have its turn, however little room they have together', async () => {
+    for (let i = 0; i < 4; i++) await fill(50, 'slow', `app-${i}`);
+    for (const host of ['one', 'two', 'three']) await fill(50, host, 'busy');
+    const served = new Set<string>();
+    for (let i = 0; i < 40; i++) {
+      const { deliveries } = await claim({
+        origins: new Map([['http://slow', 1]]),
+        applications: new Map([['busy', 1]]),
+      });
+      expect(deliveries).toHaveLength(2);
+      for (const delivery of deliveries) served.add(delivery.lane);
+    }
+    expect(served.size).toBe(7);
+  });
+
+  it('gives an origin and an application that nobody told of the default room', async () => {
+    for (let i = 0; i < 4; i++) await fill(5, 'new', `app-${i}`);
+    expect((await claim({ originDefault: 6 })).deliveries).toHaveLength(6);
+    for (let i = 0; i < 4; i++) await fill(5, `new-${i}`, 'one');
+    const { deliveries } = await claim({ originDefault: 100, applicationDefault: 7 });
+    expect(deliveries.filter(({ application }) => application === 'one')).toHaveLength(7);
+  });
+
+  it('leaves alone what has no room', async () => {
+    await fill(5, 'closed', 'a');
+    await fill(5, 'closed', 'b');
+    await fill(5, 'open', 'a');
+    await fill(5, 'open', 'full');
+    await fill(5, 'slow', 'a');
+    const claimed = await claim({
+      origins: new Map([['http://closed', 0]]),
+      applications: new Map([['full', 0]]),
+      lanes: new Map([[lane('slow'), 2]]),
+    });
+    expect(counts(claimed)).toEqual({ [lane('open')]: 5, [lane('slow')]: 2 });
+  });
+
+  it('looks at a bounded number of lanes, and goes on behind them', async () => {
+    const hosts = Array.from({ length: 100 }, (_, i) => `host-${String(i).padStart(3, '0')}`);
+    await accept(store.db, ...hosts.map((host) => ({ url: `http://${host}/hook` })));
+    const first = await claim();
+    expect(first.deliveries).toHaveLength(64);
+    expect(first.nextLane).not.toBe('');
+    const second = await claim({ afterLane: first.nextLane });
+    expect(second.deliveries).toHaveLength(36);
+  });
+});

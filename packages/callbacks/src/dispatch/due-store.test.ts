@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { expect, it } from 'vitest';
+import { accept } from '../../test/live-callbacks.js';
+import { useEmptiedStore } from '../../test/test-store.js';
+import type { Delivery } from '../delivery/delivery.js';
+import { recordResults } from '../results/result-store.js';
+import { claimDeliveries } from './claim-store.js';
+import { type Wake, wakeDue } from './due-store.js';
+
+describeWithPostgres('a look for what is due', () => {
+  const store = useEmptiedStore();
+  /** Claims all there is, for no time at all. */
+  const claimBriefly = async (): Promise<readonly Delivery[]> => {
+    const { deliveries } = await claimDeliveries(store.db, {
+      ...{ holder: 'test worker', leaseToken: randomUUID(), leaseMs: 0, limit: 100, afterLane: '' },
+      ...{ origins: new Map(), applications: new Map(), lanes: new Map() },
+      ...{ originDefault: 100, applicationDefault: 100 },
+    });
+    return deliveries;
+  };
+  /** A look that takes its time between its snapshot and the lock of the second row. */
+  const lookSlowly = async (): Promise<Wake> => {
+    await store.db.query(`create view callbacks.slow_queue as
+      select application, queue, pg_sleep(0.3) is null as paused from callbacks.head`);
+    return wakeDue(
+      {
+        query: (statement, values) => {
+          const text = typeof statement === 'string' ? statement : statement.text;
+          return store.db.query(
+            text.replace('callbacks.queue q', 'callbacks.slow_queue q'),
+            values,
+          );
+        },
+      },
+      10,
+    );
+  };
+
+  it('takes back nothing whose row became that of another callback meanwhile', async () => {
+    const request = { url: 'http://host/', application: 'a' };
+    await accept(store.db, { ...request, queue: 'first' });
+    await claimBriefly();
+    await accept(store.db, { ...request, queue: 'second' }, { ...request, queue: 'second' });
+    const held = await claimBriefly();
+    const looking = lookSlowly();
+    await sleep(300);
+    // As by a worker that was paused: its transaction began long before its lease ran out.
+    const verdict = { kind: 'ended', ending: 'delivered' } as const;
+    const results = held.map((delivery) => ({
+      delivery,
+      verdict,
+      attempt: undefined,
+      chain: true,
+    }));
+    expect(await recordResults(store.db, results, -60_000)).toHaveLength(1);
+    expect(await looking).toMatchObject({ woken: 1, lost: 1 });
+    expect(await wakeDue(store.db, 10)).toMatchObject({ woken: 1, lost: 1 });
+    expect(await wakeDue(store.db, 10)).toMatchObject({ woken: 0 });
+  });
+});

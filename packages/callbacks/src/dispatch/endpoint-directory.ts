@@ -1,0 +1,63 @@
+import type { Database, Statement } from '@posthaste/postgres';
+import type { EndpointState } from '../endpoints/endpoint-id.js';
+import { LoadingCache } from '../loading-cache.js';
+import type { EndpointDirectory, EndpointSettings } from './admission.js';
+
+export interface EndpointDirectoryOptions {
+  /** Settings are read again after this time, in ms. Default 2,000. */
+  readonly cacheTtlMs?: number | undefined;
+  /** Endpoints whose settings are kept. Default 10,000. */
+  readonly maxCached?: number | undefined;
+  /** Milliseconds of a steady clock. Default: the process's. */
+  readonly now?: (() => number) | undefined;
+}
+
+interface SettingsRow {
+  readonly id: string;
+  readonly state: EndpointState;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly rate_limit_per_second: number | null;
+  readonly max_concurrency: number | null;
+}
+
+const settingsStatement: Statement = {
+  name: 'callbacks_endpoint_settings',
+  text: `select id, state, headers, rate_limit_per_second, max_concurrency
+    from callbacks.endpoint where id = any($1::uuid[])`,
+};
+
+/** What workers ask of endpoints with every claim, from memory if it was read a moment ago. */
+export class CachedEndpointDirectory implements EndpointDirectory {
+  readonly #cache: LoadingCache<EndpointSettings>;
+
+  constructor(db: Database, options: EndpointDirectoryOptions = {}) {
+    this.#cache = new LoadingCache({
+      ttlMs: options.cacheTtlMs ?? 2_000,
+      maxEntries: options.maxCached ?? 10_000,
+      now: options.now,
+      load: async (ids) => {
+        const { rows } = await db.query<SettingsRow>(settingsStatement, [ids]);
+        return new Map(rows.map((row) => [row.id, toSettings(row)]));
+      },
+    });
+  }
+
+  /** The settings of those that there are: one that is missing was removed. */
+  settings(ids: readonly string[]): Promise<ReadonlyMap<string, EndpointSettings>> {
+    return this.#cache.findAll(ids);
+  }
+
+  /** Makes the next question go to the database: this process knows that something changed. */
+  forget(id: string): void {
+    this.#cache.forget(id);
+  }
+}
+
+function toSettings(row: SettingsRow): EndpointSettings {
+  return {
+    active: row.state === 'active',
+    headers: row.headers,
+    ratePerSecond: row.rate_limit_per_second ?? undefined,
+    maxConcurrency: row.max_concurrency ?? undefined,
+  };
+}

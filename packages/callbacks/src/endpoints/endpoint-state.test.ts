@@ -1,0 +1,192 @@
+import { randomBytes } from 'node:crypto';
+import { newId } from '@posthaste/contracts';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { beforeAll, beforeEach, expect, it } from 'vitest';
+import { accept, claim, findFaults, record, work } from '../../test/live-callbacks.js';
+import { useEmptiedStore } from '../../test/test-store.js';
+import { CachedEndpointDirectory } from '../dispatch/endpoint-directory.js';
+import { pauseQueue, resumeQueue } from '../queues/queue-control.js';
+import { createSecretBox } from '../secrets/secret-box.js';
+import { Secrets } from '../secrets/secrets.js';
+import { releaseHeldHeads } from './endpoint-hold.js';
+import {
+  disableEndpoint,
+  enableEndpoint,
+  pauseEndpoint,
+  resumeEndpoint,
+} from './endpoint-state.js';
+import { Endpoints } from './endpoints.js';
+
+const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
+const withCode = (code: string): unknown => expect.objectContaining({ code });
+
+describeWithPostgres('the state of an endpoint', () => {
+  const store = useEmptiedStore();
+  let endpoints: Endpoints;
+  let id: string;
+  const clock = { ms: 0 };
+  beforeAll(async () => {
+    const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
+    endpoints = new Endpoints({ db: store.db, secrets, rules });
+  });
+  beforeEach(async () => {
+    await store.db.query('delete from callbacks.endpoint');
+    const created = await endpoints.create({
+      name: newId(),
+      url: 'https://example.com/',
+      notificationEmail: 'ops@example.com',
+    });
+    id = created.endpoint.id;
+  });
+  const directory = (): CachedEndpointDirectory =>
+    new CachedEndpointDirectory(store.db, { now: () => clock.ms });
+  /** As a worker does with what it claimed for an endpoint that is not active. */
+  const hold = async (): Promise<void> => {
+    await record(store.db, await claim(store.db, 5_000), { kind: 'hold' });
+  };
+  const held = async (): Promise<number> => {
+    const { rows } = await store.db.query(`select from callbacks.head where hold = 'endpoint'`);
+    return rows.length;
+  };
+  const stateOf = async (): Promise<unknown> => {
+    const { state, stateReason } = await endpoints.get(id);
+    return [state, stateReason];
+  };
+
+  it('goes from active to paused and back, and lets go what waited', async () => {
+    const [free] = await accept(store.db, { endpointId: id });
+    const queued = await accept(
+      store.db,
+      ...[1, 2].map(() => ({ endpointId: id, queue: 'orders' })),
+    );
+    await pauseEndpoint(store.db, id, 'maintenance');
+    expect(await stateOf()).toEqual(['paused', 'maintenance']);
+    await hold();
+    expect(await claim(store.db)).toEqual([]);
+    expect(await held()).toBe(2);
+    await resumeEndpoint(store.db, id);
+    expect(await stateOf()).toEqual(['active', undefined]);
+    expect(await findFaults(store.db)).toEqual([]);
+    expect((await work(store.db)).sort()).toEqual([free, ...queued].sort());
+  });
+
+  it('is disabled once, by one of those who find it gone', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () =>
+        store.db.transaction((tx) => disableEndpoint(tx, id, 'answered 410')),
+      ),
+    );
+    const told = answers.filter((answer) => answer !== undefined);
+    expect(told).toEqual([
+      expect.objectContaining({
+        id,
+        reason: 'answered 410',
+        url: 'https://example.com/',
+        notificationEmail: 'ops@example.com',
+      }),
+    ]);
+    expect(await stateOf()).toEqual(['disabled', 'answered 410']);
+    expect(await disableEndpoint(store.db, newId(), 'gone')).toBeUndefined();
+  });
+
+  it('is not disabled when the transaction of the result is rolled back', async () => {
+    const rolledBack = store.db.transaction(async (tx) => {
+      await disableEndpoint(tx, id, 'answered 410');
+      throw new Error('the worker died');
+    });
+    await expect(rolledBack).rejects.toThrow('the worker died');
+    expect(await stateOf()).toEqual(['active', undefined]);
+  });
+
+  it('takes a disabled endpoint back only by enabling it', async () => {
+    const [callback] = await accept(store.db, { endpointId: id });
+    await disableEndpoint(store.db, id, 'somebody said so');
+    await hold();
+    const refused = withCode('ENDPOINT_STATE');
+    await expect(pauseEndpoint(store.db, id)).rejects.toEqual(refused);
+    await expect(resumeEndpoint(store.db, id)).rejects.toEqual(refused);
+    expect(await held()).toBe(1);
+    await enableEndpoint(store.db, id);
+    expect(await work(store.db)).toEqual([callback]);
+    await pauseEndpoint(store.db, id);
+    await pauseEndpoint(store.db, id, 'long\0er');
+    expect(await stateOf()).toEqual(['paused', 'longer']);
+    await expect(enableEndpoint(store.db, id)).rejects.toEqual(refused);
+    for (const unknown of [newId(), 'x']) {
+      const notFound = withCode('ENDPOINT_NOT_FOUND');
+      await expect(pauseEndpoint(store.db, unknown)).rejects.toEqual(notFound);
+      await expect(resumeEndpoint(store.db, unknown)).rejects.toEqual(notFound);
+      await expect(enableEndpoint(store.db, unknown)).rejects.toEqual(notFound);
+    }
+  });
+
+  it('reaches workers within two seconds, with headers and limits', async () => {
+    const workers = directory();
+    const settings = {
+      active: true,
+      headers: { 'x-token': 't' },
+      ratePerSecond: 2.5,
+      maxConcurrency: undefined,
+    };
+    await endpoints.update(id, { headers: { 'X-Token': 't' }, ratePerSecond: 2.5 });
+    const missing = newId();
+    expect(await workers.settings([id, missing, id])).toEqual(new Map([[id, settings]]));
+    await pauseEndpoint(store.db, id);
+    clock.ms += 1_999;
+    expect((await workers.settings([id])).get(id)?.active).toBe(true);
+    clock.ms += 1;
+    expect((await workers.settings([id])).get(id)?.active).toBe(false);
+    await resumeEndpoint(store.db, id);
+    workers.forget(id);
+    expect((await workers.settings([id])).get(id)).toEqual(settings);
+  });
+
+  it('is made good by housekeeping when a worker held something after the resume', async () => {
+    const callbacks = await accept(store.db, { endpointId: id }, { endpointId: id });
+    const other = await endpoints.create({ name: 'other', url: 'https://example.com/' });
+    await accept(store.db, { endpointId: other.endpoint.id });
+    await pauseEndpoint(store.db, id);
+    await pauseEndpoint(store.db, other.endpoint.id);
+    await hold();
+    // As if the holds had been committed just after the resume let go of what was held.
+    await store.db.query(`update callbacks.endpoint set state = 'active' where id = $1`, [id]);
+    expect(await releaseHeldHeads(store.db)).toBe(2);
+    expect((await work(store.db)).sort()).toEqual([...callbacks].sort());
+    expect(await held()).toBe(1);
+    expect(await releaseHeldHeads(store.db)).toBe(0);
+  });
+
+  it('does not let a worker hold what it wrongly remembers as paused', async () => {
+    const [first] = await accept(store.db, { endpointId: id });
+    await record(store.db, await claim(store.db), { kind: 'hold' });
+    expect(await held()).toBe(0);
+    expect(await work(store.db)).toEqual([first]);
+  });
+
+  it('lets go of more than a batch, and leaves paused queues paused', async () => {
+    await accept(store.db, ...Array.from({ length: 2_500 }, () => ({ endpointId: id })));
+    const [first] = await accept(store.db, { endpointId: id, queue: 'orders' });
+    await disableEndpoint(store.db, id, 'gone');
+    await hold();
+    expect(await held()).toBe(2_501);
+    await pauseQueue(store.db, { application: '', queue: 'orders' });
+    await enableEndpoint(store.db, id);
+    expect(await held()).toBe(0);
+    expect(await work(store.db)).toHaveLength(2_500);
+    await resumeQueue(store.db, { application: '', queue: 'orders' });
+    expect(await work(store.db)).toEqual([first]);
+  });
+
+  it('ends with the endpoint: what is held comes back to the worker, who finds it gone', async () => {
+    const callbacks = await accept(store.db, { endpointId: id }, { endpointId: id, queue: 'q' });
+    await pauseEndpoint(store.db, id);
+    await hold();
+    await endpoints.remove(id);
+    const claimed = await claim(store.db);
+    expect(claimed.map(({ callbackId }) => callbackId).sort()).toEqual([...callbacks].sort());
+    expect(await directory().settings([id])).toEqual(new Map());
+    await record(store.db, claimed, { kind: 'hold' });
+    expect(await held()).toBe(0);
+    expect(await claim(store.db)).toHaveLength(2);
+  });
+});

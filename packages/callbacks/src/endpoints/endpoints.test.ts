@@ -1,0 +1,178 @@
+import { randomBytes } from 'node:crypto';
+import { newId, PlatformError } from '@posthaste/contracts';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { useSharedStore } from '../../test/test-store.js';
+import { Policies } from '../retry/policies.js';
+import { createSecretBox } from '../secrets/secret-box.js';
+import { Secrets } from '../secrets/secrets.js';
+import type { EndpointInput } from './endpoint-input.js';
+import { Endpoints } from './endpoints.js';
+
+const rules = {
+  defaultTimeoutMs: 15_000,
+  maxTimeoutMs: 30_000,
+  urlFault: (url: URL) => (url.hostname === 'localhost' ? 'is inside the network' : undefined),
+};
+const withCode = (code: string): unknown => expect.objectContaining({ code });
+const hook = { application: 'shop', name: 'hook', url: 'https://example.com/hook' };
+const slow = { phases: [{ retries: 2, delayMs: 60_000 }] };
+
+function suite(engine: 'postgres' | 'embedded'): void {
+  const store = useSharedStore(engine);
+  let secrets: Secrets;
+  let endpoints: Endpoints;
+  let policies: Policies;
+  beforeAll(async () => {
+    secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
+    endpoints = new Endpoints({ db: store.db, secrets, rules });
+    policies = new Policies(store.db);
+  });
+  beforeEach(async () => {
+    await store.db.query('truncate callbacks.secret, callbacks.policy cascade');
+    await store.db.query('delete from callbacks.endpoint');
+  });
+
+  it('are made with defaults and a secret, shown once', async () => {
+    const { endpoint, secret } = await endpoints.create(hook);
+    expect(endpoint).toEqual({
+      ...hook,
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      headers: {},
+      policy: {
+        exponential: {
+          initialDelayMs: 5_000,
+          factor: 3,
+          maxDelayMs: 14_400_000,
+          maxRetries: 10,
+          jitter: 0.2,
+        },
+      },
+      timeoutMs: 15_000,
+      ratePerSecond: undefined,
+      maxConcurrency: undefined,
+      order: 'none',
+      notificationEmail: undefined,
+      state: 'active',
+      stateReason: undefined,
+      createdAt: expect.any(Date),
+      updatedAt: expect.any(Date),
+    });
+    expect(Math.abs(endpoint.createdAt.getTime() - Date.now())).toBeLessThan(60_000);
+    expect(secret).toMatchObject({ name: `endpoint:${endpoint.id}`, kind: 'hmac' });
+    expect(await secrets.signingKeys(secret)).toHaveLength(1);
+    expect(await endpoints.get(endpoint.id.replaceAll('-', ''))).toEqual(endpoint);
+  });
+
+  it('take all that can be given', async () => {
+    const text = `whsec_${randomBytes(32).toString('base64')}`;
+    const settings = {
+      headers: { 'X-Token': 'größer' },
+      policy: slow,
+      timeoutMs: 1_000,
+      ratePerSecond: 0.5,
+      maxConcurrency: 3,
+      order: '/order/id' as const,
+      notificationEmail: 'ops@example.com',
+    };
+    const { endpoint, secret } = await endpoints.create({ ...hook, ...settings }, { secret: text });
+    expect(endpoint).toMatchObject({ ...settings, headers: { 'x-token': 'größer' } });
+    expect(secret.secret).toBe(text);
+  });
+
+  it('are changed in part, and set back with null', async () => {
+    const { endpoint } = await endpoints.create({ ...hook, ratePerSecond: 5, policy: slow });
+    const changed = await endpoints.update(endpoint.id, { name: 'new', order: 'key' });
+    expect(changed).toEqual({
+      ...endpoint,
+      name: 'new',
+      order: 'key',
+      updatedAt: changed.updatedAt,
+    });
+    expect(changed.updatedAt.getTime()).toBeGreaterThanOrEqual(endpoint.updatedAt.getTime());
+    const back = await endpoints.update(endpoint.id, { ratePerSecond: null, policy: null });
+    expect(back).toMatchObject({ ratePerSecond: undefined, policy: { exponential: {} } });
+    expect(back.name).toBe('new');
+  });
+
+  it('use a policy by its name, which then cannot be removed', async () => {
+    await policies.put('slow', slow);
+    const { endpoint } = await endpoints.create({ ...hook, policy: 'slow' });
+    expect(endpoint.policy).toBe('slow');
+    await expect(policies.remove('slow')).rejects.toEqual(withCode('POLICY_IN_USE'));
+    const unknown = { policy: 'unknown' };
+    await expect(endpoints.update(endpoint.id, unknown)).rejects.toEqual(
+      withCode('POLICY_NOT_FOUND'),
+    );
+    await expect(endpoints.create({ ...hook, name: 'b', ...unknown })).rejects.toEqual(
+      withCode('POLICY_NOT_FOUND'),
+    );
+    await endpoints.update(endpoint.id, { policy: slow });
+    await policies.remove('slow');
+    expect((await endpoints.get(endpoint.id)).policy).toEqual(slow);
+  });
+
+  it('are listed page by page, the newest first', async () => {
+    for (const name of ['a', 'b', 'c']) await endpoints.create({ ...hook, name });
+    await endpoints.create({ ...hook, application: 'bank' });
+    const first = await endpoints.list({ application: 'shop' }, { limit: 2 });
+    expect(first.items.map(({ name }) => name)).toEqual(['c', 'b']);
+    const second = await endpoints.list({ application: 'shop' }, { limit: 2, cursor: first.next });
+    expect(second.items.map(({ name }) => name)).toEqual(['a']);
+    expect(second.next).toBeUndefined();
+    expect((await endpoints.list({ state: 'disabled' })).items).toEqual([]);
+    expect((await endpoints.list()).items).toHaveLength(4);
+  });
+
+  it('are removed with their secret', async () => {
+    const { endpoint, secret } = await endpoints.create(hook);
+    await endpoints.remove(endpoint.id);
+    await expect(endpoints.get(endpoint.id)).rejects.toEqual(withCode('ENDPOINT_NOT_FOUND'));
+    expect(await secrets.exists(secret)).toBe(false);
+    await endpoints.create(hook);
+  });
+
+  it('have a name of their own in their application', async () => {
+    const { endpoint } = await endpoints.create(hook);
+    await expect(endpoints.create(hook)).rejects.toEqual(withCode('ENDPOINT_EXISTS'));
+    const other = await endpoints.create({ ...hook, name: 'other' });
+    const taken = endpoints.update(other.endpoint.id, { name: endpoint.name });
+    await expect(taken).rejects.toEqual(withCode('ENDPOINT_EXISTS'));
+    expect(await secrets.exists({ application: 'shop', name: `endpoint:${newId()}` })).toBe(false);
+  });
+
+  it('are not there for an id of none, and for what is no id', async () => {
+    for (const id of [newId(), 'x', '']) {
+      const notFound = withCode('ENDPOINT_NOT_FOUND');
+      await expect(endpoints.get(id)).rejects.toEqual(notFound);
+      await expect(endpoints.update(id, {})).rejects.toEqual(notFound);
+      await expect(endpoints.remove(id)).rejects.toEqual(notFound);
+    }
+  });
+
+  it.each<[string, Partial<EndpointInput>]>([
+    ['url', { url: '' }],
+    ['url', { url: 'ftp://example.com/' }],
+    ['url', { url: 'http://localhost/' }],
+    ['name', { name: '' }],
+    ['name', { name: 'a\nb' }],
+    ['headers.host', { headers: { host: 'example.com' } }],
+    ['headers.x', { headers: { x: 'a\r\nb: c' } }],
+    ['headers.webhook-signature', { headers: { 'webhook-signature': 'v1,x' } }],
+    ['timeoutMs', { timeoutMs: 30_001 }],
+    ['ratePerSecond', { ratePerSecond: 0 }],
+    ['maxConcurrency', { maxConcurrency: 1.5 }],
+    ['notificationEmail', { notificationEmail: 'nobody' }],
+    ['order', { order: '/~' }],
+    ['policy', { policy: 'a\0' }],
+    ['policy.factor', { policy: { exponential: { factor: 0 } } }],
+  ])('are refused for a wrong %s', async (field, wrong) => {
+    const refused: unknown = await endpoints.create({ ...hook, ...wrong }).catch((e) => e);
+    expect(refused).toBeInstanceOf(PlatformError);
+    expect(refused).toEqual(withCode('REQUEST_INVALID'));
+    expect((refused as PlatformError).details).toEqual([expect.objectContaining({ field })]);
+  });
+}
+
+describeWithPostgres('endpoints', () => suite('postgres'));
+describe('endpoints in the embedded database', () => suite('embedded'));

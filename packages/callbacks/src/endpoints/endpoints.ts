@@ -1,0 +1,241 @@
+import { newId, PlatformError } from '@posthaste/contracts';
+import { type Database, sqlState } from '@posthaste/postgres';
+import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
+import { withApplication } from '../application-name.js';
+import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
+import {
+  checkName,
+  type FieldFault,
+  type RequestRules,
+  requestInvalid,
+} from '../request/request.js';
+import { policyNotFound } from '../retry/policies.js';
+import type { PolicyInput } from '../retry/policy-input.js';
+import { fromStoredPolicy, type RetryPolicy, toStoredPolicy } from '../retry/retry-policy.js';
+import type { NewSecret, SecretSource, Secrets } from '../secrets/secrets.js';
+import { releaseHeld } from './endpoint-hold.js';
+import { type EndpointState, endpointNotFound, parseEndpointId } from './endpoint-id.js';
+import {
+  type EndpointFields,
+  type EndpointInput,
+  type EndpointPatch,
+  patchEndpointFields,
+  toEndpointFields,
+  toEndpointPolicyInput,
+} from './endpoint-input.js';
+import type { EventOrder } from './event-order.js';
+
+const { and, eq, getTableColumns, lt, sql } = drizzle;
+const { doublePrecision, integer, json, pgSchema, text, timestamp, uuid } = pgCore;
+
+/** A named URL that callbacks are owed to. */
+export interface Endpoint extends Omit<EndpointFields, 'policy'> {
+  readonly id: string;
+  /** A policy of its own, or the name of one. */
+  readonly policy: PolicyInput | string;
+  readonly state: EndpointState;
+  /** Why it is paused or disabled. */
+  readonly stateReason: string | undefined;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export interface NewEndpoint {
+  readonly endpoint: Endpoint;
+  /** Its signing secret, shown this once. */
+  readonly secret: NewSecret;
+}
+
+export interface EndpointFilter {
+  readonly application?: string | undefined;
+  readonly state?: EndpointState | undefined;
+}
+
+const table = pgSchema('callbacks').table('endpoint', {
+  id: uuid().primaryKey(),
+  application: text().notNull(),
+  name: text().notNull(),
+  url: text().notNull(),
+  headers: json().$type<Record<string, string>>().notNull(),
+  policy: json().$type<unknown>(),
+  policyName: text('policy_name'),
+  timeoutMs: integer('timeout_ms').notNull(),
+  ratePerSecond: doublePrecision('rate_limit_per_second'),
+  maxConcurrency: integer('max_concurrency'),
+  order: text('order_key').$type<EventOrder>(),
+  notificationEmail: text('notification_email'),
+  state: text().$type<EndpointState>().notNull().default('active'),
+  stateReason: text('state_reason'),
+  createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
+  updatedAt: timestamp('updated_at', { withTimezone: true }).notNull().defaultNow(),
+});
+const columns = getTableColumns(table);
+type EndpointRow = typeof table.$inferSelect;
+
+const uniqueViolation = '23505';
+const foreignKeyViolation = '23503';
+
+/** What the endpoints of an installation need. */
+export interface EndpointsDeps {
+  readonly db: Database;
+  readonly secrets: Secrets;
+  readonly rules: RequestRules;
+}
+
+/** Endpoints: made, changed, listed, removed. Their states are changed by endpoint-state.ts. */
+export class Endpoints {
+  readonly #db: Database;
+  readonly #secrets: Secrets;
+  readonly #rules: RequestRules;
+
+  constructor({ db, secrets, rules }: EndpointsDeps) {
+    this.#db = db;
+    this.#secrets = secrets;
+    this.#rules = rules;
+  }
+
+  /**
+   * Makes an endpoint and its secret, given or generated.
+   * @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_EXISTS`, `POLICY_NOT_FOUND`, `SECRET_INVALID`
+   */
+  async create(input: EndpointInput, source: SecretSource = {}): Promise<NewEndpoint> {
+    const fields = toEndpointFields(input, this.#rules);
+    return this.#db.transaction(async (tx) => {
+      const [row] = await ormOf(tx)
+        .insert(table)
+        .values({ id: newId(), ...toColumns(fields) })
+        .returning()
+        .catch((error: unknown) => rethrow(error, fields));
+      const endpoint = toEndpoint(row);
+      return { endpoint, secret: await this.#secrets.createForEndpoint(tx, endpoint, source) };
+    });
+  }
+
+  /** @throws PlatformError `ENDPOINT_NOT_FOUND` */
+  async get(id: string): Promise<Endpoint> {
+    const key = parseEndpointId(id);
+    const [row] = await ormOf(this.#db).select().from(table).where(eq(table.id, key));
+    if (!row) throw endpointNotFound(id);
+    return toEndpoint(row);
+  }
+
+  /** The newest first. @throws PlatformError `REQUEST_INVALID` */
+  async list(filter: EndpointFilter = {}, page: PageRequest = {}): Promise<Page<Endpoint>> {
+    const limit = pageLimit(page);
+    const faults: FieldFault[] = [];
+    checkName('application', filter.application, faults);
+    if (faults.length > 0) throw requestInvalid(faults);
+    const rows = await ormOf(this.#db)
+      .select()
+      .from(table)
+      .where(
+        and(
+          page.cursor === undefined ? undefined : lt(table.id, parseIdCursor(page.cursor)),
+          filter.application === undefined ? undefined : eq(table.application, filter.application),
+          filter.state === undefined ? undefined : eq(table.state, filter.state),
+        ),
+      )
+      .orderBy(sql`${table.id} desc`)
+      .limit(limit + 1);
+    const items = rows.slice(0, limit).map(toEndpoint);
+    const last = rows.length > limit ? items.at(-1) : undefined;
+    return { items, next: last && toIdCursor(last.id) };
+  }
+
+  /**
+   * Changes an endpoint. Headers and limits count for what is sent from then on (workers notice
+   * within seconds); URL, policy, order and time-out for events from then on: a callback that is
+   * owed already keeps those it has.
+   * @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_NOT_FOUND`, `ENDPOINT_EXISTS`, `POLICY_NOT_FOUND`
+   */
+  async update(id: string, patch: EndpointPatch): Promise<Endpoint> {
+    const key = parseEndpointId(id);
+    return this.#db.transaction(async (tx) => {
+      const [before] = await ormOf(tx).select().from(table).where(eq(table.id, key)).for('update');
+      if (!before) throw endpointNotFound(id);
+      const fields = patchEndpointFields(toFields(before), patch, this.#rules);
+      const [row] = await ormOf(tx)
+        .update(table)
+        .set({ ...toColumns(fields), updatedAt: sql`now()` })
+        .where(eq(table.id, key))
+        .returning()
+        .catch((error: unknown) => rethrow(error, fields));
+      return toEndpoint(row);
+    });
+  }
+
+  /**
+   * Removes an endpoint with its subscriptions and its secret. What is still owed to it is not
+   * sent any more: the worker ends each as `cancelled` when its turn comes, so that the history
+   * says what became of it, and the queues they are in go on.
+   * @throws PlatformError `ENDPOINT_NOT_FOUND`
+   */
+  async remove(id: string): Promise<void> {
+    const key = parseEndpointId(id);
+    await this.#db.transaction(async (tx) => {
+      const [row] = await ormOf(tx).delete(table).where(eq(table.id, key)).returning(columns);
+      if (!row) throw endpointNotFound(id);
+      await this.#secrets.removeForEndpoint(tx, row);
+    });
+    await releaseHeld(this.#db, key);
+  }
+}
+
+function toColumns({ policy, order, ...fields }: EndpointFields) {
+  const named = typeof policy === 'string';
+  return {
+    ...fields,
+    policy: named ? null : toStoredPolicy(policy),
+    policyName: named ? policy : null,
+    ratePerSecond: fields.ratePerSecond ?? null,
+    maxConcurrency: fields.maxConcurrency ?? null,
+    notificationEmail: fields.notificationEmail ?? null,
+    order: order === 'none' ? null : order,
+  };
+}
+
+function toFields(row: EndpointRow): EndpointFields {
+  return {
+    application: row.application,
+    name: row.name,
+    url: row.url,
+    headers: row.headers,
+    policy: toPolicy(row),
+    timeoutMs: row.timeoutMs,
+    ratePerSecond: row.ratePerSecond ?? undefined,
+    maxConcurrency: row.maxConcurrency ?? undefined,
+    order: row.order ?? 'none',
+    notificationEmail: row.notificationEmail ?? undefined,
+  };
+}
+
+function toPolicy({ policy, policyName }: EndpointRow): RetryPolicy | string {
+  return policyName ?? fromStoredPolicy(policy);
+}
+
+function toEndpoint(row: EndpointRow | undefined): Endpoint {
+  if (!row) throw new PlatformError('INTERNAL', 'storing an endpoint gave no row');
+  const { policy, ...fields } = toFields(row);
+  return {
+    id: row.id,
+    ...fields,
+    policy: toEndpointPolicyInput(policy),
+    state: row.state,
+    stateReason: row.stateReason ?? undefined,
+    createdAt: row.createdAt,
+    updatedAt: row.updatedAt,
+  };
+}
+
+function rethrow(error: unknown, { application, name, policy }: EndpointFields): never {
+  switch (sqlState(error)) {
+    case uniqueViolation: {
+      const message = `there is an ${withApplication(`endpoint ${name}`, application)} already`;
+      throw new PlatformError('ENDPOINT_EXISTS', message, { cause: error });
+    }
+    case foreignKeyViolation:
+      throw policyNotFound(typeof policy === 'string' ? policy : '');
+    default:
+      throw error;
+  }
+}

@@ -1,0 +1,70 @@
+import { createEnvelope, type JsonObject } from '@posthaste/contracts';
+import { describe, expect, it } from 'vitest';
+import type { SubscribedEvent } from '../events/subscribed-event.js';
+import { type EventOrder, isEventOrder, toEventQueue } from './event-order.js';
+
+function event(payload: JsonObject, key?: string): SubscribedEvent {
+  return {
+    topic: 'orders',
+    envelope: createEnvelope({ name: 'order.created', namespace: 'shop', userId: 'u1', payload }),
+    key,
+  };
+}
+
+describe('the order of an endpoint', () => {
+  it.each(['none', 'key', 'namespace', 'userId', '/a', '/a/b~1c/~0/0', '/a//'])(
+    '%s is one',
+    (text) => {
+      expect(isEventOrder(text)).toBe(true);
+    },
+  );
+
+  it.each(['', 'Key', 'payload', 'a/b', '/~2', '/a\u0000', `/${'x'.repeat(256)}`])(
+    '%j is none',
+    (text) => {
+      expect(isEventOrder(text)).toBe(false);
+    },
+  );
+
+  it.each<[EventOrder, string | undefined]>([
+    ['none', undefined],
+    ['key', 'endpoint:e:k'],
+    ['namespace', 'endpoint:e:shop'],
+    ['userId', 'endpoint:e:u1'],
+    ['/id', 'endpoint:e:7'],
+    ['/big', 'endpoint:e:9007199254740993'],
+    ['/flag', 'endpoint:e:false'],
+    ['/items/1/sku', 'endpoint:e:b'],
+    ['/a~1b/~0', 'endpoint:e:x'],
+    ['/missing', undefined],
+    ['/nothing', undefined],
+    ['/empty', undefined],
+    ['/items', undefined],
+    ['/id/deeper', undefined],
+    ['/constructor', undefined],
+    ['/items/length', undefined],
+  ])('by %s gives the queue %s', (order, queue) => {
+    const payload = {
+      id: 7,
+      big: 9007199254740993n,
+      flag: false,
+      items: [{ sku: 'a' }, { sku: 'b' }],
+      'a/b': { '~': 'x' },
+      nothing: null,
+      empty: '',
+    };
+    expect(toEventQueue('e', order, event(payload, 'k'))).toBe(queue);
+  });
+
+  it('gives long and unprintable values a name of their own', () => {
+    const names = ['x'.repeat(1_000), 'x'.repeat(1_001), 'a\u0000', 'a\n', '\ud800'].map((key) =>
+      toEventQueue('e', 'key', event({}, key)),
+    );
+    expect(new Set(names).size).toBe(names.length);
+    for (const name of names) expect(name).toMatch(/^endpoint:e:sha256:[0-9a-f]{64}$/);
+  });
+
+  it('is none without a key', () => {
+    expect(toEventQueue('e', 'key', event({}))).toBeUndefined();
+  });
+});

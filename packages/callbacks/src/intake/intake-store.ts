@@ -1,0 +1,196 @@
+import { PlatformError } from '@posthaste/contracts';
+import type { Queryable, Statement } from '@posthaste/postgres';
+import { toLaneKey } from '../delivery/fairness-key.js';
+import type { CallbackRequest } from '../request/request.js';
+import { toStoredPolicy } from '../retry/retry-policy.js';
+
+/** One callback to be stored. */
+export interface IntakeItem {
+  readonly id: string;
+  readonly request: CallbackRequest;
+  readonly idempotency: IdempotencyClaim | undefined;
+}
+
+/** A caller's Idempotency-Key and the SHA-256 of the body that came with it. */
+export interface IdempotencyClaim {
+  readonly key: string;
+  readonly bodyHash: Buffer;
+}
+
+export interface Stored {
+  readonly createdAt: Date;
+  /** Ids of items that were not stored, because their Idempotency-Key had been used before. */
+  readonly repeated: ReadonlySet<string>;
+}
+
+/** What both statements write into `request` as it is given. */
+const given = `id, application, endpoint_id, url, method, headers, body, policy, timeout_ms, secret,
+    notification_email, expires_at, echo`;
+
+const givenArrays = `$1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::json[], $7::bytea[],
+    $8::json[], $9::int[], $10::text[], $11::text[], $12::timestamptz[], $13::smallint[],
+    $14::text[], $15::timestamptz[]`;
+
+const due = 'greatest(now(), coalesce(i.deliver_after, now())) as due_at';
+const notified = `case when $16::boolean then pg_notify('callbacks_due', '') end as notified`;
+
+/** Stores a batch of callbacks that are all in no queue and have no Idempotency-Key. */
+const storePlainStatement: Statement = {
+  name: 'callbacks_store_plain',
+  text: `
+with input as (
+  select i.*, ${due}
+  from unnest(${givenArrays}) as i(${given}, lane, deliver_after)
+),
+stored as (
+  insert into callbacks.request (${given}) select ${given} from input
+),
+heads as (
+  insert into callbacks.head (callback_id, application, endpoint_id, lane, ready, due_at)
+  select id, application, endpoint_id, lane, due_at <= now(), due_at from input
+)
+select now() as created_at, null as repeated, ${notified}`,
+};
+
+/**
+ * Stores a batch in one statement. The head of a queue that has one already is locked until the
+ * commit (`do update … where false`), which keeps it from ending unnoticed by what is added behind
+ * it; heads are taken in the order of their queue, so that batches cannot deadlock.
+ */
+const storeStatement: Statement = {
+  name: 'callbacks_store',
+  text: `
+with input as (
+  select i.*, ${due}
+  from unnest(${givenArrays}, $17::text[], $18::text[], $19::bytea[])
+    with ordinality as i(${given}, lane, deliver_after, queue, key, body_hash, n)
+),
+first_use as (
+  insert into callbacks.idempotency (application, key, body_hash, callback_id)
+  select application, key, body_hash, id from input where key is not null
+  order by application, key, n
+  on conflict do nothing
+  returning callback_id
+),
+fresh as (
+  select * from input where key is null or id in (select callback_id from first_use)
+),
+stored as (
+  insert into callbacks.request (${given}, queue) select ${given}, queue from fresh
+),
+heads as (
+  insert into callbacks.head (callback_id, application, queue, endpoint_id, lane, ready, due_at, hold)
+  select f.id, f.application, f.queue, f.endpoint_id, f.lane,
+    f.due_at <= now() and q.paused is not true, f.due_at, case when q.paused then 'paused' end
+  from (
+    select *, row_number() over (partition by application, queue order by n) as place from fresh
+  ) f
+  left join callbacks.queue q on q.application = f.application and q.queue = f.queue
+  where f.queue is null or f.place = 1
+  order by f.application, f.queue, f.n
+  on conflict (application, queue) where queue is not null do update set lane = excluded.lane where false
+  returning callback_id
+),
+behind as (
+  insert into callbacks.waiting (application, queue, callback_id, endpoint_id, lane, due_at)
+  select application, queue, id, endpoint_id, lane, due_at from fresh
+  where queue is not null and id not in (select callback_id from heads)
+  order by n
+)
+select now() as created_at,
+  (select array_agg(i.id) from input i where i.key is not null
+    and i.id not in (select callback_id from first_use)) as repeated,
+  ${notified}`,
+};
+
+/** Stores callbacks; committed when it returns, unless within a transaction. */
+export async function storeCallbacks(
+  db: Queryable,
+  items: readonly IntakeItem[],
+  notify: boolean,
+): Promise<Stored> {
+  const values = [...givenValues(items), notify];
+  const isPlain = items.every(({ request, idempotency }) => !request.queue && !idempotency);
+  const { rows } = isPlain
+    ? await db.query<StoredRow>(storePlainStatement, values)
+    : await db.query<StoredRow>(storeStatement, [
+        ...values,
+        items.map(({ request }) => request.queue ?? null),
+        items.map(({ idempotency }) => idempotency?.key ?? null),
+        items.map(({ idempotency }) => idempotency?.bodyHash ?? null),
+      ]);
+  const row = rows[0];
+  if (!row) throw new PlatformError('INTERNAL', 'storing callbacks gave no row');
+  return { createdAt: row.created_at, repeated: new Set(row.repeated) };
+}
+
+interface StoredRow {
+  readonly created_at: Date;
+  readonly repeated: string[] | null;
+}
+
+/** The arrays of `givenArrays`. */
+function givenValues(items: readonly IntakeItem[]): unknown[][] {
+  const column = <T>(read: (request: CallbackRequest) => T): T[] =>
+    items.map(({ request }) => read(request));
+  return [
+    items.map(({ id }) => id),
+    column((r) => r.application),
+    column((r) => r.endpointId ?? null),
+    column((r) => r.url),
+    column((r) => r.method),
+    column((r) => (r.headers === undefined ? null : JSON.stringify(r.headers))),
+    column((r) => r.body ?? null),
+    column((r) => JSON.stringify(toStoredPolicy(r.policy))),
+    column((r) => r.timeoutMs),
+    column((r) => r.secret ?? null),
+    column((r) => r.notificationEmail ?? null),
+    column((r) => r.expiresAt ?? null),
+    column((r) => r.echo),
+    column((r) =>
+      toLaneKey({ origin: r.origin, application: r.application, endpointId: r.endpointId }),
+    ),
+    column((r) => r.deliverAfter ?? null),
+  ];
+}
+
+const firstUseStatement: Statement = {
+  name: 'callbacks_first_use',
+  text: `
+select i.id, k.callback_id, k.created_at, k.body_hash = i.body_hash as same_body
+from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[]) as i(id, application, key, body_hash)
+join callbacks.idempotency k on k.application = i.application and k.key = i.key`,
+};
+
+export interface FirstUse {
+  readonly callbackId: string;
+  /** When the callback was stored: the key was with the same statement. */
+  readonly createdAt: Date;
+  readonly sameBody: boolean;
+}
+
+/** What the Idempotency-Keys of these items were first used for, by item id. */
+export async function findFirstUses(
+  db: Queryable,
+  items: readonly IntakeItem[],
+): Promise<Map<string, FirstUse>> {
+  const { rows } = await db.query<FirstUseRow>(firstUseStatement, [
+    items.map(({ id }) => id),
+    items.map(({ request }) => request.application),
+    items.map(({ idempotency }) => idempotency?.key ?? null),
+    items.map(({ idempotency }) => idempotency?.bodyHash ?? null),
+  ]);
+  return new Map(
+    rows.map(({ id, callback_id: callbackId, created_at: createdAt, same_body: sameBody }) => [
+      id,
+      { callbackId, createdAt, sameBody },
+    ]),
+  );
+}
+
+interface FirstUseRow {
+  readonly id: string;
+  readonly callback_id: string;
+  readonly created_at: Date;
+  readonly same_body: boolean;
+}

@@ -1,0 +1,173 @@
+import { parseId } from '@posthaste/contracts';
+import type { Queryable, Statement } from '@posthaste/postgres';
+import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
+import { fromStoredPolicy } from '../retry/retry-policy.js';
+import { type CallbackFilter, scanCallbacks } from './callback-scan.js';
+import {
+  type AttemptView,
+  type CallbackSummary,
+  type CallbackView,
+  type HistoryRow,
+  type LeaseView,
+  type LiveColumns,
+  toAttempt,
+  toDueAt,
+  toLease,
+  toState,
+} from './callback-view.js';
+
+interface RequestRow {
+  readonly application: string;
+  readonly queue: string | null;
+  readonly endpoint_id: string | null;
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Record<string, string> | null;
+  readonly body: Buffer | null;
+  readonly policy: unknown;
+  readonly timeout_ms: number;
+  readonly secret: string | null;
+  readonly notification_email: string | null;
+  readonly expires_at: Date | null;
+  readonly created_at: Date;
+}
+
+const requestStatement: Statement = {
+  name: 'callbacks_find_request',
+  text: `
+select application, queue, endpoint_id, url, method, headers, body, policy, timeout_ms, secret,
+  notification_email, expires_at, created_at
+from callbacks.request where id = $1`,
+};
+
+interface LifeColumns extends LiveColumns {
+  readonly head_step: number | null;
+  readonly lease_holder: string | null;
+  readonly lease_taken_at: Date | null;
+  readonly lease_ends_at: Date | null;
+  readonly cancelled: boolean | null;
+}
+
+/** All but the step may be null: the row stands for a callback without any history. */
+type LifeRow = LifeColumns & (HistoryRow | { readonly step: null });
+
+/**
+ * Where it stands and what happened to it, in one statement, and so at one moment. The request is
+ * read apart, because it never changes and would come with every row.
+ */
+const lifeStatement: Statement = {
+  name: 'callbacks_find_life',
+  text: `
+select
+  case when h.callback_id is not null then 'head' when w.callback_id is not null then 'waiting' end
+    as live,
+  h.hold, h.lease_token, coalesce(h.due_at, w.due_at) as due_at, h.step as head_step,
+  h.lease_holder, h.leased_at as lease_taken_at, h.due_at as lease_ends_at, h.cancelled,
+  y.step, y.machine, y.leased_at, y.leased_until, y.completed_at,
+  (extract(epoch from y.started_at) * 1000)::float8 as started_ms, y.duration_ns, y.status_code,
+  y.reason, y.detail, y.response_headers, y.response_body, y.truncated, y.cut, y.resent, y.ending,
+  y.recorded_at
+from (select $1::uuid as id) i
+left join callbacks.head h on h.callback_id = i.id
+left join callbacks.waiting w on w.callback_id = i.id
+left join lateral (
+  select * from callbacks.history y where y.callback_id = i.id order by y.step desc limit $2
+) y on true
+order by y.step desc`,
+};
+
+/** Leases and attempts of one callback that are read: responses are held in memory. */
+const maxHistory = 1_000;
+
+/**
+ * A callback with its attempts and leases, the last 1,000 of them; `undefined` when there is none
+ * with this id, or its retention is over. Indexes: the primary keys.
+ */
+export async function findCallback(db: Queryable, id: string): Promise<CallbackView | undefined> {
+  const uuid = parseId(id);
+  if (uuid === undefined) return undefined;
+  const [request] = (await db.query<RequestRow>(requestStatement, [uuid])).rows;
+  if (!request) return undefined;
+  const { rows } = await db.query<LifeRow>(lifeStatement, [uuid, maxHistory + 1]);
+  const [life] = rows;
+  return life && toView(uuid, request, life, rows.filter(isHistory));
+}
+
+/** Rows that one page looks at. What no index serves goes on with the next page. */
+const maxRowsPerPage = 2_000;
+
+/**
+ * Callbacks that fit a filter, newest first. Pages are stable: what is added while somebody turns
+ * them is never in a later page, and nothing is in two. What a page costs is bounded whatever the
+ * filter, see callback-scan.ts for the index that serves it: a page may be short, even empty, and
+ * others follow.
+ * @throws PlatformError `REQUEST_INVALID`
+ */
+export async function listCallbacks(
+  db: Queryable,
+  filter: CallbackFilter,
+  page: PageRequest,
+): Promise<Page<CallbackSummary>> {
+  const before = page.cursor === undefined ? undefined : parseIdCursor(page.cursor);
+  const { matches, last, finished } = await scanCallbacks(
+    db,
+    filter,
+    { order: 'newest', before },
+    { maxMatches: pageLimit(page), maxRows: maxRowsPerPage },
+  );
+  return { items: matches, next: finished || !last ? undefined : toIdCursor(last) };
+}
+
+function toView(
+  id: string,
+  request: RequestRow,
+  life: LifeColumns,
+  newestFirst: readonly HistoryRow[],
+): CallbackView | undefined {
+  const last = newestFirst[0];
+  const state = toState(life, last?.ending ?? null);
+  if (state === undefined) return undefined;
+  const history = newestFirst.slice(0, maxHistory).reverse();
+  return {
+    id,
+    application: request.application,
+    queue: request.queue ?? undefined,
+    endpointId: request.endpoint_id ?? undefined,
+    state,
+    hold: life.hold ?? undefined,
+    cancelling: life.cancelled === true && state === 'leased',
+    request: toRequest(request),
+    createdAt: request.created_at,
+    expiresAt: request.expires_at ?? undefined,
+    dueAt: toDueAt(life),
+    endedAt: life.live === null ? last?.recorded_at : undefined,
+    attempts: history.map(toAttempt).filter((attempt): attempt is AttemptView => !!attempt),
+    leases: [...history.map(toLease), runningLease(life)].filter(
+      (lease): lease is LeaseView => lease !== undefined,
+    ),
+    shortened: newestFirst.length > maxHistory,
+  };
+}
+
+function isHistory(row: LifeRow): row is LifeColumns & HistoryRow {
+  return row.step !== null;
+}
+
+function runningLease(life: LifeColumns): LeaseView | undefined {
+  const { head_step: step, lease_taken_at: acquiredAt, lease_ends_at: until } = life;
+  if (life.lease_token === null || step === null || !acquiredAt || !until) return undefined;
+  return { step, machine: life.lease_holder ?? '', acquiredAt, until, completedAt: undefined };
+}
+
+function toRequest(row: RequestRow): CallbackView['request'] {
+  return {
+    url: row.url,
+    method: row.method,
+    headers: row.headers ?? undefined,
+    body: row.body ?? undefined,
+    policy: fromStoredPolicy(row.policy),
+    timeoutMs: row.timeout_ms,
+    secret: row.secret ?? undefined,
+    notificationEmail: row.notification_email ?? undefined,
+  };
+}

@@ -1,0 +1,158 @@
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { afterEach, expect, it } from 'vitest';
+import { useSharedStore } from '../../test/test-store.js';
+import type { Mail } from './failure-mail.js';
+import {
+  enqueueMail,
+  type Mailer,
+  type MailOptions,
+  mailBackoffMs,
+  sendDueMail,
+} from './mail-outbox.js';
+
+const mail = (recipient = 'a@example.com'): Mail => ({
+  recipient,
+  subject: 'Subject',
+  body: 'Body',
+});
+
+describeWithPostgres('mail outbox', () => {
+  const store = useSharedStore();
+  afterEach(() => store.db.query('truncate callbacks.mail'));
+
+  const lines: [string, object, string][] = [];
+  afterEach(() => lines.splice(0));
+  const options = (more: Partial<MailOptions> = {}): MailOptions => ({
+    logger: {
+      warn: (fields, message) => lines.push(['warn', fields, message]),
+      error: (fields, message) => lines.push(['error', fields, message]),
+    },
+    ...more,
+  });
+  /** Keeps what is sent; the first `failures` fail. */
+  const mailer = (failures = 0): Mailer & { readonly sent: Mail[] } => {
+    const sent: Mail[] = [];
+    let left = failures;
+    return {
+      sent,
+      send: async (mail) => {
+        if (left-- > 0) throw new Error('421 try later');
+        sent.push(mail);
+      },
+    };
+  };
+  const makeDue = (): Promise<unknown> =>
+    store.db.query('update callbacks.mail set due_at = now()');
+  const waiting = async (): Promise<unknown[]> =>
+    (await store.db.query('select recipient, attempts from callbacks.mail')).rows;
+
+  it('sends what was put in with its transaction, once', async () => {
+    await store.db.transaction((tx) =>
+      enqueueMail(tx, [mail('a@example.com'), mail('b@example.com')]),
+    );
+    const post = mailer();
+    expect(await sendDueMail(store.db, post, options())).toEqual({
+      sent: 2,
+      failed: 0,
+      givenUp: 0,
+    });
+    expect(post.sent.map(({ recipient }) => recipient).sort()).toEqual([
+      'a@example.com',
+      'b@example.com',
+    ]);
+    expect(post.sent[0]).toEqual({
+      recipient: expect.any(String),
+      subject: 'Subject',
+      body: 'Body',
+    });
+    expect(await sendDueMail(store.db, post, options())).toEqual({
+      sent: 0,
+      failed: 0,
+      givenUp: 0,
+    });
+  });
+
+  it('forgets with the transaction that is rolled back', async () => {
+    const rolledBack = store.db.transaction(async (tx) => {
+      await enqueueMail(tx, [mail()]);
+      throw new Error('no');
+    });
+    await expect(rolledBack).rejects.toThrow('no');
+    expect(await waiting()).toEqual([]);
+  });
+
+  it('leaves out recipients that are not one address', async () => {
+    const recipients = ['a@b, c@d', 'a@b\r\nBcc: c@d', 'Name <a@b>', '', 'nobody', 'a@b'];
+    expect(await enqueueMail(store.db, recipients.map(mail))).toBe(1);
+    expect(await waiting()).toMatchObject([{ recipient: 'a@b' }]);
+  });
+
+  it('tries again later, each time later, and tells', async () => {
+    await enqueueMail(store.db, [mail()]);
+    const post = mailer(2);
+    expect(await sendDueMail(store.db, post, options())).toMatchObject({ failed: 1 });
+    expect(await sendDueMail(store.db, post, options())).toMatchObject({ sent: 0, failed: 0 });
+    await makeDue();
+    await sendDueMail(store.db, post, options());
+    await makeDue();
+    expect(await sendDueMail(store.db, post, options())).toMatchObject({ sent: 1 });
+    expect(lines.map(([level]) => level)).toEqual(['warn', 'warn']);
+    expect([1, 2, 3, 30].map((failures) => mailBackoffMs(failures, 60_000))).toEqual([
+      60_000, 120_000, 240_000, 21_600_000,
+    ]);
+  });
+
+  it('waits as long as it is told after the first failure', async () => {
+    await enqueueMail(store.db, [mail()]);
+    await sendDueMail(store.db, mailer(1), options({ firstBackoffMs: 1 }));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await sendDueMail(store.db, mailer(), options())).toMatchObject({ sent: 1 });
+  });
+
+  it('gives up after so many attempts, and tells', async () => {
+    await enqueueMail(store.db, [mail()]);
+    const post = mailer(9);
+    await sendDueMail(store.db, post, options({ maxAttempts: 2 }));
+    await makeDue();
+    expect(await sendDueMail(store.db, post, options({ maxAttempts: 2 }))).toMatchObject({
+      givenUp: 1,
+    });
+    expect(lines.at(-1)).toMatchObject(['error', { subject: 'Subject', attempts: 2 }, /given up/]);
+    expect(await waiting()).toEqual([]);
+  });
+
+  it('counts a mailer that hangs as failed', async () => {
+    await enqueueMail(store.db, [mail()]);
+    const hanging = { send: () => new Promise<void>(() => undefined) };
+    expect(await sendDueMail(store.db, hanging, options({ sendTimeoutMs: 20 }))).toMatchObject({
+      failed: 1,
+    });
+    expect(lines).toMatchObject([
+      ['warn', { error: { message: 'not sent within 20 ms' } }, /later/],
+    ]);
+  });
+
+  it('shares mails among workers, each sent once', async () => {
+    await enqueueMail(
+      store.db,
+      Array.from({ length: 30 }, (_, i) => mail(`${i}@example.com`)),
+    );
+    const post = mailer();
+    await Promise.all(
+      Array.from({ length: 6 }, () => sendDueMail(store.db, post, options({ limit: 6 }))),
+    );
+    await sendDueMail(store.db, post, options({ limit: 30 }));
+    expect(new Set(post.sent.map(({ recipient }) => recipient)).size).toBe(30);
+    expect(post.sent).toHaveLength(30);
+  });
+
+  it('leaves a mail whose sender vanished to be sent later', async () => {
+    await enqueueMail(store.db, [mail()]);
+    const dying = { send: () => new Promise<void>(() => undefined) };
+    void sendDueMail(store.db, dying, options()).catch(() => undefined);
+    await expect.poll(waiting).toMatchObject([{ attempts: 1 }]);
+    expect(await sendDueMail(store.db, mailer(), options())).toMatchObject({ sent: 0 });
+    await makeDue();
+    expect(await sendDueMail(store.db, mailer(), options())).toMatchObject({ sent: 1 });
+  });
+});

@@ -1,0 +1,132 @@
+import { newId } from '@posthaste/contracts';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { TestSink } from '../../test/events.js';
+import {
+  accept,
+  attemptWith,
+  claim,
+  delivered,
+  failed,
+  type TestCallback,
+} from '../../test/live-callbacks.js';
+import { useEmptiedStore } from '../../test/test-store.js';
+import type { Delivery, DeliveryResult } from '../delivery/delivery.js';
+import {
+  type CallbackEvent,
+  type CallbackEventName,
+  callbackEventNames,
+} from '../events/callback-events.js';
+import { toEventBody } from '../events/subscribed-event.js';
+import { isPlainDelivery } from './delivered-events-statement.js';
+import { finishAndTell } from './finish-results.js';
+import { toResultEvents } from './result-events.js';
+
+const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+const dayMs = 86_400_000;
+
+const callbacks: readonly TestCallback[] = [
+  {},
+  { application: 'shop' },
+  { application: 'shop', endpointId: newId() },
+  { trace: { traceparent } },
+  { trace: { traceparent: `${traceparent.slice(0, -1)}2` } },
+  { application: `'; drop table x; -- $1 %s ''` },
+  { application: '},{a:[1]' },
+  { application: 'größer "x" \\ <&>' },
+  { acceptedAt: new Date(Date.now() - 60 * dayMs) },
+];
+
+describeWithPostgres('what a statement tells, on postgres', () => suite('postgres'));
+describe('what a statement tells, embedded', () => suite('embedded'));
+
+function suite(engine: 'postgres' | 'embedded'): void {
+  const store = useEmptiedStore(engine);
+  let results: readonly DeliveryResult[] = [];
+  const toResult = (delivery: Delivery, n: number): DeliveryResult => ({
+    delivery: { ...delivery, failures: n, unknowns: 1 },
+    attempt: { ...attemptWith(200), durationNs: 9_007_199_254_740_993n + BigInt(n) },
+    verdict: delivered,
+    chain: false,
+  });
+  beforeEach(async () => {
+    await accept(store.db, ...callbacks);
+    results = (await claim(store.db)).map(toResult);
+    expect(results).toHaveLength(callbacks.length);
+  });
+  const tell = async (
+    told: readonly DeliveryResult[],
+    wanted?: readonly CallbackEventName[],
+  ): Promise<CallbackEvent[]> => {
+    const sink = await TestSink.create(store.db, wanted, 'statement');
+    expect(await finishAndTell(store.db, told, sink)).toBe(told.length);
+    return sink.told();
+  };
+
+  it('is what the worker makes of the same results, member by member', async () => {
+    const told = await tell(results);
+    expect(told).toHaveLength(2 * results.length);
+    for (const result of results) {
+      const { callbackId } = result.delivery;
+      const byStatement = told.filter(({ key }) => key === callbackId);
+      const byWorker = toResultEvents({ result, ending: 'delivered', parked: false }, () => true);
+      expect(byStatement.map(said)).toEqual(byWorker.map(asRead).map(said));
+    }
+    for (const { envelope } of told) {
+      expect(envelope.id).toMatch(/^[0-9a-f]{32}$/);
+      expect(Math.abs(Date.parse(envelope.timestamp) - Date.now())).toBeLessThan(60_000);
+    }
+    expect(new Set(told.map(({ envelope }) => envelope.id)).size).toBe(told.length);
+  });
+
+  it('is what was wanted at its beginning', async () => {
+    const sink = await TestSink.create(store.db, undefined, 'statement');
+    let asked = 0;
+    const wants = (): boolean => asked++ < callbackEventNames.length;
+    const { inStatement } = sink;
+    const forgetful = { wants, inStatement, append: sink.append.bind(sink) };
+    expect(await finishAndTell(store.db, results, forgetful)).toBe(results.length);
+    expect(await sink.told()).toHaveLength(2 * results.length);
+  });
+
+  it('is nothing of deliveries where only failures are wanted', async () => {
+    const [first, ...others] = results;
+    if (!first) throw new Error('nothing was claimed');
+    const failure = { ...first, attempt: attemptWith(500), verdict: failed };
+    const told = await tell([failure, ...others], ['callback.failed']);
+    expect(told.map(({ key }) => key)).toEqual([first.delivery.callbackId]);
+  });
+}
+
+it.each([
+  ['', true],
+  ['shop', true],
+  ["it's $1, {x}: [y]", true],
+  ['"', false],
+  ['\\', false],
+  ['<', false],
+  ['>', false],
+  ['&', false],
+  ['\u007f', false],
+  ['\n', false],
+  ['ü', false],
+  ['\u2028', false],
+  ['shop\n', false],
+])('takes the application %j for plain text: %s', (application, isPlain) => {
+  const delivery = { ordered: false, echo: 0, application } as Delivery;
+  const result = { delivery, attempt: attemptWith(200), verdict: delivered, chain: false };
+  expect(isPlainDelivery(result)).toBe(isPlain);
+});
+
+/** As it comes out of the log, which leaves out what is empty. */
+function asRead({ envelope, topic, key, traceparent }: CallbackEvent): CallbackEvent {
+  const text = toEventBody(envelope).toString();
+  const read = JSON.parse(text, (_, value) => (value === '' ? undefined : value));
+  return { topic, key, traceparent, envelope: read };
+}
+
+/** All but what is new in every event; the order of keys counts, but in payloads. */
+function said({ envelope, topic, key, traceparent }: CallbackEvent): object {
+  const { id: _, timestamp: _time, timestampUnixNano: _nano, ...rest } = envelope;
+  return { topic, key, traceparent: traceparent ?? undefined, rest, keys: Object.keys(envelope) };
+}

@@ -1,0 +1,108 @@
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { useSharedStore } from '../../test/test-store.js';
+import { Policies } from './policies.js';
+import { type PolicyInput, toPolicyInput, toRetryPolicy } from './policy-input.js';
+import { defaultEndpointPolicy } from './retry-policy.js';
+
+const withCode = (code: string): unknown => expect.objectContaining({ code });
+
+describe('policies as callers write them', () => {
+  it.each<PolicyInput>([
+    { phases: [] },
+    {
+      phases: [
+        { retries: 3, delayMs: 0.000001 },
+        { retries: 1, delayMs: 300_000 },
+      ],
+    },
+    {
+      exponential: {
+        initialDelayMs: 100,
+        factor: 2,
+        maxDelayMs: 1_000,
+        maxRetries: 5,
+        jitter: 0,
+        maxAgeMs: 60_000,
+      },
+    },
+  ])('%j is read, and written the same', (input) => {
+    expect(toPolicyInput(toRetryPolicy(input))).toEqual(input);
+  });
+
+  it('keeps delays exact', () => {
+    const policy = toRetryPolicy({ phases: [{ retries: 1, delayMs: 0.1 }] });
+    expect(policy).toEqual({ kind: 'phases', phases: [{ retries: 1, delayNs: 100_000n }] });
+  });
+
+  it('fills in what an exponential one leaves out', () => {
+    expect(toRetryPolicy({ exponential: {} })).toEqual(defaultEndpointPolicy);
+    expect(toRetryPolicy({ exponential: { maxRetries: 2 } })).toEqual({
+      ...defaultEndpointPolicy,
+      maxRetries: 2,
+    });
+  });
+
+  it.each<[PolicyInput, string]>([
+    [{ phases: [{ retries: 1.5, delayMs: 1 }] }, 'retryPhases[0].retries'],
+    [{ phases: [{ retries: 1, delayMs: -1 }] }, 'retryPhases[0].delay'],
+    [{ phases: [{ retries: 1, delayMs: 0.0000001 }] }, 'phases[0].delayMs'],
+    [{ phases: [{ retries: 1, delayMs: 1e300 }] }, 'phases[0].delayMs'],
+    [{ exponential: { factor: 0.5 } }, 'policy.factor'],
+    [{ exponential: { maxDelayMs: 1, initialDelayMs: 2 } }, 'policy.maxDelayMs'],
+    [{ exponential: { jitter: 2 } }, 'policy.jitter'],
+    [{} as PolicyInput, 'policy'],
+  ])('%j is refused', (input, field) => {
+    const details = [expect.objectContaining({ field })];
+    expect(() => toRetryPolicy(input)).toThrow(
+      expect.objectContaining({ code: 'REQUEST_INVALID', details }),
+    );
+  });
+});
+
+describeWithPostgres('named policies', () => {
+  const store = useSharedStore();
+  const clock = { ms: 0 };
+  beforeEach(() => store.db.query('truncate callbacks.policy cascade'));
+  const open = (): Policies => new Policies(store.db, { now: () => clock.ms });
+  const slow: PolicyInput = { phases: [{ retries: 2, delayMs: 60_000 }] };
+  const fast: PolicyInput = { phases: [{ retries: 9, delayMs: 1 }] };
+
+  it('are stored, replaced, listed and removed', async () => {
+    const policies = open();
+    for (const name of ['b', 'c', 'a']) await policies.put(name, slow);
+    await policies.put('b', fast);
+    const first = await policies.list({ limit: 2 });
+    expect(first.items.map(({ name, policy }) => [name, policy])).toEqual([
+      ['a', slow],
+      ['b', fast],
+    ]);
+    const second = await policies.list({ limit: 2, cursor: first.next });
+    expect(second.items.map(({ name }) => name)).toEqual(['c']);
+    expect(second.next).toBeUndefined();
+    await policies.remove('a');
+    for (const name of ['a', '', 'a\0']) {
+      await expect(policies.get(name)).rejects.toEqual(withCode('POLICY_NOT_FOUND'));
+      await expect(policies.remove(name)).rejects.toEqual(withCode('POLICY_NOT_FOUND'));
+      await expect(policies.resolve(name)).rejects.toEqual(withCode('POLICY_NOT_FOUND'));
+    }
+  });
+
+  it('reach other processes within five seconds, this one at once', async () => {
+    const [here, elsewhere] = [open(), open()];
+    await here.put('p', slow);
+    expect(await elsewhere.resolve('p')).toEqual(toRetryPolicy(slow));
+    await here.put('p', fast);
+    expect(await here.resolve('p')).toEqual(toRetryPolicy(fast));
+    clock.ms += 4_999;
+    expect(await elsewhere.resolve('p')).toEqual(toRetryPolicy(slow));
+    clock.ms += 1;
+    expect(await elsewhere.resolve('p')).toEqual(toRetryPolicy(fast));
+  });
+
+  it('are refused without a proper name', async () => {
+    for (const name of ['', 'a\nb', 'x'.repeat(257)]) {
+      await expect(open().put(name, slow)).rejects.toEqual(withCode('REQUEST_INVALID'));
+    }
+  });
+});

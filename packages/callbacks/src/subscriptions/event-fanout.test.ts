@@ -1,0 +1,275 @@
+import { randomBytes } from 'node:crypto';
+import { newId } from '@posthaste/contracts';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventOf, TestSink } from '../../test/events.js';
+import { claim, findFaults, work } from '../../test/live-callbacks.js';
+import { useEmptiedStore } from '../../test/test-store.js';
+import type { EndpointInput } from '../endpoints/endpoint-input.js';
+import { disableEndpoint } from '../endpoints/endpoint-state.js';
+import { Endpoints } from '../endpoints/endpoints.js';
+import type { SubscribedEvent } from '../events/subscribed-event.js';
+import { Policies } from '../retry/policies.js';
+import { toRetryPolicy } from '../retry/policy-input.js';
+import { createSecretBox } from '../secrets/secret-box.js';
+import { Secrets } from '../secrets/secrets.js';
+import { type EventChoice, EventFanout } from './event-fanout.js';
+import { Subscriptions } from './subscriptions.js';
+
+const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
+
+function suite(engine: 'postgres' | 'embedded'): void {
+  const store = useEmptiedStore(engine);
+  let endpoints: Endpoints;
+  let subscriptions: Subscriptions;
+  let policies: Policies;
+  let fanout: EventFanout;
+  beforeAll(async () => {
+    const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
+    endpoints = new Endpoints({ db: store.db, secrets, rules });
+    subscriptions = new Subscriptions(store.db);
+    policies = new Policies(store.db);
+    fanout = new EventFanout({ db: store.db });
+  });
+  beforeEach(async () => {
+    await store.db.query('delete from callbacks.endpoint');
+  });
+  const endpoint = async (name: string, settings: Partial<EndpointInput> = {}): Promise<string> => {
+    const url = `https://${name}.example.com/`;
+    return (await endpoints.create({ name, url, ...settings })).endpoint.id;
+  };
+  const deliver = (...events: SubscribedEvent[]): Promise<number> =>
+    store.db.transaction((tx) => fanout.deliverEvents(tx, events));
+  /** What is due now: host and the field `n` of the payload. */
+  const due = async (): Promise<string[]> => {
+    const deliveries = await claim(store.db, 10_000);
+    return deliveries
+      .map(({ request: { url, body } }) => {
+        const { payload } = JSON.parse(body?.toString() ?? '') as { payload: { n?: number } };
+        return `${new URL(url).hostname.split('.')[0]} ${payload.n}`;
+      })
+      .sort();
+  };
+
+  it('makes one callback for each endpoint that is owed the event', async () => {
+    const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
+    await subscriptions.create({ endpointId: a, eventName: 'order.created' });
+    await subscriptions.create({ endpointId: a, eventName: 'order.*' });
+    await subscriptions.create({ endpointId: a, eventName: '**' });
+    await subscriptions.create({ endpointId: b, eventName: 'order.**', namespace: 'shop' });
+    await subscriptions.create({
+      endpointId: c,
+      eventName: '**',
+      filter: { required: ['n'], properties: { n: { type: 'integer', minimum: 3 } } },
+    });
+    const count = await deliver(
+      eventOf('order.created', { n: 1 }),
+      eventOf('order.item.added', { n: 2 }, { namespace: 'bank' }),
+      eventOf('payment.made', { n: 3 }),
+      eventOf('order.paid', { n: 9007199254740993n }),
+    );
+    expect(count).toBe(8);
+    expect(await due()).toEqual(
+      ['a 1', 'a 2', 'a 3', 'b 1', 'c 3', 'a 9007199254740992', 'b 9007199254740992']
+        .concat('c 9007199254740992')
+        .sort(),
+    );
+  });
+
+  it('fills in what the endpoint says', async () => {
+    await policies.put('slow', { phases: [{ retries: 2, delayMs: 60_000 }] });
+    const settings = {
+      application: 'shop',
+      policy: 'slow',
+      timeoutMs: 1_234,
+      notificationEmail: 'ops@example.com',
+    };
+    const endpointId = await endpoint('a', settings);
+    await subscriptions.create({ endpointId, eventName: '**' });
+    const event = eventOf('order.created', { text: 'größer' });
+    await deliver(event);
+    const [delivery] = await claim(store.db);
+    expect(delivery).toMatchObject({ application: 'shop', endpointId, queue: undefined });
+    expect(delivery?.lane).toBe(`https://a.example.com\nshop\n${endpointId}`);
+    expect(delivery?.request).toMatchObject({
+      url: 'https://a.example.com/',
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      policy: toRetryPolicy({ phases: [{ retries: 2, delayMs: 60_000 }] }),
+      timeoutMs: 1_234,
+      secret: undefined,
+      notificationEmail: 'ops@example.com',
+    });
+    expect(JSON.parse(delivery?.request.body?.toString() ?? '')).toMatchObject({
+      id: event.envelope.id,
+      name: 'order.created',
+      payload: { text: 'größer' },
+    });
+    await policies.put('slow', { phases: [] });
+    await deliver(event);
+    expect((await claim(store.db))[0]?.request.policy).toEqual(toRetryPolicy({ phases: [] }));
+  });
+
+  it('keeps the order of an endpoint, and that of others apart', async () => {
+    const [a, b] = [await endpoint('a', { order: 'key' }), await endpoint('b', { order: '/n' })];
+    for (const endpointId of [a, b]) await subscriptions.create({ endpointId, eventName: '**' });
+    await deliver(...[1, 2, 3].map((n) => eventOf('e', { n }, { key: 'k' })));
+    await deliver(eventOf('e', { n: 1 }), eventOf('e', { n: 4 }, { key: 'k' }));
+    const { rows } = await store.db.query<{ queue: string; depth: number }>(
+      `select queue, count(*)::int as depth from callbacks.request
+       group by queue order by queue nulls last`,
+    );
+    expect(rows).toEqual(
+      [
+        { queue: `endpoint:${a}:k`, depth: 4 },
+        { queue: `endpoint:${b}:1`, depth: 2 },
+        ...[2, 3, 4].map((n) => ({ queue: `endpoint:${b}:${n}`, depth: 1 })),
+      ]
+        .sort((x, y) => (x.queue < y.queue ? -1 : 1))
+        .concat({ queue: null as unknown as string, depth: 1 }),
+    );
+    expect(await due()).toEqual(['a 1', 'a 1', 'b 1', 'b 2', 'b 3', 'b 4']);
+    expect(await findFaults(store.db)).toEqual([]);
+  });
+
+  it('notices every change of subscriptions, endpoints and policies at once', async () => {
+    const elsewhere = new EventFanout({ db: store.db });
+    const count = (): Promise<number> =>
+      store.db.transaction((tx) => elsewhere.deliverEvents(tx, [eventOf('e', { n: 1 })]));
+    const lastUrl = async (): Promise<string | undefined> => {
+      await count();
+      return (await claim(store.db)).at(-1)?.request.url;
+    };
+    const a = await endpoint('a');
+    expect(await count()).toBe(0);
+    const { id } = await subscriptions.create({ endpointId: a, eventName: 'e' });
+    expect(await count()).toBe(1);
+    await subscriptions.update(id, { eventName: 'f' });
+    expect(await count()).toBe(0);
+    await subscriptions.update(id, { eventName: 'e' });
+    await work(store.db);
+    await endpoints.update(a, { url: 'https://new.example.com/' });
+    expect(await lastUrl()).toBe('https://new.example.com/');
+    await subscriptions.remove(id);
+    expect(await count()).toBe(0);
+    await subscriptions.create({ endpointId: a, eventName: 'e' });
+    expect(await count()).toBe(1);
+    await endpoints.remove(a);
+    expect(await count()).toBe(0);
+  });
+
+  it('keeps events for an endpoint that is disabled', async () => {
+    const a = await endpoint('a');
+    await subscriptions.create({ endpointId: a, eventName: '**' });
+    await disableEndpoint(store.db, a, 'gone');
+    expect(await deliver(eventOf('e', { n: 1 }))).toBe(1);
+    expect(await due()).toEqual(['a 1']);
+  });
+
+  it('stores thousands of callbacks of one transaction in their order', async () => {
+    const names = ['a', 'b', 'c'];
+    for (const name of names) {
+      const endpointId = await endpoint(name, { order: 'key' });
+      await subscriptions.create({ endpointId, eventName: '**' });
+    }
+    const events = Array.from({ length: 400 }, (_, n) => eventOf('e', { n }, { key: `k${n % 7}` }));
+    expect(await deliver(...events)).toBe(1_200);
+    await deliver(...events.slice(0, 200));
+    expect(await findFaults(store.db)).toEqual([]);
+    const { rows } = await store.db.query<{ wrong: number }>(`
+      select count(*)::int as wrong from (
+        select w.callback_id < lag(w.callback_id) over (partition by w.queue order by w.seq) as back
+        from callbacks.waiting w
+      ) o where back`);
+    expect(rows).toEqual([{ wrong: 0 }]);
+    expect(await due()).toHaveLength(21);
+  });
+
+  it('makes callbacks for what is told of callbacks where they are asked for by name', async () => {
+    const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
+    await subscriptions.create({ endpointId: a, eventName: 'callback.failed' });
+    await subscriptions.create({ endpointId: b, eventName: 'callback.*' });
+    await subscriptions.create({ endpointId: c, eventName: '**' });
+    await subscriptions.create({ endpointId: c, eventName: '*.failed' });
+    const told = eventOf('callback.failed', { n: 1 }, { topic: 'callbacks' });
+    expect(await deliver(told)).toBe(2);
+    const deliveries = await claim(store.db);
+    expect(deliveries.map(({ endpointId, echo }) => [endpointId, echo]).sort()).toEqual(
+      [
+        [a, 1],
+        [b, 1],
+      ].sort(),
+    );
+  });
+
+  it('keeps what is told of an echo from its own endpoint, and what is told of that from all', async () => {
+    const [a, b] = [await endpoint('a'), await endpoint('b')];
+    for (const endpointId of [a, b]) {
+      await subscriptions.create({ endpointId, eventName: 'callback.failed' });
+    }
+    const failureOf = (echo: number): SubscribedEvent =>
+      eventOf('callback.failed', { endpointId: a, echo, n: echo }, { topic: 'callbacks' });
+    expect(await deliver(failureOf(1))).toBe(1);
+    expect(await due()).toEqual(['b 1']);
+    expect(await deliver(failureOf(2))).toBe(0);
+  });
+
+  it('tells of the callbacks that it makes, but for echoes', async () => {
+    const sink = await TestSink.create(store.db);
+    const telling = new EventFanout({ db: store.db, events: sink });
+    const a = await endpoint('a');
+    await subscriptions.create({ endpointId: a, eventName: 'order.created' });
+    await subscriptions.create({ endpointId: a, eventName: 'callback.failed' });
+    const events = [
+      eventOf('order.created', { n: 1 }),
+      eventOf('callback.failed', { n: 2 }, { topic: 'callbacks' }),
+    ];
+    await store.db.transaction((tx) => telling.deliverEvents(tx, events));
+    await telling.testEvent(a);
+    expect(await sink.toldOf('endpointId')).toEqual([
+      `callback.accepted ${a}`,
+      `callback.accepted ${a}`,
+    ]);
+    expect(await due()).toHaveLength(3);
+  });
+
+  it('says which events are worth reading', async () => {
+    const choose = async (): Promise<EventChoice> => fanout.choose(store.db);
+    expect(await choose()).toBe('none');
+    const a = await endpoint('a');
+    await subscriptions.create({ endpointId: a, eventName: 'order.*', namespace: 'shop' });
+    const choice = await choose();
+    if (choice === 'none') throw new Error('there is a subscription');
+    expect(choice('orders', 'order.created')).toBe(true);
+    expect(choice('orders', 'payment.made')).toBe(false);
+    expect(choice('callbacks', 'callback.failed')).toBe(false);
+  });
+
+  it('goes on with the trace of the event', async () => {
+    await subscriptions.create({ endpointId: await endpoint('a'), eventName: '**' });
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    await deliver({ ...eventOf('e', { n: 1 }), trace: { traceparent } });
+    const [delivery] = await claim(store.db);
+    expect(delivery?.request.headers).toEqual({ 'content-type': 'application/json', traceparent });
+  });
+
+  it('sends a test event whatever the subscriptions and the order', async () => {
+    const a = await endpoint('a', { order: 'namespace' });
+    const id = await fanout.testEvent(a);
+    const [delivery] = await claim(store.db);
+    expect(delivery).toMatchObject({ callbackId: id, endpointId: a, queue: undefined });
+    expect(JSON.parse(delivery?.request.body?.toString() ?? '')).toMatchObject({
+      name: 'posthaste.test',
+      namespace: 'posthaste',
+      payload: { endpointId: a },
+    });
+    for (const unknown of [newId(), 'x']) {
+      await expect(fanout.testEvent(unknown)).rejects.toEqual(
+        expect.objectContaining({ code: 'ENDPOINT_NOT_FOUND' }),
+      );
+    }
+  });
+}
+
+describeWithPostgres('the fan-out of events', () => suite('postgres'));
+describe('the fan-out of events in the embedded database', () => suite('embedded'));

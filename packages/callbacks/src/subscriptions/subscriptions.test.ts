@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { newId } from '@posthaste/contracts';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { useSharedStore } from '../../test/test-store.js';
+import { Endpoints } from '../endpoints/endpoints.js';
+import { createSecretBox } from '../secrets/secret-box.js';
+import { Secrets } from '../secrets/secrets.js';
+import { type SubscriptionFields, Subscriptions } from './subscriptions.js';
+
+const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
+const withCode = (code: string): unknown => expect.objectContaining({ code });
+
+function suite(engine: 'postgres' | 'embedded'): void {
+  const store = useSharedStore(engine);
+  let endpoints: Endpoints;
+  let subscriptions: Subscriptions;
+  let endpointId: string;
+  beforeAll(async () => {
+    const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
+    endpoints = new Endpoints({ db: store.db, secrets, rules });
+    subscriptions = new Subscriptions(store.db);
+  });
+  beforeEach(async () => {
+    await store.db.query('delete from callbacks.endpoint');
+    const created = await endpoints.create({ name: 'hook', url: 'https://example.com/' });
+    endpointId = created.endpoint.id;
+  });
+
+  it('are made, read, replaced and removed', async () => {
+    const filter = { required: ['id'] };
+    const made = await subscriptions.create({
+      endpointId,
+      eventName: 'order.*',
+      namespace: 'shop',
+      filter,
+    });
+    expect(made).toMatchObject({ endpointId, eventName: 'order.*', namespace: 'shop', filter });
+    expect(await subscriptions.get(made.id)).toEqual(made);
+    const replaced = await subscriptions.update(made.id, { eventName: '**' });
+    expect(replaced).toEqual({
+      ...made,
+      eventName: '**',
+      namespace: undefined,
+      filter: undefined,
+    });
+    await subscriptions.remove(made.id);
+    const notFound = withCode('SUBSCRIPTION_NOT_FOUND');
+    for (const id of [made.id, newId(), 'x']) {
+      await expect(subscriptions.get(id)).rejects.toEqual(notFound);
+      await expect(subscriptions.remove(id)).rejects.toEqual(notFound);
+      await expect(subscriptions.update(id, { eventName: '**' })).rejects.toEqual(notFound);
+    }
+  });
+
+  it('are listed page by page, the newest first', async () => {
+    const other = await endpoints.create({ name: 'other', url: 'https://example.com/' });
+    await subscriptions.create({ endpointId: other.endpoint.id, eventName: 'z' });
+    for (const eventName of ['a', 'b', 'c']) await subscriptions.create({ endpointId, eventName });
+    const first = await subscriptions.list({ endpointId }, { limit: 2 });
+    expect(first.items.map(({ eventName }) => eventName)).toEqual(['c', 'b']);
+    const second = await subscriptions.list({ endpointId }, { limit: 2, cursor: first.next });
+    expect(second.items.map(({ eventName }) => eventName)).toEqual(['a']);
+    expect(second.next).toBeUndefined();
+    expect((await subscriptions.list()).items).toHaveLength(4);
+  });
+
+  it('go with their endpoint', async () => {
+    const { id } = await subscriptions.create({ endpointId, eventName: 'a' });
+    await endpoints.remove(endpointId);
+    await expect(subscriptions.get(id)).rejects.toEqual(withCode('SUBSCRIPTION_NOT_FOUND'));
+    for (const unknown of [endpointId, 'x']) {
+      const refused = subscriptions.create({ endpointId: unknown, eventName: 'a' });
+      await expect(refused).rejects.toEqual(withCode('ENDPOINT_NOT_FOUND'));
+    }
+  });
+
+  it.each<[string, SubscriptionFields]>([
+    ['eventName', { eventName: '' }],
+    ['eventName', { eventName: 'order.cre*' }],
+    ['namespace', { eventName: '**', namespace: 'a\nb' }],
+    ['filter', { eventName: '**', filter: { properties: { a: { pattern: '(a+)+$' } } } }],
+    ['filter', { eventName: '**', filter: { type: 'text' } }],
+  ])('are refused for a wrong %s', async (field, wrong) => {
+    const details = [expect.objectContaining({ field })];
+    const refused = expect.objectContaining({ code: 'REQUEST_INVALID', details });
+    await expect(subscriptions.create({ endpointId, ...wrong })).rejects.toEqual(refused);
+  });
+}
+
+describeWithPostgres('subscriptions', () => suite('postgres'));
+describe('subscriptions in the embedded database', () => suite('embedded'));

@@ -1,0 +1,156 @@
+import { newId, PlatformError, parseId } from '@posthaste/contracts';
+import { type Database, sqlState } from '@posthaste/postgres';
+import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
+import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-id.js';
+import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
+import { checkName, type FieldFault, requestInvalid } from '../request/request.js';
+import { EventFilters } from './event-filter.js';
+import { eventPatternFault } from './event-match.js';
+
+const { and, eq, lt, sql } = drizzle;
+const { json, pgSchema, text, timestamp, uuid } = pgCore;
+
+/** Which events are asked for. An event must meet all that is given. */
+export interface SubscriptionFields {
+  /** Pattern of event names, see event-match.ts: `order.created`, `order.*`, `order.**`. */
+  readonly eventName: string;
+  /** The namespace, letter for letter. Default: any. */
+  readonly namespace?: string | null | undefined;
+  /** A JSON Schema that the payload must satisfy, see event-filter.ts. Default: any payload does. */
+  readonly filter?: Readonly<Record<string, unknown>> | null | undefined;
+}
+
+export interface SubscriptionInput extends SubscriptionFields {
+  readonly endpointId: string;
+}
+
+/** That an endpoint is owed the events of some kind. */
+export interface Subscription {
+  readonly id: string;
+  readonly endpointId: string;
+  readonly eventName: string;
+  readonly namespace: string | undefined;
+  readonly filter: Readonly<Record<string, unknown>> | undefined;
+  readonly createdAt: Date;
+}
+
+const table = pgSchema('callbacks').table('subscription', {
+  id: uuid().primaryKey(),
+  endpointId: uuid('endpoint_id').notNull(),
+  eventName: text('event_name').notNull(),
+  namespace: text(),
+  filter: json().$type<Readonly<Record<string, unknown>>>(),
+  createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
+});
+
+const foreignKeyViolation = '23503';
+
+/** Subscriptions: made, changed, listed, removed. A change counts for events consumed after it. */
+export class Subscriptions {
+  readonly #db: Database;
+  readonly #filters: EventFilters;
+
+  /** @param filters what they are checked with; shared with those who match events, if there are */
+  constructor(db: Database, filters: EventFilters = new EventFilters()) {
+    this.#db = db;
+    this.#filters = filters;
+  }
+
+  /** @throws PlatformError `REQUEST_INVALID`, with all faults as `details`; `ENDPOINT_NOT_FOUND` */
+  async create(input: SubscriptionInput): Promise<Subscription> {
+    this.#check(input);
+    const endpointId = parseEndpointId(input.endpointId);
+    const [row] = await ormOf(this.#db)
+      .insert(table)
+      .values({ id: newId(), endpointId, ...toColumns(input) })
+      .returning()
+      .catch((error: unknown) => {
+        throw sqlState(error) === foreignKeyViolation ? endpointNotFound(endpointId) : error;
+      });
+    return toSubscription(row, endpointId);
+  }
+
+  /** @throws PlatformError `SUBSCRIPTION_NOT_FOUND` */
+  async get(id: string): Promise<Subscription> {
+    const key = parseSubscriptionId(id);
+    const [row] = await ormOf(this.#db).select().from(table).where(eq(table.id, key));
+    return toSubscription(row, id);
+  }
+
+  /** The newest first. @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_NOT_FOUND` for no id */
+  async list(
+    filter: { readonly endpointId?: string | undefined } = {},
+    page: PageRequest = {},
+  ): Promise<Page<Subscription>> {
+    const limit = pageLimit(page);
+    const { endpointId } = filter;
+    const rows = await ormOf(this.#db)
+      .select()
+      .from(table)
+      .where(
+        and(
+          page.cursor === undefined ? undefined : lt(table.id, parseIdCursor(page.cursor)),
+          endpointId === undefined ? undefined : eq(table.endpointId, parseEndpointId(endpointId)),
+        ),
+      )
+      .orderBy(sql`${table.id} desc`)
+      .limit(limit + 1);
+    const items = rows.slice(0, limit).map((row) => toSubscription(row, row.id));
+    const last = rows.length > limit ? items.at(-1) : undefined;
+    return { items, next: last && toIdCursor(last.id) };
+  }
+
+  /**
+   * Replaces what it asks for.
+   * @throws PlatformError `REQUEST_INVALID`, `SUBSCRIPTION_NOT_FOUND`
+   */
+  async update(id: string, fields: SubscriptionFields): Promise<Subscription> {
+    this.#check(fields);
+    const key = parseSubscriptionId(id);
+    const [row] = await ormOf(this.#db)
+      .update(table)
+      .set(toColumns(fields))
+      .where(eq(table.id, key))
+      .returning();
+    return toSubscription(row, id);
+  }
+
+  /**
+   * Callbacks that it has made are delivered all the same.
+   * @throws PlatformError `SUBSCRIPTION_NOT_FOUND`
+   */
+  async remove(id: string): Promise<void> {
+    const key = parseSubscriptionId(id);
+    const [row] = await ormOf(this.#db).delete(table).where(eq(table.id, key)).returning();
+    if (!row) throw subscriptionNotFound(id);
+  }
+
+  #check({ eventName, namespace, filter }: SubscriptionFields): void {
+    const faults: FieldFault[] = [];
+    const pattern = eventPatternFault(eventName);
+    if (pattern !== undefined) faults.push({ field: 'eventName', message: pattern });
+    checkName('namespace', namespace ?? undefined, faults);
+    const schema = filter == null ? undefined : this.#filters.fault(filter);
+    if (schema !== undefined) faults.push({ field: 'filter', message: schema });
+    if (faults.length > 0) throw requestInvalid(faults);
+  }
+}
+
+function toColumns({ eventName, namespace, filter }: SubscriptionFields) {
+  return { eventName, namespace: namespace ?? null, filter: filter ?? null };
+}
+
+function toSubscription(row: typeof table.$inferSelect | undefined, id: string): Subscription {
+  if (!row) throw subscriptionNotFound(id);
+  return { ...row, namespace: row.namespace ?? undefined, filter: row.filter ?? undefined };
+}
+
+function parseSubscriptionId(text: string): string {
+  const id = parseId(text);
+  if (id === undefined) throw subscriptionNotFound(text);
+  return id;
+}
+
+function subscriptionNotFound(id: string): PlatformError {
+  return new PlatformError('SUBSCRIPTION_NOT_FOUND', `there is no subscription ${id.slice(0, 64)}`);
+}
