@@ -53,27 +53,24 @@ export type {
   KafkaLogger,
   KafkaLogMode,
   KafkaSasl,
-} from './drivers/kafka/kafka-options.js';
-export { getTlsCertFromFile, type TlsCertificate } from './drivers/kafka/tls-certificate.js';
+} from './drivers/kafka/connection/kafka-options.js';
+export {
+  getTlsCertFromFile,
+  type TlsCertificate,
+} from './drivers/kafka/connection/tls-certificate.js';
 export type { InjectedFault } from './drivers/memory/faults.js';
 export { createMemoryDriver } from './drivers/memory/memory-driver.js';
 export { MemoryStream, type MemoryStreamOptions } from './drivers/memory/memory-stream.js';
 export { createNoneDriver } from './drivers/none.js';
-export type { AppendedRecord, AppendOptions, LogRecord } from './drivers/postgres/append.js';
-export type { LogEvent } from './drivers/postgres/append-events.js';
-export type { EventPage, EventQuery } from './drivers/postgres/event-pages.js';
-export {
-  type FollowedLog,
-  type FollowOptions,
-  followEvents,
-} from './drivers/postgres/follow-events.js';
+export type { AppendedRecord, AppendOptions, LogRecord } from './drivers/postgres/append/append.js';
+export type { LogEvent } from './drivers/postgres/append/append-events.js';
 export type {
   GroupBatch,
   GroupBatchRequest,
   RecordChoice,
-} from './drivers/postgres/group-batch.js';
-export type { GroupPage, GroupQuery } from './drivers/postgres/group-pages.js';
-export type { SkippedRange } from './drivers/postgres/log-subscription.js';
+} from './drivers/postgres/group/group-batch.js';
+export type { GroupPage, GroupQuery } from './drivers/postgres/group/group-pages.js';
+export type { SkippedRange } from './drivers/postgres/group/log-subscription.js';
 export { eventstreamMigrations } from './drivers/postgres/migrations.js';
 export {
   createPostgresDriver,
@@ -85,6 +82,12 @@ export {
   type PostgresLogOptions,
   type StatementAppend,
 } from './drivers/postgres/postgres-log.js';
+export type { EventPage, EventQuery } from './drivers/postgres/read/event-pages.js';
+export {
+  type FollowedLog,
+  type FollowOptions,
+  followEvents,
+} from './drivers/postgres/read/follow-events.js';
 export type { MaintenanceOptions, MaintenanceOutcome } from './drivers/postgres/segments.js';
 export { createStdoutDriver } from './drivers/stdout.js';
 export { decodeEnvelope } from './envelope/decode.js';

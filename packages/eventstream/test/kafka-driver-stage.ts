@@ -1,7 +1,7 @@
 import type { KafkaBroker } from '@posthaste/testbed';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import type { Driver, DriverSubscription, SubscriptionRequest } from '../src/driver.js';
-import type { KafkaDriverOptions } from '../src/drivers/kafka/kafka-options.js';
+import type { KafkaDriverOptions } from '../src/drivers/kafka/connection/kafka-options.js';
 import type { kafkaDrivers } from './kafka-drivers.js';
 import { RecordingHandler } from './recording-handler.js';
 

@@ -1,5 +1,5 @@
 import type { Driver } from '../src/driver.js';
-import type { KafkaDriverOptions } from '../src/drivers/kafka/kafka-options.js';
+import type { KafkaDriverOptions } from '../src/drivers/kafka/connection/kafka-options.js';
 import { createKafkaDriver } from '../src/drivers/kafka/kafkajs-driver.js';
 import { createPlatformaticDriver } from '../src/drivers/platformatic/platformatic-driver.js';
 

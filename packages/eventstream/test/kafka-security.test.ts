@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { type KafkaBroker, readTestCertificate, startKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { KafkaDriverOptions, KafkaSasl } from '../src/drivers/kafka/kafka-options.js';
+import type {
+  KafkaDriverOptions,
+  KafkaSasl,
+} from '../src/drivers/kafka/connection/kafka-options.js';
 import { kafkaClients } from './kafka-clients.js';
 import { kafkaDrivers } from './kafka-drivers.js';
 import { append, createTopic, toSubscription } from './kafka-topic.js';

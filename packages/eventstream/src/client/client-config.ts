@@ -1,7 +1,7 @@
 import type { Database } from '@posthaste/postgres';
 import type { AuditSettings } from '../audit/audit-settings.js';
 import type { RetryOptions } from '../consume/retry-policy.js';
-import type { KafkaDriverOptions } from '../drivers/kafka/kafka-options.js';
+import type { KafkaDriverOptions } from '../drivers/kafka/connection/kafka-options.js';
 import type { MemoryStream } from '../drivers/memory/memory-stream.js';
 import type { PostgresDriverOptions } from '../drivers/postgres/postgres-driver.js';
 import type { EnvelopeProfile } from '../envelope/encode.js';

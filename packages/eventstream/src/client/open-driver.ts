@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Driver } from '../driver.js';
-import type { KafkaDriverOptions } from '../drivers/kafka/kafka-options.js';
+import type { KafkaDriverOptions } from '../drivers/kafka/connection/kafka-options.js';
 import { createMemoryDriver } from '../drivers/memory/memory-driver.js';
 import { MemoryStream } from '../drivers/memory/memory-stream.js';
 import { createNoneDriver } from '../drivers/none.js';

@@ -11,7 +11,7 @@ import {
   type GroupSession,
   KafkaSubscription,
   type SubscriptionMemory,
-} from './kafka-subscription.js';
+} from './group/kafka-subscription.js';
 
 /** What a client library has to bring along. */
 export interface KafkaClient {

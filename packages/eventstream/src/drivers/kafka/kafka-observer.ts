@@ -1,11 +1,11 @@
 import type { Admin } from 'kafkajs';
 import type { GroupLag } from '../../driver.js';
-import { connectKafka } from './connect.js';
-import { consumerProtocol, hasCommitted, toGroupLag } from './group-lag.js';
+import { connectKafka } from './connection/connect.js';
+import type { KafkaSettings } from './connection/kafka-options.js';
+import { consumerProtocol, hasCommitted, toGroupLag } from './group/group-lag.js';
+import type { OffsetRange } from './group/start-offsets.js';
 import { toPlatformError } from './kafka-failure.js';
-import type { KafkaSettings } from './kafka-options.js';
 import { settlesWithin } from './settle.js';
-import type { OffsetRange } from './start-offsets.js';
 
 const closeTimeoutMs = 3_000;
 

@@ -1,12 +1,12 @@
 import type { Driver } from '../../driver.js';
-import { ClusterConnection } from './cluster-connection.js';
-import { stopIdleTimers } from './idle-timers.js';
+import { ClusterConnection } from './connection/cluster-connection.js';
+import { stopIdleTimers } from './connection/idle-timers.js';
+import { type KafkaDriverOptions, resolveKafkaOptions } from './connection/kafka-options.js';
 import { KafkaDriver } from './kafka-driver.js';
 import { KafkaObserver } from './kafka-observer.js';
-import { type KafkaDriverOptions, resolveKafkaOptions } from './kafka-options.js';
-import { KafkaWriter } from './kafka-writer.js';
 import { loadKafkajsInternals } from './kafkajs-internals.js';
 import { KafkajsSession } from './kafkajs-session.js';
+import { KafkaWriter } from './produce/kafka-writer.js';
 
 /**
  * Kafka, through kafkajs. Nothing is connected before it is needed.

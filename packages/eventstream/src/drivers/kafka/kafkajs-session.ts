@@ -1,19 +1,19 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Cluster, Consumer } from 'kafkajs';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
-import { BatchIntake } from './batch-intake.js';
-import { connectKafka } from './connect.js';
-import { readFetches } from './fetch-answer.js';
-import { createRangeAssignor, createRoundRobinAssignor } from './group-assignors.js';
-import { watchGroup } from './group-coordinator.js';
-import { GroupMember } from './group-member.js';
-import type { KafkaSettings } from './kafka-options.js';
-import type { GroupSession, SubscriptionMemory } from './kafka-subscription.js';
-import { commitOffsets } from './member-requests.js';
-import type { Membership } from './membership.js';
-import { OpenSockets } from './open-sockets.js';
+import { connectKafka } from './connection/connect.js';
+import type { KafkaSettings } from './connection/kafka-options.js';
+import { OpenSockets } from './connection/open-sockets.js';
+import { BatchIntake } from './fetch/batch-queue.js';
+import { readFetches } from './fetch/fetch-answer.js';
+import { createRangeAssignor, createRoundRobinAssignor } from './group/group-assignors.js';
+import { watchGroup } from './group/group-coordinator.js';
+import { GroupMember } from './group/group-member.js';
+import type { GroupSession, SubscriptionMemory } from './group/kafka-subscription.js';
+import { commitOffsets } from './group/member-requests.js';
+import type { Membership } from './group/membership.js';
+import { readOffsetRanges, toStartOffset } from './group/start-offsets.js';
 import { settlesWithin } from './settle.js';
-import { readOffsetRanges, toStartOffset } from './start-offsets.js';
 
 /** Batches handled side by side. kafkajs reads on when all are done, so none is waited for long. */
 const concurrentBatches = 32;

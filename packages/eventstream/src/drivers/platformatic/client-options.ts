@@ -5,7 +5,7 @@ import {
   SASLMechanisms,
   type SASLMechanismValue,
 } from '@platformatic/kafka';
-import type { KafkaSasl, KafkaSettings } from '../kafka/kafka-options.js';
+import type { KafkaSasl, KafkaSettings } from '../kafka/connection/kafka-options.js';
 
 const mechanisms: Readonly<Record<KafkaSasl['mechanism'], SASLMechanismValue>> = {
   plain: SASLMechanisms.PLAIN,

@@ -1,6 +1,6 @@
 import { type Consumer, heartbeatV4, offsetCommitV8 } from '@platformatic/kafka';
 import { PlatformError } from '@posthaste/contracts';
-import type { Membership } from '../kafka/membership.js';
+import type { Membership } from '../kafka/group/membership.js';
 
 type Connection = Awaited<ReturnType<Consumer['connections']['get']>>;
 

@@ -8,9 +8,9 @@ import {
   type Offsets,
 } from '@platformatic/kafka';
 import type { SubscriptionHandler } from '../../driver.js';
-import type { HeldPartitions } from '../kafka/held-partitions.js';
+import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
+import type { HeldPartitions } from '../kafka/group/held-partitions.js';
 import { toPlatformError } from '../kafka/kafka-failure.js';
-import type { KafkaSettings } from '../kafka/kafka-options.js';
 import { settlesWithin } from '../kafka/settle.js';
 import { toClientOptions } from './client-options.js';
 import { readTopic } from './client-requests.js';

@@ -1,6 +1,6 @@
 import type { Driver } from '../../driver.js';
+import { type KafkaDriverOptions, resolveKafkaOptions } from '../kafka/connection/kafka-options.js';
 import { KafkaDriver } from '../kafka/kafka-driver.js';
-import { type KafkaDriverOptions, resolveKafkaOptions } from '../kafka/kafka-options.js';
 import { PlatformaticObserver } from './platformatic-observer.js';
 import { PlatformaticSession } from './platformatic-session.js';
 import { PlatformaticWriter } from './platformatic-writer.js';

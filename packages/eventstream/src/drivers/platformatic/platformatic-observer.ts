@@ -1,9 +1,9 @@
 import { Admin, ListOffsetTimestamps } from '@platformatic/kafka';
 import type { GroupLag } from '../../driver.js';
-import { consumerProtocol, hasCommitted, toGroupLag } from '../kafka/group-lag.js';
+import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
+import { consumerProtocol, hasCommitted, toGroupLag } from '../kafka/group/group-lag.js';
+import type { OffsetRange } from '../kafka/group/start-offsets.js';
 import { toPlatformError } from '../kafka/kafka-failure.js';
-import type { KafkaSettings } from '../kafka/kafka-options.js';
-import type { OffsetRange } from '../kafka/start-offsets.js';
 import { toClientOptions } from './client-options.js';
 import { closeWithin, readTopic } from './client-requests.js';
 

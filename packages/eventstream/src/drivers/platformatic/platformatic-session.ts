@@ -1,12 +1,12 @@
 import { Consumer, ListOffsetTimestamps, type Offsets } from '@platformatic/kafka';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
-import { GroupMember } from '../kafka/group-member.js';
-import type { HeldPartitions } from '../kafka/held-partitions.js';
+import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
+import { GroupMember } from '../kafka/group/group-member.js';
+import type { HeldPartitions } from '../kafka/group/held-partitions.js';
+import type { GroupSession, SubscriptionMemory } from '../kafka/group/kafka-subscription.js';
+import { commitOffsets } from '../kafka/group/member-requests.js';
+import { toStartOffset } from '../kafka/group/start-offsets.js';
 import { isExpelled, toPlatformError } from '../kafka/kafka-failure.js';
-import type { KafkaSettings } from '../kafka/kafka-options.js';
-import type { GroupSession, SubscriptionMemory } from '../kafka/kafka-subscription.js';
-import { commitOffsets } from '../kafka/member-requests.js';
-import { toStartOffset } from '../kafka/start-offsets.js';
 import { assignTopics } from './assign-topics.js';
 import { toClientOptions } from './client-options.js';
 import { closeWithin, readTopic } from './client-requests.js';

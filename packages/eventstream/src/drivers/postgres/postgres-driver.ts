@@ -7,7 +7,7 @@ import type {
   SubscriptionHandler,
   SubscriptionRequest,
 } from '../../driver.js';
-import type { LogSubscription, SkippedRange } from './log-subscription.js';
+import type { LogSubscription, SkippedRange } from './group/log-subscription.js';
 import type { LogSubscribeRequest, PostgresLog } from './postgres-log.js';
 import { toStreamError } from './stream-errors.js';
 

@@ -14,14 +14,14 @@ import {
   appendToShard,
   checkSizes,
   type LogRecord,
-} from './append.js';
-import { appendEventsByKey, type LogEvent } from './append-events.js';
-import { type EventPage, type EventQuery, listEvents } from './event-pages.js';
-import { type FollowOptions, followEvents } from './follow-events.js';
-import { type GroupBatch, type GroupBatchRequest, readGroupBatch } from './group-batch.js';
-import { type GroupPage, type GroupQuery, listGroups, readProgress } from './group-pages.js';
-import { ensureGroup, findGroup, seekGroup } from './group-store.js';
-import { LogSubscription, type LogSubscriptionOptions } from './log-subscription.js';
+} from './append/append.js';
+import { appendEventsByKey, type LogEvent } from './append/append-events.js';
+import { type GroupBatch, type GroupBatchRequest, readGroupBatch } from './group/group-batch.js';
+import { type GroupPage, type GroupQuery, listGroups, readProgress } from './group/group-pages.js';
+import { ensureGroup, findGroup, seekGroup } from './group/group-store.js';
+import { LogSubscription, type LogSubscriptionOptions } from './group/log-subscription.js';
+import { type EventPage, type EventQuery, listEvents } from './read/event-pages.js';
+import { type FollowOptions, followEvents } from './read/follow-events.js';
 import { type MaintenanceOptions, type MaintenanceOutcome, maintainSegments } from './segments.js';
 import { type LogTopic, TopicDirectory } from './topic-directory.js';
 import { appendChannel, groupChannel, Wakeups } from './wakeups.js';

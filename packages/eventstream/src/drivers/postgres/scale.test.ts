@@ -6,9 +6,9 @@ import { append, appendMany, openTestLog, recordOf, type TestLog } from '../../.
 import { createClient } from '../../client/create-client.js';
 import type { DeliveryContext } from '../../consume/registration.js';
 import { offsetBeginning, offsetEnd } from '../../driver.js';
-import { progressStatement } from './group-pages.js';
-import { claimStatement, dueStatement } from './group-store.js';
-import { rangeStatement } from './read-store.js';
+import { progressStatement } from './group/group-pages.js';
+import { claimStatement, dueStatement } from './group/group-store.js';
+import { rangeStatement } from './read/read-store.js';
 
 interface PlanNode {
   readonly 'Node Type': string;

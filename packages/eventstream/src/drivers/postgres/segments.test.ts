@@ -3,7 +3,7 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { append, openTestLog, recordOf, type TestLog, valuesOf } from '../../../test/open-log.js';
 import { offsetBeginning } from '../../driver.js';
-import type { GroupBatch } from './group-batch.js';
+import type { GroupBatch } from './group/group-batch.js';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;

@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Transaction } from '@posthaste/postgres';
-import { readableEnds } from './read-store.js';
+import { readableEnds } from './read/read-store.js';
 import { recordStorage } from './record-storage.js';
 
 export interface MaintenanceOptions {

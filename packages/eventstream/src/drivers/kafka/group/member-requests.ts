@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PlatformError } from '@posthaste/contracts';
+import { isExpelled, toPlatformError } from '../kafka-failure.js';
+import type { HeldPartitions } from './held-partitions.js';
+import type { Membership } from './membership.js';
+
+const commitTries = 5;
+const commitBackoffMs = 100;
+
+/**
+ * Commits as the member that holds the partitions, never as that of a later assignment.
+ * @throws PlatformError `STREAM_ASSIGNMENT_LOST`, or why the coordinator does not answer
+ */
+export async function commitOffsets(
+  held: HeldPartitions,
+  topic: string,
+  offsets: ReadonlyMap<number, bigint>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    if (held.isOver) throw assignmentLost(topic);
+    try {
+      await held.membership.commit(offsets);
+      return;
+    } catch (error) {
+      const failure = toPlatformError(error, `commit offsets of ${topic}`);
+      if (failure.code === 'STREAM_ASSIGNMENT_LOST' || attempt === commitTries) throw failure;
+    }
+    await sleep(commitBackoffMs * 2 ** (attempt - 1));
+  }
+}
+
+/** False when the group has gone on without the member; true also when nobody answers. */
+export async function isStillMember(membership: Membership): Promise<boolean> {
+  try {
+    await membership.heartbeat();
+    return true;
+  } catch (error) {
+    // A rebalance in progress is no news: the member is asked to join again, and still in the group.
+    return !isExpelled(error);
+  }
+}
+
+export function assignmentLost(topic: string): PlatformError {
+  return new PlatformError(
+    'STREAM_ASSIGNMENT_LOST',
+    `partitions of ${topic} are not this consumer's any more`,
+  );
+}

@@ -1,0 +1,87 @@
+import { crc32 } from 'node:zlib';
+import { PlatformError } from '@posthaste/contracts';
+import { type Queryable, type Statement, toByteaArray } from '@posthaste/postgres';
+import type { StoredHeaders } from '../read/stored-headers.js';
+
+/** A record as the table takes it, with its place. */
+export interface PlacedRecord extends StoredHeaders {
+  readonly shard: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+}
+
+export interface AppendManner {
+  /** Makes appenders of one key wait for one another until the end of their transactions. */
+  readonly lockKeys: boolean;
+  /** Topics whose readers are told when the transaction commits. */
+  readonly notify: readonly string[];
+}
+
+/** Columns of records: an entry for each in every one. */
+export interface TextColumns {
+  readonly shards: number[];
+  readonly names: (string | null)[];
+  readonly keys: string[];
+  readonly values: string[];
+  readonly headers: (string | null)[];
+}
+
+const appended = `eventstream.append($1::integer[], $2::text[], $3::bytea[], $4::bytea[], $5::text[],
+  $6::integer[], $7::text[])`;
+
+const appendStatement: Statement = {
+  name: 'eventstream_append',
+  text: `select ${appended} as offsets`,
+};
+
+/** Offsets take time to send and to read. */
+const appendQuietlyStatement: Statement = {
+  name: 'eventstream_append_quietly',
+  text: `select from ${appended}`,
+};
+
+/** Appends in the order given, with one statement; gives the offsets. */
+export async function appendRecords(
+  db: Queryable,
+  placed: readonly PlacedRecord[],
+  { lockKeys, notify }: AppendManner,
+): Promise<bigint[]> {
+  const { rows } = await db.query<{ offsets: bigint[] }>(appendStatement, [
+    placed.map(({ shard }) => shard),
+    placed.map(({ name }) => name),
+    placed.map(({ key }) => key),
+    placed.map(({ value }) => value),
+    placed.map(({ headers }) => headers),
+    lockKeys ? keyHashes(placed) : [],
+    notify,
+  ]);
+  const [row] = rows;
+  if (row) return row.offsets;
+  throw new PlatformError('INTERNAL', 'the append gave no row');
+}
+
+/** Appends in the order given, with one statement. */
+export async function appendTexts(
+  db: Queryable,
+  { shards, names, keys, values, headers }: TextColumns,
+  { lockKeys, notify }: AppendManner,
+): Promise<void> {
+  await db.query(appendQuietlyStatement, [
+    shards,
+    names,
+    toByteaArray(keys),
+    toByteaArray(values),
+    headers,
+    lockKeys ? toHashes(keys.map((key, index) => crc32(key, shards[index]))) : [],
+    notify,
+  ]);
+}
+
+function keyHashes(placed: readonly PlacedRecord[]): number[] {
+  return toHashes(placed.flatMap(({ shard, key }) => (key ? [crc32(key, shard)] : [])));
+}
+
+/** Ascending, so that two appenders of the same keys do not wait for each other. */
+function toHashes(checksums: readonly number[]): number[] {
+  return [...new Set(checksums.map((checksum) => checksum | 0))].sort((a, b) => a - b);
+}

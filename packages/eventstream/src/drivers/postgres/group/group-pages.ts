@@ -1,0 +1,138 @@
+import { PlatformError } from '@posthaste/contracts';
+import type { Queryable, Statement } from '@posthaste/postgres';
+import type { GroupLag } from '../../../driver.js';
+
+/** Which groups are asked for. */
+export interface GroupQuery {
+  /** Only those that read this topic. */
+  readonly topic?: string | undefined;
+  /** Only those of this name. */
+  readonly groupId?: string | undefined;
+  /** Groups at most, 1 to 500. Default 50. */
+  readonly limit?: number | undefined;
+  /** `next` of the page before; absent: from the start. */
+  readonly cursor?: string | undefined;
+}
+
+export interface GroupPage {
+  /** By topic and name. */
+  readonly groups: readonly GroupLag[];
+  /** Where the next page starts; absent on the last one. Opaque. */
+  readonly next: string | undefined;
+}
+
+const defaultLimit = 50;
+const maxLimit = 500;
+
+/** @throws PlatformError `REQUEST_INVALID` for the limit or the cursor, `DATABASE_*` */
+export async function listGroups(
+  db: Queryable,
+  { topic, groupId, limit = defaultLimit, cursor }: GroupQuery,
+): Promise<GroupPage> {
+  if (!(Number.isInteger(limit) && limit >= 1 && limit <= maxLimit)) {
+    throw new PlatformError('REQUEST_INVALID', `limit must be 1 to ${maxLimit}`);
+  }
+  const after = cursor === undefined ? undefined : parseCursor(cursor);
+  const found = await readProgress(db, { topic, groupId, after, limit: limit + 1 });
+  const groups = found.slice(0, limit);
+  const last = found.length > limit ? groups.at(-1) : undefined;
+  return { groups, next: last && toCursor([last.topic, last.groupId]) };
+}
+
+/** A topic and a group. */
+type GroupName = readonly [topic: string, group: string];
+
+export interface ProgressRequest {
+  readonly topic: string | undefined;
+  readonly groupId: string | undefined;
+  /** Only those that come after this one. */
+  readonly after?: GroupName | undefined;
+  /** Absent: all of them. */
+  readonly limit?: number | undefined;
+}
+
+/**
+ * How far groups have come, however many topics they read. Offsets that nobody wrote to, before the
+ * next record, are not counted; those further on are.
+ * Indexes: `topic_name_key`, `consumer_group_topic_id_name_key`, `group_offset_pkey`, and one probe of
+ * `record_offset` per segment, group and shard, however much lies behind it.
+ */
+export const progressStatement: Statement = {
+  name: 'eventstream_progress',
+  text: `
+with page as materialized (
+  select c.id, t.name as topic, c.name
+  from eventstream.topic t join eventstream.consumer_group c on c.topic_id = t.id
+  where ($1::text is null or t.name = $1) and ($2::text is null or c.name = $2)
+    and ($3::text is null or (t.name, c.name) > ($3, $4::text))
+  order by t.name, c.name limit $5::bigint
+),
+ends as materialized (
+  select * from eventstream.readable_end(array(
+    select distinct g.shard_id from page p join eventstream.group_offset g on g.group_id = p.id
+  ))
+)
+select p.topic, p.name as "groupId", s.partition, g."offset" as committed, e.drawn as "end",
+  e.drawn - coalesce((
+    select r."offset" from eventstream.record r
+    where r.shard_id = g.shard_id and r."offset" >= g."offset"
+    order by r."offset" limit 1
+  ), e.readable) as lag
+from page p
+join eventstream.group_offset g on g.group_id = p.id
+join eventstream.shard s on s.id = g.shard_id
+join ends e on e.shard_id = g.shard_id
+order by p.topic, p.name, s.partition`,
+};
+
+interface ProgressRow {
+  readonly topic: string;
+  readonly groupId: string;
+  readonly partition: number;
+  readonly committed: bigint;
+  readonly end: bigint;
+  readonly lag: bigint;
+}
+
+/** By topic and name, with one statement. */
+export async function readProgress(
+  db: Queryable,
+  { topic, groupId, after, limit }: ProgressRequest,
+): Promise<GroupLag[]> {
+  const [afterTopic, afterGroup] = after ?? [];
+  const { rows } = await db.query<ProgressRow>(progressStatement, [
+    ...[topic ?? null, groupId ?? null, afterTopic ?? null, afterGroup ?? null],
+    limit ?? null,
+  ]);
+  return [...Map.groupBy(rows, (row) => `${row.topic}\0${row.groupId}`).values()].flatMap(toGroup);
+}
+
+function toGroup(rows: readonly ProgressRow[]): GroupLag[] {
+  const [first] = rows;
+  if (!first) return [];
+  const { topic, groupId } = first;
+  const partitions = rows.map(({ partition, committed, end, lag }) => {
+    return { partition, committed, end, lag };
+  });
+  return [{ groupId, topic, partitions }];
+}
+
+function toCursor(after: GroupName): string {
+  return Buffer.from(JSON.stringify(after)).toString('base64url');
+}
+
+/** @throws PlatformError `REQUEST_INVALID` */
+function parseCursor(cursor: string): GroupName {
+  try {
+    const names: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    if (isGroupName(names)) return names;
+  } catch {
+    // Not JSON: as wrong as any other text.
+  }
+  throw new PlatformError('REQUEST_INVALID', 'the cursor is not one that a page gave');
+}
+
+function isGroupName(names: unknown): names is GroupName {
+  const isName = (name: unknown): boolean => typeof name === 'string' && !name.includes('\0');
+  return Array.isArray(names) && names.length === 2 && names.every(isName);
+}

@@ -1,0 +1,145 @@
+import type { Queryable, Statement } from '@posthaste/postgres';
+import type { StoredRecord } from '../../../record.js';
+import { fromStoredHeaders, type HeadersRow } from './stored-headers.js';
+
+/** How far a shard can be read. */
+export interface ShardEnd {
+  readonly shard: number;
+  /** All below is there, or never will be. */
+  readonly readable: bigint;
+  /** What the next record gets. Above `readable` while appenders are at work. */
+  readonly drawn: bigint;
+}
+
+interface EndRow {
+  readonly shard_id: number;
+  readonly readable: bigint;
+  readonly drawn: bigint;
+}
+
+const endStatement: Statement = {
+  name: 'eventstream_readable_end',
+  text: 'select shard_id, readable, drawn from eventstream.readable_end($1::integer[])',
+};
+
+/** To be asked in a statement before the one that reads: see log-functions.ts. */
+export async function readableEnds(
+  db: Queryable,
+  shards: readonly number[],
+): Promise<ReadonlyMap<number, ShardEnd>> {
+  const { rows } = await db.query<EndRow>(endStatement, [shards]);
+  return new Map(
+    rows.map(({ shard_id: shard, readable, drawn }) => [shard, { shard, readable, drawn }]),
+  );
+}
+
+/** A shard, and whose it is. */
+export interface ShardName {
+  readonly shard: number;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface RangeRequest {
+  readonly from: bigint;
+  /** What is at this offset is not read. At most the shard's readable end. */
+  readonly end: bigint;
+  readonly limit: number;
+  /** The record with which the values reach this many bytes is the last. */
+  readonly maxBytes: number;
+  /** Those of other names are left out; those without one are not. Absent: all are read. */
+  readonly names?: readonly string[] | undefined;
+}
+
+export interface RangeRead {
+  readonly records: readonly StoredRecord[];
+  /** Where to go on. */
+  readonly next: bigint;
+  /** Offset of the first record that was not dropped by age; above `from`: some are gone. */
+  readonly first: bigint;
+}
+
+interface RecordRow extends HeadersRow {
+  readonly offset: bigint | null;
+  readonly appended_at: Date;
+  readonly key: Buffer | null;
+  readonly first_offset: bigint;
+}
+
+/**
+ * Index: `record_offset` of the segments from the one that the position is in; the subquery is
+ * evaluated once and prunes those before it. Always gives a row, for the shard's sake.
+ */
+const rangeText = (condition: string): string => `
+select r."offset", r.appended_at, r.name, r.key, r.value, r.headers, s.first_offset
+from eventstream.shard s left join lateral (
+  select * from (
+    select *, sum(octet_length(coalesce(value, ''))) over (order by "offset")
+      - octet_length(coalesce(value, '')) as bytes_before
+    from (
+      select "offset", appended_at, name, key, value, headers from eventstream.record
+      where shard_id = $1 and "offset" >= $2 and "offset" < $3 and segment >= (
+        select coalesce(max(f.segment), 0) from eventstream.segment_start f
+        where f.shard_id = $1 and f.first_offset <= $2
+      )${condition}
+      order by "offset" limit $4
+    ) as page
+  ) as measured
+  where bytes_before < $5
+) as r on true
+where s.id = $1 order by r."offset"`;
+
+export const rangeStatement: Statement = { name: 'eventstream_range', text: rangeText('') };
+
+const namedRangeStatement: Statement = {
+  name: 'eventstream_named_range',
+  text: rangeText(' and (name is null or name = any($6::text[]))'),
+};
+
+const namesStatement: Statement = {
+  name: 'eventstream_names',
+  text: `
+select distinct name from eventstream.record
+where shard_id = $1 and "offset" >= $2 and "offset" < $3 and segment >= (
+  select coalesce(max(f.segment), 0) from eventstream.segment_start f
+  where f.shard_id = $1 and f.first_offset <= $2
+)`,
+};
+
+/** Names of the events in a part of a shard; null stands for records without one. */
+export async function readNames(
+  db: Queryable,
+  shard: number,
+  { from, end }: Pick<RangeRequest, 'from' | 'end'>,
+): Promise<readonly (string | null)[]> {
+  const { rows } = await db.query<{ name: string | null }>(namesStatement, [shard, from, end]);
+  return rows.map(({ name }) => name);
+}
+
+/** Reads on in one shard. */
+export async function readRange(
+  db: Queryable,
+  { shard, topic, partition }: ShardName,
+  { from, end, limit, maxBytes, names }: RangeRequest,
+): Promise<RangeRead> {
+  const values = [shard, from, end, limit, maxBytes];
+  const { rows } = await (names
+    ? db.query<RecordRow>(namedRangeStatement, [...values, names])
+    : db.query<RecordRow>(rangeStatement, values));
+  const records: StoredRecord[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    const { offset, appended_at, key, value } = row;
+    if (offset === null) break;
+    bytes += value?.length ?? 0;
+    const timestampMs = appended_at.getTime();
+    const headers = fromStoredHeaders(row);
+    records.push({ topic, partition, offset, key, value, headers, timestampMs });
+  }
+  const first = rows[0]?.first_offset ?? 0n;
+  const last = records.at(-1);
+  const isCut = records.length === limit || bytes >= maxBytes;
+  // Where nothing more was found, the rest are offsets that nobody ever wrote to.
+  const next = isCut && last ? last.offset + 1n : end > from ? end : from;
+  return { records, next, first };
+}
