@@ -9,8 +9,8 @@ export type {
   Transaction,
   TransactionOptions,
 } from './database.js';
-export { type EmbeddedOptions, openEmbedded } from './embedded.js';
-export { toByteaArray } from './encode-values.js';
+export { type EmbeddedOptions, openEmbedded } from './embedded/embedded.js';
+export { makePrivateFolder } from './embedded/private-folder.js';
 export { sqlState } from './errors.js';
 export { ExpiringCache } from './expiring-cache.js';
 export {
@@ -22,5 +22,5 @@ export {
   requireMigrations,
 } from './migrate.js';
 export { type DatabaseOptions, openDatabase } from './open-database.js';
-export { openPostgres, type PostgresOptions } from './postgres.js';
-export { makePrivateFolder } from './private-folder.js';
+export { openPostgres, type PostgresOptions } from './server/postgres.js';
+export { toByteaArray } from './values/encode-values.js';

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { toByteaArray } from '../src/encode-values.js';
+import { toByteaArray } from '../src/values/encode-values.js';
 import { describeEngines, type Subject } from './engines.js';
 
 const uuid = '0190a5d8-0000-7000-8000-00000000000f';

@@ -1,5 +1,5 @@
 import { PlatformError } from '@posthaste/contracts';
-import type { QueryResult, Statement, Transaction, TransactionOptions } from './database.js';
+import type { QueryResult, Statement, Transaction, TransactionOptions } from '../database.js';
 import type { DriverResult, DriverStatement, Session } from './session.js';
 
 /** Added to a statement's time limit for the way to the server and back, in milliseconds. */

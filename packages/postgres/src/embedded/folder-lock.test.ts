@@ -26,7 +26,7 @@ const take = async (path = folder): Promise<FolderLock> => {
 
 /** A process that takes the lock, says how that went, and lives on. */
 const startHolder = async (ready?: RegExp): Promise<RunningProcess> => {
-  const built = new URL('../dist/folder-lock.js', import.meta.url).href;
+  const built = new URL('../../dist/folder-lock.js', import.meta.url).href;
   const program = `
     const { lockFolder } = await import('${built}');
     await lockFolder(process.argv[1]).then(() => console.log('held'), (e) => console.log(e.code));

@@ -1,8 +1,8 @@
 import { PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
+import type { DatabaseLogger, PoolStats } from '../database.js';
+import { toConnectError } from '../errors.js';
 import { AnswerWatch } from './answer-watch.js';
-import type { DatabaseLogger, PoolStats } from './database.js';
-import { toConnectError } from './errors.js';
 import { Session } from './session.js';
 
 export interface SessionPoolOptions {

@@ -1,4 +1,4 @@
-import type { DatabaseLogger } from './database.js';
+import type { DatabaseLogger } from '../database.js';
 
 /** One caller's interest in one channel. */
 export interface Subscription {

@@ -1,8 +1,8 @@
 import pg from 'pg';
-import type { DatabaseLogger, Listener } from './database.js';
-import type { Session } from './session.js';
-import type { SessionPool } from './session-pool.js';
-import { type Subscription, Subscriptions } from './subscriptions.js';
+import type { DatabaseLogger, Listener } from '../database.js';
+import { type Subscription, Subscriptions } from '../session/channel-subscriptions.js';
+import type { Session } from '../session/session.js';
+import type { SessionPool } from '../session/session-pool.js';
 
 /** LISTEN on the embedded engine, on the one session that it has. */
 export class EmbeddedListener {

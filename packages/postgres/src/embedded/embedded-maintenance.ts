@@ -1,4 +1,4 @@
-import type { DatabaseLogger, Queryable } from './database.js';
+import type { DatabaseLogger, Queryable } from '../database.js';
 
 const intervalMs = 15_000;
 

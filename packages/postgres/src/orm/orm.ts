@@ -6,9 +6,9 @@ import type {
   PgTransactionConfig,
   PreparedQueryConfig,
 } from 'drizzle-orm/pg-core';
-import type { Database, Queryable } from './database.js';
+import type { Database, Queryable } from '../database.js';
+import type { DriverStatement } from '../session/session.js';
 import { drizzle, drizzleCache, drizzleErrors, nodePostgres, pgCore } from './drizzle-modules.js';
-import type { DriverStatement } from './session.js';
 
 /** drizzle's query builder: one type for both engines, for the handle and for transactions. */
 export type Orm = PgDatabase<OrmResult>;

@@ -1,8 +1,8 @@
 import { PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
-import type { Statement } from './database.js';
-import { encodeValues } from './encode-values.js';
-import { endsSession, isStalePlan, isStaleRoute, toPlatformError } from './errors.js';
+import type { Statement } from '../database.js';
+import { endsSession, isStalePlan, isStaleRoute, toPlatformError } from '../errors.js';
+import { encodeValues } from '../values/encode-values.js';
 
 /** A statement as the driver takes it. drizzle asks for rows as arrays and brings its own decoders. */
 export interface DriverStatement extends Statement {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { type RunningProcess, startProcess } from '@posthaste/testbed';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Database } from './database.js';
+import type { Database } from '../database.js';
 import { type EmbeddedOptions, openEmbedded } from './embedded.js';
 
 /** A folder with a table `kept (id int)`: copied, because making one takes seconds. */
@@ -43,7 +43,7 @@ const openCopy = async (options: EmbeddedOptions = {}): Promise<Database> => {
 };
 
 const startWriter = async (ready: RegExp): Promise<RunningProcess> => {
-  const program = fileURLToPath(new URL('../test/embedded-writer.ts', import.meta.url));
+  const program = fileURLToPath(new URL('../../test/embedded-writer.ts', import.meta.url));
   const started = await startProcess({ args: [program, dataDir], ready });
   running.push(started);
   return started;
@@ -127,7 +127,7 @@ describe('kill -9', () => {
   });
 
   it('in the middle of the creation leaves a folder that opens', async () => {
-    const program = fileURLToPath(new URL('../test/embedded-writer.ts', import.meta.url));
+    const program = fileURLToPath(new URL('../../test/embedded-writer.ts', import.meta.url));
     const writer = await startProcess({ args: [program, dataDir] });
     running.push(writer);
     await vi.waitFor(async () => expect(await readdir(dataDir)).toContain('postgres'), 20_000);

@@ -3,16 +3,16 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 import type pg from 'pg';
-import { type Database, type DatabaseLogger, silentLogger } from './database.js';
-import { driverTypes } from './decode-values.js';
+import { type Database, type DatabaseLogger, silentLogger } from '../database.js';
+import { PooledDatabase } from '../session/pooled-database.js';
+import { SessionPool } from '../session/session-pool.js';
+import { driverTypes } from '../values/decode-values.js';
 import { EmbeddedEngines } from './embedded-engines.js';
 import { EmbeddedListener } from './embedded-listener.js';
+import { EmbeddedUpkeep } from './embedded-maintenance.js';
 import { EmbeddedSocket } from './embedded-socket.js';
-import { EmbeddedUpkeep } from './embedded-upkeep.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
-import { PooledDatabase } from './pooled-database.js';
 import { makePrivateFolder } from './private-folder.js';
-import { SessionPool } from './session-pool.js';
 
 export interface EmbeddedOptions {
   /** Folder of the data, made when it is missing. Default: none, all is in memory. */

@@ -38,7 +38,7 @@ reply('ready');
 /** A new cluster is copied from one made by the build, which takes a tenth of the time. */
 async function template(): Promise<{ loadDataDir?: Blob }> {
   if (clusterDir !== undefined && existsSync(join(clusterDir, 'PG_VERSION'))) return {};
-  const path = fileURLToPath(new URL('../dist/cluster-template.tgz', import.meta.url));
+  const path = fileURLToPath(new URL('../../dist/cluster-template.tgz', import.meta.url));
   // Absent where only the compiler ran.
   return existsSync(path) ? { loadDataDir: await openAsBlob(path) } : {};
 }

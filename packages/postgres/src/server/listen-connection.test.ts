@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { expect, it, vi } from 'vitest';
-import { useServer } from '../test/server-under-test.js';
+import { useServer } from '../../test/server-under-test.js';
 
 describeWithPostgres('the connection for notifications', () => {
   const subject = useServer();

@@ -6,7 +6,7 @@ import type {
   Statement,
   Transaction,
   TransactionOptions,
-} from './database.js';
+} from '../database.js';
 import type { DriverResult, DriverStatement } from './session.js';
 import type { SessionPool } from './session-pool.js';
 import { runTransaction } from './transaction.js';

@@ -1,6 +1,6 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { describe, expect, it, vi } from 'vitest';
-import { useServer } from '../test/server-under-test.js';
+import { useServer } from '../../test/server-under-test.js';
 import { openPostgres } from './postgres.js';
 
 describe('options', () => {

@@ -1,10 +1,10 @@
 import { PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
-import { AnswerWatch } from './answer-watch.js';
-import type { DatabaseLogger, Listener } from './database.js';
-import { toConnectError } from './errors.js';
-import { Session } from './session.js';
-import { type Subscription, Subscriptions } from './subscriptions.js';
+import type { DatabaseLogger, Listener } from '../database.js';
+import { toConnectError } from '../errors.js';
+import { AnswerWatch } from '../session/answer-watch.js';
+import { type Subscription, Subscriptions } from '../session/channel-subscriptions.js';
+import { Session } from '../session/session.js';
 
 const firstBackoffMs = 100;
 const maxBackoffMs = 10_000;

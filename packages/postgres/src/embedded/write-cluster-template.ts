@@ -2,7 +2,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { PGlite } from '@electric-sql/pglite';
 
-const target = new URL('../dist/cluster-template.tgz', import.meta.url);
+const target = new URL('../../dist/cluster-template.tgz', import.meta.url);
 const unfinished = new URL(`${target.href}.${process.pid}`);
 
 const engine = await PGlite.create();

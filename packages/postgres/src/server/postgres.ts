@@ -1,11 +1,11 @@
 import { PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
-import { type Database, type DatabaseLogger, silentLogger } from './database.js';
-import { driverTypes } from './decode-values.js';
+import { type Database, type DatabaseLogger, silentLogger } from '../database.js';
+import { PooledDatabase } from '../session/pooled-database.js';
+import { SessionPool } from '../session/session-pool.js';
+import { answerGraceMs } from '../session/transaction.js';
+import { driverTypes } from '../values/decode-values.js';
 import { ListenConnection } from './listen-connection.js';
-import { PooledDatabase } from './pooled-database.js';
-import { SessionPool } from './session-pool.js';
-import { answerGraceMs } from './transaction.js';
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`, with libpq's parameters such as `sslmode`. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { describe, expect, it, vi } from 'vitest';
-import { useServer } from '../test/server-under-test.js';
+import { useServer } from '../../test/server-under-test.js';
 
 const unavailable = { code: 'DATABASE_UNAVAILABLE', retryable: true };
 const outcomeUnknown = { code: 'DATABASE_OUTCOME_UNKNOWN', retryable: true };
