@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { freePort } from './free-port.js';
-import { startReceiver } from './receiver.js';
+import { startReceiver } from './receiver/receiver.js';
 
 it('gives ports that can be listened on', async () => {
   const ports = await Promise.all(Array.from({ length: 20 }, () => freePort()));

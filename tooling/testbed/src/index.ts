@@ -1,26 +1,33 @@
-export {
-  type Arrival,
-  type ArrivalLedger,
-  type ArrivalSummary,
-  createArrivalLedger,
-} from './arrival-ledger.js';
 export { freePort } from './free-port.js';
-export { type KafkaBroker, type KafkaOptions, startKafka } from './kafka-broker.js';
-export { type KafkaCluster, startKafkaCluster } from './kafka-cluster.js';
-export { findKafka, findOwnKafka, type KafkaSource } from './kafka-source.js';
-export type { MisbehaviourRates } from './misbehaviour.js';
+export { type KafkaBroker, type KafkaOptions, startKafka } from './kafka/kafka-broker.js';
+export { type KafkaCluster, startKafkaCluster } from './kafka/kafka-cluster.js';
+export { findKafka, findOwnKafka, type KafkaSource } from './kafka/kafka-source.js';
 export {
   findEmbeddedBinaries,
   findMachineBinaries,
   findPostgresBinaries,
   type PostgresBinaries,
-} from './postgres-binaries.js';
+} from './postgres/postgres-binaries.js';
 export {
   type PostgresOptions,
   type PostgresServer,
   type PostgresStopMode,
   startPostgres,
-} from './postgres-server.js';
+} from './postgres/postgres-server.js';
+export { createTestDatabase, type TestDatabase } from './postgres/test-database.js';
+export {
+  type ProcessExit,
+  type ProcessOptions,
+  type RunningProcess,
+  startProcess,
+} from './process/start-process.js';
+export {
+  type Arrival,
+  type ArrivalLedger,
+  type ArrivalSummary,
+  createArrivalLedger,
+} from './receiver/arrival-ledger.js';
+export type { MisbehaviourRates } from './receiver/misbehaviour.js';
 export {
   type Action,
   type Behaviour,
@@ -35,7 +42,12 @@ export {
   type Step,
   startReceiver,
   type WeightedStep,
-} from './receiver.js';
+} from './receiver/receiver.js';
+export {
+  type ReceiverProcess,
+  type ReceiverProcessOptions,
+  startReceiverProcess,
+} from './receiver/start-receiver-process.js';
 export { seededRandom } from './seeded-random.js';
 export {
   type ReceivedMail,
@@ -44,17 +56,5 @@ export {
   type SmtpSinkOptions,
   startSmtpSink,
 } from './smtp-sink.js';
-export {
-  type ProcessExit,
-  type ProcessOptions,
-  type RunningProcess,
-  startProcess,
-} from './start-process.js';
-export {
-  type ReceiverProcess,
-  type ReceiverProcessOptions,
-  startReceiverProcess,
-} from './start-receiver-process.js';
 export { startTcpServer, type TcpServer } from './tcp-server.js';
 export { readTestCertificate, type TestCertificate } from './test-certificate.js';
-export { createTestDatabase, type TestDatabase } from './test-database.js';

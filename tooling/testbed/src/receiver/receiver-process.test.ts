@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { send, staysSilent } from '../test/send.js';
+import { send, staysSilent } from '../../test/send.js';
 import { type ReceiverProcess, startReceiverProcess } from './start-receiver-process.js';
 
 const open: ReceiverProcess[] = [];

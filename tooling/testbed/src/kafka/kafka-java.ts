@@ -4,10 +4,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { ServerProcess } from '../process/server-process.js';
 import { fetchJars } from './kafka-jars.js';
 import type { KafkaNode } from './kafka-node.js';
 import { type KafkaListeners, kafkaSettings, toProperties } from './kafka-properties.js';
-import { ServerProcess } from './server-process.js';
 
 const run = promisify(execFile);
 

@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { readTestCertificate } from '../test-certificate.js';
 import { perform } from './receiver-actions.js';
 import { createScriptRunner, type ReceiverScript, type Step } from './receiver-script.js';
 import { type ReceivedRequest, RequestLog } from './request-log.js';
-import { readTestCertificate } from './test-certificate.js';
 
 export {
   type Action,

@@ -3,8 +3,8 @@ import { chown, cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { findUnprivilegedUser, type UserIds } from '../process/unprivileged-user.js';
 import type { PostgresBinaries } from './postgres-binaries.js';
-import { findUnprivilegedUser, type UserIds } from './unprivileged-user.js';
 
 const run = promisify(execFile);
 

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { Condition } from './condition.js';
+import { Condition } from '../condition.js';
 
 /** What is remembered; the oldest is dropped beyond it. */
 const maxRequests = 20_000;

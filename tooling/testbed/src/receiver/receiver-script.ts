@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
+import { seededRandom } from '../seeded-random.js';
 import type { ReceivedRequest } from './request-log.js';
-import { seededRandom } from './seeded-random.js';
 
 /** How a connection ends: in an orderly way, or with a TCP reset. */
 export type Ending = 'fin' | 'reset';

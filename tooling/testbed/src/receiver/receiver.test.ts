@@ -1,9 +1,9 @@
 import { request } from 'node:https';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { send, staysSilent } from '../test/send.js';
+import { send, staysSilent } from '../../test/send.js';
+import { startTcpServer } from '../tcp-server.js';
 import { failThenRecover, type Receiver, randomMix, type Step, startReceiver } from './receiver.js';
-import { startTcpServer } from './tcp-server.js';
 
 const open: { close(): Promise<void> }[] = [];
 

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
+import { freePort } from '../free-port.js';
+import { type RunningProcess, startProcess } from '../process/start-process.js';
 import type { ArrivalSummary } from './arrival-ledger.js';
-import { freePort } from './free-port.js';
 import type { MisbehaviourRates } from './misbehaviour.js';
-import { type RunningProcess, startProcess } from './start-process.js';
 
 export interface ReceiverProcessOptions {
   /** Default: a free one. */

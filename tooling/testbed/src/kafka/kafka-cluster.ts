@@ -1,4 +1,4 @@
-import { freePort } from './free-port.js';
+import { freePort } from '../free-port.js';
 import { type KafkaBroker, ownBroker } from './kafka-broker.js';
 import { createJavaNode, newClusterId } from './kafka-java.js';
 import { findJavaKafka, kafkaAdvice } from './kafka-source.js';

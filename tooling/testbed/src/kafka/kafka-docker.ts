@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { startWatchdog } from '../process/watchdog.js';
 import { kafkaVersion } from './kafka-jars.js';
 import type { KafkaNode } from './kafka-node.js';
 import { type KafkaListeners, kafkaSettings } from './kafka-properties.js';
-import { startWatchdog } from './watchdog.js';
 
 const run = promisify(execFile);
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { freePort } from './free-port.js';
+import { freePort } from '../free-port.js';
 import { waitUntilGone } from './process-tree.js';
 import { type ProcessOptions, type RunningProcess, startProcess } from './start-process.js';
 

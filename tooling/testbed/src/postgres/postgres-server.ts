@@ -1,12 +1,12 @@
 import pg from 'pg';
-import { freePort } from './free-port.js';
+import { freePort } from '../free-port.js';
+import { ServerProcess } from '../process/server-process.js';
 import {
   findPostgresBinaries,
   type PostgresBinaries,
   postgresAdvice,
 } from './postgres-binaries.js';
 import { createCluster, type PostgresCluster } from './postgres-cluster.js';
-import { ServerProcess } from './server-process.js';
 
 /** Recovery after a crash under load is part of the start. */
 const readyTimeoutMs = 60_000;

@@ -1,5 +1,5 @@
 import { Kafka, logLevel } from 'kafkajs';
-import { freePort } from './free-port.js';
+import { freePort } from '../free-port.js';
 import { createDockerNode } from './kafka-docker.js';
 import { createJavaNode } from './kafka-java.js';
 import type { KafkaNode } from './kafka-node.js';

@@ -4,15 +4,15 @@ import { access } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import pg from 'pg';
 import { afterEach, expect, it } from 'vitest';
+import { listChildPids, waitUntilGone } from '../process/process-tree.js';
+import { describeWithPostgres } from '../vitest.js';
 import {
   findEmbeddedBinaries,
   findMachineBinaries,
   findPostgresBinaries,
 } from './postgres-binaries.js';
 import { type PostgresServer, startPostgres } from './postgres-server.js';
-import { listChildPids, waitUntilGone } from './process-tree.js';
 import { createTestDatabase } from './test-database.js';
-import { describeWithPostgres } from './vitest.js';
 
 /** The built package: a child process cannot load the sources. */
 const testbed = createRequire(import.meta.url).resolve('@posthaste/testbed');

@@ -1,7 +1,7 @@
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Answer, send, staysSilent } from '../test/send.js';
+import { type Answer, send, staysSilent } from '../../test/send.js';
 import { type Receiver, type Step, startReceiver } from './receiver.js';
 
 const open: Receiver[] = [];

@@ -1,5 +1,5 @@
+import { seededRandom } from '../seeded-random.js';
 import type { Step } from './receiver-script.js';
-import { seededRandom } from './seeded-random.js';
 
 /** How often a receiver does what, each from 0 to 1; together at most 1. What is left succeeds. */
 export interface MisbehaviourRates {
