@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { apiClientOf, gatewayHelp } from '../api-client.js';
-import { type CallbackDetails, describeCallback } from '../callback-description.js';
-import { readDataArgument } from '../data-argument.js';
-import { listItems } from '../item-list.js';
-import { print, printJson, printTable } from '../output.js';
-import { wholeNumber } from '../whole-number.js';
+import { apiClientOf, gatewayHelp } from '../api/api-client.js';
+import { listItems } from '../api/item-list.js';
+import { readDataArgument } from '../arguments/data-argument.js';
+import { wholeNumber } from '../arguments/whole-number.js';
+import { type CallbackDetails, describeCallback } from '../display/callback-description.js';
+import { print, printJson, printTable } from '../display/output.js';
 
 interface CallbackSummary {
   readonly id: string;

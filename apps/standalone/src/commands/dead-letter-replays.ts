@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { apiClientOf } from '../api-client.js';
-import { type ReplayDetails, summarizeReplay, watchReplay } from '../dead-letter-replay.js';
-import { print, printJson, printTable } from '../output.js';
-import { wholeNumber } from '../whole-number.js';
+import { apiClientOf } from '../api/api-client.js';
+import { type ReplayDetails, summarizeReplay, watchReplay } from '../api/dead-letter-replay.js';
+import { wholeNumber } from '../arguments/whole-number.js';
+import { print, printJson, printTable } from '../display/output.js';
 import { addLetterFilter, type LetterFilterOptions } from './event-filter.js';
 
 interface ReplayOptions extends LetterFilterOptions {

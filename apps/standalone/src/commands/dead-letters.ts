@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { apiClientOf } from '../api-client.js';
-import type { EventDetails } from '../event-description.js';
-import { print, printJson, printTable } from '../output.js';
-import { wholeNumber } from '../whole-number.js';
+import { apiClientOf } from '../api/api-client.js';
+import { wholeNumber } from '../arguments/whole-number.js';
+import type { EventDetails } from '../display/event-description.js';
+import { print, printJson, printTable } from '../display/output.js';
 import { addReplayCommands } from './dead-letter-replays.js';
 import { addLetterFilter, type LetterFilterOptions } from './event-filter.js';
 

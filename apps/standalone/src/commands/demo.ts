@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { apiClientOf } from '../api-client.js';
+import { apiClientOf } from '../api/api-client.js';
+import { wholeNumber } from '../arguments/whole-number.js';
 import type { DemoOptions } from '../demo/demo.js';
-import { wholeNumber } from '../whole-number.js';
 
 interface DemoArguments {
   readonly callbacks: number;

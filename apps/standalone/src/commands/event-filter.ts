@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { moment } from '../moment.js';
+import { moment } from '../arguments/moment.js';
 
 /** Which events of a topic. */
 export interface FilterOptions {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { apiClientOf } from '../api-client.js';
-import { printJson, printTable, tell } from '../output.js';
+import { apiClientOf } from '../api/api-client.js';
+import { printJson, printTable, tell } from '../display/output.js';
 
 interface GroupDetails {
   readonly topic: string;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { gatewayHelp } from '../api-client.js';
+import { gatewayHelp } from '../api/api-client.js';
 import { addDeadLettersCommand } from './dead-letters.js';
 import { addGroupsCommands } from './event-groups.js';
 import { addPublishCommand } from './publish-events.js';

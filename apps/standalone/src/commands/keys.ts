@@ -1,9 +1,9 @@
 import { PlatformError } from '@posthaste/contracts';
 import { type Scope, scopes } from '@posthaste/gateway/scopes';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { readApiAddress } from '../api-client.js';
-import type { KeyRegister } from '../key-register.js';
-import { print, printJson, printTable } from '../output.js';
+import { readApiAddress } from '../api/api-client.js';
+import { print, printJson, printTable } from '../display/output.js';
+import type { KeyRegister } from '../platform/key-register.js';
 
 interface CreateOptions {
   readonly name: string;
@@ -92,7 +92,7 @@ async function withRegister(
   command: Command,
   work: (register: KeyRegister) => Promise<void>,
 ): Promise<void> {
-  const { withKeyRegister } = await import('../key-register.js');
+  const { withKeyRegister } = await import('../platform/key-register.js');
   const { url } = command.opts<Asked>();
   try {
     await withKeyRegister(process.env, url, work);

@@ -1,7 +1,7 @@
 import { createLogger } from '@posthaste/service';
 import { platformSettings, readSettings } from '@posthaste/settings';
 import type { Command } from 'commander';
-import { print } from '../output.js';
+import { print } from '../display/output.js';
 
 /** `posthaste migrate`: brings the tables up to date, and ends. */
 export function addMigrateCommand(program: Command): void {
@@ -19,7 +19,9 @@ a new release; "posthaste start" does it by itself.`,
 }
 
 async function migrate(): Promise<void> {
-  const { migratePlatform, openPlatformDatabase } = await import('../platform-database.js');
+  const { migratePlatform, openPlatformDatabase } = await import(
+    '../platform/platform-database.js'
+  );
   const settings = readSettings(process.env, platformSettings);
   const db = await openPlatformDatabase(settings, createLogger({ level: 'silent', service: '' }));
   try {

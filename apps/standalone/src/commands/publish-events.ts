@@ -1,12 +1,12 @@
 import { createInterface } from 'node:readline';
 import { PlatformError, parseJsonWithBigints } from '@posthaste/contracts';
 import type { Command } from 'commander';
-import { apiClientOf } from '../api-client.js';
-import { openDataFile, readDataArgument } from '../data-argument.js';
-import { publishLines } from '../line-publisher.js';
-import { print } from '../output.js';
-import { count, ProgressDisplay, seconds } from '../progress-display.js';
-import { wholeNumber } from '../whole-number.js';
+import { apiClientOf } from '../api/api-client.js';
+import { publishLines } from '../api/line-publisher.js';
+import { openDataFile, readDataArgument } from '../arguments/data-argument.js';
+import { wholeNumber } from '../arguments/whole-number.js';
+import { print } from '../display/output.js';
+import { count, ProgressDisplay, seconds } from '../display/progress-display.js';
 
 interface PublishOptions {
   readonly data?: string;

@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander';
-import { apiClientOf } from '../api-client.js';
-import { listItems } from '../item-list.js';
-import { print, printJson, printTable } from '../output.js';
-import { wholeNumber } from '../whole-number.js';
+import { apiClientOf } from '../api/api-client.js';
+import { listItems } from '../api/item-list.js';
+import { wholeNumber } from '../arguments/whole-number.js';
+import { print, printJson, printTable } from '../display/output.js';
 
 interface QueueView {
   readonly application: string;

@@ -10,7 +10,7 @@ export function addServiceCommands(program: Command): void {
     .command('start')
     .description('run everything in this process, on the embedded database or DATABASE_URL')
     .action(async () => {
-      const { standaloneService } = await import('../standalone-service.js');
+      const { standaloneService } = await import('../platform/standalone-service.js');
       await runService(standaloneService);
     });
   program

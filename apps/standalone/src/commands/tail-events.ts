@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError, parseJsonWithBigints, stringifyExactJson } from '@posthaste/contracts';
 import type { Command } from 'commander';
-import { type ApiClient, apiClientOf } from '../api-client.js';
-import { describeEvent, type EventDetails } from '../event-description.js';
-import { type FollowedQuery, followEvents } from '../event-follower.js';
-import { print, tell } from '../output.js';
+import { type ApiClient, apiClientOf } from '../api/api-client.js';
+import { type FollowedQuery, followEvents } from '../api/event-follower.js';
+import { describeEvent, type EventDetails } from '../display/event-description.js';
+import { print, tell } from '../display/output.js';
 import { addFilterOptions, type FilterOptions } from './event-filter.js';
 
 interface TailOptions extends FilterOptions {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ApiClient, createApiClient } from '../api-client.js';
-import { ProgressDisplay, type ProgressOutput } from '../progress-display.js';
+import { type ApiClient, createApiClient } from '../api/api-client.js';
+import { ProgressDisplay, type ProgressOutput } from '../display/progress-display.js';
 import { findUnexcused, judgeArrivals, type Verdict } from './order-proof.js';
 import { type DemoPlan, planDemo } from './plan.js';
 import { attemptTimeoutMs, DemoPlatform } from './platform.js';

@@ -1,4 +1,4 @@
-import { count, seconds } from '../progress-display.js';
+import { count, seconds } from '../display/progress-display.js';
 
 /** How far the demo is. */
 export interface DemoProgress {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ApiClient } from '../api-client.js';
+import type { ApiClient } from '../api/api-client.js';
 import type { Repeat } from './order-proof.js';
 import type { DemoPlan } from './plan.js';
 

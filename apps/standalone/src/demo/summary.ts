@@ -1,4 +1,4 @@
-import { count } from '../progress-display.js';
+import { count } from '../display/progress-display.js';
 import type { Verdict } from './order-proof.js';
 import type { Fate } from './weather.js';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { count, ProgressDisplay, seconds } from '../display/progress-display.js';
 import type { ApiClient } from './api-client.js';
-import { count, ProgressDisplay, seconds } from './progress-display.js';
 
 /** A replay of dead letters, as the gateway answers. */
 export interface ReplayDetails {

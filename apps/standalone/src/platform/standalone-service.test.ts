@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { freePort, type Receiver, startReceiver } from '@posthaste/testbed';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { postCallback } from '../test/post-callback.js';
+import { postCallback } from '../../test/post-callback.js';
 import {
   dataFolder,
   patiently,
@@ -12,7 +12,7 @@ import {
   type StartedPlatform,
   startPlatform,
   startPosthaste,
-} from '../test/posthaste.js';
+} from '../../test/posthaste.js';
 
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 

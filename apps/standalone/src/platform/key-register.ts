@@ -3,7 +3,7 @@ import { type ApiKey, ApiKeys, gatewayMigrations, type KeyRequest } from '@posth
 import { type Database, pendingMigrations } from '@posthaste/postgres';
 import { createLogger } from '@posthaste/service';
 import { type Environment, platformSettings, readSettings } from '@posthaste/settings';
-import { apiClientOf } from './api-client.js';
+import { apiClientOf } from '../api/api-client.js';
 import { migratePlatform, openPlatformDatabase } from './platform-database.js';
 
 /** A key as lists show it; times are ISO 8601. */
