@@ -7,9 +7,9 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from 'fastify';
-import type { AuthenticatedKey } from './api-keys.js';
-import type { RouteScope } from './scopes.js';
-import type { TraceContext } from './trace-context.js';
+import type { TraceContext } from './http/trace-context.js';
+import type { AuthenticatedKey } from './keys/api-keys.js';
+import type { RouteScope } from './keys/scopes.js';
 
 /** The server as routes see it: schemas are TypeBox, and handlers are typed by them. */
 export type App = FastifyInstance<

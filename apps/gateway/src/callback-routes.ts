@@ -14,16 +14,16 @@ import { type AddressGuard, createAddressGuard } from '@posthaste/egress';
 import type { Database } from '@posthaste/postgres';
 import { type callbackSettings, leaseMarginMs, type SettingValues } from '@posthaste/settings';
 import type { Routes } from './app.js';
-import { callbackBatchRoutes } from './routes/callback-batch.js';
-import { compatibleRoutes } from './routes/callback-compatible.js';
-import { callbackRoutes } from './routes/callbacks.js';
-import { endpointActionRoutes } from './routes/endpoint-actions.js';
-import { endpointRoutes } from './routes/endpoints.js';
-import { queueRoutes } from './routes/queues.js';
-import { replayRoutes } from './routes/replays.js';
-import { retryPolicyRoutes } from './routes/retry-policies.js';
-import { secretRoutes } from './routes/secrets.js';
-import { subscriptionRoutes } from './routes/subscriptions.js';
+import { callbackBatchRoutes } from './routes/callbacks/callback-batch.js';
+import { compatibleRoutes } from './routes/callbacks/callback-compatible.js';
+import { callbackRoutes } from './routes/callbacks/callbacks.js';
+import { queueRoutes } from './routes/callbacks/queues.js';
+import { replayRoutes } from './routes/callbacks/replays.js';
+import { retryPolicyRoutes } from './routes/callbacks/retry-policies.js';
+import { endpointActionRoutes } from './routes/endpoints/endpoint-actions.js';
+import { endpointRoutes } from './routes/endpoints/endpoints.js';
+import { secretRoutes } from './routes/endpoints/secrets.js';
+import { subscriptionRoutes } from './routes/endpoints/subscriptions.js';
 
 /** Origins that are remembered as ones that may be called. */
 const maxKnownOrigins = 1_000;

@@ -12,7 +12,7 @@ import {
 } from '@posthaste/settings';
 import type { CallbackRoutesConfig } from './callback-routes.js';
 import type { EventRoutesConfig } from './event-routes.js';
-import { isLoopback } from './local-caller.js';
+import { isLoopback } from './http/local-caller.js';
 
 type GatewaySettingValues = SettingValues<typeof gatewaySettings>;
 

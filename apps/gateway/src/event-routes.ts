@@ -7,14 +7,14 @@ import { EventFollowers, type FollowerOptions } from './event-followers.js';
 import { EventIntake } from './event-intake.js';
 import { maxEventBytes } from './event-to-publish.js';
 import { EventUpkeep, type EventUpkeepOptions } from './event-upkeep.js';
-import { addFollowerMetrics } from './metrics.js';
+import { addFollowerMetrics } from './http/metrics.js';
+import type { WarningLog } from './http/repeated-warnings.js';
 import type { PublishTarget } from './publish-once.js';
-import type { WarningLog } from './repeated-warnings.js';
-import { deadLetterReplayRoutes } from './routes/dead-letter-replays.js';
-import { deadLetterRoutes } from './routes/dead-letters.js';
-import { eventGroupRoutes } from './routes/event-groups.js';
-import { publishEventRoutes } from './routes/publish-events.js';
-import { readEventRoutes } from './routes/read-events.js';
+import { deadLetterReplayRoutes } from './routes/events/dead-letter-replays.js';
+import { deadLetterRoutes } from './routes/events/dead-letters.js';
+import { eventGroupRoutes } from './routes/events/event-groups.js';
+import { publishEventRoutes } from './routes/events/publish-events.js';
+import { readEventRoutes } from './routes/events/read-events.js';
 
 /** What the routes of events are built from. Each setting is described in @posthaste/settings. */
 export type EventRoutesConfig = FollowerOptions &

@@ -9,7 +9,7 @@ import {
   type PublishRequest,
   republish,
 } from '@posthaste/eventstream';
-import type { FieldFault } from './field-faults.js';
+import type { FieldFault } from './http/field-faults.js';
 
 /** Topics that the platform alone publishes to: what is told there has happened. */
 const platformTopics: ReadonlySet<string> = new Set([callbackEventTopic]);

@@ -1,7 +1,7 @@
 import type { Database } from '@posthaste/postgres';
 import type { DeadLetterReplays } from './dead-letter-replays.js';
 import { forgetClaims } from './event-claim-store.js';
-import { RepeatedWarnings, type WarningLog } from './repeated-warnings.js';
+import { RepeatedWarnings, type WarningLog } from './http/repeated-warnings.js';
 import { forgetReplayed } from './replayed-letter-store.js';
 
 export interface EventUpkeepOptions {

@@ -6,11 +6,11 @@ import type { Runnable, RunnableConfig } from '@posthaste/service';
 import { Registry } from 'prom-client';
 import { createCallbackRoutes } from './callback-routes.js';
 import { type GatewayProcessConfig, readGatewayConfig } from './config.js';
+import { startTelling } from './event-outbox.js';
 import { createEventRoutes } from './event-routes.js';
 import { startGateway } from './gateway.js';
 import { gatewayMigrations } from './migrations.js';
 import { migrationsCheck } from './readiness.js';
-import { startTelling } from './telling.js';
 
 /**
  * The gateway as a process of its own, on the Postgres of `DATABASE_URL`. It also starts while that

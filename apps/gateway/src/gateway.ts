@@ -4,10 +4,10 @@ import type { Database } from '@posthaste/postgres';
 import type { ReadinessCheck } from '@posthaste/service';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { ApiKeys } from './api-keys.js';
 import type { App, Routes } from './app.js';
 import type { GatewayConfig } from './config.js';
-import { addPoolMetrics, addProcessMetrics } from './metrics.js';
+import { addPoolMetrics, addProcessMetrics } from './http/metrics.js';
+import { ApiKeys } from './keys/api-keys.js';
 import { databaseCheck } from './readiness.js';
 import { buildServer } from './server.js';
 

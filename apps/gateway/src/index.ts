@@ -1,11 +1,3 @@
-export type { ApiKey } from './api-key-store.js';
-export {
-  ApiKeys,
-  type ApiKeysOptions,
-  type AuthenticatedKey,
-  type CreatedKey,
-  type KeyRequest,
-} from './api-keys.js';
 export type { App, Routes } from './app.js';
 export {
   type CallbackRoutes,
@@ -14,6 +6,7 @@ export {
   createCallbackRoutes,
 } from './callback-routes.js';
 export { type GatewayConfig, gatewayFaults, toGatewayConfig } from './config.js';
+export { startTelling, type Telling, type TellingDeps } from './event-outbox.js';
 export {
   createEventRoutes,
   type EventRoutes,
@@ -22,9 +15,16 @@ export {
 } from './event-routes.js';
 export { type Gateway, type GatewayDeps, startGateway } from './gateway.js';
 export { gatewayService } from './gateway-service.js';
+export { type TraceContext, toTraceparent } from './http/trace-context.js';
+export type { ApiKey } from './keys/api-key-store.js';
+export {
+  ApiKeys,
+  type ApiKeysOptions,
+  type AuthenticatedKey,
+  type CreatedKey,
+  type KeyRequest,
+} from './keys/api-keys.js';
+export { type RouteScope, type Scope, scopes } from './keys/scopes.js';
 export { gatewayMigrations } from './migrations.js';
-export { renderOpenApiDocument } from './openapi-document.js';
+export { renderOpenApiDocument } from './openapi/openapi-document.js';
 export { migrationsCheck } from './readiness.js';
-export { type RouteScope, type Scope, scopes } from './scopes.js';
-export { startTelling, type Telling, type TellingDeps } from './telling.js';
-export { type TraceContext, toTraceparent } from './trace-context.js';

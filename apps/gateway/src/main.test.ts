@@ -13,7 +13,7 @@ import {
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, describe, expect, it } from 'vitest';
 import { rawConnection } from '../test/raw-connection.js';
-import { ApiKeys } from './api-keys.js';
+import { ApiKeys } from './keys/api-keys.js';
 import { gatewayMigrations } from './migrations.js';
 
 const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));

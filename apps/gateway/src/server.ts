@@ -3,25 +3,30 @@ import { createReadiness, type ReadinessCheck } from '@posthaste/service';
 import { fastify } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { addAccess, type KeyAuthenticator, knownRoutesOnly, localCallersOnly } from './access.js';
-import { apiDocsRoutes, collectApiDocs } from './api-docs.js';
 import type { App, Routes } from './app.js';
-import { type ArrivalStep, addArrival } from './arrival.js';
 import type { GatewayConfig } from './config.js';
-import { addCors } from './cors.js';
-import { addDraining } from './draining.js';
-import { ignoreTypeOfNoBody } from './empty-body.js';
-import { answerMalformed } from './malformed-requests.js';
-import { addRequestMetrics, startClock } from './metrics.js';
-import { createPressureStep } from './pressure.js';
-import { createErrorHandler } from './problem.js';
-import { createRateLimiter, type RateLimiter } from './rate-limit.js';
-import { addRequestLog, requestLogOptions } from './request-log.js';
+import {
+  addAccess,
+  type KeyAuthenticator,
+  knownRoutesOnly,
+  localCallersOnly,
+} from './http/access.js';
+import { addCors } from './http/cors.js';
+import { addDraining } from './http/drain.js';
+import { ignoreTypeOfNoBody } from './http/ignore-empty-body-type.js';
+import { answerMalformed } from './http/malformed-requests.js';
+import { addRequestMetrics, startClock } from './http/metrics.js';
+import { createPressureStep } from './http/pressure.js';
+import { createErrorHandler } from './http/problem.js';
+import { createRateLimiter, type RateLimiter } from './http/rate-limit.js';
+import { addRequestLog, requestLogOptions } from './http/request-log.js';
+import { type ArrivalStep, addArrival } from './http/request-steps.js';
+import { setApiHeaders } from './http/security-headers.js';
+import { addTracing } from './http/tracing.js';
+import { apiDocsRoutes, collectApiDocs } from './openapi/api-docs.js';
 import { healthRoutes } from './routes/health.js';
 import { type KeyKeeper, keyRoutes } from './routes/keys.js';
 import { metricsRoutes } from './routes/metrics.js';
-import { setApiHeaders } from './security-headers.js';
-import { addTracing } from './tracing.js';
 
 /** A connection is renewed after this many requests, so that load spreads over new gateways. */
 const maxRequestsPerSocket = 100_000;

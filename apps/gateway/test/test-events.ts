@@ -8,8 +8,8 @@ import {
   type EventRoutes,
   type EventRoutesConfig,
 } from '../src/event-routes.js';
+import type { WarningLog } from '../src/http/repeated-warnings.js';
 import { gatewayMigrations } from '../src/migrations.js';
-import type { WarningLog } from '../src/repeated-warnings.js';
 import type { ServerDeps } from '../src/server.js';
 import { type Call, callerOf } from './caller.js';
 import { type LogLine, testServer } from './test-server.js';

@@ -2,10 +2,10 @@ import { PlatformError } from '@posthaste/contracts';
 import { createLogger } from '@posthaste/service';
 import { gatewaySettings, readSettings } from '@posthaste/settings';
 import { Registry } from 'prom-client';
-import type { KeyAuthenticator } from '../src/access.js';
-import type { AuthenticatedKey } from '../src/api-keys.js';
 import type { App } from '../src/app.js';
 import { type GatewayConfig, gatewayFaults, toGatewayConfig } from '../src/config.js';
+import type { KeyAuthenticator } from '../src/http/access.js';
+import type { AuthenticatedKey } from '../src/keys/api-keys.js';
 
 import type { KeyKeeper } from '../src/routes/keys.js';
 import { buildServer, type ServerDeps } from '../src/server.js';

@@ -1,5 +1,5 @@
 import { type TOptional, type TString, Type } from 'typebox';
-import { momentSchema } from './field-schemas.js';
+import { momentSchema } from './schemas/field-schemas.js';
 
 /** What events are picked by besides their topic. */
 export const eventFilterFields: {

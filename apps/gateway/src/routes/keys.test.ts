@@ -1,8 +1,8 @@
 import { type Database, migrate, openEmbedded } from '@posthaste/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testServer } from '../../test/test-server.js';
-import { ApiKeys } from '../api-keys.js';
 import type { App } from '../app.js';
+import { ApiKeys } from '../keys/api-keys.js';
 import { gatewayMigrations } from '../migrations.js';
 
 describe('/v1/keys', () => {

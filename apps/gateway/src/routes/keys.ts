@@ -1,9 +1,9 @@
 import { requestInvalid } from '@posthaste/callbacks';
 import { Type } from 'typebox';
-import type { ApiKey } from '../api-key-store.js';
-import type { CreatedKey, KeyRequest } from '../api-keys.js';
 import type { App } from '../app.js';
-import { scopes } from '../scopes.js';
+import type { ApiKey } from '../keys/api-key-store.js';
+import type { CreatedKey, KeyRequest } from '../keys/api-keys.js';
+import { scopes } from '../keys/scopes.js';
 
 const defaultPageSize = 100;
 

@@ -1,0 +1,96 @@
+import { Type } from 'typebox';
+import { describe, expect, it } from 'vitest';
+import { testServer } from '../../test/test-server.js';
+import type { App } from '../app.js';
+
+const Thing = Type.Object({ url: Type.String({ format: 'uri' }) });
+
+const routes = [
+  (app: App): void => {
+    app.post(
+      '/v1/things',
+      {
+        config: { scope: 'callbacks:write', errors: ['CALLBACK_INVALID', 'CALLBACK_STATE'] },
+        schema: { summary: 'Make', description: 'A thing.', body: Thing, response: { 201: Thing } },
+      },
+      async (_request, reply) => reply.code(201).send({ url: '' }),
+    );
+  },
+];
+
+describe('/openapi.json', () => {
+  it('describes every route from its own schemas, with who may call and how it fails', async () => {
+    const { app } = await testServer({}, { routes });
+    const answer = await app.inject('/openapi.json');
+    const document = answer.json<{ openapi: string; paths: Record<string, object> }>();
+    expect(answer.headers['content-type']).toContain('application/json');
+    expect(document.openapi).toBe('3.1.0');
+    expect(Object.keys(document.paths).sort()).toEqual([
+      '/health/live',
+      '/health/ready',
+      '/metrics',
+      '/v1/keys',
+      '/v1/keys/{id}',
+      '/v1/things',
+    ]);
+    expect(document.paths['/v1/things']).toMatchObject({
+      post: {
+        summary: 'Make',
+        description: 'A thing.\n\nNeeds the scope `callbacks:write`.',
+        security: [{ key: [] }],
+        requestBody: { content: { 'application/json': { schema: { required: ['url'] } } } },
+        responses: {
+          201: { description: 'Created' },
+          409: { description: expect.stringContaining('`CALLBACK_STATE`: The callback is not') },
+          422: { description: expect.stringContaining('`CALLBACK_INVALID`: The callback request') },
+          default: {
+            content: {
+              'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+            },
+          },
+        },
+      },
+    });
+    expect(document.paths['/health/live']).toMatchObject({ get: { security: [] } });
+  });
+});
+
+describe('/docs', () => {
+  it.each([
+    ['a path that leads out of it', '/docs/static/..%5c..%5cpackage.json', {}],
+    ['a path with NUL', '/docs/static/a%00b', {}],
+    ['another version of it', '/docs/static/swagger-ui.css', { 'if-match': '"other"' }],
+    ['bytes beyond its end', '/docs/static/swagger-ui.css', { range: 'bytes=99999999-' }],
+  ])('refuses %s', async (_what, url, headers) => {
+    const { app, logs } = await testServer();
+    const answer = await app.inject({ url, headers });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.headers['content-type']).toContain('application/problem+json');
+    expect(logs.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  it('is a page that needs nothing from elsewhere, and may load nothing', async () => {
+    const { app } = await testServer();
+    const page = await app.inject('/docs');
+    expect(page.statusCode).toBe(200);
+    const sources = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url ?? '');
+    expect(sources.length).toBeGreaterThan(4);
+    for (const url of sources) {
+      expect(url).toMatch(/^\/docs\/static\//);
+      expect((await app.inject(url)).statusCode, url).toBe(200);
+    }
+    const policy = String(page.headers['content-security-policy']);
+    expect(policy).toContain("default-src 'self'");
+    expect(policy).toContain("script-src 'self';");
+    expect(policy).not.toMatch(/https?:|upgrade-insecure-requests/);
+    expect(page.body).not.toMatch(/<script>|<style>| on\w+=/);
+    expect(page.headers['x-frame-options']).toBe('DENY');
+    expect(page.headers).not.toHaveProperty('strict-transport-security');
+  });
+
+  it('is not there when POSTHASTE_DOCS is false', async () => {
+    const { app } = await testServer({ POSTHASTE_DOCS: 'false' });
+    expect((await app.inject('/docs')).statusCode).toBe(404);
+    expect((await app.inject('/openapi.json')).statusCode).toBe(404);
+  });
+});

@@ -1,0 +1,67 @@
+import type { Database } from '@posthaste/postgres';
+import { createLogger } from '@posthaste/service';
+import { gatewaySettings, readSettings } from '@posthaste/settings';
+import { Registry } from 'prom-client';
+import { createCallbackRoutes } from '../callback-routes.js';
+import { toGatewayConfig } from '../config.js';
+import { createEventRoutes } from '../event-routes.js';
+import { buildServer, type ServerDeps } from '../server.js';
+
+/**
+ * The API as OpenAPI, formatted for people who compare releases: what `/openapi.json` answers. Needs
+ * no database.
+ */
+export async function renderOpenApiDocument(): Promise<string> {
+  const callbacks = createCallbackRoutes({
+    db: unreachableDatabase,
+    config: {
+      attemptTimeoutMs: 15_000,
+      leaseMs: 30_000,
+      allowLoopback: false,
+      allowedNetworks: [],
+      secretKey: new Uint8Array(32),
+    },
+  });
+  const logger = createLogger({ level: 'silent', service: 'gateway' });
+  const registry = new Registry();
+  const events = createEventRoutes({
+    db: unreachableDatabase,
+    logger,
+    registry,
+    config: { maxFollowers: 0, idempotencyMs: 0, eventRetentionMs: 0, maxTopics: 0 },
+  });
+  const app = await buildServer({
+    config: toGatewayConfig(readSettings({}, gatewaySettings)),
+    logger,
+    registry,
+    keys: unreachableKeys,
+    checks: [],
+    routes: [...callbacks.routes, ...events.routes],
+  });
+  const document = JSON.stringify(app.swagger(), undefined, 2);
+  await app.close();
+  await Promise.all([callbacks.close(), events.close()]);
+  return `${document}\n`;
+}
+
+const refuse = (): never => {
+  throw new Error('nothing is served while the API document is written');
+};
+
+const unreachableDatabase: Database = {
+  kind: 'postgres',
+  query: refuse,
+  transaction: refuse,
+  listen: refuse,
+  ping: refuse,
+  poolStats: refuse,
+  close: refuse,
+};
+
+const unreachableKeys: ServerDeps['keys'] = {
+  recall: refuse,
+  authenticate: refuse,
+  createKey: refuse,
+  listKeys: refuse,
+  revokeKey: refuse,
+};

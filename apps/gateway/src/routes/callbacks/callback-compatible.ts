@@ -1,0 +1,202 @@
+import {
+  type Acceptance,
+  findCallback,
+  newCompatibleStatus,
+  parseCompatibleRequest,
+  toCompatibleError,
+  toCompatibleStatus,
+} from '@posthaste/callbacks';
+import { PlatformError } from '@posthaste/contracts';
+import type { Database } from '@posthaste/postgres';
+import { Type } from 'typebox';
+import type { App } from '../../app.js';
+import { toBodyText } from '../body-text.js';
+import { idSchema, momentSchema, nullable } from '../schemas/field-schemas.js';
+import { idempotencyHeaders, markReplayed, readIdempotencyClaim } from '../schemas/idempotency.js';
+
+export interface CompatibleRoutesDeps {
+  readonly db: Database;
+  readonly acceptance: Acceptance;
+}
+
+const contentType = 'application/json; charset=UTF-8';
+const tags = ['Compatible API'];
+
+const Headers = Type.Object({}, { additionalProperties: Type.String() });
+
+const Request = Type.Object(
+  {
+    url: Type.String({
+      description: 'Absolute, http or https.',
+      examples: ['https://example.com/hooks/orders'],
+    }),
+    method: Type.Optional(
+      Type.String({ description: '`GET`, `POST` or `PUT`. Default `GET`.', examples: ['POST'] }),
+    ),
+    postdata: Type.Optional(
+      nullable(
+        Type.Object({
+          headers: Type.Optional(nullable(Headers)),
+          data: Type.Optional(
+            nullable(
+              Type.String({
+                description:
+                  'The body, as standard base64 with padding; sent with POST and PUT only. Null is none, `""` an empty one.',
+                examples: ['eyJvcmRlciI6NDcxMX0='],
+              }),
+            ),
+          ),
+        }),
+      ),
+    ),
+    retryphases: Type.Optional(
+      Type.Unsafe({
+        ...Type.Array(
+          Type.Object({
+            retries: Type.Integer({ minimum: 0, maximum: 100_000 }),
+            delay: Type.Integer({
+              minimum: 0,
+              description: 'Nanoseconds before each attempt of the phase, exact beyond 2^53 too.',
+              examples: [300_000_000_000],
+            }),
+          }),
+          {
+            maxItems: 100,
+            description: 'Run one after another. None: one attempt, no retries.',
+          },
+        ),
+        type: ['array', 'null'],
+      }),
+    ),
+    applicationid: Type.Optional(nullable(Type.String({ maxLength: 256 }))),
+    queueid: Type.Optional(
+      nullable(
+        Type.String({
+          maxLength: 256,
+          description:
+            'Delivered strictly one after another with all others of this queue. Empty: ordered with nothing.',
+        }),
+      ),
+    ),
+    notificationemailaddress: Type.Optional(
+      nullable(Type.String({ description: 'Told when the callback fails for good.' })),
+    ),
+  },
+  {
+    title: 'CompatibleRequest',
+    description: 'Keys are matched without regard to case, and unknown ones ignored.',
+    examples: [
+      {
+        url: 'https://example.com/hooks/orders',
+        method: 'POST',
+        postdata: { headers: { 'x-shop': 'berlin' }, data: 'eyJvcmRlciI6NDcxMX0=' },
+        retryphases: [{ retries: 3, delay: 300_000_000_000 }],
+        applicationid: 'shop',
+        queueid: 'order-4711',
+        notificationemailaddress: 'ops@example.com',
+      },
+    ],
+  },
+);
+
+const Status = Type.Object(
+  {
+    id: idSchema,
+    request: { ...Request, description: 'As stored: what was left out is null or its zero value.' },
+    attempts: Type.Array(
+      Type.Object({
+        statuscode: Type.Integer({ description: '0 when there was no answer in time.' }),
+        response: Type.Object({
+          headers: nullable(Headers),
+          data: nullable(Type.String({ description: 'base64' })),
+        }),
+        time: momentSchema,
+        duration: Type.Integer({ description: 'Nanoseconds.' }),
+      }),
+    ),
+    locks: Type.Array(
+      Type.Object({
+        acquired: momentSchema,
+        timeout: momentSchema,
+        completed: Type.Boolean(),
+        machinename: Type.String(),
+      }),
+    ),
+    success: Type.Boolean(),
+  },
+  { title: 'CompatibleStatus' },
+);
+
+/** `/callback`, which existing clients use. Its exact form is in the domain; here is its transport. */
+export function compatibleRoutes(app: App, deps: CompatibleRoutesDeps): void {
+  // Text: delays beyond 2^53 must not go through a parser that rounds them.
+  app.addContentTypeParser<Buffer>(
+    'application/json',
+    { parseAs: 'buffer' },
+    (_request, body, done) => {
+      try {
+        done(null, toBodyText(body));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  );
+  // Schemas are for those who read the API document: the parser of this format has its own rules.
+  app.setValidatorCompiler(() => () => true);
+  addCreate(app, deps.acceptance);
+  addGet(app, deps.db);
+}
+
+function addCreate(app: App, acceptance: Acceptance): void {
+  app.post<{ Body: string | undefined }>(
+    '/callback',
+    {
+      config: {
+        scope: 'callbacks:write',
+        errors: ['CALLBACK_INVALID', 'REQUEST_INVALID', 'IDEMPOTENCY_KEY_REUSED'],
+      },
+      schema: {
+        tags,
+        summary: 'Hand in a callback',
+        description:
+          'Answered once it is committed: from then on it is delivered whatever happens.',
+        headers: idempotencyHeaders,
+        body: Request,
+        response: { 201: Status },
+      },
+    },
+    async ({ body = '', headers }, reply) => {
+      const idempotency = readIdempotencyClaim(headers, body);
+      const input = parseCompatibleRequest(body);
+      const accepted = await acceptance.accept(input, idempotency).catch((error: unknown) => {
+        throw toCompatibleError(error);
+      });
+      if (accepted.repeated) markReplayed(reply);
+      reply.code(201).header('content-type', contentType);
+      return newCompatibleStatus(accepted.id, accepted.request);
+    },
+  );
+}
+
+function addGet(app: App, db: Database): void {
+  app.get<{ Params: { id: string } }>(
+    '/callback/:id',
+    {
+      config: { scope: 'callbacks:read', errors: ['CALLBACK_NOT_FOUND'] },
+      schema: {
+        tags,
+        summary: 'The status of a callback',
+        params: Type.Object({ id: idSchema }),
+        response: { 200: Status },
+      },
+    },
+    async ({ params }, reply) => {
+      const view = await findCallback(db, params.id);
+      if (!view) {
+        throw new PlatformError('CALLBACK_NOT_FOUND', `there is no callback ${params.id}`);
+      }
+      reply.header('content-type', contentType);
+      return toCompatibleStatus(view);
+    },
+  );
+}

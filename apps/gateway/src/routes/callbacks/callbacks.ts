@@ -1,0 +1,173 @@
+import {
+  type Acceptance,
+  type CallbackState,
+  cancelCallback,
+  findCallback,
+  listCallbacks,
+  replayCallback,
+  retryNow,
+} from '@posthaste/callbacks';
+import { PlatformError } from '@posthaste/contracts';
+import type { Database } from '@posthaste/postgres';
+import { Type } from 'typebox';
+import type { App } from '../../app.js';
+import { readExactBodies } from '../schemas/exact-body.js';
+import { idParams, strict } from '../schemas/field-schemas.js';
+import { idempotencyHeaders, markReplayed } from '../schemas/idempotency.js';
+import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { callbackFilterFields, toFilter } from './callback-filter.js';
+import {
+  acceptedSchema,
+  callbackSchema,
+  callbackStates,
+  callbackSummarySchema,
+  showAccepted,
+  showCallback,
+  showSummary,
+} from './callback-view.js';
+import { newCallbackSchema, toCallbackInput } from './new-callback.js';
+import type { PolicyResolver } from './retry-choice.js';
+
+export interface CallbackRoutesDeps {
+  readonly db: Database;
+  readonly acceptance: Acceptance;
+  readonly policies: PolicyResolver;
+}
+
+const tags = ['Callbacks'];
+const path = '/v1/callbacks';
+
+const ListQuery = Type.Object(
+  {
+    state: Type.Optional(Type.Enum<CallbackState[]>([...callbackStates], { type: 'string' })),
+    ...callbackFilterFields,
+    ...pageQuery(500),
+  },
+  strict,
+);
+
+/** `/v1/callbacks`: hand in, list, look at, cancel, retry, replay. */
+export function callbackRoutes(app: App, deps: CallbackRoutesDeps): void {
+  readExactBodies(app);
+  addCreate(app, deps);
+  addList(app, deps.db);
+  addGet(app, deps.db);
+  addActions(app, deps.db);
+}
+
+function addCreate(app: App, { acceptance, policies }: CallbackRoutesDeps): void {
+  app.post(
+    path,
+    {
+      config: {
+        scope: 'callbacks:write',
+        errors: [
+          'CALLBACK_INVALID',
+          'REQUEST_INVALID',
+          'IDEMPOTENCY_KEY_REUSED',
+          'POLICY_NOT_FOUND',
+          'SECRET_NOT_FOUND',
+        ],
+      },
+      schema: {
+        tags,
+        summary: 'Hand in a callback',
+        description:
+          'Answered once it is committed: from then on it is delivered whatever happens. A `traceparent` and a `tracestate` that come with the request are sent to the receiver too: its trace goes on there.',
+        headers: idempotencyHeaders('application'),
+        body: newCallbackSchema,
+        response: { 201: acceptedSchema },
+      },
+    },
+    async ({ body, idempotency, trace }, reply) => {
+      const input = await toCallbackInput(body, { policies, trace });
+      const accepted = await acceptance.accept(input, idempotency);
+      if (accepted.repeated) markReplayed(reply);
+      reply.code(201).header('location', `${path}/${accepted.id}`);
+      return showAccepted(accepted);
+    },
+  );
+}
+
+function addList(app: App, db: Database): void {
+  app.get(
+    path,
+    {
+      config: { scope: 'callbacks:read', errors: ['REQUEST_INVALID'] },
+      schema: {
+        tags,
+        summary: 'List callbacks, newest first',
+        description:
+          'Those that fit all that is given. A page looks at a bounded number of callbacks: where no index serves the filter it may be short, even empty, and be followed by others.',
+        querystring: ListQuery,
+        response: { 200: pageSchema(callbackSummarySchema) },
+      },
+    },
+    async ({ query }) => {
+      const { limit, cursor, ...filter } = query;
+      const page = await listCallbacks(db, toFilter(filter), { limit, cursor });
+      return toPageView(page, showSummary);
+    },
+  );
+}
+
+function addGet(app: App, db: Database): void {
+  app.get(
+    `${path}/:id`,
+    {
+      config: { scope: 'callbacks:read', errors: ['CALLBACK_NOT_FOUND'] },
+      schema: {
+        tags,
+        summary: 'One callback with all its attempts',
+        params: idParams,
+        response: { 200: callbackSchema },
+      },
+    },
+    ({ params }) => getCallback(db, params.id),
+  );
+}
+
+const actions = [
+  {
+    name: 'cancel',
+    act: cancelCallback,
+    summary: 'Cancel a callback',
+    description:
+      'What waits is never sent. An attempt under way cannot be taken back: when it succeeds the callback is delivered, else cancelled.',
+  },
+  {
+    name: 'retry',
+    act: retryNow,
+    summary: 'Attempt a callback now instead of at its time',
+    description: 'For one that waits for its next attempt.',
+  },
+  {
+    name: 'replay',
+    act: replayCallback,
+    summary: 'Deliver a callback once more',
+    description:
+      'For one that has ended. It keeps its id, goes to the end of its queue, and its policy starts again.',
+  },
+] as const;
+
+function addActions(app: App, db: Database): void {
+  for (const { name, act, summary, description } of actions) {
+    app.post(
+      `${path}/:id/${name}`,
+      {
+        config: { scope: 'callbacks:write', errors: ['CALLBACK_NOT_FOUND', 'CALLBACK_STATE'] },
+        schema: { tags, summary, description, params: idParams, response: { 200: callbackSchema } },
+      },
+      async ({ params }) => {
+        await act(db, params.id);
+        return getCallback(db, params.id);
+      },
+    );
+  }
+}
+
+async function getCallback(db: Database, id: string): Promise<object> {
+  const view = await findCallback(db, id);
+  if (view) return showCallback(view);
+  throw new PlatformError('CALLBACK_NOT_FOUND', `there is no callback ${id}`);
+}

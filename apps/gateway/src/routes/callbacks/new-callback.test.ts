@@ -1,0 +1,154 @@
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openTestCallbacks, type TestCallbacks } from '../../../test/test-callbacks.js';
+
+interface Callback {
+  readonly id: string;
+  readonly state: string;
+  readonly request: { readonly text: string | null; readonly headers: Record<string, string> };
+}
+
+const url = 'https://example.com/hook';
+const moment = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+
+describeWithPostgres('POST /v1/callbacks hands in', () => {
+  let gateway: TestCallbacks;
+  const create = async (body: object) => {
+    const answer = await gateway.call<{ id: string }>('POST', '/v1/callbacks', body);
+    expect(answer).toMatchObject({ status: 201 });
+    return answer.json.id;
+  };
+  const get = async (id: string) =>
+    (await gateway.call<Callback>('GET', `/v1/callbacks/${id}`)).json;
+
+  beforeAll(async () => {
+    gateway = await openTestCallbacks({ allowedNetworks: ['10.20.0.0/16'] });
+  });
+  afterAll(() => gateway.close());
+
+  it.each(['/v1/callbacks', '/v1/callbacks/batch'])(
+    'a callback with the trace of its request by %s, which it may not name itself',
+    async (path) => {
+      const trace = {
+        traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+        tracestate: 'vendor=a',
+      };
+      const callback = { url, headers: { 'x-one': '1' } };
+      const body = path.endsWith('batch') ? { items: [callback] } : callback;
+      interface Taken {
+        readonly id: string;
+        readonly items?: readonly { readonly callback: { readonly id: string } }[];
+      }
+      const { json } = await gateway.call<Taken>('POST', path, body, trace);
+      const { request } = await get(json.items?.[0]?.callback.id ?? json.id);
+      expect(request.headers).toEqual({ 'x-one': '1', ...trace });
+      const asHeaders = { url, headers: trace };
+      expect((await gateway.call('POST', '/v1/callbacks', asHeaders)).status).toBe(422);
+    },
+  );
+
+  it('a callback with nothing but its url', async () => {
+    const answer = await gateway.call<{ id: string }>('POST', '/v1/callbacks', { url });
+    const { id } = answer.json;
+    expect(answer.status).toBe(201);
+    expect(answer.headers.location).toBe(`/v1/callbacks/${id}`);
+    const common = { id, application: '', queue: null, createdAt: moment };
+    expect(answer.json).toEqual({ ...common, method: 'POST', url });
+    expect(await get(id)).toEqual({
+      ...common,
+      endpointId: null,
+      state: 'pending',
+      hold: null,
+      cancelling: false,
+      dueAt: moment,
+      expiresAt: null,
+      endedAt: null,
+      request: {
+        url,
+        method: 'POST',
+        headers: {},
+        text: null,
+        base64: null,
+        timeoutMs: 15_000,
+        retry: { phases: [] },
+        secret: null,
+        notificationEmail: null,
+      },
+      attempts: [],
+      leases: [],
+      shortened: false,
+    });
+  });
+
+  it('a callback with everything', async () => {
+    await gateway.call('POST', '/v1/secrets', { application: 'shop', name: 'orders' });
+    const id = await create({
+      url,
+      method: 'PATCH',
+      headers: { 'X-Shop': 'berlin' },
+      text: 'grüß dich',
+      application: 'shop',
+      queue: 'q',
+      deliverAfter: '2030-01-02T03:04:05+01:00',
+      expiresAt: '2031-01-02T03:04:05Z',
+      timeoutMs: 28_000,
+      retry: { phases: [{ retries: 3, delayMs: 1_500.000001 }] },
+      secret: 'orders',
+      notificationEmail: 'ops@example.com',
+    });
+    expect(await get(id)).toMatchObject({
+      application: 'shop',
+      queue: 'q',
+      state: 'pending',
+      dueAt: '2030-01-02T02:04:05.000Z',
+      expiresAt: '2031-01-02T03:04:05.000Z',
+      request: {
+        method: 'PATCH',
+        headers: { 'X-Shop': 'berlin' },
+        text: 'grüß dich',
+        timeoutMs: 28_000,
+        retry: { phases: [{ retries: 3, delayMs: 1_500.000001 }] },
+        secret: 'orders',
+        notificationEmail: 'ops@example.com',
+      },
+    });
+  });
+
+  it('JSON without spaces, with its content type, and with every digit of its integers', async () => {
+    const body = `{"url":"${url}","json": {"n": 9007199254740993, "list": [1.5, null]}}`;
+    const { json } = await gateway.call<{ id: string }>('POST', '/v1/callbacks', body);
+    expect((await get(json.id)).request).toMatchObject({
+      headers: { 'content-type': 'application/json' },
+      text: '{"n":9007199254740993,"list":[1.5,null]}',
+    });
+  });
+
+  it('JSON under the content type that the caller gives', async () => {
+    const headers = { 'Content-Type': 'application/cloudevents+json' };
+    const id = await create({ url, headers, json: null });
+    expect((await get(id)).request).toMatchObject({ headers, text: 'null' });
+  });
+
+  it('bytes as base64', async () => {
+    expect((await get(await create({ url, base64: '/+8=' }))).request).toMatchObject({
+      text: null,
+      base64: '/+8=',
+    });
+    expect((await get(await create({ url, base64: '' }))).request).toMatchObject({ text: '' });
+  });
+
+  it('with waits that grow, and with a policy by its name', async () => {
+    const exponential = { initialDelayMs: 1_000, factor: 2, maxAgeMs: 60_000 };
+    await gateway.call('PUT', '/v1/retry-policies/patient', { exponential });
+    const retry = { exponential: expect.objectContaining(exponential) };
+    const ids = [
+      await create({ url, retry: { exponential } }),
+      await create({ url, retry: { policy: 'patient' } }),
+    ];
+    for (const id of ids) expect((await get(id)).request).toMatchObject({ retry });
+  });
+
+  it('to a network inside that is allowed', async () => {
+    await create({ url: 'http://10.20.30.40/' });
+  });
+});

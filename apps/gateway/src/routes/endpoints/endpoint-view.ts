@@ -1,0 +1,53 @@
+import type { Endpoint } from '@posthaste/callbacks/management';
+import { type Static, type TSchema, Type } from 'typebox';
+import { retryChoiceSchema, toRetryChoice } from '../callbacks/retry-choice.js';
+import { headersSchema, idSchema, momentSchema, nullable } from '../schemas/field-schemas.js';
+
+const View = Type.Object(
+  {
+    id: idSchema,
+    application: Type.String(),
+    name: Type.String(),
+    url: Type.String(),
+    headers: headersSchema,
+    retry: retryChoiceSchema,
+    timeoutMs: Type.Integer(),
+    ratePerSecond: nullable(Type.Number()),
+    maxConcurrency: nullable(Type.Integer()),
+    order: Type.String(),
+    notificationEmail: nullable(Type.String()),
+    state: Type.Enum(['active', 'paused', 'disabled'], {
+      type: 'string',
+      description:
+        '`disabled`: its receiver answered 410, or somebody disabled it. What is owed to a paused or disabled one waits.',
+    }),
+    stateReason: nullable(Type.String()),
+    createdAt: momentSchema,
+    updatedAt: momentSchema,
+  },
+  { title: 'Endpoint' },
+);
+
+/** An endpoint as the API shows it: everything but its secret. */
+export const endpointSchema: TSchema = View;
+
+export function showEndpoint(endpoint: Endpoint): object {
+  const view: Static<typeof View> = {
+    id: endpoint.id,
+    application: endpoint.application,
+    name: endpoint.name,
+    url: endpoint.url,
+    headers: { ...endpoint.headers },
+    retry: toRetryChoice(endpoint.policy),
+    timeoutMs: endpoint.timeoutMs,
+    ratePerSecond: endpoint.ratePerSecond ?? null,
+    maxConcurrency: endpoint.maxConcurrency ?? null,
+    order: endpoint.order,
+    notificationEmail: endpoint.notificationEmail ?? null,
+    state: endpoint.state,
+    stateReason: endpoint.stateReason ?? null,
+    createdAt: endpoint.createdAt.toISOString(),
+    updatedAt: endpoint.updatedAt.toISOString(),
+  };
+  return view;
+}

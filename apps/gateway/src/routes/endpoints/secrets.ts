@@ -1,0 +1,145 @@
+import type { Secrets, SecretView } from '@posthaste/callbacks';
+import { Type } from 'typebox';
+import type { App } from '../../app.js';
+import { applicationField, configuredNameSchema, strict } from '../schemas/field-schemas.js';
+import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import {
+  newVersionSchema,
+  ownSecretField,
+  rotationSchema,
+  secretKindField,
+  showNewVersion,
+  showVersions,
+  versionsSchema,
+} from './secret-schemas.js';
+
+const tags = ['Secrets'];
+const path = '/v1/secrets';
+const maxSecretsPerPage = 100;
+
+const NameParams = Type.Object({ name: Type.String() });
+const ApplicationQuery = Type.Object({ application: applicationField }, strict);
+
+const NewSecret = Type.Object(
+  {
+    application: applicationField,
+    name: configuredNameSchema,
+    secret: ownSecretField,
+    kind: secretKindField,
+  },
+  { ...strict, examples: [{ application: 'shop', name: 'orders' }] },
+);
+
+const named = { application: Type.String(), name: Type.String() };
+const View = Type.Object({ ...named, versions: versionsSchema }, { title: 'Secret' });
+const Created = Type.Object({ ...named, latest: newVersionSchema }, { title: 'NewSecret' });
+
+/** `/v1/secrets`: what applications sign their callbacks with. */
+export function secretRoutes(app: App, secrets: Secrets): void {
+  addCreate(app, secrets);
+  addList(app, secrets);
+  addOne(app, secrets);
+  addRotate(app, secrets);
+}
+
+function addCreate(app: App, secrets: Secrets): void {
+  app.post(
+    path,
+    {
+      config: {
+        scope: 'endpoints:write',
+        errors: ['REQUEST_INVALID', 'SECRET_INVALID', 'SECRET_EXISTS'],
+      },
+      schema: {
+        tags,
+        summary: 'Make a signing secret',
+        description: 'Given or generated. Callbacks of the application name it in `secret`.',
+        body: NewSecret,
+        response: { 201: Created },
+      },
+    },
+    async ({ body }, reply) => {
+      const { application = '', name } = body;
+      const created = await secrets.create({ ...body, application });
+      return reply.code(201).send({ application, name, latest: showNewVersion(created) });
+    },
+  );
+}
+
+function addList(app: App, secrets: Secrets): void {
+  app.get(
+    path,
+    {
+      config: { scope: 'endpoints:read', errors: ['REQUEST_INVALID'] },
+      schema: {
+        tags,
+        summary: 'List signing secrets, by application and name',
+        description: 'Without their texts, and without those of endpoints.',
+        querystring: Type.Object(
+          { application: applicationField, ...pageQuery(maxSecretsPerPage) },
+          strict,
+        ),
+        response: { 200: pageSchema(View) },
+      },
+    },
+    async ({ query: { application, limit, cursor } }) =>
+      toPageView(await secrets.list({ application }, { limit, cursor }), toView),
+  );
+}
+
+function addOne(app: App, secrets: Secrets): void {
+  const addressed = { params: NameParams, querystring: ApplicationQuery };
+  app.get(
+    `${path}/:name`,
+    {
+      config: { scope: 'endpoints:read', errors: ['SECRET_NOT_FOUND'] },
+      schema: { tags, summary: 'One signing secret', ...addressed, response: { 200: View } },
+    },
+    async ({ params: { name }, query: { application = '' } }) =>
+      toView(await secrets.get({ application, name })),
+  );
+  app.delete(
+    `${path}/:name`,
+    {
+      config: { scope: 'endpoints:write', errors: ['SECRET_NOT_FOUND'] },
+      schema: {
+        tags,
+        summary: 'Remove a signing secret',
+        description: 'Callbacks that are to be signed with it fail from then on.',
+        ...addressed,
+        response: { 204: Type.Null({ description: 'Removed.' }) },
+      },
+    },
+    async ({ params: { name }, query: { application = '' } }, reply) => {
+      await secrets.remove({ application, name });
+      return reply.code(204).send(null);
+    },
+  );
+}
+
+function addRotate(app: App, secrets: Secrets): void {
+  app.post(
+    `${path}/:name/rotate`,
+    {
+      config: { scope: 'endpoints:write', errors: ['SECRET_NOT_FOUND', 'SECRET_INVALID'] },
+      schema: {
+        tags,
+        summary: 'Add a version of a signing secret',
+        description: 'The versions before it sign beside it until the grace time is over.',
+        params: NameParams,
+        querystring: ApplicationQuery,
+        body: rotationSchema,
+        response: { 201: Created },
+      },
+    },
+    async ({ params: { name }, query: { application = '' }, body }, reply) => {
+      const rotated = await secrets.rotate({ ...body, application, name });
+      return reply.code(201).send({ application, name, latest: showNewVersion(rotated) });
+    },
+  );
+}
+
+function toView(secret: SecretView) {
+  const { application, name } = secret;
+  return { application, name, versions: showVersions(secret) };
+}

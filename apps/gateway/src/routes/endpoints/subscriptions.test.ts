@@ -1,0 +1,88 @@
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openTestCallbacks, type TestCallbacks } from '../../../test/test-callbacks.js';
+
+interface Subscription {
+  readonly id: string;
+}
+
+const unknownId = '01890000-0000-7000-8000-000000000000';
+
+describeWithPostgres('/v1/subscriptions', () => {
+  let gateway: TestCallbacks;
+  let endpointId: string;
+  const create = (body: object) =>
+    gateway.call<Subscription>('POST', '/v1/subscriptions', { endpointId, ...body });
+
+  beforeAll(async () => {
+    gateway = await openTestCallbacks();
+    const { json } = await gateway.call<{ endpoint: { id: string } }>('POST', '/v1/endpoints', {
+      name: 'e',
+      url: 'https://example.com/',
+    });
+    endpointId = json.endpoint.id;
+  });
+  afterAll(() => gateway.close());
+
+  it('makes, replaces, shows, lists and ends', async () => {
+    const filter = { properties: { total: { minimum: 100 } } };
+    const made = await create({ eventName: 'order.*', namespace: 'shop', filter });
+    const path = `/v1/subscriptions/${made.json.id}`;
+    expect(made).toMatchObject({ status: 201, headers: { location: path } });
+    expect((await gateway.call('GET', path)).json).toEqual({
+      id: made.json.id,
+      endpointId,
+      eventName: 'order.*',
+      namespace: 'shop',
+      filter,
+      createdAt: expect.any(String),
+    });
+    expect(await gateway.call('PUT', path, { eventName: '**' })).toMatchObject({
+      status: 200,
+      json: { eventName: '**', namespace: null, filter: null },
+    });
+    const other = await create({ eventName: 'a' });
+    const list = `/v1/subscriptions?endpointId=${endpointId}`;
+    const first = await gateway.call<{ next: string }>('GET', `${list}&limit=1`);
+    expect(first.json).toMatchObject({ items: [{ id: other.json.id }] });
+    expect((await gateway.call('GET', `${list}&cursor=${first.json.next}`)).json).toMatchObject({
+      items: [{ id: made.json.id }],
+      next: null,
+    });
+    expect((await gateway.call('DELETE', path)).status).toBe(204);
+  });
+
+  it('knows none that is not there', async () => {
+    for (const id of ['x', unknownId]) {
+      const path = `/v1/subscriptions/${id}`;
+      for (const [method, body] of [
+        ['GET', undefined],
+        ['PUT', { eventName: 'a' }],
+        ['DELETE', undefined],
+      ] as const) {
+        expect(await gateway.call(method, path, body)).toMatchObject({
+          status: 404,
+          json: { code: 'SUBSCRIPTION_NOT_FOUND' },
+        });
+      }
+    }
+    for (const id of ['x', unknownId]) {
+      expect(await create({ endpointId: id, eventName: 'a' })).toMatchObject({
+        status: 404,
+        json: { code: 'ENDPOINT_NOT_FOUND' },
+      });
+    }
+  });
+
+  it.each([
+    [{}],
+    [{ eventName: '' }],
+    [{ eventName: 'a..b' }],
+    [{ eventName: '**.a' }],
+    [{ eventName: 'a', filter: { pattern: '(a+)+$' } }],
+    [{ eventName: 'a', filter: [] }],
+    [{ eventName: 'a', name: 'b' }],
+  ])('refuses %j', async (body) => {
+    expect(await create(body)).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
+  });
+});

@@ -1,0 +1,115 @@
+import { requestInvalid } from '@posthaste/callbacks';
+import type { GroupLag, PostgresLog } from '@posthaste/eventstream';
+import { type Static, Type } from 'typebox';
+import type { App } from '../../app.js';
+import { strict } from '../schemas/field-schemas.js';
+import { refuseNul } from '../schemas/nul-free.js';
+import { type PageView, pageQuery, pageSchema } from '../schemas/pages.js';
+
+/** What these routes need of the log. */
+export type GroupLog = Pick<PostgresLog, 'listTopics' | 'listGroups'>;
+
+const tags = ['Events'];
+const maxLimit = 500;
+
+const Topic = Type.Object({ name: Type.String() }, { title: 'Topic' });
+
+const GroupQuery = Type.Object(
+  {
+    topic: Type.Optional(
+      Type.String({ description: 'Only groups that read this topic.', examples: ['orders'] }),
+    ),
+    group: Type.Optional(Type.String({ description: 'Only this group.', examples: ['mail'] })),
+    ...pageQuery(maxLimit),
+  },
+  strict,
+);
+
+const Group = Type.Object(
+  {
+    topic: Type.String(),
+    group: Type.String(),
+    lag: Type.Integer({ description: 'Events that it has not read yet, in all partitions.' }),
+    partitions: Type.Array(
+      Type.Object({
+        partition: Type.Integer(),
+        committed: Type.Integer({ description: 'Offset of the next event to read.' }),
+        end: Type.Integer({ description: 'Offset that the next event will get.' }),
+        lag: Type.Integer(),
+      }),
+    ),
+  },
+  { title: 'ConsumerGroup', description: 'How far a consumer group has come in one topic.' },
+);
+
+type GroupView = Static<typeof Group>;
+
+/** `/v1/events/topics` and `/v1/events/groups`: what there is in the log, and who has read it. */
+export function eventGroupRoutes(app: App, log: GroupLog): void {
+  refuseNul(app);
+  app.get(
+    '/v1/events/topics',
+    {
+      config: { scope: 'events:read', errors: ['REQUEST_INVALID'] },
+      schema: {
+        tags,
+        summary: 'List topics, by name',
+        querystring: Type.Object(pageQuery(maxLimit), strict),
+        response: { 200: pageSchema(Topic) },
+      },
+    },
+    async ({ query: { limit = 50, cursor } }) => {
+      const names = namesAfter(await log.listTopics(), cursor);
+      const page = names.slice(0, limit);
+      const next = names.length > limit ? page.at(-1) : undefined;
+      return { items: page.map((name) => ({ name })), next: next ?? null };
+    },
+  );
+  app.get(
+    '/v1/events/groups',
+    {
+      config: { scope: 'events:read', errors: ['REQUEST_INVALID'] },
+      schema: {
+        tags,
+        summary: 'List consumer groups with their lag',
+        description: 'By topic and name. A group that reads several topics is there once for each.',
+        querystring: GroupQuery,
+        response: { 200: pageSchema(Group) },
+      },
+    },
+    ({ query }) => listGroups(log, query),
+  );
+}
+
+async function listGroups(
+  log: GroupLog,
+  { group: groupId, ...query }: Static<typeof GroupQuery>,
+): Promise<PageView<GroupView>> {
+  const { groups, next } = await log.listGroups({ ...query, groupId });
+  return { items: groups.map(showGroup), next: next ?? null };
+}
+
+/**
+ * Names are in their order as the database has it, which may be another than that of texts here.
+ * @throws PlatformError `REQUEST_INVALID`: topics stay, so a cursor is one of them
+ */
+function namesAfter(names: readonly string[], cursor: string | undefined): readonly string[] {
+  if (cursor === undefined) return names;
+  const place = names.indexOf(cursor);
+  if (place >= 0) return names.slice(place + 1);
+  throw requestInvalid([{ field: 'query.cursor', message: 'is not one that a page gave' }]);
+}
+
+function showGroup({ topic, groupId, partitions }: GroupLag): GroupView {
+  return {
+    topic,
+    group: groupId,
+    lag: partitions.reduce((sum, { lag }) => sum + Number(lag), 0),
+    partitions: partitions.map(({ partition, committed, end, lag }) => ({
+      partition,
+      committed: Number(committed ?? 0n),
+      end: Number(end),
+      lag: Number(lag),
+    })),
+  };
+}

@@ -1,0 +1,282 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { PlatformError } from '@posthaste/contracts';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { type Follower, follow as followUrl } from '../../../test/follower.js';
+import { rawConnection } from '../../../test/raw-connection.js';
+import { openTestEvents, type TestEvents } from '../../../test/test-events.js';
+import { testKeys } from '../../../test/test-server.js';
+import type { AuthenticatedKey } from '../../keys/api-keys.js';
+
+const patiently = { timeout: 10_000 };
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** Bytes of buffers that somebody holds: those that nobody does are collected first. */
+function heldBytes(): number {
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+interface ListeningEvents extends TestEvents {
+  readonly url: string;
+}
+
+async function listen(...args: Parameters<typeof openTestEvents>): Promise<ListeningEvents> {
+  const gateway = await openTestEvents(...args);
+  await gateway.app.listen({ port: 0, host: '127.0.0.1' });
+  const { port } = gateway.app.server.address() as AddressInfo;
+  return { ...gateway, url: `http://127.0.0.1:${port}` };
+}
+
+async function follow(
+  gateway: ListeningEvents,
+  query: string,
+  headers?: Record<string, string>,
+): Promise<Follower> {
+  const follower = await followUrl(`${gateway.url}/v1/events?${query}`, headers);
+  onTestFinished(() => follower.leave());
+  return follower;
+}
+
+const publish = (gateway: TestEvents, ...events: object[]) =>
+  gateway.call('POST', '/v1/events', events);
+
+describe.each(['postgres', 'embedded'] as const)('following events on %s', (engine) => {
+  const describeEngine = engine === 'postgres' ? describeWithPostgres : describe;
+  describeEngine('a log', () => {
+    let gateway: ListeningEvents;
+    const noneLeft = () => expect.poll(() => gateway.events.followers, patiently).toBe(0);
+
+    beforeAll(async () => {
+      gateway = await listen(engine);
+    });
+    afterAll(() => gateway.close());
+
+    it('brings what is published from then on, as server-sent events', async () => {
+      await publish(gateway, { topic: 'new', name: 'before' });
+      const follower = await follow(gateway, 'topic=new');
+      expect(follower.response.status).toBe(200);
+      expect(Object.fromEntries(follower.response.headers)).toMatchObject({
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+      });
+      await publish(gateway, { topic: 'new', name: 'first', payload: { text: 'a\nb' } });
+      await expect.poll(() => follower.names(), patiently).toEqual(['first']);
+      await publish(gateway, { topic: 'new', name: 'second' });
+      await expect.poll(() => follower.names(), patiently).toEqual(['first', 'second']);
+      expect(follower.events()[0]?.data).toMatchObject({
+        topic: 'new',
+        event: { payload: { text: 'a\nb' } },
+      });
+      follower.leave();
+      await noneLeft();
+    });
+
+    it('goes on after the last event that came, from the beginning or a time', async () => {
+      const events = Array.from({ length: 30 }, (_, i) => {
+        return { topic: 'again', name: `e${i}`, key: `k${i % 5}` };
+      });
+      await publish(gateway, ...events);
+      const all = await follow(gateway, 'topic=again&from=beginning');
+      await expect.poll(() => all.names().length, patiently).toBe(30);
+      for (const [index, { id }] of all.events().entries()) {
+        if (index % 7 > 0) continue;
+        const rest = await follow(gateway, 'topic=again', { 'last-event-id': id });
+        await expect.poll(() => rest.names(), patiently).toHaveLength(29 - index);
+        const names = [...all.names().slice(0, index + 1), ...rest.names()];
+        expect(new Set(names).size).toBe(30);
+      }
+      const since = await follow(gateway, 'topic=again&since=2000-01-01T00:00:00Z&name=e7');
+      await expect.poll(() => since.names(), patiently).toEqual(['e7']);
+    });
+
+    it('does not lose what comes while a client that got nothing yet comes back', async () => {
+      await publish(gateway, { topic: 'gap', name: 'before' });
+      const first = await follow(gateway, 'topic=gap');
+      await expect.poll(() => first.text(), patiently).toMatch(/^id: \S+$/m);
+      const [, id = ''] = /^id: (.*)$/m.exec(first.text()) ?? [];
+      first.leave();
+      await publish(gateway, { topic: 'gap', name: 'meanwhile' });
+      const second = await follow(gateway, 'topic=gap', { 'last-event-id': id });
+      await expect.poll(() => second.names(), patiently).toEqual(['meanwhile']);
+    });
+
+    it('refuses what has no end with one, and a HEAD of what never ends', async () => {
+      await publish(gateway, { topic: 'new', name: 'before' });
+      const bounded = await follow(gateway, 'topic=new&until=2030-01-01T00:00:00Z');
+      expect(bounded.response.status).toBe(422);
+      const head = await fetch(`${gateway.url}/v1/events?topic=new`, {
+        method: 'HEAD',
+        headers: { accept: 'text/event-stream' },
+      });
+      expect(head.status).toBe(404);
+      await noneLeft();
+    });
+  });
+});
+
+describeWithPostgres('followers', () => {
+  it('get a sign of life when there is nothing, with where they are', async () => {
+    const gateway = await listen('postgres', {}, {}, { heartbeatMs: 50, pollMs: 50 });
+    onTestFinished(() => gateway.close());
+    await publish(gateway, { topic: 't', name: 'a' });
+    const follower = await follow(gateway, 'topic=t&name=rare');
+    await expect.poll(() => follower.text(), patiently).toMatch(/^:\n\n:\n\n/m);
+    await publish(gateway, { topic: 't', name: 'common' });
+    await expect
+      .poll(() => new Set(follower.text().match(/^id: .*$/gm)).size, patiently)
+      .toBeGreaterThan(1);
+    const last =
+      follower
+        .text()
+        .match(/^id: (.*)$/gm)
+        ?.at(-1)
+        ?.slice(4) ?? '';
+    const page = await gateway.call<{ items: unknown[] }>(
+      'GET',
+      `/v1/events?topic=t&cursor=${last}`,
+    );
+    expect(page.json.items).toEqual([]);
+    expect(follower.names()).toEqual([]);
+  });
+
+  it('that are too many are refused until one leaves', async () => {
+    const gateway = await listen('postgres', {}, {}, { maxFollowers: 2 });
+    onTestFinished(() => gateway.close());
+    await publish(gateway, { topic: 't', name: 'a' });
+    const [first] = await Promise.all([follow(gateway, 'topic=t'), follow(gateway, 'topic=t')]);
+    const third = await follow(gateway, 'topic=t');
+    expect(third.response.status).toBe(503);
+    expect(third.response.headers.get('retry-after')).toBe('1');
+    first.leave();
+    await expect.poll(() => gateway.events.followers, patiently).toBe(1);
+    expect((await follow(gateway, 'topic=t')).response.status).toBe(200);
+    expect(await gateway.registry.metrics()).toMatch(/^posthaste_event_followers 2$/m);
+    expect((await gateway.call('GET', '/v1/events?topic=t')).status).toBe(200);
+  });
+
+  it('that are slow hold up nobody, are not read ahead for, and lose nothing', async () => {
+    const gateway = await listen('postgres');
+    onTestFinished(() => gateway.close());
+    const payload = { text: 'x'.repeat(100_000) };
+    await publish(gateway, { topic: 't', name: 'first' });
+    const { port } = new URL(gateway.url);
+    const slow = await rawConnection(Number(port));
+    onTestFinished(() => slow.close());
+    slow.socket.pause();
+    slow.write(
+      'GET /v1/events?topic=t&from=beginning HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n',
+    );
+    const quick = await follow(gateway, 'topic=t&from=beginning');
+    const heldBefore = heldBytes();
+    for (let i = 0; i < 15; i += 1) {
+      const events = Array.from({ length: 9 }, (_, n) => {
+        return { topic: 't', key: 'k', name: `e${i * 9 + n}`, payload };
+      });
+      expect((await publish(gateway, ...events)).status).toBe(200);
+    }
+    await expect.poll(() => quick.names().length, patiently).toBe(136);
+    quick.leave();
+    expect(heldBytes() - heldBefore).toBeLessThan(20_000_000);
+    let received = '';
+    slow.socket.on('data', (chunk: Buffer) => {
+      received += chunk.toString();
+    });
+    slow.socket.resume();
+    await expect.poll(() => received.match(/^data: /gm)?.length, { timeout: 20_000 }).toBe(136);
+    const names = [...received.matchAll(/"name":"e(\d+)"/g)].map(([, n]) => Number(n));
+    expect(names).toEqual(names.map((_, n) => n));
+  });
+
+  it('that take nothing are cut off', async () => {
+    const gateway = await listen('postgres', {}, {}, { stallMs: 200 });
+    onTestFinished(() => gateway.close());
+    const events = Array.from({ length: 100 }, (_, i) => {
+      return { topic: 't', name: `e${i}`, payload: { text: 'x'.repeat(9_000) } };
+    });
+    for (let i = 0; i < 20; i += 1) await publish(gateway, ...events);
+    const { port } = new URL(gateway.url);
+    const stalled = await rawConnection(Number(port));
+    stalled.socket.pause();
+    stalled.write(
+      'GET /v1/events?topic=t&from=beginning HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n',
+    );
+    await expect.poll(() => gateway.events.followers, patiently).toBe(1);
+    await expect.poll(() => gateway.events.followers, patiently).toBe(0);
+    stalled.close();
+  });
+
+  it('that vanish without a word are noticed', async () => {
+    const gateway = await listen('postgres', {}, {}, { heartbeatMs: 50 });
+    onTestFinished(() => gateway.close());
+    await publish(gateway, { topic: 't', name: 'a' });
+    const { port } = new URL(gateway.url);
+    for (let i = 0; i < 20; i += 1) {
+      const each = await rawConnection(Number(port));
+      each.write(
+        'GET /v1/events?topic=t HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n',
+      );
+      if (i % 2) await once(each.socket, 'data');
+      each.socket.resetAndDestroy();
+    }
+    await expect.poll(() => gateway.events.followers, patiently).toBe(0);
+    expect(gateway.logs.filter(({ level }) => Number(level) >= 50)).toEqual([]);
+  });
+
+  it('are ended when their API key is not valid any more, and not when nobody can tell', async () => {
+    const key = (name: string) => ({ id: name, name, scopes: ['admin'] as const });
+    const known = { one: key('one'), other: key('other') };
+    const valid: Record<string, AuthenticatedKey> = { ...known };
+    const keys = testKeys(valid);
+    const environment = { POSTHASTE_ACCESS: 'keys' };
+    const gateway = await listen('postgres', { keys }, environment, { recheckMs: 50 });
+    onTestFinished(() => gateway.close());
+    await gateway.log.ensureTopic('t');
+    const followers = await Promise.all(
+      ['one', 'other'].map((token) =>
+        follow(gateway, 'topic=t', { authorization: `Bearer ${token}` }),
+      ),
+    );
+    keys.authenticate = () => Promise.reject(new PlatformError('DATABASE_UNAVAILABLE', 'away'));
+    await pause(150);
+    expect(gateway.events.followers).toBe(2);
+    Object.assign(keys, testKeys(valid));
+    delete valid.one;
+    await followers[0]?.ended;
+    await pause(150);
+    expect(gateway.events.followers).toBe(1);
+  });
+
+  it('go on when the database was away for a while', async () => {
+    const gateway = await listen('postgres', {}, {}, { pollMs: 50 });
+    onTestFinished(() => gateway.close());
+    await publish(gateway, { topic: 't', name: 'before' });
+    const follower = await follow(gateway, 'topic=t&from=beginning');
+    await expect.poll(() => follower.names(), patiently).toEqual(['before']);
+    await gateway.db.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and pid <> pg_backend_pid()`,
+    );
+    await pause(100);
+    await publish(gateway, { topic: 't', name: 'after' });
+    await expect.poll(() => follower.names(), patiently).toEqual(['before', 'after']);
+  });
+
+  it('are ended when the server stops, the slow ones too', async () => {
+    const gateway = await listen('postgres');
+    await publish(gateway, { topic: 't', name: 'a' });
+    const follower = await follow(gateway, 'topic=t');
+    const startedAt = performance.now();
+    await gateway.close();
+    await follower.ended;
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    expect(follower.text()).toMatch(/\n\n$/);
+  });
+});
