@@ -16,7 +16,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { WorkerConfig } from './config.js';
 import { observeDeliveries } from './delivery-metrics.js';
-import { openTelling } from './telling.js';
+import { openTelling } from './event-outbox.js';
 import {
   shareOf,
   shareOfConfig,

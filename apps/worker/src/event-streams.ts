@@ -4,11 +4,11 @@ import type { Database } from '@posthaste/postgres';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { WorkerConfig } from './config.js';
+import { openTelling } from './event-outbox.js';
 import { createLogEventSource } from './log-event-source.js';
 import { toKafkaOptions } from './relay/kafka-options.js';
 import { Relay } from './relay/relay.js';
 import { measureLag, observeRelay, observeSubscriptions } from './stream-metrics.js';
-import { openTelling } from './telling.js';
 
 export interface EventStreamsDeps {
   readonly config: WorkerConfig;

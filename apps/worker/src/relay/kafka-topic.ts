@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPartitioner, type Driver, type StoredRecord } from '@posthaste/eventstream';
-import { KafkaLane } from './kafka-lane.js';
+import { KafkaLane } from './partition-forwarder.js';
 import { toRelayError } from './relay-error.js';
 import type { RelayObserver } from './relay-observer.js';
 
