@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PlatformError } from '@posthaste/contracts';
+import { PlatformError, Semaphore } from '@posthaste/contracts';
 import {
   type EventPage,
   type EventQuery,
@@ -8,7 +8,6 @@ import {
 } from '@posthaste/eventstream';
 import type { ReadableLog } from './event-reader.js';
 import { FollowerStream } from './follower-stream.js';
-import { Turns } from './turns.js';
 
 export interface FollowerOptions {
   /** Most at a time. */
@@ -46,7 +45,7 @@ const retryMs = 1_000;
 export class EventFollowers {
   readonly #log: ReadableLog;
   readonly #options: FollowerOptions;
-  readonly #turns = new Turns(maxReadings);
+  readonly #readings = new Semaphore(maxReadings);
   readonly #streams = new Set<FollowerStream>();
   /** On their way in. */
   #arriving = 0;
@@ -103,7 +102,7 @@ export class EventFollowers {
 
   /** Where it begins. Whoever begins at the end must not miss what comes before its first event. */
   async #begin(query: EventQuery): Promise<string> {
-    const page = await this.#turns.take(() => this.#log.listEvents({ ...query, limit: 1 }));
+    const page = await this.#readings.run(() => this.#log.listEvents({ ...query, limit: 1 }));
     return query.cursor ?? page.cursorAfter(-1);
   }
 
@@ -136,7 +135,7 @@ export class EventFollowers {
   async #read(query: EventQuery, signal: AbortSignal): Promise<EventPage> {
     for (;;) {
       try {
-        return await this.#turns.take(() => this.#log.listEvents(query));
+        return await this.#readings.run(() => this.#log.listEvents(query));
       } catch (error) {
         const canWait = error instanceof PlatformError && error.retryable && !signal.aborted;
         if (!canWait) throw error;

@@ -1,4 +1,4 @@
-import { ExpiringCache } from '@posthaste/postgres';
+import { ExpiringCache } from '@posthaste/contracts';
 
 export interface LoadingCacheOptions<Value> {
   /** A value older than this, in ms, is loaded again. */

@@ -1,3 +1,4 @@
+export { type Backoff, backoffMs } from './backoff.js';
 export { type CloudEvent, fromCloudEvent, sourceOf, toCloudEvent } from './cloudevents.js';
 export { msToNs, nsToMs, parseDuration } from './durations.js';
 export {
@@ -33,6 +34,9 @@ export {
   stringifyExactJson,
   toJsonInteger,
 } from './exact-json.js';
+export { ExpiringCache } from './expiring-cache.js';
 export { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } from './ids.js';
 export { parseEnvelope } from './parse-envelope.js';
+export { Semaphore } from './semaphore.js';
 export { isTraceparent, toSpanContext, toTraceparent } from './trace-context.js';
+export { settlesWithin, withTimeout } from './with-timeout.js';

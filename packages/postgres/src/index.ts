@@ -12,7 +12,6 @@ export type {
 export { type EmbeddedOptions, openEmbedded } from './embedded/embedded.js';
 export { makePrivateFolder } from './embedded/private-folder.js';
 export { sqlState } from './errors.js';
-export { ExpiringCache } from './expiring-cache.js';
 export {
   type Migration,
   type MigrationSet,

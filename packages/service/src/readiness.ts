@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorCode, PlatformError } from '@posthaste/contracts';
+import { type ErrorCode, PlatformError, withTimeout } from '@posthaste/contracts';
 
 /** Something without which a process cannot do its work. */
 export interface ReadinessCheck {
@@ -64,17 +63,12 @@ async function run(
   { name, check, timeoutCode = 'DATABASE_TIMEOUT' }: ReadinessCheck,
   timeoutMs: number,
 ): Promise<CheckReport> {
-  const timer = new AbortController();
-  const timeout = sleep(timeoutMs, undefined, { signal: timer.signal, ref: false }).then(() => {
-    throw new PlatformError(timeoutCode, `${name} did not answer in ${timeoutMs} ms`);
-  });
   try {
-    await Promise.race([check(), timeout]);
+    await withTimeout(check(), timeoutMs, () => {
+      throw new PlatformError(timeoutCode, `${name} did not answer in ${timeoutMs} ms`);
+    });
     return { name, ready: true };
   } catch (error) {
     return { name, ready: false, code: error instanceof PlatformError ? error.code : 'INTERNAL' };
-  } finally {
-    timeout.catch(() => undefined);
-    timer.abort();
   }
 }

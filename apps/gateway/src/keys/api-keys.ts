@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { newId, PlatformError, parseId } from '@posthaste/contracts';
-import { ExpiringCache, type Queryable } from '@posthaste/postgres';
+import { ExpiringCache, newId, PlatformError, parseId } from '@posthaste/contracts';
+import type { Queryable } from '@posthaste/postgres';
 import {
   type ApiKey,
   findUsableKey,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PlatformError } from '@posthaste/contracts';
+import { backoffMs } from '@posthaste/contracts';
 import type { Driver, StoredRecord } from '@posthaste/eventstream';
 import { toRelayError } from './relay-error.js';
 import type { RelayObserver } from './relay-observer.js';
@@ -16,8 +17,7 @@ export interface KafkaLaneOptions {
 const maxRecords = 1_000;
 const maxBytes = 512 * 1024;
 const tryTimeoutMs = 10_000;
-const minBackoffMs = 50;
-const maxBackoffMs = 2_000;
+const backoff = { initialMs: 50, maxMs: 2_000 };
 
 /** Records of one partition of the log, in their order. */
 interface Portion {
@@ -113,17 +113,17 @@ export class KafkaLane {
     }
   }
 
-  /** Half of it random. Ends at once when there is nothing left to publish. */
+  /** Ends at once when there is nothing left to publish. */
   async #backOff(portions: readonly Portion[]): Promise<void> {
-    const full = Math.min(maxBackoffMs, minBackoffMs * 2 ** this.#failures);
     this.#failures += 1;
+    const waitMs = backoffMs(this.#failures, backoff, Math.random());
     const given = new AbortController();
     const giveUp = (): void => {
       if (portions.every(({ signal }) => signal.aborted)) given.abort();
     };
     for (const { signal } of portions) signal.addEventListener('abort', giveUp);
     giveUp();
-    const rested = sleep(full * (0.5 + Math.random() / 2), undefined, { signal: given.signal });
+    const rested = sleep(waitMs, undefined, { signal: given.signal });
     await rested.catch(() => undefined);
     for (const { signal } of portions) signal.removeEventListener('abort', giveUp);
   }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { backoffMs } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { type Claim, claimDeliveries, type Room } from './claim-store.js';
 import type { Slots } from './slots.js';
@@ -20,8 +21,7 @@ const windowMs = 10;
 const behindMs = 50;
 /** The longest rest between claims that look through many lanes and find nothing. */
 const maxEmptyMs = 200;
-const firstBackoffMs = 100;
-const maxBackoffMs = 5_000;
+const backoff = { initialMs: 100, maxMs: 5_000 };
 
 /** Claims as much as there are slots for, whenever there may be work: one claim at a time. */
 export class Claimer {
@@ -93,9 +93,8 @@ export class Claimer {
       this.#failuresInRow = 0;
     } catch (error) {
       this.#options.onError(error);
-      const full = Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failuresInRow);
       this.#failuresInRow += 1;
-      nextMs = full * (0.5 + Math.random() / 2);
+      nextMs = backoffMs(this.#failuresInRow, backoff, Math.random());
     }
     this.#running = undefined;
     if (nextMs !== undefined) this.#schedule(nextMs);

@@ -1,3 +1,4 @@
+import { withTimeout } from '@posthaste/contracts';
 import type { Database, Listener } from '@posthaste/postgres';
 import type { AttemptSettings, HttpClient, Signer } from '../delivery/attempt-request.js';
 import type { Attempt, Delivery, DeliveryResult, Verdict } from '../delivery/delivery.js';
@@ -165,12 +166,8 @@ export class Dispatcher {
     this.#waker.close();
     const taken = Promise.all([this.#claimer.close(), this.#admission.close()]);
     await this.#listener?.close();
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, graceMs);
-    });
-    await Promise.race([taken.then(() => this.#finish()), late]);
-    clearTimeout(timer);
+    const finished = taken.then(() => this.#finish());
+    await withTimeout(finished, graceMs, () => undefined);
     this.#recorder.abandon();
   }
 

@@ -1,3 +1,4 @@
+import { backoffMs } from '@posthaste/contracts';
 /**
  * How much one origin may be asked at once, and whether it may be asked at all.
  *
@@ -101,9 +102,9 @@ export class OriginGate {
   #open(nowMs: number, random: number): void {
     // Those that were in flight when it opened fail after it: they are one outage, not many.
     if (nowMs < this.#closedUntilMs) return;
-    const full = Math.min(this.#limits.maxOpenMs, this.#limits.minOpenMs * 2 ** this.#openings);
-    this.#closedUntilMs = nowMs + full * (0.5 + random / 2);
+    const { minOpenMs: initialMs, maxOpenMs: maxMs } = this.#limits;
     this.#openings += 1;
+    this.#closedUntilMs = nowMs + backoffMs(this.#openings, { initialMs, maxMs }, random);
     this.#limit = 1;
   }
 }

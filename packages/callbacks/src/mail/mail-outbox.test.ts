@@ -1,3 +1,4 @@
+import { backoffMs } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, expect, it } from 'vitest';
 import { useSharedStore } from '../../test/test-store.js';
@@ -6,7 +7,7 @@ import {
   enqueueMail,
   type Mailer,
   type MailOptions,
-  mailBackoffMs,
+  mailBackoff,
   sendDueMail,
 } from './mail-outbox.js';
 
@@ -97,9 +98,8 @@ describeWithPostgres('mail outbox', () => {
     await makeDue();
     expect(await sendDueMail(store.db, post, options())).toMatchObject({ sent: 1 });
     expect(lines.map(([level]) => level)).toEqual(['warn', 'warn']);
-    expect([1, 2, 3, 30].map((failures) => mailBackoffMs(failures, 60_000))).toEqual([
-      60_000, 120_000, 240_000, 21_600_000,
-    ]);
+    const ceiling = (failures: number): number => backoffMs(failures, mailBackoff(60_000), 1);
+    expect([1, 2, 3, 30].map(ceiling)).toEqual([60_000, 120_000, 240_000, 21_600_000]);
   });
 
   it('waits as long as it is told after the first failure', async () => {

@@ -1,4 +1,4 @@
-import { newId, PlatformError } from '@posthaste/contracts';
+import { type Backoff, backoffMs, newId, PlatformError, withTimeout } from '@posthaste/contracts';
 import type { Database, Queryable, Statement } from '@posthaste/postgres';
 import { isMailAddress, type Mail } from './failure-mail.js';
 
@@ -123,7 +123,9 @@ async function sendOne(
   const { logger, sendTimeoutMs = 30_000, maxAttempts = 12, firstBackoffMs = 60_000 } = options;
   const { id, attempts, recipient, subject, body } = mail;
   try {
-    await within(sendTimeoutMs, mailer.send({ recipient, subject, body }));
+    await withTimeout(mailer.send({ recipient, subject, body }), sendTimeoutMs, () => {
+      throw new Error(`not sent within ${sendTimeoutMs} ms`);
+    });
     await db.query(removeStatement, [id]);
     return 'sent';
   } catch (error) {
@@ -134,26 +136,14 @@ async function sendOne(
       logger.error(fields, 'a mail could not be sent and is given up');
       return 'given-up';
     }
-    await db.query(retryStatement, [id, attempts, mailBackoffMs(attempts, firstBackoffMs)]);
+    const waitMs = backoffMs(attempts, mailBackoff(firstBackoffMs), Math.random());
+    await db.query(retryStatement, [id, attempts, waitMs]);
     logger.warn(fields, 'a mail could not be sent and is tried again later');
     return 'failed';
   }
 }
 
-/** Wait in ms after `failed` (1 or more) failed attempts. */
-export function mailBackoffMs(failed: number, firstBackoffMs: number): number {
-  return Math.min(maxBackoffMs, firstBackoffMs * 2 ** (failed - 1));
-}
-
-/** Rejects after `timeoutMs`; what the mailer does after that has no effect. */
-async function within(timeoutMs: number, sending: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not sent within ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    await Promise.race([sending, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** Returns when a mail is tried again: up to `firstBackoffMs` after the first failure, later ones up to 6 hours. */
+export function mailBackoff(firstBackoffMs: number): Backoff {
+  return { initialMs: firstBackoffMs, maxMs: maxBackoffMs };
 }

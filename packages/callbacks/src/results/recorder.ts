@@ -1,4 +1,5 @@
-import { PlatformError } from '@posthaste/contracts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMs, PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import type { DeliveryResult } from '../delivery/delivery.js';
 import type { ResultCompany } from './result-effects.js';
@@ -23,8 +24,7 @@ export interface RecorderOptions {
   readonly company: ResultCompany;
 }
 
-const firstBackoffMs = 50;
-const maxBackoffMs = 2_000;
+const backoff = { initialMs: 50, maxMs: 2_000 };
 
 /**
  * Results that wait for others to share their write. One write at a time: what comes meanwhile makes
@@ -130,7 +130,7 @@ export class Recorder {
 
   async #write(results: DeliveryResult[], careful: boolean): Promise<void> {
     const { company } = this.#options;
-    for (let tries = 0; ; tries++) {
+    for (let failed = 1; ; failed++) {
       const askedAtMs = performance.now();
       try {
         if (careful) this.#settle(results, await this.#record(results), askedAtMs);
@@ -140,8 +140,7 @@ export class Recorder {
         const retryable = error instanceof PlatformError && error.retryable && !this.#abandoned;
         this.#listener.failed(error, results, retryable);
         if (!retryable) return this.#isolate(results, careful);
-        const full = Math.min(maxBackoffMs, firstBackoffMs * 2 ** tries);
-        await new Promise((resolve) => setTimeout(resolve, full * (0.5 + Math.random() / 2)));
+        await sleep(backoffMs(failed, backoff, Math.random()));
       }
     }
   }

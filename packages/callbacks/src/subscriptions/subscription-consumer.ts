@@ -1,3 +1,4 @@
+import { backoffMs } from '@posthaste/contracts';
 import type { Database, Transaction } from '@posthaste/postgres';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 import type { EventChoice, EventFanout } from './event-fanout.js';
@@ -109,9 +110,9 @@ class ConsumerLoop implements SubscriptionConsumer {
         failures = 0;
         if (!look.more) await this.#rest(look);
       } catch (error) {
-        const full = Math.min(maxBackoffMs, minBackoffMs * 2 ** failures);
-        const retryInMs = full * (0.5 + Math.random() / 2);
         failures += 1;
+        const backoff = { initialMs: minBackoffMs, maxMs: maxBackoffMs };
+        const retryInMs = backoffMs(failures, backoff, Math.random());
         observer.failed(error, retryInMs);
         await this.#sleep(retryInMs, false);
       }

@@ -1,7 +1,6 @@
-import { type ErrorCode, PlatformError } from '@posthaste/contracts';
+import { type ErrorCode, PlatformError, withTimeout } from '@posthaste/contracts';
 import type { ConsumerStatus } from '../consume/group-consumer.js';
 import type { Driver } from '../driver.js';
-import { answerWithin } from './answer-within.js';
 
 /** Time that the stream has to answer, in milliseconds. */
 const pingTimeoutMs = 5_000;
@@ -58,10 +57,7 @@ export async function checkHealth(source: HealthSource): Promise<StreamHealth> {
 function findStreamError(driver: Pick<Driver, 'ping'>): Promise<Fault | undefined> {
   const answer = driver.ping().then(() => undefined, toFault);
   const message = `no answer in ${pingTimeoutMs} ms`;
-  return answerWithin<Fault | undefined>(pingTimeoutMs, answer, {
-    code: 'STREAM_UNAVAILABLE',
-    message,
-  });
+  return withTimeout(answer, pingTimeoutMs, () => ({ code: 'STREAM_UNAVAILABLE', message }));
 }
 
 function toConsumerHealth(status: ConsumerStatus): ConsumerHealth {

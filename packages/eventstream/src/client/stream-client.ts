@@ -1,4 +1,5 @@
 import type { EventEnvelope } from '@posthaste/contracts';
+import { withTimeout } from '@posthaste/contracts';
 import type { AuditLogBuilder, AuditLogRequest } from '../audit/audit-log.js';
 import { readAuditSettings } from '../audit/audit-settings.js';
 import { PublishBuilder, type PublishRequest } from '../builders/publish.js';
@@ -18,7 +19,6 @@ import type { MetricFamily } from '../metrics/metric-family.js';
 import { toMetricFamilies } from '../metrics/stream-metrics.js';
 import { Publisher } from '../publish/publisher.js';
 import { toWireGroup, toWireTopic } from '../rules/topic-name.js';
-import { answerWithin } from './answer-within.js';
 import { CheckedRegistrations } from './checked-registrations.js';
 import type { CloseOptions } from './client.js';
 import type { ClientOptions } from './client-config.js';
@@ -165,7 +165,7 @@ export class StreamClient {
     const none: readonly GroupLag[] = [];
     const asked = this.#consumers.status().map(({ topic, groupId }) => {
       const lag = this.#stream.driver.lag(topic, groupId).catch(() => none);
-      return answerWithin(lagTimeoutMs, lag, none);
+      return withTimeout(lag, lagTimeoutMs, () => none);
     });
     return (await Promise.all(asked)).flat();
   }

@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { backoffMs, PlatformError } from '@posthaste/contracts';
 import type { PartitionLane } from './partition-lane.js';
 
 export interface CommitterOptions {
@@ -10,7 +10,7 @@ export interface CommitterOptions {
 }
 
 /** Longest wait after failures. */
-const maxBackoffMs = 5_000;
+const backoff = { initialMs: 100, maxMs: 5_000 };
 
 /**
  * Stores the positions of lanes: all that moved together, one commit at a time, so that an older
@@ -74,7 +74,7 @@ export class Committer {
 
   /** In ms. */
   #backoffMs(): number {
-    return Math.min(100 * 2 ** this.#failures, maxBackoffMs);
+    return backoffMs(this.#failures + 1, backoff, Math.random());
   }
 
   async #commitMoved(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { EventEnvelope } from '@posthaste/contracts';
+import { backoffMs } from '@posthaste/contracts';
 import type { StoredRecord } from '../record.js';
 import { deadLetterTopic, isDeadLetterTopic, retryTopic } from '../rules/topic-name.js';
 import { Attempt, type AttemptResult } from './attempt.js';
@@ -7,7 +8,6 @@ import type { Party } from './dispatch-table.js';
 import { type PastFailures, toFailedRecord } from './failed-record.js';
 import type { ConsumeObserver, ConsumerName, RecordOutcome } from './observer.js';
 import type { LaneControl } from './partition-lane.js';
-import { backoffMs } from './retry-policy.js';
 import { nameOf, type Subscriber } from './subscriber.js';
 
 /** `abandoned`: the lane was stopped first, the record is not finished. */

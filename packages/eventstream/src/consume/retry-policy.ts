@@ -52,14 +52,3 @@ export function resolveRetry(options: RetryOptions = {}): RetryPolicy {
   }
   return { maxAttempts, initialMs, maxMs, delaysMs, isRetryable };
 }
-
-/** Wait in ms after `failed` (1 or more) failures; `random` is in [0, 1). */
-export function backoffMs(
-  failed: number,
-  { initialMs, maxMs }: Pick<RetryPolicy, 'initialMs' | 'maxMs'>,
-  random: number,
-): number {
-  const ceiling = Math.min(maxMs, initialMs * 2 ** (failed - 1));
-  // Half fixed, half random: what failed together does not return together.
-  return (ceiling / 2) * (1 + random);
-}

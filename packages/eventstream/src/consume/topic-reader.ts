@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { PlatformError, settlesWithin } from '@posthaste/contracts';
 import type { Driver, DriverSubscription, SubscriptionHandler } from '../driver.js';
 import type { StoredRecord } from '../record.js';
 import type { TimeSlice } from '../time-slice.js';
@@ -6,7 +6,6 @@ import { Committer } from './committer.js';
 import type { ResolvedSettings } from './consumer-settings.js';
 import type { ConsumeObserver, ConsumerName } from './observer.js';
 import { PartitionLane, type RecordHandler } from './partition-lane.js';
-import { within } from './within.js';
 
 export interface TopicReaderOptions {
   readonly driver: Pick<Driver, 'subscribe'>;
@@ -100,7 +99,7 @@ export class TopicReader implements SubscriptionHandler {
       this.#closing = this.#close(drainMs);
       return this.#closing;
     }
-    await within(drainMs, this.#closing);
+    await settlesWithin(this.#closing, drainMs);
     for (const lane of this.#lanes.values()) lane.close(new Error('the time to drain is over'));
     return this.#closing;
   }
@@ -160,9 +159,9 @@ export class TopicReader implements SubscriptionHandler {
   async #release(partitions: readonly number[], drainMs: number): Promise<void> {
     const lanes = partitions.flatMap((partition) => this.#lanes.get(partition) ?? []);
     const reserveMs = Math.min(drainMs / 5, commitReserveMs);
-    await within(drainMs - reserveMs, Promise.all(lanes.map((lane) => lane.drain())));
+    await settlesWithin(Promise.all(lanes.map((lane) => lane.drain())), drainMs - reserveMs);
     for (const lane of lanes) lane.close(new Error('the partition is released'));
-    await within(Math.max(reserveMs, 1), this.#committer.flush());
+    await settlesWithin(this.#committer.flush(), Math.max(reserveMs, 1));
     for (const lane of lanes) {
       if (this.#lanes.get(lane.partition) === lane) this.#lanes.delete(lane.partition);
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { publishBackoffMs, resolvePublisherOptions } from './publish-options.js';
+import { resolvePublisherOptions } from './publish-options.js';
 
 describe('resolvePublisherOptions', () => {
   it('keeps what is given and fills in the rest', () => {
@@ -26,19 +26,5 @@ describe('resolvePublisherOptions', () => {
     expect(() => resolvePublisherOptions(options)).toThrow(
       expect.objectContaining({ code: 'OPTION_INVALID' }),
     );
-  });
-});
-
-describe('publishBackoffMs', () => {
-  const settings = resolvePublisherOptions({ initialBackoffMs: 100, maxBackoffMs: 1_000 });
-
-  it('doubles from the first wait to the longest', () => {
-    const waits = [1, 2, 3, 4, 5, 50].map((failed) => publishBackoffMs(failed, settings, 1));
-    expect(waits).toEqual([100, 200, 400, 800, 1_000, 1_000]);
-  });
-
-  it('is random by half', () => {
-    expect(publishBackoffMs(2, settings, 0)).toBe(100);
-    expect(publishBackoffMs(2, settings, 0.5)).toBe(150);
   });
 });

@@ -67,16 +67,3 @@ export function resolvePublisherOptions(options: PublisherOptions = {}): Publish
   }
   return settings;
 }
-
-/**
- * Wait in ms after `failed` (1 or more) failed tries; `random` is in [0, 1). Half fixed, half
- * random: publishers that failed together do not return together.
- */
-export function publishBackoffMs(
-  failed: number,
-  { initialBackoffMs, maxBackoffMs }: PublisherSettings,
-  random: number,
-): number {
-  const ceiling = Math.min(maxBackoffMs, initialBackoffMs * 2 ** (failed - 1));
-  return (ceiling / 2) * (1 + random);
-}

@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { backoffMs, PlatformError } from '@posthaste/contracts';
 import type { Driver } from '../driver.js';
 import type { OutgoingRecord } from '../record.js';
 import { TimeSlice } from '../time-slice.js';
@@ -9,7 +9,6 @@ import type { PublishObserver } from './publish-observer.js';
 import {
   type PublisherOptions,
   type PublisherSettings,
-  publishBackoffMs,
   resolvePublisherOptions,
 } from './publish-options.js';
 import type { PublisherContext } from './publisher-context.js';
@@ -58,13 +57,14 @@ export class Publisher {
       this.#space.release(options.bytes);
       if (error !== undefined) observer?.eventFailed?.(options.topic, error.code);
     };
+    const { initialBackoffMs: initialMs, maxBackoffMs: maxMs } = settings;
     this.#context = {
       driver,
       settings,
       observer,
       now,
       linger: new Linger(settings.lingerMs),
-      backoff: (failed) => this.#sleep(publishBackoffMs(failed, settings, random())),
+      backoff: (failed) => this.#sleep(backoffMs(failed, { initialMs, maxMs }, random())),
     };
   }
 

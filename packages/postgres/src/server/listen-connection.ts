@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { backoffMs, PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
 import type { DatabaseLogger, Listener } from '../database.js';
 import { toConnectError } from '../errors.js';
@@ -6,8 +6,7 @@ import { AnswerWatch } from '../session/answer-watch.js';
 import { type Subscription, Subscriptions } from '../session/channel-subscriptions.js';
 import { Session } from '../session/session.js';
 
-const firstBackoffMs = 100;
-const maxBackoffMs = 10_000;
+const backoff = { initialMs: 100, maxMs: 10_000 };
 /** LISTEN itself takes no time: a server that is silent for so long is frozen or gone. */
 const answerLimitMs = 10_000;
 
@@ -124,10 +123,8 @@ export class ListenConnection {
   }
 
   #retryLater(): void {
-    const ceilingMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failures);
     this.#failures++;
-    // Half fixed, half random: processes that lost the same server do not return together.
-    const waitMs = (ceilingMs / 2) * (1 + Math.random());
+    const waitMs = backoffMs(this.#failures, backoff, Math.random());
     this.#retry = setTimeout(() => {
       this.#connect().catch(() => {
         if (!this.#closed) this.#retryLater();

@@ -1,3 +1,4 @@
+import { settlesWithin } from '@posthaste/contracts';
 import type { Admin } from 'kafkajs';
 import type { GroupLag } from '../../driver.js';
 import { connectKafka } from './connection/connect.js';
@@ -5,7 +6,6 @@ import type { KafkaSettings } from './connection/kafka-options.js';
 import { consumerProtocol, hasCommitted, toGroupLag } from './group/group-lag.js';
 import type { OffsetRange } from './group/start-offsets.js';
 import { toPlatformError } from './kafka-failure.js';
-import { settlesWithin } from './settle.js';
 
 const closeTimeoutMs = 3_000;
 

@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { PlatformError, settlesWithin } from '@posthaste/contracts';
 import type { Cluster, Consumer } from 'kafkajs';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
 import { connectKafka } from './connection/connect.js';
@@ -13,7 +13,6 @@ import type { GroupSession, SubscriptionMemory } from './group/kafka-subscriptio
 import { commitOffsets } from './group/member-requests.js';
 import type { Membership } from './group/membership.js';
 import { readOffsetRanges, toStartOffset } from './group/start-offsets.js';
-import { settlesWithin } from './settle.js';
 
 /** Batches handled side by side. kafkajs reads on when all are done, so none is waited for long. */
 const concurrentBatches = 32;

@@ -1,4 +1,4 @@
-import { newId, PlatformError } from '@posthaste/contracts';
+import { newId, PlatformError, withTimeout } from '@posthaste/contracts';
 import type { DriverSubscription, SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
 import type { ConsumerGroup } from './consumer-group.js';
 import type { FaultQueue } from './faults.js';
@@ -92,12 +92,7 @@ export class GroupMember implements DriverSubscription {
     const partitions = this.#stopReaders();
     if (partitions.length === 0) return;
     const { handler, request } = this.#options;
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, request.drainMs);
-    });
-    await Promise.race([handler.revoked(partitions), deadline]);
-    clearTimeout(timer);
+    await withTimeout(handler.revoked(partitions), request.drainMs, () => undefined);
     this.#readers.clear();
   }
 

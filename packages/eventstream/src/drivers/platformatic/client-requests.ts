@@ -1,6 +1,5 @@
 import type { Base, ClusterTopicMetadata, MetadataOptions } from '@platformatic/kafka';
-import { PlatformError } from '@posthaste/contracts';
-import { settlesWithin } from '../kafka/settle.js';
+import { PlatformError, settlesWithin } from '@posthaste/contracts';
 
 const closeTimeoutMs = 2_000;
 

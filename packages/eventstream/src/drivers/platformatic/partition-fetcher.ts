@@ -7,11 +7,11 @@ import {
   ListOffsetTimestamps,
   type Offsets,
 } from '@platformatic/kafka';
+import { settlesWithin } from '@posthaste/contracts';
 import type { SubscriptionHandler } from '../../driver.js';
 import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
 import type { HeldPartitions } from '../kafka/group/held-partitions.js';
 import { toPlatformError } from '../kafka/kafka-failure.js';
-import { settlesWithin } from '../kafka/settle.js';
 import { toClientOptions } from './client-options.js';
 import { readTopic } from './client-requests.js';
 import { positionAfter, toRecords } from './platformatic-record.js';

@@ -1,6 +1,6 @@
+import { settlesWithin } from '@posthaste/contracts';
 import type { Cluster, Kafka } from 'kafkajs';
 import { createRangeAssignor } from '../group/group-assignors.js';
-import { settlesWithin } from '../settle.js';
 import { connectKafka } from './connect.js';
 import type { KafkaSettings } from './kafka-options.js';
 

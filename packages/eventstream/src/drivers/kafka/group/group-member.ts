@@ -1,6 +1,6 @@
+import { settlesWithin } from '@posthaste/contracts';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../../driver.js';
 import { isExpelled } from '../kafka-failure.js';
-import { settlesWithin } from '../settle.js';
 import { HeldPartitions } from './held-partitions.js';
 import { assignmentLost, commitOffsets, isStillMember } from './member-requests.js';
 import type { Membership } from './membership.js';

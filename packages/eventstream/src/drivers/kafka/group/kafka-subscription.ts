@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMs } from '@posthaste/contracts';
 import type {
   DriverSubscription,
   SubscriptionHandler,
@@ -7,8 +8,7 @@ import type {
 import { toPlatformError } from '../kafka-failure.js';
 import { assignmentLost } from './member-requests.js';
 
-const firstBackoffMs = 100;
-const maxBackoffMs = 3_000;
+const backoff = { initialMs: 100, maxMs: 3_000 };
 /** A consumer that lived so long was in order: its successor starts at once. */
 const healthyMs = 30_000;
 
@@ -76,13 +76,9 @@ export class KafkaSubscription implements DriverSubscription {
       if (failure.code === 'TOPIC_NOT_FOUND') this.#memory.initialPartitions ??= 0;
       handler.interrupted(failure);
       failures = performance.now() - startedAt > healthyMs ? 1 : failures + 1;
-      await sleep(backoffMs(failures), undefined, { signal }).catch(() => undefined);
+      await sleep(backoffMs(failures, backoff, Math.random()), undefined, { signal }).catch(
+        () => undefined,
+      );
     }
   }
-}
-
-/** Half fixed, half random: consumers that failed together do not return together. */
-function backoffMs(failures: number): number {
-  const ceiling = Math.min(maxBackoffMs, firstBackoffMs * 2 ** (failures - 1));
-  return (ceiling / 2) * (1 + Math.random());
 }

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PlatformError } from '@posthaste/contracts';
+import { backoffMs, PlatformError } from '@posthaste/contracts';
 import { isExpelled, toPlatformError } from '../kafka-failure.js';
 import type { HeldPartitions } from './held-partitions.js';
 import type { Membership } from './membership.js';
 
 const commitTries = 5;
-const commitBackoffMs = 100;
+const commitBackoff = { initialMs: 100, maxMs: 1_600 };
 
 /**
  * Commits as the member that holds the partitions, never as that of a later assignment.
@@ -25,7 +25,7 @@ export async function commitOffsets(
       const failure = toPlatformError(error, `commit offsets of ${topic}`);
       if (failure.code === 'STREAM_ASSIGNMENT_LOST' || attempt === commitTries) throw failure;
     }
-    await sleep(commitBackoffMs * 2 ** (attempt - 1));
+    await sleep(backoffMs(attempt, commitBackoff, Math.random()));
   }
 }
 

@@ -1,7 +1,6 @@
-import { PlatformError } from '@posthaste/contracts';
+import { PlatformError, settlesWithin } from '@posthaste/contracts';
 import type { AppendRequest } from '../../../driver.js';
 import type { OutgoingRecord } from '../../../record.js';
-import { settlesWithin } from '../settle.js';
 
 /**
  * How long an answer is waited for, in milliseconds. Requests time out long before; but a library that

@@ -1,3 +1,4 @@
+import { withTimeout } from '@posthaste/contracts';
 import type { SubscriptionHandler } from '../../../driver.js';
 import type { CommitRow } from './member-store.js';
 import type { ShardReader } from './shard-reader.js';
@@ -86,9 +87,6 @@ export class HeldPartitions {
   }
 
   async #drain(partitions: readonly number[], drainMs: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, drainMs);
-    await Promise.race([this.#handler.revoked(partitions), promise]);
-    clearTimeout(timer);
+    await withTimeout(this.#handler.revoked(partitions), drainMs, () => undefined);
   }
 }

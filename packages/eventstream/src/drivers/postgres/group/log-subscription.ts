@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { backoffMs, PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import type {
   DriverSubscription,
@@ -45,8 +45,7 @@ const minLookMs = 5;
  * that what stands behind it can be read.
  */
 const minBlockedMs = 20;
-const minBackoffMs = 50;
-const maxBackoffMs = 2_000;
+const backoff = { initialMs: 50, maxMs: 2_000 };
 
 /**
  * One consumer of a group. A loop renews the lease, comes to its share of the shards and looks how
@@ -146,9 +145,8 @@ export class LogSubscription implements DriverSubscription {
   #failed(error: unknown): number {
     this.#failures += 1;
     this.#options.handler.interrupted(toStreamError(error));
-    const backoffMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** (this.#failures - 1));
-    const jittered = backoffMs * (0.5 + Math.random() / 2);
-    return Math.min(jittered, this.#membership?.remainingMs ?? jittered);
+    const waitMs = backoffMs(this.#failures, backoff, Math.random());
+    return Math.min(waitMs, this.#membership?.remainingMs ?? waitMs);
   }
 
   async #renew(membership: GroupMembership): Promise<void> {

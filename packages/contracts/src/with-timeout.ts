@@ -1,0 +1,38 @@
+/**
+ * Resolves and rejects as `work` does, or as `onTimeout` does when `work` takes longer than
+ * `timeoutMs`. The timer is gone afterwards. `work` itself is not stopped: what comes of it later
+ * is ignored, a rejection too.
+ *
+ * @param onTimeout gives the value to resolve with instead, or throws
+ */
+export function withTimeout<Value, Late>(
+  work: PromiseLike<Value>,
+  timeoutMs: number,
+  onTimeout: () => Late,
+): Promise<Value | Late> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      try {
+        resolve(onTimeout());
+      } catch (error) {
+        reject(error);
+      }
+    }, timeoutMs);
+    work.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
+}
+
+/** True if `work` is fulfilled or rejected within `timeoutMs`. Never rejects. */
+export function settlesWithin(work: PromiseLike<unknown>, timeoutMs: number): Promise<boolean> {
+  const settled = (): true => true;
+  return withTimeout(work.then(settled, settled), timeoutMs, () => false);
+}
