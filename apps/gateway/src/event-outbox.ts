@@ -8,7 +8,7 @@ import { PostgresLog } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
 import type { Logger } from 'pino';
 
-export interface TellingDeps {
+export interface EventOutboxDeps {
   /** Needs `callbacksMigrations` and `eventstreamMigrations`. May be away. */
   readonly db: Database;
   /** What is told whatever the subscriptions: `POSTHASTE_CALLBACK_EVENTS`. */
@@ -17,13 +17,17 @@ export interface TellingDeps {
 }
 
 /** How the event log is told of what the gateway accepts. */
-export interface Telling {
+export interface EventOutbox {
   readonly events: CallbackEventSink;
   /** After what it is told of has ended. The database stays open. */
   close(): Promise<void>;
 }
 
-export function startTelling({ db, callbackEvents: always, logger }: TellingDeps): Telling {
+export function startEventOutbox({
+  db,
+  callbackEvents: always,
+  logger,
+}: EventOutboxDeps): EventOutbox {
   const log = new PostgresLog({ db });
   const onError = (err: unknown): void => {
     logger.warn({ err }, 'subscriptions to events about callbacks cannot be read');

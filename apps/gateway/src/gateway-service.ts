@@ -6,7 +6,7 @@ import type { Runnable, RunnableConfig } from '@posthaste/service';
 import { Registry } from 'prom-client';
 import { createCallbackRoutes } from './callback-routes.js';
 import { type GatewayProcessConfig, readGatewayConfig } from './config.js';
-import { startTelling } from './event-outbox.js';
+import { startEventOutbox } from './event-outbox.js';
 import { createEventRoutes } from './event-routes.js';
 import { startGateway } from './gateway.js';
 import { gatewayMigrations } from './migrations.js';
@@ -30,7 +30,7 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       applicationName: 'posthaste-gateway',
       logger,
     });
-    const telling = startTelling({ db, callbackEvents, logger });
+    const telling = startEventOutbox({ db, callbackEvents, logger });
     const callbacks = createCallbackRoutes({
       db,
       config: domains.callbacks,

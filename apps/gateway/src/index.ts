@@ -6,7 +6,7 @@ export {
   createCallbackRoutes,
 } from './callback-routes.js';
 export { type GatewayConfig, gatewayFaults, toGatewayConfig } from './config.js';
-export { startTelling, type Telling, type TellingDeps } from './event-outbox.js';
+export { type EventOutbox, type EventOutboxDeps, startEventOutbox } from './event-outbox.js';
 export {
   createEventRoutes,
   type EventRoutes,

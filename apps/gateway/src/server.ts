@@ -13,14 +13,14 @@ import {
 } from './http/access.js';
 import { addCors } from './http/cors.js';
 import { addDraining } from './http/drain.js';
-import { ignoreTypeOfNoBody } from './http/ignore-empty-body-type.js';
+import { ignoreEmptyBodyType } from './http/ignore-empty-body-type.js';
 import { answerMalformed } from './http/malformed-requests.js';
 import { addRequestMetrics, startClock } from './http/metrics.js';
 import { createPressureStep } from './http/pressure.js';
 import { createErrorHandler } from './http/problem.js';
 import { createRateLimiter, type RateLimiter } from './http/rate-limit.js';
 import { addRequestLog, requestLogOptions } from './http/request-log.js';
-import { type ArrivalStep, addArrival } from './http/request-steps.js';
+import { addRequestSteps, type RequestStep } from './http/request-steps.js';
 import { setApiHeaders } from './http/security-headers.js';
 import { addTracing } from './http/tracing.js';
 import { apiDocsRoutes, collectApiDocs } from './openapi/api-docs.js';
@@ -55,7 +55,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   addTracing(app);
   await addCors(app, config.corsOrigins);
   const limiter = await createRateLimiter(app, config.maxRequestsPerSecond);
-  addArrival(app, await arrivalSteps(app, config, limiter));
+  addRequestSteps(app, await requestSteps(app, config, limiter));
   addRequestMetrics(app, registry);
   if (config.logRequests) addRequestLog(app);
   addAccess(app, { mode: config.access, keys: deps.keys, limiter });
@@ -66,11 +66,11 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
 }
 
 /** What each request meets, in this order. */
-async function arrivalSteps(
+async function requestSteps(
   app: App,
   config: GatewayConfig,
   limiter: RateLimiter | undefined,
-): Promise<ArrivalStep[]> {
+): Promise<RequestStep[]> {
   const callers = { allowedHosts: config.allowedHosts, allowedOrigins: config.corsOrigins };
   return [
     startClock,
@@ -79,7 +79,7 @@ async function arrivalSteps(
     ...(config.access === 'loopback' ? [localCallersOnly(callers)] : []),
     // With a limit, access counts what leads nowhere before it refuses it.
     ...(limiter ? [] : [knownRoutesOnly]),
-    ignoreTypeOfNoBody,
+    ignoreEmptyBodyType,
   ];
 }
 

@@ -1,7 +1,7 @@
 import {
   CachedEndpointDirectory,
   createDeliverySigner,
-  createResultCompany,
+  createResultEffects,
   createSecretBox,
   Dispatcher,
   noEvents,
@@ -33,7 +33,7 @@ export async function startTestWorker(db: Database): Promise<TestWorker> {
           throw error;
         },
       },
-      company: createResultCompany(noEvents),
+      effects: createResultEffects(noEvents),
     },
     {
       holder: 'test worker',

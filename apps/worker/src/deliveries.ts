@@ -3,7 +3,7 @@ import { threadId } from 'node:worker_threads';
 import {
   CachedEndpointDirectory,
   createDeliverySigner,
-  createResultCompany,
+  createResultEffects,
   createSecretBox,
   Dispatcher,
   type DispatcherOptions,
@@ -16,7 +16,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { WorkerConfig } from './config.js';
 import { observeDeliveries } from './delivery-metrics.js';
-import { openTelling } from './event-outbox.js';
+import { openEventOutbox } from './event-outbox.js';
 import {
   shareOf,
   shareOfConfig,
@@ -58,7 +58,7 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
   const { db, registry, logger, share = wholeShare } = deps;
   const config = shareOfConfig(deps.config, share);
   const { allowLoopback, allowedNetworks: allow, maxInFlightPerOrigin } = config;
-  const telling = await openTelling({ config, db, logger });
+  const telling = await openEventOutbox({ config, db, logger });
   const http = createEgress({
     guard: createAddressGuard({ allowLoopback, allow }),
     maxConnectionsPerOrigin: maxInFlightPerOrigin,
@@ -72,7 +72,7 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
       signer: createDeliverySigner(new Secrets(db, createSecretBox(Buffer.from(config.secretKey)))),
       endpoints: shareOfEndpoints(new CachedEndpointDirectory(db), share),
       observer: observeDeliveries(registry, logger, () => dispatcher.inFlight),
-      company: createResultCompany(telling.events),
+      effects: createResultEffects(telling.events),
     },
     toDispatcherOptions(config, share),
   );

@@ -4,7 +4,7 @@ import type { Database } from '@posthaste/postgres';
 import type { Logger } from 'pino';
 import type { WorkerConfig } from './config.js';
 
-export interface TellingDeps {
+export interface EventOutboxDeps {
   readonly config: Pick<WorkerConfig, 'callbackEvents'>;
   /** Needs `callbacksMigrations` and `eventstreamMigrations`. */
   readonly db: Database;
@@ -12,7 +12,7 @@ export interface TellingDeps {
 }
 
 /** The log, and the way in which it is told of callbacks. */
-export interface Telling {
+export interface EventOutbox {
   readonly log: PostgresLog;
   readonly events: CallbackEventSink;
   /** The database stays open. */
@@ -20,7 +20,11 @@ export interface Telling {
 }
 
 /** Resolves when it is known which events are wanted. @throws PlatformError `DATABASE_*` */
-export async function openTelling({ config, db, logger }: TellingDeps): Promise<Telling> {
+export async function openEventOutbox({
+  config,
+  db,
+  logger,
+}: EventOutboxDeps): Promise<EventOutbox> {
   const log = new PostgresLog({ db });
   const interest = new EventInterest({
     db,

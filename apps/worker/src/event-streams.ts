@@ -4,7 +4,7 @@ import type { Database } from '@posthaste/postgres';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { WorkerConfig } from './config.js';
-import { openTelling } from './event-outbox.js';
+import { openEventOutbox } from './event-outbox.js';
 import { createLogEventSource } from './log-event-source.js';
 import { toKafkaOptions } from './relay/kafka-options.js';
 import { Relay } from './relay/relay.js';
@@ -30,7 +30,7 @@ export interface EventStreams {
 /** Serves subscriptions from the log, and publishes it to Kafka where brokers are configured. */
 export async function startEventStreams(deps: EventStreamsDeps): Promise<EventStreams> {
   const { db, registry, logger } = deps;
-  const telling = await openTelling(deps);
+  const telling = await openEventOutbox(deps);
   const { log, events } = telling;
   const observer = observeSubscriptions(registry, logger);
   const consumer = createSubscriptionConsumer({

@@ -54,7 +54,7 @@ export type { EndpointState } from './endpoints/endpoint-id.js';
 export type { EndpointInput, EndpointPatch } from './endpoints/endpoint-input.js';
 export {
   disableEndpoint,
-  disableEndpointTelling,
+  disableEndpointAndEmit,
   enableEndpoint,
   pauseEndpoint,
   resumeEndpoint,
@@ -68,9 +68,9 @@ export {
   noEvents,
 } from './events/callback-events.js';
 export {
+  type EventLog,
   EventLogSink,
   type EventLogSinkOptions,
-  type TellingLog,
 } from './events/event-log-sink.js';
 export { type SubscribedEvent, toEventBody } from './events/subscribed-event.js';
 export {
@@ -124,7 +124,7 @@ export {
   requestInvalid,
 } from './request/request.js';
 export type { TraceHeaders } from './request/trace-headers.js';
-export { createResultCompany, type ResultCompany } from './results/result-effects.js';
+export { createResultEffects, type ResultEffects } from './results/result-effects.js';
 export { ensurePartitions } from './retention/partitions.js';
 export { dropExpired, forgetIdempotencyKeys } from './retention/retention.js';
 export { type NamedPolicy, Policies } from './retry/policies.js';

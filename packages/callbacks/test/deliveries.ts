@@ -1,6 +1,6 @@
 import { newId } from '@posthaste/contracts';
 import type { Delivery, DeliveryRequest } from '../src/delivery/delivery.js';
-import { toLaneKey } from '../src/delivery/fairness-key.js';
+import { toFairnessKey } from '../src/delivery/fairness-key.js';
 import type { EndpointSettings } from '../src/dispatch/admission.js';
 import { singleAttempt } from '../src/retry/retry-policy.js';
 
@@ -20,7 +20,7 @@ export function deliveryOf({ request, ...more }: TestDelivery = {}): Delivery {
     queue: undefined,
     endpointId,
     place: 0,
-    lane: toLaneKey({ origin: 'http://example.com', application, endpointId }),
+    fairnessKey: toFairnessKey({ origin: 'http://example.com', application, endpointId }),
     failures: 0,
     unknowns: 0,
     cancelled: false,

@@ -12,7 +12,7 @@ import { CachedEndpointDirectory } from '../src/dispatch/endpoint-directory.js';
 import { noEvents } from '../src/events/callback-events.js';
 import type { CallbackView } from '../src/lookup/callback-view.js';
 import { findCallback } from '../src/lookup/read-store.js';
-import { createResultCompany } from '../src/results/result-effects.js';
+import { createResultEffects } from '../src/results/result-effects.js';
 import type { StoreOfTest } from './test-store.js';
 
 /** What a test saw of a dispatcher. */
@@ -74,7 +74,7 @@ export async function startDispatcher(
         },
         error: (error) => seen.errors.push(error),
       },
-      company: createResultCompany(noEvents),
+      effects: createResultEffects(noEvents),
       ...deps,
     },
     { ...defaults, ...options },

@@ -74,10 +74,10 @@ export async function claim(db: Database, limit = 100, leaseMs = 60_000): Promis
     leaseToken: randomUUID(),
     leaseMs,
     limit,
-    afterLane: '',
+    afterKey: '',
     origins: new Map(),
     applications: new Map(),
-    lanes: new Map(),
+    fairnessKeys: new Map(),
     originDefault: limit,
     applicationDefault: limit,
   });

@@ -5,7 +5,7 @@ import type { AuthenticatedKey } from '../keys/api-keys.js';
 import { grants, type RouteScope, type Scope } from '../keys/scopes.js';
 import { type LocalCallers, localCallerCheck } from './local-caller.js';
 import type { RateLimiter } from './rate-limit.js';
-import type { ArrivalStep } from './request-steps.js';
+import type { RequestStep } from './request-steps.js';
 
 /** What access needs of the API keys. */
 export interface KeyAuthenticator {
@@ -21,11 +21,11 @@ export interface AccessOptions {
 }
 
 /** Refuses what leads nowhere: the handler for that would come after the body was read. */
-export const knownRoutesOnly: ArrivalStep = (request) =>
+export const knownRoutesOnly: RequestStep = (request) =>
   request.is404 ? routeNotFound(request) : undefined;
 
 /** Refuses callers that are, or may be, on another machine. */
-export function localCallersOnly(callers: LocalCallers): ArrivalStep {
+export function localCallersOnly(callers: LocalCallers): RequestStep {
   const check = localCallerCheck(callers);
   // Callers on this machine hardly ever differ in it.
   let lastAllowed: string | undefined;

@@ -2,7 +2,7 @@ import { PlatformError } from '@posthaste/contracts';
 import type { PoolStats } from '@posthaste/postgres';
 import { collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
 import type { App } from '../app.js';
-import type { ArrivalStep } from './request-steps.js';
+import type { RequestStep } from './request-steps.js';
 
 /** Seconds. From what an answer from memory takes to what nobody waits for any more. */
 const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -11,7 +11,7 @@ const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 type Observe = (statusCode: number, startedAt: number) => void;
 
 /** Notes when a request arrived, for `addRequestMetrics`. */
-export const startClock: ArrivalStep = (request) => {
+export const startClock: RequestStep = (request) => {
   request.startedAt = performance.now();
   return undefined;
 };

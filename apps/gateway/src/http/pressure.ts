@@ -2,7 +2,7 @@ import { getHeapStatistics } from 'node:v8';
 import underPressure from '@fastify/under-pressure';
 import { PlatformError } from '@posthaste/contracts';
 import type { App } from '../app.js';
-import type { ArrivalStep } from './request-steps.js';
+import type { RequestStep } from './request-steps.js';
 
 const minSampleIntervalMs = 250;
 
@@ -20,7 +20,7 @@ const overloaded = new PlatformError('OVERLOADED', 'the server is too busy to ta
  * Watches the process, and creates the step that refuses requests with 503 while it is behind with
  * its work or short of memory. Routes with `answersUnderLoad` are not refused.
  */
-export async function createPressureStep(app: App, limits: PressureLimits): Promise<ArrivalStep> {
+export async function createPressureStep(app: App, limits: PressureLimits): Promise<RequestStep> {
   // In a scope without routes, because the hook of the library would ask each request for its
   // options, also when there is no pressure.
   let isUnderPressure = (): boolean => false;

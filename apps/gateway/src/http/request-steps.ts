@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../app.js';
 
 /** Something done to each request before its route is asked. An error ends the request. */
-export type ArrivalStep = (
+export type RequestStep = (
   request: FastifyRequest,
   reply: FastifyReply,
 ) => PlatformError | undefined;
@@ -11,7 +11,7 @@ export type ArrivalStep = (
 /**
  * Runs these steps on every request, in one hook: a hook each would cost more than what they do.
  */
-export function addArrival(app: App, steps: readonly ArrivalStep[]): void {
+export function addRequestSteps(app: App, steps: readonly RequestStep[]): void {
   app.addHook('onRequest', (request, reply, done) => {
     for (const step of steps) {
       const refused = step(request, reply);

@@ -1,6 +1,6 @@
 import helmet from '@fastify/helmet';
 import type { App } from '../app.js';
-import type { ArrivalStep } from './request-steps.js';
+import type { RequestStep } from './request-steps.js';
 
 /**
  * For answers to programs. helmet would set its dozen on each of them, which more than doubles what
@@ -13,7 +13,7 @@ const apiHeaders: Readonly<Record<string, string>> = {
 };
 
 /** Protects the answers of all routes; those that show pages add `addPageHeaders`. */
-export const setApiHeaders: ArrivalStep = (_request, reply) => {
+export const setApiHeaders: RequestStep = (_request, reply) => {
   reply.headers(apiHeaders);
   return undefined;
 };

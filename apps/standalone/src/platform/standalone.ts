@@ -3,8 +3,8 @@ import {
   ApiKeys,
   createCallbackRoutes,
   createEventRoutes,
+  startEventOutbox,
   startGateway,
-  startTelling,
 } from '@posthaste/gateway';
 import type { Database } from '@posthaste/postgres';
 import type { Service } from '@posthaste/service';
@@ -73,7 +73,7 @@ async function startOn(
   const secretKey = config.platform.secretKey ?? (await loadSecretKey(config.platform.dataDir));
   const registry = new Registry();
   const { callbackEvents } = config.worker;
-  const telling = startTelling({ db, callbackEvents, logger });
+  const telling = startEventOutbox({ db, callbackEvents, logger });
   const callbacks = createCallbackRoutes({
     db,
     config: { ...config.callbacks, secretKey },

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPartitioner, type Driver, type StoredRecord } from '@posthaste/eventstream';
-import { KafkaLane } from './partition-forwarder.js';
+import { PartitionForwarder } from './partition-forwarder.js';
 import { toRelayError } from './relay-error.js';
 import type { RelayObserver } from './relay-observer.js';
 
@@ -19,7 +19,7 @@ const retryMs = 1_000;
 export class KafkaTopic {
   readonly #options: KafkaTopicOptions;
   readonly #partitionOf = createPartitioner('java');
-  readonly #lanes: KafkaLane[] = [];
+  readonly #lanes: PartitionForwarder[] = [];
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #asking: Promise<void> | undefined;
 
@@ -60,7 +60,9 @@ export class KafkaTopic {
       const count = await driver.partitionCount(topic);
       this.#askedAtMs = performance.now();
       while (this.#lanes.length < count) {
-        this.#lanes.push(new KafkaLane({ ...this.#options, partition: this.#lanes.length }));
+        this.#lanes.push(
+          new PartitionForwarder({ ...this.#options, partition: this.#lanes.length }),
+        );
       }
     } catch (error) {
       observer.failed(topic, toRelayError(error));

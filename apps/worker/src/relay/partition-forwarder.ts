@@ -5,7 +5,7 @@ import type { Driver, StoredRecord } from '@posthaste/eventstream';
 import { toRelayError } from './relay-error.js';
 import type { RelayObserver } from './relay-observer.js';
 
-export interface KafkaLaneOptions {
+export interface PartitionForwarderOptions {
   readonly driver: Pick<Driver, 'append'>;
   /** In Kafka. */
   readonly topic: string;
@@ -33,13 +33,13 @@ interface Portion {
  * again until Kafka has acknowledged it: so records come there in the order in which they were given,
  * whatever fails. Portions that wait go together.
  */
-export class KafkaLane {
-  readonly #options: KafkaLaneOptions;
+export class PartitionForwarder {
+  readonly #options: PartitionForwarderOptions;
   readonly #waiting: Portion[] = [];
   #running = false;
   #failures = 0;
 
-  constructor(options: KafkaLaneOptions) {
+  constructor(options: PartitionForwarderOptions) {
     this.#options = options;
   }
 

@@ -12,7 +12,7 @@ import {
   work,
 } from '../../test/live-callbacks.js';
 import { useEmptiedStore } from '../../test/test-store.js';
-import { wakeDue } from '../dispatch/due-store.js';
+import { promoteDue } from '../dispatch/due-store.js';
 import { findCallback } from '../lookup/read-store.js';
 import { pauseQueue, setQueuePolicy } from '../queues/queue-control.js';
 import { cancelCallback, replayCallback, retryNow } from './callback-actions.js';
@@ -227,7 +227,7 @@ describeWithPostgres('control', () => {
     const id = await acceptOne(store.db);
     await claim(store.db, 1, 1);
     await new Promise((resolve) => setTimeout(resolve, 20));
-    await wakeDue(store.db, 10);
+    await promoteDue(store.db, 10);
     expect(await cancelCallback(store.db, id)).toBe('cancelled');
     expect(await findCallback(store.db, id)).toMatchObject({
       state: 'cancelled',

@@ -8,7 +8,7 @@ import {
   lockQueueHead,
   makeDueNow,
 } from '../queues/locked-head.js';
-import { reviveCallbacks } from './requeue-store.js';
+import { requeueCallbacks } from './requeue-store.js';
 
 /** `cancelling`: an attempt is under way; if it fails, it is the last one. */
 export type CancelOutcome = 'cancelled' | 'cancelling';
@@ -108,7 +108,7 @@ const holdReasons: Record<NonNullable<LockedHead['hold']>, string> = {
  */
 export async function replayCallback(db: Database, id: string): Promise<void> {
   const uuid = parseCallbackId(id);
-  const [outcome] = await db.transaction((tx) => reviveCallbacks(tx, [uuid]));
+  const [outcome] = await db.transaction((tx) => requeueCallbacks(tx, [uuid]));
   if (outcome?.kind === 'revived') return;
   const refusal =
     outcome?.kind === 'expired'

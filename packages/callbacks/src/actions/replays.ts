@@ -3,7 +3,7 @@ import type { Database, Queryable, Statement, Transaction } from '@posthaste/pos
 import type { Ending } from '../delivery/delivery.js';
 import { type CallbackFilter, checkFilter, scanCallbacks } from '../lookup/callback-scan.js';
 import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
-import { reviveCallbacks } from './requeue-store.js';
+import { requeueCallbacks } from './requeue-store.js';
 
 /** Endings that can be replayed: an expired callback would only expire again. */
 export type ReplayableEnding = Exclude<Ending, 'expired'>;
@@ -179,7 +179,7 @@ async function step(tx: Transaction, row: ReplayRow, maxMatches: number): Promis
     { order: 'oldest', after: row.position ?? undefined, before: row.id },
     { maxMatches, maxRows: maxRowsPerStep },
   );
-  const outcomes = await reviveCallbacks(
+  const outcomes = await requeueCallbacks(
     tx,
     matches.map(({ id }) => id),
   );

@@ -1,8 +1,8 @@
 import type { Statement, Transaction } from '@posthaste/postgres';
-import { toLaneKey } from '../delivery/fairness-key.js';
+import { toFairnessKey } from '../delivery/fairness-key.js';
 
 /** What became of a callback that was to be replayed. */
-export interface ReviveOutcome {
+export interface RequeueOutcome {
   readonly id: string;
   /** `alive`: it has not ended, so there is nothing to replay. */
   readonly kind: 'revived' | 'expired' | 'alive';
@@ -35,7 +35,7 @@ order by r.id for no key update`,
  * queue is inserted or locked, heads in the order of their queues, and the others go behind it. A
  * retry to the workers: what was never sent goes first.
  */
-const reviveStatement: Statement = {
+const requeueStatement: Statement = {
   name: 'callbacks_revive',
   text: `
 with ended as (
@@ -78,17 +78,17 @@ select e.id, case when e.n = 1 then pg_notify('callbacks_due', '') end as notifi
  * Makes callbacks live again, those of one queue in the order given. Ids that do not exist are
  * missing from the answer. Committed with the transaction.
  */
-export async function reviveCallbacks(
+export async function requeueCallbacks(
   tx: Transaction,
   ids: readonly string[],
-): Promise<ReviveOutcome[]> {
+): Promise<RequeueOutcome[]> {
   const requests = (await tx.query<RequestRow>(lockStatement, [ids])).rows;
   const byId = new Map(requests.map((request) => [request.id, request]));
   const found = ids.map((id) => byId.get(id)).filter((request) => request !== undefined);
   const candidates = found.filter(({ expired }) => !expired);
-  const { rows } = await tx.query<{ id: string }>(reviveStatement, [
+  const { rows } = await tx.query<{ id: string }>(requeueStatement, [
     candidates.map(({ id }) => id),
-    candidates.map(laneOf),
+    candidates.map(fairnessKeyOf),
   ]);
   const revived = new Set(rows.map(({ id }) => id));
   return found.map(({ id, expired }) => ({
@@ -97,8 +97,8 @@ export async function reviveCallbacks(
   }));
 }
 
-function laneOf({ url, application, endpoint_id }: RequestRow): string {
+function fairnessKeyOf({ url, application, endpoint_id }: RequestRow): string {
   // What intake took in can be parsed; if it ever cannot, the attempt says what is wrong.
   const origin = URL.parse(url)?.origin ?? '';
-  return toLaneKey({ origin, application, endpointId: endpoint_id ?? undefined });
+  return toFairnessKey({ origin, application, endpointId: endpoint_id ?? undefined });
 }

@@ -1,6 +1,6 @@
 import { fromStoredPolicy, type RetryPolicy } from '../retry/retry-policy.js';
 import type { Delivery } from './delivery.js';
-import { parseLaneKey } from './fairness-key.js';
+import { parseFairnessKey } from './fairness-key.js';
 
 /** A leased head with its request, as {@link deliveryColumns} selects it. */
 export interface DeliveryRow {
@@ -45,7 +45,7 @@ export const deliveryColumns = (head: string): string => `
   ${requestColumns}`;
 
 export function toDelivery(row: DeliveryRow, leaseToken: string, place: number): Delivery {
-  const { application, endpointId } = parseLaneKey(row.lane);
+  const { application, endpointId } = parseFairnessKey(row.lane);
   return {
     callbackId: row.callback_id,
     leaseToken,
@@ -54,7 +54,7 @@ export function toDelivery(row: DeliveryRow, leaseToken: string, place: number):
     queue: row.queue ?? undefined,
     endpointId,
     place,
-    lane: row.lane,
+    fairnessKey: row.lane,
     failures: row.failures,
     unknowns: row.unknowns,
     cancelled: row.cancelled,

@@ -19,7 +19,7 @@ export interface Delivery {
   /** How many of its queue were delivered before it under the same lease. */
   readonly place: number;
   /** Key of its lane, see lane.ts. */
-  readonly lane: string;
+  readonly fairnessKey: string;
   /** Failed attempts so far that count against the policy. */
   readonly failures: number;
   /** Attempts so far whose outcome nobody knows, because their worker vanished. */

@@ -6,7 +6,7 @@
  * As text it is `origin \n application [\n endpoint]`: lanes of an origin, and in it of an
  * application, stand together in the index.
  */
-export interface Lane {
+export interface FairnessKey {
   /** Scheme, host and port, as `URL.origin` gives it. */
   readonly origin: string;
   readonly application: string;
@@ -15,16 +15,16 @@ export interface Lane {
 
 const separator = '\n';
 
-export function toLaneKey(lane: Lane): string {
+export function toFairnessKey(lane: FairnessKey): string {
   const key = lane.origin + separator + lane.application;
   return lane.endpointId === undefined ? key : key + separator + lane.endpointId;
 }
 
 const maxRemembered = 4_096;
-const remembered = new Map<string, Lane>();
+const remembered = new Map<string, FairnessKey>();
 
 /** Several times for each delivery, and of few lanes at a time: each is taken apart once. */
-export function parseLaneKey(key: string): Lane {
+export function parseFairnessKey(key: string): FairnessKey {
   const known = remembered.get(key);
   if (known) return known;
   const [origin = '', application = '', endpointId] = key.split(separator);

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 import { deliveryOf } from '../../test/deliveries.js';
 import type { RetryPolicy } from '../retry/retry-policy.js';
-import { type HttpOutcome, type Judgement, judge } from './outcome.js';
+import { type ClassifiedOutcome, classifyOutcome, type HttpOutcome } from './outcome.js';
 
 const policy: RetryPolicy = { kind: 'phases', phases: [{ retries: 1, delayNs: 1_000_000_000n }] };
 
-function judged(outcome: HttpOutcome, endpointId?: string): Judgement {
+function judged(outcome: HttpOutcome, endpointId?: string): ClassifiedOutcome {
   const delivery = deliveryOf({ endpointId, request: { policy } });
-  return judge(delivery, outcome, 0, 1_000, 0.5);
+  return classifyOutcome(delivery, outcome, 0, 1_000, 0.5);
 }
 
 function answer(statusCode: number, headers: readonly [string, string][] = []): HttpOutcome {

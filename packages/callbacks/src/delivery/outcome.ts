@@ -25,7 +25,7 @@ export type HttpOutcome =
       readonly durationNs: bigint;
     };
 
-export interface Judgement {
+export interface ClassifiedOutcome {
   readonly attempt: Attempt;
   readonly verdict: Verdict;
   /** What was learnt about the host; absent when it was never asked. */
@@ -35,13 +35,13 @@ export interface Judgement {
 const unreachable: ReadonlySet<FailureReason> = new Set(['dns', 'refused', 'reset', 'tls']);
 
 /** Decides what an outcome means, for the callback and for its host. Pure. */
-export function judge(
+export function classifyOutcome(
   delivery: Delivery,
   outcome: HttpOutcome,
   startedAtMs: number,
   nowMs: number,
   random: number,
-): Judgement {
+): ClassifiedOutcome {
   const attempt = toAttempt(outcome, startedAtMs);
   if (attempt.reason === undefined) {
     const verdict: Verdict = { kind: 'ended', ending: 'delivered' };

@@ -89,7 +89,7 @@ export class Admission {
       // What is remembered may be over: the store decides, and the next claim asks again.
       if (refusal.kind === 'hold') endpoints.forget(delivery.endpointId ?? '');
       onRefused(delivery, refusal);
-    } else if (!this.#closed && slots.take(delivery.lane, endpoint, performance.now())) {
+    } else if (!this.#closed && slots.acquire(delivery.fairnessKey, endpoint, performance.now())) {
       onAdmitted({ delivery, endpoint, leasedAtMs });
     } else {
       onRefused(delivery, { kind: 'release' });

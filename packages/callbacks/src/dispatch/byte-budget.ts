@@ -11,7 +11,7 @@ const ownersShare = 1 / 2;
  * Room for so many bytes. Who finds none waits, in order, but not behind an owner that has its share
  * already. What is larger than the room, or than a share of it, gets it alone.
  */
-export class ByteRoom {
+export class ByteBudget {
   readonly #maxBytes: number;
   readonly #usedBy = new Map<string, number>();
   readonly #waiting = new Set<Waiter>();
@@ -27,7 +27,7 @@ export class ByteRoom {
   }
 
   /** Takes room; false when none came free within `waitMs`. */
-  take(owner: string, bytes: number, waitMs: number): Promise<boolean> {
+  acquire(owner: string, bytes: number, waitMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       let timer: NodeJS.Timeout | undefined;
       const waiter: Waiter = {
@@ -54,7 +54,7 @@ export class ByteRoom {
   }
 
   /** Gives back what was taken. */
-  give(owner: string, bytes: number): void {
+  release(owner: string, bytes: number): void {
     this.#used -= bytes;
     const left = (this.#usedBy.get(owner) ?? 0) - bytes;
     if (left > 0) this.#usedBy.set(owner, left);

@@ -3,7 +3,7 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { expect, it } from 'vitest';
 import { accept } from '../../test/live-callbacks.js';
 import { useEmptiedStore } from '../../test/test-store.js';
-import { toLaneKey } from '../delivery/fairness-key.js';
+import { toFairnessKey } from '../delivery/fairness-key.js';
 import { type Claim, type ClaimRequest, claimDeliveries } from './claim-store.js';
 
 describeWithPostgres('a claim', () => {
@@ -14,10 +14,10 @@ describeWithPostgres('a claim', () => {
       leaseToken: randomUUID(),
       leaseMs: 60_000,
       limit: 100,
-      afterLane: '',
+      afterKey: '',
       origins: new Map(),
       applications: new Map(),
-      lanes: new Map(),
+      fairnessKeys: new Map(),
       originDefault: 100,
       applicationDefault: 100,
       ...asked,
@@ -27,34 +27,35 @@ describeWithPostgres('a claim', () => {
     return accept(store.db, ...Array.from({ length: count }, () => callback));
   };
   const lane = (host: string, application = 'a'): string =>
-    toLaneKey({ origin: `http://${host}`, application, endpointId: undefined });
+    toFairnessKey({ origin: `http://${host}`, application, endpointId: undefined });
   const counts = ({ deliveries }: Claim): Record<string, number> => {
     const found: Record<string, number> = {};
-    for (const delivery of deliveries) found[delivery.lane] = (found[delivery.lane] ?? 0) + 1;
+    for (const delivery of deliveries)
+      found[delivery.fairnessKey] = (found[delivery.fairnessKey] ?? 0) + 1;
     return found;
   };
 
   it('goes around the lanes: on after the last one, and from the first again', async () => {
     for (const host of ['one', 'two', 'three']) await fill(3, host);
     const seen: string[] = [];
-    let afterLane = '';
+    let afterKey = '';
     for (let i = 0; i < 3; i++) {
-      const { deliveries, nextLane } = await claim({ limit: 3, afterLane });
-      seen.push(...new Set(deliveries.map((each) => each.lane)));
-      afterLane = nextLane;
+      const { deliveries, nextKey } = await claim({ limit: 3, afterKey });
+      seen.push(...new Set(deliveries.map((each) => each.fairnessKey)));
+      afterKey = nextKey;
     }
     expect(seen).toEqual([lane('one'), lane('three'), lane('two')]);
     await fill(1, 'one');
-    expect(counts(await claim({ afterLane }))).toEqual({ [lane('one')]: 1 });
+    expect(counts(await claim({ afterKey }))).toEqual({ [lane('one')]: 1 });
   });
 
   it('takes what is there in one lane, whatever lane came before', async () => {
     await fill(5, 'one');
     const first = await claim({ limit: 3 });
-    expect(first.nextLane).toBe(lane('one'));
-    const second = await claim({ limit: 3, afterLane: first.nextLane });
+    expect(first.nextKey).toBe(lane('one'));
+    const second = await claim({ limit: 3, afterKey: first.nextKey });
     expect(counts(second)).toEqual({ [lane('one')]: 2 });
-    expect(second.nextLane).toBe('');
+    expect(second.nextKey).toBe('');
   });
 
   it('divides the room of an origin among its lanes, and takes no more than that', async () => {
@@ -77,7 +78,7 @@ describeWithPostgres('a claim', () => {
         applications: new Map([['busy', 1]]),
       });
       expect(deliveries).toHaveLength(2);
-      for (const delivery of deliveries) served.add(delivery.lane);
+      for (const delivery of deliveries) served.add(delivery.fairnessKey);
     }
     expect(served.size).toBe(7);
   });
@@ -99,7 +100,7 @@ describeWithPostgres('a claim', () => {
     const claimed = await claim({
       origins: new Map([['http://closed', 0]]),
       applications: new Map([['full', 0]]),
-      lanes: new Map([[lane('slow'), 2]]),
+      fairnessKeys: new Map([[lane('slow'), 2]]),
     });
     expect(counts(claimed)).toEqual({ [lane('open')]: 5, [lane('slow')]: 2 });
   });
@@ -109,8 +110,8 @@ describeWithPostgres('a claim', () => {
     await accept(store.db, ...hosts.map((host) => ({ url: `http://${host}/hook` })));
     const first = await claim();
     expect(first.deliveries).toHaveLength(64);
-    expect(first.nextLane).not.toBe('');
-    const second = await claim({ afterLane: first.nextLane });
+    expect(first.nextKey).not.toBe('');
+    const second = await claim({ afterKey: first.nextKey });
     expect(second.deliveries).toHaveLength(36);
   });
 });

@@ -3,24 +3,24 @@ import type { Queryable, Statement } from '@posthaste/postgres';
 import type { Delivery } from '../delivery/delivery.js';
 import { type DeliveryRow, deliveryColumns, toDelivery } from '../delivery/delivery-row.js';
 
-/** Who may have how many more in flight: see {@link Room}. */
-export interface ClaimRequest extends Room {
+/** Who may have how many more in flight: see {@link Capacity}. */
+export interface ClaimRequest extends Capacity {
   /** Who claims: the machine and process, as it is shown in the history. */
   readonly holder: string;
   /** Unique to this claim; fences its results. */
   readonly leaseToken: string;
   readonly leaseMs: number;
   /** Lanes after this key first, then on from the first one. Empty: from the first. */
-  readonly afterLane: string;
+  readonly afterKey: string;
 }
 
 /** What a claim may bring. Whatever is not named has the default room. */
-export interface Room {
+export interface Capacity {
   /** Rows at most. */
   readonly limit: number;
   readonly origins: Rooms;
   readonly applications: Rooms;
-  readonly lanes: Rooms;
+  readonly fairnessKeys: Rooms;
   readonly originDefault: number;
   readonly applicationDefault: number;
 }
@@ -31,7 +31,7 @@ export type Rooms = ReadonlyMap<string, number>;
 export interface Claim {
   readonly deliveries: readonly Delivery[];
   /** Where the next claim goes on when this one did not see everything; else empty. */
-  readonly nextLane: string;
+  readonly nextKey: string;
 }
 
 /**
@@ -54,7 +54,7 @@ interface ClaimRow extends DeliveryRow {
 }
 
 /** Lanes looked at in one claim: bounds its cost whatever the number of origins. */
-const maxLanesPerClaim = 64;
+const maxKeysPerClaim = 64;
 
 /**
  * The part of a room that one of the lanes gets that have it together: none is left over. Who gets
@@ -100,7 +100,7 @@ with recursive lanes(lane, n, wrapped) as (
      order by h.lane limit 1)
     limit 1
   ) next
-  where l.n < ${maxLanesPerClaim}
+  where l.n < ${maxKeysPerClaim}
 ),
 seen as (
   select l.lane, l.n, random() as lot, split_part(l.lane, E'\\n', 1) as origin,
@@ -146,20 +146,20 @@ left join lateral (select * from callbacks.request r where r.id = c.callback_id 
 
 /** Leases due callbacks, first attempts before retries, going around the lanes. */
 export async function claimDeliveries(db: Queryable, request: ClaimRequest): Promise<Claim> {
-  const { limit, origins, applications, lanes } = request;
+  const { limit, origins, applications, fairnessKeys } = request;
   const { rows } = await db.query<ClaimRow>(claimStatement, [
     request.holder,
     request.leaseToken,
     request.leaseMs,
     limit,
-    request.afterLane,
+    request.afterKey,
     [...origins.keys()].filter((origin) => (origins.get(origin) ?? 0) <= 0),
     [...origins.keys()],
     [...origins.values()],
     [...applications.keys()],
     [...applications.values()],
-    [...lanes.keys()],
-    [...lanes.values()],
+    [...fairnessKeys.keys()],
+    [...fairnessKeys.values()],
     request.originDefault,
     request.applicationDefault,
   ]);
@@ -168,15 +168,15 @@ export async function claimDeliveries(db: Queryable, request: ClaimRequest): Pro
   const deliveries =
     first.callback_id === null ? [] : rows.map((row) => toDelivery(row, request.leaseToken, 0));
   if (deliveries.length >= limit) {
-    return { deliveries, nextLane: lastLane(deliveries, request.afterLane) };
+    return { deliveries, nextKey: lastKey(deliveries, request.afterKey) };
   }
-  const sawAll = first.lanes_seen < maxLanesPerClaim;
-  return { deliveries, nextLane: sawAll ? '' : first.last_lane };
+  const sawAll = first.lanes_seen < maxKeysPerClaim;
+  return { deliveries, nextKey: sawAll ? '' : first.last_lane };
 }
 
 /** The lane in which a claim ended that began after `afterLane` and went around. */
-function lastLane(deliveries: readonly Delivery[], afterLane: string): string {
-  const lanes = deliveries.map(({ lane }) => lane);
+function lastKey(deliveries: readonly Delivery[], afterLane: string): string {
+  const lanes = deliveries.map(({ fairnessKey }) => fairnessKey);
   const wrapped = lanes.filter((lane) => lane <= afterLane);
   return (wrapped.length > 0 ? wrapped : lanes).sort().at(-1) ?? '';
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { backoffMs } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
-import { type Claim, claimDeliveries, type Room } from './claim-store.js';
+import { type Capacity, type Claim, claimDeliveries } from './claim-store.js';
 import type { Slots } from './slots.js';
 
 export interface ClaimerOptions {
@@ -111,7 +111,7 @@ export class Claimer {
   async #claim(): Promise<number | undefined> {
     if (this.#options.isBehind()) return behindMs;
     const askedAtMs = performance.now();
-    const room = this.#slots.room(askedAtMs);
+    const room = this.#slots.capacity(askedAtMs);
     this.#freed = 0;
     if (room.limit <= 0) {
       this.#moreWaits = true;
@@ -124,11 +124,11 @@ export class Claimer {
       holder: this.#options.holder,
       leaseToken: randomUUID(),
       leaseMs: this.#options.leaseMs,
-      afterLane: this.#afterLane,
+      afterKey: this.#afterLane,
     });
-    this.#afterLane = claim.nextLane;
+    this.#afterLane = claim.nextKey;
     const count = claim.deliveries.length;
-    const goesOn = claim.nextLane !== '';
+    const goesOn = claim.nextKey !== '';
     this.#moreWaits = count > 0 || goesOn || isRestricted(room);
     await this.#options.onClaim(claim, askedAtMs);
     this.#worthwhile = Math.min(this.#options.maxBatch, Math.ceil(this.#slots.inFlight / 2));
@@ -142,6 +142,6 @@ export class Claimer {
 }
 
 /** Whether anything is full: work may be left where the claim did not look. */
-function isRestricted({ origins, applications, lanes }: Room): boolean {
-  return [origins, applications, lanes].some((rooms) => [...rooms.values()].includes(0));
+function isRestricted({ origins, applications, fairnessKeys }: Capacity): boolean {
+  return [origins, applications, fairnessKeys].some((rooms) => [...rooms.values()].includes(0));
 }

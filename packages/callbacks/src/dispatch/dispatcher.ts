@@ -3,13 +3,13 @@ import type { Database, Listener } from '@posthaste/postgres';
 import type { AttemptSettings, HttpClient, Signer } from '../delivery/attempt-request.js';
 import type { Attempt, Delivery, DeliveryResult, Verdict } from '../delivery/delivery.js';
 import { Recorder } from '../results/recorder.js';
-import type { ResultCompany } from '../results/result-effects.js';
+import type { ResultEffects } from '../results/result-effects.js';
 import type { Recorded } from '../results/result-store.js';
 import { Admission, type Admitted, type EndpointDirectory } from './admission.js';
 import type { Claim } from './claim-store.js';
 import { Claimer } from './claimer.js';
 import { DatabaseClock } from './database-clock.js';
-import { Waker } from './due-poller.js';
+import { DuePoller } from './due-poller.js';
 import { LargeBodies } from './large-bodies.js';
 import { Sender } from './sender.js';
 import { type SlotLimits, Slots } from './slots.js';
@@ -55,7 +55,7 @@ export interface DispatcherDeps {
   readonly endpoints: EndpointDirectory;
   readonly observer: DispatcherObserver;
   /** What is written with results, in their transaction. */
-  readonly company: ResultCompany;
+  readonly effects: ResultEffects;
 }
 
 /** Results that may wait to be written before nothing more is claimed: slow writes bound the memory. */
@@ -76,7 +76,7 @@ export class Dispatcher {
   readonly #admission: Admission;
   readonly #sender: Sender;
   readonly #recorder: Recorder;
-  readonly #waker: Waker;
+  readonly #waker: DuePoller;
   readonly #clock = new DatabaseClock();
   #listener: Listener | undefined;
   #stopping = false;
@@ -111,9 +111,9 @@ export class Dispatcher {
       },
       options,
     );
-    this.#waker = new Waker(db, {
+    this.#waker = new DuePoller(db, {
       pollMs: options.pollMs,
-      onWake: ({ lost, nowMs }, askedAtMs) => {
+      onPoll: ({ lost, nowMs }, askedAtMs) => {
         this.#clock.set(nowMs, askedAtMs);
         if (lost > 0) observer.tookOver(lost);
         this.#claimer.wake();
@@ -190,7 +190,7 @@ export class Dispatcher {
   async #attempt(admitted: Admitted): Promise<void> {
     const { delivery } = admitted;
     const { attempt, verdict: judged, signal } = await this.#sender.send(admitted);
-    if (signal) this.#slots.report(delivery.lane, signal, performance.now(), Math.random());
+    if (signal) this.#slots.report(delivery.fairnessKey, signal, performance.now(), Math.random());
     const verdict = this.#onceOpen(delivery, judged);
     if (attempt) this.#deps.observer.attempted(delivery, attempt, verdict);
     const { maxChain } = this.#options;
@@ -202,16 +202,16 @@ export class Dispatcher {
   }
 
   /** Nothing is sent to an origin that is closed: what is tried again is due when it opens. */
-  #onceOpen({ lane }: Delivery, verdict: Verdict): Verdict {
+  #onceOpen({ fairnessKey }: Delivery, verdict: Verdict): Verdict {
     if (verdict.kind !== 'retry') return verdict;
     const nowMs = performance.now();
-    const waitMs = (this.#slots.closedUntil(lane, nowMs) ?? nowMs) - nowMs;
+    const waitMs = (this.#slots.closedUntil(fairnessKey, nowMs) ?? nowMs) - nowMs;
     const waitNs = BigInt(Math.ceil(waitMs)) * 1_000_000n;
     return waitNs > verdict.delayNs ? { kind: 'retry', delayNs: waitNs } : verdict;
   }
 
   #give(delivery: Delivery): void {
-    this.#slots.give(delivery.lane, performance.now());
+    this.#slots.release(delivery.fairnessKey, performance.now());
     this.#claimer.freed();
     if (this.#slots.inFlight === 0) this.#allGiven?.();
   }

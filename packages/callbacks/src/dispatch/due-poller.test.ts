@@ -2,7 +2,7 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { expect, it, vi } from 'vitest';
 import { acceptOne, claim } from '../../test/live-callbacks.js';
 import { type StoreOfTest, useOwnStore } from '../../test/test-store.js';
-import { Waker } from './due-poller.js';
+import { DuePoller } from './due-poller.js';
 
 describeWithPostgres('waker', () => {
   const store = useOwnStore();
@@ -19,11 +19,11 @@ describeWithPostgres('waker', () => {
       await query('select 1');
       backAtMs = performance.now();
     };
-    const waker = new Waker(
+    const waker = new DuePoller(
       { ...store.db, query, ping },
       {
         pollMs: 20,
-        onWake: ({ lost }) => {
+        onPoll: ({ lost }) => {
           if (lost > 0) lostAtMs.push(performance.now());
         },
         onError,

@@ -1,11 +1,11 @@
 import type { Database } from '@posthaste/postgres';
-import { type Wake, wakeDue } from './due-store.js';
+import { type Promotion, promoteDue } from './due-store.js';
 
-export interface WakerOptions {
+export interface DuePollerOptions {
   /** The database is asked at least this often, in ms: what other processes stored is seen then. */
   readonly pollMs: number;
   /** `askedAtMs`: when the database was asked, by the steady clock. */
-  readonly onWake: (wake: Wake, askedAtMs: number) => void;
+  readonly onPoll: (wake: Promotion, askedAtMs: number) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -18,9 +18,9 @@ const outageGraceMs = 2_000;
 const maxRetryMs = 1_000;
 
 /** Makes ready what comes due, and takes back leases that ran out: at its time, not at the next poll. */
-export class Waker {
+export class DuePoller {
   readonly #db: Database;
-  readonly #options: WakerOptions;
+  readonly #options: DuePollerOptions;
   #timer: NodeJS.Timeout | undefined;
   #atMs = Number.POSITIVE_INFINITY;
   #running = false;
@@ -28,7 +28,7 @@ export class Waker {
   #notBeforeMs = 0;
   #closed = false;
 
-  constructor(db: Database, options: WakerOptions) {
+  constructor(db: Database, options: DuePollerOptions) {
     this.#db = db;
     this.#options = options;
   }
@@ -36,7 +36,7 @@ export class Waker {
   /** Looks once, so that what it tells is known, and from then on by itself. @throws PlatformError */
   async start(): Promise<void> {
     const askedAtMs = performance.now();
-    this.#options.onWake(await wakeDue(this.#db, batch), askedAtMs);
+    this.#options.onPoll(await promoteDue(this.#db, batch), askedAtMs);
     this.within(0);
   }
 
@@ -76,10 +76,10 @@ export class Waker {
   /** Gives when to look again, in ms, as {@link #comeBack} does. */
   async #wake(): Promise<number> {
     const askedAtMs = performance.now();
-    const wake = await wakeDue(this.#db, batch);
-    this.#options.onWake(wake, askedAtMs);
+    const wake = await promoteDue(this.#db, batch);
+    this.#options.onPoll(wake, askedAtMs);
     const { pollMs } = this.#options;
-    return wake.woken === batch ? 0 : Math.min(pollMs, Math.ceil(wake.nextDueInMs ?? pollMs));
+    return wake.promoted === batch ? 0 : Math.min(pollMs, Math.ceil(wake.nextDueInMs ?? pollMs));
   }
 
   async #comeBack(): Promise<number> {

@@ -7,24 +7,24 @@ import { useEmptiedStore } from '../../test/test-store.js';
 import type { Delivery } from '../delivery/delivery.js';
 import { recordResults } from '../results/result-store.js';
 import { claimDeliveries } from './claim-store.js';
-import { type Wake, wakeDue } from './due-store.js';
+import { type Promotion, promoteDue } from './due-store.js';
 
 describeWithPostgres('a look for what is due', () => {
   const store = useEmptiedStore();
   /** Claims all there is, for no time at all. */
   const claimBriefly = async (): Promise<readonly Delivery[]> => {
     const { deliveries } = await claimDeliveries(store.db, {
-      ...{ holder: 'test worker', leaseToken: randomUUID(), leaseMs: 0, limit: 100, afterLane: '' },
-      ...{ origins: new Map(), applications: new Map(), lanes: new Map() },
+      ...{ holder: 'test worker', leaseToken: randomUUID(), leaseMs: 0, limit: 100, afterKey: '' },
+      ...{ origins: new Map(), applications: new Map(), fairnessKeys: new Map() },
       ...{ originDefault: 100, applicationDefault: 100 },
     });
     return deliveries;
   };
   /** A look that takes its time between its snapshot and the lock of the second row. */
-  const lookSlowly = async (): Promise<Wake> => {
+  const lookSlowly = async (): Promise<Promotion> => {
     await store.db.query(`create view callbacks.slow_queue as
       select application, queue, pg_sleep(0.3) is null as paused from callbacks.head`);
-    return wakeDue(
+    return promoteDue(
       {
         query: (statement, values) => {
           const text = typeof statement === 'string' ? statement : statement.text;
@@ -56,7 +56,7 @@ describeWithPostgres('a look for what is due', () => {
     }));
     expect(await recordResults(store.db, results, -60_000)).toHaveLength(1);
     expect(await looking).toMatchObject({ woken: 1, lost: 1 });
-    expect(await wakeDue(store.db, 10)).toMatchObject({ woken: 1, lost: 1 });
-    expect(await wakeDue(store.db, 10)).toMatchObject({ woken: 0 });
+    expect(await promoteDue(store.db, 10)).toMatchObject({ woken: 1, lost: 1 });
+    expect(await promoteDue(store.db, 10)).toMatchObject({ woken: 0 });
   });
 });

@@ -9,7 +9,7 @@ import type { Queryable, Statement } from '@posthaste/postgres';
  * its callback at this moment, the lock gives the next one of the queue, which the update, with its
  * older snapshot, does not find. That one is left to the next look.
  */
-const wakeStatement: Statement = {
+const promoteStatement: Statement = {
   name: 'callbacks_wake',
   text: `
 with due as (
@@ -47,9 +47,9 @@ select count(*)::int as woken, count(lease_token)::int as lost,
 from woken`,
 };
 
-export interface Wake {
+export interface Promotion {
   /** Callbacks that came due. */
-  readonly woken: number;
+  readonly promoted: number;
   /** Those of them whose lease had run out. */
   readonly lost: number;
   /** Until the next one comes due; absent when none waits for a time. */
@@ -58,17 +58,17 @@ export interface Wake {
   readonly nowMs: number;
 }
 
-interface WakeRow {
+interface PromotionRow {
   woken: number;
   lost: number;
   next_due_in_ms: number | null;
   now_ms: number;
 }
 
-export async function wakeDue(db: Queryable, limit: number): Promise<Wake> {
-  const { rows } = await db.query<WakeRow>(wakeStatement, [limit]);
+export async function promoteDue(db: Queryable, limit: number): Promise<Promotion> {
+  const { rows } = await db.query<PromotionRow>(promoteStatement, [limit]);
   const row = rows[0];
-  if (!row) throw new PlatformError('INTERNAL', 'wake gave no row');
-  const { woken, lost, now_ms: nowMs } = row;
-  return { woken, lost, nextDueInMs: row.next_due_in_ms ?? undefined, nowMs };
+  if (!row) throw new PlatformError('INTERNAL', 'promoting due callbacks gave no row');
+  const { woken: promoted, lost, now_ms: nowMs } = row;
+  return { promoted, lost, nextDueInMs: row.next_due_in_ms ?? undefined, nowMs };
 }

@@ -1,8 +1,8 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { Delivery } from '../delivery/delivery.js';
-import { parseLaneKey } from '../delivery/fairness-key.js';
-import { ByteRoom } from './byte-budget.js';
+import { parseFairnessKey } from '../delivery/fairness-key.js';
+import { ByteBudget } from './byte-budget.js';
 
 /** A body in memory, until it is let go. */
 export interface HeldBody {
@@ -31,21 +31,21 @@ const bodyStatement: Statement = {
  */
 export class LargeBodies implements BodySource {
   readonly #db: Queryable;
-  readonly #room: ByteRoom;
+  readonly #room: ByteBudget;
 
   constructor(db: Queryable, maxBytes: number) {
     this.#db = db;
-    this.#room = new ByteRoom(maxBytes);
+    this.#room = new ByteBudget(maxBytes);
   }
 
   async hold(
-    { callbackId, lane }: Delivery,
+    { callbackId, fairnessKey }: Delivery,
     bytes: number,
     waitMs: number,
   ): Promise<HeldBody | undefined> {
-    const { origin } = parseLaneKey(lane);
-    if (!(await this.#room.take(origin, bytes, waitMs))) return undefined;
-    const release = (): void => this.#room.give(origin, bytes);
+    const { origin } = parseFairnessKey(fairnessKey);
+    if (!(await this.#room.acquire(origin, bytes, waitMs))) return undefined;
+    const release = (): void => this.#room.release(origin, bytes);
     try {
       return { body: await this.#read(callbackId), release };
     } catch (error) {

@@ -12,7 +12,7 @@ import {
 import { useSharedStore } from '../../test/test-store.js';
 import type { Delivery, Verdict } from '../delivery/delivery.js';
 import { lockHeads, recordResults } from '../results/result-store.js';
-import { wakeDue } from './due-store.js';
+import { promoteDue } from './due-store.js';
 
 /** What may happen, in any order: the numbers choose among what there is at that moment. */
 const step = fc.oneof(
@@ -112,7 +112,7 @@ describeWithPostgres('order', () => {
         await store.db.query('update callbacks.head set due_at = now() where callback_id = $1', [
           delivery.callbackId,
         ]);
-        await wakeDue(store.db, 100);
+        await promoteDue(store.db, 100);
         model.held.splice(model.held.indexOf(delivery), 1);
         model.vanished.push(delivery);
         return;
@@ -121,7 +121,7 @@ describeWithPostgres('order', () => {
         await store.db.query(
           'update callbacks.head set due_at = now() where not ready and lease_token is null',
         );
-        await wakeDue(store.db, 100);
+        await promoteDue(store.db, 100);
     }
   };
 

@@ -31,7 +31,7 @@ export type HostSignal =
 /** A host may not close itself for longer than this. */
 const maxPauseMs = 60_000;
 
-export class OriginGate {
+export class OriginLimiter {
   readonly #limits: OriginLimits;
   #limit: number;
   #inFlight = 0;
@@ -46,7 +46,7 @@ export class OriginGate {
   }
 
   /** How many more may start now; 0 or less: none. */
-  room(nowMs: number): number {
+  capacity(nowMs: number): number {
     return nowMs < this.#closedUntilMs ? 0 : Math.floor(this.#limit) - this.#inFlight;
   }
 

@@ -7,7 +7,7 @@ import {
   sendsBody,
 } from '../delivery/attempt-request.js';
 import type { Attempt, Delivery, Verdict } from '../delivery/delivery.js';
-import { judge } from '../delivery/outcome.js';
+import { classifyOutcome } from '../delivery/outcome.js';
 import type { Admitted } from './admission.js';
 import type { DatabaseClock } from './database-clock.js';
 import type { BodySource } from './large-bodies.js';
@@ -96,7 +96,7 @@ export class Sender {
       return { attempt: undefined, verdict: { kind: 'release' }, signal: undefined };
     }
     const outcome = await http.send(request);
-    return judge(delivery, outcome, startedAtMs, clock.now(), Math.random());
+    return classifyOutcome(delivery, outcome, startedAtMs, clock.now(), Math.random());
   }
 
   /** Taken in when leases were longer, it may ask for more than fits into one. */

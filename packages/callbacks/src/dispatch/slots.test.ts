@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { toLaneKey } from '../delivery/fairness-key.js';
+import { toFairnessKey } from '../delivery/fairness-key.js';
 import { type EndpointLimits, Slots } from './slots.js';
 
 const origin = { max: 8, initial: 4, breakAfter: 2, minOpenMs: 1_000, maxOpenMs: 8_000 };
 const lane = (host: string, application = 'a', endpointId?: string): string =>
-  toLaneKey({ origin: `http://${host}`, application, endpointId });
+  toFairnessKey({ origin: `http://${host}`, application, endpointId });
 const unlimited = { maxConcurrency: undefined, ratePerSecond: undefined };
 
 describe('slots', () => {
   const takeAll = (slots: Slots, key: string, limits: EndpointLimits = unlimited): number => {
     let taken = 0;
-    while (slots.take(key, limits, 0)) taken += 1;
+    while (slots.acquire(key, limits, 0)) taken += 1;
     return taken;
   };
 
@@ -26,21 +26,21 @@ describe('slots', () => {
     expect(takeAll(slots, lane('one'))).toBe(4);
     expect(takeAll(slots, lane('two'))).toBe(2);
     expect(takeAll(slots, lane('two', 'b'))).toBe(2);
-    expect(slots.room(0).applications.get('a')).toBe(0);
+    expect(slots.capacity(0).applications.get('a')).toBe(0);
   });
 
   it('tells the room of the hosts and the applications that it knows', () => {
     const slots = new Slots({ total: 100, perApplication: 100, origin });
     takeAll(slots, lane('full'));
-    slots.take(lane('busy'), undefined, 0);
-    const room = slots.room(0);
+    slots.acquire(lane('busy'), undefined, 0);
+    const room = slots.capacity(0);
     expect([...room.origins]).toEqual([
       ['http://full', 0],
       ['http://busy', 3],
     ]);
     expect([...room.applications]).toEqual([['a', 95]]);
     expect(room.originDefault).toBe(4);
-    expect(room.lanes.size).toBe(0);
+    expect(room.fairnessKeys.size).toBe(0);
   });
 
   it('keeps to the concurrency and the rate of an endpoint', () => {
@@ -50,16 +50,16 @@ describe('slots', () => {
     const rate = { maxConcurrency: undefined, ratePerSecond: 3 };
     expect(takeAll(slots, lane('two', 'a', 'y'), rate)).toBe(3);
     expect(slots.opensAtMs(0)).toBeCloseTo(333.3, 0);
-    expect(slots.take(lane('two', 'a', 'y'), rate, 334)).toBe(true);
-    expect(slots.take(lane('two', 'a', 'y'), rate, 335)).toBe(false);
+    expect(slots.acquire(lane('two', 'a', 'y'), rate, 334)).toBe(true);
+    expect(slots.acquire(lane('two', 'a', 'y'), rate, 335)).toBe(false);
   });
 
   it('has room again for what is given back', () => {
     const slots = new Slots({ total: 4, perApplication: 4, origin });
     takeAll(slots, lane('one'));
-    slots.give(lane('one'), 0);
+    slots.release(lane('one'), 0);
     expect(slots.free).toBe(1);
-    expect(slots.take(lane('one'), undefined, 0)).toBe(true);
+    expect(slots.acquire(lane('one'), undefined, 0)).toBe(true);
   });
 
   it('tells when an origin that fails opens again', () => {
@@ -77,18 +77,18 @@ describe('slots', () => {
     const slots = new Slots({ total: 10, perApplication: 10, origin });
     const one = { maxConcurrency: 1, ratePerSecond: undefined };
     takeAll(slots, lane('before', 'a', 'x'), one);
-    expect(slots.take(lane('after', 'a', 'x'), one, 0)).toBe(false);
-    expect(slots.room(0).lanes.get(lane('after', 'a', 'x'))).toBe(0);
+    expect(slots.acquire(lane('after', 'a', 'x'), one, 0)).toBe(false);
+    expect(slots.capacity(0).fairnessKeys.get(lane('after', 'a', 'x'))).toBe(0);
   });
 
   it('forgets hosts and endpoints that are idle, so that it stays small', () => {
     const slots = new Slots({ total: 10, perApplication: 10, origin });
     for (let i = 0; i < 5_000; i++) {
       const key = lane(`host-${i}`, 'a', `endpoint-${i}`);
-      slots.take(key, { maxConcurrency: 1, ratePerSecond: undefined }, 0);
-      slots.give(key, 0);
+      slots.acquire(key, { maxConcurrency: 1, ratePerSecond: undefined }, 0);
+      slots.release(key, 0);
     }
-    expect(slots.room(0).origins.size).toBeLessThan(1_100);
-    expect(slots.room(0).lanes.size).toBeLessThan(1_100);
+    expect(slots.capacity(0).origins.size).toBeLessThan(1_100);
+    expect(slots.capacity(0).fairnessKeys.size).toBeLessThan(1_100);
   });
 });

@@ -1,6 +1,6 @@
-import { parseLaneKey } from '../delivery/fairness-key.js';
-import type { Room } from './claim-store.js';
-import { type HostSignal, OriginGate, type OriginLimits } from './origin-limiter.js';
+import { parseFairnessKey } from '../delivery/fairness-key.js';
+import type { Capacity } from './claim-store.js';
+import { type HostSignal, OriginLimiter, type OriginLimits } from './origin-limiter.js';
 
 /** How much may be in flight at once, in this process. */
 export interface SlotLimits {
@@ -18,7 +18,7 @@ export interface EndpointLimits {
 interface EndpointUse {
   limits: EndpointLimits;
   /** Its URL may have changed while callbacks to the old one were left: each has a lane. */
-  readonly lanes: Set<string>;
+  readonly fairnessKeys: Set<string>;
   inFlight: number;
   /** Attempts that the rate allows now, and when that was computed. */
   tokens: number;
@@ -34,7 +34,7 @@ const maxRemembered = 1_024;
  */
 export class Slots {
   readonly #limits: SlotLimits;
-  readonly #origins = new Map<string, OriginGate>();
+  readonly #origins = new Map<string, OriginLimiter>();
   readonly #applications = new Map<string, number>();
   readonly #endpoints = new Map<string, EndpointUse>();
   #inFlight = 0;
@@ -52,19 +52,24 @@ export class Slots {
   }
 
   /** Takes a slot; false when one of the limits is reached. */
-  take(lane: string, endpoint: EndpointLimits | undefined, nowMs: number): boolean {
-    const { origin, application, endpointId } = parseLaneKey(lane);
+  acquire(fairnessKey: string, endpoint: EndpointLimits | undefined, nowMs: number): boolean {
+    const { origin, application, endpointId } = parseFairnessKey(fairnessKey);
     // Also of one that is full: what is known of it goes into the next claim, which else would
     // bring the same again.
-    if (endpointId !== undefined && endpoint) this.#setEndpoint(endpointId, lane, endpoint, nowMs);
-    const gate = this.#gate(origin, nowMs);
-    if (this.free <= 0 || gate.room(nowMs) <= 0 || this.#applicationRoom(application) <= 0) {
+    if (endpointId !== undefined && endpoint)
+      this.#setEndpoint(endpointId, fairnessKey, endpoint, nowMs);
+    const limiter = this.#originLimiter(origin, nowMs);
+    if (
+      this.free <= 0 ||
+      limiter.capacity(nowMs) <= 0 ||
+      this.#applicationCapacity(application) <= 0
+    ) {
       return false;
     }
     const use = endpointId === undefined ? undefined : this.#endpoints.get(endpointId);
-    if (use && endpointRoom(use, nowMs) <= 0) return false;
+    if (use && endpointCapacity(use, nowMs) <= 0) return false;
     this.#inFlight += 1;
-    gate.started();
+    limiter.started();
     this.#applications.set(application, (this.#applications.get(application) ?? 0) + 1);
     if (use) {
       use.inFlight += 1;
@@ -74,44 +79,45 @@ export class Slots {
   }
 
   /** Gives a slot back. */
-  give(lane: string, nowMs: number): void {
-    const { origin, application, endpointId } = parseLaneKey(lane);
+  release(fairnessKey: string, nowMs: number): void {
+    const { origin, application, endpointId } = parseFairnessKey(fairnessKey);
     this.#inFlight -= 1;
-    this.#gate(origin, nowMs).left();
+    this.#originLimiter(origin, nowMs).left();
     this.#lower(this.#applications, application);
     const use = endpointId === undefined ? undefined : this.#endpoints.get(endpointId);
     if (use) use.inFlight -= 1;
   }
 
   /** Takes in what an attempt told about its host. */
-  report(lane: string, signal: HostSignal, nowMs: number, random: number): void {
-    this.#gate(parseLaneKey(lane).origin, nowMs).report(signal, nowMs, random);
+  report(fairnessKey: string, signal: HostSignal, nowMs: number, random: number): void {
+    this.#originLimiter(parseFairnessKey(fairnessKey).origin, nowMs).report(signal, nowMs, random);
   }
 
   /** When the origin of a lane opens again, if it is closed. */
-  closedUntil(lane: string, nowMs: number): number | undefined {
-    return this.#origins.get(parseLaneKey(lane).origin)?.closedUntil(nowMs);
+  closedUntil(fairnessKey: string, nowMs: number): number | undefined {
+    return this.#origins.get(parseFairnessKey(fairnessKey).origin)?.closedUntil(nowMs);
   }
 
   /** What may be claimed now. */
-  room(nowMs: number): Room {
+  capacity(nowMs: number): Capacity {
     const origins = new Map<string, number>();
-    for (const [origin, gate] of this.#origins) origins.set(origin, Math.max(0, gate.room(nowMs)));
+    for (const [origin, limiter] of this.#origins)
+      origins.set(origin, Math.max(0, limiter.capacity(nowMs)));
     const applications = new Map<string, number>();
     for (const application of this.#applications.keys()) {
-      applications.set(application, Math.max(0, this.#applicationRoom(application)));
+      applications.set(application, Math.max(0, this.#applicationCapacity(application)));
     }
-    const lanes = new Map<string, number>();
+    const fairnessKeys = new Map<string, number>();
     for (const use of this.#endpoints.values()) {
-      const room = Math.max(0, endpointRoom(use, nowMs));
+      const room = Math.max(0, endpointCapacity(use, nowMs));
       // One that takes whatever may be claimed needs no mention.
-      if (room < this.free) for (const lane of use.lanes) lanes.set(lane, room);
+      if (room < this.free) for (const key of use.fairnessKeys) fairnessKeys.set(key, room);
     }
     return {
       limit: this.free,
       origins,
       applications,
-      lanes,
+      fairnessKeys,
       originDefault: this.#limits.origin.initial,
       applicationDefault: this.#limits.perApplication,
     };
@@ -120,8 +126,8 @@ export class Slots {
   /** The next moment at which something closed or rate-limited opens, if anything is. */
   opensAtMs(nowMs: number): number | undefined {
     let first: number | undefined;
-    for (const gate of this.#origins.values()) {
-      const until = gate.closedUntil(nowMs);
+    for (const limiter of this.#origins.values()) {
+      const until = limiter.closedUntil(nowMs);
       if (until !== undefined && (first === undefined || until < first)) first = until;
     }
     for (const use of this.#endpoints.values()) {
@@ -133,32 +139,32 @@ export class Slots {
     return first;
   }
 
-  #applicationRoom(application: string): number {
+  #applicationCapacity(application: string): number {
     return this.#limits.perApplication - (this.#applications.get(application) ?? 0);
   }
 
-  #gate(origin: string, nowMs: number): OriginGate {
-    let gate = this.#origins.get(origin);
-    if (!gate) {
+  #originLimiter(origin: string, nowMs: number): OriginLimiter {
+    let limiter = this.#origins.get(origin);
+    if (!limiter) {
       if (this.#origins.size >= maxRemembered) this.#forgetIdle(nowMs);
-      gate = new OriginGate(this.#limits.origin);
-      this.#origins.set(origin, gate);
+      limiter = new OriginLimiter(this.#limits.origin);
+      this.#origins.set(origin, limiter);
     }
-    return gate;
+    return limiter;
   }
 
-  #setEndpoint(id: string, lane: string, limits: EndpointLimits, nowMs: number): void {
+  #setEndpoint(id: string, fairnessKey: string, limits: EndpointLimits, nowMs: number): void {
     let use = this.#endpoints.get(id);
     if (!use) {
       if (this.#endpoints.size >= maxRemembered) this.#forgetIdle(nowMs);
       const tokens = Math.max(1, limits.ratePerSecond ?? 0);
-      use = { limits, lanes: new Set(), inFlight: 0, tokens, refilledAtMs: nowMs };
+      use = { limits, fairnessKeys: new Set(), inFlight: 0, tokens, refilledAtMs: nowMs };
       this.#endpoints.set(id, use);
     }
     use.tokens = tokensNow(use, nowMs);
     use.refilledAtMs = nowMs;
     use.limits = limits;
-    use.lanes.add(lane);
+    use.fairnessKeys.add(fairnessKey);
   }
 
   #lower(counts: Map<string, number>, key: string): void {
@@ -168,8 +174,8 @@ export class Slots {
   }
 
   #forgetIdle(nowMs: number): void {
-    for (const [origin, gate] of this.#origins) {
-      if (gate.isStale(nowMs)) this.#origins.delete(origin);
+    for (const [origin, limiter] of this.#origins) {
+      if (limiter.isStale(nowMs)) this.#origins.delete(origin);
     }
     for (const [id, use] of this.#endpoints) {
       if (use.inFlight === 0 && tokensNow(use, nowMs) >= 1) this.#endpoints.delete(id);
@@ -178,7 +184,7 @@ export class Slots {
 }
 
 /** How many more attempts its concurrency and its rate allow now; Infinity without either. */
-function endpointRoom(use: EndpointUse, nowMs: number): number {
+function endpointCapacity(use: EndpointUse, nowMs: number): number {
   const { maxConcurrency = Infinity } = use.limits;
   return Math.min(maxConcurrency - use.inFlight, Math.floor(tokensNow(use, nowMs)));
 }

@@ -99,7 +99,7 @@ export async function disableEndpoint(
  * The same for whoever decides so by himself, with the event that tells of it.
  * @throws PlatformError `DATABASE_*`
  */
-export async function disableEndpointTelling(
+export async function disableEndpointAndEmit(
   db: Database,
   events: CallbackEventSink,
   id: string,

@@ -4,7 +4,7 @@ import { deliveryOf } from '../../test/deliveries.js';
 import { attemptWith, delivered, failed, retryLater } from '../../test/live-callbacks.js';
 import type { Delivery } from '../delivery/delivery.js';
 import { toCallbackRequest } from '../request/request.js';
-import { type ToldResult, toResultEvents } from '../results/result-events.js';
+import { type RecordedResult, toResultEvents } from '../results/result-events.js';
 import {
   type CallbackEvent,
   callbackEventTopic,
@@ -26,7 +26,11 @@ const secrets = {
 const shapes = (events: readonly CallbackEvent[]): [string, unknown][] =>
   events.map(({ envelope }) => [envelope.name, envelope.payload]);
 
-function told(delivery: Delivery, more: Partial<ToldResult> = {}, statusCode = 200): ToldResult {
+function told(
+  delivery: Delivery,
+  more: Partial<RecordedResult> = {},
+  statusCode = 200,
+): RecordedResult {
   const attempt = { ...attemptWith(statusCode), startedAtMs: 5_000, durationNs: 1_500_000n };
   const result = { delivery, attempt, verdict: delivered, chain: false };
   return { result, ending: 'delivered', parked: false, ...more };

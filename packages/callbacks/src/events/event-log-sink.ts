@@ -7,7 +7,7 @@ import {
 } from './callback-events.js';
 
 /** What a log must do to be told of callbacks. `PostgresLog` of @posthaste/eventstream does it. */
-export interface TellingLog {
+export interface EventLog {
   appendEvents(
     tx: Transaction,
     events: readonly CallbackEvent[],
@@ -20,7 +20,7 @@ export interface TellingLog {
 }
 
 export interface EventLogSinkOptions {
-  readonly log: TellingLog;
+  readonly log: EventLog;
   readonly wants: CallbackEventSink['wants'];
 }
 
@@ -36,7 +36,7 @@ const hintAfterMs = 50;
  */
 export class EventLogSink implements CallbackEventSink {
   readonly wants: CallbackEventSink['wants'];
-  readonly #log: TellingLog;
+  readonly #log: EventLog;
   readonly #appended = new Set<string>();
   #inStatement: StatementLog | undefined;
   #timer: NodeJS.Timeout | undefined;

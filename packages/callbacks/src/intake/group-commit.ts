@@ -73,7 +73,7 @@ async function store(
   items: readonly IntakeItem[],
   options: CommitOptions,
 ): Promise<Outcome[]> {
-  const { createdAt, repeated } = await storeAndTell(db, items, options);
+  const { createdAt, repeated } = await storeAndEmit(db, items, options);
   const repeats = items.filter(({ id }) => repeated.has(id));
   const repetitions = await findRepetitions(db, repeats);
   return items.map(
@@ -82,7 +82,7 @@ async function store(
   );
 }
 
-async function storeAndTell(
+async function storeAndEmit(
   db: Database,
   items: readonly IntakeItem[],
   { notify, events }: CommitOptions,

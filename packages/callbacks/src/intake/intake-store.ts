@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
-import { toLaneKey } from '../delivery/fairness-key.js';
+import { toFairnessKey } from '../delivery/fairness-key.js';
 import type { CallbackRequest } from '../request/request.js';
 import { toStoredPolicy } from '../retry/retry-policy.js';
 
@@ -148,7 +148,7 @@ function givenValues(items: readonly IntakeItem[]): unknown[][] {
     column((r) => r.expiresAt ?? null),
     column((r) => r.echo),
     column((r) =>
-      toLaneKey({ origin: r.origin, application: r.application, endpointId: r.endpointId }),
+      toFairnessKey({ origin: r.origin, application: r.application, endpointId: r.endpointId }),
     ),
     column((r) => r.deliverAfter ?? null),
   ];

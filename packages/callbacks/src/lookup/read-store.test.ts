@@ -2,7 +2,7 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { expect, it } from 'vitest';
 import { acceptOne, attemptWith, claim, delivered, record } from '../../test/live-callbacks.js';
 import { useEmptiedStore } from '../../test/test-store.js';
-import { finishResults, recordResults } from '../results/result-store.js';
+import { insertEndings, recordResults } from '../results/result-store.js';
 import { findCallback } from './read-store.js';
 
 describeWithPostgres('read store', () => {
@@ -77,7 +77,7 @@ describeWithPostgres('read store', () => {
     if (!delivery) throw new Error('nothing is due');
     const attempt = { ...attemptWith(200), startedAtMs: Date.now() - 60_000 };
     const result = { delivery, attempt, verdict: delivered, chain: false };
-    if (queue === undefined) await finishResults(store.db, [result]);
+    if (queue === undefined) await insertEndings(store.db, [result]);
     else await recordResults(store.db, [result], 1_000);
     const view = await findCallback(store.db, id);
     expect(view?.attempts[0]?.startedAtMs).toBeGreaterThanOrEqual(

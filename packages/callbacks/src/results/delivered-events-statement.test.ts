@@ -19,7 +19,7 @@ import {
 } from '../events/callback-events.js';
 import { toEventBody } from '../events/subscribed-event.js';
 import { isPlainDelivery } from './delivered-events-statement.js';
-import { finishAndTell } from './finish-results.js';
+import { finishResults } from './finish-results.js';
 import { toResultEvents } from './result-events.js';
 
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
@@ -59,7 +59,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     wanted?: readonly CallbackEventName[],
   ): Promise<CallbackEvent[]> => {
     const sink = await TestSink.create(store.db, wanted, 'statement');
-    expect(await finishAndTell(store.db, told, sink)).toBe(told.length);
+    expect(await finishResults(store.db, told, sink)).toBe(told.length);
     return sink.told();
   };
 
@@ -85,7 +85,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     const wants = (): boolean => asked++ < callbackEventNames.length;
     const { inStatement } = sink;
     const forgetful = { wants, inStatement, append: sink.append.bind(sink) };
-    expect(await finishAndTell(store.db, results, forgetful)).toBe(results.length);
+    expect(await finishResults(store.db, results, forgetful)).toBe(results.length);
     expect(await sink.told()).toHaveLength(2 * results.length);
   });
 

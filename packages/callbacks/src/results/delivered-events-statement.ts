@@ -5,7 +5,7 @@ import type { CallbackEventName, StatementLog } from '../events/callback-events.
 import { toEventBody } from '../events/subscribed-event.js';
 import { spanContextSql } from '../request/trace-headers.js';
 import { singleAttempt } from '../retry/retry-policy.js';
-import { attemptsOf, latencyMsOf, type ToldResult, toResultEvents } from './result-events.js';
+import { attemptsOf, latencyMsOf, type RecordedResult, toResultEvents } from './result-events.js';
 import {
   historyColumns,
   historyValues,
@@ -64,7 +64,7 @@ export function isPlainDelivery({ delivery, attempt, verdict }: DeliveryResult):
  * Records plain deliveries and tells of them; gives how many counted. The others had lost their lease.
  * One of their names must be wanted.
  */
-export async function finishTelling(
+export async function finishWithEvents(
   db: Queryable,
   results: readonly DeliveryResult[],
   log: StatementLog,
@@ -225,7 +225,7 @@ const example = {
       queue: undefined,
       endpointId: 'example',
       place: 0,
-      lane: '',
+      fairnessKey: '',
       failures: 0,
       unknowns: 0,
       cancelled: false,
@@ -261,4 +261,4 @@ const example = {
   },
   ending: 'delivered',
   parked: false,
-} as const satisfies ToldResult;
+} as const satisfies RecordedResult;

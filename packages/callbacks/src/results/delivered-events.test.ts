@@ -7,7 +7,7 @@ import { accept, acceptOne, type TestCallback } from '../../test/live-callbacks.
 import { useOwnStore } from '../../test/test-store.js';
 import type { CallbackEventName } from '../events/callback-events.js';
 import type { RetryPolicy } from '../retry/retry-policy.js';
-import { createResultCompany } from './result-effects.js';
+import { createResultEffects } from './result-effects.js';
 
 const twice: RetryPolicy = { kind: 'phases', phases: [{ retries: 1, delayNs: 5_000_000n }] };
 const patience = { timeout: 10_000, interval: 20 };
@@ -27,7 +27,7 @@ function suite(manner: TestSinkManner): void {
   afterEach(() => receiver.close());
   const dispatch = useDispatchers(store);
   const start = (recordWindowMs = 2) =>
-    dispatch({ recordWindowMs }, { company: createResultCompany(sink) });
+    dispatch({ recordWindowMs }, { effects: createResultEffects(sink) });
   const names = async (): Promise<string[]> =>
     (await sink.told()).map(({ envelope }) => envelope.name);
   const acceptMany = (count: number, more: TestCallback = {}): Promise<string[]> =>

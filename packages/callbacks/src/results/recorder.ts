@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs, PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import type { DeliveryResult } from '../delivery/delivery.js';
-import type { ResultCompany } from './result-effects.js';
+import type { ResultEffects } from './result-effects.js';
 import { lockHeads, type Recorded, recordResults } from './result-store.js';
 
 /** What the recorder tells, once results are committed or known to be lost. */
@@ -21,7 +21,7 @@ export interface RecorderOptions {
   readonly orderedWindowMs: number;
   readonly maxBatch: number;
   /** What is written in the same transaction as results: notices of failures, events. */
-  readonly company: ResultCompany;
+  readonly effects: ResultEffects;
 }
 
 const backoff = { initialMs: 50, maxMs: 2_000 };
@@ -66,7 +66,7 @@ export class Recorder {
     const careful =
       result.delivery.ordered ||
       result.verdict.kind !== 'ended' ||
-      this.#options.company.needsCompany(result);
+      this.#options.effects.hasEffects(result);
     const gathering = careful ? this.#careful : this.#plain;
     gathering.results.push(result);
     if (gathering.results.length >= this.#options.maxBatch) this.#pump(gathering);
@@ -129,12 +129,12 @@ export class Recorder {
   }
 
   async #write(results: DeliveryResult[], careful: boolean): Promise<void> {
-    const { company } = this.#options;
+    const { effects } = this.#options;
     for (let failed = 1; ; failed++) {
       const askedAtMs = performance.now();
       try {
         if (careful) this.#settle(results, await this.#record(results), askedAtMs);
-        else this.#countLost(results.length - (await company.finish(this.#db, results)));
+        else this.#countLost(results.length - (await effects.finish(this.#db, results)));
         return;
       } catch (error) {
         const retryable = error instanceof PlatformError && error.retryable && !this.#abandoned;
@@ -162,7 +162,7 @@ export class Recorder {
         lockHeads(tx, results),
         recordResults(tx, results, this.#options.leaseMs),
       ]);
-      await this.#options.company.accompany(tx, recorded);
+      await this.#options.effects.write(tx, recorded);
       return recorded;
     });
   }

@@ -8,16 +8,16 @@ import {
 } from '../events/callback-events.js';
 import { type Mail, toEndpointDisabledMail, toFailureMail } from '../mail/failure-mail.js';
 import { enqueueMail } from '../mail/mail-outbox.js';
-import { finishAndTell } from './finish-results.js';
+import { finishResults } from './finish-results.js';
 import { attemptsOf, toResultEvents } from './result-events.js';
 import type { Recorded } from './result-store.js';
 
 /** What is written together with results, in their transaction: see Recorder. */
-export interface ResultCompany {
+export interface ResultEffects {
   /** Whether more than events may have to be written with the result. */
-  needsCompany(result: DeliveryResult): boolean;
+  hasEffects(result: DeliveryResult): boolean;
   /** Writes all that goes with results that were recorded. */
-  accompany(tx: Transaction, recorded: readonly Recorded[]): Promise<void>;
+  write(tx: Transaction, recorded: readonly Recorded[]): Promise<void>;
   /**
    * Records results that end a callback without a queue and need no company, with what is told of
    * them; gives how many counted. The others had lost their lease.
@@ -31,8 +31,8 @@ const goneReason = 'its receiver answered 410 Gone';
  * Notices of final failures, endpoints disabled by a 410, and events: in one transaction with the
  * result, and so exactly once, whatever crashes.
  */
-export function createResultCompany(events: CallbackEventSink): ResultCompany {
-  const accompany = async (tx: Transaction, recorded: readonly Recorded[]): Promise<void> => {
+export function createResultEffects(events: CallbackEventSink): ResultEffects {
+  const write = async (tx: Transaction, recorded: readonly Recorded[]): Promise<void> => {
     const disabled = await disableGone(tx, recorded);
     await enqueueMail(tx, [
       ...recorded.flatMap((entry) => failureMail(entry) ?? []),
@@ -43,12 +43,12 @@ export function createResultCompany(events: CallbackEventSink): ResultCompany {
     if (told.length > 0) await events.append(tx, told);
   };
   return {
-    needsCompany({ delivery, attempt, verdict }) {
+    hasEffects({ delivery, attempt, verdict }) {
       if (verdict.kind !== 'ended' || verdict.ending === 'delivered') return false;
       return delivery.request.notificationEmail !== undefined || isGone({ delivery, attempt });
     },
-    accompany,
-    finish: (db, results) => finishAndTell(db, results, events),
+    write,
+    finish: (db, results) => finishResults(db, results, events),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@posthaste/contracts';
 import type { DeliveryResult, Ending } from '../delivery/delivery.js';
-import { parseLaneKey } from '../delivery/fairness-key.js';
+import { parseFairnessKey } from '../delivery/fairness-key.js';
 import {
   type CallbackEvent,
   type CallbackEventName,
@@ -9,7 +9,7 @@ import {
 } from '../events/callback-events.js';
 
 /** A result as it was recorded. */
-export interface ToldResult {
+export interface RecordedResult {
   readonly result: DeliveryResult;
   /** How the callback ended, if it did. */
   readonly ending: Ending | undefined;
@@ -20,12 +20,12 @@ export interface ToldResult {
 type Wants = CallbackEventSink['wants'];
 
 /** Whether anything is told of a result. */
-export function isTold(told: ToldResult, wants: Wants): boolean {
+export function hasEvents(told: RecordedResult, wants: Wants): boolean {
   return namesOf(told, wants).length > 0;
 }
 
 /** What a result tells of its callback, in the order in which it happened. */
-export function toResultEvents(told: ToldResult, wants: Wants): CallbackEvent[] {
+export function toResultEvents(told: RecordedResult, wants: Wants): CallbackEvent[] {
   const names = namesOf(told, wants);
   if (names.length === 0) return [];
   const { callbackId, application, queue, endpointId, request } = told.result.delivery;
@@ -33,7 +33,7 @@ export function toResultEvents(told: ToldResult, wants: Wants): CallbackEvent[] 
   return names.map((name) => toCallbackEvent(name, subject, fieldsOf(name, told)));
 }
 
-function namesOf({ result, ending }: ToldResult, wants: Wants): CallbackEventName[] {
+function namesOf({ result, ending }: RecordedResult, wants: Wants): CallbackEventName[] {
   const names: CallbackEventName[] = [];
   // Of callbacks made for events about callbacks only failures are told: see echo.ts.
   const isEcho = result.delivery.echo > 0;
@@ -46,7 +46,7 @@ function namesOf({ result, ending }: ToldResult, wants: Wants): CallbackEventNam
   return names;
 }
 
-function fieldsOf(name: CallbackEventName, told: ToldResult): JsonObject {
+function fieldsOf(name: CallbackEventName, told: RecordedResult): JsonObject {
   switch (name) {
     case 'callback.attempted':
       return attemptedFields(told);
@@ -57,7 +57,7 @@ function fieldsOf(name: CallbackEventName, told: ToldResult): JsonObject {
   }
 }
 
-function attemptedFields({ result, ending }: ToldResult): JsonObject {
+function attemptedFields({ result, ending }: RecordedResult): JsonObject {
   const { attempt } = result;
   return {
     attempt: attemptsOf(result),
@@ -75,11 +75,11 @@ function deliveredFields(result: DeliveryResult): JsonObject {
   };
 }
 
-function failedFields({ result, ending, parked }: ToldResult): JsonObject {
-  const { echo, lane } = result.delivery;
+function failedFields({ result, ending, parked }: RecordedResult): JsonObject {
+  const { echo, fairnessKey } = result.delivery;
   return {
     ...(ending === undefined ? {} : { ending }),
-    origin: parseLaneKey(lane).origin,
+    origin: parseFairnessKey(fairnessKey).origin,
     attempts: attemptsOf(result),
     ...outcomeFields(result),
     parked,

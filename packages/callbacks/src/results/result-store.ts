@@ -49,7 +49,7 @@ const finishNamedStatement: Statement = {
 };
 
 /** Ends callbacks without a queue; gives how many of them counted. The others had lost their lease. */
-export async function finishResults(
+export async function insertEndings(
   db: Queryable,
   results: readonly DeliveryResult[],
 ): Promise<number> {

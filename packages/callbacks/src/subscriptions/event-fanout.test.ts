@@ -90,7 +90,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     await deliver(event);
     const [delivery] = await claim(store.db);
     expect(delivery).toMatchObject({ application: 'shop', endpointId, queue: undefined });
-    expect(delivery?.lane).toBe(`https://a.example.com\nshop\n${endpointId}`);
+    expect(delivery?.fairnessKey).toBe(`https://a.example.com\nshop\n${endpointId}`);
     expect(delivery?.request).toMatchObject({
       url: 'https://a.example.com/',
       method: 'POST',

@@ -7,7 +7,7 @@ import { eventContentType, type SubscribedEvent, toEventBody } from '../events/s
 import { type IntakeItem, storeCallbacks } from '../intake/intake-store.js';
 import { withTrace } from '../request/trace-headers.js';
 import { EventFilters } from './event-filter.js';
-import { echoRuleOf } from './loop-guard.js';
+import { toLoopRule } from './loop-guard.js';
 import { type EventTarget, findEventTarget, SubscriptionList } from './subscription-list.js';
 
 /** Name of the event that is sent to try an endpoint out. */
@@ -111,7 +111,7 @@ export class EventFanout {
 }
 
 function toItems(event: SubscribedEvent, found: readonly EventTarget[]): IntakeItem[] {
-  const { echo, isHeard, except } = echoRuleOf(event);
+  const { echo, isHeard, except } = toLoopRule(event);
   const targets = isHeard ? found.filter(({ endpointId }) => endpointId !== except) : [];
   if (targets.length === 0) return [];
   const body = toEventBody(event.envelope);

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 import { eventOf } from '../../test/events.js';
-import { echoRuleOf } from './loop-guard.js';
+import { toLoopRule } from './loop-guard.js';
 
 const aboutCallback = (payload: Record<string, string | number>) =>
-  echoRuleOf(eventOf('callback.failed', payload, { topic: 'callbacks' }));
+  toLoopRule(eventOf('callback.failed', payload, { topic: 'callbacks' }));
 
 it('leaves events of other topics alone, whatever they say', () => {
   const event = eventOf('callback.failed', { echo: 7, endpointId: 'e' }, { topic: 'orders' });
-  expect(echoRuleOf(event)).toEqual({ echo: 0, isHeard: true, except: undefined });
+  expect(toLoopRule(event)).toEqual({ echo: 0, isHeard: true, except: undefined });
 });
 
 it('lets what is told of a callback be heard by all', () => {

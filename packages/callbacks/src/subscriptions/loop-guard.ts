@@ -16,7 +16,7 @@ import type { SubscribedEvent } from '../events/subscribed-event.js';
 const maxEcho = 2;
 
 /** What is sent for an event, and to whom. */
-export interface EchoRule {
+export interface LoopRule {
   /** Echo of the callbacks made for it. */
   readonly echo: number;
   /** Whether any are made. */
@@ -25,9 +25,9 @@ export interface EchoRule {
   readonly except: string | undefined;
 }
 
-const ordinary: EchoRule = { echo: 0, isHeard: true, except: undefined };
+const ordinary: LoopRule = { echo: 0, isHeard: true, except: undefined };
 
-export function echoRuleOf({ topic, envelope }: SubscribedEvent): EchoRule {
+export function toLoopRule({ topic, envelope }: SubscribedEvent): LoopRule {
   if (topic !== callbackEventTopic) return ordinary;
   const { echo, endpointId } = envelope.payload ?? {};
   // The log is open to others: what is not a number of ours is none.

@@ -1,6 +1,6 @@
 import {
   type CallbackEventSink,
-  disableEndpointTelling,
+  disableEndpointAndEmit,
   type EventFanout,
   enableEndpoint,
   endpointSecretName,
@@ -66,7 +66,7 @@ const stateChanges = [
   {
     name: 'disable',
     change: ({ db, events }: ChangeDeps, id: string, reason = standardReason) =>
-      disableEndpointTelling(db, events, id, reason),
+      disableEndpointAndEmit(db, events, id, reason),
     summary: 'Disable an endpoint',
     description: 'As when its receiver answers 410. What is owed waits.',
   },
