@@ -142,12 +142,15 @@ export type {
   RetryPhase,
   RetryPolicy,
 } from './retry/retry-policy.js';
-export type { SecretVersion, SecretView } from './secret-view.js';
 export { createDeliverySigner } from './secrets/delivery-signer.js';
 export { createSecretBox, parseMasterKey, type SecretBox } from './secrets/secret-box.js';
-export { removeExpiredSecrets } from './secrets/secret-store.js';
+export { endpointSecretName } from './secrets/secret-key.js';
 export {
-  endpointSecretName,
+  removeExpiredSecrets,
+  type SecretVersion,
+  type SecretView,
+} from './secrets/secret-store.js';
+export {
   type NewSecret,
   type SecretRotation,
   type SecretSource,
