@@ -50,11 +50,11 @@ export { CachedEndpointDirectory } from './dispatch/endpoint-directory.js';
 export type { OriginLimits } from './dispatch/origin-limiter.js';
 export type { EndpointLimits, SlotLimits } from './dispatch/slots.js';
 export { releaseHeldHeads } from './endpoints/endpoint-hold.js';
-export type { EndpointState } from './endpoints/endpoint-id.js';
 export type { EndpointInput, EndpointPatch } from './endpoints/endpoint-input.js';
 export {
   disableEndpoint,
   disableEndpointAndEmit,
+  type EndpointState,
   enableEndpoint,
   pauseEndpoint,
   resumeEndpoint,

@@ -1,6 +1,6 @@
 import { createEnvelope, newId, PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
-import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-id.js';
+import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-state.js';
 import { toEventQueue } from '../endpoints/event-order.js';
 import { type CallbackEventSink, noEvents, toAcceptedEvents } from '../events/callback-events.js';
 import { eventContentType, type SubscribedEvent, toEventBody } from '../events/subscribed-event.js';

@@ -1,7 +1,7 @@
 import { newId, PlatformError, parseId } from '@posthaste/contracts';
 import { type Database, sqlState } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
-import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-id.js';
+import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-state.js';
 import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
 import { checkName, type FieldFault, requestInvalid } from '../request/request.js';
 import { EventFilters } from './event-filter.js';
