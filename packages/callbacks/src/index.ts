@@ -103,13 +103,13 @@ export {
   setQueuePolicy,
   unblockQueue,
 } from './queues/queue-control.js';
+export type { QueueKey } from './queues/queue-key.js';
 export {
   getQueue,
   listQueues,
   type OnFailure,
   type QueueFilter,
   type QueueHead,
-  type QueueKey,
   type QueueState,
   type QueueView,
 } from './queues/queues.js';
