@@ -165,13 +165,12 @@ export {
   sign,
 } from './secrets/signature.js';
 export {
-  type EventChoice,
   EventFanout,
   type EventFanoutOptions,
+  type EventSelector,
   testEventName,
 } from './subscriptions/event-fanout.js';
 export { EventFilters } from './subscriptions/event-filter.js';
-export { EventInterest, type EventInterestOptions } from './subscriptions/event-interest.js';
 export {
   type ConsumerObserver,
   createSubscriptionConsumer,
@@ -180,3 +179,4 @@ export {
   type SubscriptionConsumer,
   type SubscriptionConsumerOptions,
 } from './subscriptions/subscription-consumer.js';
+export { WantedEvents, type WantedEventsOptions } from './subscriptions/wanted-events.js';
