@@ -10,7 +10,7 @@ import {
 } from '../queues/locked-head.js';
 import { requeueCallbacks } from './requeue-store.js';
 
-/** Result of a cancel. `cancelling`: an attempt is running; it is the last one, also if it fails. */
+/** Result of a cancel. `cancelling`: the running attempt is the last one, also if it fails. */
 export type CancelOutcome = 'cancelled' | 'cancelling';
 
 /**
@@ -131,7 +131,7 @@ function callbackNotFound(id: string): PlatformError {
   return new PlatformError('CALLBACK_NOT_FOUND', `there is no callback ${id}`);
 }
 
-/** Returns the error of a refused action, with the callback's present state in message and details. */
+/** Returns the error of a refused action, with the callback's state in message and details. */
 async function stateError(db: Database, id: string, refusal: string): Promise<PlatformError> {
   const callback = await findCallback(db, id);
   if (!callback) return callbackNotFound(id);

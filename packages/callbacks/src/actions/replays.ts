@@ -150,7 +150,7 @@ order by due_at limit 1
 for no key update skip locked`,
 };
 
-/** Stores the progress of a step. The replay is due again once the rate permits the next callback. */
+/** Stores the progress of a step. The replay is due again when its rate permits more callbacks. */
 const advanceStatement: Statement = {
   name: 'callbacks_replay_advance',
   text: `

@@ -4,7 +4,7 @@ import { toFairnessKey } from '../delivery/fairness-key.js';
 /** Outcome for one callback that was to be requeued. */
 export interface RequeueOutcome {
   readonly id: string;
-  /** `expired`: its `expiresAt` is in the past. `alive`: it has not ended. Both stay as they are. */
+  /** `expired`: its `expiresAt` is in the past. `alive`: it has not ended. Both are not changed. */
   readonly kind: 'requeued' | 'expired' | 'alive';
 }
 

@@ -1,8 +1,8 @@
 import type { Queryable, Statement } from '@posthaste/postgres';
 
 /*
- * Workers hold the heads of an endpoint that is not active, each when a worker has leased it. Claims
- * skip a held head. The functions here release held heads.
+ * Workers hold the heads of an endpoint that is not active, each when a worker has leased it.
+ * Claims skip a held head. The functions here release held heads.
  */
 
 /** Most heads that one statement releases. */

@@ -37,7 +37,7 @@ export interface EndpointPatch {
   readonly maxConcurrency?: number | null | undefined;
   /** Order in which its events are delivered. Default: `none`. */
   readonly order?: EventOrder | null | undefined;
-  /** Address for a mail when a callback fails for good, or the endpoint is disabled. Default: none. */
+  /** Address for mails about failed callbacks and a disabled endpoint. Default: none. */
   readonly notificationEmail?: string | null | undefined;
 }
 

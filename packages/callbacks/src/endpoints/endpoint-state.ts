@@ -27,8 +27,8 @@ export function endpointNotFound(id: string): PlatformError {
 }
 
 /**
- * Changes the state from one of `$3` to `$2`, and returns the state before. The row is locked first,
- * so that the state compared is the one after any concurrent change.
+ * Changes the state from one of `$3` to `$2`, and returns the state before. The row is locked
+ * first, so that the state compared is the one after any concurrent change.
  */
 const changeStatement: Statement = {
   name: 'callbacks_endpoint_change_state',
@@ -65,8 +65,8 @@ export async function resumeEndpoint(db: Database, id: string): Promise<void> {
 }
 
 /**
- * Makes a disabled endpoint active, and releases its callbacks. Enabling an active endpoint releases
- * callbacks that a worker has held meanwhile.
+ * Makes a disabled endpoint active, and releases its callbacks. Enabling an active endpoint
+ * releases callbacks that a worker has held meanwhile.
  * @throws PlatformError `ENDPOINT_NOT_FOUND`; `ENDPOINT_STATE` when it is paused
  */
 export async function enableEndpoint(db: Database, id: string): Promise<void> {

@@ -98,7 +98,8 @@ export class Endpoints {
 
   /**
    * Creates an endpoint and its secret, which is given or generated.
-   * @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_EXISTS`, `POLICY_NOT_FOUND`, `SECRET_INVALID`
+   * @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_EXISTS`, `POLICY_NOT_FOUND`,
+   *   `SECRET_INVALID`
    */
   async create(input: EndpointInput, source: SecretSource = {}): Promise<NewEndpoint> {
     const fields = toEndpointFields(input, this.#rules);
@@ -145,10 +146,11 @@ export class Endpoints {
   }
 
   /**
-   * Changes an endpoint. New headers and limits apply to all further attempts (workers notice within
-   * seconds). A new URL, policy, order or time-out applies to further events only: callbacks that
-   * exist keep theirs.
-   * @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_NOT_FOUND`, `ENDPOINT_EXISTS`, `POLICY_NOT_FOUND`
+   * Changes an endpoint. New headers and limits apply to all further attempts (workers notice
+   * within seconds). A new URL, policy, order or time-out applies to further events only: callbacks
+   * that exist keep theirs.
+   * @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_NOT_FOUND`, `ENDPOINT_EXISTS`,
+   *   `POLICY_NOT_FOUND`
    */
   async update(id: string, patch: EndpointPatch): Promise<Endpoint> {
     const key = parseEndpointId(id);
@@ -167,9 +169,9 @@ export class Endpoints {
   }
 
   /**
-   * Removes an endpoint with its subscriptions and its secret. Its remaining callbacks are not sent:
-   * a worker ends each as `cancelled` when it is due, so that the history shows its ending and its
-   * queue moves on.
+   * Removes an endpoint with its subscriptions and its secret. Its remaining callbacks are not
+   * sent: a worker ends each as `cancelled` when it is due, so that the history shows its ending
+   * and its queue moves on.
    * @throws PlatformError `ENDPOINT_NOT_FOUND`
    */
   async remove(id: string): Promise<void> {

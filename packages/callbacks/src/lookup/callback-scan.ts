@@ -193,8 +193,8 @@ function chooseSource(filter: CallbackFilter): { name: SourceName; keys: readonl
 }
 
 /**
- * Returns the bounds of the ids, both exclusive. No id is lost at the lower bound of a moment: an id
- * equal to it would have random bits that are all zero.
+ * Returns the bounds of the ids, both exclusive. No id is lost at the lower bound of a moment: an
+ * id equal to it would have random bits that are all zero.
  */
 function toBounds(request: CallbackScanRequest): [low: string, high: string] {
   const { after = lowestId, before = highestId } = request;

@@ -115,8 +115,8 @@ export function isMailAddress(recipient: string): boolean {
 }
 
 /**
- * Makes one line of a text: without line breaks, other control characters, and characters that change
- * the text direction. Names come from callers; in a subject they must not start a header.
+ * Makes one line of a text: without line breaks, other control characters, and characters that
+ * change the text direction. Names come from callers; in a subject they must not start a header.
  */
 export function toLine(text: string, maxLength: number): string {
   const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ').trim();

@@ -156,7 +156,7 @@ async function sendOne(
   }
 }
 
-/** Returns the backoff of mails: up to `firstBackoffMs` after the first failure, at most 6 hours. */
+/** Returns the backoff of mails: from `firstBackoffMs` after the first failure, up to 6 hours. */
 export function mailBackoff(firstBackoffMs: number): Backoff {
   return { initialMs: firstBackoffMs, maxMs: maxBackoffMs };
 }

@@ -3,9 +3,10 @@ import type { Ending } from '../delivery/delivery.js';
 import type { Hold } from '../lookup/callback-view.js';
 
 /**
- * A head whose row is locked. People and housekeeping change a head in two steps of one transaction:
- * the first statement locks the row; the second, whose snapshot is newer than the lock, changes it.
- * Between them no worker records a result for the head, and nothing is added behind it.
+ * A head whose row is locked. People and housekeeping change a head in two steps of one
+ * transaction: the first statement locks the row; the second, whose snapshot is newer than the
+ * lock, changes it. Between them no worker records a result for the head, and nothing is added
+ * behind it.
  */
 export interface LockedHead {
   readonly callbackId: string;
@@ -42,8 +43,8 @@ const lockQueueStatement: Statement = {
 };
 
 /**
- * Locks the head that is this callback; `undefined` when the callback is not a head. Waits for other
- * transactions that have it locked.
+ * Locks the head that is this callback; `undefined` when the callback is not a head. Waits for
+ * other transactions that have it locked.
  */
 export async function lockHead(
   tx: Transaction,
@@ -53,8 +54,8 @@ export async function lockHead(
 }
 
 /**
- * Locks the head of a queue, whichever callback it is once the lock is acquired; `undefined` when the
- * queue was empty at some moment during the call.
+ * Locks the head of a queue, whichever callback it is once the lock is acquired; `undefined` when
+ * the queue was empty at some moment during the call.
  */
 export async function lockQueueHead(
   tx: Transaction,
@@ -104,8 +105,8 @@ select pg_notify('callbacks_due', '') from moved where ready`,
 };
 
 /**
- * Ends a locked head that is not leased, and moves its queue on. Without `ending` it keeps the ending
- * that its history has.
+ * Ends a locked head that is not leased, and moves its queue on. Without `ending` it keeps the
+ * ending that its history has.
  */
 export async function endLockedHead(
   tx: Transaction,

@@ -6,10 +6,10 @@ import type { OnFailure } from './queues.js';
 
 /**
  * Changes the settings of a queue: a row of the table `queue`, which exists only while they differ
- * from the default. Pausing and resuming lock first the settings and then the head, so a transaction
- * that holds the lock on a head sees the present settings. Only intake, which inserts the first head
- * of an empty queue, can miss a change that commits at the same moment; `reconcileQueues` repairs
- * that.
+ * from the default. Pausing and resuming lock first the settings and then the head, so a
+ * transaction that holds the lock on a head sees the present settings. Only intake, which inserts
+ * the first head of an empty queue, can miss a change that commits at the same moment;
+ * `reconcileQueues` repairs that.
  */
 const changeStatement: Statement = {
   name: 'callbacks_queue_change',
@@ -171,8 +171,8 @@ async function isExpired(tx: Transaction, callbackId: string): Promise<boolean> 
 
 /**
  * Restores the rule that a head is held as paused exactly while its queue is paused, in both
- * directions: one probe per paused queue (`queue_paused`), and one per held head (`head_held`). Rows
- * that are locked at this moment are left to the next call.
+ * directions: one probe per paused queue (`queue_paused`), and one per held head (`head_held`).
+ * Rows that are locked at this moment are left to the next call.
  */
 const reconcileStatement: Statement = {
   name: 'callbacks_reconcile_queues',
@@ -201,7 +201,8 @@ released as (
   from to_release where h.callback_id = to_release.callback_id
   returning h.ready
 )
-select (select count(*)::int from to_hold) as held, (select count(*)::int from released) as released,
+select (select count(*)::int from to_hold) as held,
+  (select count(*)::int from released) as released,
   case when exists (select from released where ready) then pg_notify('callbacks_due', '') end
     as notified`,
 };

@@ -9,8 +9,8 @@ export interface QueueKey {
 }
 
 /**
- * Checks the names of a queue as intake does. Otherwise a queue could have settings that no callback
- * can ever be in.
+ * Checks the names of a queue as intake does. Otherwise a queue could have settings that no
+ * callback can ever be in.
  * @throws PlatformError `CALLBACK_INVALID`
  */
 export function checkQueueKey({ application, queue }: QueueKey): void {

@@ -2,9 +2,9 @@ import { idLowerBound, PlatformError } from '@posthaste/contracts';
 import type { Queryable, Transaction } from '@posthaste/postgres';
 
 /**
- * The tables that are partitioned by day. Ids are UUIDv7, so a range of ids is a range of times. Both
- * tables have the same days. If the partitions of a day were not created in time, its rows are in
- * the default partitions, and stay there until their retention ends.
+ * The tables that are partitioned by day. Ids are UUIDv7, so a range of ids is a range of times.
+ * Both tables have the same days. If the partitions of a day were not created in time, its rows are
+ * in the default partitions, and stay there until their retention ends.
  */
 export const partitionedTables = [
   { name: 'request', key: 'id' },

@@ -20,9 +20,9 @@ export interface PartitionOptions {
 const maxDaysAhead = 366;
 
 /**
- * Creates the missing partitions of today and the days to come. Call it before the first callback is
- * accepted, then once an hour. A day that already has rows in the default partitions is skipped: its
- * callbacks stay there.
+ * Creates the missing partitions of today and the days to come. Call it before the first callback
+ * is accepted, then once an hour. A day that already has rows in the default partitions is skipped:
+ * its callbacks stay there.
  * @returns the outcome for each day that was missing
  * @throws PlatformError `OPTION_INVALID`
  */
@@ -129,8 +129,8 @@ async function excludeFromDefault(db: Database, day: Day): Promise<boolean> {
 }
 
 /**
- * SQLSTATEs of lost races: a row of the day was added meanwhile (23514, check violation), or another
- * process created the day and dropped the constraint (42704, undefined object).
+ * SQLSTATEs of lost races: a row of the day was added meanwhile (23514, check violation), or
+ * another process created the day and dropped the constraint (42704, undefined object).
  */
 const raceStates: ReadonlySet<string | undefined> = new Set(['23514', '42704']);
 

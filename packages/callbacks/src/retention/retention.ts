@@ -23,7 +23,7 @@ export interface RetentionOptions {
 
 /** Result of {@link dropExpired}. */
 export interface RetentionOutcome {
-  /** Days past their retention. A day with a callback that is alive is kept until that has ended. */
+  /** Days past their retention. A day is kept until none of its callbacks is alive. */
   readonly days: readonly DayOutcome<'dropped' | 'alive'>[];
   /** Number of callbacks deleted from the default partitions. */
   readonly deleted: number;
@@ -33,8 +33,8 @@ export interface RetentionOutcome {
 
 /**
  * Drops callbacks that are past their retention: whole days, and a limited number of callbacks of
- * the default partitions. It does not read the rows of a day that it drops, only the callbacks alive
- * in the day's range of ids.
+ * the default partitions. It does not read the rows of a day that it drops, only the callbacks
+ * alive in the day's range of ids.
  * @throws PlatformError `OPTION_INVALID`
  */
 export async function dropExpired(
@@ -56,10 +56,10 @@ export async function dropExpired(
 }
 
 /**
- * Drops the partitions of a day. The parents are locked exclusively for a moment, after a short wait:
- * Postgres cannot detach a partition concurrently when there is a default partition. The parents are
- * locked before the partitions, as in all other statements, and in the order in which results are
- * recorded.
+ * Drops the partitions of a day. The parents are locked exclusively for a moment, after a short
+ * wait: Postgres cannot detach a partition concurrently when there is a default partition. The
+ * parents are locked before the partitions, as in all other statements, and in the order in which
+ * results are recorded.
  */
 async function dropDay(tx: Transaction, day: Day): Promise<'dropped' | 'alive'> {
   if (await hasLiveCallback(tx, day)) return 'alive';

@@ -203,8 +203,8 @@ export async function deleteSecret(
 }
 
 /**
- * Removes the versions whose grace time is over. They no longer sign in any case; housekeeping calls
- * this so that old keys are not stored for longer than needed.
+ * Removes the versions whose grace time is over. They no longer sign in any case; housekeeping
+ * calls this so that old keys are not stored for longer than needed.
  * @returns the number of versions removed
  */
 export async function removeExpiredSecrets(db: Queryable): Promise<number> {

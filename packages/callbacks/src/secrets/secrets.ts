@@ -109,7 +109,8 @@ export class Secrets {
 
   /**
    * Adds a version. Earlier versions sign as well until the grace time is over.
-   * @throws PlatformError `SECRET_NOT_FOUND`, `SECRET_INVALID`; `REQUEST_INVALID` for the grace time
+   * @throws PlatformError `SECRET_NOT_FOUND`, `SECRET_INVALID`; `REQUEST_INVALID` for the grace
+   *   time
    */
   async rotate(rotation: SecretRotation): Promise<NewSecret> {
     const { graceMs = defaultGraceMs } = rotation;
@@ -234,7 +235,8 @@ export class Secrets {
     try {
       return parseSecret(this.#box.open(sealed, keyText));
     } catch (cause) {
-      const message = `${describeSecret(fromKeyText(keyText))} cannot be read; check the master keys`;
+      const secret = describeSecret(fromKeyText(keyText));
+      const message = `${secret} cannot be read; check the master keys`;
       throw new PlatformError('SECRET_UNREADABLE', message, { cause });
     }
   }

@@ -20,7 +20,7 @@ import { PlatformError } from '@posthaste/contracts';
 export const secretKinds = ['hmac', 'ed25519'] as const;
 export type SecretKind = (typeof secretKinds)[number];
 
-/** A key to sign with. The key object is prepared once, so that signing need not do it each time. */
+/** A key to sign with. Its key object is prepared once, not for every signature. */
 export interface SigningKey {
   readonly kind: SecretKind;
   readonly key: KeyObject;
@@ -53,7 +53,7 @@ const seedBytes = 32;
 /** Bytes before the seed in the PKCS #8 form of an ed25519 key (RFC 8410). */
 const pkcs8Head = Buffer.from('302e020100300506032b657004220420', 'hex');
 
-/** Returns the value of the header `webhook-signature`: one signature per key, with spaces between. */
+/** Returns the value of the header `webhook-signature`: one signature per key, with spaces. */
 export function sign({ id, timestampSeconds, body, keys }: SignatureInput): string {
   const head = `${id}.${timestampSeconds}.`;
   let value = '';
@@ -67,7 +67,7 @@ export function sign({ id, timestampSeconds, body, keys }: SignatureInput): stri
   return value;
 }
 
-/** Generates a secret. An ed25519 one is seed and public key, the form that other libraries read. */
+/** Generates a secret. An ed25519 one is seed and public key, which other libraries read too. */
 export function generateSecret(kind: SecretKind = 'hmac'): string {
   if (kind === 'hmac') return hmacPrefix + randomBytes(generatedHmacBytes).toString('base64');
   const seed = randomBytes(seedBytes);

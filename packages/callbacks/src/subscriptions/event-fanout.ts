@@ -43,7 +43,7 @@ export interface EventFanoutOptions {
 /** Selects the events of a log that a subscription may match: `none`, or some by topic and name. */
 export type EventSelector = 'none' | ((topic: string, name: string) => boolean);
 
-/** Turns events into callbacks: one for each endpoint with a subscription that matches the event. */
+/** Turns events into callbacks: one for each endpoint with a matching subscription. */
 export class EventFanout {
   readonly #db: Database;
   readonly #list: SubscriptionList;
@@ -67,8 +67,8 @@ export class EventFanout {
   /**
    * Stores the callbacks for these events, in their order. If the same transaction stores that the
    * events were consumed, no callback is lost or created twice. Callbacks for endpoints that are
-   * paused or disabled are stored too, and wait. The transaction must not have changed subscriptions
-   * or endpoints itself.
+   * paused or disabled are stored too, and wait. The transaction must not have changed
+   * subscriptions or endpoints itself.
    * @returns the number of callbacks
    * @throws PlatformError `DATABASE_*`
    */

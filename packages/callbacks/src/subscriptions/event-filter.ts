@@ -6,10 +6,10 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
  * must satisfy.
  *
  * Schemas come from callers and run for every event, so only keywords that are cheap for every
- * payload are supported: a check visits each value of the payload at most once for each value of the
- * schema. Left out on purpose: `pattern`, `patternProperties` and `format` (a regular expression can
- * run for ever), `$ref`, `$dynamicRef` and `$defs` (they can recurse, and load other schemas),
- * `uniqueItems` (quadratic), and the `unevaluated…` keywords.
+ * payload are supported: a check visits each value of the payload at most once for each value of
+ * the schema. Left out on purpose: `pattern`, `patternProperties` and `format` (a regular
+ * expression can run for ever), `$ref`, `$dynamicRef` and `$defs` (they can recurse, and load other
+ * schemas), `uniqueItems` (quadratic), and the `unevaluated…` keywords.
  */
 const keywords: ReadonlyMap<string, KeywordShape> = new Map<string, KeywordShape>([
   ...named('value', ['type', 'enum', 'const', 'required', 'multipleOf']),
@@ -70,7 +70,7 @@ export class EventFilters {
    */
   matches(schemaText: string, payload: unknown): boolean {
     const validate = this.#compiled.get(schemaText, 0) ?? compile(JSON.parse(schemaText));
-    // Compiled schemas do not expire. Each is set again at every use, so that the order is that of use.
+    // They never expire. Each is set again at every use, so that their order is that of use.
     this.#compiled.set(schemaText, validate, Number.POSITIVE_INFINITY);
     return validate(payload);
   }

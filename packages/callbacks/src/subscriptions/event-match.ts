@@ -1,8 +1,9 @@
 /**
  * A pattern of event names, which a subscription has.
  *
- * An event's name has segments with dots between them, such as `order.item.added`. So has a pattern,
- * where `*` matches any one segment, and `**`, allowed only as the last segment, any one or more:
+ * An event's name has segments with dots between them, such as `order.item.added`. So has a
+ * pattern, where `*` matches any one segment, and `**`, allowed only as the last segment, any one
+ * or more:
  *
  * | pattern         | matches                              | does not match           |
  * |-----------------|--------------------------------------|--------------------------|

@@ -8,7 +8,8 @@ import type { SubscribedEvent } from '../events/subscribed-event.js';
  * The echo of a callback counts its distance from an ordinary callback: 0 is an ordinary one, 1 was
  * made for an event about a callback of echo 0, 2 for an event about a callback of echo 1.
  *
- * - A callback with an echo above 0 emits only the events `callback.failed` and `endpoint.disabled`.
+ * - A callback with an echo above 0 emits only the events `callback.failed` and
+ *   `endpoint.disabled`.
  * - Events about a callback of echo 1 do not go to the endpoint of that callback.
  * - Events about a callback of echo 2 go to the log, but to no endpoint: two endpoints that both
  *   fail would otherwise notify each other for ever.

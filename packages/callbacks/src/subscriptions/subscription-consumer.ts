@@ -28,7 +28,7 @@ export interface EventSource {
 
 /** Observer of a consumer, for metrics and logs. Its methods must not throw. */
 export interface ConsumerObserver {
-  /** Called with the numbers of events consumed and of callbacks made for them, after their commit. */
+  /** Called after a commit with the numbers of events consumed and of callbacks made for them. */
   consumed(events: number, callbacks: number): void;
   /** Called when a batch has failed; it is tried again after `retryInMs`. */
   failed(error: unknown, retryInMs: number): void;
@@ -52,7 +52,7 @@ export interface SubscriptionConsumerOptions {
 
 /** A loop that turns events into callbacks until it is closed. */
 export interface SubscriptionConsumer {
-  /** Notifies it of new events, so that it polls soon. Has no effect while it waits after a failure. */
+  /** Notifies it of new events: it polls soon, unless it waits after a failure. */
   notify(): void;
   /** Finishes the present batch and stops. Idempotent. */
   close(): Promise<void>;

@@ -131,7 +131,7 @@ export class SubscriptionIndex {
   }
 }
 
-/** True if the pattern matches; {@link EventPattern} says which ones match the platform's events. */
+/** True if the pattern matches. {@link EventPattern} explains the platform's own events. */
 function matchesPattern(
   pattern: EventPattern,
   topic: string,
@@ -143,8 +143,8 @@ function matchesPattern(
 
 /**
  * A cached copy of the index. The database counts the changes of subscriptions, endpoints and
- * policies. While that count is unchanged, the copy is up to date, so no event misses a subscription
- * that was created before it.
+ * policies. While that count is unchanged, the copy is up to date, so no event misses a
+ * subscription that was created before it.
  */
 export class SubscriptionList {
   readonly #filters: EventFilters;
@@ -155,9 +155,7 @@ export class SubscriptionList {
     this.#filters = filters;
   }
 
-  /**
-   * Returns the present index. Do not call it in a transaction that has changed subscriptions itself.
-   */
+  /** Returns the present index. Not for transactions that have changed subscriptions themselves. */
   async current(db: Queryable): Promise<SubscriptionIndex> {
     const { rows } = await db.query<{ generation: bigint }>(generationStatement);
     const generation = rows[0]?.generation;
