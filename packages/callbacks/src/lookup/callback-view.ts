@@ -27,8 +27,8 @@ export interface LeaseView {
   readonly completedAt: Date | undefined;
 }
 
-/** A callback with its attempts and leases. */
-export interface CallbackView {
+/** Members that a callback has in lists and on its own. */
+interface CallbackStatus {
   readonly id: string;
   readonly application: string;
   readonly queue: string | undefined;
@@ -36,15 +36,19 @@ export interface CallbackView {
   readonly state: CallbackState;
   /** Present while `held`. A parked callback has ended as `failed` or `expired`. */
   readonly hold: Hold | undefined;
-  /** True if it was cancelled while leased: the running attempt is its last one. */
-  readonly cancelling: boolean;
-  readonly request: DeliveryRequest;
   readonly createdAt: Date;
-  readonly expiresAt: Date | undefined;
   /** No attempt starts before this moment. Present while `waiting`, `pending` or `held`. */
   readonly dueAt: Date | undefined;
   /** Time of its ending; absent while it is alive. */
   readonly endedAt: Date | undefined;
+}
+
+/** A callback with its attempts and leases. */
+export interface CallbackView extends CallbackStatus {
+  /** True if it was cancelled while leased: the running attempt is its last one. */
+  readonly cancelling: boolean;
+  readonly request: DeliveryRequest;
+  readonly expiresAt: Date | undefined;
   /** Attempts, oldest first. */
   readonly attempts: readonly AttemptView[];
   /** Leases, oldest first, the running one included. */
@@ -54,18 +58,9 @@ export interface CallbackView {
 }
 
 /** A callback as lists show it. */
-export interface CallbackSummary {
-  readonly id: string;
-  readonly application: string;
-  readonly queue: string | undefined;
-  readonly endpointId: string | undefined;
-  readonly state: CallbackState;
-  readonly hold: Hold | undefined;
+export interface CallbackSummary extends CallbackStatus {
   readonly method: string;
   readonly url: string;
-  readonly createdAt: Date;
-  readonly dueAt: Date | undefined;
-  readonly endedAt: Date | undefined;
   /** Absent before the first attempt. */
   readonly lastAttempt: AttemptSummary | undefined;
 }
