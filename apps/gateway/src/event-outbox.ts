@@ -1,8 +1,8 @@
 import {
   type CallbackEventName,
   type CallbackEventSink,
-  EventInterest,
   EventLogSink,
+  WantedEvents,
 } from '@posthaste/callbacks';
 import { PostgresLog } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
@@ -32,7 +32,7 @@ export function startEventOutbox({
   const onError = (err: unknown): void => {
     logger.warn({ err }, 'subscriptions to events about callbacks cannot be read');
   };
-  const interest = new EventInterest({ db, always, onError });
+  const interest = new WantedEvents({ db, always, onError });
   interest.start().catch(onError);
   return {
     events: new EventLogSink({ log, wants: interest.wants }),

@@ -1,4 +1,4 @@
-import { type CallbackEventSink, EventInterest, EventLogSink } from '@posthaste/callbacks';
+import { type CallbackEventSink, EventLogSink, WantedEvents } from '@posthaste/callbacks';
 import { PostgresLog } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
 import type { Logger } from 'pino';
@@ -26,7 +26,7 @@ export async function openEventOutbox({
   logger,
 }: EventOutboxDeps): Promise<EventOutbox> {
   const log = new PostgresLog({ db });
-  const interest = new EventInterest({
+  const interest = new WantedEvents({
     db,
     always: config.callbackEvents,
     onError: (err) => logger.warn({ err }, 'subscriptions to events of callbacks cannot be read'),

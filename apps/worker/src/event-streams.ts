@@ -39,7 +39,7 @@ export async function startEventStreams(deps: EventStreamsDeps): Promise<EventSt
     fanout: new EventFanout({ db, events }),
     observer,
   });
-  const unwatch = log.watchAll(() => consumer.wake());
+  const unwatch = log.watchAll(() => consumer.notify());
   const relay = await startRelay(log, deps);
   measureLag(registry, log, logger);
   let closed: Promise<void> | undefined;

@@ -50,11 +50,11 @@ export { CachedEndpointDirectory } from './dispatch/endpoint-directory.js';
 export type { OriginLimits } from './dispatch/origin-limiter.js';
 export type { EndpointLimits, SlotLimits } from './dispatch/slots.js';
 export { releaseHeldHeads } from './endpoints/endpoint-hold.js';
-export type { EndpointState } from './endpoints/endpoint-id.js';
 export type { EndpointInput, EndpointPatch } from './endpoints/endpoint-input.js';
 export {
   disableEndpoint,
   disableEndpointAndEmit,
+  type EndpointState,
   enableEndpoint,
   pauseEndpoint,
   resumeEndpoint,
@@ -103,13 +103,13 @@ export {
   setQueuePolicy,
   unblockQueue,
 } from './queues/queue-control.js';
+export type { QueueKey } from './queues/queue-key.js';
 export {
   getQueue,
   listQueues,
   type OnFailure,
   type QueueFilter,
   type QueueHead,
-  type QueueKey,
   type QueueState,
   type QueueView,
 } from './queues/queues.js';
@@ -142,12 +142,15 @@ export type {
   RetryPhase,
   RetryPolicy,
 } from './retry/retry-policy.js';
-export type { SecretVersion, SecretView } from './secret-view.js';
 export { createDeliverySigner } from './secrets/delivery-signer.js';
 export { createSecretBox, parseMasterKey, type SecretBox } from './secrets/secret-box.js';
-export { removeExpiredSecrets } from './secrets/secret-store.js';
+export { endpointSecretName } from './secrets/secret-key.js';
 export {
-  endpointSecretName,
+  removeExpiredSecrets,
+  type SecretVersion,
+  type SecretView,
+} from './secrets/secret-store.js';
+export {
   type NewSecret,
   type SecretRotation,
   type SecretSource,
@@ -162,13 +165,12 @@ export {
   sign,
 } from './secrets/signature.js';
 export {
-  type EventChoice,
   EventFanout,
   type EventFanoutOptions,
+  type EventSelector,
   testEventName,
 } from './subscriptions/event-fanout.js';
 export { EventFilters } from './subscriptions/event-filter.js';
-export { EventInterest, type EventInterestOptions } from './subscriptions/event-interest.js';
 export {
   type ConsumerObserver,
   createSubscriptionConsumer,
@@ -177,3 +179,4 @@ export {
   type SubscriptionConsumer,
   type SubscriptionConsumerOptions,
 } from './subscriptions/subscription-consumer.js';
+export { WantedEvents, type WantedEventsOptions } from './subscriptions/wanted-events.js';

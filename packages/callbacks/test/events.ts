@@ -8,7 +8,7 @@ import {
   type StatementLog,
 } from '../src/events/callback-events.js';
 import { type SubscribedEvent, toEventBody } from '../src/events/subscribed-event.js';
-import type { EventChoice } from '../src/subscriptions/event-fanout.js';
+import type { EventSelector } from '../src/subscriptions/event-fanout.js';
 import type { EventBatch, EventSource } from '../src/subscriptions/subscription-consumer.js';
 
 /** An event as the stream gives it. */
@@ -59,7 +59,7 @@ export class TestLog implements EventSource {
   async readBatch(
     tx: Transaction,
     limit: number,
-    choose: () => Promise<EventChoice>,
+    choose: () => Promise<EventSelector>,
   ): Promise<EventBatch> {
     const consumer = await tx.query<{ consumed: bigint }>(
       'select consumed from test_log.consumer for update',

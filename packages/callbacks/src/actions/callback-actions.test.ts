@@ -17,7 +17,7 @@ import { findCallback } from '../lookup/read-store.js';
 import { pauseQueue, setQueuePolicy } from '../queues/queue-control.js';
 import { cancelCallback, replayCallback, retryNow } from './callback-actions.js';
 
-describeWithPostgres('control', () => {
+describeWithPostgres('actions on a callback', () => {
   const store = useEmptiedStore();
   const stateOf = async (id: string): Promise<string | undefined> =>
     (await findCallback(store.db, id))?.state;
@@ -36,7 +36,7 @@ describeWithPostgres('control', () => {
     expect(await work(store.db)).toEqual([first, third]);
   });
 
-  it('cancels an idle head, and the next of its queue follows', async () => {
+  it('cancels a head that is not leased, and its queue moves on', async () => {
     const [first, second] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
     await record(store.db, await claim(store.db), retryLater);
     expect(await cancelCallback(store.db, first ?? '')).toBe('cancelled');
@@ -56,7 +56,7 @@ describeWithPostgres('control', () => {
     expect(view).toMatchObject({ state: 'held', hold: 'parked' });
   });
 
-  it('holds the next one back when the queue is paused', async () => {
+  it('holds the next callback when the queue is paused', async () => {
     const [first, second] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
     await pauseQueue(store.db, { application: '', queue: 'orders' });
     await cancelCallback(store.db, first ?? '');
@@ -67,7 +67,7 @@ describeWithPostgres('control', () => {
     expect(await claim(store.db)).toEqual([]);
   });
 
-  it('lets an attempt that is under way be the last one', async () => {
+  it('makes a running attempt the last one', async () => {
     const id = await acceptOne(store.db);
     const deliveries = await claim(store.db);
     expect(await cancelCallback(store.db, id)).toBe('cancelling');
@@ -76,7 +76,7 @@ describeWithPostgres('control', () => {
     expect(await stateOf(id)).toBe('cancelled');
   });
 
-  it('leaves a callback delivered whose last attempt succeeds after the cancel', async () => {
+  it('leaves a callback delivered if its last attempt succeeds after the cancel', async () => {
     const id = await acceptOne(store.db, { queue: 'orders' });
     const deliveries = await claim(store.db);
     await cancelCallback(store.db, id);
@@ -84,7 +84,7 @@ describeWithPostgres('control', () => {
     expect(await stateOf(id)).toBe('delivered');
   });
 
-  it('refuses to cancel what has ended, and what is not there', async () => {
+  it('refuses to cancel a callback that has ended or does not exist', async () => {
     const id = await acceptOne(store.db);
     await work(store.db);
     await expect(cancelCallback(store.db, id)).rejects.toMatchObject({
@@ -96,7 +96,7 @@ describeWithPostgres('control', () => {
     });
   });
 
-  it('cancels against workers that record at the same time, and loses nothing', async () => {
+  it('cancels while workers record results, and loses no callback', async () => {
     for (let round = 0; round < 25; round++) {
       const ids = await accept(
         store.db,
@@ -122,7 +122,7 @@ describeWithPostgres('control', () => {
     }
   });
 
-  it('makes a callback that waits for its time due now', async () => {
+  it('makes a callback that is scheduled for later due now', async () => {
     const id = await acceptOne(store.db, { deliverAfter: new Date(Date.now() + 3_600_000) });
     expect(await claim(store.db)).toEqual([]);
     await retryNow(store.db, id);
@@ -131,7 +131,7 @@ describeWithPostgres('control', () => {
     expect(await claim(store.db)).toMatchObject([{ callbackId: id, failures: 1 }]);
   });
 
-  it('refuses to retry what does not wait for its time', async () => {
+  it('refuses to retry a callback that is not scheduled for later', async () => {
     const [head, waiting] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
     const refused = (id = ''): Promise<void> =>
       expect(retryNow(store.db, id)).rejects.toMatchObject({ code: 'CALLBACK_STATE' });
@@ -144,7 +144,7 @@ describeWithPostgres('control', () => {
     await refused(waiting);
   });
 
-  it('replays with the same id at the end of the queue, steps going on', async () => {
+  it('replays with the same id, at the end of the queue, and continues the steps', async () => {
     const [first, second, third] = await accept(
       store.db,
       { queue: 'orders' },
@@ -163,7 +163,7 @@ describeWithPostgres('control', () => {
     ]);
   });
 
-  it('starts the policy again with a replay', async () => {
+  it('starts the retry policy again with a replay', async () => {
     const id = await acceptOne(store.db);
     await record(store.db, await claim(store.db), retryLater);
     await retryNow(store.db, id);
@@ -172,7 +172,7 @@ describeWithPostgres('control', () => {
     expect(await claim(store.db)).toMatchObject([{ callbackId: id, failures: 0, unknowns: 0 }]);
   });
 
-  it('replays what was cancelled while it waited', async () => {
+  it('replays a callback that was cancelled while it waited', async () => {
     const [, second] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
     await cancelCallback(store.db, second ?? '');
     await replayCallback(store.db, second ?? '');
@@ -181,7 +181,7 @@ describeWithPostgres('control', () => {
     expect(await work(store.db)).toEqual([second]);
   });
 
-  it('refuses to replay what has not ended, and what is past its expiry', async () => {
+  it('refuses to replay a callback that has not ended or is past its expiresAt', async () => {
     const expiring = await acceptOne(store.db, { expiresAt: new Date(Date.now() + 300) });
     await work(store.db);
     const alive = await acceptOne(store.db);
@@ -190,7 +190,7 @@ describeWithPostgres('control', () => {
     await expect(replayCallback(store.db, expiring)).rejects.toThrow('is past its expiresAt');
   });
 
-  it('replays once when asked twice at once', async () => {
+  it('replays once when several callers replay at the same time', async () => {
     for (const queue of ['', 'orders']) {
       const id = await acceptOne(store.db, { queue });
       await work(store.db, failed);
@@ -200,7 +200,7 @@ describeWithPostgres('control', () => {
     }
   });
 
-  it('replays against workers and intake of the same queue, and loses nothing', async () => {
+  it('replays while workers and intake use the same queue, and loses no callback', async () => {
     const ids = await accept(store.db, ...Array.from({ length: 20 }, () => ({ queue: 'orders' })));
     await work(store.db, failed);
     let open = true;
@@ -223,7 +223,7 @@ describeWithPostgres('control', () => {
     expect(rows).toEqual([{ delivered: 100 }]);
   });
 
-  it('takes a lost lease back and cancels it after', async () => {
+  it('cancels a callback whose lease was lost', async () => {
     const id = await acceptOne(store.db);
     await claim(store.db, 1, 1);
     await new Promise((resolve) => setTimeout(resolve, 20));

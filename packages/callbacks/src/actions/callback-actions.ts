@@ -10,12 +10,12 @@ import {
 } from '../queues/locked-head.js';
 import { requeueCallbacks } from './requeue-store.js';
 
-/** `cancelling`: an attempt is under way; if it fails, it is the last one. */
+/** Result of a cancel. `cancelling`: the running attempt is the last one, also if it fails. */
 export type CancelOutcome = 'cancelled' | 'cancelling';
 
 /**
- * Cancels a callback. What waits or is due is never sent, and its queue moves on. An attempt that
- * is under way cannot be taken back: when it succeeds the callback is delivered, else cancelled.
+ * Cancels a callback. A callback that waits or is due is never sent, and its queue moves on. A
+ * running attempt cannot be stopped: if it succeeds, the callback is delivered, else cancelled.
  * @throws PlatformError `CALLBACK_NOT_FOUND`; `CALLBACK_STATE` when it has ended
  */
 export async function cancelCallback(db: Database, id: string): Promise<CancelOutcome> {
@@ -25,16 +25,16 @@ export async function cancelCallback(db: Database, id: string): Promise<CancelOu
   throw await stateError(db, uuid, 'has ended');
 }
 
-/** `undefined` when it is not alive. */
+/** Cancels a callback in a transaction; `undefined` when it has ended. */
 async function cancelIn(tx: Transaction, id: string): Promise<CancelOutcome | undefined> {
-  const { application, queue } = await getPlace(tx, id);
-  // Whoever moves a callback from waiting to head holds the lock on the head of its queue: with
-  // that lock in hand it stays where it is.
+  const { application, queue } = await getQueueColumns(tx, id);
+  // A callback moves from waiting to head only under the lock on the head of its queue. While this
+  // transaction holds that lock, the callback stays where it is.
   const head =
     queue === null ? await lockHead(tx, id) : await lockQueueHead(tx, application, queue);
   if (!head) return undefined;
   if (head.callbackId !== id) return (await cancelWaiting(tx, id)) ? 'cancelled' : undefined;
-  // It has failed already, and its owner was told: what is left of it is its queue, to be unblocked.
+  // It has failed already, and its owner was notified: only its queue is left, to be unblocked.
   if (head.hold === 'parked') return undefined;
   if (head.leased) {
     await tx.query('update callbacks.head set cancelled = true where callback_id = $1', [id]);
@@ -44,20 +44,20 @@ async function cancelIn(tx: Transaction, id: string): Promise<CancelOutcome | un
   return 'cancelled';
 }
 
-const placeStatement: Statement = {
-  name: 'callbacks_place',
+const queueStatement: Statement = {
+  name: 'callbacks_queue_of',
   text: 'select application, queue from callbacks.request where id = $1',
 };
 
-interface Place {
+interface QueueColumns {
   readonly application: string;
   readonly queue: string | null;
 }
 
-async function getPlace(db: Queryable, id: string): Promise<Place> {
-  const [place] = (await db.query<Place>(placeStatement, [id])).rows;
-  if (place) return place;
-  throw notFound(id);
+async function getQueueColumns(db: Queryable, id: string): Promise<QueueColumns> {
+  const [columns] = (await db.query<QueueColumns>(queueStatement, [id])).rows;
+  if (columns) return columns;
+  throw callbackNotFound(id);
 }
 
 const cancelWaitingStatement: Statement = {
@@ -70,21 +70,25 @@ insert into callbacks.history (callback_id, step, ending)
 select callback_id, step + 1, 'cancelled' from removed`,
 };
 
-/** Whether it was waiting. The caller holds the lock on the head of its queue. */
+/**
+ * Cancels a callback that waits behind the head; false when it does not wait. The caller holds the
+ * lock on the head of its queue.
+ */
 async function cancelWaiting(tx: Transaction, id: string): Promise<boolean> {
   return (await tx.query(cancelWaitingStatement, [id])).rowCount > 0;
 }
 
 /**
- * Makes a callback that waits for its time due now. One that is due already stays as it is.
+ * Makes a callback that is scheduled for later due now. A callback that is due already stays as
+ * it is.
  * @throws PlatformError `CALLBACK_NOT_FOUND`; `CALLBACK_STATE` when it has ended, is being
- *   attempted, is held, or waits behind another one
+ *   attempted, is held, or waits behind another callback of its queue
  */
 export async function retryNow(db: Database, id: string): Promise<void> {
   const uuid = parseCallbackId(id);
   const refusal = await db.transaction(async (tx) => {
     const head = await lockHead(tx, uuid);
-    if (!head) return 'is not the next of its queue, or has ended';
+    if (!head) return 'waits behind another callback of its queue, or has ended';
     if (head.leased) return 'is being attempted now';
     if (head.hold) return `is held: ${holdReasons[head.hold]}`;
     if (!head.ready) await makeDueNow(tx, head, false);
@@ -96,41 +100,41 @@ export async function retryNow(db: Database, id: string): Promise<void> {
 const holdReasons: Record<NonNullable<LockedHead['hold']>, string> = {
   paused: 'its queue is paused; resume it',
   parked: 'its queue is parked; unblock it',
-  endpoint: 'its endpoint takes nothing now; activate it',
+  endpoint: 'its endpoint is paused or disabled; resume or enable it',
 };
 
 /**
- * Delivers a callback that has ended once more: with the same id, at the end of its queue, its
- * policy starting again. Times that count from its acceptance, such as the policy's maximum age,
- * go on.
+ * Delivers a callback that has ended once more: with the same id, at the end of its queue. Its
+ * retry policy starts again. Times that count from its acceptance, such as the policy's maximum
+ * age, do not start again.
  * @throws PlatformError `CALLBACK_NOT_FOUND`; `CALLBACK_STATE` when it has not ended, or its
- *   `expiresAt` is over
+ *   `expiresAt` is in the past
  */
 export async function replayCallback(db: Database, id: string): Promise<void> {
   const uuid = parseCallbackId(id);
   const [outcome] = await db.transaction((tx) => requeueCallbacks(tx, [uuid]));
-  if (outcome?.kind === 'revived') return;
+  if (outcome?.kind === 'requeued') return;
   const refusal =
     outcome?.kind === 'expired'
-      ? 'is past its expiresAt, which a replay does not change; send it as a new one'
+      ? 'is past its expiresAt, which a replay does not change; send a new callback'
       : 'has not ended, or is being replayed';
   throw await stateError(db, uuid, refusal);
 }
 
 function parseCallbackId(id: string): string {
   const uuid = parseId(id);
-  if (uuid === undefined) throw notFound(id);
+  if (uuid === undefined) throw callbackNotFound(id);
   return uuid;
 }
 
-function notFound(id: string): PlatformError {
-  return new PlatformError('CALLBACK_NOT_FOUND', `no callback ${id}`);
+function callbackNotFound(id: string): PlatformError {
+  return new PlatformError('CALLBACK_NOT_FOUND', `there is no callback ${id}`);
 }
 
-/** With the state that it is in by now, which may explain more than the refusal. */
+/** Returns the error of a refused action, with the callback's state in message and details. */
 async function stateError(db: Database, id: string, refusal: string): Promise<PlatformError> {
   const callback = await findCallback(db, id);
-  if (!callback) return notFound(id);
+  if (!callback) return callbackNotFound(id);
   const { state } = callback;
   return new PlatformError('CALLBACK_STATE', `callback ${id} ${refusal} (${state})`, {
     details: { state },

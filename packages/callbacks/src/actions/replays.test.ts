@@ -18,7 +18,7 @@ describeWithPostgres('replays', () => {
   const store = useEmptiedStore();
   const start = (filter: ReplayFilter, ratePerSecond = 10_000): Promise<Replay> =>
     createReplay(store.db, { filter, ratePerSecond });
-  /** Lets so much time pass for the throttle. */
+  /** Moves the replays back in time, so that their rate permits more callbacks. */
   const pass = (seconds: number): Promise<unknown> =>
     store.db.query(
       `update callbacks.replay set due_at = due_at - $1::float8 * interval '1 s'
@@ -34,7 +34,7 @@ describeWithPostgres('replays', () => {
       steps.push(step);
     }
   };
-  /** Failed callbacks in some queues. */
+  /** Makes failed callbacks in several queues. */
   const fail = async (count: number, queues = 3): Promise<string[]> => {
     const ids = await accept(
       store.db,
@@ -44,7 +44,7 @@ describeWithPostgres('replays', () => {
     return ids;
   };
 
-  it('brings what failed to life, in the order of the queues, with progress', async () => {
+  it('requeues failed callbacks in the order of their queues, and counts its progress', async () => {
     const ids = await fail(25);
     const delivered = await acceptOne(store.db, { queue: 'q0' });
     await work(store.db);
@@ -66,7 +66,7 @@ describeWithPostgres('replays', () => {
     expect(order).not.toContain(delivered);
   });
 
-  it('takes only what was accepted before it, and each once', async () => {
+  it('covers only callbacks accepted before it, each once', async () => {
     const [first = ''] = await fail(1);
     await start({ state: 'failed' });
     await fail(1);
@@ -76,7 +76,7 @@ describeWithPostgres('replays', () => {
     expect((await findCallback(store.db, first))?.attempts).toHaveLength(2);
   });
 
-  it('leaves out what is past its expiry or alive again', async () => {
+  it('leaves out callbacks that are past their expiresAt or alive again', async () => {
     const expiring = await acceptOne(store.db, { expiresAt: new Date(Date.now() + 200) });
     await work(store.db, failed);
     await new Promise((resolve) => setTimeout(resolve, 250));
@@ -85,7 +85,7 @@ describeWithPostgres('replays', () => {
     expect(await findCallback(store.db, expiring)).toMatchObject({ state: 'failed' });
   });
 
-  it('filters as the list does, moments included', async () => {
+  it('filters as the list does, also by time', async () => {
     const wanted = await acceptOne(store.db, {
       application: 'shop',
       url: 'http://wanted.example',
@@ -110,7 +110,7 @@ describeWithPostgres('replays', () => {
     expect(await work(store.db)).toEqual([wanted]);
   });
 
-  it('replays cancelled and delivered ones when asked', async () => {
+  it('replays cancelled and delivered callbacks when the filter says so', async () => {
     const cancelled = await acceptOne(store.db);
     await cancelCallback(store.db, cancelled);
     const delivered = await acceptOne(store.db);
@@ -123,7 +123,7 @@ describeWithPostgres('replays', () => {
     expect((await work(store.db)).sort()).toEqual([cancelled, delivered].sort());
   });
 
-  it('keeps to its rate', async () => {
+  it('does not exceed its rate', async () => {
     await fail(50);
     await start({ state: 'failed' }, 10);
     const replayed = async (): Promise<number> => {
@@ -142,12 +142,12 @@ describeWithPostgres('replays', () => {
     expect(await replayed()).toBeLessThanOrEqual(18 + (performance.now() - began) / 100);
   });
 
-  it('steps on from where it was after a step that was rolled back', async () => {
+  it('continues where it was after a step that was rolled back', async () => {
     const ids = await fail(30);
     await start({ state: 'failed' });
     await pass(1);
     await stepReplay(store.db, 10);
-    // A step that does its work and is lost before it is committed.
+    // A step that does its work, but is not committed.
     const dying = aroundTransactions(store.db, async (tx, work) => {
       await work(tx);
       throw new Error('killed');
@@ -158,7 +158,7 @@ describeWithPostgres('replays', () => {
     expect((await work(store.db)).sort()).toEqual(ids.sort());
   });
 
-  it('is stepped by many workers at once, each callback once', async () => {
+  it('requeues each callback once when many workers step it at the same time', async () => {
     const ids = await fail(120, 5);
     await start({ state: 'failed' });
     await start({ state: 'failed', application: '' });
@@ -176,7 +176,7 @@ describeWithPostgres('replays', () => {
     expect((await work(store.db)).sort()).toEqual(ids.sort());
   });
 
-  it('stops when it is cancelled, and tells so', async () => {
+  it('stops when it is cancelled, and shows that state', async () => {
     await fail(20);
     const { id } = await start({ state: 'failed' });
     await pass(1);
@@ -196,7 +196,7 @@ describeWithPostgres('replays', () => {
     expect(second.next).toBeUndefined();
   });
 
-  it('refuses a state that is no ending, a rate out of range, an unknown id', async () => {
+  it('refuses a state that is not an ending, a rate out of range and an unknown id', async () => {
     const invalid = { code: 'REQUEST_INVALID' };
     await expect(start({ state: 'expired' as 'failed' })).rejects.toMatchObject(invalid);
     await expect(start({} as ReplayFilter)).rejects.toMatchObject(invalid);

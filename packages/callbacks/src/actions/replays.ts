@@ -5,33 +5,36 @@ import { type CallbackFilter, checkFilter, scanCallbacks } from '../lookup/callb
 import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
 import { requeueCallbacks } from './requeue-store.js';
 
-/** Endings that can be replayed: an expired callback would only expire again. */
+/** Endings that can be replayed. `expired` is none: such a callback would only expire again. */
 export type ReplayableEnding = Exclude<Ending, 'expired'>;
 
-/** Which callbacks are replayed: those that had ended this way when they were come across. */
+/** Filter of the callbacks to replay. It is checked when the scan of the replay reaches them. */
 export interface ReplayFilter extends Omit<CallbackFilter, 'state'> {
+  /** Ending that the callback must have at that moment. */
   readonly state: ReplayableEnding;
 }
 
+/** Options of a new replay. */
 export interface ReplayOptions {
   readonly filter: ReplayFilter;
-  /** Callbacks a second at most, 1 to 10,000. Default 100. */
+  /** Highest rate, in callbacks per second, 1 to 10,000. Default 100. */
   readonly ratePerSecond?: number | undefined;
 }
 
 /**
- * Delivers many callbacks once more, oldest first, and so in the order of their queues. Only those
- * accepted before the replay was made are part of it, each once.
+ * A job that delivers many callbacks once more, oldest first, and so in the order of their queues.
+ * It covers only callbacks that were accepted before it was created, each of them once.
  */
 export interface Replay {
   readonly id: string;
   readonly filter: ReplayFilter;
   readonly ratePerSecond: number;
   readonly state: 'running' | 'done' | 'cancelled';
-  /** Callbacks looked at, whether they fit the filter or not. */
+  /** Number of callbacks scanned so far, whether they match the filter or not. */
   readonly scanned: number;
+  /** Number of callbacks requeued so far. */
   readonly replayed: number;
-  /** Everything accepted until then was looked at; absent before the first step. */
+  /** All callbacks accepted before this moment were scanned; absent before the first step. */
   readonly scannedUntil: Date | undefined;
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -49,7 +52,7 @@ interface ReplayRow {
   readonly updated_at: Date;
 }
 
-/** A filter as JSON: moments are text. */
+/** A filter as it is stored in JSON, with moments as text. */
 type StoredFilter = Omit<ReplayFilter, 'createdFrom' | 'createdTo'> & {
   readonly createdFrom?: string;
   readonly createdTo?: string;
@@ -57,7 +60,7 @@ type StoredFilter = Omit<ReplayFilter, 'createdFrom' | 'createdTo'> & {
 
 const maxRatePerSecond = 10_000;
 const defaultRatePerSecond = 100;
-/** Rows that one step looks at: it holds locks on what it replays until its end. */
+/** Most rows that one step scans. A step holds the locks of what it replays until it ends. */
 const maxRowsPerStep = 2_000;
 const replayableEndings: ReadonlySet<string> = new Set<ReplayableEnding>([
   'delivered',
@@ -70,7 +73,10 @@ const createStatement: Statement = {
   text: `insert into callbacks.replay (id, filter, rate_per_second) values ($1, $2, $3) returning *`,
 };
 
-/** Starts a replay; housekeeping makes its steps. @throws PlatformError `REQUEST_INVALID` */
+/**
+ * Creates a replay. Its work is done by {@link stepReplay}, which housekeeping calls.
+ * @throws PlatformError `REQUEST_INVALID`
+ */
 export async function createReplay(db: Queryable, options: ReplayOptions): Promise<Replay> {
   const { filter, ratePerSecond = defaultRatePerSecond } = options;
   checkFilter(filter);
@@ -80,7 +86,8 @@ export async function createReplay(db: Queryable, options: ReplayOptions): Promi
   if (
     !(Number.isInteger(ratePerSecond) && ratePerSecond >= 1 && ratePerSecond <= maxRatePerSecond)
   ) {
-    throw new PlatformError('REQUEST_INVALID', `ratePerSecond must be 1 to ${maxRatePerSecond}`);
+    const message = `ratePerSecond must be a whole number from 1 to ${maxRatePerSecond}`;
+    throw new PlatformError('REQUEST_INVALID', message);
   }
   const values = [newId(), JSON.stringify(filter), ratePerSecond];
   return toReplay(await getRow(db, createStatement, values));
@@ -91,7 +98,7 @@ const getStatement: Statement = {
   text: 'select * from callbacks.replay where id = $1',
 };
 
-/** @throws PlatformError `REPLAY_NOT_FOUND` */
+/** Returns a replay. @throws PlatformError `REPLAY_NOT_FOUND` */
 export async function getReplay(db: Queryable, id: string): Promise<Replay> {
   return toReplay(await getRow(db, getStatement, [parseReplayId(id)]));
 }
@@ -101,7 +108,7 @@ const listStatement: Statement = {
   text: 'select * from callbacks.replay where id < $1 order by id desc limit $2',
 };
 
-/** Newest first. @throws PlatformError `REQUEST_INVALID` */
+/** Lists replays, newest first. @throws PlatformError `REQUEST_INVALID` */
 export async function listReplays(db: Queryable, page: PageRequest): Promise<Page<Replay>> {
   const limit = pageLimit(page);
   const before = page.cursor === undefined ? 'f'.repeat(32) : parseIdCursor(page.cursor);
@@ -118,7 +125,8 @@ const cancelStatement: Statement = {
 };
 
 /**
- * Stops a replay; what it made live again stays so. One that is over stays as it is.
+ * Stops a replay. Callbacks that it has requeued stay in their queues. A replay that is done or
+ * cancelled stays as it is.
  * @throws PlatformError `REPLAY_NOT_FOUND`
  */
 export async function cancelReplay(db: Queryable, id: string): Promise<Replay> {
@@ -127,9 +135,9 @@ export async function cancelReplay(db: Queryable, id: string): Promise<Replay> {
 }
 
 /**
- * The allowance is what the rate gives for the time since the replay was last due, at least one,
- * and one second's worth at most: what housekeeping missed is made up for that long. Index:
- * `replay_running`.
+ * Locks the replay that has been due the longest. Its allowance is the number of callbacks that the
+ * rate permits for the time since the replay became due: at least 1, at most those of one second.
+ * So a late housekeeping run catches up on one second, not on more. Index: `replay_running`.
  */
 const pickStatement: Statement = {
   name: 'callbacks_replay_pick',
@@ -142,7 +150,7 @@ order by due_at limit 1
 for no key update skip locked`,
 };
 
-/** Due again when what was replayed is paid for by the rate. */
+/** Stores the progress of a step. The replay is due again when its rate permits more callbacks. */
 const advanceStatement: Statement = {
   name: 'callbacks_replay_advance',
   text: `
@@ -156,9 +164,9 @@ returning *`,
 };
 
 /**
- * Makes one step of the replay that is due the longest: brings up to `maxCallbacks` to life and
- * notes how far it got, in one transaction. After a crash the next step goes on from there; workers
- * that step at the same time take different replays.
+ * Makes one step of the replay that has been due the longest: requeues up to `maxCallbacks`
+ * callbacks and stores how far it got, in one transaction. After a crash the next step continues
+ * from there. Workers that step at the same time work on different replays.
  * @returns the replay after the step; `undefined` when none is due
  */
 export function stepReplay(db: Database, maxCallbacks: number): Promise<Replay | undefined> {
@@ -172,18 +180,20 @@ export function stepReplay(db: Database, maxCallbacks: number): Promise<Replay |
 }
 
 async function step(tx: Transaction, row: ReplayRow, maxMatches: number): Promise<Replay> {
-  const { matches, scanned, last, finished } = await scanCallbacks(
-    tx,
-    toFilter(row.filter),
-    // Ids carry their time: below the replay's own is what was accepted before it.
-    { order: 'oldest', after: row.position ?? undefined, before: row.id },
-    { maxMatches, maxRows: maxRowsPerStep },
-  );
+  const { matches, scanned, last, finished } = await scanCallbacks(tx, {
+    filter: toFilter(row.filter),
+    order: 'oldest',
+    after: row.position ?? undefined,
+    // Ids begin with their time: callbacks accepted before the replay have lower ids than it.
+    before: row.id,
+    maxMatches,
+    maxRows: maxRowsPerStep,
+  });
   const outcomes = await requeueCallbacks(
     tx,
     matches.map(({ id }) => id),
   );
-  const replayed = outcomes.filter(({ kind }) => kind === 'revived').length;
+  const replayed = outcomes.filter(({ kind }) => kind === 'requeued').length;
   const values = [row.id, last ?? null, scanned, replayed, finished];
   return toReplay(await getRow(tx, advanceStatement, values));
 }
@@ -195,13 +205,17 @@ async function getRow(
 ): Promise<ReplayRow> {
   const [row] = (await db.query<ReplayRow>(statement, values)).rows;
   if (row) return row;
-  throw new PlatformError('REPLAY_NOT_FOUND', `no replay ${String(values[0])}`);
+  throw replayNotFound(String(values[0]));
 }
 
 function parseReplayId(id: string): string {
   const uuid = parseId(id);
-  if (uuid !== undefined) return uuid;
-  throw new PlatformError('REPLAY_NOT_FOUND', `no replay ${id}`);
+  if (uuid === undefined) throw replayNotFound(id);
+  return uuid;
+}
+
+function replayNotFound(id: string): PlatformError {
+  return new PlatformError('REPLAY_NOT_FOUND', `there is no replay ${id}`);
 }
 
 function toReplay(row: ReplayRow): Replay {

@@ -1,11 +1,11 @@
 import type { Statement, Transaction } from '@posthaste/postgres';
 import { toFairnessKey } from '../delivery/fairness-key.js';
 
-/** What became of a callback that was to be replayed. */
+/** Outcome for one callback that was to be requeued. */
 export interface RequeueOutcome {
   readonly id: string;
-  /** `alive`: it has not ended, so there is nothing to replay. */
-  readonly kind: 'revived' | 'expired' | 'alive';
+  /** `expired`: its `expiresAt` is in the past. `alive`: it has not ended. Both are not changed. */
+  readonly kind: 'requeued' | 'expired' | 'alive';
 }
 
 interface RequestRow {
@@ -17,9 +17,9 @@ interface RequestRow {
 }
 
 /**
- * Requests are never changed, so their rows are free to serve as locks: of all the replays of a
- * callback one at a time decides whether it has ended and which step comes next. The lock also
- * keeps its partition from being dropped.
+ * Locks the rows of requests. Requests are never updated, so their rows can serve as locks: of
+ * several replays of one callback, only one at a time checks that it has ended and picks the next
+ * step. The lock also keeps retention from dropping the partition.
  */
 const lockStatement: Statement = {
   name: 'callbacks_lock_requests',
@@ -31,12 +31,12 @@ order by r.id for no key update`,
 };
 
 /**
- * Puts callbacks that have ended at the end of their queues, the way intake does: the head of each
- * queue is inserted or locked, heads in the order of their queues, and the others go behind it. A
- * retry to the workers: what was never sent goes first.
+ * Puts callbacks that have ended at the end of their queues, as intake does: inserts or locks the
+ * head of each queue, in the order of the queues, and inserts the others behind it. Heads are
+ * marked as retries: workers send callbacks that were never attempted first.
  */
 const requeueStatement: Statement = {
-  name: 'callbacks_revive',
+  name: 'callbacks_requeue',
   text: `
 with ended as (
   select r.id, r.application, r.queue, r.endpoint_id, i.lane, i.n, last.step
@@ -75,8 +75,8 @@ select e.id, case when e.n = 1 then pg_notify('callbacks_due', '') end as notifi
 };
 
 /**
- * Makes callbacks live again, those of one queue in the order given. Ids that do not exist are
- * missing from the answer. Committed with the transaction.
+ * Requeues callbacks that have ended, those of one queue in the order given. Callbacks that do not
+ * exist are missing from the result.
  */
 export async function requeueCallbacks(
   tx: Transaction,
@@ -90,15 +90,15 @@ export async function requeueCallbacks(
     candidates.map(({ id }) => id),
     candidates.map(fairnessKeyOf),
   ]);
-  const revived = new Set(rows.map(({ id }) => id));
+  const requeued = new Set(rows.map(({ id }) => id));
   return found.map(({ id, expired }) => ({
     id,
-    kind: expired ? 'expired' : revived.has(id) ? 'revived' : 'alive',
+    kind: expired ? 'expired' : requeued.has(id) ? 'requeued' : 'alive',
   }));
 }
 
 function fairnessKeyOf({ url, application, endpoint_id }: RequestRow): string {
-  // What intake took in can be parsed; if it ever cannot, the attempt says what is wrong.
+  // Intake accepts only URLs that can be parsed. Should one fail here, its attempt reports why.
   const origin = URL.parse(url)?.origin ?? '';
   return toFairnessKey({ origin, application, endpointId: endpoint_id ?? undefined });
 }

@@ -1,5 +1,5 @@
 import type { Database, Statement } from '@posthaste/postgres';
-import type { EndpointState } from '../endpoints/endpoint-id.js';
+import type { EndpointState } from '../endpoints/endpoint-state.js';
 import { LoadingCache } from '../loading-cache.js';
 import type { EndpointDirectory, EndpointSettings } from './admission.js';
 

@@ -1,14 +1,16 @@
 import type { Queryable, Statement } from '@posthaste/postgres';
 
-/**
- * What is owed to an endpoint that is not active is held by workers as they come across it: one
- * head at a time, out of their sight from then on. Here it is let go again.
+/*
+ * Workers hold the heads of an endpoint that is not active, each when a worker has leased it.
+ * Claims skip a held head. The functions here release held heads.
  */
+
+/** Most heads that one statement releases. */
 const batchSize = 1_000;
 
 /**
- * Index `head_endpoint_held`. Rows are locked in the order in which intake and workers lock those of
- * several queues. A queue that is paused stays so.
+ * Releases a batch of heads. Index `head_endpoint_held`. Rows are locked in the order in which
+ * intake and workers lock the heads of several queues. The head of a paused queue stays held.
  */
 const releaseStatement: Statement = {
   name: 'callbacks_endpoint_release',
@@ -36,8 +38,11 @@ select count(*)::int as released,
 from locked`,
 };
 
-/** Lets go what is held for an endpoint, batch by batch, each committed by itself; gives their number. */
-export async function releaseHeld(db: Queryable, endpointId: string): Promise<number> {
+/**
+ * Releases the heads held for an endpoint, in batches that are committed one by one.
+ * @returns the number of heads released
+ */
+export async function releaseHeadsOfEndpoint(db: Queryable, endpointId: string): Promise<number> {
   let released = 0;
   for (;;) {
     const { rows } = await db.query<{ released: number }>(releaseStatement, [endpointId]);
@@ -48,8 +53,8 @@ export async function releaseHeld(db: Queryable, endpointId: string): Promise<nu
 }
 
 /**
- * Endpoints for which something is held without a reason: they are active, or gone. The index
- * `head_endpoint_held` is read in leaps, one for each endpoint in it, whatever it holds for them.
+ * Finds endpoints that have held heads although they are active, or were removed. A skip scan of
+ * the index `head_endpoint_held`: one probe per endpoint, however many heads it has.
  */
 const wronglyHeldStatement: Statement = {
   name: 'callbacks_endpoint_wrongly_held',
@@ -71,13 +76,14 @@ where held.endpoint_id is not null and not exists (
 };
 
 /**
- * Lets go what is held for endpoints that are active or gone: workers know the state of an endpoint
- * from a cache, and may hold something a moment after it changed. For housekeeping, every few
- * seconds. Gives the number of callbacks let go.
+ * Releases the heads held for endpoints that are active or were removed. Workers have the state of
+ * endpoints in a cache, so they may hold a head a moment after the state changed. For housekeeping,
+ * to be called every few seconds.
+ * @returns the number of heads released
  */
 export async function releaseHeldHeads(db: Queryable): Promise<number> {
   const { rows } = await db.query<{ endpoint_id: string }>(wronglyHeldStatement);
   let released = 0;
-  for (const { endpoint_id: id } of rows) released += await releaseHeld(db, id);
+  for (const { endpoint_id: id } of rows) released += await releaseHeadsOfEndpoint(db, id);
   return released;
 }

@@ -12,42 +12,42 @@ import { type PolicyInput, toPolicyInput, toRetryPolicy } from '../retry/policy-
 import { defaultEndpointPolicy, type RetryPolicy } from '../retry/retry-policy.js';
 import { type EventOrder, isEventOrder } from './event-order.js';
 
-/** What is given when an endpoint is made. */
+/** Settings of a new endpoint. What is left out or `null` has its default. */
 export interface EndpointInput extends EndpointPatch {
-  /** Whose it is. Default: the application with the empty name. Cannot be changed later. */
+  /** Application it belongs to. Default: the one with the empty name. Cannot be changed later. */
   readonly application?: string | undefined;
   /** Unique in its application. */
   readonly name: string;
   readonly url: string;
 }
 
-/** What is changed of an endpoint; what is left out stays. `null` takes back what was set. */
+/** Change of an endpoint. What is left out stays; `null` sets the default again. */
 export interface EndpointPatch {
   readonly name?: string | undefined;
   readonly url?: string | undefined;
-  /** Sent with every request, names in lower case. The ones of a callback win over them. */
+  /** Headers of every request, names in lower case. Those of a callback override them. */
   readonly headers?: Readonly<Record<string, string>> | null | undefined;
-  /** A policy or the name of one. Default: exponential, about 16 hours. */
+  /** Retry policy, or the name of a stored one. Default: exponential, about 16 hours. */
   readonly policy?: PolicyInput | string | null | undefined;
-  /** Total time of one attempt, in ms. */
+  /** Longest time of one attempt, in ms. Default: the one of the installation. */
   readonly timeoutMs?: number | null | undefined;
-  /** Attempts per second at most, 0.01 to 10,000, in each worker process. Default: no limit. */
+  /** Most attempts per second in each worker process, 0.01 to 10,000. Default: no limit. */
   readonly ratePerSecond?: number | null | undefined;
-  /** Attempts under way at once at most, 1 to 10,000, in each worker process. Default: no limit. */
+  /** Most attempts at once in each worker process, 1 to 10,000. Default: no limit. */
   readonly maxConcurrency?: number | null | undefined;
-  /** What its events are ordered by. Default: `none`. */
+  /** Order in which its events are delivered. Default: `none`. */
   readonly order?: EventOrder | null | undefined;
-  /** Told when a callback fails for good, and when the endpoint is disabled. */
+  /** Address for mails about failed callbacks and a disabled endpoint. Default: none. */
   readonly notificationEmail?: string | null | undefined;
 }
 
-/** The settings of an endpoint, complete and checked. */
+/** Settings of an endpoint, complete and checked. */
 export interface EndpointFields {
   readonly application: string;
   readonly name: string;
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** A policy of its own, or the name of one. */
+  /** Its own policy, or the name of a stored one. */
   readonly policy: RetryPolicy | string;
   readonly timeoutMs: number;
   readonly ratePerSecond: number | undefined;
@@ -61,7 +61,7 @@ const maxRate = 10_000;
 const maxConcurrency = 10_000;
 
 /**
- * The settings of a new endpoint.
+ * Returns the settings of a new endpoint, with all defaults.
  * @throws PlatformError `REQUEST_INVALID`, with all faults as `details`
  */
 export function toEndpointFields(input: EndpointInput, rules: RequestRules): EndpointFields {
@@ -81,7 +81,7 @@ export function toEndpointFields(input: EndpointInput, rules: RequestRules): End
 }
 
 /**
- * The settings of an endpoint after a change.
+ * Returns the settings of an endpoint after a change.
  * @throws PlatformError `REQUEST_INVALID`, with all faults as `details`
  */
 export function patchEndpointFields(
@@ -104,19 +104,19 @@ export function patchEndpointFields(
   };
   const faults = endpointFaults(fields, rules);
   if (faults.length > 0) throw requestInvalid(faults);
-  // Lower case, so that they meet those of a callback, whatever the case of either.
+  // In lower case, so that a header of a callback overrides the one here in whatever case it is.
   const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
   return { ...fields, headers: Object.fromEntries(lower) };
 }
 
-/** A policy of endpoints as callers see it. */
+/** Converts the policy of an endpoint into the form that the API takes and shows. */
 export function toEndpointPolicyInput(policy: RetryPolicy | string): PolicyInput | string {
   return typeof policy === 'string' ? policy : toPolicyInput(policy);
 }
 
-function patched<T>(change: T | null | undefined, before: T, standard: T): T {
+function patched<T>(change: T | null | undefined, before: T, defaultValue: T): T {
   if (change === undefined) return before;
-  return change === null ? standard : change;
+  return change === null ? defaultValue : change;
 }
 
 function patchedPolicy(

@@ -40,7 +40,7 @@ describeWithPostgres('the state of an endpoint', () => {
   });
   const directory = (): CachedEndpointDirectory =>
     new CachedEndpointDirectory(store.db, { now: () => clock.ms });
-  /** As a worker does with what it claimed for an endpoint that is not active. */
+  /** Holds what is due, as a worker does for an endpoint that is not active. */
   const hold = async (): Promise<void> => {
     await record(store.db, await claim(store.db, 5_000), { kind: 'hold' });
   };
@@ -53,7 +53,7 @@ describeWithPostgres('the state of an endpoint', () => {
     return [state, stateReason];
   };
 
-  it('goes from active to paused and back, and lets go what waited', async () => {
+  it('goes from active to paused and back, and then releases what waited', async () => {
     const [free] = await accept(store.db, { endpointId: id });
     const queued = await accept(
       store.db,
@@ -70,14 +70,14 @@ describeWithPostgres('the state of an endpoint', () => {
     expect((await work(store.db)).sort()).toEqual([free, ...queued].sort());
   });
 
-  it('is disabled once, by one of those who find it gone', async () => {
+  it('is disabled by only one of several results that answered 410', async () => {
     const answers = await Promise.all(
       Array.from({ length: 5 }, () =>
         store.db.transaction((tx) => disableEndpoint(tx, id, 'answered 410')),
       ),
     );
-    const told = answers.filter((answer) => answer !== undefined);
-    expect(told).toEqual([
+    const disabled = answers.filter((answer) => answer !== undefined);
+    expect(disabled).toEqual([
       expect.objectContaining({
         id,
         reason: 'answered 410',
@@ -98,7 +98,7 @@ describeWithPostgres('the state of an endpoint', () => {
     expect(await stateOf()).toEqual(['active', undefined]);
   });
 
-  it('takes a disabled endpoint back only by enabling it', async () => {
+  it('goes from disabled to active only by enabling, not by resuming', async () => {
     const [callback] = await accept(store.db, { endpointId: id });
     await disableEndpoint(store.db, id, 'somebody said so');
     await hold();
@@ -141,14 +141,14 @@ describeWithPostgres('the state of an endpoint', () => {
     expect((await workers.settings([id])).get(id)).toEqual(settings);
   });
 
-  it('is made good by housekeeping when a worker held something after the resume', async () => {
+  it('is repaired by housekeeping when a worker held callbacks after the resume', async () => {
     const callbacks = await accept(store.db, { endpointId: id }, { endpointId: id });
     const other = await endpoints.create({ name: 'other', url: 'https://example.com/' });
     await accept(store.db, { endpointId: other.endpoint.id });
     await pauseEndpoint(store.db, id);
     await pauseEndpoint(store.db, other.endpoint.id);
     await hold();
-    // As if the holds had been committed just after the resume let go of what was held.
+    // As if the worker had committed its holds just after the resume released held callbacks.
     await store.db.query(`update callbacks.endpoint set state = 'active' where id = $1`, [id]);
     expect(await releaseHeldHeads(store.db)).toBe(2);
     expect((await work(store.db)).sort()).toEqual([...callbacks].sort());
@@ -156,14 +156,14 @@ describeWithPostgres('the state of an endpoint', () => {
     expect(await releaseHeldHeads(store.db)).toBe(0);
   });
 
-  it('does not let a worker hold what it wrongly remembers as paused', async () => {
+  it('does not let a worker hold a callback because its cache still says paused', async () => {
     const [first] = await accept(store.db, { endpointId: id });
     await record(store.db, await claim(store.db), { kind: 'hold' });
     expect(await held()).toBe(0);
     expect(await work(store.db)).toEqual([first]);
   });
 
-  it('lets go of more than a batch, and leaves paused queues paused', async () => {
+  it('releases more than one batch, and leaves paused queues paused', async () => {
     await accept(store.db, ...Array.from({ length: 2_500 }, () => ({ endpointId: id })));
     const [first] = await accept(store.db, { endpointId: id, queue: 'orders' });
     await disableEndpoint(store.db, id, 'gone');
@@ -177,7 +177,7 @@ describeWithPostgres('the state of an endpoint', () => {
     expect(await work(store.db)).toEqual([first]);
   });
 
-  it('ends with the endpoint: what is held comes back to the worker, who finds it gone', async () => {
+  it('ends with the endpoint: a worker gets its held callbacks again, and finds no endpoint', async () => {
     const callbacks = await accept(store.db, { endpointId: id }, { endpointId: id, queue: 'q' });
     await pauseEndpoint(store.db, id);
     await hold();

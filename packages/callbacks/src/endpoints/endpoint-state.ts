@@ -1,12 +1,35 @@
-import { PlatformError } from '@posthaste/contracts';
+import { PlatformError, parseId } from '@posthaste/contracts';
 import type { Database, Queryable, Statement } from '@posthaste/postgres';
 import { type CallbackEventSink, toDisabledEvent } from '../events/callback-events.js';
-import { releaseHeld } from './endpoint-hold.js';
-import { type EndpointState, endpointNotFound, parseEndpointId } from './endpoint-id.js';
+import { releaseHeadsOfEndpoint } from './endpoint-hold.js';
 
 const maxReasonLength = 512;
 
-/** From one of the states `$3` to `$2`. The row is locked, and so seen as it is after the change. */
+/**
+ * State of an endpoint. Its callbacks wait while it is not active.
+ *
+ * - `active`: callbacks are sent.
+ * - `paused`: somebody paused it, and can resume it.
+ * - `disabled`: its receiver answered 410, or somebody disabled it. It must be enabled.
+ */
+export type EndpointState = 'active' | 'paused' | 'disabled';
+
+/** Parses an endpoint id. @throws PlatformError `ENDPOINT_NOT_FOUND` when the text is not an id */
+export function parseEndpointId(text: string): string {
+  const id = parseId(text);
+  if (id === undefined) throw endpointNotFound(text);
+  return id;
+}
+
+/** Returns the error for an id that no endpoint has. */
+export function endpointNotFound(id: string): PlatformError {
+  return new PlatformError('ENDPOINT_NOT_FOUND', `there is no endpoint ${id.slice(0, 64)}`);
+}
+
+/**
+ * Changes the state from one of `$3` to `$2`, and returns the state before. The row is locked
+ * first, so that the state compared is the one after any concurrent change.
+ */
 const changeStatement: Statement = {
   name: 'callbacks_endpoint_change_state',
   text: `
@@ -21,38 +44,38 @@ select state from found`,
 };
 
 /**
- * Pauses an active endpoint: what is under way is finished, what is owed waits. Pausing a paused
- * one gives it the new reason. Workers notice within seconds.
+ * Pauses an active endpoint: running attempts finish, its callbacks wait. Pausing a paused endpoint
+ * gives it the new reason. Workers notice within seconds.
  * @throws PlatformError `ENDPOINT_NOT_FOUND`; `ENDPOINT_STATE` when it is disabled
  */
 export async function pauseEndpoint(db: Database, id: string, reason?: string): Promise<void> {
-  const state = await change(db, id, ['active', 'paused'], 'paused', reason);
-  if (state === 'disabled') throw stateError(id, 'is disabled');
+  const state = await changeState(db, id, { from: ['active', 'paused'], to: 'paused', reason });
+  if (state === 'disabled') throw stateError(id, 'is disabled: enable it before pausing it');
 }
 
 /**
- * Lets a paused endpoint go on, and what waits for it. Resuming an active one lets go what may have
- * been held since.
+ * Makes a paused endpoint active, and releases its callbacks. Resuming an active endpoint releases
+ * callbacks that a worker has held meanwhile.
  * @throws PlatformError `ENDPOINT_NOT_FOUND`; `ENDPOINT_STATE` when it is disabled
  */
 export async function resumeEndpoint(db: Database, id: string): Promise<void> {
-  const state = await change(db, id, ['paused'], 'active', undefined);
+  const state = await changeState(db, id, { from: ['paused'], to: 'active' });
   if (state === 'disabled') throw stateError(id, 'is disabled: enable it');
-  await releaseHeld(db, parseEndpointId(id));
+  await releaseHeadsOfEndpoint(db, parseEndpointId(id));
 }
 
 /**
- * Makes a disabled endpoint active, and lets go what waits for it. Enabling an active one lets go
- * what may have been held since.
+ * Makes a disabled endpoint active, and releases its callbacks. Enabling an active endpoint
+ * releases callbacks that a worker has held meanwhile.
  * @throws PlatformError `ENDPOINT_NOT_FOUND`; `ENDPOINT_STATE` when it is paused
  */
 export async function enableEndpoint(db: Database, id: string): Promise<void> {
-  const state = await change(db, id, ['disabled'], 'active', undefined);
+  const state = await changeState(db, id, { from: ['disabled'], to: 'active' });
   if (state === 'paused') throw stateError(id, 'is paused: resume it');
-  await releaseHeld(db, parseEndpointId(id));
+  await releaseHeadsOfEndpoint(db, parseEndpointId(id));
 }
 
-/** What a notice of the change needs. */
+/** An endpoint that was just disabled, as its event and its mail need it. */
 export interface DisabledEndpoint {
   readonly id: string;
   readonly application: string;
@@ -78,9 +101,9 @@ interface DisabledRow {
 }
 
 /**
- * Disables an endpoint, in the transaction of the result that is the reason (its receiver answered
- * 410) or by itself (somebody decided so). `undefined` when it is disabled already, or gone: of
- * several callers one gets the answer that the notice is made of.
+ * Disables an endpoint: in the transaction of the result that is the reason (its receiver answered
+ * 410), or on its own. `undefined` when it is disabled already, or does not exist: of several
+ * callers only one gets the endpoint, and so only one sends the notice.
  */
 export async function disableEndpoint(
   db: Queryable,
@@ -95,15 +118,23 @@ export async function disableEndpoint(
   return { id, application, name, url, reason: kept, notificationEmail: email ?? undefined };
 }
 
+/** Options of {@link disableEndpointAndEmit}. */
+export interface DisableOptions {
+  /** A line for people. */
+  readonly reason: string;
+  /** Gets the event `endpoint.disabled`, if it wants it. */
+  readonly events: CallbackEventSink;
+}
+
 /**
- * The same for whoever decides so by himself, with the event that tells of it.
- * @throws PlatformError `DATABASE_*`
+ * Disables an endpoint because somebody asked for it, and emits the event in the same transaction.
+ * `undefined` when it is disabled already, or does not exist.
+ * @throws PlatformError `ENDPOINT_NOT_FOUND` when `id` is not an id; `DATABASE_*`
  */
 export async function disableEndpointAndEmit(
   db: Database,
-  events: CallbackEventSink,
   id: string,
-  reason: string,
+  { reason, events }: DisableOptions,
 ): Promise<DisabledEndpoint | undefined> {
   return db.transaction(async (tx) => {
     const disabled = await disableEndpoint(tx, id, reason);
@@ -114,13 +145,17 @@ export async function disableEndpointAndEmit(
   });
 }
 
-/** Changes the state if it is one of `from`. Gives the state before. */
-async function change(
+interface StateChange {
+  readonly from: readonly EndpointState[];
+  readonly to: EndpointState;
+  readonly reason?: string | undefined;
+}
+
+/** Changes the state if it is one of `from`. Returns the state before the change. */
+async function changeState(
   db: Database,
   id: string,
-  from: readonly EndpointState[],
-  to: EndpointState,
-  reason: string | undefined,
+  { from, to, reason }: StateChange,
 ): Promise<EndpointState> {
   const values = [parseEndpointId(id), to, from, reason === undefined ? null : toReason(reason)];
   const { rows } = await db.query<{ state: EndpointState }>(changeStatement, values);
@@ -129,7 +164,7 @@ async function change(
   return row.state;
 }
 
-/** What the table can hold of a text. */
+/** Cuts a text to what the column can hold: it has a length, and no zero characters. */
 function toReason(text: string): string {
   return text.replaceAll('\0', '').slice(0, maxReasonLength);
 }

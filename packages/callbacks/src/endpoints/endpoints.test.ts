@@ -33,7 +33,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     await store.db.query('delete from callbacks.endpoint');
   });
 
-  it('are made with defaults and a secret, shown once', async () => {
+  it('are created with defaults and a secret, which is shown once', async () => {
     const { endpoint, secret } = await endpoints.create(hook);
     expect(endpoint).toEqual({
       ...hook,
@@ -64,7 +64,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect(await endpoints.get(endpoint.id.replaceAll('-', ''))).toEqual(endpoint);
   });
 
-  it('take all that can be given', async () => {
+  it('accept every setting', async () => {
     const text = `whsec_${randomBytes(32).toString('base64')}`;
     const settings = {
       headers: { 'X-Token': 'größer' },
@@ -80,7 +80,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect(secret.secret).toBe(text);
   });
 
-  it('are changed in part, and set back with null', async () => {
+  it('are changed in part, and reset with null', async () => {
     const { endpoint } = await endpoints.create({ ...hook, ratePerSecond: 5, policy: slow });
     const changed = await endpoints.update(endpoint.id, { name: 'new', order: 'key' });
     expect(changed).toEqual({
@@ -95,7 +95,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect(back.name).toBe('new');
   });
 
-  it('use a policy by its name, which then cannot be removed', async () => {
+  it('can name a stored policy, which then cannot be removed', async () => {
     await policies.put('slow', slow);
     const { endpoint } = await endpoints.create({ ...hook, policy: 'slow' });
     expect(endpoint.policy).toBe('slow');
@@ -112,7 +112,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect((await endpoints.get(endpoint.id)).policy).toEqual(slow);
   });
 
-  it('are listed page by page, the newest first', async () => {
+  it('are listed newest first, page by page', async () => {
     for (const name of ['a', 'b', 'c']) await endpoints.create({ ...hook, name });
     await endpoints.create({ ...hook, application: 'bank' });
     const first = await endpoints.list({ application: 'shop' }, { limit: 2 });
@@ -132,7 +132,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     await endpoints.create(hook);
   });
 
-  it('have a name of their own in their application', async () => {
+  it('have a name that is unique in their application', async () => {
     const { endpoint } = await endpoints.create(hook);
     await expect(endpoints.create(hook)).rejects.toEqual(withCode('ENDPOINT_EXISTS'));
     const other = await endpoints.create({ ...hook, name: 'other' });
@@ -141,7 +141,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect(await secrets.exists({ application: 'shop', name: `endpoint:${newId()}` })).toBe(false);
   });
 
-  it('are not there for an id of none, and for what is no id', async () => {
+  it('are not found by an unknown id, or by text that is not an id', async () => {
     for (const id of [newId(), 'x', '']) {
       const notFound = withCode('ENDPOINT_NOT_FOUND');
       await expect(endpoints.get(id)).rejects.toEqual(notFound);

@@ -13,8 +13,7 @@ import { policyNotFound } from '../retry/policies.js';
 import type { PolicyInput } from '../retry/policy-input.js';
 import { fromStoredPolicy, type RetryPolicy, toStoredPolicy } from '../retry/retry-policy.js';
 import type { NewSecret, SecretSource, Secrets } from '../secrets/secrets.js';
-import { releaseHeld } from './endpoint-hold.js';
-import { type EndpointState, endpointNotFound, parseEndpointId } from './endpoint-id.js';
+import { releaseHeadsOfEndpoint } from './endpoint-hold.js';
 import {
   type EndpointFields,
   type EndpointInput,
@@ -23,29 +22,32 @@ import {
   toEndpointFields,
   toEndpointPolicyInput,
 } from './endpoint-input.js';
+import { type EndpointState, endpointNotFound, parseEndpointId } from './endpoint-state.js';
 import type { EventOrder } from './event-order.js';
 
 const { and, eq, getTableColumns, lt, sql } = drizzle;
 const { doublePrecision, integer, json, pgSchema, text, timestamp, uuid } = pgCore;
 
-/** A named URL that callbacks are owed to. */
+/** A named URL that callbacks are sent to. */
 export interface Endpoint extends Omit<EndpointFields, 'policy'> {
   readonly id: string;
-  /** A policy of its own, or the name of one. */
+  /** Its own policy, or the name of a stored one. */
   readonly policy: PolicyInput | string;
   readonly state: EndpointState;
-  /** Why it is paused or disabled. */
+  /** Reason for which it is paused or disabled. */
   readonly stateReason: string | undefined;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
 
+/** An endpoint just created, with its secret. */
 export interface NewEndpoint {
   readonly endpoint: Endpoint;
-  /** Its signing secret, shown this once. */
+  /** Its signing secret, which is shown only this once. */
   readonly secret: NewSecret;
 }
 
+/** Filter of endpoints. An endpoint must match every member that is given. */
 export interface EndpointFilter {
   readonly application?: string | undefined;
   readonly state?: EndpointState | undefined;
@@ -75,14 +77,14 @@ type EndpointRow = typeof table.$inferSelect;
 const uniqueViolation = '23505';
 const foreignKeyViolation = '23503';
 
-/** What the endpoints of an installation need. */
+/** Dependencies of {@link Endpoints}. */
 export interface EndpointsDeps {
   readonly db: Database;
   readonly secrets: Secrets;
   readonly rules: RequestRules;
 }
 
-/** Endpoints: made, changed, listed, removed. Their states are changed by endpoint-state.ts. */
+/** Creates, changes, lists and removes endpoints. Their state is changed in endpoint-state.ts. */
 export class Endpoints {
   readonly #db: Database;
   readonly #secrets: Secrets;
@@ -95,8 +97,9 @@ export class Endpoints {
   }
 
   /**
-   * Makes an endpoint and its secret, given or generated.
-   * @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_EXISTS`, `POLICY_NOT_FOUND`, `SECRET_INVALID`
+   * Creates an endpoint and its secret, which is given or generated.
+   * @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_EXISTS`, `POLICY_NOT_FOUND`,
+   *   `SECRET_INVALID`
    */
   async create(input: EndpointInput, source: SecretSource = {}): Promise<NewEndpoint> {
     const fields = toEndpointFields(input, this.#rules);
@@ -111,7 +114,7 @@ export class Endpoints {
     });
   }
 
-  /** @throws PlatformError `ENDPOINT_NOT_FOUND` */
+  /** Returns an endpoint. @throws PlatformError `ENDPOINT_NOT_FOUND` */
   async get(id: string): Promise<Endpoint> {
     const key = parseEndpointId(id);
     const [row] = await ormOf(this.#db).select().from(table).where(eq(table.id, key));
@@ -119,7 +122,7 @@ export class Endpoints {
     return toEndpoint(row);
   }
 
-  /** The newest first. @throws PlatformError `REQUEST_INVALID` */
+  /** Lists endpoints, newest first. @throws PlatformError `REQUEST_INVALID` */
   async list(filter: EndpointFilter = {}, page: PageRequest = {}): Promise<Page<Endpoint>> {
     const limit = pageLimit(page);
     const faults: FieldFault[] = [];
@@ -143,10 +146,11 @@ export class Endpoints {
   }
 
   /**
-   * Changes an endpoint. Headers and limits count for what is sent from then on (workers notice
-   * within seconds); URL, policy, order and time-out for events from then on: a callback that is
-   * owed already keeps those it has.
-   * @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_NOT_FOUND`, `ENDPOINT_EXISTS`, `POLICY_NOT_FOUND`
+   * Changes an endpoint. New headers and limits apply to all further attempts (workers notice
+   * within seconds). A new URL, policy, order or time-out applies to further events only: callbacks
+   * that exist keep theirs.
+   * @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_NOT_FOUND`, `ENDPOINT_EXISTS`,
+   *   `POLICY_NOT_FOUND`
    */
   async update(id: string, patch: EndpointPatch): Promise<Endpoint> {
     const key = parseEndpointId(id);
@@ -165,9 +169,9 @@ export class Endpoints {
   }
 
   /**
-   * Removes an endpoint with its subscriptions and its secret. What is still owed to it is not
-   * sent any more: the worker ends each as `cancelled` when its turn comes, so that the history
-   * says what became of it, and the queues they are in go on.
+   * Removes an endpoint with its subscriptions and its secret. Its remaining callbacks are not
+   * sent: a worker ends each as `cancelled` when it is due, so that the history shows its ending
+   * and its queue moves on.
    * @throws PlatformError `ENDPOINT_NOT_FOUND`
    */
   async remove(id: string): Promise<void> {
@@ -177,7 +181,7 @@ export class Endpoints {
       if (!row) throw endpointNotFound(id);
       await this.#secrets.removeForEndpoint(tx, row);
     });
-    await releaseHeld(this.#db, key);
+    await releaseHeadsOfEndpoint(this.#db, key);
   }
 }
 
@@ -214,7 +218,7 @@ function toPolicy({ policy, policyName }: EndpointRow): RetryPolicy | string {
 }
 
 function toEndpoint(row: EndpointRow | undefined): Endpoint {
-  if (!row) throw new PlatformError('INTERNAL', 'storing an endpoint gave no row');
+  if (!row) throw new PlatformError('INTERNAL', 'the database returned no row for the endpoint');
   const { policy, ...fields } = toFields(row);
   return {
     id: row.id,
@@ -230,7 +234,7 @@ function toEndpoint(row: EndpointRow | undefined): Endpoint {
 function rethrow(error: unknown, { application, name, policy }: EndpointFields): never {
   switch (sqlState(error)) {
     case uniqueViolation: {
-      const message = `there is an ${withApplication(`endpoint ${name}`, application)} already`;
+      const message = `${withApplication(`endpoint ${name}`, application)} exists already`;
       throw new PlatformError('ENDPOINT_EXISTS', message, { cause: error });
     }
     case foreignKeyViolation:

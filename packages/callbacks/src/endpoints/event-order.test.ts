@@ -13,14 +13,14 @@ function event(payload: JsonObject, key?: string): SubscribedEvent {
 
 describe('the order of an endpoint', () => {
   it.each(['none', 'key', 'namespace', 'userId', '/a', '/a/b~1c/~0/0', '/a//'])(
-    '%s is one',
+    '%s is valid',
     (text) => {
       expect(isEventOrder(text)).toBe(true);
     },
   );
 
   it.each(['', 'Key', 'payload', 'a/b', '/~2', '/a\u0000', `/${'x'.repeat(256)}`])(
-    '%j is none',
+    '%j is not valid',
     (text) => {
       expect(isEventOrder(text)).toBe(false);
     },
@@ -56,7 +56,7 @@ describe('the order of an endpoint', () => {
     expect(toEventQueue('e', order, event(payload, 'k'))).toBe(queue);
   });
 
-  it('gives long and unprintable values a name of their own', () => {
+  it('hashes long and unprintable values', () => {
     const names = ['x'.repeat(1_000), 'x'.repeat(1_001), 'a\u0000', 'a\n', '\ud800'].map((key) =>
       toEventQueue('e', 'key', event({}, key)),
     );

@@ -3,33 +3,34 @@ import type { JsonValue } from '@posthaste/contracts';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 
 /**
- * What an endpoint's events are ordered by: those with the same value are delivered one after
- * another, in the order in which they were published.
+ * The field by which an endpoint's events are ordered. Events with the same value are delivered one
+ * after another, in the order in which they were published.
  *
  * - `none`: no order;
- * - `key`: the key the event was published with; `namespace`; `userId`: that of the event;
- * - a JSON Pointer (RFC 6901) such as `/order/id`: what the payload has there.
+ * - `key`: the key that the event was published with;
+ * - `namespace`, `userId`: that field of the event;
+ * - a JSON Pointer (RFC 6901) such as `/order/id`: that value of the payload.
  *
- * The value is text, a number or a boolean. An event without one, or with an empty text, is ordered
- * with nothing.
+ * The value is text, a number or a boolean. An event without a value, or with an empty text, has no
+ * order.
  */
 export type EventOrder = 'none' | 'key' | 'namespace' | 'userId' | `/${string}`;
 
-const words: ReadonlySet<string> = new Set(['none', 'key', 'namespace', 'userId']);
+const namedOrders: ReadonlySet<string> = new Set(['none', 'key', 'namespace', 'userId']);
 const maxPointerLength = 256;
 const pointer = /^(?:\/(?:[^~/\p{Cc}]|~[01])*)+$/u;
 const arrayIndex = /^(?:0|[1-9][0-9]*)$/;
 const maxReadableLength = 128;
 const readable = /^[\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd]*$/;
 
-/** Whether the text names an order. */
+/** True if the text is a valid order. */
 export function isEventOrder(text: string): text is EventOrder {
-  return words.has(text) || (text.length <= maxPointerLength && pointer.test(text));
+  return namedOrders.has(text) || (text.length <= maxPointerLength && pointer.test(text));
 }
 
 /**
- * The queue in which an event waits for an endpoint; `undefined` when it waits for nothing. It is
- * of the endpoint alone: one endpoint's blocked queue does not stop another's.
+ * Returns the name of the queue that puts an event in order; `undefined` when it has no order. Each
+ * endpoint has queues of its own: a blocked queue of one endpoint does not stop another endpoint.
  */
 export function toEventQueue(
   endpointId: string,
@@ -40,7 +41,7 @@ export function toEventQueue(
   if (value === undefined || value === null || typeof value === 'object') return undefined;
   const text = String(value);
   if (text === '') return undefined;
-  // Queue names have a length and characters they may have; values have neither.
+  // Names of queues have a limited length and set of characters, values do not: others are hashed.
   const fits = text.length <= maxReadableLength && readable.test(text);
   const name = fits ? text : `sha256:${createHash('sha256').update(text).digest('hex')}`;
   return `endpoint:${endpointId}:${name}`;

@@ -30,7 +30,7 @@ describeWithPostgres('list of callbacks', () => {
     return ids;
   };
 
-  it('lists newest first, page by page, with nothing twice while others arrive', async () => {
+  it('lists newest first, page by page, and no callback twice while others arrive', async () => {
     const before = await accept(store.db, ...Array.from({ length: 25 }, () => ({})));
     const seen: string[] = [];
     let cursor: string | undefined;
@@ -120,7 +120,7 @@ describeWithPostgres('list of callbacks', () => {
       { application: 'bank', url: 'https://user:secret@other.example/y' },
     );
     const [delivery] = (await claim(store.db)).filter(({ callbackId }) => callbackId === b);
-    if (!delivery) throw new Error('it is not due');
+    if (!delivery) throw new Error('the callback is not due');
     await record(store.db, [delivery], retryLater, 503);
     expect(await list({ application: 'shop' })).toEqual([b, a]);
     expect(await list({ application: 'shop', queue: 'orders' })).toEqual([a]);
@@ -141,7 +141,7 @@ describeWithPostgres('list of callbacks', () => {
     expect(await list({ createdFrom: idTime(a ?? ''), application: 'bank' })).toEqual([d, c]);
   });
 
-  it('looks at a bounded number of rows, and goes on where it stopped', async () => {
+  it('scans a limited number of rows per page, and continues on the next page', async () => {
     const wanted = await acceptOne(store.db, { url: 'http://wanted.example' });
     for (let i = 0; i < 3; i++)
       await accept(store.db, ...Array.from({ length: 1_000 }, () => ({})));
@@ -156,7 +156,7 @@ describeWithPostgres('list of callbacks', () => {
     expect(second.next).toBeUndefined();
   });
 
-  it('refuses cursors, limits and filters that make no sense', async () => {
+  it('refuses invalid cursors, limits and filters', async () => {
     const refused = (filter: CallbackFilter, page: object): Promise<void> =>
       expect(listCallbacks(store.db, filter, page)).rejects.toMatchObject({
         code: 'REQUEST_INVALID',
@@ -170,7 +170,7 @@ describeWithPostgres('list of callbacks', () => {
     await refused({ createdFrom: new Date(Number.NaN) }, {});
   });
 
-  it('gives the summary of a callback in a list', async () => {
+  it('shows the summary of a callback', async () => {
     const id = await acceptOne(store.db, { queue: 'orders', method: 'GET' });
     await record(store.db, await claim(store.db), retryLater, 503);
     await pauseQueue(store.db, { application: '', queue: 'orders' });

@@ -10,42 +10,43 @@ import {
   toState,
 } from './callback-view.js';
 
-/** Which callbacks are meant: those that fit everything that is given. */
+/** Filter of callbacks. A callback must match every member that is given. */
 export interface CallbackFilter {
   readonly state?: CallbackState | undefined;
   readonly application?: string | undefined;
   readonly queue?: string | undefined;
   readonly endpointId?: string | undefined;
-  /** By the time in the id, which is the one of the process that took the callback in. */
+  /** Earliest time in the id, which is the clock of the process that accepted the callback. */
   readonly createdFrom?: Date | undefined;
-  /** Exclusive. */
+  /** The end of that time, exclusive. */
   readonly createdTo?: Date | undefined;
-  /** Host of the URL, such as `example.com`, or with its port, `example.com:8443`. */
+  /** Host of the URL, such as `example.com`, or host and port, such as `example.com:8443`. */
   readonly host?: string | undefined;
-  /** Of the last attempt; 0 when it had no answer. */
+  /** Status code of the last attempt; 0 when it had no answer. */
   readonly statusCode?: number | undefined;
 }
 
-/** A part of all callbacks, and the way through it. */
-export interface ScanRange {
+/** A scan to make: the filter, the order, the range of ids and the limits. */
+export interface CallbackScanRequest extends ScanLimits {
+  readonly filter: CallbackFilter;
   readonly order: 'newest' | 'oldest';
-  /** Ids above this one only. */
+  /** Lower bound of the ids, exclusive. Default: none. */
   readonly after?: string | undefined;
-  /** Ids below this one only. */
+  /** Upper bound of the ids, exclusive. Default: none. */
   readonly before?: string | undefined;
 }
 
-/** What a scan came across; `last` is the id up to which everything was looked at. */
+/** Result of a scan. `last` is the id up to which every callback was scanned. */
 export type CallbackScan = Scan<string, CallbackSummary>;
 
 /**
- * What leads a scan. All of them give ids in order and stop after as many as asked for; the rest of
- * the filter is judged row by row. `$1` and `$2` are the bounds of the ids, `$3` is the limit.
+ * Sources of a scan. Each gives ids in order, at most as many as asked for. The rest of the filter
+ * is applied row by row. `$1` and `$2` are the bounds of the ids, `$3` is the limit.
  *
- * | filter | leads | index |
+ * | filter | source | index |
  * |---|---|---|
  * | pending, leased or held, with application and queue | `queueHead` | `head_queue`, one row |
- * | pending, leased or held | `heads` | primary key of `head`: what is alive, nothing finished |
+ * | pending, leased or held | `heads` | primary key of `head`, which has no finished callbacks |
  * | waiting, with application and queue | `queue` | `request_queue`: the newest of a queue wait |
  * | waiting | `waiting` | `waiting_callback` |
  * | endpoint | `endpoint` | `request_endpoint` |
@@ -62,8 +63,8 @@ const sources = {
     where r.application = $4 and r.queue = $5 and r.id > $1 and r.id < $2 order by r.id`,
   endpoint: `select r.id from callbacks.request r
     where r.endpoint_id = $4 and r.id > $1 and r.id < $2 order by r.id`,
-  // Distinct, because a callback can fail again after a replay. The condition with the literal is
-  // the index's own: a plan that does not know $4 could not use it otherwise.
+  // Distinct, because a callback can fail again after a replay. The condition with the literal
+  // repeats the one of the partial index: a plan that does not know $4 could not use it otherwise.
   ended: `select distinct y.callback_id as id from callbacks.history y
     where y.ending = $4 and y.ending <> 'delivered' and y.callback_id > $1 and y.callback_id < $2
     order by y.callback_id`,
@@ -79,10 +80,10 @@ const sources = {
 type SourceName = keyof typeof sources;
 
 /**
- * Subqueries with a limit cannot be merged into the whole: each is one probe of an index for each
- * row that the source gives, whatever the planner believes about the sizes of tables.
+ * Reads the callbacks of a source. The planner cannot merge subqueries with a limit into the whole
+ * query: each stays one index probe per row of the source, whatever it assumes about table sizes.
  */
-const scanStatement = (source: SourceName, order: ScanRange['order']): Statement => ({
+const scanStatement = (source: SourceName, order: CallbackScanRequest['order']): Statement => ({
   name: `callbacks_scan_${source}_${order}`,
   text: `
 select c.id, r.application, r.queue, r.endpoint_id, r.url, r.method, r.created_at,
@@ -109,7 +110,7 @@ order by c.id ${order === 'newest' ? 'desc' : 'asc'}`,
 
 interface ScanRow extends LiveColumns {
   readonly id: string;
-  /** Null, as all columns of the request, when retention is just dropping it. */
+  /** Null, as all columns of the request, while retention is dropping the callback. */
   readonly application: string | null;
   readonly queue: string | null;
   readonly endpoint_id: string | null;
@@ -128,34 +129,33 @@ const lowestId = '00000000-0000-0000-0000-000000000000';
 const highestId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /**
- * Looks through callbacks in the order of their ids.
- * @throws PlatformError `REQUEST_INVALID` for a filter that makes no sense
+ * Scans callbacks in the order of their ids.
+ * @throws PlatformError `REQUEST_INVALID` for an invalid filter
  */
 export async function scanCallbacks(
   db: Queryable,
-  filter: CallbackFilter,
-  range: ScanRange,
-  limits: ScanLimits,
+  request: CallbackScanRequest,
 ): Promise<CallbackScan> {
+  const { filter, order } = request;
   checkFilter(filter);
   const { name, keys } = chooseSource(filter);
-  const statement = scanStatement(name, range.order);
-  const [low, high] = toBounds(filter, range);
+  const statement = scanStatement(name, order);
+  const [low, high] = toBounds(request);
   const { last, ...scan } = await scanRows(
     async (after: ScanRow | undefined, count) => {
-      const bounds = range.order === 'newest' ? [low, after?.id ?? high] : [after?.id ?? low, high];
+      const bounds = order === 'newest' ? [low, after?.id ?? high] : [after?.id ?? low, high];
       return (await db.query<ScanRow>(statement, [...bounds, count, ...keys])).rows;
     },
     (row) => {
       const summary = toSummary(row);
       return summary && isMatch(summary, filter) ? summary : undefined;
     },
-    limits,
+    request,
   );
   return { ...scan, last: last?.id };
 }
 
-/** @throws PlatformError `REQUEST_INVALID` */
+/** Checks a filter. @throws PlatformError `REQUEST_INVALID` with everything that is wrong */
 export function checkFilter(filter: CallbackFilter): void {
   const { application, queue, endpointId, createdFrom, createdTo, host } = filter;
   const faults: string[] = [];
@@ -192,12 +192,16 @@ function chooseSource(filter: CallbackFilter): { name: SourceName; keys: readonl
   return { name: 'all', keys: [] };
 }
 
-/** Both exclusive. No id equals the lower bound of a moment: its random bits would all be zero. */
-function toBounds(filter: CallbackFilter, range: ScanRange): [low: string, high: string] {
-  const { createdFrom, createdTo } = filter;
-  // Ids in lower case with hyphens sort as text the way they sort as numbers.
-  const lows = [range.after ?? lowestId, createdFrom ? idLowerBound(createdFrom) : lowestId].sort();
-  const highs = [range.before ?? highestId, createdTo ? idLowerBound(createdTo) : highestId].sort();
+/**
+ * Returns the bounds of the ids, both exclusive. No id is lost at the lower bound of a moment: an
+ * id equal to it would have random bits that are all zero.
+ */
+function toBounds(request: CallbackScanRequest): [low: string, high: string] {
+  const { after = lowestId, before = highestId } = request;
+  const { createdFrom, createdTo } = request.filter;
+  // Ids in lower case with hyphens have the same order as text and as numbers.
+  const lows = [after, createdFrom ? idLowerBound(createdFrom) : lowestId].sort();
+  const highs = [before, createdTo ? idLowerBound(createdTo) : highestId].sort();
   return [lows[1] ?? lowestId, highs[0] ?? highestId];
 }
 

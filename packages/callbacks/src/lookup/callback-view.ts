@@ -9,66 +9,63 @@ import type {
 /** What stops a callback: its queue is paused, its queue is parked, its endpoint takes nothing. */
 export type Hold = 'paused' | 'parked' | 'endpoint';
 
-/** One attempt of a callback, as the history keeps it. */
+/** One attempt of a callback, as the history has it. */
 export interface AttemptView extends Attempt {
-  /** Increases from lease to lease of the callback, through replays too. */
+  /** Number of the lease it was made under. It increases with each lease, also across replays. */
   readonly step: number;
 }
 
-/** A worker's hold on the callback. */
+/** A worker's lease of a callback. */
 export interface LeaseView {
   readonly step: number;
+  /** Name of the worker. */
   readonly machine: string;
   readonly acquiredAt: Date;
-  /** When it ran out, or would have. */
+  /** End of the lease, unless the result was written earlier. */
   readonly until: Date;
-  /** When its result was written; absent while it runs, and for good when the worker vanished. */
+  /** Time at which the result was written; absent while it runs, and when the worker vanished. */
   readonly completedAt: Date | undefined;
 }
 
-/** A callback with everything that happened to it. */
-export interface CallbackView {
+/** Members that a callback has in lists and on its own. */
+interface CallbackStatus {
   readonly id: string;
   readonly application: string;
   readonly queue: string | undefined;
   readonly endpointId: string | undefined;
   readonly state: CallbackState;
-  /** Present while `held`. A parked one has ended as `failed` or `expired`, see its attempts. */
+  /** Present while `held`. A parked callback has ended as `failed` or `expired`. */
   readonly hold: Hold | undefined;
-  /** It was cancelled under a lease: the attempt under way is its last. */
+  readonly createdAt: Date;
+  /** No attempt starts before this moment. Present while `waiting`, `pending` or `held`. */
+  readonly dueAt: Date | undefined;
+  /** Time of its ending; absent while it is alive. */
+  readonly endedAt: Date | undefined;
+}
+
+/** A callback with its attempts and leases. */
+export interface CallbackView extends CallbackStatus {
+  /** True if it was cancelled while leased: the running attempt is its last one. */
   readonly cancelling: boolean;
   readonly request: DeliveryRequest;
-  readonly createdAt: Date;
   readonly expiresAt: Date | undefined;
-  /** No attempt starts before this; while `waiting`, `pending` or `held`. */
-  readonly dueAt: Date | undefined;
-  /** When it got to its ending; absent while it is alive. */
-  readonly endedAt: Date | undefined;
-  /** Oldest first. */
+  /** Attempts, oldest first. */
   readonly attempts: readonly AttemptView[];
-  /** Oldest first, the running one included. */
+  /** Leases, oldest first, the running one included. */
   readonly leases: readonly LeaseView[];
-  /** Older leases and attempts were left out, because there are too many of them. */
+  /** True if older leases and attempts were left out, because there are more than 1,000. */
   readonly shortened: boolean;
 }
 
-/** A callback in a list. */
-export interface CallbackSummary {
-  readonly id: string;
-  readonly application: string;
-  readonly queue: string | undefined;
-  readonly endpointId: string | undefined;
-  readonly state: CallbackState;
-  readonly hold: Hold | undefined;
+/** A callback as lists show it. */
+export interface CallbackSummary extends CallbackStatus {
   readonly method: string;
   readonly url: string;
-  readonly createdAt: Date;
-  readonly dueAt: Date | undefined;
-  readonly endedAt: Date | undefined;
-  /** Absent before the first one. */
+  /** Absent before the first attempt. */
   readonly lastAttempt: AttemptSummary | undefined;
 }
 
+/** An attempt as lists show it. */
 export interface AttemptSummary {
   readonly startedAtMs: number;
   readonly durationNs: bigint;
@@ -77,15 +74,16 @@ export interface AttemptSummary {
   readonly reason: FailureReason | undefined;
 }
 
-/** Where a callback stands while it is alive, as the tables `head` and `waiting` say. */
+/** Columns of the tables `head` and `waiting`, which have the callbacks that are alive. */
 export interface LiveColumns {
+  /** The table that has the callback; null when it has ended. */
   readonly live: 'head' | 'waiting' | null;
   readonly hold: Hold | null;
   readonly lease_token: string | null;
   readonly due_at: Date | null;
 }
 
-/** A row of the table `history`. */
+/** Row of the table `history`. */
 export interface HistoryRow {
   readonly step: number;
   readonly machine: string | null;
@@ -107,8 +105,8 @@ export interface HistoryRow {
 }
 
 /**
- * The state of a callback: where it stands while it is alive, else the ending of its last row of
- * history. `undefined` when it is neither: its retention is over and it is just being dropped.
+ * Returns the state of a callback. A callback that has ended has the ending of its last history
+ * row. `undefined` when it is neither alive nor ended: retention is just dropping it.
  */
 export function toState(live: LiveColumns, lastEnding: Ending | null): CallbackState | undefined {
   if (live.live === 'waiting') return 'waiting';
@@ -117,12 +115,12 @@ export function toState(live: LiveColumns, lastEnding: Ending | null): CallbackS
   return live.hold === null ? 'pending' : 'held';
 }
 
-/** When the next attempt may start. Under a lease, the column holds the end of the lease. */
+/** Returns when the next attempt may start. Under a lease the column has the end of the lease. */
 export function toDueAt(live: LiveColumns): Date | undefined {
   return live.lease_token === null ? (live.due_at ?? undefined) : undefined;
 }
 
-/** The attempt of a row of history; `undefined` when nothing was sent under its lease. */
+/** Returns the attempt of a history row; `undefined` when nothing was sent under its lease. */
 export function toAttempt(row: HistoryRow): AttemptView | undefined {
   if (row.status_code === null) return undefined;
   return {
@@ -140,7 +138,7 @@ export function toAttempt(row: HistoryRow): AttemptView | undefined {
   };
 }
 
-/** The lease of a row of history; `undefined` when no worker was part of it, as in a cancel. */
+/** Returns the lease of a history row; `undefined` when no worker wrote it, as for a cancel. */
 export function toLease(row: HistoryRow): LeaseView | undefined {
   if (row.leased_at === null || row.leased_until === null) return undefined;
   return {
@@ -152,7 +150,7 @@ export function toLease(row: HistoryRow): LeaseView | undefined {
   };
 }
 
-/** Whether a URL points to this host, given with its port or, for any port, without. */
+/** True if the URL has this host. A host without a port matches any port. */
 export function hasHost(url: string, host: string): boolean {
   const parsed = URL.parse(url);
   const wanted = host.toLowerCase();

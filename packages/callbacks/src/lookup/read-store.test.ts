@@ -7,7 +7,7 @@ import { findCallback } from './read-store.js';
 
 describeWithPostgres('read store', () => {
   const store = useEmptiedStore();
-  it('finds a callback with everything that was asked', async () => {
+  it('finds a callback with its whole request', async () => {
     const expiresAt = new Date(Date.now() + 60_000);
     const id = await acceptOne(store.db, {
       application: 'shop',
@@ -50,7 +50,7 @@ describeWithPostgres('read store', () => {
     });
   });
 
-  it('finds nothing for an id that is unknown, or none', async () => {
+  it('finds nothing for an unknown id, or for text that is not an id', async () => {
     expect(await findCallback(store.db, crypto.randomUUID())).toBeUndefined();
     expect(await findCallback(store.db, "'; drop table")).toBeUndefined();
   });

@@ -40,7 +40,7 @@ select application, queue, endpoint_id, url, method, headers, body, policy, time
 from callbacks.request where id = $1`,
 };
 
-interface LifeColumns extends LiveColumns {
+interface LeaseColumns extends LiveColumns {
   readonly head_step: number | null;
   readonly lease_holder: string | null;
   readonly lease_taken_at: Date | null;
@@ -48,15 +48,15 @@ interface LifeColumns extends LiveColumns {
   readonly cancelled: boolean | null;
 }
 
-/** All but the step may be null: the row stands for a callback without any history. */
-type LifeRow = LifeColumns & (HistoryRow | { readonly step: null });
+/** Row with the present state and one row of history. `step` is null if there is no history. */
+type StateRow = LeaseColumns & (HistoryRow | { readonly step: null });
 
 /**
- * Where it stands and what happened to it, in one statement, and so at one moment. The request is
- * read apart, because it never changes and would come with every row.
+ * Reads the present state and the history of a callback in one statement, and so as of one moment.
+ * The request is read by another statement: it never changes, and would be repeated in every row.
  */
-const lifeStatement: Statement = {
-  name: 'callbacks_find_life',
+const stateStatement: Statement = {
+  name: 'callbacks_find_state',
   text: `
 select
   case when h.callback_id is not null then 'head' when w.callback_id is not null then 'waiting' end
@@ -76,31 +76,31 @@ left join lateral (
 order by y.step desc`,
 };
 
-/** Leases and attempts of one callback that are read: responses are held in memory. */
+/** Most history rows that are read of one callback: responses are held in memory. */
 const maxHistory = 1_000;
 
 /**
- * A callback with its attempts and leases, the last 1,000 of them; `undefined` when there is none
- * with this id, or its retention is over. Indexes: the primary keys.
+ * Finds a callback with its last 1,000 attempts and leases; `undefined` when there is none with
+ * this id, or it is past its retention. Indexes: the primary keys.
  */
 export async function findCallback(db: Queryable, id: string): Promise<CallbackView | undefined> {
   const uuid = parseId(id);
   if (uuid === undefined) return undefined;
   const [request] = (await db.query<RequestRow>(requestStatement, [uuid])).rows;
   if (!request) return undefined;
-  const { rows } = await db.query<LifeRow>(lifeStatement, [uuid, maxHistory + 1]);
-  const [life] = rows;
-  return life && toView(uuid, request, life, rows.filter(isHistory));
+  const { rows } = await db.query<StateRow>(stateStatement, [uuid, maxHistory + 1]);
+  const [current] = rows;
+  return current && toView({ id: uuid, request, current, newestFirst: rows.filter(isHistory) });
 }
 
-/** Rows that one page looks at. What no index serves goes on with the next page. */
+/** Most rows that one page scans. A filter that no index serves continues on the next page. */
 const maxRowsPerPage = 2_000;
 
 /**
- * Callbacks that fit a filter, newest first. Pages are stable: what is added while somebody turns
- * them is never in a later page, and nothing is in two. What a page costs is bounded whatever the
- * filter, see callback-scan.ts for the index that serves it: a page may be short, even empty, and
- * others follow.
+ * Lists the callbacks that match a filter, newest first. Pages are stable: callbacks added
+ * meanwhile are never in a later page, and no callback is in two. The cost of a page is bounded for
+ * every filter (callback-scan.ts names the indexes), so a page may be short, even empty, and still
+ * be followed by others.
  * @throws PlatformError `REQUEST_INVALID`
  */
 export async function listCallbacks(
@@ -109,23 +109,28 @@ export async function listCallbacks(
   page: PageRequest,
 ): Promise<Page<CallbackSummary>> {
   const before = page.cursor === undefined ? undefined : parseIdCursor(page.cursor);
-  const { matches, last, finished } = await scanCallbacks(
-    db,
+  const { matches, last, finished } = await scanCallbacks(db, {
     filter,
-    { order: 'newest', before },
-    { maxMatches: pageLimit(page), maxRows: maxRowsPerPage },
-  );
+    order: 'newest',
+    before,
+    maxMatches: pageLimit(page),
+    maxRows: maxRowsPerPage,
+  });
   return { items: matches, next: finished || !last ? undefined : toIdCursor(last) };
 }
 
-function toView(
-  id: string,
-  request: RequestRow,
-  life: LifeColumns,
-  newestFirst: readonly HistoryRow[],
-): CallbackView | undefined {
+interface FoundCallback {
+  readonly id: string;
+  readonly request: RequestRow;
+  readonly current: LeaseColumns;
+  /** History, newest first. */
+  readonly newestFirst: readonly HistoryRow[];
+}
+
+function toView(found: FoundCallback): CallbackView | undefined {
+  const { id, request, current, newestFirst } = found;
   const last = newestFirst[0];
-  const state = toState(life, last?.ending ?? null);
+  const state = toState(current, last?.ending ?? null);
   if (state === undefined) return undefined;
   const history = newestFirst.slice(0, maxHistory).reverse();
   return {
@@ -134,29 +139,29 @@ function toView(
     queue: request.queue ?? undefined,
     endpointId: request.endpoint_id ?? undefined,
     state,
-    hold: life.hold ?? undefined,
-    cancelling: life.cancelled === true && state === 'leased',
+    hold: current.hold ?? undefined,
+    cancelling: current.cancelled === true && state === 'leased',
     request: toRequest(request),
     createdAt: request.created_at,
     expiresAt: request.expires_at ?? undefined,
-    dueAt: toDueAt(life),
-    endedAt: life.live === null ? last?.recorded_at : undefined,
+    dueAt: toDueAt(current),
+    endedAt: current.live === null ? last?.recorded_at : undefined,
     attempts: history.map(toAttempt).filter((attempt): attempt is AttemptView => !!attempt),
-    leases: [...history.map(toLease), runningLease(life)].filter(
+    leases: [...history.map(toLease), toRunningLease(current)].filter(
       (lease): lease is LeaseView => lease !== undefined,
     ),
     shortened: newestFirst.length > maxHistory,
   };
 }
 
-function isHistory(row: LifeRow): row is LifeColumns & HistoryRow {
+function isHistory(row: StateRow): row is LeaseColumns & HistoryRow {
   return row.step !== null;
 }
 
-function runningLease(life: LifeColumns): LeaseView | undefined {
-  const { head_step: step, lease_taken_at: acquiredAt, lease_ends_at: until } = life;
-  if (life.lease_token === null || step === null || !acquiredAt || !until) return undefined;
-  return { step, machine: life.lease_holder ?? '', acquiredAt, until, completedAt: undefined };
+function toRunningLease(current: LeaseColumns): LeaseView | undefined {
+  const { head_step: step, lease_taken_at: acquiredAt, lease_ends_at: until } = current;
+  if (current.lease_token === null || step === null || !acquiredAt || !until) return undefined;
+  return { step, machine: current.lease_holder ?? '', acquiredAt, until, completedAt: undefined };
 }
 
 function toRequest(row: RequestRow): CallbackView['request'] {

@@ -21,11 +21,11 @@ const callback: FailedCallback = {
 };
 
 describe('failure mail', () => {
-  it('tells which callback failed, and how', () => {
+  it('says which callback failed, and how', () => {
     expect(toFailureMail('a@example.com', callback)).toEqual({
       recipient: 'a@example.com',
       subject: 'Callback of shop failed: hooks.example.com:8443',
-      body: `A callback could not be delivered, and is not attempted again.
+      body: `A callback could not be delivered. It is not attempted again.
 
 Callback:     01890000-0000-7000-8000-000000000000
 Application:  shop
@@ -39,7 +39,7 @@ It can be replayed.`,
     });
   });
 
-  it('tells of an expired callback without application, queue and attempts', () => {
+  it('reports an expired callback without application, queue and attempts', () => {
     const expired = {
       ...callback,
       application: '',
@@ -60,12 +60,12 @@ It can be replayed.`,
     expect(body).toContain('1970-01-01T00:00:00.000Z: the name of the host was not found');
   });
 
-  it('has no user, password, query or fragment of the URL', () => {
+  it('does not show user, password, query or fragment of the URL', () => {
     const { subject, body } = toFailureMail('a@example.com', callback);
     expect(subject + body).not.toMatch(/user|pass|token|secret|more/);
   });
 
-  it('lets no name start a header or a line', () => {
+  it('does not let a name start a header or a line', () => {
     const evil = 'shop\r\nBcc: victim@example.com\u2028x\u202ey\u0000z';
     const mails = [
       toFailureMail('a@example.com', { ...callback, application: evil, queue: evil }),
@@ -88,7 +88,7 @@ It can be replayed.`,
     }
   });
 
-  it('tells of a disabled endpoint', () => {
+  it('reports a disabled endpoint', () => {
     const endpoint = {
       id: callback.id,
       application: 'shop',
@@ -103,7 +103,7 @@ It can be replayed.`,
     expect(mail.body).toContain('URL:         https://hooks.example.com:8443/in/42');
   });
 
-  it('cuts what is too long', () => {
+  it('shortens text that is too long', () => {
     expect(toLine('x'.repeat(200), 10)).toBe(`${'x'.repeat(9)}…`);
     const { subject } = toFailureMail('a@example.com', {
       ...callback,
@@ -112,7 +112,7 @@ It can be replayed.`,
     expect(subject.length).toBeLessThan(250);
   });
 
-  it('knows an address from what could be two, or a header', () => {
+  it('accepts one address, and no text that could be two addresses or a header', () => {
     expect(['a@b', 'a.b+c@example.com', 'ä@münchen.example'].map(isMailAddress)).toEqual([
       true,
       true,

@@ -17,14 +17,15 @@ export interface FailedCallback {
   readonly url: string;
   readonly ending: 'failed' | 'expired';
   readonly acceptedAt: Date;
-  /** Attempts made. */
+  /** Number of attempts made. */
   readonly attempts: number;
-  /** Of the last attempt; absent when there was none. */
+  /** Absent when there was no attempt. */
   readonly last: LastAttempt | undefined;
-  /** Whether its queue stands still until somebody unblocks it. */
+  /** True if its queue is parked: nothing moves until somebody unblocks it. */
   readonly parked: boolean;
 }
 
+/** Last attempt of a callback that failed. */
 export interface LastAttempt {
   readonly at: Date;
   /** 0 when there was no answer. */
@@ -45,14 +46,13 @@ const reasons: Record<FailureReason, string> = {
   too_large: 'the answer was too large',
   protocol: 'the answer was not valid HTTP',
   status: 'the answer was not a success',
-  unknown: 'what came of it is unknown',
+  unknown: 'its outcome is unknown',
 };
 
-/** Tells of a callback that will not be attempted again. Has nothing of headers, bodies, secrets. */
+/** Builds the mail about a callback that failed for good. It has no headers, bodies or secrets. */
 export function toFailureMail(recipient: string, callback: FailedCallback): Mail {
   const { ending, queue, last } = callback;
   const application = toLine(callback.application, maxNameLength);
-  const what = ending === 'expired' ? 'expired' : 'failed';
   const of = application === '' ? '' : ` of ${application}`;
   const facts: [string, string | undefined][] = [
     ['Callback', callback.id],
@@ -65,20 +65,20 @@ export function toFailureMail(recipient: string, callback: FailedCallback): Mail
   ];
   return {
     recipient,
-    subject: `Callback${of} ${what}: ${toPublicHost(callback.url)}`,
+    subject: `Callback${of} ${ending}: ${toPublicHost(callback.url)}`,
     body: [
       ending === 'expired'
         ? 'A callback was not delivered before it expired.'
-        : 'A callback could not be delivered, and is not attempted again.',
+        : 'A callback could not be delivered. It is not attempted again.',
       toTable(facts),
       callback.parked
-        ? 'Its queue stands still until it is unblocked. Retry the callback, or skip it.'
+        ? 'Its queue is parked until it is unblocked: retry the callback, or skip it.'
         : 'It can be replayed.',
     ].join('\n\n'),
   };
 }
 
-/** Tells of an endpoint that gets no more callbacks. */
+/** Builds the mail about an endpoint that was disabled. */
 export function toEndpointDisabledMail(
   recipient: string,
   endpoint: Omit<DisabledEndpoint, 'notificationEmail'>,
@@ -96,24 +96,27 @@ export function toEndpointDisabledMail(
     recipient,
     subject: `Endpoint ${name} disabled`,
     body: [
-      'An endpoint was disabled. Its callbacks are kept and not attempted.',
+      'An endpoint was disabled. Its callbacks are kept, but not sent.',
       toTable(facts),
-      'They go on when it is activated again.',
+      'They are sent once the endpoint is enabled again.',
     ].join('\n\n'),
   };
 }
 
-/** Mail addresses are taken in checked; one that could be read as two, or as a header, is none. */
+/**
+ * Exactly one address. Addresses are checked when they are accepted; this pattern refuses text that
+ * a mail server could read as two addresses or as a header.
+ */
 const addressPattern = /^[^\s@<>,;:"()[\]\\]{1,64}@[^\s@<>,;:"()[\]\\]{1,253}$/;
 
-/** Whether a mail can go to this recipient: exactly one address, without a name. */
+/** True if a mail can go to this recipient: exactly one address, without a name. */
 export function isMailAddress(recipient: string): boolean {
   return addressPattern.test(recipient);
 }
 
 /**
- * Text for one line of a mail: no line breaks, other control characters, or characters that turn
- * the direction of what follows. Names come from callers; in a subject they must not start a header.
+ * Makes one line of a text: without line breaks, other control characters, and characters that
+ * change the text direction. Names come from callers; in a subject they must not start a header.
  */
 export function toLine(text: string, maxLength: number): string {
   const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ').trim();
@@ -125,7 +128,7 @@ function describeAttempt({ at, statusCode, reason }: LastAttempt): string {
   return `${at.toISOString()}: ${status}${reason ? reasons[reason] : 'delivered'}`;
 }
 
-/** Without user, password, query and fragment, where secrets are. */
+/** Removes user, password, query and fragment of a URL, which may have secrets. */
 function toPublicUrl(url: string): string {
   const parsed = URL.parse(url);
   return parsed ? toLine(parsed.origin + parsed.pathname, maxUrlLength) : 'not a URL';

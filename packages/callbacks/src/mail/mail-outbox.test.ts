@@ -30,7 +30,7 @@ describeWithPostgres('mail outbox', () => {
     },
     ...more,
   });
-  /** Keeps what is sent; the first `failures` fail. */
+  /** Collects the mails that are sent. The first `failures` calls fail. */
   const mailer = (failures = 0): Mailer & { readonly sent: Mail[] } => {
     const sent: Mail[] = [];
     let left = failures;
@@ -47,7 +47,7 @@ describeWithPostgres('mail outbox', () => {
   const waiting = async (): Promise<unknown[]> =>
     (await store.db.query('select recipient, attempts from callbacks.mail')).rows;
 
-  it('sends what was put in with its transaction, once', async () => {
+  it('sends mails once their transaction is committed, each once', async () => {
     await store.db.transaction((tx) =>
       enqueueMail(tx, [mail('a@example.com'), mail('b@example.com')]),
     );
@@ -73,7 +73,7 @@ describeWithPostgres('mail outbox', () => {
     });
   });
 
-  it('forgets with the transaction that is rolled back', async () => {
+  it('drops the mails of a transaction that is rolled back', async () => {
     const rolledBack = store.db.transaction(async (tx) => {
       await enqueueMail(tx, [mail()]);
       throw new Error('no');
@@ -88,7 +88,7 @@ describeWithPostgres('mail outbox', () => {
     expect(await waiting()).toMatchObject([{ recipient: 'a@b' }]);
   });
 
-  it('tries again later, each time later, and tells', async () => {
+  it('tries again with increasing waits, and logs a warning', async () => {
     await enqueueMail(store.db, [mail()]);
     const post = mailer(2);
     expect(await sendDueMail(store.db, post, options())).toMatchObject({ failed: 1 });
@@ -102,14 +102,14 @@ describeWithPostgres('mail outbox', () => {
     expect([1, 2, 3, 30].map(ceiling)).toEqual([60_000, 120_000, 240_000, 21_600_000]);
   });
 
-  it('waits as long as it is told after the first failure', async () => {
+  it('waits for the given time after the first failure', async () => {
     await enqueueMail(store.db, [mail()]);
     await sendDueMail(store.db, mailer(1), options({ firstBackoffMs: 1 }));
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(await sendDueMail(store.db, mailer(), options())).toMatchObject({ sent: 1 });
   });
 
-  it('gives up after so many attempts, and tells', async () => {
+  it('gives up after the last attempt, and logs an error', async () => {
     await enqueueMail(store.db, [mail()]);
     const post = mailer(9);
     await sendDueMail(store.db, post, options({ maxAttempts: 2 }));
@@ -146,7 +146,7 @@ describeWithPostgres('mail outbox', () => {
     expect(post.sent).toHaveLength(30);
   });
 
-  it('leaves a mail whose sender vanished to be sent later', async () => {
+  it('sends a mail later whose sender has vanished', async () => {
     await enqueueMail(store.db, [mail()]);
     const dying = { send: () => new Promise<void>(() => undefined) };
     void sendDueMail(store.db, dying, options()).catch(() => undefined);

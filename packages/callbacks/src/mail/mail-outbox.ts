@@ -2,38 +2,41 @@ import { type Backoff, backoffMs, newId, PlatformError, withTimeout } from '@pos
 import type { Database, Queryable, Statement } from '@posthaste/postgres';
 import { isMailAddress, type Mail } from './failure-mail.js';
 
-/** Sends one mail; rejects when the server did not take it. */
+/** Sender of mails, such as an SMTP client. */
 export interface Mailer {
+  /** Sends one mail. Rejects when the server did not accept it. */
   send(mail: Mail): Promise<void>;
 }
 
-/** Where it is told that a mail could not be sent. pino's logger fits. */
+/** Logger for mails that could not be sent. A pino logger fits. */
 export interface MailLogger {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
+/** Options of {@link sendDueMail}. */
 export interface MailOptions {
   readonly logger: MailLogger;
-  /** Mails in one call, sent side by side. Default 10. */
+  /** Most mails of one call; they are sent concurrently. Default 10. */
   readonly limit?: number | undefined;
-  /** A mail that is not sent by then counts as failed, in ms. Default 30,000. */
+  /** Longest time to send one mail, in ms; after it the mail counts as failed. Default 30,000. */
   readonly sendTimeoutMs?: number | undefined;
-  /** Attempts at one mail. Default 12, over about a day. */
+  /** Most attempts to send one mail. Default 12, over about a day. */
   readonly maxAttempts?: number | undefined;
-  /** Wait after the first failure, in ms; doubled after each. Default 60,000. */
+  /** Wait after the first failure, in ms; doubled after each further one. Default 60,000. */
   readonly firstBackoffMs?: number | undefined;
 }
 
+/** Numbers of mails by outcome. */
 export interface MailsSent {
   readonly sent: number;
-  /** Will be tried again. */
+  /** These are tried again later. */
   readonly failed: number;
   readonly givenUp: number;
 }
 
 const maxBackoffMs = 6 * 3_600_000;
-/** A mail belongs to its sender for its time to send and this, so that both do not meet. */
+/** A claim lasts this much longer than the time to send, so that no mail is sent by two at once. */
 const claimMarginMs = 15_000;
 
 const enqueueStatement: Statement = {
@@ -43,9 +46,9 @@ const enqueueStatement: Statement = {
 };
 
 /**
- * Puts mails into the outbox, in the transaction of what they tell. A recipient that is not one
- * mail address is left out: a notice must not undo what it is about.
- * @returns how many were put in
+ * Puts mails into the outbox, in the transaction of the change that they report. Mails whose
+ * recipient is not exactly one address are left out: a notice must not make that change fail.
+ * @returns the number of mails put in
  */
 export async function enqueueMail(tx: Queryable, mails: readonly Mail[]): Promise<number> {
   const sendable = mails.filter(({ recipient }) => isMailAddress(recipient));
@@ -61,11 +64,14 @@ export async function enqueueMail(tx: Queryable, mails: readonly Mail[]): Promis
 
 interface ClaimedMail extends Mail {
   readonly id: string;
-  /** This one included. */
+  /** Number of attempts, the present one included. */
   readonly attempts: number;
 }
 
-/** Index: `mail_due_at`. Due again later: a mail whose sender vanishes is then sent by another. */
+/**
+ * Claims due mails. Index: `mail_due_at`. A claim makes a mail due again later: if its sender
+ * vanishes, another one sends it then.
+ */
 const claimStatement: Statement = {
   name: 'callbacks_mail_claim',
   text: `
@@ -80,7 +86,7 @@ from due where m.id = due.id
 returning m.id, m.recipient, m.subject, m.body, m.attempts`,
 };
 
-/** The number of attempts is the fence: a sender that was too slow changes nothing. */
+/** The number of attempts is the fencing token: a sender that was too slow changes nothing. */
 const retryStatement: Statement = {
   name: 'callbacks_mail_retry',
   text: `update callbacks.mail set due_at = now() + $3::float8 * interval '1 ms'
@@ -93,9 +99,9 @@ const removeStatement: Statement = {
 };
 
 /**
- * Sends mails that are due, each at least once: after a crash one may be sent again. One that fails
- * is tried again, later each time, and given up in the end.
- * @throws PlatformError `DATABASE_*`; a mail that fails is not an error
+ * Sends mails that are due, each at least once: after a crash a mail may be sent again. A mail that
+ * fails is tried again with increasing waits, and given up after the last attempt.
+ * @throws PlatformError `DATABASE_*`; a mail that fails is an outcome, not an error
  */
 export async function sendDueMail(
   db: Database,
@@ -107,18 +113,22 @@ export async function sendDueMail(
     limit,
     sendTimeoutMs + claimMarginMs,
   ]);
-  const outcomes = await Promise.all(rows.map((mail) => sendOne(db, mailer, mail, options)));
+  const outcomes = await Promise.all(rows.map((mail) => sendOne(mail, { db, mailer, options })));
   const count = (wanted: MailOutcome): number => outcomes.filter((o) => o === wanted).length;
   return { sent: count('sent'), failed: count('failed'), givenUp: count('given-up') };
 }
 
 type MailOutcome = 'sent' | 'failed' | 'given-up';
 
+interface MailContext {
+  readonly db: Database;
+  readonly mailer: Mailer;
+  readonly options: MailOptions;
+}
+
 async function sendOne(
-  db: Database,
-  mailer: Mailer,
   mail: ClaimedMail,
-  options: MailOptions,
+  { db, mailer, options }: MailContext,
 ): Promise<MailOutcome> {
   const { logger, sendTimeoutMs = 30_000, maxAttempts = 12, firstBackoffMs = 60_000 } = options;
   const { id, attempts, recipient, subject, body } = mail;
@@ -133,17 +143,20 @@ async function sendOne(
     const fields = { mailId: id, subject, attempts, error };
     if (attempts >= maxAttempts) {
       await db.query(removeStatement, [id]);
-      logger.error(fields, 'a mail could not be sent and is given up');
+      logger.error(
+        fields,
+        'a mail could not be sent; it was the last attempt, the mail is given up',
+      );
       return 'given-up';
     }
     const waitMs = backoffMs(attempts, mailBackoff(firstBackoffMs), Math.random());
     await db.query(retryStatement, [id, attempts, waitMs]);
-    logger.warn(fields, 'a mail could not be sent and is tried again later');
+    logger.warn(fields, 'a mail could not be sent; it is tried again later');
     return 'failed';
   }
 }
 
-/** Returns when a mail is tried again: up to `firstBackoffMs` after the first failure, later ones up to 6 hours. */
+/** Returns the backoff of mails: from `firstBackoffMs` after the first failure, up to 6 hours. */
 export function mailBackoff(firstBackoffMs: number): Backoff {
   return { initialMs: firstBackoffMs, maxMs: maxBackoffMs };
 }

@@ -3,20 +3,19 @@ import type { Ending } from '../delivery/delivery.js';
 import type { Hold } from '../lookup/callback-view.js';
 
 /**
- * What people and housekeeping do to a head, in a transaction of two steps: the first locks its
- * row, the second, with a snapshot that is newer than the lock, acts. Between them no worker
- * records a result for it, and nothing is added behind it.
+ * A head whose row is locked. People and housekeeping change a head in two steps of one
+ * transaction: the first statement locks the row; the second, whose snapshot is newer than the
+ * lock, changes it. Between them no worker records a result for the head, and nothing is added
+ * behind it.
  */
 export interface LockedHead {
   readonly callbackId: string;
   readonly queue: { readonly application: string; readonly name: string } | undefined;
-  /** The last one used, in history or by a lease. */
+  /** The last step used, by a history row or a lease. */
   readonly step: number;
   readonly leased: boolean;
   readonly ready: boolean;
   readonly hold: Hold | undefined;
-  /** It was attempted before. */
-  readonly retry: boolean;
 }
 
 interface HeadRow {
@@ -27,11 +26,10 @@ interface HeadRow {
   readonly leased: boolean;
   readonly ready: boolean;
   readonly hold: Hold | null;
-  readonly retry: boolean;
 }
 
 const columns =
-  'callback_id, application, queue, step, lease_token is not null as leased, ready, hold, retry';
+  'callback_id, application, queue, step, lease_token is not null as leased, ready, hold';
 
 const lockOneStatement: Statement = {
   name: 'callbacks_lock_head',
@@ -44,7 +42,10 @@ const lockQueueStatement: Statement = {
     for no key update`,
 };
 
-/** Locks the head that this callback is; `undefined` when it is none. Waits for who works on it. */
+/**
+ * Locks the head that is this callback; `undefined` when the callback is not a head. Waits for
+ * other transactions that have it locked.
+ */
 export async function lockHead(
   tx: Transaction,
   callbackId: string,
@@ -53,8 +54,8 @@ export async function lockHead(
 }
 
 /**
- * Locks the head of a queue, whichever callback it is by then; `undefined` when nothing in the
- * queue was alive at some moment during the call.
+ * Locks the head of a queue, whichever callback it is once the lock is acquired; `undefined` when
+ * the queue was empty at some moment during the call.
  */
 export async function lockQueueHead(
   tx: Transaction,
@@ -65,8 +66,8 @@ export async function lockQueueHead(
 }
 
 /**
- * Ends a head and lets the next of its queue follow, in the same row. The counterpart of what
- * result-store.ts does for a head with a result.
+ * Ends a head and moves the next callback of its queue into the same row. For a head with a result,
+ * result-store.ts does the same.
  */
 const endStatement: Statement = {
   name: 'callbacks_end_head',
@@ -104,8 +105,8 @@ select pg_notify('callbacks_due', '') from moved where ready`,
 };
 
 /**
- * Takes a locked head that is not leased out of line. `ending` is how it ends; without one it
- * keeps the ending that its history has.
+ * Ends a locked head that is not leased, and moves its queue on. Without `ending` it keeps the
+ * ending that its history has.
  */
 export async function endLockedHead(
   tx: Transaction,
@@ -143,15 +144,15 @@ select pg_notify('callbacks_due', '') from released where ready`,
 };
 
 /**
- * Makes a locked head that is not leased due now, except where its queue is paused.
- * @param afresh whether its policy starts again
+ * Makes a locked head that is not leased due now. If its queue is paused, it is held instead.
+ * @param restartPolicy true to count its failures from 0 again
  */
 export async function makeDueNow(
   tx: Transaction,
   head: LockedHead,
-  afresh: boolean,
+  restartPolicy: boolean,
 ): Promise<void> {
-  await tx.query(dueNowStatement, [head.callbackId, afresh]);
+  await tx.query(dueNowStatement, [head.callbackId, restartPolicy]);
 }
 
 function toLockedHead(row: HeadRow | undefined): LockedHead | undefined {
@@ -163,6 +164,5 @@ function toLockedHead(row: HeadRow | undefined): LockedHead | undefined {
     leased: row.leased,
     ready: row.ready,
     hold: row.hold ?? undefined,
-    retry: row.retry,
   };
 }

@@ -31,7 +31,7 @@ describeWithPostgres('queue control', () => {
   const refused = (mode: 'retry' | 'skip', message: string, headId?: string): Promise<void> =>
     expect(unblockQueue(store.db, { ...orders, mode, headId })).rejects.toThrow(message);
 
-  /** A queue whose head failed for good, with one callback behind it. */
+  /** Parks a queue: its head has failed for good, and one callback waits behind it. */
   async function park(): Promise<[head: string, next: string]> {
     await setQueuePolicy(store.db, orders, 'park');
     const [head = '', next = ''] = await accept(store.db, orders, orders);
@@ -39,7 +39,7 @@ describeWithPostgres('queue control', () => {
     return [head, next];
   }
 
-  it('stops an idle head, and lets it go on', async () => {
+  it('holds a head that is not leased, and releases it again', async () => {
     const ids = await accept(store.db, orders, orders);
     await pauseQueue(store.db, orders);
     await pauseQueue(store.db, orders);
@@ -50,7 +50,7 @@ describeWithPostgres('queue control', () => {
     expect(await work(store.db)).toEqual(ids);
   });
 
-  it('stops behind an attempt that is under way', async () => {
+  it('stops after the running attempt', async () => {
     const [first, second] = await accept(store.db, orders, orders);
     const deliveries = await claim(store.db);
     await pauseQueue(store.db, orders);
@@ -61,7 +61,7 @@ describeWithPostgres('queue control', () => {
     expect(await work(store.db)).toEqual([second]);
   });
 
-  it('is seen by a result that is recorded just before the pause is committed', async () => {
+  it('lets a result see a pause that commits while it is being recorded', async () => {
     const [, second] = await accept(store.db, orders, orders);
     const deliveries = await claim(store.db);
     let recorded: Promise<unknown> = Promise.resolve();
@@ -77,7 +77,7 @@ describeWithPostgres('queue control', () => {
     expect(await reconcileQueues(store.db)).toEqual({ held: 0, released: 0 });
   });
 
-  it('keeps the time of a retry through a pause', async () => {
+  it('keeps the due time of a retry during a pause', async () => {
     await accept(store.db, orders);
     await record(store.db, await claim(store.db), retryLater);
     await pauseQueue(store.db, orders);
@@ -85,7 +85,7 @@ describeWithPostgres('queue control', () => {
     expect(await stateOf()).toBe('blocked');
   });
 
-  it('takes a queue that is empty, and refuses a name that none can have', async () => {
+  it('pauses an empty queue, and refuses an invalid name', async () => {
     await pauseQueue(store.db, orders);
     const [id] = await accept(store.db, orders);
     expect(await findCallback(store.db, id ?? '')).toMatchObject({ state: 'held', hold: 'paused' });
@@ -95,7 +95,7 @@ describeWithPostgres('queue control', () => {
     }
   });
 
-  it('forgets settings that are the default', async () => {
+  it('does not store settings that are the default', async () => {
     await pauseQueue(store.db, orders);
     await setQueuePolicy(store.db, orders, 'park');
     await resumeQueue(store.db, orders);
@@ -104,7 +104,7 @@ describeWithPostgres('queue control', () => {
     await expect(getQueue(store.db, orders)).rejects.toMatchObject({ code: 'QUEUE_NOT_FOUND' });
   });
 
-  it('retries a parked head afresh', async () => {
+  it('retries a parked head, whose policy starts again', async () => {
     const [head, next] = await park();
     expect(await stateOf()).toBe('parked');
     expect(await claim(store.db)).toEqual([]);
@@ -126,7 +126,7 @@ describeWithPostgres('queue control', () => {
     expect(await work(store.db)).toEqual([next]);
   });
 
-  it('skips a head that waits for a retry as cancelled', async () => {
+  it('skips a head that waits for a retry, which ends as cancelled', async () => {
     const [head = '', next] = await accept(store.db, orders, orders);
     await record(store.db, await claim(store.db), retryLater);
     expect(await stateOf()).toBe('blocked');
@@ -135,14 +135,14 @@ describeWithPostgres('queue control', () => {
     expect(await work(store.db)).toEqual([next]);
   });
 
-  it('retries a head that waits for a retry now, its failures counting on', async () => {
+  it('retries a head that waits for a retry now, and keeps its count of failures', async () => {
     await accept(store.db, orders);
     await record(store.db, await claim(store.db), retryLater);
     await unblockQueue(store.db, { ...orders, mode: 'retry' });
     expect(await claim(store.db)).toMatchObject([{ failures: 1 }]);
   });
 
-  it('refuses what does not block, and what retrying cannot help', async () => {
+  it('refuses to unblock a head that does not block, or that a retry cannot help', async () => {
     const missing = unblockQueue(store.db, { ...orders, mode: 'skip' });
     await expect(missing).rejects.toMatchObject({ code: 'QUEUE_NOT_FOUND' });
     const [head] = await accept(store.db, orders, orders);
@@ -157,7 +157,7 @@ describeWithPostgres('queue control', () => {
     expect(await claim(store.db)).toEqual([]);
   });
 
-  it('refuses to retry a parked head that is past its expiry', async () => {
+  it('refuses to retry a parked head that is past its expiresAt', async () => {
     await setQueuePolicy(store.db, orders, 'park');
     await accept(store.db, { ...orders, expiresAt: new Date(Date.now() + 200) });
     await new Promise((resolve) => setTimeout(resolve, 250));
@@ -166,7 +166,7 @@ describeWithPostgres('queue control', () => {
     await unblockQueue(store.db, { ...orders, mode: 'skip' });
   });
 
-  it('unblocks once when asked by several at once, with workers going on', async () => {
+  it('unblocks once when several callers unblock at the same time while workers deliver', async () => {
     for (let round = 0; round < 15; round++) {
       const [head, next] = await park();
       const modes = ['skip', 'retry', 'skip', 'retry'] as const;
@@ -180,14 +180,14 @@ describeWithPostgres('queue control', () => {
     }
   });
 
-  it('mends a pause that intake did not see, and a resume that it did not', async () => {
+  it('repairs a pause or a resume that intake did not see', async () => {
     const request = toCallbackRequest(
       { url: 'http://example.com', ...orders },
       { defaultTimeoutMs: 1_000, maxTimeoutMs: 1_000, urlFault: () => undefined },
     );
     for (const change of [pauseQueue, resumeQueue]) {
-      // Intake has done its statement and not committed: it holds the head of a queue that nobody
-      // else can see yet.
+      // Intake has run its statement, but not committed: nobody else can see the head that it has
+      // inserted.
       await store.db.transaction(async (tx) => {
         const id = crypto.randomUUID();
         await storeCallbacks(tx, [{ id, request, idempotency: undefined }], false);
@@ -201,7 +201,7 @@ describeWithPostgres('queue control', () => {
     }
   });
 
-  it('is right about pauses whatever workers and intake do meanwhile', async () => {
+  it('keeps heads and pauses consistent while workers and intake are busy', async () => {
     let open = true;
     const worker = async (): Promise<void> => {
       while (open) await work(store.db);

@@ -1,14 +1,15 @@
-import { PlatformError, parseId } from '@posthaste/contracts';
+import { parseId } from '@posthaste/contracts';
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
-import { withApplication } from '../application-name.js';
 import { endLockedHead, type LockedHead, lockQueueHead, makeDueNow } from './locked-head.js';
-import { checkQueueKey, type OnFailure, type QueueKey } from './queues.js';
+import { checkQueueKey, type QueueKey, queueError } from './queue-key.js';
+import type { OnFailure } from './queues.js';
 
 /**
- * The settings of a queue are a row of the table `queue`, there only while they differ from the
- * default. Whoever holds the lock on a head sees them as they are: pausing and resuming lock the
- * settings first and then the head. Only intake, which makes the first head of an empty queue, can
- * miss a change that is committed at the same moment; `reconcileQueues` mends that.
+ * Changes the settings of a queue: a row of the table `queue`, which exists only while they differ
+ * from the default. Pausing and resuming lock first the settings and then the head, so a
+ * transaction that holds the lock on a head sees the present settings. Only intake, which inserts
+ * the first head of an empty queue, can miss a change that commits at the same moment;
+ * `reconcileQueues` repairs that.
  */
 const changeStatement: Statement = {
   name: 'callbacks_queue_change',
@@ -44,29 +45,28 @@ select pg_notify('callbacks_due', '') from released where ready`,
 };
 
 /**
- * Stops a queue: what is under way is finished, nothing else starts. Takes a queue in which nothing
- * is yet, too. Pausing a paused one changes nothing.
- * @throws PlatformError `CALLBACK_INVALID` for a name that no queue can have
+ * Pauses a queue: a running attempt finishes, no other starts. A queue that is still empty can be
+ * paused too. Pausing a paused queue changes nothing.
+ * @throws PlatformError `CALLBACK_INVALID` for an invalid name
  */
 export async function pauseQueue(db: Database, key: QueueKey): Promise<void> {
   checkQueueKey(key);
   await db.transaction(async (tx) => {
-    await change(tx, key, true, null);
-    // Locked even while it is leased: the result is then recorded with the pause in sight.
+    await changeSettings(tx, key, { paused: true });
+    // Locked also while it is leased, so that recording the result sees the pause.
     await lockQueueHead(tx, key.application, key.queue);
     await tx.query(holdStatement, [key.application, key.queue]);
   });
 }
 
 /**
- * Lets a paused queue go on. Resuming one that is not paused changes nothing; one that is parked
- * stays so.
- * @throws PlatformError `CALLBACK_INVALID` for a name that no queue can have
+ * Resumes a paused queue. A queue that is not paused stays as it is, and so does a parked one.
+ * @throws PlatformError `CALLBACK_INVALID` for an invalid name
  */
 export async function resumeQueue(db: Database, key: QueueKey): Promise<void> {
   checkQueueKey(key);
   await db.transaction(async (tx) => {
-    await change(tx, key, false, null);
+    await changeSettings(tx, key, { paused: false });
     await lockQueueHead(tx, key.application, key.queue);
     await tx.query(releaseStatement, [key.application, key.queue]);
     await tx.query(forgetStatement, [key.application, key.queue]);
@@ -74,8 +74,8 @@ export async function resumeQueue(db: Database, key: QueueKey): Promise<void> {
 }
 
 /**
- * Says what happens from now on when a head fails for good. A queue that is parked stays so.
- * @throws PlatformError `CALLBACK_INVALID` for a name that no queue can have
+ * Sets the policy for heads that fail for good from now on. A parked queue stays parked.
+ * @throws PlatformError `CALLBACK_INVALID` for an invalid name
  */
 export async function setQueuePolicy(
   db: Database,
@@ -84,65 +84,79 @@ export async function setQueuePolicy(
 ): Promise<void> {
   checkQueueKey(key);
   await db.transaction(async (tx) => {
-    await change(tx, key, null, onFailure);
+    await changeSettings(tx, key, { onFailure });
     await tx.query(forgetStatement, [key.application, key.queue]);
   });
 }
 
-async function change(
-  tx: Transaction,
-  { application, queue }: QueueKey,
-  paused: boolean | null,
-  onFailure: OnFailure | null,
-): Promise<void> {
-  await tx.query(changeStatement, [application, queue, paused, onFailure]);
+interface SettingsChange {
+  readonly paused?: boolean;
+  readonly onFailure?: OnFailure;
 }
 
-export interface Unblock extends QueueKey {
+async function changeSettings(
+  tx: Transaction,
+  { application, queue }: QueueKey,
+  { paused, onFailure }: SettingsChange,
+): Promise<void> {
+  await tx.query(changeStatement, [application, queue, paused ?? null, onFailure ?? null]);
+}
+
+/** Queue to unblock, and the way to do it. */
+export interface UnblockRequest extends QueueKey {
   /**
-   * - `retry`: the head is attempted now; a parked one starts its policy afresh.
-   * - `skip`: the head ends and the next one follows. A parked one keeps its ending; one that waits
-   *   for its time, or is held, ends as `cancelled`, because it was somebody's decision.
+   * - `retry`: the head is attempted now. The policy of a parked head starts again.
+   * - `skip`: the head ends and the next callback follows. A parked head keeps its ending. A head
+   *   that is scheduled or held ends as `cancelled`, because somebody decided to end it.
    */
   readonly mode: 'retry' | 'skip';
-  /** Refused when the head is another callback by now. Absent: whichever it is. */
+  /** Id that the head must have, else the request is refused. Default: any. */
   readonly headId?: string | undefined;
 }
 
 /**
- * Sets a queue going whose head blocks it. Gives the id of that head.
- * @throws PlatformError `QUEUE_NOT_FOUND` when nothing is in the queue; `QUEUE_STATE` when its head
- *   does not block it, or is what the mode cannot help; `CALLBACK_INVALID` for an impossible name
+ * Unblocks a queue whose head blocks it.
+ * @returns the id of that head
+ * @throws PlatformError `QUEUE_NOT_FOUND` when the queue is empty; `QUEUE_STATE` when its head does
+ *   not block it, or blocks it in a way that the mode cannot change; `CALLBACK_INVALID` for an
+ *   invalid name
  */
-export async function unblockQueue(db: Database, unblock: Unblock): Promise<string> {
-  const { application, queue, mode, headId } = unblock;
-  checkQueueKey(unblock);
+export async function unblockQueue(db: Database, request: UnblockRequest): Promise<string> {
+  const { application, queue, mode, headId } = request;
+  checkQueueKey(request);
   return db.transaction(async (tx) => {
     const head = await lockQueueHead(tx, application, queue);
     if (!head) {
-      const of = application === '' ? '' : ` of ${application}`;
-      throw new PlatformError('QUEUE_NOT_FOUND', `nothing is in queue ${queue}${of}`);
+      throw queueError('QUEUE_NOT_FOUND', request, 'is empty; there is nothing to unblock');
     }
     const { callbackId } = head;
     if (headId !== undefined && parseId(headId) !== callbackId) {
-      throw queueState(unblock, `has another head by now, ${callbackId}`);
+      throw queueError('QUEUE_STATE', request, `has another head by now, ${callbackId}`);
     }
-    if (head.leased) throw queueState(unblock, 'is not blocked: its head is being attempted now');
-    if (head.ready) throw queueState(unblock, 'is not blocked: its head is due');
+    if (head.leased) {
+      throw queueError('QUEUE_STATE', request, 'is not blocked: its head is being attempted now');
+    }
+    if (head.ready) throw queueError('QUEUE_STATE', request, 'is not blocked: its head is due');
     if (mode === 'skip') {
       await endLockedHead(tx, head, head.hold === 'parked' ? undefined : 'cancelled');
     } else {
-      await retryHead(tx, head, unblock);
+      await retryHead(tx, head, request);
     }
     return callbackId;
   });
 }
 
 async function retryHead(tx: Transaction, head: LockedHead, key: QueueKey): Promise<void> {
-  if (head.hold === 'paused') throw queueState(key, 'is paused: resume it');
-  if (head.hold === 'endpoint') throw queueState(key, 'waits for its endpoint: activate that');
+  if (head.hold === 'paused') throw queueError('QUEUE_STATE', key, 'is paused: resume it');
+  if (head.hold === 'endpoint') {
+    throw queueError(
+      'QUEUE_STATE',
+      key,
+      'waits for an endpoint that is not active: resume or enable it',
+    );
+  }
   if (await isExpired(tx, head.callbackId)) {
-    throw queueState(key, 'has a head that is past its expiresAt: skip it');
+    throw queueError('QUEUE_STATE', key, 'has a head that is past its expiresAt: skip it');
   }
   await makeDueNow(tx, head, head.hold === 'parked');
 }
@@ -156,14 +170,14 @@ async function isExpired(tx: Transaction, callbackId: string): Promise<boolean> 
 }
 
 /**
- * Both directions of "a head is held as paused exactly while its queue is": one probe for each
- * queue that is paused (`queue_paused`), one for each head that is held (`head_held`). What is
- * locked right now is left for the next time.
+ * Restores the rule that a head is held as paused exactly while its queue is paused, in both
+ * directions: one probe per paused queue (`queue_paused`), and one per held head (`head_held`).
+ * Rows that are locked at this moment are left to the next call.
  */
 const reconcileStatement: Statement = {
   name: 'callbacks_reconcile_queues',
   text: `
-with loose as (
+with to_hold as (
   select h.callback_id
   from callbacks.queue q
   join callbacks.head h on h.application = q.application and h.queue = q.queue
@@ -172,9 +186,9 @@ with loose as (
 ),
 held as (
   update callbacks.head h set hold = 'paused', ready = false
-  from loose where h.callback_id = loose.callback_id
+  from to_hold where h.callback_id = to_hold.callback_id
 ),
-stuck as (
+to_release as (
   select h.callback_id from callbacks.head h
   where h.hold = 'paused' and h.queue is not null and not exists (
     select from callbacks.queue q
@@ -184,30 +198,28 @@ stuck as (
 ),
 released as (
   update callbacks.head h set hold = null, ready = due_at <= now()
-  from stuck where h.callback_id = stuck.callback_id
+  from to_release where h.callback_id = to_release.callback_id
   returning h.ready
 )
-select (select count(*)::int from loose) as held, (select count(*)::int from released) as released,
+select (select count(*)::int from to_hold) as held,
+  (select count(*)::int from released) as released,
   case when exists (select from released where ready) then pg_notify('callbacks_due', '') end
     as notified`,
 };
 
-export interface Reconciled {
-  /** Heads that were loose though their queue is paused. */
+/** Numbers of heads that {@link reconcileQueues} changed. */
+export interface ReconcileResult {
+  /** Heads that were not held although their queue is paused. */
   readonly held: number;
-  /** Heads that were held though their queue is not paused. */
+  /** Heads that were held although their queue is not paused. */
   readonly released: number;
 }
 
-/** Mends what pausing, resuming and intake at the same moment leave; for housekeeping, every few seconds. */
-export async function reconcileQueues(db: Queryable): Promise<Reconciled> {
-  const { rows } = await db.query<Reconciled>(reconcileStatement);
+/**
+ * Repairs heads that intake inserted while their queue was being paused or resumed. For
+ * housekeeping, to be called every few seconds.
+ */
+export async function reconcileQueues(db: Queryable): Promise<ReconcileResult> {
+  const { rows } = await db.query<ReconcileResult>(reconcileStatement);
   return { held: rows[0]?.held ?? 0, released: rows[0]?.released ?? 0 };
-}
-
-function queueState({ application, queue }: QueueKey, message: string): PlatformError {
-  return new PlatformError(
-    'QUEUE_STATE',
-    `${withApplication(`queue ${queue}`, application)} ${message}`,
-  );
 }

@@ -9,7 +9,7 @@ import { getQueue, listQueues, type QueueState, type QueueView } from './queues.
 describeWithPostgres('queues', () => {
   const store = useEmptiedStore();
 
-  /** One queue of each state. */
+  /** Makes one queue of each state. */
   async function fillStates(application: string): Promise<void> {
     const queue = (name: string): { application: string; queue: string } => ({
       application,
@@ -40,7 +40,7 @@ describeWithPostgres('queues', () => {
     return all;
   }
 
-  it('tells depth, head and state of a queue', async () => {
+  it('shows depth, head and state of a queue', async () => {
     const id = await acceptOne(store.db, { application: 'shop', queue: 'orders' });
     await accept(store.db, { application: 'shop', queue: 'orders' });
     const view = await getQueue(store.db, { application: 'shop', queue: 'orders' });
@@ -59,7 +59,7 @@ describeWithPostgres('queues', () => {
     expect(leased.head?.dueAt).toBeUndefined();
   });
 
-  it('knows an empty queue by its settings, and no other', async () => {
+  it('shows an empty queue only if it has settings', async () => {
     await setQueuePolicy(store.db, { application: 'shop', queue: 'orders' }, 'park');
     expect(await getQueue(store.db, { application: 'shop', queue: 'orders' })).toMatchObject({
       state: 'active',
@@ -74,7 +74,7 @@ describeWithPostgres('queues', () => {
     await expect(impossible).rejects.toMatchObject({ code: 'CALLBACK_INVALID' });
   });
 
-  it('counts no further than 10,000', async () => {
+  it('counts at most 10,000 callbacks', async () => {
     await accept(store.db, ...Array.from({ length: 10_000 }, () => ({ queue: 'deep' })));
     const deep = { application: '', queue: 'deep' };
     expect(await getQueue(store.db, deep)).toMatchObject({ depth: 10_000, depthCapped: false });
@@ -103,7 +103,7 @@ describeWithPostgres('queues', () => {
     expect(await listAll({ application: 'bakery' }, 10)).toEqual([]);
   });
 
-  it('refuses a limit over 100 and a cursor of its own making', async () => {
+  it('refuses a limit over 100, and a cursor that no page has returned', async () => {
     await expect(listQueues(store.db, {}, { limit: 101 })).rejects.toMatchObject({
       code: 'REQUEST_INVALID',
     });

@@ -1,59 +1,58 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
-import { withApplication } from '../application-name.js';
 import { scanRows } from '../bounded-scan.js';
 import type { Hold } from '../lookup/callback-view.js';
 import { type Page, type PageRequest, pageLimit, parsePairCursor, toPairCursor } from '../page.js';
-import { callbackInvalid } from '../request/request.js';
+import { checkQueueKey, type QueueKey, queueError } from './queue-key.js';
 
 /**
+ * State of a queue.
+ *
  * - `parked`: its head failed for good, and nothing moves until somebody unblocks it.
  * - `paused`: somebody paused it.
- * - `blocked`: its head waits for a retry, or for its endpoint to take something again.
- * - `active`: anything else, an empty queue too.
+ * - `blocked`: its head waits for a retry, or for its endpoint to be active again.
+ * - `active`: any other queue, also an empty one.
  */
 export type QueueState = 'active' | 'paused' | 'parked' | 'blocked';
 
-/** What happens when the head of a queue fails for good: the next one follows, or all stop. */
+/** Policy for a head that fails for good: `skip` it for the next callback, or `park` the queue. */
 export type OnFailure = 'skip' | 'park';
 
-/** Names a queue. */
-export interface QueueKey {
-  readonly application: string;
-  readonly queue: string;
-}
-
+/** A queue with its settings, its depth and its head. */
 export interface QueueView extends QueueKey {
   readonly state: QueueState;
-  /** Also known of a parked queue, which stays paused when it is unblocked. */
+  /** True if it is paused; a parked queue can be paused too, and stays so when it is unblocked. */
   readonly paused: boolean;
   readonly onFailure: OnFailure;
-  /** Callbacks in it, the head included; counted up to 10,000. */
+  /** Number of callbacks in it, the head included; counted up to 10,000. */
   readonly depth: number;
-  /** Whether there are more than were counted. */
+  /** True if it has more callbacks than were counted. */
   readonly depthCapped: boolean;
   /** Absent when the queue is empty. */
   readonly head: QueueHead | undefined;
 }
 
+/** The callback of a queue that is delivered next. */
 export interface QueueHead {
   readonly id: string;
   readonly createdAt: Date;
-  /** Since it was accepted, by the database's clock. */
+  /** Time since it was accepted, in ms, by the database's clock. */
   readonly ageMs: number;
-  /** No attempt starts before this; absent while one is under way. */
+  /** No attempt starts before this moment; absent during an attempt. */
   readonly dueAt: Date | undefined;
-  /** Failed attempts that count against its policy. */
+  /** Number of failed attempts that count against its policy. */
   readonly failures: number;
   readonly hold: Hold | undefined;
 }
 
+/** Filter of queues. A queue must match every member that is given. */
 export interface QueueFilter {
   readonly application?: string | undefined;
   readonly state?: QueueState | undefined;
 }
 
 interface QueueRow extends QueueKey {
+  /** True if the queue has a head or settings. */
   readonly known: boolean;
   readonly paused: boolean;
   readonly on_failure: OnFailure;
@@ -68,41 +67,39 @@ interface QueueRow extends QueueKey {
   readonly retry: boolean;
 }
 
-const maxNameLength = 256;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const controlCharacters = /[\u0000-\u001f\u007f]/;
-
-/** Rows that one page looks at, and callbacks of a queue that are counted. */
+/** Most rows that one page scans. */
 const maxRowsPerPage = 2_000;
+/** Most callbacks of a queue that are counted. */
 const maxDepth = 10_000;
-/** Of queues, because each is counted: a page never costs more than a million index entries. */
+/** The callbacks of each queue are counted, so a page reads at most a million index entries. */
 const maxQueuesPerPage = 100;
 
 /**
- * Queues that follow `($1, $2)`, at most `$3`. A queue is known by its head or by its settings.
- * Indexes: `head_queue` and the primary key of `queue`; `head_held` for parked ones, `queue_paused`
- * for paused ones. Blocked and active ones have no index: rows looked at are bounded.
+ * Reads the names of queues after `($1, $2)`, at most `$3`. A queue has a head, settings or both.
+ * Indexes: `head_queue` and the primary key of `queue`; `head_held` for parked queues,
+ * `queue_paused` for paused ones. Blocked and active queues have no index: the rows scanned are
+ * limited.
  */
 const keySources = {
-  any: (place: string): string => `
-    (select t.application, t.queue from callbacks.head t where t.queue is not null and ${place}
+  any: (range: string): string => `
+    (select t.application, t.queue from callbacks.head t where t.queue is not null and ${range}
       order by t.application, t.queue limit $3)
     union
-    (select t.application, t.queue from callbacks.queue t where ${place}
+    (select t.application, t.queue from callbacks.queue t where ${range}
       order by t.application, t.queue limit $3)`,
-  parked: (place: string): string => `
+  parked: (range: string): string => `
     select t.application, t.queue from callbacks.head t
-    where t.hold = 'parked' and t.queue is not null and ${place}`,
-  paused: (place: string): string => `
-    select t.application, t.queue from callbacks.queue t where t.paused and ${place}`,
+    where t.hold = 'parked' and t.queue is not null and ${range}`,
+  paused: (range: string): string => `
+    select t.application, t.queue from callbacks.queue t where t.paused and ${range}`,
 } as const;
 
-const places = {
+const keyRanges = {
   everywhere: '(t.application, t.queue) > ($1, $2)',
   application: 't.application = $1 and t.queue > $2',
 } as const;
 
-const viewOf = (keys: string): string => `
+const viewText = (keys: string): string => `
 select k.application, k.queue, q.queue is not null or h.queue is not null as known,
   coalesce(q.paused, false) as paused, coalesce(q.on_failure, 'skip') as on_failure,
   h.callback_id as head_id, r.created_at,
@@ -120,17 +117,20 @@ left join lateral (
 ) r on true
 order by k.application, k.queue`;
 
-const listStatement = (source: keyof typeof keySources, place: keyof typeof places): Statement => ({
-  name: `callbacks_queues_${source}_${place}`,
-  text: viewOf(
-    `select * from (${keySources[source](places[place])}) k
+const listStatement = (
+  source: keyof typeof keySources,
+  range: keyof typeof keyRanges,
+): Statement => ({
+  name: `callbacks_queues_${source}_${range}`,
+  text: viewText(
+    `select * from (${keySources[source](keyRanges[range])}) k
      order by application, queue limit $3`,
   ),
 });
 
 const oneStatement: Statement = {
   name: 'callbacks_queue',
-  text: viewOf('select $1::text as application, $2::text as queue'),
+  text: viewText('select $1::text as application, $2::text as queue'),
 };
 
 const depthStatement: Statement = {
@@ -148,8 +148,8 @@ order by k.n`,
 };
 
 /**
- * Queues that have a callback alive or settings of their own, in the order of their names. A page
- * may be short, even empty, and others follow.
+ * Lists the queues that have callbacks or settings, in the order of their names. A page may be
+ * short, even empty, and still be followed by others.
  * @param page `limit` at most 100
  * @throws PlatformError `REQUEST_INVALID`
  */
@@ -185,8 +185,9 @@ export async function listQueues(
 }
 
 /**
- * @throws PlatformError `QUEUE_NOT_FOUND` when nothing is in it and it has no settings;
- *   `CALLBACK_INVALID` for an impossible name
+ * Returns a queue.
+ * @throws PlatformError `QUEUE_NOT_FOUND` when it is empty and has no settings; `CALLBACK_INVALID`
+ *   for an invalid name
  */
 export async function getQueue(db: Queryable, key: QueueKey): Promise<QueueView> {
   checkQueueKey(key);
@@ -196,25 +197,11 @@ export async function getQueue(db: Queryable, key: QueueKey): Promise<QueueView>
     rows.filter(({ known }) => known),
   );
   if (queue) return queue;
-  throw new PlatformError(
-    'QUEUE_NOT_FOUND',
-    `there is no ${withApplication(`queue ${key.queue}`, key.application)}`,
-  );
+  const advice = 'create it by sending a callback to it, or check the name';
+  throw queueError('QUEUE_NOT_FOUND', key, `does not exist; ${advice}`);
 }
 
-/**
- * The limits that intake has: other names would be settings of a queue that cannot be.
- * @throws PlatformError `CALLBACK_INVALID`
- */
-export function checkQueueKey({ application, queue }: QueueKey): void {
-  const faults = Object.entries({ application, queue })
-    .filter(([, name]) => name.length > maxNameLength || controlCharacters.test(name))
-    .map(([field]) => ({ field, message: 'is too long or has control characters' }));
-  if (queue === '') faults.push({ field: 'queue', message: 'is missing' });
-  if (faults.length > 0) throw callbackInvalid(faults);
-}
-
-/** Counted apart from the list, which looks at queues that it then leaves out. */
+/** Adds the depths. They are counted after the list, which scans queues that it then leaves out. */
 async function withDepths(db: Queryable, queues: readonly QueueRow[]): Promise<QueueView[]> {
   if (queues.length === 0) return [];
   const { rows } = await db.query<{ waiting: number }>(depthStatement, [
@@ -226,6 +213,7 @@ async function withDepths(db: Queryable, queues: readonly QueueRow[]): Promise<Q
 }
 
 function toQueueView(row: QueueRow, waiting: number): QueueView {
+  // The head is not among the waiting ones.
   const count = waiting + (row.head_id === null ? 0 : 1);
   return {
     application: row.application,

@@ -2,9 +2,9 @@ import { idLowerBound, PlatformError } from '@posthaste/contracts';
 import type { Queryable, Transaction } from '@posthaste/postgres';
 
 /**
- * `request` and `history` are partitioned by day: ids are UUIDv7, so a range of ids is a range of
- * times. Both have the same days. What belongs to no day's partition, because nobody made one in
- * time, is in the default partitions, and stays there until its retention is over.
+ * The tables that are partitioned by day. Ids are UUIDv7, so a range of ids is a range of times.
+ * Both tables have the same days. If the partitions of a day were not created in time, its rows are
+ * in the default partitions, and stay there until their retention ends.
  */
 export const partitionedTables = [
   { name: 'request', key: 'id' },
@@ -13,32 +13,36 @@ export const partitionedTables = [
 
 /** A day, in UTC. */
 export interface Day {
-  /** Such as `20260131`: the end of the names of its partitions. */
+  /** Suffix of the names of its partitions, such as `20260131`. */
   readonly name: string;
-  /** The lowest id of the day, and of the next. */
+  /** Lowest id of the day. */
   readonly from: string;
+  /** Lowest id of the next day. */
   readonly to: string;
 }
 
-/** What was done about one day. `busy`: a lock was not to be had in time; to be tried again. */
+/** Outcome for one day. `busy`: a lock was not acquired in time; the next call tries again. */
 export interface DayOutcome<Kind extends string> {
   readonly day: string;
   readonly kind: Kind | 'busy';
 }
 
 const dayMs = 86_400_000;
-/** Held by whoever makes or drops partitions: the first bytes of "partition" as a number. */
+/** Key of the lock on changes of partitions: the first bytes of "partition" as a number. */
 const advisoryLock = 0x70617274;
-/** While a lock is waited for, all that comes later waits behind it: so not for long. */
+/** Short, because all statements that come later queue behind a lock that is waited for. */
 const lockTimeoutMs = 250;
 
-/** One at a time makes or drops partitions, and no lock is waited for longer than a moment. */
-export async function takeTurn(tx: Transaction): Promise<void> {
+/**
+ * Acquires the advisory lock under which partitions are created and dropped, one transaction at a
+ * time, and limits the wait for every lock of the transaction.
+ */
+export async function lockPartitionChanges(tx: Transaction): Promise<void> {
   await tx.query(`set local lock_timeout = ${lockTimeoutMs}`);
   await tx.query('select pg_advisory_xact_lock($1)', [advisoryLock]);
 }
 
-/** Days that have partitions, the oldest first. Read from the catalogue. */
+/** Lists the days that have partitions, oldest first, from the catalogue. */
 export async function listDays(db: Queryable): Promise<Day[]> {
   const { rows } = await db.query<{ name: string }>(
     `select right(c.relname, 8) as name
@@ -49,21 +53,21 @@ export async function listDays(db: Queryable): Promise<Day[]> {
   return rows.map(({ name }) => parseDay(name));
 }
 
-/** The UTC day, `offset` days from today by the database's clock. */
+/** Returns the UTC day that is `offset` days after today, by the database's clock. */
 export async function getDay(db: Queryable, offset: number): Promise<Day> {
   const { rows } = await db.query<{ now: Date }>('select now() as now');
   const now = rows[0]?.now.getTime();
-  if (now === undefined) throw new PlatformError('INTERNAL', 'the database gave no time');
+  if (now === undefined) throw new PlatformError('INTERNAL', 'the database returned no time');
   return toDay(now - (now % dayMs) + offset * dayMs);
 }
 
-/** The day after. */
+/** Returns the day after. */
 export function nextDay(day: Day): Day {
   return toDay(startOf(day.name) + dayMs);
 }
 
-/** Does the work of one day; a lock that was not to be had is an outcome, not an error. */
-export async function orBusy<Kind extends string>(
+/** Runs the work for one day. A lock that is not acquired in time is the outcome `busy`. */
+export async function runForDay<Kind extends string>(
   day: Day,
   work: () => Promise<Kind>,
 ): Promise<DayOutcome<Kind>> {

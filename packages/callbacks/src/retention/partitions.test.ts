@@ -11,7 +11,7 @@ const dayMs = 86_400_000;
 const daysFromNow = (days: number): Date => new Date(Date.now() + days * dayMs);
 const nameOf = (moment: Date): string => moment.toISOString().slice(0, 10).replaceAll('-', '');
 
-/** The tables that hold these callbacks. */
+/** Finds the partitions that have these callbacks. */
 async function tablesOf(db: Database, ...ids: readonly string[]): Promise<string[]> {
   const { rows } = await db.query<{ name: string }>(
     `select tableoid::regclass::text as name from callbacks.request where id = any($1::uuid[])
@@ -33,7 +33,7 @@ async function constraintsOf(db: Database, table: string): Promise<string[]> {
 describeWithPostgres('partitions', () => {
   const store = useOwnStore();
 
-  it('makes the missing days of both tables, and then nothing more', async () => {
+  it('creates the missing days of both tables once', async () => {
     const made = await ensurePartitions(store.db, { daysAhead: 2 });
     expect(made).toEqual(
       [0, 1, 2].map((days) => ({ day: nameOf(daysFromNow(days)), kind: 'created' })),
@@ -69,7 +69,7 @@ describeWithPostgres('partitions', () => {
     expect(checks).toHaveLength(1);
   });
 
-  it('leaves a day in the default partition that has something there', async () => {
+  it('skips a day that has rows in the default partition', async () => {
     const ids = [
       await acceptOne(store.db),
       await acceptOne(store.db, { acceptedAt: daysFromNow(2) }),
@@ -86,7 +86,7 @@ describeWithPostgres('partitions', () => {
     expect(await findCallback(store.db, created ?? '')).toMatchObject({ state: 'pending' });
   });
 
-  it('goes on after a run that was killed between its steps', async () => {
+  it('completes the work of a run that was killed between its steps', async () => {
     await acceptOne(store.db);
     await ensurePartitions(store.db, { daysAhead: 0 });
     const tomorrow = nameOf(daysFromNow(1));
@@ -108,7 +108,7 @@ describeWithPostgres('partitions', () => {
     }
   });
 
-  it('makes each day once when several processes start together', async () => {
+  it('creates each day once when several processes start together', async () => {
     const runs = await Promise.all(
       Array.from({ length: 4 }, () => ensurePartitions(store.db, { daysAhead: 5 })),
     );
@@ -118,7 +118,7 @@ describeWithPostgres('partitions', () => {
     expect(await ensurePartitions(store.db, { daysAhead: 5 })).toEqual([]);
   });
 
-  it('makes days while callbacks are taken in and delivered', async () => {
+  it('creates days while callbacks are accepted and delivered', async () => {
     let open = true;
     let taken = 0;
     const intake = async (): Promise<void> => {
@@ -138,17 +138,17 @@ describeWithPostgres('partitions', () => {
     expect(rows).toEqual([{ ended: taken }]);
   });
 
-  it('gives up soon when somebody reads the default partition for long', async () => {
+  it('gives up soon when a long transaction reads the default partition', async () => {
     await store.db.transaction(async (tx) => {
       await tx.query('select count(*) from callbacks.request');
       const made = await ensurePartitions(store.db, { daysAhead: 0 });
       expect(made).toMatchObject([{ kind: 'busy' }]);
-      // Nobody is left waiting behind it.
+      // Nothing waits behind it any more.
       await acceptOne(store.db);
     });
   });
 
-  it('does not scan a default partition that is not empty behind its lock', async () => {
+  it('does not scan a non-empty default partition while it is locked', async () => {
     for (let i = 0; i < 4; i++) {
       await accept(store.db, ...Array.from({ length: 500 }, () => ({})));
     }

@@ -5,24 +5,25 @@ import {
   type DayOutcome,
   getDay,
   listDays,
+  lockPartitionChanges,
   nextDay,
-  orBusy,
   partitionedTables,
-  takeTurn,
+  runForDay,
 } from './partition-days.js';
 
+/** Options of {@link ensurePartitions}. */
 export interface PartitionOptions {
-  /** Days after today to be ready for, 0 to 366. */
+  /** Number of days after today that get partitions, 0 to 366. */
   readonly daysAhead: number;
 }
 
 const maxDaysAhead = 366;
 
 /**
- * Makes the partitions of today and the days to come that are missing; best called before the first
- * callback is taken in, and then once an hour. A day of which the default partitions have something
- * already is skipped: its callbacks stay there.
- * @returns what became of the days that were missing
+ * Creates the missing partitions of today and the days to come. Call it before the first callback
+ * is accepted, then once an hour. A day that already has rows in the default partitions is skipped:
+ * its callbacks stay there.
+ * @returns the outcome for each day that was missing
  * @throws PlatformError `OPTION_INVALID`
  */
 export async function ensurePartitions(
@@ -30,7 +31,8 @@ export async function ensurePartitions(
   { daysAhead }: PartitionOptions,
 ): Promise<DayOutcome<'created' | 'skipped'>[]> {
   if (!(Number.isInteger(daysAhead) && daysAhead >= 0 && daysAhead <= maxDaysAhead)) {
-    throw new PlatformError('OPTION_INVALID', `partitions for ${daysAhead} days ahead`);
+    const message = `daysAhead must be a whole number from 0 to ${maxDaysAhead}, not ${daysAhead}`;
+    throw new PlatformError('OPTION_INVALID', message);
   }
   const existing = new Set((await listDays(db)).map(({ name }) => name));
   const outcomes: DayOutcome<'created' | 'skipped'>[] = [];
@@ -39,17 +41,18 @@ export async function ensurePartitions(
   for (let i = 0; i <= daysAhead; i++, day = nextDay(day)) {
     const missing = day;
     if (existing.has(missing.name)) continue;
-    outcomes.push(await orBusy(missing, () => makeDay(db, missing, missing === today)));
+    outcomes.push(await runForDay(missing, () => createDay(db, missing, missing === today)));
   }
   return outcomes;
 }
 
 /**
- * Attaching scans the default partitions behind a lock that stops everybody. While they are empty,
- * which is the rule, that takes no time. Else a constraint, checked without stopping anybody, spares
- * the scan; not for today, because it would refuse what is taken in meanwhile.
+ * Creates the partitions of a day. Attaching a partition scans the default partition under a lock
+ * that blocks all others. Usually the default partitions are empty, and the scan takes no time. If
+ * not, a constraint that is validated first, which blocks nobody, makes the scan unnecessary. Not
+ * for today: the constraint would refuse callbacks that are accepted meanwhile.
  */
-async function makeDay(db: Database, day: Day, isToday: boolean): Promise<'created' | 'skipped'> {
+async function createDay(db: Database, day: Day, isToday: boolean): Promise<'created' | 'skipped'> {
   if (!(await isDefaultEmpty(db))) {
     if (isToday || !(await excludeFromDefault(db, day))) return 'skipped';
   }
@@ -57,16 +60,16 @@ async function makeDay(db: Database, day: Day, isToday: boolean): Promise<'creat
 }
 
 async function attachDay(tx: Transaction, day: Day): Promise<'created' | 'skipped'> {
-  await takeTurn(tx);
+  await lockPartitionChanges(tx);
   if ((await listDays(tx)).some(({ name }) => name === day.name)) return 'skipped';
   await tx.query(
     'lock table callbacks.request_default, callbacks.history_default in access exclusive mode',
   );
-  // Behind the lock: nothing arrives from here on.
+  // Checked under the lock: no rows are added from here on.
   if (await isInDefault(tx, day)) return 'skipped';
   for (const { name } of partitionedTables) {
     const partition = `callbacks.${name}_${day.name}`;
-    // Attached rather than created in place, which would close the parent.
+    // Attached, not created as a partition: that would lock the parent exclusively.
     await tx.query(
       `create table ${partition} (like callbacks.${name} including all excluding indexes)`,
     );
@@ -97,11 +100,14 @@ async function isInDefault(db: Queryable, { from, to }: Day): Promise<boolean> {
   return rows[0]?.found ?? false;
 }
 
-/** Proves that nothing of the day is in the default partitions; `false` when something is. */
+/**
+ * Adds a validated constraint that the default partitions have no rows of the day; false when they
+ * have some.
+ */
 async function excludeFromDefault(db: Database, day: Day): Promise<boolean> {
   if (await isInDefault(db, day)) return false;
   await db.transaction(async (tx) => {
-    await takeTurn(tx);
+    await lockPartitionChanges(tx);
     for (const { name, key } of partitionedTables) {
       await dropExclusion(tx, name, day);
       await tx.query(
@@ -117,13 +123,16 @@ async function excludeFromDefault(db: Database, day: Day): Promise<boolean> {
     return true;
   } catch (error) {
     for (const { name } of partitionedTables) await dropExclusion(db, name, day);
-    if (givenUp.has(sqlState(error))) return false;
+    if (raceStates.has(sqlState(error))) return false;
     throw error;
   }
 }
 
-/** Something of the day arrived meanwhile; or another process made the day, and is done with it. */
-const givenUp: ReadonlySet<string | undefined> = new Set(['23514', '42704']);
+/**
+ * SQLSTATEs of lost races: a row of the day was added meanwhile (23514, check violation), or
+ * another process created the day and dropped the constraint (42704, undefined object).
+ */
+const raceStates: ReadonlySet<string | undefined> = new Set(['23514', '42704']);
 
 async function dropExclusion(db: Queryable, table: string, day: Day): Promise<void> {
   await db.query(

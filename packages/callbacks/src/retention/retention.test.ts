@@ -21,7 +21,7 @@ const dayMs = 86_400_000;
 const daysAgo = (days: number): Date => new Date(Date.now() - days * dayMs);
 const nameOf = (moment: Date): string => moment.toISOString().slice(0, 10).replaceAll('-', '');
 
-/** Makes the partitions of a day that is over, as ensurePartitions made them in its time. */
+/** Creates the partitions of a past day, as ensurePartitions does in advance. */
 async function makePastDay({ db }: StoreOfTest, moment: Date): Promise<void> {
   const start = moment.getTime() - (moment.getTime() % dayMs);
   for (const table of ['request', 'history']) {
@@ -37,7 +37,7 @@ describeWithPostgres('retention', () => {
   const old = (days: number, more: TestCallback = {}): Promise<string> =>
     acceptOne(store.db, { acceptedAt: daysAgo(days), ...more });
 
-  it('drops whole days that are past their retention, and no other', async () => {
+  it('drops whole days that are past their retention, and no others', async () => {
     for (const days of [9, 8, 7]) await makePastDay(store, daysAgo(days));
     await ensurePartitions(store.db, { daysAhead: 0 });
     const ids = [await old(9), await old(8), await old(7), await old(0)];
@@ -53,7 +53,7 @@ describeWithPostgres('retention', () => {
     expect(await dropExpired(store.db, { retentionDays: 7 })).toMatchObject({ days: [] });
   });
 
-  it('keeps a day until nothing of it is alive', async () => {
+  it('keeps a day until none of its callbacks is alive', async () => {
     await makePastDay(store, daysAgo(30));
     const done = await old(30);
     await work(store.db);
@@ -73,7 +73,7 @@ describeWithPostgres('retention', () => {
     });
   });
 
-  it('deletes from the default partitions in batches, what is alive left out', async () => {
+  it('deletes from the default partitions in batches, except callbacks that are alive', async () => {
     const waiting = await old(30, { deliverAfter: new Date(Date.now() + dayMs) });
     for (let i = 0; i < 5; i++) await old(30 - i);
     const young = await acceptOne(store.db);
@@ -88,7 +88,7 @@ describeWithPostgres('retention', () => {
     expect(rows).toEqual([{ callback_id: young }]);
   });
 
-  it('forgets old Idempotency-Keys in batches', async () => {
+  it('deletes old Idempotency-Keys in batches', async () => {
     const request = toCallbackRequest(
       { url: 'http://example.com' },
       { defaultTimeoutMs: 1_000, maxTimeoutMs: 1_000, urlFault: () => undefined },
@@ -107,7 +107,7 @@ describeWithPostgres('retention', () => {
     expect([await forget(), await forget(), await forget()]).toEqual([3, 1, 0]);
   });
 
-  it('refuses a retention that is none', async () => {
+  it('refuses an invalid retention', async () => {
     for (const retentionDays of [0, -1, 0.5, Number.NaN]) {
       await expect(dropExpired(store.db, { retentionDays })).rejects.toMatchObject({
         code: 'OPTION_INVALID',
@@ -115,12 +115,12 @@ describeWithPostgres('retention', () => {
     }
   });
 
-  it('keeps a day of which a callback is just being replayed', async () => {
+  it('keeps a day while one of its callbacks is being replayed', async () => {
     await makePastDay(store, daysAgo(30));
     const id = await acceptOne(store.db, { acceptedAt: daysAgo(30) });
     await work(store.db);
     await store.db.transaction(async (tx) => {
-      // What a replay has done just before its commit.
+      // The lock that a replay has until its commit.
       await tx.query('select from callbacks.request where id = $1 for no key update', [id]);
       const during = await dropExpired(store.db, { retentionDays: 7 });
       expect(during).toMatchObject({ days: [{ kind: 'busy' }] });
@@ -131,7 +131,7 @@ describeWithPostgres('retention', () => {
     });
   });
 
-  it('drops or replays, never both', async () => {
+  it('either drops or replays a callback, never both', async () => {
     for (let round = 0; round < 6; round++) {
       const moment = daysAgo(30 + round);
       await makePastDay(store, moment);
@@ -179,7 +179,7 @@ describeWithPostgres('retention', () => {
     expect(left).toBe(0);
   });
 
-  it('looks only at what is alive, by index', async () => {
+  it('reads only callbacks that are alive, by index', async () => {
     await makePastDay(store, daysAgo(30));
     const asked: [string, readonly unknown[]][] = [];
     const watched = aroundTransactions(store.db, (tx, work) =>

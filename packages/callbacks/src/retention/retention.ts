@@ -5,33 +5,36 @@ import {
   type DayOutcome,
   getDay,
   listDays,
-  orBusy,
+  lockPartitionChanges,
   partitionedTables,
-  takeTurn,
+  runForDay,
 } from './partition-days.js';
 
+/** Options of {@link dropExpired}. */
 export interface RetentionOptions {
   /**
-   * Callbacks accepted more days ago than this are dropped with all that happened to them; 1 or
-   * more. The day of acceptance counts, in UTC, not when they ended.
+   * Age in days after which callbacks are dropped with their history; 1 or more. It counts from the
+   * day of acceptance, in UTC, not from the ending.
    */
   readonly retentionDays: number;
-  /** Callbacks that one call deletes from the default partitions. Default 500. */
+  /** Most callbacks that one call deletes from the default partitions. Default 500. */
   readonly maxRows?: number | undefined;
 }
 
+/** Result of {@link dropExpired}. */
 export interface RetentionOutcome {
-  /** Days past their retention. One with a callback still alive is kept until that has ended. */
+  /** Days past their retention. A day is kept until none of its callbacks is alive. */
   readonly days: readonly DayOutcome<'dropped' | 'alive'>[];
-  /** Callbacks deleted from the default partitions. */
+  /** Number of callbacks deleted from the default partitions. */
   readonly deleted: number;
-  /** Whether a call at once would find more. */
+  /** True if the default partitions may have more to delete. */
   readonly more: boolean;
 }
 
 /**
- * Drops what is past its retention: whole days, and a bounded number of callbacks of the default
- * partitions. Nothing that is dropped is looked at, only what is alive in its range of ids.
+ * Drops callbacks that are past their retention: whole days, and a limited number of callbacks of
+ * the default partitions. It does not read the rows of a day that it drops, only the callbacks
+ * alive in the day's range of ids.
  * @throws PlatformError `OPTION_INVALID`
  */
 export async function dropExpired(
@@ -39,38 +42,40 @@ export async function dropExpired(
   { retentionDays, maxRows = 500 }: RetentionOptions,
 ): Promise<RetentionOutcome> {
   if (!(Number.isInteger(retentionDays) && retentionDays >= 1)) {
-    throw new PlatformError('OPTION_INVALID', `retention of ${retentionDays} days`);
+    const message = `retentionDays must be a whole number of 1 or more, not ${retentionDays}`;
+    throw new PlatformError('OPTION_INVALID', message);
   }
   const firstKept = await getDay(db, -retentionDays);
   const days: DayOutcome<'dropped' | 'alive'>[] = [];
   for (const day of await listDays(db)) {
     if (day.name >= firstKept.name) break;
-    days.push(await orBusy(day, () => db.transaction((tx) => dropDay(tx, day))));
+    days.push(await runForDay(day, () => db.transaction((tx) => dropDay(tx, day))));
   }
   const deleted = await db.transaction((tx) => deleteFromDefault(tx, firstKept.from, maxRows));
   return { days, deleted, more: deleted === maxRows };
 }
 
 /**
- * Dropping closes the parents for a moment, behind a short wait for their lock: detaching first,
- * concurrently, is not possible next to a default partition. The parents are locked before the
- * partitions, as everybody else does, and in the order in which results are recorded.
+ * Drops the partitions of a day. The parents are locked exclusively for a moment, after a short
+ * wait: Postgres cannot detach a partition concurrently when there is a default partition. The
+ * parents are locked before the partitions, as in all other statements, and in the order in which
+ * results are recorded.
  */
 async function dropDay(tx: Transaction, day: Day): Promise<'dropped' | 'alive'> {
-  if (await isAlive(tx, day)) return 'alive';
-  await takeTurn(tx);
+  if (await hasLiveCallback(tx, day)) return 'alive';
+  await lockPartitionChanges(tx);
   await tx.query(
     'lock table only callbacks.history, only callbacks.request in access exclusive mode',
   );
-  // Whoever makes a callback live reads its request first, or writes it: it waits from here on.
-  if (await isAlive(tx, day)) return 'alive';
+  // Intake writes the request of a callback first, and a replay locks it: both wait from here on.
+  if (await hasLiveCallback(tx, day)) return 'alive';
   const tables = partitionedTables.map(({ name }) => `callbacks.${name}_${day.name}`);
   await tx.query(`drop table if exists ${tables.join(', ')}`);
   return 'dropped';
 }
 
-/** Whether a callback of these ids is alive. Indexes: `head_pkey`, `waiting_callback`. */
-async function isAlive(tx: Transaction, { from, to }: Day): Promise<boolean> {
+/** True if a callback of the day is alive. Indexes: `head_pkey`, `waiting_callback`. */
+async function hasLiveCallback(tx: Transaction, { from, to }: Day): Promise<boolean> {
   const { rows } = await tx.query<{ alive: boolean }>(
     `select exists (select from callbacks.head where callback_id >= $1 and callback_id < $2)
        or exists (select from callbacks.waiting where callback_id >= $1 and callback_id < $2)
@@ -81,8 +86,9 @@ async function isAlive(tx: Transaction, { from, to }: Day): Promise<boolean> {
 }
 
 /**
- * Locked first and judged again after, with a newer snapshot: a replay that made one of them live
- * in between held the lock then.
+ * Deletes callbacks that have ended from the default partitions. It locks them first, and checks
+ * again in a second statement that none is alive: a replay that had the lock before may have
+ * requeued one, which only the newer snapshot shows.
  */
 async function deleteFromDefault(tx: Transaction, end: string, limit: number): Promise<number> {
   const { rows } = await tx.query<{ id: string }>(
@@ -110,14 +116,18 @@ async function deleteFromDefault(tx: Transaction, end: string, limit: number): P
   return rowCount;
 }
 
+/** Options of {@link forgetIdempotencyKeys}. */
 export interface IdempotencyRetention {
-  /** Keys older than this are forgotten: the same key then makes a new callback. */
+  /** Age in hours after which a key is deleted: the same key then creates a new callback. */
   readonly retentionHours: number;
-  /** Keys that one call forgets. Default 5,000. */
+  /** Most keys that one call deletes. Default 5,000. */
   readonly maxRows?: number | undefined;
 }
 
-/** Forgets old Idempotency-Keys, the oldest first. Index: `idempotency_created_at`. */
+/**
+ * Deletes old Idempotency-Keys, the oldest first. Index: `idempotency_created_at`.
+ * @returns the number of keys deleted
+ */
 export async function forgetIdempotencyKeys(
   db: Queryable,
   { retentionHours, maxRows = 5_000 }: IdempotencyRetention,

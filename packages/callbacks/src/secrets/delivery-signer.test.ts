@@ -16,7 +16,7 @@ const delivery = (secret: string | undefined, endpointId: string | undefined): D
 describeWithPostgres('the signer of deliveries', () => {
   const store = useSharedStore();
 
-  it('takes the named secret, else the one of the endpoint, else none', async () => {
+  it('uses the named secret, else the one of the endpoint, else none', async () => {
     const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
     const signer = createDeliverySigner(secrets);
     const named = await secrets.create({ application: 'shop', name: 'orders' });
@@ -41,7 +41,7 @@ describeWithPostgres('the signer of deliveries', () => {
         'webhook-signature': signature ?? '',
       };
       expect(new Webhook(expected.secret).verify(body, headers)).toEqual({});
-      expect(signer.sign(toSign, seconds, body), 'at once the second time').toBe(signature);
+      expect(signer.sign(toSign, seconds, body), 'synchronous the second time').toBe(signature);
     }
     expect(await signer.sign(delivery(undefined, undefined), seconds, body)).toBeUndefined();
     await expect(

@@ -1,13 +1,13 @@
 import type { Signer } from '../delivery/attempt-request.js';
 import type { Delivery } from '../delivery/delivery.js';
-import type { SecretKey } from './secret-store.js';
-import { endpointSecretName, type Secrets } from './secrets.js';
+import { endpointSecretName, type SecretKey } from './secret-key.js';
+import type { Secrets } from './secrets.js';
 import { sign } from './signature.js';
 
 /**
- * Signs deliveries with the secret that their request names, else with that of their endpoint.
- * Answers at once while the keys are in memory. What should be signed and cannot be is never sent:
- * it throws what {@link Secrets.signingKeys} does.
+ * Creates the signer of deliveries. It signs with the secret that the request names, else with the
+ * one of the endpoint, and returns synchronously while the keys are cached. It throws what
+ * {@link Secrets.signingKeys} throws: a delivery that cannot be signed must not be sent.
  */
 export function createDeliverySigner(secrets: Secrets): Signer {
   return {

@@ -29,7 +29,7 @@ describe('a secret box', () => {
     }
   });
 
-  it('refuses another key, another owner, and whatever was changed or cut', () => {
+  it('refuses another key, another owner, and a text that was changed or cut', () => {
     const box = createSecretBox(key);
     const sealed = box.seal('text', 'a');
     const unreadable = expect.objectContaining({ code: 'SECRET_UNREADABLE' });
@@ -58,7 +58,7 @@ describe('a master key', () => {
   ])('%j is refused without being repeated', (text) => {
     const refused = expect.objectContaining({
       code: 'OPTION_INVALID',
-      message: 'a master key is 32 bytes as hex or base64',
+      message: 'a master key must be 32 bytes, as hex or base64',
     });
     expect(() => parseMasterKey(text)).toThrow(refused);
   });

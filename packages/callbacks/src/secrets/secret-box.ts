@@ -2,17 +2,18 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 import { PlatformError } from '@posthaste/contracts';
 
 /**
- * Seals texts for storage with AES-256-GCM.
+ * Encryption of texts for storage, with AES-256-GCM.
  *
  * A sealed text is `key id (1 byte) | nonce (12) | ciphertext | tag (16)`. The key id is derived
- * from the master key, so that nobody has to number keys: it tells which of several to try.
+ * from the master key, so that nobody has to number the keys. It says which keys to try.
  */
 export interface SecretBox {
-  /** `owner` says whose it is. It is not stored, but opening takes the same one. */
+  /** Encrypts a text for an owner. The owner is not stored, but needed to open the text again. */
   seal(text: string, owner: string): Buffer;
   /**
-   * @throws PlatformError `SECRET_UNREADABLE` when none of the master keys sealed it, it was
-   *   sealed for another owner, or it was changed
+   * Decrypts a text.
+   * @throws PlatformError `SECRET_UNREADABLE` when it was sealed with another master key or for
+   *   another owner, or was changed
    */
   open(sealed: Uint8Array, owner: string): string;
 }
@@ -26,7 +27,7 @@ const hexKey = /^[0-9a-f]{64}$/i;
 const base64Key = /^[A-Za-z0-9+/_-]{43}=?$/;
 
 /**
- * A box that seals with `masterKey` and opens what that or one of `oldKeys` sealed.
+ * Creates a box that seals with `masterKey`, and opens what was sealed with it or one of `oldKeys`.
  * @throws PlatformError `OPTION_INVALID` when a key is not of 32 bytes
  */
 export function createSecretBox(
@@ -37,30 +38,30 @@ export function createSecretBox(
   return {
     seal: (text, owner) => seal(masterKey, text, owner),
     open(sealed, owner) {
-      // Ids are one byte: two keys may share one, so each of them is tried.
+      // A key id is one byte, so several keys may have the same: each of them is tried.
       for (const { key, id } of keys) {
         const text = id === sealed[0] ? tryOpen(key, sealed, owner) : undefined;
         if (text !== undefined) return text;
       }
-      throw new PlatformError('SECRET_UNREADABLE', 'no master key opens the secret');
+      throw new PlatformError('SECRET_UNREADABLE', 'none of the master keys can open the secret');
     },
   };
 }
 
 /**
- * A master key from its text: 32 bytes as hex, base64 or base64url. Space around it is ignored.
+ * Parses a master key: 32 bytes as hex, base64 or base64url. White space around it is ignored.
  * @throws PlatformError `OPTION_INVALID`; the message does not repeat the text
  */
 export function parseMasterKey(text: string): Buffer {
   const trimmed = text.trim();
   if (hexKey.test(trimmed)) return Buffer.from(trimmed, 'hex');
   if (base64Key.test(trimmed)) return Buffer.from(trimmed, 'base64');
-  throw new PlatformError('OPTION_INVALID', 'a master key is 32 bytes as hex or base64');
+  throw new PlatformError('OPTION_INVALID', 'a master key must be 32 bytes, as hex or base64');
 }
 
 function keyId(key: Uint8Array): number {
   if (key.length !== masterKeyBytes) {
-    const message = `a master key is ${masterKeyBytes} bytes, not ${key.length}`;
+    const message = `a master key must be ${masterKeyBytes} bytes, not ${key.length}`;
     throw new PlatformError('OPTION_INVALID', message);
   }
   return createHash('sha256').update('posthaste master key').update(key).digest().readUInt8();
@@ -77,7 +78,7 @@ function seal(key: Uint8Array, text: string, owner: string): Buffer {
 function tryOpen(key: Uint8Array, sealed: Uint8Array, owner: string): string | undefined {
   if (sealed.length < headBytes + tagBytes) return undefined;
   const nonce = sealed.subarray(1, headBytes);
-  // With the length fixed, a tag that was cut short is no valid one.
+  // The length is fixed, so that a tag that was cut short is not accepted.
   const decipher = createDecipheriv(algorithm, key, nonce, { authTagLength: tagBytes });
   decipher.setAAD(Buffer.from(owner));
   decipher.setAuthTag(sealed.subarray(sealed.length - tagBytes));
@@ -85,7 +86,7 @@ function tryOpen(key: Uint8Array, sealed: Uint8Array, owner: string): string | u
   try {
     return Buffer.concat([text, decipher.final()]).toString('utf8');
   } catch {
-    // Not this key, not this owner, or not intact: to the caller it is all the same.
+    // Another key, another owner, or a changed text: GCM does not say which.
     return undefined;
   }
 }

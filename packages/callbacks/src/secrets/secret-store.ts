@@ -1,15 +1,9 @@
 import { PlatformError } from '@posthaste/contracts';
 import { type Queryable, type Statement, sqlState, type Transaction } from '@posthaste/postgres';
-import { withApplication } from '../application-name.js';
+import { describeSecret, type SecretKey } from './secret-key.js';
 import type { SecretKind } from './signature.js';
 
-/** Names a secret. */
-export interface SecretKey {
-  readonly application: string;
-  readonly name: string;
-}
-
-/** A version to be stored. */
+/** A version of a secret, to be stored. */
 export interface SealedVersion extends SecretKey {
   readonly version: number;
   readonly kind: SecretKind;
@@ -17,12 +11,30 @@ export interface SealedVersion extends SecretKey {
   readonly sealed: Buffer;
 }
 
+/** Row of a version, without its text. */
 export interface SecretVersionRow extends SecretKey {
   readonly version: number;
   readonly kind: SecretKind;
   readonly public_key: string | null;
   readonly created_at: Date;
   readonly expires_at: Date | null;
+}
+
+/** A version of a secret, without its text. */
+export interface SecretVersion {
+  readonly version: number;
+  readonly kind: SecretKind;
+  /** `whpk_…`; ed25519 only. */
+  readonly publicKey: string | undefined;
+  readonly createdAt: Date;
+  /** Time from which it no longer signs; absent for the latest version. */
+  readonly expiresAt: Date | undefined;
+}
+
+/** A secret as callers may see it, without its text. */
+export interface SecretView extends SecretKey {
+  /** Versions that sign, latest first. */
+  readonly versions: readonly SecretVersion[];
 }
 
 const uniqueViolation = '23505';
@@ -35,16 +47,16 @@ const insertStatement: Statement = {
     values ($1, $2, $3, $4, $5, $6)`,
 };
 
-/** @throws PlatformError `SECRET_EXISTS` */
+/** Inserts a version. @throws PlatformError `SECRET_EXISTS` */
 export async function insertSecretVersion(db: Queryable, version: SealedVersion): Promise<void> {
   const { application, name, kind, publicKey, sealed } = version;
   const values = [application, name, version.version, kind, publicKey ?? null, sealed];
   try {
     await db.query(insertStatement, values);
-  } catch (error) {
-    if (sqlState(error) !== uniqueViolation) throw error;
-    const message = `there is a ${withApplication(`secret ${name}`, application)} already`;
-    throw new PlatformError('SECRET_EXISTS', message, { cause: error });
+  } catch (cause) {
+    if (sqlState(cause) !== uniqueViolation) throw cause;
+    const message = `${describeSecret(version)} exists already`;
+    throw new PlatformError('SECRET_EXISTS', message, { cause });
   }
 }
 
@@ -60,18 +72,21 @@ const latestStatement: Statement = {
     order by version desc limit 1`,
 };
 
-/** Locks a secret and gives its latest version; `undefined` when there is none. */
+/** Locks a secret and returns its latest version; `undefined` when there is none. */
 export async function lockSecret(
   tx: Transaction,
   { application, name }: SecretKey,
 ): Promise<SecretVersionRow | undefined> {
   await tx.query(lockStatement, [application, name]);
-  // A statement of its own: it sees the version of whoever held the lock before.
+  // A separate statement sees the version that the previous holder of the lock has inserted.
   const { rows } = await tx.query<SecretVersionRow>(latestStatement, [application, name]);
   return rows[0];
 }
 
-/** Never later than an earlier rotation said. What is over already is removed at once. */
+/**
+ * Sets the expiry of all versions, never later than an earlier rotation did. Versions that have
+ * expired are deleted.
+ */
 const expireStatement: Statement = {
   name: 'callbacks_secret_expire',
   text: `
@@ -83,7 +98,7 @@ update callbacks.secret set expires_at = least(expires_at, now() + $3::float8 * 
 where application = $1 and name = $2 and $3::float8 > 0 and ${isActive}`,
 };
 
-/** Lets all versions of a secret sign for `graceMs` more at most. */
+/** Lets all versions of a secret expire after `graceMs` at the latest. */
 export async function expireSecret(
   tx: Transaction,
   { application, name }: SecretKey,
@@ -98,7 +113,7 @@ const versionsStatement: Statement = {
     where application = $1 and name = $2 and ${isActive} order by version desc`,
 };
 
-/** The versions of a secret that sign, the latest first. */
+/** Lists the versions of a secret that sign, latest first. */
 export async function listSecretVersions(
   db: Queryable,
   { application, name }: SecretKey,
@@ -121,21 +136,24 @@ where ${isActive}
 order by application, name, version desc`,
 };
 
+/** Page of secrets to read. */
 export interface SecretPageRequest {
+  /** Secrets after this one are listed. */
   readonly after: SecretKey;
+  /** Application to list. Default: all. */
   readonly application: string | undefined;
-  /** Names that begin with this are left out. */
-  readonly exceptPrefix: string;
-  /** Secrets at most, each with all its versions. */
+  /** Secrets whose names begin with this text are left out. */
+  readonly excludedPrefix: string;
+  /** Most secrets, each with all its versions. */
   readonly limit: number;
 }
 
-/** The versions of several secrets, in the order of application and name, the latest first. */
+/** Lists secrets in the order of application and name, the versions of each latest first. */
 export async function listSecrets(
   db: Queryable,
-  { after, application, exceptPrefix, limit }: SecretPageRequest,
+  { after, application, excludedPrefix, limit }: SecretPageRequest,
 ): Promise<SecretVersionRow[]> {
-  const values = [after.application, after.name, application ?? null, exceptPrefix, limit];
+  const values = [after.application, after.name, application ?? null, excludedPrefix, limit];
   return (await db.query<SecretVersionRow>(pageStatement, values)).rows;
 }
 
@@ -145,7 +163,28 @@ const sealedStatement: Statement = {
     order by version desc`,
 };
 
-/** What signs, sealed, the latest version first. */
+/**
+ * Groups versions by secret.
+ * @param rows versions of one secret next to each other, the latest first
+ */
+export function toSecretViews(rows: readonly SecretVersionRow[]): SecretView[] {
+  const views: (SecretKey & { versions: SecretVersion[] })[] = [];
+  for (const { application, name, ...row } of rows) {
+    const last = views.at(-1);
+    const version: SecretVersion = {
+      version: row.version,
+      kind: row.kind,
+      publicKey: row.public_key ?? undefined,
+      createdAt: row.created_at,
+      expiresAt: row.expires_at ?? undefined,
+    };
+    if (last?.application === application && last.name === name) last.versions.push(version);
+    else views.push({ application, name, versions: [version] });
+  }
+  return views;
+}
+
+/** Lists the sealed texts of the versions that sign, latest first. */
 export async function listSealed(
   db: Queryable,
   { application, name }: SecretKey,
@@ -154,7 +193,7 @@ export async function listSealed(
   return rows.map(({ sealed }) => sealed);
 }
 
-/** Removes all versions; false when there were none. */
+/** Removes all versions of a secret; false when there were none. */
 export async function deleteSecret(
   db: Queryable,
   { application, name }: SecretKey,
@@ -164,8 +203,9 @@ export async function deleteSecret(
 }
 
 /**
- * Removes the versions whose grace time is over, and gives their number. They sign no more
- * either way; for housekeeping, so that old keys do not lie about.
+ * Removes the versions whose grace time is over. They no longer sign in any case; housekeeping
+ * calls this so that old keys are not stored for longer than needed.
+ * @returns the number of versions removed
  */
 export async function removeExpiredSecrets(db: Queryable): Promise<number> {
   return (await db.query('delete from callbacks.secret where expires_at <= now()')).rowCount;

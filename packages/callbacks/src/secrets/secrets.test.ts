@@ -35,7 +35,7 @@ describeWithPostgres('secrets', () => {
       return false;
     }
   };
-  /** Which of these secrets a receiver may have to accept what is signed now. */
+  /** For each secret: true if a receiver with it accepts what is signed now. */
   const accepted = async (...texts: string[]): Promise<boolean[]> => {
     const timestampSeconds = Math.floor(Date.now() / 1_000);
     const keys = await secrets.signingKeys(orders);
@@ -44,7 +44,7 @@ describeWithPostgres('secrets', () => {
   };
   const withCode = (code: string): unknown => expect.objectContaining({ code });
 
-  it('are generated or given, and signed with', async () => {
+  it('are generated or given, and can sign', async () => {
     const generated = await secrets.create(orders);
     expect(generated).toMatchObject({ ...orders, version: 1, kind: 'hmac', publicKey: undefined });
     expect(await accepted(generated.secret)).toEqual([true]);
@@ -67,7 +67,7 @@ describeWithPostgres('secrets', () => {
     expect(row?.line).not.toContain(bytes.toString('hex'));
   });
 
-  it('sign beside each other during a rotation, and not after the grace time', async () => {
+  it('sign together during a rotation, and not after the grace time', async () => {
     const first = await secrets.create(orders);
     const second = await secrets.rotate({ ...orders, graceMs: 300 });
     expect(second.version).toBe(2);
@@ -128,7 +128,7 @@ describeWithPostgres('secrets', () => {
     );
   });
 
-  it('are read again after five seconds, and at once after a change here', async () => {
+  it('are cached for five seconds, and read again at once after a change in this process', async () => {
     const elsewhere = open(masterKey);
     await secrets.create(orders);
     expect(await elsewhere.signingKeys(orders)).toHaveLength(1);
@@ -143,7 +143,7 @@ describeWithPostgres('secrets', () => {
     expect(await elsewhere.signingKeys(orders)).toHaveLength(2);
   });
 
-  it('are found by intake as soon as they exist', async () => {
+  it('exist for intake as soon as they are created', async () => {
     expect(await secrets.exists(orders)).toBe(false);
     await open(masterKey).create(orders);
     expect(await secrets.exists(orders)).toBe(true);
@@ -152,7 +152,7 @@ describeWithPostgres('secrets', () => {
     await expect(secrets.signingKeys(orders)).rejects.toEqual(withCode('SECRET_NOT_FOUND'));
   });
 
-  it('sealed with another master key cannot be read, unless it is given as an old one', async () => {
+  it('sealed with another master key cannot be read, unless that is given as an old key', async () => {
     const { secret } = await secrets.create(orders);
     const newKey = randomBytes(32);
     const error = await open(newKey)
@@ -163,7 +163,7 @@ describeWithPostgres('secrets', () => {
     expect(await open(newKey, [masterKey]).signingKeys(orders)).toHaveLength(1);
   });
 
-  it('put in the place of another cannot be read', async () => {
+  it('cannot be read in the row of another secret', async () => {
     await secrets.create(orders);
     await secrets.create({ application: 'shop', name: 'other' });
     await store.db.query(`update callbacks.secret s set sealed = o.sealed
@@ -171,7 +171,7 @@ describeWithPostgres('secrets', () => {
     await expect(secrets.signingKeys(orders)).rejects.toEqual(withCode('SECRET_UNREADABLE'));
   });
 
-  it('are listed page by page without their texts, those of endpoints left out', async () => {
+  it('are listed page by page without their texts and without those of endpoints', async () => {
     for (const name of ['c', 'a', 'b']) await secrets.create({ application: 'shop', name });
     await secrets.rotate({ application: 'shop', name: 'b' });
     await secrets.create({ application: 'bank', name: 'z' });
@@ -190,7 +190,7 @@ describeWithPostgres('secrets', () => {
     expect(JSON.stringify([first, second, shop])).not.toContain('whsec_');
   });
 
-  it('are refused when something is wrong with them', async () => {
+  it('are refused when their names, texts or options are invalid', async () => {
     await secrets.create(orders);
     await expect(secrets.create(orders)).rejects.toEqual(withCode('SECRET_EXISTS'));
     const wrong = { ...orders, name: 'wrong', secret: 'whsec_short' };
@@ -207,7 +207,7 @@ describeWithPostgres('secrets', () => {
     await expect(refused).rejects.toEqual(withCode('REQUEST_INVALID'));
   });
 
-  it('are not there under a name of none, and under what is no name', async () => {
+  it('are not found by an unknown or an invalid name', async () => {
     await secrets.create(orders);
     for (const name of ['nothing', 'orders\n', 'orders\0', 'x'.repeat(1_000)]) {
       const key = { application: 'shop', name };

@@ -45,7 +45,7 @@ describe('signatures', () => {
     }
   });
 
-  it('stand one beside the other for every active key, and each receiver finds its own', () => {
+  it('are made for every active key, and each receiver finds its own', () => {
     const secrets = [generateSecret(), generateSecret()];
     const timestampSeconds = now();
     const signature = sign({ id, timestampSeconds, body, keys: secrets.map(parseSecret) });
@@ -65,7 +65,7 @@ describe('signatures', () => {
     expect(verifyEd25519(signature, message, parsed.publicKey ?? '')).toBe(false);
   });
 
-  it('have no keys, no value', () => {
+  it('are empty without keys', () => {
     expect(sign({ id, timestampSeconds: 1, body, keys: [] })).toBe('');
   });
 });

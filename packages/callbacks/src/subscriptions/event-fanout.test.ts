@@ -13,7 +13,7 @@ import { Policies } from '../retry/policies.js';
 import { toRetryPolicy } from '../retry/policy-input.js';
 import { createSecretBox } from '../secrets/secret-box.js';
 import { Secrets } from '../secrets/secrets.js';
-import { type EventChoice, EventFanout } from './event-fanout.js';
+import { EventFanout, type EventSelector } from './event-fanout.js';
 import { Subscriptions } from './subscriptions.js';
 
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
@@ -40,7 +40,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
   };
   const deliver = (...events: SubscribedEvent[]): Promise<number> =>
     store.db.transaction((tx) => fanout.deliverEvents(tx, events));
-  /** What is due now: host and the field `n` of the payload. */
+  /** Claims what is due now. Returns the host and the field `n` of the payload of each. */
   const due = async (): Promise<string[]> => {
     const deliveries = await claim(store.db, 10_000);
     return deliveries
@@ -51,7 +51,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
       .sort();
   };
 
-  it('makes one callback for each endpoint that is owed the event', async () => {
+  it('makes one callback for each endpoint with a matching subscription', async () => {
     const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
     await subscriptions.create({ endpointId: a, eventName: 'order.created' });
     await subscriptions.create({ endpointId: a, eventName: 'order.*' });
@@ -76,7 +76,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     );
   });
 
-  it('fills in what the endpoint says', async () => {
+  it('uses the settings of the endpoint', async () => {
     await policies.put('slow', { phases: [{ retries: 2, delayMs: 60_000 }] });
     const settings = {
       application: 'shop',
@@ -110,7 +110,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect((await claim(store.db))[0]?.request.policy).toEqual(toRetryPolicy({ phases: [] }));
   });
 
-  it('keeps the order of an endpoint, and that of others apart', async () => {
+  it('orders the events of each endpoint by its own setting', async () => {
     const [a, b] = [await endpoint('a', { order: 'key' }), await endpoint('b', { order: '/n' })];
     for (const endpointId of [a, b]) await subscriptions.create({ endpointId, eventName: '**' });
     await deliver(...[1, 2, 3].map((n) => eventOf('e', { n }, { key: 'k' })));
@@ -158,7 +158,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect(await count()).toBe(0);
   });
 
-  it('keeps events for an endpoint that is disabled', async () => {
+  it('stores events for an endpoint that is disabled', async () => {
     const a = await endpoint('a');
     await subscriptions.create({ endpointId: a, eventName: '**' });
     await disableEndpoint(store.db, a, 'gone');
@@ -166,7 +166,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect(await due()).toEqual(['a 1']);
   });
 
-  it('stores thousands of callbacks of one transaction in their order', async () => {
+  it('stores more than a thousand callbacks of one transaction in their order', async () => {
     const names = ['a', 'b', 'c'];
     for (const name of names) {
       const endpointId = await endpoint(name, { order: 'key' });
@@ -185,14 +185,14 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect(await due()).toHaveLength(21);
   });
 
-  it('makes callbacks for what is told of callbacks where they are asked for by name', async () => {
+  it('makes callbacks for events about callbacks only if a pattern names their first segment', async () => {
     const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
     await subscriptions.create({ endpointId: a, eventName: 'callback.failed' });
     await subscriptions.create({ endpointId: b, eventName: 'callback.*' });
     await subscriptions.create({ endpointId: c, eventName: '**' });
     await subscriptions.create({ endpointId: c, eventName: '*.failed' });
-    const told = eventOf('callback.failed', { n: 1 }, { topic: 'callbacks' });
-    expect(await deliver(told)).toBe(2);
+    const failure = eventOf('callback.failed', { n: 1 }, { topic: 'callbacks' });
+    expect(await deliver(failure)).toBe(2);
     const deliveries = await claim(store.db);
     expect(deliveries.map(({ endpointId, echo }) => [endpointId, echo]).sort()).toEqual(
       [
@@ -202,7 +202,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     );
   });
 
-  it('keeps what is told of an echo from its own endpoint, and what is told of that from all', async () => {
+  it('does not send events of echo 1 to their own endpoint, and events of echo 2 to none', async () => {
     const [a, b] = [await endpoint('a'), await endpoint('b')];
     for (const endpointId of [a, b]) {
       await subscriptions.create({ endpointId, eventName: 'callback.failed' });
@@ -214,9 +214,9 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect(await deliver(failureOf(2))).toBe(0);
   });
 
-  it('tells of the callbacks that it makes, but for echoes', async () => {
+  it('emits events for the callbacks that it makes, except those with an echo', async () => {
     const sink = await TestSink.create(store.db);
-    const telling = new EventFanout({ db: store.db, events: sink });
+    const emitting = new EventFanout({ db: store.db, events: sink });
     const a = await endpoint('a');
     await subscriptions.create({ endpointId: a, eventName: 'order.created' });
     await subscriptions.create({ endpointId: a, eventName: 'callback.failed' });
@@ -224,8 +224,8 @@ function suite(engine: 'postgres' | 'embedded'): void {
       eventOf('order.created', { n: 1 }),
       eventOf('callback.failed', { n: 2 }, { topic: 'callbacks' }),
     ];
-    await store.db.transaction((tx) => telling.deliverEvents(tx, events));
-    await telling.testEvent(a);
+    await store.db.transaction((tx) => emitting.deliverEvents(tx, events));
+    await emitting.testEvent(a);
     expect(await sink.toldOf('endpointId')).toEqual([
       `callback.accepted ${a}`,
       `callback.accepted ${a}`,
@@ -233,19 +233,19 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect(await due()).toHaveLength(3);
   });
 
-  it('says which events are worth reading', async () => {
-    const choose = async (): Promise<EventChoice> => fanout.choose(store.db);
-    expect(await choose()).toBe('none');
+  it('selects the events that a subscription may match', async () => {
+    const select = async (): Promise<EventSelector> => fanout.currentSelector(store.db);
+    expect(await select()).toBe('none');
     const a = await endpoint('a');
     await subscriptions.create({ endpointId: a, eventName: 'order.*', namespace: 'shop' });
-    const choice = await choose();
-    if (choice === 'none') throw new Error('there is a subscription');
-    expect(choice('orders', 'order.created')).toBe(true);
-    expect(choice('orders', 'payment.made')).toBe(false);
-    expect(choice('callbacks', 'callback.failed')).toBe(false);
+    const selector = await select();
+    if (selector === 'none') throw new Error('there is a subscription');
+    expect(selector('orders', 'order.created')).toBe(true);
+    expect(selector('orders', 'payment.made')).toBe(false);
+    expect(selector('callbacks', 'callback.failed')).toBe(false);
   });
 
-  it('goes on with the trace of the event', async () => {
+  it('continues the trace of the event', async () => {
     await subscriptions.create({ endpointId: await endpoint('a'), eventName: '**' });
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     await deliver({ ...eventOf('e', { n: 1 }), trace: { traceparent } });
@@ -253,7 +253,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect(delivery?.request.headers).toEqual({ 'content-type': 'application/json', traceparent });
   });
 
-  it('sends a test event whatever the subscriptions and the order', async () => {
+  it('sends a test event independent of subscriptions and order', async () => {
     const a = await endpoint('a', { order: 'namespace' });
     const id = await fanout.testEvent(a);
     const [delivery] = await claim(store.db);

@@ -1,6 +1,6 @@
 import { createEnvelope, newId, PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
-import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-id.js';
+import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-state.js';
 import { toEventQueue } from '../endpoints/event-order.js';
 import { type CallbackEventSink, noEvents, toAcceptedEvents } from '../events/callback-events.js';
 import { eventContentType, type SubscribedEvent, toEventBody } from '../events/subscribed-event.js';
@@ -10,7 +10,7 @@ import { EventFilters } from './event-filter.js';
 import { toLoopRule } from './loop-guard.js';
 import { type EventTarget, findEventTarget, SubscriptionList } from './subscription-list.js';
 
-/** Name of the event that is sent to try an endpoint out. */
+/** Name of the event that is sent to test an endpoint. */
 export const testEventName = 'posthaste.test';
 
 const maxBatch = 500;
@@ -18,8 +18,8 @@ const maxBatchBytes = 4 * 1024 * 1024;
 const eventHeaders: Readonly<Record<string, string>> = { 'content-type': eventContentType };
 
 /**
- * Locks the heads of these queues in the order in which intake and workers lock those of a batch,
- * so that several batches in one transaction cannot deadlock with them.
+ * Locks the heads of all queues of a transaction, in the order in which intake and workers lock the
+ * heads of a batch. Without it, a transaction with several batches could deadlock with them.
  */
 const lockStatement: Statement = {
   name: 'callbacks_fanout_lock_heads',
@@ -30,19 +30,20 @@ order by h.application, h.queue
 for no key update`,
 };
 
+/** Options of {@link EventFanout}. */
 export interface EventFanoutOptions {
-  /** Where the subscriptions are. */
+  /** Database with the subscriptions. */
   readonly db: Database;
-  /** Compiled filters, shared with those who check subscriptions, if there are. */
+  /** Compiled filters, which may be shared with `Subscriptions`. Default: its own. */
   readonly filters?: EventFilters | undefined;
-  /** Told of the callbacks that are made. Default: nobody. */
+  /** Sink of the events `callback.accepted`. Default: none. */
   readonly events?: CallbackEventSink | undefined;
 }
 
-/** What is worth reading: nothing at all, or what fits by topic and name. */
-export type EventChoice = 'none' | ((topic: string, name: string) => boolean);
+/** Selects the events of a log that a subscription may match: `none`, or some by topic and name. */
+export type EventSelector = 'none' | ((topic: string, name: string) => boolean);
 
-/** Turns events into callbacks: one for each endpoint with a subscription that asks for the event. */
+/** Turns events into callbacks: one for each endpoint with a matching subscription. */
 export class EventFanout {
   readonly #db: Database;
   readonly #list: SubscriptionList;
@@ -55,35 +56,37 @@ export class EventFanout {
   }
 
   /**
-   * Which events of a log are worth reading. To be asked after it is known how far the log goes, so
-   * that no subscription made before an event is missed.
+   * Returns the selector of the events that the present subscriptions may match. Call it after the
+   * end of the batch in the log is fixed: then no subscription created before an event is missed.
    */
-  async choose(tx: Queryable): Promise<EventChoice> {
+  async currentSelector(tx: Queryable): Promise<EventSelector> {
     const index = await this.#list.current(tx);
-    return index.isEmpty ? 'none' : (topic, name) => index.asksFor(topic, name);
+    return index.isEmpty ? 'none' : (topic, name) => index.matchesName(topic, name);
   }
 
   /**
-   * Stores the callbacks that are owed for these events, in their order, and gives their number.
-   * The transaction must not have changed subscriptions or endpoints itself.
-   * With the consumption of the events in the same transaction, none is lost and none is doubled.
-   * They are stored for endpoints that are paused or disabled too, and wait there.
+   * Stores the callbacks for these events, in their order. If the same transaction stores that the
+   * events were consumed, no callback is lost or created twice. Callbacks for endpoints that are
+   * paused or disabled are stored too, and wait. The transaction must not have changed
+   * subscriptions or endpoints itself.
+   * @returns the number of callbacks
    * @throws PlatformError `DATABASE_*`
    */
   async deliverEvents(tx: Transaction, events: readonly SubscribedEvent[]): Promise<number> {
     if (events.length === 0) return 0;
     const index = await this.#list.current(tx);
-    const items = events.flatMap((event) => toItems(event, index.targetsOf(event)));
+    const items = events.flatMap((event) => toItems(event, index.findTargets(event)));
     const batches = toBatches(items);
     if (batches.length > 1) await lockQueues(tx, items);
     for (const batch of batches) await storeCallbacks(tx, batch, batch === batches.at(-1));
-    await this.#tellAccepted(tx, items);
+    await this.#emitAccepted(tx, items);
     return items.length;
   }
 
   /**
-   * Sends an endpoint an event named `posthaste.test`, whatever its subscriptions, in no queue.
-   * Gives the id of the callback.
+   * Sends an endpoint an event named `posthaste.test`, independent of its subscriptions and in no
+   * queue.
+   * @returns the id of the callback
    * @throws PlatformError `ENDPOINT_NOT_FOUND`
    */
   async testEvent(endpointId: string): Promise<string> {
@@ -96,23 +99,24 @@ export class EventFanout {
     });
     const unordered: EventTarget = { ...target, order: 'none' };
     const [item] = toItems({ topic: 'posthaste', envelope, key: undefined }, [unordered]);
-    if (!item) throw new PlatformError('INTERNAL', 'a test event without a callback');
+    if (!item) throw new PlatformError('INTERNAL', 'the test event made no callback');
     await this.#db.transaction(async (tx) => {
       await storeCallbacks(tx, [item], true);
-      await this.#tellAccepted(tx, [item]);
+      await this.#emitAccepted(tx, [item]);
     });
     return item.id;
   }
 
-  async #tellAccepted(tx: Transaction, items: readonly IntakeItem[]): Promise<void> {
-    const told = toAcceptedEvents(items, this.#events);
-    if (told.length > 0) await this.#events.append(tx, told);
+  async #emitAccepted(tx: Transaction, items: readonly IntakeItem[]): Promise<void> {
+    const events = toAcceptedEvents(items, this.#events);
+    if (events.length > 0) await this.#events.append(tx, events);
   }
 }
 
 function toItems(event: SubscribedEvent, found: readonly EventTarget[]): IntakeItem[] {
-  const { echo, isHeard, except } = toLoopRule(event);
-  const targets = isHeard ? found.filter(({ endpointId }) => endpointId !== except) : [];
+  const { echo, isDelivered, excludedEndpointId } = toLoopRule(event);
+  if (!isDelivered) return [];
+  const targets = found.filter(({ endpointId }) => endpointId !== excludedEndpointId);
   if (targets.length === 0) return [];
   const body = toEventBody(event.envelope);
   const headers = withTrace(eventHeaders, event.trace);
@@ -130,7 +134,7 @@ function toItems(event: SubscribedEvent, found: readonly EventTarget[]): IntakeI
       body,
       policy: target.policy,
       timeoutMs: target.timeoutMs,
-      // The endpoint's own, which the signer looks up.
+      // Without a name, the signer uses the secret of the endpoint.
       secret: undefined,
       notificationEmail: target.notificationEmail,
       expiresAt: undefined,

@@ -1,13 +1,15 @@
+import { ExpiringCache } from '@posthaste/contracts';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 
 /**
- * Filters on an event's payload: a JSON Schema (2020-12) that it must satisfy.
+ * Keywords that filters support. A filter is a JSON Schema (2020-12) that the payload of an event
+ * must satisfy.
  *
- * Schemas come from callers and run for every event, so only what is cheap whatever the payload is
- * allowed. With the keywords below a check visits no value of the payload more than once for each
- * value of the schema. Left out on purpose: `pattern`, `patternProperties` and `format` (a regular
- * expression can take forever), `$ref`, `$dynamicRef` and `$defs` (they can recurse, and reach
- * outside), `uniqueItems` (quadratic), and the `unevaluated…` keywords.
+ * Schemas come from callers and run for every event, so only keywords that are cheap for every
+ * payload are supported: a check visits each value of the payload at most once for each value of
+ * the schema. Left out on purpose: `pattern`, `patternProperties` and `format` (a regular
+ * expression can run for ever), `$ref`, `$dynamicRef` and `$defs` (they can recurse, and load other
+ * schemas), `uniqueItems` (quadratic), and the `unevaluated…` keywords.
  */
 const keywords: ReadonlyMap<string, KeywordShape> = new Map<string, KeywordShape>([
   ...named('value', ['type', 'enum', 'const', 'required', 'multipleOf']),
@@ -28,28 +30,27 @@ const keywords: ReadonlyMap<string, KeywordShape> = new Map<string, KeywordShape
   ...named('schemaMap', ['properties', 'dependentSchemas']),
 ]);
 
-/** Where schemas stand in a keyword's value. */
+/** Place of the schemas in a keyword's value. */
 type KeywordShape = 'value' | 'schema' | 'schemas' | 'schemaMap';
 
 const maxSchemaBytes = 8 * 1024;
 const maxSchemaValues = 400;
 const maxSchemaDepth = 16;
-/** Own properties only: `required: ['toString']` is not met by every object. */
+/** Own properties only: otherwise every object would satisfy `required: ['toString']`. */
 const options = { strict: false, ownProperties: true, logger: false } as const;
 const dialect = 'https://json-schema.org/draft/2020-12/schema';
 
-/** Checks filters, and payloads against them; what it compiles is kept, within bounds. */
+/** Checks filters, and payloads against filters. A limited number of compiled schemas is kept. */
 export class EventFilters {
-  readonly #maxCompiled: number;
-  readonly #compiled = new Map<string, ValidateFunction>();
+  readonly #compiled: ExpiringCache<ValidateFunction>;
   #metaSchema: Ajv2020 | undefined;
 
-  /** @param maxCompiled schemas kept compiled; beyond it those used longest ago are forgotten */
+  /** @param maxCompiled most compiled schemas kept; the one used longest ago is dropped first */
   constructor(maxCompiled = 1_000) {
-    this.#maxCompiled = maxCompiled;
+    this.#compiled = new ExpiringCache(maxCompiled);
   }
 
-  /** What is wrong with a filter, for people; `undefined` when nothing is. */
+  /** Returns the fault of a filter, for people; `undefined` when it is valid. */
   fault(filter: unknown): string | undefined {
     const text = toText(filter);
     if (text === undefined || Buffer.byteLength(text) > maxSchemaBytes) {
@@ -64,24 +65,18 @@ export class EventFilters {
   }
 
   /**
-   * Whether the payload satisfies the schema.
-   * @param schemaText the schema as JSON, one that {@link fault} finds nothing wrong with
+   * True if the payload satisfies the schema.
+   * @param schemaText a valid schema, as JSON
    */
   matches(schemaText: string, payload: unknown): boolean {
-    const known = this.#compiled.get(schemaText);
-    const validate = known ?? compile(JSON.parse(schemaText));
-    // Set again, so that the order is that of use.
-    if (known) this.#compiled.delete(schemaText);
-    this.#compiled.set(schemaText, validate);
-    for (const oldest of this.#compiled.keys()) {
-      if (this.#compiled.size <= this.#maxCompiled) break;
-      this.#compiled.delete(oldest);
-    }
+    const validate = this.#compiled.get(schemaText, 0) ?? compile(JSON.parse(schemaText));
+    // They never expire. Each is set again at every use, so that their order is that of use.
+    this.#compiled.set(schemaText, validate, Number.POSITIVE_INFINITY);
     return validate(payload);
   }
 
   #shapeFault(schema: object): string | undefined {
-    // Made when first needed: it takes a tenth of a second.
+    // Created when first needed: it takes a tenth of a second.
     this.#metaSchema ??= new Ajv2020(options);
     if (this.#metaSchema.validateSchema(schema)) return undefined;
     const faults = this.#metaSchema.errorsText(this.#metaSchema.errors, { dataVar: 'filter' });
@@ -90,14 +85,15 @@ export class EventFilters {
 }
 
 /**
- * An instance keeps what it ever compiled, also what it is told to remove: so each schema gets its
- * own, which goes with it. Without the meta-schema that costs a millisecond.
+ * Compiles a schema with an Ajv instance of its own. An instance keeps everything it has compiled,
+ * even schemas that are removed from it; this one is freed with its schema. Without the meta-schema
+ * an instance costs a millisecond.
  */
 function compile(schema: object): ValidateFunction {
   return new Ajv2020({ ...options, meta: false, validateSchema: false }).compile(schema);
 }
 
-/** What the meta-schema allows and the compiler does not, such as an empty `enum`. */
+/** Finds faults that the meta-schema allows and the compiler does not, such as an empty `enum`. */
 function compileFault(schema: object): string | undefined {
   try {
     compile(schema);
@@ -107,7 +103,7 @@ function compileFault(schema: object): string | undefined {
   }
 }
 
-/** `undefined` for what is no JSON, or nested so deep that it cannot be written. */
+/** Writes a filter as JSON; `undefined` when that is impossible, or it is nested too deeply. */
 function toText(filter: unknown): string | undefined {
   try {
     return JSON.stringify(filter);
@@ -125,7 +121,7 @@ function keywordFault(schema: unknown, top: boolean): string | undefined {
   for (const [keyword, value] of Object.entries(schema)) {
     if (keyword === '$schema') {
       if (top && value === dialect) continue;
-      return `may have $schema at its top only, and only ${dialect}`;
+      return `may have $schema only at its top, with the value ${dialect}`;
     }
     const shape = keywords.get(keyword);
     if (!shape) return `has the keyword ${keyword.slice(0, 64)}, which filters do not support`;
@@ -150,7 +146,7 @@ function subschemas(shape: KeywordShape, value: unknown): unknown[] {
   }
 }
 
-/** Values in a JSON value, itself included; infinite when it is nested too deep. */
+/** Counts the values in a JSON value, itself included; infinite when it is nested too deeply. */
 function countValues(value: unknown, depthLeft: number): number {
   if (typeof value !== 'object' || value === null) return 1;
   if (depthLeft === 0) return Number.POSITIVE_INFINITY;

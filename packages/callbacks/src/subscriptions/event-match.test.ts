@@ -29,7 +29,7 @@ describe('event patterns', () => {
     expect(matchesEventName(toEventPattern(pattern), name.split('.'))).toBe(expected);
   });
 
-  it('know when they stand for one name only', () => {
+  it('have an exact name if they have no wildcard', () => {
     expect(toEventPattern('order.created').exactName).toBe('order.created');
     expect(toEventPattern('order.*').exactName).toBeUndefined();
     expect(toEventPattern('order.**').exactName).toBeUndefined();

@@ -1,8 +1,9 @@
 /**
- * Which events a subscription asks for, by name.
+ * A pattern of event names, which a subscription has.
  *
- * An event's name is segments between dots, such as `order.item.added`. A pattern is the same, with
- * `*` for any one segment and, in the last place only, `**` for any one or more:
+ * An event's name has segments with dots between them, such as `order.item.added`. So has a
+ * pattern, where `*` matches any one segment, and `**`, allowed only as the last segment, any one
+ * or more:
  *
  * | pattern         | matches                              | does not match           |
  * |-----------------|--------------------------------------|--------------------------|
@@ -12,18 +13,20 @@
  * | `order.**`      | `order.created`, `order.item.new`    | `order`                  |
  * | `**`            | everything                           |                          |
  *
- * Names are compared letter for letter, case included. What the platform itself tells of callbacks
- * and endpoints is meant only by patterns that begin with its first segment, such as `callback.*`:
- * whoever asks for `**` wants the events of others, and not three more about the delivery of each.
+ * Names are compared letter for letter, including case. The platform's own events about callbacks
+ * and endpoints match only patterns whose first segment is no wildcard, such as `callback.*`: a
+ * subscription to `**` is for the events of publishers, not for three more about the delivery of
+ * each.
  */
 export interface EventPattern {
-  /** The one name it matches, when it has no star. */
+  /** The only name it matches, if it has no wildcard. */
   readonly exactName: string | undefined;
+  /** Its segments, without a `**` at the end. */
   readonly segments: readonly string[];
-  /** Whether it ends in `**`, which is not among the segments. */
-  readonly open: boolean;
-  /** Whether its first segment is a word, and no star. */
-  readonly named: boolean;
+  /** True if it ends in `**`. */
+  readonly hasOpenEnd: boolean;
+  /** True if its first segment is no wildcard. */
+  readonly startsWithWord: boolean;
 }
 
 const maxPatternLength = 256;
@@ -31,7 +34,7 @@ const oneSegment = '*';
 const manySegments = '**';
 const plainSegment = /^[A-Za-z0-9'_-]+$/;
 
-/** What is wrong with a pattern, for people; `undefined` when nothing is. */
+/** Returns the fault of a pattern, for people; `undefined` when it is valid. */
 export function eventPatternFault(text: string): string | undefined {
   if (text === '') return 'is empty; ** matches every event';
   if (text.length > maxPatternLength) return `is longer than ${maxPatternLength} characters`;
@@ -43,23 +46,23 @@ export function eventPatternFault(text: string): string | undefined {
   if (wrong === undefined) return undefined;
   if (wrong === manySegments) return 'has ** before its last segment';
   if (wrong === '') return 'has an empty segment';
-  return "has a segment that is neither *, ** nor of letters, digits, ', _ and -";
+  return "has a segment that is not *, ** or a text of letters, digits, ', _ and -";
 }
 
-/** A pattern without faults, taken apart. */
+/** Converts the text of a valid pattern. */
 export function toEventPattern(text: string): EventPattern {
   const segments = text.split('.');
-  const open = segments.at(-1) === manySegments;
-  if (open) segments.pop();
-  const exactName = open || segments.includes(oneSegment) ? undefined : text;
-  const named = segments[0] !== undefined && segments[0] !== oneSegment;
-  return { exactName, segments, open, named };
+  const hasOpenEnd = segments.at(-1) === manySegments;
+  if (hasOpenEnd) segments.pop();
+  const exactName = hasOpenEnd || segments.includes(oneSegment) ? undefined : text;
+  const startsWithWord = segments[0] !== undefined && segments[0] !== oneSegment;
+  return { exactName, segments, hasOpenEnd, startsWithWord };
 }
 
-/** Whether a name, given as its segments, is what the pattern asks for. */
+/** True if a name, given as its segments, matches the pattern. */
 export function matchesEventName(pattern: EventPattern, nameSegments: readonly string[]): boolean {
-  const { segments, open } = pattern;
-  const longer = nameSegments.length - segments.length;
-  if (open ? longer < 1 : longer !== 0) return false;
+  const { segments, hasOpenEnd } = pattern;
+  const excess = nameSegments.length - segments.length;
+  if (hasOpenEnd ? excess < 1 : excess !== 0) return false;
   return segments.every((segment, i) => segment === oneSegment || segment === nameSegments[i]);
 }

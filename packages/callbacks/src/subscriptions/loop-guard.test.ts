@@ -5,21 +5,29 @@ import { toLoopRule } from './loop-guard.js';
 const aboutCallback = (payload: Record<string, string | number>) =>
   toLoopRule(eventOf('callback.failed', payload, { topic: 'callbacks' }));
 
-it('leaves events of other topics alone, whatever they say', () => {
+it('does not restrict events of other topics, whatever their payload', () => {
   const event = eventOf('callback.failed', { echo: 7, endpointId: 'e' }, { topic: 'orders' });
-  expect(toLoopRule(event)).toEqual({ echo: 0, isHeard: true, except: undefined });
+  expect(toLoopRule(event)).toEqual({ echo: 0, isDelivered: true, excludedEndpointId: undefined });
 });
 
-it('lets what is told of a callback be heard by all', () => {
-  expect(aboutCallback({ endpointId: 'e' })).toEqual({ echo: 1, isHeard: true, except: undefined });
+it('sends events about a callback to all endpoints', () => {
+  expect(aboutCallback({ endpointId: 'e' })).toEqual({
+    echo: 1,
+    isDelivered: true,
+    excludedEndpointId: undefined,
+  });
 });
 
-it('keeps what is told of an echo from the endpoint of the echo, and of its echo from all', () => {
+it('excludes the endpoint of a callback of echo 1, and all endpoints at echo 2', () => {
   expect(aboutCallback({ endpointId: 'e', echo: 1 })) //
-    .toEqual({ echo: 2, isHeard: true, except: 'e' });
-  expect(aboutCallback({ endpointId: 'e', echo: 2 })).toMatchObject({ isHeard: false });
+    .toEqual({ echo: 2, isDelivered: true, excludedEndpointId: 'e' });
+  expect(aboutCallback({ endpointId: 'e', echo: 2 })).toMatchObject({ isDelivered: false });
 });
 
-it.each(['1', -1, 0.5, 0])('takes an echo of %j for none', (echo) => {
-  expect(aboutCallback({ echo })).toEqual({ echo: 1, isHeard: true, except: undefined });
+it.each(['1', -1, 0.5, 0])('treats an echo of %j as 0', (echo) => {
+  expect(aboutCallback({ echo })).toEqual({
+    echo: 1,
+    isDelivered: true,
+    excludedEndpointId: undefined,
+  });
 });

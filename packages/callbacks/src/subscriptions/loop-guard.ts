@@ -1,40 +1,42 @@
 import { callbackEventTopic } from '../events/callback-events.js';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 
-/**
- * Callbacks made for events about callbacks, which would otherwise go on for ever: their delivery
- * would be an event, which would be a callback, and so on.
+/*
+ * A callback made for an event about a callback could go on for ever: its delivery would be an
+ * event, for which a callback would be made, and so on.
  *
- * A callback's echo says how far it is from one that was not made for such an event: 0 is that one,
- * 1 was made for an event about it, 2 for an event about one of echo 1.
+ * The echo of a callback counts its distance from an ordinary callback: 0 is an ordinary one, 1 was
+ * made for an event about a callback of echo 0, 2 for an event about a callback of echo 1.
  *
- * - Of callbacks with an echo only their failure is told, and endpoints that they disable.
- * - What is told of a callback of echo 1 goes to other endpoints than its own.
- * - What is told of a callback of echo 2 goes to the log, and to no endpoint: two endpoints that
- *   both fail would else tell each other so without end.
+ * - A callback with an echo above 0 emits only the events `callback.failed` and
+ *   `endpoint.disabled`.
+ * - Events about a callback of echo 1 do not go to the endpoint of that callback.
+ * - Events about a callback of echo 2 go to the log, but to no endpoint: two endpoints that both
+ *   fail would otherwise notify each other for ever.
  */
 const maxEcho = 2;
 
-/** What is sent for an event, and to whom. */
+/** Rule for the callbacks that are made for an event. */
 export interface LoopRule {
-  /** Echo of the callbacks made for it. */
+  /** Echo of these callbacks. */
   readonly echo: number;
-  /** Whether any are made. */
-  readonly isHeard: boolean;
-  /** The endpoint that gets none. */
-  readonly except: string | undefined;
+  /** True if callbacks are made for the event. */
+  readonly isDelivered: boolean;
+  /** Endpoint that gets no callback. */
+  readonly excludedEndpointId: string | undefined;
 }
 
-const ordinary: LoopRule = { echo: 0, isHeard: true, except: undefined };
+const ordinaryRule: LoopRule = { echo: 0, isDelivered: true, excludedEndpointId: undefined };
 
+/** Returns the rule for an event. */
 export function toLoopRule({ topic, envelope }: SubscribedEvent): LoopRule {
-  if (topic !== callbackEventTopic) return ordinary;
+  if (topic !== callbackEventTopic) return ordinaryRule;
   const { echo, endpointId } = envelope.payload ?? {};
-  // The log is open to others: what is not a number of ours is none.
-  const told = typeof echo === 'number' && Number.isInteger(echo) && echo > 0 ? echo : 0;
+  // Others can write to the log too: an echo that is not a number of ours counts as 0.
+  const sourceEcho = typeof echo === 'number' && Number.isInteger(echo) && echo > 0 ? echo : 0;
   return {
-    echo: told + 1,
-    isHeard: told < maxEcho,
-    except: told > 0 && typeof endpointId === 'string' ? endpointId : undefined,
+    echo: sourceEcho + 1,
+    isDelivered: sourceEcho < maxEcho,
+    excludedEndpointId: sourceEcho > 0 && typeof endpointId === 'string' ? endpointId : undefined,
   };
 }

@@ -63,7 +63,7 @@ describeWithPostgres('a consumer of events', () => {
     await log.append(...events);
     return events.map(({ envelope }) => envelope.id);
   };
-  /** Ids of the events that callbacks were stored for, in their order. */
+  /** Reads the ids of the events that callbacks were stored for, in their order. */
   const delivered = async (): Promise<string[]> => {
     const { rows } = await store.db.query<{ id: string }>(
       `select convert_from(body, 'UTF8')::json->>'id' as id from callbacks.request r order by r.id`,
@@ -91,24 +91,24 @@ describeWithPostgres('a consumer of events', () => {
     );
   });
 
-  it('reads on when it is woken', async () => {
+  it('polls when it is notified', async () => {
     const consumer = start();
     await consumed();
     await new Promise((resolve) => setTimeout(resolve, 50));
     const ids = await publish(3);
-    consumer.wake();
+    consumer.notify();
     await consumed();
     expect(await delivered()).toEqual(twice(ids));
   });
 
-  it('reads on by itself after the poll time', async () => {
+  it('polls by itself after the poll time', async () => {
     start({ pollMs: 20 });
     const ids = await publish(3);
     await consumed();
     expect(await delivered()).toEqual(twice(ids));
   });
 
-  it('loses and doubles nothing when it dies after storing and before the commit', async () => {
+  it('loses and duplicates nothing when it dies after storing and before the commit', async () => {
     const ids = await publish(25);
     const failures: unknown[] = [];
     let deaths = 0;
@@ -127,7 +127,7 @@ describeWithPostgres('a consumer of events', () => {
     expect(await delivered()).toEqual(twice(ids));
   });
 
-  it('loses and doubles nothing when the server ends its session in the middle', async () => {
+  it('loses and duplicates nothing when the server ends its session in the middle', async () => {
     const ids = await publish(25);
     let kills = 0;
     const killed = {
@@ -165,7 +165,7 @@ describeWithPostgres('a consumer of events', () => {
       expect(waits[i]).toBeGreaterThanOrEqual(bound / 2);
       expect(waits[i]).toBeLessThanOrEqual(bound);
     });
-    consumer.wake();
+    consumer.notify();
     await consumer.close();
     await consumer.close();
     const count = waits.length;

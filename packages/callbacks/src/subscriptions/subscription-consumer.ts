@@ -1,96 +1,98 @@
 import { backoffMs } from '@posthaste/contracts';
 import type { Database, Transaction } from '@posthaste/postgres';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
-import type { EventChoice, EventFanout } from './event-fanout.js';
+import type { EventFanout, EventSelector } from './event-fanout.js';
 
-/** Some of what a log has. */
+/** A batch of events of a log. */
 export interface EventBatch {
   readonly events: readonly SubscribedEvent[];
-  /** There was more than this when it was looked. */
+  /** True if the log had more events than these. */
   readonly more: boolean;
 }
 
-/** Where events come from: a log of which this consumer has read a part. */
+/** Source of events: a log, with the offset up to which this consumer has read it. */
 export interface EventSource {
   /**
-   * The next events in their order, `limit` at most. That they are consumed is written in `tx`: when
-   * it is rolled back, the next call gives them again. Several processes may ask at once; each event
-   * goes to one of them.
-   * @param choose says which of them are wanted, the others being consumed unread; may be asked
-   *   several times, and each time after it is settled which events those are
+   * Reads the next events in their order, at most `limit`. Their consumption is written in `tx`: if
+   * it is rolled back, the next call returns them again. Several processes may call at once; each
+   * event goes to one of them.
+   * @param getSelector returns the selector of the events to read; the others are consumed unread.
+   *   It may be called several times, each time after the end of the batch in the log is fixed
    */
   readBatch(
     tx: Transaction,
     limit: number,
-    choose: () => Promise<EventChoice>,
+    getSelector: () => Promise<EventSelector>,
   ): Promise<EventBatch>;
 }
 
-/** Told of what happens, for metrics and logs. Must not throw. */
+/** Observer of a consumer, for metrics and logs. Its methods must not throw. */
 export interface ConsumerObserver {
-  /** Events consumed, and the callbacks made for them, committed together. */
+  /** Called after a commit with the numbers of events consumed and of callbacks made for them. */
   consumed(events: number, callbacks: number): void;
-  /** It is tried again after `retryInMs`. */
+  /** Called when a batch has failed; it is tried again after `retryInMs`. */
   failed(error: unknown, retryInMs: number): void;
 }
 
+/** Options of {@link createSubscriptionConsumer}. */
 export interface SubscriptionConsumerOptions {
   readonly db: Database;
   readonly source: EventSource;
   readonly fanout: EventFanout;
   readonly observer: ConsumerObserver;
-  /** Events in one transaction at most. Default 100. */
+  /** Most events of one transaction. Default 100. */
   readonly batchSize?: number | undefined;
-  /** The source is asked at least this often, in ms, hints aside. Default 1,000. */
+  /** Longest time between two polls of the source, in ms. Default 1,000. */
   readonly pollMs?: number | undefined;
-  /** The wait after a failure, doubled with each in a row up to `maxBackoffMs`. Default 100. */
+  /** Wait after the first failure, in ms; doubled after each further one in a row. Default 100. */
   readonly minBackoffMs?: number | undefined;
-  /** Default 10,000. */
+  /** Longest wait after a failure, in ms. Default 10,000. */
   readonly maxBackoffMs?: number | undefined;
 }
 
 /** A loop that turns events into callbacks until it is closed. */
 export interface SubscriptionConsumer {
-  /** There may be new events: asks the source at once. A hint; after a failure it changes nothing. */
-  wake(): void;
-  /** Finishes the batch in hand and stops. Idempotent. */
+  /** Notifies it of new events: it polls soon, unless it waits after a failure. */
+  notify(): void;
+  /** Finishes the present batch and stops. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Between two looks, however many hints there are, in milliseconds; the second when one was in vain. */
-const minLookMs = 5;
-const minVainLookMs = 50;
+/** Shortest time between two polls, however many notifications come, in ms. */
+const minPollMs = 5;
+/** The same after a poll that found no events. */
+const minEmptyPollMs = 50;
 
-/** Starts consuming. What fails is tried again, with the events as they were. */
+/** Starts a consumer. A batch that fails is tried again, with the same events. */
 export function createSubscriptionConsumer(
   options: SubscriptionConsumerOptions,
 ): SubscriptionConsumer {
   return new ConsumerLoop(options);
 }
 
-interface Look {
+interface PollResult {
   readonly events: number;
   readonly more: boolean;
-  /** Whether any event could be wanted at all. */
-  readonly wanted: boolean;
+  /** True if there is any subscription. */
+  readonly hasSubscriptions: boolean;
 }
 
 class ConsumerLoop implements SubscriptionConsumer {
   readonly #options: SubscriptionConsumerOptions;
   readonly #running: Promise<void>;
   #closed = false;
-  #woken = false;
-  /** Ends the wait under way, if hints do. */
-  #wait: { readonly end: () => void; readonly hears: boolean } | undefined;
+  #notified = false;
+  /** The present wait. */
+  #wait: { readonly end: () => void; readonly endsOnNotify: boolean } | undefined;
 
   constructor(options: SubscriptionConsumerOptions) {
     this.#options = options;
     this.#running = this.#run();
   }
 
-  wake(): void {
-    this.#woken = true;
-    if (this.#wait?.hears) this.#wait.end();
+  notify(): void {
+    this.#notified = true;
+    if (this.#wait?.endsOnNotify) this.#wait.end();
   }
 
   async close(): Promise<void> {
@@ -104,11 +106,11 @@ class ConsumerLoop implements SubscriptionConsumer {
     const { minBackoffMs = 100, maxBackoffMs = 10_000 } = this.#options;
     let failures = 0;
     while (!this.#closed) {
-      this.#woken = false;
+      this.#notified = false;
       try {
-        const look = await this.#consume(batchSize);
+        const result = await this.#poll(batchSize);
         failures = 0;
-        if (!look.more) await this.#rest(look);
+        if (!result.more) await this.#waitForNextPoll(result);
       } catch (error) {
         failures += 1;
         const backoff = { initialMs: minBackoffMs, maxMs: maxBackoffMs };
@@ -119,36 +121,36 @@ class ConsumerLoop implements SubscriptionConsumer {
     }
   }
 
-  async #consume(limit: number): Promise<Look> {
+  async #poll(limit: number): Promise<PollResult> {
     const { db, source, fanout, observer } = this.#options;
-    let wanted = true;
+    let hasSubscriptions = true;
     const done = await db.transaction(async (tx) => {
       const { events, more } = await source.readBatch(tx, limit, async () => {
-        const choice = await fanout.choose(tx);
-        wanted = choice !== 'none';
-        return choice;
+        const selector = await fanout.currentSelector(tx);
+        hasSubscriptions = selector !== 'none';
+        return selector;
       });
       return { events: events.length, more, callbacks: await fanout.deliverEvents(tx, events) };
     });
     if (done.events > 0) observer.consumed(done.events, done.callbacks);
-    return { events: done.events, more: done.more, wanted };
+    return { events: done.events, more: done.more, hasSubscriptions };
   }
 
-  /** Until it is time to look again: without any subscription there is no hurry. */
-  async #rest({ events, wanted }: Look): Promise<void> {
+  /** Waits until the next poll. Without subscriptions, notifications do not make it earlier. */
+  async #waitForNextPoll({ events, hasSubscriptions }: PollResult): Promise<void> {
     const { pollMs = 1_000 } = this.#options;
-    if (!wanted) return this.#sleep(pollMs, false);
-    const restMs = Math.min(pollMs, events > 0 ? minLookMs : minVainLookMs);
-    await this.#sleep(restMs, false);
-    if (!this.#woken) await this.#sleep(pollMs - restMs, true);
+    if (!hasSubscriptions) return this.#sleep(pollMs, false);
+    const minMs = Math.min(pollMs, events > 0 ? minPollMs : minEmptyPollMs);
+    await this.#sleep(minMs, false);
+    if (!this.#notified) await this.#sleep(pollMs - minMs, true);
   }
 
-  async #sleep(ms: number, hears: boolean): Promise<void> {
+  async #sleep(ms: number, endsOnNotify: boolean): Promise<void> {
     if (this.#closed) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#wait = {
-        hears,
+        endsOnNotify,
         end: () => {
           clearTimeout(timer);
           resolve();

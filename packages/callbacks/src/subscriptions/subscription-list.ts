@@ -7,7 +7,7 @@ import { fromStoredPolicy, type RetryPolicy } from '../retry/retry-policy.js';
 import type { EventFilters } from './event-filter.js';
 import { type EventPattern, matchesEventName, toEventPattern } from './event-match.js';
 
-/** What of an endpoint goes into the callbacks made for events. */
+/** An endpoint, with the settings that its callbacks for events get. */
 export interface EventTarget {
   readonly endpointId: string;
   readonly application: string;
@@ -36,10 +36,10 @@ interface SubscriptionRow extends TargetRow {
   readonly filter: string | null;
 }
 
-interface Candidate {
+interface IndexedSubscription {
   readonly pattern: EventPattern;
   readonly namespace: string | undefined;
-  /** JSON Schema as text: what compiled filters are kept by. */
+  /** JSON Schema as text, which is the key of its compiled filter. */
   readonly filter: string | undefined;
   readonly target: EventTarget;
 }
@@ -68,11 +68,11 @@ const targetStatement: Statement = {
     where e.id = $1`,
 };
 
-/** What events are matched with: all subscriptions, by the names they ask for. */
+/** All subscriptions, indexed by the event names that they match. */
 export class SubscriptionIndex {
   readonly #filters: EventFilters;
-  readonly #byName = new Map<string, Candidate[]>();
-  readonly #withStars: Candidate[] = [];
+  readonly #byName = new Map<string, IndexedSubscription[]>();
+  readonly #withWildcards: IndexedSubscription[] = [];
 
   constructor(rows: readonly SubscriptionRow[], filters: EventFilters) {
     this.#filters = filters;
@@ -89,57 +89,62 @@ export class SubscriptionIndex {
     }
   }
 
-  /** Whether there is no subscription at all. */
+  /** True if there is no subscription at all. */
   get isEmpty(): boolean {
-    return this.#byName.size === 0 && this.#withStars.length === 0;
+    return this.#byName.size === 0 && this.#withWildcards.length === 0;
   }
 
-  /** Whether any subscription asks for events of this name in this topic. */
-  asksFor(topic: string, name: string): boolean {
+  /** True if a subscription matches events of this name in this topic. */
+  matchesName(topic: string, name: string): boolean {
     if (this.#byName.has(name)) return true;
     const segments = name.split('.');
-    return this.#withStars.some(({ pattern }) => isMeant(pattern, topic, segments));
+    return this.#withWildcards.some(({ pattern }) => matchesPattern(pattern, topic, segments));
   }
 
-  /** The endpoints that are owed the event, each once however many subscriptions ask for it. */
-  targetsOf({ topic, envelope }: SubscribedEvent): EventTarget[] {
+  /** Finds the endpoints that get the event, each once, even if several subscriptions match. */
+  findTargets({ topic, envelope }: SubscribedEvent): EventTarget[] {
     const { name, namespace } = envelope;
     const segments = name.split('.');
     const payload = lazily(() => toPlainJson(envelope.payload));
     const targets = new Set<EventTarget>();
-    const consider = ({ filter, target, ...asked }: Candidate): void => {
+    const addIfMatching = ({ filter, target, ...subscription }: IndexedSubscription): void => {
       if (targets.has(target)) return;
-      if (asked.namespace !== undefined && asked.namespace !== namespace) return;
+      if (subscription.namespace !== undefined && subscription.namespace !== namespace) return;
       if (filter === undefined || this.#filters.matches(filter, payload())) targets.add(target);
     };
-    this.#byName.get(name)?.forEach(consider);
-    for (const candidate of this.#withStars) {
-      if (isMeant(candidate.pattern, topic, segments)) consider(candidate);
+    this.#byName.get(name)?.forEach(addIfMatching);
+    for (const subscription of this.#withWildcards) {
+      if (matchesPattern(subscription.pattern, topic, segments)) addIfMatching(subscription);
     }
     return [...targets];
   }
 
-  #add(candidate: Candidate): void {
-    const { exactName } = candidate.pattern;
+  #add(subscription: IndexedSubscription): void {
+    const { exactName } = subscription.pattern;
     if (exactName === undefined) {
-      this.#withStars.push(candidate);
+      this.#withWildcards.push(subscription);
       return;
     }
     const others = this.#byName.get(exactName);
-    if (others) others.push(candidate);
-    else this.#byName.set(exactName, [candidate]);
+    if (others) others.push(subscription);
+    else this.#byName.set(exactName, [subscription]);
   }
 }
 
-/** See event-match.ts. */
-function isMeant(pattern: EventPattern, topic: string, segments: readonly string[]): boolean {
-  if (topic === callbackEventTopic && !pattern.named) return false;
+/** True if the pattern matches. {@link EventPattern} explains the platform's own events. */
+function matchesPattern(
+  pattern: EventPattern,
+  topic: string,
+  segments: readonly string[],
+): boolean {
+  if (topic === callbackEventTopic && !pattern.startsWithWord) return false;
   return matchesEventName(pattern, segments);
 }
 
 /**
- * The index in memory. The database counts the changes of what is in it: while the count is the
- * same, the copy is the present one, so that no event misses a subscription made before it.
+ * A cached copy of the index. The database counts the changes of subscriptions, endpoints and
+ * policies. While that count is unchanged, the copy is up to date, so no event misses a
+ * subscription that was created before it.
  */
 export class SubscriptionList {
   readonly #filters: EventFilters;
@@ -150,12 +155,12 @@ export class SubscriptionList {
     this.#filters = filters;
   }
 
-  /** The index as of now. Not to be asked in a transaction that has itself changed subscriptions. */
+  /** Returns the present index. Not for transactions that have changed subscriptions themselves. */
   async current(db: Queryable): Promise<SubscriptionIndex> {
     const { rows } = await db.query<{ generation: bigint }>(generationStatement);
     const generation = rows[0]?.generation;
     if (this.#index && generation === this.#generation) return this.#index;
-    // Read after the count: a change in between makes the next call read again.
+    // Read after the count: if something changes in between, the next call reads again.
     const list = await db.query<SubscriptionRow>(listStatement);
     this.#index = new SubscriptionIndex(list.rows, this.#filters);
     this.#generation = generation;
@@ -163,7 +168,7 @@ export class SubscriptionList {
   }
 }
 
-/** What an event for this endpoint takes from it; `undefined` when there is no such endpoint. */
+/** Finds an endpoint as a target of events; `undefined` when it does not exist. */
 export async function findEventTarget(
   db: Queryable,
   endpointId: string,
@@ -174,7 +179,7 @@ export async function findEventTarget(
 
 function toTarget(row: TargetRow): EventTarget {
   const url = URL.parse(row.url);
-  if (!url) throw new PlatformError('INTERNAL', `endpoint ${row.endpoint_id} has no URL`);
+  if (!url) throw new PlatformError('INTERNAL', `endpoint ${row.endpoint_id} has an invalid URL`);
   return {
     endpointId: row.endpoint_id,
     application: row.application,
@@ -187,7 +192,10 @@ function toTarget(row: TargetRow): EventTarget {
   };
 }
 
-/** What schemas know: an integer beyond 2^53 as the nearest number, no payload as an empty one. */
+/**
+ * Converts a payload to the JSON that schemas can check: an integer beyond 2^53 becomes the nearest
+ * number, a missing payload an empty object.
+ */
 function toPlainJson(payload: JsonObject | undefined): unknown {
   return JSON.parse(stringifyExactJson(payload ?? {}));
 }

@@ -27,7 +27,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     endpointId = created.endpoint.id;
   });
 
-  it('are made, read, replaced and removed', async () => {
+  it('are created, read, replaced and removed', async () => {
     const filter = { required: ['id'] };
     const made = await subscriptions.create({
       endpointId,
@@ -53,7 +53,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     }
   });
 
-  it('are listed page by page, the newest first', async () => {
+  it('are listed newest first, page by page', async () => {
     const other = await endpoints.create({ name: 'other', url: 'https://example.com/' });
     await subscriptions.create({ endpointId: other.endpoint.id, eventName: 'z' });
     for (const eventName of ['a', 'b', 'c']) await subscriptions.create({ endpointId, eventName });
@@ -65,7 +65,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     expect((await subscriptions.list()).items).toHaveLength(4);
   });
 
-  it('go with their endpoint', async () => {
+  it('are removed with their endpoint', async () => {
     const { id } = await subscriptions.create({ endpointId, eventName: 'a' });
     await endpoints.remove(endpointId);
     await expect(subscriptions.get(id)).rejects.toEqual(withCode('SUBSCRIPTION_NOT_FOUND'));

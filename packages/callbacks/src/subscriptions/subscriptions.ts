@@ -1,7 +1,7 @@
 import { newId, PlatformError, parseId } from '@posthaste/contracts';
 import { type Database, sqlState } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
-import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-id.js';
+import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-state.js';
 import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
 import { checkName, type FieldFault, requestInvalid } from '../request/request.js';
 import { EventFilters } from './event-filter.js';
@@ -10,21 +10,22 @@ import { eventPatternFault } from './event-match.js';
 const { and, eq, lt, sql } = drizzle;
 const { json, pgSchema, text, timestamp, uuid } = pgCore;
 
-/** Which events are asked for. An event must meet all that is given. */
+/** Conditions of a subscription. An event must match all that are given. */
 export interface SubscriptionFields {
   /** Pattern of event names, see event-match.ts: `order.created`, `order.*`, `order.**`. */
   readonly eventName: string;
-  /** The namespace, letter for letter. Default: any. */
+  /** Exact namespace. Default: any. */
   readonly namespace?: string | null | undefined;
-  /** A JSON Schema that the payload must satisfy, see event-filter.ts. Default: any payload does. */
+  /** JSON Schema that the payload must satisfy, see event-filter.ts. Default: any payload. */
   readonly filter?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
+/** A new subscription. */
 export interface SubscriptionInput extends SubscriptionFields {
   readonly endpointId: string;
 }
 
-/** That an endpoint is owed the events of some kind. */
+/** A subscription of an endpoint to the events that match its conditions. */
 export interface Subscription {
   readonly id: string;
   readonly endpointId: string;
@@ -45,18 +46,23 @@ const table = pgSchema('callbacks').table('subscription', {
 
 const foreignKeyViolation = '23503';
 
-/** Subscriptions: made, changed, listed, removed. A change counts for events consumed after it. */
+/**
+ * Creates, changes, lists and removes subscriptions. A change applies to events consumed after it.
+ */
 export class Subscriptions {
   readonly #db: Database;
   readonly #filters: EventFilters;
 
-  /** @param filters what they are checked with; shared with those who match events, if there are */
+  /** @param filters checks the filters; may be shared with `EventFanout`. Default: its own */
   constructor(db: Database, filters: EventFilters = new EventFilters()) {
     this.#db = db;
     this.#filters = filters;
   }
 
-  /** @throws PlatformError `REQUEST_INVALID`, with all faults as `details`; `ENDPOINT_NOT_FOUND` */
+  /**
+   * Creates a subscription.
+   * @throws PlatformError `REQUEST_INVALID`, with all faults as `details`; `ENDPOINT_NOT_FOUND`
+   */
   async create(input: SubscriptionInput): Promise<Subscription> {
     this.#check(input);
     const endpointId = parseEndpointId(input.endpointId);
@@ -70,14 +76,17 @@ export class Subscriptions {
     return toSubscription(row, endpointId);
   }
 
-  /** @throws PlatformError `SUBSCRIPTION_NOT_FOUND` */
+  /** Returns a subscription. @throws PlatformError `SUBSCRIPTION_NOT_FOUND` */
   async get(id: string): Promise<Subscription> {
     const key = parseSubscriptionId(id);
     const [row] = await ormOf(this.#db).select().from(table).where(eq(table.id, key));
     return toSubscription(row, id);
   }
 
-  /** The newest first. @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_NOT_FOUND` for no id */
+  /**
+   * Lists subscriptions, newest first.
+   * @throws PlatformError `REQUEST_INVALID`; `ENDPOINT_NOT_FOUND` when `endpointId` is not an id
+   */
   async list(
     filter: { readonly endpointId?: string | undefined } = {},
     page: PageRequest = {},
@@ -101,7 +110,7 @@ export class Subscriptions {
   }
 
   /**
-   * Replaces what it asks for.
+   * Replaces the conditions of a subscription.
    * @throws PlatformError `REQUEST_INVALID`, `SUBSCRIPTION_NOT_FOUND`
    */
   async update(id: string, fields: SubscriptionFields): Promise<Subscription> {
@@ -116,7 +125,7 @@ export class Subscriptions {
   }
 
   /**
-   * Callbacks that it has made are delivered all the same.
+   * Removes a subscription. Callbacks made for it before are still delivered.
    * @throws PlatformError `SUBSCRIPTION_NOT_FOUND`
    */
   async remove(id: string): Promise<void> {

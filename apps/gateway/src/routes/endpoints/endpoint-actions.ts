@@ -66,7 +66,7 @@ const stateChanges = [
   {
     name: 'disable',
     change: ({ db, events }: ChangeDeps, id: string, reason = standardReason) =>
-      disableEndpointAndEmit(db, events, id, reason),
+      disableEndpointAndEmit(db, id, { reason, events }),
     summary: 'Disable an endpoint',
     description: 'As when its receiver answers 410. What is owed waits.',
   },

@@ -6,17 +6,17 @@ import { Endpoints } from '../endpoints/endpoints.js';
 import { callbackEventNames } from '../events/callback-events.js';
 import { createSecretBox } from '../secrets/secret-box.js';
 import { Secrets } from '../secrets/secrets.js';
-import { EventInterest, type EventInterestOptions } from './event-interest.js';
 import { Subscriptions } from './subscriptions.js';
+import { WantedEvents, type WantedEventsOptions } from './wanted-events.js';
 
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
-const essential = ['callback.failed', 'endpoint.disabled'];
+const alwaysWanted = ['callback.failed', 'endpoint.disabled'];
 
-describeWithPostgres('what is wanted of the events about callbacks', () => {
+describeWithPostgres('the wanted events about callbacks', () => {
   const store = useSharedStore();
   let subscriptions: Subscriptions;
   let endpointId: string;
-  let interest: EventInterest | undefined;
+  let wantedEvents: WantedEvents | undefined;
   beforeAll(async () => {
     const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
     const endpoints = new Endpoints({ db: store.db, secrets, rules });
@@ -25,49 +25,55 @@ describeWithPostgres('what is wanted of the events about callbacks', () => {
     subscriptions = new Subscriptions(store.db);
   });
   beforeEach(() => store.db.query('delete from callbacks.subscription'));
-  afterEach(() => interest?.close());
+  afterEach(() => wantedEvents?.close());
 
-  const start = async (options: Partial<EventInterestOptions> = {}): Promise<void> => {
+  const start = async (options: Partial<WantedEventsOptions> = {}): Promise<void> => {
     const onError = (error: unknown): never => {
       throw error;
     };
-    interest = new EventInterest({ db: store.db, always: [], refreshMs: 20, onError, ...options });
-    await interest.start();
+    wantedEvents = new WantedEvents({
+      db: store.db,
+      always: [],
+      refreshMs: 20,
+      onError,
+      ...options,
+    });
+    await wantedEvents.start();
   };
-  const wanted = (): string[] => callbackEventNames.filter((name) => interest?.wants(name));
+  const wanted = (): string[] => callbackEventNames.filter((name) => wantedEvents?.wants(name));
 
-  it('is failures and disabled endpoints at least, from the first moment', async () => {
+  it('are at least failures and disabled endpoints, from the start', async () => {
     await start();
-    expect(wanted()).toEqual(essential);
+    expect(wanted()).toEqual(alwaysWanted);
   });
 
-  it('is what the configuration asks for', async () => {
+  it('are those of the configuration too', async () => {
     await start({ always: ['callback.accepted'] });
-    expect(wanted()).toEqual(['callback.accepted', ...essential]);
+    expect(wanted()).toEqual(['callback.accepted', ...alwaysWanted]);
   });
 
-  it('is everything where the configuration asks for all', async () => {
+  it('are all when the configuration says so', async () => {
     await start({ always: ['all'] });
     expect(wanted()).toEqual(callbackEventNames);
   });
 
   it.each([
-    ['callback.delivered', ['callback.delivered', ...essential]],
+    ['callback.delivered', ['callback.delivered', ...alwaysWanted]],
     ['callback.*', callbackEventNames],
     ['callback.**', callbackEventNames],
-    ['**', essential],
-    ['*.delivered', essential],
-    ['order.created', essential],
-  ])('follows subscriptions to %s', async (eventName, expected) => {
+    ['**', alwaysWanted],
+    ['*.delivered', alwaysWanted],
+    ['order.created', alwaysWanted],
+  ])('follow subscriptions to %s', async (eventName, expected) => {
     await start();
     const { id } = await subscriptions.create({ endpointId, eventName });
     await new Promise((resolve) => setTimeout(resolve, 100));
     await vi.waitFor(() => expect(wanted()).toEqual(expected));
     await subscriptions.remove(id);
-    await vi.waitFor(() => expect(wanted()).toEqual(essential));
+    await vi.waitFor(() => expect(wanted()).toEqual(alwaysWanted));
   });
 
-  it('stays what it was while the database is away, and says so', async () => {
+  it('stay the same while the database is away, which is reported once', async () => {
     const errors: unknown[] = [];
     let isAway = false;
     const db = Object.assign(Object.create(store.db) as typeof store.db, {
@@ -76,18 +82,18 @@ describeWithPostgres('what is wanted of the events about callbacks', () => {
     });
     await subscriptions.create({ endpointId, eventName: 'callback.accepted' });
     await start({ db, onError: (error) => errors.push(error) });
-    expect(interest?.wants('callback.accepted')).toBe(true);
+    expect(wantedEvents?.wants('callback.accepted')).toBe(true);
     isAway = true;
     await vi.waitFor(() => expect(errors).toHaveLength(1));
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(errors).toHaveLength(1);
-    expect(interest?.wants('callback.accepted')).toBe(true);
+    expect(wantedEvents?.wants('callback.accepted')).toBe(true);
     isAway = false;
     await subscriptions.create({ endpointId, eventName: 'callback.attempted' });
-    await vi.waitFor(() => expect(interest?.wants('callback.attempted')).toBe(true));
+    await vi.waitFor(() => expect(wantedEvents?.wants('callback.attempted')).toBe(true));
   });
 
-  it('is told of at once when the database is away at the start, and known later', async () => {
+  it('are read later when the database is away at the start, which rejects', async () => {
     let isAway = true;
     const db = Object.assign(Object.create(store.db) as typeof store.db, {
       query: (...args: Parameters<typeof store.db.query>) =>
@@ -95,8 +101,8 @@ describeWithPostgres('what is wanted of the events about callbacks', () => {
     });
     await subscriptions.create({ endpointId, eventName: 'callback.accepted' });
     await expect(start({ db, onError: () => undefined })).rejects.toThrow('away');
-    expect(wanted()).toEqual(essential);
+    expect(wanted()).toEqual(alwaysWanted);
     isAway = false;
-    await vi.waitFor(() => expect(interest?.wants('callback.accepted')).toBe(true));
+    await vi.waitFor(() => expect(wantedEvents?.wants('callback.accepted')).toBe(true));
   });
 });

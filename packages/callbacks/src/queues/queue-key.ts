@@ -1,0 +1,31 @@
+import { PlatformError } from '@posthaste/contracts';
+import { withApplication } from '../application-name.js';
+import { callbackInvalid, checkName, type FieldFault } from '../request/request.js';
+
+/** Identifies a queue. */
+export interface QueueKey {
+  readonly application: string;
+  readonly queue: string;
+}
+
+/**
+ * Checks the names of a queue as intake does. Otherwise a queue could have settings that no
+ * callback can ever be in.
+ * @throws PlatformError `CALLBACK_INVALID`
+ */
+export function checkQueueKey({ application, queue }: QueueKey): void {
+  const faults: FieldFault[] = [];
+  checkName('application', application, faults);
+  checkName('queue', queue, faults);
+  if (queue === '') faults.push({ field: 'queue', message: 'is missing' });
+  if (faults.length > 0) throw callbackInvalid(faults);
+}
+
+/** Returns an error about a queue; `message` follows its name. */
+export function queueError(
+  code: 'QUEUE_NOT_FOUND' | 'QUEUE_STATE',
+  { application, queue }: QueueKey,
+  message: string,
+): PlatformError {
+  return new PlatformError(code, `${withApplication(`queue ${queue}`, application)} ${message}`);
+}
