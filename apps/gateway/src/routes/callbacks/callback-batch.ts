@@ -1,5 +1,6 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { type Acceptance, type AcceptedCallback, requestInvalid } from '@posthaste/callbacks';
+import { toItemClaim } from '@posthaste/contracts';
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
@@ -8,7 +9,7 @@ import { toFieldFaults } from '../../http/field-faults.js';
 import { type ItemProblem, itemAnswerFields, showItemProblem } from '../schemas/batch-item.js';
 import { readExactBodies } from '../schemas/exact-body.js';
 import { strict } from '../schemas/field-schemas.js';
-import { idempotencyHeaders, markReplayed, toItemClaim } from '../schemas/idempotency.js';
+import { idempotencyHeaders, markReplayed } from '../schemas/idempotency.js';
 import { acceptedSchema, showAccepted } from './callback-view.js';
 import {
   type IntakeContext,

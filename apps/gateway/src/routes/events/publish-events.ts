@@ -1,6 +1,6 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import { type IdempotencyClaim, requestInvalid } from '@posthaste/callbacks';
-import { PlatformError } from '@posthaste/contracts';
+import { requestInvalid } from '@posthaste/callbacks';
+import { type IdempotencyClaim, PlatformError, toItemClaim } from '@posthaste/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import type { App } from '../../app.js';
@@ -9,7 +9,7 @@ import type { HandedInEvent, PublishedEvent, PublishOutcome } from '../../publis
 import { type ItemProblem, itemAnswerFields, showItemProblem } from '../schemas/batch-item.js';
 import { readExactBodies } from '../schemas/exact-body.js';
 import { strict } from '../schemas/field-schemas.js';
-import { idempotencyHeaders, markReplayed, toItemClaim } from '../schemas/idempotency.js';
+import { idempotencyHeaders, markReplayed } from '../schemas/idempotency.js';
 import { cloudEventSchema, eventNamePattern, newEventSchema } from './event-schemas.js';
 import { type EventContext, parseNewEvent } from './new-event.js';
 

@@ -1,6 +1,5 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import type { IdempotencyClaim } from '@posthaste/callbacks';
-import { PlatformError, parseJsonWithBigints } from '@posthaste/contracts';
+import { type IdempotencyClaim, PlatformError, parseJsonWithBigints } from '@posthaste/contracts';
 import type { App } from '../../app.js';
 import { toBodyText } from '../body-text.js';
 import { readIdempotencyClaim } from './idempotency.js';
