@@ -7,7 +7,7 @@ import { type GatewayConfig, gatewayFaults, toGatewayConfig } from '../src/confi
 import type { KeyAuthenticator } from '../src/http/access.js';
 import type { AuthenticatedKey } from '../src/keys/api-keys.js';
 
-import type { KeyKeeper } from '../src/routes/keys.js';
+import type { KeyAdmin } from '../src/routes/keys.js';
 import { buildServer, type ServerDeps } from '../src/server.js';
 
 /** A line of the log. */
@@ -55,10 +55,10 @@ export async function testServer(
 /** Keys by their token, known without a database. */
 export function testKeys(
   keys: Readonly<Record<string, AuthenticatedKey>>,
-): KeyAuthenticator & KeyKeeper {
+): KeyAuthenticator & KeyAdmin {
   const unused = () => Promise.reject(new Error('not part of this test'));
   return {
-    recall: () => undefined,
+    findCached: () => undefined,
     authenticate: async (token) => {
       const key = keys[token];
       if (!key) throw new PlatformError('KEY_INVALID', 'unknown');

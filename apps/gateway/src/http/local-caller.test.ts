@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { localCallerCheck } from './local-caller.js';
+import { createLocalCallerCheck } from './local-caller.js';
 
-const check = localCallerCheck({
+const check = createLocalCallerCheck({
   allowedHosts: ['Posthaste.Local', 'fd00::7'],
   allowedOrigins: ['https://app.example.com'],
 });

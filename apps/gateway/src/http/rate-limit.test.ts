@@ -41,7 +41,7 @@ describe('the rate limit', () => {
 
   it('counts a known key by itself, wherever it calls from', async () => {
     const { app } = await testServer(environment, {
-      keys: { ...keys, recall: (token) => ({ id: token, name: token, scopes: ['admin'] }) },
+      keys: { ...keys, findCached: (token) => ({ id: token, name: token, scopes: ['admin'] }) },
       routes,
     });
     const elsewhere = (time: number) => get(app, 'one', `10.0.0.${time}`);

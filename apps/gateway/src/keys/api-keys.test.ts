@@ -61,7 +61,7 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
     await elsewhere.authenticate(token);
     const revoked = await here.revokeKey(key.id);
     expect(revoked.revokedAt).toBeInstanceOf(Date);
-    expect(here.recall(token)).toBeUndefined();
+    expect(here.findCached(token)).toBeUndefined();
     await expect(here.authenticate(token)).rejects.toMatchObject({ code: 'KEY_INVALID' });
     expect(await elsewhere.authenticate(token)).toMatchObject({ id: key.id });
     now = 1_000;
@@ -88,9 +88,9 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
     await expect(keys.authenticate(gone.token)).rejects.toMatchObject({ code: 'KEY_INVALID' });
     const soon = await keys.createKey({ ...writer, expiresAt: new Date(Date.now() + 5_000) });
     await keys.authenticate(soon.token);
-    expect(keys.recall(soon.token)).toBeDefined();
+    expect(keys.findCached(soon.token)).toBeDefined();
     now = 5_000;
-    expect(keys.recall(soon.token)).toBeUndefined();
+    expect(keys.findCached(soon.token)).toBeUndefined();
   });
 
   it('are looked up once for a burst, and not again for bad ones', async () => {
@@ -106,7 +106,7 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
   });
 
   it('tell when they were used last, written now and then', async () => {
-    const keys = open2({ touchMs: 20 });
+    const keys = open2({ lastUsedIntervalMs: 20 });
     const { key, token } = await keys.createKey(writer);
     expect(key.lastUsedAt).toBeNull();
     await keys.authenticate(token);
@@ -162,7 +162,7 @@ describe('API keys without a database', () => {
   it('cannot be judged, which is not the same as wrong', async () => {
     const db = await openPostgres({ url: 'postgres://nobody@127.0.0.1:1/none' });
     const failures: unknown[] = [];
-    const keys = new ApiKeys(db, { onTouchFailed: (error) => failures.push(error) });
+    const keys = new ApiKeys(db, { onLastUsedError: (error) => failures.push(error) });
     const token = toToken({ id: newId(), secret: newSecret() });
     for (let i = 0; i < 2; i += 1) {
       await expect(keys.authenticate(token)).rejects.toMatchObject({

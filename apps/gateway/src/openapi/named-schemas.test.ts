@@ -45,6 +45,6 @@ describe('schemas with a title', () => {
 
   it('may not share a title when they differ', () => {
     const paths = { a: thing, b: { ...thing, type: 'array' } };
-    expect(() => nameSchemas({ paths })).toThrow('two schemas are called Thing');
+    expect(() => nameSchemas({ paths })).toThrow('two different schemas have the title Thing');
   });
 });

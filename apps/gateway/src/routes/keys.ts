@@ -57,14 +57,14 @@ const PageQuery = Type.Object({
 const KeyParams = Type.Object({ id: Type.String() });
 
 /** What these routes need of the API keys. */
-export interface KeyKeeper {
+export interface KeyAdmin {
   createKey(request: KeyRequest): Promise<CreatedKey>;
   listKeys(page: { limit: number; before?: string | undefined }): Promise<ApiKey[]>;
   revokeKey(id: string): Promise<ApiKey>;
 }
 
 /** API keys: create, list, revoke. */
-export function keyRoutes(app: App, keys: KeyKeeper): void {
+export function keyRoutes(app: App, keys: KeyAdmin): void {
   const config = { scope: 'admin' } as const;
   const tags = ['API keys'];
 

@@ -117,7 +117,7 @@ async function follow(followers: EventFollowers, request: ReadRequest, reply: Fa
   const stream = await followers.follow({
     query: { ...toQuery(query), from, cursor },
     show: (record) => stringifyExactJson(showEvent(record, format)),
-    mayGoOn: () => request.isStillAdmitted(),
+    mayGoOn: () => request.isStillAuthorized(),
     onError: (err) => log.error({ err }, 'following events ended early'),
   });
   // Proxies that hold answers back until they are complete would hold this for ever.

@@ -1,7 +1,7 @@
 import { PlatformError, type ProblemDetails } from '@posthaste/contracts';
 import type { FastifyRequest } from 'fastify';
 import { type TInteger, type TOptional, type TUnknown, Type } from 'typebox';
-import { toPublicProblem } from '../../public-problem.js';
+import { toPublicProblem } from '../../http/problem.js';
 
 /** An item of a list that could not be taken. The others are answered for themselves. */
 export interface ItemProblem {
