@@ -3,27 +3,27 @@ import type { FastifyRequest } from 'fastify';
 import { type TInteger, type TOptional, type TUnknown, Type } from 'typebox';
 import { toPublicProblem } from '../../http/problem.js';
 
-/** An item of a list that could not be taken. The others are answered for themselves. */
+/** Result of a batch item that failed. Each item of a batch succeeds or fails on its own. */
 export interface ItemProblem {
   readonly status: number;
   readonly problem: ProblemDetails;
 }
 
-/** What the answer to an item has besides what was made of it. */
-export const itemAnswerFields: { status: TInteger; problem: TOptional<TUnknown> } = {
-  status: Type.Integer({ description: 'As if it had been handed in alone.' }),
-  problem: Type.Optional(
-    Type.Unknown({ description: 'With any other status: problem details, as of every error.' }),
-  ),
+/** Fields that the result of every batch item has, besides what was created. */
+export const itemResultFields: { status: TInteger; problem: TOptional<TUnknown> } = {
+  status: Type.Integer({
+    description: 'HTTP status that the item would get if it were sent alone.',
+  }),
+  problem: Type.Optional(Type.Unknown({ description: 'Problem details, if the item failed.' })),
 };
 
-/** A defect ends its item only: the others may be stored, and their callers must know. */
-export function showItemProblem(
+/** Converts the error of one item. Logs a defect; the other items may be stored, so it does not fail the batch. */
+export function toItemProblem(
   reason: unknown,
   { id, log }: Pick<FastifyRequest, 'id' | 'log'>,
 ): ItemProblem {
   const error = toPlatformError(reason);
-  if (error.type === 'internal') log.error({ err: error }, 'an item of a list failed');
+  if (error.type === 'internal') log.error({ err: error }, 'a batch item failed');
   return { status: error.httpStatus, problem: toPublicProblem(error, id) };
 }
 

@@ -15,7 +15,7 @@ export function idempotencyHeaders(owner: 'application' | 'topic'): TSchema {
       Type.String({
         minLength: 1,
         maxLength: 256,
-        description: `Makes it safe to send the request again: the same key and body give the first answer again, with \`Idempotent-Replayed: true\`; the same key with another body is refused. 1 to 256 visible characters; unique in the ${owner}; kept for a day unless configured otherwise.`,
+        description: `Makes it safe to send the request again. The same key with the same body gets the first answer again, with \`Idempotent-Replayed: true\`; the same key with another body is refused. 1 to 256 visible ASCII characters, unique in the ${owner}. Kept for a day, unless configured otherwise.`,
         examples: ['order-4711-shipped'],
       }),
     ),
@@ -23,8 +23,8 @@ export function idempotencyHeaders(owner: 'application' | 'topic'): TSchema {
 }
 
 /**
- * Returns the claim of a request, or `undefined` if it has no `Idempotency-Key`.
- * @throws PlatformError `REQUEST_INVALID` when the key is not 1 to 256 visible characters
+ * Returns the claim of a request; `undefined` without the header.
+ * @throws PlatformError `REQUEST_INVALID` when the key is not 1 to 256 visible ASCII characters
  */
 export function readIdempotencyClaim(
   headers: IncomingHttpHeaders,
@@ -35,7 +35,10 @@ export function readIdempotencyClaim(
   if (typeof key === 'string' && isIdempotencyKey(key)) {
     return { key, bodyHash: hash('sha256', body, 'buffer') };
   }
-  const fault = { field: 'header.idempotency-key', message: 'is not 1 to 256 visible characters' };
+  const fault = {
+    field: 'header.idempotency-key',
+    message: 'must be 1 to 256 visible ASCII characters',
+  };
   throw new PlatformError('REQUEST_INVALID', `${fault.field} ${fault.message}`, {
     details: [fault],
   });

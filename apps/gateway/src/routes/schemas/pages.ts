@@ -9,19 +9,24 @@ import {
   Type,
 } from 'typebox';
 
-/** How lists are read: `limit` and `cursor` in the query, `items` and `next` in the answer. */
+/** Pages of lists: `limit` and `cursor` in the query, `items` and `next` in the answer. */
 
-/** The query of a list, besides its filters. */
+/** Returns the query fields of a list, besides its filters. */
 export function pageQuery(maxLimit: number): {
   limit: TOptional<TInteger>;
   cursor: TOptional<TString>;
 } {
   return {
     limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: maxLimit, default: 50, description: 'Items at most.' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: maxLimit,
+        default: 50,
+        description: 'Most items on the page.',
+      }),
     ),
     cursor: Type.Optional(
-      Type.String({ description: '`next` of the page before. Not given: the first page.' }),
+      Type.String({ description: '`next` of the page before. Default: the first page.' }),
     ),
   };
 }
@@ -35,11 +40,11 @@ export function pageSchema<S extends TSchema>(item: S): TUnsafe<PageView<Static<
   return Type.Unsafe(
     Type.Object({
       items: Type.Array(item, {
-        description: 'May be few, or none, and still be followed by a page.',
+        description: 'May be fewer than `limit`, even none, while `next` is not null.',
       }),
       next: Type.Unsafe({
         type: ['string', 'null'],
-        description: 'Give it as `cursor` to get the next page; null on the last one.',
+        description: 'Pass it as `cursor` to get the next page. Null on the last page.',
       }),
     }),
   );
