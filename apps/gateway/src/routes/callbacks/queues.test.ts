@@ -86,7 +86,7 @@ describeWithPostgres('/v1/queues', () => {
     }
   });
 
-  it('pauses and resumes', async () => {
+  it('pauses and resumes a queue', async () => {
     const id = await create('paused', 'q');
     const state = async () => ({
       queue: (await details('paused', 'q')).json,
@@ -105,7 +105,7 @@ describeWithPostgres('/v1/queues', () => {
     });
   });
 
-  it('says what happens when a head fails for good', async () => {
+  it('sets what happens when a head fails for good', async () => {
     const path = pathOf('settings', 'parking', 'q');
     expect((await gateway.call('PUT', path, { onFailure: 'park' })).status).toBe(204);
     expect((await details('parking', 'q')).json).toMatchObject({ onFailure: 'park', head: null });
@@ -134,7 +134,7 @@ describeWithPostgres('/v1/queues', () => {
     expect((await unblock({ mode: 'wait' })).status).toBe(422);
   });
 
-  it('knows no queue that is not there, and refuses names that no queue can have', async () => {
+  it('answers 404 for unknown queues, and refuses invalid names', async () => {
     const missing = { status: 404, json: { code: 'QUEUE_NOT_FOUND' } };
     expect(await details('none', 'none')).toMatchObject(missing);
     const unblock = pathOf('unblock', 'none', 'none');
