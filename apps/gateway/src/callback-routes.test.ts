@@ -4,6 +4,7 @@ import { openTestCallbacks, type TestCallbacks } from '../test/test-callbacks.js
 import { testKeys } from '../test/test-server.js';
 
 interface Operation {
+  readonly parameters?: readonly { readonly in: string; readonly name: string }[];
   readonly summary?: string;
   readonly tags?: readonly string[];
   readonly description: string;
@@ -86,6 +87,14 @@ describeWithPostgres('routes of callbacks', () => {
       for (const response of Object.values(responses)) {
         expect(response.description, name).not.toBe('Default Response');
       }
+    }
+  });
+
+  it('take an Idempotency-Key if they create callbacks', () => {
+    const header = expect.objectContaining({ in: 'header', name: 'idempotency-key' });
+    for (const path of ['/callback', '/v1/callbacks', '/v1/callbacks/batch']) {
+      const operation = operations.find((each) => each.path === path && each.method === 'POST');
+      expect(operation?.parameters, path).toContainEqual(header);
     }
   });
 

@@ -164,7 +164,7 @@ function addCreate(app: App, acceptance: Acceptance): void {
         summary: 'Create a callback',
         description:
           'Answered after the callback is committed. From then on its delivery is guaranteed.',
-        headers: idempotencyHeaders,
+        headers: idempotencyHeaders('application'),
         body: Request,
         response: { 201: Status },
       },
