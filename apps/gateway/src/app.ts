@@ -32,14 +32,18 @@ declare module 'fastify' {
     scope?: RouteScope;
     /** Error codes of this route, without those that all routes share. For the API document. */
     errors?: readonly ErrorCode[];
-    /** Set on routes that are answered under overload too, so that operators can watch the server. */
+    /**
+     * Set on routes that are answered under overload too, so that operators can watch the server.
+     */
     answersUnderLoad?: true;
   }
 
   interface FastifyRequest {
     /** API key of the caller; `null` on public routes and on a server without keys. */
     apiKey: AuthenticatedKey | null;
-    /** Returns true if the caller would be let in now. For answers that last long. Does not throw. */
+    /**
+     * Returns true if the caller would be let in now. For answers that last long. Does not throw.
+     */
     isStillAuthorized(): Promise<boolean>;
     /** Arrival of the request's headers, on the clock of `performance.now`. */
     startedAt: number;

@@ -42,7 +42,7 @@ export interface CallbackRoutesDeps {
   /** Needs `callbacksMigrations`. */
   readonly db: Database;
   readonly config: CallbackRoutesConfig;
-  /** Receives the events of accepted callbacks and disabled endpoints. Default: none are emitted. */
+  /** Receives the events of accepted callbacks and disabled endpoints. Default: no events. */
   readonly events?: CallbackEventSink | undefined;
 }
 
@@ -50,7 +50,7 @@ export interface CallbackRoutesDeps {
 export interface CallbackRoutes {
   readonly routes: readonly Routes[];
   /**
-   * Stores callbacks that were accepted and are not stored yet. To be called after the server has
+   * Stores callbacks that were received and wait to be stored. To be called after the server has
    * stopped and before the database is closed. May be called twice.
    */
   close(): Promise<void>;
@@ -101,7 +101,7 @@ function toRequestRules(config: CallbackRoutesConfig): RequestRules {
   };
 }
 
-/** Creates the check of URLs. It remembers allowed origins, because callbacks go to the same ones again and again. */
+/** Creates the check of URLs. It remembers allowed origins: many callbacks go to the same one. */
 function createUrlCheck(guard: AddressGuard): RequestRules['urlFault'] {
   const allowed = new Set<string>();
   return (url) => {

@@ -25,16 +25,22 @@ export interface GatewayDeps {
 
 /** A running gateway. */
 export interface Gateway {
-  /** Address that it listens on, with the real port when the configured one was 0: `http://127.0.0.1:8080`. */
+  /**
+   * Address that it listens on, with the real port when the configured one was 0:
+   * `http://127.0.0.1:8080`.
+   */
   readonly url: string;
   /**
-   * Stops listening, lets running requests finish, and cuts off those that have not after `limitMs`.
-   * The database stays open. May be called twice.
+   * Stops listening, lets running requests finish, and cuts off those that have not after
+   * `limitMs`. The database stays open. May be called twice.
    */
   close(limitMs: number): Promise<void>;
 }
 
-/** Builds the server and listens. @throws PlatformError `LISTEN_FAILED` when the address is not available */
+/**
+ * Builds the server and listens.
+ * @throws PlatformError `LISTEN_FAILED` when the address is not available
+ */
 export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const { config, db, registry, logger } = deps;
   const keys = new ApiKeys(db, {

@@ -6,7 +6,7 @@ export function databaseCheck(db: Database): ReadinessCheck {
   return { name: 'database', check: () => db.ping() };
 }
 
-/** Creates the check that all migrations of this release are applied. Once they are, it does not ask again. */
+/** Creates the check that all migrations of this release are applied. Success is remembered. */
 export function migrationsCheck(db: Database, sets: readonly MigrationSet[]): ReadinessCheck {
   let done = false;
   return {

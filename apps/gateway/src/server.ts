@@ -1,20 +1,20 @@
 /*
- * The order of what a request meets:
+ * The way of a request through the server, in order:
  *
- * 1. Node and http/malformed-requests.ts: the limits of connections, headers and time. Bytes that are
- *    no HTTP request are answered there and go no further.
+ * 1. Node and http/malformed-requests.ts: the limits of connections, headers and time. Bytes that
+ *    are no HTTP request are answered there and go no further.
  * 2. http/tracing.ts: the server span, if an OpenTelemetry SDK is registered.
  * 3. http/cors.ts: preflight requests and CORS headers, if origins are configured.
- * 4. The request steps, all in one hook; `createRequestSteps` lists them: clock, headers of the answer,
- *    overload, Host and Origin on loopback, unknown routes, Content-Type of an empty body.
+ * 4. The request steps, all in one hook; `createRequestSteps` lists them: clock, headers of the
+ *    answer, overload, Host and Origin on loopback, unknown routes, Content-Type of an empty body.
  * 5. http/access.ts: API key, scope and rate limit of the route.
  * 6. Body, parsed as JSON within the size limit, unless the route's own parsers read it
  *    (routes/schemas/exact-body.ts); then validation by the schemas of the route.
  * 7. The handler in routes/.
  * 8. http/metrics.ts counts and times the answer; http/request-log.ts logs it, if configured.
  *
- * An error of any of the steps 2 to 7 goes to the error handler (http/problem.ts), which answers with
- * problem details.
+ * An error of any of the steps 2 to 7 goes to the error handler (http/problem.ts), which answers
+ * with problem details.
  */
 
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
@@ -59,7 +59,7 @@ export interface ServerDeps {
 }
 
 /**
- * Builds the server with all that surrounds its routes. It is ready for requests, and does not listen.
+ * Builds the server with all that surrounds its routes. It is ready, but does not listen.
  * @throws Error when a route declares no scope
  */
 export async function buildServer(deps: ServerDeps): Promise<App> {
@@ -110,7 +110,7 @@ function createServer(config: GatewayConfig, logger: Logger): App {
     keepAliveTimeout: config.keepAliveTimeoutMs,
     maxRequestsPerSocket,
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
-    // While stopping, requests on open connections are still served, and then the connection is closed.
+    // While stopping, requests on open connections are still served; then each is closed.
     return503OnClosing: false,
     clientErrorHandler: createMalformedRequestHandler(logger),
     frameworkErrors: createErrorHandler(),

@@ -1,17 +1,18 @@
 /*
  * Access: from a route to its scope to the check of the caller's API key.
  *
- * 1. Each route in `routes/` declares the scope that it needs: `config: { scope: 'callbacks:write' }`.
- *    `public` needs no key. Routes of libraries (CORS, the pages of /docs) get theirs from an
- *    `onRoute` hook where the library is registered. keys/scopes.ts lists all scopes.
- * 2. A route without a scope would be open to everybody by mistake: `requireScopes` looks through all
- *    routes when the server becomes ready, and the server does not start.
+ * 1. Each route in `routes/` declares the scope that it needs, as `config.scope`. For example
+ *    `config: { scope: 'callbacks:write' }`. `public` needs no key. keys/scopes.ts lists all scopes.
+ *    Routes of libraries (CORS, the pages of /docs) get theirs from an `onRoute` hook where the
+ *    library is registered.
+ * 2. A route without a scope would be open to everybody by mistake: `requireScopes` looks through
+ *    all routes when the server becomes ready, and the server does not start.
  * 3. `addAccess` adds a check to each route. It runs before the body is read:
  *    - with `POSTHASTE_ACCESS=keys`, it takes the token from `Authorization: Bearer`, finds its key
- *      (keys/api-keys.ts: in memory, else in the database) and compares scopes (`grants`).
- *      It refuses with KEY_MISSING or KEY_INVALID (401), or with SCOPE_MISSING (403);
- *    - on loopback without keys, no route needs a key. http/local-caller.ts refuses callers that are
- *      not on this machine.
+ *      (keys/api-keys.ts: in memory, else in the database) and compares scopes (`grants`). It
+ *      refuses with KEY_MISSING or KEY_INVALID (401), or with SCOPE_MISSING (403);
+ *    - on loopback without keys, no route needs a key. http/local-caller.ts refuses callers that
+ *      are not on this machine.
  * 4. With POSTHASTE_RATE_LIMIT, the same check counts the request, by key or by address.
  */
 
@@ -93,7 +94,7 @@ function requireScopes(app: App): void {
   app.addHook('onRoute', (route) => {
     routes.push(route);
   });
-  // When the server is ready and not in `onRoute`: a later hook may set the scope of a library's route.
+  // Not in `onRoute`: a later hook may still set the scope of a library's route.
   app.addHook('onReady', async () => {
     const unscoped = routes.filter((route) => route.config?.scope === undefined);
     if (unscoped.length === 0) return;

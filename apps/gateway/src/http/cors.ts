@@ -3,7 +3,7 @@ import type { App } from '../app.js';
 
 const preflightMaxAgeSeconds = 600;
 
-/** Lets web pages of these origins call the API. With none, browsers allow the server's own pages only. */
+/** Lets web pages of these origins call the API. Without any, only the server's own pages can. */
 export async function addCors(app: App, origins: readonly string[]): Promise<void> {
   if (origins.length === 0) return;
   app.addHook('onRoute', (route) => {

@@ -12,9 +12,9 @@ const sweepMs = 50;
 /**
  * Drains connections when the server stops, so that no client loses a request. Node closes idle
  * connections at once, which resets those whose next request is on its way; under load there are
- * always some. So only the listener is closed at first, and requests on open connections are answered
- * with `Connection: close`. Connections that stay idle are closed after `idleGraceMs`, others when
- * their request has ended.
+ * always some. So only the listener is closed at first, and requests on open connections are
+ * answered with `Connection: close`. Connections that stay idle are closed after `idleGraceMs`,
+ * others when their request has ended.
  */
 export function drainConnectionsOnClose(app: App): void {
   app.addHook('preClose', async () => {

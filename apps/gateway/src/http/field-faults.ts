@@ -1,6 +1,9 @@
 /** One field of a request that the route does not accept. */
 export interface FieldFault {
-  /** Names joined by dots: `retryphases.0.delay`. Outside the body after `path.`, `query.` or `header.`. */
+  /**
+   * Names joined by dots: `retryphases.0.delay`. Outside the body with `path.`, `query.` or
+   * `header.`.
+   */
   readonly field: string;
   readonly message: string;
 }
@@ -25,7 +28,9 @@ const prefixes: Readonly<Record<string, string>> = {
 /** Keywords whose faults only repeat the more specific faults below them. */
 const summaryKeywords: ReadonlySet<string> = new Set(['anyOf', 'if', 'additionalProperties']);
 
-/** Returns the faults of a request by field, for `details`. `part` is Fastify's name of the part. */
+/**
+ * Returns the faults of a request by field, for `details`. `part` is Fastify's name of the part.
+ */
 export function toFieldFaults(faults: readonly SchemaFault[], part: string): FieldFault[] {
   const specific = faults.filter((fault) => !summaryKeywords.has(fault.keyword));
   return (specific.length > 0 ? specific : faults).flatMap((fault) =>

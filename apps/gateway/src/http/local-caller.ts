@@ -45,9 +45,9 @@ export function createLocalCallerStep(callers: LocalCallers): RequestStep {
 
 /**
  * Creates the check of the headers Host and Origin; it returns the one that is wrong. Without keys,
- * being on this machine is enough to call, and a browser on this machine calls for every page that it
- * shows. The Host header gives away a page whose own name resolves to 127.0.0.1 (DNS rebinding), the
- * Origin header one that calls across origins.
+ * being on this machine is enough to call, and a browser on this machine calls for every page that
+ * it shows. The Host header gives away a page whose own name resolves to 127.0.0.1 (DNS rebinding),
+ * the Origin header one that calls across origins.
  */
 export function createLocalCallerCheck(
   callers: LocalCallers,

@@ -18,8 +18,8 @@ export const startClock: RequestStep = (request) => {
 
 /**
  * Counts and times every answer by method, route (its pattern, not its path) and status class. The
- * time ends when the answer is handed to the socket. Watching the socket until it is sent would cost
- * more than most requests, and would measure the client more than the server.
+ * time ends when the answer is handed to the socket. Watching the socket until it is sent would
+ * cost more than most requests, and would measure the client more than the server.
  */
 export function addRequestMetrics(app: App, registry: Registry): void {
   const histogram = new Histogram({
@@ -34,7 +34,7 @@ export function addRequestMetrics(app: App, registry: Registry): void {
     const observe = createObserver(histogram, `${route.method}`, route.url);
     const others = route.onSend ?? [];
     route.onSend = [
-      // biome-ignore lint/complexity/useMaxParams: Fastify's signature; the form without `done` costs each answer a promise
+      // biome-ignore lint/complexity/useMaxParams: Fastify's; without `done` each answer costs a promise
       (request, reply, _payload, done) => {
         // 0 where a library answers before `startClock`, as CORS does with preflight requests.
         if (request.startedAt > 0) observe(reply.statusCode, request.startedAt);
@@ -52,7 +52,9 @@ export function addRequestMetrics(app: App, registry: Registry): void {
   });
 }
 
-/** Creates the function that records answers of one route. It looks labels up once per status class. */
+/**
+ * Creates the function that records answers of a route. It looks labels up once per status class.
+ */
 function createObserver(histogram: Histogram, method: string, route: string): Observe {
   const byClass: Histogram.Internal<string>[] = [];
   return (statusCode, startedAt) => {
@@ -62,7 +64,9 @@ function createObserver(histogram: Histogram, method: string, route: string): Ob
   };
 }
 
-/** Adds memory, CPU, event loop and garbage collection of the process. Does so once per registry. */
+/**
+ * Adds memory, CPU, event loop and garbage collection of the process. Does so once per registry.
+ */
 export function addProcessMetrics(registry: Registry): void {
   if (registry.getSingleMetric('process_cpu_user_seconds_total')) return;
   collectDefaultMetrics({ register: registry });

@@ -21,8 +21,8 @@ const overloaded = new PlatformError('OVERLOADED', 'the server is too busy to ta
  * Routes with `answersUnderLoad` are not refused.
  */
 export async function createPressureStep(app: App, limits: PressureLimits): Promise<RequestStep> {
-  // In a scope without routes, so that the library's own hook never runs: it reads the options of the
-  // route on each request, even without pressure.
+  // In a scope without routes, so that the library's own hook never runs: it reads the options of
+  // the route on each request, even without pressure.
   let isUnderPressure = (): boolean => false;
   await app.register(async (scope: App) => {
     await scope.register(underPressure, {

@@ -10,7 +10,7 @@ export const problemType = 'application/problem+json; charset=utf-8';
 /** Retry-After of errors that set none themselves, in seconds. */
 const defaultRetryAfter = '1';
 
-/** Most bytes of a too large body that are read and thrown away, so that its sender gets the answer. */
+/** Most bytes of an oversized body that are read and dropped, so that its sender gets the answer. */
 const maxDiscardedBytes = 64 * 1_048_576;
 
 /** Turns any error into an answer. The server has one for all routes. */
@@ -36,8 +36,8 @@ export function createErrorHandler(): ErrorHandler {
 }
 
 /**
- * Returns an error as callers see it. Messages of the database name hosts, ports and tables: they go
- * to the log only. Title and code tell the caller enough.
+ * Returns an error as callers see it. Messages of the database name hosts, ports and tables: they
+ * go to the log only. Title and code tell the caller enough.
  */
 export function toPublicProblem(error: PlatformError, requestId: string): ProblemDetails {
   const problem = toProblemDetails(error, requestId);
@@ -58,16 +58,12 @@ function keepConnectionForAnswer(request: FastifyRequest, reply: FastifyReply): 
 
 /** Translates errors of Fastify, by their codes. No other place knows them. */
 function toPlatformError(error: unknown, request: FastifyRequest): PlatformError {
-  if (error instanceof PlatformError)
+  if (error instanceof PlatformError) {
     return isMissingTable(error) ? toMigrationPending(error) : error;
+  }
   if (request.raw.readableAborted && hasCode(error, 'ECONNRESET')) {
-    return new PlatformError(
-      'REQUEST_MALFORMED',
-      'the client closed the connection before its request ended',
-      {
-        cause: error,
-      },
-    );
+    const message = 'the client closed the connection before its request ended';
+    return new PlatformError('REQUEST_MALFORMED', message, { cause: error });
   }
   return (isFastifyError(error) ? fromFastify(error) : undefined) ?? toInternal(error);
 }

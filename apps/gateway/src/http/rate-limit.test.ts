@@ -23,7 +23,7 @@ function get(app: App, { address, token = '' }: Caller, url = '/v1/things') {
   return app.inject({ url, remoteAddress: address, headers });
 }
 
-/** Sends `count` requests one after another and returns their statuses. `send` gets 1, 2, 3 and so on. */
+/** Sends `count` requests one after another, numbered from 1, and returns their statuses. */
 async function statuses(
   count: number,
   send: (number: number) => ReturnType<typeof get>,

@@ -37,7 +37,7 @@ export function requestLogOptions(logger: Logger): LogOptions {
   };
 }
 
-/** Creates a source of ids that are cheap, and unique among processes whose logs are read together. */
+/** Creates a source of cheap ids that are unique among processes whose logs are read together. */
 function createRequestIds(): () => string {
   const prefix = randomBytes(5).toString('hex');
   let count = 0;

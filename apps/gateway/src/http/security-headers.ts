@@ -3,8 +3,8 @@ import type { App } from '../app.js';
 import type { RequestStep } from './request-steps.js';
 
 /**
- * Headers of answers to programs: those of helmet that matter where no page is shown. Setting all of
- * helmet's headers would more than double the server's work per request.
+ * Headers of answers to programs: those of helmet that matter where no page is shown. Setting all
+ * of helmet's headers would more than double the server's work per request.
  */
 const apiHeaders: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
@@ -29,8 +29,8 @@ export async function addPageHeaders(scope: App): Promise<void> {
     strictTransportSecurity: false,
     xFrameOptions: { action: 'deny' },
     contentSecurityPolicy: {
-      // Without the defaults, whose `upgrade-insecure-requests` makes browsers load scripts by HTTPS,
-      // where nobody listens when the server is reached over plain HTTP.
+      // Without the defaults, whose `upgrade-insecure-requests` makes browsers load scripts by
+      // HTTPS, where nobody listens when the server is reached over plain HTTP.
       useDefaults: false,
       directives: {
         defaultSrc: ["'self'"],

@@ -106,7 +106,7 @@ function toTraceContext(span: Span): TraceContext {
 
 function incomingTrace(request: FastifyRequest): TraceContext | undefined {
   const { traceparent, tracestate } = request.raw.headers;
-  // Node joins repeated headers that it does not know with a comma; the result is no valid traceparent.
+  // Node joins repeated unknown headers with a comma, which gives no valid traceparent.
   return parseTraceContext(
     typeof traceparent === 'string' ? traceparent : undefined,
     typeof tracestate === 'string' ? tracestate : undefined,

@@ -95,7 +95,7 @@ export async function findUsableKey(db: Queryable, id: string): Promise<UsableKe
   return row;
 }
 
-/** Lists keys, newest first, with revoked and expired ones. `before` is the last id of the page before. */
+/** Lists keys, newest first, with revoked and expired ones. `before` is the last id listed before. */
 export function listKeys(
   db: Queryable,
   page: { readonly limit: number; readonly before?: string | undefined },
@@ -109,7 +109,7 @@ export function listKeys(
     .limit(page.limit);
 }
 
-/** Revokes a key. Revoking again keeps the first time. Returns `undefined` when there is no such key. */
+/** Revokes a key. Revoking again keeps the first time. Returns `undefined` for an unknown key. */
 export async function revokeKey(db: Queryable, id: string): Promise<ApiKey | undefined> {
   const [row] = await ormOf(db)
     .update(apiKeys)

@@ -33,7 +33,10 @@ export interface KeyRequest {
 }
 
 export interface ApiKeysOptions {
-  /** Time for which a key is trusted without asking the database, in ms. A revoked key works this long in other processes. Default 10,000. */
+  /**
+   * Time for which a key is trusted without asking the database, in ms: a revoked key works this
+   * long in other processes. Default 10,000.
+   */
   readonly cacheMs?: number;
   /** Most tokens that are remembered, valid and invalid ones each. Default 10,000. */
   readonly cacheSize?: number;
@@ -41,7 +44,9 @@ export interface ApiKeysOptions {
   readonly lastUsedIntervalMs?: number;
   /** Returns the time in ms of a clock that only goes forward. Default `performance.now`. */
   readonly now?: () => number;
-  /** Called when `lastUsedAt` could not be written. Keys work all the same. Default: does nothing. */
+  /**
+   * Called when `lastUsedAt` could not be written. Keys work all the same. Default: does nothing.
+   */
   readonly onLastUsedError?: (error: unknown) => void;
 }
 
@@ -52,10 +57,12 @@ export class ApiKeys {
   /** Caches, by the fingerprint of the token. */
   readonly #validKeys: ExpiringCache<AuthenticatedKey>;
   readonly #invalidTokens: ExpiringCache<true>;
-  /** Running lookups, by the fingerprint of the token: a burst of one key asks the database once. */
+  /**
+   * Running lookups, by the fingerprint of the token: a burst of one key asks the database once.
+   */
   readonly #lookups = new Map<string, Promise<AuthenticatedKey>>();
   readonly #usedIds = new Set<string>();
-  /** Number of revocations. The result of a lookup that began before one must not be cached after it. */
+  /** Number of revocations: a lookup that began before one must not be cached after it. */
   #revocations = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -79,8 +86,8 @@ export class ApiKeys {
   }
 
   /**
-   * Lists keys, newest first, with revoked and expired ones. `limit` defaults to 100; `before` is the
-   * id of the last key of the page before.
+   * Lists keys, newest first, with revoked and expired ones. `limit` defaults to 100; `before` is
+   * the id of the last key of the page before.
    * @throws PlatformError `DATABASE_*`
    */
   listKeys(page: { limit?: number; before?: string | undefined } = {}): Promise<ApiKey[]> {
@@ -94,8 +101,9 @@ export class ApiKeys {
   async revokeKey(id: string): Promise<ApiKey> {
     const parsed = parseId(id);
     const key = parsed === undefined ? undefined : await revokeKey(this.#db, parsed);
-    if (key === undefined)
+    if (key === undefined) {
       throw new PlatformError('KEY_NOT_FOUND', `there is no API key with the id '${id}'`);
+    }
     this.#revocations += 1;
     this.#validKeys.clear();
     return key;
@@ -168,7 +176,7 @@ export class ApiKeys {
   }
 }
 
-/** Returns one error for unknown, revoked, expired and wrong keys, so that guessers learn nothing. */
+/** Returns the same error for unknown, revoked, expired and wrong keys: guessers learn nothing. */
 function invalidKey(): PlatformError {
   return new PlatformError('KEY_INVALID', 'the API key is unknown, revoked or expired');
 }

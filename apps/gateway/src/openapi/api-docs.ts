@@ -134,7 +134,9 @@ export async function apiDocsRoutes(app: App): Promise<void> {
   });
 }
 
-/** Translates errors of the file server: a status from 400 to 499 means that the request is wrong. */
+/**
+ * Translates errors of the file server: a status from 400 to 499 means that the request is wrong.
+ */
 function toPageError(error: unknown): unknown {
   if (!(error instanceof Error && 'statusCode' in error)) return error;
   const { statusCode } = error;

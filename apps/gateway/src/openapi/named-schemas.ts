@@ -6,8 +6,8 @@ type Json = Readonly<Record<string, unknown>>;
 const dataKeys: ReadonlySet<string> = new Set(['examples', 'example', 'default', 'enum', 'const']);
 
 /**
- * Moves every schema with a `title` to the components of an OpenAPI document and puts a reference in
- * its place. The document gets shorter, and generated clients get names for their types. A
+ * Moves every schema with a `title` to the components of an OpenAPI document and puts a reference
+ * in its place. The document gets shorter, and generated clients get names for their types. A
  * description that differs from that of the component stays beside the reference.
  * @throws Error when two different schemas have the same title
  */

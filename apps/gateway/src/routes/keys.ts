@@ -126,7 +126,10 @@ export function keyRoutes(app: App, keys: KeyAdmin): void {
   );
 }
 
-/** Refuses what RFC 3339 allows and the database or `Date` does not: leap seconds, and years before 1. */
+/**
+ * Parses an expiry. Refuses times before 1970, and what RFC 3339 allows but `Date` or Postgres does
+ * not: leap seconds and the year 0.
+ */
 function toExpiry(moment: string): Date {
   const expiry = new Date(moment);
   if (expiry.getTime() > 0) return expiry;

@@ -198,7 +198,9 @@ export function toAcceptedView({ id, createdAt, request }: AcceptedCallback): ob
   return result;
 }
 
-/** Returns the method that is sent. Clients of the compatible API may leave it out, which means GET. */
+/**
+ * Returns the method that is sent. Clients of the compatible API may leave it out, which means GET.
+ */
 function toMethod(method: string): string {
   return method === '' ? 'GET' : method;
 }

@@ -195,7 +195,7 @@ function toJsonBody(json: unknown): Buffer {
   try {
     return Buffer.from(stringifyExactJson(json));
   } catch (error) {
-    // The parser works in a loop and takes any depth; the serializer recurses and overflows the stack.
+    // The parser takes any depth, because it works in a loop; the serializer recurses.
     if (!(error instanceof RangeError)) throw error;
     throw callbackInvalid([{ field: 'json', message: 'is nested too deeply' }]);
   }

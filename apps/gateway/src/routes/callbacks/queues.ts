@@ -28,7 +28,8 @@ const maxQueuesPerPage = 100;
 
 /**
  * Query that names one queue. It is not in the path, because an application may have an empty name,
- * and names may be any text, such as `..` and `a/b`, which clients and proxies would change in a path.
+ * and names may be any text, such as `..` and `a/b`, which clients and proxies would change in a
+ * path.
  */
 const QueueQuery = Type.Object(
   {

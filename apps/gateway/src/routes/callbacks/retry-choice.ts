@@ -124,7 +124,9 @@ function asObjectSchema<S extends typeof Rule | typeof Choice>(
   return { ...Type.Unsafe<Static<S>>(schema), type: 'object' };
 }
 
-/** Converts a rule to the input of the callbacks package. The schema ensures that it has one member. */
+/**
+ * Converts a rule to the input of the callbacks package. The schema ensures that it has one member.
+ */
 export function ruleToPolicyInput({ phases, exponential }: RetryRule): PolicyInput {
   return phases ? { phases } : { exponential: exponential ?? {} };
 }
@@ -145,7 +147,10 @@ export interface PolicyResolver {
   resolve(name: string): Promise<RetryPolicy>;
 }
 
-/** Returns the policy of a rule or of a name. @throws PlatformError `POLICY_NOT_FOUND`, `REQUEST_INVALID` */
+/**
+ * Returns the policy of a rule or of a name.
+ * @throws PlatformError `POLICY_NOT_FOUND`, `REQUEST_INVALID`
+ */
 export async function resolveRetry(
   retry: RetryChoice,
   policies: PolicyResolver,

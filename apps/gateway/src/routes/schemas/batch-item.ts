@@ -17,7 +17,10 @@ export const itemResultFields: { status: TInteger; problem: TOptional<TUnknown> 
   problem: Type.Optional(Type.Unknown({ description: 'Problem details, if the item failed.' })),
 };
 
-/** Converts the error of one item. Logs a defect; the other items may be stored, so it does not fail the batch. */
+/**
+ * Converts the error of one item. A defect is logged and fails its item only: the others may be
+ * stored, and their callers must learn that.
+ */
 export function toItemProblem(
   reason: unknown,
   { id, log }: Pick<FastifyRequest, 'id' | 'log'>,

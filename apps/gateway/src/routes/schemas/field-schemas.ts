@@ -22,8 +22,8 @@ export const momentSchema: TString = Type.String({
 });
 
 /**
- * Returns the schema of the same value or null. `type` becomes a list, which serializers handle fast.
- * The title is left out, because it belongs to the schema without null.
+ * Returns the schema of the same value or null. `type` becomes a list, which serializers handle
+ * fast. The title is left out, because it belongs to the schema without null.
  */
 export function nullable<S extends TSchema & { readonly type: string }>({
   title: _,
@@ -42,7 +42,7 @@ export const idSchema: TString = Type.String({
   examples: ['019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11'],
 });
 
-/** Path parameter `:id`. Any text is valid: text that is no id is answered with 404, as an unknown id is. */
+/** Path parameter `:id`. Any text is valid: text that is no id gets the 404 of an unknown id. */
 export interface IdParams {
   readonly id: string;
 }
@@ -71,7 +71,9 @@ export function toMoment(moment: Date | undefined): string | null {
   return moment?.toISOString() ?? null;
 }
 
-/** Body of a request or an answer: as `text` if it is UTF-8, else as `base64`. Both are null without a body. */
+/**
+ * Body of a request or an answer: `text` if it is UTF-8, else `base64`. Both are null without one.
+ */
 export interface BodyView {
   text: string | null;
   base64: string | null;

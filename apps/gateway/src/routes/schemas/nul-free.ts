@@ -1,7 +1,7 @@
 import { requestInvalid } from '@posthaste/callbacks';
 import type { App } from '../../app.js';
 
-/** Refuses queries with a NUL character. Postgres cannot store one, so it would fail on the search. */
+/** Refuses queries with a NUL character, because Postgres fails on text that contains one. */
 export function refuseNulInQuery(app: App): void {
   app.addHook('preValidation', (request, _reply, done) => {
     const [, query = ''] = request.url.split('?', 2);
