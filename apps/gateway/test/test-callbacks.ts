@@ -23,6 +23,18 @@ export interface TestCallbacks {
 /** Key that encrypts the secrets of tests. */
 export const testSecretKey: Uint8Array = new Uint8Array(32).fill(7);
 
+/** Creates a callback and returns its id. */
+export async function createCallback({ call }: TestCallbacks, body: object): Promise<string> {
+  const answer = await call<{ id: string }>('POST', '/v1/callbacks', body);
+  if (answer.status !== 201) throw new Error(`no callback was created: ${answer.body}`);
+  return answer.json.id;
+}
+
+/** Returns a callback as the API shows it. */
+export async function getCallback<T>({ call }: TestCallbacks, id: string): Promise<T> {
+  return (await call<T>('GET', `/v1/callbacks/${id}`)).json;
+}
+
 /** Opens a server with the routes of callbacks, on a new Postgres database. */
 export async function openTestCallbacks(
   config: Partial<CallbackRoutesConfig> = {},

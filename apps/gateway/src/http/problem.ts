@@ -126,7 +126,8 @@ function fromFastify(error: FastifyError): PlatformError | undefined {
   }
 }
 
-function toInternal(error: unknown): PlatformError {
+/** Converts an error that nobody expected: a defect. */
+export function toInternal(error: unknown): PlatformError {
   const message = error instanceof Error ? error.message : String(error);
   return new PlatformError('INTERNAL', message, { cause: error });
 }

@@ -1,7 +1,12 @@
 import { startReceiver } from '@posthaste/testbed/receiver';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { openTestCallbacks, type TestCallbacks } from '../../../test/test-callbacks.js';
+import {
+  createCallback,
+  getCallback,
+  openTestCallbacks,
+  type TestCallbacks,
+} from '../../../test/test-callbacks.js';
 import { startTestWorker } from '../../../test/test-worker.js';
 
 interface Callback {
@@ -19,13 +24,8 @@ const moment = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
 describeWithPostgres('/v1/callbacks', () => {
   let gateway: TestCallbacks;
-  const create = async (body: object) => {
-    const answer = await gateway.call<{ id: string }>('POST', '/v1/callbacks', body);
-    expect(answer).toMatchObject({ status: 201 });
-    return answer.json.id;
-  };
-  const get = async (id: string) =>
-    (await gateway.call<Callback>('GET', `/v1/callbacks/${id}`)).json;
+  const create = (body: object) => createCallback(gateway, body);
+  const get = (id: string) => getCallback<Callback>(gateway, id);
 
   beforeAll(async () => {
     gateway = await openTestCallbacks();

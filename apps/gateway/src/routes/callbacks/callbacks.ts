@@ -12,9 +12,9 @@ import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
 import { addExactBodyParser } from '../schemas/exact-body.js';
-import { idParams, noUnknownKeys } from '../schemas/field-schemas.js';
+import { idParams } from '../schemas/field-schemas.js';
 import { idempotencyHeaders, markReplayed } from '../schemas/idempotency.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 import { callbackFilterFields, toCallbackFilter } from './callback-filter.js';
 import {
   acceptedSchema,
@@ -37,14 +37,10 @@ export interface CallbackRoutesDeps {
 const tags = ['Callbacks'];
 const path = '/v1/callbacks';
 
-const ListQuery = Type.Object(
-  {
-    state: Type.Optional(Type.Enum<CallbackState[]>([...callbackStates], { type: 'string' })),
-    ...callbackFilterFields,
-    ...pageQuery(500),
-  },
-  noUnknownKeys,
-);
+const ListQuery = listQuery(500, {
+  state: Type.Optional(Type.Enum<CallbackState[]>([...callbackStates], { type: 'string' })),
+  ...callbackFilterFields,
+});
 
 /** Adds `/v1/callbacks`: create, list, get, cancel, retry and replay callbacks. */
 export function callbackRoutes(app: App, deps: CallbackRoutesDeps): void {

@@ -1,6 +1,11 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openTestCallbacks, type TestCallbacks } from '../../../test/test-callbacks.js';
+import {
+  createCallback,
+  getCallback,
+  openTestCallbacks,
+  type TestCallbacks,
+} from '../../../test/test-callbacks.js';
 
 interface Callback {
   readonly id: string;
@@ -13,13 +18,8 @@ const moment = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
 describeWithPostgres('POST /v1/callbacks creates', () => {
   let gateway: TestCallbacks;
-  const create = async (body: object) => {
-    const answer = await gateway.call<{ id: string }>('POST', '/v1/callbacks', body);
-    expect(answer).toMatchObject({ status: 201 });
-    return answer.json.id;
-  };
-  const get = async (id: string) =>
-    (await gateway.call<Callback>('GET', `/v1/callbacks/${id}`)).json;
+  const create = (body: object) => createCallback(gateway, body);
+  const get = (id: string) => getCallback<Callback>(gateway, id);
 
   beforeAll(async () => {
     gateway = await openTestCallbacks({ allowedNetworks: ['10.20.0.0/16'] });

@@ -1,6 +1,10 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openTestCallbacks, type TestCallbacks } from '../../../test/test-callbacks.js';
+import {
+  createCallback,
+  openTestCallbacks,
+  type TestCallbacks,
+} from '../../../test/test-callbacks.js';
 
 interface Page {
   readonly items: readonly { readonly application: string; readonly queue: string }[];
@@ -11,11 +15,8 @@ const url = 'https://example.com/hook';
 
 describeWithPostgres('/v1/queues', () => {
   let gateway: TestCallbacks;
-  const create = async (application: string, queue: string, more: object = {}) => {
-    const body = { url, application, queue, ...more };
-    const { json } = await gateway.call<{ id: string }>('POST', '/v1/callbacks', body);
-    return json.id;
-  };
+  const create = (application: string, queue: string, more: object = {}) =>
+    createCallback(gateway, { url, application, queue, ...more });
   const pathOf = (action: string, application: string, queue: string) =>
     `/v1/queues/${action}?${new URLSearchParams({ application, queue })}`;
   const details = (application: string, queue: string) =>

@@ -20,7 +20,7 @@ import {
   nullable,
   toMoment,
 } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 
 const tags = ['Queues'];
 const path = '/v1/queues';
@@ -53,14 +53,10 @@ const OnFailure = Type.Enum(['skip', 'park'], {
     'Effect on the queue when its head fails for good. `skip`: the next callback follows. `park`: the queue stops until it is unblocked. Default `skip`.',
 });
 
-const ListQuery = Type.Object(
-  {
-    application: applicationField,
-    state: Type.Optional(State),
-    ...pageQuery(maxQueuesPerPage),
-  },
-  noUnknownKeys,
-);
+const ListQuery = listQuery(maxQueuesPerPage, {
+  application: applicationField,
+  state: Type.Optional(State),
+});
 
 const Queue = Type.Object(
   {

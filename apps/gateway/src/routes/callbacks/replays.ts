@@ -16,7 +16,7 @@ import {
   nullable,
   toMoment,
 } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 import { callbackFilterFields, toCallbackFilter } from './callback-filter.js';
 
 const tags = ['Replays'];
@@ -108,7 +108,7 @@ function addList(app: App, db: Database): void {
       schema: {
         tags,
         summary: 'List replays, newest first',
-        querystring: Type.Object(pageQuery(maxReplaysPerPage), noUnknownKeys),
+        querystring: listQuery(maxReplaysPerPage, {}),
         response: { 200: pageSchema(View) },
       },
     },

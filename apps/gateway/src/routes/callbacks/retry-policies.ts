@@ -1,8 +1,8 @@
 import type { NamedPolicy, Policies } from '@posthaste/callbacks';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
-import { configuredNameSchema, momentSchema, noUnknownKeys } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { configuredNameSchema, momentSchema } from '../schemas/field-schemas.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 import { retryRuleSchema, ruleToPolicyInput } from './retry-choice.js';
 
 const tags = ['Retry policies'];
@@ -56,7 +56,7 @@ function addList(app: App, policies: Policies): void {
       schema: {
         tags,
         summary: 'List retry policies, by name',
-        querystring: Type.Object(pageQuery(maxPoliciesPerPage), noUnknownKeys),
+        querystring: listQuery(maxPoliciesPerPage, {}),
         response: { 200: pageSchema(View) },
       },
     },

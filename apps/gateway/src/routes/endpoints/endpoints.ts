@@ -10,7 +10,7 @@ import {
   noUnknownKeys,
   nullable,
 } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 import { endpointSchema, toEndpointView } from './endpoint-view.js';
 import {
   newVersionSchema,
@@ -181,14 +181,10 @@ function addList(app: App, endpoints: Endpoints): void {
       schema: {
         tags,
         summary: 'List endpoints, newest first',
-        querystring: Type.Object(
-          {
-            application: applicationField,
-            state: Type.Optional(Type.Enum([...states], { type: 'string' })),
-            ...pageQuery(maxEndpointsPerPage),
-          },
-          noUnknownKeys,
-        ),
+        querystring: listQuery(maxEndpointsPerPage, {
+          application: applicationField,
+          state: Type.Optional(Type.Enum([...states], { type: 'string' })),
+        }),
         response: { 200: pageSchema(endpointSchema) },
       },
     },

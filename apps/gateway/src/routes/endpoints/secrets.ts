@@ -2,7 +2,7 @@ import type { Secrets, SecretView } from '@posthaste/callbacks';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
 import { applicationField, configuredNameSchema, noUnknownKeys } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 import {
   newVersionSchema,
   ownSecretField,
@@ -76,10 +76,7 @@ function addList(app: App, secrets: Secrets): void {
         tags,
         summary: 'List signing secrets, by application and name',
         description: 'Without the secrets themselves, and without those of endpoints.',
-        querystring: Type.Object(
-          { application: applicationField, ...pageQuery(maxSecretsPerPage) },
-          noUnknownKeys,
-        ),
+        querystring: listQuery(maxSecretsPerPage, { application: applicationField }),
         response: { 200: pageSchema(View) },
       },
     },

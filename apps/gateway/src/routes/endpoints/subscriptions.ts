@@ -8,7 +8,7 @@ import {
   noUnknownKeys,
   nullable,
 } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 
 const tags = ['Subscriptions'];
 const path = '/v1/subscriptions';
@@ -95,16 +95,12 @@ function addList(app: App, subscriptions: Subscriptions): void {
       schema: {
         tags,
         summary: 'List subscriptions, newest first',
-        querystring: Type.Object(
-          {
-            endpointId: Type.Optional({
-              ...idSchema,
-              description: 'Only subscriptions of this endpoint.',
-            }),
-            ...pageQuery(maxSubscriptionsPerPage),
-          },
-          noUnknownKeys,
-        ),
+        querystring: listQuery(maxSubscriptionsPerPage, {
+          endpointId: Type.Optional({
+            ...idSchema,
+            description: 'Only subscriptions of this endpoint.',
+          }),
+        }),
         response: { 200: pageSchema(View) },
       },
     },

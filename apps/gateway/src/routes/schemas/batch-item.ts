@@ -1,7 +1,7 @@
 import { PlatformError, type ProblemDetails } from '@posthaste/contracts';
 import type { FastifyRequest } from 'fastify';
 import { type TInteger, type TOptional, type TUnknown, Type } from 'typebox';
-import { toPublicProblem } from '../../http/problem.js';
+import { toInternal, toPublicProblem } from '../../http/problem.js';
 
 /** Result of a batch item that failed. Each item of a batch succeeds or fails on its own. */
 export interface ItemProblem {
@@ -25,12 +25,7 @@ export function toItemProblem(
   reason: unknown,
   { id, log }: Pick<FastifyRequest, 'id' | 'log'>,
 ): ItemProblem {
-  const error = toPlatformError(reason);
+  const error = reason instanceof PlatformError ? reason : toInternal(reason);
   if (error.type === 'internal') log.error({ err: error }, 'a batch item failed');
   return { status: error.httpStatus, problem: toPublicProblem(error, id) };
-}
-
-function toPlatformError(reason: unknown): PlatformError {
-  if (reason instanceof PlatformError) return reason;
-  return new PlatformError('INTERNAL', String(reason), { cause: reason });
 }

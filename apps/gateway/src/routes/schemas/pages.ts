@@ -2,20 +2,34 @@ import type { Page } from '@posthaste/callbacks';
 import {
   type Static,
   type TInteger,
+  type TObject,
   type TOptional,
+  type TProperties,
   type TSchema,
   type TString,
   type TUnsafe,
   Type,
 } from 'typebox';
+import { noUnknownKeys } from './field-schemas.js';
 
 /** Pages of lists: `limit` and `cursor` in the query, `items` and `next` in the answer. */
 
-/** Returns the query fields of a list, besides its filters. */
-export function pageQuery(maxLimit: number): {
+/** Query fields of every list. */
+export type PageFields = {
   limit: TOptional<TInteger>;
   cursor: TOptional<TString>;
-} {
+};
+
+/** Returns the query schema of a list, with the fields of its filters. */
+export function listQuery<Filters extends TProperties>(
+  maxLimit: number,
+  filters: Filters,
+): TObject<Filters & PageFields> {
+  return Type.Object({ ...filters, ...pageQuery(maxLimit) }, noUnknownKeys);
+}
+
+/** Returns the query fields of a list, besides its filters. */
+export function pageQuery(maxLimit: number): PageFields {
   return {
     limit: Type.Optional(
       Type.Integer({
