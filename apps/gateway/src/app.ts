@@ -11,7 +11,7 @@ import type { TraceContext } from './http/trace-context.js';
 import type { AuthenticatedKey } from './keys/api-keys.js';
 import type { RouteScope } from './keys/scopes.js';
 
-/** The server as routes see it: schemas are TypeBox, and handlers are typed by them. */
+/** The Fastify server, with TypeBox schemas that type the handlers of its routes. */
 export type App = FastifyInstance<
   RawServerDefault,
   RawRequestDefaultExpression,
@@ -20,27 +20,34 @@ export type App = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
-/** Registers the routes of one resource. What it adds besides (parsers, hooks) stays its own. */
+/** Registers the routes of one resource. Its parsers and hooks apply to these routes only. */
 export type Routes = (app: App) => void | Promise<void>;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What the route asks of its caller. A server with a route that declares none does not start. */
+    /**
+     * Scope that the API key of the caller must have. The server does not start while a route
+     * declares none. The check is described in http/access.ts.
+     */
     scope?: RouteScope;
-    /** How the route fails besides what all routes have in common; for the API document. */
+    /** Error codes of this route, without those that all routes share. For the API document. */
     errors?: readonly ErrorCode[];
-    /** Not refused while the server is too busy: whoever looks after it asks there. */
+    /**
+     * Set on routes that are answered under overload too, so that operators can watch the server.
+     */
     answersUnderLoad?: true;
   }
 
   interface FastifyRequest {
-    /** Who calls; `null` on public routes and without keys. */
+    /** API key of the caller; `null` on public routes and on a server without keys. */
     apiKey: AuthenticatedKey | null;
-    /** Whether its caller would still get in now; for answers that take long. Does not throw. */
-    isStillAdmitted(): Promise<boolean>;
-    /** When its headers had arrived, on the clock of `performance.now`. */
+    /**
+     * Returns true if the caller would be let in now. For answers that last long. Does not throw.
+     */
+    isStillAuthorized(): Promise<boolean>;
+    /** Arrival of the request's headers, on the clock of `performance.now`. */
     startedAt: number;
-    /** The trace this request belongs to; `undefined` when the caller sent none and none is kept. */
+    /** Trace of this request; `undefined` when the caller sent none and no tracer is registered. */
     readonly trace: TraceContext | undefined;
   }
 }

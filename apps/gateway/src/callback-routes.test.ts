@@ -4,6 +4,7 @@ import { openTestCallbacks, type TestCallbacks } from '../test/test-callbacks.js
 import { testKeys } from '../test/test-server.js';
 
 interface Operation {
+  readonly parameters?: readonly { readonly in: string; readonly name: string }[];
   readonly summary?: string;
   readonly tags?: readonly string[];
   readonly description: string;
@@ -24,12 +25,11 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 const url = 'https://example.com/hook';
 const ownPath = /^\/(?:callback|v1\/(?!keys))/;
 
-describeWithPostgres('the routes of callbacks', () => {
+describeWithPostgres('routes of callbacks', () => {
   let gateway: TestCallbacks;
   let document: Document;
   let operations: (Operation & { method: Method; path: string })[];
-  const withKey = (method: Method, path: string, key: string, body?: unknown) =>
-    gateway.call(method, path, body, { authorization: `Bearer ${key}` });
+  const withKey = (key: string) => gateway.call.with({ authorization: `Bearer ${key}` });
 
   beforeAll(async () => {
     const keys = testKeys({
@@ -50,28 +50,30 @@ describeWithPostgres('the routes of callbacks', () => {
   });
   afterAll(() => gateway.close());
 
-  it('ask each for a key that may use it', async () => {
+  it('each need a key that has their scope', async () => {
     expect(operations.length).toBeGreaterThan(40);
     for (const { method, path } of operations) {
       const missing = await gateway.call(method, path);
       expect(missing, path).toMatchObject({ status: 401, json: { code: 'KEY_MISSING' } });
-      const wrong = await withKey(method, path, 'wrong');
+      const wrong = await withKey('wrong')(method, path);
       expect(wrong, path).toMatchObject({ status: 401, json: { code: 'KEY_INVALID' } });
-      const weak = await withKey(method, path, 'nothing');
+      const weak = await withKey('nothing')(method, path);
       expect(weak, path).toMatchObject({ status: 403, json: { code: 'SCOPE_MISSING' } });
     }
   });
 
-  it('tell reading from writing', async () => {
-    expect((await withKey('POST', '/callback', 'writer', { url })).status).toBe(201);
-    expect((await withKey('POST', '/v1/callbacks', 'writer', { url })).status).toBe(201);
-    expect((await withKey('GET', '/v1/callbacks', 'writer')).status).toBe(403);
-    expect((await withKey('GET', '/v1/callbacks', 'reader')).status).toBe(200);
-    expect((await withKey('POST', '/v1/callbacks', 'reader', { url })).status).toBe(403);
-    expect((await withKey('GET', '/v1/queues', 'reader')).status).toBe(403);
+  it('need different scopes for reading and writing', async () => {
+    const writer = withKey('writer');
+    const reader = withKey('reader');
+    expect((await writer('POST', '/callback', { url })).status).toBe(201);
+    expect((await writer('POST', '/v1/callbacks', { url })).status).toBe(201);
+    expect((await writer('GET', '/v1/callbacks')).status).toBe(403);
+    expect((await reader('GET', '/v1/callbacks')).status).toBe(200);
+    expect((await reader('POST', '/v1/callbacks', { url })).status).toBe(403);
+    expect((await reader('GET', '/v1/queues')).status).toBe(403);
   });
 
-  it('are described each with its purpose, its scope and how it fails', () => {
+  it('are each documented with purpose, scope and errors', () => {
     for (const { method, path, summary, tags, description, responses } of operations) {
       const name = `${method} ${path}`;
       expect(summary, name).toBeTruthy();
@@ -88,7 +90,15 @@ describeWithPostgres('the routes of callbacks', () => {
     }
   });
 
-  it('describe what they take, field by field, under names', () => {
+  it('take an Idempotency-Key if they create callbacks', () => {
+    const header = expect.objectContaining({ in: 'header', name: 'idempotency-key' });
+    for (const path of ['/callback', '/v1/callbacks', '/v1/callbacks/batch']) {
+      const operation = operations.find((each) => each.path === path && each.method === 'POST');
+      expect(operation?.parameters, path).toContainEqual(header);
+    }
+  });
+
+  it('have bodies in the API document that are named and described field by field', () => {
     const { CompatibleRequest, NewCallback } = document.components.schemas;
     expect(Object.keys(CompatibleRequest?.properties ?? {})).toEqual([
       'url',
@@ -108,8 +118,8 @@ describeWithPostgres('the routes of callbacks', () => {
   });
 });
 
-describeWithPostgres('the configuration of callbacks', () => {
-  it('fills in the time of an attempt, and bounds it by the lease', async () => {
+describeWithPostgres('the configuration of callback routes', () => {
+  it('sets the default time of an attempt, and limits it by the lease', async () => {
     const gateway = await openTestCallbacks({ attemptTimeoutMs: 1_234, leaseMs: 5_000 });
     const post = (body: object) =>
       gateway.call<{ id: string }>('POST', '/v1/callbacks', { url, ...body });
@@ -122,7 +132,7 @@ describeWithPostgres('the configuration of callbacks', () => {
     await gateway.close();
   });
 
-  it('lets callbacks to this machine through where it says so', async () => {
+  it('allows callbacks to this machine if it is set to', async () => {
     const gateway = await openTestCallbacks({ allowLoopback: true });
     const post = (to: string) => gateway.call('POST', '/v1/callbacks', { url: to });
     expect((await post('http://127.0.0.1:9/')).status).toBe(201);
@@ -132,23 +142,23 @@ describeWithPostgres('the configuration of callbacks', () => {
     await gateway.close();
   });
 
-  it('takes a secret key of 32 bytes only', async () => {
+  it('accepts only a secret key of 32 bytes', async () => {
     await expect(openTestCallbacks({ secretKey: new Uint8Array(8) })).rejects.toMatchObject({
       code: 'OPTION_INVALID',
     });
   });
 });
 
-describeWithPostgres('closing the routes of callbacks', () => {
-  it('stores what was taken, and takes nothing more', async () => {
+describeWithPostgres('closing callback routes', () => {
+  it('stores all accepted callbacks, and refuses new ones', async () => {
     const gateway = await openTestCallbacks();
     const post = () => gateway.call('POST', '/v1/callbacks', { url });
     const answers = Promise.all(Array.from({ length: 20 }, post));
     await gateway.callbacks.close();
     await gateway.callbacks.close();
-    const taken = (await answers).filter(({ status }) => status === 201).length;
+    const accepted = (await answers).filter(({ status }) => status === 201).length;
     const { json } = await gateway.call<{ items: object[] }>('GET', '/v1/callbacks');
-    expect(json.items).toHaveLength(taken);
+    expect(json.items).toHaveLength(accepted);
     expect(await post()).toMatchObject({ status: 503, json: { code: 'STOPPING' } });
     await gateway.close();
   });

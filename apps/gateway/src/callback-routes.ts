@@ -25,16 +25,16 @@ import { endpointRoutes } from './routes/endpoints/endpoints.js';
 import { secretRoutes } from './routes/endpoints/secrets.js';
 import { subscriptionRoutes } from './routes/endpoints/subscriptions.js';
 
-/** Origins that are remembered as ones that may be called. */
-const maxKnownOrigins = 1_000;
+/** Most origins that are remembered as allowed. */
+const maxAllowedOrigins = 1_000;
 
-/** What the routes of callbacks are built from. Each setting is described in @posthaste/settings. */
+/** Settings of the callback routes. Each is described in @posthaste/settings. */
 export type CallbackRoutesConfig = Omit<
   SettingValues<typeof callbackSettings>,
   'allowLoopback' | 'callbackEvents'
 > & {
   readonly allowLoopback: boolean;
-  /** 32 bytes that signing secrets are sealed with. The same in every process. */
+  /** Key of 32 bytes that encrypts signing secrets. The same in every process. */
   readonly secretKey: Uint8Array;
 };
 
@@ -42,21 +42,21 @@ export interface CallbackRoutesDeps {
   /** Needs `callbacksMigrations`. */
   readonly db: Database;
   readonly config: CallbackRoutesConfig;
-  /** Told of what is accepted and disabled. Default: nobody. */
+  /** Receives the events of accepted callbacks and disabled endpoints. Default: no events. */
   readonly events?: CallbackEventSink | undefined;
 }
 
-/** Everything about callbacks that the gateway serves. */
+/** Routes of callbacks, endpoints, queues, subscriptions, secrets and retry policies. */
 export interface CallbackRoutes {
   readonly routes: readonly Routes[];
   /**
-   * Stores what was taken and waits for its turn. After the server has stopped, before the database
-   * is closed. May be called twice.
+   * Stores callbacks that were received and wait to be stored. To be called after the server has
+   * stopped and before the database is closed. May be called twice.
    */
   close(): Promise<void>;
 }
 
-/** @throws PlatformError `OPTION_INVALID` for a secret key that is not of 32 bytes */
+/** Creates the routes. @throws PlatformError `OPTION_INVALID` if the secret key has not 32 bytes */
 export function createCallbackRoutes({
   db,
   config,
@@ -97,21 +97,21 @@ function toRequestRules(config: CallbackRoutesConfig): RequestRules {
   return {
     defaultTimeoutMs: attemptTimeoutMs,
     maxTimeoutMs: leaseMs - leaseMarginMs,
-    urlFault: createUrlJudge(guard),
+    urlFault: createUrlCheck(guard),
   };
 }
 
-/** Remembers the origins that are well: callbacks go to the same ones again and again. */
-function createUrlJudge(guard: AddressGuard): RequestRules['urlFault'] {
-  const known = new Set<string>();
+/** Creates the check of URLs. It remembers allowed origins: many callbacks go to the same one. */
+function createUrlCheck(guard: AddressGuard): RequestRules['urlFault'] {
+  const allowed = new Set<string>();
   return (url) => {
     const { origin } = url;
     const hasCredentials = url.username !== '' || url.password !== '';
-    if (!hasCredentials && known.has(origin)) return undefined;
+    if (!hasCredentials && allowed.has(origin)) return undefined;
     const fault = guard.checkUrl(url.href)?.detail;
     if (fault === undefined) {
-      if (known.size >= maxKnownOrigins) known.clear();
-      known.add(origin);
+      if (allowed.size >= maxAllowedOrigins) allowed.clear();
+      allowed.add(origin);
     }
     return fault;
   };

@@ -18,17 +18,17 @@ function faultOf(environment: Record<string, string>): string {
 }
 
 describe('the configuration of the gateway', () => {
-  it('listens on loopback and asks for no key there when nothing is set', () => {
+  it('by default listens on loopback, without keys', () => {
     const { gateway, platform } = readGatewayConfig(database);
     expect(gateway).toMatchObject({ host: '127.0.0.1', port: 8_080, access: 'loopback' });
     expect(platform.databaseUrl).toBe('postgres://db/x');
   });
 
-  it('asks for keys on any other address, and on loopback when told to', () => {
+  it('needs keys on any other address, and on loopback with POSTHASTE_ACCESS=keys', () => {
     const elsewhere = readGatewayConfig({ ...database, POSTHASTE_HOST: '0.0.0.0' });
-    const told = readGatewayConfig({ ...database, POSTHASTE_ACCESS: 'keys' });
+    const onLoopback = readGatewayConfig({ ...database, POSTHASTE_ACCESS: 'keys' });
     expect(elsewhere.gateway.access).toBe('keys');
-    expect(told.gateway.access).toBe('keys');
+    expect(onLoopback.gateway.access).toBe('keys');
   });
 
   it.each(['0.0.0.0', '::', '192.168.1.7', 'gateway.internal'])(
@@ -39,13 +39,13 @@ describe('the configuration of the gateway', () => {
     },
   );
 
-  it.each(['127.0.0.1', '127.8.9.10', '::1', 'localhost'])('takes %s for loopback', (host) => {
+  it.each(['127.0.0.1', '127.8.9.10', '::1', 'localhost'])('accepts %s as loopback', (host) => {
     expect(faultOf({ ...database, POSTHASTE_HOST: host, POSTHASTE_ACCESS: 'loopback' })).toBe(
       'none',
     );
   });
 
-  it('lists single faults, faults between settings and misspelt names at once', () => {
+  it('lists all faults at once: single settings, pairs of settings and misspelt names', () => {
     const fault = faultOf({
       POSTHASTE_PORT: 'eighty',
       POSTHASTE_HOST: '0.0.0.0',

@@ -16,13 +16,13 @@ import { isLoopback } from './http/local-caller.js';
 
 type GatewaySettingValues = SettingValues<typeof gatewaySettings>;
 
-/** What the gateway is built from. Each setting is described in @posthaste/settings. */
+/** Settings of the gateway's server. Each is described in @posthaste/settings. */
 export interface GatewayConfig extends Omit<GatewaySettingValues, 'access'> {
-  /** Decided by the address where the setting leaves it open. */
+  /** Default: `loopback` if the server listens on a loopback address, else `keys`. */
   readonly access: 'loopback' | 'keys';
 }
 
-/** What the gateway's own process reads. */
+/** Configuration of the gateway as a process of its own. */
 export interface GatewayProcessConfig {
   readonly gateway: GatewayConfig;
   readonly callbacks: CallbackRoutesConfig;
@@ -31,16 +31,16 @@ export interface GatewayProcessConfig {
   readonly platform: SettingValues<typeof platformSettings> & { readonly databaseUrl: string };
 }
 
-/** @throws PlatformError `CONFIG_INVALID` with every fault */
+/** Reads the environment. @throws PlatformError `CONFIG_INVALID` with every fault */
 export function readGatewayConfig(environment: Environment): GatewayProcessConfig {
   const settings = {
     ...platformSettings,
     ...gatewaySettings,
     ...callbackSettings,
-    // What others do with events decides how long they are remembered here.
+    // Settings of other parts that decide how long Idempotency-Keys and events are kept.
     idempotencyMs: workerSettings.idempotencyMs,
     eventRetentionMs: eventSettings.eventRetentionMs,
-    // The embedded database belongs to one process, and this is one of several.
+    // The embedded database belongs to one process, and the gateway is one of several.
     databaseUrl: { ...platformSettings.databaseUrl, required: true },
     secretKey: { ...platformSettings.secretKey, required: true },
   } as const;
@@ -56,7 +56,7 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
   };
 }
 
-/** The rules between settings of the gateway, for `check` of `readSettings`. */
+/** Checks the rules between settings of the gateway, for `check` of `readSettings`. */
 export function gatewayFaults(values: Partial<GatewaySettingValues>): SettingFault[] {
   const faults: SettingFault[] = [];
   const { host, access, headersTimeoutMs, requestTimeoutMs } = values;
@@ -80,7 +80,7 @@ export function gatewayFaults(values: Partial<GatewaySettingValues>): SettingFau
   return faults;
 }
 
-/** Settings that have passed `gatewayFaults`, with what is left open decided. */
+/** Fills in `access` where it is not set. `values` must have passed `gatewayFaults`. */
 export function toGatewayConfig(values: GatewaySettingValues): GatewayConfig {
   return { ...values, access: values.access ?? (isLoopback(values.host) ? 'loopback' : 'keys') };
 }

@@ -12,7 +12,7 @@ export interface EventClaim {
   readonly topic: string;
   readonly claim: string;
   /** SHA-256 of the body that came with an Idempotency-Key, or of what the event says. */
-  readonly bodyHash: Buffer;
+  readonly bodyHash: Uint8Array;
   readonly eventId: string;
 }
 

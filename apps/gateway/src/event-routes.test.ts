@@ -28,8 +28,7 @@ describeWithPostgres('the routes of events', () => {
   let gateway: TestEvents;
   let document: Document;
   let operations: (Operation & { method: Method; path: string })[];
-  const withKey = (method: Method, path: string, key: string, body?: unknown) =>
-    gateway.call(method, path, body, { authorization: `Bearer ${key}` });
+  const withKey = (key: string) => gateway.call.with({ authorization: `Bearer ${key}` });
 
   beforeAll(async () => {
     const keys = testKeys({
@@ -56,11 +55,11 @@ describeWithPostgres('the routes of events', () => {
     for (const { method, path } of operations) {
       const missing = await gateway.call(method, path);
       expect(missing, path).toMatchObject({ status: 401, json: { code: 'KEY_MISSING' } });
-      const weak = await withKey(method, path, 'nothing');
+      const weak = await withKey('nothing')(method, path);
       expect(weak, path).toMatchObject({ status: 403, json: { code: 'SCOPE_MISSING' } });
-      const other = await withKey(method, path, method === 'GET' ? 'writer' : 'reader');
+      const other = await withKey(method === 'GET' ? 'writer' : 'reader')(method, path);
       expect(other, path).toMatchObject({ status: 403, json: { code: 'SCOPE_MISSING' } });
-      const right = await withKey(method, path, method === 'GET' ? 'reader' : 'writer');
+      const right = await withKey(method === 'GET' ? 'reader' : 'writer')(method, path);
       expect([401, 403], path).not.toContain(right.status);
     }
   });
@@ -106,7 +105,8 @@ describeWithPostgres('the upkeep of events', () => {
     const gateway = await openTestEvents('postgres', {}, {}, { idempotencyMs: 500, pollMs: 20 });
     onTestFinished(() => gateway.close());
     const event = { topic: 't', name: 'a', id: 'e1' };
-    const publish = () => gateway.call('POST', '/v1/events', event, { 'idempotency-key': 'k' });
+    const call = gateway.call.with({ 'idempotency-key': 'k' });
+    const publish = () => call('POST', '/v1/events', event);
     await publish();
     expect((await publish()).headers).toHaveProperty('idempotent-replayed');
     expect(await rowsOf(gateway, 'event_claim')).toBe(2);

@@ -13,8 +13,8 @@ import { gatewayMigrations } from './migrations.js';
 import { migrationsCheck } from './readiness.js';
 
 /**
- * The gateway as a process of its own, on the Postgres of `DATABASE_URL`. It also starts while that
- * is away, or lacks migrations: `/health/ready` says so until it is as it must be.
+ * The gateway as a process of its own, on the Postgres of `DATABASE_URL`. It starts also while the
+ * database is away or lacks migrations; `/health/ready` names what is missing.
  */
 export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
   name: 'gateway',
@@ -30,11 +30,11 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       applicationName: 'posthaste-gateway',
       logger,
     });
-    const telling = startEventOutbox({ db, callbackEvents, logger });
+    const outbox = startEventOutbox({ db, callbackEvents, logger });
     const callbacks = createCallbackRoutes({
       db,
       config: domains.callbacks,
-      events: telling.events,
+      events: outbox.events,
     });
     const registry = new Registry();
     const events = createEventRoutes({ db, logger, registry, config: domains.events });
@@ -59,7 +59,7 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       async close(limitMs) {
         await gateway.close(limitMs);
         await Promise.all([callbacks.close(), events.close()]);
-        await telling.close();
+        await outbox.close();
         await db.close();
       },
     };

@@ -14,13 +14,13 @@ describe('the gateway', () => {
   const gateways: Gateway[] = [];
 
   beforeAll(async () => {
-    // Nobody listens there: the gateway must start all the same.
+    // No server listens on this port; the gateway must start all the same.
     db = await openPostgres({ url: 'postgres://nobody@127.0.0.1:1/none' });
   });
   afterEach(() => Promise.all(gateways.splice(0).map((gateway) => gateway.close(0))));
   afterAll(() => db.close());
 
-  /** Answers `/slow` when `finish` is called. */
+  /** Creates routes of which `/slow` answers when `finish` is called. */
   function slowRoute() {
     const { promise, resolve } = Promise.withResolvers<void>();
     const arrived = Promise.withResolvers<void>();
@@ -46,13 +46,13 @@ describe('the gateway', () => {
     return { ...gateway, logs };
   }
 
-  it('tells where it listens', async () => {
+  it('returns the URL that it listens on', async () => {
     const { url } = await start();
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect((await fetch(`${url}/health/live`)).status).toBe(200);
   });
 
-  it('runs without its database, and says what is not ready', async () => {
+  it('runs without its database, and names what is not ready', async () => {
     const { url } = await start();
     const ready = await fetch(`${url}/health/ready`);
     expect(ready.status).toBe(503);
@@ -82,7 +82,7 @@ describe('the gateway', () => {
   });
 
   describe('that cannot listen', () => {
-    it('says that the port is taken, and what to do', async () => {
+    it('fails with a message that the port is taken, and what to do', async () => {
       const other = createServer().listen(0, '127.0.0.1');
       await new Promise((resolve) => other.once('listening', resolve));
       const { port } = other.address() as AddressInfo;
@@ -93,7 +93,7 @@ describe('the gateway', () => {
       other.close();
     });
 
-    it('says that the address is not of this machine', async () => {
+    it('fails with a message that the address is not of this machine', async () => {
       await expect(start({ POSTHASTE_HOST: '192.0.2.1' })).rejects.toMatchObject({
         code: 'LISTEN_FAILED',
         message: expect.stringContaining('is not an address of this machine'),
@@ -102,7 +102,7 @@ describe('the gateway', () => {
   });
 
   describe('that stops', () => {
-    it('finishes what is in hand, and accepts nothing new', async () => {
+    it('finishes running requests, and accepts no new ones', async () => {
       const { routes, finish, arrived } = slowRoute();
       const { url, close } = await start({}, [routes]);
       const answer = fetch(`${url}/slow`);
@@ -116,7 +116,7 @@ describe('the gateway', () => {
       expect(performance.now() - finishedAt).toBeLessThan(2_000);
     });
 
-    it('closes connections that idle', async () => {
+    it('closes idle connections', async () => {
       const { url, close } = await start();
       const connection = await rawConnection(Number(new URL(url).port));
       connection.write('GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n');
@@ -127,7 +127,7 @@ describe('the gateway', () => {
       expect(await connection.received).toContain('HTTP/1.1 200');
     });
 
-    it('still answers what comes on an open connection, and closes it then', async () => {
+    it('still answers requests on an open connection, and then closes it', async () => {
       const { routes, finish, arrived } = slowRoute();
       const { url, close } = await start({}, [routes]);
       const connection = await rawConnection(Number(new URL(url).port));
@@ -143,7 +143,7 @@ describe('the gateway', () => {
       await closed;
     });
 
-    it('cuts off what does not end within the limit, slow clients included', async () => {
+    it('cuts off requests that do not end within the limit, of slow clients too', async () => {
       const { routes, arrived } = slowRoute();
       const { url, close, logs } = await start({}, [routes]);
       const answer = fetch(`${url}/slow`).catch(() => 'cut off');
@@ -159,7 +159,7 @@ describe('the gateway', () => {
       expect(logs).toContainEqual(expect.objectContaining({ level: 'warn', limitMs: 200 }));
     });
 
-    it('may be told so twice', async () => {
+    it('can be closed twice', async () => {
       const { close } = await start();
       await Promise.all([close(1_000), close(1_000)]);
     });

@@ -13,32 +13,38 @@ import { buildServer } from './server.js';
 
 export interface GatewayDeps {
   readonly config: GatewayConfig;
-  /** Needs `gatewayMigrations`. May be away: requests are answered with 503 until it is back. */
+  /** Needs `gatewayMigrations`. While it is away, requests are answered with 503. */
   readonly db: Database;
   readonly registry: Registry;
   readonly logger: Logger;
-  /** The resources to serve besides health, metrics, keys and documentation. */
+  /** Routes of resources, besides health, metrics, keys and documentation. */
   readonly routes: readonly Routes[];
-  /** What `/health/ready` waits for besides the database. Default: nothing. */
+  /** Checks of `/health/ready` besides that of the database. Default: none. */
   readonly checks?: readonly ReadinessCheck[];
 }
 
-/** A gateway that listens. */
+/** A running gateway. */
 export interface Gateway {
-  /** Where it answers, with the port it really has: `http://127.0.0.1:8080`. */
+  /**
+   * Address that it listens on, with the real port when the configured one was 0:
+   * `http://127.0.0.1:8080`.
+   */
   readonly url: string;
   /**
-   * Accepts nothing new, lets requests in hand finish, and cuts off what has not after `limitMs`.
-   * The database stays open. May be called twice.
+   * Stops listening, lets running requests finish, and cuts off those that have not after
+   * `limitMs`. The database stays open. May be called twice.
    */
   close(limitMs: number): Promise<void>;
 }
 
-/** @throws PlatformError `LISTEN_FAILED` when its address cannot be had */
+/**
+ * Builds the server and listens.
+ * @throws PlatformError `LISTEN_FAILED` when the address is not available
+ */
 export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const { config, db, registry, logger } = deps;
   const keys = new ApiKeys(db, {
-    onTouchFailed: (err) => logger.warn({ err }, 'the last use of API keys was not written'),
+    onLastUsedError: (err) => logger.warn({ err }, 'the last use of API keys was not written'),
   });
   addProcessMetrics(registry);
   addPoolMetrics(registry, () => db.poolStats());
@@ -60,7 +66,7 @@ async function listen(app: App, { host, port }: GatewayConfig): Promise<void> {
     await app.listen({ host, port });
   } catch (error) {
     await app.close();
-    throw toListenError(error, `http://${inUrl(host)}:${port}`);
+    throw toListenError(error, `http://${toUrlHost(host)}:${port}`);
   }
 }
 
@@ -68,28 +74,28 @@ function toListenError(error: unknown, url: string): PlatformError {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const advice: Readonly<Record<string, string>> = {
     EADDRINUSE: `${url} is taken by another process. Stop that one, or set POSTHASTE_PORT to another port.`,
-    EACCES: `${url} needs privileges that this process has not. Set POSTHASTE_PORT to a port above 1023.`,
+    EACCES: `${url} needs privileges that this process does not have. Set POSTHASTE_PORT to a port above 1023.`,
     EADDRNOTAVAIL: `${url} is not an address of this machine. Set POSTHASTE_HOST to one that is.`,
     ENOTFOUND: `${url} has a host name that does not resolve. Set POSTHASTE_HOST to an address of this machine.`,
   };
-  const message = advice[String(code)] ?? `${url} cannot be listened on: ${String(error)}`;
+  const message = advice[String(code)] ?? `the server cannot listen on ${url}: ${String(error)}`;
   return new PlatformError('LISTEN_FAILED', message, { cause: error });
 }
 
 async function closeWithin(app: App, limitMs: number, logger: Logger): Promise<void> {
-  const cut = setTimeout(() => {
-    logger.warn({ limitMs }, 'requests were cut off, because they did not end within the limit');
+  const timer = setTimeout(() => {
+    logger.warn({ limitMs }, 'requests were cut off because they did not end within the limit');
     app.server.closeAllConnections();
   }, limitMs);
   await app.close();
-  clearTimeout(cut);
+  clearTimeout(timer);
 }
 
 function listeningUrl(app: App, host: string): string {
   const { port } = app.server.address() as AddressInfo;
-  return `http://${inUrl(host)}:${port}`;
+  return `http://${toUrlHost(host)}:${port}`;
 }
 
-function inUrl(host: string): string {
+function toUrlHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }

@@ -31,7 +31,7 @@ async function startMain(env: Record<string, string>, ready?: RegExp): Promise<R
   return process;
 }
 
-/** A gateway that listens, without a database behind it. */
+/** Starts a gateway process without a database. */
 async function startListening(env: Record<string, string> = {}) {
   const port = await freePort();
   const settings = { ...noDatabase, POSTHASTE_PORT: String(port), ...env };
@@ -40,7 +40,7 @@ async function startListening(env: Record<string, string> = {}) {
 }
 
 describe('the process of the gateway', () => {
-  it('exits with 78 on a wrong configuration, and tells all of it', async () => {
+  it('exits with 78 on a wrong configuration, and lists all faults', async () => {
     const process = await startMain({
       POSTHASTE_PORT: 'eighty',
       POSTHASTE_HOST: '0.0.0.0',
@@ -54,7 +54,7 @@ describe('the process of the gateway', () => {
     expect(process.output).not.toContain('    at ');
   });
 
-  it('exits with 1 when its port is taken, and says what to do', async () => {
+  it('exits with 1 when its port is taken, and prints what to do', async () => {
     const other = createServer();
     const port = await freePort();
     await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
@@ -70,7 +70,7 @@ describe('the process of the gateway', () => {
     expect(process.output).toContain('the gateway has stopped');
   });
 
-  it('loses no request that clients under load make when it stops', async () => {
+  it('loses no request when it stops under load', async () => {
     const { process, port } = await startListening();
     const seen = new Map<string, number>();
     const clients = Array.from({ length: 16 }, () => askUntilRefused(port, seen));
@@ -81,7 +81,7 @@ describe('the process of the gateway', () => {
     expect([...seen.keys()].sort()).toEqual(['200', 'ECONNREFUSED']);
   });
 
-  it('ends within its limit, whoever holds on to it', async () => {
+  it('stops within its limit, even while a client is slow', async () => {
     const { process, port } = await startListening({ POSTHASTE_STOP_TIMEOUT: '500ms' });
     const slow = await rawConnection(port);
     slow.write('POST /v1/keys HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{');
@@ -92,7 +92,7 @@ describe('the process of the gateway', () => {
   });
 });
 
-/** One client on one connection, asking as fast as it is answered. */
+/** Sends requests on one connection, each after the answer to the one before, until refused. */
 async function askUntilRefused(port: number, seen: Map<string, number>): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   for (let last = ''; last !== 'ECONNREFUSED'; ) {
@@ -114,7 +114,7 @@ function ask(port: number, agent: Agent): Promise<string> {
 }
 
 describeWithPostgres('the process of the gateway on Postgres', () => {
-  it('becomes ready once the database is migrated, and asks for keys where it is told to', async () => {
+  it('becomes ready when the database is migrated, and needs keys with POSTHASTE_ACCESS=keys', async () => {
     const { url, drop } = await createTestDatabase();
     const { process, port } = await startListening({
       DATABASE_URL: url,

@@ -1,5 +1,4 @@
-import type { IdempotencyClaim } from '@posthaste/callbacks';
-import { PlatformError } from '@posthaste/contracts';
+import { type IdempotencyClaim, idempotencyKeyReused, PlatformError } from '@posthaste/contracts';
 import type { PostgresLog } from '@posthaste/eventstream';
 import type { Database, Transaction } from '@posthaste/postgres';
 import {
@@ -207,10 +206,7 @@ function refusalOf(
   firstOfKey: FirstClaim | undefined,
   firstOfId: FirstClaim | undefined,
 ): PlatformError | undefined {
-  if (firstOfKey?.sameBody === false) {
-    const message = 'the Idempotency-Key was used for another body in this topic';
-    return new PlatformError('IDEMPOTENCY_KEY_REUSED', message);
-  }
+  if (firstOfKey?.sameBody === false) return idempotencyKeyReused('topic');
   // A key without a place: the same request beside this one was refused for its id.
   const isReused = firstOfId?.sameBody === false || (firstOfKey && !firstOfKey.place);
   const id = (firstOfId ?? firstOfKey)?.eventId;

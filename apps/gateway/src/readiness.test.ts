@@ -5,29 +5,29 @@ import { testServer } from '../test/test-server.js';
 import { gatewayMigrations } from './migrations.js';
 import { migrationsCheck } from './readiness.js';
 
-const well = { name: 'well', check: async () => undefined };
+const passing = { name: 'passing', check: async () => undefined };
 
 describe('readiness', () => {
-  it('names what is missing, by code and nothing else', async () => {
+  it('names failed checks by their error code only', async () => {
     const missing = {
       name: 'database',
       check: () => Promise.reject(new PlatformError('DATABASE_READ_ONLY', 'at 10.0.0.7')),
     };
     const broken = { name: 'broken', check: () => Promise.reject(new Error('secret')) };
-    const { app } = await testServer({}, { checks: [well, missing, broken] });
+    const { app } = await testServer({}, { checks: [passing, missing, broken] });
     const answer = await app.inject('/health/ready');
     expect(answer.statusCode).toBe(503);
     expect(answer.json()).toEqual({
       status: 'not_ready',
       checks: [
-        { name: 'well', ready: true },
+        { name: 'passing', ready: true },
         { name: 'database', ready: false, code: 'DATABASE_READ_ONLY' },
         { name: 'broken', ready: false, code: 'INTERNAL' },
       ],
     });
   });
 
-  it('waits for migrations, and then does not ask for them again', async () => {
+  it('waits for migrations, and does not ask again once they are applied', async () => {
     const db = await openEmbedded();
     const { check } = migrationsCheck(db, [gatewayMigrations]);
     await expect(check()).rejects.toMatchObject({ code: 'MIGRATION_PENDING' });

@@ -1,12 +1,12 @@
 import { type Database, type MigrationSet, requireMigrations } from '@posthaste/postgres';
 import type { ReadinessCheck } from '@posthaste/service';
 
-/** The database answers. */
+/** Creates the check that the database answers. */
 export function databaseCheck(db: Database): ReadinessCheck {
   return { name: 'database', check: () => db.ping() };
 }
 
-/** The database has the tables of this release. Once it has, it is not asked again. */
+/** Creates the check that all migrations of this release are applied. Success is remembered. */
 export function migrationsCheck(db: Database, sets: readonly MigrationSet[]): ReadinessCheck {
   let done = false;
   return {

@@ -1,3 +1,22 @@
+/*
+ * The way of a request through the server, in order:
+ *
+ * 1. Node and http/malformed-requests.ts: the limits of connections, headers and time. Bytes that
+ *    are no HTTP request are answered there and go no further.
+ * 2. http/tracing.ts: the server span, if an OpenTelemetry SDK is registered.
+ * 3. http/cors.ts: preflight requests and CORS headers, if origins are configured.
+ * 4. The request steps, all in one hook; `createRequestSteps` lists them: clock, headers of the
+ *    answer, overload, Host and Origin on loopback, unknown routes, Content-Type of an empty body.
+ * 5. http/access.ts: API key, scope and rate limit of the route.
+ * 6. Body, parsed as JSON within the size limit, unless the route's own parsers read it
+ *    (routes/schemas/exact-body.ts); then validation by the schemas of the route.
+ * 7. The handler in routes/.
+ * 8. http/metrics.ts counts and times the answer; http/request-log.ts logs it, if configured.
+ *
+ * An error of any of the steps 2 to 7 goes to the error handler (http/problem.ts), which answers
+ * with problem details.
+ */
+
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { createReadiness, type ReadinessCheck } from '@posthaste/service';
 import { fastify } from 'fastify';
@@ -5,16 +24,12 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { App, Routes } from './app.js';
 import type { GatewayConfig } from './config.js';
-import {
-  addAccess,
-  type KeyAuthenticator,
-  knownRoutesOnly,
-  localCallersOnly,
-} from './http/access.js';
+import { addAccess, type KeyAuthenticator, refuseUnknownRoutes } from './http/access.js';
 import { addCors } from './http/cors.js';
-import { addDraining } from './http/drain.js';
+import { drainConnectionsOnClose } from './http/drain.js';
 import { ignoreEmptyBodyType } from './http/ignore-empty-body-type.js';
-import { answerMalformed } from './http/malformed-requests.js';
+import { createLocalCallerStep } from './http/local-caller.js';
+import { createMalformedRequestHandler } from './http/malformed-requests.js';
 import { addRequestMetrics, startClock } from './http/metrics.js';
 import { createPressureStep } from './http/pressure.js';
 import { createErrorHandler } from './http/problem.js';
@@ -25,37 +40,40 @@ import { setApiHeaders } from './http/security-headers.js';
 import { addTracing } from './http/tracing.js';
 import { apiDocsRoutes, collectApiDocs } from './openapi/api-docs.js';
 import { healthRoutes } from './routes/health.js';
-import { type KeyKeeper, keyRoutes } from './routes/keys.js';
+import { type KeyAdmin, keyRoutes } from './routes/keys.js';
 import { metricsRoutes } from './routes/metrics.js';
 
-/** A connection is renewed after this many requests, so that load spreads over new gateways. */
+/** Requests after which a connection is closed, so that clients connect to new gateways too. */
 const maxRequestsPerSocket = 100_000;
 
 export interface ServerDeps {
   readonly config: GatewayConfig;
   readonly logger: Logger;
-  /** Where the server's metrics go, and what `/metrics` shows. */
+  /** Registry of the server's metrics, which `/metrics` shows. */
   readonly registry: Registry;
-  readonly keys: KeyAuthenticator & KeyKeeper;
-  /** What must be there for `/health/ready` to say so. */
+  readonly keys: KeyAuthenticator & KeyAdmin;
+  /** Checks that `/health/ready` runs. */
   readonly checks: readonly ReadinessCheck[];
-  /** The resources to serve, each with access, limits, errors and documentation as all have them. */
+  /** Routes of resources, which share access, limits, errors and documentation. */
   readonly routes: readonly Routes[];
 }
 
-/** Builds the server with everything around the routes. It is ready for requests, and does not listen. */
+/**
+ * Builds the server with all that surrounds its routes. It is ready, but does not listen.
+ * @throws Error when a route declares no scope
+ */
 export async function buildServer(deps: ServerDeps): Promise<App> {
   const { config, registry } = deps;
   const app = createServer(config, deps.logger);
   app.setErrorHandler(createErrorHandler());
   app.setValidatorCompiler(TypeBoxValidatorCompiler);
-  addDraining(app);
-  // JSON alone: a parser for anything else belongs to the routes that take it.
+  drainConnectionsOnClose(app);
+  // Only JSON is parsed by default. Routes that take other types add their own parsers.
   app.removeContentTypeParser('text/plain');
   addTracing(app);
   await addCors(app, config.corsOrigins);
   const limiter = await createRateLimiter(app, config.maxRequestsPerSecond);
-  addRequestSteps(app, await requestSteps(app, config, limiter));
+  addRequestSteps(app, await createRequestSteps(app, config, limiter));
   addRequestMetrics(app, registry);
   if (config.logRequests) addRequestLog(app);
   addAccess(app, { mode: config.access, keys: deps.keys, limiter });
@@ -65,8 +83,8 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   return app;
 }
 
-/** What each request meets, in this order. */
-async function requestSteps(
+/** Creates the steps of every request, in their order. */
+async function createRequestSteps(
   app: App,
   config: GatewayConfig,
   limiter: RateLimiter | undefined,
@@ -76,9 +94,9 @@ async function requestSteps(
     startClock,
     setApiHeaders,
     await createPressureStep(app, config),
-    ...(config.access === 'loopback' ? [localCallersOnly(callers)] : []),
-    // With a limit, access counts what leads nowhere before it refuses it.
-    ...(limiter ? [] : [knownRoutesOnly]),
+    ...(config.access === 'loopback' ? [createLocalCallerStep(callers)] : []),
+    // With a rate limit, http/access.ts counts unknown routes and then refuses them.
+    ...(limiter ? [] : [refuseUnknownRoutes]),
     ignoreEmptyBodyType,
   ];
 }
@@ -92,15 +110,15 @@ function createServer(config: GatewayConfig, logger: Logger): App {
     keepAliveTimeout: config.keepAliveTimeoutMs,
     maxRequestsPerSocket,
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
-    // While stopping, what comes on an open connection is still served, and the connection closed.
+    // While stopping, requests on open connections are still served; then each is closed.
     return503OnClosing: false,
-    clientErrorHandler: answerMalformed(logger),
+    clientErrorHandler: createMalformedRequestHandler(logger),
     frameworkErrors: createErrorHandler(),
     http: {
       maxHeaderSize: config.maxHeaderBytes,
       headersTimeout: config.headersTimeoutMs,
       requestTimeout: config.requestTimeoutMs,
-      // How late a timeout may be noticed.
+      // Longest delay until a timeout is noticed.
       connectionsCheckingInterval: Math.min(1_000, config.headersTimeoutMs / 4),
     },
   });

@@ -4,26 +4,25 @@ import type { App } from '../src/app.js';
 export interface Answer<T = unknown> {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | number | undefined>>;
-  /** As text. */
+  /** The body, as text. */
   readonly body: string;
-  /** Parsed; what the test says that it is. */
+  /** The body, parsed; of the type that the test names. */
   readonly json: T;
 }
 
 type Method = NonNullable<InjectOptions['method']>;
 type Headers = Readonly<Record<string, string>>;
 
-/** Sends a request; a body that is neither text nor bytes goes as JSON. Parses the answer. */
-export type Call = <T = unknown>(
-  method: Method,
-  url: string,
-  body?: unknown,
-  headers?: Headers,
-) => Promise<Answer<T>>;
+/** Sends a request and parses the answer. A body that is neither text nor bytes is sent as JSON. */
+export interface Call {
+  <T = unknown>(method: Method, url: string, body?: unknown): Promise<Answer<T>>;
+  /** Returns a caller that sends these headers with each request. */
+  with(headers: Headers): Call;
+}
 
-/** Calls a server without the network between. */
-export function callerOf(app: App): Call {
-  return async <T>(method: Method, url: string, body?: unknown, headers: Headers = {}) => {
+/** Creates a caller that injects requests into a server, without a network. */
+export function createCaller(app: App, headers: Headers = {}): Call {
+  const call = async <T>(method: Method, url: string, body?: unknown): Promise<Answer<T>> => {
     const answer = await app.inject({
       method,
       url,
@@ -41,6 +40,9 @@ export function callerOf(app: App): Call {
       json: (answer.body === '' ? undefined : JSON.parse(answer.body)) as T,
     };
   };
+  return Object.assign(call, {
+    with: (more: Headers): Call => createCaller(app, { ...headers, ...more }),
+  });
 }
 
 function isRaw(body: unknown): body is string | Buffer {

@@ -54,7 +54,8 @@ export function usePublishing(engine: Engine): Publishing {
       topics += 1;
       return `topic-${topics}`;
     },
-    post: (body, headers, query = '') => gateway.call('POST', `/v1/events${query}`, body, headers),
+    post: (body, headers = {}, query = '') =>
+      gateway.call.with(headers)('POST', `/v1/events${query}`, body),
     recordsOf,
     eventsOf: async (topic) =>
       (await recordsOf(topic)).map(({ value }) => decodeEnvelope(value ?? Buffer.alloc(0))),

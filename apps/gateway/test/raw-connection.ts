@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** A TCP connection whose bytes the test writes itself. */
+/** TCP connection whose bytes the test writes itself. */
 export interface RawConnection {
   readonly socket: Socket;
   write(text: string): void;
-  /** All that came, once the other end has closed. */
+  /** All received text, once the other end has closed. */
   readonly received: Promise<string>;
   close(): void;
 }
@@ -15,7 +15,7 @@ export async function rawConnection(port: number): Promise<RawConnection> {
   const socket = connect(port, '127.0.0.1');
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
-  // A reset after the answer is how some of these end; what came before it is what counts.
+  // Some of these connections end with a reset after the answer. Only what came before it counts.
   socket.on('error', () => undefined);
   const { promise: received, resolve } = Promise.withResolvers<string>();
   socket.once('close', () => resolve(Buffer.concat(chunks).toString()));
@@ -28,7 +28,7 @@ export async function rawConnection(port: number): Promise<RawConnection> {
   };
 }
 
-/** The JSON body of a raw answer. */
+/** Parses the JSON body of a raw answer. */
 export function bodyOf(answer: string): unknown {
   return JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4));
 }

@@ -8,10 +8,10 @@ import {
   createCallbackRoutes,
 } from '../src/callback-routes.js';
 import type { ServerDeps } from '../src/server.js';
-import { type Call, callerOf } from './caller.js';
+import { type Call, createCaller } from './caller.js';
 import { testServer } from './test-server.js';
 
-/** A server with the routes of callbacks, on a database of its own. */
+/** Server with the routes of callbacks, on a database of its own. */
 export interface TestCallbacks {
   readonly app: App;
   readonly db: Database;
@@ -20,9 +20,22 @@ export interface TestCallbacks {
   close(): Promise<void>;
 }
 
-/** What the secrets of tests are sealed with. */
+/** Key that encrypts the secrets of tests. */
 export const testSecretKey: Uint8Array = new Uint8Array(32).fill(7);
 
+/** Creates a callback and returns its id. */
+export async function createCallback({ call }: TestCallbacks, body: object): Promise<string> {
+  const answer = await call<{ id: string }>('POST', '/v1/callbacks', body);
+  if (answer.status !== 201) throw new Error(`no callback was created: ${answer.body}`);
+  return answer.json.id;
+}
+
+/** Returns a callback as the API shows it. */
+export async function getCallback<T>({ call }: TestCallbacks, id: string): Promise<T> {
+  return (await call<T>('GET', `/v1/callbacks/${id}`)).json;
+}
+
+/** Opens a server with the routes of callbacks, on a new Postgres database. */
 export async function openTestCallbacks(
   config: Partial<CallbackRoutesConfig> = {},
   deps: Partial<ServerDeps> = {},
@@ -48,7 +61,7 @@ export async function openTestCallbacks(
     app,
     db,
     callbacks,
-    call: callerOf(app),
+    call: createCaller(app),
     async close() {
       await app.close();
       await callbacks.close();

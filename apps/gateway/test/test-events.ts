@@ -11,7 +11,7 @@ import {
 import type { WarningLog } from '../src/http/repeated-warnings.js';
 import { gatewayMigrations } from '../src/migrations.js';
 import type { ServerDeps } from '../src/server.js';
-import { type Call, callerOf } from './caller.js';
+import { type Call, createCaller } from './caller.js';
 import { type LogLine, testServer } from './test-server.js';
 
 export type Engine = 'postgres' | 'embedded';
@@ -68,7 +68,7 @@ export async function openTestEvents(
     another: createRoutes,
     logs,
     registry,
-    call: callerOf(app),
+    call: createCaller(app),
     async close() {
       await app.close();
       await events.close();

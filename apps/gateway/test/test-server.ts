@@ -6,11 +6,10 @@ import type { App } from '../src/app.js';
 import { type GatewayConfig, gatewayFaults, toGatewayConfig } from '../src/config.js';
 import type { KeyAuthenticator } from '../src/http/access.js';
 import type { AuthenticatedKey } from '../src/keys/api-keys.js';
-
-import type { KeyKeeper } from '../src/routes/keys.js';
+import type { KeyAdmin } from '../src/routes/keys.js';
 import { buildServer, type ServerDeps } from '../src/server.js';
 
-/** A line of the log. */
+/** Line of the log. */
 export type LogLine = Readonly<Record<string, unknown>>;
 
 export interface TestServer {
@@ -19,26 +18,26 @@ export interface TestServer {
   readonly logs: readonly LogLine[];
 }
 
-/** The configuration that an environment gives. */
+/** Returns the configuration of an environment. */
 export function testConfig(environment: Record<string, string> = {}): GatewayConfig {
   return toGatewayConfig(readSettings(environment, gatewaySettings, { check: gatewayFaults }));
 }
 
-/** A logger that keeps its lines. */
+/** Creates a logger that keeps its lines. */
 export function testLogger(level = 'debug') {
   const logs: LogLine[] = [];
   const write = (line: string) => void logs.push(JSON.parse(line));
   return { logs, logger: createLogger({ level, service: 'gateway', destination: { write } }) };
 }
 
-/** A server on a given environment, without a database. */
+/** Builds a server for an environment, without a database. */
 export async function testServer(
   environment: Record<string, string> = {},
   deps: Partial<ServerDeps> = {},
 ): Promise<TestServer> {
   const registry = new Registry();
   const { logs, logger } = testLogger();
-  // A machine that runs tests falls behind; only the test of that wants to hear of it.
+  // A machine that runs tests lags; only the tests of overload want it noticed.
   const config = testConfig({ POSTHASTE_MAX_EVENT_LOOP_DELAY: '0', ...environment });
   const app = await buildServer({
     config,
@@ -52,13 +51,13 @@ export async function testServer(
   return { app, registry, logs };
 }
 
-/** Keys by their token, known without a database. */
+/** Returns an authenticator of keys by their token, without a database. */
 export function testKeys(
   keys: Readonly<Record<string, AuthenticatedKey>>,
-): KeyAuthenticator & KeyKeeper {
+): KeyAuthenticator & KeyAdmin {
   const unused = () => Promise.reject(new Error('not part of this test'));
   return {
-    recall: () => undefined,
+    findCached: () => undefined,
     authenticate: async (token) => {
       const key = keys[token];
       if (!key) throw new PlatformError('KEY_INVALID', 'unknown');

@@ -15,7 +15,9 @@ export interface TestWorker {
   close(): Promise<void>;
 }
 
-/** A worker that delivers to this machine, for tests of what the gateway shows afterwards. */
+/**
+ * Starts a worker that delivers to this machine, for tests of what the gateway shows afterwards.
+ */
 export async function startTestWorker(db: Database): Promise<TestWorker> {
   const http = createEgress({ guard: createAddressGuard({ allowLoopback: true }) });
   const dispatcher = new Dispatcher(

@@ -82,7 +82,7 @@ export {
 } from './intake/acceptance.js';
 export type { Accepted } from './intake/group-commit.js';
 export { Intake, type IntakeOptions } from './intake/intake.js';
-export type { IdempotencyClaim, IntakeItem } from './intake/intake-store.js';
+export type { IntakeItem } from './intake/intake-store.js';
 export type { CallbackFilter } from './lookup/callback-scan.js';
 export type {
   AttemptSummary,

@@ -35,6 +35,12 @@ export {
   toJsonInteger,
 } from './exact-json.js';
 export { ExpiringCache } from './expiring-cache.js';
+export {
+  type IdempotencyClaim,
+  idempotencyKeyReused,
+  isIdempotencyKey,
+  toItemClaim,
+} from './idempotency.js';
 export { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } from './ids.js';
 export { parseEnvelope } from './parse-envelope.js';
 export { Semaphore } from './semaphore.js';

@@ -5,7 +5,7 @@ import type { App } from '../app.js';
 const keys = testKeys({
   writer: { id: '1', name: 'the writer', scopes: ['callbacks:write'] },
   reader: { id: '2', name: 'the reader', scopes: ['callbacks:read'] },
-  boss: { id: '3', name: 'the boss', scopes: ['admin'] },
+  admin: { id: '3', name: 'the admin', scopes: ['admin'] },
 });
 
 const routes = [
@@ -29,19 +29,19 @@ function post(app: App, headers: Record<string, string>, payload = '{}') {
 }
 
 describe('with keys', () => {
-  it('lets a key with the scope in, and tells the route who it is', async () => {
+  it('accepts a key with the scope, and passes it to the route', async () => {
     const { app } = await testServer(withKeys, { keys, routes });
     const answer = await post(app, { authorization: 'Bearer writer' });
     expect(answer.statusCode).toBe(200);
     expect(answer.json()).toEqual({ caller: 'the writer' });
   });
 
-  it('lets `admin` in everywhere, and takes the scheme in any case', async () => {
+  it('accepts a key with the scope admin, and the name of the scheme in any case', async () => {
     const { app } = await testServer(withKeys, { keys, routes });
-    expect((await post(app, { authorization: 'bearer boss' })).statusCode).toBe(200);
+    expect((await post(app, { authorization: 'bearer admin' })).statusCode).toBe(200);
   });
 
-  it('asks for a key', async () => {
+  it('refuses a request without a key', async () => {
     const { app } = await testServer(withKeys, { keys, routes });
     for (const headers of [{}, { authorization: 'Basic d3JpdGVyOg==' }]) {
       const answer = await post(app, headers);
@@ -59,7 +59,7 @@ describe('with keys', () => {
     expect(answer.body).not.toContain('wrong');
   });
 
-  it('refuses a key without the scope, and names what it lacks', async () => {
+  it('refuses a key without the scope, and names the missing scope', async () => {
     const { app } = await testServer(withKeys, { keys, routes });
     const answer = await post(app, { authorization: 'Bearer reader' });
     expect(answer.statusCode).toBe(403);
@@ -69,26 +69,26 @@ describe('with keys', () => {
     });
   });
 
-  it('asks for none on health, documentation and public routes', async () => {
+  it('needs no key on health, documentation and public routes', async () => {
     const { app } = await testServer(withKeys, { keys, routes });
     for (const url of ['/open', '/health/live', '/health/ready', '/docs', '/openapi.json']) {
       expect((await app.inject(url)).statusCode, url).toBe(200);
     }
   });
 
-  it('asks for one on metrics and on the keys themselves', async () => {
+  it('needs a key on /metrics and /v1/keys', async () => {
     const { app } = await testServer(withKeys, { keys, routes });
     expect((await app.inject('/metrics')).statusCode).toBe(401);
     expect((await app.inject('/v1/keys')).statusCode).toBe(401);
   });
 
-  it('answers whatever the Host header says', async () => {
+  it('answers to any Host header', async () => {
     const { app } = await testServer(withKeys, { keys, routes });
     const answer = await app.inject({ url: '/open', headers: { host: 'posthaste.example' } });
     expect(answer.statusCode).toBe(200);
   });
 
-  it('tells of an unknown route without reading the body', async () => {
+  it('answers 404 for an unknown route without reading the body', async () => {
     const { app } = await testServer(withKeys, { keys, routes });
     const answer = await app.inject({
       method: 'POST',
@@ -105,14 +105,14 @@ describe('with keys', () => {
 });
 
 describe('on loopback', () => {
-  it('asks for no key', async () => {
+  it('needs no key', async () => {
     const { app } = await testServer({}, { keys, routes });
     const answer = await post(app, { host: 'localhost:8080' });
     expect(answer.json()).toEqual({ caller: null });
     expect((await app.inject('/metrics')).statusCode).toBe(200);
   });
 
-  it('refuses another Host, on every route', async () => {
+  it('refuses another Host header on every route', async () => {
     const { app } = await testServer({}, { keys, routes });
     for (const url of ['/open', '/health/live', '/docs', '/metrics', '/nothing']) {
       const answer = await app.inject({ url, headers: { host: 'rebound.example:8080' } });
@@ -149,7 +149,7 @@ describe('CORS', () => {
     expect(answer.headers).not.toHaveProperty('access-control-allow-origin');
   });
 
-  it('lets configured origins ask first, without a key, and then call', async () => {
+  it('answers the preflight of configured origins without a key, and then their call', async () => {
     const environment = { ...withKeys, POSTHASTE_CORS_ORIGINS: origin };
     const { app } = await testServer(environment, { keys, routes });
     const asked = await app.inject({ method: 'OPTIONS', url: '/v1/things', headers: preflight });
@@ -159,7 +159,7 @@ describe('CORS', () => {
     expect(called.headers['access-control-allow-origin']).toBe(origin);
   });
 
-  it('names no other origin', async () => {
+  it('allows no other origin', async () => {
     const environment = { ...withKeys, POSTHASTE_CORS_ORIGINS: origin };
     const { app } = await testServer(environment, { keys, routes });
     const answer = await post(app, {

@@ -1,138 +1,135 @@
+/*
+ * Access: from a route to its scope to the check of the caller's API key.
+ *
+ * 1. Each route in `routes/` declares the scope that it needs, as `config.scope`. For example
+ *    `config: { scope: 'callbacks:write' }`. `public` needs no key. keys/scopes.ts lists all scopes.
+ *    Routes of libraries (CORS, the pages of /docs) get theirs from an `onRoute` hook where the
+ *    library is registered.
+ * 2. A route without a scope would be open to everybody by mistake: `requireScopes` looks through
+ *    all routes when the server becomes ready, and the server does not start.
+ * 3. `addAccess` adds a check to each route. It runs before the body is read:
+ *    - with `POSTHASTE_ACCESS=keys`, it takes the token from `Authorization: Bearer`, finds its key
+ *      (keys/api-keys.ts: in memory, else in the database) and compares scopes (`grants`). It
+ *      refuses with KEY_MISSING or KEY_INVALID (401), or with SCOPE_MISSING (403);
+ *    - on loopback without keys, no route needs a key. http/local-caller.ts refuses callers that
+ *      are not on this machine.
+ * 4. With POSTHASTE_RATE_LIMIT, the same check counts the request, by key or by address.
+ */
+
 import { PlatformError } from '@posthaste/contracts';
 import type { FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
 import type { App } from '../app.js';
 import type { AuthenticatedKey } from '../keys/api-keys.js';
 import { grants, type RouteScope, type Scope } from '../keys/scopes.js';
-import { type LocalCallers, localCallerCheck } from './local-caller.js';
 import type { RateLimiter } from './rate-limit.js';
 import type { RequestStep } from './request-steps.js';
 
-/** What access needs of the API keys. */
+/** Methods of `ApiKeys` that the check uses. */
 export interface KeyAuthenticator {
-  recall(token: string): AuthenticatedKey | undefined;
+  /** Returns the key of a token if it is in memory. */
+  findCached(token: string): AuthenticatedKey | undefined;
+  /** @throws PlatformError `KEY_INVALID`; `DATABASE_*` when the key cannot be looked up */
   authenticate(token: string): Promise<AuthenticatedKey>;
 }
 
 export interface AccessOptions {
-  /** `loopback` asks for no key, but answers callers on this machine only. */
+  /** `loopback` needs no key, and answers callers on this machine only. */
   readonly mode: 'loopback' | 'keys';
   readonly keys: KeyAuthenticator;
   readonly limiter: RateLimiter | undefined;
 }
 
-/** Refuses what leads nowhere: the handler for that would come after the body was read. */
-export const knownRoutesOnly: RequestStep = (request) =>
+/** Refuses unknown routes. The not-found handler would run after the body was read. */
+export const refuseUnknownRoutes: RequestStep = (request) =>
   request.is404 ? routeNotFound(request) : undefined;
 
-/** Refuses callers that are, or may be, on another machine. */
-export function localCallersOnly(callers: LocalCallers): RequestStep {
-  const check = localCallerCheck(callers);
-  // Callers on this machine hardly ever differ in it.
-  let lastAllowed: string | undefined;
-  return (request) => {
-    const { host, origin } = request.raw.headers;
-    if (host === lastAllowed && host !== undefined && origin === undefined) return undefined;
-    switch (check(host, origin)) {
-      case 'host':
-        return new PlatformError(
-          'HOST_NOT_ALLOWED',
-          `this server does not answer to the host ${host}`,
-        );
-      case 'origin':
-        return new PlatformError(
-          'ORIGIN_NOT_ALLOWED',
-          `pages of ${origin} may not call this server`,
-        );
-      default:
-        lastAllowed = host;
-        return undefined;
-    }
-  };
-}
-
 /**
- * Decides who gets in to the routes that are added from now on, before any body is read. What the
- * steps of arrival refuse does not come this far.
+ * Adds the check of key, scope and rate limit to all routes that are registered after this call.
+ * Requests that a request step refuses do not reach it.
  */
 export function addAccess(app: App, options: AccessOptions): void {
   app.decorateRequest('apiKey', null);
-  app.decorateRequest('isStillAdmitted', function () {
-    return isStillAdmitted(this, options);
+  app.decorateRequest('isStillAuthorized', function () {
+    return isStillAuthorized(this, options);
   });
   requireScopes(app);
   if (options.mode === 'keys' || options.limiter) {
     app.addHook('onRoute', (route) => {
       const others = route.onRequest ?? [];
-      // On the route and not for all: a request knows the options of its route, but not cheaply.
-      route.onRequest = [admission(route, options), ...(Array.isArray(others) ? others : [others])];
+      // On each route and not once for all: reading a route's options from the request is slow.
+      route.onRequest = [
+        createAccessCheck(route, options),
+        ...(Array.isArray(others) ? others : [others]),
+      ];
     });
   }
-  if (options.limiter) limitUnknownRoutes(app, options.limiter);
-  // For routes that find out later that there is nothing.
+  if (options.limiter) rateLimitUnknownRoutes(app, options.limiter);
+  // For handlers that call `reply.callNotFound()`.
   app.setNotFoundHandler((request) => {
     throw routeNotFound(request);
   });
 }
 
-/** Whether who got in would get in now. Nobody is turned away because that cannot be found out. */
-async function isStillAdmitted(
+/** Returns true also if the key cannot be looked up now: only a clear refusal ends an answer. */
+async function isStillAuthorized(
   request: FastifyRequest,
   { mode, keys }: AccessOptions,
 ): Promise<boolean> {
   const { scope = 'admin' } = request.routeOptions.config;
   if (mode === 'loopback' || scope === 'public') return true;
   try {
-    await admitKey(request, scope, keys);
+    await checkKey(request, scope, keys);
     return true;
   } catch (error) {
-    const isRefused = error instanceof PlatformError && refusals.has(error.type);
+    const isRefused = error instanceof PlatformError && refusalTypes.has(error.type);
     return !isRefused;
   }
 }
 
-const refusals: ReadonlySet<string> = new Set(['unauthorized', 'forbidden']);
+const refusalTypes: ReadonlySet<string> = new Set(['unauthorized', 'forbidden']);
 
-/** A route without a scope would be open to everybody by oversight: the server does not start. */
+/** Keeps the server from starting while a route declares no scope. */
 function requireScopes(app: App): void {
   const routes: RouteOptions[] = [];
   app.addHook('onRoute', (route) => {
     routes.push(route);
   });
-  // Not earlier, because a scope may declare it for the routes of a library.
-  app.addHook('onReady', (done) => {
-    const open = routes.filter((route) => route.config?.scope === undefined);
-    const names = open.map((route) => `${route.method} ${route.url}`);
-    done(names.length > 0 ? new Error(`no scope is declared by ${names.join(', ')}`) : undefined);
+  // Not in `onRoute`: a later hook may still set the scope of a library's route.
+  app.addHook('onReady', async () => {
+    const unscoped = routes.filter((route) => route.config?.scope === undefined);
+    if (unscoped.length === 0) return;
+    const names = unscoped.map((route) => `${route.method} ${route.url}`).join(', ');
+    throw new Error(`no scope is declared by ${names}; set config.scope on each of these routes`);
   });
 }
 
-/** Counts what leads nowhere like everything else, and refuses it: `knownRoutesOnly` with a limit. */
-function limitUnknownRoutes(app: App, limiter: RateLimiter): void {
+/** Counts requests for unknown routes too, then refuses them. Replaces `refuseUnknownRoutes`. */
+function rateLimitUnknownRoutes(app: App, limiter: RateLimiter): void {
   app.addHook('onRequest', (request, reply, done) => {
     if (!request.is404) return done();
     limiter.byAddress(request, reply).then(() => done(routeNotFound(request)), done);
   });
 }
 
-function admission(
+function createAccessCheck(
   route: RouteOptions,
   { mode, keys, limiter }: AccessOptions,
 ): onRequestHookHandler {
   return (request, reply, done) => {
     const scope = mode === 'loopback' ? 'public' : (route.config?.scope ?? 'admin');
     if (limiter && route.config?.rateLimit !== false) {
-      admitLimited({ request, reply, scope, keys, limiter }).then(() => done(), done);
+      checkKeyAndRate({ request, reply, scope, keys, limiter }).then(() => done(), done);
       return;
     }
     if (scope === 'public') return done();
-    const key = keys.recall(bearerToken(request) ?? '');
-    // Without waiting where the key was seen a moment ago: the way of nearly every request.
-    if (key) done(accept(request, key, scope));
-    else admitKey(request, scope, keys).then(() => done(), done);
+    const key = keys.findCached(bearerToken(request) ?? '');
+    // Nearly every request goes this way: its key is in memory, and no promise is needed.
+    if (key) done(authorize(request, key, scope));
+    else checkKey(request, scope, keys).then(() => done(), done);
   };
 }
 
-interface LimitedAdmission {
+interface RateLimitedCheck {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
   readonly scope: RouteScope;
@@ -140,45 +137,49 @@ interface LimitedAdmission {
   readonly limiter: RateLimiter;
 }
 
-async function admitLimited(admission: LimitedAdmission): Promise<void> {
-  const { request, reply, scope, keys, limiter } = admission;
+async function checkKeyAndRate(check: RateLimitedCheck): Promise<void> {
+  const { request, reply, scope, keys, limiter } = check;
   if (scope === 'public') return limiter.byAddress(request, reply);
-  // Whoever is not known counts by address first: guesses must not reach the database unlimited.
-  const known = keys.recall(bearerToken(request) ?? '');
+  // Unknown tokens are counted by address first: guesses must not reach the database unlimited.
+  const known = keys.findCached(bearerToken(request) ?? '');
   if (!known) await limiter.byAddress(request, reply);
-  await admitKey(request, scope, keys);
+  await checkKey(request, scope, keys);
   await limiter.byKey(request, reply);
 }
 
-async function admitKey(
+/** @throws PlatformError `KEY_MISSING`, `KEY_INVALID`, `SCOPE_MISSING`, `DATABASE_*` */
+async function checkKey(
   request: FastifyRequest,
   scope: Scope,
   keys: KeyAuthenticator,
 ): Promise<void> {
   const token = bearerToken(request);
   if (token === undefined) {
-    throw new PlatformError('KEY_MISSING', 'send an API key as `Authorization: Bearer <key>`');
+    throw new PlatformError(
+      'KEY_MISSING',
+      'the request has no API key; send one as `Authorization: Bearer <key>`',
+    );
   }
-  const refused = accept(request, await keys.authenticate(token), scope);
+  const refused = authorize(request, await keys.authenticate(token), scope);
   if (refused) throw refused;
 }
 
-/** Notes who calls; gives the error when the key is not for this route. */
-function accept(
+/** Sets `request.apiKey`. Returns the error if the key lacks the scope of the route. */
+function authorize(
   request: FastifyRequest,
   key: AuthenticatedKey,
   scope: Scope,
 ): PlatformError | undefined {
   request.apiKey = key;
   if (grants(key.scopes, scope)) return undefined;
-  return new PlatformError('SCOPE_MISSING', `the API key ${key.name} lacks the scope ${scope}`, {
+  return new PlatformError('SCOPE_MISSING', `the API key '${key.name}' lacks the scope ${scope}`, {
     details: { needed: scope, held: key.scopes },
   });
 }
 
 function bearerToken(request: FastifyRequest): string | undefined {
   const header = request.raw.headers.authorization;
-  // The scheme's name is compared without regard to case (RFC 9110, section 11.1).
+  // The name of the scheme is matched without regard to case (RFC 9110, section 11.1).
   return header !== undefined && /^bearer /i.test(header) ? header.slice(7).trim() : undefined;
 }
 

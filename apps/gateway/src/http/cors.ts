@@ -3,11 +3,11 @@ import type { App } from '../app.js';
 
 const preflightMaxAgeSeconds = 600;
 
-/** Lets pages of these origins call the API; with none, browsers keep to its own. */
+/** Lets web pages of these origins call the API. Without any, only the server's own pages can. */
 export async function addCors(app: App, origins: readonly string[]): Promise<void> {
   if (origins.length === 0) return;
   app.addHook('onRoute', (route) => {
-    // The library's own route, which answers what a browser asks before the real request.
+    // The route that the library adds for preflight requests, which browsers send without a key.
     if (route.method === 'OPTIONS' && route.url === '*') route.config = { scope: 'public' };
   });
   await app.register(cors, {

@@ -3,25 +3,27 @@ import { Server as TcpServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { App } from '../app.js';
 
-/** How long a connection that waits for its next request is kept when the server stops. */
-const quietMs = 300;
+/** Time in which idle connections are kept open after the server began to stop. */
+const idleGraceMs = 300;
 
-/** How often connections that have become idle since are closed. */
+/** Interval in which connections that have become idle after that time are closed. */
 const sweepMs = 50;
 
 /**
- * Lets a stop go unnoticed. Closing idle connections at once, as Node does, resets those whose next
- * request is on its way; under load there are always some. So at first nothing but the listener is
- * closed, and what still comes is answered with `Connection: close`. Connections that stay silent
- * are closed after that, as are those that end what they had in hand.
+ * Drains connections when the server stops, so that no client loses a request. Node closes idle
+ * connections at once, which resets those whose next request is on its way; under load there are
+ * always some. So only the listener is closed at first, and requests on open connections are
+ * answered with `Connection: close`. Connections that stay idle are closed after `idleGraceMs`,
+ * others when their request has ended.
  */
-export function addDraining(app: App): void {
+export function drainConnectionsOnClose(app: App): void {
   app.addHook('preClose', async () => {
     const { server } = app;
     if (!server.listening) return;
     const closed = once(server, 'close');
+    // The method of the TCP server: that of the HTTP server would close idle connections too.
     TcpServer.prototype.close.call(server);
-    await Promise.race([closed, sleep(quietMs)]);
+    await Promise.race([closed, sleep(idleGraceMs)]);
     const sweep = setInterval(() => server.closeIdleConnections(), sweepMs);
     void closed.then(() => clearInterval(sweep));
   });

@@ -23,17 +23,17 @@ describe('field faults', () => {
     ]);
   });
 
-  it('read the escapes of JSON pointers', () => {
+  it('decode the escapes of JSON pointers', () => {
     expect(fieldsOf({ url: '', phases: [{ delay: 1, 'a/b': 7 }] })).toEqual(['phases.0.a/b']);
   });
 
-  it('say where outside the body a field is', () => {
+  it('name the part of the request if a field is outside the body', () => {
     expect(fieldsOf({ phases: [] }, 'querystring')).toEqual(['query.url']);
     expect(fieldsOf({ phases: [] }, 'params')).toEqual(['path.url']);
     expect(fieldsOf({ phases: [] }, 'headers')).toEqual(['header.url']);
   });
 
-  it('name keys that are not known', () => {
+  it('name unknown keys', () => {
     const strict = Compile(Type.Object({ url: Type.String() }, { additionalProperties: false }));
     expect(toFieldFaults(strict.Errors({ url: '', ulr: '' }), 'body')).toEqual([
       { field: 'ulr', message: 'is not known' },
@@ -44,7 +44,7 @@ describe('field faults', () => {
     expect(fieldsOf('text')).toEqual(['body']);
   });
 
-  it('tell a field once, not again as the union that it is part of', () => {
+  it('list a field once, and not again for the union that it belongs to', () => {
     expect(new Set(fieldsOf({ url: '', phases: [], state: 7 }))).toEqual(new Set(['state']));
     expect(
       toFieldFaults(validator.Errors({ url: '', phases: [], state: 7 }), 'body').map(

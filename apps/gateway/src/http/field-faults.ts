@@ -1,14 +1,17 @@
-/** One field of a request that is not as the route takes it. */
+/** One field of a request that the route does not accept. */
 export interface FieldFault {
-  /** Names joined by dots: `retryphases.0.delay`; outside the body with `path.`, `query.` or `header.` before. */
+  /**
+   * Names joined by dots: `retryphases.0.delay`. Outside the body with `path.`, `query.` or
+   * `header.`.
+   */
   readonly field: string;
   readonly message: string;
 }
 
-/** What validators of JSON Schema report. */
+/** A fault as validators of JSON Schema report it. */
 export interface SchemaFault {
   readonly instancePath: string;
-  /** Where in the schema; what the rule is the keyword of. */
+  /** Place of the violated rule in the schema. */
   readonly schemaPath?: string;
   readonly keyword: string;
   readonly params: object;
@@ -22,32 +25,34 @@ const prefixes: Readonly<Record<string, string>> = {
   headers: 'header.',
 };
 
-/** Keywords that only repeat what the faults below them say. */
-const summaries: ReadonlySet<string> = new Set(['anyOf', 'if', 'additionalProperties']);
+/** Keywords whose faults only repeat the more specific faults below them. */
+const summaryKeywords: ReadonlySet<string> = new Set(['anyOf', 'if', 'additionalProperties']);
 
-/** The faults of a request by field, for `details`. `part` is Fastify's name of where they are. */
+/**
+ * Returns the faults of a request by field, for `details`. `part` is Fastify's name of the part.
+ */
 export function toFieldFaults(faults: readonly SchemaFault[], part: string): FieldFault[] {
-  const telling = faults.filter((fault) => !summaries.has(fault.keyword));
-  return (telling.length > 0 ? telling : faults).flatMap((fault) =>
-    namesOf(fault).map((name) => ({
+  const specific = faults.filter((fault) => !summaryKeywords.has(fault.keyword));
+  return (specific.length > 0 ? specific : faults).flatMap((fault) =>
+    toFieldNames(fault).map((name) => ({
       field: `${prefixes[part] ?? ''}${name}` || part,
-      message: messageOf(fault),
+      message: toMessage(fault),
     })),
   );
 }
 
-function messageOf({ keyword, schemaPath, message = 'is invalid' }: SchemaFault): string {
+function toMessage({ keyword, schemaPath, message = 'is invalid' }: SchemaFault): string {
   if (keyword === 'required') return 'is missing';
   // A key that the schema does not have, where it allows no others.
   if (keyword === 'boolean' && schemaPath?.endsWith('/additionalProperties')) return 'is not known';
   return message;
 }
 
-function namesOf({ instancePath, keyword, params }: SchemaFault): string[] {
+function toFieldNames({ instancePath, keyword, params }: SchemaFault): string[] {
   const parent = instancePath
     .split('/')
     .slice(1)
-    // RFC 6901: how a JSON pointer writes the two characters that it uses itself.
+    // RFC 6901: a JSON pointer writes `/` as `~1` and `~` as `~0`.
     .map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'));
   const missing =
     keyword === 'required' && 'requiredProperties' in params

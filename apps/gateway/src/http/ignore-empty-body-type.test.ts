@@ -21,20 +21,20 @@ describe('a request without a body', () => {
     app.inject({ method: 'POST', url, headers: { 'content-type': contentType }, payload });
 
   it.each(['application/json', 'application/octet-stream', 'text/plain', 'nonsense'])(
-    'may name the type %s where none is taken',
+    'may have the Content-Type %s on a route that takes no body',
     async (contentType) => {
       const { statusCode, json } = await post('/act', contentType);
       expect([statusCode, json()]).toEqual([200, { done: true }]);
     },
   );
 
-  it('is refused where one is needed', async () => {
+  it('is refused on a route that needs a body', async () => {
     const { statusCode, json } = await post('/make', 'application/json');
     expect([statusCode, json()]).toMatchObject([422, { detail: 'the body is empty' }]);
     expect((await post('/make', 'text/plain')).statusCode).toBe(415);
   });
 
-  it('differs from one with a body of a type that is not taken', async () => {
+  it('differs from one with a body of another type, which is refused', async () => {
     expect((await post('/act', 'text/plain', 'x')).statusCode).toBe(415);
   });
 });

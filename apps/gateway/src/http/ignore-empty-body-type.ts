@@ -2,9 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { RequestStep } from './request-steps.js';
 
 /**
- * Lets requests without a body say what kind of body it is: some clients send a Content-Type with
- * every request. It would be refused, as no kind that the route takes, or as JSON that is empty.
- * Routes that take a body say so themselves.
+ * Removes the Content-Type of requests without a body, because some clients send one with every
+ * request. Fastify would refuse such a request: the route does not take that type, or the JSON is
+ * empty. Routes that take a body keep the header and refuse an empty body themselves.
  */
 export const ignoreEmptyBodyType: RequestStep = (request) => {
   const { headers } = request.raw;

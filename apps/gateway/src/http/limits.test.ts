@@ -25,7 +25,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A server that listens, and its port. */
+/** Starts a server and returns its port. */
 async function listening(environment: Record<string, string> = {}): Promise<number> {
   const { app } = await testServer(environment, { routes });
   cleanups.push(() => app.close());
@@ -39,7 +39,7 @@ async function connected(port: number): Promise<RawConnection> {
   return connection;
 }
 
-/** JSON of exactly so many bytes. */
+/** Returns JSON of exactly this number of bytes. */
 function jsonOf(bytes: number): string {
   return JSON.stringify({ data: 'x'.repeat(bytes - '{"data":""}'.length) });
 }
@@ -54,7 +54,7 @@ async function post(port: number, body: string): Promise<{ status: number; text:
 }
 
 describe('the size of a body', () => {
-  it('may be 1 MiB to the byte', async () => {
+  it('may be exactly 1 MiB', async () => {
     const port = await listening();
     const answer = await post(port, jsonOf(mebibyte));
     expect(answer).toEqual({ status: 200, text: `{"length":${mebibyte - 11}}` });
@@ -67,7 +67,7 @@ describe('the size of a body', () => {
     expect(JSON.parse(text)).toMatchObject({ code: 'REQUEST_TOO_LARGE', status: 413 });
   });
 
-  it('is counted where no length is announced', async () => {
+  it('is limited also without a Content-Length', async () => {
     const port = await listening();
     const { promise, resolve } = Promise.withResolvers<number | undefined>();
     const headers = { 'content-type': 'application/json', 'transfer-encoding': 'chunked' };
@@ -86,7 +86,7 @@ describe('the size of a body', () => {
     expect((await post(port, jsonOf(2_049))).status).toBe(413);
   });
 
-  it('that was announced and does not come is no answer to wait for', async () => {
+  it('is refused by its Content-Length before the body has arrived', async () => {
     const port = await listening();
     const connection = await connected(port);
     connection.write(
@@ -100,7 +100,7 @@ describe('the size of a body', () => {
 describe('a slow client', () => {
   const quick = { POSTHASTE_HEADERS_TIMEOUT: '200ms', POSTHASTE_REQUEST_TIMEOUT: '400ms' };
 
-  it('that never ends its headers is answered with 408 and closed', async () => {
+  it('that never ends its headers is answered with 408 and disconnected', async () => {
     const connection = await connected(await listening(quick));
     connection.write('GET /open HTTP/1.1\r\nHost: localhost\r\n');
     const trickle = setInterval(() => connection.write('X-More: 1\r\n'), 50);
@@ -110,7 +110,7 @@ describe('a slow client', () => {
     expect(bodyOf(answer)).toMatchObject({ code: 'REQUEST_TIMEOUT', status: 408 });
   });
 
-  it('that never ends its body is answered with 408 and closed', async () => {
+  it('that never ends its body is answered with 408 and disconnected', async () => {
     const connection = await connected(await listening(quick));
     connection.write(
       'POST /things HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n',
@@ -121,7 +121,7 @@ describe('a slow client', () => {
     expect(await connection.received).toMatch(/^HTTP\/1\.1 408 /);
   });
 
-  it('keeps nobody else waiting', async () => {
+  it('does not delay other clients', async () => {
     const port = await listening(quick);
     const slow = await Promise.all(Array.from({ length: 50 }, () => connected(port)));
     for (const connection of slow) connection.write('POST /things HTTP/1.1\r\n');
@@ -130,7 +130,7 @@ describe('a slow client', () => {
     expect(answers.every((answer) => answer.startsWith('HTTP/1.1 408 '))).toBe(true);
   });
 
-  it('that does not read its answer is not waited for', async () => {
+  it('that does not read its answer is disconnected', async () => {
     const { app } = await testServer({ POSTHASTE_STALL_TIMEOUT: '1s' }, { routes });
     cleanups.push(() => app.close());
     await app.listen({ host: '127.0.0.1', port: 0 });
@@ -143,7 +143,7 @@ describe('a slow client', () => {
     await expect.poll(() => count(), { timeout: 5_000 }).toBe(0);
   });
 
-  it('that goes away in the middle leaves nothing but debug lines', async () => {
+  it('that disconnects during its request is logged at level debug only', async () => {
     const { app, logs } = await testServer({}, { routes });
     cleanups.push(() => app.close());
     await app.listen({ host: '127.0.0.1', port: 0 });
@@ -186,7 +186,7 @@ describe('headers', () => {
 });
 
 describe('connections', () => {
-  it('are kept for as long as POSTHASTE_KEEP_ALIVE_TIMEOUT says', async () => {
+  it('are kept open for POSTHASTE_KEEP_ALIVE_TIMEOUT', async () => {
     const port = await listening({ POSTHASTE_KEEP_ALIVE_TIMEOUT: '5s' });
     const response = await fetch(`http://127.0.0.1:${port}/open`);
     expect(response.headers.get('keep-alive')).toContain('timeout=5');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { localCallerCheck } from './local-caller.js';
+import { createLocalCallerCheck } from './local-caller.js';
 
-const check = localCallerCheck({
+const check = createLocalCallerCheck({
   allowedHosts: ['Posthaste.Local', 'fd00::7'],
   allowedOrigins: ['https://app.example.com'],
 });
@@ -18,7 +18,7 @@ describe('the check of the Host header', () => {
     '[::1]:8080',
     'posthaste.local:8080',
     '[fd00::7]:8080',
-  ])('answers to %s', (host) => {
+  ])('accepts %s', (host) => {
     expect(check(host, undefined)).toBeUndefined();
   });
 
@@ -33,14 +33,14 @@ describe('the check of the Host header', () => {
     'user@localhost',
     '0.0.0.0:8080',
     '[::]',
-  ])('does not answer to %s', (host) => {
+  ])('refuses %s', (host) => {
     expect(check(host, undefined)).toBe('host');
   });
 });
 
 describe('the check of the Origin header', () => {
   it.each(['http://localhost:8080', 'https://localhost:8080', 'https://app.example.com'])(
-    'lets pages of %s call',
+    'accepts pages of %s',
     (origin) => {
       expect(check('localhost:8080', origin)).toBeUndefined();
     },
@@ -52,7 +52,7 @@ describe('the check of the Origin header', () => {
     'http://localhost',
     'null',
     'https://app.example.com.evil.example',
-  ])('does not let pages of %s call', (origin) => {
+  ])('refuses pages of %s', (origin) => {
     expect(check('localhost:8080', origin)).toBe('origin');
   });
 });

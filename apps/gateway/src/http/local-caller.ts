@@ -1,26 +1,55 @@
 import { isIPv6 } from 'node:net';
+import { PlatformError } from '@posthaste/contracts';
+import type { RequestStep } from './request-steps.js';
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
 
-/** Whether an address to listen on is reached from this machine only. */
+/** True if only this machine can reach a server that listens on `host`. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-/** What a server that asks for no key knows of its callers. */
+/** Names and origins that a server without keys answers to. */
 export interface LocalCallers {
-  /** Names besides the loopback ones, as the configuration has them. */
+  /** Host names besides the loopback ones, as the configuration has them. */
   readonly allowedHosts: readonly string[];
-  /** Origins of pages that may call besides those of the server itself. */
+  /** Origins of pages that may call, besides the server's own. */
   readonly allowedOrigins: readonly string[];
 }
 
+/** Creates the step that refuses callers that are, or may be, on another machine. */
+export function createLocalCallerStep(callers: LocalCallers): RequestStep {
+  const check = createLocalCallerCheck(callers);
+  // Nearly all callers on this machine send the same Host header.
+  let lastAllowed: string | undefined;
+  return (request) => {
+    const { host, origin } = request.raw.headers;
+    if (host === lastAllowed && host !== undefined && origin === undefined) return undefined;
+    switch (check(host, origin)) {
+      case 'host':
+        return new PlatformError(
+          'HOST_NOT_ALLOWED',
+          `this server does not answer to the Host header '${host ?? ''}'`,
+        );
+      case 'origin':
+        return new PlatformError(
+          'ORIGIN_NOT_ALLOWED',
+          `web pages of the origin '${origin}' may not call this server`,
+        );
+      default:
+        lastAllowed = host;
+        return undefined;
+    }
+  };
+}
+
 /**
- * Without keys, being on this machine is what counts, and a browser on this machine lends that to
- * every page it shows. A page that had its own name resolve to 127.0.0.1 is known by the Host
- * header, one that calls across origins by the Origin header.
+ * Creates the check of the headers Host and Origin; it returns the one that is wrong. Without keys,
+ * being on this machine is enough to call, and a browser on this machine calls for every page that
+ * it shows. The Host header gives away a page whose own name resolves to 127.0.0.1 (DNS rebinding),
+ * the Origin header one that calls across origins.
  */
-export function localCallerCheck(
+export function createLocalCallerCheck(
   callers: LocalCallers,
 ): (host: string | undefined, origin: string | undefined) => 'host' | 'origin' | undefined {
   const hosts = new Set([...loopbackNames, ...callers.allowedHosts.map(toHostName)]);
@@ -32,7 +61,7 @@ export function localCallerCheck(
   };
 }
 
-/** The name in a Host header: without port, in the one spelling that is compared. */
+/** Returns the name in a Host header without its port, in the spelling that is compared. */
 function toHostName(host: string): string {
   if (isIPv6(host)) return `[${host.toLowerCase()}]`;
   return host.replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase();

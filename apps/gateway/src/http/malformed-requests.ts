@@ -7,14 +7,14 @@ import { problemType } from './problem.js';
 type ClientErrorHandler = NonNullable<FastifyServerOptions['clientErrorHandler']>;
 
 /**
- * Answers what never became a request: too slow, too large, not HTTP. The connection is closed,
- * because nothing says where its next request would begin.
+ * Creates the handler of bytes that never became a request: too slow, too large, or not HTTP. It
+ * answers and closes the connection, because the start of the next request cannot be found.
  */
-export function answerMalformed(logger: Logger): ClientErrorHandler {
+export function createMalformedRequestHandler(logger: Logger): ClientErrorHandler {
   return (error, socket) => {
     const problem = toPlatformError(error.code);
     logger.debug({ code: problem.code, reason: error.code }, problem.message);
-    // A connection that was reset has nobody at its other end.
+    // After a reset nobody is left to read an answer.
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
     if (isUnanswered(socket)) socket.write(toResponse(problem));
     socket.destroySoon();
@@ -32,9 +32,9 @@ function toPlatformError(reason: string): PlatformError {
   }
 }
 
-/** Whether an answer can still be written without running into another one. */
+/** True if an answer can be written without mixing with one that is already being sent. */
 function isUnanswered(socket: Socket): boolean {
-  // Node keeps the answer in progress on the socket, and says so nowhere else.
+  // Node keeps the answer in progress on the socket, and offers no public way to ask for it.
   const { _httpMessage: answer } = socket as Socket & { _httpMessage?: { headersSent: boolean } };
   return socket.writable && !answer?.headersSent;
 }

@@ -9,8 +9,8 @@ const routes = [
 ];
 
 describe('under load', () => {
-  it('requests are refused with 503, while health and metrics answer', async () => {
-    // Of a heap of gigabytes, this process uses more than 1 % before it has done anything.
+  it('requests are refused with 503, but not those for health and metrics', async () => {
+    // The heap limit is some gigabytes; this process uses more than 1 % of it at start.
     const { app, logs } = await testServer({ POSTHASTE_MAX_HEAP_PERCENT: '1' }, { routes });
     const ballast = Array.from({ length: 2_000_000 }, (_, i) => ({ i }));
     await expect.poll(async () => (await app.inject('/open')).statusCode).toBe(503);
@@ -24,7 +24,7 @@ describe('under load', () => {
     await app.close();
   });
 
-  it('an event loop that lags counts too', async () => {
+  it('requests are refused while the event loop lags', async () => {
     const { app } = await testServer({ POSTHASTE_MAX_EVENT_LOOP_DELAY: '20ms' }, { routes });
     const busy = async () => {
       const until = performance.now() + 200;
@@ -36,7 +36,7 @@ describe('under load', () => {
     await app.close();
   });
 
-  it('nothing is refused when both are off', async () => {
+  it('nothing is refused when both limits are off', async () => {
     const off = { POSTHASTE_MAX_HEAP_PERCENT: '0', POSTHASTE_MAX_EVENT_LOOP_DELAY: '0' };
     const { app } = await testServer(off, { routes });
     expect((await app.inject('/open')).statusCode).toBe(200);

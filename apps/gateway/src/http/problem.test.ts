@@ -61,13 +61,13 @@ describe('a request that is wrong', () => {
     ['null', 'body: must be object'],
     ['[]', 'body: must be object'],
     ['"text"', 'body: must be object'],
-  ])('with the body %j is told: %s', async (payload, detail) => {
+  ])('with the body %j gets the detail: %s', async (payload, detail) => {
     const answer = await post(payload);
     expect(answer.statusCode).toBe(422);
     expect(answer.json()).toMatchObject({ code: 'REQUEST_INVALID', detail });
   });
 
-  it('has its query read as the schema wants it, or refused', async () => {
+  it('has its query converted by the schema, or refused', async () => {
     expect((await post('{"url":""}', undefined, '/things?limit=5')).json()).toEqual({
       url: '',
       limit: 5,
@@ -77,7 +77,7 @@ describe('a request that is wrong', () => {
   });
 
   it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/xml', 'nonsense'])(
-    'as %s is told that JSON is what is taken',
+    'with the Content-Type %s is refused with 415',
     async (contentType) => {
       const answer = await post('{"url":""}', contentType);
       expect(answer.statusCode).toBe(415);
@@ -85,20 +85,20 @@ describe('a request that is wrong', () => {
     },
   );
 
-  it('may carry a charset', async () => {
+  it('is not one with a charset in its Content-Type', async () => {
     expect((await post('{"url":"ü"}', 'application/json; charset=UTF-8')).json()).toEqual({
       url: 'ü',
     });
   });
 
-  it('for a path that no client should write is malformed', async () => {
+  it('is malformed if its path is not valid', async () => {
     const { app } = await testServer();
     const answer = await app.inject('/%zz');
     expect(answer.statusCode).toBe(400);
     expect(answer.json()).toMatchObject({ code: 'REQUEST_MALFORMED', status: 400 });
   });
 
-  it('leaves nothing but a debug line', async () => {
+  it('is logged at level debug only', async () => {
     const { app, logs } = await testServer();
     await app.inject('/nothing');
     expect(logs).toMatchObject([{ level: 'debug', code: 'ROUTE_NOT_FOUND', status: 404 }]);
@@ -106,14 +106,14 @@ describe('a request that is wrong', () => {
 });
 
 describe('a route that fails', () => {
-  it('with a platform error is answered by its code', async () => {
+  it('with a PlatformError is answered with its code', async () => {
     const failure = new PlatformError('CALLBACK_STATE', 'it was delivered', { details: { a: 1 } });
     const { answer } = await failWith(failure);
     expect(answer.statusCode).toBe(409);
     expect(answer.json()).toMatchObject({ code: 'CALLBACK_STATE', details: { a: 1 } });
   });
 
-  it('because something is away asks to come back, and warns once a second', async () => {
+  it('because the database is away sends Retry-After, and warns once a second', async () => {
     const failure = new PlatformError('DATABASE_UNAVAILABLE', 'none to 10.0.0.7');
     const { app, answer, logs } = await failWith(failure);
     await app.inject({ method: 'POST', url: '/things', payload: { url: '' } });
@@ -132,7 +132,7 @@ describe('a route that fails', () => {
     new PlatformError('DATABASE_ERROR', 'hunter2', { details: 'hunter2' }),
     'hunter2',
     null,
-  ])('with %s tells nothing of its inside, and logs all of it', async (failure) => {
+  ])('with %s hides the details from the caller, and logs them', async (failure) => {
     const { answer, logs } = await failWith(failure);
     expect(answer.statusCode).toBe(500);
     expect(answer.body).not.toContain('hunter2');
@@ -148,14 +148,14 @@ describe('a route that fails', () => {
     ]);
   });
 
-  it('by finding nothing says so', async () => {
+  it('by calling callNotFound is answered with 404', async () => {
     const { app } = await testServer({}, { routes: routes() });
     const answer = await app.inject('/gone');
     expect(answer.statusCode).toBe(404);
     expect(answer.json()).toMatchObject({ code: 'ROUTE_NOT_FOUND' });
   });
 
-  it('does not let anybody keep its answer, nor a browser guess what it is', async () => {
+  it('has answers that are not cached, and whose type browsers do not guess', async () => {
     const { answer } = await failWith(new PlatformError('INTERNAL', 'x'));
     expect(answer.headers).toMatchObject({
       'cache-control': 'no-store',

@@ -1,29 +1,28 @@
-import { PlatformError } from '@posthaste/contracts';
+import { PlatformError, type ProblemDetails, toProblemDetails } from '@posthaste/contracts';
 import { sqlState } from '@posthaste/postgres';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { toPublicProblem } from '../public-problem.js';
 import { toFieldFaults } from './field-faults.js';
 import { RepeatedWarnings } from './repeated-warnings.js';
 
 /** Media type of every error (RFC 9457). */
 export const problemType = 'application/problem+json; charset=utf-8';
 
-/** Wait before asking again, in seconds, where the error itself tells none. */
+/** Retry-After of errors that set none themselves, in seconds. */
 const defaultRetryAfter = '1';
 
-/** What is read of a body that is too large, and thrown away, so that its sender gets the answer. */
+/** Most bytes of an oversized body that are read and dropped, so that its sender gets the answer. */
 const maxDiscardedBytes = 64 * 1_048_576;
 
-/** Turns whatever went wrong into an answer. There is one in the server. */
+/** Turns any error into an answer. The server has one for all routes. */
 export type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void;
 
-/** Creates the server's error handler: problem details out, defects to the log. */
+/** Creates the server's error handler: it answers with problem details and logs defects. */
 export function createErrorHandler(): ErrorHandler {
   const warnings = new RepeatedWarnings();
   return (error, request, reply) => {
     const known = toPlatformError(error, request);
     logError(known, request, warnings);
-    if (known.code === 'REQUEST_TOO_LARGE') keepForAnswer(request, reply);
+    if (known.code === 'REQUEST_TOO_LARGE') keepConnectionForAnswer(request, reply);
     if (known.type === 'unauthorized') reply.header('www-authenticate', 'Bearer');
     if (known.type === 'unavailable' && !reply.hasHeader('retry-after')) {
       reply.header('retry-after', defaultRetryAfter);
@@ -31,41 +30,53 @@ export function createErrorHandler(): ErrorHandler {
     reply
       .code(known.httpStatus)
       .header('content-type', problemType)
-      // As text, because the serializer of the route is that of its own answers.
+      // As text, because the serializer of the route fits its own answers only.
       .send(JSON.stringify(toPublicProblem(known, request.id)));
   };
 }
 
 /**
- * Closing while the client still sends would reset the connection, and most clients then report
- * that instead of the answer. So the connection stays where the rest of the body is bounded; the
- * time it may take is bounded anyway.
+ * Returns an error as callers see it. Messages of the database name hosts, ports and tables: they
+ * go to the log only. Title and code tell the caller enough.
  */
-function keepForAnswer(request: FastifyRequest, reply: FastifyReply): void {
+export function toPublicProblem(error: PlatformError, requestId: string): ProblemDetails {
+  const problem = toProblemDetails(error, requestId);
+  // The detail of internal errors is hidden already.
+  const isHidden = error.code.startsWith('DATABASE_') && error.type !== 'internal';
+  return isHidden ? { ...problem, detail: 'the database could not serve the request' } : problem;
+}
+
+/**
+ * Keeps the connection open if the rest of the body is within `maxDiscardedBytes`. Closing it while
+ * the client still sends would reset it, and most clients then report the reset instead of the
+ * answer. The time for the rest is bounded by the request timeout.
+ */
+function keepConnectionForAnswer(request: FastifyRequest, reply: FastifyReply): void {
   const announced = Number(request.headers['content-length']);
   if (announced <= maxDiscardedBytes) reply.removeHeader('connection');
 }
 
-/** The one place that knows Fastify's errors, by their codes. */
+/** Translates errors of Fastify, by their codes. No other place knows them. */
 function toPlatformError(error: unknown, request: FastifyRequest): PlatformError {
-  if (error instanceof PlatformError) return lacksTable(error) ? toPending(error) : error;
+  if (error instanceof PlatformError) {
+    return isMissingTable(error) ? toMigrationPending(error) : error;
+  }
   if (request.raw.readableAborted && hasCode(error, 'ECONNRESET')) {
-    return new PlatformError('REQUEST_MALFORMED', 'the client went away before its request ended', {
-      cause: error,
-    });
+    const message = 'the client closed the connection before its request ended';
+    return new PlatformError('REQUEST_MALFORMED', message, { cause: error });
   }
   return (isFastifyError(error) ? fromFastify(error) : undefined) ?? toInternal(error);
 }
 
-/** SQLSTATEs of a table and of a schema that is not there: all of ours are, once migrated. */
-const missingStates: ReadonlySet<string | undefined> = new Set(['42P01', '3F000']);
+/** SQLSTATEs of a missing table and a missing schema. After the migrations none is missing. */
+const missingTableStates: ReadonlySet<string | undefined> = new Set(['42P01', '3F000']);
 
-function lacksTable(error: PlatformError): boolean {
-  return error.code === 'DATABASE_ERROR' && missingStates.has(sqlState(error));
+function isMissingTable(error: PlatformError): boolean {
+  return error.code === 'DATABASE_ERROR' && missingTableStates.has(sqlState(error));
 }
 
-function toPending(cause: PlatformError): PlatformError {
-  const message = 'the database lacks tables of this release: run "posthaste migrate"';
+function toMigrationPending(cause: PlatformError): PlatformError {
+  const message = 'the database lacks tables of this release; run "posthaste migrate"';
   return new PlatformError('MIGRATION_PENDING', message, { cause });
 }
 
@@ -92,7 +103,11 @@ function fromFastify(error: FastifyError): PlatformError | undefined {
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
       return new PlatformError('REQUEST_INVALID', 'the body is empty', options);
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new PlatformError('REQUEST_MALFORMED', 'the body is not of its length', options);
+      return new PlatformError(
+        'REQUEST_MALFORMED',
+        'the length of the body differs from its Content-Length',
+        options,
+      );
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new PlatformError('REQUEST_TOO_LARGE', 'the body is over the size limit', options);
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
@@ -111,14 +126,15 @@ function fromFastify(error: FastifyError): PlatformError | undefined {
   }
 }
 
-function toInternal(error: unknown): PlatformError {
+/** Converts an error that nobody expected: a defect. */
+export function toInternal(error: unknown): PlatformError {
   const message = error instanceof Error ? error.message : String(error);
   return new PlatformError('INTERNAL', message, { cause: error });
 }
 
 /**
- * Defects with all that is known; what the server could not do for now at most once a second and
- * kind; what the caller did wrong only for those who look for it.
+ * Logs an error by its type: a defect with all details; a temporary failure of the server as a
+ * warning, at most once a second for each code; a mistake of the caller at level debug.
  */
 function logError(error: PlatformError, request: FastifyRequest, warnings: RepeatedWarnings): void {
   if (error.type === 'internal') {

@@ -13,24 +13,30 @@ const routes = [
   },
 ];
 
-function get(app: App, token: string, remoteAddress: string, url = '/v1/things') {
-  return app.inject({ url, remoteAddress, headers: { authorization: `Bearer ${token}` } });
+interface Caller {
+  readonly address: string;
+  readonly token?: string;
 }
 
-/** Asks so many times, one after another; `ask` gets the number of the time. */
+function get(app: App, { address, token = '' }: Caller, url = '/v1/things') {
+  const headers = { authorization: `Bearer ${token}` };
+  return app.inject({ url, remoteAddress: address, headers });
+}
+
+/** Sends `count` requests one after another, numbered from 1, and returns their statuses. */
 async function statuses(
   count: number,
-  ask: (time: number) => ReturnType<typeof get>,
+  send: (number: number) => ReturnType<typeof get>,
 ): Promise<number[]> {
   const seen: number[] = [];
-  for (let time = 1; time <= count; time += 1) seen.push((await ask(time)).statusCode);
+  for (let number = 1; number <= count; number += 1) seen.push((await send(number)).statusCode);
   return seen;
 }
 
 describe('the rate limit', () => {
   const environment = { POSTHASTE_ACCESS: 'keys', POSTHASTE_RATE_LIMIT: '3' };
 
-  it('says when to come back', async () => {
+  it('tells when to try again', async () => {
     const { app } = await testServer({ POSTHASTE_RATE_LIMIT: '1' }, { routes });
     expect((await app.inject('/v1/things')).statusCode).toBe(200);
     const answer = await app.inject('/v1/things');
@@ -41,12 +47,12 @@ describe('the rate limit', () => {
 
   it('counts a known key by itself, wherever it calls from', async () => {
     const { app } = await testServer(environment, {
-      keys: { ...keys, recall: (token) => ({ id: token, name: token, scopes: ['admin'] }) },
+      keys: { ...keys, findCached: (token) => ({ id: token, name: token, scopes: ['admin'] }) },
       routes,
     });
-    const elsewhere = (time: number) => get(app, 'one', `10.0.0.${time}`);
-    expect(await statuses(5, elsewhere)).toEqual([200, 200, 200, 429, 429]);
-    expect((await get(app, 'two', '10.0.0.1')).statusCode).toBe(200);
+    const send = (number: number) => get(app, { token: 'one', address: `10.0.0.${number}` });
+    expect(await statuses(5, send)).toEqual([200, 200, 200, 429, 429]);
+    expect((await get(app, { token: 'two', address: '10.0.0.1' })).statusCode).toBe(200);
   });
 
   it('counts guesses by address, before they reach the database', async () => {
@@ -59,22 +65,22 @@ describe('the rate limit', () => {
       },
     };
     const { app } = await testServer(environment, { keys: counting, routes });
-    const ask = (time: number) => get(app, `guess ${time}`, '10.0.0.1');
-    expect(await statuses(6, ask)).toEqual([401, 401, 401, 429, 429, 429]);
+    const send = (number: number) => get(app, { token: `guess ${number}`, address: '10.0.0.1' });
+    expect(await statuses(6, send)).toEqual([401, 401, 401, 429, 429, 429]);
     expect(lookups).toBe(3);
-    expect((await get(app, 'one', '10.0.0.2')).statusCode).toBe(200);
+    expect((await get(app, { token: 'one', address: '10.0.0.2' })).statusCode).toBe(200);
   });
 
-  it('counts what asks for nothing that exists', async () => {
+  it('counts requests for unknown routes', async () => {
     const { app } = await testServer(environment, { keys, routes });
-    const ask = () => get(app, 'one', '10.0.0.1', '/nothing');
-    expect(await statuses(4, ask)).toEqual([404, 404, 404, 429]);
+    const send = () => get(app, { token: 'one', address: '10.0.0.1' }, '/nothing');
+    expect(await statuses(4, send)).toEqual([404, 404, 404, 429]);
   });
 
-  it('counts an IPv6 subscriber as one', async () => {
+  it('counts all addresses of an IPv6 /64 network together', async () => {
     const { app } = await testServer({ POSTHASTE_RATE_LIMIT: '2' }, { routes });
-    const ask = (time: number) => get(app, '', `2001:db8:1:2::${time}`);
-    expect(await statuses(3, ask)).toEqual([200, 200, 429]);
+    const send = (number: number) => get(app, { address: `2001:db8:1:2::${number}` });
+    expect(await statuses(3, send)).toEqual([200, 200, 429]);
   });
 
   it('takes the address from a trusted proxy, and from nobody else', async () => {
@@ -93,14 +99,15 @@ describe('the rate limit', () => {
     expect((await via('9.9.9.9', '4.4.4.4')).statusCode).toBe(429);
   });
 
-  it('never refuses whoever asks for health', async () => {
+  it('does not limit health checks', async () => {
     const { app } = await testServer(environment, { keys, routes });
-    const ask = () => get(app, '', '10.0.0.1', '/health/live');
-    expect(await statuses(5, ask)).toEqual([200, 200, 200, 200, 200]);
+    const send = () => get(app, { address: '10.0.0.1' }, '/health/live');
+    expect(await statuses(5, send)).toEqual([200, 200, 200, 200, 200]);
   });
 
   it('is off unless set', async () => {
     const { app } = await testServer({}, { routes });
-    expect(new Set(await statuses(200, () => get(app, '', '127.0.0.1')))).toEqual(new Set([200]));
+    const send = () => get(app, { address: '127.0.0.1' });
+    expect(new Set(await statuses(200, send))).toEqual(new Set([200]));
   });
 });

@@ -4,21 +4,21 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../app.js';
 
 const windowMs = 1_000;
-/** Callers that are counted at a time, per kind. */
+/** Most callers that are counted at a time, per kind. */
 const maxCallers = 50_000;
 
-/** @throws PlatformError `RATE_LIMITED`, with Retry-After on the reply */
+/** Counts a request. @throws PlatformError `RATE_LIMITED`, with Retry-After on the reply */
 type Limit = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
-/** The same limit, counted by who is known to call or by where the call comes from. */
+/** One limit, counted by API key or by address. */
 export interface RateLimiter {
-  /** By API key; the request must have one. */
+  /** Counts by API key; the request must have one. */
   readonly byKey: Limit;
-  /** By address; an IPv6 one counts with its /64, which is one subscriber. */
+  /** Counts by address. IPv6 addresses count by their /64 network, which is one subscriber. */
   readonly byAddress: Limit;
 }
 
-/** Creates the limits; `undefined` when `maxPerSecond` is 0. */
+/** Creates the rate limiter. Returns `undefined` for a `maxPerSecond` of 0, which is no limit. */
 export async function createRateLimiter(
   app: App,
   maxPerSecond: number,
@@ -40,6 +40,9 @@ function toLimit(count: ReturnType<App['createRateLimit']>): Limit {
     const result = await count(request);
     if (result.isAllowed || !result.isExceeded) return;
     reply.header('retry-after', String(Math.max(1, result.ttlInSeconds)));
-    throw new PlatformError('RATE_LIMITED', `more than ${result.max} requests in a second`);
+    throw new PlatformError(
+      'RATE_LIMITED',
+      `the caller has sent more than ${result.max} requests in a second`,
+    );
   };
 }

@@ -16,13 +16,13 @@ const routes = [
 ];
 
 describe('the log', () => {
-  it('has no line for a request that goes well', async () => {
+  it('has no line for a successful request', async () => {
     const { app, logs } = await testServer({}, { routes });
     await app.inject('/things/7');
     expect(logs).toEqual([]);
   });
 
-  it('has one for every request when told so, without what is in queries', async () => {
+  it('has a line without the query for every request with POSTHASTE_LOG_REQUESTS', async () => {
     const { app, logs } = await testServer({ POSTHASTE_LOG_REQUESTS: 'true' }, { routes });
     await app.inject('/things/7?token=hunter2');
     await expect
@@ -42,7 +42,7 @@ describe('the log', () => {
       ]);
   });
 
-  it('knows the request of every line that a handler writes', async () => {
+  it('has the request id in every line that a handler writes', async () => {
     const { app, logs } = await testServer({}, { routes });
     await app.inject('/chatty');
     await app.inject('/chatty');

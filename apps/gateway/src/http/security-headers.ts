@@ -3,8 +3,8 @@ import type { App } from '../app.js';
 import type { RequestStep } from './request-steps.js';
 
 /**
- * For answers to programs. helmet would set its dozen on each of them, which more than doubles what
- * the server does for a request; these are the ones that mean something where no page is shown.
+ * Headers of answers to programs: those of helmet that matter where no page is shown. Setting all
+ * of helmet's headers would more than double the server's work per request.
  */
 const apiHeaders: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',
@@ -12,24 +12,25 @@ const apiHeaders: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
 };
 
-/** Protects the answers of all routes; those that show pages add `addPageHeaders`. */
+/** Sets the headers of all answers. Routes that show pages replace them by `addPageHeaders`. */
 export const setApiHeaders: RequestStep = (_request, reply) => {
   reply.headers(apiHeaders);
   return undefined;
 };
 
-/** helmet's headers, for the routes of a scope that shows pages in a browser. */
+/** Sets helmet's headers on the answers of a scope that shows pages in a browser. */
 export async function addPageHeaders(scope: App): Promise<void> {
   scope.addHook('onRequest', (_request, reply, done) => {
     for (const name of Object.keys(apiHeaders)) reply.removeHeader(name);
     done();
   });
   await scope.register(helmet, {
-    // Both are promises about TLS, which ends in front of this server if there is any; over plain
-    // HTTP the second one makes browsers ask for scripts where nobody listens.
+    // Not sent: it promises TLS, which a proxy in front of this server may or may not provide.
     strictTransportSecurity: false,
     xFrameOptions: { action: 'deny' },
     contentSecurityPolicy: {
+      // Without the defaults, whose `upgrade-insecure-requests` makes browsers load scripts by
+      // HTTPS, where nobody listens when the server is reached over plain HTTP.
       useDefaults: false,
       directives: {
         defaultSrc: ["'self'"],

@@ -1,21 +1,21 @@
-/** The trace that a request belongs to, as W3C Trace Context carries it. */
+/** Trace of a request, as W3C Trace Context carries it. */
 export interface TraceContext {
   /** 32 hexadecimal digits. */
   readonly traceId: string;
-  /** 16 hexadecimal digits: the span that what happens next is a child of. */
+  /** Parent of the spans that follow: 16 hexadecimal digits. */
   readonly spanId: string;
-  /** Whether somebody records this trace. */
+  /** True if the caller records this trace. */
   readonly sampled: boolean;
-  /** What vendors added; to be passed on as it came. */
+  /** Additions of tracing vendors, passed on unchanged. */
   readonly tracestate?: string;
 }
 
-// Versions above 00 may add fields after the flags; what is known of them is read all the same.
+// Versions above 00 may add fields after the flags; the known fields are read all the same.
 const traceparentPattern = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 const zeroTraceId = '0'.repeat(32);
 const zeroSpanId = '0'.repeat(16);
 
-/** Reads `traceparent` and `tracestate`; `undefined` when they carry no valid trace. */
+/** Parses `traceparent` and `tracestate`. Returns `undefined` when they carry no valid trace. */
 export function parseTraceContext(
   traceparent: string | undefined,
   tracestate: string | undefined,
@@ -29,12 +29,12 @@ export function parseTraceContext(
   return { traceId, spanId, sampled, ...(tracestate === undefined ? {} : { tracestate }) };
 }
 
-/** The `traceparent` header for what happens next. */
+/** Returns the `traceparent` header of requests that continue this trace. */
 export function toTraceparent(trace: TraceContext): string {
   return `00-${trace.traceId}-${trace.spanId}-${trace.sampled ? '01' : '00'}`;
 }
 
-/** Both headers for what happens next. */
+/** Returns both headers of requests that continue this trace. */
 export function toTraceHeaders(trace: TraceContext): {
   readonly traceparent: string;
   readonly tracestate: string | undefined;

@@ -26,7 +26,7 @@ interface RecordedSpan {
   ended: boolean;
 }
 
-/** The least that an SDK does: record spans, and carry what is active along. */
+/** Registers a minimal SDK, which records spans and keeps the active one. */
 function registerSdk(): RecordedSpan[] {
   const spans: RecordedSpan[] = [];
   const startSpan = (name: string, options?: SpanOptions, parent?: Context): Span => {
@@ -68,6 +68,7 @@ function contextManager(): ContextManager {
   const storage = new AsyncLocalStorage<Context>();
   const manager: ContextManager = {
     active: () => storage.getStore() ?? ROOT_CONTEXT,
+    // biome-ignore lint/complexity/useMaxParams: OpenTelemetry's signature
     with: (active, work, thisArg, ...args) =>
       storage.run(active, () => work.call(thisArg, ...args)),
     bind: (_active, target) => target,
@@ -99,7 +100,7 @@ afterEach(() => {
 });
 
 describe('without an OpenTelemetry SDK', () => {
-  it('handlers see the trace of the caller, and so do lines of the log', async () => {
+  it('handlers and log lines have the trace of the caller', async () => {
     const { app, logs } = await testServer({}, { routes });
     const headers = { traceparent, tracestate: 'a=1' };
     const answer = await app.inject({ ...postThing, headers });
@@ -117,7 +118,7 @@ describe('without an OpenTelemetry SDK', () => {
 });
 
 describe('with an OpenTelemetry SDK', () => {
-  it('each request is a span below that of the caller, active in its handler', async () => {
+  it('each request is a child span of the caller, active in its handler', async () => {
     const spans = registerSdk();
     const { app, logs } = await testServer({}, { routes });
     const answer = await app.inject({ ...postThing, headers: { traceparent } });
@@ -144,7 +145,7 @@ describe('with an OpenTelemetry SDK', () => {
     expect(logs).toMatchObject([{ msg: 'handled', traceId }]);
   });
 
-  it('a span begins a trace where there is none, and tells of failures', async () => {
+  it('a span starts a trace if the caller sent none, and records failures', async () => {
     const spans = registerSdk();
     const { app } = await testServer({}, { routes });
     await app.inject('/broken');

@@ -17,9 +17,9 @@ import { parseTraceContext, type TraceContext } from './trace-context.js';
 const tracerName = '@posthaste/gateway';
 
 /**
- * Gives requests their `trace`. When an OpenTelemetry SDK was registered before the server was
- * built, each request is a server span too, active while its handler runs; otherwise nothing is
- * done until a handler asks.
+ * Adds `request.trace`. If an OpenTelemetry SDK was registered before the server was built, each
+ * request is also a server span, which is active while its handler runs. Otherwise the headers are
+ * parsed only when a handler reads `trace`.
  */
 export function addTracing(app: App): void {
   const tracer = findTracer();
@@ -33,7 +33,7 @@ export function addTracing(app: App): void {
   }
 }
 
-/** The registered tracer; `undefined` when spans would go nowhere. */
+/** Returns the registered tracer; `undefined` when there is none to record spans. */
 function findTracer(): Tracer | undefined {
   const provider = trace.getTracerProvider();
   if (provider instanceof ProxyTracerProvider) return provider.getDelegateTracer(tracerName);
@@ -55,7 +55,7 @@ function addSpans(app: App, tracer: Tracer): void {
     done();
   });
   app.addHook('preHandler', (request, _reply, done) => {
-    // Not earlier: reading the body would lose what is active.
+    // Not before the body is read: that loses the active span.
     const span = spans.get(request);
     if (span) context.with(trace.setSpan(context.active(), span), done);
     else done();
@@ -106,7 +106,7 @@ function toTraceContext(span: Span): TraceContext {
 
 function incomingTrace(request: FastifyRequest): TraceContext | undefined {
   const { traceparent, tracestate } = request.raw.headers;
-  // Node joins repeated headers it does not know with a comma, which is no valid traceparent.
+  // Node joins repeated unknown headers with a comma, which gives no valid traceparent.
   return parseTraceContext(
     typeof traceparent === 'string' ? traceparent : undefined,
     typeof tracestate === 'string' ? tracestate : undefined,

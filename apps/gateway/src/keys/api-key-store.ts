@@ -19,8 +19,8 @@ const apiKeys = pgSchema('gateway').table('api_key', {
   lastUsedAt: moment('last_used_at'),
 });
 
-/** Everything but the hash, which leaves this file only to be compared. */
-const visible = {
+/** Columns of an `ApiKey`: all but the hash, which leaves this file only to be compared. */
+const publicColumns = {
   id: apiKeys.id,
   name: apiKeys.name,
   scopes: apiKeys.scopes,
@@ -33,14 +33,14 @@ const visible = {
 /** An API key, without its secret. */
 export interface ApiKey {
   readonly id: string;
-  /** What people call it. Need not be unique. */
+  /** Name for people. Need not be unique. */
   readonly name: string;
   readonly scopes: readonly Scope[];
   readonly createdAt: Date;
-  /** Not accepted from this moment on; `null` is never. */
+  /** End of the key's validity; `null` is never. */
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
-  /** To the minute; `null` when it was not used yet. */
+  /** Time of the last use, to the minute; `null` when it was not used yet. */
   readonly lastUsedAt: Date | null;
 }
 
@@ -52,7 +52,7 @@ export interface NewApiKey {
   readonly expiresAt: Date | null;
 }
 
-/** A key that is neither revoked nor expired, with what is needed to check a secret. */
+/** A key that is neither revoked nor expired, with the hash that a secret is compared to. */
 export interface UsableKey {
   readonly id: string;
   readonly name: string;
@@ -62,16 +62,17 @@ export interface UsableKey {
   readonly remainingMs: number | null;
 }
 
+/** Inserts a key. */
 export async function insertKey(db: Queryable, key: NewApiKey): Promise<ApiKey> {
   const [row] = await ormOf(db)
     .insert(apiKeys)
     .values({ ...key, scopes: [...key.scopes] })
-    .returning(visible);
+    .returning(publicColumns);
   if (!row) throw new Error('an insert returned no row');
   return row;
 }
 
-/** By primary key. */
+/** Finds a key that is neither revoked nor expired, by the primary key. */
 export async function findUsableKey(db: Queryable, id: string): Promise<UsableKey | undefined> {
   const [row] = await ormOf(db)
     .select({
@@ -94,31 +95,32 @@ export async function findUsableKey(db: Queryable, id: string): Promise<UsableKe
   return row;
 }
 
-/** Newest first, revoked and expired ones included; `before` is the last id of the page before. */
+/** Lists keys, newest first, with revoked and expired ones. `before` is the last id listed before. */
 export function listKeys(
   db: Queryable,
   page: { readonly limit: number; readonly before?: string | undefined },
 ): Promise<ApiKey[]> {
-  // Ids are made of time, so their order is that of creation, and the primary key serves it.
+  // Ids begin with their time, so the order of the primary key is that of creation.
   return ormOf(db)
-    .select(visible)
+    .select(publicColumns)
     .from(apiKeys)
     .where(page.before === undefined ? undefined : lt(apiKeys.id, page.before))
     .orderBy(desc(apiKeys.id))
     .limit(page.limit);
 }
 
-/** Revoking twice keeps the first moment. `undefined` when there is no such key. */
+/** Revokes a key. Revoking again keeps the first time. Returns `undefined` for an unknown key. */
 export async function revokeKey(db: Queryable, id: string): Promise<ApiKey | undefined> {
   const [row] = await ormOf(db)
     .update(apiKeys)
     .set({ revokedAt: sql`coalesce(${apiKeys.revokedAt}, now())` })
     .where(eq(apiKeys.id, id))
-    .returning(visible);
+    .returning(publicColumns);
   return row;
 }
 
-export async function touchKeys(db: Queryable, ids: readonly string[]): Promise<void> {
+/** Sets the time of the last use of these keys to now. */
+export async function updateLastUsed(db: Queryable, ids: readonly string[]): Promise<void> {
   await ormOf(db)
     .update(apiKeys)
     .set({ lastUsedAt: sql`now()` })

@@ -9,7 +9,7 @@ import { newSecret, toToken } from './api-token.js';
 
 const writer = { name: 'writer', scopes: ['callbacks:write', 'queues:read'] } as const;
 
-/** The same expectations of both engines. */
+/** Runs the same tests on both engines. */
 function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>): void {
   let db: Database;
   let drop: () => Promise<void>;
@@ -24,15 +24,15 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
     await drop();
   });
 
-  const open2 = (options: ApiKeysOptions = {}): ApiKeys => new ApiKeys(db, options);
+  const createApiKeys = (options: ApiKeysOptions = {}): ApiKeys => new ApiKeys(db, options);
 
-  it('are shown once and known again by their token', async () => {
-    const { key, token } = await open2().createKey(writer);
-    expect(await open2().authenticate(token)).toEqual({ id: key.id, ...writer });
+  it('are recognised by their token', async () => {
+    const { key, token } = await createApiKeys().createKey(writer);
+    expect(await createApiKeys().authenticate(token)).toEqual({ id: key.id, ...writer });
   });
 
-  it('are stored without what would let anybody use them', async () => {
-    const { token } = await open2().createKey(writer);
+  it('are stored without their secret', async () => {
+    const { token } = await createApiKeys().createKey(writer);
     const secret = token.slice(-43);
     const { rows } = await db.query<{ row: string }>(
       `select row_to_json(k)::text as row from gateway.api_key k`,
@@ -42,8 +42,8 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
     expect(stored).not.toContain(Buffer.from(secret, 'base64url').toString('hex'));
   });
 
-  it('are refused with another secret, when unknown, and when not of their form', async () => {
-    const keys = open2();
+  it('are refused with a wrong secret, when unknown, and when malformed', async () => {
+    const keys = createApiKeys();
     const { key } = await keys.createKey(writer);
     const wrong = toToken({ id: key.id, secret: newSecret() });
     const unknown = toToken({ id: newId(), secret: newSecret() });
@@ -52,24 +52,24 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
     }
   });
 
-  it('are refused at once where they were revoked, and elsewhere once the cache is over', async () => {
+  it('are refused at once where they were revoked, and elsewhere when the cache expires', async () => {
     let now = 0;
-    const here = open2();
-    const elsewhere = open2({ now: () => now, cacheMs: 1_000 });
+    const here = createApiKeys();
+    const elsewhere = createApiKeys({ now: () => now, cacheMs: 1_000 });
     const { key, token } = await here.createKey(writer);
     await here.authenticate(token);
     await elsewhere.authenticate(token);
     const revoked = await here.revokeKey(key.id);
     expect(revoked.revokedAt).toBeInstanceOf(Date);
-    expect(here.recall(token)).toBeUndefined();
+    expect(here.findCached(token)).toBeUndefined();
     await expect(here.authenticate(token)).rejects.toMatchObject({ code: 'KEY_INVALID' });
     expect(await elsewhere.authenticate(token)).toMatchObject({ id: key.id });
     now = 1_000;
     await expect(elsewhere.authenticate(token)).rejects.toMatchObject({ code: 'KEY_INVALID' });
   });
 
-  it('keep the moment when they were revoked first', async () => {
-    const keys = open2();
+  it('keep the time of their first revocation', async () => {
+    const keys = createApiKeys();
     const { key } = await keys.createKey(writer);
     const first = await keys.revokeKey(key.id);
     expect(await keys.revokeKey(key.id)).toEqual(first);
@@ -77,26 +77,26 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
 
   it('that do not exist cannot be revoked', async () => {
     for (const id of [newId(), 'nonsense']) {
-      await expect(open2().revokeKey(id)).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
+      await expect(createApiKeys().revokeKey(id)).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
     }
   });
 
-  it('expire by the clock of the database, whatever is remembered', async () => {
+  it('expire by the clock of the database, even if they are cached', async () => {
     let now = 0;
-    const keys = open2({ now: () => now });
+    const keys = createApiKeys({ now: () => now });
     const gone = await keys.createKey({ ...writer, expiresAt: new Date(Date.now() - 1_000) });
     await expect(keys.authenticate(gone.token)).rejects.toMatchObject({ code: 'KEY_INVALID' });
     const soon = await keys.createKey({ ...writer, expiresAt: new Date(Date.now() + 5_000) });
     await keys.authenticate(soon.token);
-    expect(keys.recall(soon.token)).toBeDefined();
+    expect(keys.findCached(soon.token)).toBeDefined();
     now = 5_000;
-    expect(keys.recall(soon.token)).toBeUndefined();
+    expect(keys.findCached(soon.token)).toBeUndefined();
   });
 
-  it('are looked up once for a burst, and not again for bad ones', async () => {
+  it('are looked up once for a burst, and invalid ones once for all', async () => {
     const counting = countStatements(db);
     const keys = new ApiKeys(counting.db);
-    const { token } = await open2().createKey(writer);
+    const { token } = await createApiKeys().createKey(writer);
     await Promise.all(Array.from({ length: 20 }, () => keys.authenticate(token)));
     expect(counting.count()).toBe(1);
     const unknown = toToken({ id: newId(), secret: newSecret() });
@@ -105,8 +105,8 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
     expect(counting.count()).toBe(2);
   });
 
-  it('tell when they were used last, written now and then', async () => {
-    const keys = open2({ touchMs: 20 });
+  it('have the time of their last use written at intervals', async () => {
+    const keys = createApiKeys({ lastUsedIntervalMs: 20 });
     const { key, token } = await keys.createKey(writer);
     expect(key.lastUsedAt).toBeNull();
     await keys.authenticate(token);
@@ -114,8 +114,8 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
     await expect.poll(lastUsed).toBeInstanceOf(Date);
   });
 
-  it('have their last use written at the end, also when that comes early', async () => {
-    const keys = open2();
+  it('have the time of their last use written on close', async () => {
+    const keys = createApiKeys();
     const { token } = await keys.createKey(writer);
     await keys.authenticate(token);
     await keys.close();
@@ -124,7 +124,7 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
   });
 
   it('are listed newest first, page by page', async () => {
-    const keys = open2();
+    const keys = createApiKeys();
     const ids: string[] = [];
     for (let i = 0; i < 3; i += 1) ids.unshift((await keys.createKey(writer)).key.id);
     const first = await keys.listKeys({ limit: 2 });
@@ -159,10 +159,10 @@ describeWithPostgres('API keys on Postgres', () => {
 });
 
 describe('API keys without a database', () => {
-  it('cannot be judged, which is not the same as wrong', async () => {
+  it('fail with DATABASE_UNAVAILABLE, and are not cached as invalid', async () => {
     const db = await openPostgres({ url: 'postgres://nobody@127.0.0.1:1/none' });
     const failures: unknown[] = [];
-    const keys = new ApiKeys(db, { onTouchFailed: (error) => failures.push(error) });
+    const keys = new ApiKeys(db, { onLastUsedError: (error) => failures.push(error) });
     const token = toToken({ id: newId(), secret: newSecret() });
     for (let i = 0; i < 2; i += 1) {
       await expect(keys.authenticate(token)).rejects.toMatchObject({

@@ -7,12 +7,12 @@ import {
   insertKey,
   listKeys,
   revokeKey,
-  touchKeys,
+  updateLastUsed,
 } from './api-key-store.js';
 import { fingerprint, hashSecret, newSecret, parseToken, toToken } from './api-token.js';
 import type { Scope } from './scopes.js';
 
-/** Who is behind a request. */
+/** API key of a request, as routes see it. */
 export interface AuthenticatedKey {
   readonly id: string;
   readonly name: string;
@@ -21,54 +21,62 @@ export interface AuthenticatedKey {
 
 export interface CreatedKey {
   readonly key: ApiKey;
-  /** What the caller sends. Not stored: this is the only time that it can be seen. */
+  /** Token that callers send. It is not stored, so this is the only time that it can be seen. */
   readonly token: string;
 }
 
 export interface KeyRequest {
   readonly name: string;
   readonly scopes: readonly Scope[];
-  /** Default: never. */
+  /** End of the key's validity. Default: `null`, which is never. */
   readonly expiresAt?: Date | null;
 }
 
 export interface ApiKeysOptions {
-  /** How long a key is trusted after a look at the database: a revoked one works this long. Default 10,000. */
+  /**
+   * Time for which a key is trusted without asking the database, in ms: a revoked key works this
+   * long in other processes. Default 10,000.
+   */
   readonly cacheMs?: number;
-  /** Most tokens that are remembered, good and bad each. Default 10,000. */
+  /** Most tokens that are remembered, valid and invalid ones each. Default 10,000. */
   readonly cacheSize?: number;
-  /** How often `lastUsedAt` is written. Default 60,000. */
-  readonly touchMs?: number;
-  /** Milliseconds on a clock that only goes forward. Default `performance.now`. */
+  /** Interval in which `lastUsedAt` is written, in ms. Default 60,000. */
+  readonly lastUsedIntervalMs?: number;
+  /** Returns the time in ms of a clock that only goes forward. Default `performance.now`. */
   readonly now?: () => number;
-  /** Hears of a `lastUsedAt` that could not be written, which hurts nobody. Default: nothing. */
-  readonly onTouchFailed?: (error: unknown) => void;
+  /**
+   * Called when `lastUsedAt` could not be written. Keys work all the same. Default: does nothing.
+   */
+  readonly onLastUsedError?: (error: unknown) => void;
 }
 
-/** The API keys of a database. Needs `gatewayMigrations`. */
+/** API keys of a database, with a cache of those in use. Needs `gatewayMigrations`. */
 export class ApiKeys {
   readonly #db: Queryable;
   readonly #options: Required<ApiKeysOptions>;
-  readonly #good: ExpiringCache<AuthenticatedKey>;
-  readonly #bad: ExpiringCache<true>;
-  /** Looks at the database that are under way: a burst of one key asks once. */
+  /** Caches, by the fingerprint of the token. */
+  readonly #validKeys: ExpiringCache<AuthenticatedKey>;
+  readonly #invalidTokens: ExpiringCache<true>;
+  /**
+   * Running lookups, by the fingerprint of the token: a burst of one key asks the database once.
+   */
   readonly #lookups = new Map<string, Promise<AuthenticatedKey>>();
-  readonly #used = new Set<string>();
-  /** Counts revocations: a look that began before one must not be remembered after it. */
+  readonly #usedIds = new Set<string>();
+  /** Number of revocations: a lookup that began before one must not be cached after it. */
   #revocations = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(db: Queryable, options: ApiKeysOptions = {}) {
-    const { cacheMs = 10_000, cacheSize = 10_000, touchMs = 60_000 } = options;
-    const { now = () => performance.now(), onTouchFailed = () => undefined } = options;
+    const { cacheMs = 10_000, cacheSize = 10_000, lastUsedIntervalMs = 60_000 } = options;
+    const { now = () => performance.now(), onLastUsedError = () => undefined } = options;
     this.#db = db;
-    this.#options = { cacheMs, cacheSize, touchMs, now, onTouchFailed };
-    this.#good = new ExpiringCache(cacheSize);
-    // Apart from the good ones: a flood of guesses must not push those out.
-    this.#bad = new ExpiringCache(cacheSize);
+    this.#options = { cacheMs, cacheSize, lastUsedIntervalMs, now, onLastUsedError };
+    this.#validKeys = new ExpiringCache(cacheSize);
+    // A cache of its own, so that a flood of guesses does not push out the valid keys.
+    this.#invalidTokens = new ExpiringCache(cacheSize);
   }
 
-  /** @throws PlatformError `DATABASE_*` */
+  /** Stores a new key and returns it with its token. @throws PlatformError `DATABASE_*` */
   async createKey({ name, scopes, expiresAt = null }: KeyRequest): Promise<CreatedKey> {
     const id = newId();
     const secret = newSecret();
@@ -78,8 +86,8 @@ export class ApiKeys {
   }
 
   /**
-   * Newest first, revoked and expired ones included. `limit` is 100 unless given; `before` is the
-   * id of the last key of the page before.
+   * Lists keys, newest first, with revoked and expired ones. `limit` defaults to 100; `before` is
+   * the id of the last key of the page before.
    * @throws PlatformError `DATABASE_*`
    */
   listKeys(page: { limit?: number; before?: string | undefined } = {}): Promise<ApiKey[]> {
@@ -87,86 +95,88 @@ export class ApiKeys {
   }
 
   /**
-   * Takes effect at once here, and within `cacheMs` in other processes. Revoking twice is no error.
+   * Revokes a key: in this process at once, in others within `cacheMs`. Revoking twice is no error.
    * @throws PlatformError `KEY_NOT_FOUND`, `DATABASE_*`
    */
   async revokeKey(id: string): Promise<ApiKey> {
     const parsed = parseId(id);
     const key = parsed === undefined ? undefined : await revokeKey(this.#db, parsed);
-    if (key === undefined) throw new PlatformError('KEY_NOT_FOUND', `there is no API key ${id}`);
+    if (key === undefined) {
+      throw new PlatformError('KEY_NOT_FOUND', `there is no API key with the id '${id}'`);
+    }
     this.#revocations += 1;
-    this.#good.clear();
+    this.#validKeys.clear();
     return key;
   }
 
-  /** The key of a token that was looked up a moment ago: no waiting, no database. */
-  recall(token: string): AuthenticatedKey | undefined {
-    const key = this.#good.get(fingerprint(token), this.#options.now());
+  /** Returns the key of a token if it is cached. Never asks the database. */
+  findCached(token: string): AuthenticatedKey | undefined {
+    const key = this.#validKeys.get(fingerprint(token), this.#options.now());
     if (key !== undefined) this.#markUsed(key.id);
     return key;
   }
 
   /**
-   * The key of a token, from memory or from the database.
-   * @throws PlatformError `KEY_INVALID`; `DATABASE_*` when that could not be found out
+   * Returns the key of a token, from the cache or from the database.
+   * @throws PlatformError `KEY_INVALID`; `DATABASE_*` when the key cannot be looked up
    */
   async authenticate(token: string): Promise<AuthenticatedKey> {
-    const known = this.recall(token);
-    if (known !== undefined) return known;
-    const mark = fingerprint(token);
-    if (this.#bad.get(mark, this.#options.now())) throw invalidKey();
-    const lookup = this.#lookups.get(mark) ?? this.#startLookup(mark, token);
+    const cached = this.findCached(token);
+    if (cached !== undefined) return cached;
+    const cacheKey = fingerprint(token);
+    if (this.#invalidTokens.get(cacheKey, this.#options.now())) throw invalidKey();
+    const lookup = this.#lookups.get(cacheKey) ?? this.#startLookup(cacheKey, token);
     const key = await lookup;
     this.#markUsed(key.id);
     return key;
   }
 
-  /** Writes what is left of `lastUsedAt`. May be called twice. The database stays open. */
+  /** Writes outstanding times of last use. May be called twice. The database stays open. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    await this.#touch();
+    await this.#writeLastUsed();
   }
 
-  #startLookup(mark: string, token: string): Promise<AuthenticatedKey> {
-    const lookup = this.#lookUp(mark, token).finally(() => this.#lookups.delete(mark));
-    this.#lookups.set(mark, lookup);
+  #startLookup(cacheKey: string, token: string): Promise<AuthenticatedKey> {
+    const lookup = this.#lookUp(cacheKey, token).finally(() => this.#lookups.delete(cacheKey));
+    this.#lookups.set(cacheKey, lookup);
     return lookup;
   }
 
-  async #lookUp(mark: string, token: string): Promise<AuthenticatedKey> {
+  async #lookUp(cacheKey: string, token: string): Promise<AuthenticatedKey> {
     const revocations = this.#revocations;
     const parsed = parseToken(token);
     const row = parsed && (await findUsableKey(this.#db, parsed.id));
     const now = this.#options.now();
     if (!parsed || !row || !timingSafeEqual(row.secretHash, hashSecret(parsed.secret))) {
-      this.#bad.set(mark, true, now + this.#options.cacheMs);
+      this.#invalidTokens.set(cacheKey, true, now + this.#options.cacheMs);
       throw invalidKey();
     }
     const key = { id: row.id, name: row.name, scopes: row.scopes };
     const trustMs = Math.min(this.#options.cacheMs, row.remainingMs ?? this.#options.cacheMs);
-    if (revocations === this.#revocations) this.#good.set(mark, key, now + trustMs);
+    if (revocations === this.#revocations) this.#validKeys.set(cacheKey, key, now + trustMs);
     return key;
   }
 
   #markUsed(id: string): void {
-    this.#used.add(id);
+    this.#usedIds.add(id);
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      void this.#touch();
-    }, this.#options.touchMs).unref();
+      void this.#writeLastUsed();
+    }, this.#options.lastUsedIntervalMs).unref();
   }
 
-  async #touch(): Promise<void> {
-    if (this.#used.size === 0) return;
-    const ids = [...this.#used];
-    this.#used.clear();
-    await touchKeys(this.#db, ids).catch(this.#options.onTouchFailed);
+  async #writeLastUsed(): Promise<void> {
+    if (this.#usedIds.size === 0) return;
+    const ids = [...this.#usedIds];
+    this.#usedIds.clear();
+    await updateLastUsed(this.#db, ids).catch(this.#options.onLastUsedError);
   }
 }
 
-/** One message for unknown, revoked, expired and wrong: a guesser learns nothing. */
+/** Returns the same error for unknown, revoked, expired and wrong keys: guessers learn nothing. */
 function invalidKey(): PlatformError {
   return new PlatformError('KEY_INVALID', 'the API key is unknown, revoked or expired');
 }

@@ -11,7 +11,7 @@ describe('API tokens', () => {
     expect(parseToken(token)).toEqual({ id, secret });
   });
 
-  it('are never the same twice', () => {
+  it('have a new secret each time', () => {
     expect(newSecret()).not.toBe(newSecret());
   });
 
@@ -25,7 +25,7 @@ describe('API tokens', () => {
     `PHK_${'0'.repeat(32)}_${'a'.repeat(43)}`,
     `phk_${'0'.repeat(32)}_${'a'.repeat(43)}\n`,
     `phk_${'0'.repeat(32)}_${'a'.repeat(42)}'`,
-  ])('are nothing else: %j', (text) => {
+  ])('cannot be %j', (text) => {
     expect(parseToken(text)).toBeUndefined();
   });
 

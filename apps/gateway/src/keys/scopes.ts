@@ -1,4 +1,7 @@
-/** What an API key may do. `admin` may do everything, and alone manages keys. */
+/**
+ * Every scope that an API key can have. `admin` includes all others, and only `admin` manages keys.
+ * How a route gets its scope, and how it is checked: http/access.ts.
+ */
 export const scopes = [
   'callbacks:read',
   'callbacks:write',
@@ -14,10 +17,10 @@ export const scopes = [
 
 export type Scope = (typeof scopes)[number];
 
-/** What a route asks of its caller; `public` is nothing. Every route declares one. */
+/** Scope that a route declares; `public` needs no key. */
 export type RouteScope = Scope | 'public';
 
-/** Whether a key that holds these scopes may use a route that asks for `needed`. */
+/** True if a key with the scopes `held` may use a route that needs the scope `needed`. */
 export function grants(held: readonly Scope[], needed: Scope): boolean {
   return held.includes(needed) || held.includes('admin');
 }

@@ -19,7 +19,7 @@ const routes = [
 ];
 
 describe('/openapi.json', () => {
-  it('describes every route from its own schemas, with who may call and how it fails', async () => {
+  it('describes every route by its schemas, its scope and its errors', async () => {
     const { app } = await testServer({}, { routes });
     const answer = await app.inject('/openapi.json');
     const document = answer.json<{ openapi: string; paths: Record<string, object> }>();
@@ -61,7 +61,7 @@ describe('/docs', () => {
     ['a path with NUL', '/docs/static/a%00b', {}],
     ['another version of it', '/docs/static/swagger-ui.css', { 'if-match': '"other"' }],
     ['bytes beyond its end', '/docs/static/swagger-ui.css', { range: 'bytes=99999999-' }],
-  ])('refuses %s', async (_what, url, headers) => {
+  ])('refuses %s', async (_name, url, headers) => {
     const { app, logs } = await testServer();
     const answer = await app.inject({ url, headers });
     expect(answer.statusCode).toBe(400);
@@ -69,7 +69,7 @@ describe('/docs', () => {
     expect(logs.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
-  it('is a page that needs nothing from elsewhere, and may load nothing', async () => {
+  it('is a page that loads nothing from other servers, and is not allowed to', async () => {
     const { app } = await testServer();
     const page = await app.inject('/docs');
     expect(page.statusCode).toBe(200);

@@ -10,22 +10,26 @@ import { nameSchemas } from './named-schemas.js';
 
 const Problem = Type.Object(
   {
-    type: Type.String({ description: 'Names the kind of problem.' }),
-    title: Type.String({ description: 'What the code means, and what to do.' }),
+    type: Type.String({ description: 'URI that names the kind of problem.' }),
+    title: Type.String({ description: 'The meaning of the code, and what to do.' }),
     status: Type.Integer(),
-    detail: Type.String({ description: 'What happened this time.' }),
-    code: Type.String({ description: 'Stable: programs decide by it.' }),
-    retryable: Type.Boolean({ description: 'Whether the same call can succeed later, unchanged.' }),
-    instance: Type.Optional(Type.String({ description: 'The id of the request, for the log.' })),
-    details: Type.Optional(Type.Unknown({ description: 'Such as the fields that are wrong.' })),
+    detail: Type.String({ description: 'What happened in this case.' }),
+    code: Type.String({ description: 'Stable error code, for programs.' }),
+    retryable: Type.Boolean({ description: 'True if the same call can succeed later, unchanged.' }),
+    instance: Type.Optional(
+      Type.String({ description: 'Id of the request, which the log names.' }),
+    ),
+    details: Type.Optional(
+      Type.Unknown({ description: 'Facts for programs, such as the fields that are wrong.' }),
+    ),
   },
-  { $id: 'Problem', description: 'Every error, by RFC 9457.' },
+  { $id: 'Problem', description: 'Error, as problem details (RFC 9457).' },
 );
 
 const problem = { 'application/problem+json': { schema: { $ref: 'Problem#' } } };
 const anyError = { description: 'Any other error.', content: problem };
 
-/** Collects the schemas of the routes that are added from now on. */
+/** Collects the schemas of all routes that are registered after this call. */
 export async function collectApiDocs(app: App): Promise<void> {
   app.addSchema(Problem);
   await app.register(swagger, {
@@ -34,7 +38,7 @@ export async function collectApiDocs(app: App): Promise<void> {
       info: {
         title: 'Posthaste',
         version: '1',
-        description: 'An event platform: callbacks that are delivered whatever happens.',
+        description: 'An event platform: guaranteed callbacks, and event streams.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       components: {
@@ -42,12 +46,15 @@ export async function collectApiDocs(app: App): Promise<void> {
           key: {
             type: 'http',
             scheme: 'bearer',
-            description: 'An API key, `phk_…`. Not needed where the server asks for none.',
+            description: 'API key, `phk_…`. Not needed on a server that runs without keys.',
           },
         },
       },
     },
-    refResolver: { buildLocalReference: (schema, _base, _fragment, i) => `${schema.$id ?? i}` },
+    refResolver: {
+      // biome-ignore lint/complexity/useMaxParams: the library's signature
+      buildLocalReference: (schema, _base, _fragment, i) => `${schema.$id ?? i}`,
+    },
     transform: ({ schema, url, route }) => ({
       schema: describeRoute(schema, route.config),
       url,
@@ -57,7 +64,7 @@ export async function collectApiDocs(app: App): Promise<void> {
   });
 }
 
-/** Adds to a route's own schema what the server knows of it: who may call, and how it fails. */
+/** Adds the scope and the errors of a route to its schema. */
 function describeRoute(
   schema: FastifySchema | undefined,
   { scope, errors = [] }: FastifyContextConfig = {},
@@ -76,7 +83,7 @@ function describeRoute(
   };
 }
 
-/** Answers whose schema has no words of its own get those of their status. */
+/** Gives answers whose schema has no description the standard text of their status. */
 function describeAnswers(response: Readonly<Record<string, object>> = {}) {
   return Object.fromEntries(
     Object.entries(response).map(([status, schema]) => [
@@ -86,7 +93,7 @@ function describeAnswers(response: Readonly<Record<string, object>> = {}) {
   );
 }
 
-/** The answers to these errors, by status. */
+/** Returns the error answers, by status, with the codes of each. */
 function describeErrors(codes: readonly ErrorCode[]) {
   const byStatus = Map.groupBy(codes, (code) => new PlatformError(code, '').httpStatus);
   return Object.fromEntries(
@@ -98,8 +105,8 @@ function describeErrors(codes: readonly ErrorCode[]) {
 }
 
 /**
- * `/openapi.json`, and a page to read and try it on `/docs` that needs nothing from elsewhere. `/`
- * leads there.
+ * Serves the API document on `/openapi.json`, and on `/docs` a page to read and try it, which loads
+ * nothing from other servers. `/` redirects there.
  */
 export async function apiDocsRoutes(app: App): Promise<void> {
   let document: string | undefined;
@@ -115,7 +122,7 @@ export async function apiDocsRoutes(app: App): Promise<void> {
     reply.redirect('/docs'),
   );
   await app.register(async (pages: App) => {
-    // What the page is made of is the same everywhere: it tells nothing of this installation.
+    // Public, because the files of the page are the same in every installation.
     pages.addHook('onRoute', (route) => {
       route.config = { ...route.config, scope: 'public' };
     });
@@ -127,12 +134,18 @@ export async function apiDocsRoutes(app: App): Promise<void> {
   });
 }
 
-/** What serves the files tells by a status that it is the request that cannot be met. */
+/**
+ * Translates errors of the file server: a status from 400 to 499 means that the request is wrong.
+ */
 function toPageError(error: unknown): unknown {
   if (!(error instanceof Error && 'statusCode' in error)) return error;
   const { statusCode } = error;
   if (typeof statusCode !== 'number' || statusCode < 400 || statusCode >= 500) return error;
-  return new PlatformError('REQUEST_MALFORMED', 'the page cannot be given like this', {
-    cause: error,
-  });
+  return new PlatformError(
+    'REQUEST_MALFORMED',
+    'the file of the page cannot be served for this request',
+    {
+      cause: error,
+    },
+  );
 }

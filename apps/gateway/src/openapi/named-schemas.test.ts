@@ -6,7 +6,7 @@ const { title: _, ...form } = thing;
 const ref = { $ref: '#/components/schemas/Thing' };
 
 describe('schemas with a title', () => {
-  it('stand once, among the components, and are referred to', () => {
+  it('are moved to the components, and replaced by references', () => {
     const document = {
       info: { title: 'API' },
       components: { securitySchemes: { key: {} }, schemas: { Problem: { type: 'object' } } },
@@ -22,7 +22,7 @@ describe('schemas with a title', () => {
     });
   });
 
-  it('refer to one another', () => {
+  it('can refer to one another', () => {
     const holder = { title: 'Holder', properties: { thing } };
     expect(nameSchemas({ paths: { a: holder } })).toMatchObject({
       components: { schemas: { Holder: { properties: { thing: ref } }, Thing: form } },
@@ -30,7 +30,7 @@ describe('schemas with a title', () => {
     });
   });
 
-  it('keep the description of one place there', () => {
+  it('keep a description of their own beside the reference', () => {
     const paths = { a: { ...thing, description: 'first' }, b: { ...thing, description: 'second' } };
     expect(nameSchemas({ paths })).toMatchObject({
       components: { schemas: { Thing: { description: 'first' } } },
@@ -38,13 +38,13 @@ describe('schemas with a title', () => {
     });
   });
 
-  it('leave data alone that looks like one', () => {
+  it('are not looked for in examples and defaults', () => {
     const paths = { a: { examples: [thing], default: thing } };
     expect(nameSchemas({ paths })).toMatchObject({ paths });
   });
 
-  it('may not share a title when they differ', () => {
+  it('must not have the same title if they differ', () => {
     const paths = { a: thing, b: { ...thing, type: 'array' } };
-    expect(() => nameSchemas({ paths })).toThrow('two schemas are called Thing');
+    expect(() => nameSchemas({ paths })).toThrow('two different schemas have the title Thing');
   });
 });

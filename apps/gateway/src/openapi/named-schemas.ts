@@ -2,13 +2,13 @@ import { isDeepStrictEqual } from 'node:util';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Where data stands, which is not a schema whatever it looks like. */
+/** Keys below which there is data, which is no schema even if it looks like one. */
 const dataKeys: ReadonlySet<string> = new Set(['examples', 'example', 'default', 'enum', 'const']);
 
 /**
- * Gives every schema with a `title` its place among the components of an OpenAPI document, and
- * refers to it from where it stood. That keeps the document readable, and gives names to what
- * generated clients call their types. A description in one place only stays there.
+ * Moves every schema with a `title` to the components of an OpenAPI document and puts a reference
+ * in its place. The document gets shorter, and generated clients get names for their types. A
+ * description that differs from that of the component stays beside the reference.
  * @throws Error when two different schemas have the same title
  */
 export function nameSchemas(document: Json): Json {
@@ -35,15 +35,16 @@ function replace(value: unknown, named: Map<string, Json>): unknown {
     dataKeys.has(key) ? member : replace(member, named),
   ]);
   const { title, ...schema } = toJson(Object.fromEntries(members));
-  // Elsewhere it is a property that happens to be called so.
+  // A title that is no text is a property with this name.
   if (typeof title !== 'string') return title === undefined ? schema : { title, ...schema };
-  return refer(title, schema, named);
+  return toReference(title, schema, named);
 }
 
-function refer(title: string, schema: Json, named: Map<string, Json>): Json {
+/** Registers a schema under its title and returns the reference to it. */
+function toReference(title: string, schema: Json, named: Map<string, Json>): Json {
   const known = named.get(title) ?? schema;
-  if (!isDeepStrictEqual(formOf(schema), formOf(known))) {
-    throw new Error(`two schemas are called ${title}`);
+  if (!isDeepStrictEqual(withoutNotes(schema), withoutNotes(known))) {
+    throw new Error(`two different schemas have the title ${title}; rename one of them`);
   }
   named.set(title, known);
   const { description } = schema;
@@ -51,7 +52,7 @@ function refer(title: string, schema: Json, named: Map<string, Json>): Json {
   return { $ref: `#/components/schemas/${title}`, ...own };
 }
 
-/** What must be the same wherever the schema stands; examples of bodies stand beside them. */
-function formOf({ description: _, examples: __, ...form }: Json): Json {
-  return form;
+/** Returns the parts of a schema that must be the same wherever its title is used. */
+function withoutNotes({ description: _, examples: __, ...rest }: Json): Json {
+  return rest;
 }

@@ -8,8 +8,8 @@ import { createEventRoutes } from '../event-routes.js';
 import { buildServer, type ServerDeps } from '../server.js';
 
 /**
- * The API as OpenAPI, formatted for people who compare releases: what `/openapi.json` answers. Needs
- * no database.
+ * Renders the document of `/openapi.json`, formatted for people who compare releases. Needs no
+ * database.
  */
 export async function renderOpenApiDocument(): Promise<string> {
   const callbacks = createCallbackRoutes({
@@ -45,7 +45,7 @@ export async function renderOpenApiDocument(): Promise<string> {
 }
 
 const refuse = (): never => {
-  throw new Error('nothing is served while the API document is written');
+  throw new Error('the API document is rendered without a database and without keys');
 };
 
 const unreachableDatabase: Database = {
@@ -59,7 +59,7 @@ const unreachableDatabase: Database = {
 };
 
 const unreachableKeys: ServerDeps['keys'] = {
-  recall: refuse,
+  findCached: refuse,
   authenticate: refuse,
   createKey: refuse,
   listKeys: refuse,

@@ -10,12 +10,12 @@ const Ready = Type.Object({
     Type.Object({
       name: Type.String(),
       ready: Type.Boolean(),
-      code: Type.Optional(Type.String({ description: 'Why it is not, as an error code.' })),
+      code: Type.Optional(Type.String({ description: 'Error code, if it is not ready.' })),
     }),
   ),
 });
 
-/** What an orchestrator asks: is the process alive, and may it get requests. */
+/** Adds the routes for orchestrators: is the process alive, and can it serve requests? */
 export function healthRoutes(app: App, readiness: () => Promise<ReadinessReport>): void {
   const config = {
     scope: 'public',
@@ -27,7 +27,11 @@ export function healthRoutes(app: App, readiness: () => Promise<ReadinessReport>
     '/health/live',
     {
       config,
-      schema: { tags: ['Health'], summary: 'Is the process alive?', response: { 200: Live } },
+      schema: {
+        tags: ['Health'],
+        summary: 'Tell whether the process is alive',
+        response: { 200: Live },
+      },
     },
     () => liveReport,
   );
@@ -38,7 +42,7 @@ export function healthRoutes(app: App, readiness: () => Promise<ReadinessReport>
       config,
       schema: {
         tags: ['Health'],
-        summary: 'Can requests be served? Names what is not ready.',
+        summary: 'Tell whether requests can be served, and what is not ready',
         response: { 200: Ready, 503: Ready },
       },
     },

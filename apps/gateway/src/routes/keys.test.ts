@@ -1,5 +1,6 @@
 import { type Database, migrate, openEmbedded } from '@posthaste/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Call, createCaller } from '../../test/caller.js';
 import { testServer } from '../../test/test-server.js';
 import type { App } from '../app.js';
 import { ApiKeys } from '../keys/api-keys.js';
@@ -8,14 +9,15 @@ import { gatewayMigrations } from '../migrations.js';
 describe('/v1/keys', () => {
   let db: Database;
   let app: App;
-  let admin: string;
+  let asAdmin: Call;
 
   beforeAll(async () => {
     db = await openEmbedded();
     await migrate(db, [gatewayMigrations]);
     const keys = new ApiKeys(db);
-    admin = (await keys.createKey({ name: 'admin', scopes: ['admin'] })).token;
+    const { token } = await keys.createKey({ name: 'admin', scopes: ['admin'] });
     ({ app } = await testServer({ POSTHASTE_ACCESS: 'keys' }, { keys }));
+    asAdmin = withKey(token);
   });
 
   afterAll(async () => {
@@ -23,19 +25,18 @@ describe('/v1/keys', () => {
     await db.close();
   });
 
-  function ask(method: 'GET' | 'POST' | 'DELETE', url: string, token: string, payload?: object) {
-    const headers = { authorization: `Bearer ${token}` };
-    return app.inject({ method, url, headers, ...(payload ? { payload } : {}) });
+  function withKey(token: string): Call {
+    return createCaller(app, { authorization: `Bearer ${token}` });
   }
 
   it('creates a key that works, and shows its token only then', async () => {
-    const created = await ask('POST', '/v1/keys', admin, {
+    const created = await asAdmin<{ token: string; id: string }>('POST', '/v1/keys', {
       name: 'metrics',
       scopes: ['metrics:read'],
       expiresAt: '2999-01-01T00:00:00Z',
     });
-    expect(created.statusCode).toBe(201);
-    const { token, ...view } = created.json<{ token: string; id: string }>();
+    expect(created.status).toBe(201);
+    const { token, ...view } = created.json;
     expect(view).toMatchObject({
       name: 'metrics',
       scopes: ['metrics:read'],
@@ -43,25 +44,27 @@ describe('/v1/keys', () => {
       revokedAt: null,
       lastUsedAt: null,
     });
-    expect((await ask('GET', '/metrics', token)).statusCode).toBe(200);
-    expect((await ask('GET', '/v1/keys', token)).statusCode).toBe(403);
-    const listed = await ask('GET', '/v1/keys?limit=1', admin);
-    expect(listed.json()).toMatchObject({ keys: [view], next: view.id });
+    const headers = { authorization: `Bearer ${token}` };
+    expect((await app.inject({ url: '/metrics', headers })).statusCode).toBe(200);
+    expect((await withKey(token)('GET', '/v1/keys')).status).toBe(403);
+    const listed = await asAdmin('GET', '/v1/keys?limit=1');
+    expect(listed.json).toMatchObject({ keys: [view], next: view.id });
     expect(listed.body).not.toContain(token);
   });
 
   it('revokes a key', async () => {
-    const created = await ask('POST', '/v1/keys', admin, { name: 'x', scopes: ['admin'] });
-    const { token, id } = created.json<{ token: string; id: string }>();
-    const revoked = await ask('DELETE', `/v1/keys/${id}`, admin);
-    expect(revoked.json()).toMatchObject({ id, revokedAt: expect.any(String) });
-    expect((await ask('GET', '/v1/keys', token)).statusCode).toBe(401);
+    const body = { name: 'x', scopes: ['admin'] };
+    const created = await asAdmin<{ token: string; id: string }>('POST', '/v1/keys', body);
+    const { token, id } = created.json;
+    const revoked = await asAdmin('DELETE', `/v1/keys/${id}`);
+    expect(revoked.json).toMatchObject({ id, revokedAt: expect.any(String) });
+    expect((await withKey(token)('GET', '/v1/keys')).status).toBe(401);
   });
 
-  it('knows when there is no such key', async () => {
-    const answer = await ask('DELETE', '/v1/keys/nonsense', admin);
-    expect(answer.statusCode).toBe(404);
-    expect(answer.json()).toMatchObject({ code: 'KEY_NOT_FOUND' });
+  it('answers 404 for unknown keys', async () => {
+    const answer = await asAdmin('DELETE', '/v1/keys/nonsense');
+    expect(answer.status).toBe(404);
+    expect(answer.json).toMatchObject({ code: 'KEY_NOT_FOUND' });
   });
 
   it.each([
@@ -74,13 +77,13 @@ describe('/v1/keys', () => {
     [{ name: 'x', scopes: ['admin'], expiresAt: '9999-12-31T23:59:60Z' }, 'expiresAt'],
     [{ name: 'x', scopes: ['admin'], expiresAt: '0000-01-01T00:00:00Z' }, 'expiresAt'],
     [{ name: 'a\0b', scopes: ['admin'] }, 'name'],
-  ])('refuses %j, for its %s', async (payload, field) => {
-    const answer = await ask('POST', '/v1/keys', admin, payload);
-    expect(answer.statusCode).toBe(422);
-    expect(answer.json<{ details: unknown[] }>().details[0]).toMatchObject({ field });
+  ])('refuses %j because of its %s', async (body, field) => {
+    const answer = await asAdmin<{ details: unknown[] }>('POST', '/v1/keys', body);
+    expect(answer.status).toBe(422);
+    expect(answer.json.details[0]).toMatchObject({ field });
   });
 
   it.each(['limit=0', 'limit=1001', 'limit=x', 'before=x'])('refuses ?%s', async (query) => {
-    expect((await ask('GET', `/v1/keys?${query}`, admin)).statusCode).toBe(422);
+    expect((await asAdmin('GET', `/v1/keys?${query}`)).status).toBe(422);
   });
 });

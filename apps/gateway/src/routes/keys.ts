@@ -15,12 +15,12 @@ const NewKey = Type.Object({
     minLength: 1,
     maxLength: 200,
     pattern: '^[^\\u0000-\\u001f\\u007f]*$',
-    description: 'What people call it, without control characters.',
+    description: 'Name for people, without control characters.',
   }),
   scopes: Scopes,
   expiresAt: Type.Optional(
     Type.Union([Moment, Type.Null()], {
-      description: 'Not accepted from then on. Default: never.',
+      description: 'End of its validity. Default: never.',
     }),
   ),
 });
@@ -32,20 +32,24 @@ const keyFields = {
   createdAt: Moment,
   expiresAt: Type.Union([Moment, Type.Null()]),
   revokedAt: Type.Union([Moment, Type.Null()]),
-  lastUsedAt: Type.Union([Moment, Type.Null()], { description: 'To the minute.' }),
+  lastUsedAt: Type.Union([Moment, Type.Null()], {
+    description: 'Time of the last use, to the minute.',
+  }),
 };
 
 const KeyView = Type.Object(keyFields);
 
 const CreatedKeyView = Type.Object({
   ...keyFields,
-  token: Type.String({ description: 'What to send as `Authorization: Bearer`. Shown this once.' }),
+  token: Type.String({
+    description: 'Token to send as `Authorization: Bearer <token>`. Shown only here.',
+  }),
 });
 
 const KeyPage = Type.Object({
   keys: Type.Array(KeyView),
   next: Type.Union([Type.String(), Type.Null()], {
-    description: 'Give it as `before` to get the next page; null on the last one.',
+    description: 'Pass it as `before` to get the next page. Null on the last page.',
   }),
 });
 
@@ -56,15 +60,15 @@ const PageQuery = Type.Object({
 
 const KeyParams = Type.Object({ id: Type.String() });
 
-/** What these routes need of the API keys. */
-export interface KeyKeeper {
+/** Methods of `ApiKeys` that these routes use. */
+export interface KeyAdmin {
   createKey(request: KeyRequest): Promise<CreatedKey>;
   listKeys(page: { limit: number; before?: string | undefined }): Promise<ApiKey[]>;
   revokeKey(id: string): Promise<ApiKey>;
 }
 
-/** API keys: create, list, revoke. */
-export function keyRoutes(app: App, keys: KeyKeeper): void {
+/** Adds `/v1/keys`: create, list and revoke API keys. */
+export function keyRoutes(app: App, keys: KeyAdmin): void {
   const config = { scope: 'admin' } as const;
   const tags = ['API keys'];
 
@@ -84,7 +88,7 @@ export function keyRoutes(app: App, keys: KeyKeeper): void {
         ...body,
         expiresAt: body.expiresAt == null ? null : toExpiry(body.expiresAt),
       });
-      return reply.code(201).send({ ...toView(key), token });
+      return reply.code(201).send({ ...toKeyView(key), token });
     },
   );
 
@@ -102,7 +106,7 @@ export function keyRoutes(app: App, keys: KeyKeeper): void {
     async ({ query: { limit = defaultPageSize, before } }) => {
       const page = await keys.listKeys({ limit, before });
       const last = page.length === limit ? page.at(-1) : undefined;
-      return { keys: page.map(toView), next: last?.id ?? null };
+      return { keys: page.map(toKeyView), next: last?.id ?? null };
     },
   );
 
@@ -113,23 +117,26 @@ export function keyRoutes(app: App, keys: KeyKeeper): void {
       schema: {
         tags,
         summary: 'Revoke an API key',
-        description: 'It stays in the list. Other gateways refuse it within ten seconds.',
+        description: 'The key stays in the list. Other gateways refuse it within ten seconds.',
         params: KeyParams,
         response: { 200: KeyView },
       },
     },
-    async ({ params }) => toView(await keys.revokeKey(params.id)),
+    async ({ params }) => toKeyView(await keys.revokeKey(params.id)),
   );
 }
 
-/** RFC 3339 has leap seconds, and years before those that the database counts; keys do not. */
+/**
+ * Parses an expiry. Refuses times before 1970, and what RFC 3339 allows but `Date` or Postgres does
+ * not: leap seconds and the year 0.
+ */
 function toExpiry(moment: string): Date {
   const expiry = new Date(moment);
   if (expiry.getTime() > 0) return expiry;
-  throw requestInvalid([{ field: 'expiresAt', message: 'is not a time after 1970' }]);
+  throw requestInvalid([{ field: 'expiresAt', message: 'must be a time after 1970' }]);
 }
 
-function toView(key: ApiKey) {
+function toKeyView(key: ApiKey) {
   return {
     id: key.id,
     name: key.name,

@@ -1,13 +1,17 @@
 import type { Registry } from 'prom-client';
 import type { App } from '../app.js';
 
-/** Everything that is measured, in Prometheus' text format. */
+/** Adds `/metrics`: all metrics of the process, in Prometheus' text format. */
 export function metricsRoutes(app: App, registry: Registry): void {
   app.get(
     '/metrics',
     {
       config: { scope: 'metrics:read', answersUnderLoad: true },
-      schema: { tags: ['Health'], summary: 'Prometheus metrics', produces: ['text/plain'] },
+      schema: {
+        tags: ['Health'],
+        summary: 'Get the metrics in Prometheus format',
+        produces: ['text/plain'],
+      },
     },
     async (_request, reply) => {
       reply.header('content-type', registry.contentType);

@@ -1,4 +1,4 @@
-import { newId, PlatformError } from '@posthaste/contracts';
+import { type IdempotencyClaim, newId, PlatformError } from '@posthaste/contracts';
 import {
   type CallbackInput,
   type CallbackRequest,
@@ -7,7 +7,6 @@ import {
 } from '../request/request.js';
 import type { Accepted } from './group-commit.js';
 import type { Intake } from './intake.js';
-import type { IdempotencyClaim } from './intake-store.js';
 
 export interface AcceptanceDeps {
   readonly intake: Intake;

@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { idempotencyKeyReused, PlatformError } from '@posthaste/contracts';
 import { type Database, sqlState } from '@posthaste/postgres';
 import { type CallbackEventSink, toAcceptedEvents } from '../events/callback-events.js';
 import {
@@ -129,6 +129,5 @@ function toRepetition(first: FirstUse | undefined): Outcome {
     const { callbackId: id, createdAt } = first;
     return { status: 'fulfilled', value: { id, createdAt, repeated: true } };
   }
-  const message = 'the Idempotency-Key was used for another body';
-  return { status: 'rejected', reason: new PlatformError('IDEMPOTENCY_KEY_REUSED', message) };
+  return { status: 'rejected', reason: idempotencyKeyReused('application') };
 }

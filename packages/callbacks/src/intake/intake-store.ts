@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { type IdempotencyClaim, PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import { toFairnessKey } from '../delivery/fairness-key.js';
 import type { CallbackRequest } from '../request/request.js';
@@ -9,12 +9,6 @@ export interface IntakeItem {
   readonly id: string;
   readonly request: CallbackRequest;
   readonly idempotency: IdempotencyClaim | undefined;
-}
-
-/** A caller's Idempotency-Key and the SHA-256 of the body that came with it. */
-export interface IdempotencyClaim {
-  readonly key: string;
-  readonly bodyHash: Buffer;
 }
 
 export interface Stored {

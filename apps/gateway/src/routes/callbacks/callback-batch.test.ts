@@ -15,15 +15,15 @@ const url = 'https://example.com/hook';
 
 describeWithPostgres('/v1/callbacks/batch', () => {
   let gateway: TestCallbacks;
-  const post = (items: unknown, headers?: Record<string, string>) =>
-    gateway.call<Answer>('POST', '/v1/callbacks/batch', { items }, headers);
+  const post = (items: unknown, headers: Record<string, string> = {}) =>
+    gateway.call.with(headers)<Answer>('POST', '/v1/callbacks/batch', { items });
 
   beforeAll(async () => {
     gateway = await openTestCallbacks();
   });
   afterAll(() => gateway.close());
 
-  it('answers each item on its own, in their order', async () => {
+  it('answers each item on its own, in the order of the request', async () => {
     const { status, json } = await post([
       { url, application: 'a' },
       { url: 'ftp://example.com/' },
@@ -48,7 +48,7 @@ describeWithPostgres('/v1/callbacks/batch', () => {
     expect(json.items[6]?.callback).toMatchObject({ application: 'b', url });
   });
 
-  it('ends with a defect the item that has it, and no other', async () => {
+  it('fails only the item that meets a defect', async () => {
     const otherKey = createSecretBox(new Uint8Array(32).fill(1));
     await new Secrets(gateway.db, otherKey).create({ application: '', name: 'foreign' });
     const { json } = await post([{ url, secret: 'foreign' }, { url }]);
@@ -72,7 +72,7 @@ describeWithPostgres('/v1/callbacks/batch', () => {
     });
   });
 
-  it('refuses 10,000 items, and none, as a whole', async () => {
+  it('refuses 10,000 items and an empty list as a whole', async () => {
     const many = await post(Array.from({ length: 10_000 }, () => ({ url })));
     expect(many).toMatchObject({
       status: 422,
@@ -86,7 +86,7 @@ describeWithPostgres('/v1/callbacks/batch', () => {
     expect(unknown).toMatchObject({ status: 422, json: { details: [{ field: 'item' }] } });
   });
 
-  it('gives a repetition under the same key the same answer, item by item', async () => {
+  it('gives a repeated request under the same key the same answer, item by item', async () => {
     const items = [{ url }, { url: 'ftp://a' }, { url, queue: 'q' }];
     const headers = { 'idempotency-key': 'batch' };
     const first = await post(items, headers);

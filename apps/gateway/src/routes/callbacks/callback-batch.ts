@@ -1,18 +1,19 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { type Acceptance, type AcceptedCallback, requestInvalid } from '@posthaste/callbacks';
+import { toItemClaim } from '@posthaste/contracts';
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import type { App } from '../../app.js';
 import { toFieldFaults } from '../../http/field-faults.js';
-import { type ItemProblem, itemAnswerFields, showItemProblem } from '../schemas/batch-item.js';
-import { readExactBodies } from '../schemas/exact-body.js';
-import { strict } from '../schemas/field-schemas.js';
-import { idempotencyHeaders, markReplayed, toItemClaim } from '../schemas/idempotency.js';
-import { acceptedSchema, showAccepted } from './callback-view.js';
+import { type ItemProblem, itemResultFields, toItemProblem } from '../schemas/batch-item.js';
+import { addExactBodyParser } from '../schemas/exact-body.js';
+import { noUnknownKeys } from '../schemas/field-schemas.js';
+import { idempotencyHeaders, markReplayed } from '../schemas/idempotency.js';
+import { acceptedSchema, toAcceptedView } from './callback-view.js';
 import {
-  type IntakeContext,
   type NewCallback,
+  type NewCallbackContext,
   newCallbackSchema,
   toCallbackInput,
 } from './new-callback.js';
@@ -23,39 +24,42 @@ export interface CallbackBatchDeps {
   readonly policies: PolicyResolver;
 }
 
-/** What became of one item. */
-type ItemAnswer = { readonly status: 201; readonly callback: object } | ItemProblem;
+/** Result of one item. */
+type ItemResult = { readonly status: 201; readonly callback: object } | ItemProblem;
 
 const batchOf = <S extends TSchema>(item: S) =>
-  Type.Object({ items: Type.Array(item, { minItems: 1, maxItems: 1_000 }) }, strict);
+  Type.Object({ items: Type.Array(item, { minItems: 1, maxItems: 1_000 }) }, noUnknownKeys);
 
-/** What is checked before the items are, each by itself. */
+/** Schema of the batch as a whole, which is checked first. Items are then checked one by one. */
 const Batch = batchOf(Type.Unknown());
 
 const BatchAnswer = Type.Object({
   items: Type.Array(
     Type.Object({
-      ...itemAnswerFields,
-      callback: Type.Optional({ ...acceptedSchema, description: 'With status 201.' }),
+      ...itemResultFields,
+      callback: Type.Optional({
+        ...acceptedSchema,
+        description: 'The callback, if the status is 201.',
+      }),
     }),
-    { description: 'One for each item, in their order.' },
+    { description: 'One result for each item, in the order of the request.' },
   ),
 });
 
-/** `/v1/callbacks/batch`: many in one call. */
+/** Adds `/v1/callbacks/batch`: create many callbacks in one call. */
 export function callbackBatchRoutes(app: App, { acceptance, policies }: CallbackBatchDeps): void {
-  readExactBodies(app);
+  addExactBodyParser(app);
   const validator = Compile(newCallbackSchema);
   app.post<{ Body: { readonly items: readonly unknown[] } }>(
     '/v1/callbacks/batch',
     {
       config: { scope: 'callbacks:write', errors: ['REQUEST_INVALID', 'REQUEST_TOO_LARGE'] },
-      validatorCompiler: compileEnvelope,
+      validatorCompiler: compileBatch,
       schema: {
         tags: ['Callbacks'],
-        summary: 'Hand in up to 1,000 callbacks',
+        summary: 'Create up to 1,000 callbacks',
         description:
-          'Each is answered on its own: one that is refused does not keep the others back. Those of one queue are delivered in this order. With an Idempotency-Key, a repetition gives for each callback that was taken its first answer again, and takes those that could not be taken then.',
+          'Each callback is accepted or refused on its own. Callbacks of one queue are delivered in the order of the list. With an Idempotency-Key, a repeated request gets the first answer for each callback that was accepted, and tries again those that were not.',
         headers: idempotencyHeaders('application'),
         body: batchOf(newCallbackSchema),
         response: { 200: BatchAnswer },
@@ -70,30 +74,31 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
         })),
       );
       if (isReplay(outcomes)) markReplayed(reply);
-      return { items: outcomes.map((outcome) => toAnswer(outcome, request)) };
+      return { items: outcomes.map((outcome) => toItemResult(outcome, request)) };
     },
   );
 }
 
-const compileEnvelope: FastifySchemaCompiler<unknown> = (route) =>
+/** Checks the batch only. The schema of the route has the items too, for the API document. */
+const compileBatch: FastifySchemaCompiler<unknown> = (route) =>
   route.httpPart === 'body' ? TypeBoxValidatorCompiler({ ...route, schema: Batch }) : () => true;
 
-async function toInput(item: unknown, validator: Validator, context: IntakeContext) {
+async function toInput(item: unknown, validator: Validator, context: NewCallbackContext) {
   if (!validator.Check(item)) throw requestInvalid(toFieldFaults(validator.Errors(item), 'body'));
   return toCallbackInput(item as NewCallback, context);
 }
 
-/** Whether everything in the answer was there before. */
+/** True if all callbacks in the answer existed before this request. */
 function isReplay(outcomes: readonly PromiseSettledResult<AcceptedCallback>[]): boolean {
-  const taken = outcomes.filter((outcome) => outcome.status === 'fulfilled');
-  return taken.length > 0 && taken.every(({ value }) => value.repeated);
+  const accepted = outcomes.filter((outcome) => outcome.status === 'fulfilled');
+  return accepted.length > 0 && accepted.every(({ value }) => value.repeated);
 }
 
-function toAnswer(
+function toItemResult(
   outcome: PromiseSettledResult<AcceptedCallback>,
   request: Pick<FastifyRequest, 'id' | 'log'>,
-): ItemAnswer {
+): ItemResult {
   return outcome.status === 'fulfilled'
-    ? { status: 201, callback: showAccepted(outcome.value) }
-    : showItemProblem(outcome.reason, request);
+    ? { status: 201, callback: toAcceptedView(outcome.value) }
+    : toItemProblem(outcome.reason, request);
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openTestCallbacks, type TestCallbacks } from '../../../test/test-callbacks.js';
 import { startTestWorker } from '../../../test/test-worker.js';
 
-/** As clients of the compatible API read it. */
+/** Status of a callback as clients of the compatible API read it. */
 interface Status {
   readonly id: string;
   readonly request: {
@@ -21,8 +21,8 @@ const contentType = 'application/json; charset=UTF-8';
 
 describeWithPostgres('/callback', () => {
   let gateway: TestCallbacks;
-  const post = (body: unknown, headers?: Record<string, string>) =>
-    gateway.call<Status>('POST', '/callback', body, headers);
+  const post = (body: unknown, headers: Record<string, string> = {}) =>
+    gateway.call.with(headers)<Status>('POST', '/callback', body);
   const get = (id: string) => gateway.call<Status>('GET', `/callback/${id}`);
 
   beforeAll(async () => {
@@ -30,7 +30,7 @@ describeWithPostgres('/callback', () => {
   });
   afterAll(() => gateway.close());
 
-  it('takes a request as existing clients send it, and answers with its status', async () => {
+  it('accepts a request as existing clients send it, and answers with its status', async () => {
     const request = {
       url: 'http://127.0.0.1:9000/callback',
       method: 'GET',
@@ -97,7 +97,7 @@ describeWithPostgres('/callback', () => {
     expect((await get(answer.json.id)).body).toContain('"delay":9007199254740993}');
   });
 
-  it('tells no data from empty data', async () => {
+  it('distinguishes no data from empty data', async () => {
     const dataOf = async (data: unknown) => {
       const { json } = await post({ url, method: 'POST', postdata: { headers: null, data } });
       return (await get(json.id)).json.request.postdata.data;
@@ -107,7 +107,7 @@ describeWithPostgres('/callback', () => {
     expect(await dataOf('/+8=')).toBe('/+8=');
   });
 
-  it('reads keys in any case, ignores unknown ones, and fills in what is left out', async () => {
+  it('reads keys in any case, ignores unknown keys, and fills in missing ones', async () => {
     const odd = {
       URL: url,
       PostData: { HEADERS: { A: 'b' } },
@@ -135,7 +135,11 @@ describeWithPostgres('/callback', () => {
       ['an unknown method', { url, method: 'BREW' }, 'method'],
       ['a method of the native API', { url, method: 'DELETE' }, 'method'],
       ['a queue of control characters', { url, queueid: 'a\u0000' }, 'queueid'],
-      ['too long an application', { url, applicationid: 'a'.repeat(257) }, 'applicationid'],
+      [
+        'an application name that is too long',
+        { url, applicationid: 'a'.repeat(257) },
+        'applicationid',
+      ],
       [
         'CR and LF in a header',
         { url, postdata: { headers: { a: 'b\r\nc: d' } } },
@@ -147,11 +151,15 @@ describeWithPostgres('/callback', () => {
         'postdata.headers.a\nb',
       ],
       [
-        'a header of its own',
+        'a header that Posthaste sets itself',
         { url, postdata: { headers: { Host: 'x' } } },
         'postdata.headers.Host',
       ],
-      ['a header that is no text', { url, postdata: { headers: { a: 1 } } }, 'postdata.headers'],
+      [
+        'a header that is not a string',
+        { url, postdata: { headers: { a: 1 } } },
+        'postdata.headers',
+      ],
       ['data that is not base64', { url, postdata: { data: 'AA*=' } }, 'postdata.data'],
       ['data without padding', { url, postdata: { data: 'AAA' } }, 'postdata.data'],
       [
@@ -180,13 +188,13 @@ describeWithPostgres('/callback', () => {
         'retryphases[0].retries',
       ],
       [
-        'an address that is none',
+        'an invalid mail address',
         { url, notificationemailaddress: 'nobody' },
         'notificationemailaddress',
       ],
     ];
 
-    it('what is not UTF-8', async () => {
+    it('a body that is not UTF-8', async () => {
       const answer = await post(Buffer.from('{"url":"http://a.b/\xe9"}', 'latin1'));
       expect(answer).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
     });
@@ -204,21 +212,21 @@ describeWithPostgres('/callback', () => {
     });
 
     it.each([['{"url":'], ['[]'], ['null'], ['"text"'], [''], ['{"url":"http://a.b/"} ]']])(
-      'what is no JSON object: %s',
+      'a body that is no JSON object: %s',
       async (body) => {
         const answer = await gateway.call('POST', '/callback', body);
         expect(answer).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
       },
     );
 
-    it('a body that is not said to be JSON', async () => {
+    it('a body with another Content-Type than JSON', async () => {
       for (const type of ['text/plain', 'application/x-www-form-urlencoded', '']) {
         const answer = await post({ url }, { 'content-type': type });
         expect(answer).toMatchObject({ status: 415, json: { code: 'MEDIA_TYPE_UNSUPPORTED' } });
       }
     });
 
-    it('one byte more than a mebibyte', async () => {
+    it('a body of more than 1 MiB', async () => {
       const padded = (bytes: number) => {
         const frame = `{"url":"${url}","pad":""}`;
         return `{"url":"${url}","pad":"${'x'.repeat(bytes - frame.length)}"}`;
@@ -230,13 +238,13 @@ describeWithPostgres('/callback', () => {
     });
   });
 
-  it('takes JSON with a charset, too', async () => {
+  it('accepts JSON with a charset in its Content-Type', async () => {
     expect(
       (await post({ url }, { 'content-type': 'application/json; charset=utf-8' })).status,
     ).toBe(201);
   });
 
-  it('finds a callback by its id in any form, and nothing by anything else', async () => {
+  it('finds a callback by its id in any spelling, and answers 404 to any other text', async () => {
     const { id } = (await post({ url })).json;
     expect((await get(id.replaceAll('-', ''))).json.id).toBe(id);
     expect((await get(id.toUpperCase())).json.id).toBe(id);
@@ -250,7 +258,7 @@ describeWithPostgres('/callback', () => {
     }
   });
 
-  it('answers a repetition under the same Idempotency-Key with its first answer', async () => {
+  it('answers a repeated request under the same Idempotency-Key with the first answer', async () => {
     const headers = { 'idempotency-key': 'compatible' };
     const first = await post({ url }, headers);
     const second = await post({ url }, headers);

@@ -10,7 +10,7 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
-import { toBodyText } from '../body-text.js';
+import { toBodyText } from '../schemas/exact-body.js';
 import { idSchema, momentSchema, nullable } from '../schemas/field-schemas.js';
 import { idempotencyHeaders, markReplayed, readIdempotencyClaim } from '../schemas/idempotency.js';
 
@@ -27,7 +27,7 @@ const Headers = Type.Object({}, { additionalProperties: Type.String() });
 const Request = Type.Object(
   {
     url: Type.String({
-      description: 'Absolute, http or https.',
+      description: 'Absolute URL with http or https.',
       examples: ['https://example.com/hooks/orders'],
     }),
     method: Type.Optional(
@@ -41,7 +41,7 @@ const Request = Type.Object(
             nullable(
               Type.String({
                 description:
-                  'The body, as standard base64 with padding; sent with POST and PUT only. Null is none, `""` an empty one.',
+                  'The body, as standard base64 with padding; sent with POST and PUT only. Null means no body, `""` an empty one.',
                 examples: ['eyJvcmRlciI6NDcxMX0='],
               }),
             ),
@@ -56,13 +56,14 @@ const Request = Type.Object(
             retries: Type.Integer({ minimum: 0, maximum: 100_000 }),
             delay: Type.Integer({
               minimum: 0,
-              description: 'Nanoseconds before each attempt of the phase, exact beyond 2^53 too.',
+              description:
+                'Wait before each attempt of the phase, in nanoseconds; exact beyond 2^53 too.',
               examples: [300_000_000_000],
             }),
           }),
           {
             maxItems: 100,
-            description: 'Run one after another. None: one attempt, no retries.',
+            description: 'Phases run one after another. Without any: one attempt, no retries.',
           },
         ),
         type: ['array', 'null'],
@@ -74,17 +75,17 @@ const Request = Type.Object(
         Type.String({
           maxLength: 256,
           description:
-            'Delivered strictly one after another with all others of this queue. Empty: ordered with nothing.',
+            'Callbacks of one queue are delivered strictly one after another. Empty: no queue, no order.',
         }),
       ),
     ),
     notificationemailaddress: Type.Optional(
-      nullable(Type.String({ description: 'Told when the callback fails for good.' })),
+      nullable(Type.String({ description: 'Gets a mail when the callback fails for good.' })),
     ),
   },
   {
     title: 'CompatibleRequest',
-    description: 'Keys are matched without regard to case, and unknown ones ignored.',
+    description: 'Keys are matched without regard to case; unknown keys are ignored.',
     examples: [
       {
         url: 'https://example.com/hooks/orders',
@@ -102,16 +103,19 @@ const Request = Type.Object(
 const Status = Type.Object(
   {
     id: idSchema,
-    request: { ...Request, description: 'As stored: what was left out is null or its zero value.' },
+    request: {
+      ...Request,
+      description: 'The request as stored. Missing fields are null or have their zero value.',
+    },
     attempts: Type.Array(
       Type.Object({
-        statuscode: Type.Integer({ description: '0 when there was no answer in time.' }),
+        statuscode: Type.Integer({ description: '0 if no answer came in time.' }),
         response: Type.Object({
           headers: nullable(Headers),
-          data: nullable(Type.String({ description: 'base64' })),
+          data: nullable(Type.String({ description: 'The body, as base64.' })),
         }),
         time: momentSchema,
-        duration: Type.Integer({ description: 'Nanoseconds.' }),
+        duration: Type.Integer({ description: 'Duration in nanoseconds.' }),
       }),
     ),
     locks: Type.Array(
@@ -127,9 +131,9 @@ const Status = Type.Object(
   { title: 'CompatibleStatus' },
 );
 
-/** `/callback`, which existing clients use. Its exact form is in the domain; here is its transport. */
+/** Adds `/callback`, which existing clients use. The callbacks package defines its exact format. */
 export function compatibleRoutes(app: App, deps: CompatibleRoutesDeps): void {
-  // Text: delays beyond 2^53 must not go through a parser that rounds them.
+  // Bodies stay text: a JSON parser would round delays beyond 2^53.
   app.addContentTypeParser<Buffer>(
     'application/json',
     { parseAs: 'buffer' },
@@ -141,7 +145,7 @@ export function compatibleRoutes(app: App, deps: CompatibleRoutesDeps): void {
       }
     },
   );
-  // Schemas are for those who read the API document: the parser of this format has its own rules.
+  // The schemas are for the API document only: `parseCompatibleRequest` checks by its own rules.
   app.setValidatorCompiler(() => () => true);
   addCreate(app, deps.acceptance);
   addGet(app, deps.db);
@@ -157,10 +161,10 @@ function addCreate(app: App, acceptance: Acceptance): void {
       },
       schema: {
         tags,
-        summary: 'Hand in a callback',
+        summary: 'Create a callback',
         description:
-          'Answered once it is committed: from then on it is delivered whatever happens.',
-        headers: idempotencyHeaders,
+          'Answered after the callback is committed. From then on its delivery is guaranteed.',
+        headers: idempotencyHeaders('application'),
         body: Request,
         response: { 201: Status },
       },
@@ -185,7 +189,7 @@ function addGet(app: App, db: Database): void {
       config: { scope: 'callbacks:read', errors: ['CALLBACK_NOT_FOUND'] },
       schema: {
         tags,
-        summary: 'The status of a callback',
+        summary: 'Get the status of a callback',
         params: Type.Object({ id: idSchema }),
         response: { 200: Status },
       },
@@ -193,7 +197,10 @@ function addGet(app: App, db: Database): void {
     async ({ params }, reply) => {
       const view = await findCallback(db, params.id);
       if (!view) {
-        throw new PlatformError('CALLBACK_NOT_FOUND', `there is no callback ${params.id}`);
+        throw new PlatformError(
+          'CALLBACK_NOT_FOUND',
+          `there is no callback with the id '${params.id}'`,
+        );
       }
       reply.header('content-type', contentType);
       return toCompatibleStatus(view);

@@ -1,7 +1,7 @@
 import { type TInteger, type TOptional, type TString, Type } from 'typebox';
 import { applicationField, idSchema, momentSchema } from '../schemas/field-schemas.js';
 
-/** What callbacks are picked by besides their state, for lists and for replays. */
+/** Filters of callbacks besides the state, for lists and for replays. */
 export const callbackFilterFields: {
   readonly application: TOptional<TString>;
   readonly queue: TOptional<TString>;
@@ -14,12 +14,12 @@ export const callbackFilterFields: {
   application: applicationField,
   queue: Type.Optional(Type.String({ maxLength: 256 })),
   endpointId: Type.Optional(idSchema),
-  createdFrom: Type.Optional({ ...momentSchema, description: 'Accepted then or later.' }),
-  createdTo: Type.Optional({ ...momentSchema, description: 'Accepted before.' }),
+  createdFrom: Type.Optional({ ...momentSchema, description: 'Accepted at this time or later.' }),
+  createdTo: Type.Optional({ ...momentSchema, description: 'Accepted before this time.' }),
   host: Type.Optional(
     Type.String({
       maxLength: 512,
-      description: 'Host of the URL, with its port or, for any port, without.',
+      description: 'Host of the URL. With a port, only this port; without one, any port.',
       examples: ['example.com'],
     }),
   ),
@@ -27,22 +27,22 @@ export const callbackFilterFields: {
     Type.Integer({
       minimum: 0,
       maximum: 999,
-      description: 'Of the last attempt; 0 when it had no answer.',
+      description: 'Status code of the last attempt; 0 if there was no answer.',
     }),
   ),
 };
 
-interface Moments<Moment> {
-  readonly createdFrom?: Moment;
-  readonly createdTo?: Moment;
+interface CreatedRange<Time> {
+  readonly createdFrom?: Time;
+  readonly createdTo?: Time;
 }
 
-/** A filter as the domain takes it: with dates for moments. */
-export function toFilter<Filter extends Moments<string>>({
+/** Converts a filter to that of the callbacks package: times become dates. */
+export function toCallbackFilter<Filter extends CreatedRange<string>>({
   createdFrom,
   createdTo,
   ...rest
-}: Filter): Omit<Filter, keyof Moments<string>> & Moments<Date | undefined> {
+}: Filter): Omit<Filter, keyof CreatedRange<string>> & CreatedRange<Date | undefined> {
   return {
     ...rest,
     createdFrom: createdFrom === undefined ? undefined : new Date(createdFrom),

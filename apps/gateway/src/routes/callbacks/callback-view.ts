@@ -1,4 +1,4 @@
-/** Callbacks as the native API shows them. */
+/** Callbacks in answers of the native API. */
 
 import {
   type AcceptedCallback,
@@ -8,25 +8,26 @@ import {
   toPolicyInput,
 } from '@posthaste/callbacks';
 import { type Static, type TSchema, Type } from 'typebox';
-import { bodyFields, showBody } from '../schemas/body-view.js';
 import {
+  bodyFields,
   headersSchema,
   idSchema,
   momentSchema,
   nullable,
+  toBodyView,
   toMoment,
 } from '../schemas/field-schemas.js';
 import {
   attemptSchema,
   attemptSummarySchema,
   leaseSchema,
-  showAttempt,
-  showAttemptSummary,
-  showLease,
+  toAttemptSummaryView,
+  toAttemptView,
+  toLeaseView,
 } from './history-view.js';
 import { retryRuleSchema } from './retry-choice.js';
 
-/** Every state of a callback, for filters and documents. */
+/** Every state of a callback, for filters and for the API document. */
 export const callbackStates: readonly CallbackState[] = [
   'waiting',
   'pending',
@@ -41,34 +42,39 @@ export const callbackStates: readonly CallbackState[] = [
 const State = Type.Enum([...callbackStates], {
   type: 'string',
   description:
-    '`waiting` behind the head of its queue, `pending` until it is due or taken, `leased` while a worker holds it, `held` while something stops it; then `delivered`, `failed`, `expired` or `cancelled`.',
+    '`waiting`: behind the head of its queue. `pending`: until it is due and a worker leases it. `leased`: a worker makes an attempt. `held`: something stops it. It ends as `delivered`, `failed`, `expired` or `cancelled`.',
 });
 
 const Hold = Type.Unsafe<'paused' | 'parked' | 'endpoint' | null>({
   type: ['string', 'null'],
   enum: ['paused', 'parked', 'endpoint', null],
   description:
-    'What stops it while `held`: its queue is paused, or parked after a failure; its endpoint takes nothing.',
+    'Cause of the state `held`. `paused`: its queue is paused. `parked`: its queue is parked after a failure. `endpoint`: its endpoint is paused or disabled.',
 });
 
-const Queue = nullable(Type.String({ description: 'Null: ordered with nothing.' }));
+const Queue = nullable(Type.String({ description: 'Name of the queue; null without one.' }));
 const DueAt = nullable({
   ...momentSchema,
   description:
-    'No attempt starts before this. Once it is past, the callback waits for those ahead of it in its queue, for a worker, or for its host, which is tried less often after failures in a row.',
+    'No attempt starts before this time. After it, the callback waits for those ahead of it in its queue, for a worker, or for its host, which gets fewer attempts after failures in a row.',
 });
-const EndedAt = nullable({ ...momentSchema, description: 'Null while it is alive.' });
+const EndedAt = nullable({ ...momentSchema, description: 'Null until the callback has ended.' });
+
+/** Fields that a callback has by itself and in a list. */
+const statusFields = {
+  id: idSchema,
+  application: Type.String(),
+  queue: Queue,
+  endpointId: nullable(idSchema),
+  state: State,
+  hold: Hold,
+};
 
 const Callback = Type.Object(
   {
-    id: idSchema,
-    application: Type.String(),
-    queue: Queue,
-    endpointId: nullable(idSchema),
-    state: State,
-    hold: Hold,
+    ...statusFields,
     cancelling: Type.Boolean({
-      description: 'It was cancelled during an attempt: that one is its last.',
+      description: 'True if it was cancelled during an attempt, which is then its last.',
     }),
     createdAt: momentSchema,
     dueAt: DueAt,
@@ -79,7 +85,7 @@ const Callback = Type.Object(
       method: Type.String(),
       headers: {
         ...headersSchema,
-        description: 'Those of the trace that it was handed in with included.',
+        description: 'With the trace headers of the request that created it.',
       },
       ...bodyFields,
       timeoutMs: Type.Integer(),
@@ -89,10 +95,10 @@ const Callback = Type.Object(
     }),
     attempts: Type.Array(attemptSchema, { description: 'Oldest first.' }),
     leases: Type.Array(leaseSchema, {
-      description: "Workers' holds on it, oldest first, the running one included.",
+      description: 'Leases by workers, oldest first, with the running one.',
     }),
     shortened: Type.Boolean({
-      description: 'Attempts and leases before the last 1,000 are left out.',
+      description: 'True if attempts and leases before the last 1,000 are left out.',
     }),
   },
   { title: 'Callback' },
@@ -100,12 +106,7 @@ const Callback = Type.Object(
 
 const Summary = Type.Object(
   {
-    id: idSchema,
-    application: Type.String(),
-    queue: Queue,
-    endpointId: nullable(idSchema),
-    state: State,
-    hold: Hold,
+    ...statusFields,
     method: Type.String(),
     url: Type.String(),
     createdAt: momentSchema,
@@ -127,52 +128,51 @@ const Accepted = Type.Object(
   },
   {
     title: 'AcceptedCallback',
-    description: 'Committed. `GET /v1/callbacks/{id}` shows what becomes of it.',
+    description: 'A callback that is committed. `GET /v1/callbacks/{id}` shows its progress.',
   },
 );
 
-/** One with everything that happened to it. */
+/** A callback with its whole history. */
 export const callbackSchema: TSchema = Callback;
-/** One in a list. */
+/** A callback in a list. */
 export const callbackSummarySchema: TSchema = Summary;
-/** The answer to one that was just taken: the same whenever the request is repeated. */
+/** A callback that was just accepted. A repeated request gets the same answer. */
 export const acceptedSchema: TSchema = Accepted;
 
-export function showCallback(view: CallbackView): object {
+export function toCallbackView(view: CallbackView): object {
   const { request } = view;
-  const shown: Static<typeof Callback> = {
-    ...showStanding(view),
+  const result: Static<typeof Callback> = {
+    ...toStatusView(view),
     cancelling: view.cancelling,
     expiresAt: toMoment(view.expiresAt),
     request: {
       url: request.url,
       method: toMethod(request.method),
       headers: { ...request.headers },
-      ...showBody(request.body),
+      ...toBodyView(request.body),
       timeoutMs: request.timeoutMs,
       retry: toPolicyInput(request.policy),
       secret: request.secret ?? null,
       notificationEmail: request.notificationEmail ?? null,
     },
-    attempts: view.attempts.map(showAttempt),
-    leases: view.leases.map(showLease),
+    attempts: view.attempts.map(toAttemptView),
+    leases: view.leases.map(toLeaseView),
     shortened: view.shortened,
   };
-  return shown;
+  return result;
 }
 
-export function showSummary(summary: CallbackSummary): object {
-  const shown: Static<typeof Summary> = {
-    ...showStanding(summary),
+export function toCallbackSummaryView(summary: CallbackSummary): object {
+  const result: Static<typeof Summary> = {
+    ...toStatusView(summary),
     method: toMethod(summary.method),
     url: summary.url,
-    lastAttempt: summary.lastAttempt ? showAttemptSummary(summary.lastAttempt) : null,
+    lastAttempt: summary.lastAttempt ? toAttemptSummaryView(summary.lastAttempt) : null,
   };
-  return shown;
+  return result;
 }
 
-/** Where a callback stands, by itself and in a list. */
-function showStanding(callback: CallbackView | CallbackSummary) {
+function toStatusView(callback: CallbackView | CallbackSummary) {
   return {
     id: callback.id,
     application: callback.application,
@@ -186,8 +186,8 @@ function showStanding(callback: CallbackView | CallbackSummary) {
   };
 }
 
-export function showAccepted({ id, createdAt, request }: AcceptedCallback): object {
-  const shown: Static<typeof Accepted> = {
+export function toAcceptedView({ id, createdAt, request }: AcceptedCallback): object {
+  const result: Static<typeof Accepted> = {
     id,
     application: request.application,
     queue: request.queue ?? null,
@@ -195,10 +195,12 @@ export function showAccepted({ id, createdAt, request }: AcceptedCallback): obje
     url: request.url,
     createdAt: createdAt.toISOString(),
   };
-  return shown;
+  return result;
 }
 
-/** Clients of the compatible API may leave the method out: it is then sent as GET. */
+/**
+ * Returns the method that is sent. Clients of the compatible API may leave it out, which means GET.
+ */
 function toMethod(method: string): string {
   return method === '' ? 'GET' : method;
 }

@@ -1,7 +1,12 @@
 import { startReceiver } from '@posthaste/testbed/receiver';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { openTestCallbacks, type TestCallbacks } from '../../../test/test-callbacks.js';
+import {
+  createCallback,
+  getCallback,
+  openTestCallbacks,
+  type TestCallbacks,
+} from '../../../test/test-callbacks.js';
 import { startTestWorker } from '../../../test/test-worker.js';
 
 interface Callback {
@@ -19,20 +24,15 @@ const moment = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
 describeWithPostgres('/v1/callbacks', () => {
   let gateway: TestCallbacks;
-  const create = async (body: object) => {
-    const answer = await gateway.call<{ id: string }>('POST', '/v1/callbacks', body);
-    expect(answer).toMatchObject({ status: 201 });
-    return answer.json.id;
-  };
-  const get = async (id: string) =>
-    (await gateway.call<Callback>('GET', `/v1/callbacks/${id}`)).json;
+  const create = (body: object) => createCallback(gateway, body);
+  const get = (id: string) => getCallback<Callback>(gateway, id);
 
   beforeAll(async () => {
     gateway = await openTestCallbacks();
   });
   afterAll(() => gateway.close());
 
-  it('finds a callback by its id in any form, and nothing by anything else', async () => {
+  it('finds a callback by its id in any spelling, and answers 404 to any other text', async () => {
     const id = await create({ url });
     expect((await get(id.replaceAll('-', '').toUpperCase())).id).toBe(id);
     for (const other of ['x', `${id}0`, '01890000-0000-7000-8000-000000000000']) {
@@ -62,14 +62,14 @@ describeWithPostgres('/v1/callbacks', () => {
       }
     });
 
-    it('newest first, page by page', async () => {
+    it('callbacks newest first, page by page', async () => {
       const first = (await list(`application=${application}&limit=3`)).json;
       expect(idsOf(first)).toEqual(ids.slice(0, 3));
       const second = (await list(`application=${application}&limit=3&cursor=${first.next}`)).json;
       expect(second).toEqual({ items: [expect.objectContaining({ id: ids[3] })], next: null });
     });
 
-    it('by queue, state, host, status code and time', async () => {
+    it('callbacks by queue, state, host, status code and time', async () => {
       const found = async (query: string) =>
         idsOf((await list(`application=${application}&${query}`)).json);
       expect(await found('queue=q1')).toEqual([ids[0], ids[2]]);
@@ -82,7 +82,7 @@ describeWithPostgres('/v1/callbacks', () => {
       expect(await found('endpointId=019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11')).toEqual([]);
     });
 
-    it('what there is of a callback at a glance', async () => {
+    it('a summary of each callback', async () => {
       const { json } = await list(`application=${application}&queue=q1&state=pending`);
       expect(json.items).toEqual([
         {
@@ -113,12 +113,12 @@ describeWithPostgres('/v1/callbacks', () => {
       'createdFrom=yesterday',
       'limt=1',
       'host=a&host=b',
-    ])('nothing for %s', async (query) => {
+    ])('no callbacks for the invalid query %s', async (query) => {
       expect(await list(query)).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
     });
   });
 
-  it('cancels, and replays what has ended', async () => {
+  it('cancels a callback, and replays one that has ended', async () => {
     const id = await create({ url, application: 'ended', queue: 'q' });
     const behind = await create({ url, application: 'ended', queue: 'q' });
     const act = (action: string) => gateway.call<Callback>('POST', `/v1/callbacks/${id}/${action}`);
@@ -131,7 +131,7 @@ describeWithPostgres('/v1/callbacks', () => {
     expect(await act('replay')).toMatchObject({ status: 200, json: { id, state: 'waiting' } });
   });
 
-  it('retries what waits for its time', async () => {
+  it('retries a callback that is not due yet', async () => {
     const id = await create({ url, deliverAfter: '2030-01-01T00:00:00Z' });
     const { status, json } = await gateway.call<{ dueAt: string }>(
       'POST',

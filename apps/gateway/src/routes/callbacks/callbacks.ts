@@ -11,19 +11,19 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
-import { readExactBodies } from '../schemas/exact-body.js';
-import { idParams, strict } from '../schemas/field-schemas.js';
+import { addExactBodyParser } from '../schemas/exact-body.js';
+import { idParams } from '../schemas/field-schemas.js';
 import { idempotencyHeaders, markReplayed } from '../schemas/idempotency.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
-import { callbackFilterFields, toFilter } from './callback-filter.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { callbackFilterFields, toCallbackFilter } from './callback-filter.js';
 import {
   acceptedSchema,
   callbackSchema,
   callbackStates,
   callbackSummarySchema,
-  showAccepted,
-  showCallback,
-  showSummary,
+  toAcceptedView,
+  toCallbackSummaryView,
+  toCallbackView,
 } from './callback-view.js';
 import { newCallbackSchema, toCallbackInput } from './new-callback.js';
 import type { PolicyResolver } from './retry-choice.js';
@@ -37,18 +37,14 @@ export interface CallbackRoutesDeps {
 const tags = ['Callbacks'];
 const path = '/v1/callbacks';
 
-const ListQuery = Type.Object(
-  {
-    state: Type.Optional(Type.Enum<CallbackState[]>([...callbackStates], { type: 'string' })),
-    ...callbackFilterFields,
-    ...pageQuery(500),
-  },
-  strict,
-);
+const ListQuery = listQuery(500, {
+  state: Type.Optional(Type.Enum<CallbackState[]>([...callbackStates], { type: 'string' })),
+  ...callbackFilterFields,
+});
 
-/** `/v1/callbacks`: hand in, list, look at, cancel, retry, replay. */
+/** Adds `/v1/callbacks`: create, list, get, cancel, retry and replay callbacks. */
 export function callbackRoutes(app: App, deps: CallbackRoutesDeps): void {
-  readExactBodies(app);
+  addExactBodyParser(app);
   addCreate(app, deps);
   addList(app, deps.db);
   addGet(app, deps.db);
@@ -71,9 +67,9 @@ function addCreate(app: App, { acceptance, policies }: CallbackRoutesDeps): void
       },
       schema: {
         tags,
-        summary: 'Hand in a callback',
+        summary: 'Create a callback',
         description:
-          'Answered once it is committed: from then on it is delivered whatever happens. A `traceparent` and a `tracestate` that come with the request are sent to the receiver too: its trace goes on there.',
+          'Answered after the callback is committed. From then on its delivery is guaranteed. The headers `traceparent` and `tracestate` of this request are sent to the receiver too, so that the trace continues there.',
         headers: idempotencyHeaders('application'),
         body: newCallbackSchema,
         response: { 201: acceptedSchema },
@@ -84,7 +80,7 @@ function addCreate(app: App, { acceptance, policies }: CallbackRoutesDeps): void
       const accepted = await acceptance.accept(input, idempotency);
       if (accepted.repeated) markReplayed(reply);
       reply.code(201).header('location', `${path}/${accepted.id}`);
-      return showAccepted(accepted);
+      return toAcceptedView(accepted);
     },
   );
 }
@@ -98,15 +94,15 @@ function addList(app: App, db: Database): void {
         tags,
         summary: 'List callbacks, newest first',
         description:
-          'Those that fit all that is given. A page looks at a bounded number of callbacks: where no index serves the filter it may be short, even empty, and be followed by others.',
+          'Lists the callbacks that match all filters. Each page scans a limited number of callbacks. So with a filter that has no index, a page may be short or empty while more pages follow.',
         querystring: ListQuery,
         response: { 200: pageSchema(callbackSummarySchema) },
       },
     },
     async ({ query }) => {
       const { limit, cursor, ...filter } = query;
-      const page = await listCallbacks(db, toFilter(filter), { limit, cursor });
-      return toPageView(page, showSummary);
+      const page = await listCallbacks(db, toCallbackFilter(filter), { limit, cursor });
+      return toPageView(page, toCallbackSummaryView);
     },
   );
 }
@@ -118,7 +114,7 @@ function addGet(app: App, db: Database): void {
       config: { scope: 'callbacks:read', errors: ['CALLBACK_NOT_FOUND'] },
       schema: {
         tags,
-        summary: 'One callback with all its attempts',
+        summary: 'Get a callback with all its attempts',
         params: idParams,
         response: { 200: callbackSchema },
       },
@@ -133,20 +129,20 @@ const actions = [
     act: cancelCallback,
     summary: 'Cancel a callback',
     description:
-      'What waits is never sent. An attempt under way cannot be taken back: when it succeeds the callback is delivered, else cancelled.',
+      'A callback that waits is never sent. A running attempt cannot be stopped: if it succeeds the callback is delivered, otherwise it is cancelled.',
   },
   {
     name: 'retry',
     act: retryNow,
-    summary: 'Attempt a callback now instead of at its time',
-    description: 'For one that waits for its next attempt.',
+    summary: 'Attempt a callback now instead of when it is due',
+    description: 'For a callback that waits for its next attempt.',
   },
   {
     name: 'replay',
     act: replayCallback,
     summary: 'Deliver a callback once more',
     description:
-      'For one that has ended. It keeps its id, goes to the end of its queue, and its policy starts again.',
+      'For a callback that has ended. It keeps its id, goes to the end of its queue, and its retry policy starts again.',
   },
 ] as const;
 
@@ -168,6 +164,6 @@ function addActions(app: App, db: Database): void {
 
 async function getCallback(db: Database, id: string): Promise<object> {
   const view = await findCallback(db, id);
-  if (view) return showCallback(view);
-  throw new PlatformError('CALLBACK_NOT_FOUND', `there is no callback ${id}`);
+  if (view) return toCallbackView(view);
+  throw new PlatformError('CALLBACK_NOT_FOUND', `there is no callback with the id '${id}'`);
 }

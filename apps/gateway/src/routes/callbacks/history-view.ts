@@ -1,19 +1,24 @@
-/** What happened to a callback: the attempts made for it, and the leases it was held by. */
+/** History of a callback in answers: its attempts, and the leases by workers. */
 
 import type { AttemptSummary, AttemptView, LeaseView } from '@posthaste/callbacks';
 import { nsToMs } from '@posthaste/contracts';
 import { type Static, type TSchema, Type } from 'typebox';
-import { bodyFields, showBody } from '../schemas/body-view.js';
-import { momentSchema, nullable, toMoment } from '../schemas/field-schemas.js';
+import {
+  bodyFields,
+  momentSchema,
+  nullable,
+  toBodyView,
+  toMoment,
+} from '../schemas/field-schemas.js';
 
-const StatusCode = Type.Integer({ description: '0 when there was no answer.' });
+const StatusCode = Type.Integer({ description: '0 if there was no answer.' });
 const Reason = nullable(
   Type.String({
     description:
-      'Why it failed: `dns`, `refused`, `reset`, `tls`, `timeout`, `blocked`, `too_large`, `protocol`, `status` or `unknown`. Null on success.',
+      'Reason of the failure: `dns`, `refused`, `reset`, `tls`, `timeout`, `blocked`, `too_large`, `protocol`, `status` or `unknown`. Null on success.',
   }),
 );
-const DurationMs = Type.Number({ description: 'Milliseconds, with their decimals.' });
+const DurationMs = Type.Number({ description: 'Duration in milliseconds, with decimals.' });
 
 const Summary = Type.Object({
   startedAt: momentSchema,
@@ -22,27 +27,39 @@ const Summary = Type.Object({
   reason: Reason,
 });
 
+/** JSON of an attempt in a list of callbacks. */
+export interface AttemptSummaryView {
+  startedAt: string;
+  durationMs: number;
+  statusCode: number;
+  reason: string | null;
+}
+
 const Attempt = Type.Object(
   {
     startedAt: momentSchema,
     durationMs: DurationMs,
     statusCode: StatusCode,
     reason: Reason,
-    detail: nullable(Type.String({ description: 'The same for people.' })),
+    detail: nullable(Type.String({ description: 'Reason of the failure, for people.' })),
     response: nullable(
       Type.Object({
         headers: Type.Array(Type.Array(Type.String()), {
-          description: 'Names and values, in the order in which they came.',
+          description: 'Names and values, in the order of the answer.',
           examples: [[['content-type', 'text/plain']]],
         }),
         ...bodyFields,
-        truncated: Type.Boolean({ description: 'The body was longer than what is kept.' }),
-        cut: Type.Boolean({ description: 'The body ended before its end.' }),
+        truncated: Type.Boolean({
+          description: 'True if the body was longer than what is stored.',
+        }),
+        cut: Type.Boolean({
+          description: 'True if the connection ended before the body was complete.',
+        }),
       }),
     ),
     resent: Type.Boolean({
       description:
-        'A kept-alive connection turned out dead, and the request was sent again at once.',
+        'True if a kept-alive connection was already closed, and the request was sent again at once.',
     }),
   },
   { title: 'Attempt' },
@@ -55,57 +72,53 @@ const Lease = Type.Object(
     until: momentSchema,
     completedAt: nullable({
       ...momentSchema,
-      description: 'Null while it runs, and for good when its worker vanished.',
+      description: 'Null while the lease runs, and if its worker crashed.',
     }),
   },
   { title: 'Lease' },
 );
 
-/** An attempt at a glance. */
+/** An attempt in a list of callbacks. */
 export const attemptSummarySchema: TSchema & { readonly type: 'object' } = Summary;
-/** An attempt with its answer. */
+/** An attempt with the answer to it. */
 export const attemptSchema: TSchema = Attempt;
-/** A worker's hold on a callback. */
+/** Lease of a callback by a worker. */
 export const leaseSchema: TSchema = Lease;
 
-export function showAttemptSummary(attempt: AttemptSummary): object {
-  return toSummary(attempt);
-}
-
-export function showAttempt(attempt: AttemptView): object {
+export function toAttemptView(attempt: AttemptView): object {
   const { responseHeaders, responseBody, truncated, cut } = attempt;
-  const shown: Static<typeof Attempt> = {
-    ...toSummary(attempt),
+  const result: Static<typeof Attempt> = {
+    ...toAttemptSummaryView(attempt),
     detail: attempt.detail ?? null,
     response: responseHeaders
       ? {
           headers: responseHeaders.map((header) => [...header]),
-          ...showBody(responseBody),
+          ...toBodyView(responseBody),
           truncated,
           cut,
         }
       : null,
     resent: attempt.resent,
   };
-  return shown;
+  return result;
 }
 
-export function showLease({ machine, acquiredAt, until, completedAt }: LeaseView): object {
-  const shown: Static<typeof Lease> = {
+export function toLeaseView({ machine, acquiredAt, until, completedAt }: LeaseView): object {
+  const result: Static<typeof Lease> = {
     machine,
     acquiredAt: acquiredAt.toISOString(),
     until: until.toISOString(),
     completedAt: toMoment(completedAt),
   };
-  return shown;
+  return result;
 }
 
-function toSummary({
+export function toAttemptSummaryView({
   startedAtMs,
   durationNs,
   statusCode,
   reason,
-}: AttemptSummary): Static<typeof Summary> {
+}: AttemptSummary): AttemptSummaryView {
   return {
     startedAt: new Date(startedAtMs).toISOString(),
     durationMs: nsToMs(durationNs),

@@ -1,6 +1,11 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openTestCallbacks, type TestCallbacks } from '../../../test/test-callbacks.js';
+import {
+  createCallback,
+  getCallback,
+  openTestCallbacks,
+  type TestCallbacks,
+} from '../../../test/test-callbacks.js';
 
 interface Callback {
   readonly id: string;
@@ -11,15 +16,10 @@ interface Callback {
 const url = 'https://example.com/hook';
 const moment = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
-describeWithPostgres('POST /v1/callbacks hands in', () => {
+describeWithPostgres('POST /v1/callbacks creates', () => {
   let gateway: TestCallbacks;
-  const create = async (body: object) => {
-    const answer = await gateway.call<{ id: string }>('POST', '/v1/callbacks', body);
-    expect(answer).toMatchObject({ status: 201 });
-    return answer.json.id;
-  };
-  const get = async (id: string) =>
-    (await gateway.call<Callback>('GET', `/v1/callbacks/${id}`)).json;
+  const create = (body: object) => createCallback(gateway, body);
+  const get = (id: string) => getCallback<Callback>(gateway, id);
 
   beforeAll(async () => {
     gateway = await openTestCallbacks({ allowedNetworks: ['10.20.0.0/16'] });
@@ -27,7 +27,7 @@ describeWithPostgres('POST /v1/callbacks hands in', () => {
   afterAll(() => gateway.close());
 
   it.each(['/v1/callbacks', '/v1/callbacks/batch'])(
-    'a callback with the trace of its request by %s, which it may not name itself',
+    'by %s a callback with the trace of its request, which its own headers may not set',
     async (path) => {
       const trace = {
         traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
@@ -35,11 +35,11 @@ describeWithPostgres('POST /v1/callbacks hands in', () => {
       };
       const callback = { url, headers: { 'x-one': '1' } };
       const body = path.endsWith('batch') ? { items: [callback] } : callback;
-      interface Taken {
+      interface Accepted {
         readonly id: string;
         readonly items?: readonly { readonly callback: { readonly id: string } }[];
       }
-      const { json } = await gateway.call<Taken>('POST', path, body, trace);
+      const { json } = await gateway.call.with(trace)<Accepted>('POST', path, body);
       const { request } = await get(json.items?.[0]?.callback.id ?? json.id);
       expect(request.headers).toEqual({ 'x-one': '1', ...trace });
       const asHeaders = { url, headers: trace };
@@ -47,7 +47,7 @@ describeWithPostgres('POST /v1/callbacks hands in', () => {
     },
   );
 
-  it('a callback with nothing but its url', async () => {
+  it('a callback from only a url', async () => {
     const answer = await gateway.call<{ id: string }>('POST', '/v1/callbacks', { url });
     const { id } = answer.json;
     expect(answer.status).toBe(201);
@@ -80,7 +80,7 @@ describeWithPostgres('POST /v1/callbacks hands in', () => {
     });
   });
 
-  it('a callback with everything', async () => {
+  it('a callback with every field', async () => {
     await gateway.call('POST', '/v1/secrets', { application: 'shop', name: 'orders' });
     const id = await create({
       url,
@@ -114,7 +114,7 @@ describeWithPostgres('POST /v1/callbacks hands in', () => {
     });
   });
 
-  it('JSON without spaces, with its content type, and with every digit of its integers', async () => {
+  it('a JSON body without spaces, with its content type, and with every digit of its integers', async () => {
     const body = `{"url":"${url}","json": {"n": 9007199254740993, "list": [1.5, null]}}`;
     const { json } = await gateway.call<{ id: string }>('POST', '/v1/callbacks', body);
     expect((await get(json.id)).request).toMatchObject({
@@ -123,13 +123,13 @@ describeWithPostgres('POST /v1/callbacks hands in', () => {
     });
   });
 
-  it('JSON under the content type that the caller gives', async () => {
+  it('a JSON body with the content type that the caller sets', async () => {
     const headers = { 'Content-Type': 'application/cloudevents+json' };
     const id = await create({ url, headers, json: null });
     expect((await get(id)).request).toMatchObject({ headers, text: 'null' });
   });
 
-  it('bytes as base64', async () => {
+  it('a body from base64', async () => {
     expect((await get(await create({ url, base64: '/+8=' }))).request).toMatchObject({
       text: null,
       base64: '/+8=',
@@ -137,7 +137,7 @@ describeWithPostgres('POST /v1/callbacks hands in', () => {
     expect((await get(await create({ url, base64: '' }))).request).toMatchObject({ text: '' });
   });
 
-  it('with waits that grow, and with a policy by its name', async () => {
+  it('a callback with exponential retries, and one with a named policy', async () => {
     const exponential = { initialDelayMs: 1_000, factor: 2, maxAgeMs: 60_000 };
     await gateway.call('PUT', '/v1/retry-policies/patient', { exponential });
     const retry = { exponential: expect.objectContaining(exponential) };
@@ -148,7 +148,7 @@ describeWithPostgres('POST /v1/callbacks hands in', () => {
     for (const id of ids) expect((await get(id)).request).toMatchObject({ retry });
   });
 
-  it('to a network inside that is allowed', async () => {
+  it('a callback to a private network that is allowed', async () => {
     await create({ url: 'http://10.20.30.40/' });
   });
 });

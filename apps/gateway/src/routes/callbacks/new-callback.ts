@@ -8,7 +8,12 @@ import {
 import { stringifyExactJson } from '@posthaste/contracts';
 import { type Static, type TUnsafe, Type } from 'typebox';
 import { type TraceContext, toTraceHeaders } from '../../http/trace-context.js';
-import { applicationField, headersSchema, momentSchema, strict } from '../schemas/field-schemas.js';
+import {
+  applicationField,
+  headersSchema,
+  momentSchema,
+  noUnknownKeys,
+} from '../schemas/field-schemas.js';
 import {
   type PolicyResolver,
   type RetryChoice,
@@ -16,7 +21,7 @@ import {
   retryChoiceSchema,
 } from './retry-choice.js';
 
-/** A callback as the native API takes it. */
+/** Body of `POST /v1/callbacks`. */
 export interface NewCallback {
   readonly url: string;
   readonly method?: CallbackMethod;
@@ -40,7 +45,7 @@ const Schema = Type.Object(
       minLength: 1,
       maxLength: 4_096,
       description:
-        'Absolute, http or https. Addresses inside the network are refused unless allowed.',
+        'Absolute URL with http or https. Private and loopback addresses are refused unless they are allowed.',
       examples: ['https://example.com/hooks/orders'],
     }),
     method: Type.Optional(
@@ -49,56 +54,60 @@ const Schema = Type.Object(
     headers: Type.Optional({
       ...headersSchema,
       description:
-        'Sent as they are, 64 and 16 KiB at most. Those that frame or sign the request (`host`, `content-length`, `webhook-id`, …) are refused.',
+        'Headers of the request: at most 64, with 16 KiB in total. Headers that Posthaste sets itself are refused, such as `host`, `content-length` and `webhook-id`.',
       examples: [{ 'x-shop': 'berlin' }],
     }),
     json: Type.Optional(
       Type.Unknown({
         description:
-          'The body, any JSON: sent without spaces, as `application/json` unless `headers` name another content type. Integers of 64 bits keep their digits.',
+          'The body, as any JSON. It is sent without spaces, as `application/json` unless `headers` set another content type. Integers of 64 bits keep their digits.',
         examples: [{ order: 4711, state: 'shipped' }],
       }),
     ),
-    text: Type.Optional(Type.String({ description: 'The body as text, sent as UTF-8.' })),
+    text: Type.Optional(Type.String({ description: 'The body, as text that is sent as UTF-8.' })),
     base64: Type.Optional(
-      Type.String({ description: 'The body as bytes: standard base64 with padding.' }),
+      Type.String({ description: 'The body, as bytes in standard base64 with padding.' }),
     ),
     application: applicationField,
     queue: Type.Optional(
       Type.String({
         maxLength: 256,
         description:
-          'Delivered strictly one after another with all others of this queue of the application. Not given: ordered with nothing.',
+          'Callbacks of one queue of an application are delivered strictly one after another. Default: no queue, no order.',
         examples: ['order-4711'],
       }),
     ),
     deliverAfter: Type.Optional({
       ...momentSchema,
-      description: 'Not attempted before. Those behind it in its queue wait with it.',
+      description: 'No attempt starts before this time. Callbacks behind it in its queue wait too.',
     }),
-    expiresAt: Type.Optional({ ...momentSchema, description: 'Not attempted from then on.' }),
+    expiresAt: Type.Optional({
+      ...momentSchema,
+      description: 'No attempt starts at this time or later.',
+    }),
     timeoutMs: Type.Optional(
       Type.Integer({
         minimum: 1,
         description:
-          'The total time of one attempt. At most the lease of the installation less 2 s; default 15,000.',
+          'Longest total time of one attempt, in ms. At most POSTHASTE_CALLBACK_LEASE minus 2 s. Default: POSTHASTE_CALLBACK_TIMEOUT, which is 15,000 unless set.',
       }),
     ),
     retry: Type.Optional(retryChoiceSchema),
     secret: Type.Optional(
       Type.String({
         maxLength: 256,
-        description: 'The name of a secret of the application; signs by Standard Webhooks.',
+        description:
+          'Name of a secret of the application. It signs the request by Standard Webhooks.',
       }),
     ),
     notificationEmail: Type.Optional(
-      Type.String({ maxLength: 320, description: 'Told when it fails for good.' }),
+      Type.String({ maxLength: 320, description: 'Gets a mail when the callback fails for good.' }),
     ),
   },
   {
-    ...strict,
+    ...noUnknownKeys,
     title: 'NewCallback',
-    description: 'An HTTP request to be made. At most one of `json`, `text` and `base64`.',
+    description: 'An HTTP request to deliver. At most one of `json`, `text` and `base64`.',
     examples: [
       {
         url: 'https://example.com/hooks/orders',
@@ -113,23 +122,24 @@ const Schema = Type.Object(
 
 export const newCallbackSchema: TUnsafe<NewCallback> = Type.Unsafe<Static<typeof Schema>>(Schema);
 
-const withBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
-const bodyFields = ['json', 'text', 'base64'] as const;
+const methodsWithBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+const bodyKeys = ['json', 'text', 'base64'] as const;
 
-/** What a callback needs besides what its caller says of it. */
-export interface IntakeContext {
+/** Context of a new callback, besides the body of its request. */
+export interface NewCallbackContext {
   readonly policies: PolicyResolver;
-  /** Of the request that hands it in. */
+  /** Trace of the request that creates it. */
   readonly trace: TraceContext | undefined;
 }
 
 /**
- * What the domain takes, which fills in defaults and judges the rest.
+ * Converts the body to the input of the callbacks package, which fills in defaults and checks the
+ * other fields.
  * @throws PlatformError `CALLBACK_INVALID` for the body, `POLICY_NOT_FOUND`, `REQUEST_INVALID`
  */
 export async function toCallbackInput(
   callback: NewCallback,
-  { policies, trace }: IntakeContext,
+  { policies, trace }: NewCallbackContext,
 ): Promise<CallbackInput> {
   const { retry, url, method, application, queue, timeoutMs, secret, notificationEmail } = callback;
   checkBody(callback);
@@ -151,15 +161,15 @@ export async function toCallbackInput(
 }
 
 function checkBody(callback: NewCallback): void {
-  const given = bodyFields.filter((field) => callback[field] !== undefined);
+  const given = bodyKeys.filter((field) => callback[field] !== undefined);
   const [first, second] = given;
   if (first === undefined) return;
   const faults: FieldFault[] = [];
   if (second !== undefined) {
-    faults.push({ field: second, message: `is a second body, beside ${first}` });
+    faults.push({ field: second, message: `is a second body besides ${first}; send one of them` });
   }
-  if (!withBody.has(callback.method ?? 'POST')) {
-    faults.push({ field: first, message: 'is sent with POST, PUT and PATCH only' });
+  if (!methodsWithBody.has(callback.method ?? 'POST')) {
+    faults.push({ field: first, message: 'can be sent with POST, PUT and PATCH only' });
   }
   if (faults.length > 0) throw callbackInvalid(faults);
 }
@@ -176,7 +186,7 @@ function toBody({ json, text, base64 }: NewCallback): Buffer | undefined {
   if (text !== undefined) return toTextBody(text);
   if (base64 === undefined) return undefined;
   const bytes = Buffer.from(base64, 'base64');
-  // The decoder drops what it does not know; only what comes back the same was all base64.
+  // The decoder skips invalid characters, so only text that encodes back to itself was valid.
   if (bytes.toString('base64') === base64) return bytes;
   throw callbackInvalid([{ field: 'base64', message: 'is not standard base64 with padding' }]);
 }
@@ -185,15 +195,15 @@ function toJsonBody(json: unknown): Buffer {
   try {
     return Buffer.from(stringifyExactJson(json));
   } catch (error) {
-    // What is taken apart in a loop is put together by recursion.
+    // The parser takes any depth, because it works in a loop; the serializer recurses.
     if (!(error instanceof RangeError)) throw error;
-    throw callbackInvalid([{ field: 'json', message: 'is nested too deep' }]);
+    throw callbackInvalid([{ field: 'json', message: 'is nested too deeply' }]);
   }
 }
 
 function toTextBody(text: string): Buffer {
   if (text.isWellFormed()) return Buffer.from(text);
-  throw callbackInvalid([{ field: 'text', message: 'has half a surrogate pair' }]);
+  throw callbackInvalid([{ field: 'text', message: 'contains half a surrogate pair' }]);
 }
 
 function toDate(moment: string | undefined): Date | undefined {

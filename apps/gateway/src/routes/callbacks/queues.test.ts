@@ -1,6 +1,10 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openTestCallbacks, type TestCallbacks } from '../../../test/test-callbacks.js';
+import {
+  createCallback,
+  openTestCallbacks,
+  type TestCallbacks,
+} from '../../../test/test-callbacks.js';
 
 interface Page {
   readonly items: readonly { readonly application: string; readonly queue: string }[];
@@ -11,11 +15,8 @@ const url = 'https://example.com/hook';
 
 describeWithPostgres('/v1/queues', () => {
   let gateway: TestCallbacks;
-  const create = async (application: string, queue: string, more: object = {}) => {
-    const body = { url, application, queue, ...more };
-    const { json } = await gateway.call<{ id: string }>('POST', '/v1/callbacks', body);
-    return json.id;
-  };
+  const create = (application: string, queue: string, more: object = {}) =>
+    createCallback(gateway, { url, application, queue, ...more });
   const pathOf = (action: string, application: string, queue: string) =>
     `/v1/queues/${action}?${new URLSearchParams({ application, queue })}`;
   const details = (application: string, queue: string) =>
@@ -86,7 +87,7 @@ describeWithPostgres('/v1/queues', () => {
     }
   });
 
-  it('pauses and resumes', async () => {
+  it('pauses and resumes a queue', async () => {
     const id = await create('paused', 'q');
     const state = async () => ({
       queue: (await details('paused', 'q')).json,
@@ -105,7 +106,7 @@ describeWithPostgres('/v1/queues', () => {
     });
   });
 
-  it('says what happens when a head fails for good', async () => {
+  it('sets what happens when a head fails for good', async () => {
     const path = pathOf('settings', 'parking', 'q');
     expect((await gateway.call('PUT', path, { onFailure: 'park' })).status).toBe(204);
     expect((await details('parking', 'q')).json).toMatchObject({ onFailure: 'park', head: null });
@@ -134,7 +135,7 @@ describeWithPostgres('/v1/queues', () => {
     expect((await unblock({ mode: 'wait' })).status).toBe(422);
   });
 
-  it('knows no queue that is not there, and refuses names that no queue can have', async () => {
+  it('answers 404 for unknown queues, and refuses invalid names', async () => {
     const missing = { status: 404, json: { code: 'QUEUE_NOT_FOUND' } };
     expect(await details('none', 'none')).toMatchObject(missing);
     const unblock = pathOf('unblock', 'none', 'none');

@@ -16,26 +16,27 @@ import {
   applicationField,
   idSchema,
   momentSchema,
+  noUnknownKeys,
   nullable,
-  strict,
   toMoment,
 } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 
 const tags = ['Queues'];
 const path = '/v1/queues';
 const maxQueuesPerPage = 100;
 
 /**
- * One queue is named in the query, not in the path: an application may have no name, and names may
- * be anything, `..` and `a/b` too, which clients and proxies would change in a path.
+ * Query that names one queue. It is not in the path, because an application may have an empty name,
+ * and names may be any text, such as `..` and `a/b`, which clients and proxies would change in a
+ * path.
  */
 const QueueQuery = Type.Object(
   {
     application: applicationField,
     queue: Type.String({ minLength: 1, maxLength: 256, examples: ['order-4711'] }),
   },
-  strict,
+  noUnknownKeys,
 );
 
 const states: readonly QueueState[] = ['active', 'paused', 'parked', 'blocked'];
@@ -43,48 +44,54 @@ const states: readonly QueueState[] = ['active', 'paused', 'parked', 'blocked'];
 const State = Type.Enum([...states], {
   type: 'string',
   description:
-    '`parked`: its head failed for good, and nothing moves until it is unblocked. `paused`: somebody paused it. `blocked`: its head waits for a retry or for its endpoint. `active`: anything else.',
+    '`parked`: its head failed for good, and no delivery starts until the queue is unblocked. `paused`: it was paused by a call. `blocked`: its head waits for a retry or for its endpoint. `active`: otherwise.',
 });
 
 const OnFailure = Type.Enum(['skip', 'park'], {
   type: 'string',
   description:
-    'When its head fails for good: `skip` goes on with the next one, `park` stops the queue until it is unblocked. Default `skip`.',
+    'Effect on the queue when its head fails for good. `skip`: the next callback follows. `park`: the queue stops until it is unblocked. Default `skip`.',
 });
 
-const ListQuery = Type.Object(
-  {
-    application: applicationField,
-    state: Type.Optional(State),
-    ...pageQuery(maxQueuesPerPage),
-  },
-  strict,
-);
+const ListQuery = listQuery(maxQueuesPerPage, {
+  application: applicationField,
+  state: Type.Optional(State),
+});
 
 const Queue = Type.Object(
   {
     application: Type.String(),
     queue: Type.String(),
     state: State,
-    paused: Type.Boolean({ description: 'True also of a parked queue that was paused besides.' }),
+    paused: Type.Boolean({
+      description: 'True if it was paused. A parked queue can be paused too.',
+    }),
     onFailure: OnFailure,
-    depth: Type.Integer({ description: 'Callbacks in it, the head included; counted to 10,000.' }),
-    depthCapped: Type.Boolean({ description: 'Whether there are more than were counted.' }),
+    depth: Type.Integer({
+      description: 'Number of callbacks in it, with the head; counted up to 10,000.',
+    }),
+    depthCapped: Type.Boolean({
+      description: 'True if there are more callbacks than were counted.',
+    }),
     head: nullable(
       Type.Object(
         {
           id: idSchema,
           createdAt: momentSchema,
-          ageMs: Type.Number({ description: 'Since it was accepted.' }),
+          ageMs: Type.Number({ description: 'Milliseconds since it was accepted.' }),
           dueAt: nullable({
             ...momentSchema,
             description:
-              'No attempt starts before; null during one. Once it is past, it waits for a worker, or for its host, which is tried less often after failures in a row.',
+              'No attempt starts before this time; null during an attempt. After it, the head waits for a worker, or for its host, which gets fewer attempts after failures in a row.',
           }),
-          failures: Type.Integer({ description: 'Failed attempts that count against its policy.' }),
-          hold: nullable(Type.String({ description: '`paused`, `parked` or `endpoint`.' })),
+          failures: Type.Integer({
+            description: 'Number of failed attempts that count against its retry policy.',
+          }),
+          hold: nullable(
+            Type.String({ description: 'Cause of a hold: `paused`, `parked` or `endpoint`.' }),
+          ),
         },
-        { description: 'What is delivered next; null when the queue is empty.' },
+        { description: 'The callback that is delivered next; null if the queue is empty.' },
       ),
     ),
   },
@@ -96,17 +103,17 @@ const Unblock = Type.Object(
     mode: Type.Enum(['retry', 'skip'], {
       type: 'string',
       description:
-        '`retry`: the head is attempted now; a parked one starts its policy afresh. `skip`: the head ends, and the next one follows.',
+        '`retry`: the head is attempted now; if it was parked, its retry policy starts again. `skip`: the head ends, and the next callback follows.',
     }),
     headId: Type.Optional({
       ...idSchema,
-      description: 'Refused when the head is another callback by now. Not given: whichever it is.',
+      description: 'Refused if the head is another callback by now. Default: any head.',
     }),
   },
-  strict,
+  noUnknownKeys,
 );
 
-/** `/v1/queues`: what waits where, and what to do about it. */
+/** Adds `/v1/queues`: list, show, pause, resume, unblock and configure queues. */
 export function queueRoutes(app: App, db: Database): void {
   addList(app, db);
   addDetails(app, db);
@@ -123,13 +130,13 @@ function addList(app: App, db: Database): void {
       schema: {
         tags,
         summary: 'List queues, by application and name',
-        description: 'Those in which something is, and those that have settings.',
+        description: 'Lists queues that have callbacks or settings.',
         querystring: ListQuery,
         response: { 200: pageSchema(Queue) },
       },
     },
     async ({ query: { limit, cursor, ...filter } }) =>
-      toPageView(await listQueues(db, filter, { limit, cursor }), toView),
+      toPageView(await listQueues(db, filter, { limit, cursor }), toQueueView),
   );
 }
 
@@ -140,19 +147,19 @@ function addDetails(app: App, db: Database): void {
       config: { scope: 'queues:read', errors: ['QUEUE_NOT_FOUND'] },
       schema: {
         tags,
-        summary: 'One queue',
+        summary: 'Get a queue',
         querystring: QueueQuery,
         response: { 200: Queue },
       },
     },
-    async ({ query }) => toView(await getQueue(db, toKey(query))),
+    async ({ query }) => toQueueView(await getQueue(db, toKey(query))),
   );
 }
 
 function addPauseAndResume(app: App, db: Database): void {
   const actions = [
-    ['pause', pauseQueue, 'What is under way is finished, nothing else starts.'],
-    ['resume', resumeQueue, 'A parked queue stays parked: unblock it.'],
+    ['pause', pauseQueue, 'A running attempt is finished; no other attempt starts.'],
+    ['resume', resumeQueue, 'A parked queue stays parked; unblock it instead.'],
   ] as const;
   for (const [name, act, description] of actions) {
     app.post(
@@ -164,7 +171,9 @@ function addPauseAndResume(app: App, db: Database): void {
           summary: name === 'pause' ? 'Pause a queue' : 'Resume a queue',
           description,
           querystring: QueueQuery,
-          response: { 204: Type.Null({ description: 'Done, or so before.' }) },
+          response: {
+            204: Type.Null({ description: 'Done. Also if the queue was in this state before.' }),
+          },
         },
       },
       async ({ query }, reply) => {
@@ -182,7 +191,7 @@ function addUnblock(app: App, db: Database): void {
       config: { scope: 'queues:write', errors: ['QUEUE_NOT_FOUND', 'QUEUE_STATE'] },
       schema: {
         tags,
-        summary: 'Set a queue going whose head blocks it',
+        summary: 'Unblock a queue whose head blocks it',
         querystring: QueueQuery,
         body: Unblock,
         response: {
@@ -203,9 +212,9 @@ function addSettings(app: App, db: Database): void {
       config: { scope: 'queues:write', errors: ['CALLBACK_INVALID'] },
       schema: {
         tags,
-        summary: 'Say what happens when the head of a queue fails for good',
+        summary: 'Set what happens when the head of a queue fails for good',
         querystring: QueueQuery,
-        body: Type.Object({ onFailure: OnFailure }, strict),
+        body: Type.Object({ onFailure: OnFailure }, noUnknownKeys),
         response: { 204: Type.Null({ description: 'Done.' }) },
       },
     },
@@ -220,7 +229,7 @@ function toKey({ application = '', queue }: Static<typeof QueueQuery>): QueueKey
   return { application, queue };
 }
 
-function toView({ head, ...queue }: QueueView): Static<typeof Queue> {
+function toQueueView({ head, ...queue }: QueueView): Static<typeof Queue> {
   return {
     ...queue,
     head: head

@@ -26,9 +26,9 @@ describeWithPostgres('POST /v1/callbacks refuses', () => {
       { url: 1, headers: { a: 2 }, timeoutMs: 'x' },
       ['headers.a', 'timeoutMs', 'url'],
     ],
-    ['what is no object', '[]', ['body']],
-    ['no body at all', undefined, ['body']],
-    ['keys that it does not know', { url, ulr: 1 }, ['ulr']],
+    ['a body that is no object', '[]', ['body']],
+    ['a missing body', undefined, ['body']],
+    ['unknown keys', { url, ulr: 1 }, ['ulr']],
     ['an unknown method', { url, method: 'BREW' }, ['method']],
     [
       'a negative delay',
@@ -36,7 +36,7 @@ describeWithPostgres('POST /v1/callbacks refuses', () => {
       ['retry.phases.0.delayMs'],
     ],
     [
-      'parts of an attempt',
+      'a fraction of an attempt',
       { url, retry: { phases: [{ retries: 0.5, delayMs: 1 }] } },
       ['retry.phases.0.retries'],
     ],
@@ -46,14 +46,14 @@ describeWithPostgres('POST /v1/callbacks refuses', () => {
       ['retry.phases.0.delayMs'],
     ],
     [
-      'parts of a nanosecond',
+      'a fraction of a nanosecond',
       { url, retry: { phases: [{ retries: 1, delayMs: 1e-7 }] } },
       ['phases[0].delayMs'],
     ],
     ['no retry rule', { url, retry: {} }, ['retry']],
     ['two retry rules', { url, retry: { phases: [], policy: 'p' } }, ['retry']],
     ['a time without its zone', { url, expiresAt: '2030-01-02T03:04:05' }, ['expiresAt']],
-    ['a date that is none', { url, deliverAfter: '2030-02-30T00:00:00Z' }, ['deliverAfter']],
+    ['a date that does not exist', { url, deliverAfter: '2030-02-30T00:00:00Z' }, ['deliverAfter']],
     ['a fractional timeout', { url, timeoutMs: 1.5 }, ['timeoutMs']],
   ])('%s, with REQUEST_INVALID', async (_name, body, fields) => {
     const { status, json } = await refusal(body);
@@ -68,18 +68,22 @@ describeWithPostgres('POST /v1/callbacks refuses', () => {
     ['CR and LF in a header', { url, headers: { a: 'b\r\nc: d' } }, ['headers.a']],
     ['LF in the name of a header', { url, headers: { 'a\nb': 'c' } }, ['headers.a\nb']],
     [
-      'a header that signs',
+      'a header of the signature',
       { url, headers: { 'Webhook-Signature': 'v1,x' } },
       ['headers.Webhook-Signature'],
     ],
     ['bad base64', { url, base64: 'AA*=' }, ['base64']],
     ['two bodies', { url, json: {}, text: '' }, ['text']],
-    ['a body that is not sent', { url, method: 'GET', text: 'x' }, ['text']],
+    ['a body with a method that sends none', { url, method: 'GET', text: 'x' }, ['text']],
     ['a timeout beyond the lease', { url, timeoutMs: 28_001 }, ['timeoutMs']],
-    ['an address that is none', { url, notificationEmail: 'nobody' }, ['notificationEmail']],
-    ['a time beyond ten years', { url, deliverAfter: '2999-01-01T00:00:00Z' }, ['deliverAfter']],
+    ['an invalid mail address', { url, notificationEmail: 'nobody' }, ['notificationEmail']],
     [
-      'all that is wrong at once',
+      'a time more than ten years ahead',
+      { url, deliverAfter: '2999-01-01T00:00:00Z' },
+      ['deliverAfter'],
+    ],
+    [
+      'several faults, all reported at once',
       { url: 'ftp://a', queue: 'a\nb', timeoutMs: 99_999 },
       ['queue', 'timeoutMs', 'url'],
     ],
@@ -101,9 +105,9 @@ describeWithPostgres('POST /v1/callbacks refuses', () => {
     'http://192.168.1.1/',
     'http://169.254.169.254/latest/meta-data',
     'http://0.0.0.0/',
-  ])('the address inside %s', async (inside) => {
+  ])('the private address %s', async (privateUrl) => {
     for (let i = 0; i < 2; i += 1) {
-      const { status, json } = await refusal({ url: inside });
+      const { status, json } = await refusal({ url: privateUrl });
       expect({ status, code: json.code }).toEqual({ status: 422, code: 'CALLBACK_INVALID' });
       expect(json.details).toEqual([
         { field: 'url', message: expect.stringContaining('are not allowed (') },
@@ -111,19 +115,21 @@ describeWithPostgres('POST /v1/callbacks refuses', () => {
     }
   });
 
-  it.each(['{"url":', '', '{"url":"http://a.b/"} x'])('what is not JSON: %s', async (body) => {
-    expect(await refusal(body)).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
-  });
+  it.each(['{"url":', '', '{"url":"http://a.b/"} x'])(
+    'a body that is not JSON: %s',
+    async (body) => {
+      expect(await refusal(body)).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
+    },
+  );
 
-  it('what is not UTF-8, whatever the charset says', async () => {
+  it('a body that is not UTF-8, whatever its charset', async () => {
     const latin1 = Buffer.from(`{"url":"${url}","text":"grüß dich"}`, 'latin1');
-    const answer = await gateway.call('POST', '/v1/callbacks', latin1, {
-      'content-type': 'application/json; charset=latin1',
-    });
+    const call = gateway.call.with({ 'content-type': 'application/json; charset=latin1' });
+    const answer = await call('POST', '/v1/callbacks', latin1);
     expect(answer).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
   });
 
-  it('what is nested so deep that it cannot be sent', async () => {
+  it('JSON that is nested too deeply to be sent', async () => {
     const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
     const body = `{"url":"${url}","json":${nested}}`;
     const { status, json } = await refusal(body);
@@ -137,7 +143,7 @@ describeWithPostgres('POST /v1/callbacks refuses', () => {
     ['application', { url, application: 'a\udfff' }],
     ['queue', { url, queue: '\ud83d' }],
     ['url', { url: `${url}\ud83d` }],
-  ])('half a character in %s', async (field, body) => {
+  ])('half a surrogate pair in %s', async (field, body) => {
     const { status, json } = await refusal(body);
     expect({ status, fields: json.details.map((fault) => fault.field) }).toEqual({
       status: 422,
@@ -145,16 +151,15 @@ describeWithPostgres('POST /v1/callbacks refuses', () => {
     });
   });
 
-  it('other media types, and bodies of two mebibytes', async () => {
-    const typed = await gateway.call('POST', '/v1/callbacks', '{}', {
-      'content-type': 'text/plain',
-    });
+  it('other media types, and bodies of 2 MiB', async () => {
+    const asText = gateway.call.with({ 'content-type': 'text/plain' });
+    const typed = await asText('POST', '/v1/callbacks', '{}');
     expect(typed).toMatchObject({ status: 415, json: { code: 'MEDIA_TYPE_UNSUPPORTED' } });
     const large = await refusal({ url, text: 'x'.repeat(2 * 1_048_576) });
     expect(large).toMatchObject({ status: 413, json: { code: 'REQUEST_TOO_LARGE' } });
   });
 
-  it('policies and secrets that there are not', async () => {
+  it('policies and secrets that do not exist', async () => {
     const policy = await refusal({ url, retry: { policy: 'none' } });
     expect(policy).toMatchObject({ status: 404, json: { code: 'POLICY_NOT_FOUND' } });
     const secret = await refusal({ url, secret: 'none' });

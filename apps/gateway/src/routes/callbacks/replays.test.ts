@@ -16,7 +16,7 @@ describeWithPostgres('/v1/replays', () => {
   });
   afterAll(() => gateway.close());
 
-  it('delivers what fits the filter once more, and shows its progress', async () => {
+  it('replays callbacks that match the filter, and shows its progress', async () => {
     const ids: string[] = [];
     for (const host of ['a.example', 'b.example', 'a.example']) {
       const body = { url: `https://${host}/`, application: 'replayed' };
@@ -57,7 +57,7 @@ describeWithPostgres('/v1/replays', () => {
     expect((await gateway.call('POST', `${path}/cancel`)).json).toMatchObject({ state: 'done' });
   });
 
-  it('lists replays, newest first, and stops one', async () => {
+  it('lists replays, newest first, and cancels one', async () => {
     const { json } = await create({ filter: { state: 'failed', statusCode: 500 } });
     const list = await gateway.call<{ items: Replay[]; next: string }>(
       'GET',
@@ -88,7 +88,7 @@ describeWithPostgres('/v1/replays', () => {
     expect(await create(body)).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
   });
 
-  it('knows no replay that is not there', async () => {
+  it('answers 404 for unknown replays', async () => {
     for (const id of ['x', '01890000-0000-7000-8000-000000000000']) {
       for (const [method, action] of [
         ['GET', ''],

@@ -12,12 +12,12 @@ import {
   idParams,
   idSchema,
   momentSchema,
+  noUnknownKeys,
   nullable,
-  strict,
   toMoment,
 } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
-import { callbackFilterFields, toFilter } from './callback-filter.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { callbackFilterFields, toCallbackFilter } from './callback-filter.js';
 
 const tags = ['Replays'];
 const path = '/v1/replays';
@@ -27,11 +27,12 @@ const Filter = Type.Object(
   {
     state: Type.Enum(['delivered', 'failed', 'cancelled'], {
       type: 'string',
-      description: 'How they ended. Expired ones would only expire again.',
+      description:
+        'How the callbacks ended. Expired ones cannot be replayed: they would expire again.',
     }),
     ...callbackFilterFields,
   },
-  { ...strict, title: 'ReplayFilter', description: 'Callbacks that fit all that is given.' },
+  { ...noUnknownKeys, title: 'ReplayFilter', description: 'Callbacks that match all filters.' },
 );
 
 const NewReplay = Type.Object(
@@ -41,12 +42,12 @@ const NewReplay = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: 10_000,
-        description: 'Callbacks a second at most. Default 100.',
+        description: 'Most callbacks per second. Default 100.',
       }),
     ),
   },
   {
-    ...strict,
+    ...noUnknownKeys,
     examples: [{ filter: { state: 'failed', host: 'example.com' }, ratePerSecond: 50 }],
   },
 );
@@ -57,11 +58,13 @@ const View = Type.Object(
     filter: Filter,
     ratePerSecond: Type.Integer(),
     state: Type.Enum(['running', 'done', 'cancelled'], { type: 'string' }),
-    scanned: Type.Integer({ description: 'Callbacks looked at, whether they fit or not.' }),
-    replayed: Type.Integer(),
+    scanned: Type.Integer({
+      description: 'Number of callbacks that were scanned, matching or not.',
+    }),
+    replayed: Type.Integer({ description: 'Number of callbacks that were replayed.' }),
     scannedUntil: nullable({
       ...momentSchema,
-      description: 'What was accepted until then was looked at; null before the first step.',
+      description: 'Callbacks accepted up to this time were scanned; null before the first step.',
     }),
     createdAt: momentSchema,
     updatedAt: momentSchema,
@@ -69,7 +72,7 @@ const View = Type.Object(
   { title: 'Replay' },
 );
 
-/** `/v1/replays`: deliver many callbacks once more. Workers make the steps. */
+/** Adds `/v1/replays`: deliver many callbacks once more. Workers run the replays, step by step. */
 export function replayRoutes(app: App, db: Database): void {
   addCreate(app, db);
   addList(app, db);
@@ -85,14 +88,14 @@ function addCreate(app: App, db: Database): void {
         tags,
         summary: 'Deliver many callbacks once more',
         description:
-          'Oldest first, and so in the order of their queues, at a limited rate; goes on after a restart. Only those accepted before this call are part of it.',
+          'Replays callbacks that were accepted before this call: oldest first, so in the order of their queues, and at a limited rate. A replay continues after a restart.',
         body: NewReplay,
         response: { 201: View },
       },
     },
     async ({ body: { filter, ratePerSecond } }, reply) => {
-      const replay = await createReplay(db, { filter: toFilter(filter), ratePerSecond });
-      return reply.code(201).header('location', `${path}/${replay.id}`).send(toView(replay));
+      const replay = await createReplay(db, { filter: toCallbackFilter(filter), ratePerSecond });
+      return reply.code(201).header('location', `${path}/${replay.id}`).send(toReplayView(replay));
     },
   );
 }
@@ -105,11 +108,11 @@ function addList(app: App, db: Database): void {
       schema: {
         tags,
         summary: 'List replays, newest first',
-        querystring: Type.Object(pageQuery(maxReplaysPerPage), strict),
+        querystring: listQuery(maxReplaysPerPage, {}),
         response: { 200: pageSchema(View) },
       },
     },
-    async ({ query }) => toPageView(await listReplays(db, query), toView),
+    async ({ query }) => toPageView(await listReplays(db, query), toReplayView),
   );
 }
 
@@ -120,12 +123,12 @@ function addOne(app: App, db: Database): void {
       config: { scope: 'callbacks:read', errors: ['REPLAY_NOT_FOUND'] },
       schema: {
         tags,
-        summary: 'One replay, with its progress',
+        summary: 'Get a replay with its progress',
         params: idParams,
         response: { 200: View },
       },
     },
-    async ({ params }) => toView(await getReplay(db, params.id)),
+    async ({ params }) => toReplayView(await getReplay(db, params.id)),
   );
   app.post(
     `${path}/:id/cancel`,
@@ -134,16 +137,17 @@ function addOne(app: App, db: Database): void {
       schema: {
         tags,
         summary: 'Stop a replay',
-        description: 'What it has brought back stays so. One that is over stays as it is.',
+        description:
+          'Callbacks that it has replayed stay replayed. A replay that has ended does not change.',
         params: idParams,
         response: { 200: View },
       },
     },
-    async ({ params }) => toView(await cancelReplay(db, params.id)),
+    async ({ params }) => toReplayView(await cancelReplay(db, params.id)),
   );
 }
 
-function toView({ filter, ...replay }: Replay): Static<typeof View> {
+function toReplayView({ filter, ...replay }: Replay): Static<typeof View> {
   const { state, application, queue, endpointId, createdFrom, createdTo, host, statusCode } =
     filter;
   return {

@@ -6,15 +6,15 @@ import {
   toRetryPolicy,
 } from '@posthaste/callbacks';
 import { type Static, type TUnsafe, Type } from 'typebox';
-import { strict } from '../schemas/field-schemas.js';
+import { noUnknownKeys } from '../schemas/field-schemas.js';
 
-/** A retry policy on the wire: exactly one of the two. */
+/** Retry policy in JSON, with exactly one of the two members. */
 export interface RetryRule {
   readonly phases?: readonly PhaseInput[];
   readonly exponential?: ExponentialInput['exponential'];
 }
 
-/** The same, or the name of a policy in its place. */
+/** Member `retry` of requests: a rule, or the name of a retry policy in its place. */
 export interface RetryChoice extends RetryRule {
   readonly policy?: string;
 }
@@ -23,24 +23,28 @@ const maxMs = 10 * 365 * 24 * 3_600_000;
 
 const Phase = Type.Object(
   {
-    retries: Type.Integer({ minimum: 0, maximum: 100_000, description: 'Attempts in this phase.' }),
+    retries: Type.Integer({
+      minimum: 0,
+      maximum: 100_000,
+      description: 'Number of attempts in this phase.',
+    }),
     delayMs: Type.Number({
       minimum: 0,
       maximum: 9_223_372_036_854,
-      description: 'Wait before each of them: exact, never varied. Up to six decimals.',
+      description: 'Exact wait before each attempt, in ms, without jitter. Up to six decimals.',
     }),
   },
-  strict,
+  noUnknownKeys,
 );
 
-const wait = (description: string) =>
+const delayField = (description: string) =>
   Type.Optional(Type.Number({ minimum: 1, maximum: maxMs, description }));
 
-const rules = {
+const ruleFields = {
   phases: Type.Optional(
     Type.Array(Phase, {
       maxItems: 100,
-      description: 'Run one after another. None at all: one attempt, no retries.',
+      description: 'Phases run one after another. With an empty list: one attempt, no retries.',
       examples: [
         [
           { retries: 3, delayMs: 1_000 },
@@ -52,43 +56,45 @@ const rules = {
   exponential: Type.Optional(
     Type.Object(
       {
-        initialDelayMs: wait('The first wait. Default 5,000.'),
+        initialDelayMs: delayField('First wait, in ms. Default 5,000.'),
         factor: Type.Optional(
           Type.Number({
             minimum: 1,
             maximum: 100,
-            description: 'Each wait is this many times the one before. Default 3.',
+            description: 'Factor by which each wait is longer than the one before. Default 3.',
           }),
         ),
-        maxDelayMs: wait('The longest wait. Default 14,400,000 (4 hours).'),
+        maxDelayMs: delayField('Longest wait, in ms. Default 14,400,000 (4 hours).'),
         maxRetries: Type.Optional(
           Type.Integer({
             minimum: 0,
             maximum: 100_000,
-            description: 'Attempts after the first. Default 10.',
+            description: 'Number of attempts after the first. Default 10.',
           }),
         ),
         jitter: Type.Optional(
           Type.Number({
             minimum: 0,
             maximum: 1,
-            description: 'The share of each wait that is left to chance. Default 0.2.',
+            description: 'Random share of each wait, from 0 to 1. Default 0.2.',
           }),
         ),
-        maxAgeMs: wait('No attempt starts later after the acceptance. Default: no limit.'),
+        maxAgeMs: delayField(
+          'Time after the acceptance, in ms, after which no attempt starts. Default: no limit.',
+        ),
       },
       {
-        ...strict,
-        description: 'Waits that grow.',
+        ...noUnknownKeys,
+        description: 'Waits that grow by a factor.',
         examples: [{ initialDelayMs: 1_000, factor: 2, maxDelayMs: 3_600_000, maxRetries: 12 }],
       },
     ),
   ),
 };
 
-const exactlyOne = { ...strict, minProperties: 1, maxProperties: 1 } as const;
+const exactlyOne = { ...noUnknownKeys, minProperties: 1, maxProperties: 1 } as const;
 
-const Rule = Type.Object(rules, {
+const Rule = Type.Object(ruleFields, {
   ...exactlyOne,
   title: 'RetryRule',
   description: 'Either `phases` or `exponential`.',
@@ -96,9 +102,9 @@ const Rule = Type.Object(rules, {
 
 const Choice = Type.Object(
   {
-    ...rules,
+    ...ruleFields,
     policy: Type.Optional(
-      Type.String({ description: 'The name of a retry policy.', examples: ['patient'] }),
+      Type.String({ description: 'Name of a retry policy.', examples: ['patient'] }),
     ),
   },
   {
@@ -108,42 +114,48 @@ const Choice = Type.Object(
   },
 );
 
-export const retryRuleSchema: TUnsafe<RetryRule> & { type: 'object' } = typed(Rule);
-export const retryChoiceSchema: TUnsafe<RetryChoice> & { type: 'object' } = typed(Choice);
+export const retryRuleSchema: TUnsafe<RetryRule> & { type: 'object' } = asObjectSchema(Rule);
+export const retryChoiceSchema: TUnsafe<RetryChoice> & { type: 'object' } = asObjectSchema(Choice);
 
-function typed<S extends typeof Rule | typeof Choice>(
+/** Types a schema as that of an object: `Type.Unsafe` hides `type`, which `nullable` needs. */
+function asObjectSchema<S extends typeof Rule | typeof Choice>(
   schema: S,
 ): TUnsafe<Static<S>> & { type: 'object' } {
   return { ...Type.Unsafe<Static<S>>(schema), type: 'object' };
 }
 
-/** The rule as the domain takes it; the schema has seen to it that there is one. */
-export function toPolicyInput({ phases, exponential }: RetryRule): PolicyInput {
+/**
+ * Converts a rule to the input of the callbacks package. The schema ensures that it has one member.
+ */
+export function ruleToPolicyInput({ phases, exponential }: RetryRule): PolicyInput {
   return phases ? { phases } : { exponential: exponential ?? {} };
 }
 
-/** A policy of an endpoint, which is a rule or a name. */
-export function toPolicyChoice(retry: RetryChoice): PolicyInput | string {
-  return retry.policy ?? toPolicyInput(retry);
+/** Converts `retry` of an endpoint, which stores a rule or the name of a policy. */
+export function toPolicyOrName(retry: RetryChoice): PolicyInput | string {
+  return retry.policy ?? ruleToPolicyInput(retry);
 }
 
-/** The inverse of {@link toPolicyChoice}. */
+/** Inverse of {@link toPolicyOrName}. */
 export function toRetryChoice(policy: PolicyInput | string): RetryChoice {
   return typeof policy === 'string' ? { policy } : policy;
 }
 
-/** What this needs of the named policies. */
+/** Method of `Policies` that resolves names. */
 export interface PolicyResolver {
   /** @throws PlatformError `POLICY_NOT_FOUND` */
   resolve(name: string): Promise<RetryPolicy>;
 }
 
-/** The policy itself. @throws PlatformError `POLICY_NOT_FOUND`, `REQUEST_INVALID` */
+/**
+ * Returns the policy of a rule or of a name.
+ * @throws PlatformError `POLICY_NOT_FOUND`, `REQUEST_INVALID`
+ */
 export async function resolveRetry(
   retry: RetryChoice,
   policies: PolicyResolver,
 ): Promise<RetryPolicy> {
   return retry.policy === undefined
-    ? toRetryPolicy(toPolicyInput(retry))
+    ? toRetryPolicy(ruleToPolicyInput(retry))
     : policies.resolve(retry.policy);
 }

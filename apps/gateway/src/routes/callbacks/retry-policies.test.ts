@@ -12,7 +12,7 @@ describeWithPostgres('/v1/retry-policies', () => {
   });
   afterAll(() => gateway.close());
 
-  it('makes, replaces, shows, lists and removes', async () => {
+  it('creates, replaces, shows, lists and removes policies', async () => {
     const phases = [{ retries: 2, delayMs: 1_000.5 }];
     expect(await put('b', { phases })).toMatchObject({
       status: 200,
@@ -39,7 +39,7 @@ describeWithPostgres('/v1/retry-policies', () => {
     }
   });
 
-  it('keeps one that an endpoint names', async () => {
+  it('refuses to remove a policy that an endpoint names', async () => {
     await put('used', { phases: [] });
     const body = { name: 'user', url: 'https://example.com/', retry: { policy: 'used' } };
     expect((await gateway.call('POST', '/v1/endpoints', body)).status).toBe(201);
@@ -52,7 +52,7 @@ describeWithPostgres('/v1/retry-policies', () => {
   it.each([
     ['no rule', {}],
     ['two rules', { phases: [], exponential: {} }],
-    ['another name', { policy: 'b' }],
+    ['the name of another policy', { policy: 'b' }],
     ['an unknown key', { exponential: { retries: 1 } }],
     ['a factor below one', { exponential: { factor: 0.5 } }],
     ['waits that shrink', { exponential: { initialDelayMs: 10, maxDelayMs: 5 } }],
@@ -61,7 +61,7 @@ describeWithPostgres('/v1/retry-policies', () => {
     expect(await put('x', rule)).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
   });
 
-  it('refuses names that do not fit a path', async () => {
+  it('refuses names that need escaping in a path', async () => {
     for (const name of ['%2e%2e', 'a%2Fb', 'a b', 'x'.repeat(101)]) {
       expect((await put(name, { phases: [] })).status, name).toBeGreaterThanOrEqual(404);
     }

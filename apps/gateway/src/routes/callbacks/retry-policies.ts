@@ -1,9 +1,9 @@
 import type { NamedPolicy, Policies } from '@posthaste/callbacks';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
-import { configuredNameSchema, momentSchema, strict } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
-import { retryRuleSchema, toPolicyInput } from './retry-choice.js';
+import { configuredNameSchema, momentSchema } from '../schemas/field-schemas.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { retryRuleSchema, ruleToPolicyInput } from './retry-choice.js';
 
 const tags = ['Retry policies'];
 const path = '/v1/retry-policies';
@@ -21,7 +21,7 @@ const View = Type.Object(
   { title: 'RetryPolicy' },
 );
 
-/** `/v1/retry-policies`: retry policies by name, for all applications. */
+/** Adds `/v1/retry-policies`: retry policies by name, for all applications. */
 export function retryPolicyRoutes(app: App, policies: Policies): void {
   addPut(app, policies);
   addList(app, policies);
@@ -35,15 +35,16 @@ function addPut(app: App, policies: Policies): void {
       config: { scope: 'endpoints:write', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
-        summary: 'Make or replace a retry policy',
+        summary: 'Create or replace a retry policy',
         description:
-          'A callback takes a copy when it is accepted: a change counts for those after it.',
+          'A callback gets a copy of the policy when it is accepted, so a change applies to later callbacks only.',
         params: NewNameParams,
         body: retryRuleSchema,
         response: { 200: View },
       },
     },
-    async ({ params, body }) => toView(await policies.put(params.name, toPolicyInput(body))),
+    async ({ params, body }) =>
+      toPolicyView(await policies.put(params.name, ruleToPolicyInput(body))),
   );
 }
 
@@ -55,11 +56,11 @@ function addList(app: App, policies: Policies): void {
       schema: {
         tags,
         summary: 'List retry policies, by name',
-        querystring: Type.Object(pageQuery(maxPoliciesPerPage), strict),
+        querystring: listQuery(maxPoliciesPerPage, {}),
         response: { 200: pageSchema(View) },
       },
     },
-    async ({ query }) => toPageView(await policies.list(query), toView),
+    async ({ query }) => toPageView(await policies.list(query), toPolicyView),
   );
 }
 
@@ -68,9 +69,9 @@ function addOne(app: App, policies: Policies): void {
     `${path}/:name`,
     {
       config: { scope: 'endpoints:read', errors: ['POLICY_NOT_FOUND'] },
-      schema: { tags, summary: 'One retry policy', params: NameParams, response: { 200: View } },
+      schema: { tags, summary: 'Get a retry policy', params: NameParams, response: { 200: View } },
     },
-    async ({ params }) => toView(await policies.get(params.name)),
+    async ({ params }) => toPolicyView(await policies.get(params.name)),
   );
   app.delete(
     `${path}/:name`,
@@ -79,7 +80,7 @@ function addOne(app: App, policies: Policies): void {
       schema: {
         tags,
         summary: 'Remove a retry policy',
-        description: 'Callbacks that took it keep their copy. Refused while an endpoint names it.',
+        description: 'Callbacks keep their copies. Refused while an endpoint names the policy.',
         params: NameParams,
         response: { 204: Type.Null({ description: 'Removed.' }) },
       },
@@ -91,6 +92,6 @@ function addOne(app: App, policies: Policies): void {
   );
 }
 
-function toView({ name, policy: retry, updatedAt }: NamedPolicy): Static<typeof View> {
+function toPolicyView({ name, policy: retry, updatedAt }: NamedPolicy): Static<typeof View> {
   return { name, retry, updatedAt: updatedAt.toISOString() };
 }

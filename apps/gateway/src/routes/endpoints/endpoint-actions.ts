@@ -12,13 +12,13 @@ import type { Endpoints } from '@posthaste/callbacks/management';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
-import { idParams, idSchema, nullable, strict } from '../schemas/field-schemas.js';
-import { endpointSchema, showEndpoint } from './endpoint-view.js';
+import { idParams, idSchema, noUnknownKeys, nullable } from '../schemas/field-schemas.js';
+import { endpointSchema, toEndpointView } from './endpoint-view.js';
 import {
   newVersionSchema,
   rotationSchema,
-  showNewVersion,
-  showVersions,
+  toNewVersionView,
+  toVersionViews,
   versionsSchema,
 } from './secret-schemas.js';
 
@@ -32,53 +32,51 @@ export interface EndpointActionsDeps {
 
 const tags = ['Endpoints'];
 const path = '/v1/endpoints/:id';
-const standardReason = 'by request';
+/** Reason of a disabled endpoint when the caller gives none. */
+const defaultReason = 'by request';
 
 const Reason = nullable(
   Type.Object(
     {
       reason: Type.Optional(
-        Type.String({ maxLength: 512, description: 'Shown as `stateReason`.' }),
+        Type.String({ maxLength: 512, description: 'Reason, shown as `stateReason`.' }),
       ),
     },
-    strict,
+    noUnknownKeys,
   ),
 );
 
-interface ChangeDeps {
-  readonly db: Database;
-  readonly events: CallbackEventSink;
-}
+type ChangeDeps = Pick<EndpointActionsDeps, 'db' | 'events'>;
 
 const stateChanges = [
   {
     name: 'pause',
     change: ({ db }: ChangeDeps, id: string, reason?: string) => pauseEndpoint(db, id, reason),
     summary: 'Pause an endpoint',
-    description: 'What is under way is finished; what is owed waits.',
+    description: 'Running attempts are finished. Other callbacks to it wait.',
   },
   {
     name: 'resume',
     change: ({ db }: ChangeDeps, id: string) => resumeEndpoint(db, id),
-    summary: 'Let a paused endpoint go on',
-    description: 'And what waits for it.',
+    summary: 'Resume a paused endpoint',
+    description: 'Callbacks that wait for it are delivered.',
   },
   {
     name: 'disable',
-    change: ({ db, events }: ChangeDeps, id: string, reason = standardReason) =>
+    change: ({ db, events }: ChangeDeps, id: string, reason = defaultReason) =>
       disableEndpointAndEmit(db, id, { reason, events }),
     summary: 'Disable an endpoint',
-    description: 'As when its receiver answers 410. What is owed waits.',
+    description: 'As if its receiver had answered 410. Callbacks to it wait.',
   },
   {
     name: 'enable',
     change: ({ db }: ChangeDeps, id: string) => enableEndpoint(db, id),
-    summary: 'Make a disabled endpoint active',
-    description: 'And let go what waits for it.',
+    summary: 'Enable a disabled endpoint',
+    description: 'Callbacks that wait for it are delivered.',
   },
 ] as const;
 
-/** What is done to an endpoint besides changing it: its state, its secret, a test. */
+/** Adds the actions on an endpoint: change its state, send a test event, rotate its secret. */
 export function endpointActionRoutes(app: App, deps: EndpointActionsDeps): void {
   addStateChanges(app, deps);
   addTest(app, deps);
@@ -102,7 +100,7 @@ function addStateChanges(app: App, { db, events, endpoints }: EndpointActionsDep
       },
       async ({ params, body }) => {
         await change({ db, events }, params.id, body?.reason);
-        return showEndpoint(await endpoints.get(params.id));
+        return toEndpointView(await endpoints.get(params.id));
       },
     );
   }
@@ -116,11 +114,16 @@ function addTest(app: App, { fanout }: EndpointActionsDeps): void {
       schema: {
         tags,
         summary: 'Send an endpoint a test event',
-        description: 'Named `posthaste.test`, whatever its subscriptions, in no queue.',
+        description:
+          'The event is named `posthaste.test`. It is sent whatever the subscriptions, and in no queue.',
         params: idParams,
         response: {
           201: Type.Object({
-            callbackId: { ...idSchema, description: 'What becomes of it: `/v1/callbacks/{id}`.' },
+            callbackId: {
+              ...idSchema,
+              description:
+                'The callback of the event; `GET /v1/callbacks/{id}` shows its progress.',
+            },
           }),
         },
       },
@@ -143,12 +146,12 @@ function addSecrets(app: App, { endpoints, secrets }: EndpointActionsDeps): void
       config: { scope: 'endpoints:read', errors: ['ENDPOINT_NOT_FOUND'] },
       schema: {
         tags,
-        summary: 'The versions of the secret of an endpoint',
+        summary: 'List the versions of the secret of an endpoint',
         params: idParams,
         response: { 200: Type.Object({ versions: versionsSchema }) },
       },
     },
-    async ({ params }) => ({ versions: showVersions(await secrets.get(await keyOf(params.id))) }),
+    async ({ params }) => ({ versions: toVersionViews(await secrets.get(await keyOf(params.id))) }),
   );
   app.post(
     `${path}/secrets`,
@@ -157,7 +160,7 @@ function addSecrets(app: App, { endpoints, secrets }: EndpointActionsDeps): void
       schema: {
         tags,
         summary: 'Rotate the secret of an endpoint',
-        description: 'Adds a version. Those before it sign beside it until the grace time is over.',
+        description: 'Adds a version. Earlier versions sign too, until the grace time is over.',
         params: idParams,
         body: rotationSchema,
         response: { 201: newVersionSchema },
@@ -165,7 +168,7 @@ function addSecrets(app: App, { endpoints, secrets }: EndpointActionsDeps): void
     },
     async ({ params, body }, reply) => {
       const rotated = await secrets.rotate({ ...body, ...(await keyOf(params.id)) });
-      return reply.code(201).send(showNewVersion(rotated));
+      return reply.code(201).send(toNewVersionView(rotated));
     },
   );
 }

@@ -19,7 +19,7 @@ const View = Type.Object(
     state: Type.Enum(['active', 'paused', 'disabled'], {
       type: 'string',
       description:
-        '`disabled`: its receiver answered 410, or somebody disabled it. What is owed to a paused or disabled one waits.',
+        '`paused`: it was paused by a call. `disabled`: its receiver answered 410, or it was disabled by a call. Callbacks to a paused or disabled endpoint wait.',
     }),
     stateReason: nullable(Type.String()),
     createdAt: momentSchema,
@@ -28,10 +28,10 @@ const View = Type.Object(
   { title: 'Endpoint' },
 );
 
-/** An endpoint as the API shows it: everything but its secret. */
+/** An endpoint in answers, without its secret. */
 export const endpointSchema: TSchema = View;
 
-export function showEndpoint(endpoint: Endpoint): object {
+export function toEndpointView(endpoint: Endpoint): object {
   const view: Static<typeof View> = {
     id: endpoint.id,
     application: endpoint.application,

@@ -29,7 +29,7 @@ describeWithPostgres('/v1/endpoints', () => {
   });
   afterAll(() => gateway.close());
 
-  it('makes an endpoint, and shows its secret this once', async () => {
+  it('creates an endpoint, and shows its secret only then', async () => {
     const made = await post({ name: 'plain', url });
     const { id } = made.json.endpoint;
     expect(made.headers.location).toBe(`/v1/endpoints/${id}`);
@@ -64,7 +64,7 @@ describeWithPostgres('/v1/endpoints', () => {
     expect(view.body).not.toContain('whsec_');
   });
 
-  it('changes what is given, and takes back what is null', async () => {
+  it('changes the given fields, and resets those that are null', async () => {
     const settings = {
       headers: { 'x-a': 'b' },
       retry: { phases: [{ retries: 1, delayMs: 5 }] },
@@ -91,7 +91,7 @@ describeWithPostgres('/v1/endpoints', () => {
     });
   });
 
-  it('takes secrets and policies by name', async () => {
+  it('accepts a given secret, and a policy by its name', async () => {
     await gateway.call('PUT', '/v1/retry-policies/slow', { phases: [] });
     const secret = `whsec_${Buffer.alloc(32, 3).toString('base64')}`;
     const made = await post({ name: 'named', url, retry: { policy: 'slow' }, secret });
@@ -108,9 +108,9 @@ describeWithPostgres('/v1/endpoints', () => {
   it.each<[name: string, body: object, field: string]>([
     ['no name', { url }, 'name'],
     ['no url', { name: 'x' }, 'url'],
-    ['an address inside', { name: 'x', url: 'http://10.0.0.1/' }, 'url'],
-    ['a rate of nothing', { name: 'x', url, ratePerSecond: 0 }, 'ratePerSecond'],
-    ['an order that is none', { name: 'x', url, order: 'time' }, 'order'],
+    ['a private address', { name: 'x', url: 'http://10.0.0.1/' }, 'url'],
+    ['a rate of 0', { name: 'x', url, ratePerSecond: 0 }, 'ratePerSecond'],
+    ['an unknown order', { name: 'x', url, order: 'time' }, 'order'],
     ['LF in a header', { name: 'x', url, headers: { a: 'b\nc' } }, 'headers.a'],
     ['a timeout beyond the lease', { name: 'x', url, timeoutMs: 28_001 }, 'timeoutMs'],
     ['an unknown key', { name: 'x', url, state: 'paused' }, 'state'],
@@ -121,7 +121,7 @@ describeWithPostgres('/v1/endpoints', () => {
     });
   });
 
-  it('lists by application and state, page by page', async () => {
+  it('lists endpoints by application and state, page by page', async () => {
     const ids = [];
     for (let i = 0; i < 3; i += 1) ids.unshift(await create({ application: 'listed' }));
     await call('POST', `${ids[1]}/pause`);
@@ -136,7 +136,7 @@ describeWithPostgres('/v1/endpoints', () => {
     });
   });
 
-  it('refuses a name twice in an application', async () => {
+  it('refuses a name that another endpoint of the application has', async () => {
     await create({ application: 'twice', name: 'same' });
     expect(await post({ application: 'twice', name: 'same', url })).toMatchObject({
       status: 409,
@@ -145,7 +145,7 @@ describeWithPostgres('/v1/endpoints', () => {
     await create({ application: 'other', name: 'same' });
   });
 
-  it('removes, and knows none that is not there', async () => {
+  it('removes an endpoint, and answers 404 for unknown ones', async () => {
     const id = await create();
     expect((await call('DELETE', id)).status).toBe(204);
     for (const other of [id, 'x', unknownId]) {
@@ -160,7 +160,7 @@ describeWithPostgres('/v1/endpoints', () => {
   });
 
   describe('state', () => {
-    it('is paused and resumed', async () => {
+    it('changes by pause and resume', async () => {
       const id = await create();
       expect(await call('POST', `${id}/pause`, { reason: 'maintenance' })).toMatchObject({
         status: 200,
@@ -176,7 +176,7 @@ describeWithPostgres('/v1/endpoints', () => {
       });
     });
 
-    it('is disabled and enabled', async () => {
+    it('changes by disable and enable', async () => {
       const id = await create();
       expect((await call('POST', `${id}/disable`)).json).toMatchObject({
         state: 'disabled',

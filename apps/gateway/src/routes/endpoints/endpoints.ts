@@ -2,21 +2,21 @@ import type { EndpointPatch, EndpointState } from '@posthaste/callbacks';
 import type { Endpoints } from '@posthaste/callbacks/management';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
-import { retryChoiceSchema, toPolicyChoice } from '../callbacks/retry-choice.js';
+import { retryChoiceSchema, toPolicyOrName } from '../callbacks/retry-choice.js';
 import {
   applicationField,
   headersSchema,
   idParams,
+  noUnknownKeys,
   nullable,
-  strict,
 } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
-import { endpointSchema, showEndpoint } from './endpoint-view.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { endpointSchema, toEndpointView } from './endpoint-view.js';
 import {
   newVersionSchema,
   ownSecretField,
   secretKindField,
-  showNewVersion,
+  toNewVersionView,
 } from './secret-schemas.js';
 
 const tags = ['Endpoints'];
@@ -26,13 +26,13 @@ const maxEndpointsPerPage = 500;
 const Name = Type.String({
   minLength: 1,
   maxLength: 256,
-  description: 'Unique in its application.',
+  description: 'Name for people, unique in its application.',
   examples: ['order-service'],
 });
 const Url = Type.String({
   minLength: 1,
   maxLength: 4_096,
-  description: 'Absolute, http or https.',
+  description: 'Absolute URL with http or https.',
   examples: ['https://example.com/hooks'],
 });
 
@@ -41,18 +41,21 @@ const settings = {
     nullable({
       ...headersSchema,
       type: 'object',
-      description: 'Sent with every request. Those of a callback win over them.',
+      description:
+        'Headers of every request. A header of the callback replaces that of the same name.',
     }),
   ),
   retry: Type.Optional(
     nullable({
       ...retryChoiceSchema,
       description:
-        'One of `phases`, `exponential` and `policy`. Default: waits that grow, about 16 hours.',
+        'One of `phases`, `exponential` and `policy`. Default: waits that grow, for about 16 hours in total.',
     }),
   ),
   timeoutMs: Type.Optional(
-    nullable(Type.Integer({ minimum: 1, description: 'The total time of one attempt.' })),
+    nullable(
+      Type.Integer({ minimum: 1, description: 'Longest total time of one attempt, in ms.' }),
+    ),
   ),
   ratePerSecond: Type.Optional(
     nullable(
@@ -60,7 +63,7 @@ const settings = {
         minimum: 0.01,
         maximum: 10_000,
         description:
-          'Attempts a second at most, in each worker process. Default: no limit of its own.',
+          'Most attempts per second, in each worker process. Default: no limit for this endpoint.',
       }),
     ),
   ),
@@ -70,7 +73,7 @@ const settings = {
         minimum: 1,
         maximum: 10_000,
         description:
-          'Attempts at once at most, in each worker process; one in each of its threads at least. Default: no limit of its own.',
+          'Most attempts at the same time, in each worker process; at least one in each of its threads. Default: no limit for this endpoint.',
       }),
     ),
   ),
@@ -79,7 +82,7 @@ const settings = {
       nullable(
         Type.String({
           description:
-            'What its events are ordered by: `none`, `key`, `namespace`, `userId`, or a JSON Pointer into the payload. Default `none`.',
+            'Field by which events are ordered: `none`, `key`, `namespace`, `userId`, or a JSON Pointer into the payload. Events with the same value are delivered one after another. Default `none`.',
           examples: ['key', '/order/id'],
         }),
       ),
@@ -89,7 +92,8 @@ const settings = {
     nullable(
       Type.String({
         maxLength: 320,
-        description: 'Told when a callback fails for good, and when the endpoint is disabled.',
+        description:
+          'Gets a mail when a callback fails for good, and when the endpoint is disabled.',
       }),
     ),
   ),
@@ -105,7 +109,7 @@ const NewEndpoint = Type.Object(
     secretKind: secretKindField,
   },
   {
-    ...strict,
+    ...noUnknownKeys,
     title: 'NewEndpoint',
     examples: [
       {
@@ -121,15 +125,15 @@ const NewEndpoint = Type.Object(
 const Patch = Type.Object(
   { name: Type.Optional(Name), url: Type.Optional(Url), ...settings },
   {
-    ...strict,
+    ...noUnknownKeys,
     title: 'EndpointPatch',
-    description: 'What is left out stays; null takes back what was set.',
+    description: 'Missing fields stay unchanged; null resets a field to its default.',
   },
 );
 
 const states: readonly EndpointState[] = ['active', 'paused', 'disabled'];
 
-/** `/v1/endpoints`: named URLs that events are sent to. */
+/** Adds `/v1/endpoints`: named URLs that events are sent to. */
 export function endpointRoutes(app: App, endpoints: Endpoints): void {
   addCreate(app, endpoints);
   addList(app, endpoints);
@@ -146,22 +150,25 @@ function addCreate(app: App, endpoints: Endpoints): void {
       },
       schema: {
         tags,
-        summary: 'Make an endpoint',
-        description: 'With a secret of its own, given or generated, that signs what is sent to it.',
+        summary: 'Create an endpoint',
+        description: 'It gets a secret, given or generated, that signs all requests to it.',
         body: NewEndpoint,
         response: { 201: Type.Object({ endpoint: endpointSchema, secret: newVersionSchema }) },
       },
     },
     async ({ body: { secret: text, secretKind: kind, ...fields } }, reply) => {
       const { application, name, url } = fields;
-      const made = await endpoints.create(
+      const created = await endpoints.create(
         { ...toPatch(fields), application, name, url },
         { secret: text, kind },
       );
       return reply
         .code(201)
-        .header('location', `${path}/${made.endpoint.id}`)
-        .send({ endpoint: showEndpoint(made.endpoint), secret: showNewVersion(made.secret) });
+        .header('location', `${path}/${created.endpoint.id}`)
+        .send({
+          endpoint: toEndpointView(created.endpoint),
+          secret: toNewVersionView(created.secret),
+        });
     },
   );
 }
@@ -174,19 +181,15 @@ function addList(app: App, endpoints: Endpoints): void {
       schema: {
         tags,
         summary: 'List endpoints, newest first',
-        querystring: Type.Object(
-          {
-            application: applicationField,
-            state: Type.Optional(Type.Enum([...states], { type: 'string' })),
-            ...pageQuery(maxEndpointsPerPage),
-          },
-          strict,
-        ),
+        querystring: listQuery(maxEndpointsPerPage, {
+          application: applicationField,
+          state: Type.Optional(Type.Enum([...states], { type: 'string' })),
+        }),
         response: { 200: pageSchema(endpointSchema) },
       },
     },
     async ({ query: { application, state, ...page } }) =>
-      toPageView(await endpoints.list({ application, state }, page), showEndpoint),
+      toPageView(await endpoints.list({ application, state }, page), toEndpointView),
   );
 }
 
@@ -197,12 +200,12 @@ function addOne(app: App, endpoints: Endpoints): void {
       config: { scope: 'endpoints:read', errors: ['ENDPOINT_NOT_FOUND'] },
       schema: {
         tags,
-        summary: 'One endpoint',
+        summary: 'Get an endpoint',
         params: idParams,
         response: { 200: endpointSchema },
       },
     },
-    async ({ params }) => showEndpoint(await endpoints.get(params.id)),
+    async ({ params }) => toEndpointView(await endpoints.get(params.id)),
   );
   app.patch(
     `${path}/:id`,
@@ -215,13 +218,13 @@ function addOne(app: App, endpoints: Endpoints): void {
         tags,
         summary: 'Change an endpoint',
         description:
-          'Headers and limits count for what is sent from now on, the rest for events from now on: what is owed already keeps what it has.',
+          'New headers and limits apply to all further attempts. The other settings apply to new events; callbacks that exist keep theirs.',
         params: idParams,
         body: Patch,
         response: { 200: endpointSchema },
       },
     },
-    async ({ params, body }) => showEndpoint(await endpoints.update(params.id, toPatch(body))),
+    async ({ params, body }) => toEndpointView(await endpoints.update(params.id, toPatch(body))),
   );
   app.delete(
     `${path}/:id`,
@@ -230,7 +233,7 @@ function addOne(app: App, endpoints: Endpoints): void {
       schema: {
         tags,
         summary: 'Remove an endpoint, with its subscriptions and its secret',
-        description: 'What is still owed to it is not sent any more, and ends as `cancelled`.',
+        description: 'Callbacks to it that are not delivered yet end as `cancelled`.',
         params: idParams,
         response: { 204: Type.Null({ description: 'Removed.' }) },
       },
@@ -243,5 +246,5 @@ function addOne(app: App, endpoints: Endpoints): void {
 }
 
 function toPatch({ retry, ...fields }: Static<typeof Patch>): EndpointPatch {
-  return { ...fields, policy: retry && toPolicyChoice(retry) };
+  return { ...fields, policy: retry && toPolicyOrName(retry) };
 }

@@ -7,27 +7,33 @@ import {
   type TUnsafe,
   Type,
 } from 'typebox';
-import { momentSchema, nullable, strict, toMoment } from '../schemas/field-schemas.js';
+import { momentSchema, noUnknownKeys, nullable, toMoment } from '../schemas/field-schemas.js';
 
-/** Signing secrets on the wire, those with a name and those of endpoints. */
+/** Schemas of signing secrets: named ones and those of endpoints. */
 
 const kind = {
   type: 'string',
   description:
-    '`hmac` signs as `v1` of Standard Webhooks, `ed25519` as `v1a`, which receivers verify with the public key.',
+    '`hmac` signs as `v1` of Standard Webhooks. `ed25519` signs as `v1a`, which receivers verify with the public key.',
 } as const;
 
-const PublicKey = nullable(Type.String({ description: '`whpk_…`; ed25519 only.' }));
-const form = '`whsec_` and base64 of 24 to 64 bytes, or `whsk_` and base64 of an ed25519 key.';
+const PublicKey = nullable(
+  Type.String({ description: 'The public key, `whpk_…`. Only of kind `ed25519`.' }),
+);
+const secretFormat =
+  '`whsec_` and base64 of 24 to 64 bytes, or `whsk_` and base64 of an ed25519 key.';
 
 const NewVersion = Type.Object(
   {
     version: Type.Integer(),
     kind: Type.Enum(['hmac', 'ed25519'], kind),
-    secret: Type.String({ description: `${form} Shown this once.` }),
+    secret: Type.String({ description: `${secretFormat} Shown only here.` }),
     publicKey: PublicKey,
   },
-  { title: 'NewSecretVersion', description: 'The only time that the secret itself is shown.' },
+  {
+    title: 'NewSecretVersion',
+    description: 'A new version, with the secret. The secret is shown only here.',
+  },
 );
 
 const Version = Type.Object(
@@ -38,37 +44,37 @@ const Version = Type.Object(
     createdAt: momentSchema,
     expiresAt: nullable({
       ...momentSchema,
-      description: 'From then on it signs no more; null on the latest one.',
+      description: 'The version does not sign after this time. Null for the latest version.',
     }),
   },
   { title: 'SecretVersion' },
 );
 
-/** The text of a secret, where a caller brings its own. */
+/** Secret that the caller provides. */
 export const ownSecretField: TOptional<TString> = Type.Optional(
-  Type.String({ description: `${form} Not given: one is made.` }),
+  Type.String({ description: `${secretFormat} Default: one is generated.` }),
 );
 
-/** The kind of a secret that is made. */
+/** Kind of a secret that is generated. */
 export const secretKindField: TOptional<TUnsafe<'hmac' | 'ed25519'>> = Type.Optional(
   Type.Unsafe<'hmac' | 'ed25519'>(Type.Enum(['hmac', 'ed25519'], kind)),
 );
 
-/** A version just made, with its text. */
+/** A new version, with its secret. */
 export const newVersionSchema: TSchema = NewVersion;
-/** A version that signs, without its text. */
+/** The versions that sign, without their secrets. */
 export const versionsSchema: TSchema = Type.Array(Version, {
-  description: 'Those that sign, the latest first.',
+  description: 'The versions that sign, latest first.',
 });
 
-/** What a rotation takes. */
+/** Body of a rotation. */
 export interface Rotation {
   readonly secret?: string;
   readonly kind?: 'hmac' | 'ed25519';
   readonly graceMs?: number;
 }
 
-/** Null is no body at all: everything has a default. */
+/** Null for a request without a body, because every member has a default. */
 export const rotationSchema: TUnsafe<Rotation | null> = nullable(
   Type.Object(
     {
@@ -79,20 +85,20 @@ export const rotationSchema: TUnsafe<Rotation | null> = nullable(
           minimum: 0,
           maximum: 30 * 24 * 3_600_000,
           description:
-            'How long the versions before it sign beside it, in ms. Default 86,400,000 (a day).',
+            'Grace time in which earlier versions sign too, in ms. Default 86,400,000 (a day).',
         }),
       ),
     },
-    strict,
+    noUnknownKeys,
   ),
 );
 
-export function showNewVersion({ version, kind, secret, publicKey }: NewSecret): object {
+export function toNewVersionView({ version, kind, secret, publicKey }: NewSecret): object {
   const view: Static<typeof NewVersion> = { version, kind, secret, publicKey: publicKey ?? null };
   return view;
 }
 
-export function showVersions({ versions }: SecretView): object[] {
+export function toVersionViews({ versions }: SecretView): object[] {
   return versions.map(
     (version): Static<typeof Version> => ({
       ...version,

@@ -11,7 +11,7 @@ describeWithPostgres('/v1/secrets', () => {
   });
   afterAll(() => gateway.close());
 
-  it('makes a secret, and shows its text this once', async () => {
+  it('creates a secret, and shows it only then', async () => {
     expect(await create({ application: 'a', name: 'orders' })).toMatchObject({
       status: 201,
       json: {
@@ -45,7 +45,7 @@ describeWithPostgres('/v1/secrets', () => {
     });
   });
 
-  it('takes the secret of the caller, and makes ed25519 ones', async () => {
+  it('accepts a given secret, and generates ed25519 ones', async () => {
     const secret = `whsec_${Buffer.alloc(24, 1).toString('base64')}`;
     expect((await create({ name: 'own', secret })).json).toMatchObject({ latest: { secret } });
     expect((await create({ name: 'ed', kind: 'ed25519' })).json).toMatchObject({
@@ -59,7 +59,7 @@ describeWithPostgres('/v1/secrets', () => {
     expect(weak.body).not.toContain('AAAA');
   });
 
-  it('rotates: versions before the new one sign until the grace time is over', async () => {
+  it('rotates a secret: earlier versions sign until the grace time is over', async () => {
     await create({ application: 'r', name: 'rotated' });
     const path = '/v1/secrets/rotated/rotate?application=r';
     expect(await gateway.call('POST', path, { graceMs: 3_600_000 })).toMatchObject({
@@ -79,7 +79,7 @@ describeWithPostgres('/v1/secrets', () => {
     expect((await gateway.call('POST', path, { graceMs: -1 })).status).toBe(422);
   });
 
-  it('lists by application and name, and removes', async () => {
+  it('lists secrets by application and name, and removes them', async () => {
     for (const name of ['b', 'a']) await create({ application: 'listed', name });
     const path = '/v1/secrets?application=listed';
     const first = await gateway.call<{ next: string }>('GET', `${path}&limit=1`);

@@ -1,15 +1,15 @@
 import type { Secrets, SecretView } from '@posthaste/callbacks';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
-import { applicationField, configuredNameSchema, strict } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { applicationField, configuredNameSchema, noUnknownKeys } from '../schemas/field-schemas.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 import {
   newVersionSchema,
   ownSecretField,
   rotationSchema,
   secretKindField,
-  showNewVersion,
-  showVersions,
+  toNewVersionView,
+  toVersionViews,
   versionsSchema,
 } from './secret-schemas.js';
 
@@ -18,7 +18,7 @@ const path = '/v1/secrets';
 const maxSecretsPerPage = 100;
 
 const NameParams = Type.Object({ name: Type.String() });
-const ApplicationQuery = Type.Object({ application: applicationField }, strict);
+const ApplicationQuery = Type.Object({ application: applicationField }, noUnknownKeys);
 
 const NewSecret = Type.Object(
   {
@@ -27,14 +27,14 @@ const NewSecret = Type.Object(
     secret: ownSecretField,
     kind: secretKindField,
   },
-  { ...strict, examples: [{ application: 'shop', name: 'orders' }] },
+  { ...noUnknownKeys, examples: [{ application: 'shop', name: 'orders' }] },
 );
 
-const named = { application: Type.String(), name: Type.String() };
-const View = Type.Object({ ...named, versions: versionsSchema }, { title: 'Secret' });
-const Created = Type.Object({ ...named, latest: newVersionSchema }, { title: 'NewSecret' });
+const nameFields = { application: Type.String(), name: Type.String() };
+const View = Type.Object({ ...nameFields, versions: versionsSchema }, { title: 'Secret' });
+const Created = Type.Object({ ...nameFields, latest: newVersionSchema }, { title: 'NewSecret' });
 
-/** `/v1/secrets`: what applications sign their callbacks with. */
+/** Adds `/v1/secrets`: secrets with which applications sign their callbacks. */
 export function secretRoutes(app: App, secrets: Secrets): void {
   addCreate(app, secrets);
   addList(app, secrets);
@@ -52,8 +52,9 @@ function addCreate(app: App, secrets: Secrets): void {
       },
       schema: {
         tags,
-        summary: 'Make a signing secret',
-        description: 'Given or generated. Callbacks of the application name it in `secret`.',
+        summary: 'Create a signing secret',
+        description:
+          'The secret is given or generated. Callbacks of the application refer to it by `secret`.',
         body: NewSecret,
         response: { 201: Created },
       },
@@ -61,7 +62,7 @@ function addCreate(app: App, secrets: Secrets): void {
     async ({ body }, reply) => {
       const { application = '', name } = body;
       const created = await secrets.create({ ...body, application });
-      return reply.code(201).send({ application, name, latest: showNewVersion(created) });
+      return reply.code(201).send({ application, name, latest: toNewVersionView(created) });
     },
   );
 }
@@ -74,29 +75,26 @@ function addList(app: App, secrets: Secrets): void {
       schema: {
         tags,
         summary: 'List signing secrets, by application and name',
-        description: 'Without their texts, and without those of endpoints.',
-        querystring: Type.Object(
-          { application: applicationField, ...pageQuery(maxSecretsPerPage) },
-          strict,
-        ),
+        description: 'Without the secrets themselves, and without those of endpoints.',
+        querystring: listQuery(maxSecretsPerPage, { application: applicationField }),
         response: { 200: pageSchema(View) },
       },
     },
     async ({ query: { application, limit, cursor } }) =>
-      toPageView(await secrets.list({ application }, { limit, cursor }), toView),
+      toPageView(await secrets.list({ application }, { limit, cursor }), toSecretView),
   );
 }
 
 function addOne(app: App, secrets: Secrets): void {
-  const addressed = { params: NameParams, querystring: ApplicationQuery };
+  const request = { params: NameParams, querystring: ApplicationQuery };
   app.get(
     `${path}/:name`,
     {
       config: { scope: 'endpoints:read', errors: ['SECRET_NOT_FOUND'] },
-      schema: { tags, summary: 'One signing secret', ...addressed, response: { 200: View } },
+      schema: { tags, summary: 'Get a signing secret', ...request, response: { 200: View } },
     },
     async ({ params: { name }, query: { application = '' } }) =>
-      toView(await secrets.get({ application, name })),
+      toSecretView(await secrets.get({ application, name })),
   );
   app.delete(
     `${path}/:name`,
@@ -105,8 +103,8 @@ function addOne(app: App, secrets: Secrets): void {
       schema: {
         tags,
         summary: 'Remove a signing secret',
-        description: 'Callbacks that are to be signed with it fail from then on.',
-        ...addressed,
+        description: 'Further attempts of callbacks that refer to it fail.',
+        ...request,
         response: { 204: Type.Null({ description: 'Removed.' }) },
       },
     },
@@ -124,8 +122,8 @@ function addRotate(app: App, secrets: Secrets): void {
       config: { scope: 'endpoints:write', errors: ['SECRET_NOT_FOUND', 'SECRET_INVALID'] },
       schema: {
         tags,
-        summary: 'Add a version of a signing secret',
-        description: 'The versions before it sign beside it until the grace time is over.',
+        summary: 'Rotate a signing secret',
+        description: 'Adds a version. Earlier versions sign too, until the grace time is over.',
         params: NameParams,
         querystring: ApplicationQuery,
         body: rotationSchema,
@@ -134,12 +132,12 @@ function addRotate(app: App, secrets: Secrets): void {
     },
     async ({ params: { name }, query: { application = '' }, body }, reply) => {
       const rotated = await secrets.rotate({ ...body, application, name });
-      return reply.code(201).send({ application, name, latest: showNewVersion(rotated) });
+      return reply.code(201).send({ application, name, latest: toNewVersionView(rotated) });
     },
   );
 }
 
-function toView(secret: SecretView) {
+function toSecretView(secret: SecretView) {
   const { application, name } = secret;
-  return { application, name, versions: showVersions(secret) };
+  return { application, name, versions: toVersionViews(secret) };
 }

@@ -24,7 +24,7 @@ describeWithPostgres('/v1/subscriptions', () => {
   });
   afterAll(() => gateway.close());
 
-  it('makes, replaces, shows, lists and ends', async () => {
+  it('creates, replaces, shows, lists and removes subscriptions', async () => {
     const filter = { properties: { total: { minimum: 100 } } };
     const made = await create({ eventName: 'order.*', namespace: 'shop', filter });
     const path = `/v1/subscriptions/${made.json.id}`;
@@ -52,7 +52,7 @@ describeWithPostgres('/v1/subscriptions', () => {
     expect((await gateway.call('DELETE', path)).status).toBe(204);
   });
 
-  it('knows none that is not there', async () => {
+  it('answers 404 for unknown subscriptions and endpoints', async () => {
     for (const id of ['x', unknownId]) {
       const path = `/v1/subscriptions/${id}`;
       for (const [method, body] of [

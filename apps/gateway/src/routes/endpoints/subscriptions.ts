@@ -1,8 +1,14 @@
 import type { Subscription, Subscriptions } from '@posthaste/callbacks/management';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
-import { idParams, idSchema, momentSchema, nullable, strict } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import {
+  idParams,
+  idSchema,
+  momentSchema,
+  noUnknownKeys,
+  nullable,
+} from '../schemas/field-schemas.js';
+import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 
 const tags = ['Subscriptions'];
 const path = '/v1/subscriptions';
@@ -13,25 +19,30 @@ const fields = {
     minLength: 1,
     maxLength: 256,
     description:
-      'Pattern of event names: `*` stands for one segment between dots, `**` in the last place for one or more.',
+      'Pattern of event names. `*` matches one segment between dots; `**`, only in the last place, matches one or more.',
     examples: ['order.created', 'order.*', 'order.**'],
   }),
   namespace: Type.Optional(
-    nullable(Type.String({ maxLength: 256, description: 'Letter for letter. Default: any.' })),
+    nullable(
+      Type.String({
+        maxLength: 256,
+        description: 'Namespace of the events, matched exactly. Default: any.',
+      }),
+    ),
   ),
   filter: Type.Optional(
     Type.Unsafe<Record<string, unknown> | null>({
       type: ['object', 'null'],
       additionalProperties: true,
       description:
-        'A JSON Schema (2020-12) that the payload must satisfy; without regular expressions and references. Default: any payload does.',
+        'A JSON Schema (2020-12) that the payload must match, without regular expressions and references. Default: any payload.',
       examples: [{ properties: { total: { minimum: 100 } }, required: ['total'] }],
     }),
   ),
 };
 
-const Replacement = Type.Object(fields, strict);
-const NewSubscription = Type.Object({ endpointId: idSchema, ...fields }, strict);
+const Replacement = Type.Object(fields, noUnknownKeys);
+const NewSubscription = Type.Object({ endpointId: idSchema, ...fields }, noUnknownKeys);
 
 const View = Type.Object(
   {
@@ -45,7 +56,7 @@ const View = Type.Object(
   { title: 'Subscription' },
 );
 
-/** `/v1/subscriptions`: which events an endpoint is owed. */
+/** Adds `/v1/subscriptions`: the events that an endpoint gets. */
 export function subscriptionRoutes(app: App, subscriptions: Subscriptions): void {
   addCreate(app, subscriptions);
   addList(app, subscriptions);
@@ -61,7 +72,7 @@ function addCreate(app: App, subscriptions: Subscriptions): void {
         tags,
         summary: 'Subscribe an endpoint to events',
         description:
-          'An endpoint gets an event once, however many of its subscriptions ask for it. Counts for events from now on.',
+          'Applies to events that are published from now on. An endpoint gets an event once, even if several of its subscriptions match.',
         body: NewSubscription,
         response: { 201: View },
       },
@@ -71,7 +82,7 @@ function addCreate(app: App, subscriptions: Subscriptions): void {
       return reply
         .code(201)
         .header('location', `${path}/${subscription.id}`)
-        .send(toView(subscription));
+        .send(toSubscriptionView(subscription));
     },
   );
 }
@@ -84,18 +95,17 @@ function addList(app: App, subscriptions: Subscriptions): void {
       schema: {
         tags,
         summary: 'List subscriptions, newest first',
-        querystring: Type.Object(
-          {
-            endpointId: Type.Optional({ ...idSchema, description: 'Of this endpoint only.' }),
-            ...pageQuery(maxSubscriptionsPerPage),
-          },
-          strict,
-        ),
+        querystring: listQuery(maxSubscriptionsPerPage, {
+          endpointId: Type.Optional({
+            ...idSchema,
+            description: 'Only subscriptions of this endpoint.',
+          }),
+        }),
         response: { 200: pageSchema(View) },
       },
     },
     async ({ query: { endpointId, ...page } }) =>
-      toPageView(await subscriptions.list({ endpointId }, page), toView),
+      toPageView(await subscriptions.list({ endpointId }, page), toSubscriptionView),
   );
 }
 
@@ -104,9 +114,9 @@ function addOne(app: App, subscriptions: Subscriptions): void {
     `${path}/:id`,
     {
       config: { scope: 'endpoints:read', errors: ['SUBSCRIPTION_NOT_FOUND'] },
-      schema: { tags, summary: 'One subscription', params: idParams, response: { 200: View } },
+      schema: { tags, summary: 'Get a subscription', params: idParams, response: { 200: View } },
     },
-    async ({ params }) => toView(await subscriptions.get(params.id)),
+    async ({ params }) => toSubscriptionView(await subscriptions.get(params.id)),
   );
   app.put(
     `${path}/:id`,
@@ -114,13 +124,13 @@ function addOne(app: App, subscriptions: Subscriptions): void {
       config: { scope: 'endpoints:write', errors: ['SUBSCRIPTION_NOT_FOUND', 'REQUEST_INVALID'] },
       schema: {
         tags,
-        summary: 'Replace what a subscription asks for',
+        summary: 'Replace the filters of a subscription',
         params: idParams,
         body: Replacement,
         response: { 200: View },
       },
     },
-    async ({ params, body }) => toView(await subscriptions.update(params.id, body)),
+    async ({ params, body }) => toSubscriptionView(await subscriptions.update(params.id, body)),
   );
   app.delete(
     `${path}/:id`,
@@ -128,10 +138,10 @@ function addOne(app: App, subscriptions: Subscriptions): void {
       config: { scope: 'endpoints:write', errors: ['SUBSCRIPTION_NOT_FOUND'] },
       schema: {
         tags,
-        summary: 'End a subscription',
-        description: 'Callbacks that it has made are delivered all the same.',
+        summary: 'Remove a subscription',
+        description: 'Callbacks that exist already are still delivered.',
         params: idParams,
-        response: { 204: Type.Null({ description: 'Ended.' }) },
+        response: { 204: Type.Null({ description: 'Removed.' }) },
       },
     },
     async ({ params }, reply) => {
@@ -141,7 +151,7 @@ function addOne(app: App, subscriptions: Subscriptions): void {
   );
 }
 
-function toView(subscription: Subscription): Static<typeof View> {
+function toSubscriptionView(subscription: Subscription): Static<typeof View> {
   return {
     ...subscription,
     namespace: subscription.namespace ?? null,

@@ -10,8 +10,8 @@ import {
   idParams,
   idSchema,
   momentSchema,
+  noUnknownKeys,
   nullable,
-  strict,
   toMoment,
 } from '../schemas/field-schemas.js';
 import { pageQuery, pageSchema } from '../schemas/pages.js';
@@ -36,7 +36,7 @@ const Filter = Type.Object(
     ),
   },
   {
-    ...strict,
+    ...noUnknownKeys,
     title: 'DeadLetterFilter',
     description: 'Dead letters that fit all that is given. Times are those of the dead letters.',
   },
@@ -63,7 +63,10 @@ const NewReplay = Type.Object(
       Type.Boolean({ description: 'Also those that were replayed before. Default false.' }),
     ),
   },
-  { ...strict, examples: [{ topic: 'orders', filter: { group: 'mail' }, ratePerSecond: 50 }] },
+  {
+    ...noUnknownKeys,
+    examples: [{ topic: 'orders', filter: { group: 'mail' }, ratePerSecond: 50 }],
+  },
 );
 
 const View = Type.Object(
@@ -131,7 +134,7 @@ function addList(app: App, db: Database): void {
       schema: {
         tags,
         summary: 'List replays of dead letters, newest first',
-        querystring: Type.Object(pageQuery(maxReplaysPerPage), strict),
+        querystring: Type.Object(pageQuery(maxReplaysPerPage), noUnknownKeys),
         response: { 200: pageSchema(View) },
       },
     },

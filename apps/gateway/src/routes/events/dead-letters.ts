@@ -8,7 +8,7 @@ import { readFailedDelivery } from '../../dead-letter.js';
 import { toEventFilter } from '../../event-filter.js';
 import { findReplayed } from '../../replayed-letter-store.js';
 import { eventFilterFields } from '../event-filter-fields.js';
-import { momentSchema, nullable, strict, toMoment } from '../schemas/field-schemas.js';
+import { momentSchema, noUnknownKeys, nullable, toMoment } from '../schemas/field-schemas.js';
 import { pageQuery } from '../schemas/pages.js';
 import {
   type EventFormat,
@@ -49,7 +49,7 @@ const Query = Type.Object(
     format: eventFormatField,
     ...pageQuery(500),
   },
-  strict,
+  noUnknownKeys,
 );
 
 const Failure = Type.Object(

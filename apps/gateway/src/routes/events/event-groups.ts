@@ -2,8 +2,8 @@ import { requestInvalid } from '@posthaste/callbacks';
 import type { GroupLag, PostgresLog } from '@posthaste/eventstream';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
-import { strict } from '../schemas/field-schemas.js';
-import { refuseNul } from '../schemas/nul-free.js';
+import { noUnknownKeys } from '../schemas/field-schemas.js';
+import { refuseNulInQuery } from '../schemas/nul-free.js';
 import { type PageView, pageQuery, pageSchema } from '../schemas/pages.js';
 
 /** What these routes need of the log. */
@@ -22,7 +22,7 @@ const GroupQuery = Type.Object(
     group: Type.Optional(Type.String({ description: 'Only this group.', examples: ['mail'] })),
     ...pageQuery(maxLimit),
   },
-  strict,
+  noUnknownKeys,
 );
 
 const Group = Type.Object(
@@ -46,7 +46,7 @@ type GroupView = Static<typeof Group>;
 
 /** `/v1/events/topics` and `/v1/events/groups`: what there is in the log, and who has read it. */
 export function eventGroupRoutes(app: App, log: GroupLog): void {
-  refuseNul(app);
+  refuseNulInQuery(app);
   app.get(
     '/v1/events/topics',
     {
@@ -54,7 +54,7 @@ export function eventGroupRoutes(app: App, log: GroupLog): void {
       schema: {
         tags,
         summary: 'List topics, by name',
-        querystring: Type.Object(pageQuery(maxLimit), strict),
+        querystring: Type.Object(pageQuery(maxLimit), noUnknownKeys),
         response: { 200: pageSchema(Topic) },
       },
     },

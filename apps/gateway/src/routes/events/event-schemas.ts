@@ -2,7 +2,7 @@ import { isInt64 } from '@posthaste/contracts';
 import { type TSchema, type TUnsafe, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { type FieldFault, toFieldFaults } from '../../http/field-faults.js';
-import { momentSchema, strict } from '../schemas/field-schemas.js';
+import { momentSchema, noUnknownKeys } from '../schemas/field-schemas.js';
 
 /** What the name of an event, a topic or a namespace looks like. */
 export const eventNamePattern = "^[A-Za-z0-9]+(?:['_.-][A-Za-z0-9]+)*$";
@@ -60,7 +60,7 @@ const eventOf = (int64: (description?: string) => TSchema) =>
       additional_fields: Type.Optional(Type.Object({})),
     },
     {
-      ...strict,
+      ...noUnknownKeys,
       title: 'NewEvent',
       description:
         'The event envelope of every stream, with where it goes. Null and empty text are as good as nothing.',

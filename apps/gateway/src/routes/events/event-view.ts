@@ -1,8 +1,13 @@
 import { parseJsonWithBigints, toCloudEvent } from '@posthaste/contracts';
 import { decodeEnvelope, type StoredRecord } from '@posthaste/eventstream';
 import { type TOptional, type TProperties, type TSchema, type TUnsafe, Type } from 'typebox';
-import { type BodyView, bodyFields, showBody } from '../schemas/body-view.js';
-import { momentSchema, nullable } from '../schemas/field-schemas.js';
+import {
+  type BodyView,
+  bodyFields,
+  momentSchema,
+  nullable,
+  toBodyView,
+} from '../schemas/field-schemas.js';
 
 /** How events are shown: as the envelopes that are stored, or as CloudEvents. */
 export type EventFormat = 'envelope' | 'cloudevents';
@@ -71,7 +76,7 @@ export function showEvent(record: StoredRecord, format: EventFormat): EventView 
     key: key?.toString() ?? null,
     appendedAt: new Date(timestampMs).toISOString(),
     event: event ?? null,
-    ...(event ? {} : { value: showBody(value ?? undefined) }),
+    ...(event ? {} : { value: toBodyView(value ?? undefined) }),
   };
 }
 

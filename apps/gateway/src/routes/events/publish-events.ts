@@ -1,15 +1,15 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import { type IdempotencyClaim, requestInvalid } from '@posthaste/callbacks';
-import { PlatformError } from '@posthaste/contracts';
+import { requestInvalid } from '@posthaste/callbacks';
+import { type IdempotencyClaim, PlatformError, toItemClaim } from '@posthaste/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import type { App } from '../../app.js';
 import type { EventIntake } from '../../event-intake.js';
 import type { HandedInEvent, PublishedEvent, PublishOutcome } from '../../publish-once.js';
-import { type ItemProblem, itemAnswerFields, showItemProblem } from '../schemas/batch-item.js';
-import { readExactBodies } from '../schemas/exact-body.js';
-import { strict } from '../schemas/field-schemas.js';
-import { idempotencyHeaders, markReplayed, toItemClaim } from '../schemas/idempotency.js';
+import { type ItemProblem, itemResultFields, toItemProblem } from '../schemas/batch-item.js';
+import { addExactBodyParser } from '../schemas/exact-body.js';
+import { noUnknownKeys } from '../schemas/field-schemas.js';
+import { idempotencyHeaders, markReplayed } from '../schemas/idempotency.js';
 import { cloudEventSchema, eventNamePattern, newEventSchema } from './event-schemas.js';
 import { type EventContext, parseNewEvent } from './new-event.js';
 
@@ -31,7 +31,7 @@ const Query = Type.Object(
       Type.String({ minLength: 1, description: 'The key of those that have none.' }),
     ),
   },
-  strict,
+  noUnknownKeys,
 );
 
 const Published = Type.Object(
@@ -47,7 +47,7 @@ const Published = Type.Object(
 const ListAnswer = Type.Object({
   items: Type.Array(
     Type.Object({
-      ...itemAnswerFields,
+      ...itemResultFields,
       event: Type.Optional({ ...Published, description: 'With status 201.' }),
     }),
     { description: 'One for each event, in their order.' },
@@ -69,7 +69,7 @@ type PublishRequest = FastifyRequest<PublishRoute>;
 
 /** `POST /v1/events`: one event or many. */
 export function publishEventRoutes(app: App, intake: EventIntake): void {
-  readExactBodies(app, ['application/json', cloudEvent, cloudEvents]);
+  addExactBodyParser(app, ['application/json', cloudEvent, cloudEvents]);
   app.post<PublishRoute>(
     '/v1/events',
     {
@@ -190,7 +190,7 @@ function isReplay(outcomes: readonly PublishOutcome[]): boolean {
 
 function toItemAnswer(outcome: PublishOutcome | undefined, request: PublishRequest): ItemAnswer {
   return outcome === undefined || outcome instanceof PlatformError
-    ? showItemProblem(outcome, request)
+    ? toItemProblem(outcome, request)
     : { status: 201, event: showPublished(outcome) };
 }
 

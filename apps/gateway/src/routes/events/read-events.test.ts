@@ -164,7 +164,7 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
       ['topic=shown,unknown', 'TOPIC_NOT_FOUND', 404],
     ])('refuses ?%s', async (query, code, status) => {
       for (const accept of ['application/json', 'text/event-stream']) {
-        const answer = await gateway.call('GET', `/v1/events?${query}`, undefined, { accept });
+        const answer = await gateway.call.with({ accept })('GET', `/v1/events?${query}`);
         expect(answer).toMatchObject({ status, json: { code } });
       }
     });

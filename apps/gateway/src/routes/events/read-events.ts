@@ -8,8 +8,8 @@ import { toEventFilter } from '../../event-filter.js';
 import type { EventFollowers } from '../../event-followers.js';
 import type { ReadableLog } from '../../event-reader.js';
 import { eventFilterFields } from '../event-filter-fields.js';
-import { strict } from '../schemas/field-schemas.js';
-import { refuseNul } from '../schemas/nul-free.js';
+import { noUnknownKeys } from '../schemas/field-schemas.js';
+import { refuseNulInQuery } from '../schemas/nul-free.js';
 import { pageQuery } from '../schemas/pages.js';
 import { eventFormatField, eventPageSchema, eventViewSchema, showEvent } from './event-view.js';
 
@@ -39,7 +39,7 @@ const Query = Type.Object(
     format: eventFormatField,
     ...pageQuery(500),
   },
-  strict,
+  noUnknownKeys,
 );
 
 const Headers = Type.Object({
@@ -58,7 +58,7 @@ interface ReadRoute {
 
 /** `GET /v1/events`: a page of the log, or the log as it grows. */
 export function readEventRoutes(app: App, { log, followers }: ReadEventsDeps): void {
-  refuseNul(app);
+  refuseNulInQuery(app);
   app.addHook('preClose', (done) => {
     followers.close();
     done();
@@ -117,7 +117,7 @@ async function follow(followers: EventFollowers, request: ReadRequest, reply: Fa
   const stream = await followers.follow({
     query: { ...toQuery(query), from, cursor },
     show: (record) => stringifyExactJson(showEvent(record, format)),
-    mayGoOn: () => request.isStillAdmitted(),
+    mayGoOn: () => request.isStillAuthorized(),
     onError: (err) => log.error({ err }, 'following events ended early'),
   });
   // Proxies that hold answers back until they are complete would hold this for ever.

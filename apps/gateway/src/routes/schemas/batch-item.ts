@@ -1,33 +1,31 @@
 import { PlatformError, type ProblemDetails } from '@posthaste/contracts';
 import type { FastifyRequest } from 'fastify';
 import { type TInteger, type TOptional, type TUnknown, Type } from 'typebox';
-import { toPublicProblem } from '../../public-problem.js';
+import { toInternal, toPublicProblem } from '../../http/problem.js';
 
-/** An item of a list that could not be taken. The others are answered for themselves. */
+/** Result of a batch item that failed. Each item of a batch succeeds or fails on its own. */
 export interface ItemProblem {
   readonly status: number;
   readonly problem: ProblemDetails;
 }
 
-/** What the answer to an item has besides what was made of it. */
-export const itemAnswerFields: { status: TInteger; problem: TOptional<TUnknown> } = {
-  status: Type.Integer({ description: 'As if it had been handed in alone.' }),
-  problem: Type.Optional(
-    Type.Unknown({ description: 'With any other status: problem details, as of every error.' }),
-  ),
+/** Fields that the result of every batch item has, besides what was created. */
+export const itemResultFields: { status: TInteger; problem: TOptional<TUnknown> } = {
+  status: Type.Integer({
+    description: 'HTTP status that the item would get if it were sent alone.',
+  }),
+  problem: Type.Optional(Type.Unknown({ description: 'Problem details, if the item failed.' })),
 };
 
-/** A defect ends its item only: the others may be stored, and their callers must know. */
-export function showItemProblem(
+/**
+ * Converts the error of one item. A defect is logged and fails its item only: the others may be
+ * stored, and their callers must learn that.
+ */
+export function toItemProblem(
   reason: unknown,
   { id, log }: Pick<FastifyRequest, 'id' | 'log'>,
 ): ItemProblem {
-  const error = toPlatformError(reason);
-  if (error.type === 'internal') log.error({ err: error }, 'an item of a list failed');
+  const error = reason instanceof PlatformError ? reason : toInternal(reason);
+  if (error.type === 'internal') log.error({ err: error }, 'a batch item failed');
   return { status: error.httpStatus, problem: toPublicProblem(error, id) };
-}
-
-function toPlatformError(reason: unknown): PlatformError {
-  if (reason instanceof PlatformError) return reason;
-  return new PlatformError('INTERNAL', String(reason), { cause: reason });
 }

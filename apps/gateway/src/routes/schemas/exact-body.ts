@@ -1,29 +1,28 @@
+import { isUtf8 } from 'node:buffer';
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import type { IdempotencyClaim } from '@posthaste/callbacks';
-import { PlatformError, parseJsonWithBigints } from '@posthaste/contracts';
+import { type IdempotencyClaim, PlatformError, parseJsonWithBigints } from '@posthaste/contracts';
 import type { App } from '../../app.js';
-import { toBodyText } from '../body-text.js';
 import { readIdempotencyClaim } from './idempotency.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Of the request's Idempotency-Key; `undefined` without one. */
+    /** Claim of the request's Idempotency-Key; `undefined` without one. */
     idempotency: IdempotencyClaim | undefined;
   }
 }
 
 /**
- * Reads the bodies of routes that take what is passed on: integers keep their digits beyond 2^53,
- * because they are to arrive as they came, and the text is hashed for an Idempotency-Key.
- * @param mediaTypes of these bodies, all of which are JSON
+ * Adds the body parser of routes that take JSON to be passed on. Integers beyond 2^53 keep their
+ * digits, so that receivers get what the caller sent. The text is hashed for an Idempotency-Key.
+ * @param mediaTypes media types of these bodies, all of which are JSON
  */
-export function readExactBodies(
+export function addExactBodyParser(
   app: App,
   mediaTypes: readonly string[] = ['application/json'],
 ): void {
   app.decorateRequest('idempotency', undefined);
   app.setValidatorCompiler((route) =>
-    // Headers have a schema for those who read the API document; the one that matters is read here.
+    // The schema of the headers is for the API document only: the parser reads the Idempotency-Key.
     route.httpPart === 'headers' ? () => true : TypeBoxValidatorCompiler(route),
   );
   app.addContentTypeParser<Buffer>(
@@ -39,6 +38,16 @@ export function readExactBodies(
       }
     },
   );
+}
+
+/**
+ * Decodes a body. JSON is UTF-8 (RFC 8259), whatever charset its Content-Type names. Decoding would
+ * replace other bytes, and so change what is passed on; they are refused instead.
+ * @throws PlatformError `REQUEST_INVALID`
+ */
+export function toBodyText(body: Buffer): string {
+  if (isUtf8(body)) return body.toString();
+  throw new PlatformError('REQUEST_INVALID', 'the body is not valid UTF-8');
 }
 
 function parseJson(text: string): unknown {

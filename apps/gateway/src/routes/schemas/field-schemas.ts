@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import {
   type Static,
   type TOptional,
@@ -7,20 +8,22 @@ import {
   Type,
 } from 'typebox';
 
-/** Schemas of what several resources have. */
+/** Schemas of fields that several resources have. */
 
-/** For objects that callers send: a key that is not known is an error, not a wish ignored. */
-export const strict: { readonly additionalProperties: false } = { additionalProperties: false };
+/** Option of schemas of objects that callers send: an unknown key is an error and not ignored. */
+export const noUnknownKeys: { readonly additionalProperties: false } = {
+  additionalProperties: false,
+};
 
-/** A moment on the wire, RFC 3339 with its offset. */
+/** A time in JSON: RFC 3339, with its offset. */
 export const momentSchema: TString = Type.String({
   format: 'date-time',
   examples: ['2026-01-02T03:04:05.678Z'],
 });
 
 /**
- * The same schema, or null. `type` as a list, because serializers are fast with it; without the
- * title, which is that of the schema itself.
+ * Returns the schema of the same value or null. `type` becomes a list, which serializers handle
+ * fast. The title is left out, because it belongs to the schema without null.
  */
 export function nullable<S extends TSchema & { readonly type: string }>({
   title: _,
@@ -29,17 +32,17 @@ export function nullable<S extends TSchema & { readonly type: string }>({
   return Type.Unsafe({ ...schema, type: [schema.type, 'null'] });
 }
 
-/** Text by names that are not known beforehand. */
+/** Headers: text by any name. */
 export const headersSchema: TUnsafe<Record<string, string>> = Type.Unsafe<Record<string, string>>(
   Type.Object({}, { additionalProperties: Type.String() }),
 );
 
 export const idSchema: TString = Type.String({
-  description: 'A UUID. Where an id is asked for, it may also be written without hyphens.',
+  description: 'A UUID. In requests it may also be written without hyphens.',
   examples: ['019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11'],
 });
 
-/** `:id` in a path. Any text: what is no id is the id of nothing, which is a 404. */
+/** Path parameter `:id`. Any text is valid: text that is no id gets the 404 of an unknown id. */
 export interface IdParams {
   readonly id: string;
 }
@@ -49,19 +52,41 @@ export const idParams: TUnsafe<IdParams> = Type.Unsafe<IdParams>(Type.Object({ i
 export const applicationField: TOptional<TString> = Type.Optional(
   Type.String({
     maxLength: 256,
-    description: 'Whose it is. Not given: the application with the empty name.',
+    description:
+      'Name of the application that owns it. Default: the application with the empty name.',
     examples: ['shop'],
   }),
 );
 
-/** Names that people give to what they configure: fit for a path as they are. */
+/** Names of configured things such as secrets. They need no escaping in a path. */
 export const configuredNameSchema: TString = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$',
-  description: 'Up to 100 letters, digits, points, hyphens and underscores.',
+  description:
+    '1 to 100 letters, digits, dots, hyphens and underscores; the first is a letter or a digit.',
   examples: ['orders-2026'],
 });
 
-/** A moment as the wire has it; null when there is none. */
+/** Converts a time to JSON; null when there is none. */
 export function toMoment(moment: Date | undefined): string | null {
   return moment?.toISOString() ?? null;
+}
+
+/**
+ * Body of a request or an answer: `text` if it is UTF-8, else `base64`. Both are null without one.
+ */
+export interface BodyView {
+  text: string | null;
+  base64: string | null;
+}
+
+export const bodyFields: { text: TUnsafe<string | null>; base64: TUnsafe<string | null> } = {
+  text: nullable(Type.String({ description: 'The body, if it is UTF-8.' })),
+  base64: nullable(Type.String({ description: 'The body, if it is not UTF-8.' })),
+};
+
+export function toBodyView(body: Buffer | undefined): BodyView {
+  if (body === undefined) return { text: null, base64: null };
+  return isUtf8(body)
+    ? { text: body.toString('utf8'), base64: null }
+    : { text: null, base64: body.toString('base64') };
 }

@@ -7,14 +7,14 @@ const url = 'https://example.com/hook';
 describeWithPostgres('an Idempotency-Key', () => {
   let gateway: TestCallbacks;
   const post = (body: unknown, key: string) =>
-    gateway.call<{ id: string }>('POST', '/v1/callbacks', body, { 'idempotency-key': key });
+    gateway.call.with({ 'idempotency-key': key })<{ id: string }>('POST', '/v1/callbacks', body);
 
   beforeAll(async () => {
     gateway = await openTestCallbacks();
   });
   afterAll(() => gateway.close());
 
-  it('gives a repetition the first answer again, letter for letter', async () => {
+  it('gives a repeated request exactly the first answer', async () => {
     const body = { url, json: { order: 1 }, queue: 'q' };
     const first = await post(body, 'same');
     const second = await post(body, 'same');
@@ -24,7 +24,7 @@ describeWithPostgres('an Idempotency-Key', () => {
     expect([second.status, second.body]).toEqual([201, first.body]);
   });
 
-  it('is refused with another body, were it only a space', async () => {
+  it('is refused with another body, even if only a space differs', async () => {
     await post(`{"url":"${url}"}`, 'other');
     expect(await post(`{"url": "${url}"}`, 'other')).toMatchObject({
       status: 409,
@@ -32,14 +32,14 @@ describeWithPostgres('an Idempotency-Key', () => {
     });
   });
 
-  it('belongs to an application', async () => {
+  it('is unique in its application', async () => {
     const first = await post({ url, application: 'a' }, 'shared');
     const second = await post({ url, application: 'b' }, 'shared');
     expect(second.status).toBe(201);
     expect(second.json.id).not.toBe(first.json.id);
   });
 
-  it('makes one callback of concurrent twins', async () => {
+  it('creates one callback for concurrent equal requests', async () => {
     const body = { url, application: 'twins' };
     const answers = await Promise.all(Array.from({ length: 20 }, () => post(body, 'twins')));
     expect(new Set(answers.map((answer) => answer.body)).size).toBe(1);
@@ -57,7 +57,7 @@ describeWithPostgres('an Idempotency-Key', () => {
     expect((await post({ url }, 'refused')).status).toBe(201);
   });
 
-  it('is taken up to 256 visible characters', async () => {
+  it('has 1 to 256 visible ASCII characters', async () => {
     expect((await post({ url }, `!${'~'.repeat(255)}`)).status).toBe(201);
     for (const key of ['', 'a b', 'a\tb', 'ä', 'x'.repeat(257)]) {
       expect(await post({ url }, key)).toMatchObject({

@@ -2,26 +2,45 @@ import type { Page } from '@posthaste/callbacks';
 import {
   type Static,
   type TInteger,
+  type TObject,
   type TOptional,
+  type TProperties,
   type TSchema,
   type TString,
   type TUnsafe,
   Type,
 } from 'typebox';
+import { noUnknownKeys } from './field-schemas.js';
 
-/** How lists are read: `limit` and `cursor` in the query, `items` and `next` in the answer. */
+/** Pages of lists: `limit` and `cursor` in the query, `items` and `next` in the answer. */
 
-/** The query of a list, besides its filters. */
-export function pageQuery(maxLimit: number): {
+/** Query fields of every list. */
+export type PageFields = {
   limit: TOptional<TInteger>;
   cursor: TOptional<TString>;
-} {
+};
+
+/** Returns the query schema of a list, with the fields of its filters. */
+export function listQuery<Filters extends TProperties>(
+  maxLimit: number,
+  filters: Filters,
+): TObject<Filters & PageFields> {
+  return Type.Object({ ...filters, ...pageQuery(maxLimit) }, noUnknownKeys);
+}
+
+/** Returns the query fields of a list, besides its filters. */
+export function pageQuery(maxLimit: number): PageFields {
   return {
     limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: maxLimit, default: 50, description: 'Items at most.' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: maxLimit,
+        default: 50,
+        description: 'Most items on the page.',
+      }),
     ),
     cursor: Type.Optional(
-      Type.String({ description: '`next` of the page before. Not given: the first page.' }),
+      Type.String({ description: '`next` of the page before. Default: the first page.' }),
     ),
   };
 }
@@ -35,11 +54,11 @@ export function pageSchema<S extends TSchema>(item: S): TUnsafe<PageView<Static<
   return Type.Unsafe(
     Type.Object({
       items: Type.Array(item, {
-        description: 'May be few, or none, and still be followed by a page.',
+        description: 'May be fewer than `limit`, even none, while `next` is not null.',
       }),
       next: Type.Unsafe({
         type: ['string', 'null'],
-        description: 'Give it as `cursor` to get the next page; null on the last one.',
+        description: 'Pass it as `cursor` to get the next page. Null on the last page.',
       }),
     }),
   );
