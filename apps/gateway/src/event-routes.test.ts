@@ -36,7 +36,7 @@ describeWithPostgres('the routes of events', () => {
       reader: { id: '2', name: 'reader', scopes: ['events:read'] },
       writer: { id: '3', name: 'writer', scopes: ['events:write'] },
     });
-    gateway = await openTestEvents('postgres', { keys }, { POSTHASTE_ACCESS: 'keys' });
+    gateway = await openTestEvents({ deps: { keys }, environment: { POSTHASTE_ACCESS: 'keys' } });
     document = (await gateway.call<Document>('GET', '/openapi.json')).json;
     operations = Object.entries(document.paths)
       .filter(([path]) => path.startsWith('/v1/events'))
@@ -97,12 +97,12 @@ describeWithPostgres('the routes of events', () => {
   });
 });
 
-describeWithPostgres('the upkeep of events', () => {
+describeWithPostgres('the maintenance of events', () => {
   const rowsOf = async ({ db }: TestEvents, table: string): Promise<number> =>
-    (await db.query(`select from gateway.${table}`)).rowCount;
+    (await db.query(`select from event_log.${table}`)).rowCount;
 
   it('forgets what was published after a while', async () => {
-    const gateway = await openTestEvents('postgres', {}, {}, { idempotencyMs: 500, pollMs: 20 });
+    const gateway = await openTestEvents({ config: { idempotencyMs: 500, pollMs: 20 } });
     onTestFinished(() => gateway.close());
     const event = { topic: 't', name: 'a', id: 'e1' };
     const call = gateway.call.with({ 'idempotency-key': 'k' });
@@ -118,13 +118,13 @@ describeWithPostgres('the upkeep of events', () => {
   });
 
   it('forgets which dead letters were replayed once they are gone', async () => {
-    const gateway = await openTestEvents('postgres', {}, {}, { pollMs: 20 });
+    const gateway = await openTestEvents({ config: { pollMs: 20 } });
     onTestFinished(() => gateway.close());
     await putDeadLetters(gateway, [{ name: 'a' }, { name: 'b' }]);
     await gateway.call('POST', '/v1/events/dead-letters/replays', { topic: 'orders' });
     await expect.poll(() => rowsOf(gateway, 'replayed_dead_letter'), patiently).toBe(2);
     await gateway.db.query(
-      `update gateway.replayed_dead_letter set replayed_at = now() - interval '10 days'
+      `update event_log.replayed_dead_letter set replayed_at = now() - interval '10 days'
        where "offset" = 0`,
     );
     const other = gateway.another();
@@ -135,12 +135,12 @@ describeWithPostgres('the upkeep of events', () => {
   it('goes on when the database was away', async () => {
     const warnings: string[] = [];
     const logger = { warn: (_fields: object, message: string) => void warnings.push(message) };
-    const gateway = await openTestEvents('postgres', {}, {}, { pollMs: 20 }, logger);
+    const gateway = await openTestEvents({ config: { pollMs: 20 }, logger });
     onTestFinished(() => gateway.close());
-    await gateway.db.query('alter table gateway.dead_letter_replay rename to elsewhere');
+    await gateway.db.query('alter table event_log.dead_letter_replay rename to elsewhere');
     await expect.poll(() => warnings, patiently).toHaveLength(1);
-    expect(warnings[0]).toMatch(/^events are not looked after: /);
-    await gateway.db.query('alter table gateway.elsewhere rename to dead_letter_replay');
+    expect(warnings[0]).toMatch(/^the maintenance of the event log failed/);
+    await gateway.db.query('alter table event_log.elsewhere rename to dead_letter_replay');
     await putDeadLetters(gateway, [{ name: 'a' }]);
     await gateway.call('POST', '/v1/events/dead-letters/replays', { topic: 'orders' });
     await expect.poll(() => rowsOf(gateway, 'replayed_dead_letter'), patiently).toBe(1);

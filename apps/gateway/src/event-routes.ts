@@ -1,69 +1,89 @@
 import { PostgresLog } from '@posthaste/eventstream';
+import {
+  DeadLetterReplays,
+  EventFollowers,
+  EventMaintenance,
+  type EventMaintenanceOptions,
+  type FollowerOptions,
+  PublishBatcher,
+  type PublishTarget,
+} from '@posthaste/eventstream/event-log';
 import type { Database } from '@posthaste/postgres';
 import type { Registry } from 'prom-client';
 import type { Routes } from './app.js';
-import { DeadLetterReplays } from './dead-letter-replays.js';
-import { EventFollowers, type FollowerOptions } from './event-followers.js';
-import { EventIntake } from './event-intake.js';
-import { maxEventBytes } from './event-to-publish.js';
-import { EventUpkeep, type EventUpkeepOptions } from './event-upkeep.js';
 import { addFollowerMetrics } from './http/metrics.js';
-import type { WarningLog } from './http/repeated-warnings.js';
-import type { PublishTarget } from './publish-once.js';
+import { RepeatedWarnings, type WarningLog } from './http/repeated-warnings.js';
 import { deadLetterReplayRoutes } from './routes/events/dead-letter-replays.js';
 import { deadLetterRoutes } from './routes/events/dead-letters.js';
 import { eventGroupRoutes } from './routes/events/event-groups.js';
+import type { FollowerStreamOptions } from './routes/events/follower-stream.js';
 import { publishEventRoutes } from './routes/events/publish-events.js';
 import { readEventRoutes } from './routes/events/read-events.js';
 
-/** What the routes of events are built from. Each setting is described in @posthaste/settings. */
+/** Configuration of the routes of events. Each setting is described in @posthaste/settings. */
 export type EventRoutesConfig = FollowerOptions &
-  EventUpkeepOptions &
+  FollowerStreamOptions &
+  EventMaintenanceOptions &
   Pick<PublishTarget, 'maxTopics'>;
 
+/** Dependencies of the routes of events. */
 export interface EventRoutesDeps {
-  /** Needs `eventstreamMigrations` and `gatewayMigrations`. */
+  /** Needs `eventstreamMigrations` and `eventLogMigrations`. */
   readonly db: Database;
   readonly logger: WarningLog;
   readonly registry: Registry;
   readonly config: EventRoutesConfig;
 }
 
-/** Everything about events that the gateway serves. */
+/** All routes of events, with the work behind them. */
 export interface EventRoutes {
   readonly routes: readonly Routes[];
   /** Clients that follow events at this moment. */
   readonly followers: number;
   /**
-   * Stores what was taken and waits for its turn, and stops looking after events. After the server
-   * has stopped, before the database is closed. May be called twice.
+   * Publishes the events that wait, and stops the maintenance. To be called after the server has
+   * stopped, before the database is closed. Idempotent.
    */
   close(): Promise<void>;
 }
 
+/** Time between two warnings about maintenance that fails, in ms. */
+const warnEveryMs = 60_000;
+
+/** Creates the routes of events, and starts the maintenance of the event log. */
 export function createEventRoutes({ db, logger, registry, config }: EventRoutesDeps): EventRoutes {
-  const log = new PostgresLog({ db, maxRecordBytes: maxEventBytes });
-  const intake = new EventIntake({ db, log, maxTopics: config.maxTopics });
+  const log = new PostgresLog({ db });
+  const publisher = new PublishBatcher({ db, log, maxTopics: config.maxTopics });
   const followers = new EventFollowers(log, config);
   addFollowerMetrics(registry, () => followers.count);
-  const replays = new DeadLetterReplays(db, log);
-  const upkeep = new EventUpkeep({ db, replays, logger }, config);
-  const wake = (): void => upkeep.wake();
+  const replays = new DeadLetterReplays({ db, log });
+  const onError = warnOfMaintenance(logger);
+  const maintenance = new EventMaintenance({ db, replays, onError }, config);
+  const onCreated = (): void => maintenance.runNow();
   return {
     routes: [
-      (app) => publishEventRoutes(app, intake),
-      (app) => readEventRoutes(app, { log, followers }),
+      (app) => publishEventRoutes(app, publisher),
+      (app) => readEventRoutes(app, { log, followers, streams: config }),
       (app) => eventGroupRoutes(app, log),
       (app) => deadLetterRoutes(app, { db, log }),
-      (app) => deadLetterReplayRoutes(app, { db, replays, wake }),
+      (app) => deadLetterReplayRoutes(app, { replays, onCreated }),
     ],
     get followers() {
       return followers.count;
     },
     async close() {
       followers.close();
-      await Promise.all([intake.close(), upkeep.close()]);
+      await Promise.all([publisher.close(), maintenance.close()]);
       await log.close();
     },
+  };
+}
+
+function warnOfMaintenance(logger: WarningLog): (error: unknown) => void {
+  const warnings = new RepeatedWarnings(undefined, warnEveryMs);
+  return (error) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = `the maintenance of the event log failed, and is tried again: ${reason}`;
+    warnings.warn(logger, 'event maintenance', message);
   };
 }

@@ -1,6 +1,7 @@
 import { callbacksMigrations } from '@posthaste/callbacks';
 import type { PlatformError } from '@posthaste/contracts';
 import { eventstreamMigrations } from '@posthaste/eventstream';
+import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import { openDatabase } from '@posthaste/postgres';
 import type { Runnable, RunnableConfig } from '@posthaste/service';
 import { Registry } from 'prom-client';
@@ -42,6 +43,7 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       gatewayMigrations,
       callbacksMigrations,
       eventstreamMigrations,
+      eventLogMigrations,
     ]);
     const gateway = await startGateway({
       config,

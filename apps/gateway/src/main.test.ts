@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { callbacksMigrations } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
+import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import { migrate, openPostgres } from '@posthaste/postgres';
 import {
   createTestDatabase,
@@ -138,7 +139,12 @@ describeWithPostgres('the process of the gateway on Postgres', () => {
     });
 
     const db = await openPostgres({ url });
-    await migrate(db, [gatewayMigrations, callbacksMigrations, eventstreamMigrations]);
+    await migrate(db, [
+      gatewayMigrations,
+      callbacksMigrations,
+      eventstreamMigrations,
+      eventLogMigrations,
+    ]);
     const { token } = await new ApiKeys(db).createKey({ name: 'x', scopes: ['metrics:read'] });
     await db.close();
     await expect.poll(readiness).toMatchObject({ status: 'ready' });

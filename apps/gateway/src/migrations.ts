@@ -1,6 +1,9 @@
 import type { MigrationSet } from '@posthaste/postgres';
 
-/** The tables that the gateway owns. */
+/**
+ * Tables of the gateway. Those of versions 2 and 3 have moved: `eventLogMigrations` of
+ * `@posthaste/eventstream/event-log`, which come after these, move them to the schema `event_log`.
+ */
 export const gatewayMigrations: MigrationSet = {
   owner: 'gateway',
   migrations: [

@@ -44,7 +44,7 @@ export function usePublishing(engine: Engine): Publishing {
   let gateway: TestEvents;
   let topics = 0;
   beforeAll(async () => {
-    gateway = await openTestEvents(engine);
+    gateway = await openTestEvents({ engine });
   });
   afterAll(() => gateway.close());
   const recordsOf = async (topic: string): Promise<readonly StoredRecord[]> =>

@@ -1,4 +1,5 @@
 import { eventstreamMigrations, PostgresLog } from '@posthaste/eventstream';
+import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
 import { Registry } from 'prom-client';
@@ -9,21 +10,20 @@ import {
   type EventRoutesConfig,
 } from '../src/event-routes.js';
 import type { WarningLog } from '../src/http/repeated-warnings.js';
-import { gatewayMigrations } from '../src/migrations.js';
 import type { ServerDeps } from '../src/server.js';
 import { type Call, createCaller } from './caller.js';
 import { type LogLine, testServer } from './test-server.js';
 
 export type Engine = 'postgres' | 'embedded';
 
-/** A server with the routes of events, on a database of its own. */
+/** Server with the routes of events, on a database of its own. */
 export interface TestEvents {
   readonly app: App;
   readonly db: Database;
-  /** The log as others see it. */
+  /** Log on the same database, apart from that of the routes. */
   readonly log: PostgresLog;
   readonly events: EventRoutes;
-  /** What another gateway on the same database has. The test closes it. */
+  /** Creates the routes of another gateway on the same database. The test closes them. */
   another(): EventRoutes;
   readonly logs: readonly LogLine[];
   readonly registry: Registry;
@@ -31,18 +31,31 @@ export interface TestEvents {
   close(): Promise<void>;
 }
 
-export async function openTestEvents(
-  engine: Engine = 'postgres',
-  deps: Partial<ServerDeps> = {},
-  environment: Record<string, string> = {},
-  config: Partial<EventRoutesConfig> = {},
-  logger: WarningLog = { warn: () => undefined },
-): Promise<TestEvents> {
+/** Options of a test server. */
+export interface TestEventsOptions {
+  /** Default `postgres`. */
+  readonly engine?: Engine;
+  readonly deps?: Partial<ServerDeps>;
+  /** Settings of the gateway, as environment variables. */
+  readonly environment?: Record<string, string>;
+  readonly config?: Partial<EventRoutesConfig>;
+  /** Default: no log. */
+  readonly logger?: WarningLog;
+}
+
+/** Opens a server with the routes of events, on a new database. */
+export async function openTestEvents({
+  engine = 'postgres',
+  deps = {},
+  environment = {},
+  config = {},
+  logger = { warn: () => undefined },
+}: TestEventsOptions = {}): Promise<TestEvents> {
   const database = engine === 'postgres' ? await createTestDatabase() : undefined;
   const db = await (database
     ? openPostgres({ url: database.url, maxConnections: 8 })
     : openEmbedded({}));
-  await migrate(db, [gatewayMigrations, eventstreamMigrations]);
+  await migrate(db, [eventstreamMigrations, eventLogMigrations]);
   const log = new PostgresLog({ db });
   const registry = new Registry();
   const createRoutes = (): EventRoutes =>

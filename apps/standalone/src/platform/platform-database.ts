@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 import { eventstreamMigrations } from '@posthaste/eventstream';
+import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import { gatewayMigrations } from '@posthaste/gateway';
 import {
   type Database,
@@ -15,11 +16,13 @@ import type { Logger } from 'pino';
 
 export type PlatformSettings = SettingValues<typeof platformSettings>;
 
-/** The tables of every part of the platform. */
+/** Tables of every part of the platform. */
 export const platformMigrations: readonly MigrationSet[] = [
   gatewayMigrations,
   callbacksMigrations,
   eventstreamMigrations,
+  // After the gateway's: moves tables that the gateway has owned.
+  eventLogMigrations,
 ];
 
 /** What to do about a data folder that cannot be used. */

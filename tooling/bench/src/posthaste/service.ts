@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
+import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import { gatewayMigrations } from '@posthaste/gateway';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import { freePort } from '@posthaste/testbed';
@@ -35,7 +36,12 @@ export const posthaste: CallbackService = {
   settings: tuned,
   async prepare(storeUrl) {
     await withDatabase(storeUrl, async (db) => {
-      await migrate(db, [gatewayMigrations, callbacksMigrations, eventstreamMigrations]);
+      await migrate(db, [
+        gatewayMigrations,
+        callbacksMigrations,
+        eventstreamMigrations,
+        eventLogMigrations,
+      ]);
       await ensurePartitions(db, { daysAhead: 2 });
     });
   },

@@ -1,11 +1,7 @@
 import { PlatformError, parseId } from '@posthaste/contracts';
-import type { Database } from '@posthaste/postgres';
+import type { DeadLetterReplay, DeadLetterReplays } from '@posthaste/eventstream/event-log';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
-import { type DeadLetterReplay, getReplay, listReplays } from '../../dead-letter-replay-store.js';
-import type { DeadLetterReplays } from '../../dead-letter-replays.js';
-import { toEventFilter } from '../../event-filter.js';
-import { eventFilterFields } from '../event-filter-fields.js';
 import {
   idParams,
   idSchema,
@@ -15,30 +11,34 @@ import {
   toMoment,
 } from '../schemas/field-schemas.js';
 import { pageQuery, pageSchema } from '../schemas/pages.js';
+import { eventFilterFields } from './event-schemas.js';
 
-export interface DeadLetterReplayDeps {
-  readonly db: Database;
-  readonly replays: DeadLetterReplays;
-  /** Has the first step made at once. */
-  readonly wake: () => void;
+/** Dependencies of the routes of replays. */
+export interface DeadLetterReplayRoutesDeps {
+  readonly replays: Pick<DeadLetterReplays, 'create' | 'get' | 'list' | 'cancel'>;
+  /** Called after a replay was created: starts its first step. */
+  readonly onCreated: () => void;
 }
 
 const tags = ['Dead letters'];
 const path = '/v1/events/dead-letters/replays';
 const maxReplaysPerPage = 100;
-const defaultRatePerSecond = 100;
 
 const Filter = Type.Object(
   {
     ...eventFilterFields,
     group: Type.Optional(
-      Type.String({ maxLength: 256, description: 'Only what this consumer group failed on.' }),
+      Type.String({
+        maxLength: 256,
+        description: 'Only dead letters that this consumer group failed on.',
+      }),
     ),
   },
   {
     ...noUnknownKeys,
     title: 'DeadLetterFilter',
-    description: 'Dead letters that fit all that is given. Times are those of the dead letters.',
+    description:
+      'Dead letters that match all given fields. Times are those when they became dead letters.',
   },
 );
 
@@ -46,21 +46,26 @@ const NewReplay = Type.Object(
   {
     topic: Type.String({
       pattern: '^[A-Za-z0-9._-]{1,245}$',
-      description: 'The topic that the dead letters came from, and go to again.',
+      description: 'The topic that the dead letters came from, and go back to.',
     }),
     filter: Type.Optional(Filter),
     ratePerSecond: Type.Optional(
       Type.Integer({
         minimum: 1,
         maximum: 10_000,
-        description: 'Dead letters a second at most. Default 100.',
+        description: 'Dead letters per second at most. Default 100.',
       }),
     ),
     dryRun: Type.Optional(
-      Type.Boolean({ description: 'Only count what would be replayed: `matched` less `skipped`.' }),
+      Type.Boolean({
+        description:
+          'True: only count what would be replayed, which is `matched` less `skipped`. Default false.',
+      }),
     ),
     again: Type.Optional(
-      Type.Boolean({ description: 'Also those that were replayed before. Default false.' }),
+      Type.Boolean({
+        description: 'True: also replay dead letters that were replayed before. Default false.',
+      }),
     ),
   },
   {
@@ -78,15 +83,17 @@ const View = Type.Object(
     dryRun: Type.Boolean(),
     again: Type.Boolean(),
     state: Type.Enum(['running', 'done', 'cancelled', 'failed'], { type: 'string' }),
-    error: nullable(Type.String({ description: 'What it failed with.' })),
-    matched: Type.Integer({ description: 'Dead letters that fit the filter, so far.' }),
+    error: nullable(Type.String({ description: 'The error, in the state `failed`.' })),
+    matched: Type.Integer({ description: 'Dead letters so far that match the filter.' }),
     replayed: Type.Integer(),
     skipped: Type.Integer({
-      description: 'Fit, but were replayed before, or do not say that they came from the topic.',
+      description:
+        'Matching dead letters that were replayed before, or that do not name the topic they came from.',
     }),
     readUntil: nullable({
       ...momentSchema,
-      description: 'What was put there until then was looked at; null before the first that fits.',
+      description:
+        'The time up to which dead letters have been read; null before the first that matches.',
     }),
     createdAt: momentSchema,
     updatedAt: momentSchema,
@@ -94,14 +101,14 @@ const View = Type.Object(
   { title: 'DeadLetterReplay' },
 );
 
-/** `/v1/events/dead-letters/replays`: publish dead letters again. */
-export function deadLetterReplayRoutes(app: App, deps: DeadLetterReplayDeps): void {
+/** Adds `/v1/events/dead-letters/replays`: publishes dead letters again. */
+export function deadLetterReplayRoutes(app: App, deps: DeadLetterReplayRoutesDeps): void {
   addCreate(app, deps);
-  addList(app, deps.db);
+  addList(app, deps);
   addOne(app, deps);
 }
 
-function addCreate(app: App, { replays, wake }: DeadLetterReplayDeps): void {
+function addCreate(app: App, { replays, onCreated }: DeadLetterReplayRoutesDeps): void {
   app.post(
     path,
     {
@@ -110,23 +117,20 @@ function addCreate(app: App, { replays, wake }: DeadLetterReplayDeps): void {
         tags,
         summary: 'Replay dead letters',
         description:
-          'Publishes them to the topic they came from, as they were, in their order and at a limited rate: every consumer group of the topic gets them again. Only those that were there before this call are part of it, each once unless `again` asks for more; it goes on after a restart.',
+          'Publishes dead letters to the topic they came from, as they were, in their order and at a limited rate: every consumer group of the topic gets them again. Only those that exist at the time of this call are part of the replay, each once unless `again` is true. A replay continues after a restart.',
         body: NewReplay,
         response: { 201: View },
       },
     },
     async ({ body }, reply) => {
-      const { topic, filter = {}, ratePerSecond = defaultRatePerSecond, ...flags } = body;
-      toEventFilter(filter);
-      const { dryRun = false, again = false } = flags;
-      const replay = await replays.create({ topic, filter, ratePerSecond, dryRun, again });
-      wake();
-      return reply.code(201).header('location', `${path}/${replay.id}`).send(showReplay(replay));
+      const replay = await replays.create(body);
+      onCreated();
+      return reply.code(201).header('location', `${path}/${replay.id}`).send(toReplayView(replay));
     },
   );
 }
 
-function addList(app: App, db: Database): void {
+function addList(app: App, { replays }: DeadLetterReplayRoutesDeps): void {
   app.get(
     path,
     {
@@ -139,15 +143,15 @@ function addList(app: App, db: Database): void {
       },
     },
     async ({ query: { limit = 50, cursor } }) => {
-      const replays = await listReplays(db, { before: toBefore(cursor), limit: limit + 1 });
-      const items = replays.slice(0, limit);
-      const last = replays.length > limit ? items.at(-1) : undefined;
-      return { items: items.map(showReplay), next: last?.id ?? null };
+      const found = await replays.list({ before: parseCursor(cursor), limit: limit + 1 });
+      const items = found.slice(0, limit);
+      const last = found.length > limit ? items.at(-1) : undefined;
+      return { items: items.map(toReplayView), next: last?.id ?? null };
     },
   );
 }
 
-function addOne(app: App, { db, replays }: DeadLetterReplayDeps): void {
+function addOne(app: App, { replays }: DeadLetterReplayRoutesDeps): void {
   app.get(
     `${path}/:id`,
     {
@@ -159,7 +163,7 @@ function addOne(app: App, { db, replays }: DeadLetterReplayDeps): void {
         response: { 200: View },
       },
     },
-    async ({ params }) => showReplay(await getReplay(db, params.id)),
+    async ({ params }) => toReplayView(await replays.get(params.id)),
   );
   app.post(
     `${path}/:id/cancel`,
@@ -168,22 +172,23 @@ function addOne(app: App, { db, replays }: DeadLetterReplayDeps): void {
       schema: {
         tags,
         summary: 'Stop a replay of dead letters',
-        description: 'What it has published stays so. One that is over stays as it is.',
+        description:
+          'What the replay has published stays published. A replay that has ended stays as it is.',
         params: idParams,
         response: { 200: View },
       },
     },
-    async ({ params }) => showReplay(await replays.cancel(params.id)),
+    async ({ params }) => toReplayView(await replays.cancel(params.id)),
   );
 }
 
-function toBefore(cursor: string | undefined): string | undefined {
+function parseCursor(cursor: string | undefined): string | undefined {
   const id = cursor === undefined ? undefined : parseId(cursor);
   if (cursor === undefined || id !== undefined) return id;
   throw new PlatformError('REQUEST_INVALID', 'the cursor is not one that a page gave');
 }
 
-function showReplay(replay: DeadLetterReplay): Static<typeof View> {
+function toReplayView(replay: DeadLetterReplay): Static<typeof View> {
   return {
     ...replay,
     readUntil: toMoment(replay.readUntil),

@@ -67,7 +67,7 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       });
 
     beforeAll(async () => {
-      gateway = await openTestEvents(engine);
+      gateway = await openTestEvents({ engine });
     });
     beforeEach(() => {
       topics += 1;

@@ -1,51 +1,43 @@
 import { requestInvalid } from '@posthaste/callbacks';
 import { stringifyExactJson } from '@posthaste/contracts';
-import type { PostgresLog, StoredRecord } from '@posthaste/eventstream';
-import type { Database } from '@posthaste/postgres';
+import {
+  type DeadLetter,
+  type DeadLetterSource,
+  listDeadLetters,
+  listDeadLetterTopics,
+} from '@posthaste/eventstream/event-log';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
-import { readFailedDelivery } from '../../dead-letter.js';
-import { toEventFilter } from '../../event-filter.js';
-import { findReplayed } from '../../replayed-letter-store.js';
-import { eventFilterFields } from '../event-filter-fields.js';
-import { momentSchema, noUnknownKeys, nullable, toMoment } from '../schemas/field-schemas.js';
+import { momentSchema, nullable, noUnknownKeys, toMoment } from '../schemas/field-schemas.js';
 import { pageQuery } from '../schemas/pages.js';
+import { eventFilterFields } from './event-schemas.js';
 import {
   type EventFormat,
   type EventView,
   eventFormatField,
   eventPageSchema,
   eventViewFields,
-  showEvent,
+  toEventView,
 } from './event-view.js';
 
-export interface DeadLetterDeps {
-  readonly db: Database;
-  readonly log: PostgresLog;
-}
-
-/** Whose places fit into the cursor of a page. */
+/** Topics whose positions fit into the cursor of a page. */
 const maxTopics = 100;
-/** What topics of dead letters end in. */
-const suffix = '.dlq';
-
-const groupField = Type.Optional(
-  Type.String({
-    maxLength: 256,
-    description: 'Only of this consumer group, which failed on them.',
-  }),
-);
 
 const Query = Type.Object(
   {
     topic: Type.Optional(
       Type.String({
-        description: 'The topic that they came from. Not given: all topics.',
+        description: 'The topic that the dead letters came from. Default: all topics.',
         examples: ['orders'],
       }),
     ),
     ...eventFilterFields,
-    group: groupField,
+    group: Type.Optional(
+      Type.String({
+        maxLength: 256,
+        description: 'Only dead letters of this consumer group, which failed on them.',
+      }),
+    ),
     format: eventFormatField,
     ...pageQuery(500),
   },
@@ -54,27 +46,27 @@ const Query = Type.Object(
 
 const Failure = Type.Object(
   {
-    topic: nullable(Type.String({ description: 'Where it came from.' })),
+    topic: nullable(Type.String({ description: 'The topic that the event came from.' })),
     partition: nullable(Type.Integer()),
     offset: nullable(Type.Integer()),
     appendedAt: nullable(momentSchema),
     group: nullable(Type.String({ description: 'The consumer group that failed on it.' })),
-    error: nullable(Type.String({ description: 'What it failed with, the last time.' })),
+    error: nullable(Type.String({ description: 'The error of the last attempt.' })),
     attempts: nullable(
-      Type.Integer({ description: 'Times that it was tried; 0 when it could not be read.' }),
+      Type.Integer({ description: 'Number of attempts; 0 if the event could not be read.' }),
     ),
     subscription: nullable(
-      Type.String({ description: 'The event name that was asked for; empty for all.' }),
+      Type.String({ description: 'The event name that the consumer asked for; empty for all.' }),
     ),
   },
-  { description: 'What the dead letter says of it; null where it says nothing.' },
+  { description: 'The failure that the dead letter describes; null where it says nothing.' },
 );
 
 const View = Type.Object(
   {
     ...eventViewFields,
     failure: Failure,
-    replayedAt: nullable({ ...momentSchema, description: 'When it was replayed last.' }),
+    replayedAt: nullable({ ...momentSchema, description: 'The time of the last replay.' }),
   },
   { title: 'DeadLetter', description: 'An event that a consumer could not handle.' },
 );
@@ -90,8 +82,8 @@ interface LetterPage {
   readonly isLast: boolean;
 }
 
-/** `GET /v1/events/dead-letters`: what consumers could not handle. */
-export function deadLetterRoutes(app: App, deps: DeadLetterDeps): void {
+/** Adds `GET /v1/events/dead-letters`: the events that consumers could not handle. */
+export function deadLetterRoutes(app: App, source: DeadLetterSource): void {
   app.get(
     '/v1/events/dead-letters',
     {
@@ -100,15 +92,15 @@ export function deadLetterRoutes(app: App, deps: DeadLetterDeps): void {
         tags: ['Dead letters'],
         summary: 'List dead letters, oldest first',
         description:
-          'Events that consumers could not handle, from the topics `<topic>.dlq`. They stay there when they are replayed, until they are too old. A page may be short, even empty, and be followed by others.',
+          'Events that consumers could not handle, from the topics `<topic>.dlq`. They stay there after a replay, until the retention of events removes them. A page may be short, even empty, and be followed by others.',
         querystring: Query,
         response: { 200: eventPageSchema(View) },
       },
     },
     async ({ query }, reply) => {
-      const page = await listLetters(deps, query);
+      const page = await listLetters(source, query);
       reply.header('content-type', 'application/json; charset=utf-8');
-      // Not before: it would write an error too.
+      // Set only now: an error must not be written by it.
       reply.serializer(stringifyExactJson);
       return page;
     },
@@ -116,40 +108,26 @@ export function deadLetterRoutes(app: App, deps: DeadLetterDeps): void {
 }
 
 async function listLetters(
-  { db, log }: DeadLetterDeps,
-  { topic, group, format = 'envelope', limit = 50, cursor, ...filter }: Static<typeof Query>,
+  source: DeadLetterSource,
+  { topic, format = 'envelope', limit = 50, ...query }: Static<typeof Query>,
 ): Promise<LetterPage> {
-  const topics = await deadLetterTopics(log, topic);
+  const topics = await listDeadLetterTopics(source.log, topic);
   if (topics.length === 0) return { items: [], next: null, isLast: true };
-  const page = await log.listEvents({ topics, cursor, ...toEventFilter(filter), limit });
-  const letters = page.records.filter((record) => {
-    return group === undefined || readFailedDelivery(record).group === group;
-  });
-  const replayed = await findReplayed(db, letters);
-  const items = letters.map((letter) => showLetter(letter, format, replayed.get(letter)));
-  return { items, next: page.next, isLast: page.isLast };
+  if (topics.length > maxTopics) {
+    const message = `is needed: more than ${maxTopics} topics have dead letters`;
+    throw requestInvalid([{ field: 'query.topic', message }]);
+  }
+  const { letters, next, isLast } = await listDeadLetters(source, { topics, limit, ...query });
+  return { items: letters.map((letter) => toLetterView(letter, format)), next, isLast };
 }
 
-/** Those that there are: a topic gets one with its first dead letter. */
-async function deadLetterTopics(log: PostgresLog, topic: string | undefined): Promise<string[]> {
-  const all = await log.listTopics();
-  const topics = all.filter((name) =>
-    topic === undefined ? name.endsWith(suffix) : name === topic + suffix,
-  );
-  if (topics.length <= maxTopics) return topics;
-  const message = `is needed: more than ${maxTopics} topics have dead letters`;
-  throw requestInvalid([{ field: 'query.topic', message }]);
-}
-
-function showLetter(
-  letter: StoredRecord,
+function toLetterView(
+  { record, failure, replayedAt }: DeadLetter,
   format: EventFormat,
-  replayedAt: Date | undefined,
 ): LetterView {
-  const { topic, partition, offset, appendedAt, group, error, attempts, subscription } =
-    readFailedDelivery(letter);
+  const { topic, partition, offset, appendedAt, group, error, attempts, subscription } = failure;
   return {
-    ...showEvent(letter, format),
+    ...toEventView(record, format),
     failure: {
       topic: topic ?? null,
       partition: partition ?? null,

@@ -26,7 +26,7 @@ describe.each(['postgres', 'embedded'] as const)('topics and groups on %s', (eng
       (await get(`groups?${query}`)).items.map(({ topic, group }) => `${topic} ${group}`);
 
     beforeAll(async () => {
-      gateway = await openTestEvents(engine);
+      gateway = await openTestEvents({ engine });
       const events = ['a', 'b', 'c', 'd'].flatMap((topic) =>
         [1, 2, 3, 4, 5].map((n) => ({ topic, key: `${n}`, name: 'made' })),
       );

@@ -6,7 +6,7 @@ import { noUnknownKeys } from '../schemas/field-schemas.js';
 import { refuseNulInQuery } from '../schemas/nul-free.js';
 import { type PageView, pageQuery, pageSchema } from '../schemas/pages.js';
 
-/** What these routes need of the log. */
+/** Queries of the log that these routes need. */
 export type GroupLog = Pick<PostgresLog, 'listTopics' | 'listGroups'>;
 
 const tags = ['Events'];
@@ -29,22 +29,24 @@ const Group = Type.Object(
   {
     topic: Type.String(),
     group: Type.String(),
-    lag: Type.Integer({ description: 'Events that it has not read yet, in all partitions.' }),
+    lag: Type.Integer({
+      description: 'Events that the group has not read yet, in all partitions.',
+    }),
     partitions: Type.Array(
       Type.Object({
         partition: Type.Integer(),
         committed: Type.Integer({ description: 'Offset of the next event to read.' }),
-        end: Type.Integer({ description: 'Offset that the next event will get.' }),
+        end: Type.Integer({ description: 'Offset that the next appended event gets.' }),
         lag: Type.Integer(),
       }),
     ),
   },
-  { title: 'ConsumerGroup', description: 'How far a consumer group has come in one topic.' },
+  { title: 'ConsumerGroup', description: 'The progress of a consumer group in one topic.' },
 );
 
 type GroupView = Static<typeof Group>;
 
-/** `/v1/events/topics` and `/v1/events/groups`: what there is in the log, and who has read it. */
+/** Adds `/v1/events/topics` and `/v1/events/groups`: the topics of the log, and the progress of their consumer groups. */
 export function eventGroupRoutes(app: App, log: GroupLog): void {
   refuseNulInQuery(app);
   app.get(
@@ -72,7 +74,8 @@ export function eventGroupRoutes(app: App, log: GroupLog): void {
       schema: {
         tags,
         summary: 'List consumer groups with their lag',
-        description: 'By topic and name. A group that reads several topics is there once for each.',
+        description:
+          'Sorted by topic and name. A group that reads several topics is listed once for each.',
         querystring: GroupQuery,
         response: { 200: pageSchema(Group) },
       },
@@ -86,21 +89,22 @@ async function listGroups(
   { group: groupId, ...query }: Static<typeof GroupQuery>,
 ): Promise<PageView<GroupView>> {
   const { groups, next } = await log.listGroups({ ...query, groupId });
-  return { items: groups.map(showGroup), next: next ?? null };
+  return { items: groups.map(toGroupView), next: next ?? null };
 }
 
 /**
- * Names are in their order as the database has it, which may be another than that of texts here.
- * @throws PlatformError `REQUEST_INVALID`: topics stay, so a cursor is one of them
+ * Returns the names after the cursor, which is one of them: topics are never deleted. Does not
+ * compare names: the database sorts them, and its order may differ from that of JavaScript.
+ * @throws PlatformError `REQUEST_INVALID`
  */
 function namesAfter(names: readonly string[], cursor: string | undefined): readonly string[] {
   if (cursor === undefined) return names;
-  const place = names.indexOf(cursor);
-  if (place >= 0) return names.slice(place + 1);
+  const index = names.indexOf(cursor);
+  if (index >= 0) return names.slice(index + 1);
   throw requestInvalid([{ field: 'query.cursor', message: 'is not one that a page gave' }]);
 }
 
-function showGroup({ topic, groupId, partitions }: GroupLag): GroupView {
+function toGroupView({ topic, groupId, partitions }: GroupLag): GroupView {
   return {
     topic,
     group: groupId,

@@ -1,10 +1,10 @@
 import { isInt64 } from '@posthaste/contracts';
-import { type TSchema, type TUnsafe, Type } from 'typebox';
+import { type TOptional, type TSchema, type TString, type TUnsafe, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { type FieldFault, toFieldFaults } from '../../http/field-faults.js';
 import { momentSchema, noUnknownKeys } from '../schemas/field-schemas.js';
 
-/** What the name of an event, a topic or a namespace looks like. */
+/** Pattern of the name of an event, a topic or a namespace. */
 export const eventNamePattern = "^[A-Za-z0-9]+(?:['_.-][A-Za-z0-9]+)*$";
 
 const text = (description?: string) =>
@@ -12,47 +12,73 @@ const text = (description?: string) =>
 const name = (description: string, examples: string[]) =>
   Type.String({ pattern: eventNamePattern, maxLength: 256, description, examples });
 
-/** The envelope as it is handed in, and where it goes. `int64` differs between check and document. */
+/** Filter fields of queries and replays. A topic is not among them. */
+export const eventFilterFields: {
+  readonly name: TOptional<TString>;
+  readonly key: TOptional<TString>;
+  readonly since: TOptional<TString>;
+  readonly until: TOptional<TString>;
+} = {
+  name: Type.Optional(Type.String({ maxLength: 256, description: 'Only events of this name.' })),
+  key: Type.Optional(Type.String({ maxLength: 4_096, description: 'Only events of this key.' })),
+  since: Type.Optional({
+    ...momentSchema,
+    description: 'Only events appended at this time or later.',
+  }),
+  until: Type.Optional({ ...momentSchema, description: 'Only events appended before this time.' }),
+};
+
+/**
+ * Returns the schema of an envelope with its topic and key. `int64` gives the schema of an integer,
+ * which differs between validation and API document.
+ */
 const eventOf = (int64: (description?: string) => TSchema) =>
   Type.Object(
     {
-      topic: Type.Optional(name('Where it goes. Not given: the topic in the query.', ['orders'])),
+      topic: Type.Optional(
+        name('The topic of the event. Default: the topic in the query.', ['orders']),
+      ),
       key: Type.Optional(
         Type.String({
           description:
-            'Events of one key keep their order. Not given: that in the query, else the id.',
+            'Events of one key keep their order. Default: the key in the query, else the id.',
           examples: ['order-4711'],
         }),
       ),
-      name: name('What happened; subscriptions and consumers choose by it.', ['order.placed']),
-      namespace: Type.Optional(name('Whose event it is.', ['shop'])),
+      name: name('What happened. Subscriptions and consumers choose events by it.', [
+        'order.placed',
+      ]),
+      namespace: Type.Optional(name('The owner of the event.', ['shop'])),
       id: Type.Optional(
         Type.String({
           maxLength: 256,
           description:
-            'What comes again under the same id in this topic and namespace is the same event: it is not appended again. Not given: a new UUID without hyphens.',
+            'An event that is published again under the same id in this topic and namespace is not appended again. Default: a new UUID without hyphens.',
         }),
       ),
-      timestamp: Type.Optional({ ...momentSchema, description: 'When it happened. Default now.' }),
+      timestamp: Type.Optional({
+        ...momentSchema,
+        description: 'When the event happened. Default: now.',
+      }),
       timestampUnixNano: Type.Optional(
-        int64('The same in nanoseconds since 1970; goes before `timestamp`.'),
+        int64('The same time in nanoseconds since 1970. Takes precedence over `timestamp`.'),
       ),
-      version: Type.Optional(int64("Of the payload's shape. Default 1.")),
+      version: Type.Optional(int64('Version of the payload. Default 1.')),
       payload: Type.Optional(
-        Type.Object({}, { description: 'What there is to say of it.', examples: [{ total: 3 }] }),
+        Type.Object({}, { description: 'The content of the event.', examples: [{ total: 3 }] }),
       ),
-      userId: text('Who did it.'),
+      userId: text('The user who caused the event.'),
       clientId: text(),
       sessionId: text(),
       traceId: text(),
-      spanContext: text("Jaeger's text of a span. Not given: that of the request's trace."),
+      spanContext: text("A span as Jaeger writes it. Default: the span of the request's trace."),
       parentNamespace: text(),
       unionNamespace: text(),
       sourceNamespace: text(),
       event_id: Type.Optional(int64()),
       event_type: Type.Optional(int64()),
       event_level: Type.Optional(int64()),
-      service: text('The service that publishes it.'),
+      service: text('The service that publishes the event.'),
       client_ids: Type.Optional(Type.Array(Type.String())),
       target_user_ids: Type.Optional(Type.Array(Type.String())),
       target_namespace: text(),
@@ -63,7 +89,7 @@ const eventOf = (int64: (description?: string) => TSchema) =>
       ...noUnknownKeys,
       title: 'NewEvent',
       description:
-        'The event envelope of every stream, with where it goes. Null and empty text are as good as nothing.',
+        'The event envelope of every stream, with topic and key. Null and empty text count as not given.',
       examples: [
         { topic: 'orders', key: 'order-4711', name: 'order.placed', payload: { total: 3 } },
       ],
@@ -83,7 +109,7 @@ const validator = Compile(
   eventOf(() => Type.Refine(Type.Unknown(), isInteger, () => 'must be an integer of 64 bits')),
 );
 
-/** What is wrong with the form of an event; all of it. */
+/** Returns all faults in the form of an event; none if it is valid. */
 export function newEventFaults(event: unknown): FieldFault[] {
   return validator.Check(event) ? [] : toFieldFaults(validator.Errors(event), 'body');
 }
@@ -99,15 +125,18 @@ export const cloudEventSchema: TUnsafe<unknown> = Type.Unsafe(
       }),
       source: Type.String({
         minLength: 1,
-        description: 'The namespace as `/namespaces/<namespace>`; any other is kept as it is.',
+        description:
+          'The namespace as `/namespaces/<namespace>`. Any other source is kept as it is.',
         examples: ['/namespaces/shop'],
       }),
-      type: name('What happened: the name in the envelope.', ['order.placed']),
+      type: name('What happened: `name` in the envelope.', ['order.placed']),
       time: Type.Optional(momentSchema),
-      subject: text('Who did it: `userId` in the envelope.'),
-      data: Type.Optional(Type.Object({}, { description: 'The payload.' })),
-      topic: text('Where it goes. Not given: the topic in the query.'),
-      partitionkey: text('Its key. Not given: that in the query, else the id.'),
+      subject: text('The user who caused the event: `userId` in the envelope.'),
+      data: Type.Optional(
+        Type.Object({}, { description: 'The content: `payload` in the envelope.' }),
+      ),
+      topic: text('The topic of the event. Default: the topic in the query.'),
+      partitionkey: text('The key of the event. Default: the key in the query, else the id.'),
     },
     {
       title: 'CloudEvent',

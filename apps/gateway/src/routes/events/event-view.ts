@@ -9,18 +9,18 @@ import {
   toBodyView,
 } from '../schemas/field-schemas.js';
 
-/** How events are shown: as the envelopes that are stored, or as CloudEvents. */
+/** Format of events in answers: the stored envelopes, or CloudEvents. */
 export type EventFormat = 'envelope' | 'cloudevents';
 
 export const eventFormatField: TOptional<TUnsafe<EventFormat>> = Type.Optional(
   Type.Unsafe<EventFormat>({
     type: 'string',
     enum: ['envelope', 'cloudevents'],
-    description: 'How events are shown. Default `envelope`, as they are stored.',
+    description: 'Format of the events. Default `envelope`, as they are stored.',
   }),
 );
 
-/** A record of the log. The event may hold bigints: `stringifyExactJson` writes it. */
+/** Record of the log in an answer. The event may hold bigints: `stringifyExactJson` writes it. */
 export interface EventView {
   readonly topic: string;
   readonly partition: number;
@@ -31,42 +31,45 @@ export interface EventView {
   readonly value?: BodyView;
 }
 
-/** What an event in the log is shown with. */
+/** Schema of an `EventView`, by field. */
 export const eventViewFields: TProperties = {
   topic: Type.String(),
   partition: Type.Integer(),
-  offset: Type.Integer({ description: 'Its place in the partition.' }),
-  key: nullable(Type.String({ description: 'Events of one key stand in one partition.' })),
+  offset: Type.Integer({ description: 'Its position in the partition.' }),
+  key: nullable(Type.String({ description: 'Events of one key are in one partition.' })),
   appendedAt: momentSchema,
   event: nullable(
-    Type.Object({}, { description: 'The envelope or, when asked for, the CloudEvent.' }),
+    Type.Object({}, { description: 'The envelope, or the CloudEvent with `format=cloudevents`.' }),
   ),
   value: Type.Optional(
     Type.Object(bodyFields, {
-      description: 'What the record holds, where that is no event: `event` is null.',
+      description: 'The content of a record that is no event: `event` is null then.',
     }),
   ),
 };
 
 export const eventViewSchema: TSchema = Type.Object(eventViewFields, { title: 'Event' });
 
-/** A page of the log. Unlike other lists it always can be gone on from: more may be appended. */
+/** Returns the schema of a page of the log. Unlike other lists it always has a next page, because more may be appended. */
 export function eventPageSchema(item: TSchema): TSchema {
   return Type.Object({
     items: Type.Array(item, {
-      description: 'May be few, or none, and still be followed by others.',
+      description: 'There may be few of them, or none, and still a next page with others.',
     }),
     next: nullable(
       Type.String({
         description:
-          'Give it as `cursor` to get what comes behind, now or later. Null where there is no topic yet.',
+          'The `cursor` of the next page, which also has what is appended later. Null if there is no topic yet.',
       }),
     ),
-    isLast: Type.Boolean({ description: 'There was no more when it was looked.' }),
+    isLast: Type.Boolean({
+      description: 'True if there were no more events at the time of the query.',
+    }),
   });
 }
 
-export function showEvent(record: StoredRecord, format: EventFormat): EventView {
+/** Converts a record for an answer. */
+export function toEventView(record: StoredRecord, format: EventFormat): EventView {
   const { topic, partition, offset, key, value, timestampMs } = record;
   const event = value && toEvent(value, format);
   return {
@@ -80,7 +83,7 @@ export function showEvent(record: StoredRecord, format: EventFormat): EventView 
   };
 }
 
-/** The event that these bytes are; `undefined` when they are none, as nothing hinders anybody. */
+/** Returns the event in these bytes, or `undefined` if they are none: anybody may append anything. */
 function toEvent(value: Buffer, format: EventFormat): object | undefined {
   try {
     const envelope = decodeEnvelope(value);

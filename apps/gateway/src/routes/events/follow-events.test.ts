@@ -7,7 +7,11 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Follower, follow as followUrl } from '../../../test/follower.js';
 import { rawConnection } from '../../../test/raw-connection.js';
-import { openTestEvents, type TestEvents } from '../../../test/test-events.js';
+import {
+  openTestEvents,
+  type TestEvents,
+  type TestEventsOptions,
+} from '../../../test/test-events.js';
 import { testKeys } from '../../../test/test-server.js';
 import type { AuthenticatedKey } from '../../keys/api-keys.js';
 
@@ -27,8 +31,8 @@ interface ListeningEvents extends TestEvents {
   readonly url: string;
 }
 
-async function listen(...args: Parameters<typeof openTestEvents>): Promise<ListeningEvents> {
-  const gateway = await openTestEvents(...args);
+async function listen(options: TestEventsOptions = {}): Promise<ListeningEvents> {
+  const gateway = await openTestEvents(options);
   await gateway.app.listen({ port: 0, host: '127.0.0.1' });
   const { port } = gateway.app.server.address() as AddressInfo;
   return { ...gateway, url: `http://127.0.0.1:${port}` };
@@ -54,7 +58,7 @@ describe.each(['postgres', 'embedded'] as const)('following events on %s', (engi
     const noneLeft = () => expect.poll(() => gateway.events.followers, patiently).toBe(0);
 
     beforeAll(async () => {
-      gateway = await listen(engine);
+      gateway = await listen({ engine });
     });
     afterAll(() => gateway.close());
 
@@ -124,7 +128,7 @@ describe.each(['postgres', 'embedded'] as const)('following events on %s', (engi
 
 describeWithPostgres('followers', () => {
   it('get a sign of life when there is nothing, with where they are', async () => {
-    const gateway = await listen('postgres', {}, {}, { heartbeatMs: 50, pollMs: 50 });
+    const gateway = await listen({ config: { heartbeatMs: 50, pollMs: 50 } });
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'a' });
     const follower = await follow(gateway, 'topic=t&name=rare');
@@ -148,7 +152,7 @@ describeWithPostgres('followers', () => {
   });
 
   it('that are too many are refused until one leaves', async () => {
-    const gateway = await listen('postgres', {}, {}, { maxFollowers: 2 });
+    const gateway = await listen({ config: { maxFollowers: 2 } });
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'a' });
     const [first] = await Promise.all([follow(gateway, 'topic=t'), follow(gateway, 'topic=t')]);
@@ -163,7 +167,7 @@ describeWithPostgres('followers', () => {
   });
 
   it('that are slow hold up nobody, are not read ahead for, and lose nothing', async () => {
-    const gateway = await listen('postgres');
+    const gateway = await listen();
     onTestFinished(() => gateway.close());
     const payload = { text: 'x'.repeat(100_000) };
     await publish(gateway, { topic: 't', name: 'first' });
@@ -196,7 +200,7 @@ describeWithPostgres('followers', () => {
   });
 
   it('that take nothing are cut off', async () => {
-    const gateway = await listen('postgres', {}, {}, { stallMs: 200 });
+    const gateway = await listen({ config: { stallMs: 200 } });
     onTestFinished(() => gateway.close());
     const events = Array.from({ length: 100 }, (_, i) => {
       return { topic: 't', name: `e${i}`, payload: { text: 'x'.repeat(9_000) } };
@@ -214,7 +218,7 @@ describeWithPostgres('followers', () => {
   });
 
   it('that vanish without a word are noticed', async () => {
-    const gateway = await listen('postgres', {}, {}, { heartbeatMs: 50 });
+    const gateway = await listen({ config: { heartbeatMs: 50 } });
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'a' });
     const { port } = new URL(gateway.url);
@@ -236,7 +240,7 @@ describeWithPostgres('followers', () => {
     const valid: Record<string, AuthenticatedKey> = { ...known };
     const keys = testKeys(valid);
     const environment = { POSTHASTE_ACCESS: 'keys' };
-    const gateway = await listen('postgres', { keys }, environment, { recheckMs: 50 });
+    const gateway = await listen({ deps: { keys }, environment, config: { recheckMs: 50 } });
     onTestFinished(() => gateway.close());
     await gateway.log.ensureTopic('t');
     const followers = await Promise.all(
@@ -255,7 +259,7 @@ describeWithPostgres('followers', () => {
   });
 
   it('go on when the database was away for a while', async () => {
-    const gateway = await listen('postgres', {}, {}, { pollMs: 50 });
+    const gateway = await listen({ config: { pollMs: 50 } });
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'before' });
     const follower = await follow(gateway, 'topic=t&from=beginning');
@@ -270,7 +274,7 @@ describeWithPostgres('followers', () => {
   });
 
   it('are ended when the server stops, the slow ones too', async () => {
-    const gateway = await listen('postgres');
+    const gateway = await listen();
     await publish(gateway, { topic: 't', name: 'a' });
     const follower = await follow(gateway, 'topic=t');
     const startedAt = performance.now();

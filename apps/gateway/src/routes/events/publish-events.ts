@@ -1,11 +1,15 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { requestInvalid } from '@posthaste/callbacks';
 import { type IdempotencyClaim, PlatformError, toItemClaim } from '@posthaste/contracts';
+import type {
+  PublishBatcher,
+  PublishedEvent,
+  PublishOutcome,
+  SubmittedEvent,
+} from '@posthaste/eventstream/event-log';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import type { App } from '../../app.js';
-import type { EventIntake } from '../../event-intake.js';
-import type { HandedInEvent, PublishedEvent, PublishOutcome } from '../../publish-once.js';
 import { type ItemProblem, itemResultFields, toItemProblem } from '../schemas/batch-item.js';
 import { addExactBodyParser } from '../schemas/exact-body.js';
 import { noUnknownKeys } from '../schemas/field-schemas.js';
@@ -23,12 +27,12 @@ const Query = Type.Object(
       Type.String({
         pattern: eventNamePattern,
         maxLength: 249,
-        description: 'Where events go that do not say it themselves.',
+        description: 'The topic of events that name none.',
         examples: ['orders'],
       }),
     ),
     key: Type.Optional(
-      Type.String({ minLength: 1, description: 'The key of those that have none.' }),
+      Type.String({ minLength: 1, description: 'The key of events that have none.' }),
     ),
   },
   noUnknownKeys,
@@ -39,9 +43,9 @@ const Published = Type.Object(
     id: Type.String(),
     topic: Type.String(),
     partition: Type.Integer(),
-    offset: Type.Integer({ description: 'Its place in the partition.' }),
+    offset: Type.Integer({ description: 'Its position in the partition.' }),
   },
-  { title: 'PublishedEvent', description: 'Where an event stands in the log.' },
+  { title: 'PublishedEvent', description: 'The position of an event in the log.' },
 );
 
 const ListAnswer = Type.Object({
@@ -50,13 +54,13 @@ const ListAnswer = Type.Object({
       ...itemResultFields,
       event: Type.Optional({ ...Published, description: 'With status 201.' }),
     }),
-    { description: 'One for each event, in their order.' },
+    { description: 'One for each event, in the order of the events.' },
   ),
 });
 
 const listOf = (item: TSchema): TSchema => Type.Array(item, { minItems: 1, maxItems });
 
-/** What became of one of several events. */
+/** Answer to one event of a list. */
 type ItemAnswer = { readonly status: 201; readonly event: Static<typeof Published> } | ItemProblem;
 
 interface PublishRoute {
@@ -67,8 +71,11 @@ interface PublishRoute {
 
 type PublishRequest = FastifyRequest<PublishRoute>;
 
-/** `POST /v1/events`: one event or many. */
-export function publishEventRoutes(app: App, intake: EventIntake): void {
+/** Publisher of events: a `PublishBatcher`. */
+type EventPublisher = Pick<PublishBatcher, 'publish'>;
+
+/** Adds `POST /v1/events`: publishes one event or many. */
+export function publishEventRoutes(app: App, publisher: EventPublisher): void {
   addExactBodyParser(app, ['application/json', cloudEvent, cloudEvents]);
   app.post<PublishRoute>(
     '/v1/events',
@@ -85,14 +92,14 @@ export function publishEventRoutes(app: App, intake: EventIntake): void {
           'TOPIC_LIMIT_REACHED',
         ],
       },
-      // What is said here is for those who read the document: each event is checked by itself.
+      // The schema of the body is for the API document: `parseNewEvent` checks each event.
       validatorCompiler: (route) =>
         route.httpPart === 'querystring' ? TypeBoxValidatorCompiler(route) : () => true,
       schema: {
         tags: ['Events'],
         summary: 'Publish one event or up to 1,000',
         description:
-          'Answered once they are committed, in one transaction. One event is answered with 201; of a list each is answered on its own, and one that is refused does not keep the others back. Those of one key are read in this order. The topic is made with its first event, while there are fewer than POSTHASTE_MAX_TOPICS. What was published before under the same id in the topic and namespace (source of a CloudEvent), or under the same Idempotency-Key in the topic, is not appended again: the first answer is given again. Another event under that id is refused; when it happened and its trace may differ.',
+          'The answer comes after the commit of all events, in one transaction. One event is answered with 201. Each event of a list has its own answer: the others are published although one is refused. Events of one key are read in this order. A topic is created with its first event, while there are fewer than POSTHASTE_MAX_TOPICS. An event that was published before under the same id in the topic and namespace (source of a CloudEvent), or under the same Idempotency-Key in the topic, is not appended again: it gets the first answer again. Another event under that id is refused; only its time and its trace may differ.',
         headers: idempotencyHeaders('topic'),
         querystring: Query,
         body: {
@@ -107,41 +114,40 @@ export function publishEventRoutes(app: App, intake: EventIntake): void {
     },
     (request, reply) =>
       Array.isArray(request.body)
-        ? publishList(intake, request, reply, request.body)
-        : publishOne(intake, request, reply),
+        ? publishList(publisher, { request, items: request.body }, reply)
+        : publishOne(publisher, request, reply),
   );
 }
 
 async function publishOne(
-  intake: EventIntake,
+  publisher: EventPublisher,
   request: PublishRequest,
   reply: FastifyReply,
 ): Promise<Static<typeof Published>> {
-  const isCloudEvent = checkForm(request, false);
+  const isCloudEvent = checkMediaType(request, false);
   const event = parseNewEvent(request.body, contextOf(request, isCloudEvent));
-  const [outcome] = await intake.publish([{ event, idempotency: request.idempotency }]);
+  const [outcome] = await publisher.publish([{ event, idempotency: request.idempotency }]);
   if (!outcome || outcome instanceof PlatformError) throw outcome;
   if (outcome.repeated) markReplayed(reply);
   reply.code(201);
-  return showPublished(outcome);
+  return toPublishedView(outcome);
 }
 
 async function publishList(
-  intake: EventIntake,
-  request: PublishRequest,
+  publisher: EventPublisher,
+  { request, items }: { readonly request: PublishRequest; readonly items: readonly unknown[] },
   reply: FastifyReply,
-  items: readonly unknown[],
 ): Promise<{ items: ItemAnswer[] }> {
-  const context = contextOf(request, checkForm(request, true));
+  const context = contextOf(request, checkMediaType(request, true));
   if (items.length === 0 || items.length > maxItems) {
     throw requestInvalid([{ field: 'body', message: `must be 1 to ${maxItems} events` }]);
   }
   const parsed = items.map((item, index) =>
     parseItem(item, context, request.idempotency && toItemClaim(request.idempotency, index)),
   );
-  const handedIn = parsed.flatMap((item) => (item instanceof PlatformError ? [] : [item]));
-  const outcomes = await intake.publish(handedIn);
-  const outcomeOf = new Map(handedIn.map((item, index) => [item, outcomes[index]]));
+  const submitted = parsed.flatMap((item) => (item instanceof PlatformError ? [] : [item]));
+  const outcomes = await publisher.publish(submitted);
+  const outcomeOf = new Map(submitted.map((item, index) => [item, outcomes[index]]));
   if (isReplay(outcomes)) markReplayed(reply);
   return {
     items: parsed.map((item) =>
@@ -151,10 +157,11 @@ async function publishList(
 }
 
 /**
- * Whether the media type says that it brings CloudEvents.
- * @throws PlatformError `REQUEST_INVALID` when it says one and there are many, or the other way round
+ * Returns true if the body must hold CloudEvents by its media type.
+ * @throws PlatformError `REQUEST_INVALID` when the media type is of one event and the body a list, or
+ *   the other way round
  */
-function checkForm({ headers }: PublishRequest, isList: boolean): boolean {
+function checkMediaType({ headers }: PublishRequest, isList: boolean): boolean {
   const [mediaType = ''] = (headers['content-type'] ?? '').toLowerCase().split(';');
   const form = mediaType.trim();
   if (form === (isList ? cloudEvent : cloudEvents)) {
@@ -165,15 +172,15 @@ function checkForm({ headers }: PublishRequest, isList: boolean): boolean {
 }
 
 function contextOf({ query, trace }: PublishRequest, isCloudEvent: boolean): EventContext {
-  return { address: { topic: query.topic, key: query.key }, trace, isCloudEvent };
+  return { topic: query.topic, key: query.key, trace, isCloudEvent };
 }
 
-/** An item that is refused is its own answer. */
+/** Parses one event of a list. An error is the answer to this event alone. */
 function parseItem(
   item: unknown,
   context: EventContext,
   idempotency: IdempotencyClaim | undefined,
-): HandedInEvent | PlatformError {
+): SubmittedEvent | PlatformError {
   try {
     return { event: parseNewEvent(item, context), idempotency };
   } catch (error) {
@@ -182,7 +189,7 @@ function parseItem(
   }
 }
 
-/** Whether everything in the answer was there before. */
+/** True if all events of the answer had been published before. */
 function isReplay(outcomes: readonly PublishOutcome[]): boolean {
   const taken = outcomes.flatMap((each) => (each instanceof PlatformError ? [] : [each]));
   return taken.length > 0 && taken.every(({ repeated }) => repeated);
@@ -191,9 +198,14 @@ function isReplay(outcomes: readonly PublishOutcome[]): boolean {
 function toItemAnswer(outcome: PublishOutcome | undefined, request: PublishRequest): ItemAnswer {
   return outcome === undefined || outcome instanceof PlatformError
     ? toItemProblem(outcome, request)
-    : { status: 201, event: showPublished(outcome) };
+    : { status: 201, event: toPublishedView(outcome) };
 }
 
-function showPublished({ id, topic, partition, offset }: PublishedEvent): Static<typeof Published> {
+function toPublishedView({
+  id,
+  topic,
+  partition,
+  offset,
+}: PublishedEvent): Static<typeof Published> {
   return { id, topic, partition, offset: Number(offset) };
 }

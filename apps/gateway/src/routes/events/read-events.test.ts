@@ -31,7 +31,7 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
       (await get(query)).items.map(({ event }) => event?.name);
 
     beforeAll(async () => {
-      gateway = await openTestEvents(engine);
+      gateway = await openTestEvents({ engine });
     });
     afterAll(() => gateway.close());
 

@@ -1,21 +1,22 @@
 import { requestInvalid } from '@posthaste/callbacks';
 import { stringifyExactJson } from '@posthaste/contracts';
-import type { EventQuery } from '@posthaste/eventstream';
+import type { EventQuery, FollowedLog, StoredRecord } from '@posthaste/eventstream';
+import { type EventFollowers, parseEventFilter } from '@posthaste/eventstream/event-log';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
-import { toEventFilter } from '../../event-filter.js';
-import type { EventFollowers } from '../../event-followers.js';
-import type { ReadableLog } from '../../event-reader.js';
-import { eventFilterFields } from '../event-filter-fields.js';
 import { noUnknownKeys } from '../schemas/field-schemas.js';
 import { refuseNulInQuery } from '../schemas/nul-free.js';
 import { pageQuery } from '../schemas/pages.js';
-import { eventFormatField, eventPageSchema, eventViewSchema, showEvent } from './event-view.js';
+import { eventFilterFields } from './event-schemas.js';
+import { eventFormatField, eventPageSchema, eventViewSchema, toEventView } from './event-view.js';
+import { FollowerStream, type FollowerStreamOptions } from './follower-stream.js';
 
+/** Dependencies of the routes that read events. */
 export interface ReadEventsDeps {
-  readonly log: ReadableLog;
-  readonly followers: EventFollowers;
+  readonly log: FollowedLog;
+  readonly followers: Pick<EventFollowers, 'follow' | 'close'>;
+  readonly streams: FollowerStreamOptions;
 }
 
 const maxTopics = 20;
@@ -25,7 +26,7 @@ const Query = Type.Object(
   {
     topic: Type.String({
       minLength: 1,
-      description: `A topic, or up to ${maxTopics} with commas between.`,
+      description: `A topic, or up to ${maxTopics} separated by commas.`,
       examples: ['orders'],
     }),
     ...eventFilterFields,
@@ -33,7 +34,7 @@ const Query = Type.Object(
       Type.Enum(['beginning', 'end'], {
         type: 'string',
         description:
-          'Where to begin without `cursor` and `since`. Default `beginning` for a page, `end` for server-sent events.',
+          'The start without `cursor` and `since`. Default `beginning` for a page, `end` for server-sent events.',
       }),
     ),
     format: eventFormatField,
@@ -46,7 +47,7 @@ const Headers = Type.Object({
   'last-event-id': Type.Optional(
     Type.String({
       description:
-        'Server-sent events: the id of the last one that came. Goes before `cursor`; browsers send it by themselves.',
+        'Server-sent events: the id of the last event received. Takes precedence over `cursor`. Browsers send it by themselves.',
     }),
   ),
 });
@@ -56,17 +57,14 @@ interface ReadRoute {
   Headers: Static<typeof Headers>;
 }
 
-/** `GET /v1/events`: a page of the log, or the log as it grows. */
-export function readEventRoutes(app: App, { log, followers }: ReadEventsDeps): void {
+/** Adds `GET /v1/events`: a page of the log, or the log as it grows. */
+export function readEventRoutes(app: App, deps: ReadEventsDeps): void {
   refuseNulInQuery(app);
-  app.addHook('preClose', (done) => {
-    followers.close();
-    done();
-  });
+  app.addHook('preClose', async () => deps.followers.close());
   app.get<ReadRoute>(
     '/v1/events',
     {
-      // A HEAD of what never ends would have nobody to end it.
+      // Nobody would end a HEAD request to a stream that never ends.
       exposeHeadRoute: false,
       config: {
         scope: 'events:read',
@@ -76,7 +74,7 @@ export function readEventRoutes(app: App, { log, followers }: ReadEventsDeps): v
         tags: ['Events'],
         summary: 'Read events, or follow them',
         description:
-          'Oldest first, those of one key in their order. A page looks at a bounded number of events: where the filter is narrow it may be short, even empty, and be followed by others. With `Accept: text/event-stream` events come as they happen, as server-sent events: `data` is an event as in `items`, `id` where to go on after it. A line comes every 15 seconds when there is nothing to tell. The server ends it when it stops, when the API key is not valid any more, and when a client takes nothing for 30 seconds.',
+          'Oldest first; events of one key in their order. A page reads a bounded number of events: with a narrow filter it may be short, even empty, and be followed by others. With `Accept: text/event-stream` events come as they happen, as server-sent events: `data` is an event as in `items`, `id` the cursor after it. Without events a line comes every 15 seconds. The server ends the stream when it stops, when the API key is no longer valid, and when a client reads nothing for 30 seconds.',
         headers: Headers,
         querystring: Query,
         response: {
@@ -91,36 +89,43 @@ export function readEventRoutes(app: App, { log, followers }: ReadEventsDeps): v
     },
     (request, reply) =>
       (request.headers.accept ?? '').includes(eventStream)
-        ? follow(followers, request, reply)
-        : list(log, request, reply),
+        ? follow(deps, request, reply)
+        : list(deps.log, request, reply),
   );
 }
 
 type ReadRequest = FastifyRequest<ReadRoute>;
 
-async function list(log: ReadableLog, { query }: ReadRequest, reply: FastifyReply) {
+async function list(log: FollowedLog, { query }: ReadRequest, reply: FastifyReply) {
   const { limit = 50, format = 'envelope' } = query;
   const page = await log.listEvents({ ...toQuery(query), limit });
   reply.header('content-type', 'application/json; charset=utf-8').serializer(stringifyExactJson);
   const { next, isLast } = page;
-  return { items: page.records.map((record) => showEvent(record, format)), next, isLast };
+  return { items: page.records.map((record) => toEventView(record, format)), next, isLast };
 }
 
-async function follow(followers: EventFollowers, request: ReadRequest, reply: FastifyReply) {
+async function follow(
+  { followers, streams }: ReadEventsDeps,
+  request: ReadRequest,
+  reply: FastifyReply,
+) {
   const { query, headers, log } = request;
   const { format = 'envelope', from = query.since === undefined ? 'end' : 'beginning' } = query;
   if (query.until !== undefined) {
-    throw requestInvalid([{ field: 'query.until', message: 'is for pages: this has no end' }]);
+    throw requestInvalid([
+      { field: 'query.until', message: 'is only for pages: server-sent events have no end' },
+    ]);
   }
-  // Browsers send an empty one where none came yet.
+  // Browsers send an empty `Last-Event-ID` before the first event.
   const cursor = headers['last-event-id'] || query.cursor;
+  const toText = (record: StoredRecord): string => stringifyExactJson(toEventView(record, format));
   const stream = await followers.follow({
     query: { ...toQuery(query), from, cursor },
-    show: (record) => stringifyExactJson(showEvent(record, format)),
-    mayGoOn: () => request.isStillAuthorized(),
+    open: (start) => new FollowerStream({ ...streams, cursor: start, toText }),
+    mayContinue: () => request.isStillAuthorized(),
     onError: (err) => log.error({ err }, 'following events ended early'),
   });
-  // Proxies that hold answers back until they are complete would hold this for ever.
+  // Proxies that buffer complete answers would never pass this one on.
   reply.header('content-type', `${eventStream}; charset=utf-8`).header('x-accel-buffering', 'no');
   return reply.send(stream);
 }
@@ -128,7 +133,7 @@ async function follow(followers: EventFollowers, request: ReadRequest, reply: Fa
 function toQuery({ topic, from, cursor, ...filter }: Static<typeof Query>): EventQuery {
   const topics = topic.split(',').filter((name) => name !== '');
   if (topics.length >= 1 && topics.length <= maxTopics) {
-    return { topics, from, cursor, ...toEventFilter(filter) };
+    return { topics, from, cursor, ...parseEventFilter(filter) };
   }
   throw requestInvalid([{ field: 'query.topic', message: `must name 1 to ${maxTopics} topics` }]);
 }

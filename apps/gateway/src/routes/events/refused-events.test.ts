@@ -189,7 +189,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events refuses on %s'
 
 describeWithPostgres('POST /v1/events with as many topics as there may be', () => {
   it('refuses events of new topics only, alone', async () => {
-    const gateway = await openTestEvents('postgres', {}, {}, { maxTopics: 2 });
+    const gateway = await openTestEvents({ config: { maxTopics: 2 } });
     const post = <T>(body: unknown) => gateway.call<T>('POST', '/v1/events', body);
     const event = (topic: string) => ({ topic, name: 'made' });
     const list = ['a', 'b', 'c', 'b', 'c'].map(event);

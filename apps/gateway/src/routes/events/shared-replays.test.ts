@@ -8,7 +8,7 @@ const patiently = { timeout: 15_000 };
 
 describeWithPostgres('a replay of dead letters', () => {
   it('is gone on with by another gateway, each letter once', async () => {
-    const gateway = await openTestEvents('postgres', {}, {}, { pollMs: 50 });
+    const gateway = await openTestEvents({ config: { pollMs: 50 } });
     const names = Array.from({ length: 300 }, (_, i) => `e${i}`);
     await putDeadLetters(
       gateway,

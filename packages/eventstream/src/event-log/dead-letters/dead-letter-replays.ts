@@ -1,0 +1,151 @@
+import { PlatformError } from '@posthaste/contracts';
+import type { Database, Transaction } from '@posthaste/postgres';
+import { toReplay } from '../../consume/failed-record.js';
+import type { LogRecord } from '../../drivers/postgres/append/append.js';
+import type { PostgresLog } from '../../drivers/postgres/postgres-log.js';
+import type { EventPage } from '../../drivers/postgres/read/event-pages.js';
+import type { StoredRecord } from '../../record.js';
+import { deadLetterTopic } from '../../rules/topic-name.js';
+import { parseEventFilter } from '../event-filter.js';
+import {
+  advanceReplay,
+  type DeadLetterReplay,
+  type DueReplay,
+  endReplay,
+  findDueReplay,
+  getReplay,
+  insertReplay,
+  listReplays,
+  lockReplayStep,
+  type NewDeadLetterReplay,
+  type ReplayQuery,
+} from './dead-letter-replay-store.js';
+import { isOfGroup } from './dead-letters.js';
+import { findReplayed, markReplayed } from './replayed-letter-store.js';
+
+/** Dead letters of one step in memory, in bytes, except for one larger dead letter. */
+const maxStepBytes = 1_048_576;
+const maxStepLetters = 500;
+
+/** Log and database of replays. */
+export interface DeadLetterReplayDeps {
+  /** Database with `eventstreamMigrations` and `eventLogMigrations` applied. */
+  readonly db: Database;
+  readonly log: PostgresLog;
+}
+
+/**
+ * Replays of dead letters. They are stored, and `EventMaintenance` runs their steps: whichever
+ * process comes first makes a step, in one transaction with what it appends. So each dead letter is
+ * replayed once, however often processes die.
+ */
+export class DeadLetterReplays {
+  readonly #db: Database;
+  readonly #log: PostgresLog;
+
+  constructor({ db, log }: DeadLetterReplayDeps) {
+    this.#db = db;
+    this.#log = log;
+  }
+
+  /**
+   * Creates a replay.
+   * @throws PlatformError `TOPIC_NOT_FOUND` if the topic never had a dead letter; `REQUEST_INVALID`
+   *   for the filter, `OPTION_INVALID` for the rate, `DATABASE_*`
+   */
+  async create(replay: NewDeadLetterReplay): Promise<DeadLetterReplay> {
+    parseEventFilter(replay.filter ?? {});
+    const query = { topics: [deadLetterTopic(replay.topic)], from: 'end', limit: 1 } as const;
+    await this.#log.listEvents(query);
+    return insertReplay(this.#db, replay);
+  }
+
+  /** Returns a replay with its progress. @throws PlatformError `REPLAY_NOT_FOUND`, `DATABASE_*` */
+  get(id: string): Promise<DeadLetterReplay> {
+    return getReplay(this.#db, id);
+  }
+
+  /** Returns a page of replays, the newest first. @throws PlatformError `DATABASE_*` */
+  list(query: ReplayQuery): Promise<DeadLetterReplay[]> {
+    return listReplays(this.#db, query);
+  }
+
+  /**
+   * Stops a replay. What it has published stays published; one that has ended stays as it is.
+   * @throws PlatformError `REPLAY_NOT_FOUND`, `DATABASE_*`
+   */
+  async cancel(id: string): Promise<DeadLetterReplay> {
+    await endReplay(this.#db, id, { state: 'cancelled' });
+    return getReplay(this.#db, id);
+  }
+
+  /**
+   * Makes the next step that is due. Returns false if none is.
+   * @throws PlatformError `DATABASE_*`: the step can be tried again
+   */
+  async step(): Promise<boolean> {
+    const replay = await findDueReplay(this.#db);
+    if (!replay) return false;
+    try {
+      const page = await this.#readPage(replay);
+      await this.#db.transaction((tx) => this.#replayPage(tx, replay, page));
+      this.#log.hint(replay.topic);
+    } catch (error) {
+      // Any other error would come again at each step.
+      if (!(error instanceof PlatformError) || error.retryable) throw error;
+      await endReplay(this.#db, replay.id, { state: 'failed', error: error.message });
+    }
+    return true;
+  }
+
+  /** Reads outside of the transaction: on the embedded database the read would wait for its own transaction. */
+  async #readPage(replay: DueReplay): Promise<EventPage> {
+    const { topic, filter, position, allowance, dryRun, createdAt } = replay;
+    const { until = createdAt, ...picked } = parseEventFilter(filter);
+    return this.#log.listEvents({
+      ...picked,
+      topics: [deadLetterTopic(topic)],
+      until: new Date(Math.min(until.getTime(), createdAt.getTime())),
+      cursor: position,
+      limit: dryRun ? maxStepLetters : Math.min(allowance, maxStepLetters),
+      maxBytes: maxStepBytes,
+    });
+  }
+
+  async #replayPage(tx: Transaction, replay: DueReplay, page: EventPage): Promise<void> {
+    if (!(await lockReplayStep(tx, replay))) return;
+    const { topic, filter, dryRun, again, id } = replay;
+    const matching = page.records.filter((record) => isOfGroup(record, filter.group));
+    const returnable = matching.filter((letter) => toReplay(letter)?.topic === topic);
+    const chosen = dryRun
+      ? await findNotReplayed(tx, returnable, again)
+      : await markReplayed(tx, returnable, again);
+    const lastAt = page.records.at(-1)?.timestampMs;
+    await advanceReplay(tx, id, {
+      position: page.next,
+      isLast: page.isLast,
+      matched: matching.length,
+      replayed: dryRun ? 0 : chosen.length,
+      skipped: matching.length - chosen.length,
+      readUntil: lastAt === undefined ? undefined : new Date(lastAt),
+    });
+    if (dryRun) return;
+    // Last: readers of the topic wait for the end of the transaction.
+    await this.#log.append(tx, chosen.flatMap(toLogRecord), { keyOrder: 'append', notify: false });
+  }
+}
+
+async function findNotReplayed(
+  tx: Transaction,
+  letters: readonly StoredRecord[],
+  again: boolean,
+): Promise<readonly StoredRecord[]> {
+  if (again) return letters;
+  const replayed = await findReplayed(tx, letters);
+  return letters.filter((letter) => !replayed.has(letter));
+}
+
+function toLogRecord(letter: StoredRecord): LogRecord[] {
+  const replay = toReplay(letter);
+  return replay ? [{ topic: replay.topic, ...replay.record }] : [];
+}

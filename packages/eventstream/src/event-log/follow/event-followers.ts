@@ -1,0 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PlatformError, Semaphore } from '@posthaste/contracts';
+import type { EventPage, EventQuery } from '../../drivers/postgres/read/event-pages.js';
+import { type FollowedLog, followEvents } from '../../drivers/postgres/read/follow-events.js';
+import type { StoredRecord } from '../../record.js';
+
+/** Options of `EventFollowers`. */
+export interface FollowerOptions {
+  /** Followers at the same time; more are refused. Default 200. */
+  readonly maxFollowers?: number | undefined;
+  /** Longest time until a new event is noticed when its notification is lost, in ms. Default 5,000. */
+  readonly pollMs?: number | undefined;
+  /** Time between two calls of `mayContinue`, in ms. Default 15,000. */
+  readonly recheckMs?: number | undefined;
+}
+
+/**
+ * Connection to one client, in the protocol of the caller: server-sent events, for example. Has its
+ * own buffer and pace.
+ */
+export interface FollowerConnection {
+  /** Aborted when nothing can be sent any more: the client has left, or the connection was ended. */
+  readonly ended: AbortSignal;
+  /**
+   * Sends one record. The client continues after it from `cursor` when it connects again.
+   * @returns when the client is ready for more, or has left
+   */
+  send(record: StoredRecord, cursor: string): Promise<void>;
+  /** Notes that the client has received everything that precedes `cursor`, without a new record. */
+  moveTo(cursor: string): void;
+  /** Ends the connection; the client may connect again. Idempotent. */
+  end(): void;
+  /** Calls the listener when the connection is closed. Streams of Node have this method. */
+  once(event: 'close', listener: () => void): unknown;
+}
+
+/** Request of one client to follow events. */
+export interface FollowRequest<Connection extends FollowerConnection> {
+  readonly query: EventQuery;
+  /** Opens the connection, from whose `cursor` on a client continues that gets no event. */
+  readonly open: (cursor: string) => Connection;
+  /** True while the client may go on: its key may be revoked, for example. Must not reject. */
+  readonly mayContinue: () => Promise<boolean>;
+  /** Called with the error that ends the connection early. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** Records that one follower holds in memory, in bytes, except for one larger record. */
+const maxPageBytes = 262_144;
+const maxPageRecords = 500;
+/** Reads at the same time, whatever the number of followers: they share the database. */
+const maxReads = 2;
+/** Wait before a failed read is tried again, in ms. */
+const retryMs = 1_000;
+
+/** Clients that follow the log, each from its own position and at its own pace. */
+export class EventFollowers {
+  readonly #log: FollowedLog;
+  readonly #options: FollowerOptions;
+  readonly #reads = new Semaphore(maxReads);
+  readonly #connections = new Set<FollowerConnection>();
+  /** Followers whose start position is still being read. */
+  #starting = 0;
+  #closed = false;
+
+  constructor(log: FollowedLog, options: FollowerOptions = {}) {
+    this.#log = log;
+    this.#options = options;
+  }
+
+  /** Number of followers at this moment. */
+  get count(): number {
+    return this.#connections.size + this.#starting;
+  }
+
+  /**
+   * Opens a connection and sends events on it until the client leaves.
+   * @throws PlatformError `TOPIC_NOT_FOUND`, `REQUEST_INVALID`, `DATABASE_*`; `OVERLOADED` when there
+   *   are too many followers, `STOPPING` after `close`
+   */
+  async follow<Connection extends FollowerConnection>(
+    request: FollowRequest<Connection>,
+  ): Promise<Connection> {
+    const { maxFollowers = 200 } = this.#options;
+    if (this.#closed) throw new PlatformError('STOPPING', 'the server is stopping');
+    if (this.count >= maxFollowers) {
+      const message = `${maxFollowers} clients follow events already; try again later`;
+      throw new PlatformError('OVERLOADED', message);
+    }
+    this.#starting += 1;
+    try {
+      const cursor = await this.#findStart(request.query);
+      const connection = request.open(cursor);
+      this.#track(connection, request);
+      void this.#run(connection, { ...request.query, cursor }, request.onError);
+      // `close` may have been called meanwhile.
+      if (this.#closed) connection.end();
+      return connection;
+    } finally {
+      this.#starting -= 1;
+    }
+  }
+
+  /** Ends all connections: clients connect again, elsewhere or after the restart. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    for (const connection of this.#connections) connection.end();
+  }
+
+  /** Returns the first cursor. A client that starts at the end must not miss what is appended next. */
+  async #findStart(query: EventQuery): Promise<string> {
+    const page = await this.#reads.run(() => this.#log.listEvents({ ...query, limit: 1 }));
+    return query.cursor ?? page.cursorAfter(-1);
+  }
+
+  /** Counts the connection until it is closed, and ends it when it may not go on. */
+  #track(
+    connection: FollowerConnection,
+    { mayContinue }: Pick<FollowRequest<FollowerConnection>, 'mayContinue'>,
+  ): void {
+    const { recheckMs = 15_000 } = this.#options;
+    this.#connections.add(connection);
+    const recheck = setInterval(() => {
+      void mayContinue().then((may) => may || connection.end());
+    }, recheckMs);
+    connection.once('close', () => {
+      clearInterval(recheck);
+      this.#connections.delete(connection);
+    });
+  }
+
+  async #run(
+    connection: FollowerConnection,
+    query: EventQuery,
+    onError: (error: unknown) => void,
+  ): Promise<void> {
+    const { ended: signal } = connection;
+    const log = {
+      listEvents: async (asked: EventQuery): Promise<EventPage> => {
+        const limits = { limit: maxPageRecords, maxBytes: maxPageBytes };
+        const page = await this.#read({ ...asked, ...limits }, signal);
+        if (page.records.length === 0) connection.moveTo(page.next);
+        return page;
+      },
+      watch: (topic: string, onAppend: () => void) => this.#log.watch(topic, onAppend),
+    };
+    try {
+      const { pollMs = 5_000 } = this.#options;
+      for await (const page of followEvents(log, query, { signal, pollMs })) {
+        for (const [index, record] of page.records.entries()) {
+          await connection.send(record, page.cursorAfter(index));
+        }
+      }
+    } catch (error) {
+      if (!signal.aborted) onError(error);
+    } finally {
+      connection.end();
+    }
+  }
+
+  /** Reads a page. Tries again while the database is away: that does not end a follower. */
+  async #read(query: EventQuery, signal: AbortSignal): Promise<EventPage> {
+    for (;;) {
+      try {
+        return await this.#reads.run(() => this.#log.listEvents(query));
+      } catch (error) {
+        const canWait = error instanceof PlatformError && error.retryable && !signal.aborted;
+        if (!canWait) throw error;
+        await sleep(retryMs, undefined, { signal });
+      }
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { createEnvelope, type EventEnvelope } from '@posthaste/contracts';
+import { migrate } from '@posthaste/postgres';
+import { failedRecordHeaders } from '../src/consume/failed-record.js';
+import { eventLogMigrations } from '../src/event-log/migrations.js';
+import {
+  type EventToPublish,
+  toEventToPublish,
+} from '../src/event-log/publish/event-to-publish.js';
+import { append, openTestLog, type TestLog } from './open-log.js';
+
+export type Engine = 'postgres' | 'embedded';
+
+/** Opens a log with the tables of claims and replays, in a database of its own. */
+export async function openTestEventLog(
+  engine: Engine,
+  options?: { readonly partitions?: number },
+): Promise<TestLog> {
+  const test = await openTestLog(engine, options);
+  await migrate(test.db, [eventLogMigrations]);
+  return test;
+}
+
+/** Input of an event to publish. */
+export interface EventInput extends Partial<EventEnvelope> {
+  /** Default `orders`. */
+  readonly topic?: string;
+  /** Default `k`. */
+  readonly key?: string;
+}
+
+/** Returns an event to publish; without an id it gets a new one. */
+export function eventOf({
+  topic = 'orders',
+  key = 'k',
+  ...input
+}: EventInput = {}): EventToPublish {
+  const envelope = { ...createEnvelope({ name: 'placed', namespace: 'shop' }), id: '', ...input };
+  return toEventToPublish(envelope, { topic, key });
+}
+
+/** Returns the names of the events in a topic, in their order. */
+export async function namesIn({ log }: TestLog, topic = 'orders'): Promise<string[]> {
+  const { records } = await log.listEvents({ topics: [topic], limit: 1_000 });
+  return records.map(({ value }) => JSON.parse(String(value)).name);
+}
+
+/** Appends dead letters of the topic `orders` and the group `mail`, as consumers do. */
+export async function appendDeadLetters(
+  test: TestLog,
+  ...letters: readonly {
+    readonly name: string;
+    readonly group?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+  }[]
+): Promise<void> {
+  const names = failedRecordHeaders;
+  const records = letters.map(({ name, group = 'mail', headers }) => ({
+    topic: 'orders.dlq',
+    key: Buffer.from('k'),
+    value: Buffer.from(JSON.stringify({ id: name, name, namespace: '', payload: {} })),
+    headers: headers ?? {
+      ce_type: name,
+      [names.topic]: 'orders',
+      [names.partition]: '2',
+      [names.offset]: '7',
+      [names.timestamp]: '1767323045678',
+      [names.group]: group,
+      [names.error]: 'INTERNAL: it broke',
+      [names.attempts]: '5',
+      [names.subscription]: '',
+    },
+  }));
+  await append(test, ...records);
+}
