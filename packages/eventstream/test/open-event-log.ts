@@ -44,23 +44,30 @@ export async function namesIn({ log }: TestLog, topic = 'orders'): Promise<strin
   return records.map(({ value }) => JSON.parse(String(value)).name);
 }
 
-/** Appends dead letters of the topic `orders` and the group `mail`, as consumers do. */
+/** Input of a dead letter. */
+export interface DeadLetterInput {
+  readonly name: string;
+  /** Topic that it came from. Default `orders`. */
+  readonly topic?: string;
+  /** Default `mail`. */
+  readonly group?: string;
+  /** Default: those that consumers write. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Appends dead letters, as consumers do. */
 export async function appendDeadLetters(
   test: TestLog,
-  ...letters: readonly {
-    readonly name: string;
-    readonly group?: string;
-    readonly headers?: Readonly<Record<string, string>>;
-  }[]
+  ...letters: readonly DeadLetterInput[]
 ): Promise<void> {
   const names = failedRecordHeaders;
-  const records = letters.map(({ name, group = 'mail', headers }) => ({
-    topic: 'orders.dlq',
+  const records = letters.map(({ name, topic = 'orders', group = 'mail', headers }) => ({
+    topic: `${topic}.dlq`,
     key: Buffer.from('k'),
     value: Buffer.from(JSON.stringify({ id: name, name, namespace: '', payload: {} })),
     headers: headers ?? {
       ce_type: name,
-      [names.topic]: 'orders',
+      [names.topic]: topic,
       [names.partition]: '2',
       [names.offset]: '7',
       [names.timestamp]: '1767323045678',
