@@ -1,6 +1,7 @@
 import { failedRecordHeaders } from '@posthaste/eventstream';
 import type { TestEvents } from './test-events.js';
 
+/** Input of a dead letter. */
 export interface LetterInput {
   readonly name: string;
   readonly key?: string;
@@ -9,7 +10,7 @@ export interface LetterInput {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Puts dead letters into the log, as consumers do. */
+/** Appends dead letters to the log, as consumers do. */
 export async function putDeadLetters(
   { db, log }: TestEvents,
   letters: readonly LetterInput[],

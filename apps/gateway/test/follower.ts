@@ -1,22 +1,23 @@
-/** An event as a follower gets it. */
+/** Event as a follower receives it. */
 export interface FollowedEvent {
   readonly id: string;
   readonly data: { readonly event: { readonly name: string; readonly payload?: unknown } };
 }
 
-/** A client of server-sent events. */
+/** Client of server-sent events. */
 export interface Follower {
   readonly response: Response;
-  /** Everything that came, as text. */
+  /** Returns everything received so far, as text. */
   text(): string;
   events(): FollowedEvent[];
   names(): string[];
-  /** Resolves when the server has ended it. */
+  /** Resolves when the server has ended the stream. */
   readonly ended: Promise<void>;
-  /** Goes away. */
+  /** Disconnects. */
   leave(): void;
 }
 
+/** Opens a stream of server-sent events. */
 export async function follow(url: string, headers: Record<string, string> = {}): Promise<Follower> {
   const away = new AbortController();
   const response = await fetch(url, {

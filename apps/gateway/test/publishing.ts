@@ -4,7 +4,7 @@ import { afterAll, beforeAll } from 'vitest';
 import type { Answer } from './caller.js';
 import { type Engine, openTestEvents, type TestEvents } from './test-events.js';
 
-/** What `POST /v1/events` answers to one event. */
+/** Answer of `POST /v1/events` to one event. */
 export interface Published {
   readonly id: string;
   readonly topic: string;
@@ -12,13 +12,14 @@ export interface Published {
   readonly offset: number;
 }
 
+/** Error of an answer. */
 export interface Problem {
   readonly code: string;
   readonly detail: string;
   readonly details?: readonly { readonly field: string; readonly message: string }[];
 }
 
-/** What it answers to a list. */
+/** Answer to a list. */
 export interface ListAnswer {
   readonly items: readonly {
     readonly status: number;
@@ -27,8 +28,9 @@ export interface ListAnswer {
   }[];
 }
 
+/** Gateway that tests publish to. */
 export interface Publishing {
-  /** A topic that no other test uses. */
+  /** Returns a topic that no other test uses. */
   newTopic(): string;
   post<T = Published & Problem>(
     body: unknown,
@@ -39,7 +41,7 @@ export interface Publishing {
   eventsOf(topic: string): Promise<readonly EventEnvelope[]>;
 }
 
-/** A gateway for the tests of a file, on a log of its own. */
+/** Opens a gateway for the tests of a file, on a log of its own. */
 export function usePublishing(engine: Engine): Publishing {
   let gateway: TestEvents;
   let topics = 0;

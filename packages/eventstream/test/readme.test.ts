@@ -15,6 +15,7 @@ const examples = [
   { name: 'Kafka', prints: /^game \{ total: 3 \}$/m, needsKafka: true },
   { name: 'a loop', prints: /^1 3$/m },
   { name: 'the outbox', prints: /^\{ total: 3 \}$/m },
+  { name: 'publishing once', prints: /^0n false\n0n true$/m },
   {
     name: 'metrics',
     prints:

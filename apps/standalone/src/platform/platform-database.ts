@@ -25,18 +25,18 @@ export const platformMigrations: readonly MigrationSet[] = [
   eventLogMigrations,
 ];
 
-/** What to do about a data folder that cannot be used. */
+/** Advice about a data folder that cannot be used, by error code. */
 const adviceOn: Readonly<Partial<Record<ErrorCode, string>>> = {
   DATABASE_IN_USE: 'Stop that one, or set POSTHASTE_DATA_DIR to another folder.',
   DATABASE_FOLDER_INVALID: 'Set POSTHASTE_DATA_DIR to another folder.',
 };
 
-/** Days of partitions that are there before the first callback is taken. */
+/** Days for which partitions exist before the first callback is accepted. */
 const daysAhead = 7;
 
 /**
- * Opens the database that the settings name: Postgres at `DATABASE_URL`, else the embedded one in
- * the data folder, which is made where it is missing.
+ * Opens the database of the settings: Postgres at `DATABASE_URL`, else the embedded one in the data
+ * folder, which is created if it does not exist.
  * @throws PlatformError `DATABASE_*`
  */
 export async function openPlatformDatabase(
@@ -57,8 +57,8 @@ export async function openPlatformDatabase(
 }
 
 /**
- * Brings the tables up to date. Safe beside running processes.
- * @returns what was applied, in order
+ * Brings the tables up to date. Safe while gateways and workers run.
+ * @returns the migrations that were applied, in order
  * @throws PlatformError `DATABASE_*`, `MIGRATION_MISMATCH`
  */
 export async function migratePlatform(db: Database): Promise<MigrationStep[]> {
