@@ -50,7 +50,7 @@ describeWithPostgres('the routes of events', () => {
   });
   afterAll(() => gateway.close());
 
-  it('ask each for a key that may use it', async () => {
+  it('each require a key with the right scope', async () => {
     expect(operations).toHaveLength(9);
     for (const { method, path } of operations) {
       const missing = await gateway.call(method, path);
@@ -64,7 +64,7 @@ describeWithPostgres('the routes of events', () => {
     }
   });
 
-  it('are described each with its purpose, its scope and how it fails', () => {
+  it('are each described with purpose, scope and errors', () => {
     for (const { method, path, summary, tags, description, responses } of operations) {
       const name = `${method} ${path}`;
       expect(summary, name).toBeTruthy();
@@ -77,7 +77,7 @@ describeWithPostgres('the routes of events', () => {
     }
   });
 
-  it('describe what they take and give under names, by media type', () => {
+  it('describe requests and answers under names, by media type', () => {
     const { schemas } = document.components;
     for (const name of ['NewEvent', 'CloudEvent', 'PublishedEvent', 'Event', 'ConsumerGroup']) {
       expect(Object.keys(schemas[name]?.properties ?? {}), name).not.toEqual([]);
@@ -101,7 +101,7 @@ describeWithPostgres('the maintenance of events', () => {
   const rowsOf = async ({ db }: TestEvents, table: string): Promise<number> =>
     (await db.query(`select from event_log.${table}`)).rowCount;
 
-  it('forgets what was published after a while', async () => {
+  it('forgets claims after the retention', async () => {
     const gateway = await openTestEvents({ config: { idempotencyMs: 500, pollMs: 20 } });
     onTestFinished(() => gateway.close());
     const event = { topic: 't', name: 'a', id: 'e1' };
@@ -117,7 +117,7 @@ describeWithPostgres('the maintenance of events', () => {
     await later.close();
   });
 
-  it('forgets which dead letters were replayed once they are gone', async () => {
+  it('forgets replays of dead letters that are no longer in the log', async () => {
     const gateway = await openTestEvents({ config: { pollMs: 20 } });
     onTestFinished(() => gateway.close());
     await putDeadLetters(gateway, [{ name: 'a' }, { name: 'b' }]);
@@ -132,7 +132,7 @@ describeWithPostgres('the maintenance of events', () => {
     await other.close();
   });
 
-  it('goes on when the database was away', async () => {
+  it('warns of a failed pass, and tries again', async () => {
     const warnings: string[] = [];
     const logger = { warn: (_fields: object, message: string) => void warnings.push(message) };
     const gateway = await openTestEvents({ config: { pollMs: 20 }, logger });

@@ -53,7 +53,7 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       gateway.call<Replay>('POST', `${path}/replays`, { topic, ...body });
     const stateOf = async (id: string) =>
       (await gateway.call<Replay>('GET', `${path}/replays/${id}`)).json;
-    /** Replays, and gives how it ended. */
+    /** Runs a replay to its end, and returns it. */
     const replay = async (body: object = {}): Promise<Replay> => {
       const { status, json, headers } = await start(body);
       expect(status).toBe(201);
@@ -75,7 +75,7 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
     });
     afterAll(() => gateway.close());
 
-    it('are listed with why they failed', async () => {
+    it('are listed with their failure', async () => {
       await put({ name: 'made' });
       expect(await list()).toEqual({
         items: [
@@ -101,7 +101,7 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       });
     });
 
-    it('are listed though their headers say nothing, or nonsense', async () => {
+    it('are listed although their headers are missing or invalid', async () => {
       await put({ name: 'bare', headers: {} });
       await put({ name: 'odd', headers: { 'x-attempts': '-1', 'x-original-timestamp': '9e99' } });
       const { items } = await list();
@@ -111,7 +111,7 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       expect(items).toHaveLength(2);
     });
 
-    it('are picked by name, key, group and time, of one topic or of all', async () => {
+    it('are filtered by name, key, group and time, in one topic or in all', async () => {
       await put({ name: 'a', key: '1' }, { name: 'b', key: '2' }, { name: 'a', group: 'search' });
       expect(await namesOf('&name=a')).toEqual(['a', 'a']);
       expect(await namesOf('&key=2')).toEqual(['b']);
@@ -126,12 +126,12 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       expect(clouds.items).toMatchObject([{ event: { specversion: '1.0', type: 'b' } }]);
     });
 
-    it('are none where there never was one', async () => {
+    it('are an empty list before the first one', async () => {
       expect(await list()).toEqual({ items: [], next: null, isLast: true });
       expect(await start({})).toMatchObject({ status: 404, json: { code: 'TOPIC_NOT_FOUND' } });
     });
 
-    it('go back to their topic, once', async () => {
+    it('go back to their topic once', async () => {
       const names = Array.from({ length: 120 }, (_, i) => `e${i}`);
       await put(...names.map((name) => ({ name })));
       const done = await replay({ ratePerSecond: 10_000 });
@@ -166,14 +166,14 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       expect(await replay({ filter: past })).toMatchObject({ matched: 0, readUntil: null });
     });
 
-    it('that do not say that they are of the topic are skipped', async () => {
+    it('are skipped when their headers do not name the topic', async () => {
       await put({ name: 'bare', headers: {} });
       await put({ name: 'odd', headers: { 'x-original-topic': 'callbacks' } });
       await put({ name: 'good' });
       expect(await replay()).toMatchObject({ matched: 3, replayed: 1, skipped: 2 });
     });
 
-    it('go back at the rate that is asked for, until it is stopped', async () => {
+    it('go back at the requested rate, until the replay is cancelled', async () => {
       await put(...Array.from({ length: 60 }, (_, i) => ({ name: `e${i}` })));
       const startedAt = performance.now();
       const { json } = await start({ ratePerSecond: 20 });
@@ -190,7 +190,7 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       expect(await replay({ ratePerSecond: 10_000 })).toMatchObject({ replayed: 60 - replayed });
     });
 
-    it('of a consumer that failed go back to it', async () => {
+    it('go back to the consumer that failed on them', async () => {
       const seen: string[] = [];
       let broken = true;
       const client = await createClient('', 'postgres', [], { database: gateway.db });
@@ -214,7 +214,7 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       await client.close();
     });
 
-    it('have replays that are listed, newest first', async () => {
+    it('have replays, which are listed newest first', async () => {
       await put({ name: 'a' });
       const first = await replay();
       const second = await replay();
@@ -237,9 +237,9 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       ['GET', '/replays?cursor=x', 'REQUEST_INVALID', 422],
       ['GET', '/replays/none', 'REPLAY_NOT_FOUND', 404],
       ['POST', '/replays/019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11/cancel', 'REPLAY_NOT_FOUND', 404],
-    ] as const)('refuse %s %s', async (method, query, code, status) => {
-      const answer = await gateway.call(method, path + query);
-      expect(answer).toMatchObject({ status, json: { code } });
+    ] as const)('refuse %s %s', async (...[method, query, ...expected]) => {
+      const { status, json } = await gateway.call<{ code: string }>(method, path + query);
+      expect([json.code, status]).toEqual(expected);
     });
 
     it.each([
@@ -259,7 +259,7 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
   });
 });
 
-describeWithPostgres('dead letters of very many topics', () => {
+describeWithPostgres('dead letters of more than 100 topics', () => {
   it('are not listed together', async () => {
     const gateway = await openTestEvents();
     const topics = Array.from({ length: 101 }, (_, i) => `t${i}`);

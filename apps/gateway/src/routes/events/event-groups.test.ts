@@ -72,7 +72,7 @@ describe.each(['postgres', 'embedded'] as const)('topics and groups on %s', (eng
       expect(answer).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
     });
 
-    it('picks groups by topic and by name, page after page', async () => {
+    it('filters groups by topic and by name, page after page', async () => {
       expect(await groupsOf('topic=a')).toEqual(['a mail', 'a search']);
       expect(await groupsOf('group=mail')).toEqual(['a mail', 'c mail']);
       expect(await groupsOf('topic=a&group=search')).toEqual(['a search']);
@@ -87,7 +87,7 @@ describe.each(['postgres', 'embedded'] as const)('topics and groups on %s', (eng
       expect(await groupsOf(`group=mail&cursor=${mail.next}`)).toEqual(['c mail']);
     });
 
-    it('asks the database once for a page, however many topics there are', async () => {
+    it('queries the database once for a page, however many topics there are', async () => {
       const query = vi.spyOn(gateway.db, 'query');
       await get('groups');
       expect(query).toHaveBeenCalledTimes(1);

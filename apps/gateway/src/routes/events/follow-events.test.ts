@@ -19,7 +19,7 @@ const patiently = { timeout: 10_000 };
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** Bytes of buffers that somebody holds: those that nobody does are collected first. */
+/** Returns the bytes of buffers that are still referenced: collects the others first. */
 function heldBytes(): number {
   collectGarbage();
   return process.memoryUsage().arrayBuffers;
@@ -62,7 +62,7 @@ describe.each(['postgres', 'embedded'] as const)('following events on %s', (engi
     });
     afterAll(() => gateway.close());
 
-    it('brings what is published from then on, as server-sent events', async () => {
+    it('sends events published after its start, as server-sent events', async () => {
       await publish(gateway, { topic: 'new', name: 'before' });
       const follower = await follow(gateway, 'topic=new');
       expect(follower.response.status).toBe(200);
@@ -83,7 +83,7 @@ describe.each(['postgres', 'embedded'] as const)('following events on %s', (engi
       await noneLeft();
     });
 
-    it('goes on after the last event that came, from the beginning or a time', async () => {
+    it('continues after the last event received, starts at the beginning or at a time', async () => {
       const events = Array.from({ length: 30 }, (_, i) => {
         return { topic: 'again', name: `e${i}`, key: `k${i % 5}` };
       });
@@ -101,7 +101,7 @@ describe.each(['postgres', 'embedded'] as const)('following events on %s', (engi
       await expect.poll(() => since.names(), patiently).toEqual(['e7']);
     });
 
-    it('does not lose what comes while a client that got nothing yet comes back', async () => {
+    it('loses no event while a client that got none yet reconnects', async () => {
       await publish(gateway, { topic: 'gap', name: 'before' });
       const first = await follow(gateway, 'topic=gap');
       await expect.poll(() => first.text(), patiently).toMatch(/^id: \S+$/m);
@@ -112,7 +112,7 @@ describe.each(['postgres', 'embedded'] as const)('following events on %s', (engi
       await expect.poll(() => second.names(), patiently).toEqual(['meanwhile']);
     });
 
-    it('refuses what has no end with one, and a HEAD of what never ends', async () => {
+    it('refuses `until`, and a HEAD request', async () => {
       await publish(gateway, { topic: 'new', name: 'before' });
       const bounded = await follow(gateway, 'topic=new&until=2030-01-01T00:00:00Z');
       expect(bounded.response.status).toBe(422);
@@ -127,7 +127,7 @@ describe.each(['postgres', 'embedded'] as const)('following events on %s', (engi
 });
 
 describeWithPostgres('followers', () => {
-  it('get a sign of life when there is nothing, with where they are', async () => {
+  it('get a heartbeat without events, with the new cursor', async () => {
     const gateway = await listen({ config: { heartbeatMs: 50, pollMs: 50 } });
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'a' });
@@ -151,7 +151,7 @@ describeWithPostgres('followers', () => {
     expect(follower.names()).toEqual([]);
   });
 
-  it('that are too many are refused until one leaves', async () => {
+  it('are refused above the limit, until one leaves', async () => {
     const gateway = await listen({ config: { maxFollowers: 2 } });
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'a' });
@@ -166,7 +166,7 @@ describeWithPostgres('followers', () => {
     expect((await gateway.call('GET', '/v1/events?topic=t')).status).toBe(200);
   });
 
-  it('that are slow hold up nobody, are not read ahead for, and lose nothing', async () => {
+  it('that are slow do not delay others, are not buffered for, and lose nothing', async () => {
     const gateway = await listen();
     onTestFinished(() => gateway.close());
     const payload = { text: 'x'.repeat(100_000) };
@@ -199,7 +199,7 @@ describeWithPostgres('followers', () => {
     expect(names).toEqual(names.map((_, n) => n));
   });
 
-  it('that take nothing are cut off', async () => {
+  it('that read nothing are disconnected', async () => {
     const gateway = await listen({ config: { stallMs: 200 } });
     onTestFinished(() => gateway.close());
     const events = Array.from({ length: 100 }, (_, i) => {
@@ -217,7 +217,7 @@ describeWithPostgres('followers', () => {
     stalled.close();
   });
 
-  it('that vanish without a word are noticed', async () => {
+  it('that vanish without closing the connection are noticed', async () => {
     const gateway = await listen({ config: { heartbeatMs: 50 } });
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'a' });
@@ -234,7 +234,7 @@ describeWithPostgres('followers', () => {
     expect(gateway.logs.filter(({ level }) => Number(level) >= 50)).toEqual([]);
   });
 
-  it('are ended when their API key is not valid any more, and not when nobody can tell', async () => {
+  it('are ended when their API key is revoked, and not while the database is away', async () => {
     const key = (name: string) => ({ id: name, name, scopes: ['admin'] as const });
     const known = { one: key('one'), other: key('other') };
     const valid: Record<string, AuthenticatedKey> = { ...known };
@@ -258,7 +258,7 @@ describeWithPostgres('followers', () => {
     expect(gateway.events.followers).toBe(1);
   });
 
-  it('go on when the database was away for a while', async () => {
+  it('continue after the database was away', async () => {
     const gateway = await listen({ config: { pollMs: 50 } });
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'before' });
@@ -273,7 +273,7 @@ describeWithPostgres('followers', () => {
     await expect.poll(() => follower.names(), patiently).toEqual(['before', 'after']);
   });
 
-  it('are ended when the server stops, the slow ones too', async () => {
+  it('are ended when the server stops, slow ones too', async () => {
     const gateway = await listen();
     await publish(gateway, { topic: 't', name: 'a' });
     const follower = await follow(gateway, 'topic=t');

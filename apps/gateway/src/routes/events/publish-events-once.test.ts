@@ -9,7 +9,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events, again, on %s'
   describeEngine('a log', () => {
     const { post, newTopic, recordsOf } = usePublishing(engine);
 
-    it('appends once what comes again under its Idempotency-Key', async () => {
+    it('appends an event once that is published again under its Idempotency-Key', async () => {
       const topic = newTopic();
       const headers = { 'idempotency-key': 'once' };
       const body = { topic, name: 'made' };
@@ -30,7 +30,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events, again, on %s'
       expect(await recordsOf(topic)).toHaveLength(1);
     });
 
-    it('appends once what comes again under its id, in its topic and namespace', async () => {
+    it('appends an event once that is published again under its id, in its topic and namespace', async () => {
       const topic = newTopic();
       const event = { topic, name: 'made', namespace: 'shop', id: 'e1' };
       const first = await post(event);
@@ -45,7 +45,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events, again, on %s'
       expect(await recordsOf(topic)).toHaveLength(2);
     });
 
-    it('takes the same id from another source for another event', async () => {
+    it('treats the same id from another source as another event', async () => {
       const topic = newTopic();
       const event = { specversion: '1.0', id: 'e1', type: 'made', source: '/shops/1', data: {} };
       const [first, again, other] = [event, event, { ...event, source: '/shops/2' }];
@@ -60,7 +60,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events, again, on %s'
       expect((await post(envelope)).json).toEqual(ours.json);
     });
 
-    it('takes the same id with the same content written another way', async () => {
+    it('recognizes the same content under the same id in another spelling', async () => {
       const event = { topic: newTopic(), id: 'e1', name: 'made' };
       const first = await post({ ...event, payload: { a: 1, b: '<ü>' } });
       const again = await post(
@@ -87,7 +87,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events, again, on %s'
       expect(await recordsOf(topic)).toHaveLength(2);
     });
 
-    it('knows two requests of one key, beside each other, whose event was there before', async () => {
+    it('repeats the answer to two simultaneous requests of one key whose event was published before', async () => {
       const event = { topic: newTopic(), name: 'made', id: 'e1' };
       const first = await post(event);
       const headers = { 'idempotency-key': 'twice' };
@@ -96,7 +96,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events, again, on %s'
       }
     });
 
-    it('refuses only those of a list whose id is used', async () => {
+    it('refuses only the events of a list whose id is used', async () => {
       const topic = newTopic();
       const events = [
         { name: 'made', id: 'e1' },
@@ -111,7 +111,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events, again, on %s'
       ]);
     });
 
-    it('remembers each event of a list by itself', async () => {
+    it('remembers each event of a list separately', async () => {
       const topic = newTopic();
       const headers = { 'idempotency-key': 'list' };
       const body = [

@@ -47,7 +47,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
       expect(record?.value?.toString()).toContain('\\u003cü\\u003e');
     });
 
-    it('takes the whole envelope, and nothing for null and empty text', async () => {
+    it('accepts the whole envelope, and treats null and empty text as not given', async () => {
       const topic = newTopic();
       const envelope = {
         id: '0123456789abcdef0123456789abcdef',
@@ -77,7 +77,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
       ]);
     });
 
-    it('takes a CloudEvent, ours or foreign, by its media type or its version', async () => {
+    it('accepts a CloudEvent, of any source, by its media type or its version', async () => {
       const topic = newTopic();
       const foreign = {
         specversion: '1.0',
@@ -111,7 +111,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
       expect(keys).toEqual(['order-7', 'order-7']);
     });
 
-    it('answers each event of a list on its own, and keeps the order of a key', async () => {
+    it('answers each event of a list separately, and keeps the order of a key', async () => {
       const topic = newTopic();
       const { status, json } = await post<ListAnswer>(
         [
@@ -138,7 +138,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
       expect((await eventsOf(topic)).map(({ name }) => name)).toEqual(['first', 'third', 'fourth']);
     });
 
-    it('takes a batch of CloudEvents', async () => {
+    it('accepts a batch of CloudEvents', async () => {
       const topic = newTopic();
       const event = { specversion: '1.0', source: '/namespaces/shop', type: 'made', topic };
       const body = [
@@ -161,7 +161,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
       expect(record?.headers).toMatchObject({ traceparent });
     });
 
-    it('knows the trace that a CloudEvent itself belongs to', async () => {
+    it('prefers the trace of a CloudEvent to that of the request', async () => {
       const topic = newTopic();
       const own = traceparent.replaceAll('b7', 'c8');
       const event = { specversion: '1.0', id: '1', source: '/x', type: 'made', topic };

@@ -35,7 +35,7 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
     });
     afterAll(() => gateway.close());
 
-    it('shows events with their places, and all of their digits', async () => {
+    it('returns events with their positions, and integers with all digits', async () => {
       const body =
         '{"topic":"shown","key":"k","name":"made","id":"e1","payload":{"big":9007199254740993}}';
       await gateway.call('POST', '/v1/events', body);
@@ -58,7 +58,7 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
       });
     });
 
-    it('shows CloudEvents to those who ask for them', async () => {
+    it('returns CloudEvents with format=cloudevents', async () => {
       await publish({
         topic: 'clouds',
         name: 'made',
@@ -76,7 +76,7 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
       });
     });
 
-    it('gives page after page, and what is appended after the last', async () => {
+    it('returns page after page, and then what is appended after the last', async () => {
       const events = Array.from({ length: 7 }, (_, i) => ({
         topic: 'pages',
         key: 'k',
@@ -94,7 +94,7 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
       expect(await namesOf('topic=pages&from=end')).toEqual([]);
     });
 
-    it('picks by topic, name, key and time', async () => {
+    it('filters by topic, name, key and time', async () => {
       await publish(
         { topic: 'picked', key: 'a', name: 'made' },
         { topic: 'picked', key: 'b', name: 'made' },
@@ -113,7 +113,7 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
       expect(await namesOf(`topic=picked&until=${middle}`)).toEqual(['made', 'made']);
     });
 
-    it('shows what is no event as what it is', async () => {
+    it('returns the content of records that are no events', async () => {
       await gateway.db.transaction((tx) =>
         gateway.log.append(
           tx,

@@ -131,13 +131,13 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events refuses on %s'
         'EVENT_INVALID',
         'payload',
       ],
-    ])('refuses %s, and names the field', async (_what, body, code, field, headers) => {
+    ])('refuses %s, and names the field', async (...[, body, code, field, headers]) => {
       const { status, json } = await post(body, headers);
       expect([status, json.code]).toEqual([422, code]);
       expect(json.details?.map((fault) => fault.field)).toContain(field);
     });
 
-    it('tells all that is wrong with the form of an event at once', async () => {
+    it('reports all faults in the form of an event at once', async () => {
       const { json } = await post({ topic: 1, name: 'a b', version: 'x', more: 1 });
       expect(json.details?.map(({ field }) => field).toSorted()).toEqual([
         'more',
@@ -178,7 +178,7 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events refuses on %s'
       expect((await post(event, {}, '?tpoic=a')).status).toBe(422);
     });
 
-    it('one too large event of a list fails alone', async () => {
+    it('refuses an event of a list that is too large, and publishes the others', async () => {
       const topic = newTopic();
       const large = { name: 'large', payload: { a: '<'.repeat(200_000) } };
       const { json } = await post<ListAnswer>([large, { name: 'small' }], {}, `?topic=${topic}`);
@@ -187,8 +187,8 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events refuses on %s'
   });
 });
 
-describeWithPostgres('POST /v1/events with as many topics as there may be', () => {
-  it('refuses events of new topics only, alone', async () => {
+describeWithPostgres('POST /v1/events at the limit of topics', () => {
+  it('refuses only events of new topics, and publishes the others', async () => {
     const gateway = await openTestEvents({ config: { maxTopics: 2 } });
     const post = <T>(body: unknown) => gateway.call<T>('POST', '/v1/events', body);
     const event = (topic: string) => ({ topic, name: 'made' });

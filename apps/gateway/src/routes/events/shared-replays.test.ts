@@ -7,7 +7,7 @@ const path = '/v1/events/dead-letters/replays';
 const patiently = { timeout: 15_000 };
 
 describeWithPostgres('a replay of dead letters', () => {
-  it('is gone on with by another gateway, each letter once', async () => {
+  it('is continued by another gateway, each dead letter once', async () => {
     const gateway = await openTestEvents({ config: { pollMs: 50 } });
     const names = Array.from({ length: 300 }, (_, i) => `e${i}`);
     await putDeadLetters(
