@@ -8,21 +8,26 @@ import { PostgresLog } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
 import type { Logger } from 'pino';
 
+/** Dependencies of the event outbox. */
 export interface EventOutboxDeps {
-  /** Needs `callbacksMigrations` and `eventstreamMigrations`. May be away. */
+  /** Needs `callbacksMigrations` and `eventstreamMigrations`. May be unavailable at the start. */
   readonly db: Database;
-  /** What is told whatever the subscriptions: `POSTHASTE_CALLBACK_EVENTS`. */
+  /** Events that are emitted even without a subscription: `POSTHASTE_CALLBACK_EVENTS`. */
   readonly callbackEvents: readonly (CallbackEventName | 'all')[];
   readonly logger: Logger;
 }
 
-/** How the event log is told of what the gateway accepts. */
+/** Outbox of events about callbacks: emits events for the callbacks that the gateway accepts. */
 export interface EventOutbox {
   readonly events: CallbackEventSink;
-  /** After what it is told of has ended. The database stays open. */
+  /**
+   * Stops reading subscriptions. To be called after the last event was emitted. The database stays
+   * open.
+   */
   close(): Promise<void>;
 }
 
+/** Starts the event outbox: reads which events subscriptions want, and keeps that up to date. */
 export function startEventOutbox({
   db,
   callbackEvents: always,
@@ -30,7 +35,7 @@ export function startEventOutbox({
 }: EventOutboxDeps): EventOutbox {
   const log = new PostgresLog({ db });
   const onError = (err: unknown): void => {
-    logger.warn({ err }, 'subscriptions to events about callbacks cannot be read');
+    logger.warn({ err }, 'the subscriptions to events about callbacks could not be read');
   };
   const interest = new WantedEvents({ db, always, onError });
   interest.start().catch(onError);

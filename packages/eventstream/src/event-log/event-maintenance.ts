@@ -5,7 +5,10 @@ import { forgetClaims } from './publish/publish-claim-store.js';
 
 /** Options of `EventMaintenance`. */
 export interface EventMaintenanceOptions {
-  /** Retention of claims: of Idempotency-Keys and of the ids of published events, in ms. Default 86,400,000. */
+  /**
+   * Retention of claims, in ms: of Idempotency-Keys and of the ids of published events. Default
+   * 86,400,000.
+   */
   readonly idempotencyMs?: number | undefined;
   /**
    * Retention of the log, in ms: the `retentionMs` that `PostgresLog.maintain` is called with. Notes

@@ -46,7 +46,10 @@ const Group = Type.Object(
 
 type GroupView = Static<typeof Group>;
 
-/** Adds `/v1/events/topics` and `/v1/events/groups`: the topics of the log, and the progress of their consumer groups. */
+/**
+ * Adds `/v1/events/topics` and `/v1/events/groups`: the topics of the log, and the progress of their
+ * consumer groups.
+ */
 export function eventGroupRoutes(app: App, log: GroupLog): void {
   refuseNulInQuery(app);
   app.get(

@@ -50,7 +50,10 @@ export const eventViewFields: TProperties = {
 
 export const eventViewSchema: TSchema = Type.Object(eventViewFields, { title: 'Event' });
 
-/** Returns the schema of a page of the log. Unlike other lists it always has a next page, because more may be appended. */
+/**
+ * Returns the schema of a page of the log. Unlike a page of another list it always has a next one,
+ * because more may be appended.
+ */
 export function eventPageSchema(item: TSchema): TSchema {
   return Type.Object({
     items: Type.Array(item, {

@@ -4,7 +4,10 @@ import type { FollowerConnection } from '@posthaste/eventstream/event-log';
 
 /** Options of the stream to a follower. */
 export interface FollowerStreamOptions {
-  /** Time between two lines to a client that gets no events, in ms: proxies close silent connections. Default 15,000. */
+  /**
+   * Time between two heartbeats to a client that gets no events, in ms: proxies close silent
+   * connections. Default 15,000.
+   */
   readonly heartbeatMs?: number | undefined;
   /** Longest time that a client may read nothing before it is disconnected, in ms. Default 30,000. */
   readonly stallMs?: number | undefined;

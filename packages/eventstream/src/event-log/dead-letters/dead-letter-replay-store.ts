@@ -129,7 +129,10 @@ export type EarlyEnd =
   | { readonly state: 'cancelled' }
   | { readonly state: 'failed'; readonly error: string };
 
-/** Ends a replay early. One that has ended stays as it is. @throws PlatformError `REPLAY_NOT_FOUND` for an invalid id */
+/**
+ * Ends a replay early. One that has ended stays as it is.
+ * @throws PlatformError `REPLAY_NOT_FOUND` for text that is not an id
+ */
 export async function endReplay(db: Queryable, id: string, end: EarlyEnd): Promise<void> {
   const error = end.state === 'failed' ? end.error : null;
   await db.query(endStatement, [parseReplayId(id), end.state, error]);

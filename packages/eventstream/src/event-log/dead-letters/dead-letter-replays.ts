@@ -98,7 +98,10 @@ export class DeadLetterReplays {
     return true;
   }
 
-  /** Reads outside of the transaction: on the embedded database the read would wait for its own transaction. */
+  /**
+   * Reads the next page, outside of the transaction: on the embedded database the read would wait for
+   * the end of its own transaction.
+   */
   async #readPage(replay: DueReplay): Promise<EventPage> {
     const { topic, filter, position, allowance, dryRun, createdAt } = replay;
     const { until = createdAt, ...picked } = parseEventFilter(filter);

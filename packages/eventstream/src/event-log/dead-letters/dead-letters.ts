@@ -6,7 +6,10 @@ import { isDeadLetterTopic } from '../../rules/topic-name.js';
 import { type EventFilter, parseEventFilter } from '../event-filter.js';
 import { findReplayed } from './replayed-letter-store.js';
 
-/** Failure that the headers of a dead letter describe. A member is undefined if its header is missing or invalid. */
+/**
+ * Failure that the headers of a dead letter describe. A member is undefined if its header is missing
+ * or invalid.
+ */
 export interface DeadLetterFailure {
   /** Topic that the record came from. */
   readonly topic: string | undefined;

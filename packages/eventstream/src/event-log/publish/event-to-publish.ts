@@ -25,7 +25,10 @@ export interface EventToPublishOptions {
 export interface EventToPublish {
   readonly topic: string;
   readonly id: string;
-  /** `source` of the event as a CloudEvent: its namespace, or the source that it came with. Ids are unique within it. */
+  /**
+   * `source` of the event as a CloudEvent: its namespace, or the source that it came with. Ids are
+   * unique within it.
+   */
   readonly source: string;
   /**
    * SHA-256 of the content, if the publisher chose the id: an event that is published again under
