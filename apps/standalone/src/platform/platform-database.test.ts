@@ -21,8 +21,11 @@ import { ApiKeys, gatewayMigrations } from '@posthaste/gateway';
 import { type Database, migrate, openDatabase } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { migratePlatform, platformMigrations } from './platform-database.js';
+
+// The embedded database takes its time to start on a machine that is busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 type Engine = 'postgres' | 'embedded';
 
