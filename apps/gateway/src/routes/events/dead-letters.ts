@@ -8,7 +8,7 @@ import {
 } from '@posthaste/eventstream/event-log';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
-import { momentSchema, nullable, noUnknownKeys, toMoment } from '../schemas/field-schemas.js';
+import { momentSchema, noUnknownKeys, nullable, toMoment } from '../schemas/field-schemas.js';
 import { pageQuery } from '../schemas/pages.js';
 import { eventFilterFields } from './event-schemas.js';
 import {
