@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { type DriverStage, patience } from './kafka-driver-stage.js';
+import { type DriverStage, patience } from './kafka-driver-fixture.js';
 import { append, createTopic, toSubscription } from './kafka-topic.js';
 import { RecordingHandler } from './recording-handler.js';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import type { DriverSubscription } from '../src/driver.js';
-import { type DriverStage, patience } from './kafka-driver-stage.js';
+import { type DriverStage, patience } from './kafka-driver-fixture.js';
 import { append, createTopic, toSubscription, uniqueName } from './kafka-topic.js';
 import { commitAll, offsetsAfter, RecordingHandler } from './recording-handler.js';
 

@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { offsetBeginning, offsetEnd } from '../src/driver.js';
-import { type DriverStage, patience } from './kafka-driver-stage.js';
+import { type DriverStage, patience } from './kafka-driver-fixture.js';
 import { administer, append, createTopic, toSubscription } from './kafka-topic.js';
 
 /** Where a group begins to read. */

@@ -2,11 +2,11 @@ import type { Driver } from '../../driver.js';
 import { ClusterConnection } from './connection/cluster-connection.js';
 import { stopIdleTimers } from './connection/idle-timers.js';
 import { type KafkaDriverOptions, resolveKafkaOptions } from './connection/kafka-options.js';
+import { loadKafkajsInternals } from './connection/kafkajs-internals.js';
 import { KafkaDriver } from './kafka-driver.js';
-import { KafkaObserver } from './kafka-observer.js';
-import { loadKafkajsInternals } from './kafkajs-internals.js';
+import { KafkaObserver } from './kafkajs-admin.js';
 import { KafkajsSession } from './kafkajs-session.js';
-import { KafkaWriter } from './produce/kafka-writer.js';
+import { KafkaWriter } from './produce/kafkajs-writer.js';
 
 /**
  * Kafka, through kafkajs. Nothing is connected before it is needed.

@@ -1,18 +1,18 @@
 import { PlatformError, settlesWithin } from '@posthaste/contracts';
 import type { Cluster, Consumer } from 'kafkajs';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
-import { connectKafka } from './connection/connect.js';
 import type { KafkaSettings } from './connection/kafka-options.js';
+import { connectKafka } from './connection/kafkajs-client.js';
 import { OpenSockets } from './connection/open-sockets.js';
 import { BatchIntake } from './fetch/batch-queue.js';
-import { readFetches } from './fetch/fetch-answer.js';
-import { createRangeAssignor, createRoundRobinAssignor } from './group/group-assignors.js';
+import { readFetches } from './fetch/fetch-response.js';
+import { GroupMember } from './group/consumer-assignments.js';
 import { watchGroup } from './group/group-coordinator.js';
-import { GroupMember } from './group/group-member.js';
+import { readOffsetRanges, toStartOffset } from './group/group-offsets.js';
 import type { GroupSession, SubscriptionMemory } from './group/kafka-subscription.js';
+import { createRangeAssignor, createRoundRobinAssignor } from './group/kafkajs-assignors.js';
 import { commitOffsets } from './group/member-requests.js';
 import type { Membership } from './group/membership.js';
-import { readOffsetRanges, toStartOffset } from './group/start-offsets.js';
 
 /** Batches handled side by side. kafkajs reads on when all are done, so none is waited for long. */
 const concurrentBatches = 32;

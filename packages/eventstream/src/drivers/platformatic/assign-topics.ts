@@ -1,5 +1,5 @@
 import type { GroupPartitionsAssigner } from '@platformatic/kafka';
-import { assignInRanges } from '../kafka/group/assign.js';
+import { assignInRanges } from '../kafka/group/assignors.js';
 
 /**
  * Assigns as `range` does, whichever of the assignors the members agreed on: the leader decides, and

@@ -9,11 +9,11 @@ import {
 } from '@platformatic/kafka';
 import { settlesWithin } from '@posthaste/contracts';
 import type { SubscriptionHandler } from '../../driver.js';
+import { toPlatformError } from '../kafka/connection/kafka-errors.js';
 import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
-import type { HeldPartitions } from '../kafka/group/held-partitions.js';
-import { toPlatformError } from '../kafka/kafka-failure.js';
-import { toClientOptions } from './client-options.js';
+import type { HeldPartitions } from '../kafka/group/partition-assignment.js';
 import { readTopic } from './client-requests.js';
+import { toClientOptions } from './platformatic-client.js';
 import { positionAfter, toRecords } from './platformatic-record.js';
 
 const maxFetchBytes = 10_485_760;

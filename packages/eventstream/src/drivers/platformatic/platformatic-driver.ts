@@ -1,7 +1,7 @@
 import type { Driver } from '../../driver.js';
 import { type KafkaDriverOptions, resolveKafkaOptions } from '../kafka/connection/kafka-options.js';
 import { KafkaDriver } from '../kafka/kafka-driver.js';
-import { PlatformaticObserver } from './platformatic-observer.js';
+import { PlatformaticObserver } from './platformatic-admin.js';
 import { PlatformaticSession } from './platformatic-session.js';
 import { PlatformaticWriter } from './platformatic-writer.js';
 

@@ -1,17 +1,17 @@
 import { Consumer, ListOffsetTimestamps, type Offsets } from '@platformatic/kafka';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
+import { isExpelled, toPlatformError } from '../kafka/connection/kafka-errors.js';
 import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
-import { GroupMember } from '../kafka/group/group-member.js';
-import type { HeldPartitions } from '../kafka/group/held-partitions.js';
+import { GroupMember } from '../kafka/group/consumer-assignments.js';
+import { toStartOffset } from '../kafka/group/group-offsets.js';
 import type { GroupSession, SubscriptionMemory } from '../kafka/group/kafka-subscription.js';
 import { commitOffsets } from '../kafka/group/member-requests.js';
-import { toStartOffset } from '../kafka/group/start-offsets.js';
-import { isExpelled, toPlatformError } from '../kafka/kafka-failure.js';
+import type { HeldPartitions } from '../kafka/group/partition-assignment.js';
 import { assignTopics } from './assign-topics.js';
-import { toClientOptions } from './client-options.js';
 import { closeWithin, readTopic } from './client-requests.js';
-import { toMembership } from './group-requests.js';
 import { PartitionFetcher } from './partition-fetcher.js';
+import { toClientOptions } from './platformatic-client.js';
+import { toMembership } from './platformatic-group.js';
 
 /** Time for the other members to come back in a rebalance, beside the drain. */
 const rejoinMs = 30_000;

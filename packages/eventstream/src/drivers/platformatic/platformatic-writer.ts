@@ -3,11 +3,15 @@ import { type MessageToProduce, ProduceAcks, Producer } from '@platformatic/kafk
 import { PlatformError } from '@posthaste/contracts';
 import type { AppendRequest } from '../../driver.js';
 import type { OutgoingRecord } from '../../record.js';
+import {
+  isWorthReconnecting,
+  toAppendError,
+  toPlatformError,
+} from '../kafka/connection/kafka-errors.js';
 import type { KafkaAcks, KafkaSettings } from '../kafka/connection/kafka-options.js';
-import { isWorthReconnecting, toAppendError, toPlatformError } from '../kafka/kafka-failure.js';
 import { type Attempt, OrderedAppends } from '../kafka/produce/ordered-appends.js';
-import { toClientOptions } from './client-options.js';
 import { closeWithin, readTopic } from './client-requests.js';
+import { toClientOptions } from './platformatic-client.js';
 
 const acksOnWire: Readonly<Record<KafkaAcks, number>> = {
   all: ProduceAcks.ALL,

@@ -1,8 +1,8 @@
 import { settlesWithin } from '@posthaste/contracts';
 import type { Cluster, Kafka } from 'kafkajs';
-import { createRangeAssignor } from '../group/group-assignors.js';
-import { connectKafka } from './connect.js';
+import { createRangeAssignor } from '../group/kafkajs-assignors.js';
 import type { KafkaSettings } from './kafka-options.js';
+import { connectKafka } from './kafkajs-client.js';
 
 /** A cluster that does not let go within this time has lost its broker. */
 const closeTimeoutMs = 3_000;

@@ -1,4 +1,4 @@
-import type { KafkajsInternals, RequestQueue } from '../kafkajs-internals.js';
+import type { KafkajsInternals, RequestQueue } from './kafkajs-internals.js';
 
 const mended: unique symbol = Symbol('checks only when something waits');
 

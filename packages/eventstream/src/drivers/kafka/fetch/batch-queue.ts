@@ -1,7 +1,7 @@
 import { settlesWithin } from '@posthaste/contracts';
 import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
 import type { SubscriptionHandler } from '../../../driver.js';
-import type { HeldPartitions } from '../group/held-partitions.js';
+import type { HeldPartitions } from '../group/partition-assignment.js';
 import { FetchedRecord } from './fetched-record.js';
 import { KafkaRecord } from './kafka-record.js';
 

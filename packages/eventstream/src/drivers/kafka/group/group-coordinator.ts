@@ -1,6 +1,6 @@
 import type { Broker, Cluster } from 'kafkajs';
-import { isExpelled } from '../kafka-failure.js';
-import { requestLookupOf } from '../kafkajs-internals.js';
+import { isExpelled } from '../connection/kafka-errors.js';
+import { requestLookupOf } from '../connection/kafkajs-internals.js';
 import type { Membership } from './membership.js';
 
 /** Number of the JoinGroup request in the protocol. */

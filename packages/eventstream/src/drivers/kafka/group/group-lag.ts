@@ -1,5 +1,5 @@
 import type { GroupLag } from '../../../driver.js';
-import type { OffsetRange } from './start-offsets.js';
+import type { OffsetRange } from './group-offsets.js';
 
 /** Type of the groups of consumers, among others such as those of Connect. */
 export const consumerProtocol = 'consumer';

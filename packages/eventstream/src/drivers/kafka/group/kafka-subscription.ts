@@ -5,7 +5,7 @@ import type {
   SubscriptionHandler,
   SubscriptionRequest,
 } from '../../../driver.js';
-import { toPlatformError } from '../kafka-failure.js';
+import { toPlatformError } from '../connection/kafka-errors.js';
 import { assignmentLost } from './member-requests.js';
 
 const backoff = { initialMs: 100, maxMs: 3_000 };

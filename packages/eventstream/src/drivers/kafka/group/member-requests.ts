@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs, PlatformError } from '@posthaste/contracts';
-import { isExpelled, toPlatformError } from '../kafka-failure.js';
-import type { HeldPartitions } from './held-partitions.js';
+import { isExpelled, toPlatformError } from '../connection/kafka-errors.js';
 import type { Membership } from './membership.js';
+import type { HeldPartitions } from './partition-assignment.js';
 
 const commitTries = 5;
 const commitBackoff = { initialMs: 100, maxMs: 1_600 };

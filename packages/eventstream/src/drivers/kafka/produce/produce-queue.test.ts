@@ -1,6 +1,6 @@
 import type { Broker } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
-import { loadKafkajsInternals } from '../kafkajs-internals.js';
+import { loadKafkajsInternals } from '../connection/kafkajs-internals.js';
 import type { Attempt } from './ordered-appends.js';
 import { ProduceQueue } from './produce-queue.js';
 import type { PartitionBatch } from './produce-request.js';

@@ -5,7 +5,7 @@
  */
 
 import type { Broker } from 'kafkajs';
-import type { KafkajsInternals } from '../kafkajs-internals.js';
+import type { KafkajsInternals } from '../connection/kafkajs-internals.js';
 import { utf8Length, WireWriter } from '../wire/wire-writer.js';
 
 const produceKey = 0;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { offsetBeginning, offsetEnd } from '../../../driver.js';
-import { toStartOffset } from './start-offsets.js';
+import { toStartOffset } from './group-offsets.js';
 
 const range = { first: 10n, end: 20n };
 

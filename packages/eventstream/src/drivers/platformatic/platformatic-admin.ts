@@ -1,11 +1,11 @@
 import { Admin, ListOffsetTimestamps } from '@platformatic/kafka';
 import type { GroupLag } from '../../driver.js';
+import { toPlatformError } from '../kafka/connection/kafka-errors.js';
 import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
 import { consumerProtocol, hasCommitted, toGroupLag } from '../kafka/group/group-lag.js';
-import type { OffsetRange } from '../kafka/group/start-offsets.js';
-import { toPlatformError } from '../kafka/kafka-failure.js';
-import { toClientOptions } from './client-options.js';
+import type { OffsetRange } from '../kafka/group/group-offsets.js';
 import { closeWithin, readTopic } from './client-requests.js';
+import { toClientOptions } from './platformatic-client.js';
 
 /** Asks the brokers about groups and about themselves, over connections that are kept. */
 export class PlatformaticObserver {

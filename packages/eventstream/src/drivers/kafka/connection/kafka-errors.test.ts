@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { MultipleErrors, NetworkError, protocolErrors, ResponseError } from '@platformatic/kafka';
 import { describe, expect, it } from 'vitest';
-import { toAppendError } from './kafka-failure.js';
+import { toAppendError } from './kafka-errors.js';
 import { loadKafkajsInternals } from './kafkajs-internals.js';
 
 const { createErrorFromCode } = loadKafkajsInternals();

@@ -51,7 +51,7 @@ describe('what is used of kafkajs beyond its public API', () => {
   });
 
   it('is of the version that the package pins', () => {
-    const { dependencies } = load('../../../package.json') as {
+    const { dependencies } = load('../../../../package.json') as {
       readonly dependencies: Readonly<Record<string, string>>;
     };
     const { version } = load('kafkajs/package.json') as { readonly version: string };

@@ -5,7 +5,7 @@ import type { OutgoingRecord } from '../../../record.js';
 import { findRecordCodec } from '../wire/codecs.js';
 import { compressRecordBatch, encodeRecordBatch } from '../wire/record-batch.js';
 import { WireWriter } from '../wire/wire-writer.js';
-import { readFetchAnswer } from './fetch-answer.js';
+import { readFetchAnswer } from './fetch-response.js';
 
 // What kafkajs makes of the same bytes.
 const kafkajs = createRequire(import.meta.url)(

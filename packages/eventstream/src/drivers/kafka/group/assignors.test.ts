@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assignInRanges, assignRoundRobin, type GroupAssignment } from './assign.js';
+import { assignInRanges, assignRoundRobin, type GroupAssignment } from './assignors.js';
 
 const toObject = (assignment: GroupAssignment): Record<string, Record<string, number[]>> =>
   Object.fromEntries(

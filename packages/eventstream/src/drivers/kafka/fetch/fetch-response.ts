@@ -1,10 +1,10 @@
 /** The answer to kafkajs's Fetch requests, read by us (fetched-batches.ts) in place of kafkajs. */
 
 import type { Cluster } from 'kafkajs';
-import { type RequestLookup, requestLookupOf } from '../kafkajs-internals.js';
+import { type RequestLookup, requestLookupOf } from '../connection/kafkajs-internals.js';
 import { WireReader } from '../wire/wire-reader.js';
-import { isReadable, readBatches } from './fetched-batches.js';
 import type { FetchedRecord } from './fetched-record.js';
+import { isReadable, readBatches } from './record-decoder.js';
 
 const fetchKey = 1;
 /** The version that kafkajs asks all brokers for, those of Kafka 2.3 and newer. */

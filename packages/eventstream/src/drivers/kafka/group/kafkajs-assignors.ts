@@ -4,7 +4,7 @@ import {
   assignRoundRobin,
   type GroupAssignor,
   type MemberTopics,
-} from './assign.js';
+} from './assignors.js';
 
 const { MemberAssignment, MemberMetadata } = AssignerProtocol;
 

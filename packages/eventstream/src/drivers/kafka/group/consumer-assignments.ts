@@ -1,9 +1,9 @@
 import { settlesWithin } from '@posthaste/contracts';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../../driver.js';
-import { isExpelled } from '../kafka-failure.js';
-import { HeldPartitions } from './held-partitions.js';
+import { isExpelled } from '../connection/kafka-errors.js';
 import { assignmentLost, commitOffsets, isStillMember } from './member-requests.js';
 import type { Membership } from './membership.js';
+import { HeldPartitions } from './partition-assignment.js';
 
 export interface GroupMemberOptions {
   readonly request: SubscriptionRequest;

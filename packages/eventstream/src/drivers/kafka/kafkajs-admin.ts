@@ -1,11 +1,11 @@
 import { settlesWithin } from '@posthaste/contracts';
 import type { Admin } from 'kafkajs';
 import type { GroupLag } from '../../driver.js';
-import { connectKafka } from './connection/connect.js';
+import { toPlatformError } from './connection/kafka-errors.js';
 import type { KafkaSettings } from './connection/kafka-options.js';
+import { connectKafka } from './connection/kafkajs-client.js';
 import { consumerProtocol, hasCommitted, toGroupLag } from './group/group-lag.js';
-import type { OffsetRange } from './group/start-offsets.js';
-import { toPlatformError } from './kafka-failure.js';
+import type { OffsetRange } from './group/group-offsets.js';
 
 const closeTimeoutMs = 3_000;
 
