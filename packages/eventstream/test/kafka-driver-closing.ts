@@ -1,10 +1,10 @@
 import { expect, it, vi } from 'vitest';
-import { type DriverStage, patience } from './kafka-driver-fixture.js';
+import { type DriverFixture, waitOptions } from './kafka-driver-fixture.js';
 import { append, createTopic, toSubscription } from './kafka-topic.js';
 import { RecordingHandler } from './recording-handler.js';
 
 /** The end of a driver. */
-export function testClosing(stage: DriverStage): void {
+export function testClosing(stage: DriverFixture): void {
   const { open, read } = stage;
 
   it('takes less than a second when nothing is in hand', async () => {
@@ -13,7 +13,7 @@ export function testClosing(stage: DriverStage): void {
     const { handler } = read(toSubscription(topic), new RecordingHandler(), idle);
     await append(idle, topic, ['a']);
     await idle.ping();
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), patience);
+    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), waitOptions);
     const startedAt = performance.now();
     await idle.close();
     await idle.close();

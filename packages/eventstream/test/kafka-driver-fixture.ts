@@ -5,10 +5,10 @@ import type { KafkaDriverOptions } from '../src/drivers/kafka/connection/kafka-o
 import type { kafkaDrivers } from './kafka-drivers.js';
 import { RecordingHandler } from './recording-handler.js';
 
-export const patience = { timeout: 15_000, interval: 20 };
+export const waitOptions = { timeout: 15_000, interval: 20 };
 
 /** What a test of a Kafka driver has. */
-export interface DriverStage {
+export interface DriverFixture {
   readonly brokers: string[];
   /** One for all tests. */
   readonly driver: Driver;
@@ -23,10 +23,10 @@ export interface DriverStage {
 }
 
 /** Registers the making and closing of the drivers in the suite that is being described. */
-export function stageDrivers(
+export function useDriverFixture(
   kafka: () => KafkaBroker,
   create: (typeof kafkaDrivers)[number]['create'],
-): DriverStage {
+): DriverFixture {
   const opened: Driver[] = [];
   let driver: Driver;
   beforeAll(() => {

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
 import type { DriverSubscription } from '../src/driver.js';
-import { type DriverStage, patience } from './kafka-driver-fixture.js';
+import { type DriverFixture, waitOptions } from './kafka-driver-fixture.js';
 import { append, createTopic, toSubscription, uniqueName } from './kafka-topic.js';
 import { commitAll, offsetsAfter, RecordingHandler } from './recording-handler.js';
 
 /** Members that come, go and take their time. */
-export function testGroup(stage: DriverStage): void {
+export function testGroup(stage: DriverFixture): void {
   const { open, read } = stage;
   const quick = { sessionTimeoutMs: 2_000, heartbeatIntervalMs: 200 };
 
@@ -15,7 +15,7 @@ export function testGroup(stage: DriverStage): void {
     await append(stage.driver, topic, ['slow']);
     const handler = new RecordingHandler({ onRecords: () => sleep(4_000) });
     const { subscription } = read(toSubscription(topic), handler, open(quick));
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), patience);
+    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), waitOptions);
     await sleep(4_000);
     await commitAll(subscription, handler);
     expect(handler.log).toEqual(['assigned 0']);
@@ -36,16 +36,16 @@ export function testGroup(stage: DriverStage): void {
       },
     });
     mine.subscription = read(request, first, open(quick)).subscription;
-    await vi.waitFor(() => expect(first.taken).toHaveLength(2), patience);
+    await vi.waitFor(() => expect(first.taken).toHaveLength(2), waitOptions);
     const second = read(request, new RecordingHandler(), open(quick));
-    await vi.waitFor(() => expect(second.handler.held.size).toBe(1), patience);
+    await vi.waitFor(() => expect(second.handler.held.size).toBe(1), waitOptions);
     expect(first.log.slice(0, 2)).toEqual(['assigned 0,1', 'revoked 0,1']);
-    await vi.waitFor(() => expect(first.held.size).toBe(1), patience);
+    await vi.waitFor(() => expect(first.held.size).toBe(1), waitOptions);
     await append(stage.driver, topic, ['c'], 0);
     await append(stage.driver, topic, ['d'], 1);
     await vi.waitFor(() => {
       expect([...first.values, ...second.handler.values].sort()).toEqual(['a', 'b', 'c', 'd']);
-    }, patience);
+    }, waitOptions);
     await Promise.all([mine.subscription.close(), second.subscription.close()]);
   });
 
@@ -60,10 +60,10 @@ export function testGroup(stage: DriverStage): void {
       onRevoked: () => forever,
     });
     const first = read(request, stuck, open(quick));
-    await vi.waitFor(() => expect(stuck.taken).toHaveLength(2), patience);
+    await vi.waitFor(() => expect(stuck.taken).toHaveLength(2), waitOptions);
     const early = offsetsAfter(stuck.taken);
     const second = read(request, new RecordingHandler(), open(quick));
-    await vi.waitFor(() => expect(second.handler.taken).toHaveLength(1), patience);
+    await vi.waitFor(() => expect(second.handler.taken).toHaveLength(1), waitOptions);
     await expect(first.subscription.commit(early)).rejects.toMatchObject({
       code: 'STREAM_ASSIGNMENT_LOST',
     });
@@ -76,7 +76,7 @@ export function testGroup(stage: DriverStage): void {
     const readers = topics.map((topic) => read(toSubscription(topic, { groupId })));
     for (const topic of topics) await append(stage.driver, topic, [topic]);
     for (const [index, { handler }] of readers.entries()) {
-      await vi.waitFor(() => expect(handler.values).toEqual([topics[index]]), patience);
+      await vi.waitFor(() => expect(handler.values).toEqual([topics[index]]), waitOptions);
     }
     await Promise.all(readers.map(({ subscription }) => subscription.close()));
   });
@@ -95,12 +95,12 @@ export function testGroup(stage: DriverStage): void {
       new RecordingHandler(),
       open(options),
     );
-    await vi.waitFor(() => expect(before.handler.held.size).toBe(1), patience);
-    await vi.waitFor(() => expect(neighbour.handler.held.size).toBe(1), patience);
+    await vi.waitFor(() => expect(before.handler.held.size).toBe(1), waitOptions);
+    await vi.waitFor(() => expect(neighbour.handler.held.size).toBe(1), waitOptions);
     const { length } = neighbour.handler.log;
     await before.subscription.close();
     const after = read({ ...request, groupInstanceId: 'b' }, new RecordingHandler(), open(options));
-    await vi.waitFor(() => expect(after.handler.held.size).toBe(1), patience);
+    await vi.waitFor(() => expect(after.handler.held.size).toBe(1), waitOptions);
     await sleep(1_000);
     expect(neighbour.handler.log).toHaveLength(length);
     await Promise.all([neighbour, after].map(({ subscription }) => subscription.close()));
@@ -112,7 +112,7 @@ export function testGroup(stage: DriverStage): void {
     const request = toSubscription(topic);
     const { groupId } = request;
     const { handler, subscription } = read(request);
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(3), patience);
+    await vi.waitFor(() => expect(handler.taken).toHaveLength(3), waitOptions);
     const lagOf = (committed: bigint, end: bigint): unknown => [
       { groupId, topic, partitions: [{ partition: 0, committed, end, lag: end - committed }] },
     ];

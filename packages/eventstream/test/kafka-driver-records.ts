@@ -1,10 +1,10 @@
 import { expect, it, vi } from 'vitest';
-import { type DriverStage, patience } from './kafka-driver-fixture.js';
+import { type DriverFixture, waitOptions } from './kafka-driver-fixture.js';
 import { append, appendTimeoutMs, createTopic, toSubscription } from './kafka-topic.js';
 import { RecordingHandler } from './recording-handler.js';
 
 /** What is written and read, and how. */
-export function testRecords(stage: DriverStage): void {
+export function testRecords(stage: DriverFixture): void {
   const { open, read } = stage;
 
   it('come as they were appended, in order', async () => {
@@ -22,7 +22,7 @@ export function testRecords(stage: DriverStage): void {
     await stage.driver.append({ topic, partition: 0, records, timeoutMs: appendTimeoutMs });
     await append(stage.driver, topic, ['later']);
     const { handler, subscription } = read(toSubscription(topic));
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(4), patience);
+    await vi.waitFor(() => expect(handler.taken).toHaveLength(4), waitOptions);
     await subscription.close();
     records.forEach((record, index) => {
       expect(handler.taken[index]).toMatchObject({
@@ -50,7 +50,7 @@ export function testRecords(stage: DriverStage): void {
       await append(open({ compression: 'gzip' }), repacked, values);
       for (const topic of [kept, repacked]) {
         const { handler, subscription } = read(toSubscription(topic));
-        await vi.waitFor(() => expect(handler.values).toEqual(values), patience);
+        await vi.waitFor(() => expect(handler.values).toEqual(values), waitOptions);
         await subscription.close();
       }
     },
@@ -65,7 +65,7 @@ export function testRecords(stage: DriverStage): void {
     });
     await append(stage.driver, topic, ['after']);
     const { handler, subscription } = read(toSubscription(topic));
-    await vi.waitFor(() => expect(handler.values).toEqual(['before', 'after']), patience);
+    await vi.waitFor(() => expect(handler.values).toEqual(['before', 'after']), waitOptions);
     await subscription.close();
   });
 
@@ -82,7 +82,7 @@ export function testRecords(stage: DriverStage): void {
     const topic = await createTopic(stage.brokers);
     await append(open({ acks }), topic, ['a']);
     const { handler, subscription } = read(toSubscription(topic));
-    await vi.waitFor(() => expect(handler.values).toEqual(['a']), patience);
+    await vi.waitFor(() => expect(handler.values).toEqual(['a']), waitOptions);
     await subscription.close();
   });
 
@@ -94,15 +94,15 @@ export function testRecords(stage: DriverStage): void {
     });
     const { subscription } = read(toSubscription(topic), handler);
     await append(stage.driver, topic, ['slow']);
-    await vi.waitFor(() => expect(handler.values).toEqual(['slow']), patience);
+    await vi.waitFor(() => expect(handler.values).toEqual(['slow']), waitOptions);
     await append(stage.driver, topic, ['behind']);
     for (const value of ['a', 'b', 'c']) {
       await append(stage.driver, topic, [value], 1);
-      await vi.waitFor(() => expect(handler.values).toContain(value), patience);
+      await vi.waitFor(() => expect(handler.values).toContain(value), waitOptions);
     }
     expect(handler.values).not.toContain('behind');
     slow.resolve();
-    await vi.waitFor(() => expect(handler.values).toContain('behind'), patience);
+    await vi.waitFor(() => expect(handler.values).toContain('behind'), waitOptions);
     await subscription.close();
   });
 }

@@ -1,10 +1,10 @@
 import { expect, it, vi } from 'vitest';
 import { offsetBeginning, offsetEnd } from '../src/driver.js';
-import { type DriverStage, patience } from './kafka-driver-fixture.js';
+import { type DriverFixture, waitOptions } from './kafka-driver-fixture.js';
 import { administer, append, createTopic, toSubscription } from './kafka-topic.js';
 
 /** Where a group begins to read. */
-export function testStarts(stage: DriverStage): void {
+export function testStarts(stage: DriverFixture): void {
   const { read } = stage;
 
   it.each<[string, bigint, string[]]>([
@@ -15,13 +15,13 @@ export function testStarts(stage: DriverStage): void {
     const topic = await createTopic(stage.brokers);
     await append(stage.driver, topic, ['a', 'b', 'c']);
     const { handler, subscription } = read(toSubscription(topic, { startOffset }));
-    await vi.waitFor(() => expect(handler.log).toEqual(['assigned 0']), patience);
+    await vi.waitFor(() => expect(handler.log).toEqual(['assigned 0']), waitOptions);
     await vi.waitFor(async () => {
       const [lag] = await stage.driver.lag(topic);
       expect(lag?.partitions[0]?.committed).toBeDefined();
-    }, patience);
+    }, waitOptions);
     await append(stage.driver, topic, ['d']);
-    await vi.waitFor(() => expect(handler.values).toEqual(expected), patience);
+    await vi.waitFor(() => expect(handler.values).toEqual(expected), waitOptions);
     await subscription.close();
   });
 
@@ -30,11 +30,11 @@ export function testStarts(stage: DriverStage): void {
     await append(stage.driver, topic, ['a', 'b', 'c']);
     const request = toSubscription(topic);
     const first = read(request);
-    await vi.waitFor(() => expect(first.handler.values).toHaveLength(3), patience);
+    await vi.waitFor(() => expect(first.handler.values).toHaveLength(3), waitOptions);
     await first.subscription.commit(new Map([[0, 2n]]));
     await first.subscription.close();
     const second = read({ ...request, startOffset: offsetBeginning });
-    await vi.waitFor(() => expect(second.handler.values).toEqual(['c']), patience);
+    await vi.waitFor(() => expect(second.handler.values).toEqual(['c']), waitOptions);
     await second.subscription.close();
   });
 
@@ -45,12 +45,12 @@ export function testStarts(stage: DriverStage): void {
     await vi.waitFor(async () => {
       const [lag] = await stage.driver.lag(topic, request.groupId);
       expect(lag?.partitions[0]?.committed).toBe(0n);
-    }, patience);
+    }, waitOptions);
     await append(stage.driver, topic, ['fails']);
-    await vi.waitFor(() => expect(first.handler.values).toEqual(['fails']), patience);
+    await vi.waitFor(() => expect(first.handler.values).toEqual(['fails']), waitOptions);
     await first.subscription.close();
     const second = read(request);
-    await vi.waitFor(() => expect(second.handler.values).toEqual(['fails']), patience);
+    await vi.waitFor(() => expect(second.handler.values).toEqual(['fails']), waitOptions);
     await second.subscription.close();
   });
 
@@ -64,7 +64,7 @@ export function testStarts(stage: DriverStage): void {
       await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '2' }] });
     });
     const { handler, subscription } = read(request);
-    await vi.waitFor(() => expect(handler.values).toEqual(['c', 'd']), patience);
+    await vi.waitFor(() => expect(handler.values).toEqual(['c', 'd']), waitOptions);
     await subscription.close();
   });
 }

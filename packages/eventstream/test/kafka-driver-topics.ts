@@ -1,11 +1,11 @@
 import { expect, it, vi } from 'vitest';
 import { offsetEnd } from '../src/driver.js';
-import { type DriverStage, patience } from './kafka-driver-fixture.js';
+import { type DriverFixture, waitOptions } from './kafka-driver-fixture.js';
 import { administer, append, createTopic, toSubscription, uniqueName } from './kafka-topic.js';
 import { RecordingHandler } from './recording-handler.js';
 
 /** Topics that are missing, refused, late or growing. */
-export function testTopics(stage: DriverStage): void {
+export function testTopics(stage: DriverFixture): void {
   const { open, read } = stage;
 
   it('are made when records are for them', async () => {
@@ -33,11 +33,11 @@ export function testTopics(stage: DriverStage): void {
   it('may appear after their subscription, which then reads all of them', async () => {
     const topic = uniqueName();
     const { handler, subscription } = read(toSubscription(topic, { startOffset: offsetEnd }));
-    await vi.waitFor(() => expect(handler.interruptions).not.toEqual([]), patience);
+    await vi.waitFor(() => expect(handler.interruptions).not.toEqual([]), waitOptions);
     expect(handler.interruptions[0]).toMatchObject({ code: 'TOPIC_NOT_FOUND' });
     await stage.driver.partitionCount(topic);
     await append(stage.driver, topic, ['first']);
-    await vi.waitFor(() => expect(handler.values).toEqual(['first']), patience);
+    await vi.waitFor(() => expect(handler.values).toEqual(['first']), waitOptions);
     await subscription.close();
   });
 
@@ -46,11 +46,11 @@ export function testTopics(stage: DriverStage): void {
     const watchful = open({ topicRefreshMs: 300 });
     const request = toSubscription(topic, { startOffset: offsetEnd });
     const { handler, subscription } = read(request, new RecordingHandler(), watchful);
-    await vi.waitFor(() => expect(handler.log).toEqual(['assigned 0']), patience);
+    await vi.waitFor(() => expect(handler.log).toEqual(['assigned 0']), waitOptions);
     const topicPartitions = [{ topic, count: 2 }];
     await administer(stage.brokers, (admin) => admin.createPartitions({ topicPartitions }));
-    await vi.waitFor(() => append(stage.driver, topic, ['new'], 1), patience);
-    await vi.waitFor(() => expect(handler.values).toEqual(['new']), patience);
+    await vi.waitFor(() => append(stage.driver, topic, ['new'], 1), waitOptions);
+    await vi.waitFor(() => expect(handler.values).toEqual(['new']), waitOptions);
     await subscription.close();
   });
 }

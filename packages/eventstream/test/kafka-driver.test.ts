@@ -3,7 +3,7 @@ import { type KafkaBroker, startKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { testClosing } from './kafka-driver-closing.js';
-import { patience, stageDrivers } from './kafka-driver-fixture.js';
+import { useDriverFixture, waitOptions } from './kafka-driver-fixture.js';
 import { testGroup } from './kafka-driver-groups.js';
 import { testRecords } from './kafka-driver-records.js';
 import { testStarts } from './kafka-driver-starts.js';
@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => kafka?.close());
 
 describeWithKafka.each(kafkaDrivers)('the Kafka driver on $name', ({ create }) => {
-  const stage = stageDrivers(() => kafka, create);
+  const stage = useDriverFixture(() => kafka, create);
   describe('records', () => testRecords(stage));
   describe('topics', () => testTopics(stage));
   describe('reading begins', () => testStarts(stage));
@@ -33,7 +33,7 @@ describeWithKafka.each(kafkaDrivers)('the Kafka driver on $name', ({ create }) =
     const { handler } = read(toSubscription(topic), new RecordingHandler(), idle);
     await append(idle, topic, ['a']);
     await idle.ping();
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), patience);
+    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), waitOptions);
     await sleep(500);
     const before = process.cpuUsage();
     await sleep(3_000);

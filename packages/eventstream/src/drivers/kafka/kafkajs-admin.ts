@@ -3,14 +3,14 @@ import type { Admin } from 'kafkajs';
 import type { GroupLag } from '../../driver.js';
 import { toPlatformError } from './connection/kafka-errors.js';
 import type { KafkaSettings } from './connection/kafka-options.js';
-import { connectKafka } from './connection/kafkajs-client.js';
+import { createKafkajsClient } from './connection/kafkajs-client.js';
 import { consumerProtocol, hasCommitted, toGroupLag } from './group/group-lag.js';
 import type { OffsetRange } from './group/group-offsets.js';
 
 const closeTimeoutMs = 3_000;
 
 /** Asks the brokers about groups and about themselves, over one connection that is kept. */
-export class KafkaObserver {
+export class KafkajsAdmin {
   readonly #settings: KafkaSettings;
   #admin: Promise<Admin> | undefined;
 
@@ -57,7 +57,7 @@ export class KafkaObserver {
   }
 
   async #connect(): Promise<Admin> {
-    const admin = connectKafka(this.#settings).admin();
+    const admin = createKafkajsClient(this.#settings).admin();
     await admin.connect();
     return admin;
   }

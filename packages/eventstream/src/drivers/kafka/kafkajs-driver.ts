@@ -4,9 +4,9 @@ import { stopIdleTimers } from './connection/idle-timers.js';
 import { type KafkaDriverOptions, resolveKafkaOptions } from './connection/kafka-options.js';
 import { loadKafkajsInternals } from './connection/kafkajs-internals.js';
 import { KafkaDriver } from './kafka-driver.js';
-import { KafkaObserver } from './kafkajs-admin.js';
+import { KafkajsAdmin } from './kafkajs-admin.js';
 import { KafkajsSession } from './kafkajs-session.js';
-import { KafkaWriter } from './produce/kafkajs-writer.js';
+import { KafkajsWriter } from './produce/kafkajs-writer.js';
 
 /**
  * Kafka, through kafkajs. Nothing is connected before it is needed.
@@ -18,8 +18,8 @@ export function createKafkaDriver(options: KafkaDriverOptions): Driver {
   const internals = loadKafkajsInternals();
   stopIdleTimers(internals);
   const connection = new ClusterConnection(settings);
-  const writer = new KafkaWriter({ settings, connection, internals });
-  const observer = new KafkaObserver(settings);
+  const writer = new KafkajsWriter({ settings, connection, internals });
+  const observer = new KafkajsAdmin(settings);
   return new KafkaDriver({
     partitionCount: (topic) => writer.partitionCount(topic),
     append: (request) => writer.append(request),

@@ -2,17 +2,17 @@ import { PlatformError, settlesWithin } from '@posthaste/contracts';
 import type { Cluster, Consumer } from 'kafkajs';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
 import type { KafkaSettings } from './connection/kafka-options.js';
-import { connectKafka } from './connection/kafkajs-client.js';
+import { createKafkajsClient } from './connection/kafkajs-client.js';
 import { OpenSockets } from './connection/open-sockets.js';
-import { BatchIntake } from './fetch/batch-queue.js';
-import { readFetches } from './fetch/fetch-response.js';
-import { GroupMember } from './group/consumer-assignments.js';
+import { BatchQueue } from './fetch/batch-queue.js';
+import { decodeFetchResponses } from './fetch/fetch-response.js';
+import { ConsumerAssignments } from './group/consumer-assignments.js';
 import { watchGroup } from './group/group-coordinator.js';
 import { readOffsetRanges, toStartOffset } from './group/group-offsets.js';
 import type { GroupSession, SubscriptionMemory } from './group/kafka-subscription.js';
 import { createRangeAssignor, createRoundRobinAssignor } from './group/kafkajs-assignors.js';
 import { commitOffsets } from './group/member-requests.js';
-import type { Membership } from './group/membership.js';
+import type { GroupGeneration } from './group/membership.js';
 
 /** Batches handled side by side. kafkajs reads on when all are done, so none is waited for long. */
 const concurrentBatches = 32;
@@ -33,19 +33,19 @@ export interface GroupSessionOptions {
 /** The life of one kafkajs consumer, from its first connection until it crashes or is closed. */
 export class KafkajsSession implements GroupSession {
   readonly #options: GroupSessionOptions;
-  readonly #member: GroupMember;
+  readonly #member: ConsumerAssignments;
   readonly #sockets = new OpenSockets();
   readonly #consumer: Consumer;
   readonly #ended = Promise.withResolvers<unknown>();
   #started: Promise<void> = Promise.resolve();
-  #membership: Membership | undefined;
+  #membership: GroupGeneration | undefined;
   #closing = false;
 
   constructor(options: GroupSessionOptions) {
     this.#options = options;
     const { request, handler, settings } = options;
     const { heartbeatIntervalMs } = settings;
-    this.#member = new GroupMember({ request, handler, heartbeatIntervalMs });
+    this.#member = new ConsumerAssignments({ request, handler, heartbeatIntervalMs });
     this.#consumer = this.#createConsumer();
   }
 
@@ -63,13 +63,13 @@ export class KafkajsSession implements GroupSession {
 
   async close(): Promise<void> {
     this.#closing = true;
-    await this.#member.giveUp();
+    await this.#member.revoke();
     this.#ended.resolve(undefined);
   }
 
   #createConsumer(): Consumer {
     const { settings, request } = this.#options;
-    return connectKafka(settings, this.#sockets).consumer({
+    return createKafkajsClient(settings, this.#sockets).consumer({
       groupId: request.groupId,
       allowAutoTopicCreation: false,
       sessionTimeout: settings.sessionTimeoutMs,
@@ -82,7 +82,7 @@ export class KafkajsSession implements GroupSession {
       retry: { restartOnFailure: async () => false },
       partitionAssigners: [
         (config) => {
-          readFetches(config.cluster);
+          decodeFetchResponses(config.cluster);
           this.#watch(config.cluster);
           return createRangeAssignor(config);
         },
@@ -96,7 +96,7 @@ export class KafkajsSession implements GroupSession {
     const { topic } = request;
     const consumer = this.#consumer;
     const { events } = consumer;
-    const intake = new BatchIntake({ topic, handler, consumer, held: () => this.#member.held });
+    const intake = new BatchQueue({ topic, handler, consumer, held: () => this.#member.current });
     consumer.on(events.CRASH, ({ payload }) => this.#ended.resolve(payload.error));
     consumer.on(events.GROUP_JOIN, ({ payload }) => {
       this.#onJoined(payload.memberAssignment[topic] ?? []);
@@ -104,7 +104,7 @@ export class KafkajsSession implements GroupSession {
     consumer.on(events.START_BATCH_PROCESS, ({ payload }) => {
       // Only markers of transactions, or what was compacted: kafkajs goes past it without asking.
       if (payload.batchSize > 0) return;
-      this.#member.held?.positions.set(payload.partition, BigInt(payload.lastOffset) + 1n);
+      this.#member.current?.positions.set(payload.partition, BigInt(payload.lastOffset) + 1n);
     });
     await consumer.connect();
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -112,7 +112,7 @@ export class KafkajsSession implements GroupSession {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: concurrentBatches,
-      eachBatch: (payload) => intake.take(payload),
+      eachBatch: (payload) => intake.push(payload),
     });
   }
 
@@ -121,7 +121,7 @@ export class KafkajsSession implements GroupSession {
     const { topic } = this.#options.request;
     // Paused for a handler that does not matter any more.
     for (const partition of partitions) this.#consumer.resume([{ topic, partitions: [partition] }]);
-    this.#member.joined(this.#membership, partitions);
+    this.#member.begin(this.#membership, partitions);
   }
 
   #watch(cluster: Cluster): void {
@@ -131,16 +131,16 @@ export class KafkajsSession implements GroupSession {
       groupInstanceId: request.groupInstanceId,
       beforeJoin: () => this.#beforeJoin(cluster),
       formerMemberId: () => memory.memberId,
-      forgotten: () => {
+      memberForgotten: () => {
         memory.memberId = undefined;
       },
       joined: (membership, memberId) => {
         this.#membership = membership;
         memory.memberId = memberId;
       },
-      offsetsRead: (committed) => {
+      offsetsFetched: (committed) => {
         for (const { partition, offset } of partitionsOf(request.topic, committed)) {
-          if (BigInt(offset) >= 0n) this.#member.held?.positions.set(partition, BigInt(offset));
+          if (BigInt(offset) >= 0n) this.#member.current?.positions.set(partition, BigInt(offset));
         }
       },
     });
@@ -153,7 +153,7 @@ export class KafkajsSession implements GroupSession {
   }
 
   async #beforeJoin(cluster: Cluster): Promise<void> {
-    await this.#member.giveUp();
+    await this.#member.revoke();
     if (this.#closing) throw new PlatformError('STREAM_CLOSED', 'the subscription was closed');
     const { memory, request } = this.#options;
     memory.initialPartitions ??= cluster.findTopicPartitionMetadata(request.topic).length;
@@ -168,17 +168,17 @@ export class KafkajsSession implements GroupSession {
     partitions: readonly number[],
   ): Promise<{ partition: number; offset: string }[]> {
     const { request, memory } = this.#options;
-    const { held } = this.#member;
-    if (!held) throw new PlatformError('STREAM_ASSIGNMENT_LOST', 'a rebalance came in between');
+    const { current } = this.#member;
+    if (!current) throw new PlatformError('STREAM_ASSIGNMENT_LOST', 'a rebalance came in between');
     const ranges = await readOffsetRanges(readRanges, request.topic, partitions);
     const starts = new Map<number, bigint>();
     for (const [partition, range] of ranges) {
-      const wasRead = held.positions.has(partition);
+      const wasRead = current.positions.has(partition);
       const isNew = partition >= (memory.initialPartitions ?? 0);
       starts.set(partition, toStartOffset(request.startOffset, range, wasRead || isNew));
     }
-    await commitOffsets(held, request.topic, starts);
-    for (const [partition, offset] of starts) held.positions.set(partition, offset);
+    await commitOffsets(current, request.topic, starts);
+    for (const [partition, offset] of starts) current.positions.set(partition, offset);
     return [...starts].map(([partition, offset]) => ({ partition, offset: `${offset}` }));
   }
 

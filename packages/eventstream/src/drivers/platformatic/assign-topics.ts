@@ -1,5 +1,5 @@
 import type { GroupPartitionsAssigner } from '@platformatic/kafka';
-import { assignInRanges } from '../kafka/group/assignors.js';
+import { assignRange } from '../kafka/group/assignors.js';
 
 /**
  * Assigns as `range` does, whichever of the assignors the members agreed on: the leader decides, and
@@ -13,7 +13,7 @@ export const assignTopics: GroupPartitionsAssigner = (_, members, __, { topics }
   const counts = new Map(
     [...topics].map(([topic, { partitionsCount }]) => [topic, partitionsCount]),
   );
-  return [...assignInRanges(subscriptions, counts)].map(([memberId, assigned]) => ({
+  return [...assignRange(subscriptions, counts)].map(([memberId, assigned]) => ({
     memberId,
     assignments: new Map(
       [...assigned].map(([topic, partitions]) => [topic, { topic, partitions }]),

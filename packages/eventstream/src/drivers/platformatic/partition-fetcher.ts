@@ -11,7 +11,7 @@ import { settlesWithin } from '@posthaste/contracts';
 import type { SubscriptionHandler } from '../../driver.js';
 import { toPlatformError } from '../kafka/connection/kafka-errors.js';
 import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
-import type { HeldPartitions } from '../kafka/group/partition-assignment.js';
+import type { PartitionAssignment } from '../kafka/group/partition-assignment.js';
 import { readTopic } from './client-requests.js';
 import { toClientOptions } from './platformatic-client.js';
 import { positionAfter, toRecords } from './platformatic-record.js';
@@ -48,18 +48,18 @@ export class PartitionFetcher {
   }
 
   /** Until the assignment is over. @throws what does not pass */
-  async run(held: HeldPartitions): Promise<void> {
+  async run(held: PartitionAssignment): Promise<void> {
     const inHand = new Set<number>();
     const { partitionsCount } = await this.#readTopic();
     let failures = 0;
-    while (held.partitions.some((partition) => held.takes(partition))) {
+    while (held.partitions.some((partition) => held.acceptsRecords(partition))) {
       try {
         await this.#fetchOnce(held, inHand);
         failures = 0;
         const grown = (await this.#readTopic()).partitionsCount > partitionsCount;
         if (grown) return await this.#options.onGrown();
       } catch (error) {
-        if (held.isOver) return;
+        if (held.isEnded) return;
         await this.#afterFailure(error, held, ++failures);
       }
     }
@@ -74,7 +74,7 @@ export class PartitionFetcher {
   }
 
   /** One request to each broker that leads partitions that may bring more. */
-  async #fetchOnce(held: HeldPartitions, inHand: Set<number>): Promise<void> {
+  async #fetchOnce(held: PartitionAssignment, inHand: Set<number>): Promise<void> {
     const { settings } = this.#options;
     const ready = held.partitions.filter((partition) => !inHand.has(partition));
     if (ready.length === 0) return sleep(patienceMs);
@@ -97,7 +97,7 @@ export class PartitionFetcher {
     if (failed?.status === 'rejected') throw failed.reason;
   }
 
-  #toRequest(held: HeldPartitions, partition: number): FetchedTopic['partitions'][number] {
+  #toRequest(held: PartitionAssignment, partition: number): FetchedTopic['partitions'][number] {
     return {
       partition,
       fetchOffset: held.positions.get(partition) ?? 0n,
@@ -110,7 +110,7 @@ export class PartitionFetcher {
   /** Resolves when the handler has taken everything. */
   async #handOn(
     { responses }: FetchResponse,
-    held: HeldPartitions,
+    held: PartitionAssignment,
     requested: readonly number[],
     inHand: Set<number>,
   ): Promise<void> {
@@ -120,7 +120,7 @@ export class PartitionFetcher {
       const position = held.positions.get(partition);
       if (!batches || position === undefined || !requested.includes(partition)) return;
       const next = positionAfter(batches);
-      if (next === undefined || !held.takes(partition)) return;
+      if (next === undefined || !held.acceptsRecords(partition)) return;
       held.positions.set(partition, next);
       const records = toRecords(topic, partition, batches, position);
       if (records.length === 0) return;
@@ -131,7 +131,7 @@ export class PartitionFetcher {
     await Promise.all(handled);
   }
 
-  async #afterFailure(error: unknown, held: HeldPartitions, failures: number): Promise<void> {
+  async #afterFailure(error: unknown, held: PartitionAssignment, failures: number): Promise<void> {
     const { topic, handler } = this.#options;
     if (findErrorBy(error as Error, 'apiId', 'OFFSET_OUT_OF_RANGE')) {
       await this.#returnIntoRange(held);
@@ -144,7 +144,7 @@ export class PartitionFetcher {
   }
 
   /** Records that were not read are gone: reading goes on at the oldest that is left. */
-  async #returnIntoRange(held: HeldPartitions): Promise<void> {
+  async #returnIntoRange(held: PartitionAssignment): Promise<void> {
     const { topic, consumer } = this.#options;
     const list = (timestamp: bigint): Promise<Offsets> =>
       consumer.listOffsets({ topics: [topic], timestamp });

@@ -8,7 +8,7 @@ import { closeWithin, readTopic } from './client-requests.js';
 import { toClientOptions } from './platformatic-client.js';
 
 /** Asks the brokers about groups and about themselves, over connections that are kept. */
-export class PlatformaticObserver {
+export class PlatformaticAdmin {
   readonly #settings: KafkaSettings;
   #admin: Admin | undefined;
 

@@ -1,7 +1,7 @@
 import type { Driver } from '../../driver.js';
 import { type KafkaDriverOptions, resolveKafkaOptions } from '../kafka/connection/kafka-options.js';
 import { KafkaDriver } from '../kafka/kafka-driver.js';
-import { PlatformaticObserver } from './platformatic-admin.js';
+import { PlatformaticAdmin } from './platformatic-admin.js';
 import { PlatformaticSession } from './platformatic-session.js';
 import { PlatformaticWriter } from './platformatic-writer.js';
 
@@ -14,7 +14,7 @@ import { PlatformaticWriter } from './platformatic-writer.js';
 export function createPlatformaticDriver(options: KafkaDriverOptions): Driver {
   const settings = resolveKafkaOptions(options);
   const writer = new PlatformaticWriter(settings);
-  const observer = new PlatformaticObserver(settings);
+  const observer = new PlatformaticAdmin(settings);
   return new KafkaDriver({
     partitionCount: (topic) => writer.partitionCount(topic),
     append: (request) => writer.append(request),

@@ -1,6 +1,6 @@
 import { type Consumer, heartbeatV4, offsetCommitV8 } from '@platformatic/kafka';
 import { PlatformError } from '@posthaste/contracts';
-import type { Membership } from '../kafka/group/membership.js';
+import type { GroupGeneration } from '../kafka/group/membership.js';
 
 type Connection = Awaited<ReturnType<Consumer['connections']['get']>>;
 
@@ -16,10 +16,10 @@ export interface MemberIdentity {
  * is refused, and then commits what may be somebody else's by then; its heartbeats rest while it
  * waits to join.
  */
-export function toMembership(
+export function toGeneration(
   consumer: Consumer,
   { topic, memberId, generationId }: MemberIdentity,
-): Membership {
+): GroupGeneration {
   const { groupId, groupInstanceId } = consumer;
   return {
     commit: async (offsets) => {

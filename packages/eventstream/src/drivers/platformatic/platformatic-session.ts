@@ -1,17 +1,17 @@
 import { Consumer, ListOffsetTimestamps, type Offsets } from '@platformatic/kafka';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
-import { isExpelled, toPlatformError } from '../kafka/connection/kafka-errors.js';
+import { isFenced, toPlatformError } from '../kafka/connection/kafka-errors.js';
 import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
-import { GroupMember } from '../kafka/group/consumer-assignments.js';
+import { ConsumerAssignments } from '../kafka/group/consumer-assignments.js';
 import { toStartOffset } from '../kafka/group/group-offsets.js';
 import type { GroupSession, SubscriptionMemory } from '../kafka/group/kafka-subscription.js';
 import { commitOffsets } from '../kafka/group/member-requests.js';
-import type { HeldPartitions } from '../kafka/group/partition-assignment.js';
+import type { PartitionAssignment } from '../kafka/group/partition-assignment.js';
 import { assignTopics } from './assign-topics.js';
 import { closeWithin, readTopic } from './client-requests.js';
 import { PartitionFetcher } from './partition-fetcher.js';
 import { toClientOptions } from './platformatic-client.js';
-import { toMembership } from './platformatic-group.js';
+import { toGeneration } from './platformatic-group.js';
 
 /** Time for the other members to come back in a rebalance, beside the drain. */
 const rejoinMs = 30_000;
@@ -33,7 +33,7 @@ export interface PlatformaticSessionOptions {
  */
 export class PlatformaticSession implements GroupSession {
   readonly #options: PlatformaticSessionOptions;
-  readonly #member: GroupMember;
+  readonly #member: ConsumerAssignments;
   readonly #consumer: Consumer;
   readonly #fetcher: PartitionFetcher;
   readonly #ended = Promise.withResolvers<unknown>();
@@ -43,7 +43,7 @@ export class PlatformaticSession implements GroupSession {
     this.#options = options;
     const { settings, request, handler } = options;
     const { heartbeatIntervalMs } = settings;
-    this.#member = new GroupMember({ request, handler, heartbeatIntervalMs });
+    this.#member = new ConsumerAssignments({ request, handler, heartbeatIntervalMs });
     this.#consumer = this.#createConsumer();
     this.#fetcher = new PartitionFetcher({
       settings,
@@ -59,7 +59,7 @@ export class PlatformaticSession implements GroupSession {
   async run(): Promise<unknown> {
     this.#start().catch((error: unknown) => this.#ended.resolve(error));
     const reason = await this.#ended.promise;
-    if (isExpelled(reason)) this.#options.memory.memberId = undefined;
+    if (isFenced(reason)) this.#options.memory.memberId = undefined;
     this.#member.lose();
     await this.#disconnect();
     return reason;
@@ -71,7 +71,7 @@ export class PlatformaticSession implements GroupSession {
 
   async close(): Promise<void> {
     this.#closing = true;
-    await this.#member.giveUp();
+    await this.#member.revoke();
     this.#ended.resolve(undefined);
   }
 
@@ -95,7 +95,7 @@ export class PlatformaticSession implements GroupSession {
       partitionAssigner: assignTopics,
       // Asked for before every join, and waited for: the place to give up partitions.
       protocolsMetadata: async () => {
-        await this.#member.giveUp();
+        await this.#member.revoke();
         return Buffer.alloc(0);
       },
       retries,
@@ -110,8 +110,8 @@ export class PlatformaticSession implements GroupSession {
     consumer.on('consumer:group:join', ({ memberId, generationId = 0, assignments = [] }) => {
       memory.memberId = memberId;
       const own = assignments.find(({ topic }) => topic === request.topic);
-      const membership = toMembership(consumer, { topic: request.topic, memberId, generationId });
-      const held = this.#member.joined(membership, own?.partitions ?? []);
+      const membership = toGeneration(consumer, { topic: request.topic, memberId, generationId });
+      const held = this.#member.begin(membership, own?.partitions ?? []);
       this.#read(held).catch((error: unknown) => this.#ended.resolve(error));
     });
     consumer.on('error', (error: unknown) => this.#ended.resolve(error));
@@ -128,18 +128,18 @@ export class PlatformaticSession implements GroupSession {
     if (!this.#closing) await consumer.joinGroup();
   }
 
-  async #read(held: HeldPartitions): Promise<void> {
+  async #read(held: PartitionAssignment): Promise<void> {
     if (held.partitions.length === 0) return;
     try {
       await this.#chooseStarts(held);
       await this.#fetcher.run(held);
     } catch (error) {
-      if (!held.isOver) throw error;
+      if (!held.isEnded) throw error;
     }
   }
 
   /** Begins where the group has committed; elsewhere chooses, and commits that before it reads. */
-  async #chooseStarts(held: HeldPartitions): Promise<void> {
+  async #chooseStarts(held: PartitionAssignment): Promise<void> {
     const { request, memory } = this.#options;
     const { topic } = request;
     const topics = [{ topic, partitions: [...held.partitions] }];

@@ -9,7 +9,7 @@ import {
   toPlatformError,
 } from '../kafka/connection/kafka-errors.js';
 import type { KafkaAcks, KafkaSettings } from '../kafka/connection/kafka-options.js';
-import { type Attempt, OrderedAppends } from '../kafka/produce/ordered-appends.js';
+import { OrderedAppends, type SendState } from '../kafka/produce/ordered-appends.js';
 import { closeWithin, readTopic } from './client-requests.js';
 import { toClientOptions } from './platformatic-client.js';
 
@@ -66,7 +66,7 @@ export class PlatformaticWriter {
     if (current) await closeWithin(current.producer);
   }
 
-  async #write(request: AppendRequest, attempt: Attempt): Promise<void> {
+  async #write(request: AppendRequest, attempt: SendState): Promise<void> {
     const { topic, partition } = request;
     const action = `append to ${topic}/${partition}`;
     try {
@@ -79,7 +79,7 @@ export class PlatformaticWriter {
   async #send(
     producer: Producer,
     { topic, partition, records }: AppendRequest,
-    attempt: Attempt,
+    attempt: SendState,
   ): Promise<void> {
     const { acks, compression, createTopics } = this.#settings;
     const { partitions } = await readTopic(producer, topic, { autocreateTopics: createTopics });

@@ -2,7 +2,7 @@ import { settlesWithin } from '@posthaste/contracts';
 import type { Cluster, Kafka } from 'kafkajs';
 import { createRangeAssignor } from '../group/kafkajs-assignors.js';
 import type { KafkaSettings } from './kafka-options.js';
-import { connectKafka } from './kafkajs-client.js';
+import { createKafkajsClient } from './kafkajs-client.js';
 
 /** A cluster that does not let go within this time has lost its broker. */
 const closeTimeoutMs = 3_000;
@@ -22,7 +22,7 @@ export class ClusterConnection {
   }
 
   get(): Cluster {
-    this.#current ??= openCluster(connectKafka(this.#settings), this.#settings);
+    this.#current ??= openCluster(createKafkajsClient(this.#settings), this.#settings);
     return this.#current;
   }
 

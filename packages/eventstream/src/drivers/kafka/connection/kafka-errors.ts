@@ -76,7 +76,7 @@ export function toAppendError(error: unknown, action: string): PlatformError {
 }
 
 /** Whether a member of a group was told that it is none any more. */
-export function isExpelled(error: unknown): boolean {
+export function isFenced(error: unknown): boolean {
   const labels = labelsOf(error);
   return expulsions.some((name) => labels.has(name));
 }

@@ -26,7 +26,7 @@ const levels: Readonly<Record<KafkaLogMode, logLevel>> = {
  * A kafkajs client; nothing is connected yet. Each consumer needs one of its own: those of one
  * client that share a group clear one another's offsets.
  */
-export function connectKafka(settings: KafkaSettings, sockets?: OpenSockets): Kafka {
+export function createKafkajsClient(settings: KafkaSettings, sockets?: OpenSockets): Kafka {
   registerCodecs();
   return new Kafka(toKafkaConfig(settings, sockets));
 }

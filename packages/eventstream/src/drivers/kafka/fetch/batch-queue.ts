@@ -1,19 +1,19 @@
 import { settlesWithin } from '@posthaste/contracts';
 import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
 import type { SubscriptionHandler } from '../../../driver.js';
-import type { HeldPartitions } from '../group/partition-assignment.js';
+import type { PartitionAssignment } from '../group/partition-assignment.js';
 import { FetchedRecord } from './fetched-record.js';
 import { KafkaRecord } from './kafka-record.js';
 
 /** Longer than this, and the partition is paused for the others' sake. */
 const patienceMs = 50;
 
-export interface BatchIntakeOptions {
+export interface BatchQueueOptions {
   readonly topic: string;
   readonly handler: SubscriptionHandler;
   readonly consumer: Pick<Consumer, 'seek'>;
   /** The assignment that holds now. */
-  readonly held: () => HeldPartitions | undefined;
+  readonly held: () => PartitionAssignment | undefined;
 }
 
 /** kafkajs's types leave out where a batch was fetched from. */
@@ -23,17 +23,17 @@ type FetchedBatch = EachBatchPayload['batch'] & { readonly fetchedOffset: string
  * Hands on what kafkajs fetched if it is of the assignment that holds now: in order, without gaps,
  * and nothing of an earlier one. Never rejects, so that kafkajs has no part in a handler's failure.
  */
-export class BatchIntake {
-  readonly #options: BatchIntakeOptions;
+export class BatchQueue {
+  readonly #options: BatchQueueOptions;
 
-  constructor(options: BatchIntakeOptions) {
+  constructor(options: BatchQueueOptions) {
     this.#options = options;
   }
 
-  async take({ batch, resolveOffset, pause }: EachBatchPayload): Promise<void> {
+  async push({ batch, resolveOffset, pause }: EachBatchPayload): Promise<void> {
     const held = this.#options.held();
     const { partition, messages } = batch;
-    if (!held?.takes(partition)) return;
+    if (!held?.acceptsRecords(partition)) return;
     const { topic, handler, consumer } = this.#options;
     const from = BigInt((batch as FetchedBatch).fetchedOffset);
     const position = held.positions.get(partition) ?? from;

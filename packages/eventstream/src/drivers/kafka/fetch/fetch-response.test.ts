@@ -5,7 +5,7 @@ import type { OutgoingRecord } from '../../../record.js';
 import { findRecordCodec } from '../wire/codecs.js';
 import { compressRecordBatch, encodeRecordBatch } from '../wire/record-batch.js';
 import { WireWriter } from '../wire/wire-writer.js';
-import { readFetchAnswer } from './fetch-response.js';
+import { decodeFetchResponse } from './fetch-response.js';
 
 // What kafkajs makes of the same bytes.
 const kafkajs = createRequire(import.meta.url)(
@@ -101,7 +101,7 @@ function toComparable(message: Message): unknown {
 
 async function expectSameAsKafkajs(partitions: readonly Buffer[]): Promise<void> {
   const answer = toAnswer(partitions);
-  const ours = await readFetchAnswer(answer);
+  const ours = await decodeFetchResponse(answer);
   expect(comparable((ours ?? expect.fail()) as Answer)).toEqual(
     comparable(await kafkajs.decode(answer)),
   );
@@ -164,5 +164,5 @@ describe('an answer to a fetch is what kafkajs makes of it', () => {
 it('leaves records of older formats to kafkajs', async () => {
   const batch = encodeRecordBatch([record('a')], timestampMs);
   batch[16] = 1;
-  expect(await readFetchAnswer(toAnswer([batch]))).toBeUndefined();
+  expect(await decodeFetchResponse(toAnswer([batch]))).toBeUndefined();
 });

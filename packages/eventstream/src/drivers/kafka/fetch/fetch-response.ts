@@ -16,7 +16,7 @@ interface FetchExchange {
 }
 
 /** In the names of kafkajs, numbers of 64 bits in decimal. */
-interface FetchAnswer {
+interface FetchResponse {
   readonly throttleTime: number;
   readonly clientSideThrottleTime: number;
   readonly errorCode: number;
@@ -44,7 +44,7 @@ interface AbortedTransaction {
 }
 
 /** From now on what the brokers of this cluster send is read by us: messages are `FetchedRecord`. */
-export function readFetches(cluster: Cluster): void {
+export function decodeFetchResponses(cluster: Cluster): void {
   const ours = new WeakSet<RequestLookup<FetchExchange>>();
   const find = cluster.findBroker.bind(cluster);
   cluster.findBroker = async (node) => {
@@ -69,14 +69,14 @@ function withOurAnswer(lookup: RequestLookup<FetchExchange>): RequestLookup<Fetc
       if (request.apiVersion !== fetchVersion) return { request, response };
       const decode = async (answer: Buffer): Promise<unknown> =>
         // What is in an older format is for kafkajs.
-        (await readFetchAnswer(answer)) ?? response.decode(answer);
+        (await decodeFetchResponse(answer)) ?? response.decode(answer);
       return { request, response: { ...response, decode } };
     };
   };
 }
 
 /** Undefined when some of the records are in a format older than that of Kafka 0.11. */
-export async function readFetchAnswer(answer: Buffer): Promise<FetchAnswer | undefined> {
+export async function decodeFetchResponse(answer: Buffer): Promise<FetchResponse | undefined> {
   const reader = new WireReader(answer);
   const clientSideThrottleTime = reader.int32();
   const errorCode = reader.int16();

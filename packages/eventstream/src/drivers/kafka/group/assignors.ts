@@ -13,7 +13,7 @@ export type GroupAssignor = (
 ) => GroupAssignment;
 
 /** Topic by topic, each member gets a run of partitions; the first members get one more. */
-export const assignInRanges: GroupAssignor = (members, partitionCounts) => {
+export const assignRange: GroupAssignor = (members, partitionCounts) => {
   const assignment = emptyAssignment(members);
   for (const [topic, count] of partitionCounts) {
     const readers = readersOf(topic, members);

@@ -1,11 +1,11 @@
 import { settlesWithin } from '@posthaste/contracts';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../../driver.js';
-import { isExpelled } from '../connection/kafka-errors.js';
+import { isFenced } from '../connection/kafka-errors.js';
 import { assignmentLost, commitOffsets, isStillMember } from './member-requests.js';
-import type { Membership } from './membership.js';
-import { HeldPartitions } from './partition-assignment.js';
+import type { GroupGeneration } from './membership.js';
+import { PartitionAssignment } from './partition-assignment.js';
 
-export interface GroupMemberOptions {
+export interface ConsumerAssignmentsOptions {
   readonly request: SubscriptionRequest;
   readonly handler: SubscriptionHandler;
   readonly heartbeatIntervalMs: number;
@@ -15,22 +15,22 @@ export interface GroupMemberOptions {
  * Tells the handler what is this consumer's. Assignments follow one another: joined, records and
  * commits, then given up (`revoked`) or gone (`lost`), then joined again.
  */
-export class GroupMember {
-  readonly #options: GroupMemberOptions;
-  #held: HeldPartitions | undefined;
+export class ConsumerAssignments {
+  readonly #options: ConsumerAssignmentsOptions;
+  #held: PartitionAssignment | undefined;
   #givingUp: Promise<void> | undefined;
 
-  constructor(options: GroupMemberOptions) {
+  constructor(options: ConsumerAssignmentsOptions) {
     this.#options = options;
   }
 
   /** The assignment that holds now, or is being given up. */
-  get held(): HeldPartitions | undefined {
+  get current(): PartitionAssignment | undefined {
     return this.#held;
   }
 
-  joined(membership: Membership, partitions: readonly number[]): HeldPartitions {
-    const held = new HeldPartitions(membership, partitions);
+  begin(membership: GroupGeneration, partitions: readonly number[]): PartitionAssignment {
+    const held = new PartitionAssignment(membership, partitions);
     this.#held = held;
     this.#options.handler.assigned(partitions);
     return held;
@@ -39,19 +39,19 @@ export class GroupMember {
   async commit(offsets: ReadonlyMap<number, bigint>): Promise<void> {
     const { topic } = this.#options.request;
     const held = this.#held;
-    const isHeld = [...offsets.keys()].every((partition) => held?.commits(partition));
+    const isHeld = [...offsets.keys()].every((partition) => held?.acceptsCommits(partition));
     if (!held || !isHeld) throw assignmentLost(topic);
     if (offsets.size === 0) return;
     try {
       await commitOffsets(held, topic, offsets);
     } catch (error) {
-      if (isExpelled(error)) this.#lose(held);
+      if (isFenced(error)) this.#lose(held);
       throw error;
     }
   }
 
   /** Gives up what is held, when the handler has finished it or had its time. */
-  giveUp(): Promise<void> {
+  revoke(): Promise<void> {
     const held = this.#held;
     if (!held) return Promise.resolve();
     this.#givingUp ??= this.#drain(held).finally(() => {
@@ -67,25 +67,25 @@ export class GroupMember {
     this.#held = undefined;
   }
 
-  async #drain(held: HeldPartitions): Promise<void> {
+  async #drain(held: PartitionAssignment): Promise<void> {
     const { request, handler, heartbeatIntervalMs } = this.#options;
-    held.stopTaking();
-    if (held.partitions.length === 0 || held.isOver) return held.end();
+    held.startRevoking();
+    if (held.partitions.length === 0 || held.isEnded) return held.end();
     const stayAlive = async (): Promise<void> => {
-      if (!(await isStillMember(held.membership))) this.#lose(held);
+      if (!(await isStillMember(held.generation))) this.#lose(held);
     };
     await settlesWithin(stayAlive(), heartbeatIntervalMs);
-    if (held.isOver) return;
+    if (held.isEnded) return;
     // Members are asked to join again, and only while they are heard of is the group waiting.
     const heartbeats = setInterval(() => void stayAlive(), heartbeatIntervalMs);
     const revoked = handler.revoked(held.partitions);
-    await settlesWithin(Promise.race([revoked, held.over]), request.drainMs);
+    await settlesWithin(Promise.race([revoked, held.ended]), request.drainMs);
     clearInterval(heartbeats);
     held.end();
   }
 
-  #lose(held: HeldPartitions): void {
-    if (held.isOver) return;
+  #lose(held: PartitionAssignment): void {
+    if (held.isEnded) return;
     held.end();
     if (held.partitions.length > 0) this.#options.handler.lost(held.partitions);
   }

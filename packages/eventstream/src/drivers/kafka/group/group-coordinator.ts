@@ -1,7 +1,7 @@
 import type { Broker, Cluster } from 'kafkajs';
-import { isExpelled } from '../connection/kafka-errors.js';
+import { isFenced } from '../connection/kafka-errors.js';
 import { requestLookupOf } from '../connection/kafkajs-internals.js';
-import type { Membership } from './membership.js';
+import type { GroupGeneration } from './membership.js';
 
 /** Number of the JoinGroup request in the protocol. */
 const joinGroupKey = 11;
@@ -34,11 +34,11 @@ export interface CoordinatorHooks {
   /** Id under which the group may still wait for this consumer's predecessor. */
   formerMemberId(): string | undefined;
   /** The group does not know this consumer any more, under any id. */
-  forgotten(): void;
+  memberForgotten(): void;
   /** A new generation began; partitions are not assigned yet. */
-  joined(membership: Membership, memberId: string): void;
+  joined(membership: GroupGeneration, memberId: string): void;
   /** The group has these offsets; those of partitions without one are negative. */
-  offsetsRead(committed: CommittedOffsets): void;
+  offsetsFetched(committed: CommittedOffsets): void;
 }
 
 /**
@@ -65,12 +65,12 @@ function watchCoordinator(coordinator: Coordinator, hooks: CoordinatorHooks): vo
   coordinator.joinGroup = async (request) => {
     const group = await join(withFormerId(request, hooks)).catch((error: unknown) => {
       // A broker that just came back answers with other errors before it knows its groups again.
-      if (isExpelled(error)) hooks.forgotten();
+      if (isFenced(error)) hooks.memberForgotten();
       throw error;
     });
     const { memberId, generationId } = group;
     const member = { groupId: request.groupId, memberId, groupGenerationId: generationId };
-    hooks.joined(toMembership(coordinator, hooks.topic, member), memberId);
+    hooks.joined(toGeneration(coordinator, hooks.topic, member), memberId);
     return group;
   };
   const leave = coordinator.leaveGroup.bind(coordinator);
@@ -78,18 +78,18 @@ function watchCoordinator(coordinator: Coordinator, hooks: CoordinatorHooks): vo
     // A static member comes back: leaving would start the rebalance that it is there to avoid.
     if (hooks.groupInstanceId !== undefined) return;
     await leave(request);
-    hooks.forgotten();
+    hooks.memberForgotten();
   };
   const readOffsets = coordinator.offsetFetch.bind(coordinator);
   coordinator.offsetFetch = async (request) => {
     const answer = await readOffsets(request);
-    hooks.offsetsRead(answer.responses);
+    hooks.offsetsFetched(answer.responses);
     return answer;
   };
 }
 
 /** kafkajs's own commits are made as the member of the next generation when they come late. */
-function toMembership(
+function toGeneration(
   coordinator: Coordinator,
   topic: string,
   member: {
@@ -97,7 +97,7 @@ function toMembership(
     readonly memberId: string;
     readonly groupGenerationId: number;
   },
-): Membership {
+): GroupGeneration {
   return {
     commit: async (offsets) => {
       const partitions = [...offsets].map(([partition, offset]) => ({

@@ -1,6 +1,6 @@
 import { type Assigner, AssignerProtocol, type Cluster, type PartitionAssigner } from 'kafkajs';
 import {
-  assignInRanges,
+  assignRange,
   assignRoundRobin,
   type GroupAssignor,
   type MemberTopics,
@@ -13,7 +13,7 @@ const version = 0;
 
 /** The assignor that Java and Go clients know as `range`. */
 export const createRangeAssignor: PartitionAssigner = ({ cluster }) =>
-  createAssignor('range', assignInRanges, cluster);
+  createAssignor('range', assignRange, cluster);
 
 /** The assignor that Java and Go clients know as `roundrobin`. */
 export const createRoundRobinAssignor: PartitionAssigner = ({ cluster }) =>

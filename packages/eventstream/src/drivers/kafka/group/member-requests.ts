@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs, PlatformError } from '@posthaste/contracts';
-import { isExpelled, toPlatformError } from '../connection/kafka-errors.js';
-import type { Membership } from './membership.js';
-import type { HeldPartitions } from './partition-assignment.js';
+import { isFenced, toPlatformError } from '../connection/kafka-errors.js';
+import type { GroupGeneration } from './membership.js';
+import type { PartitionAssignment } from './partition-assignment.js';
 
 const commitTries = 5;
 const commitBackoff = { initialMs: 100, maxMs: 1_600 };
@@ -12,14 +12,14 @@ const commitBackoff = { initialMs: 100, maxMs: 1_600 };
  * @throws PlatformError `STREAM_ASSIGNMENT_LOST`, or why the coordinator does not answer
  */
 export async function commitOffsets(
-  held: HeldPartitions,
+  held: PartitionAssignment,
   topic: string,
   offsets: ReadonlyMap<number, bigint>,
 ): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    if (held.isOver) throw assignmentLost(topic);
+    if (held.isEnded) throw assignmentLost(topic);
     try {
-      await held.membership.commit(offsets);
+      await held.generation.commit(offsets);
       return;
     } catch (error) {
       const failure = toPlatformError(error, `commit offsets of ${topic}`);
@@ -30,13 +30,13 @@ export async function commitOffsets(
 }
 
 /** False when the group has gone on without the member; true also when nobody answers. */
-export async function isStillMember(membership: Membership): Promise<boolean> {
+export async function isStillMember(membership: GroupGeneration): Promise<boolean> {
   try {
     await membership.heartbeat();
     return true;
   } catch (error) {
     // A rebalance in progress is no news: the member is asked to join again, and still in the group.
-    return !isExpelled(error);
+    return !isFenced(error);
   }
 }
 

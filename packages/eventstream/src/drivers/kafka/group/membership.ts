@@ -1,5 +1,5 @@
 /** What a member may ask its group's coordinator, as the member it was made by one join. */
-export interface Membership {
+export interface GroupGeneration {
   /** Stores the next offsets to read. The coordinator refuses it from a member of the past. */
   commit(offsets: ReadonlyMap<number, bigint>): Promise<void>;
   /** Tells that the member is there. */

@@ -9,7 +9,7 @@ import type { KafkaAcks, KafkaSettings } from '../connection/kafka-options.js';
 import type { KafkajsInternals } from '../connection/kafkajs-internals.js';
 import { findRecordCodec } from '../wire/codecs.js';
 import { compressRecordBatch, encodeRecordBatch, type RecordCodec } from '../wire/record-batch.js';
-import { type Attempt, OrderedAppends } from './ordered-appends.js';
+import { OrderedAppends, type SendState } from './ordered-appends.js';
 import { ProduceQueue } from './produce-queue.js';
 
 const acksOnWire: Readonly<Record<KafkaAcks, number>> = { all: -1, leader: 1, none: 0 };
@@ -18,7 +18,7 @@ const acksOnWire: Readonly<Record<KafkaAcks, number>> = { all: -1, leader: 1, no
 const creationTries = 10;
 const creationPauseMs = 100;
 
-export interface KafkaWriterOptions {
+export interface KafkajsWriterOptions {
   readonly settings: KafkaSettings;
   readonly connection: ClusterConnection;
   readonly internals: KafkajsInternals;
@@ -28,14 +28,14 @@ export interface KafkaWriterOptions {
  * Appends by requests to the partitions' leaders. Not idempotent in Kafka's sense: the order of a
  * lane needs no sequence numbers while one batch is under way.
  */
-export class KafkaWriter {
+export class KafkajsWriter {
   readonly #settings: KafkaSettings;
   readonly #connection: ClusterConnection;
   readonly #appends: OrderedAppends;
   readonly #queue: ProduceQueue;
   readonly #codec: RecordCodec | undefined;
 
-  constructor({ settings, connection, internals }: KafkaWriterOptions) {
+  constructor({ settings, connection, internals }: KafkajsWriterOptions) {
     this.#settings = settings;
     this.#connection = connection;
     this.#queue = new ProduceQueue({
@@ -77,7 +77,7 @@ export class KafkaWriter {
     }
   }
 
-  async #write({ topic, partition, records }: AppendRequest, attempt: Attempt): Promise<void> {
+  async #write({ topic, partition, records }: AppendRequest, attempt: SendState): Promise<void> {
     const action = `append to ${topic}/${partition}`;
     const cluster = this.#connection.get();
     let failure: PlatformError;

@@ -1,15 +1,15 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { OutgoingRecord } from '../../../record.js';
-import { type Attempt, OrderedAppends } from './ordered-appends.js';
+import { OrderedAppends, type SendState } from './ordered-appends.js';
 
 const record = (): OutgoingRecord => ({ key: null, value: Buffer.from('v'), headers: {} });
 
 /** Answers of a broker that come when the test lets them. */
 function setUp(markSent = true): {
   appends: OrderedAppends;
-  attempts: (Attempt & PromiseWithResolvers<void>)[];
+  attempts: (SendState & PromiseWithResolvers<void>)[];
 } {
-  const attempts: (Attempt & PromiseWithResolvers<void>)[] = [];
+  const attempts: (SendState & PromiseWithResolvers<void>)[] = [];
   const appends = new OrderedAppends((_, attempt) => {
     attempt.sent = markSent;
     const answer = Promise.withResolvers<void>();

@@ -9,7 +9,7 @@ import type { OutgoingRecord } from '../../../record.js';
 const longestAnswerMs = 120_000;
 
 /** One request to append, from its first step. */
-export interface Attempt {
+export interface SendState {
   /** The caller has given up: what is not sent yet must not be sent any more. */
   expired: boolean;
   /** The brokers may have it. */
@@ -17,7 +17,7 @@ export interface Attempt {
 }
 
 /** A request that was still unanswered when its time was over. */
-interface LateAnswer {
+interface UnansweredRequest {
   readonly records: readonly OutgoingRecord[];
   readonly answer: Promise<void>;
   /** By the clock of `performance.now`. */
@@ -29,11 +29,11 @@ interface LateAnswer {
  * the next one waits for the answer, so that nothing is written after what came later.
  */
 export class OrderedAppends {
-  readonly #write: (request: AppendRequest, attempt: Attempt) => Promise<void>;
-  readonly #late = new Map<string, LateAnswer>();
+  readonly #write: (request: AppendRequest, attempt: SendState) => Promise<void>;
+  readonly #late = new Map<string, UnansweredRequest>();
 
   /** @param write - marks the attempt as sent when it is, and does not send an expired one */
-  constructor(write: (request: AppendRequest, attempt: Attempt) => Promise<void>) {
+  constructor(write: (request: AppendRequest, attempt: SendState) => Promise<void>) {
     this.#write = write;
   }
 
@@ -42,7 +42,7 @@ export class OrderedAppends {
     const lane = `${topic}/${partition}`;
     const deadline = performance.now() + timeoutMs;
     if (await this.#wasWrittenLate(lane, records, timeoutMs)) return;
-    const attempt: Attempt = { expired: false, sent: false };
+    const attempt: SendState = { expired: false, sent: false };
     const answer = this.#write(request, attempt);
     if (await settlesWithin(answer, deadline - performance.now())) return answer;
     attempt.expired = true;

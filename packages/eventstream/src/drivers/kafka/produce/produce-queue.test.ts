@@ -1,7 +1,7 @@
 import type { Broker } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { loadKafkajsInternals } from '../connection/kafkajs-internals.js';
-import type { Attempt } from './ordered-appends.js';
+import type { SendState } from './ordered-appends.js';
 import { ProduceQueue } from './produce-queue.js';
 import type { PartitionBatch } from './produce-request.js';
 
@@ -61,7 +61,7 @@ const batch = (partition: number, bytes = 10): PartitionBatch => ({
   batch: Buffer.alloc(bytes, partition),
 });
 
-const attempt = (): Attempt => ({ expired: false, sent: false });
+const attempt = (): SendState => ({ expired: false, sent: false });
 
 describe('the queue of produce requests', () => {
   it('puts what is due in one moment into one request', async () => {

@@ -1,12 +1,12 @@
 import type { Broker } from 'kafkajs';
-import type { Attempt } from './ordered-appends.js';
+import type { SendState } from './ordered-appends.js';
 import { type PartitionBatch, type ProduceSettings, produce } from './produce-request.js';
 
 /** More goes in another request: brokers refuse those over 100 MiB, and answer each as a whole. */
 const maxRequestBytes = 4 * 1024 * 1024;
 
-interface WaitingBatch extends PartitionBatch {
-  readonly attempt: Attempt;
+interface QueuedBatch extends PartitionBatch {
+  readonly attempt: SendState;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -17,7 +17,7 @@ interface WaitingBatch extends PartitionBatch {
  */
 export class ProduceQueue {
   readonly #settings: ProduceSettings;
-  readonly #waiting = new Map<Broker, WaitingBatch[]>();
+  readonly #waiting = new Map<Broker, QueuedBatch[]>();
 
   constructor(settings: ProduceSettings) {
     this.#settings = settings;
@@ -28,7 +28,7 @@ export class ProduceQueue {
    * it is, which a connection may have to be opened for; one that has expired by then is left out.
    * @throws Error of kafkajs
    */
-  send(leader: Broker, batch: PartitionBatch, attempt: Attempt): Promise<void> {
+  send(leader: Broker, batch: PartitionBatch, attempt: SendState): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiting = { ...batch, attempt, resolve, reject };
       const others = this.#waiting.get(leader);
@@ -52,7 +52,7 @@ export class ProduceQueue {
     }
   }
 
-  async #produce(leader: Broker, batches: readonly WaitingBatch[]): Promise<void> {
+  async #produce(leader: Broker, batches: readonly QueuedBatch[]): Promise<void> {
     try {
       const outcomeOf = await produce(leader, () => claim(batches), this.#settings);
       for (const batch of batches) {
@@ -67,7 +67,7 @@ export class ProduceQueue {
 }
 
 /** Those that somebody still waits for, which are as good as sent. */
-function claim(batches: readonly WaitingBatch[]): readonly WaitingBatch[] {
+function claim(batches: readonly QueuedBatch[]): readonly QueuedBatch[] {
   const wanted = batches.filter(({ attempt }) => !attempt.expired);
   if (wanted.length === 0) throw new Error('nobody waits for these batches any more');
   for (const { attempt } of wanted) attempt.sent = true;
@@ -75,7 +75,7 @@ function claim(batches: readonly WaitingBatch[]): readonly WaitingBatch[] {
 }
 
 /** Index behind the last batch of the request that begins at `from`, which has one at least. */
-function endOfRequest(batches: readonly WaitingBatch[], from: number): number {
+function endOfRequest(batches: readonly QueuedBatch[], from: number): number {
   let bytes = 0;
   for (let index = from; index < batches.length; index += 1) {
     bytes += batches[index]?.batch.length ?? 0;

@@ -27,7 +27,7 @@ export interface ProduceSettings {
   readonly internals: Pick<KafkajsInternals, 'createErrorFromCode'>;
 }
 
-interface ProduceAnswer {
+interface ProduceResponse {
   /** Error numbers by topic and partition; 0 is none. */
   readonly errorCodes: ReadonlyMap<string, number>;
   /** How long to leave the broker alone, in milliseconds; under the name that kafkajs reads. */
@@ -46,10 +46,10 @@ interface RequestPath {
         readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
       };
       readonly response: {
-        readonly decode: (bytes: Buffer) => Promise<ProduceAnswer>;
-        readonly parse: (answer: ProduceAnswer) => Promise<ProduceAnswer>;
+        readonly decode: (bytes: Buffer) => Promise<ProduceResponse>;
+        readonly parse: (answer: ProduceResponse) => Promise<ProduceResponse>;
       };
-    }): Promise<ProduceAnswer | undefined>;
+    }): Promise<ProduceResponse | undefined>;
   };
 }
 
@@ -82,7 +82,7 @@ async function exchange(
   leader: Broker,
   claim: () => readonly PartitionBatch[],
   settings: ProduceSettings,
-): Promise<ProduceAnswer | undefined> {
+): Promise<ProduceResponse | undefined> {
   try {
     return await (leader as Broker & RequestPath).connectionPool.send({
       request: {
@@ -137,7 +137,7 @@ function sizeOfRequest(topics: ReadonlyMap<string, readonly PartitionBatch[]>): 
   return size;
 }
 
-function decodeAnswer(bytes: Buffer): ProduceAnswer {
+function decodeAnswer(bytes: Buffer): ProduceResponse {
   const errorCodes = new Map<string, number>();
   let at = 4;
   for (let topics = bytes.readInt32BE(0); topics > 0; topics -= 1) {
