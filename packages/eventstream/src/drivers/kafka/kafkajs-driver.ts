@@ -1,6 +1,5 @@
 import type { Driver } from '../../driver.js';
 import { ClusterConnection } from './connection/cluster-connection.js';
-import { stopIdleTimers } from './connection/idle-timers.js';
 import { type KafkaDriverOptions, resolveKafkaOptions } from './connection/kafka-options.js';
 import { loadKafkajsInternals } from './connection/kafkajs-internals.js';
 import { KafkaDriver } from './kafka-driver.js';
@@ -16,7 +15,6 @@ import { KafkajsWriter } from './produce/kafkajs-writer.js';
 export function createKafkaDriver(options: KafkaDriverOptions): Driver {
   const settings = resolveKafkaOptions(options);
   const internals = loadKafkajsInternals();
-  stopIdleTimers(internals);
   const connection = new ClusterConnection(settings);
   const writer = new KafkajsWriter({ settings, connection, internals });
   const observer = new KafkajsAdmin(settings);

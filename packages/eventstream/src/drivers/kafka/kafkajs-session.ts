@@ -2,8 +2,7 @@ import { PlatformError, settlesWithin } from '@posthaste/contracts';
 import type { Cluster, Consumer } from 'kafkajs';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
 import type { KafkaSettings } from './connection/kafka-options.js';
-import { createKafkajsClient } from './connection/kafkajs-client.js';
-import { OpenSockets } from './connection/open-sockets.js';
+import { createKafkajsClient, OpenSockets } from './connection/kafkajs-client.js';
 import { BatchQueue } from './fetch/batch-queue.js';
 import { decodeFetchResponses } from './fetch/fetch-response.js';
 import { ConsumerAssignments } from './group/consumer-assignments.js';
@@ -96,7 +95,12 @@ export class KafkajsSession implements GroupSession {
     const { topic } = request;
     const consumer = this.#consumer;
     const { events } = consumer;
-    const intake = new BatchQueue({ topic, handler, consumer, held: () => this.#member.current });
+    const intake = new BatchQueue({
+      topic,
+      handler,
+      consumer,
+      assignment: () => this.#member.current,
+    });
     consumer.on(events.CRASH, ({ payload }) => this.#ended.resolve(payload.error));
     consumer.on(events.GROUP_JOIN, ({ payload }) => {
       this.#onJoined(payload.memberAssignment[topic] ?? []);

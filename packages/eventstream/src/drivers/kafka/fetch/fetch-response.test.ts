@@ -1,31 +1,33 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import kafkajs, { type CompressionTypes } from 'kafkajs';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { OutgoingRecord } from '../../../record.js';
-import { findRecordCodec } from '../wire/codecs.js';
+import { getCodec, getCodecByNumber } from '../wire/codecs.js';
 import { compressRecordBatch, encodeRecordBatch } from '../wire/record-batch.js';
 import { WireWriter } from '../wire/wire-writer.js';
 import { decodeFetchResponse } from './fetch-response.js';
 
-// What kafkajs makes of the same bytes.
-const kafkajs = createRequire(import.meta.url)(
-  'kafkajs/src/protocol/requests/fetch/v11/response',
-) as {
-  decode(answer: Buffer): Promise<Answer>;
-};
+const require = createRequire(import.meta.url);
 
+/** Decodes as kafkajs does. */
+function decodeWithKafkajs(version: number, response: Buffer): Promise<Response> {
+  return require(`kafkajs/src/protocol/requests/fetch/v${version}/response`).decode(response);
+}
+
+/** A message of either decoder. Those of formats before 0.11 have less of it. */
 interface Message {
   readonly offset: string | bigint;
   readonly timestamp?: string;
   readonly timestampMs?: number;
-  readonly isControlRecord: boolean;
+  readonly isControlRecord?: boolean;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, Buffer | string>>;
-  readonly batchContext: { readonly producerId: string; readonly inTransaction: boolean };
+  readonly headers?: Readonly<Record<string, Buffer | string>>;
+  readonly batchContext?: { readonly producerId: string; readonly inTransaction: boolean };
 }
 
-interface Answer {
+interface Response {
   readonly responses: readonly {
     readonly topicName: string;
     readonly partitions: readonly { readonly messages: readonly Message[] }[];
@@ -42,7 +44,7 @@ const record = (value: string): OutgoingRecord => ({
   headers: { ce_type: 'placed', grüße: 'ü' },
 });
 
-/** As a broker gives the batch: with its place in the log. */
+/** Returns the batch as a broker sends it: with its offset in the log. */
 function placed(batch: Buffer, firstOffset: bigint, attributes = 0): Buffer {
   const copy = Buffer.from(batch);
   copy.writeBigInt64BE(firstOffset);
@@ -50,62 +52,76 @@ function placed(batch: Buffer, firstOffset: bigint, attributes = 0): Buffer {
   return copy;
 }
 
-/** One topic with these partitions. */
-function toAnswer(partitions: readonly Buffer[]): Buffer {
+/** Encodes a response with one topic that has these partitions. */
+function encodeResponse(version: number, partitions: readonly Buffer[]): Buffer {
   const writer = new WireWriter(1_000_000);
-  writer.int32(25); // throttle
-  writer.int16(0);
-  writer.int32(7); // session
+  if (version >= 1) writer.int32(25); // throttle time
+  if (version >= 7) writer.int16(0);
+  if (version >= 7) writer.int32(7); // session
   writer.int32(1);
   writer.int16(6);
-  writer.text('orders', 6);
+  writer.utf8('orders', 6);
   writer.int32(partitions.length);
-  for (const [partition, batches] of partitions.entries()) {
+  for (const [partition, records] of partitions.entries()) {
     writer.int32(partition);
     writer.int16(0);
-    for (const offset of [900n, 800n, 0n]) writer.int64(offset);
-    writer.int32(1);
-    writer.int64(33n); // producer
-    writer.int64(120n); // first offset
-    writer.int32(-1);
-    writer.int32(batches.length);
-    writer.raw(batches);
+    writer.int64(900n); // high watermark
+    if (version >= 4) writer.int64(800n); // last stable offset
+    if (version >= 5) writer.int64(0n); // log start offset
+    if (version >= 4) {
+      writer.int32(1);
+      writer.int64(33n); // producer of an aborted transaction
+      writer.int64(120n); // its first offset
+    }
+    if (version >= 11) writer.int32(-1);
+    writer.int32(records.length);
+    writer.raw(records);
   }
-  return writer.bytes.subarray(0, writer.at);
+  return writer.bytes.subarray(0, writer.position);
 }
 
-/** Without what is only in one of the two, and with the same types. */
-function comparable({ responses, ...head }: Answer): unknown {
+/** Gives the responses of both decoders the same types. */
+function toComparable({ responses, ...header }: Response): object {
   return {
-    ...head,
+    ...header,
     responses: responses.map(({ topicName, partitions }) => ({
       topicName,
       partitions: partitions.map(({ messages, ...rest }) => ({
         ...rest,
-        messages: messages.map(toComparable),
+        messages: messages.map(toComparableMessage),
       })),
     })),
   };
 }
 
-function toComparable(message: Message): unknown {
-  const { offset, key, value, headers, isControlRecord, batchContext } = message;
-  const { producerId, inTransaction } = batchContext;
+function toComparableMessage(message: Message): object {
+  const { offset, key, value, headers = {}, isControlRecord = false, batchContext } = message;
+  const { producerId = '-1', inTransaction = false } = batchContext ?? {};
   return {
     ...{ key, value, isControlRecord, producerId, inTransaction },
     offset: BigInt(offset),
-    timestampMs: Number(message.timestampMs ?? message.timestamp),
+    timestampMs: Number(message.timestampMs ?? message.timestamp ?? -1),
     headers: Object.fromEntries(Object.entries(headers).map(([name, each]) => [name, `${each}`])),
   };
 }
 
-async function expectSameAsKafkajs(partitions: readonly Buffer[]): Promise<void> {
-  const answer = toAnswer(partitions);
-  const ours = await decodeFetchResponse(answer);
-  expect(comparable((ours ?? expect.fail()) as Answer)).toEqual(
-    comparable(await kafkajs.decode(answer)),
-  );
+async function decode(version: number, response: Buffer): Promise<Response> {
+  return (await decodeFetchResponse(version, response)) as Response;
 }
+
+async function expectSameAsKafkajs(partitions: readonly Buffer[], version = 11): Promise<void> {
+  const response = encodeResponse(version, partitions);
+  const expected = toComparable(await decodeWithKafkajs(version, response));
+  // Fields that the version does not have are only in ours.
+  expect(toComparable(await decode(version, response))).toMatchObject(expected);
+}
+
+// For the comparison: kafkajs itself has only the first codec.
+beforeAll(() => {
+  for (const number of [2, 3, 4] as CompressionTypes[]) {
+    kafkajs.CompressionCodecs[number as CompressionTypes.ZSTD] = () => getCodecByNumber(number);
+  }
+});
 
 const bytes = fc.option(fc.uint8Array({ maxLength: 300 }).map((each) => Buffer.from(each)));
 const headers = fc.dictionary(
@@ -115,7 +131,7 @@ const headers = fc.dictionary(
 );
 const anyRecord = fc.record({ key: bytes, value: bytes, headers });
 
-describe('an answer to a fetch is what kafkajs makes of it', () => {
+describe('a fetch response is decoded as kafkajs decodes it', () => {
   it('whatever is in the records', async () => {
     const batch = fc.array(anyRecord, { minLength: 1, maxLength: 70 });
     await fc.assert(
@@ -129,16 +145,15 @@ describe('an answer to a fetch is what kafkajs makes of it', () => {
   });
 
   it.each(['gzip', 'snappy', 'lz4', 'zstd'] as const)('compressed by %s', async (name) => {
-    const codec = findRecordCodec(name) ?? expect.fail();
     const plain = encodeRecordBatch([record('a'), record('b'.repeat(5_000))], timestampMs);
-    await expectSameAsKafkajs([placed(await compressRecordBatch(plain, codec), 5n)]);
+    await expectSameAsKafkajs([placed(await compressRecordBatch(plain, getCodec(name)), 5n)]);
   });
 
   it.each([
     ['the time of the broker', appendTime],
     ['a transaction', transactional],
-    ['marks of transactions', transactional | control],
-  ])('with %s', async (_what, attributes) => {
+    ['control records', transactional | control],
+  ])('with %s', async (_, attributes) => {
     const batch = encodeRecordBatch([record('a')], timestampMs);
     await expectSameAsKafkajs([placed(batch, 5n, attributes)]);
   });
@@ -159,10 +174,88 @@ describe('an answer to a fetch is what kafkajs makes of it', () => {
       await expectSameAsKafkajs([Buffer.concat([batch, batch.subarray(0, length)])]);
     }
   });
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])('in version %i', async (version) => {
+    // kafkajs expects record batches since version 4.
+    const batch = placed(encodeRecordBatch([record('a'), record('b')], timestampMs), 5n);
+    const records = version < 4 ? encodeMessageSet(1, [{ value: 'a' }], 5n) : batch;
+    await expectSameAsKafkajs([records, Buffer.alloc(0), records], version);
+  });
+
+  it('for a topic that is missing from the response', async () => {
+    const response = encodeResponse(11, []);
+    expect(await decode(11, response)).toEqual(await decodeWithKafkajs(11, response));
+  });
 });
 
-it('leaves records of older formats to kafkajs', async () => {
-  const batch = encodeRecordBatch([record('a')], timestampMs);
-  batch[16] = 1;
-  expect(await decodeFetchResponse(toAnswer([batch]))).toBeUndefined();
+interface OldMessage {
+  readonly key?: string | null;
+  readonly value: string | Buffer | null;
+  readonly timestamp?: number;
+  readonly compression?: number;
+}
+
+const encodeWithKafkajs = require('kafkajs/src/protocol/messageSet') as (options: {
+  messageVersion: number;
+  compression: number;
+  entries: OldMessage[];
+}) => { readonly buffer: Buffer };
+
+/** Encodes messages of a format before 0.11, at consecutive offsets. */
+function encodeMessageSet(
+  magic: number,
+  messages: readonly OldMessage[],
+  firstOffset: bigint,
+): Buffer {
+  const encoded = messages.map((message, index) => {
+    const entries = [{ key: null, timestamp: timestampMs + index, ...message }];
+    const { buffer } = encodeWithKafkajs({ messageVersion: magic, compression: 0, entries });
+    const copy = Buffer.from(buffer);
+    copy.writeBigInt64BE(firstOffset + BigInt(index));
+    return copy;
+  });
+  return Buffer.concat(encoded);
+}
+
+describe('records in formats before Kafka 0.11 are decoded as kafkajs decodes them', () => {
+  const messages = [{ key: 'k', value: 'a' }, { value: null }, { value: 'b'.repeat(5_000) }];
+
+  it.each([0, 1])('without compression (magic %i)', async (magic) => {
+    const messageSet = encodeMessageSet(magic, messages, 7n);
+    await expectSameAsKafkajs([messageSet]);
+    await expectSameAsKafkajs([Buffer.concat([messageSet, messageSet.subarray(0, 20)])]);
+  });
+
+  it.each(
+    [0, 1].flatMap((magic) =>
+      (['gzip', 'snappy', 'lz4'] as const).map((name) => ({ magic, name })),
+    ),
+  )('compressed by $name (magic $magic)', async ({ magic, name }) => {
+    const codec = getCodec(name);
+    const inner = encodeMessageSet(magic, messages, magic === 0 ? 100n : 0n);
+    const outer = { value: await codec.compress(inner), compression: codec.number };
+    const messageSet = encodeMessageSet(magic, [outer], 102n);
+    await expectSameAsKafkajs([messageSet]);
+    const { responses } = await decode(11, encodeResponse(11, [messageSet]));
+    const offsets = responses[0]?.partitions[0]?.messages.map(({ offset }) => offset);
+    expect(offsets).toEqual([100n, 101n, 102n]);
+  });
+});
+
+describe('a partition', () => {
+  it('may have records in several formats', async () => {
+    const old = encodeMessageSet(1, [{ value: 'old' }], 5n);
+    const batch = placed(encodeRecordBatch([record('new')], timestampMs), 6n);
+    const { responses } = await decode(11, encodeResponse(11, [Buffer.concat([old, batch])]));
+    const values = responses[0]?.partitions[0]?.messages.map(({ value }) => `${value}`);
+    expect(values).toEqual(['old', 'new']);
+  });
+
+  it('is refused if its records are in a format that is not known', async () => {
+    const batch = encodeRecordBatch([record('a')], timestampMs);
+    batch[16] = 3;
+    await expect(decode(11, encodeResponse(11, [batch]))).rejects.toThrow(
+      'records of orders/0 are in unknown format 3',
+    );
+  });
 });

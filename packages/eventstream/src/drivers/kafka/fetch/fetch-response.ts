@@ -1,23 +1,28 @@
-/** The answer to kafkajs's Fetch requests, read by us (fetched-batches.ts) in place of kafkajs. */
+/**
+ * How records get from a broker to the handler of a subscription:
+ *
+ * 1. kafkajs's consumer sends a Fetch request to each leader of assigned partitions.
+ * 2. The response is decoded here in place of kafkajs, into `FetchedRecord`s (record-decoder.ts;
+ *    message-set.ts for formats before Kafka 0.11).
+ * 3. kafkajs drops control records and aborted transactions, and calls `eachBatch` for each partition.
+ * 4. batch-queue.ts passes the records that belong to the current assignment to the handler, and pauses
+ *    a partition whose handler takes long.
+ */
 
 import type { Cluster } from 'kafkajs';
-import { type RequestLookup, requestLookupOf } from '../connection/kafkajs-internals.js';
+import { type CreateRequest, wrapRequest } from '../connection/kafkajs-internals.js';
 import { WireReader } from '../wire/wire-reader.js';
-import type { FetchedRecord } from './fetched-record.js';
-import { isReadable, readBatches } from './record-decoder.js';
+import type { FetchedMessage } from './fetched-record.js';
+import { decodeRecords } from './record-decoder.js';
 
+/** Number of the Fetch request in Kafka's protocol. */
 const fetchKey = 1;
-/** The version that kafkajs asks all brokers for, those of Kafka 2.3 and newer. */
-const fetchVersion = 11;
 
-interface FetchExchange {
-  readonly request: { readonly apiVersion: number };
-  readonly response: { decode(answer: Buffer): Promise<unknown> };
-}
-
-/** In the names of kafkajs, numbers of 64 bits in decimal. */
+/** Response under the names that kafkajs reads; numbers of 64 bits in decimal. */
 interface FetchResponse {
+  /** Time for which the broker has delayed its answer, in ms. */
   readonly throttleTime: number;
+  /** Time for which the client must not send, in ms. */
   readonly clientSideThrottleTime: number;
   readonly errorCode: number;
   readonly sessionId: number;
@@ -35,7 +40,7 @@ interface FetchedPartition {
   readonly lastStartOffset: string;
   readonly abortedTransactions: readonly AbortedTransaction[];
   readonly preferredReadReplica: number;
-  readonly messages: readonly FetchedRecord[];
+  readonly messages: readonly FetchedMessage[];
 }
 
 interface AbortedTransaction {
@@ -43,80 +48,77 @@ interface AbortedTransaction {
   readonly firstOffset: string;
 }
 
-/** From now on what the brokers of this cluster send is read by us: messages are `FetchedRecord`. */
+/** Makes the brokers of this cluster object decode Fetch responses with `decodeFetchResponse`. */
 export function decodeFetchResponses(cluster: Cluster): void {
-  const ours = new WeakSet<RequestLookup<FetchExchange>>();
-  const find = cluster.findBroker.bind(cluster);
+  const findBroker = cluster.findBroker.bind(cluster);
   cluster.findBroker = async (node) => {
-    const broker = await find(node);
-    const lookup = requestLookupOf<FetchExchange>(broker);
-    // A new one after each connection.
-    if (!ours.has(lookup)) {
-      const lookupRequest = withOurAnswer(lookup);
-      ours.add(lookupRequest);
-      Object.assign(broker, { lookupRequest });
-    }
+    const broker = await findBroker(node);
+    wrapRequest(broker, fetchKey, withDecoder);
     return broker;
   };
 }
 
-function withOurAnswer(lookup: RequestLookup<FetchExchange>): RequestLookup<FetchExchange> {
-  return (apiKey, definition) => {
-    const toExchange = lookup(apiKey, definition);
-    if (apiKey !== fetchKey) return toExchange;
-    return (args) => {
-      const { request, response } = toExchange(args);
-      if (request.apiVersion !== fetchVersion) return { request, response };
-      const decode = async (answer: Buffer): Promise<unknown> =>
-        // What is in an older format is for kafkajs.
-        (await decodeFetchResponse(answer)) ?? response.decode(answer);
-      return { request, response: { ...response, decode } };
-    };
+function withDecoder(createRequest: CreateRequest): CreateRequest {
+  return (args) => {
+    const created = createRequest(args);
+    const { apiVersion } = created.request;
+    const decode = (bytes: Buffer): Promise<unknown> => decodeFetchResponse(apiVersion, bytes);
+    return { ...created, response: { ...created.response, decode } };
   };
 }
 
-/** Undefined when some of the records are in a format older than that of Kafka 0.11. */
-export async function decodeFetchResponse(answer: Buffer): Promise<FetchResponse | undefined> {
-  const reader = new WireReader(answer);
-  const clientSideThrottleTime = reader.int32();
-  const errorCode = reader.int16();
-  const sessionId = reader.int32();
+/**
+ * Fetch Response (versions 0 to 11) => throttleTimeMs: int32 (1+), errorCode: int16 (7+),
+ *   sessionId: int32 (7+), [topic: STRING, [Partition]]
+ *
+ * kafkajs asks every broker for the newest version that both know: 11 since Kafka 2.3.
+ */
+export async function decodeFetchResponse(version: number, bytes: Buffer): Promise<FetchResponse> {
+  const reader = new WireReader(bytes);
+  const throttleMs = version >= 1 ? reader.int32() : 0;
+  const errorCode = version >= 7 ? reader.int16() : 0;
+  const sessionId = version >= 7 ? reader.int32() : 0;
   const responses: { topicName: string; partitions: FetchedPartition[] }[] = [];
   for (let topics = reader.int32(); topics > 0; topics -= 1) {
-    const topicName = reader.text();
+    const topicName = reader.string();
     const partitions: FetchedPartition[] = [];
     for (let count = reader.int32(); count > 0; count -= 1) {
-      const partition = await readPartition(topicName, reader);
-      if (!partition) return undefined;
-      partitions.push(partition);
+      partitions.push(await decodePartition(version, topicName, reader));
     }
     responses.push({ topicName, partitions });
   }
-  return { throttleTime: 0, clientSideThrottleTime, errorCode, sessionId, responses };
+  // KIP-219: since version 8 a broker answers at once, and the client waits.
+  const clientSideThrottleTime = version >= 8 ? throttleMs : 0;
+  const throttleTime = throttleMs - clientSideThrottleTime;
+  return { throttleTime, clientSideThrottleTime, errorCode, sessionId, responses };
 }
 
-async function readPartition(
+/**
+ * Partition => partitionIndex: int32, errorCode: int16, highWatermark: int64,
+ *   lastStableOffset: int64 (4+), logStartOffset: int64 (5+),
+ *   [producerId: int64, firstOffset: int64] (4+: aborted transactions),
+ *   preferredReadReplica: int32 (11), records: NULLABLE_BYTES
+ */
+async function decodePartition(
+  version: number,
   topic: string,
   reader: WireReader,
-): Promise<FetchedPartition | undefined> {
+): Promise<FetchedPartition> {
   const partition = reader.int32();
-  const head = {
+  const header = {
     partition,
     errorCode: reader.int16(),
     highWatermark: String(reader.int64()),
-    lastStableOffset: String(reader.int64()),
-    lastStartOffset: String(reader.int64()),
-    abortedTransactions: readAborted(reader),
-    preferredReadReplica: reader.int32(),
+    lastStableOffset: version >= 4 ? String(reader.int64()) : '-1',
+    lastStartOffset: version >= 5 ? String(reader.int64()) : '-1',
+    abortedTransactions: version >= 4 ? readAbortedTransactions(reader) : [],
+    preferredReadReplica: version >= 11 ? reader.int32() : -1,
   };
-  const length = Math.max(0, reader.int32());
-  const batches = reader.bytes.subarray(reader.at, reader.at + length);
-  reader.skip(length);
-  if (!isReadable(batches)) return undefined;
-  return { ...head, messages: await readBatches(topic, partition, batches) };
+  const records = reader.nullableBytes() ?? Buffer.alloc(0);
+  return { ...header, messages: await decodeRecords(topic, partition, records) };
 }
 
-function readAborted(reader: WireReader): AbortedTransaction[] {
+function readAbortedTransactions(reader: WireReader): AbortedTransaction[] {
   const aborted: AbortedTransaction[] = [];
   for (let count = reader.int32(); count > 0; count -= 1) {
     aborted.push({ producerId: String(reader.int64()), firstOffset: String(reader.int64()) });

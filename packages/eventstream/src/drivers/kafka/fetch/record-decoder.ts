@@ -1,97 +1,107 @@
 /**
- * Batches of records as brokers send them (record-batch.ts is the other way). kafkajs makes objects
- * and texts of every field of every record, which took as long as parsing the events.
+ * Decodes the records of a partition in a Fetch response (wire/record-batch.ts is the other direction).
+ * This replaces the decoder of kafkajs, which makes objects and texts of every field of every record:
+ * that took as long as parsing the events.
  */
 
-import kafkajs from 'kafkajs';
+import { codecMask, getCodecByNumber } from '../wire/codecs.js';
 import { WireReader } from '../wire/wire-reader.js';
-import { type FetchedBatchInfo, FetchedRecord } from './fetched-record.js';
+import {
+  type FetchedBatch,
+  type FetchedMessage,
+  FetchedRecord,
+  type LogEntry,
+} from './fetched-record.js';
+import { decodeMessage, isMessageFormat } from './message-set.js';
 
-/** Up to the format's version, which is at the same place in all formats. */
-const versionAt = 16;
-const version = 2;
+/** Offset of the format's version ("magic") in an entry of the log: the same in all formats. */
+const magicOffset = 16;
+const batchFormat = 2;
 const checksumBytes = 4;
-const codecBits = 0x07;
 const appendTimeBit = 0x08;
 const transactionBit = 0x10;
 const controlBit = 0x20;
 
-interface Codec {
-  decompress(records: Buffer): Promise<Buffer>;
-}
-
-/** Whether all of it is in the format of Kafka 0.11 and newer. */
-export function isReadable(batches: Buffer): boolean {
-  return batches.length <= versionAt || batches[versionAt] === version;
-}
-
 /**
- * Every record in the bytes of one partition, marks of transactions among them. A batch at the end
- * that is not whole is left out: the next fetch brings it.
- * @throws Error for bytes that are no batches
+ * Returns every record, control records included. An entry at the end that is not complete is left
+ * out: the next fetch brings it.
+ *
+ * Records => [baseOffset: int64, length: int32, (4 bytes), magic: int8, …], where the bytes after
+ *   `length` are a RecordBatch (magic 2) or a Message (magic 0 and 1, message-set.ts)
+ *
+ * @throws Error for bytes in no known format
  */
-export async function readBatches(
+export async function decodeRecords(
   topic: string,
   partition: number,
   bytes: Buffer,
-): Promise<FetchedRecord[]> {
-  const records: FetchedRecord[] = [];
+): Promise<FetchedMessage[]> {
+  const records: FetchedMessage[] = [];
   const reader = new WireReader(bytes);
-  while (reader.left > versionAt) {
-    const firstOffset = reader.int64();
+  while (reader.remaining > magicOffset) {
+    const magic = bytes.readInt8(reader.position + magicOffset);
+    const offset = reader.int64();
     const length = reader.int32();
-    if (length > reader.left) break;
-    const end = reader.at + length;
-    const batch = new WireReader(bytes.subarray(reader.at, end));
-    await readBatch({ topic, partition }, firstOffset, batch, records);
-    reader.at = end;
+    if (length > reader.remaining) break;
+    const end = reader.position + length;
+    const entry = new WireReader(bytes.subarray(reader.position, end));
+    for (const record of await decodeEntry(magic, { topic, partition, offset }, entry)) {
+      records.push(record);
+    }
+    reader.position = end;
   }
   return records;
 }
 
-async function readBatch(
-  place: Pick<FetchedBatchInfo, 'topic' | 'partition'>,
-  firstOffset: bigint,
-  batch: WireReader,
-  records: FetchedRecord[],
-): Promise<void> {
-  batch.int32(); // epoch of the leader
-  const format = batch.int8();
-  if (format !== version) throw new Error(`a batch of records in format ${format}`);
-  batch.skip(checksumBytes);
-  const attributes = batch.int16();
-  batch.int32(); // last offset, from the first one on
-  const firstTimestampMs = Number(batch.int64());
-  const maxTimestampMs = Number(batch.int64());
-  const info: FetchedBatchInfo = {
-    ...place,
-    producerId: String(batch.int64()),
-    isControl: (attributes & controlBit) !== 0,
-    inTransaction: (attributes & transactionBit) !== 0,
-  };
-  batch.int16(); // epoch of the producer
-  batch.int32(); // sequence
-  const count = batch.int32();
-  const reader = await decompress(batch, attributes & codecBits);
-  const hasAppendTime = (attributes & appendTimeBit) !== 0;
-  for (let index = 0; index < count; index += 1) {
-    const length = reader.varint();
-    const end = reader.at + length;
-    reader.int8(); // attributes: there are none
-    const timestampMs = firstTimestampMs + reader.varlong();
-    const offset = firstOffset + BigInt(reader.varint());
-    records.push(
-      new FetchedRecord(info, offset, hasAppendTime ? maxTimestampMs : timestampMs, reader),
-    );
-    reader.at = end;
-  }
+async function decodeEntry(
+  magic: number,
+  place: LogEntry,
+  reader: WireReader,
+): Promise<readonly FetchedMessage[]> {
+  if (magic === batchFormat) return decodeBatch(place, reader);
+  if (isMessageFormat(magic)) return decodeMessage(place, reader);
+  throw new Error(`records of ${place.topic}/${place.partition} are in unknown format ${magic}`);
 }
 
-/** @throws Error of kafkajs for a codec that it does not have */
-async function decompress(batch: WireReader, number: number): Promise<WireReader> {
-  if (number === 0 || batch.left === 0) return batch;
-  const codecs: Readonly<Record<number, () => Codec>> = kafkajs.CompressionCodecs;
-  const codec = codecs[number]?.();
-  if (!codec) throw new Error(`records are compressed with codec ${number}`);
-  return new WireReader(await codec.decompress(batch.bytes.subarray(batch.at)));
+/**
+ * RecordBatch, behind its length => partitionLeaderEpoch: int32, magic: int8, crc: uint32,
+ *   attributes: int16, lastOffsetDelta: int32, baseTimestamp: int64, maxTimestamp: int64,
+ *   producerId: int64, producerEpoch: int16, baseSequence: int32, recordsCount: int32,
+ *   [length: varint, Record], compressed from here on as the attributes say
+ */
+async function decodeBatch(place: LogEntry, reader: WireReader): Promise<FetchedRecord[]> {
+  reader.int32(); // partitionLeaderEpoch
+  reader.int8(); // magic
+  reader.skip(checksumBytes); // crc: not checked, as kafkajs does not
+  const attributes = reader.int16();
+  reader.int32(); // lastOffsetDelta
+  const baseTimestampMs = Number(reader.int64());
+  const maxTimestampMs = Number(reader.int64());
+  const batch: FetchedBatch = {
+    ...place,
+    producerId: String(reader.int64()),
+    isControl: (attributes & controlBit) !== 0,
+    inTransaction: (attributes & transactionBit) !== 0,
+    baseTimestampMs,
+    appendTimeMs: (attributes & appendTimeBit) !== 0 ? maxTimestampMs : undefined,
+  };
+  reader.int16(); // producerEpoch
+  reader.int32(); // baseSequence
+  const count = reader.int32();
+  const plain = await decompress(reader, attributes & codecMask);
+  const records: FetchedRecord[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const length = plain.varint();
+    const end = plain.position + length;
+    records.push(new FetchedRecord(batch, plain));
+    plain.position = end;
+  }
+  return records;
+}
+
+/** @throws Error for a codec that is not known */
+async function decompress(reader: WireReader, codecNumber: number): Promise<WireReader> {
+  if (codecNumber === 0 || reader.remaining === 0) return reader;
+  const compressed = reader.bytes.subarray(reader.position);
+  return new WireReader(await getCodecByNumber(codecNumber).decompress(compressed));
 }

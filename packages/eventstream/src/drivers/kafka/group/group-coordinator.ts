@@ -1,6 +1,6 @@
 import type { Broker, Cluster } from 'kafkajs';
 import { isFenced } from '../connection/kafka-errors.js';
-import { requestLookupOf } from '../connection/kafkajs-internals.js';
+import { type CreateRequest, wrapRequest } from '../connection/kafkajs-internals.js';
 import type { GroupGeneration } from './membership.js';
 
 /** Number of the JoinGroup request in the protocol. */
@@ -55,7 +55,10 @@ export function watchGroup(cluster: Cluster, hooks: CoordinatorHooks): void {
     const coordinator = broker as Broker & Coordinator;
     if (!watched.has(coordinator)) watchCoordinator(coordinator, hooks);
     watched.add(coordinator);
-    if (hooks.groupInstanceId !== undefined) joinAs(coordinator, hooks.groupInstanceId);
+    const { groupInstanceId } = hooks;
+    if (groupInstanceId !== undefined) {
+      wrapRequest(coordinator, joinGroupKey, (create) => withInstanceId(create, groupInstanceId));
+    }
     return coordinator;
   };
 }
@@ -121,13 +124,7 @@ function withFormerId(request: JoinRequest, hooks: CoordinatorHooks): JoinReques
   return memberId === undefined ? request : { ...request, memberId };
 }
 
-/** kafkajs writes the instance id when it is given one, and never gives one. */
-function joinAs(coordinator: Coordinator, groupInstanceId: string): void {
-  const lookup = requestLookupOf<unknown>(coordinator);
-  const lookupRequest: typeof lookup = (apiKey, definition) => {
-    const toRequest = lookup(apiKey, definition);
-    if (apiKey !== joinGroupKey) return toRequest;
-    return (args) => toRequest({ ...args, groupInstanceId });
-  };
-  Object.assign(coordinator, { lookupRequest });
+/** Adds the id of static membership, which kafkajs encodes if it is given, and never gives. */
+function withInstanceId(createRequest: CreateRequest, groupInstanceId: string): CreateRequest {
+  return (args) => createRequest({ ...args, groupInstanceId });
 }

@@ -7,8 +7,8 @@ import type { ClusterConnection } from '../connection/cluster-connection.js';
 import { isWorthReconnecting, toAppendError, toPlatformError } from '../connection/kafka-errors.js';
 import type { KafkaAcks, KafkaSettings } from '../connection/kafka-options.js';
 import type { KafkajsInternals } from '../connection/kafkajs-internals.js';
-import { findRecordCodec } from '../wire/codecs.js';
-import { compressRecordBatch, encodeRecordBatch, type RecordCodec } from '../wire/record-batch.js';
+import { getCodec, type RecordCodec } from '../wire/codecs.js';
+import { compressRecordBatch, encodeRecordBatch } from '../wire/record-batch.js';
 import { OrderedAppends, type SendState } from './ordered-appends.js';
 import { ProduceQueue } from './produce-queue.js';
 
@@ -43,7 +43,8 @@ export class KafkajsWriter {
       timeoutMs: settings.writeTimeoutMs,
       internals,
     });
-    this.#codec = findRecordCodec(settings.compression);
+    const { compression } = settings;
+    this.#codec = compression === 'none' ? undefined : getCodec(compression);
     this.#appends = new OrderedAppends((request, attempt) => this.#write(request, attempt));
   }
 
