@@ -1,14 +1,28 @@
 import type { RecordsBatch } from '@platformatic/kafka';
 import type { StoredRecord } from '../../record.js';
 
-/** Bit of a batch's attributes: it holds marks of transactions, and no records. */
+/** Bit of a batch's attributes: the batch has control records (ends of transactions) only. */
 const controlBit = 0x20;
-/** Bit of a batch's attributes: the brokers gave it the time that counts. */
+/** Bit of a batch's attributes: the records have the time at which the broker appended them. */
 const appendTimeBit = 0x08;
 
 type BatchRecord = RecordsBatch['records'][number];
 
-/** A record of the library as ours. Headers are made texts when somebody looks. */
+/** Batches of one partition in a Fetch response. */
+export interface FetchedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly batches: readonly RecordsBatch[];
+}
+
+/** Fields that the records of one batch share. */
+interface BatchContext {
+  readonly topic: string;
+  readonly partition: number;
+  readonly batch: RecordsBatch;
+}
+
+/** A record of the library as a `StoredRecord`. Headers become texts only when somebody reads them. */
 class PlatformaticRecord implements StoredRecord {
   readonly topic: string;
   readonly partition: number;
@@ -18,7 +32,7 @@ class PlatformaticRecord implements StoredRecord {
   readonly timestampMs: number;
   readonly #headers: BatchRecord['headers'];
 
-  constructor(topic: string, partition: number, batch: RecordsBatch, record: BatchRecord) {
+  constructor({ topic, partition, batch }: BatchContext, record: BatchRecord) {
     this.topic = topic;
     this.partition = partition;
     this.offset = batch.firstOffset + BigInt(record.offsetDelta);
@@ -41,22 +55,22 @@ class PlatformaticRecord implements StoredRecord {
   }
 }
 
-/** The records from `position` on; a fetch brings whole batches, so that earlier ones can come along. */
-export function toRecords(
-  topic: string,
-  partition: number,
-  batches: readonly RecordsBatch[],
-  position: bigint,
-): StoredRecord[] {
-  return batches
-    .filter(({ attributes }) => (attributes & controlBit) === 0)
-    .flatMap((batch) =>
-      batch.records.map((record) => new PlatformaticRecord(topic, partition, batch, record)),
-    )
-    .filter(({ offset }) => offset >= position);
+/** Returns the records from `position` on. A fetch brings whole batches, so earlier ones can come along. */
+export function toRecords(fetched: FetchedPartition, position: bigint): StoredRecord[] {
+  const { topic, partition, batches } = fetched;
+  const records: StoredRecord[] = [];
+  for (const batch of batches) {
+    if ((batch.attributes & controlBit) !== 0) continue;
+    const context = { topic, partition, batch };
+    for (const each of batch.records) {
+      const record = new PlatformaticRecord(context, each);
+      if (record.offset >= position) records.push(record);
+    }
+  }
+  return records;
 }
 
-/** Where reading goes on after the batches; undefined when there are none. */
+/** Returns the offset at which reading goes on after the batches; undefined if there are none. */
 export function positionAfter(batches: readonly RecordsBatch[]): bigint | undefined {
   const last = batches.at(-1);
   return last && last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;

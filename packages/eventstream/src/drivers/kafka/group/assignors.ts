@@ -1,4 +1,4 @@
-/** What one member of a group wants to read. */
+/** Topics that one member of a group subscribes to. */
 export interface MemberTopics {
   readonly memberId: string;
   readonly topics: readonly string[];
@@ -7,45 +7,52 @@ export interface MemberTopics {
 /** Partitions by topic, by member. Every member has an entry. */
 export type GroupAssignment = Map<string, Map<string, number[]>>;
 
+/** Distributes the partitions of topics over the members of a group. */
 export type GroupAssignor = (
   members: readonly MemberTopics[],
   partitionCounts: ReadonlyMap<string, number>,
 ) => GroupAssignment;
 
-/** Topic by topic, each member gets a run of partitions; the first members get one more. */
+/**
+ * The assignor `range`, as in the Java client: of each topic, every member gets a run of consecutive
+ * partitions, and the first members get one more if they do not divide evenly.
+ */
 export const assignRange: GroupAssignor = (members, partitionCounts) => {
-  const assignment = emptyAssignment(members);
+  const assignment = createAssignment(members);
   for (const [topic, count] of partitionCounts) {
-    const readers = readersOf(topic, members);
-    const share = Math.floor(count / readers.length);
-    const extra = count % readers.length;
-    readers.forEach((memberId, index) => {
+    const subscribers = subscribersOf(topic, members);
+    const share = Math.floor(count / subscribers.length);
+    const extra = count % subscribers.length;
+    subscribers.forEach((memberId, index) => {
       const first = share * index + Math.min(index, extra);
       const end = first + share + (index < extra ? 1 : 0);
-      give(assignment, memberId, topic, range(first, end));
+      addPartitions(assignment.get(memberId), topic, range(first, end));
     });
   }
   return assignment;
 };
 
-/** All partitions of all topics are dealt out in turns, over the members that want their topic. */
+/**
+ * The assignor `roundrobin`, as in the Java client: the partitions of all topics, in order, go to one
+ * member after the other, past those that do not subscribe to the topic.
+ */
 export const assignRoundRobin: GroupAssignor = (members, partitionCounts) => {
-  const assignment = emptyAssignment(members);
-  const circle = sortedIds(members);
-  let turn = 0;
+  const assignment = createAssignment(members);
+  const memberIds = sortedIds(members);
+  let index = 0;
   for (const topic of [...partitionCounts.keys()].sort()) {
-    const readers = new Set(readersOf(topic, members));
-    if (readers.size === 0) continue;
+    const subscribers = new Set(subscribersOf(topic, members));
+    if (subscribers.size === 0) continue;
     for (const partition of range(0, partitionCounts.get(topic) ?? 0)) {
-      while (!readers.has(circle[turn % circle.length] ?? '')) turn++;
-      give(assignment, circle[turn % circle.length] ?? '', topic, [partition]);
-      turn++;
+      while (!subscribers.has(memberIds[index % memberIds.length] ?? '')) index++;
+      addPartitions(assignment.get(memberIds[index % memberIds.length] ?? ''), topic, [partition]);
+      index++;
     }
   }
   return assignment;
 };
 
-function emptyAssignment(members: readonly MemberTopics[]): GroupAssignment {
+function createAssignment(members: readonly MemberTopics[]): GroupAssignment {
   return new Map(sortedIds(members).map((memberId) => [memberId, new Map()]));
 }
 
@@ -53,20 +60,18 @@ function sortedIds(members: readonly MemberTopics[]): string[] {
   return members.map(({ memberId }) => memberId).sort();
 }
 
-function readersOf(topic: string, members: readonly MemberTopics[]): string[] {
+function subscribersOf(topic: string, members: readonly MemberTopics[]): string[] {
   return sortedIds(members.filter(({ topics }) => topics.includes(topic)));
 }
 
-function give(
-  assignment: GroupAssignment,
-  memberId: string,
+function addPartitions(
+  topics: Map<string, number[]> | undefined,
   topic: string,
   partitions: readonly number[],
 ): void {
   if (partitions.length === 0) return;
-  const topics = assignment.get(memberId);
-  const given = topics?.get(topic);
-  if (given) given.push(...partitions);
+  const assigned = topics?.get(topic);
+  if (assigned) assigned.push(...partitions);
   else topics?.set(topic, [...partitions]);
 }
 

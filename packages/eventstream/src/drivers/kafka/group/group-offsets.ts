@@ -1,29 +1,33 @@
 import type { Cluster } from 'kafkajs';
-import { offsetBeginning, offsetEnd } from '../../../driver.js';
+import { type GroupLag, offsetBeginning, offsetEnd } from '../../../driver.js';
 
-/** Which offsets a partition has records at. */
+/** Protocol type of groups of consumers; those of Kafka Connect, for one, have another. */
+export const consumerProtocolType = 'consumer';
+
+/** Offsets of the records that a partition has. */
 export interface OffsetRange {
-  /** The oldest record that is kept. */
+  /** Offset of the oldest record that is kept. */
   readonly first: bigint;
-  /** Where the next record will be. */
+  /** Offset that the next record will get. */
   readonly end: bigint;
 }
 
 /**
- * Where reading begins in a partition without a committed offset. One that appeared after the
- * subscription is read whole: everything in it came since.
+ * Returns where reading begins in a partition without a committed offset.
+ * @param isNew true if the partition was created after the subscription: then every record in it is read,
+ * because all were appended since
  */
 export function toStartOffset(
   startOffset: bigint,
   { first, end }: OffsetRange,
-  appearedSince: boolean,
+  isNew: boolean,
 ): bigint {
-  if (appearedSince || startOffset === offsetBeginning) return first;
+  if (isNew || startOffset === offsetBeginning) return first;
   if (startOffset === offsetEnd || startOffset > end) return end;
   return startOffset < first ? first : startOffset;
 }
 
-/** Asks the leaders which offsets there are. */
+/** Asks the leaders of the partitions for their ranges, over kafkajs. */
 export async function readOffsetRanges(
   fetchTopicsOffset: Cluster['fetchTopicsOffset'],
   topic: string,
@@ -43,4 +47,32 @@ export async function readOffsetRanges(
 
 function toEntry(found: { partition: number; offset: string }): [number, bigint] {
   return [found.partition, BigInt(found.offset)];
+}
+
+export interface GroupOffsets {
+  readonly groupId: string;
+  readonly topic: string;
+  readonly ranges: ReadonlyMap<number, OffsetRange>;
+  /** Committed offsets by partition. An offset below 0, like none, says that nothing is committed. */
+  readonly committed: ReadonlyMap<number, bigint>;
+}
+
+/** Returns the number of records that a group has not read yet, by partition. */
+export function toGroupLag({ groupId, topic, ranges, committed }: GroupOffsets): GroupLag {
+  const sorted = [...ranges].sort(([a], [b]) => a - b);
+  return {
+    groupId,
+    topic,
+    partitions: sorted.map(([partition, { first, end }]) => {
+      const offset = committed.get(partition) ?? -1n;
+      const known = offset < 0n ? undefined : offset;
+      const unread = end - (known ?? first);
+      return { partition, committed: known, end, lag: unread > 0n ? unread : 0n };
+    }),
+  };
+}
+
+/** True if the group has ever committed an offset of the topic; else it does not read it. */
+export function hasCommitted({ partitions }: GroupLag): boolean {
+  return partitions.some(({ committed }) => committed !== undefined);
 }
