@@ -1,6 +1,12 @@
 import { expect, it, vi } from 'vitest';
 import { type DriverFixture, waitOptions } from './kafka-driver-fixture.js';
-import { append, appendTimeoutMs, createTopic, toSubscription } from './kafka-topic.js';
+import {
+  append,
+  appendInTransactions,
+  appendTimeoutMs,
+  createTopic,
+  toSubscription,
+} from './kafka-topic.js';
 import { RecordingHandler } from './recording-handler.js';
 
 /** What is written and read, and how. */
@@ -76,6 +82,33 @@ export function testRecords(stage: DriverFixture): void {
     const records = [{ key: null, value: Buffer.from('without'), headers: {} }];
     const request = { topic, partition: 0, records, timeoutMs: appendTimeoutMs };
     await expect(stage.driver.append(request)).rejects.toMatchObject({ code: 'EVENT_INVALID' });
+  });
+
+  it.each([
+    ['one fetch', 10_000_000],
+    ['several fetches', 100_000],
+  ])('of aborted transactions are left out (in %s)', async (_, maxPartitionBytes) => {
+    const topic = await createTopic(stage.brokers);
+    const large = (name: string): string[] =>
+      Array.from({ length: 6 }, (__, number) => `${name} ${number} `.padEnd(40_000, '.'));
+    await appendInTransactions(stage.brokers, topic, [
+      { values: ['first'], ending: 'commit' },
+      { values: large('aborted'), ending: 'abort' },
+      { values: large('aborted again'), ending: 'abort' },
+      { values: ['second', 'third'], ending: 'commit' },
+    ]);
+    await append(stage.driver, topic, ['outside']);
+    const request = toSubscription(topic);
+    const reader = open({ maxPartitionBytes });
+    const { handler, subscription } = read(request, new RecordingHandler(), reader);
+    await vi.waitFor(() => expect(handler.values).toContain('outside'), waitOptions);
+    expect(handler.values.map((value) => value.slice(0, 20))).toEqual([
+      'first',
+      'second',
+      'third',
+      'outside',
+    ]);
+    await subscription.close();
   });
 
   it.each(['leader', 'none'] as const)('are written with acks of %s', async (acks) => {

@@ -56,6 +56,33 @@ export async function administer<Result>(
   }
 }
 
+export interface TestTransaction {
+  readonly values: readonly string[];
+  readonly ending: 'commit' | 'abort';
+}
+
+/** Appends in transactions of one producer, one after the other. Every value is a batch of its own. */
+export async function appendInTransactions(
+  brokers: string[],
+  topic: string,
+  transactions: readonly TestTransaction[],
+): Promise<void> {
+  const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING });
+  const producer = kafka.producer({ transactionalId: uniqueName(), maxInFlightRequests: 1 });
+  await producer.connect();
+  try {
+    for (const { values, ending } of transactions) {
+      const transaction = await producer.transaction();
+      for (const value of values) {
+        await transaction.send({ topic, messages: [{ value, partition: 0 }] });
+      }
+      await transaction[ending]();
+    }
+  } finally {
+    await producer.disconnect();
+  }
+}
+
 /** @returns the new topic's name; each of its partitions has a leader */
 export async function createTopic(
   brokers: string[],

@@ -136,7 +136,8 @@ export class PartitionFetcher {
     const next = positionAfter(batches);
     if (next === undefined || !assignment.acceptsRecords(partition)) return;
     assignment.positions.set(partition, next);
-    const records = toRecords({ topic, partition, batches }, position);
+    const abortedTransactions = response.abortedTransactions ?? [];
+    const records = toRecords({ topic, partition, batches, abortedTransactions }, position);
     if (records.length === 0) return;
     busy.add(partition);
     await handler.records(partition, records).catch(() => undefined);
