@@ -7,14 +7,14 @@ import { RecordingHandler } from './recording-handler.js';
 
 export const waitOptions = { timeout: 15_000, interval: 20 };
 
-/** What a test of a Kafka driver has. */
+/** A broker and drivers for the tests of one Kafka driver. */
 export interface DriverFixture {
   readonly brokers: string[];
-  /** One for all tests. */
+  /** A driver that all tests share. */
   readonly driver: Driver;
-  /** One for this test, which is closed after it. */
+  /** Opens a driver that is closed after the test. */
   open(options?: Partial<KafkaDriverOptions>): Driver;
-  /** Subscribes, with a handler that only remembers and on the driver for all unless told otherwise. */
+  /** Subscribes. Default: with a handler that only records, on the shared driver. */
   read(
     request: SubscriptionRequest,
     handler?: RecordingHandler,
@@ -22,7 +22,7 @@ export interface DriverFixture {
   ): { handler: RecordingHandler; subscription: DriverSubscription };
 }
 
-/** Registers the making and closing of the drivers in the suite that is being described. */
+/** Registers hooks that open and close the drivers in the suite that is being described. */
 export function useDriverFixture(
   kafka: () => KafkaBroker,
   create: (typeof kafkaDrivers)[number]['create'],

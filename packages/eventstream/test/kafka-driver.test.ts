@@ -19,17 +19,17 @@ beforeAll(async () => {
 afterAll(() => kafka?.close());
 
 describeWithKafka.each(kafkaDrivers)('the Kafka driver on $name', ({ create }) => {
-  const stage = useDriverFixture(() => kafka, create);
-  describe('records', () => testRecords(stage));
-  describe('topics', () => testTopics(stage));
-  describe('reading begins', () => testStarts(stage));
-  describe('a group', () => testGroup(stage));
-  describe('closing', () => testClosing(stage));
+  const fixture = useDriverFixture(() => kafka, create);
+  describe('records', () => testRecords(fixture));
+  describe('topics', () => testTopics(fixture));
+  describe('reading starts', () => testStarts(fixture));
+  describe('a group', () => testGroup(fixture));
+  describe('closing', () => testClosing(fixture));
 
-  it('leaves the processor alone while nothing happens', async () => {
-    const { open, read } = stage;
+  it('uses hardly any CPU while nothing happens', async () => {
+    const { open, read } = fixture;
     const idle = open();
-    const topic = await createTopic(stage.brokers);
+    const topic = await createTopic(fixture.brokers);
     const { handler } = read(toSubscription(topic), new RecordingHandler(), idle);
     await append(idle, topic, ['a']);
     await idle.ping();
