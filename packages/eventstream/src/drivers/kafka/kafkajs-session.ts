@@ -27,7 +27,7 @@ export class KafkajsSession implements GroupSession {
   readonly #consumer: Consumer;
   readonly #ended = Promise.withResolvers<unknown>();
   #started: Promise<void> = Promise.resolve();
-  /** The generation of the last join, whose partitions kafkajs may not have told yet. */
+  /** Generation of the last join. Its partitions come later, with the event GROUP_JOIN. */
   #generation: GroupGeneration | undefined;
   /** True when the session accepts no more joins. */
   #isEnding = false;

@@ -60,7 +60,7 @@ export interface KafkaSubscriptionOptions {
   readonly createSession: (context: SessionContext) => GroupSession;
 }
 
-/** A subscription, held by one consumer of the client library after the other. */
+/** A subscription that runs one consumer of the client library after the other. */
 export class KafkaSubscription implements DriverSubscription {
   readonly #context: SessionContext;
   readonly #createSession: (context: SessionContext) => GroupSession;
