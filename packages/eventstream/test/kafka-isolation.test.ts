@@ -18,7 +18,9 @@ type Snapshot = ReadonlyMap<
 >;
 type PropertyDescriptors = Readonly<Record<PropertyKey, PropertyDescriptor>>;
 
-/** Returns the members of every module of kafkajs, of its classes, their prototypes and its tables. */
+/**
+ * Returns the members of every module of kafkajs, of its classes, their prototypes and its tables.
+ */
 function snapshotKafkajs(): Snapshot {
   const snapshot = new Map<object, { path: string; members: PropertyDescriptors }>();
   const add = (value: unknown, path: string): void => {

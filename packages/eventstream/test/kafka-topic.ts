@@ -64,7 +64,9 @@ export interface TestTransaction {
   readonly ending: 'commit' | 'abort';
 }
 
-/** Appends in transactions of one producer, one after the other. Every value is a batch of its own. */
+/**
+ * Appends in transactions of one producer, one after the other. Every value is a batch of its own.
+ */
 export async function appendInTransactions(
   brokers: string[],
   topic: string,

@@ -1,10 +1,10 @@
 /**
- * The driver for Kafka, through either of two client libraries (docs/decisions/0008): kafkajs in this
- * folder, @platformatic/kafka in ../platformatic.
+ * The driver for Kafka, through either of two client libraries (docs/decisions/0008): kafkajs in
+ * this folder, @platformatic/kafka in ../platformatic.
  *
  * - Appending: `KafkaDriver.append`, then the writer of the library (produce/kafkajs-writer.ts).
- * - Consuming: `KafkaDriver.subscribe`, then a `KafkaSubscription` (group/kafka-subscription.ts), whose
- *   sessions (kafkajs-session.ts) join the group and fetch records (fetch/fetch-response.ts).
+ * - Consuming: `KafkaDriver.subscribe`, then a `KafkaSubscription` (group/kafka-subscription.ts),
+ *   whose sessions (kafkajs-session.ts) join the group and fetch records (fetch/fetch-response.ts).
  * - Committing: group/kafka-subscription.ts says how.
  * - Lag and health: the admin client of the library (kafkajs-admin.ts).
  *
@@ -30,7 +30,7 @@ import {
   type SessionContext,
 } from './group/kafka-subscription.js';
 
-/** Tries until a topic exists: brokers that create it on request answer at first that it is missing. */
+/** Tries until a topic exists: brokers that create it on request report it missing at first. */
 const creationTries = 10;
 const creationPauseMs = 100;
 

@@ -13,7 +13,7 @@ import {
 
 const closeTimeoutMs = 3_000;
 
-/** Asks the brokers for the lag of groups and for their health, over one connection that is kept. */
+/** A client that asks brokers for their health and for the lag of groups. Connections are kept. */
 export class KafkajsAdmin {
   readonly #settings: KafkaSettings;
   #admin: Promise<Admin> | undefined;

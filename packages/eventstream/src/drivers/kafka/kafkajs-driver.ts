@@ -8,10 +8,10 @@ import { KafkajsSession } from './kafkajs-session.js';
 import { KafkajsWriter } from './produce/kafkajs-writer.js';
 
 /**
- * Creates a driver for Kafka through kafkajs. It connects when it is used. Other clients of kafkajs in
- * the process are not affected.
- * @throws PlatformError `OPTION_INVALID`; `INTERNAL` if another kafkajs than 2.2.4 is installed that
- *   lacks what the driver uses of it
+ * Creates a driver for Kafka through kafkajs. It connects when it is used. Other clients of kafkajs
+ * in the process are not affected.
+ * @throws PlatformError `OPTION_INVALID`; `INTERNAL` if another kafkajs than 2.2.4 is installed
+ * that lacks what the driver uses of it
  */
 export function createKafkaDriver(options: KafkaDriverOptions): Driver {
   const settings = resolveKafkaOptions(options);

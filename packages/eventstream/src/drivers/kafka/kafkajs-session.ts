@@ -95,7 +95,7 @@ export class KafkajsSession implements GroupSession {
       this.#onAssigned(payload.memberAssignment[topic] ?? []);
     });
     consumer.on(events.START_BATCH_PROCESS, ({ payload }) => {
-      // A batch of control records or compacted ones only: kafkajs skips it without calling eachBatch.
+      // No record, but control or compacted ones: kafkajs skips the batch without eachBatch.
       if (payload.batchSize > 0) return;
       assignments.current?.positions.set(payload.partition, BigInt(payload.lastOffset) + 1n);
     });
@@ -155,9 +155,9 @@ export class KafkajsSession implements GroupSession {
   }
 
   /**
-   * Chooses the offsets at which reading starts, and commits them before a record is read. Otherwise a
-   * record that fails before the first commit of its partition would be skipped by the next consumer, if
-   * that starts at the end.
+   * Chooses the offsets at which reading starts, and commits them before a record is read.
+   * Otherwise a record that fails before the first commit of its partition would be skipped by the
+   * next consumer, if that starts at the end.
    */
   async #chooseStarts(
     fetchTopicsOffset: Cluster['fetchTopicsOffset'],

@@ -16,7 +16,7 @@ import { readTopic, toClientOptions } from './platformatic-client.js';
 import { positionAfter, toRecords } from './platformatic-record.js';
 
 const maxFetchBytes = 10_485_760;
-/** Longest wait for a handler, in ms; then fetching goes on without the partitions it is busy with. */
+/** Longest wait for a handler, in ms. Fetching then goes on without its partitions. */
 const handlerWaitMs = 50;
 const retryMs = 200;
 /** Failed fetches in a row after which the session ends and another consumer is tried. */
@@ -46,10 +46,10 @@ interface Reading {
   readonly busy: Set<number>;
 }
 
-/** Fetches the partitions of one assignment after the other, at the positions that the assignment keeps. */
+/** A loop that fetches the partitions of one assignment after the other, at their positions. */
 export class PartitionFetcher {
   readonly #options: PartitionFetcherOptions;
-  /** Separate connections: a request that follows a fetch on one waits as long as the fetch does. */
+  /** Connections of its own: on one connection, a request waits for the fetch before it. */
   readonly #connections: ConnectionPool;
 
   constructor(options: PartitionFetcherOptions) {
@@ -58,7 +58,10 @@ export class PartitionFetcher {
     this.#connections = new ConnectionPool(clientId, toClientOptions(options.settings));
   }
 
-  /** Fetches until the assignment is revoked or lost. @throws an error that another fetch cannot solve */
+  /**
+   * Fetches until the assignment is revoked or lost.
+   * @throws an error that another fetch cannot solve
+   */
   async run(assignment: PartitionAssignment): Promise<void> {
     const reading: Reading = { assignment, busy: new Set() };
     const { partitionsCount } = await this.#readTopic();

@@ -10,7 +10,7 @@ import {
 } from '../kafka/group/group-offsets.js';
 import { closeWithin, readTopic, toClientOptions } from './platformatic-client.js';
 
-/** Asks the brokers for the lag of groups and for their health, over connections that are kept. */
+/** A client that asks brokers for their health and for the lag of groups. Connections are kept. */
 export class PlatformaticAdmin {
   readonly #settings: KafkaSettings;
   #admin: Admin | undefined;

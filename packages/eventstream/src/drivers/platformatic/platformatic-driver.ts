@@ -17,9 +17,9 @@ import { PlatformaticSession } from './platformatic-session.js';
 import { PlatformaticWriter } from './platformatic-writer.js';
 
 /**
- * Creates a driver for Kafka through @platformatic/kafka, an optional peer dependency: install it beside
- * this package, on Node 22.22, 24.6 or newer. The driver connects when it is used. `logMode` has no
- * effect: the library writes no log.
+ * Creates a driver for Kafka through @platformatic/kafka, an optional peer dependency: install it
+ * beside this package, on Node 22.22, 24.6 or newer. The driver connects when it is used. `logMode`
+ * has no effect: the library writes no log.
  * @throws PlatformError `OPTION_INVALID`
  */
 export function createPlatformaticDriver(options: KafkaDriverOptions): Driver {

@@ -18,9 +18,10 @@ export interface MemberIdentity {
 }
 
 /**
- * Returns the requests of one generation (OffsetCommit version 8, Heartbeat version 4). The consumer's own
- * commit is not used: if it is refused, the consumer joins again, and then commits offsets of partitions
- * that another member may have by then. Its own heartbeats stop while it waits to join.
+ * Returns the requests of one generation (OffsetCommit version 8, Heartbeat version 4). The
+ * consumer's own commit is not used: if it is refused, the consumer joins again, and then commits
+ * offsets of partitions that another member may have by then. Its own heartbeats stop while it
+ * waits to join.
  */
 export function toGeneration(
   consumer: Consumer,
@@ -55,8 +56,8 @@ async function connectToCoordinator(consumer: Consumer): Promise<Connection> {
 }
 
 /**
- * Assigns as `range` does, also if the members have agreed on `roundrobin`: every member takes what the
- * leader of the group has assigned, whichever assignor that was.
+ * Assigns as `range` does, also if the members have agreed on `roundrobin`: every member takes what
+ * the leader of the group has assigned, whichever assignor that was.
  */
 // biome-ignore lint/complexity/useMaxParams: @platformatic/kafka calls it with these.
 export const assignPartitions: GroupPartitionsAssigner = (_, members, __, { topics }) => {

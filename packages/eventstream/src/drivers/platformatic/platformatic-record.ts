@@ -34,7 +34,7 @@ interface BatchContext {
   readonly batch: RecordsBatch;
 }
 
-/** A record of the library as a `StoredRecord`. Headers become texts only when somebody reads them. */
+/** A record of the library as a `StoredRecord`. Headers become texts when somebody reads them. */
 class PlatformaticRecord implements StoredRecord {
   readonly topic: string;
   readonly partition: number;
@@ -68,8 +68,8 @@ class PlatformaticRecord implements StoredRecord {
 }
 
 /**
- * Returns the records from `position` on, without those of aborted transactions. A fetch brings whole
- * batches, so earlier records can come along.
+ * Returns the records from `position` on, without those of aborted transactions. A fetch brings
+ * whole batches, so earlier records can come along.
  */
 export function toRecords(fetched: FetchedPartition, position: bigint): StoredRecord[] {
   const { topic, partition } = fetched;
@@ -85,9 +85,9 @@ export function toRecords(fetched: FetchedPartition, position: bigint): StoredRe
 }
 
 /**
- * Returns the batches without control records and without those of aborted transactions, as the Java client
- * does. The library has such a filter, too, but it needs the end of a transaction in the same response,
- * and keeps one aborted transaction per producer in mind.
+ * Returns the batches without control records and without those of aborted transactions, as the
+ * Java client does. The library has such a filter, too, but it needs the end of a transaction in
+ * the same response, and keeps one aborted transaction per producer in mind.
  */
 function committedBatches({ batches, abortedTransactions }: FetchedPartition): RecordsBatch[] {
   const byOffset = [...abortedTransactions].sort((a, b) => Number(a.firstOffset - b.firstOffset));

@@ -15,9 +15,9 @@ const retries = 2;
 const retryDelayMs = 200;
 
 /**
- * The life of one consumer of @platformatic/kafka, from its first connection until it fails or is closed.
- * Its membership and its requests are used, but not its stream of messages: that has no hook for revoking
- * partitions, and starts at committed offsets only.
+ * The life of one consumer of @platformatic/kafka, from its first connection until it fails or is
+ * closed. Its membership and its requests are used, but not its stream of messages: that has no
+ * hook for revoking partitions, and starts at committed offsets only.
  */
 export class PlatformaticSession implements GroupSession {
   readonly #settings: KafkaSettings;
@@ -125,9 +125,9 @@ export class PlatformaticSession implements GroupSession {
   }
 
   /**
-   * Starts at committed offsets; for other partitions chooses an offset, and commits it before a record is
-   * read. Otherwise a record that fails before the first commit of its partition would be skipped by the
-   * next consumer, if that starts at the end.
+   * Starts at committed offsets; for other partitions chooses an offset, and commits it before a
+   * record is read. Otherwise a record that fails before the first commit of its partition would be
+   * skipped by the next consumer, if that starts at the end.
    */
   async #chooseStarts(assignment: PartitionAssignment): Promise<void> {
     const { request, state, assignments } = this.#context;

@@ -24,7 +24,7 @@ interface SharedProducer {
   requests: number;
 }
 
-/** Appends with one request per call, over a producer that is replaced when it fails. */
+/** A writer that sends one request per append, over a producer that is replaced when it fails. */
 export class PlatformaticWriter {
   readonly #settings: KafkaSettings;
   readonly #appends: OrderedAppends;
@@ -80,7 +80,10 @@ export class PlatformaticWriter {
     });
   }
 
-  /** Runs work on the current producer. A failure of its connections makes the next call open new ones. */
+  /**
+   * Runs work on the current producer. After a failure of its connections, the next call opens new
+   * ones.
+   */
   async #use<Result>(work: (producer: Producer) => Promise<Result>): Promise<Result> {
     this.#current ??= { producer: new Producer(toClientOptions(this.#settings)), requests: 0 };
     const shared = this.#current;
@@ -99,8 +102,9 @@ export class PlatformaticWriter {
 }
 
 /**
- * Connects to the leader before the records are given to the library: after that nobody knows of a failure
- * whether they were sent. The library would also choose another partition in place of a missing one.
+ * Connects to the leader before the records are passed to the library: a later failure does not say
+ * whether they were sent. The library would also choose another partition in place of a missing
+ * one.
  */
 async function connectToLeader(
   producer: Producer,

@@ -8,9 +8,10 @@ import { createCluster } from './kafkajs-internals.js';
 const closeTimeoutMs = 3_000;
 
 /**
- * The cluster object of kafkajs (brokers, metadata, connections) over which records are written. kafkajs
- * recovers from most failures, but not from all of its states, and metadata that names a deleted topic
- * makes every request fail: so the caller of a failed request replaces the object with a new one.
+ * The cluster object of kafkajs (brokers, metadata, connections) over which records are written.
+ * kafkajs recovers from most failures, but not from all of its states, and metadata that names a
+ * deleted topic makes every request fail: so the caller of a failed request replaces the object
+ * with a new one.
  *
  * It is used in place of kafkajs's producer, from which a record cannot be taken back: the producer
  * connects and refreshes metadata on the way, and then sends however late that is.

@@ -25,9 +25,10 @@ const codes: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
 const fencingErrors = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'];
 
 /**
- * Errors that a leader returns before it writes anything. Every other failure of a request that was sent
- * is ambiguous, also one that sounds like a refusal: a leader that is stopped or replaced while records
- * wait for its followers answers NOT_LEADER_OR_FOLLOWER, and the next leader may have the records.
+ * Errors that a leader returns before it writes anything. Every other failure of a request that was
+ * sent is ambiguous, also one that sounds like a refusal: a leader that is stopped or replaced
+ * while records wait for its followers answers NOT_LEADER_OR_FOLLOWER, and the next leader may have
+ * the records.
  */
 const errorsBeforeWriting = [
   'MESSAGE_TOO_LARGE',
@@ -54,7 +55,10 @@ const requestFailures: ReadonlySet<ErrorCode> = new Set([
   'STREAM_ASSIGNMENT_LOST',
 ]);
 
-/** Translates an error of a client library. @param action that failed, for the message: "append to a/0" */
+/**
+ * Translates an error of a client library.
+ * @param action that failed, for the message: "append to a/0"
+ */
 export function toPlatformError(error: unknown, action: string): PlatformError {
   if (error instanceof PlatformError) return error;
   for (const name of namesOf(error)) {
@@ -65,8 +69,8 @@ export function toPlatformError(error: unknown, action: string): PlatformError {
 }
 
 /**
- * Translates an error of a request to append that was sent: to `EVENT_OUTCOME_UNKNOWN` unless the leader
- * has certainly not written the records.
+ * Translates an error of a request to append that was sent: to `EVENT_OUTCOME_UNKNOWN` unless the
+ * leader has certainly not written the records.
  */
 export function toAppendError(error: unknown, action: string): PlatformError {
   if (error instanceof PlatformError) return error;
@@ -75,7 +79,7 @@ export function toAppendError(error: unknown, action: string): PlatformError {
   return createError('EVENT_OUTCOME_UNKNOWN', error, action);
 }
 
-/** True if the coordinator has refused a request because its sender is no member of the group any more. */
+/** True if the coordinator refused a request because the group has gone on without the member. */
 export function isFenced(error: unknown): boolean {
   const names = namesOf(error);
   return fencingErrors.some((name) => names.has(name));
@@ -91,7 +95,7 @@ function createError(code: ErrorCode, cause: unknown, action: string): PlatformE
   return new PlatformError(code, `cannot ${action}: ${reason}`, { cause });
 }
 
-/** Members in which kafkajs (`type`) and @platformatic/kafka (`apiId`) name the protocol's error. */
+/** Members in which kafkajs (`type`) and @platformatic/kafka (`apiId`) name a protocol error. */
 interface LibraryError {
   readonly name?: unknown;
   readonly type?: unknown;

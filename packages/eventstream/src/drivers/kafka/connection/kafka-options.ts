@@ -6,7 +6,7 @@ import { getTlsCertFromFile } from './tls-certificate.js';
 
 export type KafkaLogMode = 'off' | 'error' | 'warn' | 'info' | 'debug';
 
-/** Receives the log lines of the client library. A pino logger fits. */
+/** A receiver of the client library's log lines. A pino logger is one. */
 export interface KafkaLogger {
   error(details: object, message: string): void;
   warn(details: object, message: string): void;
@@ -48,7 +48,7 @@ export interface KafkaDriverOptions {
   readonly writeTimeoutMs?: number;
   /** True for TLS with the system's authorities, or TLS options of Node. Default: no TLS. */
   readonly tls?: boolean | ConnectionOptions;
-  /** File with the certificates (PEM) of the authorities that sign those of the brokers. Turns TLS on. */
+  /** PEM file with the authorities that signed the brokers' certificates. Turns TLS on. */
   readonly caFile?: string;
   /** File with the certificate chain and key of this client in one PEM. Turns TLS on. */
   readonly certificateFile?: string;
@@ -60,17 +60,17 @@ export interface KafkaDriverOptions {
   readonly logger?: KafkaLogger;
   /** Acknowledgements to wait for. Default `all`. */
   readonly acks?: KafkaAcks;
-  /** Compression of the records that are written. Records in every codec are read. Default `none`. */
+  /** Compression of written records. Records in every codec are read. Default `none`. */
   readonly compression?: KafkaCompression;
-  /** True to ask the brokers to create a missing topic when an event is published to it. Default true. */
+  /** True to have a missing topic created when an event is published to it. Default true. */
   readonly createTopics?: boolean;
   /** Time without a heartbeat after which the group removes a consumer, in ms. Default 30,000. */
   readonly sessionTimeoutMs?: number;
   /** Time between two heartbeats of a consumer, in ms. Default 1,000. */
   readonly heartbeatIntervalMs?: number;
-  /** Longest time that a broker waits for new records, in ms. Stopping can take as long. Default 250. */
+  /** Longest wait of a broker for new records, in ms. Stopping can take as long. Default 250. */
   readonly fetchWaitMs?: number;
-  /** Longest time that metadata of topics is kept, in ms: new partitions are found that late. Default 60,000. */
+  /** Longest age of metadata, in ms: new partitions are found that late. Default 60,000. */
   readonly topicRefreshMs?: number;
   /** Most bytes of one partition in one fetch; a larger record comes alone. Default 1,048,576. */
   readonly maxPartitionBytes?: number;
@@ -116,7 +116,8 @@ const mechanisms: readonly string[] = [
 ] satisfies KafkaSasl['mechanism'][];
 
 /**
- * Fills in the defaults, reads the files and checks the options. Only this function knows the defaults.
+ * Fills in the defaults, reads the files and checks the options. Only this function knows the
+ * defaults.
  * @throws PlatformError `OPTION_INVALID`
  */
 export function resolveKafkaOptions(options: KafkaDriverOptions): KafkaSettings {
@@ -177,7 +178,8 @@ function findFault(settings: KafkaSettings): string | undefined {
   }
   if (settings.heartbeatIntervalMs * 2 > settings.sessionTimeoutMs) {
     const { heartbeatIntervalMs, sessionTimeoutMs } = settings;
-    return `heartbeatIntervalMs is ${heartbeatIntervalMs}, more than half of sessionTimeoutMs (${sessionTimeoutMs})`;
+    const half = `more than half of sessionTimeoutMs (${sessionTimeoutMs})`;
+    return `heartbeatIntervalMs is ${heartbeatIntervalMs}, ${half}`;
   }
   return undefined;
 }

@@ -27,8 +27,8 @@ import { adaptClusters, stopIdleTimers } from './kafkajs-internals.js';
 const keepAliveMs = 60_000;
 
 /**
- * kafkajs retries for a few seconds by itself. What still fails then is tried again above it with new
- * clients, because kafkajs does not leave some of its states otherwise.
+ * kafkajs retries for a few seconds by itself. What still fails then is tried again above it with
+ * new clients, because kafkajs does not leave some of its states otherwise.
  */
 const retry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 4 };
 
@@ -60,8 +60,8 @@ export class OpenSockets {
 }
 
 /**
- * Creates a client of kafkajs without connecting it. Each consumer needs a client of its own: consumers
- * of one client that are in the same group clear each other's offsets.
+ * Creates a client of kafkajs without connecting it. Each consumer needs a client of its own:
+ * consumers of one client that are in the same group clear each other's offsets.
  */
 export function createKafkajsClient(settings: KafkaSettings, sockets?: OpenSockets): Kafka {
   const kafka = new Kafka(toKafkaConfig(settings, sockets));
@@ -90,7 +90,7 @@ function toKafkaConfig(settings: KafkaSettings, sockets: OpenSockets | undefined
   };
 }
 
-/** Opens a socket as kafkajs does, but without Nagle's algorithm: small requests are sent at once. */
+/** Opens a socket as kafkajs does, but sends small requests at once (no Nagle's algorithm). */
 const openSocket: ISocketFactory = ({ host, port, ssl, onConnect }) => {
   const serverName = isIP(host) === 0 ? { servername: host } : {};
   const socket = ssl
@@ -116,8 +116,9 @@ function toSaslOptions(sasl: KafkaSasl): NonNullable<KafkaConfig['sasl']> {
 }
 
 /**
- * SASL OAUTHBEARER (RFC 7628). kafkajs has it, but does not read the broker's response: with a refused
- * token it goes on as if it were authenticated, and fails later with errors that do not name the cause.
+ * SASL OAUTHBEARER (RFC 7628). kafkajs has it, but does not read the broker's response: with a
+ * refused token it goes on as if it were authenticated, and fails later with errors that do not
+ * name the cause.
  *
  * Request => length: int32, "n,,", 0x01, "auth=Bearer ", token, 0x01, 0x01
  * Response => length: int32, the reason of a refusal; empty if the token is accepted

@@ -1,8 +1,9 @@
 /**
- * Everything that is used of kafkajs 2.2.4 beyond its public API. Nobody promises it for another version,
- * so the package pins this one and checks it once for each driver. Functions are replaced only on
- * objects that belong to a client of this driver, never on a prototype or in a module of kafkajs: other
- * users of kafkajs in the process see none of it. Why each is replaced: docs/decisions/0006.
+ * Everything that is used of kafkajs 2.2.4 beyond its public API. Nobody promises it for another
+ * version, so the package pins this one and checks it once for each driver. Functions are replaced
+ * only on objects that belong to a client of this driver, never on a prototype or in a module of
+ * kafkajs: other users of kafkajs in the process see none of it. Why each is replaced:
+ * docs/decisions/0006.
  */
 
 import { createRequire } from 'node:module';
@@ -19,7 +20,7 @@ interface KafkajsRequest {
   readonly response: { decode(bytes: Buffer): Promise<unknown> };
 }
 
-/** Creates a request in the newest version that the broker and kafkajs know. */
+/** A function that creates a request in the newest version that broker and kafkajs know. */
 export type CreateRequest = (args: object) => KafkajsRequest;
 
 interface LookupRequest {
@@ -48,7 +49,7 @@ interface ConnectionPool {
   readonly pool: readonly { readonly requestQueue: RequestQueue }[];
 }
 
-/** Creates the connections of one cluster object. */
+/** An object that creates the connections of one cluster object. */
 interface ConnectionPoolBuilder {
   build(destination?: object): Promise<ConnectionPool>;
 }
@@ -103,8 +104,8 @@ export function loadKafkajsInternals(
 }
 
 /**
- * Calls `adapt` with every cluster object that this client creates (one for each consumer, producer and
- * admin), before it connects. @throws PlatformError `INTERNAL`
+ * Calls `adapt` with every cluster object that this client creates (one for each consumer, producer
+ * and admin), before it connects. @throws PlatformError `INTERNAL`
  */
 export function adaptClusters(kafka: Kafka, adapt: (cluster: Cluster) => void): void {
   const symbol = clusterSymbolOf(kafka);
@@ -123,10 +124,10 @@ export function createCluster(kafka: Kafka, options: ClusterOptions): Cluster {
 }
 
 /**
- * Stops the timers of idle connections. kafkajs 2.2.4 looks every millisecond whether a request waits to
- * be sent, on every connection and as long as it lives: several percent of a core while nothing
- * happens, and a warning of Node about a negative timeout. Sending, answering and throttling each
- * start the next look themselves, so one that would find nothing is left out.
+ * Stops the timers of idle connections. kafkajs 2.2.4 looks every millisecond whether a request
+ * waits to be sent, on every connection and as long as it lives: several percent of a core while
+ * nothing happens, and a warning of Node about a negative timeout. Sending, answering and
+ * throttling each start the next look themselves, so one that would find nothing is left out.
  */
 export function stopIdleTimers(cluster: Cluster): void {
   const { connectionPoolBuilder: builder } = cluster as {

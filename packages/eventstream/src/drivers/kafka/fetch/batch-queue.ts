@@ -5,8 +5,8 @@ import type { PartitionAssignment } from '../group/partition-assignment.js';
 import type { FetchedMessage } from './fetched-record.js';
 
 /**
- * Longest time that kafkajs waits for a handler, in ms. It fetches again only when every batch of the
- * last fetch is done, so a partition whose handler takes longer is paused instead.
+ * Longest time that kafkajs waits for a handler, in ms. It fetches again only when every batch of
+ * the last fetch is done, so a partition whose handler takes longer is paused instead.
  */
 const handlerWaitMs = 50;
 
@@ -22,9 +22,9 @@ export interface BatchQueueOptions {
 type KafkajsBatch = EachBatchPayload['batch'] & { readonly fetchedOffset: string };
 
 /**
- * Passes the batches that kafkajs fetched to the handler: per partition one at a time, in order, without
- * gaps, and none of an earlier assignment. Never rejects, so that a failing handler does not crash the
- * consumer of kafkajs.
+ * The way of batches from kafkajs to the handler: per partition one at a time, in order, without
+ * gaps, and none of an earlier assignment. It never rejects, so that a failing handler does not
+ * crash the consumer of kafkajs.
  */
 export class BatchQueue {
   readonly #options: BatchQueueOptions;

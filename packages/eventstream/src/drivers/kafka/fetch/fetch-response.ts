@@ -4,9 +4,10 @@
  * 1. kafkajs's consumer sends a Fetch request to each leader of assigned partitions.
  * 2. The response is decoded here in place of kafkajs, into `FetchedRecord`s (record-decoder.ts;
  *    message-set.ts for formats before Kafka 0.11).
- * 3. kafkajs drops control records and aborted transactions, and calls `eachBatch` for each partition.
- * 4. batch-queue.ts passes the records that belong to the current assignment to the handler, and pauses
- *    a partition whose handler takes long.
+ * 3. kafkajs drops control records and aborted transactions, and calls `eachBatch` for each
+ *    partition.
+ * 4. batch-queue.ts passes the records that belong to the current assignment to the handler, and
+ *    pauses a partition whose handler takes long.
  */
 
 import type { Cluster } from 'kafkajs';

@@ -34,8 +34,8 @@ export interface FetchedBatch extends LogEntry {
 }
 
 /**
- * A record that reads its key and headers from the bytes of the fetch only when somebody asks for them:
- * few handlers do.
+ * A record that reads its key and headers from the bytes of the fetch only when somebody asks for
+ * them: few handlers do.
  */
 export class FetchedRecord implements FetchedMessage {
   readonly batchContext: FetchedBatch;

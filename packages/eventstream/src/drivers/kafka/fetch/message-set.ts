@@ -1,14 +1,15 @@
 /**
- * Decodes messages in the formats before Kafka 0.11 (magic 0 and 1), in which topics of that age may
- * still be stored. kafkajs could decode them too, but looks their codec up in its table for the whole
- * process, which has only gzip (wire/codecs.ts).
+ * Decodes messages in the formats before Kafka 0.11 (magic 0 and 1), in which topics of that age
+ * may still be stored. kafkajs could decode them too, but looks their codec up in its table for the
+ * whole process, which has only gzip (wire/codecs.ts).
  *
  * MessageSet => [offset: int64, messageSize: int32, Message]
  *   Message => crc: uint32, magic: int8, attributes: int8, timestamp: int64 (magic 1 only),
  *     key: NULLABLE_BYTES, value: NULLABLE_BYTES
  *
- * The value of a compressed message is a message set. Offsets in it are those of the log (magic 0), or
- * count from its first message on (magic 1), and the outer message has the offset of its last one.
+ * The value of a compressed message is a message set. Offsets in it are those of the log (magic 0),
+ * or count from its first message on (magic 1), and the outer message has the offset of its last
+ * one.
  */
 
 import { codecMask, getCodecByNumber } from '../wire/codecs.js';

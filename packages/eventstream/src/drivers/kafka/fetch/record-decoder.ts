@@ -1,7 +1,7 @@
 /**
- * Decodes the records of a partition in a Fetch response (wire/record-batch.ts is the other direction).
- * This replaces the decoder of kafkajs, which makes objects and texts of every field of every record:
- * that took as long as parsing the events.
+ * Decodes the records of a partition in a Fetch response (wire/record-batch.ts is the other
+ * direction). This replaces the decoder of kafkajs, which makes objects and texts of every field of
+ * every record: that took as long as parsing the events.
  */
 
 import { codecMask, getCodecByNumber } from '../wire/codecs.js';

@@ -7,15 +7,15 @@ export interface MemberTopics {
 /** Partitions by topic, by member. Every member has an entry. */
 export type GroupAssignment = Map<string, Map<string, number[]>>;
 
-/** Distributes the partitions of topics over the members of a group. */
+/** A function that distributes the partitions of topics over the members of a group. */
 export type GroupAssignor = (
   members: readonly MemberTopics[],
   partitionCounts: ReadonlyMap<string, number>,
 ) => GroupAssignment;
 
 /**
- * The assignor `range`, as in the Java client: of each topic, every member gets a run of consecutive
- * partitions, and the first members get one more if they do not divide evenly.
+ * The assignor `range`, as in the Java client: of each topic, every member gets a run of
+ * consecutive partitions, and the first members get one more if they do not divide evenly.
  */
 export const assignRange: GroupAssignor = (members, partitionCounts) => {
   const assignment = createAssignment(members);
@@ -33,8 +33,8 @@ export const assignRange: GroupAssignor = (members, partitionCounts) => {
 };
 
 /**
- * The assignor `roundrobin`, as in the Java client: the partitions of all topics, in order, go to one
- * member after the other, past those that do not subscribe to the topic.
+ * The assignor `roundrobin`, as in the Java client: the partitions of all topics, in order, go to
+ * one member after the other, past those that do not subscribe to the topic.
  */
 export const assignRoundRobin: GroupAssignor = (members, partitionCounts) => {
   const assignment = createAssignment(members);

@@ -42,7 +42,8 @@ export class ConsumerAssignments {
 
   /**
    * Commits the offsets of the next records to read, by partition.
-   * @throws PlatformError `STREAM_ASSIGNMENT_LOST`, or the reason why the coordinator does not answer
+   * @throws PlatformError `STREAM_ASSIGNMENT_LOST`, or the reason why the coordinator does not
+   * answer
    */
   async commit(offsets: ReadonlyMap<number, bigint>): Promise<void> {
     const assignment = this.#current;
@@ -60,9 +61,10 @@ export class ConsumerAssignments {
   }
 
   /**
-   * Commits as the member that got this assignment, never as that of a later one: a commit that comes
-   * late must not overwrite what the partition's next owner has committed.
-   * @throws PlatformError `STREAM_ASSIGNMENT_LOST`, or the reason why the coordinator does not answer
+   * Commits as the member that got this assignment, never as that of a later one: a commit that
+   * comes late must not overwrite what the partition's next owner has committed.
+   * @throws PlatformError `STREAM_ASSIGNMENT_LOST`, or the reason why the coordinator does not
+   * answer
    */
   async commitAs(
     assignment: PartitionAssignment,
@@ -82,7 +84,7 @@ export class ConsumerAssignments {
     }
   }
 
-  /** Ends the current assignment after the handler has finished its records, or had its time for it. */
+  /** Ends the current assignment when the handler has finished its records, or had its time. */
   revoke(): Promise<void> {
     const assignment = this.#current;
     if (!assignment) return Promise.resolve();

@@ -1,7 +1,7 @@
 /**
  * Takes part in how kafkajs joins a group, by replacing functions of one cluster object and of its
- * broker objects. kafkajs has no hook for revoking partitions before a rebalance, does not show what a
- * member needs for its commits, and does not know static membership.
+ * broker objects. kafkajs has no hook for revoking partitions before a rebalance, does not show
+ * what a member needs for its commits, and does not know static membership.
  */
 
 import type { Broker, Cluster } from 'kafkajs';
@@ -51,8 +51,8 @@ export interface CoordinatorHooks {
 }
 
 /**
- * Calls `hooks` when the consumer of this cluster object joins and leaves its group. A lookup of the
- * coordinator is the first step of every join, and of nothing else.
+ * Calls `hooks` when the consumer of this cluster object joins and leaves its group. A lookup of
+ * the coordinator is the first step of every join, and of nothing else.
  */
 export function watchGroup(cluster: Cluster, hooks: CoordinatorHooks): void {
   const watched = new WeakSet<object>();
@@ -100,8 +100,8 @@ function watchCoordinator(coordinator: Coordinator, hooks: CoordinatorHooks): vo
 }
 
 /**
- * Returns the requests of one generation. The consumer's own commit is not used: when it comes late,
- * kafkajs sends it as the member of the next generation.
+ * Returns the requests of one generation. The consumer's own commit is not used: when it comes
+ * late, kafkajs sends it as the member of the next generation.
  */
 function toGeneration(
   coordinator: Coordinator,
@@ -123,9 +123,9 @@ function toGeneration(
 }
 
 /**
- * Lets a new consumer join under the member id of its predecessor. After a crash of the client or of the
- * broker, the group would else wait for the predecessor until its session ends: half a minute without
- * records.
+ * Lets a new consumer join under the member id of its predecessor. After a crash of the client or
+ * of the broker, the group would else wait for the predecessor until its session ends: half a
+ * minute without records.
  */
 function withFormerId(request: JoinRequest, hooks: CoordinatorHooks): JoinRequest {
   const memberId = request.memberId || hooks.formerMemberId();

@@ -14,8 +14,8 @@ export interface OffsetRange {
 
 /**
  * Returns where reading begins in a partition without a committed offset.
- * @param isNew true if the partition was created after the subscription: then every record in it is read,
- * because all were appended since
+ * @param isNew true if the partition was created after the subscription: then every record in it is
+ * read, because all were appended since
  */
 export function toStartOffset(
   startOffset: bigint,
@@ -53,7 +53,9 @@ export interface GroupOffsets {
   readonly groupId: string;
   readonly topic: string;
   readonly ranges: ReadonlyMap<number, OffsetRange>;
-  /** Committed offsets by partition. An offset below 0, like none, says that nothing is committed. */
+  /**
+   * Committed offsets by partition. An offset below 0, like none, says that nothing is committed.
+   */
   readonly committed: ReadonlyMap<number, bigint>;
 }
 

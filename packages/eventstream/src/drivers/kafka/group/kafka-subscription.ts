@@ -1,11 +1,12 @@
 /**
  * How a subscription lives, whichever client library it uses:
  *
- * 1. `KafkaSubscription` runs one session after the other: a session is the life of one consumer of the
- *    library, from its first connection until it crashes or is closed. Failures are followed by a backoff.
- * 2. A session joins the group (group-coordinator.ts for kafkajs). Each join begins a new assignment
- *    (partition-assignment.ts), and reading starts at the committed offsets, or where the subscription
- *    asks (group-offsets.ts).
+ * 1. `KafkaSubscription` runs one session after the other: a session is the life of one consumer of
+ *    the library, from its first connection until it crashes or is closed. Failures are followed by
+ *    a backoff.
+ * 2. A session joins the group (group-coordinator.ts for kafkajs). Each join begins a new
+ *    assignment (partition-assignment.ts), and reading starts at the committed offsets, or where
+ *    the subscription asks (group-offsets.ts).
  * 3. Before the next rebalance, and when it closes, the session revokes the assignment: the handler
  *    finishes its records and commits (consumer-assignments.ts).
  *
@@ -47,7 +48,7 @@ export interface SessionContext {
 
 /** The life of one consumer of a client library, until it crashes or is closed. */
 export interface GroupSession {
-  /** Resolves when it has ended: with the failure, or with undefined if it was closed. Never rejects. */
+  /** Resolves at its end: with the failure, or undefined if it was closed. Never rejects. */
   run(): Promise<unknown>;
   /** Revokes the assignment; then `run` leaves the group and resolves. */
   close(): Promise<void>;

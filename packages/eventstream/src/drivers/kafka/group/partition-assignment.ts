@@ -10,9 +10,9 @@ export interface GroupGeneration {
 }
 
 /**
- * The partitions that one generation assigned to this consumer. Records are accepted until the partitions
- * are revoked. Offsets are committed until the assignment has ended: after the handler had its time to
- * finish, or when the group has gone on without this member.
+ * The partitions that one generation assigned to this consumer. Records are accepted until the
+ * partitions are revoked. Offsets are committed until the assignment has ended: after the handler
+ * had its time to finish, or when the group has gone on without this member.
  */
 export class PartitionAssignment {
   readonly generation: GroupGeneration;

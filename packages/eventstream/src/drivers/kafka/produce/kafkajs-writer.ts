@@ -1,12 +1,14 @@
 /**
  * How records get from the publisher to a broker:
  *
- * 1. `KafkajsWriter.append` gets records for one partition. ordered-appends.ts limits the time, and keeps
- *    the order of the partition when a response comes late.
- * 2. The records are encoded as a record batch, and compressed if that is set (wire/record-batch.ts).
- * 3. The leader of the partition is looked up in the metadata of kafkajs (connection/cluster-connection.ts).
- * 4. produce-queue.ts puts the batches for one broker into one request, produce-request.ts sends it and
- *    reads the result of each batch.
+ * 1. `KafkajsWriter.append` gets records for one partition. ordered-appends.ts limits the time, and
+ *    keeps the order of the partition when a response comes late.
+ * 2. The records are encoded as a record batch, and compressed if that is set
+ *    (wire/record-batch.ts).
+ * 3. The leader of the partition is looked up in the metadata of kafkajs
+ *    (connection/cluster-connection.ts).
+ * 4. produce-queue.ts puts the batches for one broker into one request, produce-request.ts sends it
+ *    and reads the result of each batch.
  */
 
 import { PlatformError } from '@posthaste/contracts';
@@ -32,8 +34,8 @@ export interface KafkajsWriterOptions {
 }
 
 /**
- * Appends records by Produce requests to the leaders of their partitions. It is no idempotent producer in
- * Kafka's sense: with one batch of a partition in flight, the order needs no sequence numbers.
+ * A writer that sends Produce requests to the leaders of partitions. It is no idempotent producer
+ * in Kafka's sense: with one batch of a partition in flight, the order needs no sequence numbers.
  */
 export class KafkajsWriter {
   readonly #connection: ClusterConnection;

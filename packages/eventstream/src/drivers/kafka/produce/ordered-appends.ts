@@ -3,20 +3,22 @@ import type { AppendRequest } from '../../../driver.js';
 import type { OutgoingRecord } from '../../../record.js';
 
 /**
- * Longest time to wait for a late response, in ms. Requests time out long before; but a library that
- * forgets one must not block its partition for ever.
+ * Longest time to wait for a late response, in ms. Requests time out long before; but a library
+ * that forgets one must not block its partition for ever.
  */
 const maxResponseMs = 120_000;
 
 /** Progress of one request to append. */
 export interface SendState {
-  /** True when the caller has given up: a request that is not sent yet must not be sent any more. */
+  /** True when the caller has given up: if the request is not sent yet, it must not be sent. */
   expired: boolean;
   /** True when the brokers may have received the records. */
   sent: boolean;
 }
 
-/** Sends the records. Sets `state.sent` when it does, and does not send an expired request. */
+/**
+ * A function that sends records. It sets `state.sent` when it does, and sends no expired request.
+ */
 export type SendAppend = (request: AppendRequest, state: SendState) => Promise<void>;
 
 /** A request that was sent and not answered within its time. */
@@ -28,8 +30,8 @@ interface UnansweredRequest {
 }
 
 /**
- * Gives each request its time limit, and keeps the order of a partition through requests that exceed it:
- * the next request waits for the late response, so that no record is written after a later one.
+ * Appends that have a time limit each, and keep the order of a partition when one exceeds it: the
+ * next request waits for the late response, so that no record is written after a later one.
  */
 export class OrderedAppends {
   readonly #send: SendAppend;
@@ -60,7 +62,7 @@ export class OrderedAppends {
     const partition = nameOf(request);
     const earlier = this.#unanswered.get(partition);
     if (!earlier) return false;
-    // Perhaps fewer of them: publishers give some up meanwhile, and batches that are too large are halved.
+    // Perhaps fewer: publishers have given some up, or halved a batch that was too large.
     const isSame = request.records.every((record) => earlier.records.includes(record));
     if (!(await settlesWithin(earlier.response, request.timeoutMs))) {
       if (performance.now() >= earlier.waitUntilMs) this.#unanswered.delete(partition);

@@ -13,7 +13,7 @@ interface Exchange {
 const settings = { acks: -1, timeoutMs: 1_000, internals: loadKafkajsInternals() };
 const messageTooLarge = 10;
 
-/** A broker object of kafkajs that answers each partition of each request with the code that a test sets. */
+/** A broker object of kafkajs that answers for each partition with the code that a test sets. */
 class ScriptedBroker {
   readonly requests: Buffer[] = [];
   codes: Readonly<Record<number, number>> = {};
@@ -40,7 +40,9 @@ class ScriptedBroker {
   }
 }
 
-/** Encodes a response for topic `t`. Each partition has: index, error, offset, time, first offset. */
+/**
+ * Encodes a response for topic `t`. Each partition has: index, error, offset, time, first offset.
+ */
 function encodeResponse(codes: Readonly<Record<number, number>>): Buffer {
   const entries = Object.entries(codes);
   const response = Buffer.alloc(4 + 3 + 4 + entries.length * 30 + 4);

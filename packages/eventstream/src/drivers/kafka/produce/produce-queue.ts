@@ -2,7 +2,9 @@ import type { Broker } from 'kafkajs';
 import type { SendState } from './ordered-appends.js';
 import { type PartitionBatch, type ProduceSettings, produce } from './produce-request.js';
 
-/** Most bytes of batches in one request. Brokers refuse requests over 100 MiB, and answer each as a whole. */
+/**
+ * Most bytes of batches in a request. Brokers refuse one over 100 MiB, and answer it as a whole.
+ */
 const maxRequestBytes = 4 * 1024 * 1024;
 
 interface QueuedBatch extends PartitionBatch {
@@ -12,8 +14,9 @@ interface QueuedBatch extends PartitionBatch {
 }
 
 /**
- * Puts batches that become ready in the same tick into one request per broker: a request costs client
- * and broker more than the records in it, and partitions that linger together become ready together.
+ * A queue that puts batches that become ready in the same tick into one request per broker: a
+ * request costs client and broker more than the records in it, and partitions that linger together
+ * become ready together.
  */
 export class ProduceQueue {
   readonly #settings: ProduceSettings;
@@ -24,8 +27,9 @@ export class ProduceQueue {
   }
 
   /**
-   * Resolves when the leader has acknowledged the batch. Sets `state.sent` at the moment of sending,
-   * before which a connection may have to be opened; a batch that has expired by then is left out.
+   * Resolves when the leader has acknowledged the batch. Sets `state.sent` at the moment of
+   * sending, before which a connection may have to be opened; a batch that has expired by then is
+   * left out.
    * @throws Error of kafkajs
    */
   send(leader: Broker, batch: PartitionBatch, state: SendState): Promise<void> {
@@ -74,7 +78,7 @@ function markAsSent(batches: readonly QueuedBatch[]): readonly QueuedBatch[] {
   return wanted;
 }
 
-/** Returns the index behind the last batch of the request that begins at `from`: at least one batch. */
+/** Returns the index behind the last batch of the request that begins at `from`. */
 function endOfRequest(batches: readonly QueuedBatch[], from: number): number {
   let bytes = 0;
   for (let index = from; index < batches.length; index += 1) {

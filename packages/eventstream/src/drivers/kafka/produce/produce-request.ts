@@ -1,7 +1,8 @@
 /**
- * The Produce request of Kafka's protocol in version 7, that of Kafka 2.1: the first that allows zstd.
- * It is sent over connections of kafkajs, which authenticate and time out, but built here: kafkajs
- * encodes every record anew (wire/record-batch.ts) and returns one error for all partitions.
+ * The Produce request of Kafka's protocol in version 7, that of Kafka 2.1: the first that allows
+ * zstd. It is sent over connections of kafkajs, which authenticate and time out, but built here:
+ * kafkajs encodes every record anew (wire/record-batch.ts) and returns one error for all
+ * partitions.
  */
 
 import type { Broker } from 'kafkajs';
@@ -55,7 +56,9 @@ interface WithConnectionPool {
   };
 }
 
-/** Error code that kafkajs does not know: a compacted topic refuses a record without a key, for one. */
+/**
+ * Error code that kafkajs does not know: a compacted topic refuses a record without a key, for one.
+ */
 const invalidRecord = 87;
 
 /** Returns the protocol's error for a batch that was sent; undefined if the batch is written. */
@@ -63,8 +66,8 @@ export type ErrorOfBatch = (batch: PartitionBatch) => Error | undefined;
 
 /**
  * Sends batches to their leader in one request.
- * @param takeBatches returns the batches. Called when there is a connection and the request is about to
- * be written to it: if it throws, or was not called, nothing has been sent
+ * @param takeBatches returns the batches. Called when there is a connection and the request is
+ * about to be written to it: if it throws, or was not called, nothing has been sent
  * @throws Error of kafkajs if the request as a whole failed
  */
 export async function produce(

@@ -26,7 +26,9 @@ export interface RecordCodec {
 /** Lowest three bits of a batch's or message's attributes: the number of its codec, 0 for none. */
 export const codecMask = 0x07;
 
-/** Start of snappy data that the Java client wrote. Versions and blocks with their lengths follow. */
+/**
+ * Start of snappy data that the Java client wrote. Versions and blocks with their lengths follow.
+ */
 const snappyMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const snappyHeader = Buffer.concat([snappyMagic, Buffer.from([0, 0, 0, 1, 0, 0, 0, 1])]);
 const snappyBlockBytes = 32 * 1024;

@@ -1,12 +1,13 @@
 /**
- * Encodes record batches of format version 2 ("magic 2", Kafka 0.11 and newer): what a Produce request
- * carries and a broker stores. This replaces the encoder of kafkajs, which allocates a buffer for every
- * record and header; that took longer than all other steps of publishing an event.
+ * Encodes record batches of format version 2 ("magic 2", Kafka 0.11 and newer): what a Produce
+ * request carries and a broker stores. This replaces the encoder of kafkajs, which allocates a
+ * buffer for every record and header; that took longer than all other steps of publishing an event.
  *
  * The files of this folder:
  *
  * - wire-writer.ts, wire-reader.ts: the primitive types of Kafka's protocol
- * - record-batch.ts: records to the bytes of a batch (fetch/record-decoder.ts is the other direction)
+ * - record-batch.ts: records to the bytes of a batch (fetch/record-decoder.ts is the other
+ *   direction)
  * - codecs.ts: compression of the records in a batch
  */
 
@@ -47,8 +48,9 @@ export async function compressRecordBatch(batch: Buffer, codec: RecordCodec): Pr
 
 /**
  * RecordBatch => baseOffset: int64, batchLength: int32, partitionLeaderEpoch: int32, magic: int8,
- *   crc: uint32, attributes: int16, lastOffsetDelta: int32, baseTimestamp: int64, maxTimestamp: int64,
- *   producerId: int64, producerEpoch: int16, baseSequence: int32, recordsCount: int32, [Record]
+ *   crc: uint32, attributes: int16, lastOffsetDelta: int32, baseTimestamp: int64,
+ *   maxTimestamp: int64, producerId: int64, producerEpoch: int16, baseSequence: int32,
+ *   recordsCount: int32, [Record]
  */
 function writeHeader(writer: WireWriter, count: number, timestampMs: bigint): void {
   writer.int64(0n); // baseOffset: set by the broker

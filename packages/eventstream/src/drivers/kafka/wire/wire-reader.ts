@@ -1,4 +1,4 @@
-/** Reads the primitive types of Kafka's protocol. @throws RangeError past the end of the bytes */
+/** A reader of the primitive types of Kafka's protocol. Throws RangeError past the last byte. */
 export class WireReader {
   readonly bytes: Buffer;
   /** Index of the next byte to read. */
@@ -53,7 +53,9 @@ export class WireReader {
     throw new RangeError('a varint does not end');
   }
 
-  /** VARLONG: the same with 64 bits. Used for times between records, which are exact in a double. */
+  /**
+   * VARLONG: the same with 64 bits. Used for times between records, which are exact in a double.
+   */
   varlong(): number {
     const start = this.position;
     let value = 0;

@@ -1,10 +1,10 @@
 /**
- * Longest text, in UTF-16 units, that is written in a loop here. Node's own writing costs a call into
- * C++, and less for each letter.
+ * Longest text, in UTF-16 units, that is written in a loop here. Node's own writing costs a call
+ * into C++, and less for each letter.
  */
 const maxLoopLength = 64;
 
-/** Writes the primitive types of Kafka's protocol into a buffer of a size that the caller computed. */
+/** A writer of the primitive types of Kafka's protocol, with a size that the caller computed. */
 export class WireWriter {
   readonly bytes: Buffer;
   /** Index of the next byte to write. */
