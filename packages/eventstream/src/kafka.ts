@@ -1,2 +1,2 @@
-/** Entry point of its own, because it loads the client library of Kafka. */
+/** Entry point of its own, because it loads kafkajs. */
 export { createKafkaDriver } from './drivers/kafka/kafkajs-driver.js';

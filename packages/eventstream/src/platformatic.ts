@@ -1,2 +1,2 @@
-/** Entry point of its own, because it loads the client library. */
+/** Entry point of its own, because it loads @platformatic/kafka, an optional peer dependency. */
 export { createPlatformaticDriver } from './drivers/platformatic/platformatic-driver.js';

@@ -17,7 +17,7 @@ describeWithKafka('a client on Kafka', { timeout: 60_000 }, () => {
   afterAll(() => kafka?.close());
 
   const brokers = (): string[] => kafka.brokers;
-  // Most of their time is waiting: they run beside one another.
+  // They run at the same time, since most of it is waiting.
   describe.concurrent.each(kafkaClients)('through $name', ({ name, open }) => {
     const stage = stageOn(() => kafkaTarget(kafka.brokers, open));
     testFailing(stage);

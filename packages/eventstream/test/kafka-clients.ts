@@ -12,7 +12,7 @@ type OpenClient = (
   kafka: KafkaConfig,
 ) => Promise<Client>;
 
-/** A client as users make it, on either library. */
+/** Opens a client on either driver, as a user does. */
 export const kafkaClients: readonly { readonly name: string; readonly open: OpenClient }[] = [
   {
     name: 'kafkajs',

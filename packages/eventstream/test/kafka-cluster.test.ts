@@ -10,13 +10,13 @@ import { SteadyTraffic } from './steady-traffic.js';
 const settings = {
   'min.insync.replicas': '2',
   'offsets.topic.replication.factor': '3',
-  // A broker that was killed is missed sooner than after 9 s.
+  // A killed broker is noticed sooner than after 9 s.
   'broker.session.timeout.ms': '2000',
   'broker.heartbeat.interval.ms': '500',
 };
-const patience = { timeout: 60_000, interval: 50 };
+const waitOptions = { timeout: 60_000, interval: 50 };
 
-/** Both libraries at once: the faults take long enough. */
+/** Both drivers at the same time, because the faults take long. */
 describeWithKafkaCluster('clients on three brokers', () => {
   let cluster: KafkaCluster;
   beforeAll(async () => {
@@ -40,22 +40,23 @@ describeWithKafkaCluster('clients on three brokers', () => {
         const topic = await newTopic(3);
         return { topic, traffic: await SteadyTraffic.start(topic, open) };
       });
-      const busy = await Promise.all(started);
-      for (const { topic, traffic } of busy) {
-        await vi.waitFor(() => expect(traffic.arrived).toBeGreaterThan(100), patience);
+      const running = await Promise.all(started);
+      for (const { topic, traffic } of running) {
+        await vi.waitFor(() => expect(traffic.arrived).toBeGreaterThan(100), waitOptions);
         expect(new Set(await leadersOf(cluster, topic))).toEqual(new Set([victim]));
       }
       await fault(node);
-      // Others lead its partitions, while it is away.
-      await waitForProgress(busy.map(({ traffic }) => traffic));
-      for (const { topic } of busy) expect(await leadersOf(cluster, topic)).not.toContain(victim);
+      // Other brokers lead its partitions while it is away.
+      await waitForProgress(running.map(({ traffic }) => traffic));
+      for (const { topic } of running)
+        expect(await leadersOf(cluster, topic)).not.toContain(victim);
       await node.start();
-      await waitForProgress(busy.map(({ traffic }) => traffic));
-      for (const { traffic } of busy) {
+      await waitForProgress(running.map(({ traffic }) => traffic));
+      for (const { traffic } of running) {
         await traffic.stop();
         expect(traffic.failures).toEqual([]);
-        await vi.waitFor(() => expect(traffic.arrived).toBe(traffic.published), patience);
-        // What is stored twice comes right behind.
+        await vi.waitFor(() => expect(traffic.arrived).toBe(traffic.published), waitOptions);
+        // Records that are stored twice arrive soon after.
         await sleep(500);
         expect(traffic.numbersByKey).toEqual(traffic.expectedByKey);
         expect(traffic.failedTries).not.toEqual([]);
@@ -65,7 +66,7 @@ describeWithKafkaCluster('clients on three brokers', () => {
   );
 });
 
-/** Of its topics one broker leads all partitions; the others follow. */
+/** Returns a target on whose topics one broker leads all partitions, and the others follow. */
 function toTarget(
   { brokers, nodes }: KafkaCluster,
   open: (typeof kafkaClients)[number]['open'],
@@ -88,11 +89,11 @@ function toTarget(
 async function waitForProgress(traffics: readonly SteadyTraffic[]): Promise<void> {
   for (const traffic of traffics) {
     const enough = traffic.published + 200;
-    await vi.waitFor(() => expect(traffic.arrived).toBeGreaterThan(enough), patience);
+    await vi.waitFor(() => expect(traffic.arrived).toBeGreaterThan(enough), waitOptions);
   }
 }
 
-/** Ids of the brokers that lead a partition of the topic. */
+/** Returns the ids of the brokers that lead a partition of the topic. */
 async function leadersOf({ brokers }: KafkaCluster, topic: string): Promise<number[]> {
   return administer(brokers, async (admin) => {
     const { topics } = await admin.fetchTopicMetadata({ topics: [onWire(topic)] });

@@ -7,7 +7,7 @@ import type { ConformanceTarget } from './conformance-target.js';
 import { kafkaDrivers } from './kafka-drivers.js';
 import { createTopic } from './kafka-topic.js';
 
-/** The shortest that brokers take unless they are told otherwise. */
+/** The shortest session that brokers accept by default, in ms. */
 const sessionMs = 6_000;
 
 function toTarget(
@@ -24,7 +24,7 @@ function toTarget(
       }),
     createTopic: async (topic, partitions) =>
       void (await createTopic(kafka.brokers, { topic, numPartitions: partitions })),
-    // Compressed or not: the broker's limit is one of batches, 1 MiB and a little.
+    // The broker limits batches, compressed or not, to a little more than 1 MiB.
     tooLargeBytes: 1_100_000,
     sessionMs,
     settleMs: 30_000,

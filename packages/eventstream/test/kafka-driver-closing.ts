@@ -1,19 +1,19 @@
 import { expect, it, vi } from 'vitest';
-import { type DriverStage, patience } from './kafka-driver-stage.js';
+import { type DriverFixture, waitOptions } from './kafka-driver-fixture.js';
 import { append, createTopic, toSubscription } from './kafka-topic.js';
 import { RecordingHandler } from './recording-handler.js';
 
-/** The end of a driver. */
-export function testClosing(stage: DriverStage): void {
-  const { open, read } = stage;
+/** Registers tests of closing a driver. */
+export function testClosing(fixture: DriverFixture): void {
+  const { open, read } = fixture;
 
-  it('takes less than a second when nothing is in hand', async () => {
+  it('takes less than a second when no record is being handled', async () => {
     const idle = open();
-    const topic = await createTopic(stage.brokers);
+    const topic = await createTopic(fixture.brokers);
     const { handler } = read(toSubscription(topic), new RecordingHandler(), idle);
     await append(idle, topic, ['a']);
     await idle.ping();
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), patience);
+    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), waitOptions);
     const startedAt = performance.now();
     await idle.close();
     await idle.close();
@@ -21,7 +21,7 @@ export function testClosing(stage: DriverStage): void {
     expect(handler.log).toEqual(['assigned 0', 'revoked 0']);
   });
 
-  it('refuses what comes after', async () => {
+  it('makes later calls fail', async () => {
     const closed = open();
     await closed.close();
     const refusal = { code: 'STREAM_CLOSED' };

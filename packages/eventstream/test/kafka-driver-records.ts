@@ -1,14 +1,20 @@
 import { expect, it, vi } from 'vitest';
-import { type DriverStage, patience } from './kafka-driver-stage.js';
-import { append, appendTimeoutMs, createTopic, toSubscription } from './kafka-topic.js';
+import { type DriverFixture, waitOptions } from './kafka-driver-fixture.js';
+import {
+  append,
+  appendInTransactions,
+  appendTimeoutMs,
+  createTopic,
+  toSubscription,
+} from './kafka-topic.js';
 import { RecordingHandler } from './recording-handler.js';
 
-/** What is written and read, and how. */
-export function testRecords(stage: DriverStage): void {
-  const { open, read } = stage;
+/** Registers tests of records that are written and read. */
+export function testRecords(fixture: DriverFixture): void {
+  const { open, read } = fixture;
 
   it('come as they were appended, in order', async () => {
-    const topic = await createTopic(stage.brokers);
+    const topic = await createTopic(fixture.brokers);
     const records = [
       {
         key: Buffer.from('k'),
@@ -19,10 +25,10 @@ export function testRecords(stage: DriverStage): void {
       { key: Buffer.from([0, 255]), value: null, headers: {} },
     ];
     const before = Date.now();
-    await stage.driver.append({ topic, partition: 0, records, timeoutMs: appendTimeoutMs });
-    await append(stage.driver, topic, ['later']);
+    await fixture.driver.append({ topic, partition: 0, records, timeoutMs: appendTimeoutMs });
+    await append(fixture.driver, topic, ['later']);
     const { handler, subscription } = read(toSubscription(topic));
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(4), patience);
+    await vi.waitFor(() => expect(handler.taken).toHaveLength(4), waitOptions);
     await subscription.close();
     records.forEach((record, index) => {
       expect(handler.taken[index]).toMatchObject({
@@ -43,66 +49,93 @@ export function testRecords(stage: DriverStage): void {
       // A topic with a codec of its own makes the broker unpack and pack again what it is sent.
       const byTopic = compression === 'gzip' ? 'lz4' : compression;
       const configEntries = [{ name: 'compression.type', value: byTopic }];
-      const repacked = await createTopic(stage.brokers, { configEntries });
-      const kept = await createTopic(stage.brokers);
+      const repacked = await createTopic(fixture.brokers, { configEntries });
+      const kept = await createTopic(fixture.brokers);
       const values = Array.from({ length: 300 }, (_, index) => `${'text '.repeat(100)}${index}`);
       await append(open({ compression }), kept, values);
       await append(open({ compression: 'gzip' }), repacked, values);
       for (const topic of [kept, repacked]) {
         const { handler, subscription } = read(toSubscription(topic));
-        await vi.waitFor(() => expect(handler.values).toEqual(values), patience);
+        await vi.waitFor(() => expect(handler.values).toEqual(values), waitOptions);
         await subscription.close();
       }
     },
   );
 
   it('over the size limit are refused, and those beside them in other requests are not', async () => {
-    const topic = await createTopic(stage.brokers);
+    const topic = await createTopic(fixture.brokers);
     const large = 'x'.repeat(1_100_000);
-    await append(stage.driver, topic, ['before']);
-    await expect(append(stage.driver, topic, ['small', large])).rejects.toMatchObject({
+    await append(fixture.driver, topic, ['before']);
+    await expect(append(fixture.driver, topic, ['small', large])).rejects.toMatchObject({
       code: 'EVENT_TOO_LARGE',
     });
-    await append(stage.driver, topic, ['after']);
+    await append(fixture.driver, topic, ['after']);
     const { handler, subscription } = read(toSubscription(topic));
-    await vi.waitFor(() => expect(handler.values).toEqual(['before', 'after']), patience);
+    await vi.waitFor(() => expect(handler.values).toEqual(['before', 'after']), waitOptions);
     await subscription.close();
   });
 
   it('without a key are refused by a topic that keeps the last one of each key', async () => {
     const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
-    const topic = await createTopic(stage.brokers, { configEntries });
-    await append(stage.driver, topic, ['with a key']);
+    const topic = await createTopic(fixture.brokers, { configEntries });
+    await append(fixture.driver, topic, ['with a key']);
     const records = [{ key: null, value: Buffer.from('without'), headers: {} }];
     const request = { topic, partition: 0, records, timeoutMs: appendTimeoutMs };
-    await expect(stage.driver.append(request)).rejects.toMatchObject({ code: 'EVENT_INVALID' });
+    await expect(fixture.driver.append(request)).rejects.toMatchObject({ code: 'EVENT_INVALID' });
+  });
+
+  it.each([
+    ['one fetch', 10_000_000],
+    ['several fetches', 100_000],
+  ])('of aborted transactions are left out (in %s)', async (_, maxPartitionBytes) => {
+    const topic = await createTopic(fixture.brokers);
+    const large = (name: string): string[] =>
+      Array.from({ length: 6 }, (__, number) => `${name} ${number} `.padEnd(40_000, '.'));
+    await appendInTransactions(fixture.brokers, topic, [
+      { values: ['first'], ending: 'commit' },
+      { values: large('aborted'), ending: 'abort' },
+      { values: large('aborted again'), ending: 'abort' },
+      { values: ['second', 'third'], ending: 'commit' },
+    ]);
+    await append(fixture.driver, topic, ['outside']);
+    const request = toSubscription(topic);
+    const reader = open({ maxPartitionBytes });
+    const { handler, subscription } = read(request, new RecordingHandler(), reader);
+    await vi.waitFor(() => expect(handler.values).toContain('outside'), waitOptions);
+    expect(handler.values.map((value) => value.slice(0, 20))).toEqual([
+      'first',
+      'second',
+      'third',
+      'outside',
+    ]);
+    await subscription.close();
   });
 
   it.each(['leader', 'none'] as const)('are written with acks of %s', async (acks) => {
-    const topic = await createTopic(stage.brokers);
+    const topic = await createTopic(fixture.brokers);
     await append(open({ acks }), topic, ['a']);
     const { handler, subscription } = read(toSubscription(topic));
-    await vi.waitFor(() => expect(handler.values).toEqual(['a']), patience);
+    await vi.waitFor(() => expect(handler.values).toEqual(['a']), waitOptions);
     await subscription.close();
   });
 
   it('of one partition wait for their handler, those of others do not', async () => {
-    const topic = await createTopic(stage.brokers, { numPartitions: 2 });
+    const topic = await createTopic(fixture.brokers, { numPartitions: 2 });
     const slow = Promise.withResolvers<void>();
     const handler = new RecordingHandler({
       onRecords: async (partition) => (partition === 0 ? slow.promise : undefined),
     });
     const { subscription } = read(toSubscription(topic), handler);
-    await append(stage.driver, topic, ['slow']);
-    await vi.waitFor(() => expect(handler.values).toEqual(['slow']), patience);
-    await append(stage.driver, topic, ['behind']);
+    await append(fixture.driver, topic, ['slow']);
+    await vi.waitFor(() => expect(handler.values).toEqual(['slow']), waitOptions);
+    await append(fixture.driver, topic, ['behind']);
     for (const value of ['a', 'b', 'c']) {
-      await append(stage.driver, topic, [value], 1);
-      await vi.waitFor(() => expect(handler.values).toContain(value), patience);
+      await append(fixture.driver, { topic, partition: 1 }, [value]);
+      await vi.waitFor(() => expect(handler.values).toContain(value), waitOptions);
     }
     expect(handler.values).not.toContain('behind');
     slow.resolve();
-    await vi.waitFor(() => expect(handler.values).toContain('behind'), patience);
+    await vi.waitFor(() => expect(handler.values).toContain('behind'), waitOptions);
     await subscription.close();
   });
 }

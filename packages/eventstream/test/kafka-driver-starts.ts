@@ -1,70 +1,70 @@
 import { expect, it, vi } from 'vitest';
 import { offsetBeginning, offsetEnd } from '../src/driver.js';
-import { type DriverStage, patience } from './kafka-driver-stage.js';
+import { type DriverFixture, waitOptions } from './kafka-driver-fixture.js';
 import { administer, append, createTopic, toSubscription } from './kafka-topic.js';
 
-/** Where a group begins to read. */
-export function testStarts(stage: DriverStage): void {
-  const { read } = stage;
+/** Registers tests of the offset at which a group starts to read. */
+export function testStarts(fixture: DriverFixture): void {
+  const { read } = fixture;
 
   it.each<[string, bigint, string[]]>([
     ['at the end', offsetEnd, ['d']],
     ['at the beginning', offsetBeginning, ['a', 'b', 'c', 'd']],
     ['at a number', 1n, ['b', 'c', 'd']],
   ])('%s', async (_, startOffset, expected) => {
-    const topic = await createTopic(stage.brokers);
-    await append(stage.driver, topic, ['a', 'b', 'c']);
+    const topic = await createTopic(fixture.brokers);
+    await append(fixture.driver, topic, ['a', 'b', 'c']);
     const { handler, subscription } = read(toSubscription(topic, { startOffset }));
-    await vi.waitFor(() => expect(handler.log).toEqual(['assigned 0']), patience);
+    await vi.waitFor(() => expect(handler.log).toEqual(['assigned 0']), waitOptions);
     await vi.waitFor(async () => {
-      const [lag] = await stage.driver.lag(topic);
+      const [lag] = await fixture.driver.lag(topic);
       expect(lag?.partitions[0]?.committed).toBeDefined();
-    }, patience);
-    await append(stage.driver, topic, ['d']);
-    await vi.waitFor(() => expect(handler.values).toEqual(expected), patience);
+    }, waitOptions);
+    await append(fixture.driver, topic, ['d']);
+    await vi.waitFor(() => expect(handler.values).toEqual(expected), waitOptions);
     await subscription.close();
   });
 
-  it('where the group has committed, whatever was asked for', async () => {
-    const topic = await createTopic(stage.brokers);
-    await append(stage.driver, topic, ['a', 'b', 'c']);
+  it('at the committed offset, whatever the subscription asks for', async () => {
+    const topic = await createTopic(fixture.brokers);
+    await append(fixture.driver, topic, ['a', 'b', 'c']);
     const request = toSubscription(topic);
     const first = read(request);
-    await vi.waitFor(() => expect(first.handler.values).toHaveLength(3), patience);
+    await vi.waitFor(() => expect(first.handler.values).toHaveLength(3), waitOptions);
     await first.subscription.commit(new Map([[0, 2n]]));
     await first.subscription.close();
     const second = read({ ...request, startOffset: offsetBeginning });
-    await vi.waitFor(() => expect(second.handler.values).toEqual(['c']), patience);
+    await vi.waitFor(() => expect(second.handler.values).toEqual(['c']), waitOptions);
     await second.subscription.close();
   });
 
-  it('at what failed before the first commit, for a group that began at the end', async () => {
-    const topic = await createTopic(stage.brokers);
+  it('at a record that failed before the first commit, for a group that started at the end', async () => {
+    const topic = await createTopic(fixture.brokers);
     const request = toSubscription(topic, { startOffset: offsetEnd });
     const first = read(request);
     await vi.waitFor(async () => {
-      const [lag] = await stage.driver.lag(topic, request.groupId);
+      const [lag] = await fixture.driver.lag(topic, request.groupId);
       expect(lag?.partitions[0]?.committed).toBe(0n);
-    }, patience);
-    await append(stage.driver, topic, ['fails']);
-    await vi.waitFor(() => expect(first.handler.values).toEqual(['fails']), patience);
+    }, waitOptions);
+    await append(fixture.driver, topic, ['fails']);
+    await vi.waitFor(() => expect(first.handler.values).toEqual(['fails']), waitOptions);
     await first.subscription.close();
     const second = read(request);
-    await vi.waitFor(() => expect(second.handler.values).toEqual(['fails']), patience);
+    await vi.waitFor(() => expect(second.handler.values).toEqual(['fails']), waitOptions);
     await second.subscription.close();
   });
 
   it('at the oldest record that is left, when the group was away for too long', async () => {
-    const topic = await createTopic(stage.brokers);
-    await append(stage.driver, topic, ['a', 'b', 'c', 'd']);
+    const topic = await createTopic(fixture.brokers);
+    await append(fixture.driver, topic, ['a', 'b', 'c', 'd']);
     const request = toSubscription(topic, { startOffset: offsetEnd });
     const groupOffsets = { groupId: request.groupId, topic };
-    await administer(stage.brokers, async (admin) => {
+    await administer(fixture.brokers, async (admin) => {
       await admin.setOffsets({ ...groupOffsets, partitions: [{ partition: 0, offset: '1' }] });
       await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '2' }] });
     });
     const { handler, subscription } = read(request);
-    await vi.waitFor(() => expect(handler.values).toEqual(['c', 'd']), patience);
+    await vi.waitFor(() => expect(handler.values).toEqual(['c', 'd']), waitOptions);
     await subscription.close();
   });
 }

@@ -3,9 +3,9 @@ import { type KafkaBroker, startKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { testClosing } from './kafka-driver-closing.js';
+import { useDriverFixture, waitOptions } from './kafka-driver-fixture.js';
 import { testGroup } from './kafka-driver-groups.js';
 import { testRecords } from './kafka-driver-records.js';
-import { patience, stageDrivers } from './kafka-driver-stage.js';
 import { testStarts } from './kafka-driver-starts.js';
 import { testTopics } from './kafka-driver-topics.js';
 import { kafkaDrivers } from './kafka-drivers.js';
@@ -19,21 +19,21 @@ beforeAll(async () => {
 afterAll(() => kafka?.close());
 
 describeWithKafka.each(kafkaDrivers)('the Kafka driver on $name', ({ create }) => {
-  const stage = stageDrivers(() => kafka, create);
-  describe('records', () => testRecords(stage));
-  describe('topics', () => testTopics(stage));
-  describe('reading begins', () => testStarts(stage));
-  describe('a group', () => testGroup(stage));
-  describe('closing', () => testClosing(stage));
+  const fixture = useDriverFixture(() => kafka, create);
+  describe('records', () => testRecords(fixture));
+  describe('topics', () => testTopics(fixture));
+  describe('reading starts', () => testStarts(fixture));
+  describe('a group', () => testGroup(fixture));
+  describe('closing', () => testClosing(fixture));
 
-  it('leaves the processor alone while nothing happens', async () => {
-    const { open, read } = stage;
+  it('uses hardly any CPU while nothing happens', async () => {
+    const { open, read } = fixture;
     const idle = open();
-    const topic = await createTopic(stage.brokers);
+    const topic = await createTopic(fixture.brokers);
     const { handler } = read(toSubscription(topic), new RecordingHandler(), idle);
     await append(idle, topic, ['a']);
     await idle.ping();
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), patience);
+    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), waitOptions);
     await sleep(500);
     const before = process.cpuUsage();
     await sleep(3_000);

@@ -3,7 +3,7 @@ import type { KafkaDriverOptions } from '../src/drivers/kafka/connection/kafka-o
 import { createKafkaDriver } from '../src/drivers/kafka/kafkajs-driver.js';
 import { createPlatformaticDriver } from '../src/drivers/platformatic/platformatic-driver.js';
 
-/** Every driver that speaks to Kafka: what they must do is the same. */
+/** Both drivers for Kafka. Every test of one runs on the other, too. */
 export const kafkaDrivers: readonly {
   readonly name: string;
   readonly create: (options: KafkaDriverOptions) => Driver;

@@ -6,13 +6,13 @@ import { noteIds, publishNumbers, stageOn } from './client-stage.js';
 import { kafkaClients, kafkaTarget } from './kafka-clients.js';
 import { SteadyTraffic } from './steady-traffic.js';
 
-/** What a consumer has not committed yet: it does so every 250 ms, but machines are busy. */
+/** Longest time until a handled record is committed, in ms: every 250 ms, but machines are busy. */
 const uncommittedMs = 3_000;
-/** A broker that was killed comes back when its former session is over: 9 s unless told. */
+/** A killed broker comes back when its former session has ended: by default after 9 s. */
 const settings = { 'broker.session.timeout.ms': '2000', 'broker.heartbeat.interval.ms': '500' };
-const patience = { timeout: 60_000, interval: 50 };
+const waitOptions = { timeout: 60_000, interval: 50 };
 
-/** Both libraries at once: the faults take long enough. */
+/** Both drivers at the same time, because the faults take long. */
 describeWithKafka('clients on Kafka', () => {
   let kafka: KafkaBroker;
   beforeAll(async () => {
@@ -21,9 +21,7 @@ describeWithKafka('clients on Kafka', () => {
   afterAll(() => kafka?.close());
   const stages = kafkaClients.map(({ open }) => stageOn(() => kafkaTarget(kafka.brokers, open)));
 
-  it('work as soon as there is a broker, when there was none at the start', async ({
-    onTestFinished,
-  }) => {
+  it('start to work when a broker starts after them', async ({ onTestFinished }) => {
     onTestFinished(() => kafka.start());
     const each = stages.map((start) => start(onTestFinished));
     const topics = await Promise.all(each.map(({ newTopic }) => newTopic()));
@@ -39,18 +37,21 @@ describeWithKafka('clients on Kafka', () => {
       await expect(hasty).rejects.toMatchObject({ code: 'EVENT_NOT_PUBLISHED' });
       await expect(client.lag(topic)).rejects.toMatchObject(unavailable);
       const consumers = [{ interruption: unavailable }];
-      const told = { healthy: false, streamError: unavailable, consumers };
-      await vi.waitFor(async () => expect(await client.health()).toMatchObject(told), patience);
+      const expected = { healthy: false, streamError: unavailable, consumers };
+      await vi.waitFor(
+        async () => expect(await client.health()).toMatchObject(expected),
+        waitOptions,
+      );
       return { ids, published };
     });
-    const begun = await Promise.all(work);
+    const started = await Promise.all(work);
     await kafka.start();
-    for (const { ids, published } of begun) {
+    for (const { ids, published } of started) {
       await published;
-      await vi.waitFor(() => expect(ids).toEqual(['1', '2']), patience);
+      await vi.waitFor(() => expect(ids).toEqual(['1', '2']), waitOptions);
     }
     for (const client of clients) {
-      await vi.waitFor(async () => expect((await client.health()).healthy).toBe(true), patience);
+      await vi.waitFor(async () => expect((await client.health()).healthy).toBe(true), waitOptions);
     }
   }, 120_000);
 
@@ -74,14 +75,14 @@ describeWithKafka('clients on Kafka', () => {
           const ids: string[] = [];
           leaver.register({ topic, groupId: topic, offset: -2, callback: noteIds(ids) });
           await publishNumbers(leaver, topic, 1);
-          await vi.waitFor(() => expect(ids).toEqual(['1']), patience);
+          await vi.waitFor(() => expect(ids).toEqual(['1']), waitOptions);
           return leaver;
         }),
       );
       for (const traffic of traffics) {
-        await vi.waitFor(() => expect(traffic.arrived).toBeGreaterThan(100), patience);
+        await vi.waitFor(() => expect(traffic.arrived).toBeGreaterThan(100), waitOptions);
       }
-      // So much of it is committed that hardly any may come again.
+      // Then nearly all of it is committed, and may not come again.
       await sleep(2 * uncommittedMs);
       const faultAtMs = Date.now();
       await fault();
@@ -93,24 +94,24 @@ describeWithKafka('clients on Kafka', () => {
       await kafka.start();
       for (const [index, traffic] of traffics.entries()) {
         const enough = (publishedBefore[index] ?? 0) + 100;
-        await vi.waitFor(() => expect(traffic.arrived).toBeGreaterThan(enough), patience);
+        await vi.waitFor(() => expect(traffic.arrived).toBeGreaterThan(enough), waitOptions);
         await traffic.stop();
         expect(traffic.failures).toEqual([]);
-        await vi.waitFor(() => expect(traffic.arrived).toBe(traffic.published), patience);
+        await vi.waitFor(() => expect(traffic.arrived).toBe(traffic.published), waitOptions);
         expect(traffic.numbersByKey).toEqual(traffic.expectedByKey);
         expect(traffic.failedTries).not.toEqual([]);
         expect(traffic.storedTwice).toBeLessThanOrEqual(traffic.maybeStored);
         expect(Math.min(...traffic.repeatedAtMs)).toBeGreaterThan(faultAtMs - uncommittedMs);
         await vi.waitFor(
           async () => expect((await traffic.client.health()).healthy).toBe(true),
-          patience,
+          waitOptions,
         );
       }
     },
   );
 });
 
-/** Closing does not wait for a broker to come back. */
+/** Closes a client, which must not wait for a broker to come back. */
 async function expectToCloseSoon(client: SteadyTraffic['client']): Promise<void> {
   const startedAt = performance.now();
   await client.close({ drainMs: 2_000 });

@@ -7,9 +7,9 @@ import { kafkaDrivers } from './kafka-drivers.js';
 import { append, createTopic, toSubscription, uniqueName } from './kafka-topic.js';
 import { RecordingHandler } from './recording-handler.js';
 
-const patience = { timeout: 15_000, interval: 20 };
+const waitOptions = { timeout: 15_000, interval: 20 };
 
-/** A member that knows only one assignor, as clients of other languages may. */
+/** A group member with one assignor only, as clients in other languages may be. */
 class ForeignMember {
   readonly values: string[] = [];
   readonly #consumer: Consumer;
@@ -73,14 +73,14 @@ describeWithKafka('a group of different clients', () => {
       return handler;
     });
     const held = (): number[] => handlers.map((handler) => handler.held.size);
-    await vi.waitFor(() => expect(held()).toEqual([2, 2]), patience);
+    await vi.waitFor(() => expect(held()).toEqual([2, 2]), waitOptions);
     const values = ['a', 'b', 'c', 'd'];
     for (const [partition, value] of values.entries()) {
       const driver = drivers[partition % drivers.length];
-      if (driver) await append(driver, topic, [value], partition);
+      if (driver) await append(driver, { topic, partition }, [value]);
     }
     const arrived = (): string[] => handlers.flatMap((handler) => handler.values).sort();
-    await vi.waitFor(() => expect(arrived()).toEqual(values), patience);
+    await vi.waitFor(() => expect(arrived()).toEqual(values), waitOptions);
   });
 
   const assignors = ['range', 'roundrobin'];
@@ -90,7 +90,7 @@ describeWithKafka('a group of different clients', () => {
     ),
   );
   it.each(members)(
-    'lets $name join one that knows $assignor only (led by the other: $foreignFirst)',
+    'lets $name share with a member that has only $assignor (which leads the group: $foreignFirst)',
     async ({ create, assignor, foreignFirst }) => {
       const topic = await createTopic(kafka.brokers, { numPartitions: 4 });
       const request = toSubscription(topic);
@@ -102,21 +102,21 @@ describeWithKafka('a group of different clients', () => {
         async () => foreign.start(topic),
         async () => {
           driver.subscribe(request, handler);
-          await vi.waitFor(() => expect(handler.held.size).toBeGreaterThan(0), patience);
+          await vi.waitFor(() => expect(handler.held.size).toBeGreaterThan(0), waitOptions);
         },
       ];
       for (const step of foreignFirst ? steps : steps.reverse()) await step();
       await vi.waitFor(() => {
         expect([...handler.held, ...foreign.partitions].sort()).toEqual([0, 1, 2, 3]);
         expect(handler.held.size).toBe(2);
-      }, patience);
+      }, waitOptions);
       const values = ['a', 'b', 'c', 'd'];
       for (const [partition, value] of values.entries()) {
-        await append(driver, topic, [value], partition);
+        await append(driver, { topic, partition }, [value]);
       }
       await vi.waitFor(() => {
         expect([...new Set([...handler.values, ...foreign.values])].sort()).toEqual(values);
-      }, patience);
+      }, waitOptions);
     },
   );
 });

@@ -14,7 +14,7 @@ import { append, createTopic, toSubscription } from './kafka-topic.js';
 import { addScramUser } from './kafka-users.js';
 import { RecordingHandler } from './recording-handler.js';
 
-const patience = { timeout: 15_000, interval: 20 };
+const waitOptions = { timeout: 15_000, interval: 20 };
 const password = 'correct horse battery staple';
 
 const modules = 'org.apache.kafka.common.security';
@@ -26,7 +26,7 @@ const saslSettings = {
   'listener.name.safe.oauthbearer.sasl.jaas.config': `${modules}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
 };
 
-/** A token as the brokers take it in tests: signed by nobody. */
+/** Returns a token that the brokers of these tests accept: an unsigned one. */
 function toToken(subject: string): string {
   const now = Math.floor(Date.now() / 1_000);
   const claims = { sub: subject, iat: now, exp: now + 600 };
@@ -39,7 +39,7 @@ function toToken(subject: string): string {
 describeWithKafka('security', () => {
   let kafka: KafkaBroker;
   let folder: string;
-  /** What both listeners with TLS need. */
+  /** Options that both listeners with TLS need. */
   let secured: Omit<KafkaDriverOptions, 'logMode' | 'logger'>;
 
   beforeAll(async () => {
@@ -71,7 +71,7 @@ describeWithKafka('security', () => {
     await rm(folder, { recursive: true });
   });
 
-  it.each(kafkaClients)('a client on $name tells of wrong credentials', async ({ open }) => {
+  it.each(kafkaClients)('a client on $name reports wrong credentials', async ({ open }) => {
     const sasl = { mechanism: 'scram-sha-256', username: 'alice', password: 'wrong' } as const;
     const { brokers: _, ...kafkaConfig } = secured;
     const client = await open([...secured.brokers], {}, { ...kafkaConfig, sasl });
@@ -80,8 +80,11 @@ describeWithKafka('security', () => {
     const refusal = { code: 'STREAM_UNAUTHORIZED' };
     await expect(client.publish({ topic, eventName: 'placed' })).rejects.toMatchObject(refusal);
     const consumers = [{ interruption: refusal }];
-    const told = { healthy: false, streamError: refusal, consumers };
-    await vi.waitFor(async () => expect(await client.health()).toMatchObject(told), patience);
+    const expected = { healthy: false, streamError: refusal, consumers };
+    await vi.waitFor(
+      async () => expect(await client.health()).toMatchObject(expected),
+      waitOptions,
+    );
     await client.close();
   });
 
@@ -94,7 +97,7 @@ describeWithKafka('security', () => {
         await driver.ping();
         const handler = new RecordingHandler();
         driver.subscribe(toSubscription(topic), handler);
-        await vi.waitFor(() => expect(handler.values).toEqual(['a']), patience);
+        await vi.waitFor(() => expect(handler.values).toEqual(['a']), waitOptions);
       } finally {
         await driver.close();
       }
@@ -109,9 +112,12 @@ describeWithKafka('security', () => {
         await expect(driver.partitionCount(topic)).rejects.toMatchObject({ code });
         const handler = new RecordingHandler();
         driver.subscribe(toSubscription(topic), handler);
-        await vi.waitFor(() => expect(handler.interruptions[0]).toMatchObject({ code }), patience);
-        const said = handler.interruptions.map((error) => String(error)).join();
-        expect(said).not.toContain('wrong');
+        await vi.waitFor(
+          () => expect(handler.interruptions[0]).toMatchObject({ code }),
+          waitOptions,
+        );
+        const messages = handler.interruptions.map((error) => String(error)).join();
+        expect(messages).not.toContain('wrong');
       } finally {
         await driver.close();
       }
@@ -128,18 +134,18 @@ describeWithKafka('security', () => {
       ['PLAIN', { mechanism: 'plain', username: 'alice', password: 'wrong' }],
       ['SCRAM-SHA-512', { mechanism: 'scram-sha-512', username: 'alice', password: 'wrong' }],
       ['OAUTHBEARER', { mechanism: 'oauthbearer', token: async () => 'wrong' }],
-    ])('tells of wrong credentials with %s', (_, sasl) =>
+    ])('reports wrong credentials with %s', (_, sasl) =>
       expectRefusal({ ...secured, sasl }, 'STREAM_UNAUTHORIZED'),
     );
 
-    it('shows its certificate where one is demanded', async () => {
+    it('sends its certificate to a broker that requires one', async () => {
       const brokers = [kafka.listeners.MUTUAL ?? ''];
       await roundTrip({ ...secured, brokers });
       const { caFile = '' } = secured;
       await expectRefusal({ brokers, caFile }, 'STREAM_UNAVAILABLE');
     });
 
-    it('does not talk to a broker whose certificate it cannot check', () =>
+    it('refuses a broker whose certificate it cannot verify', () =>
       expectRefusal({ brokers: [kafka.listeners.MUTUAL ?? ''], tls: true }, 'STREAM_UNAVAILABLE'));
   });
 });

@@ -7,7 +7,7 @@ import { appendTo } from './conformance-target.js';
 
 export const appendTimeoutMs = 10_000;
 
-const leaderPatience = { timeout: 15_000, interval: 20 };
+const leaderWaitOptions = { timeout: 15_000, interval: 20 };
 
 export function uniqueName(): string {
   return `test-${randomUUID()}`;
@@ -17,17 +17,20 @@ export function toRecord(value: string): OutgoingRecord {
   return { key: Buffer.from('key'), value: Buffer.from(value), headers: {} };
 }
 
-/** As publishers do: a broker may not know yet that it leads a new topic. */
+/**
+ * Appends until it succeeds, as publishers do: a broker may not know yet that it leads a new topic.
+ * @param target topic, whose partition 0 is meant, or topic and partition
+ */
 export async function append(
   driver: Driver,
-  topic: string,
+  target: string | { readonly topic: string; readonly partition: number },
   values: readonly string[],
-  partition = 0,
 ): Promise<void> {
-  await appendTo(driver, { topic, partition, records: values.map(toRecord) });
+  const place = typeof target === 'string' ? { topic: target, partition: 0 } : target;
+  await appendTo(driver, { ...place, records: values.map(toRecord) });
 }
 
-/** Reads a topic from its beginning, in a group of its own, unless told otherwise. */
+/** Returns a request. Default: from the beginning of the topic, in a new group. */
 export function toSubscription(
   topic: string,
   request: Partial<SubscriptionRequest> = {},
@@ -42,7 +45,7 @@ export function toSubscription(
   };
 }
 
-/** Runs something as an administrator of the brokers. */
+/** Calls `work` with an admin client of kafkajs. */
 export async function administer<Result>(
   brokers: string[],
   work: (admin: Admin) => Promise<Result>,
@@ -56,7 +59,36 @@ export async function administer<Result>(
   }
 }
 
-/** @returns the new topic's name; each of its partitions has a leader */
+export interface TestTransaction {
+  readonly values: readonly string[];
+  readonly ending: 'commit' | 'abort';
+}
+
+/**
+ * Appends in transactions of one producer, one after the other. Every value is a batch of its own.
+ */
+export async function appendInTransactions(
+  brokers: string[],
+  topic: string,
+  transactions: readonly TestTransaction[],
+): Promise<void> {
+  const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING });
+  const producer = kafka.producer({ transactionalId: uniqueName(), maxInFlightRequests: 1 });
+  await producer.connect();
+  try {
+    for (const { values, ending } of transactions) {
+      const transaction = await producer.transaction();
+      for (const value of values) {
+        await transaction.send({ topic, messages: [{ value, partition: 0 }] });
+      }
+      await transaction[ending]();
+    }
+  } finally {
+    await producer.disconnect();
+  }
+}
+
+/** Creates a topic and waits until each of its partitions has a leader. Returns its name. */
 export async function createTopic(
   brokers: string[],
   options: Partial<ITopicConfig> = {},
@@ -65,13 +97,13 @@ export async function createTopic(
   const numPartitions = replicaAssignment ? -1 : 1;
   const topic = { topic: uniqueName(), numPartitions, ...options };
   await administer(brokers, async (admin) => {
-    // kafkajs can wait as well, but fails when the broker has not heard of the topic yet.
+    // kafkajs can wait, too, but fails if the broker does not know the topic yet.
     await admin.createTopics({ topics: [topic], waitForLeaders: false });
     await vi.waitFor(async () => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic.topic] });
       const led = topics[0]?.partitions.filter(({ leader }) => leader >= 0);
       expect(led).toHaveLength(replicaAssignment?.length ?? topic.numPartitions);
-    }, leaderPatience);
+    }, leaderWaitOptions);
   });
   return topic.topic;
 }

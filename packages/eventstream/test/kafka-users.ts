@@ -3,7 +3,7 @@ import { alterUserScramCredentialsV0, Connection, ScramMechanisms } from '@platf
 
 const iterations = 4_096;
 
-/** Makes a user that authenticates with SCRAM, by either hash. */
+/** Creates a user that can authenticate with SCRAM-SHA-256 and SCRAM-SHA-512. */
 export async function addScramUser(address: string, name: string, password: string): Promise<void> {
   const [host = '', port] = address.split(':');
   const connection = new Connection('user-administration');

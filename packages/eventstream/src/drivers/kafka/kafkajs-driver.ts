@@ -1,34 +1,32 @@
 import type { Driver } from '../../driver.js';
 import { ClusterConnection } from './connection/cluster-connection.js';
-import { stopIdleTimers } from './connection/idle-timers.js';
 import { type KafkaDriverOptions, resolveKafkaOptions } from './connection/kafka-options.js';
+import { loadKafkajsInternals } from './connection/kafkajs-internals.js';
 import { KafkaDriver } from './kafka-driver.js';
-import { KafkaObserver } from './kafka-observer.js';
-import { loadKafkajsInternals } from './kafkajs-internals.js';
+import { KafkajsAdmin } from './kafkajs-admin.js';
 import { KafkajsSession } from './kafkajs-session.js';
-import { KafkaWriter } from './produce/kafka-writer.js';
+import { KafkajsWriter } from './produce/kafkajs-writer.js';
 
 /**
- * Kafka, through kafkajs. Nothing is connected before it is needed.
- * @throws PlatformError `OPTION_INVALID`; `INTERNAL` when another kafkajs than 2.2.4 is installed,
- *   which lacks what is used of it
+ * Creates a driver for Kafka through kafkajs. It connects when it is used. Other clients of kafkajs
+ * in the process are not affected.
+ * @throws PlatformError `OPTION_INVALID`; `INTERNAL` if another kafkajs than 2.2.4 is installed
+ * that lacks what the driver uses of it
  */
 export function createKafkaDriver(options: KafkaDriverOptions): Driver {
   const settings = resolveKafkaOptions(options);
   const internals = loadKafkajsInternals();
-  stopIdleTimers(internals);
   const connection = new ClusterConnection(settings);
-  const writer = new KafkaWriter({ settings, connection, internals });
-  const observer = new KafkaObserver(settings);
-  return new KafkaDriver({
+  const writer = new KafkajsWriter({ settings, connection, internals });
+  const admin = new KafkajsAdmin(settings);
+  return new KafkaDriver(settings, {
     partitionCount: (topic) => writer.partitionCount(topic),
     append: (request) => writer.append(request),
-    createSession: (request, handler, memory) =>
-      new KafkajsSession({ settings, request, handler, memory }),
-    lag: (topic, groupId) => observer.lag(topic, groupId),
-    ping: () => observer.ping(),
+    createSession: (context) => new KafkajsSession(settings, context),
+    lag: (topic, groupId) => admin.lag(topic, groupId),
+    ping: () => admin.ping(),
     close: async () => {
-      await Promise.all([connection.close(), observer.close()]);
+      await Promise.all([connection.close(), admin.close()]);
     },
   });
 }

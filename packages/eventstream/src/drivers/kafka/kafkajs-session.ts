@@ -1,75 +1,62 @@
 import { PlatformError, settlesWithin } from '@posthaste/contracts';
 import type { Cluster, Consumer } from 'kafkajs';
-import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
-import { connectKafka } from './connection/connect.js';
 import type { KafkaSettings } from './connection/kafka-options.js';
-import { OpenSockets } from './connection/open-sockets.js';
-import { BatchIntake } from './fetch/batch-queue.js';
-import { readFetches } from './fetch/fetch-answer.js';
-import { createRangeAssignor, createRoundRobinAssignor } from './group/group-assignors.js';
+import { createKafkajsClient, OpenSockets } from './connection/kafkajs-client.js';
+import { BatchQueue } from './fetch/batch-queue.js';
+import { decodeFetchResponses } from './fetch/fetch-response.js';
 import { watchGroup } from './group/group-coordinator.js';
-import { GroupMember } from './group/group-member.js';
-import type { GroupSession, SubscriptionMemory } from './group/kafka-subscription.js';
-import { commitOffsets } from './group/member-requests.js';
-import type { Membership } from './group/membership.js';
-import { readOffsetRanges, toStartOffset } from './group/start-offsets.js';
+import { readOffsetRanges, toStartOffset } from './group/group-offsets.js';
+import type { GroupSession, SessionContext } from './group/kafka-subscription.js';
+import { createRangeAssignor, createRoundRobinAssignor } from './group/kafkajs-assignors.js';
+import type { GroupGeneration } from './group/partition-assignment.js';
 
-/** Batches handled side by side. kafkajs reads on when all are done, so none is waited for long. */
+/** Batches handled at a time. kafkajs fetches again when all are done, so none must wait long. */
 const concurrentBatches = 32;
-/** Time for the other members to come back in a rebalance, beside the drain. */
+/** Time for the other members to join again in a rebalance, in ms, beside the time to drain. */
 const rejoinMs = 30_000;
-/** Time to let a join that is under way end before the connections go. */
+/** Longest wait for a join in progress to end before the connections are closed, in ms. */
 const joinEndMs = 2_000;
-/** Time for kafkajs to leave the group and to close its connections by itself. */
+/** Longest wait for kafkajs to leave the group and to close its connections, in ms. */
 const disconnectMs = 2_000;
 
-export interface GroupSessionOptions {
-  readonly settings: KafkaSettings;
-  readonly request: SubscriptionRequest;
-  readonly handler: SubscriptionHandler;
-  readonly memory: SubscriptionMemory;
-}
-
-/** The life of one kafkajs consumer, from its first connection until it crashes or is closed. */
+/** The life of one consumer of kafkajs, from its first connection until it crashes or is closed. */
 export class KafkajsSession implements GroupSession {
-  readonly #options: GroupSessionOptions;
-  readonly #member: GroupMember;
+  readonly #settings: KafkaSettings;
+  readonly #context: SessionContext;
   readonly #sockets = new OpenSockets();
   readonly #consumer: Consumer;
   readonly #ended = Promise.withResolvers<unknown>();
   #started: Promise<void> = Promise.resolve();
-  #membership: Membership | undefined;
-  #closing = false;
+  /** Generation of the last join. Its partitions come later, with the event GROUP_JOIN. */
+  #generation: GroupGeneration | undefined;
+  /** True when the session accepts no more joins. */
+  #isEnding = false;
 
-  constructor(options: GroupSessionOptions) {
-    this.#options = options;
-    const { request, handler, settings } = options;
-    const { heartbeatIntervalMs } = settings;
-    this.#member = new GroupMember({ request, handler, heartbeatIntervalMs });
+  constructor(settings: KafkaSettings, context: SessionContext) {
+    this.#settings = settings;
+    this.#context = context;
     this.#consumer = this.#createConsumer();
   }
 
   async run(): Promise<unknown> {
     this.#started = this.#start().catch((error: unknown) => this.#ended.resolve(error));
     const reason = await this.#ended.promise;
-    this.#member.lose();
+    this.#isEnding = true;
+    this.#context.assignments.lose();
     await this.#disconnect();
     return reason;
   }
 
-  commit(offsets: ReadonlyMap<number, bigint>): Promise<void> {
-    return this.#member.commit(offsets);
-  }
-
   async close(): Promise<void> {
-    this.#closing = true;
-    await this.#member.giveUp();
+    this.#isEnding = true;
+    await this.#context.assignments.revoke();
     this.#ended.resolve(undefined);
   }
 
   #createConsumer(): Consumer {
-    const { settings, request } = this.#options;
-    return connectKafka(settings, this.#sockets).consumer({
+    const settings = this.#settings;
+    const { request } = this.#context;
+    return createKafkajsClient(settings, this.#sockets).consumer({
       groupId: request.groupId,
       allowAutoTopicCreation: false,
       sessionTimeout: settings.sessionTimeoutMs,
@@ -78,12 +65,13 @@ export class KafkajsSession implements GroupSession {
       maxWaitTimeInMs: settings.fetchWaitMs,
       metadataMaxAge: settings.topicRefreshMs,
       maxBytesPerPartition: settings.maxPartitionBytes,
-      // A consumer that crashed is replaced, not restarted: its states after a crash are many.
+      // A crashed consumer is replaced by a new session: its states after a crash are many.
       retry: { restartOnFailure: async () => false },
       partitionAssigners: [
+        // The one place at which kafkajs shows a consumer's cluster object.
         (config) => {
-          readFetches(config.cluster);
-          this.#watch(config.cluster);
+          decodeFetchResponses(config.cluster);
+          this.#watchGroup(config.cluster);
           return createRangeAssignor(config);
         },
         createRoundRobinAssignor,
@@ -92,19 +80,24 @@ export class KafkajsSession implements GroupSession {
   }
 
   async #start(): Promise<void> {
-    const { handler, request } = this.#options;
+    const { handler, request, assignments } = this.#context;
     const { topic } = request;
     const consumer = this.#consumer;
     const { events } = consumer;
-    const intake = new BatchIntake({ topic, handler, consumer, held: () => this.#member.held });
+    const queue = new BatchQueue({
+      topic,
+      handler,
+      consumer,
+      assignment: () => assignments.current,
+    });
     consumer.on(events.CRASH, ({ payload }) => this.#ended.resolve(payload.error));
     consumer.on(events.GROUP_JOIN, ({ payload }) => {
-      this.#onJoined(payload.memberAssignment[topic] ?? []);
+      this.#onAssigned(payload.memberAssignment[topic] ?? []);
     });
     consumer.on(events.START_BATCH_PROCESS, ({ payload }) => {
-      // Only markers of transactions, or what was compacted: kafkajs goes past it without asking.
+      // No record, but control or compacted ones: kafkajs skips the batch without eachBatch.
       if (payload.batchSize > 0) return;
-      this.#member.held?.positions.set(payload.partition, BigInt(payload.lastOffset) + 1n);
+      assignments.current?.positions.set(payload.partition, BigInt(payload.lastOffset) + 1n);
     });
     await consumer.connect();
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -112,78 +105,83 @@ export class KafkajsSession implements GroupSession {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: concurrentBatches,
-      eachBatch: (payload) => intake.take(payload),
+      eachBatch: (payload) => queue.push(payload),
     });
   }
 
-  #onJoined(partitions: readonly number[]): void {
-    if (!this.#membership || this.#closing) return;
-    const { topic } = this.#options.request;
-    // Paused for a handler that does not matter any more.
+  #onAssigned(partitions: readonly number[]): void {
+    if (!this.#generation || this.#isEnding) return;
+    const { request, assignments } = this.#context;
+    const { topic } = request;
+    // A partition may still be paused for a batch of an earlier assignment.
     for (const partition of partitions) this.#consumer.resume([{ topic, partitions: [partition] }]);
-    this.#member.joined(this.#membership, partitions);
+    assignments.begin(this.#generation, partitions);
   }
 
-  #watch(cluster: Cluster): void {
-    const { request, memory } = this.#options;
+  #watchGroup(cluster: Cluster): void {
+    const { request, state, assignments } = this.#context;
     watchGroup(cluster, {
       topic: request.topic,
       groupInstanceId: request.groupInstanceId,
       beforeJoin: () => this.#beforeJoin(cluster),
-      formerMemberId: () => memory.memberId,
-      forgotten: () => {
-        memory.memberId = undefined;
+      formerMemberId: () => state.memberId,
+      memberForgotten: () => {
+        state.memberId = undefined;
       },
-      joined: (membership, memberId) => {
-        this.#membership = membership;
-        memory.memberId = memberId;
+      joined: (generation, memberId) => {
+        this.#generation = generation;
+        state.memberId = memberId;
       },
-      offsetsRead: (committed) => {
+      offsetsFetched: (committed) => {
         for (const { partition, offset } of partitionsOf(request.topic, committed)) {
-          if (BigInt(offset) >= 0n) this.#member.held?.positions.set(partition, BigInt(offset));
+          if (BigInt(offset) >= 0n) assignments.current?.positions.set(partition, BigInt(offset));
         }
       },
     });
-    const readRanges = cluster.fetchTopicsOffset.bind(cluster);
-    // Asked for the partitions that the group has no offset of, or one that is out of range.
+    const fetchTopicsOffset = cluster.fetchTopicsOffset.bind(cluster);
+    // kafkajs asks for partitions of which the group has no offset, or one that is out of range.
     cluster.fetchTopicsOffset = async (topics) => {
       const partitions = partitionsOf(request.topic, topics).map(({ partition }) => partition);
-      return [{ topic: request.topic, partitions: await this.#begin(readRanges, partitions) }];
+      const starts = await this.#chooseStarts(fetchTopicsOffset, partitions);
+      return [{ topic: request.topic, partitions: starts }];
     };
   }
 
   async #beforeJoin(cluster: Cluster): Promise<void> {
-    await this.#member.giveUp();
-    if (this.#closing) throw new PlatformError('STREAM_CLOSED', 'the subscription was closed');
-    const { memory, request } = this.#options;
-    memory.initialPartitions ??= cluster.findTopicPartitionMetadata(request.topic).length;
+    const { request, state, assignments } = this.#context;
+    await assignments.revoke();
+    if (this.#isEnding) throw new PlatformError('STREAM_CLOSED', 'the consumer was closed');
+    state.initialPartitions ??= cluster.findTopicPartitionMetadata(request.topic).length;
   }
 
   /**
-   * Chooses where to begin, and commits it before a record is read: else what fails before the first
-   * commit of its partition would be skipped by whoever begins at the end after it.
+   * Chooses the offsets at which reading starts, and commits them before a record is read.
+   * Otherwise a record that fails before the first commit of its partition would be skipped by the
+   * next consumer, if that starts at the end.
    */
-  async #begin(
-    readRanges: Cluster['fetchTopicsOffset'],
+  async #chooseStarts(
+    fetchTopicsOffset: Cluster['fetchTopicsOffset'],
     partitions: readonly number[],
   ): Promise<{ partition: number; offset: string }[]> {
-    const { request, memory } = this.#options;
-    const { held } = this.#member;
-    if (!held) throw new PlatformError('STREAM_ASSIGNMENT_LOST', 'a rebalance came in between');
-    const ranges = await readOffsetRanges(readRanges, request.topic, partitions);
+    const { request, state, assignments } = this.#context;
+    const assignment = assignments.current;
+    if (!assignment) {
+      throw new PlatformError('STREAM_ASSIGNMENT_LOST', 'a rebalance began before reading');
+    }
+    const ranges = await readOffsetRanges(fetchTopicsOffset, request.topic, partitions);
     const starts = new Map<number, bigint>();
     for (const [partition, range] of ranges) {
-      const wasRead = held.positions.has(partition);
-      const isNew = partition >= (memory.initialPartitions ?? 0);
+      const wasRead = assignment.positions.has(partition);
+      const isNew = partition >= (state.initialPartitions ?? 0);
       starts.set(partition, toStartOffset(request.startOffset, range, wasRead || isNew));
     }
-    await commitOffsets(held, request.topic, starts);
-    for (const [partition, offset] of starts) held.positions.set(partition, offset);
+    await assignments.commitAs(assignment, starts);
+    for (const [partition, offset] of starts) assignment.positions.set(partition, offset);
     return [...starts].map(([partition, offset]) => ({ partition, offset: `${offset}` }));
   }
 
   async #disconnect(): Promise<void> {
-    // kafkajs does not stop what has not started: it would join after it was closed.
+    // kafkajs cannot stop a consumer that has not started: it would join after it was closed.
     await settlesWithin(this.#started, joinEndMs);
     await settlesWithin(this.#consumer.disconnect(), disconnectMs);
     this.#sockets.destroy();

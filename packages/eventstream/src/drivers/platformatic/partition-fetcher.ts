@@ -9,36 +9,47 @@ import {
 } from '@platformatic/kafka';
 import { settlesWithin } from '@posthaste/contracts';
 import type { SubscriptionHandler } from '../../driver.js';
+import { toPlatformError } from '../kafka/connection/kafka-errors.js';
 import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
-import type { HeldPartitions } from '../kafka/group/held-partitions.js';
-import { toPlatformError } from '../kafka/kafka-failure.js';
-import { toClientOptions } from './client-options.js';
-import { readTopic } from './client-requests.js';
+import type { PartitionAssignment } from '../kafka/group/partition-assignment.js';
+import { readTopic, toClientOptions } from './platformatic-client.js';
 import { positionAfter, toRecords } from './platformatic-record.js';
 
 const maxFetchBytes = 10_485_760;
-/** Longer than this, and fetching goes on without the partitions whose records are in hand. */
-const patienceMs = 50;
+/** Longest wait for a handler, in ms. Fetching then goes on without its partitions. */
+const handlerWaitMs = 50;
 const retryMs = 200;
-/** Failures in a row after which another consumer is tried. */
+/** Failed fetches in a row after which the session ends and another consumer is tried. */
 const maxFailures = 25;
 
 type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
-type FetchedTopic = FetchOptions<Buffer, Buffer, Buffer, Buffer>['topics'][number];
+type PartitionResponse = FetchResponse['responses'][number]['partitions'][number];
+type PartitionRequest = FetchOptions<
+  Buffer,
+  Buffer,
+  Buffer,
+  Buffer
+>['topics'][number]['partitions'][number];
 
 export interface PartitionFetcherOptions {
   readonly settings: KafkaSettings;
   readonly topic: string;
   readonly handler: SubscriptionHandler;
   readonly consumer: Consumer;
-  /** Called, and waited for, when the topic has gained partitions. */
-  readonly onGrown: () => Promise<void>;
+  /** Called, and waited for, when the topic has got more partitions. */
+  readonly onPartitionsAdded: () => Promise<void>;
 }
 
-/** Fetches the partitions of one assignment after the other, at positions that it keeps itself. */
+/** One assignment, and its partitions whose records the handler has not finished. */
+interface Reading {
+  readonly assignment: PartitionAssignment;
+  readonly busy: Set<number>;
+}
+
+/** A loop that fetches the partitions of one assignment after the other, at their positions. */
 export class PartitionFetcher {
   readonly #options: PartitionFetcherOptions;
-  /** Of its own: what follows a fetch on a connection waits as long as the fetch does. */
+  /** Connections of its own: on one connection, a request waits for the fetch before it. */
   readonly #connections: ConnectionPool;
 
   constructor(options: PartitionFetcherOptions) {
@@ -47,20 +58,28 @@ export class PartitionFetcher {
     this.#connections = new ConnectionPool(clientId, toClientOptions(options.settings));
   }
 
-  /** Until the assignment is over. @throws what does not pass */
-  async run(held: HeldPartitions): Promise<void> {
-    const inHand = new Set<number>();
+  /**
+   * Fetches until the assignment is revoked or lost.
+   * @throws an error that another fetch cannot solve
+   */
+  async run(assignment: PartitionAssignment): Promise<void> {
+    const reading: Reading = { assignment, busy: new Set() };
     const { partitionsCount } = await this.#readTopic();
     let failures = 0;
-    while (held.partitions.some((partition) => held.takes(partition))) {
+    while (assignment.partitions.some((partition) => assignment.acceptsRecords(partition))) {
       try {
-        await this.#fetchOnce(held, inHand);
+        await this.#fetchOnce(reading);
         failures = 0;
-        const grown = (await this.#readTopic()).partitionsCount > partitionsCount;
-        if (grown) return await this.#options.onGrown();
+        const hasMore = (await this.#readTopic()).partitionsCount > partitionsCount;
+        if (hasMore) return await this.#options.onPartitionsAdded();
       } catch (error) {
-        if (held.isOver) return;
-        await this.#afterFailure(error, held, ++failures);
+        if (assignment.isEnded) return;
+        failures += 1;
+        if (findErrorBy(error as Error, 'apiId', 'OFFSET_OUT_OF_RANGE')) {
+          await this.#returnIntoRange(assignment);
+        } else {
+          await this.#waitAfterFailure(error, failures);
+        }
       }
     }
   }
@@ -73,23 +92,27 @@ export class PartitionFetcher {
     return readTopic(this.#options.consumer, this.#options.topic);
   }
 
-  /** One request to each broker that leads partitions that may bring more. */
-  async #fetchOnce(held: HeldPartitions, inHand: Set<number>): Promise<void> {
-    const { settings } = this.#options;
-    const ready = held.partitions.filter((partition) => !inHand.has(partition));
-    if (ready.length === 0) return sleep(patienceMs);
-    const { id, partitions } = await this.#readTopic();
-    const byLeader = Map.groupBy(ready, (partition) => partitions[partition]?.leader ?? -1);
+  /** Sends one request to each broker that leads partitions whose handler is not busy. */
+  async #fetchOnce(reading: Reading): Promise<void> {
+    const { assignment, busy } = reading;
+    const ready = assignment.partitions.filter((partition) => !busy.has(partition));
+    if (ready.length === 0) return sleep(handlerWaitMs);
+    const topic = await this.#readTopic();
+    const byLeader = Map.groupBy(ready, (partition) => topic.partitions[partition]?.leader ?? -1);
     const fetches = [...byLeader].map(async ([node, led]) => {
-      const response = await this.#options.consumer.fetch({
+      const requests = led.map((partition) => this.#toRequest(assignment, partition));
+      const { responses } = await this.#options.consumer.fetch({
         node,
-        topics: [{ topicId: id, partitions: led.map((one) => this.#toRequest(held, one)) }],
-        maxWaitTime: settings.fetchWaitMs,
+        topics: [{ topicId: topic.id, partitions: requests }],
+        maxWaitTime: this.#options.settings.fetchWaitMs,
         maxBytes: maxFetchBytes,
         connectionPool: this.#connections,
       });
-      const handled = this.#handOn(response, held, led, inHand);
-      await settlesWithin(handled, patienceMs);
+      const requested = responses
+        .flatMap(({ partitions }) => partitions)
+        .filter(({ partitionIndex }) => led.includes(partitionIndex));
+      const handled = requested.map((response) => this.#handle(response, reading));
+      await settlesWithin(Promise.all(handled), handlerWaitMs);
     });
     const [failed] = (await Promise.allSettled(fetches)).filter(
       ({ status }) => status === 'rejected',
@@ -97,54 +120,43 @@ export class PartitionFetcher {
     if (failed?.status === 'rejected') throw failed.reason;
   }
 
-  #toRequest(held: HeldPartitions, partition: number): FetchedTopic['partitions'][number] {
+  #toRequest(assignment: PartitionAssignment, partition: number): PartitionRequest {
     return {
       partition,
-      fetchOffset: held.positions.get(partition) ?? 0n,
+      fetchOffset: assignment.positions.get(partition) ?? 0n,
       currentLeaderEpoch: -1,
       lastFetchedEpoch: -1,
       partitionMaxBytes: this.#options.settings.maxPartitionBytes,
     };
   }
 
-  /** Resolves when the handler has taken everything. */
-  async #handOn(
-    { responses }: FetchResponse,
-    held: HeldPartitions,
-    requested: readonly number[],
-    inHand: Set<number>,
-  ): Promise<void> {
+  /** Passes the records of one partition to the handler. Resolves when it has finished them. */
+  async #handle(response: PartitionResponse, { assignment, busy }: Reading): Promise<void> {
     const { topic, handler } = this.#options;
-    const answers = responses.flatMap(({ partitions }) => partitions);
-    const handled = answers.map(async ({ partitionIndex: partition, records: batches }) => {
-      const position = held.positions.get(partition);
-      if (!batches || position === undefined || !requested.includes(partition)) return;
-      const next = positionAfter(batches);
-      if (next === undefined || !held.takes(partition)) return;
-      held.positions.set(partition, next);
-      const records = toRecords(topic, partition, batches, position);
-      if (records.length === 0) return;
-      inHand.add(partition);
-      await handler.records(partition, records).catch(() => undefined);
-      inHand.delete(partition);
-    });
-    await Promise.all(handled);
+    const { partitionIndex: partition, records: batches } = response;
+    const position = assignment.positions.get(partition);
+    if (!batches || position === undefined) return;
+    const next = positionAfter(batches);
+    if (next === undefined || !assignment.acceptsRecords(partition)) return;
+    assignment.positions.set(partition, next);
+    const abortedTransactions = response.abortedTransactions ?? [];
+    const records = toRecords({ topic, partition, batches, abortedTransactions }, position);
+    if (records.length === 0) return;
+    busy.add(partition);
+    await handler.records(partition, records).catch(() => undefined);
+    busy.delete(partition);
   }
 
-  async #afterFailure(error: unknown, held: HeldPartitions, failures: number): Promise<void> {
+  async #waitAfterFailure(error: unknown, failures: number): Promise<void> {
     const { topic, handler } = this.#options;
-    if (findErrorBy(error as Error, 'apiId', 'OFFSET_OUT_OF_RANGE')) {
-      await this.#returnIntoRange(held);
-      return;
-    }
     const failure = toPlatformError(error, `fetch ${topic}`);
     if (!failure.retryable || failures === maxFailures) throw failure;
     if (failures === 1) handler.interrupted(failure);
     await sleep(retryMs);
   }
 
-  /** Records that were not read are gone: reading goes on at the oldest that is left. */
-  async #returnIntoRange(held: HeldPartitions): Promise<void> {
+  /** Moves positions whose records were deleted unread to the oldest record that is left. */
+  async #returnIntoRange(assignment: PartitionAssignment): Promise<void> {
     const { topic, consumer } = this.#options;
     const list = (timestamp: bigint): Promise<Offsets> =>
       consumer.listOffsets({ topics: [topic], timestamp });
@@ -152,11 +164,11 @@ export class PartitionFetcher {
       list(ListOffsetTimestamps.EARLIEST),
       list(ListOffsetTimestamps.LATEST),
     ]);
-    for (const [partition, position] of held.positions) {
+    for (const [partition, position] of assignment.positions) {
       const oldest = first.get(topic)?.[partition];
       const newest = end.get(topic)?.[partition];
       if (oldest === undefined || newest === undefined) continue;
-      if (position < oldest || position > newest) held.positions.set(partition, oldest);
+      if (position < oldest || position > newest) assignment.positions.set(partition, oldest);
     }
   }
 }

@@ -1,14 +1,40 @@
 import type { RecordsBatch } from '@platformatic/kafka';
 import type { StoredRecord } from '../../record.js';
 
-/** Bit of a batch's attributes: it holds marks of transactions, and no records. */
+/** Bit of a batch's attributes: the batch belongs to a transaction. */
+const transactionBit = 0x10;
+/** Bit of a batch's attributes: the batch is a control record, which ends a transaction. */
 const controlBit = 0x20;
-/** Bit of a batch's attributes: the brokers gave it the time that counts. */
+/** Bit of a batch's attributes: the records have the time at which the broker appended them. */
 const appendTimeBit = 0x08;
 
 type BatchRecord = RecordsBatch['records'][number];
 
-/** A record of the library as ours. Headers are made texts when somebody looks. */
+/** Type of a control record that aborts a transaction. Its key is: version: int16, type: int16. */
+const abortType = 0;
+const controlTypeOffset = 2;
+
+/** Batches of one partition in a Fetch response. */
+export interface FetchedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly batches: readonly RecordsBatch[];
+  readonly abortedTransactions: readonly AbortedTransaction[];
+}
+
+interface AbortedTransaction {
+  readonly producerId: bigint;
+  readonly firstOffset: bigint;
+}
+
+/** Fields that the records of one batch share. */
+interface BatchContext {
+  readonly topic: string;
+  readonly partition: number;
+  readonly batch: RecordsBatch;
+}
+
+/** A record of the library as a `StoredRecord`. Headers become texts when somebody reads them. */
 class PlatformaticRecord implements StoredRecord {
   readonly topic: string;
   readonly partition: number;
@@ -18,7 +44,7 @@ class PlatformaticRecord implements StoredRecord {
   readonly timestampMs: number;
   readonly #headers: BatchRecord['headers'];
 
-  constructor(topic: string, partition: number, batch: RecordsBatch, record: BatchRecord) {
+  constructor({ topic, partition, batch }: BatchContext, record: BatchRecord) {
     this.topic = topic;
     this.partition = partition;
     this.offset = batch.firstOffset + BigInt(record.offsetDelta);
@@ -41,23 +67,52 @@ class PlatformaticRecord implements StoredRecord {
   }
 }
 
-/** The records from `position` on; a fetch brings whole batches, so that earlier ones can come along. */
-export function toRecords(
-  topic: string,
-  partition: number,
-  batches: readonly RecordsBatch[],
-  position: bigint,
-): StoredRecord[] {
-  return batches
-    .filter(({ attributes }) => (attributes & controlBit) === 0)
-    .flatMap((batch) =>
-      batch.records.map((record) => new PlatformaticRecord(topic, partition, batch, record)),
-    )
-    .filter(({ offset }) => offset >= position);
+/**
+ * Returns the records from `position` on, without those of aborted transactions. A fetch brings
+ * whole batches, so earlier records can come along.
+ */
+export function toRecords(fetched: FetchedPartition, position: bigint): StoredRecord[] {
+  const { topic, partition } = fetched;
+  const records: StoredRecord[] = [];
+  for (const batch of committedBatches(fetched)) {
+    const context = { topic, partition, batch };
+    for (const each of batch.records) {
+      const record = new PlatformaticRecord(context, each);
+      if (record.offset >= position) records.push(record);
+    }
+  }
+  return records;
 }
 
-/** Where reading goes on after the batches; undefined when there are none. */
+/**
+ * Returns the batches without control records and without those of aborted transactions, as the
+ * Java client does. The library has such a filter, too, but it needs the end of a transaction in
+ * the same response, and keeps one aborted transaction per producer in mind.
+ */
+function committedBatches({ batches, abortedTransactions }: FetchedPartition): RecordsBatch[] {
+  const byOffset = [...abortedTransactions].sort((a, b) => Number(a.firstOffset - b.firstOffset));
+  const abortingProducers = new Set<bigint>();
+  return batches.filter((batch) => {
+    const { attributes, producerId } = batch;
+    while (byOffset[0] && byOffset[0].firstOffset <= lastOffsetOf(batch)) {
+      abortingProducers.add(byOffset[0].producerId);
+      byOffset.shift();
+    }
+    if ((attributes & controlBit) !== 0) {
+      const type = batch.records[0]?.key?.readInt16BE(controlTypeOffset);
+      if (type === abortType) abortingProducers.delete(producerId);
+      return false;
+    }
+    return (attributes & transactionBit) === 0 || !abortingProducers.has(producerId);
+  });
+}
+
+/** Returns the offset at which reading goes on after the batches; undefined if there are none. */
 export function positionAfter(batches: readonly RecordsBatch[]): bigint | undefined {
   const last = batches.at(-1);
-  return last && last.firstOffset + BigInt(last.lastOffsetDelta) + 1n;
+  return last && lastOffsetOf(last) + 1n;
+}
+
+function lastOffsetOf({ firstOffset, lastOffsetDelta }: RecordsBatch): bigint {
+  return firstOffset + BigInt(lastOffsetDelta);
 }

@@ -1,101 +1,88 @@
 import { Consumer, ListOffsetTimestamps, type Offsets } from '@platformatic/kafka';
-import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
+import { isFenced, toPlatformError } from '../kafka/connection/kafka-errors.js';
 import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
-import { GroupMember } from '../kafka/group/group-member.js';
-import type { HeldPartitions } from '../kafka/group/held-partitions.js';
-import type { GroupSession, SubscriptionMemory } from '../kafka/group/kafka-subscription.js';
-import { commitOffsets } from '../kafka/group/member-requests.js';
-import { toStartOffset } from '../kafka/group/start-offsets.js';
-import { isExpelled, toPlatformError } from '../kafka/kafka-failure.js';
-import { assignTopics } from './assign-topics.js';
-import { toClientOptions } from './client-options.js';
-import { closeWithin, readTopic } from './client-requests.js';
-import { toMembership } from './group-requests.js';
+import { toStartOffset } from '../kafka/group/group-offsets.js';
+import type { GroupSession, SessionContext } from '../kafka/group/kafka-subscription.js';
+import type { PartitionAssignment } from '../kafka/group/partition-assignment.js';
 import { PartitionFetcher } from './partition-fetcher.js';
+import { closeWithin, readTopic, toClientOptions } from './platformatic-client.js';
+import { assignPartitions, toGeneration } from './platformatic-group.js';
 
-/** Time for the other members to come back in a rebalance, beside the drain. */
+/** Time for the other members to join again in a rebalance, in ms, beside the time to drain. */
 const rejoinMs = 30_000;
-/** What fails is tried again by the library, so often: above all a join into another rebalance. */
+/** Retries by the library: mostly of a join during another rebalance. */
 const retries = 2;
 const retryDelayMs = 200;
 
-export interface PlatformaticSessionOptions {
-  readonly settings: KafkaSettings;
-  readonly request: SubscriptionRequest;
-  readonly handler: SubscriptionHandler;
-  readonly memory: SubscriptionMemory;
-}
-
 /**
- * The life of one consumer of @platformatic/kafka. Of it the membership is used, and the requests;
- * not its stream, which has no place for giving up partitions, nor for positions that were not
- * committed.
+ * The life of one consumer of @platformatic/kafka, from its first connection until it fails or is
+ * closed. Its membership and its requests are used, but not its stream of messages: that has no
+ * hook for revoking partitions, and starts at committed offsets only.
  */
 export class PlatformaticSession implements GroupSession {
-  readonly #options: PlatformaticSessionOptions;
-  readonly #member: GroupMember;
+  readonly #settings: KafkaSettings;
+  readonly #context: SessionContext;
   readonly #consumer: Consumer;
   readonly #fetcher: PartitionFetcher;
   readonly #ended = Promise.withResolvers<unknown>();
+  /** True once `close` was called, and not after a failure. */
   #closing = false;
+  #hasEnded = false;
 
-  constructor(options: PlatformaticSessionOptions) {
-    this.#options = options;
-    const { settings, request, handler } = options;
-    const { heartbeatIntervalMs } = settings;
-    this.#member = new GroupMember({ request, handler, heartbeatIntervalMs });
+  constructor(settings: KafkaSettings, context: SessionContext) {
+    const { request, handler } = context;
+    this.#settings = settings;
+    this.#context = context;
     this.#consumer = this.#createConsumer();
     this.#fetcher = new PartitionFetcher({
       settings,
       handler,
       topic: request.topic,
       consumer: this.#consumer,
-      onGrown: async () => {
+      onPartitionsAdded: async () => {
         await this.#consumer.joinGroup();
       },
     });
   }
 
   async run(): Promise<unknown> {
+    const { assignments, state } = this.#context;
     this.#start().catch((error: unknown) => this.#ended.resolve(error));
     const reason = await this.#ended.promise;
-    if (isExpelled(reason)) this.#options.memory.memberId = undefined;
-    this.#member.lose();
+    this.#hasEnded = true;
+    if (isFenced(reason)) state.memberId = undefined;
+    assignments.lose();
     await this.#disconnect();
     return reason;
   }
 
-  commit(offsets: ReadonlyMap<number, bigint>): Promise<void> {
-    return this.#member.commit(offsets);
-  }
-
   async close(): Promise<void> {
     this.#closing = true;
-    await this.#member.giveUp();
+    await this.#context.assignments.revoke();
     this.#ended.resolve(undefined);
   }
 
   #createConsumer(): Consumer {
-    const { settings, request } = this.#options;
-    const { sessionTimeoutMs } = settings;
+    const { request, assignments } = this.#context;
+    const { sessionTimeoutMs, heartbeatIntervalMs } = this.#settings;
     return new Consumer({
-      ...toClientOptions(settings),
+      ...toClientOptions(this.#settings),
       groupId: request.groupId,
       ...(request.groupInstanceId === undefined
         ? {}
         : { groupInstanceId: request.groupInstanceId }),
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: Math.max(request.drainMs + rejoinMs, sessionTimeoutMs),
-      heartbeatInterval: settings.heartbeatIntervalMs,
+      heartbeatInterval: heartbeatIntervalMs,
       heartbeatStallTimeout: sessionTimeoutMs,
       protocols: [
         { name: 'range', version: 0 },
         { name: 'roundrobin', version: 0 },
       ],
-      partitionAssigner: assignTopics,
-      // Asked for before every join, and waited for: the place to give up partitions.
+      partitionAssigner: assignPartitions,
+      // The library calls this before every join and waits for it: the place to revoke partitions.
       protocolsMetadata: async () => {
-        await this.#member.giveUp();
+        await assignments.revoke();
         return Buffer.alloc(0);
       },
       retries,
@@ -105,66 +92,69 @@ export class PlatformaticSession implements GroupSession {
   }
 
   async #start(): Promise<void> {
-    const { request, memory } = this.#options;
+    const { request, handler, assignments, state } = this.#context;
     const consumer = this.#consumer;
-    consumer.on('consumer:group:join', ({ memberId, generationId = 0, assignments = [] }) => {
-      memory.memberId = memberId;
-      const own = assignments.find(({ topic }) => topic === request.topic);
-      const membership = toMembership(consumer, { topic: request.topic, memberId, generationId });
-      const held = this.#member.joined(membership, own?.partitions ?? []);
-      this.#read(held).catch((error: unknown) => this.#ended.resolve(error));
+    consumer.on('consumer:group:join', ({ memberId, generationId = 0, assignments: all = [] }) => {
+      if (this.#hasEnded) return;
+      state.memberId = memberId;
+      const own = all.find(({ topic }) => topic === request.topic);
+      const generation = toGeneration(consumer, { topic: request.topic, memberId, generationId });
+      const assignment = assignments.begin(generation, own?.partitions ?? []);
+      this.#read(assignment).catch((error: unknown) => this.#ended.resolve(error));
     });
     consumer.on('error', (error: unknown) => this.#ended.resolve(error));
     consumer.on('consumer:heartbeat:error', ({ error }) => {
-      this.#options.handler.interrupted(
-        toPlatformError(error, `stay in the group ${request.groupId}`),
-      );
+      handler.interrupted(toPlatformError(error, `stay in the group ${request.groupId}`));
     });
     consumer.on('consumer:heartbeat:stalled', ({ lastError }) => this.#ended.resolve(lastError));
     const { partitionsCount } = await readTopic(consumer, request.topic);
-    memory.initialPartitions ??= partitionsCount;
+    state.initialPartitions ??= partitionsCount;
     consumer.topics.track(request.topic);
-    consumer.memberId = memory.memberId ?? null;
+    consumer.memberId = state.memberId ?? null;
     if (!this.#closing) await consumer.joinGroup();
   }
 
-  async #read(held: HeldPartitions): Promise<void> {
-    if (held.partitions.length === 0) return;
+  async #read(assignment: PartitionAssignment): Promise<void> {
+    if (assignment.partitions.length === 0) return;
     try {
-      await this.#chooseStarts(held);
-      await this.#fetcher.run(held);
+      await this.#chooseStarts(assignment);
+      await this.#fetcher.run(assignment);
     } catch (error) {
-      if (!held.isOver) throw error;
+      if (!assignment.isEnded) throw error;
     }
   }
 
-  /** Begins where the group has committed; elsewhere chooses, and commits that before it reads. */
-  async #chooseStarts(held: HeldPartitions): Promise<void> {
-    const { request, memory } = this.#options;
+  /**
+   * Starts at committed offsets; for other partitions chooses an offset, and commits it before a
+   * record is read. Otherwise a record that fails before the first commit of its partition would be
+   * skipped by the next consumer, if that starts at the end.
+   */
+  async #chooseStarts(assignment: PartitionAssignment): Promise<void> {
+    const { request, state, assignments } = this.#context;
     const { topic } = request;
-    const topics = [{ topic, partitions: [...held.partitions] }];
+    const topics = [{ topic, partitions: [...assignment.partitions] }];
     const committed = (await this.#consumer.listCommittedOffsets({ topics })).get(topic) ?? [];
     const list = (timestamp: bigint): Promise<Offsets> =>
       this.#consumer.listOffsets({ topics: [topic], timestamp });
     const firsts = (await list(ListOffsetTimestamps.EARLIEST)).get(topic) ?? [];
     const ends = (await list(ListOffsetTimestamps.LATEST)).get(topic) ?? [];
     const starts = new Map<number, bigint>();
-    for (const partition of held.partitions) {
+    for (const partition of assignment.partitions) {
       const known = committed[partition] ?? -1n;
       const range = { first: firsts[partition] ?? 0n, end: ends[partition] ?? 0n };
-      const isNew = partition >= (memory.initialPartitions ?? 0);
+      const isNew = partition >= (state.initialPartitions ?? 0);
       const start = known >= 0n ? known : toStartOffset(request.startOffset, range, isNew);
       if (known < 0n) starts.set(partition, start);
-      held.positions.set(partition, start);
+      assignment.positions.set(partition, start);
     }
-    if (starts.size > 0) await commitOffsets(held, topic, starts);
+    if (starts.size > 0) await assignments.commitAs(assignment, starts);
   }
 
   async #disconnect(): Promise<void> {
-    const { request, memory } = this.#options;
-    // A static member comes back: leaving would start the rebalance that it is there to avoid.
+    const { request, state } = this.#context;
+    // A static member comes back: leaving would start the rebalance that it is meant to avoid.
     if (request.groupInstanceId !== undefined) this.#consumer.memberId = null;
     await Promise.all([closeWithin(this.#consumer), this.#fetcher.close()]);
-    if (this.#closing) memory.memberId = undefined;
+    if (this.#closing) state.memberId = undefined;
   }
 }

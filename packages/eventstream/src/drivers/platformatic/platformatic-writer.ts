@@ -1,54 +1,47 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type MessageToProduce, ProduceAcks, Producer } from '@platformatic/kafka';
 import { PlatformError } from '@posthaste/contracts';
 import type { AppendRequest } from '../../driver.js';
 import type { OutgoingRecord } from '../../record.js';
+import {
+  isWorthReconnecting,
+  toAppendError,
+  toPlatformError,
+} from '../kafka/connection/kafka-errors.js';
 import type { KafkaAcks, KafkaSettings } from '../kafka/connection/kafka-options.js';
-import { isWorthReconnecting, toAppendError, toPlatformError } from '../kafka/kafka-failure.js';
-import { type Attempt, OrderedAppends } from '../kafka/produce/ordered-appends.js';
-import { toClientOptions } from './client-options.js';
-import { closeWithin, readTopic } from './client-requests.js';
+import { OrderedAppends, type SendState } from '../kafka/produce/ordered-appends.js';
+import { closeWithin, readTopic, toClientOptions } from './platformatic-client.js';
 
+/** Values of `acks` in a Produce request. */
 const acksOnWire: Readonly<Record<KafkaAcks, number>> = {
   all: ProduceAcks.ALL,
   leader: ProduceAcks.LEADER,
   none: ProduceAcks.NO_RESPONSE,
 };
 
-/** Brokers answer that a topic is missing while they make it, because they were asked for it. */
-const creationTries = 10;
-const creationPauseMs = 100;
-
-/** Closed when it is replaced and nobody waits for an answer any more. */
-interface UsedProducer {
+/** A producer and the number of requests on it. A replaced one is closed when that is 0. */
+interface SharedProducer {
   readonly producer: Producer;
-  users: number;
+  requests: number;
 }
 
-/** Appends with one request per call, over a producer that is replaced when it fails. */
+/** A writer that sends one request per append, over a producer that is replaced when it fails. */
 export class PlatformaticWriter {
   readonly #settings: KafkaSettings;
   readonly #appends: OrderedAppends;
-  #current: UsedProducer | undefined;
+  #current: SharedProducer | undefined;
 
   constructor(settings: KafkaSettings) {
     this.#settings = settings;
-    this.#appends = new OrderedAppends((request, attempt) => this.#write(request, attempt));
+    this.#appends = new OrderedAppends((request, state) => this.#write(request, state));
   }
 
   async partitionCount(topic: string): Promise<number> {
-    const { createTopics } = this.#settings;
-    const options = { forceUpdate: true, autocreateTopics: createTopics };
-    for (let tries = 1; ; tries++) {
-      try {
-        const found = await this.#use((producer) => readTopic(producer, topic, options));
-        return found.partitionsCount;
-      } catch (error) {
-        const failure = toPlatformError(error, `read the partitions of ${topic}`);
-        const isMissing = failure.code === 'TOPIC_NOT_FOUND';
-        if (!isMissing || !createTopics || tries === creationTries) throw failure;
-      }
-      await sleep(creationPauseMs);
+    const options = { forceUpdate: true, autocreateTopics: this.#settings.createTopics };
+    try {
+      const found = await this.#use((producer) => readTopic(producer, topic, options));
+      return found.partitionsCount;
+    } catch (error) {
+      throw toPlatformError(error, `read the partitions of ${topic}`);
     }
   }
 
@@ -62,70 +55,69 @@ export class PlatformaticWriter {
     if (current) await closeWithin(current.producer);
   }
 
-  async #write(request: AppendRequest, attempt: Attempt): Promise<void> {
+  async #write(request: AppendRequest, state: SendState): Promise<void> {
     const { topic, partition } = request;
     const action = `append to ${topic}/${partition}`;
     try {
-      await this.#use((producer) => this.#send(producer, request, attempt));
+      await this.#use((producer) => this.#send(producer, request, state));
     } catch (error) {
-      throw attempt.sent ? toAppendError(error, action) : toPlatformError(error, action);
+      throw state.sent ? toAppendError(error, action) : toPlatformError(error, action);
     }
   }
 
-  async #send(
-    producer: Producer,
-    { topic, partition, records }: AppendRequest,
-    attempt: Attempt,
-  ): Promise<void> {
+  async #send(producer: Producer, request: AppendRequest, state: SendState): Promise<void> {
+    const { topic, partition, records } = request;
     const { acks, compression, createTopics } = this.#settings;
     const { partitions } = await readTopic(producer, topic, { autocreateTopics: createTopics });
-    await connectToLeader(producer, topic, partition, partitions[partition]?.leader);
-    if (attempt.expired) return;
-    attempt.sent = true;
+    await connectToLeader(producer, request, partitions[partition]?.leader);
+    if (state.expired) return;
+    state.sent = true;
     await producer.send({
-      messages: records.map((record) => toMessage(topic, partition, record)),
+      messages: records.map((record) => toMessage(request, record)),
       acks: acksOnWire[acks],
       compression,
       repeatOnStaleMetadata: false,
     });
   }
 
-  /** Whatever fails on a producer's connections makes the next one use new ones. */
+  /**
+   * Runs work on the current producer. After a failure of its connections, the next call opens new
+   * ones.
+   */
   async #use<Result>(work: (producer: Producer) => Promise<Result>): Promise<Result> {
-    this.#current ??= { producer: new Producer(toClientOptions(this.#settings)), users: 0 };
-    const used = this.#current;
-    used.users++;
+    this.#current ??= { producer: new Producer(toClientOptions(this.#settings)), requests: 0 };
+    const shared = this.#current;
+    shared.requests++;
     try {
-      return await work(used.producer);
+      return await work(shared.producer);
     } catch (error) {
       const replace = isWorthReconnecting(toPlatformError(error, 'use the producer'));
-      if (replace && this.#current === used) this.#current = undefined;
+      if (replace && this.#current === shared) this.#current = undefined;
       throw error;
     } finally {
-      used.users--;
-      if (used.users === 0 && this.#current !== used) void closeWithin(used.producer);
+      shared.requests--;
+      if (shared.requests === 0 && this.#current !== shared) void closeWithin(shared.producer);
     }
   }
 }
 
 /**
- * Before the records are handed over: of what fails after that nobody knows whether they were sent.
- * The library would also take another partition instead of one that is missing.
+ * Connects to the leader before the records are passed to the library: a later failure does not say
+ * whether they were sent. The library would also choose another partition in place of a missing
+ * one.
  */
 async function connectToLeader(
   producer: Producer,
-  topic: string,
-  partition: number,
+  { topic, partition }: AppendRequest,
   leader = -1,
 ): Promise<void> {
   const connections = leader < 0 ? undefined : await producer.connectToBrokers([leader]);
   if (connections?.has(leader)) return;
-  throw new PlatformError('STREAM_UNAVAILABLE', `nobody leads partition ${partition} of ${topic}`);
+  throw new PlatformError('STREAM_UNAVAILABLE', `partition ${partition} of ${topic} has no leader`);
 }
 
 function toMessage(
-  topic: string,
-  partition: number,
+  { topic, partition }: AppendRequest,
   { key, value, headers }: OutgoingRecord,
 ): MessageToProduce {
   const texts = Object.entries(headers);

@@ -1,16 +1,20 @@
 import { settlesWithin } from '@posthaste/contracts';
-import type { Cluster, Kafka } from 'kafkajs';
-import { createRangeAssignor } from '../group/group-assignors.js';
-import { connectKafka } from './connect.js';
+import type { Cluster } from 'kafkajs';
 import type { KafkaSettings } from './kafka-options.js';
+import { createKafkajsClient } from './kafkajs-client.js';
+import { createCluster } from './kafkajs-internals.js';
 
-/** A cluster that does not let go within this time has lost its broker. */
+/** Longest time to wait for a cluster object to disconnect, in ms. */
 const closeTimeoutMs = 3_000;
 
 /**
- * The connections that records are written over. kafkajs mends broken ones, but some of its states
- * it does not leave, and a topic that went away spoils the metadata of all: so whoever fails asks for
- * new ones.
+ * The cluster object of kafkajs (brokers, metadata, connections) over which records are written.
+ * kafkajs recovers from most failures, but not from all of its states, and metadata that names a
+ * deleted topic makes every request fail: so the caller of a failed request replaces the object
+ * with a new one.
+ *
+ * It is used in place of kafkajs's producer, from which a record cannot be taken back: the producer
+ * connects and refreshes metadata on the way, and then sends however late that is.
  */
 export class ClusterConnection {
   readonly #settings: KafkaSettings;
@@ -22,11 +26,15 @@ export class ClusterConnection {
   }
 
   get(): Cluster {
-    this.#current ??= openCluster(connectKafka(this.#settings), this.#settings);
+    const { createTopics, topicRefreshMs } = this.#settings;
+    this.#current ??= createCluster(createKafkajsClient(this.#settings), {
+      allowAutoTopicCreation: createTopics,
+      metadataMaxAge: topicRefreshMs,
+    });
     return this.#current;
   }
 
-  /** Lets go of the cluster; requests under way on it are answered first. */
+  /** Makes `get` return a new object. The failed one is closed after its requests in flight. */
   replace(failed: Cluster): void {
     if (failed !== this.#current) return;
     this.#current = undefined;
@@ -39,27 +47,4 @@ export class ClusterConnection {
     if (this.#current) this.replace(this.#current);
     await Promise.all(this.#closing);
   }
-}
-
-/**
- * kafkajs shows its cluster (brokers, metadata, requests) to assignors only, so this one belongs to
- * a consumer that never runs. Its own producer would do, were it possible to take back what it has
- * not sent yet: it connects and refreshes metadata on the way, and sends however late that ends.
- */
-function openCluster(kafka: Kafka, { createTopics, topicRefreshMs }: KafkaSettings): Cluster {
-  const found: Cluster[] = [];
-  kafka.consumer({
-    groupId: 'never-joined',
-    allowAutoTopicCreation: createTopics,
-    metadataMaxAge: topicRefreshMs,
-    partitionAssigners: [
-      (config) => {
-        found.push(config.cluster);
-        return createRangeAssignor(config);
-      },
-    ],
-  });
-  const [cluster] = found;
-  if (!cluster) throw new Error('kafkajs did not ask for its assignor');
-  return cluster;
 }

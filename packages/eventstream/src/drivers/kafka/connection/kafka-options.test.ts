@@ -40,10 +40,10 @@ describe('the options of the Kafka drivers', () => {
     ['"kafka", which is not host:port', { brokers: ['kafka'] }],
     ['acks is some', { acks: 'some' as 'all' }],
     ['compression is zip', { compression: 'zip' as 'gzip' }],
-    ['logMode needs a logger', { logMode: 'info' }],
+    ['logMode is info without a logger', { logMode: 'info' }],
     ['dialTimeoutMs is 0', { dialTimeoutMs: 0 }],
     [
-      'heartbeatIntervalMs is more than half',
+      'heartbeatIntervalMs is 2000, more than half of sessionTimeoutMs (3000)',
       { heartbeatIntervalMs: 2_000, sessionTimeoutMs: 3_000 },
     ],
     ['sasl.mechanism is magic', { sasl: { mechanism: 'magic' } as never }],
@@ -54,7 +54,7 @@ describe('the options of the Kafka drivers', () => {
     expect(resolve).toThrow(message);
   });
 
-  it('take a certificate chain and its key from one file', async () => {
+  it('read a certificate chain and its key from one file', async () => {
     const leaf = certificate('bGVhZg==');
     const issuer = certificate('aXNzdWVy');
     const file = await write('subject=leaf', leaf, key, issuer);
@@ -68,7 +68,7 @@ describe('the options of the Kafka drivers', () => {
     expect(tls).toMatchObject({ ca: issuer, key: `${key}\n`, servername: 'kafka.internal' });
   });
 
-  it('tell what a certificate file lacks', async () => {
+  it('name the part that a certificate file lacks', async () => {
     const noKey = await write(certificate('bGVhZg=='));
     const noCertificate = await write(key);
     expect(() => getTlsCertFromFile(noKey)).toThrow('has no private key');

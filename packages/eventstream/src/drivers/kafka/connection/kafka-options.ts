@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { PlatformError } from '@posthaste/contracts';
+import type { CodecName } from '../wire/codecs.js';
 import { getTlsCertFromFile } from './tls-certificate.js';
 
 export type KafkaLogMode = 'off' | 'error' | 'warn' | 'info' | 'debug';
 
-/** Where the client library's own lines go. A pino logger is one. */
+/** A receiver of the client library's log lines. A pino logger is one. */
 export interface KafkaLogger {
   error(details: object, message: string): void;
   warn(details: object, message: string): void;
@@ -13,9 +14,12 @@ export interface KafkaLogger {
   debug(details: object, message: string): void;
 }
 
-export type KafkaCompression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+export type KafkaCompression = 'none' | CodecName;
 
-/** `all`: every in-sync replica has it; `leader`: one broker has it; `none`: nobody is asked. */
+/**
+ * Brokers that must have written a record before it is acknowledged. `all`: every in-sync replica;
+ * `leader`: the leader of the partition; `none`: no acknowledgement is waited for.
+ */
 export type KafkaAcks = 'all' | 'leader' | 'none';
 
 export type KafkaSasl =
@@ -26,52 +30,53 @@ export type KafkaSasl =
     }
   | {
       readonly mechanism: 'oauthbearer';
-      /** Called for each connection: a token that is valid now. */
+      /** Returns a token that is valid now. Called for each connection. */
       readonly token: () => Promise<string>;
     };
 
-/** How to reach Kafka, and how to use it: the same for both Kafka drivers. */
+/** Options of both Kafka drivers. */
 export interface KafkaDriverOptions {
-  /** `host:port` of one broker or more; the others are found through them. */
+  /** `host:port` of at least one broker; the others are found through it. */
   readonly brokers: readonly string[];
-  /** Names this client in the brokers' logs and quotas. Default `posthaste`. */
+  /** Name of this client in the brokers' logs and quotas. Default `posthaste`. */
   readonly clientId?: string;
-  /** Time to open a connection, TLS and authentication included, in milliseconds. Default 10,000. */
+  /** Longest time to open a connection, with TLS and authentication, in ms. Default 10,000. */
   readonly dialTimeoutMs?: number;
-  /** Time to wait for an answer, in milliseconds. Default 10,000. */
+  /** Longest time to wait for a broker's response, in ms. Default 10,000. */
   readonly readTimeoutMs?: number;
-  /** Time for a record to be written by the brokers, in milliseconds. Default 10,000. */
+  /** Longest time for the brokers to write a record, in ms. Default 10,000. */
   readonly writeTimeoutMs?: number;
-  /** TLS with the system's authorities when true, or Node's own TLS options. Default: none. */
+  /** True for TLS with the system's authorities, or TLS options of Node. Default: no TLS. */
   readonly tls?: boolean | ConnectionOptions;
-  /** File with the certificates (PEM) of the authorities that the brokers' are checked by. Turns TLS on. */
+  /** PEM file with the authorities that signed the brokers' certificates. Turns TLS on. */
   readonly caFile?: string;
-  /** File with this client's certificate chain and key in one PEM. Turns TLS on. */
+  /** File with the certificate chain and key of this client in one PEM. Turns TLS on. */
   readonly certificateFile?: string;
+  /** Credentials of SASL. Default: none. */
   readonly sasl?: KafkaSasl;
-  /** How much the client library tells, for this client only. Default `off`. */
+  /** Lowest level of the client library's log lines, for this client only. Default `off`. */
   readonly logMode?: KafkaLogMode;
-  /** Needed unless `logMode` is `off`. */
+  /** Required unless `logMode` is `off`. */
   readonly logger?: KafkaLogger;
-  /** Default `all`. */
+  /** Acknowledgements to wait for. Default `all`. */
   readonly acks?: KafkaAcks;
-  /** Default `none`. Every codec is read, whatever is set here. */
+  /** Compression of written records. Records in every codec are read. Default `none`. */
   readonly compression?: KafkaCompression;
-  /** Whether publishing to a topic that is missing asks the brokers to make it. Default true. */
+  /** True to have a missing topic created when an event is published to it. Default true. */
   readonly createTopics?: boolean;
-  /** A consumer that is not heard of for so long is out of its group, in milliseconds. Default 30,000. */
+  /** Time without a heartbeat after which the group removes a consumer, in ms. Default 30,000. */
   readonly sessionTimeoutMs?: number;
-  /** How often a consumer is heard of, in milliseconds. Default 1,000. */
+  /** Time between two heartbeats of a consumer, in ms. Default 1,000. */
   readonly heartbeatIntervalMs?: number;
-  /** Longest wait of the brokers for new records, in milliseconds: bounds how long stopping takes. Default 250. */
+  /** Longest wait of a broker for new records, in ms. Stopping can take as long. Default 250. */
   readonly fetchWaitMs?: number;
-  /** How old what is known of topics may be, in milliseconds: new partitions are found so late. Default 60,000. */
+  /** Longest age of metadata, in ms: new partitions are found that late. Default 60,000. */
   readonly topicRefreshMs?: number;
-  /** Most bytes of one partition in one answer; a larger record comes alone. Default 1,048,576. */
+  /** Most bytes of one partition in one fetch; a larger record comes alone. Default 1,048,576. */
   readonly maxPartitionBytes?: number;
 }
 
-/** Options with their defaults, and with what files hold. */
+/** Options with the defaults, and with the contents of the files. */
 export interface KafkaSettings
   extends Readonly<
     Required<Omit<KafkaDriverOptions, 'tls' | 'caFile' | 'certificateFile' | 'sasl' | 'logger'>>
@@ -111,7 +116,8 @@ const mechanisms: readonly string[] = [
 ] satisfies KafkaSasl['mechanism'][];
 
 /**
- * The only place that knows the defaults. Reads the files.
+ * Fills in the defaults, reads the files and checks the options. Only this function knows the
+ * defaults.
  * @throws PlatformError `OPTION_INVALID`
  */
 export function resolveKafkaOptions(options: KafkaDriverOptions): KafkaSettings {
@@ -149,12 +155,13 @@ function readCertificates(file: string): string {
   }
 }
 
-/** What is wrong, for people; undefined when nothing is. */
+/** Returns a message for the first option that is wrong; undefined if none is. */
 function findFault(settings: KafkaSettings): string | undefined {
   const { brokers, sasl } = settings;
-  if (brokers.length === 0) return 'brokers is empty';
-  const odd = brokers.find((broker) => !/^.+:\d{1,5}$/.test(broker));
-  if (odd !== undefined) return `brokers has ${JSON.stringify(odd)}, which is not host:port`;
+  if (brokers.length === 0) return 'brokers is empty; give at least one host:port';
+  const invalid = brokers.find((broker) => !/^.+:\d{1,5}$/.test(broker));
+  if (invalid !== undefined)
+    return `brokers has ${JSON.stringify(invalid)}, which is not host:port`;
   for (const [name, known] of Object.entries(choices)) {
     const value = settings[name as keyof typeof choices];
     if (!known.includes(value)) return `${name} is ${value}, not one of ${known.join(', ')}`;
@@ -162,13 +169,17 @@ function findFault(settings: KafkaSettings): string | undefined {
   if (sasl && !mechanisms.includes(sasl.mechanism)) {
     return `sasl.mechanism is ${sasl.mechanism}, not one of ${mechanisms.join(', ')}`;
   }
-  if (settings.logMode !== 'off' && !settings.logger) return 'logMode needs a logger';
+  if (settings.logMode !== 'off' && !settings.logger)
+    return `logMode is ${settings.logMode} without a logger; give one`;
   for (const [name, value] of Object.entries(settings)) {
     if (typeof value !== 'number') continue;
-    if (!Number.isSafeInteger(value) || value < 1) return `${name} is ${value}, not 1 or more`;
+    if (!Number.isSafeInteger(value) || value < 1)
+      return `${name} is ${value}, not an integer of 1 or more`;
   }
   if (settings.heartbeatIntervalMs * 2 > settings.sessionTimeoutMs) {
-    return 'heartbeatIntervalMs is more than half of sessionTimeoutMs';
+    const { heartbeatIntervalMs, sessionTimeoutMs } = settings;
+    const half = `more than half of sessionTimeoutMs (${sessionTimeoutMs})`;
+    return `heartbeatIntervalMs is ${heartbeatIntervalMs}, ${half}`;
   }
   return undefined;
 }

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { PlatformError } from '@posthaste/contracts';
 
-/** A certificate and its key, as Node's TLS options take them. */
+/** A certificate and its key under the names of Node's TLS options. */
 export interface TlsCertificate {
-  /** PEM: the certificate itself, then those that lead to its authority. */
+  /** The certificate, then the intermediate certificates up to its authority, in PEM. */
   readonly cert: string;
-  /** PEM. */
+  /** The private key in PEM. */
   readonly key: string;
 }
 
@@ -13,8 +13,8 @@ const certificateBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE--
 const keyBlock = /-----BEGIN ([A-Z]+ )?PRIVATE KEY-----[^-]+-----END \1PRIVATE KEY-----/;
 
 /**
- * Reads a certificate chain and its key from one PEM file, in whatever order they stand there.
- * @throws PlatformError `OPTION_INVALID` when the file cannot be read or lacks one of them
+ * Reads a certificate chain and its key from one PEM file; the key may stand before or behind.
+ * @throws PlatformError `OPTION_INVALID` if the file cannot be read or lacks one of them
  */
 export function getTlsCertFromFile(file: string): TlsCertificate {
   const text = read(file);

@@ -1,62 +1,63 @@
 import { settlesWithin } from '@posthaste/contracts';
-import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
+import type { Consumer, EachBatchPayload } from 'kafkajs';
 import type { SubscriptionHandler } from '../../../driver.js';
-import type { HeldPartitions } from '../group/held-partitions.js';
-import { FetchedRecord } from './fetched-record.js';
-import { KafkaRecord } from './kafka-record.js';
+import type { PartitionAssignment } from '../group/partition-assignment.js';
+import type { FetchedMessage } from './fetched-record.js';
 
-/** Longer than this, and the partition is paused for the others' sake. */
-const patienceMs = 50;
+/**
+ * Longest time that kafkajs waits for a handler, in ms. It fetches again only when every batch of
+ * the last fetch is done, so a partition whose handler takes longer is paused instead.
+ */
+const handlerWaitMs = 50;
 
-export interface BatchIntakeOptions {
+export interface BatchQueueOptions {
   readonly topic: string;
   readonly handler: SubscriptionHandler;
   readonly consumer: Pick<Consumer, 'seek'>;
-  /** The assignment that holds now. */
-  readonly held: () => HeldPartitions | undefined;
+  /** Returns the current assignment. */
+  readonly assignment: () => PartitionAssignment | undefined;
 }
 
-/** kafkajs's types leave out where a batch was fetched from. */
-type FetchedBatch = EachBatchPayload['batch'] & { readonly fetchedOffset: string };
+/** Batch of kafkajs. Its types leave out the offset that was asked for. */
+type KafkajsBatch = EachBatchPayload['batch'] & { readonly fetchedOffset: string };
 
 /**
- * Hands on what kafkajs fetched if it is of the assignment that holds now: in order, without gaps,
- * and nothing of an earlier one. Never rejects, so that kafkajs has no part in a handler's failure.
+ * The way of batches from kafkajs to the handler: per partition one at a time, in order, without
+ * gaps, and none of an earlier assignment. It never rejects, so that a failing handler does not
+ * crash the consumer of kafkajs.
  */
-export class BatchIntake {
-  readonly #options: BatchIntakeOptions;
+export class BatchQueue {
+  readonly #options: BatchQueueOptions;
 
-  constructor(options: BatchIntakeOptions) {
+  constructor(options: BatchQueueOptions) {
     this.#options = options;
   }
 
-  async take({ batch, resolveOffset, pause }: EachBatchPayload): Promise<void> {
-    const held = this.#options.held();
-    const { partition, messages } = batch;
-    if (!held?.takes(partition)) return;
+  async push({ batch, resolveOffset, pause }: EachBatchPayload): Promise<void> {
+    const assignment = this.#options.assignment();
+    const { partition } = batch;
+    if (!assignment?.acceptsRecords(partition)) return;
     const { topic, handler, consumer } = this.#options;
-    const from = BigInt((batch as FetchedBatch).fetchedOffset);
-    const position = held.positions.get(partition) ?? from;
-    if (from > position) {
-      // A fetch that was under way during a rebalance, from where this consumer was before it.
+    const fetchedFrom = BigInt((batch as KafkajsBatch).fetchedOffset);
+    const position = assignment.positions.get(partition) ?? fetchedFrom;
+    if (fetchedFrom > position) {
+      // A fetch was under way during a rebalance, from the position before it.
       consumer.seek({ topic, partition, offset: `${position}` });
       return;
     }
-    const records = messages.map((message: unknown) =>
-      message instanceof FetchedRecord
-        ? message
-        : new KafkaRecord(topic, partition, message as KafkaMessage),
-    );
-    const news = from === position ? records : records.filter(({ offset }) => offset >= position);
-    resolveOffset(messages.at(-1)?.offset ?? batch.lastOffset());
-    held.positions.set(partition, BigInt(batch.lastOffset()) + 1n);
-    if (news.length === 0) return;
-    const handled = handler.records(partition, news);
-    if (await settlesWithin(handled, patienceMs)) return;
+    const records = batch.messages as unknown as readonly FetchedMessage[];
+    // A fetch brings whole batches of the log, so records before the position can come along.
+    const isNew = ({ offset }: FetchedMessage): boolean => offset >= position;
+    const newRecords = fetchedFrom === position ? records : records.filter(isNew);
+    resolveOffset(`${records.at(-1)?.offset ?? batch.lastOffset()}`);
+    assignment.positions.set(partition, BigInt(batch.lastOffset()) + 1n);
+    if (newRecords.length === 0) return;
+    const handled = handler.records(partition, newRecords);
+    if (await settlesWithin(handled, handlerWaitMs)) return;
     const resume = pause();
-    const resumeIfHeld = (): void => {
-      if (this.#options.held() === held) resume();
+    const resumeIfCurrent = (): void => {
+      if (this.#options.assignment() === assignment) resume();
     };
-    void handled.then(resumeIfHeld, resumeIfHeld);
+    void handled.then(resumeIfCurrent, resumeIfCurrent);
   }
 }

@@ -1,46 +1,69 @@
 import type { StoredRecord } from '../../../record.js';
 import { WireReader } from '../wire/wire-reader.js';
 
-/** What the records of one batch share. */
-export interface FetchedBatchInfo {
+/** Place of a batch, or of a message of an older format, in the log. */
+export interface LogEntry {
   readonly topic: string;
   readonly partition: number;
-  /** Marks of transactions, not records. */
-  readonly isControl: boolean;
-  readonly inTransaction: boolean;
-  /** Who wrote it, in decimal, as kafkajs has it. */
-  readonly producerId: string;
+  /** Offset of the batch's first record, or of the message. */
+  readonly offset: bigint;
 }
 
 /**
- * A record among the bytes of a fetch. What few look at is read when somebody does: headers, and the
- * key. kafkajs takes it for a message of its own: it sorts out marks and aborted transactions by
- * `isControlRecord` and `batchContext`.
+ * A record as the consumer of kafkajs needs it: by the two members beside those of `StoredRecord`,
+ * kafkajs drops control records and the records of aborted transactions.
  */
-export class FetchedRecord implements StoredRecord {
-  readonly batchContext: FetchedBatchInfo;
+export interface FetchedMessage extends StoredRecord {
+  /** True for a marker that ends a transaction. */
+  readonly isControlRecord: boolean;
+  readonly batchContext: {
+    /** Id of the producer, in decimal. */
+    readonly producerId: string;
+    readonly inTransaction: boolean;
+  };
+}
+
+/** Fields of a batch's header that its records share. */
+export interface FetchedBatch extends LogEntry {
+  readonly isControl: boolean;
+  readonly inTransaction: boolean;
+  readonly producerId: string;
+  readonly baseTimestampMs: number;
+  /** Time at which the broker appended the batch, where the topic is set to keep that. */
+  readonly appendTimeMs: number | undefined;
+}
+
+/**
+ * A record that reads its key and headers from the bytes of the fetch only when somebody asks for
+ * them: few handlers do.
+ */
+export class FetchedRecord implements FetchedMessage {
+  readonly batchContext: FetchedBatch;
   readonly offset: bigint;
   readonly timestampMs: number;
   readonly value: Buffer | null;
   readonly #bytes: Buffer;
-  readonly #keyAt: number;
-  readonly #headersAt: number;
+  readonly #keyPosition: number;
+  readonly #headersPosition: number;
 
-  /** @param reader - stands before the key, and is left behind the value */
-  constructor(
-    batchContext: FetchedBatchInfo,
-    offset: bigint,
-    timestampMs: number,
-    reader: WireReader,
-  ) {
-    this.batchContext = batchContext;
-    this.offset = offset;
-    this.timestampMs = timestampMs;
+  /**
+   * Record => attributes: int8, timestampDelta: varlong, offsetDelta: varint,
+   *   keyLength: varint, key, valueLength: varint, value, headersCount: varint, [Header]
+   *   Header => keyLength: varint, key: UTF-8, valueLength: varint, value
+   *
+   * @param reader at the attributes; it is left behind the value
+   */
+  constructor(batch: FetchedBatch, reader: WireReader) {
+    this.batchContext = batch;
     this.#bytes = reader.bytes;
-    this.#keyAt = reader.at;
+    reader.int8(); // attributes: none are defined
+    const createdMs = batch.baseTimestampMs + reader.varlong();
+    this.timestampMs = batch.appendTimeMs ?? createdMs;
+    this.offset = batch.offset + BigInt(reader.varint());
+    this.#keyPosition = reader.position;
     reader.skip(Math.max(0, reader.varint()));
     this.value = reader.varbytes();
-    this.#headersAt = reader.at;
+    this.#headersPosition = reader.position;
   }
 
   get topic(): string {
@@ -56,11 +79,11 @@ export class FetchedRecord implements StoredRecord {
   }
 
   get key(): Buffer | null {
-    return this.#readerAt(this.#keyAt).varbytes();
+    return this.#readerAt(this.#keyPosition).varbytes();
   }
 
   get headers(): Readonly<Record<string, string>> {
-    const reader = this.#readerAt(this.#headersAt);
+    const reader = this.#readerAt(this.#headersPosition);
     const headers: Record<string, string> = {};
     for (let count = reader.varint(); count > 0; count -= 1) {
       const name = reader.varbytes();
@@ -70,9 +93,9 @@ export class FetchedRecord implements StoredRecord {
     return headers;
   }
 
-  #readerAt(at: number): WireReader {
+  #readerAt(position: number): WireReader {
     const reader = new WireReader(this.#bytes);
-    reader.at = at;
+    reader.position = position;
     return reader;
   }
 }

@@ -1,9 +1,15 @@
-import type { Broker, Cluster } from 'kafkajs';
-import { isExpelled } from '../kafka-failure.js';
-import { requestLookupOf } from '../kafkajs-internals.js';
-import type { Membership } from './membership.js';
+/**
+ * Takes part in how kafkajs joins a group, by replacing functions of one cluster object and of its
+ * broker objects. kafkajs has no hook for revoking partitions before a rebalance, does not show
+ * what a member needs for its commits, and does not know static membership.
+ */
 
-/** Number of the JoinGroup request in the protocol. */
+import type { Broker, Cluster } from 'kafkajs';
+import { isFenced } from '../connection/kafka-errors.js';
+import { type CreateRequest, wrapRequest } from '../connection/kafkajs-internals.js';
+import type { GroupGeneration } from './partition-assignment.js';
+
+/** Number of the JoinGroup request in Kafka's protocol. */
 const joinGroupKey = 11;
 
 type CommittedOffsets = Awaited<ReturnType<Broker['offsetFetch']>>['responses'];
@@ -13,91 +19,95 @@ interface JoinRequest {
   readonly memberId: string;
 }
 
-/** A broker as kafkajs asks it, being a group's coordinator; its types leave the group out. */
-export interface Coordinator extends Pick<Broker, 'offsetCommit' | 'offsetFetch'> {
+/** Fields by which a request names its member and generation. */
+interface MemberFields {
+  readonly groupId: string;
+  readonly memberId: string;
+  readonly groupGenerationId: number;
+}
+
+/** A broker object in its role as a group's coordinator, which kafkajs's types leave out. */
+interface Coordinator extends Pick<Broker, 'offsetCommit' | 'offsetFetch'> {
   joinGroup(request: JoinRequest): Promise<{ memberId: string; generationId: number }>;
   leaveGroup(request: object): Promise<unknown>;
-  heartbeat(request: {
-    groupId: string;
-    groupGenerationId: number;
-    memberId: string;
-  }): Promise<unknown>;
+  heartbeat(request: MemberFields): Promise<unknown>;
 }
 
 export interface CoordinatorHooks {
-  /** The topic that commits are for. */
+  /** Topic of the subscription: commits are for it. */
   readonly topic: string;
-  /** Static membership; undefined: dynamic. */
+  /** Id of static membership; undefined for dynamic membership. */
   readonly groupInstanceId: string | undefined;
-  /** kafkajs is about to join, for the first time or again, and waits for this. */
+  /** Called before each join, the first one included. kafkajs waits for it. */
   beforeJoin(): Promise<void>;
-  /** Id under which the group may still wait for this consumer's predecessor. */
+  /** Returns the member id of this consumer's predecessor, if the group may still wait for it. */
   formerMemberId(): string | undefined;
-  /** The group does not know this consumer any more, under any id. */
-  forgotten(): void;
-  /** A new generation began; partitions are not assigned yet. */
-  joined(membership: Membership, memberId: string): void;
-  /** The group has these offsets; those of partitions without one are negative. */
-  offsetsRead(committed: CommittedOffsets): void;
+  /** Called when the group does not know this consumer any more, under any id. */
+  memberForgotten(): void;
+  /** Called when a new generation has begun. Its partitions are not assigned yet. */
+  joined(generation: GroupGeneration, memberId: string): void;
+  /** Called with the offsets that the group has committed; negative where it has none. */
+  offsetsFetched(committed: CommittedOffsets): void;
 }
 
 /**
- * Lets `hooks` take part in how kafkajs joins a group: it has no place of its own for giving up
- * partitions before a rebalance, keeps what a member needs to commit to itself, and knows nothing of
- * static membership. Looking for the coordinator is the first step of every join, and of nothing else.
+ * Calls `hooks` when the consumer of this cluster object joins and leaves its group. A lookup of
+ * the coordinator is the first step of every join, and of nothing else.
  */
 export function watchGroup(cluster: Cluster, hooks: CoordinatorHooks): void {
   const watched = new WeakSet<object>();
-  const find = cluster.findGroupCoordinator.bind(cluster);
+  const findCoordinator = cluster.findGroupCoordinator.bind(cluster);
   cluster.findGroupCoordinator = async (group) => {
     await hooks.beforeJoin();
-    const broker = await find(group);
+    const broker = await findCoordinator(group);
     const coordinator = broker as Broker & Coordinator;
     if (!watched.has(coordinator)) watchCoordinator(coordinator, hooks);
     watched.add(coordinator);
-    if (hooks.groupInstanceId !== undefined) joinAs(coordinator, hooks.groupInstanceId);
+    const { groupInstanceId } = hooks;
+    if (groupInstanceId !== undefined) {
+      wrapRequest(coordinator, joinGroupKey, (create) => withInstanceId(create, groupInstanceId));
+    }
     return coordinator;
   };
 }
 
 function watchCoordinator(coordinator: Coordinator, hooks: CoordinatorHooks): void {
-  const join = coordinator.joinGroup.bind(coordinator);
+  const joinGroup = coordinator.joinGroup.bind(coordinator);
   coordinator.joinGroup = async (request) => {
-    const group = await join(withFormerId(request, hooks)).catch((error: unknown) => {
-      // A broker that just came back answers with other errors before it knows its groups again.
-      if (isExpelled(error)) hooks.forgotten();
+    const group = await joinGroup(withFormerId(request, hooks)).catch((error: unknown) => {
+      // A broker that has just restarted answers with other errors until it has loaded its groups.
+      if (isFenced(error)) hooks.memberForgotten();
       throw error;
     });
     const { memberId, generationId } = group;
     const member = { groupId: request.groupId, memberId, groupGenerationId: generationId };
-    hooks.joined(toMembership(coordinator, hooks.topic, member), memberId);
+    hooks.joined(toGeneration(coordinator, hooks.topic, member), memberId);
     return group;
   };
-  const leave = coordinator.leaveGroup.bind(coordinator);
+  const leaveGroup = coordinator.leaveGroup.bind(coordinator);
   coordinator.leaveGroup = async (request) => {
-    // A static member comes back: leaving would start the rebalance that it is there to avoid.
+    // A static member comes back: leaving would start the rebalance that it is meant to avoid.
     if (hooks.groupInstanceId !== undefined) return;
-    await leave(request);
-    hooks.forgotten();
+    await leaveGroup(request);
+    hooks.memberForgotten();
   };
-  const readOffsets = coordinator.offsetFetch.bind(coordinator);
+  const offsetFetch = coordinator.offsetFetch.bind(coordinator);
   coordinator.offsetFetch = async (request) => {
-    const answer = await readOffsets(request);
-    hooks.offsetsRead(answer.responses);
-    return answer;
+    const response = await offsetFetch(request);
+    hooks.offsetsFetched(response.responses);
+    return response;
   };
 }
 
-/** kafkajs's own commits are made as the member of the next generation when they come late. */
-function toMembership(
+/**
+ * Returns the requests of one generation. The consumer's own commit is not used: when it comes
+ * late, kafkajs sends it as the member of the next generation.
+ */
+function toGeneration(
   coordinator: Coordinator,
   topic: string,
-  member: {
-    readonly groupId: string;
-    readonly memberId: string;
-    readonly groupGenerationId: number;
-  },
-): Membership {
+  member: MemberFields,
+): GroupGeneration {
   return {
     commit: async (offsets) => {
       const partitions = [...offsets].map(([partition, offset]) => ({
@@ -113,21 +123,16 @@ function toMembership(
 }
 
 /**
- * After a crash of the client or the broker the group waits for the member that was, until its
- * session ends: half a minute without a record, unless its successor comes under the same id.
+ * Lets a new consumer join under the member id of its predecessor. After a crash of the client or
+ * of the broker, the group would else wait for the predecessor until its session ends: half a
+ * minute without records.
  */
 function withFormerId(request: JoinRequest, hooks: CoordinatorHooks): JoinRequest {
   const memberId = request.memberId || hooks.formerMemberId();
   return memberId === undefined ? request : { ...request, memberId };
 }
 
-/** kafkajs writes the instance id when it is given one, and never gives one. */
-function joinAs(coordinator: Coordinator, groupInstanceId: string): void {
-  const lookup = requestLookupOf<unknown>(coordinator);
-  const lookupRequest: typeof lookup = (apiKey, definition) => {
-    const toRequest = lookup(apiKey, definition);
-    if (apiKey !== joinGroupKey) return toRequest;
-    return (args) => toRequest({ ...args, groupInstanceId });
-  };
-  Object.assign(coordinator, { lookupRequest });
+/** Adds the id of static membership, which kafkajs encodes if it is given, and never gives. */
+function withInstanceId(createRequest: CreateRequest, groupInstanceId: string): CreateRequest {
+  return (args) => createRequest({ ...args, groupInstanceId });
 }

@@ -1,3 +1,21 @@
+/**
+ * How a subscription lives, whichever client library it uses:
+ *
+ * 1. `KafkaSubscription` runs one session after the other: a session is the life of one consumer of
+ *    the library, from its first connection until it crashes or is closed. Failures are followed by
+ *    a backoff.
+ * 2. A session joins the group (group-coordinator.ts for kafkajs). Each join begins a new
+ *    assignment (partition-assignment.ts), and reading starts at the committed offsets, or where
+ *    the subscription asks (group-offsets.ts).
+ * 3. Before the next rebalance, and when it closes, the session revokes the assignment: the handler
+ *    finishes its records and commits (consumer-assignments.ts).
+ *
+ * Committed offsets go from consume/committer.ts to `KafkaSubscription.commit`, which is
+ * `ConsumerAssignments.commit`: it refuses partitions that are not assigned, retries, and calls
+ * `GroupGeneration.commit`, the OffsetCommit request of the client library (`toGeneration` in
+ * group-coordinator.ts and in platformatic/platformatic-group.ts).
+ */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '@posthaste/contracts';
 import type {
@@ -5,55 +23,63 @@ import type {
   SubscriptionHandler,
   SubscriptionRequest,
 } from '../../../driver.js';
-import { toPlatformError } from '../kafka-failure.js';
-import { assignmentLost } from './member-requests.js';
+import { toPlatformError } from '../connection/kafka-errors.js';
+import { ConsumerAssignments } from './consumer-assignments.js';
 
 const backoff = { initialMs: 100, maxMs: 3_000 };
-/** A consumer that lived so long was in order: its successor starts at once. */
+/** Lifetime of a session, in ms, after which its failure counts as the first one again. */
 const healthyMs = 30_000;
 
-/** What a subscription remembers from one consumer to the next. */
-export interface SubscriptionMemory {
-  /** Partitions that the topic had when it was first looked at; 0: it was missing. */
+/** State of a subscription that its sessions hand on to one another. */
+export interface SubscriptionState {
+  /** Number of partitions of the topic when it was first looked up; 0 if it was missing. */
   initialPartitions: number | undefined;
-  /** Its place in the group, from joining until it has left. */
+  /** Id of the member in the group, from its join until it has left. */
   memberId: string | undefined;
+}
+
+/** Parts of a subscription that a session works with. */
+export interface SessionContext {
+  readonly request: SubscriptionRequest;
+  readonly handler: SubscriptionHandler;
+  readonly assignments: ConsumerAssignments;
+  readonly state: SubscriptionState;
 }
 
 /** The life of one consumer of a client library, until it crashes or is closed. */
 export interface GroupSession {
-  /** Resolves when it is over: with the reason, or undefined when it was closed. Never rejects. */
+  /** Resolves at its end: with the failure, or undefined if it was closed. Never rejects. */
   run(): Promise<unknown>;
-  commit(offsets: ReadonlyMap<number, bigint>): Promise<void>;
-  /** Gives up what is held; `run` leaves the group and resolves then. */
+  /** Revokes the assignment; then `run` leaves the group and resolves. */
   close(): Promise<void>;
 }
 
 export interface KafkaSubscriptionOptions {
   readonly request: SubscriptionRequest;
   readonly handler: SubscriptionHandler;
-  readonly createSession: (memory: SubscriptionMemory) => GroupSession;
+  readonly heartbeatIntervalMs: number;
+  readonly createSession: (context: SessionContext) => GroupSession;
 }
 
-/** One place in a consumer group, held by one consumer of the client library after the other. */
+/** A subscription that runs one consumer of the client library after the other. */
 export class KafkaSubscription implements DriverSubscription {
-  readonly #options: KafkaSubscriptionOptions;
-  readonly #memory: SubscriptionMemory = {
-    initialPartitions: undefined,
-    memberId: undefined,
-  };
+  readonly #context: SessionContext;
+  readonly #createSession: (context: SessionContext) => GroupSession;
   readonly #closing = new AbortController();
   readonly #ended: Promise<void>;
   #session: GroupSession | undefined;
 
   constructor(options: KafkaSubscriptionOptions) {
-    this.#options = options;
+    const { request, handler, createSession } = options;
+    const assignments = new ConsumerAssignments(options);
+    const state = { initialPartitions: undefined, memberId: undefined };
+    this.#context = { request, handler, assignments, state };
+    this.#createSession = createSession;
     this.#ended = this.#keepRunning();
   }
 
-  async commit(offsets: ReadonlyMap<number, bigint>): Promise<void> {
-    if (!this.#session) throw assignmentLost(this.#options.request.topic);
-    await this.#session.commit(offsets);
+  commit(offsets: ReadonlyMap<number, bigint>): Promise<void> {
+    return this.#context.assignments.commit(offsets);
   }
 
   async close(): Promise<void> {
@@ -63,17 +89,17 @@ export class KafkaSubscription implements DriverSubscription {
   }
 
   async #keepRunning(): Promise<void> {
-    const { request, handler, createSession } = this.#options;
+    const { request, handler, state } = this.#context;
     const { signal } = this.#closing;
     let failures = 0;
     while (!signal.aborted) {
       const startedAt = performance.now();
-      this.#session = createSession(this.#memory);
+      this.#session = this.#createSession(this.#context);
       const reason = await this.#session.run();
       this.#session = undefined;
       if (signal.aborted) return;
       const failure = toPlatformError(reason, `consume ${request.topic}`);
-      if (failure.code === 'TOPIC_NOT_FOUND') this.#memory.initialPartitions ??= 0;
+      if (failure.code === 'TOPIC_NOT_FOUND') state.initialPartitions ??= 0;
       handler.interrupted(failure);
       failures = performance.now() - startedAt > healthyMs ? 1 : failures + 1;
       await sleep(backoffMs(failures, backoff, Math.random()), undefined, { signal }).catch(

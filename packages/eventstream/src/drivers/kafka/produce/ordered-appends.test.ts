@@ -1,22 +1,22 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { OutgoingRecord } from '../../../record.js';
-import { type Attempt, OrderedAppends } from './ordered-appends.js';
+import { OrderedAppends, type SendState } from './ordered-appends.js';
 
 const record = (): OutgoingRecord => ({ key: null, value: Buffer.from('v'), headers: {} });
 
-/** Answers of a broker that come when the test lets them. */
+/** Responses of a broker that a test settles. */
 function setUp(markSent = true): {
   appends: OrderedAppends;
-  attempts: (Attempt & PromiseWithResolvers<void>)[];
+  requests: (SendState & PromiseWithResolvers<void>)[];
 } {
-  const attempts: (Attempt & PromiseWithResolvers<void>)[] = [];
-  const appends = new OrderedAppends((_, attempt) => {
-    attempt.sent = markSent;
-    const answer = Promise.withResolvers<void>();
-    attempts.push(Object.assign(attempt, answer));
-    return answer.promise;
+  const requests: (SendState & PromiseWithResolvers<void>)[] = [];
+  const appends = new OrderedAppends((_, state) => {
+    state.sent = markSent;
+    const response = Promise.withResolvers<void>();
+    requests.push(Object.assign(state, response));
+    return response.promise;
   });
-  return { appends, attempts };
+  return { appends, requests };
 }
 
 const request = (records: OutgoingRecord[], timeoutMs = 20) => ({
@@ -27,16 +27,16 @@ const request = (records: OutgoingRecord[], timeoutMs = 20) => ({
 });
 
 describe('appends in order', () => {
-  it('tell that a request was not sent in time, and lets it not be sent any more', async () => {
-    const { appends, attempts } = setUp(false);
+  it('fail when a request was not sent in time, and keep it from being sent later', async () => {
+    const { appends, requests } = setUp(false);
     await expect(appends.append(request([record()]))).rejects.toMatchObject({
       code: 'STREAM_UNAVAILABLE',
     });
-    expect(attempts[0]?.expired).toBe(true);
+    expect(requests[0]?.expired).toBe(true);
   });
 
   it('do not send a request while an earlier one may still be written', async () => {
-    const { appends, attempts } = setUp();
+    const { appends, requests } = setUp();
     const [first, second] = [[record()], [record()]];
     await expect(appends.append(request(first))).rejects.toMatchObject({
       code: 'EVENT_OUTCOME_UNKNOWN',
@@ -47,40 +47,40 @@ describe('appends in order', () => {
     await expect(appends.append(request(first))).rejects.toMatchObject({
       code: 'EVENT_OUTCOME_UNKNOWN',
     });
-    expect(attempts).toHaveLength(1);
-    attempts[0]?.reject(new Error('refused'));
+    expect(requests).toHaveLength(1);
+    requests[0]?.reject(new Error('refused'));
     const third = appends.append(request(second, 1_000));
-    await expect.poll(() => attempts.length).toBe(2);
-    attempts[1]?.resolve();
+    await expect.poll(() => requests.length).toBe(2);
+    requests[1]?.resolve();
     await third;
   });
 
-  it('do not write again what turns out to have been written', async () => {
-    const { appends, attempts } = setUp();
+  it('do not write records again that turn out to be written', async () => {
+    const { appends, requests } = setUp();
     const records = [record()];
     await expect(appends.append(request(records))).rejects.toMatchObject({
       code: 'EVENT_OUTCOME_UNKNOWN',
     });
-    attempts[0]?.resolve();
+    requests[0]?.resolve();
     await appends.append(request([...records]));
-    expect(attempts).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
-  it('do not write again a part of what turns out to have been written', async () => {
-    const { appends, attempts } = setUp();
+  it('do not write some of the records again if all turn out to be written', async () => {
+    const { appends, requests } = setUp();
     const [first, second] = [record(), record()];
     await expect(appends.append(request([first, second]))).rejects.toMatchObject({
       code: 'EVENT_OUTCOME_UNKNOWN',
     });
-    attempts[0]?.resolve();
+    requests[0]?.resolve();
     await appends.append(request([second]));
-    expect(attempts).toHaveLength(1);
+    expect(requests).toHaveLength(1);
   });
 
-  it('do not wait for ever for an answer that never comes', async () => {
+  it('do not wait for ever for a response that never comes', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
     try {
-      const { appends, attempts } = setUp();
+      const { appends, requests } = setUp();
       const records = [record()];
       for (const afterMs of [0, 60_000, 60_000]) {
         await vi.advanceTimersByTimeAsync(afterMs);
@@ -90,11 +90,11 @@ describe('appends in order', () => {
         await vi.advanceTimersByTimeAsync(20);
         await appended;
       }
-      expect(attempts).toHaveLength(1);
+      expect(requests).toHaveLength(1);
       const appended = appends.append(request(records));
       await vi.advanceTimersByTimeAsync(0);
-      expect(attempts).toHaveLength(2);
-      attempts[1]?.resolve();
+      expect(requests).toHaveLength(2);
+      requests[1]?.resolve();
       await appended;
     } finally {
       vi.useRealTimers();

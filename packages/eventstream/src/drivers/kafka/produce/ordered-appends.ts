@@ -3,70 +3,73 @@ import type { AppendRequest } from '../../../driver.js';
 import type { OutgoingRecord } from '../../../record.js';
 
 /**
- * How long an answer is waited for, in milliseconds. Requests time out long before; but a library that
- * forgets one must not hold up its partition for ever.
+ * Longest time to wait for a late response, in ms. Requests time out long before; but a library
+ * that forgets one must not block its partition for ever.
  */
-const longestAnswerMs = 120_000;
+const maxResponseMs = 120_000;
 
-/** One request to append, from its first step. */
-export interface Attempt {
-  /** The caller has given up: what is not sent yet must not be sent any more. */
+/** Progress of one request to append. */
+export interface SendState {
+  /** True when the caller has given up: if the request is not sent yet, it must not be sent. */
   expired: boolean;
-  /** The brokers may have it. */
+  /** True when the brokers may have received the records. */
   sent: boolean;
 }
 
-/** A request that was still unanswered when its time was over. */
-interface LateAnswer {
+/**
+ * A function that sends records. It sets `state.sent` when it does, and sends no expired request.
+ */
+export type SendAppend = (request: AppendRequest, state: SendState) => Promise<void>;
+
+/** A request that was sent and not answered within its time. */
+interface UnansweredRequest {
   readonly records: readonly OutgoingRecord[];
-  readonly answer: Promise<void>;
-  /** By the clock of `performance.now`. */
-  readonly waitedForUntilMs: number;
+  readonly response: Promise<void>;
+  /** End of the wait for the response, by the clock of `performance.now`. */
+  readonly waitUntilMs: number;
 }
 
 /**
- * Gives each request its time, and keeps the order of a partition through requests that took longer:
- * the next one waits for the answer, so that nothing is written after what came later.
+ * Appends that have a time limit each, and keep the order of a partition when one exceeds it: the
+ * next request waits for the late response, so that no record is written after a later one.
  */
 export class OrderedAppends {
-  readonly #write: (request: AppendRequest, attempt: Attempt) => Promise<void>;
-  readonly #late = new Map<string, LateAnswer>();
+  readonly #send: SendAppend;
+  /** By topic and partition. */
+  readonly #unanswered = new Map<string, UnansweredRequest>();
 
-  /** @param write - marks the attempt as sent when it is, and does not send an expired one */
-  constructor(write: (request: AppendRequest, attempt: Attempt) => Promise<void>) {
-    this.#write = write;
+  constructor(send: SendAppend) {
+    this.#send = send;
   }
 
   async append(request: AppendRequest): Promise<void> {
-    const { topic, partition, records, timeoutMs } = request;
-    const lane = `${topic}/${partition}`;
-    const deadline = performance.now() + timeoutMs;
-    if (await this.#wasWrittenLate(lane, records, timeoutMs)) return;
-    const attempt: Attempt = { expired: false, sent: false };
-    const answer = this.#write(request, attempt);
-    if (await settlesWithin(answer, deadline - performance.now())) return answer;
-    attempt.expired = true;
-    if (!attempt.sent) throw noAnswer('STREAM_UNAVAILABLE', lane, timeoutMs);
-    this.#late.set(lane, { records, answer, waitedForUntilMs: deadline + longestAnswerMs });
-    throw noAnswer('EVENT_OUTCOME_UNKNOWN', lane, timeoutMs);
+    const { records, timeoutMs } = request;
+    const partition = nameOf(request);
+    const deadlineMs = performance.now() + timeoutMs;
+    if (await this.#wasWrittenLate(request)) return;
+    const state: SendState = { expired: false, sent: false };
+    const response = this.#send(request, state);
+    if (await settlesWithin(response, deadlineMs - performance.now())) return response;
+    state.expired = true;
+    if (!state.sent) throw toTimeoutError('STREAM_UNAVAILABLE', request);
+    const waitUntilMs = deadlineMs + maxResponseMs;
+    this.#unanswered.set(partition, { records, response, waitUntilMs });
+    throw toTimeoutError('EVENT_OUTCOME_UNKNOWN', request);
   }
 
-  /** Waits for the answer to an earlier request; true when that was for these and succeeded. */
-  async #wasWrittenLate(
-    lane: string,
-    records: readonly OutgoingRecord[],
-    timeoutMs: number,
-  ): Promise<boolean> {
-    const late = this.#late.get(lane);
-    if (!late) return false;
-    // Or fewer: what was given up meanwhile is left out, and too large batches are halved.
-    const isSame = records.every((record) => late.records.includes(record));
-    if (!(await settlesWithin(late.answer, timeoutMs))) {
-      if (performance.now() >= late.waitedForUntilMs) this.#late.delete(lane);
-      throw noAnswer(isSame ? 'EVENT_OUTCOME_UNKNOWN' : 'STREAM_UNAVAILABLE', lane, timeoutMs);
+  /** Waits for the response to an earlier request. True if that wrote these same records. */
+  async #wasWrittenLate(request: AppendRequest): Promise<boolean> {
+    const partition = nameOf(request);
+    const earlier = this.#unanswered.get(partition);
+    if (!earlier) return false;
+    // Perhaps fewer: publishers have given some up, or halved a batch that was too large.
+    const isSame = request.records.every((record) => earlier.records.includes(record));
+    if (!(await settlesWithin(earlier.response, request.timeoutMs))) {
+      if (performance.now() >= earlier.waitUntilMs) this.#unanswered.delete(partition);
+      throw toTimeoutError(isSame ? 'EVENT_OUTCOME_UNKNOWN' : 'STREAM_UNAVAILABLE', request);
     }
-    this.#late.delete(lane);
-    const written = await late.answer.then(
+    this.#unanswered.delete(partition);
+    const written = await earlier.response.then(
       () => true,
       () => false,
     );
@@ -74,10 +77,14 @@ export class OrderedAppends {
   }
 }
 
-function noAnswer(
+function nameOf({ topic, partition }: AppendRequest): string {
+  return `${topic}/${partition}`;
+}
+
+function toTimeoutError(
   code: 'STREAM_UNAVAILABLE' | 'EVENT_OUTCOME_UNKNOWN',
-  lane: string,
-  timeoutMs: number,
+  request: AppendRequest,
 ): PlatformError {
-  return new PlatformError(code, `no answer of Kafka for ${lane} within ${timeoutMs} ms`);
+  const message = `Kafka did not answer for ${nameOf(request)} within ${request.timeoutMs} ms`;
+  return new PlatformError(code, message);
 }

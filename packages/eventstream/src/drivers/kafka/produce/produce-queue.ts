@@ -1,62 +1,66 @@
 import type { Broker } from 'kafkajs';
-import type { Attempt } from './ordered-appends.js';
+import type { SendState } from './ordered-appends.js';
 import { type PartitionBatch, type ProduceSettings, produce } from './produce-request.js';
 
-/** More goes in another request: brokers refuse those over 100 MiB, and answer each as a whole. */
+/**
+ * Most bytes of batches in a request. Brokers refuse one over 100 MiB, and answer it as a whole.
+ */
 const maxRequestBytes = 4 * 1024 * 1024;
 
-interface WaitingBatch extends PartitionBatch {
-  readonly attempt: Attempt;
+interface QueuedBatch extends PartitionBatch {
+  readonly state: SendState;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Puts batches that are due in the same moment into one request per broker: requests cost client
- * and broker more than the records in them, and lanes that linger together are due together.
+ * A queue that puts batches that become ready in the same tick into one request per broker: a
+ * request costs client and broker more than the records in it, and partitions that linger together
+ * become ready together.
  */
 export class ProduceQueue {
   readonly #settings: ProduceSettings;
-  readonly #waiting = new Map<Broker, WaitingBatch[]>();
+  readonly #queued = new Map<Broker, QueuedBatch[]>();
 
   constructor(settings: ProduceSettings) {
     this.#settings = settings;
   }
 
   /**
-   * Resolves when the leader has acknowledged the batch. Marks the attempt as sent in the moment that
-   * it is, which a connection may have to be opened for; one that has expired by then is left out.
+   * Resolves when the leader has acknowledged the batch. Sets `state.sent` at the moment of
+   * sending, before which a connection may have to be opened; a batch that has expired by then is
+   * left out.
    * @throws Error of kafkajs
    */
-  send(leader: Broker, batch: PartitionBatch, attempt: Attempt): Promise<void> {
+  send(leader: Broker, batch: PartitionBatch, state: SendState): Promise<void> {
     return new Promise((resolve, reject) => {
-      const waiting = { ...batch, attempt, resolve, reject };
-      const others = this.#waiting.get(leader);
+      const queued = { ...batch, state, resolve, reject };
+      const others = this.#queued.get(leader);
       if (others) {
-        others.push(waiting);
+        others.push(queued);
         return;
       }
-      this.#waiting.set(leader, [waiting]);
-      // When all that can go on now has done so.
+      this.#queued.set(leader, [queued]);
+      // After everything else that is ready in this tick has been queued.
       process.nextTick(() => this.#flush(leader));
     });
   }
 
   #flush(leader: Broker): void {
-    const waiting = this.#waiting.get(leader) ?? [];
-    this.#waiting.delete(leader);
-    for (let from = 0; from < waiting.length; ) {
-      const to = endOfRequest(waiting, from);
-      void this.#produce(leader, waiting.slice(from, to));
+    const queued = this.#queued.get(leader) ?? [];
+    this.#queued.delete(leader);
+    for (let from = 0; from < queued.length; ) {
+      const to = endOfRequest(queued, from);
+      void this.#produce(leader, queued.slice(from, to));
       from = to;
     }
   }
 
-  async #produce(leader: Broker, batches: readonly WaitingBatch[]): Promise<void> {
+  async #produce(leader: Broker, batches: readonly QueuedBatch[]): Promise<void> {
     try {
-      const outcomeOf = await produce(leader, () => claim(batches), this.#settings);
+      const errorOf = await produce(leader, () => markAsSent(batches), this.#settings);
       for (const batch of batches) {
-        const error = outcomeOf(batch);
+        const error = errorOf(batch);
         if (error === undefined) batch.resolve();
         else batch.reject(error);
       }
@@ -66,16 +70,16 @@ export class ProduceQueue {
   }
 }
 
-/** Those that somebody still waits for, which are as good as sent. */
-function claim(batches: readonly WaitingBatch[]): readonly WaitingBatch[] {
-  const wanted = batches.filter(({ attempt }) => !attempt.expired);
-  if (wanted.length === 0) throw new Error('nobody waits for these batches any more');
-  for (const { attempt } of wanted) attempt.sent = true;
+/** Returns the batches whose callers still wait, and marks them as sent. */
+function markAsSent(batches: readonly QueuedBatch[]): readonly QueuedBatch[] {
+  const wanted = batches.filter(({ state }) => !state.expired);
+  if (wanted.length === 0) throw new Error('every batch of the request has expired');
+  for (const { state } of wanted) state.sent = true;
   return wanted;
 }
 
-/** Index behind the last batch of the request that begins at `from`, which has one at least. */
-function endOfRequest(batches: readonly WaitingBatch[], from: number): number {
+/** Returns the index behind the last batch of the request that begins at `from`. */
+function endOfRequest(batches: readonly QueuedBatch[], from: number): number {
   let bytes = 0;
   for (let index = from; index < batches.length; index += 1) {
     bytes += batches[index]?.batch.length ?? 0;

@@ -1,18 +1,21 @@
 /**
- * The Produce request of Kafka's protocol, version 7: that of Kafka 2.1, the first that takes zstd.
- * It goes over kafkajs's connections, which authenticate and time out, and is built here because
- * kafkajs encodes every record anew (record-batch.ts) and answers for all partitions with one error.
+ * The Produce request of Kafka's protocol in version 7, that of Kafka 2.1: the first that allows
+ * zstd. It is sent over connections of kafkajs, which authenticate and time out, but built here:
+ * kafkajs encodes every record anew (wire/record-batch.ts) and returns one error for all
+ * partitions.
  */
 
 import type { Broker } from 'kafkajs';
-import type { KafkajsInternals } from '../kafkajs-internals.js';
+import type { KafkajsInternals } from '../connection/kafkajs-internals.js';
+import { WireReader } from '../wire/wire-reader.js';
 import { utf8Length, WireWriter } from '../wire/wire-writer.js';
 
+/** Number of the Produce request in Kafka's protocol. */
 const produceKey = 0;
 const produceVersion = 7;
-const noTransaction = -1;
+const noTransactionalId = -1;
 
-/** A batch for one partition; see `encodeRecordBatch`. */
+/** A batch for one partition, encoded by `encodeRecordBatch`. */
 export interface PartitionBatch {
   readonly topic: string;
   readonly partition: number;
@@ -20,22 +23,22 @@ export interface PartitionBatch {
 }
 
 export interface ProduceSettings {
-  /** How many brokers must have it; -1: all in-sync ones. */
+  /** Number of brokers that must have a batch; -1: all in-sync replicas. */
   readonly acks: number;
-  /** Time for them to say so. */
+  /** Time for them to acknowledge it, in ms. */
   readonly timeoutMs: number;
   readonly internals: Pick<KafkajsInternals, 'createErrorFromCode'>;
 }
 
-interface ProduceAnswer {
-  /** Error numbers by topic and partition; 0 is none. */
+interface ProduceResponse {
+  /** Error codes by topic and partition; 0 is none. */
   readonly errorCodes: ReadonlyMap<string, number>;
-  /** How long to leave the broker alone, in milliseconds; under the name that kafkajs reads. */
+  /** Time for which the client must not send, in ms; under the name that kafkajs reads. */
   readonly clientSideThrottleTime: number;
 }
 
-/** What a broker of kafkajs has beyond its types. */
-interface RequestPath {
+/** Member of kafkajs's broker objects that its types leave out. */
+interface WithConnectionPool {
   readonly connectionPool: {
     send(exchange: {
       readonly request: {
@@ -46,78 +49,87 @@ interface RequestPath {
         readonly encode: () => Promise<{ readonly buf: Buffer; readonly buffer: Buffer }>;
       };
       readonly response: {
-        readonly decode: (bytes: Buffer) => Promise<ProduceAnswer>;
-        readonly parse: (answer: ProduceAnswer) => Promise<ProduceAnswer>;
+        readonly decode: (bytes: Buffer) => Promise<ProduceResponse>;
+        readonly parse: (response: ProduceResponse) => Promise<ProduceResponse>;
       };
-    }): Promise<ProduceAnswer | undefined>;
+    }): Promise<ProduceResponse | undefined>;
   };
 }
 
-/** Newer than kafkajs: a record without a key for a compacted topic, for one. */
+/**
+ * Error code that kafkajs does not know: a compacted topic refuses a record without a key, for one.
+ */
 const invalidRecord = 87;
 
-/** What came of a batch: undefined when it is written, else the protocol's error. */
-export type BatchOutcome = (batch: PartitionBatch) => Error | undefined;
+/** Returns the protocol's error for a batch that was sent; undefined if the batch is written. */
+export type ErrorOfBatch = (batch: PartitionBatch) => Error | undefined;
 
 /**
  * Sends batches to their leader in one request.
- * @param claim - gives the batches when there is a connection and the request is about to be written
- * to it; when this throws, or was not called, nothing has been sent
- * @throws Error of kafkajs when the request as a whole failed
+ * @param takeBatches returns the batches. Called when there is a connection and the request is
+ * about to be written to it: if it throws, or was not called, nothing has been sent
+ * @throws Error of kafkajs if the request as a whole failed
  */
 export async function produce(
   leader: Broker,
-  claim: () => readonly PartitionBatch[],
+  takeBatches: () => readonly PartitionBatch[],
   settings: ProduceSettings,
-): Promise<BatchOutcome> {
-  const answer = await exchange(leader, claim, settings);
+): Promise<ErrorOfBatch> {
+  const response = await send(leader, takeBatches, settings);
   return (batch) => {
-    // Whoever wants no acknowledgement gets no answer.
-    const code = answer?.errorCodes.get(placeOf(batch)) ?? 0;
+    // With acks of 0 there is no response.
+    const code = response?.errorCodes.get(nameOf(batch)) ?? 0;
     return code === 0 ? undefined : toError(code, settings);
   };
 }
 
-async function exchange(
+async function send(
   leader: Broker,
-  claim: () => readonly PartitionBatch[],
+  takeBatches: () => readonly PartitionBatch[],
   settings: ProduceSettings,
-): Promise<ProduceAnswer | undefined> {
+): Promise<ProduceResponse | undefined> {
   try {
-    return await (leader as Broker & RequestPath).connectionPool.send({
+    return await (leader as Broker & WithConnectionPool).connectionPool.send({
       request: {
         apiKey: produceKey,
         apiVersion: produceVersion,
         apiName: 'Produce',
         expectResponse: () => settings.acks !== 0,
         encode: async () => {
-          const body = encodeRequest(claim(), settings);
+          const body = encodeRequest(takeBatches(), settings);
           return { buf: body, buffer: body };
         },
       },
-      response: { decode: async (bytes) => decodeAnswer(bytes), parse: async (decoded) => decoded },
+      response: {
+        decode: async (bytes) => decodeResponse(bytes),
+        parse: async (decoded) => decoded,
+      },
     });
   } catch (error) {
-    // As kafkajs's own requests do, so that the next one finds a broker to connect to.
+    // As kafkajs's own requests do, so that the next request connects to the broker again.
     if ((error as Error).name === 'KafkaJSConnectionClosedError') await leader.disconnect();
     throw error;
   }
 }
 
+/**
+ * Produce Request (version 7) => transactionalId: NULLABLE_STRING, acks: int16, timeoutMs: int32,
+ *   [topic: STRING, [partition: int32, records: BYTES (a record batch)]]
+ */
 function encodeRequest(
   batches: readonly PartitionBatch[],
   { acks, timeoutMs }: ProduceSettings,
 ): Buffer {
   const topics = Map.groupBy(batches, ({ topic }) => topic);
   const writer = new WireWriter(sizeOfRequest(topics));
-  writer.int16(noTransaction);
+  writer.int16(noTransactionalId);
   writer.int16(acks);
   writer.int32(timeoutMs);
   writer.int32(topics.size);
   for (const [topic, partitions] of topics) {
     const length = utf8Length(topic);
     writer.int16(length);
-    writer.text(topic, length);
+    writer.utf8(topic, length);
     writer.int32(partitions.length);
     for (const { partition, batch } of partitions) {
       writer.int32(partition);
@@ -137,23 +149,22 @@ function sizeOfRequest(topics: ReadonlyMap<string, readonly PartitionBatch[]>): 
   return size;
 }
 
-function decodeAnswer(bytes: Buffer): ProduceAnswer {
+/**
+ * Produce Response (version 7) => [topic: STRING, [partition: int32, errorCode: int16,
+ *   baseOffset: int64, logAppendTimeMs: int64, logStartOffset: int64]], throttleTimeMs: int32
+ */
+function decodeResponse(bytes: Buffer): ProduceResponse {
   const errorCodes = new Map<string, number>();
-  let at = 4;
-  for (let topics = bytes.readInt32BE(0); topics > 0; topics -= 1) {
-    const nameEnd = at + 2 + bytes.readInt16BE(at);
-    const topic = bytes.toString('utf8', at + 2, nameEnd);
-    at = nameEnd + 4;
-    for (let partitions = bytes.readInt32BE(nameEnd); partitions > 0; partitions -= 1) {
-      errorCodes.set(
-        placeOf({ topic, partition: bytes.readInt32BE(at) }),
-        bytes.readInt16BE(at + 4),
-      );
-      // Then come first offset, time of the log and first offset of the log.
-      at += 4 + 2 + 8 + 8 + 8;
+  const reader = new WireReader(bytes);
+  for (let topics = reader.int32(); topics > 0; topics -= 1) {
+    const topic = reader.string();
+    for (let partitions = reader.int32(); partitions > 0; partitions -= 1) {
+      const partition = reader.int32();
+      errorCodes.set(nameOf({ topic, partition }), reader.int16());
+      reader.skip(8 + 8 + 8);
     }
   }
-  return { errorCodes, clientSideThrottleTime: bytes.readInt32BE(at) };
+  return { errorCodes, clientSideThrottleTime: reader.int32() };
 }
 
 function toError(code: number, { internals }: ProduceSettings): Error {
@@ -161,12 +172,6 @@ function toError(code: number, { internals }: ProduceSettings): Error {
   return code === invalidRecord ? Object.assign(error, { type: 'INVALID_RECORD' }) : error;
 }
 
-function placeOf({
-  topic,
-  partition,
-}: {
-  readonly topic: string;
-  readonly partition: number;
-}): string {
+function nameOf({ topic, partition }: Pick<PartitionBatch, 'topic' | 'partition'>): string {
   return `${topic}/${partition}`;
 }

@@ -1,81 +1,93 @@
-/** Reads the primitives of Kafka's protocol. @throws RangeError past the end of the bytes */
+/** A reader of the primitive types of Kafka's protocol. Throws RangeError past the last byte. */
 export class WireReader {
   readonly bytes: Buffer;
-  /** Where the next one is. */
-  at = 0;
+  /** Index of the next byte to read. */
+  position = 0;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
   }
 
-  get left(): number {
-    return this.bytes.length - this.at;
+  get remaining(): number {
+    return this.bytes.length - this.position;
   }
 
   int8(): number {
-    return this.bytes.readInt8(this.#pass(1));
+    return this.bytes.readInt8(this.#advance(1));
   }
 
   int16(): number {
-    return this.bytes.readInt16BE(this.#pass(2));
+    return this.bytes.readInt16BE(this.#advance(2));
   }
 
   int32(): number {
-    return this.bytes.readInt32BE(this.#pass(4));
+    return this.bytes.readInt32BE(this.#advance(4));
   }
 
   int64(): bigint {
-    return this.bytes.readBigInt64BE(this.#pass(8));
+    return this.bytes.readBigInt64BE(this.#advance(8));
   }
 
-  text(): string {
+  /** STRING: UTF-8 with its length as an int16 before it. */
+  string(): string {
     const length = this.int16();
-    return this.bytes.toString('utf8', this.at, this.#pass(length) + length);
+    return this.bytes.toString('utf8', this.position, this.#advance(length) + length);
   }
 
-  /** A signed number in zigzag form, seven bits to a byte; of 32 bits. */
+  /** NULLABLE_BYTES: bytes with their length as an int32 before them; -1 is null. Not copied. */
+  nullableBytes(): Buffer | null {
+    return this.#slice(this.int32());
+  }
+
+  /** VARINT: a signed number of 32 bits in zigzag form, seven bits to a byte. */
   varint(): number {
     const { bytes } = this;
     let value = 0;
     for (let shift = 0; shift < 35; shift += 7) {
-      const byte = bytes[this.at];
+      const byte = bytes[this.position];
       if (byte === undefined) break;
-      this.at += 1;
+      this.position += 1;
       value |= (byte & 0x7f) << shift;
       if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
     }
-    throw new RangeError('a varint that does not end');
+    throw new RangeError('a varint does not end');
   }
 
-  /** The same of 64 bits. Times between records: all of them are exact in a double. */
+  /**
+   * VARLONG: the same with 64 bits. Used for times between records, which are exact in a double.
+   */
   varlong(): number {
-    const start = this.at;
+    const start = this.position;
     let value = 0;
-    for (let factor = 1; this.at - start < 10; factor *= 0x80) {
-      const byte = this.bytes[this.at];
+    for (let factor = 1; this.position - start < 10; factor *= 0x80) {
+      const byte = this.bytes[this.position];
       if (byte === undefined) break;
-      this.at += 1;
+      this.position += 1;
       value += (byte & 0x7f) * factor;
       if (byte < 0x80) return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
     }
-    throw new RangeError('a varlong that does not end');
+    throw new RangeError('a varlong does not end');
   }
 
-  /** Bytes with their length as a varint before them; -1 is null. They are not copied. */
+  /** Bytes with their length as a varint before them; -1 is null. Not copied. */
   varbytes(): Buffer | null {
-    const length = this.varint();
-    if (length < 0) return null;
-    const start = this.#pass(length);
-    return this.bytes.subarray(start, start + length);
+    return this.#slice(this.varint());
   }
 
   skip(length: number): void {
-    this.at += length;
+    this.position += length;
   }
 
-  #pass(length: number): number {
-    const { at } = this;
-    this.at += length;
-    return at;
+  #slice(length: number): Buffer | null {
+    if (length < 0) return null;
+    const start = this.#advance(length);
+    return this.bytes.subarray(start, start + length);
+  }
+
+  /** Moves past `length` bytes. Returns the index of the first of them. */
+  #advance(length: number): number {
+    const { position } = this;
+    this.position += length;
+    return position;
   }
 }

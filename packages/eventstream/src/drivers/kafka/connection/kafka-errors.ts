@@ -1,6 +1,6 @@
 import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 
-/** Errors of the protocol, and classes of the client libraries, that mean one of ours. */
+/** Codes of ours by the names of protocol errors, and of error classes of the client libraries. */
 const codes: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ['MESSAGE_TOO_LARGE', 'EVENT_TOO_LARGE'],
   ['RECORD_LIST_TOO_LARGE', 'EVENT_TOO_LARGE'],
@@ -21,15 +21,16 @@ const codes: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ['REBALANCE_IN_PROGRESS', 'STREAM_ASSIGNMENT_LOST'],
 ]);
 
-/** The group has gone on without the member. */
-const expulsions = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'];
+/** Errors that mean that the group has gone on without this member. */
+const fencingErrors = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'];
 
 /**
- * What a leader refuses before it writes anything. Whatever else follows a request that was sent is
- * ambiguous, also what sounds like a refusal: a leader that is stopped or replaced while records wait
- * for its followers answers NOT_LEADER_OR_FOLLOWER, and its successor may have them all the same.
+ * Errors that a leader returns before it writes anything. Every other failure of a request that was
+ * sent is ambiguous, also one that sounds like a refusal: a leader that is stopped or replaced
+ * while records wait for its followers answers NOT_LEADER_OR_FOLLOWER, and the next leader may have
+ * the records.
  */
-const refusals = [
+const errorsBeforeWriting = [
   'MESSAGE_TOO_LARGE',
   'RECORD_LIST_TOO_LARGE',
   'CORRUPT_MESSAGE',
@@ -43,55 +44,58 @@ const refusals = [
   'NOT_ENOUGH_REPLICAS',
   'TOPIC_AUTHORIZATION_FAILED',
   'CLUSTER_AUTHORIZATION_FAILED',
-  // When it comes after writing, the topic was deleted, and the records with it.
+  // If it comes after writing, the topic was deleted, and the records with it.
   'UNKNOWN_TOPIC_OR_PARTITION',
 ];
 
-/** Failures that are of what was asked for, not of the connection it was asked over. */
-const notOfTheConnection: ReadonlySet<ErrorCode> = new Set([
+/** Codes of failures that lie in the request, and that another connection would not change. */
+const requestFailures: ReadonlySet<ErrorCode> = new Set([
   'EVENT_TOO_LARGE',
   'EVENT_INVALID',
   'STREAM_ASSIGNMENT_LOST',
 ]);
 
-/** Translates what a client library throws. `action` is what failed, for people. */
+/**
+ * Translates an error of a client library.
+ * @param action that failed, for the message: "append to a/0"
+ */
 export function toPlatformError(error: unknown, action: string): PlatformError {
   if (error instanceof PlatformError) return error;
-  for (const label of labelsOf(error)) {
-    const code = codes.get(label);
-    if (code !== undefined) return failed(code, error, action);
+  for (const name of namesOf(error)) {
+    const code = codes.get(name);
+    if (code !== undefined) return createError(code, error, action);
   }
-  return failed('STREAM_UNAVAILABLE', error, action);
+  return createError('STREAM_UNAVAILABLE', error, action);
 }
 
 /**
- * The same for a request to append that was sent: `EVENT_OUTCOME_UNKNOWN` unless the leader has
- * certainly not written it.
+ * Translates an error of a request to append that was sent: to `EVENT_OUTCOME_UNKNOWN` unless the
+ * leader has certainly not written the records.
  */
 export function toAppendError(error: unknown, action: string): PlatformError {
   if (error instanceof PlatformError) return error;
-  const labels = labelsOf(error);
-  if (refusals.some((name) => labels.has(name))) return toPlatformError(error, action);
-  return failed('EVENT_OUTCOME_UNKNOWN', error, action);
+  const names = namesOf(error);
+  if (errorsBeforeWriting.some((name) => names.has(name))) return toPlatformError(error, action);
+  return createError('EVENT_OUTCOME_UNKNOWN', error, action);
 }
 
-/** Whether a member of a group was told that it is none any more. */
-export function isExpelled(error: unknown): boolean {
-  const labels = labelsOf(error);
-  return expulsions.some((name) => labels.has(name));
+/** True if the coordinator refused a request because the group has gone on without the member. */
+export function isFenced(error: unknown): boolean {
+  const names = namesOf(error);
+  return fencingErrors.some((name) => names.has(name));
 }
 
-/** Whether new connections, and new metadata, may help. */
+/** True if new connections and new metadata can help. */
 export function isWorthReconnecting({ code }: PlatformError): boolean {
-  return !notOfTheConnection.has(code);
+  return !requestFailures.has(code);
 }
 
-function failed(code: ErrorCode, cause: unknown, action: string): PlatformError {
+function createError(code: ErrorCode, cause: unknown, action: string): PlatformError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new PlatformError(code, `cannot ${action}: ${reason}`, { cause });
 }
 
-/** Where the libraries tell what an error is: kafkajs in `type`, @platformatic/kafka in `apiId`. */
+/** Members in which kafkajs (`type`) and @platformatic/kafka (`apiId`) name a protocol error. */
 interface LibraryError {
   readonly name?: unknown;
   readonly type?: unknown;
@@ -101,19 +105,19 @@ interface LibraryError {
   readonly errors?: unknown;
 }
 
-/** Everything that tells what the error is, and what caused it, and so on. */
-function labelsOf(error: unknown): Set<string> {
-  const labels = new Set<string>();
+/** Returns the names of an error, of its cause, and so on; the most specific first. */
+function namesOf(error: unknown): Set<string> {
+  const names = new Set<string>();
   const seen = new Set<unknown>();
   const pending = [error];
   for (const current of pending) {
     if (typeof current !== 'object' || current === null || seen.has(current)) continue;
     seen.add(current);
     const { name, type, apiId, code, cause, errors }: LibraryError = current;
-    for (const label of [type, apiId, name, code]) {
-      if (typeof label === 'string') labels.add(label);
+    for (const each of [type, apiId, name, code]) {
+      if (typeof each === 'string') names.add(each);
     }
     pending.push(cause, ...(Array.isArray(errors) ? errors : []));
   }
-  return labels;
+  return names;
 }

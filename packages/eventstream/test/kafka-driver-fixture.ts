@@ -5,16 +5,16 @@ import type { KafkaDriverOptions } from '../src/drivers/kafka/connection/kafka-o
 import type { kafkaDrivers } from './kafka-drivers.js';
 import { RecordingHandler } from './recording-handler.js';
 
-export const patience = { timeout: 15_000, interval: 20 };
+export const waitOptions = { timeout: 15_000, interval: 20 };
 
-/** What a test of a Kafka driver has. */
-export interface DriverStage {
+/** A broker and drivers for the tests of one Kafka driver. */
+export interface DriverFixture {
   readonly brokers: string[];
-  /** One for all tests. */
+  /** A driver that all tests share. */
   readonly driver: Driver;
-  /** One for this test, which is closed after it. */
+  /** Opens a driver that is closed after the test. */
   open(options?: Partial<KafkaDriverOptions>): Driver;
-  /** Subscribes, with a handler that only remembers and on the driver for all unless told otherwise. */
+  /** Subscribes. Default: with a handler that only records, on the shared driver. */
   read(
     request: SubscriptionRequest,
     handler?: RecordingHandler,
@@ -22,11 +22,11 @@ export interface DriverStage {
   ): { handler: RecordingHandler; subscription: DriverSubscription };
 }
 
-/** Registers the making and closing of the drivers in the suite that is being described. */
-export function stageDrivers(
+/** Registers hooks that open and close the drivers in the suite that is being described. */
+export function useDriverFixture(
   kafka: () => KafkaBroker,
   create: (typeof kafkaDrivers)[number]['create'],
-): DriverStage {
+): DriverFixture {
   const opened: Driver[] = [];
   let driver: Driver;
   beforeAll(() => {

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { MultipleErrors, NetworkError, protocolErrors, ResponseError } from '@platformatic/kafka';
 import { describe, expect, it } from 'vitest';
-import { toAppendError } from './kafka-failure.js';
+import { toAppendError } from './kafka-errors.js';
 import { loadKafkajsInternals } from './kafkajs-internals.js';
 
 const { createErrorFromCode } = loadKafkajsInternals();
@@ -17,8 +17,8 @@ const { KafkaJSConnectionError, KafkaJSRequestTimeoutError } = createRequire(imp
 
 const produceKey = 0;
 
-/** What a leader answered, as kafkajs tells it and as @platformatic/kafka does. */
-function answersOf(name: string): Error[] {
+/** Returns the error of a leader's response as kafkajs and as @platformatic/kafka give it. */
+function errorsOf(name: string): Error[] {
   const code = protocolErrors[name]?.code ?? 0;
   const errors: Record<string, [number, null]> = { '/responses/0': [code, null] };
   const response = new ResponseError(produceKey, 11, errors, undefined);
@@ -38,11 +38,11 @@ describe('a request to append that was sent', () => {
     ['NOT_ENOUGH_REPLICAS', 'STREAM_UNAVAILABLE'],
     ['CORRUPT_MESSAGE', 'STREAM_UNAVAILABLE'],
   ])('has written nothing when the leader answers %s: %s', (name, code) => {
-    expect(codesOf(answersOf(name))).toEqual([code, code]);
+    expect(codesOf(errorsOf(name))).toEqual([code, code]);
   });
 
   it.each([
-    // The leader was stopped or replaced, perhaps after it had written.
+    // The leader was stopped or replaced, perhaps after it had written the records.
     'NOT_LEADER_OR_FOLLOWER',
     'FENCED_LEADER_EPOCH',
     'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
@@ -50,14 +50,14 @@ describe('a request to append that was sent', () => {
     'NETWORK_EXCEPTION',
     'KAFKA_STORAGE_ERROR',
     'UNKNOWN_SERVER_ERROR',
-  ])('may have written it all when the leader answers %s', (name) => {
-    expect(codesOf(answersOf(name))).toEqual(['EVENT_OUTCOME_UNKNOWN', 'EVENT_OUTCOME_UNKNOWN']);
+  ])('may have written everything when the leader answers %s', (name) => {
+    expect(codesOf(errorsOf(name))).toEqual(['EVENT_OUTCOME_UNKNOWN', 'EVENT_OUTCOME_UNKNOWN']);
   });
 
-  it('may have written it all when there is no answer, whatever became of the connection', () => {
+  it('may have written everything when there is no response, whatever happened to the connection', () => {
     const failures = [
       new KafkaJSConnectionError('closed', {}),
-      // kafkajs fails what waits on a connection with what its next one meets.
+      // kafkajs fails requests that wait on a connection with the error of its next connection.
       new KafkaJSConnectionError('refused', { code: 'ECONNREFUSED' }),
       new KafkaJSRequestTimeoutError('timed out', {}),
       new NetworkError('Connection closed'),

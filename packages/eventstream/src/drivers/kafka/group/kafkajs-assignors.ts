@@ -1,34 +1,38 @@
 import { type Assigner, AssignerProtocol, type Cluster, type PartitionAssigner } from 'kafkajs';
 import {
-  assignInRanges,
+  assignRange,
   assignRoundRobin,
   type GroupAssignor,
   type MemberTopics,
-} from './assign.js';
+} from './assignors.js';
 
 const { MemberAssignment, MemberMetadata } = AssignerProtocol;
 
-/** Version of the member protocol that every client reads. */
-const version = 0;
+/** Version of the consumer protocol (member metadata and assignment) that every client reads. */
+const protocolVersion = 0;
 
-/** The assignor that Java and Go clients know as `range`. */
+/** The assignor `range` of Java and Go clients. */
 export const createRangeAssignor: PartitionAssigner = ({ cluster }) =>
-  createAssignor('range', assignInRanges, cluster);
+  createAssignor('range', assignRange, cluster);
 
-/** The assignor that Java and Go clients know as `roundrobin`. */
+/** The assignor `roundrobin` of Java and Go clients. */
 export const createRoundRobinAssignor: PartitionAssigner = ({ cluster }) =>
   createAssignor('roundrobin', assignRoundRobin, cluster);
 
 function createAssignor(name: string, assign: GroupAssignor, cluster: Cluster): Assigner {
   return {
     name,
-    version,
+    version: protocolVersion,
     protocol: ({ topics }) => ({
       name,
-      metadata: MemberMetadata.encode({ version, topics, userData: Buffer.alloc(0) }),
+      metadata: MemberMetadata.encode({
+        version: protocolVersion,
+        topics,
+        userData: Buffer.alloc(0),
+      }),
     }),
     assign: async ({ members }) => {
-      // Each member has its own topics: kafkajs tells only those of this one.
+      // Members may subscribe to different topics; kafkajs passes only the topics of this one.
       const subscriptions = members.map(({ memberId, memberMetadata }) => ({
         memberId,
         topics: MemberMetadata.decode(memberMetadata)?.topics ?? [],
@@ -37,7 +41,7 @@ function createAssignor(name: string, assign: GroupAssignor, cluster: Cluster): 
       return [...assignments].map(([memberId, topics]) => ({
         memberId,
         memberAssignment: MemberAssignment.encode({
-          version,
+          version: protocolVersion,
           assignment: Object.fromEntries(topics),
           userData: Buffer.alloc(0),
         }),
@@ -52,7 +56,7 @@ async function countPartitions(
 ): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   for (const topic of new Set(members.flatMap(({ topics }) => topics))) {
-    // A topic that is missing must not keep the group from those that are there.
+    // A missing topic must not keep the group from reading the others.
     await cluster.addMultipleTargetTopics([topic]).catch(() => undefined);
     counts.set(topic, cluster.findTopicPartitionMetadata(topic).length);
   }

@@ -1,10 +1,16 @@
-import { type Consumer, heartbeatV4, offsetCommitV8 } from '@platformatic/kafka';
+import {
+  type Consumer,
+  type GroupPartitionsAssigner,
+  heartbeatV4,
+  offsetCommitV8,
+} from '@platformatic/kafka';
 import { PlatformError } from '@posthaste/contracts';
-import type { Membership } from '../kafka/group/membership.js';
+import { assignRange } from '../kafka/group/assignors.js';
+import type { GroupGeneration } from '../kafka/group/partition-assignment.js';
 
 type Connection = Awaited<ReturnType<Consumer['connections']['get']>>;
 
-/** As which member a request is made. */
+/** Topic and fields by which a request names its member and generation. */
 export interface MemberIdentity {
   readonly topic: string;
   readonly memberId: string;
@@ -12,14 +18,15 @@ export interface MemberIdentity {
 }
 
 /**
- * Commits and heartbeats of one generation. The consumer's own commit joins the group again when it
- * is refused, and then commits what may be somebody else's by then; its heartbeats rest while it
+ * Returns the requests of one generation (OffsetCommit version 8, Heartbeat version 4). The
+ * consumer's own commit is not used: if it is refused, the consumer joins again, and then commits
+ * offsets of partitions that another member may have by then. Its own heartbeats stop while it
  * waits to join.
  */
-export function toMembership(
+export function toGeneration(
   consumer: Consumer,
   { topic, memberId, generationId }: MemberIdentity,
-): Membership {
+): GroupGeneration {
   const { groupId, groupInstanceId } = consumer;
   return {
     commit: async (offsets) => {
@@ -47,3 +54,24 @@ async function connectToCoordinator(consumer: Consumer): Promise<Connection> {
   if (!broker) throw new PlatformError('STREAM_UNAVAILABLE', 'the group has no coordinator now');
   return consumer.connections.get(broker);
 }
+
+/**
+ * Assigns as `range` does, also if the members have agreed on `roundrobin`: every member takes what
+ * the leader of the group has assigned, whichever assignor that was.
+ */
+// biome-ignore lint/complexity/useMaxParams: @platformatic/kafka calls it with these.
+export const assignPartitions: GroupPartitionsAssigner = (_, members, __, { topics }) => {
+  const subscriptions = [...members].map(([memberId, member]) => ({
+    memberId,
+    topics: member.topics ?? [],
+  }));
+  const counts = new Map(
+    [...topics].map(([topic, { partitionsCount }]) => [topic, partitionsCount]),
+  );
+  return [...assignRange(subscriptions, counts)].map(([memberId, assigned]) => ({
+    memberId,
+    assignments: new Map(
+      [...assigned].map(([topic, partitions]) => [topic, { topic, partitions }]),
+    ),
+  }));
+};

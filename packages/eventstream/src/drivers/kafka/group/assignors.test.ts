@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { assignInRanges, assignRoundRobin, type GroupAssignment } from './assign.js';
+import { assignRange, assignRoundRobin, type GroupAssignment } from './assignors.js';
 
 const toObject = (assignment: GroupAssignment): Record<string, Record<string, number[]>> =>
   Object.fromEntries(
@@ -18,7 +18,7 @@ describe('the assignors', () => {
       ['x', 3],
       ['y', 1],
     ]);
-    expect(toObject(assignInRanges(bothRead, counts))).toEqual({
+    expect(toObject(assignRange(bothRead, counts))).toEqual({
       a: { x: [0, 1], y: [0] },
       b: { x: [2] },
     });
@@ -36,7 +36,7 @@ describe('the assignors', () => {
   });
 
   it.each([
-    ['range', assignInRanges],
+    ['range', assignRange],
     ['roundrobin', assignRoundRobin],
   ])('%s gives each partition to exactly one member that wants its topic', (_, assign) => {
     const topics = ['p', 'q', 'r'];

@@ -1,14 +1,17 @@
 import { Admin, ListOffsetTimestamps } from '@platformatic/kafka';
 import type { GroupLag } from '../../driver.js';
+import { toPlatformError } from '../kafka/connection/kafka-errors.js';
 import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
-import { consumerProtocol, hasCommitted, toGroupLag } from '../kafka/group/group-lag.js';
-import type { OffsetRange } from '../kafka/group/start-offsets.js';
-import { toPlatformError } from '../kafka/kafka-failure.js';
-import { toClientOptions } from './client-options.js';
-import { closeWithin, readTopic } from './client-requests.js';
+import {
+  consumerProtocolType,
+  hasCommitted,
+  type OffsetRange,
+  toGroupLag,
+} from '../kafka/group/group-offsets.js';
+import { closeWithin, readTopic, toClientOptions } from './platformatic-client.js';
 
-/** Asks the brokers about groups and about themselves, over connections that are kept. */
-export class PlatformaticObserver {
+/** A client that asks brokers for their health and for the lag of groups. Connections are kept. */
+export class PlatformaticAdmin {
   readonly #settings: KafkaSettings;
   #admin: Admin | undefined;
 
@@ -17,18 +20,23 @@ export class PlatformaticObserver {
   }
 
   async ping(): Promise<void> {
-    await this.#ask('reach Kafka', (admin) => admin.metadata({ topics: [], forceUpdate: true }));
+    await this.#request('reach Kafka', (admin) =>
+      admin.metadata({ topics: [], forceUpdate: true }),
+    );
   }
 
   async lag(topic: string, groupId?: string): Promise<readonly GroupLag[]> {
-    return this.#ask(`read the lag of ${topic}`, async (admin) => {
+    return this.#request(`read the lag of ${topic}`, async (admin) => {
       const ranges = await readRanges(admin, topic);
-      const ids = groupId === undefined ? await listGroups(admin) : [groupId];
+      const partitions = [...ranges.keys()];
+      const lagOf = async (id: string): Promise<GroupLag> => {
+        const committed = await readCommitted(admin, id, { topic, partitions });
+        return toGroupLag({ groupId: id, topic, ranges, committed });
+      };
+      if (groupId !== undefined) return [await lagOf(groupId)];
       const lags: GroupLag[] = [];
-      for (const id of ids) {
-        lags.push(toGroupLag(id, topic, ranges, await readCommitted(admin, topic, id, ranges)));
-      }
-      return groupId === undefined ? lags.filter(hasCommitted) : lags;
+      for (const id of await listGroups(admin)) lags.push(await lagOf(id));
+      return lags.filter(hasCommitted);
     });
   }
 
@@ -38,13 +46,16 @@ export class PlatformaticObserver {
     if (admin) await closeWithin(admin);
   }
 
-  async #ask<Answer>(action: string, question: (admin: Admin) => Promise<Answer>): Promise<Answer> {
+  async #request<Result>(
+    action: string,
+    request: (admin: Admin) => Promise<Result>,
+  ): Promise<Result> {
     this.#admin ??= new Admin(toClientOptions(this.#settings));
     const admin = this.#admin;
     try {
-      return await question(admin);
+      return await request(admin);
     } catch (error) {
-      // Whatever state it is in now, the next question starts with new connections.
+      // Whatever state the client is in now, the next request opens a new one.
       if (this.#admin === admin) this.#admin = undefined;
       void closeWithin(admin);
       throw toPlatformError(error, action);
@@ -54,7 +65,9 @@ export class PlatformaticObserver {
 
 async function listGroups(admin: Admin): Promise<string[]> {
   const groups = [...(await admin.listGroups()).values()];
-  return groups.filter(({ protocolType }) => protocolType === consumerProtocol).map(({ id }) => id);
+  return groups
+    .filter(({ protocolType }) => protocolType === consumerProtocolType)
+    .map(({ id }) => id);
 }
 
 async function readRanges(admin: Admin, topic: string): Promise<Map<number, OffsetRange>> {
@@ -74,12 +87,11 @@ async function readRanges(admin: Admin, topic: string): Promise<Map<number, Offs
 
 async function readCommitted(
   admin: Admin,
-  topic: string,
   groupId: string,
-  ranges: ReadonlyMap<number, OffsetRange>,
+  { topic, partitions }: { readonly topic: string; readonly partitions: number[] },
 ): Promise<Map<number, bigint>> {
-  const topics = [{ name: topic, partitionIndexes: [...ranges.keys()] }];
+  const topics = [{ name: topic, partitionIndexes: partitions }];
   const [found] = await admin.listConsumerGroupOffsets({ groups: [{ groupId, topics }] });
-  const partitions = found?.topics.find(({ name }) => name === topic)?.partitions ?? [];
-  return new Map(partitions.map((one) => [one.partitionIndex, one.committedOffset]));
+  const committed = found?.topics.find(({ name }) => name === topic)?.partitions ?? [];
+  return new Map(committed.map((one) => [one.partitionIndex, one.committedOffset]));
 }

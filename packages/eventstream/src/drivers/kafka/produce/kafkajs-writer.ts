@@ -1,69 +1,61 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+/**
+ * How records get from the publisher to a broker:
+ *
+ * 1. `KafkajsWriter.append` gets records for one partition. ordered-appends.ts limits the time, and
+ *    keeps the order of the partition when a response comes late.
+ * 2. The records are encoded as a record batch, and compressed if that is set
+ *    (wire/record-batch.ts).
+ * 3. The leader of the partition is looked up in the metadata of kafkajs
+ *    (connection/cluster-connection.ts).
+ * 4. produce-queue.ts puts the batches for one broker into one request, produce-request.ts sends it
+ *    and reads the result of each batch.
+ */
+
 import { PlatformError } from '@posthaste/contracts';
 import type { Broker, Cluster } from 'kafkajs';
 import type { AppendRequest } from '../../../driver.js';
 import type { OutgoingRecord } from '../../../record.js';
 import type { ClusterConnection } from '../connection/cluster-connection.js';
+import { isWorthReconnecting, toAppendError, toPlatformError } from '../connection/kafka-errors.js';
 import type { KafkaAcks, KafkaSettings } from '../connection/kafka-options.js';
-import { isWorthReconnecting, toAppendError, toPlatformError } from '../kafka-failure.js';
-import type { KafkajsInternals } from '../kafkajs-internals.js';
-import { findRecordCodec } from '../wire/codecs.js';
-import { compressRecordBatch, encodeRecordBatch, type RecordCodec } from '../wire/record-batch.js';
-import { type Attempt, OrderedAppends } from './ordered-appends.js';
+import type { KafkajsInternals } from '../connection/kafkajs-internals.js';
+import { getCodec, type RecordCodec } from '../wire/codecs.js';
+import { compressRecordBatch, encodeRecordBatch } from '../wire/record-batch.js';
+import { OrderedAppends, type SendState } from './ordered-appends.js';
 import { ProduceQueue } from './produce-queue.js';
 
+/** Values of `acks` in a Produce request. */
 const acksOnWire: Readonly<Record<KafkaAcks, number>> = { all: -1, leader: 1, none: 0 };
 
-/** Brokers answer that a topic is missing while they make it, because they were asked for it. */
-const creationTries = 10;
-const creationPauseMs = 100;
-
-export interface KafkaWriterOptions {
+export interface KafkajsWriterOptions {
   readonly settings: KafkaSettings;
   readonly connection: ClusterConnection;
   readonly internals: KafkajsInternals;
 }
 
 /**
- * Appends by requests to the partitions' leaders. Not idempotent in Kafka's sense: the order of a
- * lane needs no sequence numbers while one batch is under way.
+ * A writer that sends Produce requests to the leaders of partitions. It is no idempotent producer
+ * in Kafka's sense: with one batch of a partition in flight, the order needs no sequence numbers.
  */
-export class KafkaWriter {
-  readonly #settings: KafkaSettings;
+export class KafkajsWriter {
   readonly #connection: ClusterConnection;
   readonly #appends: OrderedAppends;
   readonly #queue: ProduceQueue;
   readonly #codec: RecordCodec | undefined;
 
-  constructor({ settings, connection, internals }: KafkaWriterOptions) {
-    this.#settings = settings;
+  constructor({ settings, connection, internals }: KafkajsWriterOptions) {
+    const { acks, compression, writeTimeoutMs } = settings;
     this.#connection = connection;
     this.#queue = new ProduceQueue({
-      acks: acksOnWire[settings.acks],
-      timeoutMs: settings.writeTimeoutMs,
+      acks: acksOnWire[acks],
+      timeoutMs: writeTimeoutMs,
       internals,
     });
-    this.#codec = findRecordCodec(settings.compression);
-    this.#appends = new OrderedAppends((request, attempt) => this.#write(request, attempt));
+    this.#codec = compression === 'none' ? undefined : getCodec(compression);
+    this.#appends = new OrderedAppends((request, state) => this.#write(request, state));
   }
 
   async partitionCount(topic: string): Promise<number> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#countPartitions(topic);
-      } catch (error) {
-        const isMissing = error instanceof PlatformError && error.code === 'TOPIC_NOT_FOUND';
-        if (!isMissing || !this.#settings.createTopics || tries === creationTries) throw error;
-      }
-      await sleep(creationPauseMs);
-    }
-  }
-
-  append(request: AppendRequest): Promise<void> {
-    return this.#appends.append(request);
-  }
-
-  async #countPartitions(topic: string): Promise<number> {
     const cluster = this.#connection.get();
     try {
       await cluster.connect();
@@ -77,17 +69,21 @@ export class KafkaWriter {
     }
   }
 
-  async #write({ topic, partition, records }: AppendRequest, attempt: Attempt): Promise<void> {
+  append(request: AppendRequest): Promise<void> {
+    return this.#appends.append(request);
+  }
+
+  async #write({ topic, partition, records }: AppendRequest, state: SendState): Promise<void> {
     const action = `append to ${topic}/${partition}`;
     const cluster = this.#connection.get();
     let failure: PlatformError;
     try {
       const batch = await this.#encode(records);
       const leader = await findLeader(cluster, topic, partition);
-      await this.#queue.send(leader, { topic, partition, batch }, attempt);
+      await this.#queue.send(leader, { topic, partition, batch }, state);
       return;
     } catch (error) {
-      failure = attempt.sent ? toAppendError(error, action) : toPlatformError(error, action);
+      failure = state.sent ? toAppendError(error, action) : toPlatformError(error, action);
     }
     if (isWorthReconnecting(failure)) this.#connection.replace(cluster);
     throw failure;

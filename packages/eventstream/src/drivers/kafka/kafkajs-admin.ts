@@ -1,16 +1,20 @@
 import { settlesWithin } from '@posthaste/contracts';
 import type { Admin } from 'kafkajs';
 import type { GroupLag } from '../../driver.js';
-import { connectKafka } from './connection/connect.js';
+import { toPlatformError } from './connection/kafka-errors.js';
 import type { KafkaSettings } from './connection/kafka-options.js';
-import { consumerProtocol, hasCommitted, toGroupLag } from './group/group-lag.js';
-import type { OffsetRange } from './group/start-offsets.js';
-import { toPlatformError } from './kafka-failure.js';
+import { createKafkajsClient } from './connection/kafkajs-client.js';
+import {
+  consumerProtocolType,
+  hasCommitted,
+  type OffsetRange,
+  toGroupLag,
+} from './group/group-offsets.js';
 
 const closeTimeoutMs = 3_000;
 
-/** Asks the brokers about groups and about themselves, over one connection that is kept. */
-export class KafkaObserver {
+/** A client that asks brokers for their health and for the lag of groups. Connections are kept. */
+export class KafkajsAdmin {
   readonly #settings: KafkaSettings;
   #admin: Promise<Admin> | undefined;
 
@@ -19,19 +23,21 @@ export class KafkaObserver {
   }
 
   async ping(): Promise<void> {
-    await this.#ask('reach Kafka', (admin) => admin.describeCluster());
+    await this.#request('reach Kafka', (admin) => admin.describeCluster());
   }
 
   async lag(topic: string, groupId?: string): Promise<readonly GroupLag[]> {
-    return this.#ask(`read the lag of ${topic}`, async (admin) => {
+    return this.#request(`read the lag of ${topic}`, async (admin) => {
       const ranges = await readRanges(admin, topic);
-      const lagOf = async (id: string): Promise<GroupLag> =>
-        toGroupLag(id, topic, ranges, await readCommitted(admin, topic, id));
+      const lagOf = async (id: string): Promise<GroupLag> => {
+        const committed = await readCommitted(admin, topic, id);
+        return toGroupLag({ groupId: id, topic, ranges, committed });
+      };
       if (groupId !== undefined) return [await lagOf(groupId)];
       const { groups } = await admin.listGroups();
       const lags: GroupLag[] = [];
       for (const group of groups) {
-        if (group.protocolType === consumerProtocol) lags.push(await lagOf(group.groupId));
+        if (group.protocolType === consumerProtocolType) lags.push(await lagOf(group.groupId));
       }
       return lags.filter(hasCommitted);
     });
@@ -43,13 +49,16 @@ export class KafkaObserver {
     await disconnect(admin);
   }
 
-  async #ask<Answer>(action: string, question: (admin: Admin) => Promise<Answer>): Promise<Answer> {
+  async #request<Result>(
+    action: string,
+    request: (admin: Admin) => Promise<Result>,
+  ): Promise<Result> {
     this.#admin ??= this.#connect();
     const admin = this.#admin;
     try {
-      return await question(await admin);
+      return await request(await admin);
     } catch (error) {
-      // Whatever state it is in now, the next question starts with a new connection.
+      // Whatever state the client is in now, the next request opens a new one.
       if (this.#admin === admin) this.#admin = undefined;
       void disconnect(admin);
       throw toPlatformError(error, action);
@@ -57,7 +66,7 @@ export class KafkaObserver {
   }
 
   async #connect(): Promise<Admin> {
-    const admin = connectKafka(this.#settings).admin();
+    const admin = createKafkajsClient(this.#settings).admin();
     await admin.connect();
     return admin;
   }
