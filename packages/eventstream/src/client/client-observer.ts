@@ -1,6 +1,6 @@
 import type { ConsumeObserver } from '../consume/observer.js';
-import { ConsumeTally } from '../metrics/consume-tally.js';
-import { PublishTally } from '../metrics/publish-tally.js';
+import { ConsumeTally } from '../metrics/consume-stats.js';
+import { PublishTally } from '../metrics/publish-stats.js';
 import type { PublishObserver } from '../publish/publish-observer.js';
 import { logConsuming, logPublishing, type StreamLogger } from './stream-log.js';
 

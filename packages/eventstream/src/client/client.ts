@@ -5,7 +5,7 @@ import type { SubscribeBuilder } from '../builders/subscribe.js';
 import type { RegisteredCallback } from '../consume/consumers.js';
 import type { GroupLag } from '../driver.js';
 import type { MetricFamily } from '../metrics/metric-family.js';
-import type { Delivery } from './deliveries.js';
+import type { Delivery } from './event-iterator.js';
 import type { StreamHealth } from './health.js';
 import type {
   AnyTopics,

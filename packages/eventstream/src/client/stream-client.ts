@@ -23,7 +23,7 @@ import { CheckedRegistrations } from './checked-registrations.js';
 import type { CloseOptions } from './client.js';
 import type { ClientOptions } from './client-config.js';
 import { type ClientObservers, createObservers } from './client-observer.js';
-import { Deliveries, type Delivery } from './deliveries.js';
+import { Deliveries, type Delivery } from './event-iterator.js';
 import { EventNames } from './event-names.js';
 import { EventPublishing } from './event-publishing.js';
 import { checkHealth, type StreamHealth } from './health.js';

@@ -4,7 +4,7 @@ import type { EventCallback } from '../consume/registration.js';
 import { MemoryStream } from '../drivers/memory/memory-stream.js';
 import type { Client } from './client.js';
 import { createClient } from './create-client.js';
-import type { Delivery } from './deliveries.js';
+import type { Delivery } from './event-iterator.js';
 import type { TypedCallback } from './topic-types.js';
 
 interface Order {

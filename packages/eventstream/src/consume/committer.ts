@@ -1,5 +1,5 @@
 import { backoffMs, PlatformError } from '@posthaste/contracts';
-import type { PartitionLane } from './partition-lane.js';
+import type { PartitionLane } from './partition-processor.js';
 
 export interface CommitterOptions {
   /** By partition; only what is in here when a commit begins is committed. */

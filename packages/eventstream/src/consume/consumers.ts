@@ -1,11 +1,11 @@
 import { PlatformError } from '@posthaste/contracts';
 import { TimeSlice } from '../time-slice.js';
-import type { RecordAppender } from './dead-letters.js';
 import { type ConsumeDependencies, type ConsumerStatus, GroupConsumer } from './group-consumer.js';
 import { type ConsumeObserver, silentObserver } from './observer.js';
-import type { EventDecoder } from './record-flow.js';
+import type { EventDecoder } from './record-dispatcher.js';
 import type { Registration } from './registration.js';
 import { Subscriber } from './subscriber.js';
+import type { RecordAppender } from './write-aside.js';
 
 export interface ConsumersOptions {
   readonly driver: ConsumeDependencies['driver'];

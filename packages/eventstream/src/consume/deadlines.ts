@@ -1,4 +1,4 @@
-import type { Attempt } from './attempt.js';
+import type { Attempt } from './handler-call.js';
 
 /**
  * Ends calls that take too long. All have the same time, so they are due in the order in which they

@@ -2,13 +2,13 @@ import { PlatformError } from '@posthaste/contracts';
 import { type Driver, offsetBeginning } from '../driver.js';
 import type { TimeSlice } from '../time-slice.js';
 import { findConflict, type ResolvedSettings, resolveSettings } from './consumer-settings.js';
-import type { RecordAppender } from './dead-letters.js';
 import { DispatchTable } from './dispatch-table.js';
 import type { ConsumeObserver, ConsumerName } from './observer.js';
-import { type EventDecoder, type Parties, RecordFlow } from './record-flow.js';
+import { type EventDecoder, type Parties, RecordFlow } from './record-dispatcher.js';
 import type { Registration } from './registration.js';
 import { Subscriber } from './subscriber.js';
 import { type PartitionStatus, TopicReader } from './topic-reader.js';
+import type { RecordAppender } from './write-aside.js';
 
 /** What consumers need from outside. */
 export interface ConsumeDependencies {

@@ -5,7 +5,7 @@ import type { TimeSlice } from '../time-slice.js';
 import { Committer } from './committer.js';
 import type { ResolvedSettings } from './consumer-settings.js';
 import type { ConsumeObserver, ConsumerName } from './observer.js';
-import { PartitionLane, type RecordHandler } from './partition-lane.js';
+import { PartitionLane, type RecordHandler } from './partition-processor.js';
 
 export interface TopicReaderOptions {
   readonly driver: Pick<Driver, 'subscribe'>;

@@ -1,7 +1,7 @@
 import type { GroupLag } from '../driver.js';
-import type { ConsumerTally } from './consume-tally.js';
+import type { ConsumerTally } from './consume-stats.js';
 import type { MetricFamily, MetricSample } from './metric-family.js';
-import type { TopicTally } from './publish-tally.js';
+import type { TopicTally } from './publish-stats.js';
 import type { StreamMetricsSource } from './stream-metrics.js';
 
 type Labels = Readonly<Record<string, string>>;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { StoredRecord } from '../record.js';
-import { ConsumeTally } from './consume-tally.js';
+import { ConsumeTally } from './consume-stats.js';
 import { toPrometheusText } from './metric-family.js';
-import { PublishTally } from './publish-tally.js';
+import { PublishTally } from './publish-stats.js';
 import { type MetricNames, toMetricFamilies } from './stream-metrics.js';
 
 function stored(partition: number, offset: bigint): StoredRecord {

@@ -1,11 +1,11 @@
 import type { ConsumerStatus } from '../consume/group-consumer.js';
 import type { ConsumerName } from '../consume/observer.js';
 import type { GroupLag } from '../driver.js';
-import type { ConsumerTally } from './consume-tally.js';
+import type { ConsumerTally } from './consume-stats.js';
 import type { MetricFamily } from './metric-family.js';
 import { toOriginalFamilies } from './original-names.js';
 import { toOwnFamilies } from './own-names.js';
-import type { TopicTally } from './publish-tally.js';
+import type { TopicTally } from './publish-stats.js';
 
 /** `posthaste`: `posthaste_eventstream_*`. `original`: `ab_eventstream_kafka_*`, as the Go SDK. */
 export type MetricNames = 'posthaste' | 'original';

@@ -12,7 +12,7 @@ import {
   resolvePublisherOptions,
 } from './publish-options.js';
 import type { PublisherContext } from './publisher-context.js';
-import { TopicLanes } from './topic-lanes.js';
+import { TopicLanes } from './topic-batchers.js';
 
 export interface PublisherDependencies {
   readonly driver: Pick<Driver, 'partitionCount' | 'append'>;

@@ -3,7 +3,7 @@ import type { GroupLag, SubscriptionHandler, SubscriptionRequest } from '../../d
 import { offsetBeginning, offsetEnd } from '../../driver.js';
 import { assignRange } from './assign-range.js';
 import type { FaultQueue } from './faults.js';
-import { GroupMember } from './group-member.js';
+import { GroupMember } from './memory-subscription.js';
 import type { PartitionLog } from './partition-log.js';
 
 export interface ConsumerGroupOptions {

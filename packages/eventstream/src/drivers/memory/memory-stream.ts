@@ -8,7 +8,7 @@ import type {
 import type { OutgoingRecord, StoredRecord } from '../../record.js';
 import { ConsumerGroup } from './consumer-group.js';
 import { FaultQueue, type InjectedFault } from './faults.js';
-import type { GroupMember } from './group-member.js';
+import type { GroupMember } from './memory-subscription.js';
 import { PartitionLog } from './partition-log.js';
 
 export interface MemoryStreamOptions {

@@ -9,7 +9,7 @@ import type {
 } from '../../driver.js';
 import type { LogSubscription, SkippedRange } from './group/log-subscription.js';
 import type { LogSubscribeRequest, PostgresLog } from './postgres-log.js';
-import { toStreamError } from './stream-errors.js';
+import { toStreamError } from './storage/stream-errors.js';
 
 export interface PostgresDriverOptions {
   /**

@@ -23,8 +23,8 @@ import { LogSubscription, type LogSubscriptionOptions } from './group/log-subscr
 import { type EventPage, type EventQuery, listEvents } from './read/event-pages.js';
 import { type FollowOptions, followEvents } from './read/follow-events.js';
 import { type MaintenanceOptions, type MaintenanceOutcome, maintainSegments } from './segments.js';
-import { type LogTopic, TopicDirectory } from './topic-directory.js';
-import { appendChannel, groupChannel, Wakeups } from './wakeups.js';
+import { appendChannel, groupChannel, Wakeups } from './storage/notify-channel.js';
+import { type LogTopic, TopicDirectory } from './storage/topic-directory.js';
 
 export interface PostgresLogOptions {
   /** The database, with `eventstreamMigrations` applied. Stays open when the log is closed. */

@@ -1,7 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Transaction } from '@posthaste/postgres';
 import { readableEnds } from './read/read-store.js';
-import { recordStorage } from './record-storage.js';
+import { recordStorage } from './storage/record-storage.js';
 
 export interface MaintenanceOptions {
   /** How long appenders write into one partition of the table, in ms. Default a day. */

@@ -3,8 +3,8 @@ import type { Transaction } from '@posthaste/postgres';
 import { toEnvelopeText } from '../../../envelope/encode.js';
 import { toHeaders } from '../../../envelope/headers.js';
 import type { Partitioner } from '../../../publish/partitioner.js';
-import { toStoredHeaders } from '../read/stored-headers.js';
-import type { LogTopic } from '../topic-directory.js';
+import { toStoredHeaders } from '../storage/stored-headers.js';
+import type { LogTopic } from '../storage/topic-directory.js';
 import { type AppendOptions, type AppendRules, checkSize } from './append.js';
 import { type AppendManner, appendTexts, type TextColumns } from './append-store.js';
 

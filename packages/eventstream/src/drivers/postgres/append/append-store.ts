@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { PlatformError } from '@posthaste/contracts';
 import { type Queryable, type Statement, toByteaArray } from '@posthaste/postgres';
-import type { StoredHeaders } from '../read/stored-headers.js';
+import type { StoredHeaders } from '../storage/stored-headers.js';
 
 /** A record as the table takes it, with its place. */
 export interface PlacedRecord extends StoredHeaders {

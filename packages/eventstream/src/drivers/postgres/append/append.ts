@@ -2,8 +2,8 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Transaction } from '@posthaste/postgres';
 import type { Partitioner } from '../../../publish/partitioner.js';
 import type { OutgoingRecord } from '../../../record.js';
-import { toStoredHeaders } from '../read/stored-headers.js';
-import type { TopicDirectory } from '../topic-directory.js';
+import { toStoredHeaders } from '../storage/stored-headers.js';
+import type { TopicDirectory } from '../storage/topic-directory.js';
 import { appendRecords } from './append-store.js';
 
 /** A record on its way into the log. */

@@ -3,7 +3,7 @@ import type { Transaction } from '@posthaste/postgres';
 import { offsetEnd } from '../../../driver.js';
 import type { StoredRecord } from '../../../record.js';
 import { type RangeRead, type RangeRequest, readNames, readRange } from '../read/read-store.js';
-import type { LogTopic, TopicDirectory } from '../topic-directory.js';
+import type { LogTopic, TopicDirectory } from '../storage/topic-directory.js';
 import {
   advanceGroup,
   type ClaimedShard,

@@ -1,7 +1,7 @@
 import type { Queryable, Statement, Transaction } from '@posthaste/postgres';
 import { offsetBeginning, offsetEnd } from '../../../driver.js';
 import { readableEnds } from '../read/read-store.js';
-import type { LogTopic } from '../topic-directory.js';
+import type { LogTopic } from '../storage/topic-directory.js';
 
 /** Index: `consumer_group_topic_id_name_key`. */
 const findGroupsStatement: Statement = {

@@ -6,12 +6,12 @@ import type {
   SubscriptionRequest,
 } from '../../../driver.js';
 import { readableEnds } from '../read/read-store.js';
-import { toStreamError } from '../stream-errors.js';
-import type { TopicDirectory } from '../topic-directory.js';
-import type { Wakeups } from '../wakeups.js';
-import { GroupMembership } from './group-membership.js';
-import { HeldPartitions } from './held-partitions.js';
+import type { Wakeups } from '../storage/notify-channel.js';
+import { toStreamError } from '../storage/stream-errors.js';
+import type { TopicDirectory } from '../storage/topic-directory.js';
+import { GroupMembership } from './member-lease.js';
 import type { OwnedShard } from './member-store.js';
+import { HeldPartitions } from './owned-shards.js';
 import { ShardReader } from './shard-reader.js';
 
 /** Records that were dropped by age before a group had read them: offsets `from` up to `to`. */

@@ -2,11 +2,11 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { Partitioner } from '../../../publish/partitioner.js';
 import type { StoredRecord } from '../../../record.js';
-import type { TopicDirectory } from '../topic-directory.js';
+import { fromStoredHeaders, type HeadersRow } from '../storage/stored-headers.js';
+import type { TopicDirectory } from '../storage/topic-directory.js';
 import { parseEventCursor, toEventCursor } from './event-cursor.js';
 import { cutsOf, firstOf, laneOf, mergeInTime, type PageRoom } from './merged-records.js';
 import { readableEnds } from './read-store.js';
-import { fromStoredHeaders, type HeadersRow } from './stored-headers.js';
 
 /** Which records are asked for, and which part of them. */
 export interface EventQuery {

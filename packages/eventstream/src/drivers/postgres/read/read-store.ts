@@ -1,6 +1,6 @@
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { StoredRecord } from '../../../record.js';
-import { fromStoredHeaders, type HeadersRow } from './stored-headers.js';
+import { fromStoredHeaders, type HeadersRow } from '../storage/stored-headers.js';
 
 /** How far a shard can be read. */
 export interface ShardEnd {

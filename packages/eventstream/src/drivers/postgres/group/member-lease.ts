@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import type { SubscriptionRequest } from '../../../driver.js';
-import type { LogTopic, TopicDirectory } from '../topic-directory.js';
-import type { Wakeups } from '../wakeups.js';
+import type { Wakeups } from '../storage/notify-channel.js';
+import type { LogTopic, TopicDirectory } from '../storage/topic-directory.js';
 import { ensureGroup } from './group-store.js';
 import {
   type CommitRow,

@@ -2,13 +2,13 @@ import type { EventEnvelope } from '@posthaste/contracts';
 import { backoffMs } from '@posthaste/contracts';
 import type { StoredRecord } from '../record.js';
 import { deadLetterTopic, isDeadLetterTopic, retryTopic } from '../rules/topic-name.js';
-import { Attempt, type AttemptResult } from './attempt.js';
-import { putAway, type RecordAppender } from './dead-letters.js';
 import type { Party } from './dispatch-table.js';
 import { type PastFailures, toFailedRecord } from './failed-record.js';
+import { Attempt, type AttemptResult } from './handler-call.js';
 import type { ConsumeObserver, ConsumerName, RecordOutcome } from './observer.js';
-import type { LaneControl } from './partition-lane.js';
+import type { LaneControl } from './partition-processor.js';
 import { nameOf, type Subscriber } from './subscriber.js';
+import { putAway, type RecordAppender } from './write-aside.js';
 
 /** `abandoned`: the lane was stopped first, the record is not finished. */
 export type PartyResult = RecordOutcome | 'abandoned';

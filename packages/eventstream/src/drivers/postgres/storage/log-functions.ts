@@ -1,4 +1,4 @@
-import { appendChannel } from './wakeups.js';
+import { appendChannel } from './notify-channel.js';
 
 /**
  * How records get their place, and how far may be read. The one invariant:

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KeyedQueue, type LaneTask, PlainQueue } from './lane-queue.js';
+import { KeyedQueue, type LaneTask, PlainQueue } from './record-queue.js';
 
 function task(ticket: number, key: string | null): LaneTask {
   const record = {

@@ -1,5 +1,5 @@
 import type { PlatformError } from '@posthaste/contracts';
-import { Lane } from './lane.js';
+import { Lane } from './partition-batcher.js';
 import { createPartitioner, type Partitioner } from './partitioner.js';
 import type { PendingRecord } from './pending-record.js';
 import type { PublisherContext } from './publisher-context.js';

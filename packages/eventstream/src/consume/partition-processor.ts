@@ -1,8 +1,8 @@
 import type { StoredRecord } from '../record.js';
 import type { TimeSlice } from '../time-slice.js';
-import type { Attempt } from './attempt.js';
-import { KeyedQueue, type LaneQueue, type LaneTask, PlainQueue } from './lane-queue.js';
+import type { Attempt } from './handler-call.js';
 import { OffsetTracker } from './offset-tracker.js';
+import { KeyedQueue, type LaneQueue, type LaneTask, PlainQueue } from './record-queue.js';
 
 /** What the handling of a record sees of its lane. */
 export interface LaneControl {

@@ -1,7 +1,7 @@
 import { backoffMs } from '@posthaste/contracts';
 import type { OutgoingRecord, StoredRecord } from '../record.js';
 import type { ConsumeObserver, ConsumerName } from './observer.js';
-import type { LaneControl } from './partition-lane.js';
+import type { LaneControl } from './partition-processor.js';
 
 /** What is needed to put records away. */
 export interface RecordAppender {

@@ -1,10 +1,16 @@
 import { createEnvelope } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { append, appendMany, openTestLog, recordOf, type TestLog } from '../../../test/open-log.js';
-import { offsetBeginning } from '../../driver.js';
-import { decodeEnvelope } from '../../envelope/decode.js';
-import type { GroupBatch, GroupBatchRequest, RecordChoice } from './group/group-batch.js';
+import {
+  append,
+  appendMany,
+  openTestLog,
+  recordOf,
+  type TestLog,
+} from '../../../../test/open-log.js';
+import { offsetBeginning } from '../../../driver.js';
+import { decodeEnvelope } from '../../../envelope/decode.js';
+import type { GroupBatch, GroupBatchRequest, RecordChoice } from './group-batch.js';
 
 const request = { topics: ['orders'], groupId: 'mail', limit: 10, startOffset: offsetBeginning };
 

@@ -1,7 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Wakeups } from './wakeups.js';
+import { Wakeups } from './notify-channel.js';
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Transaction } from '@posthaste/postgres';
-import { isDeadLetterTopic, isRetryTopic } from '../../rules/topic-name.js';
+import { isDeadLetterTopic, isRetryTopic } from '../../../rules/topic-name.js';
 
 /** A topic of the log. */
 export interface LogTopic {

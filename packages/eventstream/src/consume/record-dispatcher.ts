@@ -3,15 +3,15 @@ import type { StoredRecord } from '../record.js';
 import type { DispatchTable, Party } from './dispatch-table.js';
 import { type PastFailures, readPastFailures } from './failed-record.js';
 import type { ConsumerName } from './observer.js';
-import type { LaneControl } from './partition-lane.js';
+import type { LaneControl } from './partition-processor.js';
+import { maxTimerMs } from './retry-policy.js';
+import { nameOf, type Subscriber } from './subscriber.js';
 import {
   PartyDelivery,
   type PartyDeliveryOptions,
   type PartyResult,
   type Work,
-} from './party-delivery.js';
-import { maxTimerMs } from './retry-policy.js';
-import { nameOf, type Subscriber } from './subscriber.js';
+} from './subscriber-group-handler.js';
 
 /** Makes a record's value an event. @throws when it is none: the record is unreadable */
 export type EventDecoder = (value: Buffer, topic: string) => EventEnvelope;
