@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type AuditLogRequest, newAuditLog } from './audit-log.js';
-import { readAuditSettings } from './audit-settings.js';
-import { type AuditBuildOptions, buildAuditLog } from './build-audit-log.js';
+import { type AuditBuildOptions, buildAuditLog, readAuditSettings } from './build-audit-log.js';
 
 const actor = '3671efef876b4133897d79134e936cd9';
 const clientId = '1de5a3f2b4c84f60a1b2c3d4e5f60718';

@@ -1,5 +1,5 @@
 import type { Database } from '@posthaste/postgres';
-import type { AuditSettings } from '../audit/audit-settings.js';
+import type { AuditSettings } from '../audit/build-audit-log.js';
 import type { RetryOptions } from '../consume/retry-policy.js';
 import type { KafkaDriverOptions } from '../drivers/kafka/connection/kafka-options.js';
 import type { MemoryStream } from '../drivers/memory/memory-stream.js';

@@ -1,6 +1,6 @@
 import type { EventEnvelope } from '@posthaste/contracts';
 import { AuditLogBuilder, type AuditLogRequest } from '../audit/audit-log.js';
-import type { AuditSettings } from '../audit/audit-settings.js';
+import type { AuditSettings } from '../audit/build-audit-log.js';
 import { buildAuditLog } from '../audit/build-audit-log.js';
 import { type BuiltEvent, buildEvent } from '../builders/build-event.js';
 import { PublishBuilder, type PublishRequest } from '../builders/publish.js';

@@ -1,7 +1,7 @@
 import type { EventEnvelope } from '@posthaste/contracts';
 import { withTimeout } from '@posthaste/contracts';
 import type { AuditLogBuilder, AuditLogRequest } from '../audit/audit-log.js';
-import { readAuditSettings } from '../audit/audit-settings.js';
+import { readAuditSettings } from '../audit/build-audit-log.js';
 import { PublishBuilder, type PublishRequest } from '../builders/publish.js';
 import {
   type RegistrationOptions,
@@ -23,7 +23,7 @@ import { CheckedRegistrations } from './checked-registrations.js';
 import type { CloseOptions } from './client.js';
 import type { ClientOptions } from './client-config.js';
 import { type ClientObservers, createObservers } from './client-observer.js';
-import { Deliveries, type Delivery } from './event-iterator.js';
+import { EventIterator, type ReceivedEvent } from './event-iterator.js';
 import { EventNames } from './event-names.js';
 import { EventPublishing } from './event-publishing.js';
 import { checkHealth, type StreamHealth } from './health.js';
@@ -58,7 +58,7 @@ export class StreamClient {
   readonly #consumers: Consumers;
   readonly #checked: CheckedRegistrations;
   readonly #eventNames = new EventNames();
-  readonly #loops = new Set<Deliveries>();
+  readonly #loops = new Set<EventIterator>();
   #closing: Promise<void> | undefined;
 
   constructor({ prefix, stream, options, schemas: table, log }: StreamClientOptions) {
@@ -101,8 +101,8 @@ export class StreamClient {
     return this.#register(toRegistration(request, this.#names), request.topic);
   }
 
-  consume(subscription: SubscribeRequest): AsyncIterableIterator<Delivery> {
-    const loop = new Deliveries((ended) => this.#loops.delete(ended));
+  consume(subscription: SubscribeRequest): AsyncIterableIterator<ReceivedEvent> {
+    const loop = new EventIterator((ended) => this.#loops.delete(ended));
     const handler = { kind: 'event', callback: loop.callback } as const;
     const registration = { ...toSubscription(subscription, this.#names), handler };
     this.#loops.add(loop);
