@@ -18,7 +18,7 @@ export { newSubscribe, SubscribeBuilder, type SubscribeRequest } from './builder
 export type { Client, CloseOptions } from './client/client.js';
 export type { ClientConfig, ClientOptions, StreamName } from './client/client-config.js';
 export { createClient, createClientOn } from './client/create-client.js';
-export type { Delivery } from './client/event-iterator.js';
+export type { ReceivedEvent } from './client/event-iterator.js';
 export type { ConsumerHealth, Fault, StreamHealth } from './client/health.js';
 export type { StreamLogger, StreamLogMode } from './client/stream-log.js';
 export type {
@@ -38,8 +38,8 @@ export type { ConsumerStatus } from './consume/group-consumer.js';
 export type { ConsumeObserver, ConsumerName, RecordOutcome } from './consume/observer.js';
 export type {
   ConsumerSettings,
-  DeliveryContext,
   EventCallback,
+  HandlerContext,
   RawCallback,
 } from './consume/registration.js';
 export type { RetryOptions } from './consume/retry-policy.js';

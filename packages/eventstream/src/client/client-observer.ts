@@ -1,20 +1,20 @@
 import type { ConsumeObserver } from '../consume/observer.js';
-import { ConsumeTally } from '../metrics/consume-stats.js';
-import { PublishTally } from '../metrics/publish-stats.js';
+import { ConsumeStats } from '../metrics/consume-stats.js';
+import { PublishStats } from '../metrics/publish-stats.js';
 import type { PublishObserver } from '../publish/publish-observer.js';
 import { logConsuming, logPublishing, type StreamLogger } from './stream-log.js';
 
 /** What a client counts, and whom its parts tell: counters first, then the log. */
 export interface ClientObservers {
-  readonly published: PublishTally;
-  readonly consumed: ConsumeTally;
+  readonly published: PublishStats;
+  readonly consumed: ConsumeStats;
   readonly publishing: PublishObserver;
   readonly consuming: ConsumeObserver;
 }
 
 export function createObservers(log: StreamLogger, now: () => number = Date.now): ClientObservers {
-  const published = new PublishTally();
-  const consumed = new ConsumeTally(now);
+  const published = new PublishStats();
+  const consumed = new ConsumeStats(now);
   const publishLog = logPublishing(log);
   const consumeLog = logConsuming(log);
   return {

@@ -5,7 +5,7 @@ import type { SubscribeBuilder } from '../builders/subscribe.js';
 import type { RegisteredCallback } from '../consume/consumers.js';
 import type { GroupLag } from '../driver.js';
 import type { MetricFamily } from '../metrics/metric-family.js';
-import type { Delivery } from './event-iterator.js';
+import type { ReceivedEvent } from './event-iterator.js';
 import type { StreamHealth } from './health.js';
 import type {
   AnyTopics,
@@ -77,7 +77,7 @@ export interface Client<Topics = AnyTopics> {
    */
   consume<Topic extends TopicOf<Topics>, EventName extends EventNameOf<Topics, Topic>>(
     subscription: TypedConsumeRequest<Topics, Topic, EventName>,
-  ): AsyncIterableIterator<Delivery<PayloadOf<Topics, Topic, EventName>>>;
+  ): AsyncIterableIterator<ReceivedEvent<PayloadOf<Topics, Topic, EventName>>>;
 
   /** Lag of the groups that read a topic (both without prefix), or of one of them. */
   lag(topic: TopicOf<Topics>, groupId?: string): Promise<readonly GroupLag[]>;

@@ -1,10 +1,10 @@
 import { type EventEnvelope, PlatformError } from '@posthaste/contracts';
 import type { RegisteredCallback } from '../consume/consumers.js';
-import type { DeliveryContext, EventCallback } from '../consume/registration.js';
+import type { EventCallback, HandlerContext } from '../consume/registration.js';
 import type { StoredRecord } from '../record.js';
 
 /** An event that a loop has in hand until it says what became of it. */
-export interface Delivery<Payload extends object = object> {
+export interface ReceivedEvent<Payload extends object = object> {
   readonly event: EventEnvelope<Payload>;
   readonly record: StoredRecord;
   /** 1 at the first time, tries on retry topics included. */
@@ -17,7 +17,7 @@ export interface Delivery<Payload extends object = object> {
   nack(error?: unknown): void;
 }
 
-interface OpenDelivery extends Delivery {
+interface OpenEvent extends ReceivedEvent {
   /** Lets go of it without saying anything: it stays unfinished. */
   release(): void;
 }
@@ -27,18 +27,18 @@ interface OpenDelivery extends Delivery {
  * comes when the last one is acknowledged, or failed. Leaving the loop ends the subscription; what
  * is open then is not committed.
  */
-export class Deliveries implements AsyncIterableIterator<Delivery> {
+export class EventIterator implements AsyncIterableIterator<ReceivedEvent> {
   /** Not handed to the loop yet. */
-  readonly #waiting: OpenDelivery[] = [];
+  readonly #waiting: OpenEvent[] = [];
   /** Handed to the loop and without an outcome. */
-  readonly #open = new Set<OpenDelivery>();
-  readonly #readers: ((result: IteratorResult<Delivery>) => void)[] = [];
-  readonly #onEnd: (deliveries: Deliveries) => void;
+  readonly #open = new Set<OpenEvent>();
+  readonly #readers: ((result: IteratorResult<ReceivedEvent>) => void)[] = [];
+  readonly #onEnd: (deliveries: EventIterator) => void;
   #registered: RegisteredCallback | undefined;
   #ended = false;
 
   /** @param onEnd called once, when nothing more comes */
-  constructor(onEnd: (deliveries: Deliveries) => void) {
+  constructor(onEnd: (deliveries: EventIterator) => void) {
     this.#onEnd = onEnd;
   }
 
@@ -60,7 +60,7 @@ export class Deliveries implements AsyncIterableIterator<Delivery> {
     return this;
   }
 
-  async next(): Promise<IteratorResult<Delivery>> {
+  async next(): Promise<IteratorResult<ReceivedEvent>> {
     const delivery = this.#waiting.shift();
     if (delivery !== undefined) {
       this.#open.add(delivery);
@@ -73,7 +73,7 @@ export class Deliveries implements AsyncIterableIterator<Delivery> {
   }
 
   /** Called when the loop is left. Resolves when the consumer has committed and gone. */
-  async return(): Promise<IteratorResult<Delivery>> {
+  async return(): Promise<IteratorResult<ReceivedEvent>> {
     const left = this.end();
     for (const delivery of this.#open) delivery.release();
     await left;
@@ -92,7 +92,7 @@ export class Deliveries implements AsyncIterableIterator<Delivery> {
     await closed;
   }
 
-  #take(delivery: OpenDelivery): void {
+  #take(delivery: OpenEvent): void {
     const read = this.#readers.shift();
     if (this.#ended) {
       delivery.release();
@@ -105,12 +105,12 @@ export class Deliveries implements AsyncIterableIterator<Delivery> {
   }
 
   #toDelivery(
-    { signal, attempt }: DeliveryContext,
+    { signal, attempt }: HandlerContext,
     event: EventEnvelope,
     record: StoredRecord,
     resolve: () => void,
     reject: (error: unknown) => void,
-  ): OpenDelivery {
+  ): OpenEvent {
     const close = (): void => {
       this.#open.delete(delivery);
       signal.removeEventListener('abort', forget);
@@ -122,7 +122,7 @@ export class Deliveries implements AsyncIterableIterator<Delivery> {
       this.#waiting.splice(at, 1);
       reject(signal.reason);
     };
-    const delivery: OpenDelivery = {
+    const delivery: OpenEvent = {
       event,
       record,
       attempt,

@@ -4,7 +4,7 @@ import type { EventCallback } from '../consume/registration.js';
 import { MemoryStream } from '../drivers/memory/memory-stream.js';
 import type { Client } from './client.js';
 import { createClient } from './create-client.js';
-import type { Delivery } from './event-iterator.js';
+import type { ReceivedEvent } from './event-iterator.js';
 import type { TypedCallback } from './topic-types.js';
 
 interface Order {
@@ -33,7 +33,7 @@ it('lets a client without topics take any callback, and publish any object', asy
     },
   });
   expectTypeOf(client.consume({ topic: 'orders' })).toEqualTypeOf<
-    AsyncIterableIterator<Delivery<JsonObject>>
+    AsyncIterableIterator<ReceivedEvent<JsonObject>>
   >();
   const order: Order = { total: 3 };
   await client.publish({ topic: 'orders', eventName: 'placed', payload: order });

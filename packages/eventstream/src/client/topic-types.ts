@@ -1,7 +1,7 @@
 import type { EventEnvelope, JsonObject } from '@posthaste/contracts';
 import type { PublishRequest } from '../builders/publish.js';
 import type { SubscribeRequest } from '../builders/subscribe.js';
-import type { DeliveryContext } from '../consume/registration.js';
+import type { HandlerContext } from '../consume/registration.js';
 
 /**
  * Payload types by topic and event name, for clients that are not told any: whatever is JSON arrives,
@@ -46,7 +46,7 @@ export type TypedSubscribeRequest<
 
 /** As `EventCallback`. */
 export type TypedCallback<Payload extends object> = (
-  ctx: DeliveryContext,
+  ctx: HandlerContext,
   event: EventEnvelope<Payload> | null,
   error: unknown,
 ) => unknown;

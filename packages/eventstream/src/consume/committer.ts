@@ -1,9 +1,9 @@
 import { backoffMs, PlatformError } from '@posthaste/contracts';
-import type { PartitionLane } from './partition-processor.js';
+import type { PartitionProcessor } from './partition-processor.js';
 
 export interface CommitterOptions {
   /** By partition; only what is in here when a commit begins is committed. */
-  readonly lanes: ReadonlyMap<number, PartitionLane>;
+  readonly processors: ReadonlyMap<number, PartitionProcessor>;
   readonly intervalMs: number;
   commit(offsets: ReadonlyMap<number, bigint>): Promise<void>;
   onFailure(error: unknown): void;
@@ -57,7 +57,7 @@ export class Committer {
   }
 
   /** Resolves when the lane's present position is stored, or the lane has stopped. */
-  async store(lane: PartitionLane): Promise<void> {
+  async store(lane: PartitionProcessor): Promise<void> {
     const { position } = lane;
     while (position !== undefined && (lane.committed ?? -1n) < position) {
       await this.flush();
@@ -78,7 +78,7 @@ export class Committer {
   }
 
   async #commitMoved(): Promise<void> {
-    const moved = [...this.#options.lanes.values()].filter(
+    const moved = [...this.#options.processors.values()].filter(
       (lane) => lane.position !== undefined && lane.position !== lane.committed,
     );
     if (moved.length === 0) return;
@@ -92,9 +92,9 @@ export class Committer {
   }
 
   /** One of them is somebody else's by now; the others must not suffer from it. */
-  async #commitSingly(lanes: readonly PartitionLane[]): Promise<void> {
+  async #commitSingly(lanes: readonly PartitionProcessor[]): Promise<void> {
     for (const lane of lanes) {
-      if (this.#options.lanes.get(lane.partition) !== lane) continue;
+      if (this.#options.processors.get(lane.partition) !== lane) continue;
       try {
         await this.#commit([lane]);
       } catch (error) {
@@ -103,8 +103,8 @@ export class Committer {
     }
   }
 
-  async #commit(lanes: readonly PartitionLane[]): Promise<void> {
-    const positions = new Map<PartitionLane, bigint>();
+  async #commit(lanes: readonly PartitionProcessor[]): Promise<void> {
+    const positions = new Map<PartitionProcessor, bigint>();
     for (const lane of lanes) if (lane.position !== undefined) positions.set(lane, lane.position);
     await this.#options.commit(
       new Map([...positions].map(([lane, position]) => [lane.partition, position])),

@@ -57,7 +57,7 @@ export class Consumers {
     if (this.#closing) throw new PlatformError('STREAM_CLOSED', 'the client is closed');
     const { topic, groupId, signal } = registration;
     if (signal?.aborted) {
-      new Subscriber(registration).tellEnd(signal.reason);
+      new Subscriber(registration).notifyEnd(signal.reason);
       return { close: () => Promise.resolve() };
     }
     // No name contains a line break.
@@ -73,7 +73,7 @@ export class Consumers {
       return ended;
     };
     const onAbort = (): void => {
-      if (!ended) subscriber.tellEnd(signal?.reason);
+      if (!ended) subscriber.notifyEnd(signal?.reason);
       void end(signal?.reason);
     };
     const unlisten = (): void => {

@@ -1,4 +1,4 @@
-import type { Attempt } from './handler-call.js';
+import type { HandlerCall } from './handler-call.js';
 
 /**
  * Ends calls that take too long. All have the same time, so they are due in the order in which they
@@ -7,19 +7,19 @@ import type { Attempt } from './handler-call.js';
 export class Deadlines {
   readonly #timeoutMs: number;
   /** In the order in which they began, with the moment (monotonic, in ms) at which they are due. */
-  readonly #running = new Map<Attempt, number>();
+  readonly #running = new Map<HandlerCall, number>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs;
   }
 
-  add(attempt: Attempt): void {
+  add(attempt: HandlerCall): void {
     this.#running.set(attempt, performance.now() + this.#timeoutMs);
     this.#timer ??= this.#startTimer(this.#timeoutMs);
   }
 
-  delete(attempt: Attempt): void {
+  delete(attempt: HandlerCall): void {
     this.#running.delete(attempt);
   }
 

@@ -1,7 +1,7 @@
 /**
  * Those who asked for the same thing: each record goes to one of them, in turn.
  */
-export class Party<Member> {
+export class SubscriberGroup<Member> {
   /** The event name that they asked for; empty: all. */
   readonly eventName: string;
   readonly #members: Member[] = [];
@@ -38,15 +38,15 @@ export class Party<Member> {
  * party that asked for it, so that none acknowledges what another one must still see.
  */
 export class DispatchTable<Member> {
-  readonly #parties = new Map<string, Party<Member>>();
+  readonly #parties = new Map<string, SubscriberGroup<Member>>();
   /** Answers for names that somebody asked for. */
-  readonly #matches = new Map<string, readonly Party<Member>[]>();
+  readonly #matches = new Map<string, readonly SubscriberGroup<Member>[]>();
   /** Answer for every other name. */
-  #others: readonly Party<Member>[] = [];
+  #others: readonly SubscriberGroup<Member>[] = [];
 
   /** @param eventName empty: all events */
   add(eventName: string, member: Member): void {
-    const party = this.#parties.get(eventName) ?? new Party<Member>(eventName);
+    const party = this.#parties.get(eventName) ?? new SubscriberGroup<Member>(eventName);
     party.add(member);
     this.#parties.set(eventName, party);
     this.#prepare();
@@ -61,16 +61,16 @@ export class DispatchTable<Member> {
   }
 
   /** The parties that asked for events of this name. */
-  match(eventName: string): readonly Party<Member>[] {
+  match(eventName: string): readonly SubscriberGroup<Member>[] {
     return this.#matches.get(eventName) ?? this.#others;
   }
 
   /** The party that asked for exactly this. */
-  find(eventName: string): Party<Member> | undefined {
+  find(eventName: string): SubscriberGroup<Member> | undefined {
     return this.#parties.get(eventName);
   }
 
-  get parties(): readonly Party<Member>[] {
+  get groups(): readonly SubscriberGroup<Member>[] {
     return [...this.#parties.values()];
   }
 

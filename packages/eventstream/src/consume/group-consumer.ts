@@ -4,7 +4,7 @@ import type { TimeSlice } from '../time-slice.js';
 import { findConflict, type ResolvedSettings, resolveSettings } from './consumer-settings.js';
 import { DispatchTable } from './dispatch-table.js';
 import type { ConsumeObserver, ConsumerName } from './observer.js';
-import { type EventDecoder, type Parties, RecordFlow } from './record-dispatcher.js';
+import { type EventDecoder, RecordDispatcher, type SubscriberTables } from './record-dispatcher.js';
 import type { Registration } from './registration.js';
 import { Subscriber } from './subscriber.js';
 import { type PartitionStatus, TopicReader } from './topic-reader.js';
@@ -36,7 +36,7 @@ export class GroupConsumer {
   readonly name: ConsumerName;
   readonly #dependencies: ConsumeDependencies;
   readonly #settings: ResolvedSettings;
-  readonly #parties: Parties = { events: new DispatchTable(), raws: new DispatchTable() };
+  readonly #parties: SubscriberTables = { events: new DispatchTable(), raws: new DispatchTable() };
   readonly #subscribers = new Set<Subscriber>();
   /** By level: the topic itself, then its retry topics. */
   readonly #readers: TopicReader[] = [];
@@ -113,8 +113,8 @@ export class GroupConsumer {
 
   #cancelCalls(subscriber: Subscriber, reason: unknown): void {
     for (const reader of this.#readers) {
-      for (const lane of reader.lanes) {
-        for (const attempt of lane.running) {
+      for (const lane of reader.processors) {
+        for (const attempt of lane.calls) {
           if (attempt.subscriber === subscriber) attempt.cancel(reason);
         }
       }
@@ -133,9 +133,9 @@ export class GroupConsumer {
 
   #createReader(level: number): TopicReader {
     const { driver, observer, slice } = this.#dependencies;
-    const flow = new RecordFlow({
+    const flow = new RecordDispatcher({
       ...this.#dependencies,
-      parties: this.#parties,
+      tables: this.#parties,
       origin: this.name,
       level,
     });

@@ -1,25 +1,25 @@
 import type { StoredRecord } from '../record.js';
-import type { DeliveryContext } from './registration.js';
+import type { HandlerContext } from './registration.js';
 import type { Subscriber } from './subscriber.js';
 
 /**
  * How a call ended: `done`; `abandoned`: the callback was told to stop and did not get done, which
  * is no failure; else the error that it failed with.
  */
-export type AttemptResult = 'done' | 'abandoned' | { readonly error: unknown };
+export type CallResult = 'done' | 'abandoned' | { readonly error: unknown };
 
 /**
  * One call of a callback, and the context it sees. It ends when the callback does, at its deadline,
  * or when it is abandoned, whichever is first; what comes later is ignored.
  */
-export class Attempt implements DeliveryContext {
+export class HandlerCall implements HandlerContext {
   readonly groupId: string;
   readonly record: StoredRecord;
   readonly attempt: number;
   readonly subscriber: Subscriber;
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
-  #settle: ((result: AttemptResult) => void) | undefined;
+  #settle: ((result: CallResult) => void) | undefined;
   #over = false;
 
   constructor(subscriber: Subscriber, record: StoredRecord, attempt: number) {
@@ -43,9 +43,9 @@ export class Attempt implements DeliveryContext {
    * @param running where calls in progress are kept, to be abandoned together
    */
   run(
-    call: (ctx: DeliveryContext) => unknown,
-    running: Set<Attempt>,
-  ): AttemptResult | Promise<AttemptResult> {
+    call: (ctx: HandlerContext) => unknown,
+    running: Set<HandlerCall>,
+  ): CallResult | Promise<CallResult> {
     // Present from the start: the callback itself may end the subscription.
     running.add(this);
     try {
@@ -79,12 +79,12 @@ export class Attempt implements DeliveryContext {
     this.cancel(reason);
   }
 
-  #end(result: AttemptResult): void {
+  #end(result: CallResult): void {
     this.#over = true;
     this.#settle?.(result);
   }
 
-  #wait(answer: PromiseLike<unknown>, running: Set<Attempt>): Promise<AttemptResult> {
+  #wait(answer: PromiseLike<unknown>, running: Set<HandlerCall>): Promise<CallResult> {
     const { deadlines } = this.subscriber;
     return new Promise((resolve) => {
       deadlines.add(this);

@@ -1,13 +1,13 @@
 import type { StoredRecord } from '../record.js';
 import type { TimeSlice } from '../time-slice.js';
-import type { Attempt } from './handler-call.js';
+import type { HandlerCall } from './handler-call.js';
 import { OffsetTracker } from './offset-tracker.js';
-import { KeyedQueue, type LaneQueue, type LaneTask, PlainQueue } from './record-queue.js';
+import { FifoQueue, KeyedQueue, type QueuedRecord, type RecordQueue } from './record-queue.js';
 
 /** What the handling of a record sees of its lane. */
-export interface LaneControl {
+export interface ProcessorControl {
   /** Calls in progress, to be abandoned together. */
-  readonly running: Set<Attempt>;
+  readonly calls: Set<HandlerCall>;
   /** Whether it begins nothing new any more. */
   readonly stopped: boolean;
   /** Waits; false when the lane was stopped meanwhile: the record must be left as it is. */
@@ -18,16 +18,19 @@ export interface LaneControl {
 }
 
 /** Takes one record to its end; false: it was left unfinished, because the lane was stopped. */
-export type RecordHandler = (record: StoredRecord, lane: LaneControl) => boolean | Promise<boolean>;
+export type RecordHandler = (
+  record: StoredRecord,
+  lane: ProcessorControl,
+) => boolean | Promise<boolean>;
 
-export interface LaneOptions {
+export interface PartitionProcessorOptions {
   readonly concurrency: number;
   readonly ordering: 'key' | 'none';
   readonly maxInHand: number;
   readonly slice: TimeSlice;
   readonly handle: RecordHandler;
   /** The position moved. When it gives a promise, the record's worker waits for it. */
-  readonly onFinished: (lane: PartitionLane) => Promise<void> | undefined;
+  readonly onFinished: (lane: PartitionProcessor) => Promise<void> | undefined;
 }
 
 interface Sleeper {
@@ -41,14 +44,14 @@ interface Sleeper {
  * runs is abandoned and counts no more. A lane is never opened again: the next assignment gets
  * another one, so that late results have nowhere to go.
  */
-export class PartitionLane implements LaneControl {
+export class PartitionProcessor implements ProcessorControl {
   readonly partition: number;
-  readonly running: Set<Attempt> = new Set();
+  readonly calls: Set<HandlerCall> = new Set();
   /** Position that is known to be stored. */
   committed: bigint | undefined;
-  readonly #options: LaneOptions;
+  readonly #options: PartitionProcessorOptions;
   readonly #tracker = new OffsetTracker();
-  readonly #queue: LaneQueue;
+  readonly #queue: RecordQueue;
   readonly #sleepers = new Set<Sleeper>();
   #state: 'open' | 'draining' | 'closed' = 'open';
   #workers = 0;
@@ -56,11 +59,11 @@ export class PartitionLane implements LaneControl {
   #roomWaiters: (() => void)[] = [];
   #idleWaiters: (() => void)[] = [];
 
-  constructor(partition: number, options: LaneOptions) {
+  constructor(partition: number, options: PartitionProcessorOptions) {
     this.partition = partition;
     this.#options = options;
     const keyed = options.concurrency > 1 && options.ordering === 'key';
-    this.#queue = keyed ? new KeyedQueue() : new PlainQueue();
+    this.#queue = keyed ? new KeyedQueue() : new FifoQueue();
   }
 
   /** Takes records in. Resolves when there is room for more, and when the lane has stopped. */
@@ -104,7 +107,7 @@ export class PartitionLane implements LaneControl {
   close(reason: unknown): void {
     this.#state = 'closed';
     this.#wakeSleepers();
-    for (const attempt of [...this.running]) attempt.abandon(reason);
+    for (const attempt of [...this.calls]) attempt.abandon(reason);
     this.#releaseRoom();
     this.#releaseIdle();
   }
@@ -140,18 +143,18 @@ export class PartitionLane implements LaneControl {
     }
   }
 
-  #next(): LaneTask | undefined {
-    return this.#state === 'open' && this.#pauses === 0 ? this.#queue.take() : undefined;
+  #next(): QueuedRecord | undefined {
+    return this.#state === 'open' && this.#pauses === 0 ? this.#queue.next() : undefined;
   }
 
   /** Goes on with the next record as long as there is one. */
-  async #work(first: LaneTask): Promise<void> {
-    for (let task: LaneTask | undefined = first; task; task = this.#next()) {
+  async #work(first: QueuedRecord): Promise<void> {
+    for (let task: QueuedRecord | undefined = first; task; task = this.#next()) {
       const answer = this.#options.handle(task.record, this);
       const finished = typeof answer === 'boolean' ? answer : await answer;
       if (!finished || this.#state === 'closed') break;
       this.#tracker.finish(task.ticket);
-      this.#queue.release(task);
+      this.#queue.finish(task);
       const stored = this.#options.onFinished(this);
       if (stored) await stored;
       const pause = this.#options.slice.next();

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KeyedQueue, type LaneTask, PlainQueue } from './record-queue.js';
+import { FifoQueue, KeyedQueue, type QueuedRecord } from './record-queue.js';
 
-function task(ticket: number, key: string | null): LaneTask {
+function task(ticket: number, key: string | null): QueuedRecord {
   const record = {
     topic: 't',
     partition: 0,
@@ -17,13 +17,13 @@ function task(ticket: number, key: string | null): LaneTask {
 
 describe('PlainQueue', () => {
   it('gives back what was added, in order, over many cuts', () => {
-    const queue = new PlainQueue();
+    const queue = new FifoQueue();
     let taken = 0;
     for (let added = 0; added < 5_000; added += 1) {
       queue.add(task(added, null));
-      if (added % 3 !== 0) expect(queue.take()?.ticket).toBe(taken++);
+      if (added % 3 !== 0) expect(queue.next()?.ticket).toBe(taken++);
     }
-    for (let rest = queue.take(); rest; rest = queue.take()) expect(rest.ticket).toBe(taken++);
+    for (let rest = queue.next(); rest; rest = queue.next()) expect(rest.ticket).toBe(taken++);
     expect(taken).toBe(5_000);
   });
 });
@@ -33,9 +33,9 @@ describe('KeyedQueue', () => {
     const queue = new KeyedQueue();
     const tasks = [task(0, 'a'), task(1, 'a'), task(2, 'b'), task(3, null), task(4, null)];
     for (const added of tasks) queue.add(added);
-    expect([1, 2, 3, 4, 5].map(() => queue.take()?.ticket)).toEqual([0, 2, 3, 4, undefined]);
-    queue.release(task(0, 'a'));
-    expect(queue.take()?.ticket).toBe(1);
+    expect([1, 2, 3, 4, 5].map(() => queue.next()?.ticket)).toEqual([0, 2, 3, 4, undefined]);
+    queue.finish(task(0, 'a'));
+    expect(queue.next()?.ticket).toBe(1);
   });
 
   it('keeps the order of every key, never runs two of one, and loses none', () => {
@@ -47,12 +47,12 @@ describe('KeyedQueue', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
         const queue = new KeyedQueue();
-        const running: LaneTask[] = [];
+        const running: QueuedRecord[] = [];
         const order = new Map<string, number[]>();
         let added = 0;
         let seen = 0;
         const take = (): boolean => {
-          const next = queue.take();
+          const next = queue.next();
           if (!next) return false;
           const key = next.record.key?.toString() ?? null;
           const busy = running.some(({ record }) => record.key?.toString() === key);
@@ -64,7 +64,7 @@ describe('KeyedQueue', () => {
         };
         const finish = (index: number): void => {
           const [over] = running.splice(index, 1);
-          if (over) queue.release(over);
+          if (over) queue.finish(over);
         };
         for (const current of steps) {
           if ('add' in current) queue.add(task(added++, current.add));

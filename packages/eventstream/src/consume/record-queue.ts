@@ -1,7 +1,7 @@
 import type { StoredRecord } from '../record.js';
 
 /** A record in hand. */
-export interface LaneTask {
+export interface QueuedRecord {
   readonly record: StoredRecord;
   /** Of the partition's offset tracker. */
   readonly ticket: number;
@@ -11,24 +11,24 @@ export interface LaneTask {
 const cutAfter = 1_024;
 
 /** What waits in one partition, in the order of the stream. */
-export interface LaneQueue {
-  add(task: LaneTask): void;
+export interface RecordQueue {
+  add(task: QueuedRecord): void;
   /** The next that may be handled now; undefined: nothing may. */
-  take(): LaneTask | undefined;
+  next(): QueuedRecord | undefined;
   /** The task is over: what waited for it may be handled. */
-  release(task: LaneTask): void;
+  finish(task: QueuedRecord): void;
 }
 
 /** Hands out in order, whatever is being handled. */
-export class PlainQueue implements LaneQueue {
-  #tasks: LaneTask[] = [];
+export class FifoQueue implements RecordQueue {
+  #tasks: QueuedRecord[] = [];
   #head = 0;
 
-  add(task: LaneTask): void {
+  add(task: QueuedRecord): void {
     this.#tasks.push(task);
   }
 
-  take(): LaneTask | undefined {
+  next(): QueuedRecord | undefined {
     const task = this.#tasks[this.#head];
     if (task === undefined) return undefined;
     this.#head += 1;
@@ -39,7 +39,7 @@ export class PlainQueue implements LaneQueue {
     return task;
   }
 
-  release(): void {
+  finish(): void {
     // Nothing waits for a task here.
   }
 }
@@ -48,27 +48,27 @@ export class PlainQueue implements LaneQueue {
  * Hands out one record of each key at a time. What finds its key busy is parked behind it, so that
  * the search for what may run never looks at a record twice.
  */
-export class KeyedQueue implements LaneQueue {
-  readonly #plain = new PlainQueue();
+export class KeyedQueue implements RecordQueue {
+  readonly #plain = new FifoQueue();
   /** Records of keys that were released, ahead of all others. */
-  readonly #ready = new PlainQueue();
+  readonly #ready = new FifoQueue();
   /** For each busy key what is parked behind it. */
-  readonly #parked = new Map<string, PlainQueue>();
+  readonly #parked = new Map<string, FifoQueue>();
 
-  add(task: LaneTask): void {
+  add(task: QueuedRecord): void {
     this.#plain.add(task);
   }
 
-  take(): LaneTask | undefined {
+  next(): QueuedRecord | undefined {
     // The key of what is ready stayed busy: nothing overtakes it.
-    const ready = this.#ready.take();
+    const ready = this.#ready.next();
     if (ready) return ready;
-    for (let task = this.#plain.take(); task; task = this.#plain.take()) {
+    for (let task = this.#plain.next(); task; task = this.#plain.next()) {
       const key = keyOf(task);
       if (key === undefined) return task;
       const parked = this.#parked.get(key);
       if (!parked) {
-        this.#parked.set(key, new PlainQueue());
+        this.#parked.set(key, new FifoQueue());
         return task;
       }
       parked.add(task);
@@ -76,16 +76,16 @@ export class KeyedQueue implements LaneQueue {
     return undefined;
   }
 
-  release(task: LaneTask): void {
+  finish(task: QueuedRecord): void {
     const key = keyOf(task);
     if (key === undefined) return;
-    const next = this.#parked.get(key)?.take();
+    const next = this.#parked.get(key)?.next();
     if (next) this.#ready.add(next);
     else this.#parked.delete(key);
   }
 }
 
 /** Latin-1 keeps bytes apart, and is cheaper than any other encoding. */
-function keyOf({ record }: LaneTask): string | undefined {
+function keyOf({ record }: QueuedRecord): string | undefined {
   return record.key === null ? undefined : record.key.toString('latin1');
 }

@@ -3,7 +3,7 @@ import type { StoredRecord } from '../record.js';
 import type { RetryOptions } from './retry-policy.js';
 
 /** What a callback gets beside the event. */
-export interface DeliveryContext {
+export interface HandlerContext {
   /**
    * Aborted when the work must end: its time is over, the partition goes to another consumer, or
    * the subscription ends. What the callback does after that counts no more.
@@ -23,13 +23,13 @@ export interface DeliveryContext {
  * null and the signal's reason.
  */
 export type EventCallback = (
-  ctx: DeliveryContext,
+  ctx: HandlerContext,
   event: EventEnvelope | null,
   error: unknown,
 ) => unknown;
 
 /** The same for the bytes of a record. `value` is also null for a record without one. */
-export type RawCallback = (ctx: DeliveryContext, value: Buffer | null, error: unknown) => unknown;
+export type RawCallback = (ctx: HandlerContext, value: Buffer | null, error: unknown) => unknown;
 
 /** How a consumer works; the same for all that share one topic and group. */
 export interface ConsumerSettings {

@@ -2,27 +2,27 @@ import type { EventEnvelope } from '@posthaste/contracts';
 import { backoffMs } from '@posthaste/contracts';
 import type { StoredRecord } from '../record.js';
 import { deadLetterTopic, isDeadLetterTopic, retryTopic } from '../rules/topic-name.js';
-import type { Party } from './dispatch-table.js';
+import type { SubscriberGroup } from './dispatch-table.js';
 import { type PastFailures, toFailedRecord } from './failed-record.js';
-import { Attempt, type AttemptResult } from './handler-call.js';
+import { type CallResult, HandlerCall } from './handler-call.js';
 import type { ConsumeObserver, ConsumerName, RecordOutcome } from './observer.js';
-import type { LaneControl } from './partition-processor.js';
-import { nameOf, type Subscriber } from './subscriber.js';
-import { putAway, type RecordAppender } from './write-aside.js';
+import type { ProcessorControl } from './partition-processor.js';
+import { type Subscriber, toSubscriptionName } from './subscriber.js';
+import { type RecordAppender, writeAside } from './write-aside.js';
 
 /** `abandoned`: the lane was stopped first, the record is not finished. */
-export type PartyResult = RecordOutcome | 'abandoned';
+export type HandlingResult = RecordOutcome | 'abandoned';
 
 /** One record on its way. */
-export interface Work {
+export interface ReceivedRecord {
   readonly record: StoredRecord;
   /** Null when it was not read: there is no value, or only raw callbacks want it. */
   readonly event: EventEnvelope | null;
-  readonly lane: LaneControl;
+  readonly lane: ProcessorControl;
   readonly past: PastFailures;
 }
 
-export interface PartyDeliveryOptions {
+export interface SubscriberGroupHandlerOptions {
   readonly appender: RecordAppender;
   readonly observer: ConsumeObserver;
   /** In [0, 1). */
@@ -33,7 +33,7 @@ export interface PartyDeliveryOptions {
   readonly level: number;
 }
 
-interface Defeat {
+interface Exhausted {
   readonly error: unknown;
   readonly attempts: number;
   /** Whether trying again can help. */
@@ -41,14 +41,14 @@ interface Defeat {
 }
 
 /** Takes one record to its end for one party: called, called again, put away. */
-export class PartyDelivery {
+export class SubscriberGroupHandler {
   /** What it reads, as observers know it. */
   readonly consumer: ConsumerName;
-  readonly #options: PartyDeliveryOptions;
+  readonly #options: SubscriberGroupHandlerOptions;
   readonly #deadLetters: string;
 
   /** @throws PlatformError `EVENT_INVALID` when the names are too long for dead letters or retries */
-  constructor(options: PartyDeliveryOptions) {
+  constructor(options: SubscriberGroupHandlerOptions) {
     const { origin, level } = options;
     this.#options = options;
     this.consumer = level === 0 ? origin : toRetryConsumer(origin, level);
@@ -57,13 +57,20 @@ export class PartyDelivery {
   }
 
   /** A record that its first call handles costs no promise, unless the callback makes one. */
-  serve(party: Party<Subscriber>, work: Work): PartyResult | Promise<PartyResult> {
+  handle(
+    party: SubscriberGroup<Subscriber>,
+    work: ReceivedRecord,
+  ): HandlingResult | Promise<HandlingResult> {
     const result = attemptOf(party, work, work.past.attempts + 1);
     return result === 'done' ? 'handled' : this.#insist(party, work, result);
   }
 
   /** A record that nobody could read goes to the dead letters. */
-  async bury(record: StoredRecord, lane: LaneControl, error: unknown): Promise<PartyResult> {
+  async deadLetter(
+    record: StoredRecord,
+    lane: ProcessorControl,
+    error: unknown,
+  ): Promise<HandlingResult> {
     const { groupId } = this.#options.origin;
     const failure = { groupId, error, attempts: 0, subscription: undefined };
     const target = { topic: this.#deadLetters, record: toFailedRecord(record, failure) };
@@ -71,10 +78,10 @@ export class PartyDelivery {
   }
 
   async #insist(
-    party: Party<Subscriber>,
-    work: Work,
-    first: AttemptResult | Promise<AttemptResult> | undefined,
-  ): Promise<PartyResult> {
+    party: SubscriberGroup<Subscriber>,
+    work: ReceivedRecord,
+    first: CallResult | Promise<CallResult> | undefined,
+  ): Promise<HandlingResult> {
     let attempt = work.past.attempts + 1;
     for (let result = await first; ; result = await attemptOf(party, work, attempt)) {
       if (result === 'done') return 'handled';
@@ -99,12 +106,17 @@ export class PartyDelivery {
   /** To the next retry topic, or to the dead letters. */
   async #moveOn(
     subscriber: Subscriber,
-    { record, lane }: Work,
-    { error, attempts, canHelp }: Defeat,
-  ): Promise<PartyResult> {
+    { record, lane }: ReceivedRecord,
+    { error, attempts, canHelp }: Exhausted,
+  ): Promise<HandlingResult> {
     const { origin, level } = this.#options;
     const delayMs = canHelp ? subscriber.retry.delaysMs[level] : undefined;
-    const failed = { groupId: origin.groupId, error, attempts, subscription: nameOf(subscriber) };
+    const failed = {
+      groupId: origin.groupId,
+      error,
+      attempts,
+      subscription: toSubscriptionName(subscriber),
+    };
     if (delayMs === undefined) {
       const target = { topic: this.#deadLetters, record: toFailedRecord(record, failed) };
       return (await this.#put(lane, record, target)) ? 'dead' : 'abandoned';
@@ -116,11 +128,11 @@ export class PartyDelivery {
   }
 
   #put(
-    lane: LaneControl,
+    lane: ProcessorControl,
     record: StoredRecord,
-    target: Parameters<typeof putAway>[3],
+    target: Parameters<typeof writeAside>[3],
   ): Promise<boolean> {
-    return putAway({ ...this.#options, consumer: this.consumer }, lane, record, target);
+    return writeAside({ ...this.#options, consumer: this.consumer }, lane, record, target);
   }
 }
 
@@ -131,15 +143,15 @@ function toRetryConsumer({ topic, groupId }: ConsumerName, level: number): Consu
 
 /** Undefined: nobody of the party is left. */
 function attemptOf(
-  party: Party<Subscriber>,
-  { record, event, lane }: Work,
+  party: SubscriberGroup<Subscriber>,
+  { record, event, lane }: ReceivedRecord,
   attempt: number,
-): AttemptResult | Promise<AttemptResult> | undefined {
+): CallResult | Promise<CallResult> | undefined {
   const subscriber = party.next();
   if (!subscriber) return undefined;
-  return new Attempt(subscriber, record, attempt).run(
+  return new HandlerCall(subscriber, record, attempt).run(
     (ctx) => subscriber.call(ctx, event, record),
-    lane.running,
+    lane.calls,
   );
 }
 

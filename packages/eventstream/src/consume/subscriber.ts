@@ -4,7 +4,7 @@ import type { StoredRecord } from '../record.js';
 import { isDeadLetterTopic } from '../rules/topic-name.js';
 import { atLeast } from './consumer-settings.js';
 import { Deadlines } from './deadlines.js';
-import type { DeliveryContext, Registration } from './registration.js';
+import type { HandlerContext, Registration } from './registration.js';
 import { maxTimerMs, type RetryPolicy, resolveRetry } from './retry-policy.js';
 
 /** A registration with its options resolved: one callback that takes part. */
@@ -36,7 +36,7 @@ export class Subscriber {
     this.deadlines = new Deadlines(this.#handlerTimeoutMs);
   }
 
-  call(ctx: DeliveryContext, event: EventEnvelope | null, record: StoredRecord): unknown {
+  call(ctx: HandlerContext, event: EventEnvelope | null, record: StoredRecord): unknown {
     const { handler } = this.#registration;
     return handler.kind === 'event'
       ? handler.callback(ctx, event, null)
@@ -44,7 +44,7 @@ export class Subscriber {
   }
 
   /** Tells the callback that nothing more will come. What it answers does not matter. */
-  tellEnd(reason: unknown): void {
+  notifyEnd(reason: unknown): void {
     const signal = this.#registration.signal ?? AbortSignal.abort(reason);
     const ctx = { signal, groupId: this.groupId, record: undefined, attempt: 0 };
     const { handler } = this.#registration;
@@ -63,6 +63,6 @@ export class Subscriber {
 }
 
 /** How a subscriber's party is written in a header of a record that failed for it. */
-export function nameOf({ kind, eventName }: Subscriber): string {
+export function toSubscriptionName({ kind, eventName }: Subscriber): string {
   return kind === 'raw' ? `raw:${eventName}` : eventName;
 }

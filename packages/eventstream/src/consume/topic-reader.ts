@@ -5,7 +5,7 @@ import type { TimeSlice } from '../time-slice.js';
 import { Committer } from './committer.js';
 import type { ResolvedSettings } from './consumer-settings.js';
 import type { ConsumeObserver, ConsumerName } from './observer.js';
-import { PartitionLane, type RecordHandler } from './partition-processor.js';
+import { PartitionProcessor, type RecordHandler } from './partition-processor.js';
 
 export interface TopicReaderOptions {
   readonly driver: Pick<Driver, 'subscribe'>;
@@ -35,7 +35,7 @@ const commitReserveMs = 2_000;
 export class TopicReader implements SubscriptionHandler {
   readonly name: ConsumerName;
   readonly #options: TopicReaderOptions;
-  readonly #lanes = new Map<number, PartitionLane>();
+  readonly #lanes = new Map<number, PartitionProcessor>();
   readonly #committer: Committer;
   #subscription: DriverSubscription | undefined;
   #interruption: { readonly error: unknown } | undefined;
@@ -45,7 +45,7 @@ export class TopicReader implements SubscriptionHandler {
     this.name = options.name;
     this.#options = options;
     this.#committer = new Committer({
-      lanes: this.#lanes,
+      processors: this.#lanes,
       intervalMs: options.settings.commitIntervalMs,
       commit: (offsets) => this.#commit(offsets),
       onFailure: (error) => options.observer.commitFailed(options.name, error),
@@ -104,7 +104,7 @@ export class TopicReader implements SubscriptionHandler {
     return this.#closing;
   }
 
-  get lanes(): Iterable<PartitionLane> {
+  get processors(): Iterable<PartitionProcessor> {
     return this.#lanes.values();
   }
 
@@ -139,10 +139,10 @@ export class TopicReader implements SubscriptionHandler {
     await this.#subscription.commit(offsets);
   }
 
-  #openLane(partition: number): PartitionLane {
+  #openLane(partition: number): PartitionProcessor {
     const { settings, slice, handle } = this.#options;
     const { concurrency, ordering, maxInHand } = settings;
-    return new PartitionLane(partition, {
+    return new PartitionProcessor(partition, {
       concurrency,
       ordering,
       maxInHand,

@@ -1,7 +1,7 @@
 import { backoffMs } from '@posthaste/contracts';
 import type { OutgoingRecord, StoredRecord } from '../record.js';
 import type { ConsumeObserver, ConsumerName } from './observer.js';
-import type { LaneControl } from './partition-processor.js';
+import type { ProcessorControl } from './partition-processor.js';
 
 /** What is needed to put records away. */
 export interface RecordAppender {
@@ -15,7 +15,7 @@ export interface RecordAppender {
 /** Waits between two tries to put a record away. */
 const blockedBackoff = { initialMs: 500, maxMs: 30_000 } as const;
 
-export interface PutAwayOptions {
+export interface WriteAsideOptions {
   readonly appender: RecordAppender;
   readonly observer: ConsumeObserver;
   readonly consumer: ConsumerName;
@@ -27,9 +27,9 @@ export interface PutAwayOptions {
  * is confirmed the partition begins nothing else, and every failure raises the alarm.
  * @returns false when the lane was stopped first: the record is still where it was
  */
-export async function putAway(
-  { appender, observer, consumer, random }: PutAwayOptions,
-  lane: LaneControl,
+export async function writeAside(
+  { appender, observer, consumer, random }: WriteAsideOptions,
+  lane: ProcessorControl,
   record: StoredRecord,
   target: { readonly topic: string; readonly record: OutgoingRecord },
 ): Promise<boolean> {

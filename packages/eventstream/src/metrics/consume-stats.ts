@@ -5,7 +5,7 @@ import { Distribution } from './distribution.js';
 const delayBounds = [0.005, 0.01, 0.03, 0.1, 0.5, 1, 10, 60, 600, 3_600];
 
 /** What one consumer, a group on a topic, has done. */
-export class ConsumerTally {
+export class ConsumerStats {
   readonly name: ConsumerName;
   readonly outcomes: Record<RecordOutcome, number> = {
     handled: 0,
@@ -29,20 +29,20 @@ export class ConsumerTally {
 }
 
 /** Counts what consumers tell. */
-export class ConsumeTally
+export class ConsumeStats
   implements Omit<ConsumeObserver, 'partitionBlocked' | 'partitionUnblocked'>
 {
   readonly #now: () => number;
   /** By the name's own identity first: it saves building a key for each record. */
-  readonly #byIdentity = new WeakMap<ConsumerName, ConsumerTally>();
-  readonly #byKey = new Map<string, ConsumerTally>();
+  readonly #byIdentity = new WeakMap<ConsumerName, ConsumerStats>();
+  readonly #byKey = new Map<string, ConsumerStats>();
 
   /** @param now milliseconds since 1970 */
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  get consumers(): Iterable<ConsumerTally> {
+  get consumers(): Iterable<ConsumerStats> {
     return this.#byKey.values();
   }
 
@@ -66,14 +66,14 @@ export class ConsumeTally
     this.#of(consumer).interruptions += 1;
   }
 
-  #of(consumer: ConsumerName): ConsumerTally {
+  #of(consumer: ConsumerName): ConsumerStats {
     return this.#byIdentity.get(consumer) ?? this.#add(consumer);
   }
 
-  #add(consumer: ConsumerName): ConsumerTally {
+  #add(consumer: ConsumerName): ConsumerStats {
     // A space is in no topic.
     const key = `${consumer.topic} ${consumer.groupId}`;
-    const tally = this.#byKey.get(key) ?? new ConsumerTally(consumer);
+    const tally = this.#byKey.get(key) ?? new ConsumerStats(consumer);
     this.#byKey.set(key, tally);
     this.#byIdentity.set(consumer, tally);
     return tally;

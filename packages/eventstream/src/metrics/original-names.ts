@@ -4,9 +4,9 @@
  */
 
 import type { GroupLag } from '../driver.js';
-import type { ConsumerTally } from './consume-stats.js';
+import type { ConsumerStats } from './consume-stats.js';
 import type { MetricFamily, MetricSample } from './metric-family.js';
-import type { TopicTally } from './publish-stats.js';
+import type { TopicStats } from './publish-stats.js';
 import type { StreamMetricsSource } from './stream-metrics.js';
 
 const writerPrefix = 'ab_eventstream_kafka_writer_';
@@ -16,24 +16,24 @@ export function toOriginalFamilies(source: StreamMetricsSource): readonly Metric
   return [...writerFamilies(source.published), ...readerFamilies(source)];
 }
 
-function writerFamilies(published: ReadonlyMap<string, TopicTally>): readonly MetricFamily[] {
+function writerFamilies(published: ReadonlyMap<string, TopicStats>): readonly MetricFamily[] {
   const family = (
     type: 'counter' | 'summary',
     name: string,
     help: string,
-    toSamples: (tally: TopicTally, labels: { topic: string }) => readonly MetricSample[],
+    toSamples: (tally: TopicStats, labels: { topic: string }) => readonly MetricSample[],
   ): MetricFamily => ({
     name: writerPrefix + name,
     help,
     type,
     samples: [...published].flatMap(([topic, tally]) => toSamples(tally, { topic })),
   });
-  const counter = (name: string, help: string, pick: (tally: TopicTally) => number): MetricFamily =>
+  const counter = (name: string, help: string, pick: (tally: TopicStats) => number): MetricFamily =>
     family('counter', name, help, (tally, labels) => [{ labels, value: pick(tally) }]);
   const summary = (
     name: string,
     help: string,
-    pick: (tally: TopicTally) => TopicTally['waitSeconds'],
+    pick: (tally: TopicStats) => TopicStats['waitSeconds'],
   ): MetricFamily =>
     family('summary', name, help, (tally, labels) => pick(tally).toSummary(labels));
   return [
@@ -56,7 +56,7 @@ function readerFamilies({ consumed, lags, toReader }: StreamMetricsSource): Metr
     type: 'counter' | 'gauge',
     name: string,
     help: string,
-    pick: (tally: ConsumerTally) => number,
+    pick: (tally: ConsumerStats) => number,
   ): MetricFamily => ({
     name: readerPrefix + name,
     help,
@@ -83,7 +83,7 @@ function readerFamilies({ consumed, lags, toReader }: StreamMetricsSource): Metr
   ];
 }
 
-function failedTries({ failedWrites }: TopicTally): number {
+function failedTries({ failedWrites }: TopicStats): number {
   return sum([...failedWrites.values()]);
 }
 

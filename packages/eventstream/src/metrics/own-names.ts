@@ -1,7 +1,7 @@
 import type { GroupLag } from '../driver.js';
-import type { ConsumerTally } from './consume-stats.js';
+import type { ConsumerStats } from './consume-stats.js';
 import type { MetricFamily, MetricSample } from './metric-family.js';
-import type { TopicTally } from './publish-stats.js';
+import type { TopicStats } from './publish-stats.js';
 import type { StreamMetricsSource } from './stream-metrics.js';
 
 type Labels = Readonly<Record<string, string>>;
@@ -100,7 +100,7 @@ function lagFamily(lags: readonly GroupLag[]): MetricFamily {
   };
 }
 
-function consumerLabels({ topic, groupId }: ConsumerTally['name']): Labels {
+function consumerLabels({ topic, groupId }: ConsumerStats['name']): Labels {
   return { topic, group: groupId };
 }
 
@@ -119,7 +119,7 @@ function counter<Tally>(
 }
 
 function byCode(
-  topics: readonly Labelled<TopicTally>[],
+  topics: readonly Labelled<TopicStats>[],
   name: string,
   help: string,
   field: 'failedWrites' | 'failedEvents',
@@ -133,7 +133,7 @@ function byCode(
 }
 
 function histogram(
-  topics: readonly Labelled<TopicTally>[],
+  topics: readonly Labelled<TopicStats>[],
   name: string,
   help: string,
   field: 'waitSeconds' | 'writeSeconds' | 'batchRecords',

@@ -7,7 +7,7 @@ const recordsBounds = [1, 5, 10, 50, 100, 250, 500];
 const bytesBounds = [1_024, 4_096, 16_384, 65_536, 262_144, 524_288, 1_048_576];
 
 /** What was published to one topic. */
-export class TopicTally {
+export class TopicStats {
   records = 0;
   bytes = 0;
   batches = 0;
@@ -22,9 +22,9 @@ export class TopicTally {
 }
 
 /** Counts what a publisher tells. */
-export class PublishTally implements PublishObserver {
+export class PublishStats implements PublishObserver {
   /** By topic, as on the wire. */
-  readonly topics: Map<string, TopicTally> = new Map();
+  readonly topics: Map<string, TopicStats> = new Map();
 
   batchWritten({ topic, records, bytes, waitMs, writeMs }: WrittenBatch): void {
     const tally = this.#of(topic);
@@ -47,8 +47,8 @@ export class PublishTally implements PublishObserver {
     failedEvents.set(code, (failedEvents.get(code) ?? 0) + 1);
   }
 
-  #of(topic: string): TopicTally {
-    const tally = this.topics.get(topic) ?? new TopicTally();
+  #of(topic: string): TopicStats {
+    const tally = this.topics.get(topic) ?? new TopicStats();
     this.topics.set(topic, tally);
     return tally;
   }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { StoredRecord } from '../record.js';
-import { ConsumeTally } from './consume-stats.js';
+import { ConsumeStats } from './consume-stats.js';
 import { toPrometheusText } from './metric-family.js';
-import { PublishTally } from './publish-stats.js';
+import { PublishStats } from './publish-stats.js';
 import { type MetricNames, toMetricFamilies } from './stream-metrics.js';
 
 function stored(partition: number, offset: bigint): StoredRecord {
@@ -20,13 +20,13 @@ function stored(partition: number, offset: bigint): StoredRecord {
 
 /** Some work of each kind, as text. */
 function textOf(names: MetricNames): string {
-  const published = new PublishTally();
+  const published = new PublishStats();
   const batch = { topic: 'p.orders', partition: 0, waitMs: 5 };
   published.batchWritten({ ...batch, records: 2, bytes: 100, writeMs: 10 });
   published.batchWritten({ ...batch, records: 4, bytes: 300, writeMs: 30 });
   published.writeFailed({ topic: 'p.orders', code: 'STREAM_UNAVAILABLE' });
   published.eventFailed('p.orders', 'EVENT_TOO_LARGE');
-  const consumed = new ConsumeTally(() => 1_020);
+  const consumed = new ConsumeStats(() => 1_020);
   const consumer = { topic: 'p.orders', groupId: 'p.mail' };
   consumed.finished(consumer, stored(0, 6n), 'handled');
   consumed.finished({ ...consumer }, stored(1, 2n), 'skipped');

@@ -24,7 +24,7 @@ export class Batch {
   }
 
   /** Empties the batch. */
-  takeAll(): readonly PendingRecord[] {
+  drain(): readonly PendingRecord[] {
     const records = this.#records;
     this.#replace([]);
     return records;

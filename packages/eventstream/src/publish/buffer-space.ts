@@ -10,7 +10,7 @@ export interface SpaceRequest {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
   /** Called when the space is taken, before anybody else can take any: so order is kept. */
-  readonly taken: () => void;
+  readonly onAcquired: () => void;
 }
 
 /**
@@ -38,14 +38,14 @@ export class BufferSpace {
   }
 
   /** Takes space when there is some and nobody waits for it. */
-  tryTake(bytes: number): boolean {
+  tryAcquire(bytes: number): boolean {
     if (this.#waiters.size > 0 || !this.#fits(bytes)) return false;
     this.#take(bytes);
     return true;
   }
 
   /** Resolves when the space is taken. Rejects when that was not in time, or the signal aborted. */
-  take({ bytes, timeoutMs, signal, taken }: SpaceRequest): Promise<void> {
+  acquire({ bytes, timeoutMs, signal, onAcquired }: SpaceRequest): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         clearTimeout(timer);
@@ -55,7 +55,7 @@ export class BufferSpace {
       const admit = (): void => {
         end();
         this.#take(bytes);
-        taken();
+        onAcquired();
         resolve();
       };
       const refuse = (reason: unknown): void => {

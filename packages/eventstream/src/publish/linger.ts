@@ -7,7 +7,7 @@ export interface Lingering {
  * One timer for all lanes: those that wait are sent together when the first one's time is over,
  * so that a driver can put them into one request.
  */
-export class Linger {
+export class LingerTimer {
   readonly #ms: number;
   #waiting: Lingering[] = [];
   #timer: NodeJS.Timeout | undefined;

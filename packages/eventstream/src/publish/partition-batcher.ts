@@ -11,7 +11,7 @@ const crowd = 16;
  * The records of one partition on their way into the stream. One batch is under way at a time and
  * stays at the front until all of it is settled: that keeps the order of a key through retries.
  */
-export class Lane {
+export class PartitionBatcher {
   readonly #topic: string;
   readonly #partition: number;
   readonly #context: PublisherContext;
@@ -104,7 +104,7 @@ export class Lane {
     const { driver, settings, observer, now } = this.#context;
     const sentAtMs = now();
     const pending = batch.records;
-    for (const record of pending) record.markUnderWay();
+    for (const record of pending) record.markInFlight();
     this.#trying = true;
     try {
       await driver.append({
@@ -133,7 +133,7 @@ export class Lane {
 
   /** When the next batch is due, after that was sent: publishers that come back take their time. */
   #acknowledge(batch: Batch): void {
-    const records = batch.takeAll();
+    const records = batch.drain();
     const acknowledge = (): void => {
       for (const record of records) record.acknowledge();
     };
@@ -175,7 +175,7 @@ export class Lane {
     for (const each of [batch, ...this.#waiting]) {
       for (const record of each.records) {
         record.countFailure(maybeStored && each === batch);
-        if (record.isOver(nowMs, settings.minTries)) record.giveUp(failure);
+        if (record.isExpired(nowMs, settings.minTries)) record.giveUp(failure);
       }
       each.dropSettled();
     }

@@ -51,7 +51,7 @@ export class PendingRecord {
     if (!this.#underWay) this.giveUp(this.options.signal?.reason);
   }
 
-  markUnderWay(): void {
+  markInFlight(): void {
     this.#underWay = true;
   }
 
@@ -63,7 +63,7 @@ export class PendingRecord {
   }
 
   /** Whether it is time to give it up after a failed try. */
-  isOver(nowMs: number, minTries: number): boolean {
+  isExpired(nowMs: number, minTries: number): boolean {
     const { signal, acceptedAtMs, timeoutMs } = this.options;
     if (signal?.aborted) return true;
     return this.#failedTries >= minTries && nowMs >= acceptedAtMs + timeoutMs;

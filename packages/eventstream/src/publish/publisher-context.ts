@@ -1,5 +1,5 @@
 import type { Driver } from '../driver.js';
-import type { Linger } from './linger.js';
+import type { LingerTimer } from './linger.js';
 import type { PublishObserver } from './publish-observer.js';
 import type { PublisherSettings } from './publish-options.js';
 
@@ -7,7 +7,7 @@ import type { PublisherSettings } from './publish-options.js';
 export interface PublisherContext {
   readonly driver: Pick<Driver, 'partitionCount' | 'append'>;
   readonly settings: PublisherSettings;
-  readonly linger: Linger;
+  readonly linger: LingerTimer;
   readonly observer: PublishObserver | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;

@@ -3,7 +3,7 @@ import type { Driver } from '../driver.js';
 import type { OutgoingRecord } from '../record.js';
 import { TimeSlice } from '../time-slice.js';
 import { BufferSpace } from './buffer-space.js';
-import { Linger } from './linger.js';
+import { LingerTimer } from './linger.js';
 import { PendingRecord, type PendingRecordOptions, recordBytes } from './pending-record.js';
 import type { PublishObserver } from './publish-observer.js';
 import {
@@ -12,7 +12,7 @@ import {
   resolvePublisherOptions,
 } from './publish-options.js';
 import type { PublisherContext } from './publisher-context.js';
-import { TopicLanes } from './topic-batchers.js';
+import { TopicBatchers } from './topic-batchers.js';
 
 export interface PublisherDependencies {
   readonly driver: Pick<Driver, 'partitionCount' | 'append'>;
@@ -42,7 +42,7 @@ export class Publisher {
   readonly #settings: PublisherSettings;
   readonly #context: PublisherContext;
   readonly #space: BufferSpace;
-  readonly #topics = new Map<string, TopicLanes>();
+  readonly #topics = new Map<string, TopicBatchers>();
   readonly #slice = new TimeSlice();
   readonly #abandoned = new AbortController();
   readonly #onSettled: PendingRecordOptions['onSettled'];
@@ -63,7 +63,7 @@ export class Publisher {
       settings,
       observer,
       now,
-      linger: new Linger(settings.lingerMs),
+      linger: new LingerTimer(settings.lingerMs),
       backoff: (failed) => this.#sleep(backoffMs(failed, { initialMs, maxMs }, random())),
     };
   }
@@ -136,9 +136,9 @@ export class Publisher {
       resolve,
       reject,
     };
-    if (this.#space.tryTake(bytes)) return this.#add(pending);
-    const taken = (): undefined => this.#add(pending);
-    return this.#space.take({ bytes, timeoutMs, signal, taken }).catch((error: unknown) => {
+    if (this.#space.tryAcquire(bytes)) return this.#add(pending);
+    const onAcquired = (): undefined => this.#add(pending);
+    return this.#space.acquire({ bytes, timeoutMs, signal, onAcquired }).catch((error: unknown) => {
       throw notAccepted(topic, error);
     });
   }
@@ -147,10 +147,10 @@ export class Publisher {
     this.#lanesOf(options.topic).add(new PendingRecord(options));
   }
 
-  #lanesOf(topic: string): TopicLanes {
+  #lanesOf(topic: string): TopicBatchers {
     const existing = this.#topics.get(topic);
     if (existing !== undefined) return existing;
-    const lanes = new TopicLanes(topic, this.#context);
+    const lanes = new TopicBatchers(topic, this.#context);
     this.#topics.set(topic, lanes);
     return lanes;
   }

@@ -1,5 +1,5 @@
 import type { PlatformError } from '@posthaste/contracts';
-import { Lane } from './partition-batcher.js';
+import { PartitionBatcher } from './partition-batcher.js';
 import { createPartitioner, type Partitioner } from './partitioner.js';
 import type { PendingRecord } from './pending-record.js';
 import type { PublisherContext } from './publisher-context.js';
@@ -9,11 +9,11 @@ import { isWorthRetrying, toWriteFailure } from './write-failure.js';
  * The lanes of one topic. Records wait here until the number of its partitions is known; it is
  * asked again from time to time, since partitions may be added.
  */
-export class TopicLanes {
+export class TopicBatchers {
   readonly #topic: string;
   readonly #context: PublisherContext;
   readonly #partitionOf: Partitioner;
-  readonly #lanes: Lane[] = [];
+  readonly #lanes: PartitionBatcher[] = [];
   #unrouted: PendingRecord[] = [];
   #refreshAtMs = 0;
   #asking = false;
@@ -61,7 +61,7 @@ export class TopicLanes {
 
   #setPartitions(count: number): void {
     while (this.#lanes.length < count) {
-      this.#lanes.push(new Lane(this.#topic, this.#lanes.length, this.#context));
+      this.#lanes.push(new PartitionBatcher(this.#topic, this.#lanes.length, this.#context));
     }
     const unrouted = this.#unrouted;
     this.#unrouted = [];
@@ -75,7 +75,7 @@ export class TopicLanes {
     for (const record of this.#unrouted) {
       record.countFailure(false);
       if (!retry) record.fail(failure);
-      else if (record.isOver(nowMs, settings.minTries)) record.giveUp(failure);
+      else if (record.isExpired(nowMs, settings.minTries)) record.giveUp(failure);
     }
     this.#unrouted = this.#unrouted.filter(({ settled }) => !settled);
   }

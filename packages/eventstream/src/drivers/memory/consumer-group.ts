@@ -3,7 +3,7 @@ import type { GroupLag, SubscriptionHandler, SubscriptionRequest } from '../../d
 import { offsetBeginning, offsetEnd } from '../../driver.js';
 import { assignRange } from './assign-range.js';
 import type { FaultQueue } from './faults.js';
-import { GroupMember } from './memory-subscription.js';
+import { MemorySubscription } from './memory-subscription.js';
 import type { PartitionLog } from './partition-log.js';
 
 export interface ConsumerGroupOptions {
@@ -22,7 +22,7 @@ export interface ConsumerGroupOptions {
  */
 export class ConsumerGroup {
   readonly #options: ConsumerGroupOptions;
-  readonly #members = new Set<GroupMember>();
+  readonly #members = new Set<MemorySubscription>();
   readonly #committed = new Map<number, bigint>();
   #rebalancing: Promise<void> | undefined;
   #changed = false;
@@ -31,7 +31,7 @@ export class ConsumerGroup {
     this.#options = options;
   }
 
-  get members(): readonly GroupMember[] {
+  get members(): readonly MemorySubscription[] {
     return [...this.#members];
   }
 
@@ -40,9 +40,9 @@ export class ConsumerGroup {
     return this.#committed;
   }
 
-  join(request: SubscriptionRequest, handler: SubscriptionHandler): GroupMember {
+  join(request: SubscriptionRequest, handler: SubscriptionHandler): MemorySubscription {
     this.#fence(request.groupInstanceId);
-    const member = new GroupMember({ ...this.#options, group: this, request, handler });
+    const member = new MemorySubscription({ ...this.#options, group: this, request, handler });
     this.#members.add(member);
     if (this.#options.partitions() === undefined) {
       const { topic } = this.#options;
@@ -53,12 +53,12 @@ export class ConsumerGroup {
   }
 
   /** Takes a member out; its partitions go to the others. */
-  leave(member: GroupMember): void {
+  leave(member: MemorySubscription): void {
     if (this.#members.delete(member)) void this.rebalance();
   }
 
   /** As when the member's session has expired: its partitions are lost, and it joins again. */
-  async expel(member: GroupMember): Promise<void> {
+  async expel(member: MemorySubscription): Promise<void> {
     member.lose();
     await this.rebalance();
   }

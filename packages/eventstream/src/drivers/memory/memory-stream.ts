@@ -8,7 +8,7 @@ import type {
 import type { OutgoingRecord, StoredRecord } from '../../record.js';
 import { ConsumerGroup } from './consumer-group.js';
 import { FaultQueue, type InjectedFault } from './faults.js';
-import type { GroupMember } from './memory-subscription.js';
+import type { MemorySubscription } from './memory-subscription.js';
 import { PartitionLog } from './partition-log.js';
 
 export interface MemoryStreamOptions {
@@ -78,7 +78,7 @@ export class MemoryStream {
   /** The broker comes back. */
   start(): void {
     this.#available = true;
-    for (const log of [...this.#topics.values()].flat()) log.wakeReaders();
+    for (const log of [...this.#topics.values()].flat()) log.notifyReaders();
   }
 
   /** The next appends fail. */
@@ -121,7 +121,7 @@ export class MemoryStream {
     this.#appendFaults.run(topic, () => log.append(records, now()));
   }
 
-  subscribe(request: SubscriptionRequest, handler: SubscriptionHandler): GroupMember {
+  subscribe(request: SubscriptionRequest, handler: SubscriptionHandler): MemorySubscription {
     if (this.#options.createTopics) this.createTopic(request.topic);
     return this.#groupOf(request.topic, request.groupId).join(request, handler);
   }

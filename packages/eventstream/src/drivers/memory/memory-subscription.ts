@@ -5,7 +5,7 @@ import type { FaultQueue } from './faults.js';
 import type { PartitionLog } from './partition-log.js';
 import { PartitionReader } from './partition-reader.js';
 
-export interface GroupMemberOptions {
+export interface MemorySubscriptionOptions {
   readonly group: ConsumerGroup;
   readonly request: SubscriptionRequest;
   readonly handler: SubscriptionHandler;
@@ -15,15 +15,15 @@ export interface GroupMemberOptions {
 }
 
 /** One consumer in a group. Owns a partition from `assign` until `release` or `lose` is through. */
-export class GroupMember implements DriverSubscription {
+export class MemorySubscription implements DriverSubscription {
   /** Orders the members of a group; of a static one its instance id. */
   readonly id: string;
-  readonly #options: GroupMemberOptions;
+  readonly #options: MemorySubscriptionOptions;
   readonly #readers = new Map<number, PartitionReader>();
   #releasing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(options: GroupMemberOptions) {
+  constructor(options: MemorySubscriptionOptions) {
     this.id = options.request.groupInstanceId ?? newId();
     this.#options = options;
   }

@@ -29,7 +29,7 @@ export class PartitionLog {
         timestampMs,
       });
     }
-    this.wakeReaders();
+    this.notifyReaders();
   }
 
   /** Up to `limit` records from `offset` on. */
@@ -44,7 +44,7 @@ export class PartitionLog {
     return () => this.#readers.delete(wake);
   }
 
-  wakeReaders(): void {
+  notifyReaders(): void {
     for (const wake of this.#readers) wake();
   }
 }

@@ -23,7 +23,7 @@ import { LogSubscription, type LogSubscriptionOptions } from './group/log-subscr
 import { type EventPage, type EventQuery, listEvents } from './read/event-pages.js';
 import { type FollowOptions, followEvents } from './read/follow-events.js';
 import { type MaintenanceOptions, type MaintenanceOutcome, maintainSegments } from './segments.js';
-import { appendChannel, groupChannel, Wakeups } from './storage/notify-channel.js';
+import { appendChannel, groupChannel, NotifyChannel } from './storage/notify-channel.js';
 import { type LogTopic, TopicDirectory } from './storage/topic-directory.js';
 
 export interface PostgresLogOptions {
@@ -67,8 +67,8 @@ export type LogSubscribeRequest = Omit<
 export class PostgresLog {
   readonly #db: Database;
   readonly #topics: TopicDirectory;
-  readonly #appends: Wakeups;
-  readonly #groups: Wakeups;
+  readonly #appends: NotifyChannel;
+  readonly #groups: NotifyChannel;
   readonly #rules: AppendRules;
 
   /** @throws PlatformError `OPTION_INVALID` */
@@ -77,8 +77,8 @@ export class PostgresLog {
     if (!(maxBytes > 0)) throw new PlatformError('OPTION_INVALID', `records of ${maxBytes} bytes`);
     this.#db = db;
     this.#topics = new TopicDirectory(partitions);
-    this.#appends = new Wakeups(db, appendChannel);
-    this.#groups = new Wakeups(db, groupChannel);
+    this.#appends = new NotifyChannel(db, appendChannel);
+    this.#groups = new NotifyChannel(db, groupChannel);
     const partitionerOf = rememberPartitioners(partitioner);
     this.#rules = { topics: this.#topics, partitionerOf, maxBytes };
   }

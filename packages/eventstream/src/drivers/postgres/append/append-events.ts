@@ -6,7 +6,7 @@ import type { Partitioner } from '../../../publish/partitioner.js';
 import { toStoredHeaders } from '../storage/stored-headers.js';
 import type { LogTopic } from '../storage/topic-directory.js';
 import { type AppendOptions, type AppendRules, checkSize } from './append.js';
-import { type AppendManner, appendTexts, type TextColumns } from './append-store.js';
+import { type AppendMode, appendTexts, type TextColumns } from './append-store.js';
 
 /** An event on its way into the log. */
 export interface LogEvent {
@@ -32,7 +32,7 @@ export async function appendEventsByKey(
   const names = [...new Set(events.map(({ topic }) => topic))];
   const topics = await directory.ensure(tx, names);
   const columns = toColumns(events, topics, partitionerOf, maxBytes);
-  const manner: AppendManner = { lockKeys: keyOrder === 'commit', notify: notify ? names : [] };
+  const manner: AppendMode = { lockKeys: keyOrder === 'commit', notify: notify ? names : [] };
   await appendTexts(tx, columns, manner);
 }
 

@@ -10,7 +10,7 @@ export interface PlacedRecord extends StoredHeaders {
   readonly value: Buffer | null;
 }
 
-export interface AppendManner {
+export interface AppendMode {
   /** Makes appenders of one key wait for one another until the end of their transactions. */
   readonly lockKeys: boolean;
   /** Topics whose readers are told when the transaction commits. */
@@ -44,7 +44,7 @@ const appendQuietlyStatement: Statement = {
 export async function appendRecords(
   db: Queryable,
   placed: readonly PlacedRecord[],
-  { lockKeys, notify }: AppendManner,
+  { lockKeys, notify }: AppendMode,
 ): Promise<bigint[]> {
   const { rows } = await db.query<{ offsets: bigint[] }>(appendStatement, [
     placed.map(({ shard }) => shard),
@@ -64,7 +64,7 @@ export async function appendRecords(
 export async function appendTexts(
   db: Queryable,
   { shards, names, keys, values, headers }: TextColumns,
-  { lockKeys, notify }: AppendManner,
+  { lockKeys, notify }: AppendMode,
 ): Promise<void> {
   await db.query(appendQuietlyStatement, [
     shards,

@@ -6,12 +6,12 @@ import type {
   SubscriptionRequest,
 } from '../../../driver.js';
 import { readableEnds } from '../read/read-store.js';
-import type { Wakeups } from '../storage/notify-channel.js';
+import type { NotifyChannel } from '../storage/notify-channel.js';
 import { toStreamError } from '../storage/stream-errors.js';
 import type { TopicDirectory } from '../storage/topic-directory.js';
-import { GroupMembership } from './member-lease.js';
-import type { OwnedShard } from './member-store.js';
-import { HeldPartitions } from './owned-shards.js';
+import { MemberLease } from './member-lease.js';
+import type { ShardAssignment } from './member-store.js';
+import { OwnedShards } from './owned-shards.js';
 import { ShardReader } from './shard-reader.js';
 
 /** Records that were dropped by age before a group had read them: offsets `from` up to `to`. */
@@ -27,8 +27,8 @@ export interface SkippedRange {
 export interface LogSubscriptionOptions {
   readonly db: Database;
   readonly topics: TopicDirectory;
-  readonly appends: Wakeups;
-  readonly groups: Wakeups;
+  readonly appends: NotifyChannel;
+  readonly groups: NotifyChannel;
   readonly request: SubscriptionRequest;
   readonly handler: SubscriptionHandler;
   readonly leaseMs: number;
@@ -53,11 +53,11 @@ const backoff = { initialMs: 50, maxMs: 2_000 };
  */
 export class LogSubscription implements DriverSubscription {
   readonly #options: LogSubscriptionOptions;
-  readonly #held: HeldPartitions;
+  readonly #held: OwnedShards;
   readonly #unwatchAppends: () => void;
   #unwatchGroup: (() => void) | undefined;
   readonly #running: Promise<void>;
-  #membership: GroupMembership | undefined;
+  #membership: MemberLease | undefined;
   #renewAtMs = 0;
   #lookAtMs = 0;
   #lookedAtMs = 0;
@@ -70,7 +70,7 @@ export class LogSubscription implements DriverSubscription {
 
   constructor(options: LogSubscriptionOptions) {
     this.#options = options;
-    this.#held = new HeldPartitions(options.handler);
+    this.#held = new OwnedShards(options.handler);
     const { topic } = options.request;
     this.#unwatchAppends = options.appends.watch(topic, () => this.#lookSoon());
     this.#running = this.#run();
@@ -130,10 +130,10 @@ export class LogSubscription implements DriverSubscription {
     if (performance.now() >= this.#lookAtMs) await this.#look();
   }
 
-  async #join(): Promise<GroupMembership | undefined> {
+  async #join(): Promise<MemberLease | undefined> {
     this.#renewAtMs = this.#lookAtMs = performance.now() + this.#options.pollMs;
     if (this.#ending) return undefined;
-    const membership = await GroupMembership.join(this.#options);
+    const membership = await MemberLease.join(this.#options);
     this.#membership = membership;
     this.#unwatchGroup?.();
     this.#unwatchGroup = this.#options.groups.watch(membership.subject, () => this.#renewSoon());
@@ -149,7 +149,7 @@ export class LogSubscription implements DriverSubscription {
     return Math.min(waitMs, this.#membership?.remainingMs ?? waitMs);
   }
 
-  async #renew(membership: GroupMembership): Promise<void> {
+  async #renew(membership: MemberLease): Promise<void> {
     // Before the statement: a hint that comes meanwhile asks for another.
     this.#renewAtMs = performance.now() + this.#options.leaseMs / 3;
     const { taken, giveBack } = await membership.renew(new Set(this.#held.shards), this.#ending);
@@ -162,7 +162,7 @@ export class LogSubscription implements DriverSubscription {
     if (surplus > 0) this.#revoke(this.#held.staying.slice(-surplus));
   }
 
-  #createReader({ topic }: GroupMembership, owned: OwnedShard): ShardReader {
+  #createReader({ topic }: MemberLease, owned: ShardAssignment): ShardReader {
     const { db, handler, request, batchSize, maxBatchBytes, onSkipped } = this.#options;
     const partition = topic.shards.indexOf(owned.shard);
     const { groupId } = request;
@@ -250,8 +250,8 @@ export class LogSubscription implements DriverSubscription {
 
 /** Gives the shards of which nothing was stored, because they are another's. */
 async function storeOffsets(
-  membership: GroupMembership,
-  rows: Parameters<GroupMembership['commit']>[0],
+  membership: MemberLease,
+  rows: Parameters<MemberLease['commit']>[0],
 ): Promise<readonly number[]> {
   try {
     return await membership.commit(rows);

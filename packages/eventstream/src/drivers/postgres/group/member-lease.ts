@@ -2,44 +2,44 @@ import { randomUUID } from 'node:crypto';
 import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import type { SubscriptionRequest } from '../../../driver.js';
-import type { Wakeups } from '../storage/notify-channel.js';
+import type { NotifyChannel } from '../storage/notify-channel.js';
 import type { LogTopic, TopicDirectory } from '../storage/topic-directory.js';
 import { ensureGroup } from './group-store.js';
 import {
+  acquireShards,
   type CommitRow,
   commitOffsets,
   hasInstance,
   joinGroup,
   leaveGroup,
-  type OwnedShard,
   releaseShards,
   renewMember,
-  takeShards,
+  type ShardAssignment,
 } from './member-store.js';
 import { shareChange } from './shares.js';
 
-export interface MembershipOptions {
+export interface MemberLeaseOptions {
   readonly db: Database;
   readonly topics: TopicDirectory;
   readonly request: SubscriptionRequest;
   readonly leaseMs: number;
   /** Tells the others of the group when there is something for them to do. */
-  readonly groups: Wakeups;
+  readonly groups: NotifyChannel;
 }
 
 /** What came of renewing a membership. */
-export interface Renewal {
-  readonly taken: readonly OwnedShard[];
+export interface RenewalResult {
+  readonly taken: readonly ShardAssignment[];
   /** How many of the shards should be given back. */
   readonly giveBack: number;
 }
 
 /** One stay in a group, from joining until the lease runs out or the member leaves. */
-export class GroupMembership {
+export class MemberLease {
   readonly topic: LogTopic;
   /** What hints about the group name it by. */
   readonly subject: string;
-  readonly #options: MembershipOptions;
+  readonly #options: MemberLeaseOptions;
   readonly #group: number;
   readonly #member: string;
   #isReplaced = false;
@@ -47,7 +47,7 @@ export class GroupMembership {
   #leasedUntilMs: number;
 
   private constructor(
-    options: MembershipOptions,
+    options: MemberLeaseOptions,
     topic: LogTopic,
     group: number,
     stay: { readonly member: string; readonly leasedUntilMs: number },
@@ -61,7 +61,7 @@ export class GroupMembership {
   }
 
   /** @throws PlatformError `DATABASE_*` */
-  static async join(options: MembershipOptions): Promise<GroupMembership> {
+  static async join(options: MemberLeaseOptions): Promise<MemberLease> {
     const { db, topics, request, leaseMs } = options;
     // Counted from before the statement: the database counts from a later moment.
     const leasedUntilMs = performance.now() + leaseMs;
@@ -76,7 +76,7 @@ export class GroupMembership {
       return { topic: joined, group: id };
     });
     options.groups.hint(String(group));
-    return new GroupMembership(options, topic, group, { member, leasedUntilMs });
+    return new MemberLease(options, topic, group, { member, leasedUntilMs });
   }
 
   /** Whether what this member has may be another's by now. */
@@ -100,7 +100,7 @@ export class GroupMembership {
    * @throws PlatformError `STREAM_ASSIGNMENT_LOST` when the others took it for dead, or another has
    *   its instance id; `DATABASE_*`
    */
-  async renew(held: ReadonlySet<number>, leaving: boolean): Promise<Renewal> {
+  async renew(held: ReadonlySet<number>, leaving: boolean): Promise<RenewalResult> {
     const { db, leaseMs } = this.#options;
     const leasedUntilMs = performance.now() + leaseMs;
     const view = await renewMember(db, this.#member, this.#group, leaseMs);
@@ -111,9 +111,9 @@ export class GroupMembership {
     const strays = own.map(({ shard }) => shard).filter((shard) => !held.has(shard));
     // Left over from a release, or an answer, that failed on its way.
     if (strays.length > 0) await this.release(strays);
-    const { take, giveBack } = shareChange(view, this.#member);
-    if (take === 0) return { taken: [], giveBack: Math.max(0, giveBack - strays.length) };
-    return { taken: await takeShards(db, this.#member, this.#group, take), giveBack: 0 };
+    const { acquire, release } = shareChange(view, this.#member);
+    if (acquire === 0) return { taken: [], giveBack: Math.max(0, release - strays.length) };
+    return { taken: await acquireShards(db, this.#member, this.#group, acquire), giveBack: 0 };
   }
 
   async #removed(): Promise<never> {

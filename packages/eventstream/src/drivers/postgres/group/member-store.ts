@@ -52,7 +52,7 @@ export async function leaveGroup(db: Database, member: string, group: number): P
 }
 
 /** The group as a member finds it. */
-export interface GroupView {
+export interface GroupState {
   /** Living members, the eldest first. */
   readonly members: readonly string[];
   readonly shards: readonly { readonly shard: number; readonly owner: string | undefined }[];
@@ -103,7 +103,7 @@ export function renewMember(
   member: string,
   group: number,
   leaseMs: number,
-): Promise<GroupView | undefined> {
+): Promise<GroupState | undefined> {
   return db.transaction(async (tx) => {
     const [renewed, , , members, owners] = await Promise.all([
       tx.query(renewStatement, [member, leaseMs]),
@@ -124,7 +124,7 @@ export function renewMember(
 }
 
 /** A shard that a member has. */
-export interface OwnedShard {
+export interface ShardAssignment {
   readonly shard: number;
   readonly epoch: bigint;
   /** Where to read on. */
@@ -146,13 +146,13 @@ returning g.shard_id as shard, g.epoch, g."offset"`,
 };
 
 /** Takes free shards, `limit` at most. */
-export async function takeShards(
+export async function acquireShards(
   db: Queryable,
   member: string,
   group: number,
   limit: number,
-): Promise<OwnedShard[]> {
-  const { rows } = await db.query<OwnedShard>(takeStatement, [member, group, limit]);
+): Promise<ShardAssignment[]> {
+  const { rows } = await db.query<ShardAssignment>(takeStatement, [member, group, limit]);
   return rows;
 }
 

@@ -7,7 +7,7 @@ import type { ShardReader } from './shard-reader.js';
  * The partitions that a consumer has. One that is being given back is still the consumer's to
  * commit, and nothing more is read of it.
  */
-export class HeldPartitions {
+export class OwnedShards {
   readonly #handler: SubscriptionHandler;
   readonly #readers = new Map<number, ShardReader>();
   readonly #leaving = new Map<number, Promise<void>>();

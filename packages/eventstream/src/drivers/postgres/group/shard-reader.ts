@@ -1,12 +1,12 @@
 import type { Queryable } from '@posthaste/postgres';
 import type { StoredRecord } from '../../../record.js';
 import { type RangeRead, readRange, type ShardName } from '../read/read-store.js';
-import type { OwnedShard } from './member-store.js';
+import type { ShardAssignment } from './member-store.js';
 
 export interface ShardReaderOptions {
   readonly db: Queryable;
   readonly name: ShardName;
-  readonly owned: OwnedShard;
+  readonly owned: ShardAssignment;
   readonly batchSize: number;
   readonly maxBatchBytes: number;
   /** Resolves when more may come. */

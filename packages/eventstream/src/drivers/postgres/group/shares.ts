@@ -1,9 +1,9 @@
-import type { GroupView } from './member-store.js';
+import type { GroupState } from './member-store.js';
 
 /** What a member should do to come to its share. At most one of the two is above 0. */
 export interface ShareChange {
-  readonly take: number;
-  readonly giveBack: number;
+  readonly acquire: number;
+  readonly release: number;
 }
 
 /**
@@ -11,15 +11,15 @@ export interface ShareChange {
  * where that does not come out even: the shares of all are then exactly the shards. A member keeps
  * what it has up to its share, so that a change moves no more shards than it must.
  */
-export function shareChange({ members, shards }: GroupView, member: string): ShareChange {
+export function shareChange({ members, shards }: GroupState, member: string): ShareChange {
   const rank = members.indexOf(member);
-  if (rank < 0) return { take: 0, giveBack: 0 };
+  if (rank < 0) return { acquire: 0, release: 0 };
   const share =
     Math.floor(shards.length / members.length) + (rank < shards.length % members.length ? 1 : 0);
   const owned = shards.filter(({ owner }) => owner === member).length;
   const free = shards.filter(({ owner }) => owner === undefined).length;
   return {
-    take: Math.max(0, Math.min(free, share - owned)),
-    giveBack: Math.max(0, owned - share),
+    acquire: Math.max(0, Math.min(free, share - owned)),
+    release: Math.max(0, owned - share),
   };
 }

@@ -5,7 +5,13 @@ import type { StoredRecord } from '../../../record.js';
 import { fromStoredHeaders, type HeadersRow } from '../storage/stored-headers.js';
 import type { TopicDirectory } from '../storage/topic-directory.js';
 import { parseEventCursor, toEventCursor } from './event-cursor.js';
-import { cutsOf, firstOf, laneOf, mergeInTime, type PageRoom } from './merged-records.js';
+import {
+  findCuts,
+  mergeInTime,
+  type PageLimits,
+  partitionKeyOf,
+  selectPage,
+} from './merged-records.js';
 import { readableEnds } from './read-store.js';
 
 /** Which records are asked for, and which part of them. */
@@ -86,8 +92,8 @@ export async function listEvents(
   const room = { limit, maxBytes: Math.max(minShardBytes, Math.ceil(maxBytes / shards.length)) };
   const rows = await scanShards(db, shards, query, room);
   const records = mergeInTime(rows);
-  const cuts = cutsOf(records, room);
-  const page = firstOf(records, { limit, maxBytes }, cuts);
+  const cuts = findCuts(records, room);
+  const page = selectPage(records, { limit, maxBytes }, cuts);
   const positions = shards.map((shard) => [shard.shard, nextOf(shard, rows, page, cuts)] as const);
   const isLast = shards.every(({ readable }, index) => (positions[index]?.[1] ?? 0n) >= readable);
   const next = toEventCursor(new Map(positions));
@@ -200,7 +206,7 @@ async function scanShards(
   db: Queryable,
   shards: readonly PageShard[],
   { name, key, since, until }: EventQuery,
-  { limit, maxBytes }: PageRoom,
+  { limit, maxBytes }: PageLimits,
 ): Promise<StoredRecord[]> {
   const { rows } = await db.query<ScanRow>(scanStatement, [
     shards.map(({ shard }) => shard),
@@ -231,7 +237,7 @@ function nextOf(
     record.topic === topic && record.partition === partition;
   const found = rows.filter(own).length;
   const shown = page.filter(own);
-  if (shown.length === found && !cuts.has(laneOf({ topic, partition }))) return to;
+  if (shown.length === found && !cuts.has(partitionKeyOf({ topic, partition }))) return to;
   return (shown.at(-1)?.offset ?? from - 1n) + 1n;
 }
 
@@ -241,10 +247,12 @@ function positionsAfter(
   page: readonly StoredRecord[],
   index: number,
 ): ReadonlyMap<number, bigint> {
-  const shown = new Map(page.slice(0, index + 1).map((record) => [laneOf(record), record.offset]));
+  const shown = new Map(
+    page.slice(0, index + 1).map((record) => [partitionKeyOf(record), record.offset]),
+  );
   return new Map(
     shards.map((shard) => {
-      const last = shown.get(laneOf(shard));
+      const last = shown.get(partitionKeyOf(shard));
       return [shard.shard, last === undefined ? shard.from : last + 1n];
     }),
   );

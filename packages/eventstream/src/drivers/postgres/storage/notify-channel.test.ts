@@ -1,7 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { Wakeups } from './notify-channel.js';
+import { NotifyChannel } from './notify-channel.js';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -55,7 +55,7 @@ function createFake(): FakeDatabase {
 
 it('tells those who watch the subject, until they end it', async () => {
   const fake = createFake();
-  const wakeups = new Wakeups(fake.db, 'channel');
+  const wakeups = new NotifyChannel(fake.db, 'channel');
   const [a, b] = [vi.fn(), vi.fn()];
   const endA = wakeups.watch('a', a);
   wakeups.watch('b', b);
@@ -75,7 +75,7 @@ it('tells those who watch the subject, until they end it', async () => {
 it('asks a database again that could not be listened to, and then tells all', async () => {
   const fake = createFake();
   fake.isAway = true;
-  const wakeups = new Wakeups(fake.db, 'channel');
+  const wakeups = new NotifyChannel(fake.db, 'channel');
   const wake = vi.fn();
   wakeups.watch('a', wake);
   await vi.advanceTimersByTimeAsync(5_000);
@@ -89,7 +89,7 @@ it('asks a database again that could not be listened to, and then tells all', as
 
 it('sends the hints of one moment together, and minds no failure', async () => {
   const fake = createFake();
-  const wakeups = new Wakeups(fake.db, 'channel');
+  const wakeups = new NotifyChannel(fake.db, 'channel');
   for (const subject of ['a', 'b', 'a', 'c']) wakeups.hint(subject);
   await vi.advanceTimersByTimeAsync(30);
   expect(fake.sent).toEqual([['a'], ['b', 'a', 'c']]);
@@ -105,7 +105,7 @@ it('sends the hints of one moment together, and minds no failure', async () => {
 
 it('tells those who watch all of every subject, and of what may have been missed', async () => {
   const fake = createFake();
-  const wakeups = new Wakeups(fake.db, 'channel');
+  const wakeups = new NotifyChannel(fake.db, 'channel');
   const seen: (string | undefined)[] = [];
   const end = wakeups.watchAll((subject) => seen.push(subject));
   await vi.advanceTimersByTimeAsync(0);
@@ -121,7 +121,7 @@ it('tells those who watch all of every subject, and of what may have been missed
 
 it('gives hints one after another, with a rest between them', async () => {
   const fake = createFake();
-  const wakeups = new Wakeups(fake.db, 'channel');
+  const wakeups = new NotifyChannel(fake.db, 'channel');
   wakeups.hint('a');
   await vi.advanceTimersByTimeAsync(10);
   for (let n = 0; n < 100; n++) wakeups.hint(`b${n % 2}`);

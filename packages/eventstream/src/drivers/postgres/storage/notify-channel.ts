@@ -15,7 +15,7 @@ const listenAgainMs = 2_000;
  * hint may be missing, because the connection was away or nobody gave one. Listens from the first
  * watcher on.
  */
-export class Wakeups {
+export class NotifyChannel {
   readonly #db: Database;
   readonly #channel: string;
   readonly #watchers = new Map<string, Set<() => void>>();
