@@ -53,7 +53,7 @@ export class EventPublishing {
     if (!audit.enabled) return;
     const { topic, record, onError } = buildAuditLog(log, { prefix, settings: audit });
     const tell = (error: unknown): void => this.#guard(() => onError?.(record.value, error));
-    if (log instanceof AuditLogBuilder) return publisher.enqueue(topic, record, {}, tell);
+    if (log instanceof AuditLogBuilder) return publisher.enqueue(topic, record, { onFailed: tell });
     try {
       await publisher.send(topic, record);
     } catch (error) {
@@ -76,9 +76,11 @@ export class EventPublishing {
 
   #acceptFor(topic: string, record: OutgoingRecord, built: BuiltEvent): Promise<void> {
     const { timeoutMs, signal } = built;
-    return this.#options.publisher.enqueue(topic, record, { timeoutMs, signal }, (error) =>
-      this.#tellFailure(built, error),
-    );
+    return this.#options.publisher.enqueue(topic, record, {
+      timeoutMs,
+      signal,
+      onFailed: (error) => this.#tellFailure(built, error),
+    });
   }
 
   #sendTo(topic: string, record: OutgoingRecord, built: BuiltEvent): Promise<void> {

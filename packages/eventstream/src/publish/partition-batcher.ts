@@ -1,32 +1,40 @@
+/**
+ * States of one partition's batches:
+ *
+ *   waiting    batches that take records, oldest first; only the last one grows
+ *   in flight  at most one batch, not among the waiting ones; it is written, waits for its next try,
+ *              and is written again until all of its records are settled
+ *
+ * Invariant: no batch is sent before all batches ahead of it are settled. That keeps the order of a
+ * key through retries.
+ */
+
 import { PlatformError } from '@posthaste/contracts';
 import { Batch } from './batch.js';
 import type { PendingRecord } from './pending-record.js';
 import type { PublisherContext } from './publisher-context.js';
-import { isWorthRetrying, toWriteFailure } from './write-failure.js';
 
-/** Fewer records than this are never worth a request of their own while there is time to linger. */
-const crowd = 16;
+/** Fewer records than this are never sent before the linger time is over. */
+const minEarlyRecords = 16;
 
-/**
- * The records of one partition on their way into the stream. One batch is under way at a time and
- * stays at the front until all of it is settled: that keeps the order of a key through retries.
- */
+/** Batches the records of one partition and writes them, one batch at a time, with retries. */
 export class PartitionBatcher {
   readonly #topic: string;
   readonly #partition: number;
   readonly #context: PublisherContext;
-  /** Oldest first; the last one takes new records. The one under way is not among them. */
+  /** Oldest first. The last batch takes new records. */
   readonly #waiting: Batch[] = [];
-  #underWay: Batch | undefined;
+  #inFlight: Batch | undefined;
   #lingering = false;
-  /** Whether a try is running, and not the wait before the next one. */
+  /** True while a try is running, false during the wait before the next one. */
   #trying = false;
   /**
-   * So many records need not linger. Half of those that were acknowledged last: when publishers wait
-   * for their acknowledgements, the half of them is back, and is sent while the others come.
+   * Number of records that are sent without lingering: half of those that were acknowledged last. When
+   * publishers wait for acknowledgements, the first half of them has published again by then, and is
+   * sent while the others follow.
    */
-  #enough = Infinity;
-  /** Tries that failed since the last one that did not. */
+  #earlyRecords = Infinity;
+  /** Failed tries since the last successful one. */
   #failures = 0;
 
   constructor(topic: string, partition: number, context: PublisherContext) {
@@ -37,31 +45,31 @@ export class PartitionBatcher {
 
   add(record: PendingRecord): void {
     const last = this.#waiting.at(-1);
-    if (last === undefined || !this.#hasRoom(last, record.bytes)) {
+    if (last === undefined || !this.#fits(last, record.bytes)) {
       const batch = new Batch();
       batch.add(record);
       this.#waiting.push(batch);
     } else {
       last.add(record);
     }
-    if (this.#underWay === undefined) this.#sendWhenDue();
+    if (this.#inFlight === undefined) this.#sendWhenDue();
   }
 
-  /** The linger time is over: sends what waits, unless a batch is under way already. */
+  /** Sends the next batch, unless one is in flight. Called when the linger time is over. */
   send(): void {
     this.#lingering = false;
-    if (this.#underWay === undefined) void this.#sendNext();
+    if (this.#inFlight === undefined) void this.#sendNext();
   }
 
-  /** Gives up everything that is not settled. */
+  /** Gives up every record that is not settled. */
   abandon(reason: PlatformError): void {
-    for (const record of this.#underWay?.records ?? []) record.giveUp(reason, this.#trying);
+    for (const record of this.#inFlight?.records ?? []) record.giveUp(reason, this.#trying);
     for (const { records } of this.#waiting.splice(0)) {
       for (const record of records) record.giveUp(reason);
     }
   }
 
-  #hasRoom({ records, bytes }: Batch, more: number): boolean {
+  #fits({ records, bytes }: Batch, more: number): boolean {
     const { maxBatchRecords, maxBatchBytes } = this.#context.settings;
     return records.length < maxBatchRecords && bytes + more <= maxBatchBytes;
   }
@@ -81,25 +89,25 @@ export class PartitionBatcher {
     const { lingerMs, maxBatchRecords, maxBatchBytes } = this.#context.settings;
     const { records, bytes } = batch;
     if (this.#waiting.length > 1 || records.length >= maxBatchRecords) return true;
-    if (records.length >= this.#enough) return true;
+    if (records.length >= this.#earlyRecords) return true;
     return bytes >= maxBatchBytes || this.#context.now() >= batch.acceptedAtMs + lingerMs;
   }
 
   async #sendNext(): Promise<void> {
     const batch = this.#waiting.shift();
     if (batch === undefined) return;
-    this.#underWay = batch;
+    this.#inFlight = batch;
     while (batch.records.length > 0) {
       if (this.#failures > 0) await this.#context.backoff(this.#failures);
       batch.dropSettled();
       if (batch.records.length > 0) await this.#try(batch);
       batch.dropSettled();
     }
-    this.#underWay = undefined;
+    this.#inFlight = undefined;
     this.#sendWhenDue();
   }
 
-  /** One try. What it settles leaves the batch. */
+  /** Makes one try. Records that it settles leave the batch. */
   async #try(batch: Batch): Promise<void> {
     const { driver, settings, observer, now } = this.#context;
     const sentAtMs = now();
@@ -119,7 +127,7 @@ export class PartitionBatcher {
       this.#trying = false;
     }
     this.#failures = 0;
-    this.#enough = Math.max(crowd, pending.length / 2);
+    this.#earlyRecords = Math.max(minEarlyRecords, pending.length / 2);
     observer?.batchWritten?.({
       topic: this.#topic,
       partition: this.#partition,
@@ -131,7 +139,7 @@ export class PartitionBatcher {
     this.#acknowledge(batch);
   }
 
-  /** When the next batch is due, after that was sent: publishers that come back take their time. */
+  /** Acknowledges the records; after the next batch was sent, if that is due: callbacks take time. */
   #acknowledge(batch: Batch): void {
     const records = batch.drain();
     const acknowledge = (): void => {
@@ -151,13 +159,13 @@ export class PartitionBatcher {
       this.#halve(batch, failure);
     } else if (isWorthRetrying(failure)) {
       this.#failures += 1;
-      this.#giveUpWhatIsOver(batch, failure);
+      this.#giveUpExpired(batch, failure);
     } else {
       for (const record of batch.records) record.fail(failure);
     }
   }
 
-  /** The too large record fails alone: the halves are tried in order until it stands by itself. */
+  /** Splits the batch; the halves are tried in order until the too large record fails alone. */
   #halve(batch: Batch, failure: PlatformError): void {
     if (batch.records.length > 1) {
       this.#waiting.unshift(batch.split());
@@ -168,7 +176,8 @@ export class PartitionBatcher {
     batch.records[0]?.fail(new PlatformError('EVENT_TOO_LARGE', 'message to large', options));
   }
 
-  #giveUpWhatIsOver(batch: Batch, failure: PlatformError): void {
+  /** Counts the failure for all records and gives up those whose time is over. */
+  #giveUpExpired(batch: Batch, failure: PlatformError): void {
     const { settings, now } = this.#context;
     const nowMs = now();
     const maybeStored = failure.code === 'EVENT_OUTCOME_UNKNOWN';
@@ -179,13 +188,24 @@ export class PartitionBatcher {
       }
       each.dropSettled();
     }
-    this.#dropEmpty();
+    const filled = this.#waiting.filter(({ records }) => records.length > 0);
+    this.#waiting.splice(0, this.#waiting.length, ...filled);
   }
+}
 
-  #dropEmpty(): void {
-    const full = this.#waiting.filter(({ records }) => records.length > 0);
-    this.#waiting.splice(0, this.#waiting.length, ...full);
-  }
+/**
+ * Converts the error of a failed try. After an error that drivers should not throw, the records may
+ * have been written all the same: the outcome is unknown.
+ */
+export function toWriteFailure(error: unknown): PlatformError {
+  if (error instanceof PlatformError) return error;
+  return new PlatformError('EVENT_OUTCOME_UNKNOWN', 'the stream failed', { cause: error });
+}
+
+/** True if another try can succeed. A missing topic may be created in the meantime. */
+export function isWorthRetrying({ code, retryable }: PlatformError): boolean {
+  if (code === 'STREAM_CLOSED') return false;
+  return retryable || code === 'TOPIC_NOT_FOUND';
 }
 
 function longestTimeout(records: readonly PendingRecord[]): number {

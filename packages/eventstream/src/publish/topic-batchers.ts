@@ -1,22 +1,23 @@
 import type { PlatformError } from '@posthaste/contracts';
-import { PartitionBatcher } from './partition-batcher.js';
+import { isWorthRetrying, PartitionBatcher, toWriteFailure } from './partition-batcher.js';
 import { createPartitioner, type Partitioner } from './partitioner.js';
 import type { PendingRecord } from './pending-record.js';
 import type { PublisherContext } from './publisher-context.js';
-import { isWorthRetrying, toWriteFailure } from './write-failure.js';
 
 /**
- * The lanes of one topic. Records wait here until the number of its partitions is known; it is
- * asked again from time to time, since partitions may be added.
+ * The batchers of one topic, one per partition. Records wait here until the number of partitions is
+ * known. It is asked for again from time to time, because partitions may be added.
  */
 export class TopicBatchers {
   readonly #topic: string;
   readonly #context: PublisherContext;
   readonly #partitionOf: Partitioner;
-  readonly #lanes: PartitionBatcher[] = [];
+  /** By partition. */
+  readonly #batchers: PartitionBatcher[] = [];
+  /** Records that wait for the number of partitions. */
   #unrouted: PendingRecord[] = [];
   #refreshAtMs = 0;
-  #asking = false;
+  #refreshing = false;
 
   constructor(topic: string, context: PublisherContext) {
     this.#topic = topic;
@@ -25,25 +26,26 @@ export class TopicBatchers {
   }
 
   add(record: PendingRecord): void {
-    if (record.acceptedAtMs >= this.#refreshAtMs && !this.#asking) void this.#ask();
-    if (this.#lanes.length === 0) this.#unrouted.push(record);
+    if (record.acceptedAtMs >= this.#refreshAtMs && !this.#refreshing) void this.#refresh();
+    if (this.#batchers.length === 0) this.#unrouted.push(record);
     else this.#route(record);
   }
 
-  /** Gives up everything that is not settled. */
+  /** Gives up every record that is not settled. */
   abandon(reason: PlatformError): void {
     for (const record of this.#unrouted.splice(0)) record.giveUp(reason);
-    for (const lane of this.#lanes) lane.abandon(reason);
+    for (const batcher of this.#batchers) batcher.abandon(reason);
   }
 
   #route(record: PendingRecord): void {
-    const partition = this.#partitionOf(record.options.record.key, this.#lanes.length);
-    this.#lanes[partition]?.add(record);
+    const partition = this.#partitionOf(record.options.record.key, this.#batchers.length);
+    this.#batchers[partition]?.add(record);
   }
 
-  async #ask(): Promise<void> {
+  /** Asks for the number of partitions, again and again as long as records wait for it. */
+  async #refresh(): Promise<void> {
     const { driver, settings, now, backoff } = this.#context;
-    this.#asking = true;
+    this.#refreshing = true;
     let failures = 0;
     do {
       if (failures > 0) await backoff(failures);
@@ -54,14 +56,14 @@ export class TopicBatchers {
         this.#afterFailure(toWriteFailure(error));
       }
     } while (this.#unrouted.length > 0);
-    // Of a refresh that failed nothing is lost: the partitions known so far still serve.
-    this.#refreshAtMs = this.#lanes.length === 0 ? 0 : now() + settings.metadataMaxAgeMs;
-    this.#asking = false;
+    // A failed refresh loses nothing: the partitions known so far are still used.
+    this.#refreshAtMs = this.#batchers.length === 0 ? 0 : now() + settings.metadataMaxAgeMs;
+    this.#refreshing = false;
   }
 
   #setPartitions(count: number): void {
-    while (this.#lanes.length < count) {
-      this.#lanes.push(new PartitionBatcher(this.#topic, this.#lanes.length, this.#context));
+    while (this.#batchers.length < count) {
+      this.#batchers.push(new PartitionBatcher(this.#topic, this.#batchers.length, this.#context));
     }
     const unrouted = this.#unrouted;
     this.#unrouted = [];
