@@ -29,9 +29,9 @@ function createReports(): Reports {
   return {
     lines,
     finished: (_consumer, record, outcome) => lines.push(`${record.offset} ${outcome}`),
-    attemptFailed: (_consumer, record, attempt, error) =>
+    callFailed: (_consumer, { record, attempt, error }) =>
       lines.push(`${record.offset} attempt ${attempt}: ${messageOf(error)}`),
-    partitionBlocked: (_consumer, record, topic, error) =>
+    partitionBlocked: (_consumer, { record, topic, error }) =>
       lines.push(`${record.offset} blocked for ${topic}: ${messageOf(error)}`),
     partitionUnblocked: (_consumer, record) => lines.push(`${record.offset} unblocked`),
     commitFailed: (_consumer, error) => lines.push(`commit failed: ${messageOf(error)}`),

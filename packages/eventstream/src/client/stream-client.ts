@@ -22,9 +22,8 @@ import { toWireGroup, toWireTopic } from '../rules/topic-name.js';
 import { CheckedRegistrations } from './checked-registrations.js';
 import type { CloseOptions } from './client.js';
 import type { ClientOptions } from './client-config.js';
-import { type ClientObservers, createObservers } from './client-observer.js';
+import { type ClientObservers, createObservers, RegisteredEventNames } from './client-observer.js';
 import { EventIterator, type ReceivedEvent } from './event-iterator.js';
-import { EventNames } from './event-names.js';
 import { EventPublishing } from './event-publishing.js';
 import { checkHealth, type StreamHealth } from './health.js';
 import type { OpenDriver } from './open-driver.js';
@@ -57,7 +56,7 @@ export class StreamClient {
   readonly #publishing: EventPublishing;
   readonly #consumers: Consumers;
   readonly #checked: CheckedRegistrations;
-  readonly #eventNames = new EventNames();
+  readonly #eventNames = new RegisteredEventNames();
   readonly #loops = new Set<EventIterator>();
   #closing: Promise<void> | undefined;
 

@@ -3,14 +3,14 @@ import type { HandlerContext } from './registration.js';
 import type { Subscriber } from './subscriber.js';
 
 /**
- * How a call ended: `done`; `abandoned`: the callback was told to stop and did not get done, which
- * is no failure; else the error that it failed with.
+ * Outcome of a call. `done`; `abandoned`: the callback was asked to stop and did not finish, which is
+ * no failure; else the error with which it failed.
  */
 export type CallResult = 'done' | 'abandoned' | { readonly error: unknown };
 
 /**
- * One call of a callback, and the context it sees. It ends when the callback does, at its deadline,
- * or when it is abandoned, whichever is first; what comes later is ignored.
+ * One call of a callback, and the context that the callback gets. The call ends when the callback
+ * ends, at its deadline, or when it is abandoned, whichever is first. What happens later is ignored.
  */
 export class HandlerCall implements HandlerContext {
   readonly groupId: string;
@@ -29,7 +29,7 @@ export class HandlerCall implements HandlerContext {
     this.attempt = attempt;
   }
 
-  /** Made when a callback first looks at it: most never do. */
+  /** Created on first use: most callbacks never look at it. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -39,14 +39,14 @@ export class HandlerCall implements HandlerContext {
   }
 
   /**
-   * Calls it. A callback that returns no promise is done at once, and so is the answer.
-   * @param running where calls in progress are kept, to be abandoned together
+   * Calls the callback. If that returns no promise, the result is returned at once.
+   * @param running the calls in progress, which are abandoned together
    */
   run(
     call: (ctx: HandlerContext) => unknown,
     running: Set<HandlerCall>,
   ): CallResult | Promise<CallResult> {
-    // Present from the start: the callback itself may end the subscription.
+    // Added before the call: the callback itself may end the subscription.
     running.add(this);
     try {
       const answer = call(this);
@@ -59,21 +59,21 @@ export class HandlerCall implements HandlerContext {
     return this.#over ? 'abandoned' : 'done';
   }
 
-  /** Tells the callback to stop, and goes on waiting: when it gets done all the same, that counts. */
+  /** Asks the callback to stop and goes on waiting: if it still finishes, that counts. */
   cancel(reason: unknown): void {
     if (this.#aborted) return;
     this.#aborted = { reason };
     this.#controller?.abort(reason);
   }
 
-  /** The time of the call is over: it failed. */
+  /** Ends the call as failed, because its time is over. */
   expire(timeoutMs: number): void {
     const error = new DOMException(`the callback took over ${timeoutMs} ms`, 'TimeoutError');
     this.#end(this.#aborted ? 'abandoned' : { error });
     this.cancel(error);
   }
 
-  /** The record is not this consumer's any more. */
+  /** Ends the call, because the consumer does not own the record any more. */
   abandon(reason: unknown): void {
     this.#end('abandoned');
     this.cancel(reason);

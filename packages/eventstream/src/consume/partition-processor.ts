@@ -1,62 +1,78 @@
+/**
+ * States of a partition processor, which exists for one assignment of one partition:
+ *
+ *   open      accepts records and handles them, up to `concurrency` at a time
+ *   draining  begins no record, finishes those that are being handled
+ *   closed    abandons what still runs; nothing that it does counts any more
+ *
+ * It moves only downwards in this list and is never opened again: the next assignment gets another
+ * processor, so late results of an old assignment cannot be committed. A paused processor is open, but
+ * begins no record.
+ *
+ * A record that is finished moves the tracker's position (offset-tracker.ts); the committer stores it
+ * (committer.ts). A record that was left unfinished, because the processor stopped first, stays
+ * uncommitted and is delivered again to the next owner.
+ */
+
 import type { StoredRecord } from '../record.js';
 import type { TimeSlice } from '../time-slice.js';
 import type { HandlerCall } from './handler-call.js';
 import { OffsetTracker } from './offset-tracker.js';
 import { FifoQueue, KeyedQueue, type QueuedRecord, type RecordQueue } from './record-queue.js';
 
-/** What the handling of a record sees of its lane. */
+/** The part of a processor that the handling of a record uses. */
 export interface ProcessorControl {
-  /** Calls in progress, to be abandoned together. */
+  /** Calls in progress, which are abandoned together. */
   readonly calls: Set<HandlerCall>;
-  /** Whether it begins nothing new any more. */
+  /** True if no record is begun any more. */
   readonly stopped: boolean;
-  /** Waits; false when the lane was stopped meanwhile: the record must be left as it is. */
+  /** Waits. Resolves to false if the processor stopped: then leave the record unfinished. */
   sleep(ms: number): Promise<boolean>;
-  /** Nothing new is begun until `resume`. May be nested. */
+  /** Begins no record until `resume`. Pauses may be nested. */
   pause(): void;
   resume(): void;
 }
 
-/** Takes one record to its end; false: it was left unfinished, because the lane was stopped. */
+/**
+ * Handles one record to its end. Returns false if the record was left unfinished because the
+ * processor stopped.
+ */
 export type RecordHandler = (
   record: StoredRecord,
-  lane: ProcessorControl,
+  processor: ProcessorControl,
 ) => boolean | Promise<boolean>;
 
+/** Options of a partition processor. */
 export interface PartitionProcessorOptions {
   readonly concurrency: number;
   readonly ordering: 'key' | 'none';
   readonly maxInHand: number;
   readonly slice: TimeSlice;
   readonly handle: RecordHandler;
-  /** The position moved. When it gives a promise, the record's worker waits for it. */
-  readonly onFinished: (lane: PartitionProcessor) => Promise<void> | undefined;
+  /** Called when the position may have moved. A returned promise is awaited before the next record. */
+  readonly onFinished: (processor: PartitionProcessor) => Promise<void> | undefined;
 }
 
-interface Sleeper {
+/** A wait that ends early when the processor stops. */
+interface Sleep {
   readonly timer: NodeJS.Timeout;
-  readonly wake: (finished: boolean) => void;
+  readonly end: (completed: boolean) => void;
 }
 
-/**
- * The records of one partition during one assignment. Open: takes records and handles them, up to
- * `concurrency` at a time. Draining: begins nothing new, finishes what runs. Closed: what still
- * runs is abandoned and counts no more. A lane is never opened again: the next assignment gets
- * another one, so that late results have nowhere to go.
- */
+/** Handles the records of one partition during one assignment. */
 export class PartitionProcessor implements ProcessorControl {
   readonly partition: number;
   readonly calls: Set<HandlerCall> = new Set();
-  /** Position that is known to be stored. */
+  /** Position that is known to be committed. */
   committed: bigint | undefined;
   readonly #options: PartitionProcessorOptions;
   readonly #tracker = new OffsetTracker();
   readonly #queue: RecordQueue;
-  readonly #sleepers = new Set<Sleeper>();
+  readonly #sleeps = new Set<Sleep>();
   #state: 'open' | 'draining' | 'closed' = 'open';
   #workers = 0;
   #pauses = 0;
-  #roomWaiters: (() => void)[] = [];
+  #capacityWaiters: (() => void)[] = [];
   #idleWaiters: (() => void)[] = [];
 
   constructor(partition: number, options: PartitionProcessorOptions) {
@@ -66,18 +82,18 @@ export class PartitionProcessor implements ProcessorControl {
     this.#queue = keyed ? new KeyedQueue() : new FifoQueue();
   }
 
-  /** Takes records in. Resolves when there is room for more, and when the lane has stopped. */
+  /** Accepts records. Resolves when there is capacity for more, or when the processor has stopped. */
   push(records: readonly StoredRecord[]): Promise<void> {
     if (this.#state !== 'open') return Promise.resolve();
     for (const record of records) {
       this.#queue.add({ record, ticket: this.#tracker.add(record.offset) });
     }
     this.#startWorkers();
-    if (this.#hasRoom()) return Promise.resolve();
-    return new Promise((resolve) => this.#roomWaiters.push(resolve));
+    if (this.#hasCapacity()) return Promise.resolve();
+    return new Promise((resolve) => this.#capacityWaiters.push(resolve));
   }
 
-  /** Offset of the next record to read when only what is finished counts; undefined: nothing is. */
+  /** Offset to commit: that of the next record to read. Undefined: no record is finished yet. */
   get position(): bigint | undefined {
     return this.#tracker.position;
   }
@@ -94,34 +110,34 @@ export class PartitionProcessor implements ProcessorControl {
     return this.#pauses > 0;
   }
 
-  /** Begins nothing new, ends waits. Resolves when nothing runs any more. */
+  /** Begins no record and ends waits. Resolves when no record is being handled any more. */
   drain(): Promise<void> {
     if (this.#state === 'open') this.#state = 'draining';
-    this.#wakeSleepers();
-    this.#releaseRoom();
+    this.#endSleeps();
+    this.#resolveCapacityWaiters();
     if (this.#workers === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
-  /** Abandons what runs. Nothing that it does counts from now on. */
+  /** Abandons the calls in progress. Their results do not count from now on. */
   close(reason: unknown): void {
     this.#state = 'closed';
-    this.#wakeSleepers();
-    for (const attempt of [...this.calls]) attempt.abandon(reason);
-    this.#releaseRoom();
-    this.#releaseIdle();
+    this.#endSleeps();
+    for (const call of [...this.calls]) call.abandon(reason);
+    this.#resolveCapacityWaiters();
+    this.#resolveIdleWaiters();
   }
 
   sleep(ms: number): Promise<boolean> {
     if (this.stopped) return Promise.resolve(false);
     return new Promise((resolve) => {
-      const wake = (finished: boolean): void => {
-        clearTimeout(sleeper.timer);
-        this.#sleepers.delete(sleeper);
-        resolve(finished);
+      const end = (completed: boolean): void => {
+        clearTimeout(sleep.timer);
+        this.#sleeps.delete(sleep);
+        resolve(completed);
       };
-      const sleeper: Sleeper = { timer: setTimeout(wake, ms, true), wake };
-      this.#sleepers.add(sleeper);
+      const sleep: Sleep = { timer: setTimeout(end, ms, true), end };
+      this.#sleeps.add(sleep);
     });
   }
 
@@ -136,10 +152,10 @@ export class PartitionProcessor implements ProcessorControl {
 
   #startWorkers(): void {
     while (this.#workers < this.#options.concurrency) {
-      const task = this.#next();
-      if (!task) return;
+      const queued = this.#next();
+      if (!queued) return;
       this.#workers += 1;
-      void this.#work(task);
+      void this.#work(queued);
     }
   }
 
@@ -147,39 +163,39 @@ export class PartitionProcessor implements ProcessorControl {
     return this.#state === 'open' && this.#pauses === 0 ? this.#queue.next() : undefined;
   }
 
-  /** Goes on with the next record as long as there is one. */
+  /** Handles one record after the other, as long as there is one. */
   async #work(first: QueuedRecord): Promise<void> {
-    for (let task: QueuedRecord | undefined = first; task; task = this.#next()) {
-      const answer = this.#options.handle(task.record, this);
+    for (let queued: QueuedRecord | undefined = first; queued; queued = this.#next()) {
+      const answer = this.#options.handle(queued.record, this);
       const finished = typeof answer === 'boolean' ? answer : await answer;
       if (!finished || this.#state === 'closed') break;
-      this.#tracker.finish(task.ticket);
-      this.#queue.finish(task);
+      this.#tracker.finish(queued.ticket);
+      this.#queue.finish(queued);
       const stored = this.#options.onFinished(this);
       if (stored) await stored;
       const pause = this.#options.slice.next();
       if (pause) await pause;
-      if (this.#roomWaiters.length > 0 && this.#hasRoom()) this.#releaseRoom();
+      if (this.#capacityWaiters.length > 0 && this.#hasCapacity()) this.#resolveCapacityWaiters();
     }
     this.#workers -= 1;
-    if (this.#workers === 0) this.#releaseIdle();
+    if (this.#workers === 0) this.#resolveIdleWaiters();
   }
 
-  #hasRoom(): boolean {
+  #hasCapacity(): boolean {
     return this.stopped || this.#tracker.span < this.#options.maxInHand;
   }
 
-  #wakeSleepers(): void {
-    for (const sleeper of [...this.#sleepers]) sleeper.wake(false);
+  #endSleeps(): void {
+    for (const sleep of [...this.#sleeps]) sleep.end(false);
   }
 
-  #releaseRoom(): void {
-    const waiters = this.#roomWaiters;
-    this.#roomWaiters = [];
+  #resolveCapacityWaiters(): void {
+    const waiters = this.#capacityWaiters;
+    this.#capacityWaiters = [];
     for (const resolve of waiters) resolve();
   }
 
-  #releaseIdle(): void {
+  #resolveIdleWaiters(): void {
     const waiters = this.#idleWaiters;
     this.#idleWaiters = [];
     for (const resolve of waiters) resolve();

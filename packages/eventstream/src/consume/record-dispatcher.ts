@@ -13,22 +13,23 @@ import {
   type SubscriberGroupHandlerOptions,
 } from './subscriber-group-handler.js';
 
-/** Makes a record's value an event. @throws when it is none: the record is unreadable */
+/** Decodes a record's value. @throws when it is not an event: the record is unreadable */
 export type EventDecoder = (value: Buffer, topic: string) => EventEnvelope;
 
-/** Who takes part in one topic and group. */
+/** Subscribers of one topic and group, by kind of callback. */
 export interface SubscriberTables {
   readonly events: DispatchTable<Subscriber>;
   readonly raws: DispatchTable<Subscriber>;
 }
 
+/** Options of a record dispatcher. */
 export interface RecordDispatcherOptions extends SubscriberGroupHandlerOptions {
   readonly decode: EventDecoder;
   readonly tables: SubscriberTables;
 }
 
-/** Of several results the record has the gravest, which stands last. */
-const gravity: readonly HandlingResult[] = [
+/** Results from the least to the most severe. A record with several results gets the most severe. */
+const severity: readonly HandlingResult[] = [
   'skipped',
   'handled',
   'unreadable',
@@ -39,92 +40,96 @@ const gravity: readonly HandlingResult[] = [
 
 const noFailures: PastFailures = { attempts: 0, subscription: undefined, dueAtMs: 0 };
 
-/** Reads records, gives them to all who asked for them, and says when they are finished. */
+/** Decodes records, hands them to every subscriber group that asked for them, and reports the outcome. */
 export class RecordDispatcher {
   readonly #options: RecordDispatcherOptions;
-  readonly #delivery: SubscriberGroupHandler;
+  readonly #handler: SubscriberGroupHandler;
 
   /** @throws PlatformError `EVENT_INVALID` when the names are too long for dead letters or retries */
   constructor(options: RecordDispatcherOptions) {
     this.#options = options;
-    this.#delivery = new SubscriberGroupHandler(options);
+    this.#handler = new SubscriberGroupHandler(options);
   }
 
-  /** What it reads, as observers know it. */
+  /** Topic and group that it reads, as observers know them. */
   get consumer(): ConsumerName {
-    return this.#delivery.consumer;
+    return this.#handler.consumer;
   }
 
-  /** @returns false when the lane was stopped first: the record is not finished */
-  handle(record: StoredRecord, lane: ProcessorControl): boolean | Promise<boolean> {
-    if (this.#options.level > 0) return this.#handleLater(record, lane);
-    return this.#dispatch(record, lane, noFailures);
+  /** @returns false when the processor stopped first: the record is not finished */
+  handle(record: StoredRecord, processor: ProcessorControl): boolean | Promise<boolean> {
+    if (this.#options.level > 0) return this.#handleWhenDue(record, processor);
+    return this.#dispatch(record, processor, noFailures);
   }
 
-  /** Records of a retry topic have a moment before which they are not tried. */
-  async #handleLater(record: StoredRecord, lane: ProcessorControl): Promise<boolean> {
+  /** Waits until a record of a retry topic is due, then handles it. */
+  async #handleWhenDue(record: StoredRecord, processor: ProcessorControl): Promise<boolean> {
     const past = readPastFailures(record);
     const waitMs = Math.min(past.dueAtMs - Date.now(), maxTimerMs);
-    if (waitMs > 0 && !(await lane.sleep(waitMs))) return false;
-    return this.#dispatch(record, lane, past);
+    if (waitMs > 0 && !(await processor.sleep(waitMs))) return false;
+    return this.#dispatch(record, processor, past);
   }
 
   #dispatch(
     record: StoredRecord,
-    lane: ProcessorControl,
+    processor: ProcessorControl,
     past: PastFailures,
   ): boolean | Promise<boolean> {
     const { events, raws } = this.#options.tables;
-    const work = { record, event: null, lane, past };
-    if (record.value === null) return this.#serveAll(raws.groups, work);
-    if (events.size === 0 && !raws.asksForNames) return this.#serveAll(raws.match(''), work);
+    const undecoded = { record, event: null, processor, past };
+    if (record.value === null) return this.#handleBy(raws.groups, undecoded);
+    if (events.size === 0 && !raws.asksForNames) return this.#handleBy(raws.match(''), undecoded);
     let event: EventEnvelope;
     try {
       event = this.#options.decode(record.value, this.#options.origin.topic);
     } catch (error) {
-      return this.#handleUnreadable(work, error);
+      return this.#handleUnreadable(undecoded, error);
     }
-    const takers = events.match(event.name);
-    const parties = raws.size === 0 ? takers : [...takers, ...raws.match(event.name)];
-    return this.#serveAll(parties, { record, event, lane, past });
+    const matching = events.match(event.name);
+    const groups = raws.size === 0 ? matching : [...matching, ...raws.match(event.name)];
+    return this.#handleBy(groups, { record, event, processor, past });
   }
 
-  #serveAll(
-    parties: readonly SubscriberGroup<Subscriber>[],
-    work: ReceivedRecord,
+  #handleBy(
+    groups: readonly SubscriberGroup<Subscriber>[],
+    received: ReceivedRecord,
   ): boolean | Promise<boolean> {
-    const takers = this.#concerned(parties, work);
-    const [first] = takers;
-    if (takers.length <= 1) {
-      const result = first ? this.#delivery.handle(first, work) : 'skipped';
-      if (typeof result === 'string') return this.#finish(work.record, result);
-      return result.then((outcome) => this.#finish(work.record, outcome));
+    const recipients = this.#recipients(groups, received);
+    const [first] = recipients;
+    if (recipients.length <= 1) {
+      const result = first ? this.#handler.handle(first, received) : 'skipped';
+      if (typeof result === 'string') return this.#finish(received.record, result);
+      return result.then((outcome) => this.#finish(received.record, outcome));
     }
-    return Promise.all(takers.map((party) => this.#delivery.handle(party, work))).then((results) =>
-      this.#finish(work.record, gravestOf(results)),
+    return Promise.all(recipients.map((group) => this.#handler.handle(group, received))).then(
+      (results) => this.#finish(received.record, mostSevere(results)),
     );
   }
 
-  /** Raw callbacks for all events can have it; the others cannot know whether it is theirs. */
-  async #handleUnreadable(work: ReceivedRecord, error: unknown): Promise<boolean> {
-    const { record, lane } = work;
+  /** Hands it to raw callbacks for all events only: nobody else can know whether it is theirs. */
+  async #handleUnreadable(received: ReceivedRecord, error: unknown): Promise<boolean> {
+    const { record } = received;
     const { events, raws } = this.#options.tables;
-    const takers = this.#concerned(raws.match(''), work);
-    const served = await Promise.all(takers.map((party) => this.#delivery.handle(party, work)));
-    // What comes back from a retry topic was put away for the others the first time.
-    if (this.#options.level > 0) return this.#finish(record, gravestOf(served));
-    const wanted = events.groups.some((party) => party.members.some((one) => one.sendErrorDlq));
-    const fate = wanted ? await this.#delivery.deadLetter(record, lane, error) : 'unreadable';
-    return this.#finish(record, gravestOf([...served, fate]));
+    const recipients = this.#recipients(raws.match(''), received);
+    const results = await Promise.all(
+      recipients.map((group) => this.#handler.handle(group, received)),
+    );
+    // The others' copy of a record in a retry topic went to the dead letters the first time.
+    if (this.#options.level > 0) return this.#finish(record, mostSevere(results));
+    const isWanted = events.groups.some(({ members }) =>
+      members.some(({ sendErrorDlq }) => sendErrorDlq),
+    );
+    const rest = isWanted ? await this.#handler.deadLetter(received, error) : 'unreadable';
+    return this.#finish(record, mostSevere([...results, rest]));
   }
 
-  /** In a retry topic a record is only for those for whom it failed. */
-  #concerned(
-    parties: readonly SubscriberGroup<Subscriber>[],
+  /** Returns all groups, or in a retry topic only the group in which the record failed. */
+  #recipients(
+    groups: readonly SubscriberGroup<Subscriber>[],
     { past }: ReceivedRecord,
   ): readonly SubscriberGroup<Subscriber>[] {
-    if (this.#options.level === 0) return parties;
-    return parties.filter(
+    if (this.#options.level === 0) return groups;
+    return groups.filter(
       ({ members: [one] }) => one && toSubscriptionName(one) === past.subscription,
     );
   }
@@ -136,9 +141,9 @@ export class RecordDispatcher {
   }
 }
 
-function gravestOf(results: readonly HandlingResult[]): HandlingResult {
+function mostSevere(results: readonly HandlingResult[]): HandlingResult {
   return results.reduce(
-    (gravest, result) => (gravity.indexOf(result) > gravity.indexOf(gravest) ? result : gravest),
+    (worst, result) => (severity.indexOf(result) > severity.indexOf(worst) ? result : worst),
     'skipped',
   );
 }

@@ -1,83 +1,82 @@
 import type { StoredRecord } from '../record.js';
 
-/** A record in hand. */
+/** A record of a partition, and its ticket of the partition's offset tracker. */
 export interface QueuedRecord {
   readonly record: StoredRecord;
-  /** Of the partition's offset tracker. */
   readonly ticket: number;
 }
 
-/** Length from which the front of the list, already taken, is cut off. */
+/** Length from which the front of the list, which is used up, is cut off. */
 const cutAfter = 1_024;
 
-/** What waits in one partition, in the order of the stream. */
+/** Records of one partition that wait to be handled, in the order of the stream. */
 export interface RecordQueue {
-  add(task: QueuedRecord): void;
-  /** The next that may be handled now; undefined: nothing may. */
+  add(queued: QueuedRecord): void;
+  /** Removes and returns the next record that may be handled now. Undefined: none may. */
   next(): QueuedRecord | undefined;
-  /** The task is over: what waited for it may be handled. */
-  finish(task: QueuedRecord): void;
+  /** Reports that a record is finished: records that waited for it may be handled. */
+  finish(queued: QueuedRecord): void;
 }
 
-/** Hands out in order, whatever is being handled. */
+/** A queue that returns records in order, whatever else is being handled. */
 export class FifoQueue implements RecordQueue {
-  #tasks: QueuedRecord[] = [];
+  #records: QueuedRecord[] = [];
   #head = 0;
 
-  add(task: QueuedRecord): void {
-    this.#tasks.push(task);
+  add(queued: QueuedRecord): void {
+    this.#records.push(queued);
   }
 
   next(): QueuedRecord | undefined {
-    const task = this.#tasks[this.#head];
-    if (task === undefined) return undefined;
+    const queued = this.#records[this.#head];
+    if (queued === undefined) return undefined;
     this.#head += 1;
-    if (this.#head >= cutAfter && this.#head * 2 >= this.#tasks.length) {
-      this.#tasks = this.#tasks.slice(this.#head);
+    if (this.#head >= cutAfter && this.#head * 2 >= this.#records.length) {
+      this.#records = this.#records.slice(this.#head);
       this.#head = 0;
     }
-    return task;
+    return queued;
   }
 
   finish(): void {
-    // Nothing waits for a task here.
+    // No record waits for another one here.
   }
 }
 
 /**
- * Hands out one record of each key at a time. What finds its key busy is parked behind it, so that
- * the search for what may run never looks at a record twice.
+ * A queue that returns one record of each key at a time. Records whose key is busy are parked behind
+ * it, so that the search for the next record never looks at a record twice.
  */
 export class KeyedQueue implements RecordQueue {
-  readonly #plain = new FifoQueue();
-  /** Records of keys that were released, ahead of all others. */
+  readonly #fifo = new FifoQueue();
+  /** Parked records whose key is free again. They go ahead of all others. */
   readonly #ready = new FifoQueue();
-  /** For each busy key what is parked behind it. */
+  /** Parked records by busy key. */
   readonly #parked = new Map<string, FifoQueue>();
 
-  add(task: QueuedRecord): void {
-    this.#plain.add(task);
+  add(queued: QueuedRecord): void {
+    this.#fifo.add(queued);
   }
 
   next(): QueuedRecord | undefined {
-    // The key of what is ready stayed busy: nothing overtakes it.
+    // The key of a ready record is still marked busy, so no other record of it overtakes.
     const ready = this.#ready.next();
     if (ready) return ready;
-    for (let task = this.#plain.next(); task; task = this.#plain.next()) {
-      const key = keyOf(task);
-      if (key === undefined) return task;
+    for (let queued = this.#fifo.next(); queued; queued = this.#fifo.next()) {
+      const key = keyOf(queued);
+      if (key === undefined) return queued;
       const parked = this.#parked.get(key);
       if (!parked) {
         this.#parked.set(key, new FifoQueue());
-        return task;
+        return queued;
       }
-      parked.add(task);
+      parked.add(queued);
     }
     return undefined;
   }
 
-  finish(task: QueuedRecord): void {
-    const key = keyOf(task);
+  finish(queued: QueuedRecord): void {
+    const key = keyOf(queued);
     if (key === undefined) return;
     const next = this.#parked.get(key)?.next();
     if (next) this.#ready.add(next);
@@ -85,7 +84,7 @@ export class KeyedQueue implements RecordQueue {
   }
 }
 
-/** Latin-1 keeps bytes apart, and is cheaper than any other encoding. */
+/** Returns the key as text. Latin-1 keeps different bytes apart and is the cheapest encoding. */
 function keyOf({ record }: QueuedRecord): string | undefined {
   return record.key === null ? undefined : record.key.toString('latin1');
 }

@@ -3,46 +3,52 @@ import { backoffMs } from '@posthaste/contracts';
 import type { StoredRecord } from '../record.js';
 import { deadLetterTopic, isDeadLetterTopic, retryTopic } from '../rules/topic-name.js';
 import type { SubscriberGroup } from './dispatch-table.js';
-import { type PastFailures, toFailedRecord } from './failed-record.js';
+import { type Failure, type PastFailures, toFailedRecord } from './failed-record.js';
 import { type CallResult, HandlerCall } from './handler-call.js';
 import type { ConsumeObserver, ConsumerName, RecordOutcome } from './observer.js';
 import type { ProcessorControl } from './partition-processor.js';
 import { type Subscriber, toSubscriptionName } from './subscriber.js';
-import { type RecordAppender, writeAside } from './write-aside.js';
+import { type AsideWrite, type RecordAppender, writeAside } from './write-aside.js';
 
-/** `abandoned`: the lane was stopped first, the record is not finished. */
+/** Result of handling. `abandoned`: the processor stopped first, the record is not finished. */
 export type HandlingResult = RecordOutcome | 'abandoned';
 
-/** One record on its way. */
+/** A record that is being handled. */
 export interface ReceivedRecord {
   readonly record: StoredRecord;
-  /** Null when it was not read: there is no value, or only raw callbacks want it. */
+  /** Null when it was not decoded: there is no value, or only raw callbacks want it. */
   readonly event: EventEnvelope | null;
-  readonly lane: ProcessorControl;
+  readonly processor: ProcessorControl;
   readonly past: PastFailures;
 }
 
+/** Options of a subscriber group handler. */
 export interface SubscriberGroupHandlerOptions {
   readonly appender: RecordAppender;
   readonly observer: ConsumeObserver;
-  /** In [0, 1). */
+  /** Random source, in [0, 1). */
   readonly random: () => number;
-  /** Topic of the subscription and its group, also where records come from a retry topic. */
+  /** Topic and group of the subscription, also when records come from a retry topic. */
   readonly origin: ConsumerName;
   /** 0: the topic itself; n: its retry topic n. */
   readonly level: number;
 }
 
+/** A subscriber that is not called again for a record. */
 interface Exhausted {
+  readonly subscriber: Subscriber;
   readonly error: unknown;
   readonly attempts: number;
-  /** Whether trying again can help. */
-  readonly canHelp: boolean;
+  /** True if another call can help. */
+  readonly retryable: boolean;
 }
 
-/** Takes one record to its end for one party: called, called again, put away. */
+/**
+ * Handles records for one subscriber group, to their end: calls a member, calls again after a failure,
+ * then writes the record to the next retry topic or to the dead letters.
+ */
 export class SubscriberGroupHandler {
-  /** What it reads, as observers know it. */
+  /** Topic and group that it reads, as observers know them. */
   readonly consumer: ConsumerName;
   readonly #options: SubscriberGroupHandlerOptions;
   readonly #deadLetters: string;
@@ -52,111 +58,103 @@ export class SubscriberGroupHandler {
     const { origin, level } = options;
     this.#options = options;
     this.consumer = level === 0 ? origin : toRetryConsumer(origin, level);
-    // Dead letters are read like any topic, and stay where they are.
+    // Dead letters are read like any topic, but never move to another one.
     this.#deadLetters = isDeadLetterTopic(origin.topic) ? '' : deadLetterTopic(origin.topic);
   }
 
-  /** A record that its first call handles costs no promise, unless the callback makes one. */
+  /** Handles a record. Creates no promise if the first call succeeds and the callback makes none. */
   handle(
-    party: SubscriberGroup<Subscriber>,
-    work: ReceivedRecord,
+    group: SubscriberGroup<Subscriber>,
+    received: ReceivedRecord,
   ): HandlingResult | Promise<HandlingResult> {
-    const result = attemptOf(party, work, work.past.attempts + 1);
-    return result === 'done' ? 'handled' : this.#insist(party, work, result);
+    const result = callNext(group, received, received.past.attempts + 1);
+    return result === 'done' ? 'handled' : this.#retryInPlace(group, received, result);
   }
 
-  /** A record that nobody could read goes to the dead letters. */
-  async deadLetter(
-    record: StoredRecord,
-    lane: ProcessorControl,
-    error: unknown,
-  ): Promise<HandlingResult> {
+  /** Writes an unreadable record to the dead letters. */
+  async deadLetter({ record, processor }: ReceivedRecord, error: unknown): Promise<HandlingResult> {
     const { groupId } = this.#options.origin;
     const failure = { groupId, error, attempts: 0, subscription: undefined };
-    const target = { topic: this.#deadLetters, record: toFailedRecord(record, failure) };
-    return (await this.#put(lane, record, target)) ? 'dead' : 'abandoned';
+    return this.#toDeadLetters(record, processor, failure);
   }
 
-  async #insist(
-    party: SubscriberGroup<Subscriber>,
-    work: ReceivedRecord,
+  async #retryInPlace(
+    group: SubscriberGroup<Subscriber>,
+    received: ReceivedRecord,
     first: CallResult | Promise<CallResult> | undefined,
   ): Promise<HandlingResult> {
-    let attempt = work.past.attempts + 1;
-    for (let result = await first; ; result = await attemptOf(party, work, attempt)) {
+    const { record, processor } = received;
+    let attempt = received.past.attempts + 1;
+    for (let result = await first; ; result = await callNext(group, received, attempt)) {
       if (result === 'done') return 'handled';
-      if (result === 'abandoned' && work.lane.stopped) return 'abandoned';
-      const [subscriber] = party.members;
-      // Its subscription was cancelled, others live on: the event is like one nobody asked for.
-      if (result === undefined || !subscriber) return work.lane.stopped ? 'abandoned' : 'skipped';
-      // Another one of the party has it at once: that was no failure.
+      if (result === 'abandoned' && processor.stopped) return 'abandoned';
+      const [subscriber] = group.members;
+      // The group's subscriptions were cancelled, others live on: as if nobody had asked for the event.
+      if (result === undefined || !subscriber) return processor.stopped ? 'abandoned' : 'skipped';
+      // Another member gets it at once: a cancelled call is no failure.
       if (result === 'abandoned') continue;
       const { error } = result;
-      this.#options.observer.attemptFailed(this.consumer, work.record, attempt, error);
-      const canHelp = judge(subscriber, error);
-      if (!canHelp || this.#options.level > 0 || attempt >= subscriber.retry.maxAttempts) {
-        return this.#moveOn(subscriber, work, { error, attempts: attempt, canHelp });
+      this.#options.observer.callFailed(this.consumer, { record, attempt, error });
+      const retryable = isRetryable(subscriber, error);
+      if (!retryable || this.#options.level > 0 || attempt >= subscriber.retry.maxAttempts) {
+        return this.#moveOn(received, { subscriber, error, attempts: attempt, retryable });
       }
       const waitMs = backoffMs(attempt, subscriber.retry, this.#options.random());
-      if (!(await work.lane.sleep(waitMs))) return 'abandoned';
+      if (!(await processor.sleep(waitMs))) return 'abandoned';
       attempt += 1;
     }
   }
 
-  /** To the next retry topic, or to the dead letters. */
+  /** Writes the record to the next retry topic, or to the dead letters if there is none. */
   async #moveOn(
-    subscriber: Subscriber,
-    { record, lane }: ReceivedRecord,
-    { error, attempts, canHelp }: Exhausted,
+    { record, processor }: ReceivedRecord,
+    { subscriber, error, attempts, retryable }: Exhausted,
   ): Promise<HandlingResult> {
     const { origin, level } = this.#options;
-    const delayMs = canHelp ? subscriber.retry.delaysMs[level] : undefined;
-    const failed = {
-      groupId: origin.groupId,
-      error,
-      attempts,
-      subscription: toSubscriptionName(subscriber),
-    };
-    if (delayMs === undefined) {
-      const target = { topic: this.#deadLetters, record: toFailedRecord(record, failed) };
-      return (await this.#put(lane, record, target)) ? 'dead' : 'abandoned';
-    }
-    const delayed = toFailedRecord(record, { ...failed, dueAtMs: Date.now() + delayMs });
-    const topic = retryTopic(origin.topic, origin.groupId, level + 1);
-    const isPut = await this.#put(lane, record, { topic, record: delayed });
-    return isPut ? 'retried' : 'abandoned';
+    const { groupId } = origin;
+    const failure = { groupId, error, attempts, subscription: toSubscriptionName(subscriber) };
+    const delayMs = retryable ? subscriber.retry.delaysMs[level] : undefined;
+    if (delayMs === undefined) return this.#toDeadLetters(record, processor, failure);
+    const copy = toFailedRecord(record, { ...failure, dueAtMs: Date.now() + delayMs });
+    const topic = retryTopic(origin.topic, groupId, level + 1);
+    return (await this.#writeAside(processor, { record, topic, copy })) ? 'retried' : 'abandoned';
   }
 
-  #put(
-    lane: ProcessorControl,
+  async #toDeadLetters(
     record: StoredRecord,
-    target: Parameters<typeof writeAside>[3],
-  ): Promise<boolean> {
-    return writeAside({ ...this.#options, consumer: this.consumer }, lane, record, target);
+    processor: ProcessorControl,
+    failure: Failure,
+  ): Promise<HandlingResult> {
+    const write = { record, topic: this.#deadLetters, copy: toFailedRecord(record, failure) };
+    return (await this.#writeAside(processor, write)) ? 'dead' : 'abandoned';
+  }
+
+  #writeAside(processor: ProcessorControl, write: AsideWrite): Promise<boolean> {
+    return writeAside({ ...this.#options, consumer: this.consumer }, processor, write);
   }
 }
 
-/** Retry topics have groups of their own: who comes and goes there does not disturb the others. */
+/** Returns the consumer of a retry topic. It has its own group, so that members do not disturb others. */
 function toRetryConsumer({ topic, groupId }: ConsumerName, level: number): ConsumerName {
   return { topic: retryTopic(topic, groupId, level), groupId: `${groupId}.retry.${level}` };
 }
 
-/** Undefined: nobody of the party is left. */
-function attemptOf(
-  party: SubscriberGroup<Subscriber>,
-  { record, event, lane }: ReceivedRecord,
+/** Calls the next member of the group. Undefined: all members have left. */
+function callNext(
+  group: SubscriberGroup<Subscriber>,
+  { record, event, processor }: ReceivedRecord,
   attempt: number,
 ): CallResult | Promise<CallResult> | undefined {
-  const subscriber = party.next();
+  const subscriber = group.next();
   if (!subscriber) return undefined;
   return new HandlerCall(subscriber, record, attempt).run(
     (ctx) => subscriber.call(ctx, event, record),
-    lane.calls,
+    processor.calls,
   );
 }
 
-/** A judgement that fails itself says nothing against another try. */
-function judge({ retry }: Subscriber, error: unknown): boolean {
+/** True if another call can help. A classifier that throws does not rule it out. */
+function isRetryable({ retry }: Subscriber, error: unknown): boolean {
   try {
     return retry.isRetryable(error);
   } catch {

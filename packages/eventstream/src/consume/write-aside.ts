@@ -3,49 +3,58 @@ import type { OutgoingRecord, StoredRecord } from '../record.js';
 import type { ConsumeObserver, ConsumerName } from './observer.js';
 import type { ProcessorControl } from './partition-processor.js';
 
-/** What is needed to put records away. */
+/** Writer to dead letter and retry topics. */
 export interface RecordAppender {
   /**
-   * Resolves when the stream has acknowledged the record; the key decides the partition.
+   * Appends a record; its key decides the partition. Resolves when the stream has acknowledged it.
    * @param topic as on the wire
    */
   append(topic: string, record: OutgoingRecord): Promise<void>;
 }
 
-/** Waits between two tries to put a record away. */
-const blockedBackoff = { initialMs: 500, maxMs: 30_000 } as const;
-
+/** Options of `writeAside`. */
 export interface WriteAsideOptions {
   readonly appender: RecordAppender;
   readonly observer: ConsumeObserver;
   readonly consumer: ConsumerName;
+  /** Random source, in [0, 1). */
   readonly random: () => number;
 }
 
+/** A record that could not be handled, and the copy of it to write. */
+export interface AsideWrite {
+  readonly record: StoredRecord;
+  /** The dead letter or retry topic. */
+  readonly topic: string;
+  readonly copy: OutgoingRecord;
+}
+
+/** Waits between two tries of a write. */
+const blockedBackoff = { initialMs: 500, maxMs: 30_000 } as const;
+
 /**
- * Writes a record that could not be handled to another topic, and does not give up: until the write
- * is confirmed the partition begins nothing else, and every failure raises the alarm.
- * @returns false when the lane was stopped first: the record is still where it was
+ * Writes a record that could not be handled to another topic, and does not give up: until the write is
+ * confirmed, the partition begins no other record, and every failure raises the alarm.
+ * @returns false when the processor stopped first: the record stays where it is
  */
 export async function writeAside(
   { appender, observer, consumer, random }: WriteAsideOptions,
-  lane: ProcessorControl,
-  record: StoredRecord,
-  target: { readonly topic: string; readonly record: OutgoingRecord },
+  processor: ProcessorControl,
+  { record, topic, copy }: AsideWrite,
 ): Promise<boolean> {
   for (let failures = 0; ; ) {
     try {
-      await appender.append(target.topic, target.record);
+      await appender.append(topic, copy);
       if (failures > 0) {
         observer.partitionUnblocked(consumer, record);
-        lane.resume();
+        processor.resume();
       }
       return true;
     } catch (error) {
-      if (failures === 0) lane.pause();
+      if (failures === 0) processor.pause();
       failures += 1;
-      observer.partitionBlocked(consumer, record, target.topic, error);
-      if (!(await lane.sleep(backoffMs(failures, blockedBackoff, random())))) return false;
+      observer.partitionBlocked(consumer, { record, topic, error });
+      if (!(await processor.sleep(backoffMs(failures, blockedBackoff, random())))) return false;
     }
   }
 }

@@ -4,7 +4,7 @@ import { Distribution } from './distribution.js';
 
 const delayBounds = [0.005, 0.01, 0.03, 0.1, 0.5, 1, 10, 60, 600, 3_600];
 
-/** What one consumer, a group on a topic, has done. */
+/** Statistics of one consumer, a group on a topic. */
 export class ConsumerStats {
   readonly name: ConsumerName;
   readonly outcomes: Record<RecordOutcome, number> = {
@@ -15,12 +15,12 @@ export class ConsumerStats {
     dead: 0,
   };
   bytes = 0;
-  failedAttempts = 0;
+  failedCalls = 0;
   failedCommits = 0;
   interruptions = 0;
   /** Offset after the last finished record, by partition. */
   readonly nextOffset: Map<number, bigint> = new Map();
-  /** From being appended to being finished. */
+  /** From the append of a record until it is finished. */
   readonly delaySeconds: Distribution = new Distribution(delayBounds);
 
   constructor(name: ConsumerName) {
@@ -28,16 +28,16 @@ export class ConsumerStats {
   }
 }
 
-/** Counts what consumers tell. */
+/** Observer that counts the reports of consumers. */
 export class ConsumeStats
   implements Omit<ConsumeObserver, 'partitionBlocked' | 'partitionUnblocked'>
 {
   readonly #now: () => number;
-  /** By the name's own identity first: it saves building a key for each record. */
+  /** By object identity of the name, which saves building a key for each record. */
   readonly #byIdentity = new WeakMap<ConsumerName, ConsumerStats>();
   readonly #byKey = new Map<string, ConsumerStats>();
 
-  /** @param now milliseconds since 1970 */
+  /** @param now clock, in ms since 1970 */
   constructor(now: () => number) {
     this.#now = now;
   }
@@ -47,15 +47,15 @@ export class ConsumeStats
   }
 
   finished(consumer: ConsumerName, record: StoredRecord, outcome: RecordOutcome): void {
-    const tally = this.#of(consumer);
-    tally.outcomes[outcome] += 1;
-    tally.bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
-    tally.nextOffset.set(record.partition, record.offset + 1n);
-    tally.delaySeconds.observe(Math.max(0, this.#now() - record.timestampMs) / 1_000);
+    const stats = this.#of(consumer);
+    stats.outcomes[outcome] += 1;
+    stats.bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
+    stats.nextOffset.set(record.partition, record.offset + 1n);
+    stats.delaySeconds.observe(Math.max(0, this.#now() - record.timestampMs) / 1_000);
   }
 
-  attemptFailed(consumer: ConsumerName): void {
-    this.#of(consumer).failedAttempts += 1;
+  callFailed(consumer: ConsumerName): void {
+    this.#of(consumer).failedCalls += 1;
   }
 
   commitFailed(consumer: ConsumerName): void {
@@ -71,11 +71,11 @@ export class ConsumeStats
   }
 
   #add(consumer: ConsumerName): ConsumerStats {
-    // A space is in no topic.
+    // Topics contain no space.
     const key = `${consumer.topic} ${consumer.groupId}`;
-    const tally = this.#byKey.get(key) ?? new ConsumerStats(consumer);
-    this.#byKey.set(key, tally);
-    this.#byIdentity.set(consumer, tally);
-    return tally;
+    const stats = this.#byKey.get(key) ?? new ConsumerStats(consumer);
+    this.#byKey.set(key, stats);
+    this.#byIdentity.set(consumer, stats);
+    return stats;
   }
 }

@@ -6,12 +6,12 @@ const secondsBounds = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 3
 const recordsBounds = [1, 5, 10, 50, 100, 250, 500];
 const bytesBounds = [1_024, 4_096, 16_384, 65_536, 262_144, 524_288, 1_048_576];
 
-/** What was published to one topic. */
+/** Statistics of publishing to one topic. */
 export class TopicStats {
   records = 0;
   bytes = 0;
   batches = 0;
-  /** Tries that failed, by code. */
+  /** Failed tries, by code. */
   readonly failedWrites: Map<ErrorCode, number> = new Map();
   /** Events given up, by code. */
   readonly failedEvents: Map<ErrorCode, number> = new Map();
@@ -21,20 +21,20 @@ export class TopicStats {
   readonly batchBytes: Distribution = new Distribution(bytesBounds);
 }
 
-/** Counts what a publisher tells. */
+/** Observer that counts the reports of a publisher. */
 export class PublishStats implements PublishObserver {
   /** By topic, as on the wire. */
   readonly topics: Map<string, TopicStats> = new Map();
 
   batchWritten({ topic, records, bytes, waitMs, writeMs }: WrittenBatch): void {
-    const tally = this.#of(topic);
-    tally.records += records;
-    tally.bytes += bytes;
-    tally.batches += 1;
-    tally.waitSeconds.observe(waitMs / 1_000);
-    tally.writeSeconds.observe(writeMs / 1_000);
-    tally.batchRecords.observe(records);
-    tally.batchBytes.observe(bytes);
+    const stats = this.#of(topic);
+    stats.records += records;
+    stats.bytes += bytes;
+    stats.batches += 1;
+    stats.waitSeconds.observe(waitMs / 1_000);
+    stats.writeSeconds.observe(writeMs / 1_000);
+    stats.batchRecords.observe(records);
+    stats.batchBytes.observe(bytes);
   }
 
   writeFailed({ topic, code }: { topic: string; code: ErrorCode }): void {
@@ -48,8 +48,8 @@ export class PublishStats implements PublishObserver {
   }
 
   #of(topic: string): TopicStats {
-    const tally = this.topics.get(topic) ?? new TopicStats();
-    this.topics.set(topic, tally);
-    return tally;
+    const stats = this.topics.get(topic) ?? new TopicStats();
+    this.topics.set(topic, stats);
+    return stats;
   }
 }
