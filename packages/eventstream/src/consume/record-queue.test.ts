@@ -15,8 +15,8 @@ function task(ticket: number, key: string | null): QueuedRecord {
   return { record, ticket };
 }
 
-describe('PlainQueue', () => {
-  it('gives back what was added, in order, over many cuts', () => {
+describe('FifoQueue', () => {
+  it('returns records in the order in which they were added, over many cuts', () => {
     const queue = new FifoQueue();
     let taken = 0;
     for (let added = 0; added < 5_000; added += 1) {
@@ -29,7 +29,7 @@ describe('PlainQueue', () => {
 });
 
 describe('KeyedQueue', () => {
-  it('hands out the next of a key when the one before is over', () => {
+  it('returns the next record of a key when the one before is finished', () => {
     const queue = new KeyedQueue();
     const tasks = [task(0, 'a'), task(1, 'a'), task(2, 'b'), task(3, null), task(4, null)];
     for (const added of tasks) queue.add(added);
@@ -38,7 +38,7 @@ describe('KeyedQueue', () => {
     expect(queue.next()?.ticket).toBe(1);
   });
 
-  it('keeps the order of every key, never runs two of one, and loses none', () => {
+  it('keeps the order of every key, never returns two of one key at once, and loses none', () => {
     const step = fc.oneof(
       fc.record({ add: fc.constantFrom('a', 'b', 'c', null) }),
       fc.record({ finish: fc.nat({ max: 20 }) }),

@@ -8,7 +8,7 @@ import {
   startConsuming,
   untilCommitted,
 } from '../../test/consuming.js';
-import { storedRecord } from '../../test/handed-driver.js';
+import { storedRecord } from '../../test/manual-driver.js';
 
 let consuming: Consuming;
 beforeEach(() => {
@@ -35,7 +35,7 @@ describe('cancelling the context of a subscription', () => {
     expect(consuming.consumers.status()).toEqual([]);
   });
 
-  it('tells a raw callback too, and minds no failure of it', async () => {
+  it('tells a raw callback too, and ignores its failure', async () => {
     const controller = new AbortController();
     const callback = vi.fn(() => {
       throw new Error('late');
@@ -55,13 +55,13 @@ describe('cancelling the context of a subscription', () => {
     expect(consuming.subscriptions).toEqual([]);
   });
 
-  it('aborts the calls in progress; what gets done all the same is committed', async () => {
+  it('aborts the calls in progress, and commits those that still succeed', async () => {
     const controller = new AbortController();
     const { callback, held } = holdCallback();
     const fields = { signal: controller.signal, commitIntervalMs: 60_000 };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {}), storedRecord(1, {})]);
+    await consuming.deliver([storedRecord(0, {}), storedRecord(1, {})]);
     const call = held.get('id-0');
     controller.abort(stop);
     expect(call?.signal.aborted).toBe(true);
@@ -72,13 +72,13 @@ describe('cancelling the context of a subscription', () => {
     expect(held.has('id-1')).toBe(false);
   });
 
-  it('leaves what fails after that for the next consumer', async () => {
+  it('leaves an event that fails after that to the next consumer', async () => {
     const controller = new AbortController();
     const { callback, held } = holdCallback();
     const fields = { signal: controller.signal, retry: { maxAttempts: 1 } };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {})]);
+    await consuming.deliver([storedRecord(0, {})]);
     const call = held.get('id-0');
     controller.abort(stop);
     call?.fail(stop);
@@ -87,14 +87,14 @@ describe('cancelling the context of a subscription', () => {
     expect(consuming.appender.appended).toEqual([]);
   });
 
-  it('of one name leaves the others at work', async () => {
+  it('of one name leaves the other names working', async () => {
     const controller = new AbortController();
     const other = vi.fn();
     const { callback, held } = holdCallback();
     consuming.consumers.register(registration('login', callback, { signal: controller.signal }));
     consuming.consumers.register(registration('logout', other));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {}), storedRecord(1, { name: 'logout' })]);
+    await consuming.deliver([storedRecord(0, {}), storedRecord(1, { name: 'logout' })]);
     const call = held.get('id-0');
     controller.abort(stop);
     call?.fail(stop);
@@ -104,13 +104,13 @@ describe('cancelling the context of a subscription', () => {
     expect(consuming.reports.lines).toEqual(['0 skipped', '1 handled']);
   });
 
-  it('of one of two who share leaves the event to the other', async () => {
+  it('of one of two equal registrations leaves the event to the other', async () => {
     const controller = new AbortController();
     const { callback, held } = holdCallback();
     consuming.consumers.register(registration('login', callback, { signal: controller.signal }));
     consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {}), storedRecord(1, {})]);
+    await consuming.deliver([storedRecord(0, {}), storedRecord(1, {})]);
     held.get('id-0')?.done();
     await vi.waitFor(() => expect(held.has('id-1')).toBe(true));
     const call = held.get('id-1');
@@ -121,15 +121,15 @@ describe('cancelling the context of a subscription', () => {
     await untilCommitted(consuming.main, 2);
   });
 
-  it('of all at once acknowledges nothing that was not done', async () => {
+  it('of all at once commits nothing that was not handled', async () => {
     const controller = new AbortController();
     const { callback, held } = holdCallback();
     for (const name of ['login', 'logout']) {
       consuming.consumers.register(registration(name, callback, { signal: controller.signal }));
     }
     consuming.main.handler.assigned([0, 1]);
-    await consuming.give([storedRecord(0, {})]);
-    await consuming.give([storedRecord(5, { name: 'logout', partition: 1 })], 1);
+    await consuming.deliver([storedRecord(0, {})]);
+    await consuming.deliver([storedRecord(5, { name: 'logout', partition: 1 })], 1);
     const calls = [...held.values()];
     expect(calls).toHaveLength(2);
     controller.abort(stop);
@@ -140,12 +140,12 @@ describe('cancelling the context of a subscription', () => {
 });
 
 describe('closing', () => {
-  it('finishes what runs within the time given, commits and leaves', async () => {
+  it('finishes running calls within the given time, commits and leaves', async () => {
     const { callback, held } = holdCallback();
     const fields = { commitIntervalMs: 60_000 };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {}), storedRecord(1, {})]);
+    await consuming.deliver([storedRecord(0, {}), storedRecord(1, {})]);
     const closed = consuming.consumers.close({ drainMs: 5_000 });
     held.get('id-0')?.done();
     await closed;
@@ -161,18 +161,18 @@ describe('closing', () => {
     const { callback } = holdCallback();
     consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {})]);
+    await consuming.deliver([storedRecord(0, {})]);
     const began = Date.now();
     await consuming.consumers.close({ drainMs: 50 });
     expect(Date.now() - began).toBeLessThan(1_000);
     expect(consuming.main.commits).toEqual([]);
   });
 
-  it('hastens a consumer that is leaving already', async () => {
+  it('shortens the drain time of a consumer that is leaving already', async () => {
     const { callback } = holdCallback();
     const registered = consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {})]);
+    await consuming.deliver([storedRecord(0, {})]);
     const began = Date.now();
     const left = registered.close();
     await consuming.consumers.close({ drainMs: 50 });
@@ -182,7 +182,7 @@ describe('closing', () => {
   });
 
   it.each(['the client', 'the subscription'])(
-    '%s takes the listener off a signal that lives on',
+    '%s removes the listener from a signal that outlives it',
     async (what) => {
       const controller = new AbortController();
       const callback = vi.fn();
@@ -196,11 +196,11 @@ describe('closing', () => {
     },
   );
 
-  it('one callback makes room for another consumer of the same group', async () => {
+  it('the last callback lets another consumer of the same group begin', async () => {
     const { callback, held } = holdCallback();
     const first = consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {})]);
+    await consuming.deliver([storedRecord(0, {})]);
     const closed = first.close();
     consuming.consumers.register(registration('login', () => undefined, { concurrency: 9 }));
     expect(consuming.subscriptions).toHaveLength(2);

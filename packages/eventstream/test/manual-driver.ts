@@ -7,32 +7,32 @@ import type {
 } from '../src/driver.js';
 import type { OutgoingRecord, StoredRecord } from '../src/record.js';
 
-/** One subscription that a test plays the stream for. */
-export interface HandedSubscription {
+/** A subscription whose stream is played by the test. */
+export interface ManualSubscription {
   readonly request: SubscriptionRequest;
   readonly handler: SubscriptionHandler;
-  /** Every commit that succeeded, in order. */
+  /** Successful commits, in order. */
   readonly commits: ReadonlyMap<number, bigint>[];
   /** The last committed position of each partition. */
   readonly committed: Map<number, bigint>;
-  /** Commits fail with it while it is set. */
+  /** Error of commits while it is set. */
   failure: unknown;
-  /** Commits of these partitions find that they are somebody else's. */
+  /** Partitions whose commits fail, because they belong to another consumer. */
   readonly refused: Set<number>;
   closed: boolean;
 }
 
-export interface HandedDriver extends Pick<Driver, 'subscribe'> {
-  readonly subscriptions: HandedSubscription[];
+export interface ManualDriver extends Pick<Driver, 'subscribe'> {
+  readonly subscriptions: ManualSubscription[];
 }
 
 /** A driver that does nothing by itself: the test calls the handlers. */
-export function createHandedDriver(): HandedDriver {
-  const subscriptions: HandedSubscription[] = [];
+export function createManualDriver(): ManualDriver {
+  const subscriptions: ManualSubscription[] = [];
   return {
     subscriptions,
     subscribe(request, handler): DriverSubscription {
-      const subscription: HandedSubscription = {
+      const subscription: ManualSubscription = {
         request,
         handler,
         commits: [],
@@ -79,14 +79,14 @@ export function storedRecord(
   };
 }
 
-/** Collects what is put away; fails while it has a failure. */
-export interface HandedAppender {
+/** An appender that collects records, and fails while it has a failure. */
+export interface ManualAppender {
   readonly appended: { readonly topic: string; readonly record: OutgoingRecord }[];
   failure: unknown;
   append(topic: string, record: OutgoingRecord): Promise<void>;
 }
 
-export function createHandedAppender(): HandedAppender {
+export function createManualAppender(): ManualAppender {
   return {
     appended: [],
     failure: undefined,

@@ -7,7 +7,7 @@ import {
   startConsuming,
   untilCommitted,
 } from '../../test/consuming.js';
-import { storedRecord } from '../../test/handed-driver.js';
+import { storedRecord } from '../../test/manual-driver.js';
 
 let consuming: Consuming;
 beforeEach(() => {
@@ -29,7 +29,7 @@ function failTimes(times: number): { callback: () => Promise<void>; calls: () =>
 }
 
 describe('a callback that fails', () => {
-  it('is called again in place, and what follows waits', async () => {
+  it('is called again in place, while the next records wait', async () => {
     const order: string[] = [];
     const { callback } = failTimes(2);
     consuming.consumers.register(
@@ -39,7 +39,7 @@ describe('a callback that fails', () => {
       }),
     );
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {}), storedRecord(1, {})]);
+    await consuming.deliver([storedRecord(0, {}), storedRecord(1, {})]);
     await untilCommitted(consuming.main, 2);
     expect(order).toEqual(['id-0 1', 'id-0 2', 'id-0 3', 'id-1 1']);
     expect(consuming.reports.lines).toEqual([
@@ -61,7 +61,7 @@ describe('a callback that fails', () => {
       );
       consuming.main.handler.assigned([0]);
       const record = storedRecord(7, { key: Buffer.from('k'), headers: { traceparent: 'x' } });
-      await consuming.give([record]);
+      await consuming.deliver([record]);
       await untilCommitted(consuming.main, 8);
       expect(consuming.appender.appended).toEqual([
         {
@@ -87,24 +87,24 @@ describe('a callback that fails', () => {
     },
   );
 
-  it('is not called again when that cannot help', async () => {
+  it('is not called again when the error is not retryable', async () => {
     const { callback, calls } = failTimes(Infinity);
     const retry = { maxAttempts: 3, delaysMs: [10], isRetryable: () => false };
     consuming.consumers.register(registration('login', callback, { retry }));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {})]);
+    await consuming.deliver([storedRecord(0, {})]);
     await untilCommitted(consuming.main, 1);
     expect(calls()).toBe(1);
     expect(consuming.appender.appended.map(({ topic }) => topic)).toEqual(['game.account.dlq']);
   });
 
-  it('is only called again itself: the others had the event', async () => {
+  it('is called again alone: the others have handled the event', async () => {
     const all = vi.fn();
     const { callback, calls } = failTimes(1);
     consuming.consumers.register(registration('', all));
     consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {})]);
+    await consuming.deliver([storedRecord(0, {})]);
     await untilCommitted(consuming.main, 1);
     expect(all).toHaveBeenCalledTimes(1);
     expect(calls()).toBe(2);
@@ -123,7 +123,7 @@ describe('a callback that fails', () => {
       ),
     );
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {}), storedRecord(1, { name: 'other' })]);
+    await consuming.deliver([storedRecord(0, {}), storedRecord(1, { name: 'other' })]);
     await untilCommitted(consuming.main, 2);
     expect(reasons).toEqual([expect.objectContaining({ name: 'TimeoutError' })]);
     expect(consuming.reports.lines.slice(0, 2)).toEqual([
@@ -132,13 +132,13 @@ describe('a callback that fails', () => {
     ]);
   });
 
-  it('stays on a dead letter for as long as it fails', async () => {
+  it('is called for a dead letter as long as it fails', async () => {
     const { callback, calls } = failTimes(20);
     const retry = { maxAttempts: 1, initialMs: 0, maxMs: 0 };
     const topic = 'game.account.dlq';
     consuming.consumers.register(registration('login', callback, { topic, retry }));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, { topic })]);
+    await consuming.deliver([storedRecord(0, { topic })]);
     await untilCommitted(consuming.main, 1);
     expect(calls()).toBe(21);
     expect(consuming.appender.appended).toEqual([]);
@@ -146,17 +146,17 @@ describe('a callback that fails', () => {
 });
 
 describe('dead letters that cannot be written', () => {
-  it('hold the partition, raise the alarm, and are tried again until they are', async () => {
+  it('block the partition, raise the alarm, and are tried again until they succeed', async () => {
     const { callback, calls } = failTimes(1);
     const fields = { retry: { maxAttempts: 1 }, concurrency: 4 };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
     consuming.appender.failure = new Error('disk full');
-    await consuming.give([storedRecord(0, { key: Buffer.from('a') })]);
+    await consuming.deliver([storedRecord(0, { key: Buffer.from('a') })]);
     await vi.waitFor(() =>
       expect(consuming.reports.lines).toContain('0 blocked for game.account.dlq: disk full'),
     );
-    await consuming.give([storedRecord(1, { key: Buffer.from('b') })]);
+    await consuming.deliver([storedRecord(1, { key: Buffer.from('b') })]);
     expect(consuming.consumers.status()).toMatchObject([
       { partitions: [{ partition: 0, blocked: true, inHand: 2 }] },
     ]);
@@ -169,12 +169,12 @@ describe('dead letters that cannot be written', () => {
     expect(calls()).toBe(2);
   });
 
-  it('leave the record where it was when the partition goes', async () => {
+  it('leave the record uncommitted when the partition is revoked', async () => {
     const fields = { retry: { maxAttempts: 1 } };
     consuming.consumers.register(registration('login', () => Promise.reject(new Error()), fields));
     consuming.main.handler.assigned([0]);
     consuming.appender.failure = new Error('disk full');
-    await consuming.give([storedRecord(0, {})]);
+    await consuming.deliver([storedRecord(0, {})]);
     await vi.waitFor(() => expect(consuming.reports.lines).toHaveLength(2));
     await consuming.main.handler.revoked([0]);
     expect(consuming.main.commits).toEqual([]);
@@ -187,17 +187,17 @@ describe('a record that cannot be read', () => {
     const callback = vi.fn();
     consuming.consumers.register(registration('', callback));
     consuming.main.handler.assigned([0]);
-    await consuming.give([unreadable(0)]);
+    await consuming.deliver([unreadable(0)]);
     await untilCommitted(consuming.main, 1);
     expect(callback).not.toHaveBeenCalled();
     expect(consuming.reports.lines).toEqual(['0 unreadable']);
     expect(consuming.appender.appended).toEqual([]);
   });
 
-  it('goes to the dead letters when one asks for it', async () => {
+  it('goes to the dead letters when a registration asks for it', async () => {
     consuming.consumers.register(registration('login', () => undefined, { sendErrorDlq: true }));
     consuming.main.handler.assigned([0]);
-    await consuming.give([unreadable(0)]);
+    await consuming.deliver([unreadable(0)]);
     await untilCommitted(consuming.main, 1);
     expect(consuming.appender.appended).toMatchObject([
       { topic: 'game.account.dlq', record: { headers: { 'x-attempts': '0' } } },
@@ -207,12 +207,12 @@ describe('a record that cannot be read', () => {
     });
   });
 
-  it('still reaches a raw callback for everything', async () => {
+  it('still reaches a raw callback for all events', async () => {
     const raw = vi.fn();
     consuming.consumers.register(registration('', rawHandler(raw)));
     consuming.consumers.register(registration('login', () => undefined));
     consuming.main.handler.assigned([0]);
-    await consuming.give([unreadable(0)]);
+    await consuming.deliver([unreadable(0)]);
     await untilCommitted(consuming.main, 1);
     expect(raw).toHaveBeenCalledTimes(1);
     expect(consuming.reports.lines).toEqual(['0 unreadable']);
@@ -223,7 +223,7 @@ describe('retry topics', () => {
   const retry = { maxAttempts: 1, delaysMs: [20, 40] };
   const first = 'game.account.game.mail.retry.1';
 
-  it('have consumers of their own, which begin with the first record', () => {
+  it('have their own consumers, which begin at the first record', () => {
     consuming.consumers.register(registration('login', () => undefined, { retry }));
     expect(consuming.subscriptions.map(({ request }) => request)).toMatchObject([
       { topic: 'game.account', groupId: 'game.mail', startOffset: -1n },
@@ -267,7 +267,7 @@ describe('retry topics', () => {
     if (one) await untilCommitted(one, 1);
   });
 
-  it('give a record only to those for whom it failed', async () => {
+  it('hand a record only to the group in which it failed', async () => {
     const all = vi.fn();
     const login = vi.fn();
     consuming.consumers.register(registration('', all, { retry }));

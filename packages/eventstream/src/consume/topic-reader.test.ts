@@ -7,7 +7,7 @@ import {
   startConsuming,
   untilCommitted,
 } from '../../test/consuming.js';
-import { storedRecord } from '../../test/handed-driver.js';
+import { storedRecord } from '../../test/manual-driver.js';
 
 let consuming: Consuming;
 beforeEach(() => {
@@ -27,8 +27,8 @@ describe('concurrency', () => {
     const { callback, held } = holdCallback();
     consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0, 1]);
-    await consuming.give([login(0), login(1)]);
-    await consuming.give([login(10, null, 1), login(11, null, 1)], 1);
+    await consuming.deliver([login(0), login(1)]);
+    await consuming.deliver([login(10, null, 1), login(11, null, 1)], 1);
     expect([...held.keys()]).toEqual(['id-0', 'id-10']);
     held.get('id-0')?.done();
     await vi.waitFor(() => expect([...held.keys()]).toEqual(['id-10', 'id-1']));
@@ -38,7 +38,7 @@ describe('concurrency', () => {
     const { callback, held } = holdCallback();
     consuming.consumers.register(registration('login', callback, { concurrency: 3 }));
     consuming.main.handler.assigned([0]);
-    await consuming.give([login(0, 'a'), login(1, 'a'), login(2, 'b'), login(3), login(4)]);
+    await consuming.deliver([login(0, 'a'), login(1, 'a'), login(2, 'b'), login(3), login(4)]);
     expect([...held.keys()]).toEqual(['id-0', 'id-2', 'id-3']);
     held.get('id-2')?.done();
     await vi.waitFor(() => expect([...held.keys()]).toEqual(['id-0', 'id-3', 'id-4']));
@@ -46,12 +46,12 @@ describe('concurrency', () => {
     await vi.waitFor(() => expect([...held.keys()]).toEqual(['id-3', 'id-4', 'id-1']));
   });
 
-  it('keeps no order when told so', async () => {
+  it('keeps no order when `ordering` is none', async () => {
     const { callback, held } = holdCallback();
     const fields = { concurrency: 2, ordering: 'none' } as const;
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
-    await consuming.give([login(0, 'a'), login(1, 'a'), login(2, 'a')]);
+    await consuming.deliver([login(0, 'a'), login(1, 'a'), login(2, 'a')]);
     expect([...held.keys()]).toEqual(['id-0', 'id-1']);
   });
 
@@ -59,7 +59,7 @@ describe('concurrency', () => {
     const { callback, held } = holdCallback();
     consuming.consumers.register(registration('login', callback, { concurrency: 3 }));
     consuming.main.handler.assigned([0]);
-    await consuming.give([login(0, 'a'), login(1, 'b'), login(5, 'c')]);
+    await consuming.deliver([login(0, 'a'), login(1, 'b'), login(5, 'c')]);
     held.get('id-1')?.done();
     held.get('id-5')?.done();
     await pause();
@@ -69,13 +69,13 @@ describe('concurrency', () => {
     expect(consuming.main.commits).toHaveLength(1);
   });
 
-  it('holds the stream when too much is in hand, finished records behind a slow one included', async () => {
+  it('makes the stream wait when too many records are in hand, counting finished ones behind a slow one', async () => {
     const { callback, held } = holdCallback();
     const fields = { concurrency: 2, maxInHand: 3 };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
     const room = vi.fn();
-    void consuming.give([login(0, 'slow'), login(1, 'b'), login(2, 'c')]).then(room);
+    void consuming.deliver([login(0, 'slow'), login(1, 'b'), login(2, 'c')]).then(room);
     held.get('id-1')?.done();
     await vi.waitFor(() => expect(held.has('id-2')).toBe(true));
     held.get('id-2')?.done();
@@ -85,7 +85,7 @@ describe('concurrency', () => {
     await vi.waitFor(() => expect(room).toHaveBeenCalled());
   });
 
-  it('lets timers run while callbacks that never wait are fed', async () => {
+  it('lets timers run while callbacks never wait', async () => {
     let handled = 0;
     const busy = () => {
       const until = performance.now() + 0.2;
@@ -98,7 +98,7 @@ describe('concurrency', () => {
     setTimeout(() => {
       seen = handled;
     }, 1);
-    await consuming.give(Array.from({ length: 400 }, (_, offset) => login(offset)));
+    await consuming.deliver(Array.from({ length: 400 }, (_, offset) => login(offset)));
     await untilCommitted(consuming.main, 400);
     expect(seen).toBeGreaterThanOrEqual(0);
     expect(seen).toBeLessThan(400);
@@ -110,8 +110,8 @@ describe('commits', () => {
     const fields = { commitIntervalMs: 20 };
     consuming.consumers.register(registration('login', async () => undefined, fields));
     consuming.main.handler.assigned([0, 1]);
-    await consuming.give(Array.from({ length: 50 }, (_, offset) => login(offset)));
-    await consuming.give([login(7, null, 1)], 1);
+    await consuming.deliver(Array.from({ length: 50 }, (_, offset) => login(offset)));
+    await consuming.deliver([login(7, null, 1)], 1);
     await untilCommitted(consuming.main, 50);
     expect(consuming.main.commits).toEqual([
       new Map([
@@ -121,22 +121,22 @@ describe('commits', () => {
     ]);
   });
 
-  it('are made before the next record in each mode', async () => {
+  it('are made before the next record when `commit` is each', async () => {
     const before: (bigint | undefined)[] = [];
     const callback = () => before.push(consuming.main.committed.get(0));
     consuming.consumers.register(registration('login', callback, { commit: 'each' }));
     consuming.main.handler.assigned([0]);
-    await consuming.give([login(0), login(1), login(2)]);
+    await consuming.deliver([login(0), login(1), login(2)]);
     await untilCommitted(consuming.main, 3);
     expect(before).toEqual([undefined, 1n, 2n]);
   });
 
-  it('hold the next record in each mode until they succeed', async () => {
+  it('hold the next record back until they succeed when `commit` is each', async () => {
     const callback = vi.fn();
     consuming.consumers.register(registration('login', callback, { commit: 'each' }));
     consuming.main.handler.assigned([0]);
     consuming.main.failure = new PlatformError('STREAM_UNAVAILABLE', 'away');
-    await consuming.give([login(0), login(1)]);
+    await consuming.deliver([login(0), login(1)]);
     await vi.waitFor(() => expect(consuming.reports.lines).toContain('commit failed: away'));
     expect(callback).toHaveBeenCalledTimes(1);
     consuming.main.failure = undefined;
@@ -148,32 +148,32 @@ describe('commits', () => {
     consuming.consumers.register(registration('login', () => undefined));
     consuming.main.handler.assigned([0]);
     consuming.main.failure = new PlatformError('STREAM_UNAVAILABLE', 'away');
-    await consuming.give([login(0)]);
+    await consuming.deliver([login(0)]);
     await vi.waitFor(() => expect(consuming.reports.lines).toContain('commit failed: away'));
     consuming.main.failure = undefined;
     await untilCommitted(consuming.main, 1);
   });
 
-  it('of other partitions do not suffer from one that went away', async () => {
+  it('of other partitions succeed when one partition was lost', async () => {
     const fields = { commitIntervalMs: 20 };
     consuming.consumers.register(registration('login', () => undefined, fields));
     consuming.main.handler.assigned([0, 1]);
     consuming.main.refused.add(0);
-    await consuming.give([login(0)]);
-    await consuming.give([login(0, null, 1)], 1);
+    await consuming.deliver([login(0)]);
+    await consuming.deliver([login(0, null, 1)], 1);
     await untilCommitted(consuming.main, 1, 1);
     expect(consuming.main.committed.has(0)).toBe(false);
     consuming.main.handler.lost([0]);
   });
 });
 
-describe('when partitions go', () => {
-  it('finishes what runs, begins nothing new and commits', async () => {
+describe('when partitions are revoked or lost', () => {
+  it('finishes running calls, begins no record and commits', async () => {
     const { callback, held } = holdCallback();
     const fields = { commitIntervalMs: 60_000 };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
-    await consuming.give([login(0), login(1)]);
+    await consuming.deliver([login(0), login(1)]);
     const revoked = consuming.main.handler.revoked([0]);
     await pause();
     held.get('id-0')?.done();
@@ -182,11 +182,11 @@ describe('when partitions go', () => {
     expect(held.size).toBe(0);
   });
 
-  it('aborts what is not finished at the deadline, and never commits its late result', async () => {
+  it('aborts unfinished calls at the deadline, and never commits their late results', async () => {
     const { callback, held } = holdCallback();
     consuming.consumers.register(registration('login', callback, { drainMs: 50, concurrency: 2 }));
     consuming.main.handler.assigned([0]);
-    await consuming.give([login(0, 'a'), login(1, 'b')]);
+    await consuming.deliver([login(0, 'a'), login(1, 'b')]);
     const late = held.get('id-1');
     expect(late?.signal.aborted).toBe(false);
     const revoked = consuming.main.handler.revoked([0]);
@@ -199,11 +199,11 @@ describe('when partitions go', () => {
     expect(consuming.main.commits).toEqual([new Map([[0, 1n]])]);
   });
 
-  it('commits nothing of a partition that is lost', async () => {
+  it('commits nothing for a lost partition', async () => {
     const { callback, held } = holdCallback();
     consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
-    await consuming.give([login(0), login(1)]);
+    await consuming.deliver([login(0), login(1)]);
     const late = held.get('id-0');
     consuming.main.handler.lost([0]);
     expect(late?.signal.aborted).toBe(true);
@@ -213,15 +213,15 @@ describe('when partitions go', () => {
     expect(held.has('id-1')).toBe(false);
   });
 
-  it('forgets an assignment that a new one replaces', async () => {
+  it('ignores results of an assignment that a new one replaced', async () => {
     const { callback, held } = holdCallback();
     consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
-    await consuming.give([login(9)]);
+    await consuming.deliver([login(9)]);
     const late = held.get('id-9');
     held.delete('id-9');
     consuming.main.handler.assigned([0]);
-    await consuming.give([login(3), login(9)]);
+    await consuming.deliver([login(3), login(9)]);
     late?.done();
     await pause();
     expect(consuming.main.commits).toEqual([]);
@@ -229,7 +229,7 @@ describe('when partitions go', () => {
     await untilCommitted(consuming.main, 4);
   });
 
-  it('does not count a failure of a callback that was told to stop', async () => {
+  it('does not count a failure of a callback that was asked to stop', async () => {
     const fields = { drainMs: 30, retry: { maxAttempts: 1 } };
     const callback = (ctx: { signal: AbortSignal }): Promise<void> =>
       new Promise((_resolve, reject) => {
@@ -237,22 +237,22 @@ describe('when partitions go', () => {
       });
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
-    await consuming.give([login(0)]);
+    await consuming.deliver([login(0)]);
     await consuming.main.handler.revoked([0]);
     await pause();
     expect(consuming.appender.appended).toEqual([]);
     expect(consuming.main.commits).toEqual([]);
   });
 
-  it('lets go of a stream that waits for room', async () => {
+  it('releases a stream that waits for capacity', async () => {
     const { callback } = holdCallback();
     const fields = { maxInHand: 1, drainMs: 10 };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
-    const given = consuming.give([login(0), login(1)]);
+    const given = consuming.deliver([login(0), login(1)]);
     await consuming.main.handler.revoked([0]);
     await given;
-    await consuming.give([login(2)]);
+    await consuming.deliver([login(2)]);
     expect(consuming.consumers.status()).toMatchObject([{ partitions: [] }]);
   });
 });
