@@ -1,57 +1,62 @@
 import { type EventEnvelope, PlatformError } from '@posthaste/contracts';
 import type { RegisteredCallback } from '../consume/consumers.js';
-import type { EventCallback, HandlerContext } from '../consume/registration.js';
+import type { EventCallback } from '../consume/registration.js';
 import type { StoredRecord } from '../record.js';
 
-/** An event that a loop has in hand until it says what became of it. */
+/** An event that a loop has received, until the loop acknowledges or refuses it. */
 export interface ReceivedEvent<Payload extends object = object> {
   readonly event: EventEnvelope<Payload>;
   readonly record: StoredRecord;
-  /** 1 at the first time, tries on retry topics included. */
+  /** Number of times that the loop got this event, from 1, retry topics included. */
   readonly attempt: number;
-  /** Aborted when the work must end; what is said afterwards counts no more. */
+  /** Aborted when the work must end. `ack` and `nack` have no effect after that. */
   readonly signal: AbortSignal;
-  /** It is handled: its offset may be committed. */
+  /** Acknowledges the event: its offset may be committed. */
   ack(): void;
-  /** It is not: it is tried again by the retry policy, and in the end a dead letter. */
+  /** Refuses the event: it is tried again by the retry policy, and finally becomes a dead letter. */
   nack(error?: unknown): void;
 }
 
 interface OpenEvent extends ReceivedEvent {
-  /** Lets go of it without saying anything: it stays unfinished. */
+  /** Leaves the event without an outcome: it stays uncommitted. */
   release(): void;
 }
 
+/** The functions that settle the promise of a callback. */
+interface Settlement {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /**
- * Events for a loop, as many at a time as the consumer handles at once: the next one of a partition
- * comes when the last one is acknowledged, or failed. Leaving the loop ends the subscription; what
- * is open then is not committed.
+ * Events for a `for await` loop. It has as many at a time as the consumer handles at once: the next
+ * event of a partition comes when the one before is acknowledged or refused. Leaving the loop ends the
+ * subscription; events without an outcome are not committed.
  */
 export class EventIterator implements AsyncIterableIterator<ReceivedEvent> {
-  /** Not handed to the loop yet. */
+  /** Events that the loop did not take yet. */
   readonly #waiting: OpenEvent[] = [];
-  /** Handed to the loop and without an outcome. */
+  /** Events that the loop has taken and that have no outcome. */
   readonly #open = new Set<OpenEvent>();
   readonly #readers: ((result: IteratorResult<ReceivedEvent>) => void)[] = [];
-  readonly #onEnd: (deliveries: EventIterator) => void;
+  readonly #onEnd: (iterator: EventIterator) => void;
   #registered: RegisteredCallback | undefined;
   #ended = false;
 
-  /** @param onEnd called once, when nothing more comes */
-  constructor(onEnd: (deliveries: EventIterator) => void) {
+  /** @param onEnd called once, when no more events come */
+  constructor(onEnd: (iterator: EventIterator) => void) {
     this.#onEnd = onEnd;
   }
 
-  /** The callback to register. */
-  readonly callback: EventCallback = (ctx, event) => {
-    const { record } = ctx;
+  /** Callback to register. */
+  readonly callback: EventCallback = ({ record, attempt, signal }, event) => {
     if (event === null || record === undefined) return void this.end();
     return new Promise<void>((resolve, reject) => {
-      this.#take(this.#toDelivery(ctx, event, record, resolve, reject));
+      this.#deliver(this.#toOpenEvent({ event, record, attempt, signal }, { resolve, reject }));
     });
   };
 
-  /** What ends it when the loop does. */
+  /** Sets the registration, which ends together with the loop. */
   attach(registered: RegisteredCallback): void {
     this.#registered = registered;
   }
@@ -61,10 +66,10 @@ export class EventIterator implements AsyncIterableIterator<ReceivedEvent> {
   }
 
   async next(): Promise<IteratorResult<ReceivedEvent>> {
-    const delivery = this.#waiting.shift();
-    if (delivery !== undefined) {
-      this.#open.add(delivery);
-      return { done: false, value: delivery };
+    const received = this.#waiting.shift();
+    if (received !== undefined) {
+      this.#open.add(received);
+      return { done: false, value: received };
     }
     if (this.#ended) return { done: true, value: undefined };
     return new Promise((resolve) => {
@@ -72,15 +77,15 @@ export class EventIterator implements AsyncIterableIterator<ReceivedEvent> {
     });
   }
 
-  /** Called when the loop is left. Resolves when the consumer has committed and gone. */
+  /** Ends the subscription, because the loop was left. Resolves when the consumer has left. */
   async return(): Promise<IteratorResult<ReceivedEvent>> {
     const left = this.end();
-    for (const delivery of this.#open) delivery.release();
+    for (const received of this.#open) received.release();
     await left;
     return { done: true, value: undefined };
   }
 
-  /** Nothing more comes; what the loop has in hand may still be acknowledged. */
+  /** Delivers no more events. Events that the loop has taken may still be acknowledged. */
   async end(): Promise<void> {
     if (!this.#ended) {
       this.#ended = true;
@@ -88,45 +93,40 @@ export class EventIterator implements AsyncIterableIterator<ReceivedEvent> {
       for (const read of this.#readers.splice(0)) read({ done: true, value: undefined });
     }
     const closed = this.#registered?.close();
-    for (const delivery of this.#waiting.splice(0)) delivery.release();
+    for (const received of this.#waiting.splice(0)) received.release();
     await closed;
   }
 
-  #take(delivery: OpenEvent): void {
+  #deliver(received: OpenEvent): void {
     const read = this.#readers.shift();
     if (this.#ended) {
-      delivery.release();
+      received.release();
     } else if (read === undefined) {
-      this.#waiting.push(delivery);
+      this.#waiting.push(received);
     } else {
-      this.#open.add(delivery);
-      read({ done: false, value: delivery });
+      this.#open.add(received);
+      read({ done: false, value: received });
     }
   }
 
-  #toDelivery(
-    { signal, attempt }: HandlerContext,
-    event: EventEnvelope,
-    record: StoredRecord,
-    resolve: () => void,
-    reject: (error: unknown) => void,
+  #toOpenEvent(
+    received: Omit<ReceivedEvent, 'ack' | 'nack'>,
+    { resolve, reject }: Settlement,
   ): OpenEvent {
+    const { signal } = received;
     const close = (): void => {
-      this.#open.delete(delivery);
-      signal.removeEventListener('abort', forget);
+      this.#open.delete(open);
+      signal.removeEventListener('abort', withdraw);
     };
-    /** Its time is over, or its partition went: the loop must not even see it. */
-    const forget = (): void => {
-      const at = this.#waiting.indexOf(delivery);
+    /** Its time is over, or the partition is lost: the loop must not get it any more. */
+    const withdraw = (): void => {
+      const at = this.#waiting.indexOf(open);
       if (at === -1) return;
       this.#waiting.splice(at, 1);
       reject(signal.reason);
     };
-    const delivery: OpenEvent = {
-      event,
-      record,
-      attempt,
-      signal,
+    const open: OpenEvent = {
+      ...received,
       ack: () => {
         close();
         resolve();
@@ -137,12 +137,12 @@ export class EventIterator implements AsyncIterableIterator<ReceivedEvent> {
       },
       release: () => {
         close();
-        // Not before the signal: only then it is no failure, but a record that is not finished.
+        // Not before the abort: only after it a rejection is no failure, but an unfinished record.
         if (signal.aborted) reject(signal.reason);
         else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       },
     };
-    signal.addEventListener('abort', forget, { once: true });
-    return delivery;
+    signal.addEventListener('abort', withdraw, { once: true });
+    return open;
   }
 }

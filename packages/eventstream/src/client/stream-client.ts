@@ -32,12 +32,13 @@ import type { StreamLogger } from './stream-log.js';
 
 const defaultDrainMs = 30_000;
 
-/** Part of the time to drain that consumers get; the rest is for what they publish meanwhile. */
+/** Share of the drain time for consumers. The rest is for events that they publish meanwhile. */
 const consumersShare = 0.8;
 
-/** Time that the stream has to tell the lag for `metrics`, in milliseconds. */
+/** Longest wait for the lag in `metrics`, in ms. */
 const lagTimeoutMs = 5_000;
 
+/** Options of a stream client. */
 export interface StreamClientOptions {
   readonly prefix: string;
   readonly stream: OpenDriver;
@@ -46,7 +47,7 @@ export interface StreamClientOptions {
   readonly log: StreamLogger;
 }
 
-/** The client without the types of its topics: `Client` has those, and says what each method does. */
+/** The client without the types of its topics. `Client` has them, and documents the methods. */
 export class StreamClient {
   readonly #stream: OpenDriver;
   readonly #options: Omit<ClientOptions, 'schemas'>;
@@ -69,7 +70,7 @@ export class StreamClient {
     const publisher = new Publisher({ driver, observer: this.#observers.publishing }, options);
     const schemas = new PayloadSchemas(table);
     this.#publisher = publisher;
-    // The Go SDK takes it from the environment, and what replaces it must act alike.
+    // As the Go SDK does, which this package must be able to replace.
     const audit = options.audit ?? readAuditSettings(process.env);
     this.#publishing = new EventPublishing({ prefix, options, audit, publisher, schemas, log });
     this.#checked = new CheckedRegistrations(schemas);
@@ -159,7 +160,7 @@ export class StreamClient {
     return prefix === '' ? topic : topic.slice(prefix.length + 1);
   }
 
-  /** Of a stream that does not tell it in time there is none: the other metrics matter too. */
+  /** Returns the lags, without those that do not arrive in time: the other metrics matter too. */
   async #lags(): Promise<readonly GroupLag[]> {
     const none: readonly GroupLag[] = [];
     const asked = this.#consumers.status().map(({ topic, groupId }) => {

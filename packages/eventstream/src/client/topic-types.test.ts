@@ -17,7 +17,7 @@ interface Topics {
 
 const memory = new MemoryStream({ partitions: 1 });
 
-it('lets a client without topics take any callback, and publish any object', async () => {
+it('lets a client without topics register any callback, and publish any object', async () => {
   const client = await createClient('shop', 'memory', [], { memory });
   expectTypeOf(client).toEqualTypeOf<Client>();
   const events: (EventEnvelope | null)[] = [];
@@ -41,7 +41,7 @@ it('lets a client without topics take any callback, and publish any object', asy
   await client.close();
 });
 
-it('gives callbacks of a client with topics the payload of their event', async () => {
+it('gives callbacks of a client with topics the payload type of their event', async () => {
   const client = await createClient<Topics>('typed', 'memory', [], { memory });
   client.register({
     topic: 'orders',
