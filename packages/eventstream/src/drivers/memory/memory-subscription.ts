@@ -1,12 +1,21 @@
 import { newId, PlatformError, withTimeout } from '@posthaste/contracts';
 import type { DriverSubscription, SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
-import type { ConsumerGroup } from './consumer-group.js';
+
 import type { FaultQueue } from './faults.js';
 import type { PartitionLog } from './partition-log.js';
 import { PartitionReader } from './partition-reader.js';
 
+/** The consumer group of a subscription. */
+export interface SubscribedGroup {
+  commit(offsets: ReadonlyMap<number, bigint>): void;
+  /** Returns the offset at which reading begins. */
+  begin(partition: number, log: PartitionLog, startOffset: bigint): bigint;
+  leave(subscription: MemorySubscription): void;
+}
+
+/** Options of a subscription in memory. */
 export interface MemorySubscriptionOptions {
-  readonly group: ConsumerGroup;
+  readonly group: SubscribedGroup;
   readonly request: SubscriptionRequest;
   readonly handler: SubscriptionHandler;
   readonly batchSize: number;
@@ -14,9 +23,12 @@ export interface MemorySubscriptionOptions {
   readonly commitFaults: FaultQueue;
 }
 
-/** One consumer in a group. Owns a partition from `assign` until `release` or `lose` is through. */
+/**
+ * A member of a group on a stream in memory. It owns a partition from `assign` until `release` or `lose`
+ * has ended.
+ */
 export class MemorySubscription implements DriverSubscription {
-  /** Orders the members of a group; of a static one its instance id. */
+  /** Orders the members of a group. A static member has its instance id. */
   readonly id: string;
   readonly #options: MemorySubscriptionOptions;
   readonly #readers = new Map<number, PartitionReader>();
@@ -45,7 +57,7 @@ export class MemorySubscription implements DriverSubscription {
     }
   }
 
-  /** Gives back all partitions, when the handler is done with them or its time is over. */
+  /** Gives all partitions up, once the handler has finished with them or its time is over. */
   release(): Promise<void> {
     this.#releasing ??= this.#revoke().finally(() => {
       this.#releasing = undefined;
@@ -53,18 +65,18 @@ export class MemorySubscription implements DriverSubscription {
     return this.#releasing;
   }
 
-  /** Takes all partitions at once. */
+  /** Loses all partitions at once. */
   lose(): void {
     const partitions = this.#stopReaders();
     this.#readers.clear();
     if (partitions.length > 0) this.#options.handler.lost(partitions);
   }
 
-  /** Ends a static member because another one has taken its place. */
+  /** Ends a static member, because another one with its instance id has joined. */
   fence(): void {
     this.#closing ??= Promise.resolve();
     this.lose();
-    const reason = `another member has the instance id ${this.id}`;
+    const reason = `another member joined with the instance id '${this.id}'`;
     this.#options.handler.interrupted(new PlatformError('STREAM_ASSIGNMENT_LOST', reason));
   }
 
@@ -77,7 +89,7 @@ export class MemorySubscription implements DriverSubscription {
     if (!isAvailable()) throw new PlatformError('STREAM_UNAVAILABLE', 'the stream is stopped');
     for (const partition of offsets.keys()) {
       if (this.owns(partition)) continue;
-      const reason = `partition ${partition} of ${request.topic} is not this consumer's`;
+      const reason = `partition ${partition} of '${request.topic}' does not belong to this consumer`;
       throw new PlatformError('STREAM_ASSIGNMENT_LOST', reason);
     }
     commitFaults.run(request.topic, () => group.commit(offsets));
