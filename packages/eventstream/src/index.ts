@@ -70,7 +70,7 @@ export type {
   RecordChoice,
 } from './drivers/postgres/group/group-batch.js';
 export type { GroupPage, GroupQuery } from './drivers/postgres/group/group-pages.js';
-export type { SkippedRange } from './drivers/postgres/group/log-subscription.js';
+export type { SkippedRange } from './drivers/postgres/group/shard-reader.js';
 export {
   createPostgresDriver,
   type PostgresDriverOptions,

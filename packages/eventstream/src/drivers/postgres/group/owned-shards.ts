@@ -4,13 +4,15 @@ import type { CommitRow } from './member-store.js';
 import type { ShardReader } from './shard-reader.js';
 
 /**
- * The partitions that a consumer has. One that is being given back is still the consumer's to
- * commit, and nothing more is read of it.
+ * The shards that a consumer owns, each with its reader. A shard that is being revoked is not read any
+ * more, but the consumer can still commit it.
  */
 export class OwnedShards {
   readonly #handler: SubscriptionHandler;
+  /** By partition. */
   readonly #readers = new Map<number, ShardReader>();
-  readonly #leaving = new Map<number, Promise<void>>();
+  /** Drains of the partitions that are being revoked. */
+  readonly #revoking = new Map<number, Promise<void>>();
 
   constructor(handler: SubscriptionHandler) {
     this.#handler = handler;
@@ -20,28 +22,29 @@ export class OwnedShards {
     return [...this.#readers.values()];
   }
 
-  /** Shards of all, those being given back included. */
+  /** All shards, including those that are being revoked. */
   get shards(): readonly number[] {
     return this.readers.map(({ name }) => name.shard);
   }
 
-  /** Partitions that are not being given back. */
-  get staying(): readonly number[] {
-    return [...this.#readers.keys()].filter((partition) => !this.#leaving.has(partition));
+  /** Partitions that are not being revoked. */
+  get keptPartitions(): readonly number[] {
+    return [...this.#readers.keys()].filter((partition) => !this.#revoking.has(partition));
   }
 
-  /** How many are being given back. */
-  get leavingCount(): number {
-    return this.#leaving.size;
+  /** Number of partitions that are being revoked. */
+  get revokingCount(): number {
+    return this.#revoking.size;
   }
 
+  /** Adds shards and assigns their partitions to the handler. */
   assign(readers: readonly ShardReader[]): void {
     if (readers.length === 0) return;
     for (const reader of readers) this.#readers.set(reader.name.partition, reader);
     this.#handler.assigned(readers.map(({ name }) => name.partition));
   }
 
-  /** What of these offsets can be committed, with the epochs under which the records were read. */
+  /** Returns the offsets that can be committed, with the epochs in which the records were read. */
   toCommitRows(offsets: ReadonlyMap<number, bigint>): CommitRow[] {
     return [...offsets].flatMap(([partition, offset]) => {
       const reader = this.#readers.get(partition);
@@ -50,31 +53,34 @@ export class OwnedShards {
   }
 
   /**
-   * Takes partitions from the handler, which may finish what it has in hand within `drainMs`.
-   * @returns the shards that are to be let go
+   * Revokes partitions from the handler, which may finish records in hand within `drainMs`.
+   * @returns the shards to release
    */
   revoke(partitions: readonly number[], drainMs: number): Promise<readonly number[]> {
     const readers = partitions.flatMap((partition) => this.#readers.get(partition) ?? []);
     for (const reader of readers) reader.stop();
     const drained = this.#drain(partitions, drainMs);
-    for (const partition of partitions) this.#leaving.set(partition, drained);
+    for (const partition of partitions) this.#revoking.set(partition, drained);
     return drained.then(() => {
       for (const partition of partitions) {
-        if (this.#leaving.get(partition) === drained) this.#leaving.delete(partition);
+        if (this.#revoking.get(partition) === drained) this.#revoking.delete(partition);
       }
-      // One that was lost meanwhile, and is this consumer's again, is not the one to let go.
+      // A shard that was lost and acquired again in the meantime must not be released.
       const kept = readers.filter((reader) => this.#readers.get(reader.name.partition) === reader);
       for (const { name } of kept) this.#readers.delete(name.partition);
       return kept.map(({ name }) => name.shard);
     });
   }
 
-  /** Resolves when nothing is being given back any more. */
-  async settled(): Promise<void> {
-    while (this.#leaving.size > 0) await Promise.all(this.#leaving.values());
+  /** Resolves when no partition is being revoked. */
+  async whenRevoked(): Promise<void> {
+    while (this.#revoking.size > 0) await Promise.all(this.#revoking.values());
   }
 
-  /** These shards are another's. A handler that is just giving one back learns it from its commit. */
+  /**
+   * Removes shards that another consumer owns now. The handler is not told about a partition that is
+   * being revoked: it learns it from its commit.
+   */
   lose(shards: readonly number[]): void {
     const lost = this.readers.filter(({ name }) => shards.includes(name.shard));
     for (const reader of lost) {
@@ -82,8 +88,8 @@ export class OwnedShards {
       this.#readers.delete(reader.name.partition);
     }
     const partitions = lost.map(({ name }) => name.partition);
-    const told = partitions.filter((partition) => !this.#leaving.delete(partition));
-    if (told.length > 0) this.#handler.lost(told);
+    const reported = partitions.filter((partition) => !this.#revoking.delete(partition));
+    if (reported.length > 0) this.#handler.lost(reported);
   }
 
   async #drain(partitions: readonly number[], drainMs: number): Promise<void> {

@@ -1,15 +1,16 @@
 import type { GroupState } from './member-store.js';
 
-/** What a member should do to come to its share. At most one of the two is above 0. */
+/** Number of shards to acquire or to release. At most one of the two is above 0. */
 export interface ShareChange {
   readonly acquire: number;
   readonly release: number;
 }
 
 /**
- * A member's share is the number of shards by the number of members, and one more for the eldest
- * where that does not come out even: the shares of all are then exactly the shards. A member keeps
- * what it has up to its share, so that a change moves no more shards than it must.
+ * Returns how a member comes to its share. The share is the number of shards divided by the number of
+ * members, and one more for the eldest members if there is a remainder, so that all shares together
+ * are all shards. A member keeps the shards that it owns up to its share, so that a change moves no
+ * more shards than necessary.
  */
 export function shareChange({ members, shards }: GroupState, member: string): ShareChange {
   const rank = members.indexOf(member);

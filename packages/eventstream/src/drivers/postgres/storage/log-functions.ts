@@ -1,54 +1,57 @@
-import { appendChannel } from './notify-channel.js';
-
 /**
- * How records get their place, and how far may be read. The one invariant:
+ * How records get their offsets, and how far readers may read.
  *
- *   what a reader has been given of a shard is all that will ever be there below its position.
+ * Invariant: the records that a reader got of a shard are all that will ever be there below its
+ * position.
  *
  * Offsets come from a sequence, so appenders of one shard do not wait for one another, however long
- * their transactions last; but an offset is drawn long before its record can be seen, and others
- * that are higher can be seen earlier. So an appender first takes an advisory lock that says "I may
- * write at this offset or above", shared, and held to the end of its transaction; and a reader goes
- * no further than the lowest such lock in `pg_locks`:
+ * their transactions last. But an offset is drawn long before its record is visible, and records with
+ * higher offsets may be visible earlier. Therefore an appender first takes a shared advisory lock that
+ * means "I may write at this offset or above", and holds it to the end of its transaction. A reader
+ * reads only below the lowest such lock in `pg_locks`:
  *
  *   appender: 1. n := offsets drawn so far  2. lock(n)  3. draw offsets  4. insert  … commit, unlock
  *   reader:   1. v := offsets drawn so far  2. m := lowest lock held     3. read below min(v, m)
  *
- * An appender whose lock the reader did not see either takes it later, and then draws its offsets
- * after v was read, above it; or has given it up, and then its end was visible before (Postgres ends
- * a transaction before it releases its locks), so the reader's third step, with a newer snapshot,
- * sees its records. Steps must see each other's times: each is a statement of its own, in a
- * transaction that takes a snapshot per statement. A crash frees the locks with the session.
+ * There are two cases of an appender whose lock the reader did not see. Either it takes the lock
+ * later: then it draws its offsets after v was read, above v. Or it has released the lock: then its
+ * transaction ended before (Postgres ends a transaction before it releases its locks), so the reader's
+ * third step, with a newer snapshot, sees its records. Each step must see what the step before saw:
+ * each is a statement of its own, in a transaction that takes a snapshot per statement. A crash
+ * releases the locks with the session.
  *
- * The well-known other way, ordering by transaction id and reading below
- * `pg_snapshot_xmin(pg_current_snapshot())`, was not taken: every long transaction of the cluster,
- * of another database even, would hold up every reader; and a transaction that has its id from
- * earlier work, and then waits for the row lock of the one before it, would come first in the log
- * though it comes second in truth. Here such a one draws its offset after the wait.
+ * The well-known alternative was not taken: ordering by transaction id and reading below
+ * `pg_snapshot_xmin(pg_current_snapshot())`. Every long transaction of the cluster, even in another
+ * database, would hold up every reader. And a transaction that got its id from earlier work, and then
+ * waited for the row lock of another one, would be first in the log although it is second in fact.
+ * Here it draws its offset after the wait.
  *
- * Appenders of one key that do not wait for one another by a lock of their own are made to, by an
- * exclusive advisory lock on the key taken before everything else: the order of their offsets is
- * then the order of their commits. Who has such a lock already (a row of the thing that the key
- * names) can do without.
+ * Appenders of one key that share no lock of their own take an exclusive advisory lock on the key
+ * before everything else: the order of their offsets is then the order of their commits. Appenders
+ * that already share a lock (on the row of the thing that the key names) do not need it.
  *
- * Locks are of the form with two integers. In the first: `keyLockClass`, or `shardLockClass` plus
- * the shard; in the second 32 bits of the key's hash or of the offset, from which the offset is
- * found again as the one nearest to v.
+ * The locks have two integers. The first is `keyLockClass`, or `shardLockClass` plus the shard. The
+ * second has 32 bits of the key's hash, or of the offset; the full offset is the one nearest to v with
+ * these bits.
  *
- * A transaction that has used a table sees partitions that are attached to it meanwhile only when it
- * happens to take in what other sessions have changed, as it does when it takes a lock on a table
- * that it does not hold. Both functions make it do so, by way of a table that nobody else uses and
- * whose lock `pg_relation_size` gives back. A reader would pass over records otherwise. Partitions
- * are attached in a transaction of their own before the segment can be seen (segments.ts): who sees
- * the segment, or a record in it, finds the partition then.
+ * A transaction that has used a table sees partitions that are attached later only after it has
+ * processed the changes of other sessions. It does so when it takes a lock on a table that it does not
+ * hold yet. Both functions force this with `pg_relation_size` on a table that nothing else uses; the
+ * lock is released at once. Without it a reader would miss records. A partition is attached in a
+ * transaction of its own before its segment is visible (segments.ts): whoever sees the segment, or a
+ * record in it, then finds the partition.
  *
- * The segment is read after the offsets are drawn: whoever looks at the newest segment, and then
- * sees v, knows that what is at v and above is in that segment or a later one (segments.ts).
+ * The segment is read after the offsets are drawn: whoever reads the newest segment, and v after that,
+ * knows that records at v and above are in that segment or a later one (segments.ts).
+ *
+ * These functions are part of a released migration: their text must not change, comments included.
  */
 
-/** "evs" in the upper bytes; shards count from here on. */
+import { appendChannel } from './notify-channel.js';
+
+/** First lock class of shards: "evs" in the upper bytes. A shard adds its id. */
 const shardLockClass = 0x65767300;
-/** Just below the shards. */
+/** Lock class of keys, just below the shards. */
 const keyLockClass = shardLockClass - 1;
 
 const assertReadCommitted = `
@@ -77,7 +80,7 @@ const drawOffsets = `perform pg_advisory_xact_lock_shared(${shardLockClass} + s,
 const insertInto = `insert into eventstream.record
     (segment, shard_id, "offset", appended_at, name, key, value, headers)`;
 
-/** Functions because their steps need a snapshot each, and should not need a round trip each. */
+/** Functions in SQL: each of their steps needs its own snapshot, but should not cost a round trip. */
 export const logFunctions: string = `
 create function eventstream.drawn(shard integer) returns bigint language sql volatile as $$
   select coalesce(pg_sequence_last_value(('eventstream.offset_' || shard)::regclass), 0)

@@ -1,29 +1,30 @@
 import type { Database, Listener } from '@posthaste/postgres';
 
-/** Appends, by topic. */
+/** Channel of appends. Subjects are topics. */
 export const appendChannel = 'eventstream';
-/** Members that came or went, or gave something back, by the group's id. */
+/** Channel of groups: members that came or went, or shards that were released. Subjects are group ids. */
 export const groupChannel = 'eventstream_group';
 
-/** Between two hints, however many there are to give, in milliseconds. */
+/** Shortest time between two notifications of a process, in ms. */
 const minHintMs = 5;
-/** Until a database that could not be listened to is asked again, in milliseconds. */
+/** Wait before listening is tried again after a failure, in ms. */
 const listenAgainMs = 2_000;
 
 /**
- * Hints on one channel about subjects, told to those who watch the subject, in whatever process. A
- * hint may be missing, because the connection was away or nobody gave one. Listens from the first
- * watcher on.
+ * Hints about subjects on one channel, by NOTIFY and LISTEN, to the watchers of all processes. A hint
+ * may be lost, because the connection was away or nobody sent it, so watchers must poll as well.
+ * Listening begins with the first watcher.
  */
 export class NotifyChannel {
   readonly #db: Database;
   readonly #channel: string;
+  /** By subject. */
   readonly #watchers = new Map<string, Set<() => void>>();
   readonly #allWatchers = new Set<(subject: string | undefined) => void>();
   #listener: Promise<Listener | undefined> | undefined;
-  #again: NodeJS.Timeout | undefined;
-  #hinted = new Set<string>();
-  #hinting: Promise<void> | undefined;
+  #listenTimer: NodeJS.Timeout | undefined;
+  #unsent = new Set<string>();
+  #sending: Promise<void> | undefined;
   #closed = false;
 
   constructor(db: Database, channel: string) {
@@ -31,48 +32,48 @@ export class NotifyChannel {
     this.#channel = channel;
   }
 
-  /** Calls `wake` at hints about the subject, until the function it gives is called. */
-  watch(subject: string, wake: () => void): () => void {
+  /** Calls `onHint` at hints about the subject. Returns the function that ends it. */
+  watch(subject: string, onHint: () => void): () => void {
     const watchers = this.#watchers.get(subject) ?? new Set();
     this.#watchers.set(subject, watchers);
-    watchers.add(wake);
+    watchers.add(onHint);
     this.#listener ??= this.#listen();
     return () => {
-      watchers.delete(wake);
+      watchers.delete(onHint);
       if (watchers.size === 0 && this.#watchers.get(subject) === watchers) {
         this.#watchers.delete(subject);
       }
     };
   }
 
-  /** Calls `wake` at every hint, with its subject; also when hints may have been missed, without. */
-  watchAll(wake: (subject: string | undefined) => void): () => void {
-    this.#allWatchers.add(wake);
+  /** Calls `onHint` with the subject of every hint, and without one when hints may have been lost. */
+  watchAll(onHint: (subject: string | undefined) => void): () => void {
+    this.#allWatchers.add(onHint);
     this.#listener ??= this.#listen();
-    return () => this.#allWatchers.delete(wake);
+    return () => this.#allWatchers.delete(onHint);
   }
 
-  /** Tells the watchers of all processes, soon: hints of one moment travel together. */
+  /** Notifies the watchers of all processes soon. Hints of one moment are sent together. */
   hint(subject: string): void {
-    this.#hinted.add(subject);
-    this.#hinting ??= this.#sendHints();
+    this.#unsent.add(subject);
+    this.#sending ??= this.#sendHints();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#again);
-    await this.#hinting;
+    clearTimeout(this.#listenTimer);
+    await this.#sending;
     await (await this.#listener)?.close();
   }
 
   async #listen(): Promise<Listener | undefined> {
     try {
-      const onHint = (subject: string): void => this.#wake(subject);
-      return await this.#db.listen(this.#channel, onHint, () => this.#wakeAll());
+      const onHint = (subject: string): void => this.#notify(subject);
+      return await this.#db.listen(this.#channel, onHint, () => this.#notifyAll());
     } catch {
-      // The database is away, as its other users notice and tell; hints only save them time.
-      this.#again = setTimeout(() => this.#listenAgain(), listenAgainMs);
-      this.#again.unref();
+      // The other users of the database notice and report that it is away. Hints only save time.
+      this.#listenTimer = setTimeout(() => this.#listenAgain(), listenAgainMs);
+      this.#listenTimer.unref();
       return undefined;
     }
   }
@@ -80,33 +81,33 @@ export class NotifyChannel {
   #listenAgain(): void {
     if (this.#closed) return;
     this.#listener = this.#listen();
-    // What was told meanwhile is not known.
-    void this.#listener.then((listener) => listener && this.#wakeAll());
+    // Hints of the meantime are lost.
+    void this.#listener.then((listener) => listener && this.#notifyAll());
   }
 
   async #sendHints(): Promise<void> {
-    while (this.#hinted.size > 0 && !this.#closed) {
-      const subjects = [...this.#hinted];
-      this.#hinted = new Set();
+    while (this.#unsent.size > 0 && !this.#closed) {
+      const subjects = [...this.#unsent];
+      this.#unsent = new Set();
       const statement = {
         name: 'eventstream_hint',
         text: 'select pg_notify($1, subject) from unnest($2::text[]) as subject',
       };
-      // Those who miss it find out by themselves, later.
+      // Watchers that miss a hint find out later, by polling.
       await this.#db.query(statement, [this.#channel, subjects]).catch(() => undefined);
-      // Each is a transaction that others which notify have to wait for.
+      // Other transactions that notify have to wait for each of these.
       await new Promise((resolve) => setTimeout(resolve, minHintMs));
     }
-    this.#hinting = undefined;
+    this.#sending = undefined;
   }
 
-  #wake(subject: string): void {
-    for (const wake of this.#watchers.get(subject) ?? []) wake();
-    for (const wake of this.#allWatchers) wake(subject);
+  #notify(subject: string): void {
+    for (const onHint of this.#watchers.get(subject) ?? []) onHint();
+    for (const onHint of this.#allWatchers) onHint(subject);
   }
 
-  #wakeAll(): void {
-    for (const watchers of this.#watchers.values()) for (const wake of watchers) wake();
-    for (const wake of this.#allWatchers) wake(undefined);
+  #notifyAll(): void {
+    for (const watchers of this.#watchers.values()) for (const onHint of watchers) onHint();
+    for (const onHint of this.#allWatchers) onHint(undefined);
   }
 }

@@ -2,49 +2,50 @@ import { decodeEnvelope } from '../../../envelope/decode.js';
 import { toHeaders } from '../../../envelope/headers.js';
 
 /**
- * Headers as the table has them. Most records are events whose headers say again what stands in the
- * envelope: they take a third of the record. Of those only the event's name is stored, in its own
- * column, and the trace if there is one; the headers are made anew when they are read. So:
+ * Headers in the form of the table. The headers of most records repeat what is in the envelope, and
+ * would take a third of the record. For those, only the event's name is stored, in its own column, and
+ * the trace if there is one; the headers are computed when the record is read:
  *
- * | headers     | name  | what the record has                                              |
- * | ----------- | ----- | ---------------------------------------------------------------- |
- * | an object   | any   | these headers                                                    |
- * | a text      | given | those that `toHeaders` makes of its envelope, and this trace     |
- * | null        | given | those that `toHeaders` makes of its envelope                     |
- * | null        | null  | none                                                             |
+ * | column headers | column name | headers of the record                                      |
+ * | -------------- | ----------- | ---------------------------------------------------------- |
+ * | an object      | any         | this object                                                |
+ * | a text         | given       | `toHeaders` of the envelope, with this text as the trace   |
+ * | null           | given       | `toHeaders` of the envelope                                |
+ * | null           | null        | none                                                       |
  */
 export interface StoredHeaders {
-  /** What consumers choose by: the header `ce_type`. */
+  /** The header `ce_type`, by which consumers choose. */
   readonly name: string | null;
   /** As JSON. */
   readonly headers: string | null;
 }
 
-/** Of a record as publishers hand it in. */
+/** Converts the headers of a record to append. */
 export function toStoredHeaders(headers: Readonly<Record<string, string>>): StoredHeaders {
   const text = JSON.stringify(headers);
   return text === '{}' ? { name: null, headers: null } : { name: nameOf(headers), headers: text };
 }
 
-/** What a text column has no room for is none. */
+/** Returns the name, or null for one that a text column cannot hold. */
 function nameOf({ ce_type: name }: Readonly<Record<string, string>>): string | null {
   return name === undefined || name.includes('\0') ? null : name;
 }
 
-/** What of a row the headers are made of. */
+/** Columns from which the headers of a record are computed. */
 export interface HeadersRow {
   readonly name: string | null;
   readonly headers: Record<string, string> | string | null;
   readonly value: Buffer | null;
 }
 
+/** Returns the headers of a stored record. */
 export function fromStoredHeaders({ name, headers, value }: HeadersRow): Record<string, string> {
   if (headers !== null && typeof headers === 'object') return headers;
   if (name === null || value === null) return {};
   try {
     return toHeaders(decodeEnvelope(value), headers ?? undefined);
   } catch {
-    // Nobody appends such a record, but whoever comes upon one must get past it.
+    // Such a record is not appended by this package, but a reader must get past it.
     return {};
   }
 }

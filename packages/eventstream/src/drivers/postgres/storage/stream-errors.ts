@@ -11,10 +11,10 @@ const streamCodes: Partial<Record<ErrorCode, ErrorCode>> = {
   DATABASE_OUTCOME_UNKNOWN: 'EVENT_OUTCOME_UNKNOWN',
 };
 
-/** Wrong password or user, no such user, no right to the table. */
+/** SQL states for a wrong password, an unknown user, and a missing right to a table. */
 const unauthorizedStates: ReadonlySet<string | undefined> = new Set(['28P01', '28000', '42501']);
 
-/** The error as the driver interface has it; what is no failure of the database stays as it is. */
+/** Translates an error of the database to the codes of drivers. Other errors stay as they are. */
 export function toStreamError(error: unknown): unknown {
   if (!(error instanceof PlatformError)) return error;
   const code = unauthorizedStates.has(sqlState(error))

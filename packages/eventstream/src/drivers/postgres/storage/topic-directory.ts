@@ -6,7 +6,7 @@ import { isDeadLetterTopic, isRetryTopic } from '../../../rules/topic-name.js';
 export interface LogTopic {
   readonly id: number;
   readonly name: string;
-  /** Ids of the shards, by partition. */
+  /** Shard ids by partition. */
   readonly shards: readonly number[];
 }
 
@@ -33,27 +33,28 @@ const maxNameLength = 249;
 const maxPartitions = 1_024;
 
 /**
- * Topics by name, remembered: they are never changed and never removed. A topic that a transaction
- * made is remembered for that transaction only, because it may be rolled back.
+ * Cache of topics by name: they are never changed and never removed. A topic that a transaction
+ * created is cached for that transaction only, because it may be rolled back.
  */
 export class TopicDirectory {
   readonly #partitions: number;
   readonly #known = new Map<string, LogTopic>();
-  readonly #made = new WeakMap<Queryable, Map<string, LogTopic>>();
+  /** By the transaction that created them. */
+  readonly #created = new WeakMap<Queryable, Map<string, LogTopic>>();
 
-  /** @param partitions of topics made here */
+  /** @param partitions number of partitions of new topics */
   constructor(partitions: number) {
     checkPartitions(partitions);
     this.#partitions = partitions;
   }
 
-  /** The topics that exist of these. */
+  /** Finds topics by name. Missing ones are left out. */
   async find(db: Queryable, names: readonly string[]): Promise<ReadonlyMap<string, LogTopic>> {
-    const made = this.#made.get(db);
+    const created = this.#created.get(db);
     const topics = new Map<string, LogTopic>();
     const missing: string[] = [];
     for (const name of names) {
-      const topic = this.#known.get(name) ?? made?.get(name);
+      const topic = this.#known.get(name) ?? created?.get(name);
       if (topic) topics.set(name, topic);
       else missing.push(name);
     }
@@ -66,24 +67,34 @@ export class TopicDirectory {
     return topics;
   }
 
-  /** Names of all topics but those of retries and dead letters, which are a group's own affair. */
-  async listOwn(db: Queryable): Promise<string[]> {
+  /** Returns the names of all topics, in their order. */
+  async list(db: Queryable): Promise<string[]> {
     const { rows } = await db.query<{ name: string }>(namesStatement);
-    return rows
-      .map(({ name }) => name)
-      .filter((name) => !isRetryTopic(name) && !isDeadLetterTopic(name));
+    return rows.map(({ name }) => name);
+  }
+
+  /** Returns the names of all topics but those of retries and dead letters, which belong to a group. */
+  async listEventTopics(db: Queryable): Promise<string[]> {
+    const names = await this.list(db);
+    return names.filter((name) => !isRetryTopic(name) && !isDeadLetterTopic(name));
+  }
+
+  async count(db: Queryable): Promise<number> {
+    const count = 'select count(*)::int as topics from eventstream.topic';
+    const { rows } = await db.query<{ topics: number }>(count);
+    return rows[0]?.topics ?? 0;
   }
 
   /** @throws PlatformError `TOPIC_NOT_FOUND` */
   async get(db: Queryable, name: string): Promise<LogTopic> {
     const topic = (await this.find(db, [name])).get(name);
     if (topic) return topic;
-    throw new PlatformError('TOPIC_NOT_FOUND', `there is no topic ${name}`);
+    throw new PlatformError('TOPIC_NOT_FOUND', `topic '${name}' does not exist`);
   }
 
   /**
-   * The topics, made in `tx` where missing.
-   * @throws PlatformError `EVENT_INVALID` for a name, `OPTION_INVALID` for a number
+   * Returns topics by name, and creates missing ones in `tx`.
+   * @throws PlatformError `EVENT_INVALID` for a name, `OPTION_INVALID` for a number of partitions
    */
   async ensure(
     tx: Transaction,
@@ -91,7 +102,7 @@ export class TopicDirectory {
     partitions: number = this.#partitions,
   ): Promise<ReadonlyMap<string, LogTopic>> {
     const topics = new Map(await this.find(tx, names));
-    // In one order: two transactions that make the same topics do not wait for each other.
+    // Sorted, so that two transactions that create the same topics do not deadlock.
     const missing = [...new Set(names)].filter((name) => !topics.has(name)).sort();
     if (missing.length === 0) return topics;
     checkPartitions(partitions);
@@ -99,10 +110,10 @@ export class TopicDirectory {
       checkName(name);
       await tx.query('select eventstream.create_topic($1, $2)', [name, partitions]);
     }
-    const made = this.#made.get(tx) ?? new Map<string, LogTopic>();
-    this.#made.set(tx, made);
+    const created = this.#created.get(tx) ?? new Map<string, LogTopic>();
+    this.#created.set(tx, created);
     for (const topic of await readTopics(tx, missing)) {
-      made.set(topic.name, topic);
+      created.set(topic.name, topic);
       topics.set(topic.name, topic);
     }
     return topics;
@@ -116,11 +127,12 @@ async function readTopics(db: Queryable, names: readonly string[]): Promise<Topi
 
 function checkPartitions(partitions: number): void {
   if (Number.isInteger(partitions) && partitions >= 1 && partitions <= maxPartitions) return;
-  throw new PlatformError('OPTION_INVALID', `a topic of ${partitions} partitions`);
+  const message = `a topic cannot have ${partitions} partitions; use 1 to ${maxPartitions}`;
+  throw new PlatformError('OPTION_INVALID', message);
 }
 
 function checkName(name: string): void {
   if (name.length >= 1 && name.length <= maxNameLength && !name.includes('\0')) return;
-  const message = `a topic's name has 1 to ${maxNameLength} characters`;
+  const message = `the name of a topic must have 1 to ${maxNameLength} characters and no NUL`;
   throw new PlatformError('EVENT_INVALID', message, { details: { field: 'topic' } });
 }
