@@ -1,108 +1,115 @@
 import type { OutgoingRecord, StoredRecord } from './record.js';
 
-/** Where a subscription without a committed offset begins: at the end, or at the beginning. */
+/** Start offset of a subscription without a committed one: the end of the partition. */
 export const offsetEnd = -1n;
+/** Start offset of a subscription without a committed one: the beginning of the partition. */
 export const offsetBeginning = -2n;
 
+/** Records to append to one partition. */
 export interface AppendRequest {
   /** As on the wire, with its prefix. */
   readonly topic: string;
   readonly partition: number;
-  /** At least one; they are appended in this order, next to one another, all or none. */
+  /** At least one. They are appended in this order, next to one another, all or none. */
   readonly records: readonly OutgoingRecord[];
-  /** Time for this one try, in milliseconds. */
+  /** Longest time of this one try, in ms. */
   readonly timeoutMs: number;
 }
 
+/** A consumer that joins a group on one topic. */
 export interface SubscriptionRequest {
   /** As on the wire, with its prefix. */
   readonly topic: string;
   /** As on the wire, with its prefix. */
   readonly groupId: string;
-  /** Static membership; undefined: dynamic. */
+  /** Instance id of a static member. Undefined: a dynamic member. */
   readonly groupInstanceId: string | undefined;
-  /** Where a partition without a committed offset begins: `offsetEnd`, `offsetBeginning` or a number. */
+  /** Start of a partition without a committed offset: `offsetEnd`, `offsetBeginning` or a number. */
   readonly startOffset: bigint;
-  /** Longest time that a handler's `revoked` may take, in milliseconds. */
+  /** Longest time that the handler's `revoked` may take, in ms. */
   readonly drainMs: number;
 }
 
 /**
- * What a driver tells about one subscription. Calls for one partition follow one another; those for
- * different partitions may overlap. None of them may throw or reject.
+ * Callbacks of one subscription, called by the driver. Calls for one partition follow one another;
+ * calls for different partitions may overlap. None of them may throw or reject.
  */
 export interface SubscriptionHandler {
-  /** These partitions are this consumer's from now on. What came of an earlier assignment is over. */
+  /** The consumer owns these partitions from now on. Earlier assignments of them are over. */
   assigned(partitions: readonly number[]): void;
   /**
-   * These partitions are about to go. Resolves when what was in hand is finished and committed (or
-   * its time is over); the driver waits for it, within `drainMs`, before it lets them go.
+   * The consumer is about to lose these partitions. Resolves when the records in hand are finished
+   * and committed, or when the time for that is over. The driver waits for it, within `drainMs`,
+   * before it gives the partitions up.
    */
   revoked(partitions: readonly number[]): Promise<void>;
-  /** These partitions are gone already: nothing of them can be committed any more. */
+  /** The consumer has lost these partitions already: their offsets cannot be committed any more. */
   lost(partitions: readonly number[]): void;
   /**
-   * Records of one partition, in order, none left out. Resolves when the partition may bring more:
-   * the back-pressure. The driver keeps its membership alive meanwhile, however long it takes.
+   * Records of one partition, in order and without gaps. Resolves when the partition may deliver
+   * more (back-pressure). The driver stays a member of the group meanwhile, however long it takes.
    */
   records(partition: number, records: readonly StoredRecord[]): Promise<void>;
-  /** Something went wrong that the driver mends by itself (broker away, topic missing, crash). */
+  /** A failure from which the driver recovers by itself: broker away, topic missing, crash. */
   interrupted(error: unknown): void;
 }
 
+/** A driver's consumer in a group. */
 export interface DriverSubscription {
   /**
    * Stores the offsets of the next records to read, by partition.
-   * @throws PlatformError `STREAM_ASSIGNMENT_LOST` when a partition is not this consumer's any more
+   * @throws PlatformError `STREAM_ASSIGNMENT_LOST` when the consumer does not own a partition any more
    */
   commit(offsets: ReadonlyMap<number, bigint>): Promise<void>;
-  /** Calls `revoked` for what is assigned, leaves the group, stops. Idempotent. */
+  /** Calls `revoked` for the assigned partitions, leaves the group and stops. Idempotent. */
   close(): Promise<void>;
 }
 
-/** A consumer group on one topic. */
+/** Lag of a consumer group on one topic. */
 export interface GroupLag {
   readonly groupId: string;
   readonly topic: string;
   readonly partitions: readonly PartitionLag[];
 }
 
+/** Position of a consumer group in one partition. */
 export interface PartitionLag {
   readonly partition: number;
-  /** Next offset to read; undefined: nothing was committed yet. */
+  /** Next offset to read. Undefined: nothing was committed yet. */
   readonly committed: bigint | undefined;
   /** Offset that the next record will get. */
   readonly end: bigint;
-  /** Records that are not read yet. */
+  /** Number of records that were not read yet. */
   readonly lag: bigint;
 }
 
 /**
- * What a stream must do. Envelopes, validation, batching, retries, offsets, dead letters, draining
- * and metrics lie above it and are the same for all.
+ * A stream, as the SDK needs it. Envelopes, validation, batching, retries, offset tracking, dead
+ * letters, draining and metrics are above it, the same for every driver.
  */
 export interface Driver {
   /**
-   * Number of partitions of a topic, at least 1. May create the topic.
+   * Returns the number of partitions of a topic, at least 1. May create the topic.
    * @throws PlatformError `STREAM_UNAVAILABLE`, `STREAM_UNAUTHORIZED`
    */
   partitionCount(topic: string): Promise<number>;
   /**
-   * Resolves when the records are acknowledged. One call per topic and partition at a time.
-   * @throws PlatformError `EVENT_TOO_LARGE` (at least one of the records is; nothing was written),
-   *   `STREAM_UNAVAILABLE` (nothing was written; trying again can help), `EVENT_OUTCOME_UNKNOWN`
-   *   (may or may not have been written; trying again may double it), `STREAM_UNAUTHORIZED`
+   * Appends records. Resolves when the stream has acknowledged them. The caller makes one call per
+   * topic and partition at a time.
+   * @throws PlatformError `EVENT_TOO_LARGE` (at least one record is; nothing was written),
+   *   `STREAM_UNAVAILABLE` (nothing was written; another try can help), `EVENT_OUTCOME_UNKNOWN`
+   *   (may have been written or not; another try may write it twice), `STREAM_UNAUTHORIZED`
    */
   append(request: AppendRequest): Promise<void>;
   /**
-   * Joins the group. Resolves at once: the driver connects, and comes back after every failure, by
-   * itself, and tells the handler.
+   * Joins the group. Returns at once: the driver connects in the background, reconnects after every
+   * failure and reports failures to the handler.
    */
   subscribe(request: SubscriptionRequest, handler: SubscriptionHandler): DriverSubscription;
-  /** Lag of the groups that read a topic; of one group only when it is named. */
+  /** Returns the lag of the groups that read a topic, or of one of them. */
   lag(topic: string, groupId?: string): Promise<readonly GroupLag[]>;
-  /** @throws PlatformError with the reason when the stream does not answer */
+  /** Checks that the stream answers. @throws PlatformError with the reason when it does not */
   ping(): Promise<void>;
-  /** Ends everything that is open. Idempotent. */
+  /** Closes all connections and subscriptions. Idempotent. */
   close(): Promise<void>;
 }

@@ -18,7 +18,7 @@ export { newSubscribe, SubscribeBuilder, type SubscribeRequest } from './builder
 export type { Client, CloseOptions } from './client/client.js';
 export type { ClientConfig, ClientOptions, StreamName } from './client/client-config.js';
 export { createClient, createClientOn } from './client/create-client.js';
-export type { Delivery } from './client/deliveries.js';
+export type { ReceivedEvent } from './client/event-iterator.js';
 export type { ConsumerHealth, Fault, StreamHealth } from './client/health.js';
 export type { StreamLogger, StreamLogMode } from './client/stream-log.js';
 export type {
@@ -38,8 +38,8 @@ export type { ConsumerStatus } from './consume/group-consumer.js';
 export type { ConsumeObserver, ConsumerName, RecordOutcome } from './consume/observer.js';
 export type {
   ConsumerSettings,
-  DeliveryContext,
   EventCallback,
+  HandlerContext,
   RawCallback,
 } from './consume/registration.js';
 export type { RetryOptions } from './consume/retry-policy.js';
@@ -70,8 +70,7 @@ export type {
   RecordChoice,
 } from './drivers/postgres/group/group-batch.js';
 export type { GroupPage, GroupQuery } from './drivers/postgres/group/group-pages.js';
-export type { SkippedRange } from './drivers/postgres/group/log-subscription.js';
-export { eventstreamMigrations } from './drivers/postgres/migrations.js';
+export type { SkippedRange } from './drivers/postgres/group/shard-reader.js';
 export {
   createPostgresDriver,
   type PostgresDriverOptions,
@@ -89,6 +88,7 @@ export {
   followEvents,
 } from './drivers/postgres/read/follow-events.js';
 export type { MaintenanceOptions, MaintenanceOutcome } from './drivers/postgres/segments.js';
+export { eventstreamMigrations } from './drivers/postgres/storage/migrations.js';
 export { createStdoutDriver } from './drivers/stdout.js';
 export { decodeEnvelope } from './envelope/decode.js';
 export { type EnvelopeProfile, encodeEnvelope } from './envelope/encode.js';

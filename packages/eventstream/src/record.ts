@@ -1,21 +1,21 @@
-/** A record on its way into a stream. */
+/** A record to be written to a stream. */
 export interface OutgoingRecord {
-  /** Decides the partition; null: none. */
+  /** Decides the partition. Null: no key. */
   readonly key: Buffer | null;
   /** Null: a tombstone. */
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** A record as a stream gives it. */
+/** A record read from a stream. */
 export interface StoredRecord {
   readonly topic: string;
   readonly partition: number;
   readonly offset: bigint;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  /** Names as they were written; of several values of one name the last. */
+  /** Names as they were written. A name that was written twice has its last value. */
   readonly headers: Readonly<Record<string, string>>;
-  /** When it was appended, in milliseconds since 1970. */
+  /** Moment of the append, in ms since 1970. */
   readonly timestampMs: number;
 }

@@ -1,22 +1,22 @@
-/** Turns between two looks at the clock. */
-const turnsPerLook = 32;
+/** Calls of `next` between two readings of the clock. */
+const callsPerCheck = 32;
 const sliceMs = 8;
 
 /**
- * Lets the event loop breathe. Callbacks that never wait for I/O would hold it for as long as there
- * are records, and so would who publishes in a loop: no heartbeat, no timer, no signal, nothing sent.
- * All that work on the same share one slice.
+ * Time that callers may use before they yield to the event loop. A loop of callbacks that never wait
+ * for I/O, or a caller that publishes in a loop, would otherwise block heartbeats, timers, signals
+ * and sending. All callers that do the same work share one slice.
  */
 export class TimeSlice {
-  #turns = 0;
+  #calls = 0;
   #startedAt = performance.now();
   #pause: Promise<void> | undefined;
 
-  /** A pause to wait for when the slice is used up; undefined while there is time left. */
+  /** Returns a pause to wait for when the slice is used up, and undefined while time is left. */
   next(): Promise<void> | undefined {
     if (this.#pause) return this.#pause;
-    this.#turns += 1;
-    if (this.#turns % turnsPerLook !== 0 || performance.now() - this.#startedAt < sliceMs) {
+    this.#calls += 1;
+    if (this.#calls % callsPerCheck !== 0 || performance.now() - this.#startedAt < sliceMs) {
       return undefined;
     }
     this.#pause = new Promise((resolve) => {

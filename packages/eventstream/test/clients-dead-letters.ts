@@ -46,7 +46,7 @@ export function testDeadLetters(start: StartStage, brokers: () => string[]): voi
       (await client.health()).consumers[0]?.blockedPartitions ?? [];
     await until(async () => expect(await blocked()).toHaveLength(1));
     const [stuck] = await blocked();
-    await until(() => expect(alarms).toContainEqual(expect.stringMatching(/stands still/)));
+    await until(() => expect(alarms).toContainEqual(expect.stringMatching(/is blocked/)));
     await until(() => expect(got.length).toBeGreaterThan(0));
     expect(got).not.toContain(2);
     const [lag] = await client.lag(topic, topic);

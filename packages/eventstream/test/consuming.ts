@@ -11,13 +11,13 @@ import type {
 import { decodeEnvelope } from '../src/envelope/decode.js';
 import type { StoredRecord } from '../src/record.js';
 import {
-  createHandedAppender,
-  createHandedDriver,
-  type HandedAppender,
-  type HandedSubscription,
-} from './handed-driver.js';
+  createManualAppender,
+  createManualDriver,
+  type ManualAppender,
+  type ManualSubscription,
+} from './manual-driver.js';
 
-/** Everything an observer was told, as short texts. */
+/** An observer that keeps all reports as short texts. */
 export interface Reports extends ConsumeObserver {
   readonly lines: string[];
 }
@@ -29,9 +29,9 @@ function createReports(): Reports {
   return {
     lines,
     finished: (_consumer, record, outcome) => lines.push(`${record.offset} ${outcome}`),
-    attemptFailed: (_consumer, record, attempt, error) =>
+    callFailed: (_consumer, { record, attempt, error }) =>
       lines.push(`${record.offset} attempt ${attempt}: ${messageOf(error)}`),
-    partitionBlocked: (_consumer, record, topic, error) =>
+    partitionBlocked: (_consumer, { record, topic, error }) =>
       lines.push(`${record.offset} blocked for ${topic}: ${messageOf(error)}`),
     partitionUnblocked: (_consumer, record) => lines.push(`${record.offset} unblocked`),
     commitFailed: (_consumer, error) => lines.push(`commit failed: ${messageOf(error)}`),
@@ -41,19 +41,19 @@ function createReports(): Reports {
 
 export interface Consuming {
   readonly consumers: Consumers;
-  readonly subscriptions: readonly HandedSubscription[];
+  readonly subscriptions: readonly ManualSubscription[];
   /** The first subscription. */
-  readonly main: HandedSubscription;
-  readonly appender: HandedAppender;
+  readonly main: ManualSubscription;
+  readonly appender: ManualAppender;
   readonly reports: Reports;
-  /** Gives records of one partition to the first subscription. */
-  give(records: readonly StoredRecord[], partition?: number): Promise<void>;
+  /** Delivers records of one partition to the first subscription. */
+  deliver(records: readonly StoredRecord[], partition?: number): Promise<void>;
 }
 
-/** Consumers on a driver that the test plays. */
+/** Starts consumers on a driver that is played by the test. */
 export function startConsuming(): Consuming {
-  const driver = createHandedDriver();
-  const appender = createHandedAppender();
+  const driver = createManualDriver();
+  const appender = createManualAppender();
   const reports = createReports();
   const consumers = new Consumers({
     driver,
@@ -62,7 +62,7 @@ export function startConsuming(): Consuming {
     observer: reports,
     random: () => 0,
   });
-  const main = (): HandedSubscription => {
+  const main = (): ManualSubscription => {
     const [first] = driver.subscriptions;
     if (!first) throw new PlatformError('INTERNAL', 'nothing was subscribed');
     return first;
@@ -75,13 +75,13 @@ export function startConsuming(): Consuming {
     },
     appender,
     reports,
-    give: (records, partition = 0) => main().handler.records(partition, records),
+    deliver: (records, partition = 0) => main().handler.records(partition, records),
   };
 }
 
 const target = { topic: 'game.account', groupId: 'game.mail' };
 
-/** A registration that retries quickly. */
+/** Returns a registration that retries quickly. */
 export function registration(
   eventName: string,
   handler: EventCallback | RegistrationHandler,
@@ -103,17 +103,17 @@ export function rawHandler(callback: RawCallback): RegistrationHandler {
 
 /** Waits until the position of a partition is stored. */
 export async function untilCommitted(
-  subscription: HandedSubscription,
+  subscription: ManualSubscription,
   offset: number,
   partition = 0,
 ): Promise<void> {
   await vi.waitFor(() => expect(subscription.committed.get(partition)).toBe(BigInt(offset)));
 }
 
-/** A callback that stays in its calls until the test lets them go. */
+/** A callback whose calls end when the test says so. */
 export interface HeldCallback {
   readonly callback: EventCallback;
-  /** Ids of the events of calls in progress, in the order in which they began. */
+  /** Calls in progress by the event's id, in the order in which they began. */
   readonly held: Map<string, { done(): void; fail(error: unknown): void; signal: AbortSignal }>;
 }
 

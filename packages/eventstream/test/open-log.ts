@@ -1,8 +1,8 @@
 import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
 import type { LogRecord } from '../src/drivers/postgres/append/append.js';
-import { eventstreamMigrations } from '../src/drivers/postgres/migrations.js';
 import { PostgresLog } from '../src/drivers/postgres/postgres-log.js';
+import { eventstreamMigrations } from '../src/drivers/postgres/storage/migrations.js';
 import type { StoredRecord } from '../src/record.js';
 
 /** A log in a database of its own, on either engine. */

@@ -1,7 +1,7 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createClient } from '../src/client/create-client.js';
-import type { SkippedRange } from '../src/drivers/postgres/group/log-subscription.js';
+import type { SkippedRange } from '../src/drivers/postgres/group/shard-reader.js';
 import {
   type ClientTarget,
   noteIds,

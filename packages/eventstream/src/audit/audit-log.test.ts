@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type AuditLogRequest, newAuditLog } from './audit-log.js';
-import { readAuditSettings } from './audit-settings.js';
-import { type AuditBuildOptions, buildAuditLog } from './build-audit-log.js';
+import { type AuditBuildOptions, buildAuditLog, readAuditSettings } from './build-audit-log.js';
 
 const actor = '3671efef876b4133897d79134e936cd9';
 const clientId = '1de5a3f2b4c84f60a1b2c3d4e5f60718';
@@ -26,13 +25,13 @@ const textOf = (log: Parameters<typeof buildAuditLog>[0]): string =>
   buildAuditLog(log, options).record.value.toString('utf8');
 
 describe('buildAuditLog', () => {
-  it('writes the keys that must be there', () => {
+  it('writes the required keys', () => {
     expect(textOf(ban)).toBe(
       `{"_id":"0a","category":"moderation","actionName":"ban","timestamp":1767323045999,"actor":"${actor}","actorType":"USER","clientId":"${clientId}","actorNamespace":"game","objectNamespace":"game","payload":{"content":{},"diff":{}}}`,
     );
   });
 
-  it('writes every key in its place, as Go does', () => {
+  it('writes every key in the order of the Go SDK', () => {
     const full: AuditLogRequest = {
       ...{ ...ban, ip: '127.0.0.1', objectId: 'o1', objectType: '<item>', deviceId: 'd1' },
       ...{ targetUserId: actor, content: { b: 1, a: '&' } },
@@ -43,13 +42,13 @@ describe('buildAuditLog', () => {
     );
   });
 
-  it('leaves out sides of a difference that are empty', () => {
+  it('leaves out empty sides of a diff', () => {
     expect(textOf({ ...ban, diff: { before: {}, after: { x: 1 } } })).toContain(
       '"diff":{"after":{"x":1}}',
     );
   });
 
-  it('goes to the topic with its prefix; without a key unless there is one', () => {
+  it('goes to the topic with its prefix, and has no key unless one is given', () => {
     expect(buildAuditLog(ban, options)).toMatchObject({
       topic: 'dev.auditLog',
       record: { key: null, headers: {} },
@@ -58,7 +57,7 @@ describe('buildAuditLog', () => {
     expect(buildAuditLog({ ...ban, key: 'k' }, options).record.key?.toString()).toBe('k');
   });
 
-  it('is the same from a builder', () => {
+  it('accepts a builder with the same result', () => {
     const onError = (): void => undefined;
     const builder = newAuditLog()
       .category('moderation')
@@ -112,7 +111,7 @@ describe('buildAuditLog', () => {
     );
   });
 
-  it('refuses nothing at all', () => {
+  it('refuses null', () => {
     expect(() => buildAuditLog(null as unknown as AuditLogRequest, options)).toThrow(
       expect.objectContaining({ message: 'unable to publish nil event' }),
     );
@@ -120,7 +119,7 @@ describe('buildAuditLog', () => {
 });
 
 describe('readAuditSettings', () => {
-  it('publishes to auditLog unless told', () => {
+  it('publishes to auditLog by default', () => {
     expect(readAuditSettings({})).toEqual({ enabled: true, topic: 'auditLog' });
     expect(
       readAuditSettings({
@@ -130,7 +129,7 @@ describe('readAuditSettings', () => {
     ).toEqual({ enabled: false, topic: 'audit' });
   });
 
-  it('takes empty variables for none, and nonsense for a mistake', () => {
+  it('treats empty variables as unset, and refuses nonsense', () => {
     const enabled = (value: string): boolean =>
       readAuditSettings({ APP_EVENT_STREAM_AUDIT_LOG_ENABLED: value }).enabled;
     expect([enabled(''), enabled('1'), enabled('True'), enabled('0')]).toEqual([

@@ -1,17 +1,18 @@
 import type { JsonObject } from '@posthaste/contracts';
 
+/** Type of the one who acted. */
 export type AuditActorType = 'USER' | 'CLIENT' | 'ANONYMOUS';
 
-/** What changed; each side is left out when empty. */
+/** Change of an object. An empty side is left out. */
 export interface AuditDiff {
   readonly before?: JsonObject | undefined;
   readonly after?: JsonObject | undefined;
 }
 
-/** Told of an audit log that could not be published, with its bytes. */
+/** Callback for an audit log that could not be published, with its bytes. */
 export type AuditErrorCallback = (value: Buffer, error: unknown) => void;
 
-/** Who did what to which object. `''` is as good as nothing. */
+/** An audit log: an actor, an action and an object. `''` counts as not given. */
 export interface AuditLogRequest {
   readonly category: string;
   readonly actionName: string;
@@ -24,7 +25,7 @@ export interface AuditLogRequest {
   readonly actorNamespace: string;
   readonly objectId?: string | undefined;
   readonly objectType?: string | undefined;
-  /** The publisher's own when the object has none. */
+  /** Namespace of the object; the publisher's own if the object has none. */
   readonly objectNamespace: string;
   /** UUID v4 without hyphens. */
   readonly targetUserId?: string | undefined;
@@ -32,16 +33,16 @@ export interface AuditLogRequest {
   /** Default: an empty object. */
   readonly content?: JsonObject | undefined;
   readonly diff?: AuditDiff | undefined;
-  /** Decides the partition. Default: none. */
+  /** Decides the partition. Default: no key. */
   readonly key?: string | undefined;
   readonly onError?: AuditErrorCallback | undefined;
 }
 
-type Draft = { -readonly [Field in keyof AuditLogRequest]?: AuditLogRequest[Field] };
+type MutableRequest = { -readonly [Field in keyof AuditLogRequest]?: AuditLogRequest[Field] };
 
-/** Builds an `AuditLogRequest` in the manner of the Go SDK. Each method changes it and returns it. */
+/** Builder of an `AuditLogRequest`, as in the Go SDK. Each method changes and returns the builder. */
 export class AuditLogBuilder {
-  readonly #draft: Draft = {};
+  readonly #request: MutableRequest = {};
 
   category(category: string): this {
     return this.#set('category', category);
@@ -64,7 +65,7 @@ export class AuditLogBuilder {
     return this.#set('actorType', actorType);
   }
 
-  /** `USER`, or `CLIENT`. */
+  /** Sets the actor type to `USER` if true, else to `CLIENT`. */
   isActorTypeUser(isUser: boolean): this {
     return this.#set('actorType', isUser ? 'USER' : 'CLIENT');
   }
@@ -116,13 +117,13 @@ export class AuditLogBuilder {
     return this.#set('onError', onError);
   }
 
-  /** The request as it is now; what is missing is found when it is published. */
+  /** Returns the request as it is now. Missing fields are reported when it is published. */
   build(): Readonly<Partial<AuditLogRequest>> {
-    return { ...this.#draft };
+    return { ...this.#request };
   }
 
-  #set<Field extends keyof Draft>(field: Field, value: Draft[Field]): this {
-    this.#draft[field] = value;
+  #set<Field extends keyof MutableRequest>(field: Field, value: MutableRequest[Field]): this {
+    this.#request[field] = value;
     return this;
   }
 }

@@ -5,19 +5,27 @@ import { compactUuid4Rule, isCompactUuid4, newEventId } from '../rules/event-id.
 import { invalidEvent } from '../rules/invalid-event.js';
 import { toWireTopic } from '../rules/topic-name.js';
 import { type AuditErrorCallback, AuditLogBuilder, type AuditLogRequest } from './audit-log.js';
-import type { AuditSettings } from './audit-settings.js';
 
+/** Destination of audit logs. */
+export interface AuditSettings {
+  /** False: audit logs are dropped. */
+  readonly enabled: boolean;
+  /** Without the prefix. */
+  readonly topic: string;
+}
+
+/** Options of `buildAuditLog`. */
 export interface AuditBuildOptions {
-  /** Of the topic; empty: none. */
+  /** Prefix of the topic. Empty: no prefix. */
   readonly prefix: string;
   readonly settings: AuditSettings;
-  /** Milliseconds since 1970. Default `Date.now`. */
+  /** Clock, in ms since 1970. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
-  /** Default: UUIDs v4 without hyphens. */
+  /** Source of ids. Default: UUIDs v4 without hyphens. */
   readonly newId?: (() => string) | undefined;
 }
 
-/** An audit log as it goes into the stream. Its record has no headers. */
+/** An audit log, encoded. Its record has no headers. */
 export interface BuiltAuditLog {
   /** As on the wire, with the prefix. */
   readonly topic: string;
@@ -25,12 +33,43 @@ export interface BuiltAuditLog {
   readonly onError: AuditErrorCallback | undefined;
 }
 
+const topicVariable = 'APP_EVENT_STREAM_AUDIT_LOG_TOPIC';
+const enabledVariable = 'APP_EVENT_STREAM_AUDIT_LOG_ENABLED';
+const defaultTopic = 'auditLog';
+
+/** Texts that Go's `strconv.ParseBool` accepts. */
+const trueTexts: ReadonlySet<string> = new Set(['1', 't', 'T', 'true', 'TRUE', 'True']);
+const falseTexts: ReadonlySet<string> = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False']);
+
 const actorTypes: readonly unknown[] = ['USER', 'CLIENT', 'ANONYMOUS'];
 const required = ['category', 'actionName', 'actorNamespace', 'objectNamespace'] as const;
 const optional = ['ip', 'objectId', 'objectType', 'targetUserId', 'deviceId'] as const;
 
 /**
- * Validates an audit log, gives it id and time, and encodes it as the Go SDK does (event stream
+ * Reads the settings that the Go SDK reads from its environment. An empty variable counts as unset.
+ * @throws PlatformError `OPTION_INVALID` when `APP_EVENT_STREAM_AUDIT_LOG_ENABLED` is neither true
+ *   nor false: the Go SDK would then drop every audit log
+ */
+export function readAuditSettings(
+  environment: Readonly<Record<string, string | undefined>>,
+): AuditSettings {
+  return {
+    enabled: parseEnabled(environment[enabledVariable] || 'true'),
+    topic: environment[topicVariable] || defaultTopic,
+  };
+}
+
+function parseEnabled(value: string): boolean {
+  if (trueTexts.has(value)) return true;
+  if (falseTexts.has(value)) return false;
+  throw new PlatformError(
+    'OPTION_INVALID',
+    `${enabledVariable} is "${value}"; set it to true or false`,
+  );
+}
+
+/**
+ * Validates an audit log, adds id and time, and encodes it as the Go SDK does (event stream
  * spec, section 3).
  * @throws PlatformError `EVENT_INVALID` with `details.field`
  */
@@ -52,7 +91,7 @@ export function buildAuditLog(
   };
 }
 
-/** @throws PlatformError `EVENT_INVALID` when it is nothing at all */
+/** @throws PlatformError `EVENT_INVALID` when the log is not an object */
 function toAuditLogRequest(log: AuditLogRequest | AuditLogBuilder): Partial<AuditLogRequest> {
   if (log instanceof AuditLogBuilder) return log.build();
   if (typeof log === 'object' && log !== null) return log;
@@ -84,7 +123,7 @@ function checkAuditLog(
   }
 }
 
-/** The keys in the order of the wire. */
+/** Writes the keys in the order of the wire. */
 function encode(
   log: AuditLogRequest,
   { now = Date.now, newId = newEventId }: AuditBuildOptions,

@@ -26,7 +26,7 @@ function failure(request: unknown, more: Partial<BuildOptions> = {}): PlatformEr
 }
 
 describe('buildEvent', () => {
-  it('gives an event its id, version and time, and encodes it', () => {
+  it('adds id, version and time, and encodes the event', () => {
     const built = buildEvent({ ...login, payload: { a: 1 } }, options);
     expect(built.topics).toEqual(['dev.player']);
     expect(built.key.toString()).toBe('0a');
@@ -37,12 +37,12 @@ describe('buildEvent', () => {
     expect(built.envelope).toMatchObject({ id: '0a', name: 'login', payload: { a: 1 } });
   });
 
-  it('writes the older envelope when told', () => {
+  it('writes the older envelope if asked', () => {
     const { value } = buildEvent(login, { ...options, profile: 'v3.1' });
     expect(value.toString()).toMatch(/^\{"id":"0a",.*"clientId":"".*"payload":null\}$/);
   });
 
-  it('puts every field where the envelope has it', () => {
+  it('writes every field under its envelope key', () => {
     const built = buildEvent(
       {
         ...login,
@@ -66,7 +66,7 @@ describe('buildEvent', () => {
     });
   });
 
-  it('is the same from a builder', () => {
+  it('accepts a builder with the same result', () => {
     const { signal } = new AbortController();
     const onError = (): void => undefined;
     const builder = newPublish()
@@ -116,7 +116,7 @@ describe('buildEvent', () => {
     expect(built).toMatchObject({ timeoutMs: 500, onError, signal });
   });
 
-  it('takes empty texts for nothing', () => {
+  it('treats empty texts as not given', () => {
     const { envelope, key } = buildEvent(
       { ...login, namespace: '', id: '', key: '', spanContext: '', userId: '' },
       { ...options, strictValidation: true },
@@ -141,13 +141,13 @@ describe('the trace of an event', () => {
     expect(built.envelope.spanContext).toBe(spanContext);
   });
 
-  it('is that of who publishes when the event has none', () => {
+  it('is the publisher’s when the event has none', () => {
     const built = buildEvent(login, { ...options, traceparent });
     expect(built.headers).toMatchObject({ traceparent });
     expect(built.envelope.spanContext).toBe(`${trace}:00f067aa0ba902b7:0:1`);
   });
 
-  it('goes alone into the headers when the record shall be no CloudEvent', () => {
+  it('is the only header when the record is not a CloudEvent', () => {
     const plain = { ...options, cloudEvents: false };
     expect(buildEvent({ ...login, traceparent }, plain).headers).toEqual({ traceparent });
     expect(buildEvent(login, plain).headers).toEqual({});
@@ -161,7 +161,7 @@ describe('the trace of an event', () => {
 });
 
 describe('an event that is not valid', () => {
-  it.each([null, undefined, 'text'])('is nothing at all: %j', (request) => {
+  it.each([null, undefined, 'text'])('is not an object: %j', (request) => {
     expect(failure(request)).toMatchObject({
       code: 'EVENT_INVALID',
       message: 'unable to publish nil event',
@@ -193,7 +193,7 @@ describe('an event that is not valid', () => {
     });
   });
 
-  it('is one whose topic is too long with the prefix', () => {
+  it('has a topic that is too long with the prefix', () => {
     const error = failure({ ...login, topic: 'x'.repeat(246) });
     expect(error).toMatchObject({ code: 'EVENT_INVALID', details: { field: 'topic' } });
     expect(failure({ ...login, topic: "o'neill" })).toMatchObject({ details: { field: 'topic' } });

@@ -10,29 +10,36 @@ import { newEventId } from '../rules/event-id.js';
 import { invalidEvent } from '../rules/invalid-event.js';
 import { checkPublished, checkPublishedTopics } from '../rules/publish-rules.js';
 import { toWireTopic } from '../rules/topic-name.js';
-import { envelopeKeyOf, requestFieldOf } from './envelope-fields.js';
-import { fromUnixNano, toEventTime } from './event-time.js';
-import { PublishBuilder, type PublishErrorCallback, type PublishRequest } from './publish.js';
 
+import { fromUnixNano, toEventTime } from './event-time.js';
+import {
+  envelopeKeyOf,
+  PublishBuilder,
+  type PublishErrorCallback,
+  type PublishRequest,
+  requestFieldOf,
+} from './publish.js';
+
+/** Options of `buildEvent`. */
 export interface BuildOptions {
-  /** Of the topics; empty: none. */
+  /** Prefix of the topics. Empty: no prefix. */
   readonly prefix: string;
   readonly profile: EnvelopeProfile;
-  /** Whether user, client, session and trace id must be UUIDs. */
+  /** True if user, client, session and trace ids must be UUIDs. */
   readonly strictValidation: boolean;
-  /** Whether the headers make the record a CloudEvent. Default true. */
+  /** True if the headers make the record a CloudEvent. Default true. */
   readonly cloudEvents?: boolean | undefined;
-  /** W3C trace context of who publishes, for events that say nothing of it. */
+  /** W3C trace context of the publisher, for events without one of their own. */
   readonly traceparent?: string | undefined;
-  /** Milliseconds since 1970. Default `Date.now`. */
+  /** Clock, in ms since 1970. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
-  /** Default: UUIDs v4 without hyphens. */
+  /** Source of ids. Default: UUIDs v4 without hyphens. */
   readonly newId?: (() => string) | undefined;
 }
 
-/** An event as it goes to every one of its topics, encoded once. */
+/** An event, encoded once for all of its topics. */
 export interface BuiltEvent {
-  /** As on the wire, with the prefix; each once. */
+  /** As on the wire, with the prefix; each topic once. */
   readonly topics: readonly string[];
   readonly key: Buffer;
   readonly value: Buffer;
@@ -43,10 +50,10 @@ export interface BuiltEvent {
   readonly signal: AbortSignal | undefined;
 }
 
-type EnvelopeDraft = { -readonly [Key in keyof EventEnvelope<object>]: unknown };
+type MutableEnvelope = { -readonly [Key in keyof EventEnvelope<object>]: unknown };
 
 /**
- * Validates an event, gives it id and time, and encodes it.
+ * Validates an event, adds id and time, and encodes it.
  * @throws PlatformError `EVENT_INVALID` with `details.field`
  */
 export function buildEvent(
@@ -73,14 +80,14 @@ export function buildEvent(
   };
 }
 
-/** @throws PlatformError `EVENT_INVALID` when it is nothing at all */
+/** @throws PlatformError `EVENT_INVALID` when the event is not an object */
 function toPublishRequest(publish: PublishRequest | PublishBuilder): PublishRequest {
   if (publish instanceof PublishBuilder) return publish.build();
   if (typeof publish === 'object' && publish !== null) return publish;
   throw invalidEvent('unable to publish nil event', 'event', 'must be an object');
 }
 
-/** The event's own trace first; that of who publishes only when the event has none. */
+/** Returns the event's own trace context, else that of the publisher. */
 function findTraceparent(
   { traceparent, spanContext }: PublishRequest,
   current: string | undefined,
@@ -97,7 +104,7 @@ function toEnvelope(
   const { timestampUnixNano } = request;
   const time =
     timestampUnixNano === undefined ? toEventTime(now()) : fromUnixNano(timestampUnixNano);
-  const envelope: EnvelopeDraft = {
+  const envelope: MutableEnvelope = {
     id: toId(request.id) || newId(),
     name: request.eventName,
     namespace: request.namespace ?? '',
@@ -107,13 +114,13 @@ function toEnvelope(
   };
   const spanContext = request.spanContext || (traceparent && toSpanContext(traceparent));
   if (spanContext) envelope.spanContext = spanContext;
-  // Only over the fields that are there: most requests have few of them.
+  // Only the fields that are given: most requests have few of them.
   for (const field of Object.keys(request)) {
     const key = envelopeKeyOf.get(field);
     const value = request[field as keyof PublishRequest];
     if (key !== undefined && value !== undefined) envelope[key] = value;
   }
-  // Values of a wrong type are found by the encoder.
+  // The encoder reports values of a wrong type.
   return envelope as EventEnvelope<object>;
 }
 
@@ -129,7 +136,7 @@ function toKey(key: unknown, id: string): Buffer {
   throw invalidEvent("publish struct isn't valid", 'key', 'must be a string');
 }
 
-/** As in the Go SDK, 0 is as good as nothing. */
+/** Checks the timeout. 0 counts as not given, as in the Go SDK. */
 function toTimeout(timeoutMs: unknown): number | undefined {
   if (timeoutMs === undefined || timeoutMs === 0) return undefined;
   if (typeof timeoutMs === 'number' && timeoutMs > 0 && Number.isFinite(timeoutMs))

@@ -4,7 +4,7 @@ import { invalidEvent } from '../rules/invalid-event.js';
 const nsPerSecond = 1_000_000_000n;
 const nsPerMs = 1_000_000n;
 
-/** One moment in the two forms of the envelope. */
+/** A moment in the envelope's two forms. */
 export interface EventTime {
   /** RFC 3339, UTC, whole seconds. */
   readonly timestamp: string;
@@ -12,6 +12,7 @@ export interface EventTime {
   readonly timestampUnixNano: bigint;
 }
 
+/** Converts a moment in ms since 1970. */
 export function toEventTime(unixMs: number): EventTime {
   const ms = Math.floor(unixMs);
   return {
@@ -20,7 +21,10 @@ export function toEventTime(unixMs: number): EventTime {
   };
 }
 
-/** @throws PlatformError `EVENT_INVALID` beyond 64 bits (years 1677 to 2262) */
+/**
+ * Converts a moment in nanoseconds since 1970.
+ * @throws PlatformError `EVENT_INVALID` when it does not fit 64 bits (the years 1677 to 2262)
+ */
 export function fromUnixNano(timestampUnixNano: bigint): EventTime {
   if (typeof timestampUnixNano !== 'bigint' || !isInt64(timestampUnixNano)) {
     const reason = 'must be a bigint of 64 bits';
@@ -31,7 +35,7 @@ export function fromUnixNano(timestampUnixNano: bigint): EventTime {
   return { timestamp: timestampOf(Number(whole / nsPerSecond)), timestampUnixNano };
 }
 
-/** The text of the second asked for last: events of a busy service share it by the thousand. */
+/** Cache of the last second's text: thousands of events of a busy service share it. */
 const lastSecond = { unixSeconds: Number.NaN, text: '' };
 
 function timestampOf(unixSeconds: number): string {

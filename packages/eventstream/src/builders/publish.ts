@@ -1,11 +1,11 @@
 import type { EventEnvelope, Int64, JsonObject } from '@posthaste/contracts';
 
-/** Told of an event that could not be published, once for each topic; `error` says which. */
+/** Callback for an event that could not be published, called once per topic; `error` names it. */
 export type PublishErrorCallback = (event: EventEnvelope<object>, error: unknown) => void;
 
-/** An event to publish. Only topic and event name must be given; `''` is as good as nothing. */
+/** An event to publish. Only topic and event name are required; `''` counts as not given. */
 export interface PublishRequest<Payload extends object = object> {
-  /** Without the prefix. To several topics go the same id and the same bytes. */
+  /** Without the prefix. Several topics get the same id and the same bytes. */
   readonly topic: string | readonly string[];
   readonly eventName: string;
   readonly namespace?: string | undefined;
@@ -21,9 +21,9 @@ export interface PublishRequest<Payload extends object = object> {
   readonly userId?: string | undefined;
   readonly sessionId?: string | undefined;
   readonly traceId?: string | undefined;
-  /** Jaeger's text of a span, `trace:span:parent:flags`. Default: that of `traceparent`. */
+  /** Span in Jaeger's form, `trace:span:parent:flags`. Default: derived from `traceparent`. */
   readonly spanContext?: string | undefined;
-  /** W3C trace context, for the header. Default: that of `spanContext`. */
+  /** W3C trace context, for the header. Default: derived from `spanContext`. */
   readonly traceparent?: string | undefined;
   readonly eventId?: Int64 | undefined;
   readonly eventType?: Int64 | undefined;
@@ -33,26 +33,55 @@ export interface PublishRequest<Payload extends object = object> {
   readonly targetUserIds?: readonly string[] | undefined;
   readonly privacy?: boolean | undefined;
   readonly additionalFields?: JsonObject | undefined;
-  /** Of the payload's shape. Default 1. */
+  /** Version of the payload's shape. Default 1. */
   readonly version?: Int64 | undefined;
-  /** A JSON object; it may hold bigints of 64 bits. */
+  /** A JSON object; it may contain 64-bit bigints. */
   readonly payload?: Payload | undefined;
-  /** What a received event had beside the known keys: published again, it has it again. */
+  /** Keys of a received event that this release does not know. They are published again. */
   readonly unknownKeys?: JsonObject | undefined;
-  /** When it happened, in nanoseconds since 1970. Default: now. */
+  /** Moment at which it happened, in nanoseconds since 1970. Default: now. */
   readonly timestampUnixNano?: bigint | undefined;
   readonly onError?: PublishErrorCallback | undefined;
-  /** Time until it must be stored, retries included, in milliseconds. Default: the client's. */
+  /** Longest time until the event is stored, retries included, in ms. Default: the client's. */
   readonly timeoutMs?: number | undefined;
-  /** Takes the event back while it has not been sent. */
+  /** Aborting it withdraws the event as long as it was not sent. */
   readonly signal?: AbortSignal | undefined;
 }
 
-type Draft = { -readonly [Field in keyof PublishRequest]?: PublishRequest[Field] };
+/** Envelope keys by request field, for the fields that go into the envelope unchanged. */
+export const envelopeKeyOf: ReadonlyMap<string, keyof EventEnvelope> = new Map(
+  Object.entries({
+    parentNamespace: 'parentNamespace',
+    unionNamespace: 'unionNamespace',
+    clientId: 'clientId',
+    traceId: 'traceId',
+    userId: 'userId',
+    sessionId: 'sessionId',
+    eventId: 'event_id',
+    eventType: 'event_type',
+    eventLevel: 'event_level',
+    serviceName: 'service',
+    clientIds: 'client_ids',
+    targetUserIds: 'target_user_ids',
+    targetNamespace: 'target_namespace',
+    privacy: 'privacy',
+    sourceNamespace: 'sourceNamespace',
+    additionalFields: 'additional_fields',
+    payload: 'payload',
+    unknownKeys: 'unknownKeys',
+  } satisfies { [Field in keyof PublishRequest]?: keyof EventEnvelope }),
+);
 
-/** Builds a `PublishRequest` in the manner of the Go SDK. Each method changes it and returns it. */
+/** Request fields by envelope key. */
+export const requestFieldOf: ReadonlyMap<string, string> = new Map(
+  [...envelopeKeyOf].map(([field, key]) => [key, field]),
+);
+
+type MutableRequest = { -readonly [Field in keyof PublishRequest]?: PublishRequest[Field] };
+
+/** Builder of a `PublishRequest`, as in the Go SDK. Each method changes and returns the builder. */
 export class PublishBuilder {
-  readonly #draft: Draft = {};
+  readonly #request: MutableRequest = {};
   readonly #topics: string[] = [];
 
   /** Adds topics. */
@@ -115,7 +144,7 @@ export class PublishBuilder {
     return this.#set('spanContext', spanContext);
   }
 
-  /** Takes the event back while it has not been sent. */
+  /** Aborting the signal withdraws the event as long as it was not sent. */
   context(signal: AbortSignal): this {
     return this.#set('signal', signal);
   }
@@ -152,7 +181,7 @@ export class PublishBuilder {
     return this.#set('additionalFields', additionalFields);
   }
 
-  /** Of the payload's shape. Default 1. */
+  /** Version of the payload's shape. Default 1. */
   version(version: Int64): this {
     return this.#set('version', version);
   }
@@ -165,22 +194,23 @@ export class PublishBuilder {
     return this.#set('onError', onError);
   }
 
-  /** Time until it must be stored, retries included, in milliseconds. Default: the client's. */
+  /** Longest time until the event is stored, retries included, in ms. Default: the client's. */
   timeout(timeoutMs: number): this {
     return this.#set('timeoutMs', timeoutMs);
   }
 
-  /** The request as it is now; what is missing is found when it is published. */
+  /** Returns the request as it is now. Missing fields are reported when it is published. */
   build(): PublishRequest {
-    return { eventName: '', ...this.#draft, topic: [...this.#topics] };
+    return { eventName: '', ...this.#request, topic: [...this.#topics] };
   }
 
-  #set<Field extends keyof Draft>(field: Field, value: Draft[Field]): this {
-    this.#draft[field] = value;
+  #set<Field extends keyof MutableRequest>(field: Field, value: MutableRequest[Field]): this {
+    this.#request[field] = value;
     return this;
   }
 }
 
+/** Returns a builder of an event. */
 export function newPublish(): PublishBuilder {
   return new PublishBuilder();
 }

@@ -6,7 +6,7 @@ import { republish } from './republish.js';
 const options = { prefix: '', profile: 'default', strictValidation: false } as const;
 
 describe('republish', () => {
-  it('publishes the same bytes again, keys from the future included', () => {
+  it('publishes the same bytes again, including keys that this release does not know', () => {
     const text =
       '{"id":"0a","name":"login","namespace":"game","parentNamespace":"p","clientId":"c",' +
       '"traceId":"t","spanContext":"sc","userId":"u","sessionId":"s",' +
@@ -19,7 +19,7 @@ describe('republish', () => {
     expect(value.toString()).toBe(text);
   });
 
-  it('keeps the time of an event that has it as text only', () => {
+  it('keeps the time of an event that has it only as text', () => {
     const older = Buffer.from('{"id":"0a","name":"login","timestamp":"2026-01-02T03:04:05Z"}');
     const { envelope } = buildEvent(republish(decodeEnvelope(older), 'a'), options);
     expect(envelope.timestamp).toBe('2026-01-02T03:04:05Z');

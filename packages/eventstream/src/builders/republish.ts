@@ -1,11 +1,10 @@
 import type { EventEnvelope } from '@posthaste/contracts';
-import { requestFieldOf } from './envelope-fields.js';
-import type { PublishRequest } from './publish.js';
+import { type PublishRequest, requestFieldOf } from './publish.js';
 
 const nsPerMs = 1_000_000n;
 
 /**
- * A received event as a request to publish it again: the same event, with its id, its time and the
+ * Returns a request that publishes a received event again: with the same id and time, and with the
  * keys that this release does not know. Spread it to change something.
  */
 export function republish(
@@ -28,7 +27,7 @@ export function republish(
   };
 }
 
-/** Events of older services have their time as text only. */
+/** Parses the time of events of older services, which have it as text only. */
 function parseTimestamp(timestamp: string): bigint | undefined {
   const ms = Date.parse(timestamp);
   return Number.isNaN(ms) ? undefined : BigInt(ms) * nsPerMs;

@@ -11,7 +11,7 @@ const options = { prefix: 'dev' };
 const login: SubscribeRequest = { topic: 'player', eventName: 'login', groupId: 'shop', callback };
 
 describe('toRegistration', () => {
-  it('puts the prefix to topic and group', () => {
+  it('adds the prefix to topic and group', () => {
     expect(toRegistration(login, options)).toMatchObject({
       topic: 'dev.player',
       groupId: 'dev.shop',
@@ -20,7 +20,7 @@ describe('toRegistration', () => {
     });
   });
 
-  it('asks for all events, from the end, in a new group, unless told', () => {
+  it('asks for all events, from the end, in a new group, by default', () => {
     const { groupId, eventName, startOffset } = toRegistration(
       { topic: 'player', callback },
       options,
@@ -29,12 +29,12 @@ describe('toRegistration', () => {
     expect({ eventName, startOffset }).toEqual({ eventName: '', startOffset: undefined });
   });
 
-  it('takes groups of the Go SDK without a prefix', () => {
+  it('supports groups of the Go SDK without a prefix', () => {
     const registration = toRegistration(login, { prefix: '', group: { leadingDot: true } });
     expect(registration).toMatchObject({ topic: 'player', groupId: '.shop' });
   });
 
-  it('is the same from a builder', () => {
+  it('accepts a builder with the same result', () => {
     const { signal } = new AbortController();
     const builder = newSubscribe()
       .topic('player')
@@ -64,7 +64,7 @@ describe('toRegistration', () => {
     expect(toRegistration(builder, options)).toMatchObject(expected);
   });
 
-  it('may read dead letters', () => {
+  it('allows dead letter topics', () => {
     expect(toRegistration({ ...login, topic: 'player.dlq' }, options).topic).toBe('dev.player.dlq');
   });
 

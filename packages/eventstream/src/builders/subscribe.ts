@@ -10,65 +10,65 @@ import { invalidEvent } from '../rules/invalid-event.js';
 import { checkCallbacks, checkSubscribed, toStartOffset } from '../rules/subscribe-rules.js';
 import { type GroupNameOptions, toWireGroup, toWireTopic } from '../rules/topic-name.js';
 
-/** A subscription. Only a topic and one of the callbacks must be given. */
+/** A subscription. Only a topic and one of the callbacks are required. */
 export interface SubscribeRequest extends Omit<ConsumerSettings, 'startOffset'> {
   /** Without the prefix. */
   readonly topic: string;
-  /** Default: all events. */
+  /** Name of the events. Default: all events. */
   readonly eventName?: string | undefined;
-  /** Without the prefix. Default: a new group of its own. */
+  /** Without the prefix. Default: a new group, used only here. */
   readonly groupId?: string | undefined;
   /**
-   * Where a partition without a committed offset begins: -1 at the end, -2 at the beginning, or at
-   * the record of this number. Default -1.
+   * Start of a partition without a committed offset: -1 is the end, -2 the beginning, another number
+   * is the offset of a record. Default -1.
    */
   readonly offset?: bigint | number | undefined;
   readonly callback?: EventCallback | undefined;
-  /** Gets the bytes of every record, whatever they hold; then `callback` is not used. */
+  /** Gets the bytes of every record, also of unreadable ones. `callback` is not used then. */
   readonly callbackRaw?: RawCallback | undefined;
-  /** Whether records that cannot be read go to the dead letters. Default: they are only counted. */
+  /** True if unreadable records go to the dead letters. Default false: they are only counted. */
   readonly sendErrorDlq?: boolean | undefined;
   readonly retry?: RetryOptions | undefined;
-  /** Time of one call, in milliseconds; then it counts as failed. Default 300,000. */
+  /** Longest time of one call, in ms; after that it counts as failed. Default 300,000. */
   readonly handlerTimeoutMs?: number | undefined;
   /** Aborting it ends the subscription. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** As in the Go SDK; stands in no name. */
+/** As in the Go SDK. No name contains it. */
 const slugSeparator = '$';
 
-type Draft = { -readonly [Field in keyof SubscribeRequest]?: SubscribeRequest[Field] };
+type MutableRequest = { -readonly [Field in keyof SubscribeRequest]?: SubscribeRequest[Field] };
 
-/** Builds a `SubscribeRequest` in the manner of the Go SDK. Each method changes it and returns it. */
+/** Builder of a `SubscribeRequest`, as in the Go SDK. Each method changes and returns the builder. */
 export class SubscribeBuilder {
-  readonly #draft: Draft = {};
+  readonly #request: MutableRequest = {};
 
   topic(topic: string): this {
     return this.#set('topic', topic);
   }
 
-  /** Empty, the default: all events. */
+  /** Name of the events. Default empty: all events. */
   eventName(eventName: string): this {
     return this.#set('eventName', eventName);
   }
 
-  /** Empty, the default: a new group of its own. */
+  /** Default empty: a new group, used only here. */
   groupId(groupId: string): this {
     return this.#set('groupId', groupId);
   }
 
-  /** Static membership. */
+  /** Instance id of a static member. */
   groupInstanceId(groupInstanceId: string): this {
     return this.#set('groupInstanceId', groupInstanceId);
   }
 
-  /** -1 end, the default; -2 beginning; or the number of a record. */
+  /** Start without a committed offset: -1 is the end (default), -2 the beginning, else an offset. */
   offset(offset: bigint | number): this {
     return this.#set('offset', offset);
   }
 
-  /** Aborting it ends the subscription. */
+  /** Aborting the signal ends the subscription. */
   context(signal: AbortSignal): this {
     return this.#set('signal', signal);
   }
@@ -77,53 +77,55 @@ export class SubscribeBuilder {
     return this.#set('callback', callback);
   }
 
-  /** Gets the bytes of every record, whatever they hold; then `callback` is not used. */
+  /** Gets the bytes of every record, also of unreadable ones. `callback` is not used then. */
   callbackRaw(callbackRaw: RawCallback): this {
     return this.#set('callbackRaw', callbackRaw);
   }
 
-  /** Whether records that cannot be read go to the dead letters. */
+  /** True if unreadable records go to the dead letters. */
   sendErrorDlq(sendErrorDlq: boolean): this {
     return this.#set('sendErrorDlq', sendErrorDlq);
   }
 
-  /** True: offsets are stored in batches. False: before the next record is handled. */
+  /** True: offsets are committed in batches. False: before the next record is handled. */
   asyncCommitMessage(asyncCommitMessage: boolean): this {
     return this.#set('commit', asyncCommitMessage ? 'batched' : 'each');
   }
 
-  /** Topic, event name and group in one text: what tells one subscriber from another. */
+  /** Returns topic, event name and group as one text, which identifies the subscriber. */
   slug(): string {
-    const { topic = '', eventName = '', groupId = '' } = this.#draft;
+    const { topic = '', eventName = '', groupId = '' } = this.#request;
     return [topic, eventName, groupId].join(slugSeparator);
   }
 
-  /** The request as it is now; what is missing is found when it is registered. */
+  /** Returns the request as it is now. Missing fields are reported when it is registered. */
   build(): SubscribeRequest {
-    return { topic: '', ...this.#draft };
+    return { topic: '', ...this.#request };
   }
 
-  #set<Field extends keyof Draft>(field: Field, value: Draft[Field]): this {
-    this.#draft[field] = value;
+  #set<Field extends keyof MutableRequest>(field: Field, value: MutableRequest[Field]): this {
+    this.#request[field] = value;
     return this;
   }
 }
 
+/** Returns a builder of a subscription. */
 export function newSubscribe(): SubscribeBuilder {
   return new SubscribeBuilder();
 }
 
+/** Rules for the names of topics and groups on the wire. */
 export interface RegistrationOptions {
-  /** Of topics and groups; empty: none. */
+  /** Prefix of topics and groups. Empty: no prefix. */
   readonly prefix: string;
   readonly group?: GroupNameOptions | undefined;
 }
 
-/** What a subscription asks for, apart from what is done with the events. */
+/** A registration without the callback. */
 export type Subscription = Omit<Registration, 'handler'>;
 
 /**
- * Validates a subscription and puts the prefix to its names.
+ * Validates a subscription and adds the prefix to its names.
  * @throws PlatformError `EVENT_INVALID` with `details.field`
  */
 export function toRegistration(
@@ -136,7 +138,7 @@ export function toRegistration(
   return { ...subscription, handler: toHandler(request) };
 }
 
-/** The same for who takes the events without a callback. @throws PlatformError `EVENT_INVALID` */
+/** Does the same for a consumer that has no callback. @throws PlatformError `EVENT_INVALID` */
 export function toSubscription(
   subscribe: SubscribeRequest | SubscribeBuilder,
   { prefix, group }: RegistrationOptions,
@@ -153,7 +155,7 @@ export function toSubscription(
   };
 }
 
-/** @throws PlatformError `EVENT_INVALID` when it is nothing at all */
+/** @throws PlatformError `EVENT_INVALID` when the subscription is not an object */
 function toSubscribeRequest(subscribe: SubscribeRequest | SubscribeBuilder): SubscribeRequest {
   if (subscribe instanceof SubscribeBuilder) return subscribe.build();
   if (typeof subscribe === 'object' && subscribe !== null) return subscribe;

@@ -7,19 +7,19 @@ type IsRetryable = NonNullable<RetryOptions['isRetryable']>;
 const always: IsRetryable = () => true;
 
 /**
- * Lets callbacks have only payloads that fit their schema. The others become dead letters without
- * being tried again: what an event holds does not change. Raw callbacks see everything.
+ * Registrations whose callbacks only get payloads that fit their schema. Other events become dead
+ * letters without another try, because an event does not change. Raw callbacks get everything.
  */
 export class CheckedRegistrations {
   readonly #schemas: PayloadSchemas;
-  /** The same function for the same function, because registrations are compared. */
+  /** Wrappers by function: registrations are compared, so equal functions need equal wrappers. */
   readonly #wrapped = new WeakMap<IsRetryable, IsRetryable>();
 
   constructor(schemas: PayloadSchemas) {
     this.#schemas = schemas;
   }
 
-  /** @param topic without prefix */
+  /** Returns the registration with payload checks. @param topic without prefix */
   check(registration: Registration, topic: string): Registration {
     const { handler, retry } = registration;
     if (handler.kind === 'raw' || !this.#schemas.covers(topic)) return registration;

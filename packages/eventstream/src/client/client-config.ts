@@ -1,5 +1,5 @@
 import type { Database } from '@posthaste/postgres';
-import type { AuditSettings } from '../audit/audit-settings.js';
+import type { AuditSettings } from '../audit/build-audit-log.js';
 import type { RetryOptions } from '../consume/retry-policy.js';
 import type { KafkaDriverOptions } from '../drivers/kafka/connection/kafka-options.js';
 import type { MemoryStream } from '../drivers/memory/memory-stream.js';
@@ -10,47 +10,47 @@ import type { PublisherOptions } from '../publish/publish-options.js';
 import type { StreamLogger, StreamLogMode } from './stream-log.js';
 import type { AnyTopics, SchemasOf } from './topic-types.js';
 
-/** `kafka`: `brokers` says where. `postgres`: `database` says where. */
+/** Kind of stream. `kafka` needs `brokers`, `postgres` needs `database`. */
 export type StreamName = 'kafka' | 'postgres' | 'memory' | 'stdout' | 'none';
 
-/** What a client does on whatever stream. */
+/** Options of a client on any stream. */
 export interface ClientOptions<Topics = AnyTopics> extends PublisherOptions {
-  /** How events are written. Default `default`. */
+  /** Form of the envelopes that are published. Default `default`. */
   readonly profile?: EnvelopeProfile | undefined;
-  /** Whether user, client, session and trace ids must be UUIDs without hyphens. Default false. */
+  /** True if user, client, session and trace ids must be UUIDs without hyphens. Default false. */
   readonly strictValidation?: boolean | undefined;
-  /** Whether groups of an empty prefix begin with a dot, as those of the Go SDK do. Default false. */
+  /** True if groups begin with a dot when the prefix is empty, as in the Go SDK. Default false. */
   readonly leadingDotGroups?: boolean | undefined;
-  /** JSON Schemas that payloads must fit, when published and when received. Default: none. */
+  /** JSON Schemas for payloads, checked at publish and at receive. Default: none. */
   readonly schemas?: SchemasOf<Topics> | undefined;
-  /** For subscriptions that say nothing of it. */
+  /** Retries of subscriptions without retry options of their own. */
   readonly retry?: RetryOptions | undefined;
-  /** For subscriptions that say nothing of it. Default false. */
+  /** `sendErrorDlq` of subscriptions without a value of their own. Default false. */
   readonly sendErrorDlq?: boolean | undefined;
   /**
-   * Where audit logs go. Default: what `APP_EVENT_STREAM_AUDIT_LOG_TOPIC` (default `auditLog`) and
-   * `APP_EVENT_STREAM_AUDIT_LOG_ENABLED` (default true) say, as for the Go SDK.
+   * Destination of audit logs. Default: from `APP_EVENT_STREAM_AUDIT_LOG_TOPIC` (default `auditLog`)
+   * and `APP_EVENT_STREAM_AUDIT_LOG_ENABLED` (default true), as in the Go SDK.
    */
   readonly audit?: AuditSettings | undefined;
-  /** W3C trace context of the work that publishes, for events that say nothing of it. */
+  /** Returns the W3C trace context of the publisher, for events without one of their own. */
   readonly traceparent?: (() => string | undefined) | undefined;
-  /** Least that this client logs. Default `off`; with a `logger`, `warn`. */
+  /** Least severe level that this client logs. Default `off`; `warn` if a `logger` is given. */
   readonly logMode?: StreamLogMode | undefined;
-  /** Where it logs. Default: the console. */
+  /** Default: the console. */
   readonly logger?: StreamLogger | undefined;
-  /** Under which names `metrics()` gives its metrics. Default `posthaste`. */
+  /** Names of the metrics that `metrics()` returns. Default `posthaste`. */
   readonly metricNames?: MetricNames | undefined;
 }
 
-/** How to reach Kafka and use it; `brokers` and the log are given elsewhere. */
+/** Options for Kafka, without those that a client sets itself. */
 export type KafkaConfig = Omit<KafkaDriverOptions, 'brokers' | 'logMode' | 'logger'>;
 
-/** How to reach a stream, and what to do on it. */
+/** Options of a client and of its stream. */
 export interface ClientConfig<Topics = AnyTopics> extends ClientOptions<Topics>, KafkaConfig {
-  /** For `postgres`: with `eventstreamMigrations` applied. It stays open when the client closes. */
+  /** For `postgres`. `eventstreamMigrations` must be applied. It stays open when the client closes. */
   readonly database?: Database | undefined;
-  /** For `postgres`: how it consumes. */
+  /** For `postgres`: options of its consumers. */
   readonly postgres?: PostgresDriverOptions | undefined;
-  /** For `memory`: clients see each other's events when they share one. Default: its own. */
+  /** For `memory`: the stream, shared by clients that see each other's events. Default: a new one. */
   readonly memory?: MemoryStream | undefined;
 }

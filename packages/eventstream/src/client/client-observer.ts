@@ -1,20 +1,21 @@
-import type { ConsumeObserver } from '../consume/observer.js';
-import { ConsumeTally } from '../metrics/consume-tally.js';
-import { PublishTally } from '../metrics/publish-tally.js';
+import type { ConsumeObserver, ConsumerName } from '../consume/observer.js';
+import { ConsumeStats } from '../metrics/consume-stats.js';
+import { PublishStats } from '../metrics/publish-stats.js';
 import type { PublishObserver } from '../publish/publish-observer.js';
 import { logConsuming, logPublishing, type StreamLogger } from './stream-log.js';
 
-/** What a client counts, and whom its parts tell: counters first, then the log. */
+/** Statistics of a client, and the observers of its parts, which update them and then write the log. */
 export interface ClientObservers {
-  readonly published: PublishTally;
-  readonly consumed: ConsumeTally;
+  readonly published: PublishStats;
+  readonly consumed: ConsumeStats;
   readonly publishing: PublishObserver;
   readonly consuming: ConsumeObserver;
 }
 
+/** Creates the observers of a client. @param now clock, in ms since 1970 */
 export function createObservers(log: StreamLogger, now: () => number = Date.now): ClientObservers {
-  const published = new PublishTally();
-  const consumed = new ConsumeTally(now);
+  const published = new PublishStats();
+  const consumed = new ConsumeStats(now);
   const publishLog = logPublishing(log);
   const consumeLog = logConsuming(log);
   return {
@@ -33,12 +34,11 @@ export function createObservers(log: StreamLogger, now: () => number = Date.now)
     },
     consuming: {
       finished: (consumer, record, outcome) => consumed.finished(consumer, record, outcome),
-      attemptFailed(consumer, record, attempt, error) {
-        consumed.attemptFailed(consumer);
-        consumeLog.attemptFailed(consumer, record, attempt, error);
+      callFailed(consumer, call) {
+        consumed.callFailed(consumer);
+        consumeLog.callFailed(consumer, call);
       },
-      partitionBlocked: (consumer, record, topic, error) =>
-        consumeLog.partitionBlocked(consumer, record, topic, error),
+      partitionBlocked: (consumer, write) => consumeLog.partitionBlocked(consumer, write),
       partitionUnblocked: (consumer, record) => consumeLog.partitionUnblocked(consumer, record),
       commitFailed(consumer, error) {
         consumed.commitFailed(consumer);
@@ -50,4 +50,25 @@ export function createObservers(log: StreamLogger, now: () => number = Date.now)
       },
     },
   };
+}
+
+/** Event names of each consumer's registrations, for a label of metrics. */
+export class RegisteredEventNames {
+  readonly #names = new Map<string, Set<string>>();
+
+  add(consumer: ConsumerName, eventName: string): void {
+    const key = toKey(consumer);
+    const names = this.#names.get(key) ?? new Set();
+    this.#names.set(key, names.add(eventName));
+  }
+
+  /** Returns the names as one text. */
+  of(consumer: ConsumerName): string {
+    return [...(this.#names.get(toKey(consumer)) ?? [])].sort().join();
+  }
+}
+
+/** Returns a key for the name. Topics contain no space. */
+function toKey({ topic, groupId }: ConsumerName): string {
+  return `${topic} ${groupId}`;
 }

@@ -5,7 +5,7 @@ import type { SubscribeBuilder } from '../builders/subscribe.js';
 import type { RegisteredCallback } from '../consume/consumers.js';
 import type { GroupLag } from '../driver.js';
 import type { MetricFamily } from '../metrics/metric-family.js';
-import type { Delivery } from './deliveries.js';
+import type { ReceivedEvent } from './event-iterator.js';
 import type { StreamHealth } from './health.js';
 import type {
   AnyTopics,
@@ -17,24 +17,25 @@ import type {
   TypedSubscribeRequest,
 } from './topic-types.js';
 
+/** Options of `close`. */
 export interface CloseOptions {
-  /** Time to finish what consumers handle and what publishers wait for, in ms. Default 30,000. */
+  /** Time to finish the records that are handled and the events that are published. Default 30,000 ms. */
   readonly drainMs?: number | undefined;
 }
 
 /**
- * Publishes and consumes events on one stream. `Topics` gives the payload types by topic and event
- * name, such as `{ orders: { placed: { total: number } } }`; without it all may be anything.
+ * A client that publishes and consumes events on one stream. `Topics` has the payload types by topic
+ * and event name, such as `{ orders: { placed: { total: number } } }`; by default any are allowed.
  */
 export interface Client<Topics = AnyTopics> {
   /**
-   * A builder: resolves when the event is accepted, which takes time only when too many wait
-   * already; what fails later is told to its `errorCallback`, once for each topic.
+   * Publishes the event of a builder. Resolves when the event is accepted, which takes time only when
+   * too many are waiting already. `errorCallback` is called for later failures, once per topic.
    * @throws PlatformError `EVENT_INVALID`, `EVENT_NOT_PUBLISHED`, `STREAM_CLOSED`
    */
   publish(event: PublishBuilder): Promise<EventEnvelope<object>>;
   /**
-   * A plain object: resolves when the stream has acknowledged the event on every topic.
+   * Publishes a plain object. Resolves when the stream has acknowledged the event on every topic.
    * @throws PlatformError as `publishSync`
    */
   publish<Topic extends TopicOf<Topics>, EventName extends EventNameOf<Topics, Topic>>(
@@ -42,10 +43,10 @@ export interface Client<Topics = AnyTopics> {
   ): Promise<EventEnvelope<object>>;
 
   /**
-   * Resolves when the stream has acknowledged the event on every topic.
-   * @throws PlatformError `EVENT_INVALID`; `details.topic` says where it failed: `EVENT_TOO_LARGE`,
-   *   `EVENT_NOT_PUBLISHED` (certainly not stored), `EVENT_OUTCOME_UNKNOWN` (perhaps stored: publish
-   *   it again with the same id), `STREAM_UNAUTHORIZED`; `STREAM_CLOSED`
+   * Publishes an event. Resolves when the stream has acknowledged it on every topic.
+   * @throws PlatformError `EVENT_INVALID`, `STREAM_CLOSED`; with the topic in `details.topic`:
+   *   `EVENT_TOO_LARGE`, `EVENT_NOT_PUBLISHED` (certainly not stored), `EVENT_OUTCOME_UNKNOWN`
+   *   (perhaps stored: publish it again with the same id), `STREAM_UNAUTHORIZED`
    */
   publishSync(event: PublishBuilder): Promise<EventEnvelope<object>>;
   publishSync<Topic extends TopicOf<Topics>, EventName extends EventNameOf<Topics, Topic>>(
@@ -53,15 +54,15 @@ export interface Client<Topics = AnyTopics> {
   ): Promise<EventEnvelope<object>>;
 
   /**
-   * Publishes an audit log, unless they are turned off. A builder: resolves when it is accepted. A
-   * plain object: when the stream has acknowledged it.
+   * Publishes an audit log, unless audit logs are disabled. Resolves when it is accepted (for a
+   * builder), or when the stream has acknowledged it (for a plain object).
    * @throws PlatformError as `publish`
    */
   publishAuditLog(log: AuditLogBuilder | AuditLogRequest): Promise<void>;
 
   /**
-   * Calls back with each event of a topic, or with those of one name; the stream is joined in the
-   * background, and joined again after every failure.
+   * Registers a callback for the events of a topic, or for those of one name. The consumer joins its
+   * group in the background, and joins again after every failure.
    * @throws PlatformError `EVENT_INVALID`, `OPTION_INVALID`, `EVENT_ALREADY_REGISTERED`,
    *   `STREAM_CLOSED`
    */
@@ -71,26 +72,26 @@ export interface Client<Topics = AnyTopics> {
   ): RegisteredCallback;
 
   /**
-   * Events for a `for await` loop, each to be acknowledged or refused by it. Leaving the loop ends
-   * the subscription.
+   * Returns events for a `for await` loop, which acknowledges or refuses each of them. Leaving the
+   * loop ends the subscription.
    * @throws PlatformError as `register`
    */
   consume<Topic extends TopicOf<Topics>, EventName extends EventNameOf<Topics, Topic>>(
     subscription: TypedConsumeRequest<Topics, Topic, EventName>,
-  ): AsyncIterableIterator<Delivery<PayloadOf<Topics, Topic, EventName>>>;
+  ): AsyncIterableIterator<ReceivedEvent<PayloadOf<Topics, Topic, EventName>>>;
 
-  /** Lag of the groups that read a topic (both without prefix), or of one of them. */
+  /** Returns the lag of the groups that read a topic, or of one of them. Names are without prefix. */
   lag(topic: TopicOf<Topics>, groupId?: string): Promise<readonly GroupLag[]>;
 
-  /** How the stream, the publisher and the consumers are. Never rejects. */
+  /** Returns the state of the stream, the publisher and the consumers. Never rejects. */
   health(): Promise<StreamHealth>;
 
-  /** What this client has done, and the lag of its groups. `toPrometheusText` writes it. */
+  /** Returns the metrics of this client and the lag of its groups. `toPrometheusText` writes them. */
   metrics(): Promise<readonly MetricFamily[]>;
 
   /**
-   * Consumers finish what they handle, commit and leave; then what was published is flushed. Who
-   * publishes afterwards gets `STREAM_CLOSED`. Idempotent.
+   * Closes the client. Consumers finish the records in hand, commit and leave; then accepted events
+   * are flushed. Publishing fails with `STREAM_CLOSED` afterwards. Idempotent.
    */
   close(options?: CloseOptions): Promise<void>;
 }

@@ -1,19 +1,19 @@
 import type { Driver } from '../driver.js';
 import type { Client } from './client.js';
 import type { ClientConfig, ClientOptions, StreamName } from './client-config.js';
-import { type OpenDriver, openDriver } from './open-driver.js';
+import { openDriver } from './open-driver.js';
 import type { PayloadSchemaTable } from './payload-schemas.js';
-import { StreamClient } from './stream-client.js';
+import { StreamClient, type StreamClientOptions } from './stream-client.js';
 import { createStreamLog, type StreamLogger, type StreamLogMode } from './stream-log.js';
-import type { AnyTopics } from './topic-types.js';
+import type { AnyTopics, SchemasOf } from './topic-types.js';
 
 /**
- * A client of a stream. It connects when it first has something to do, and comes back by itself
- * after every failure.
- * @param prefix of topics and groups; empty: none
- * @param brokers of `kafka`, `host:port` each; other streams ignore them
+ * Creates a client of a stream. It connects on first use and reconnects after every failure.
+ * @param prefix of topics and groups; empty: no prefix
+ * @param brokers of `kafka`, each as `host:port`; other streams ignore them
  * @throws PlatformError `STREAM_UNSUPPORTED`, `OPTION_INVALID`
  */
+// biome-ignore lint/complexity/useMaxParams: the parameters of the Go SDK's function
 export async function createClient<Topics = AnyTopics>(
   prefix: string,
   stream: StreamName,
@@ -24,36 +24,31 @@ export async function createClient<Topics = AnyTopics>(
   const { schemas, ...plain } = config;
   const opened = await openDriver(stream, { brokers, config: plain, logMode, log });
   const tryTimeoutMs = plain.tryTimeoutMs ?? plain.writeTimeoutMs;
-  return toClient(prefix, opened, { ...plain, schemas, tryTimeoutMs }, log);
+  const options = { ...plain, tryTimeoutMs };
+  return toClient({ prefix, stream: opened, options, schemas, log });
 }
 
 /**
- * A client of a driver that was made elsewhere, which closes with it.
+ * Creates a client of any driver. Closing the client closes the driver.
  * @throws PlatformError `OPTION_INVALID`
  */
 export function createClientOn<Topics = AnyTopics>(
   prefix: string,
   driver: Driver,
-  options: ClientOptions<Topics> = {},
+  { schemas, ...options }: ClientOptions<Topics> = {},
 ): Client<Topics> {
-  const opened = { driver, close: () => driver.close() };
-  return toClient(prefix, opened, options, toLog(options).log);
+  const stream = { driver, close: () => driver.close() };
+  return toClient({ prefix, stream, options, schemas, log: toLog(options).log });
 }
 
-function toClient<Topics>(
-  prefix: string,
-  stream: OpenDriver,
-  { schemas, ...options }: ClientOptions<Topics>,
-  log: StreamLogger,
-): Client<Topics> {
-  // The types of `Topics` are all that is between the two.
-  return new StreamClient({
-    prefix,
-    stream,
-    options,
-    schemas: schemas as PayloadSchemaTable | undefined,
-    log,
-  }) as Client<Topics>;
+interface TypedClientOptions<Topics> extends Omit<StreamClientOptions, 'schemas'> {
+  readonly schemas: SchemasOf<Topics> | undefined;
+}
+
+/** Adds the types of `Topics`, which are all that distinguishes the two kinds of client. */
+function toClient<Topics>({ schemas, ...options }: TypedClientOptions<Topics>): Client<Topics> {
+  const table = schemas as PayloadSchemaTable | undefined;
+  return new StreamClient({ ...options, schemas: table }) as Client<Topics>;
 }
 
 function toLog({ logMode, logger }: Pick<ClientOptions, 'logMode' | 'logger'>): {

@@ -1,6 +1,6 @@
 import type { EventEnvelope } from '@posthaste/contracts';
 import { AuditLogBuilder, type AuditLogRequest } from '../audit/audit-log.js';
-import type { AuditSettings } from '../audit/audit-settings.js';
+import type { AuditSettings } from '../audit/build-audit-log.js';
 import { buildAuditLog } from '../audit/build-audit-log.js';
 import { type BuiltEvent, buildEvent } from '../builders/build-event.js';
 import { PublishBuilder, type PublishRequest } from '../builders/publish.js';
@@ -10,6 +10,7 @@ import type { ClientOptions } from './client-config.js';
 import type { PayloadSchemas } from './payload-schemas.js';
 import type { StreamLogger } from './stream-log.js';
 
+/** Options of `EventPublishing`. */
 export interface EventPublishingOptions {
   readonly prefix: string;
   readonly options: Pick<ClientOptions, 'profile' | 'strictValidation' | 'traceparent'>;
@@ -19,7 +20,7 @@ export interface EventPublishingOptions {
   readonly log: StreamLogger;
 }
 
-/** From what a service says to records: validated, encoded once, and handed to the publisher. */
+/** Validates events, encodes each once and hands the records to the publisher. */
 export class EventPublishing {
   readonly #options: EventPublishingOptions;
 
@@ -27,7 +28,7 @@ export class EventPublishing {
     this.#options = options;
   }
 
-  /** Resolves when it is accepted for every topic; failures later are told to its own callback. */
+  /** Resolves when the event is accepted for every topic. Its callback is called for later failures. */
   async accept(request: PublishRequest): Promise<EventEnvelope<object>> {
     const built = this.#build(request);
     const [topic, second] = built.topics;
@@ -37,7 +38,7 @@ export class EventPublishing {
     return built.envelope;
   }
 
-  /** Resolves when it is acknowledged on every topic. */
+  /** Resolves when the event is acknowledged on every topic. */
   async send(event: PublishBuilder | PublishRequest): Promise<EventEnvelope<object>> {
     const built = this.#build(event instanceof PublishBuilder ? event.build() : event);
     const [topic, second] = built.topics;
@@ -47,17 +48,18 @@ export class EventPublishing {
     return built.envelope;
   }
 
-  /** A builder: resolves when it is accepted. A plain object: when it is acknowledged. */
+  /** Resolves when the log is accepted (for a builder) or acknowledged (for a plain object). */
   async sendAuditLog(log: AuditLogBuilder | AuditLogRequest): Promise<void> {
     const { audit, prefix, publisher } = this.#options;
     if (!audit.enabled) return;
     const { topic, record, onError } = buildAuditLog(log, { prefix, settings: audit });
-    const tell = (error: unknown): void => this.#guard(() => onError?.(record.value, error));
-    if (log instanceof AuditLogBuilder) return publisher.enqueue(topic, record, {}, tell);
+    const report = (error: unknown): void => this.#guard(() => onError?.(record.value, error));
+    if (log instanceof AuditLogBuilder)
+      return publisher.enqueue(topic, record, { onFailed: report });
     try {
       await publisher.send(topic, record);
     } catch (error) {
-      tell(error);
+      report(error);
       throw error;
     }
   }
@@ -76,9 +78,11 @@ export class EventPublishing {
 
   #acceptFor(topic: string, record: OutgoingRecord, built: BuiltEvent): Promise<void> {
     const { timeoutMs, signal } = built;
-    return this.#options.publisher.enqueue(topic, record, { timeoutMs, signal }, (error) =>
-      this.#tellFailure(built, error),
-    );
+    return this.#options.publisher.enqueue(topic, record, {
+      timeoutMs,
+      signal,
+      onFailed: (error) => this.#reportFailure(built, error),
+    });
   }
 
   #sendTo(topic: string, record: OutgoingRecord, built: BuiltEvent): Promise<void> {
@@ -86,23 +90,23 @@ export class EventPublishing {
     const sent = this.#options.publisher.send(topic, record, { timeoutMs, signal });
     if (onError === undefined) return sent;
     return sent.catch((error: unknown) => {
-      this.#tellFailure(built, error);
+      this.#reportFailure(built, error);
       throw error;
     });
   }
 
-  /** Rejects with the first failure, but not before all topics have an outcome. */
+  /** Rejects with the first failure, once all topics have an outcome. */
   async #sendToAll(record: OutgoingRecord, built: BuiltEvent): Promise<void> {
     const sent = built.topics.map((topic) => this.#sendTo(topic, record, built));
     const failed = (await Promise.allSettled(sent)).find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') throw failed.reason;
   }
 
-  #tellFailure({ onError, envelope }: BuiltEvent, error: unknown): void {
+  #reportFailure({ onError, envelope }: BuiltEvent, error: unknown): void {
     this.#guard(() => onError?.(envelope, error));
   }
 
-  /** A callback that fails must not stop the events of others. */
+  /** Calls a callback. Its failure is logged, because it must not stop other events. */
   #guard(callback: () => void): void {
     try {
       callback();

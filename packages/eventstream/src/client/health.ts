@@ -2,51 +2,54 @@ import { type ErrorCode, PlatformError, withTimeout } from '@posthaste/contracts
 import type { ConsumerStatus } from '../consume/group-consumer.js';
 import type { Driver } from '../driver.js';
 
-/** Time that the stream has to answer, in milliseconds. */
+/** Longest time until the stream answers, in ms. */
 const pingTimeoutMs = 5_000;
 
-/** How a client is, at this moment. */
+/** Present state of a client. */
 export interface StreamHealth {
-  /** The stream answers, and every consumer gets on. */
+  /** True if the stream answers and no consumer is blocked or interrupted. */
   readonly healthy: boolean;
-  /** Why the stream does not answer; `undefined`: it does. */
+  /** Reason why the stream does not answer. Undefined: it answers. */
   readonly streamError: Fault | undefined;
-  /** Events accepted and not settled yet. */
+  /** Number of events that were accepted and are not settled yet. */
   readonly bufferedEvents: number;
   readonly bufferedBytes: number;
   readonly consumers: readonly ConsumerHealth[];
 }
 
+/** Present state of a consumer. */
 export interface ConsumerHealth {
   /** As on the wire. */
   readonly topic: string;
   /** As on the wire. */
   readonly groupId: string;
-  /** Assigned at present; none is no fault when the group has more members than partitions. */
+  /** Assigned partitions. There may be none when the group has more members than partitions. */
   readonly partitions: readonly number[];
-  /** Those that stand still: a record can neither be handled nor be put away. */
+  /** Partitions with a record that can neither be handled nor be written to another topic. */
   readonly blockedPartitions: readonly number[];
-  /** Why the stream is away from this consumer; `undefined`: it is not. */
+  /** Reason why the stream is interrupted for this consumer. Undefined: it is not. */
   readonly interruption: Fault | undefined;
 }
 
+/** Reason for a bad state. */
 export interface Fault {
   readonly code: ErrorCode;
   readonly message: string;
 }
 
+/** Parts of a client whose health is checked. */
 export interface HealthSource {
   readonly driver: Pick<Driver, 'ping'>;
   readonly publisher: { readonly bufferedRecords: number; readonly bufferedBytes: number };
   readonly consumers: readonly ConsumerStatus[];
 }
 
-/** Never rejects, and takes at most five seconds. */
+/** Checks a client. Never rejects, and takes at most five seconds. */
 export async function checkHealth(source: HealthSource): Promise<StreamHealth> {
   const streamError = await findStreamError(source.driver);
   const consumers = source.consumers.map(toConsumerHealth);
   return {
-    healthy: streamError === undefined && consumers.every(isWell),
+    healthy: streamError === undefined && consumers.every(isHealthy),
     streamError,
     bufferedEvents: source.publisher.bufferedRecords,
     bufferedBytes: source.publisher.bufferedBytes,
@@ -71,7 +74,7 @@ function toConsumerHealth(status: ConsumerStatus): ConsumerHealth {
   };
 }
 
-function isWell({ blockedPartitions, interruption }: ConsumerHealth): boolean {
+function isHealthy({ blockedPartitions, interruption }: ConsumerHealth): boolean {
   return blockedPartitions.length === 0 && interruption === undefined;
 }
 

@@ -8,6 +8,7 @@ import { createStdoutDriver } from '../drivers/stdout.js';
 import type { ClientConfig, KafkaConfig, StreamName } from './client-config.js';
 import type { StreamLogger, StreamLogMode } from './stream-log.js';
 
+/** Options of `openDriver`. */
 export interface OpenDriverOptions {
   readonly brokers: readonly string[];
   readonly config: Omit<ClientConfig, 'schemas'>;
@@ -15,13 +16,14 @@ export interface OpenDriverOptions {
   readonly log: StreamLogger;
 }
 
+/** A driver, and the function that closes it. */
 export interface OpenDriver {
   readonly driver: Driver;
-  /** Closes the driver and what was made for it. */
+  /** Closes the driver and everything that was opened for it. */
   close(): Promise<void>;
 }
 
-/** Every option of Kafka that a configuration may have: it holds others, too. */
+/** Names of the Kafka options, to pick them from a configuration that also has others. */
 const kafkaOptions: Readonly<Record<keyof KafkaConfig, true>> = {
   clientId: true,
   dialTimeoutMs: true,
@@ -42,7 +44,7 @@ const kafkaOptions: Readonly<Record<keyof KafkaConfig, true>> = {
 };
 
 /**
- * The driver of a stream; nothing is connected yet. Client libraries are loaded only when their
+ * Opens the driver of a stream, without connecting yet. A client library is loaded only when its
  * stream is used.
  * @throws PlatformError `STREAM_UNSUPPORTED`, `OPTION_INVALID`
  */
@@ -52,15 +54,15 @@ export async function openDriver(
 ): Promise<OpenDriver> {
   switch (stream) {
     case 'kafka':
-      return alone(await createKafka(options));
+      return toOpenDriver(await createKafka(options));
     case 'postgres':
       return openLog(options);
     case 'memory':
-      return alone(createMemoryDriver(options.config.memory ?? new MemoryStream()));
+      return toOpenDriver(createMemoryDriver(options.config.memory ?? new MemoryStream()));
     case 'stdout':
-      return alone(createStdoutDriver());
+      return toOpenDriver(createStdoutDriver());
     case 'none':
-      return alone(createNoneDriver());
+      return toOpenDriver(createNoneDriver());
     default:
       throw new PlatformError('STREAM_UNSUPPORTED', 'unsupported stream', {
         details: { stream: stream satisfies never },
@@ -68,8 +70,8 @@ export async function openDriver(
   }
 }
 
-/** Nothing was made for it but itself. */
-function alone(driver: Driver): OpenDriver {
+/** Returns a driver for which nothing else was opened. */
+function toOpenDriver(driver: Driver): OpenDriver {
   return { driver, close: () => driver.close() };
 }
 
@@ -87,10 +89,11 @@ async function createKafka({ brokers, config, logMode, log }: OpenDriverOptions)
   return createKafkaDriver(options);
 }
 
-/** The database stays open: it was given. */
+/** Opens a log on the given database, which stays open when the log closes. */
 async function openLog({ config }: OpenDriverOptions): Promise<OpenDriver> {
   const { database, partitioner, postgres } = config;
-  if (!database) throw new PlatformError('OPTION_INVALID', 'the postgres stream needs `database`');
+  if (!database)
+    throw new PlatformError('OPTION_INVALID', 'the postgres stream needs the option `database`');
   const { PostgresLog } = await import('../drivers/postgres/postgres-log.js');
   const { createPostgresDriver } = await import('../drivers/postgres/postgres-driver.js');
   const log = new PostgresLog({ db: database, partitioner });

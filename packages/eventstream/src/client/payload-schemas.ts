@@ -2,19 +2,20 @@ import { PlatformError } from '@posthaste/contracts';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { toGoJson } from '../envelope/go-json.js';
 
-/** JSON Schemas by topic, without prefix, and event name. */
+/** JSON Schemas by topic (without prefix) and event name. */
 export type PayloadSchemaTable = Readonly<
   Record<string, Readonly<Record<string, object | undefined>> | undefined>
 >;
 
-/** Checks payloads by the schema of their topic and event name. */
+/** Payload checks by topic and event name. */
 export class PayloadSchemas {
+  /** Errors that `check` has thrown. */
   readonly #refusals = new WeakSet<object>();
   readonly #validators: ReadonlyMap<string, ReadonlyMap<string, ValidateFunction>>;
 
-  /** @throws PlatformError `OPTION_INVALID` with what is wrong in which schema */
+  /** @throws PlatformError `OPTION_INVALID` with the schema and the reason */
   constructor(table: PayloadSchemaTable = {}) {
-    // `format` is an annotation, as the draft has it by default.
+    // `format` is only an annotation, the draft's default.
     const ajv = new Ajv2020({ allErrors: true, validateFormats: false });
     const compileAll = (topic: string, schemas: PayloadSchemaTable[string]) =>
       new Map(
@@ -28,9 +29,9 @@ export class PayloadSchemas {
   }
 
   /**
-   * Events of names without a schema pass. A payload that is missing counts as an empty object. What
-   * counts is the JSON: an integer of 64 bits is an integer, a date is its text.
-   * @throws PlatformError `EVENT_INVALID`; `details.errors` names every place that is wrong
+   * Checks a payload. Events without a schema pass. A missing payload counts as an empty object. The
+   * JSON is what counts: a 64-bit integer is an integer, a date is its text.
+   * @throws PlatformError `EVENT_INVALID`; `details.errors` has every error with its place
    */
   check(topic: string, eventName: string, payload: unknown): void {
     const validate = this.#validators.get(topic)?.get(eventName);
@@ -49,18 +50,18 @@ export class PayloadSchemas {
     throw refusal;
   }
 
-  /** Whether some event of the topic has a schema. */
+  /** True if an event of the topic has a schema. */
   covers(topic: string): boolean {
     return (this.#validators.get(topic)?.size ?? 0) > 0;
   }
 
-  /** Whether `check` threw this error. */
+  /** True if `check` threw this error. */
   hasThrown(error: unknown): boolean {
     return typeof error === 'object' && error !== null && this.#refusals.has(error);
   }
 }
 
-/** As it stands in the stream, integers beyond 2^53 being the nearest number. */
+/** Returns the payload as it is in the stream, integers beyond 2^53 as the nearest number. */
 function toJson(payload: unknown): unknown {
   return JSON.parse(toGoJson(payload ?? {}, 'payload'));
 }

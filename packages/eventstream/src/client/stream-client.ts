@@ -1,7 +1,7 @@
 import type { EventEnvelope } from '@posthaste/contracts';
 import { withTimeout } from '@posthaste/contracts';
 import type { AuditLogBuilder, AuditLogRequest } from '../audit/audit-log.js';
-import { readAuditSettings } from '../audit/audit-settings.js';
+import { readAuditSettings } from '../audit/build-audit-log.js';
 import { PublishBuilder, type PublishRequest } from '../builders/publish.js';
 import {
   type RegistrationOptions,
@@ -22,9 +22,8 @@ import { toWireGroup, toWireTopic } from '../rules/topic-name.js';
 import { CheckedRegistrations } from './checked-registrations.js';
 import type { CloseOptions } from './client.js';
 import type { ClientOptions } from './client-config.js';
-import { type ClientObservers, createObservers } from './client-observer.js';
-import { Deliveries, type Delivery } from './deliveries.js';
-import { EventNames } from './event-names.js';
+import { type ClientObservers, createObservers, RegisteredEventNames } from './client-observer.js';
+import { EventIterator, type ReceivedEvent } from './event-iterator.js';
 import { EventPublishing } from './event-publishing.js';
 import { checkHealth, type StreamHealth } from './health.js';
 import type { OpenDriver } from './open-driver.js';
@@ -33,12 +32,13 @@ import type { StreamLogger } from './stream-log.js';
 
 const defaultDrainMs = 30_000;
 
-/** Part of the time to drain that consumers get; the rest is for what they publish meanwhile. */
+/** Share of the drain time for consumers. The rest is for events that they publish meanwhile. */
 const consumersShare = 0.8;
 
-/** Time that the stream has to tell the lag for `metrics`, in milliseconds. */
+/** Longest wait for the lag in `metrics`, in ms. */
 const lagTimeoutMs = 5_000;
 
+/** Options of a stream client. */
 export interface StreamClientOptions {
   readonly prefix: string;
   readonly stream: OpenDriver;
@@ -47,7 +47,7 @@ export interface StreamClientOptions {
   readonly log: StreamLogger;
 }
 
-/** The client without the types of its topics: `Client` has those, and says what each method does. */
+/** The client without the types of its topics. `Client` has them, and documents the methods. */
 export class StreamClient {
   readonly #stream: OpenDriver;
   readonly #options: Omit<ClientOptions, 'schemas'>;
@@ -57,8 +57,8 @@ export class StreamClient {
   readonly #publishing: EventPublishing;
   readonly #consumers: Consumers;
   readonly #checked: CheckedRegistrations;
-  readonly #eventNames = new EventNames();
-  readonly #loops = new Set<Deliveries>();
+  readonly #eventNames = new RegisteredEventNames();
+  readonly #loops = new Set<EventIterator>();
   #closing: Promise<void> | undefined;
 
   constructor({ prefix, stream, options, schemas: table, log }: StreamClientOptions) {
@@ -70,7 +70,7 @@ export class StreamClient {
     const publisher = new Publisher({ driver, observer: this.#observers.publishing }, options);
     const schemas = new PayloadSchemas(table);
     this.#publisher = publisher;
-    // The Go SDK takes it from the environment, and what replaces it must act alike.
+    // As the Go SDK does, which this package must be able to replace.
     const audit = options.audit ?? readAuditSettings(process.env);
     this.#publishing = new EventPublishing({ prefix, options, audit, publisher, schemas, log });
     this.#checked = new CheckedRegistrations(schemas);
@@ -101,8 +101,8 @@ export class StreamClient {
     return this.#register(toRegistration(request, this.#names), request.topic);
   }
 
-  consume(subscription: SubscribeRequest): AsyncIterableIterator<Delivery> {
-    const loop = new Deliveries((ended) => this.#loops.delete(ended));
+  consume(subscription: SubscribeRequest): AsyncIterableIterator<ReceivedEvent> {
+    const loop = new EventIterator((ended) => this.#loops.delete(ended));
     const handler = { kind: 'event', callback: loop.callback } as const;
     const registration = { ...toSubscription(subscription, this.#names), handler };
     this.#loops.add(loop);
@@ -160,7 +160,7 @@ export class StreamClient {
     return prefix === '' ? topic : topic.slice(prefix.length + 1);
   }
 
-  /** Of a stream that does not tell it in time there is none: the other metrics matter too. */
+  /** Returns the lags, without those that do not arrive in time: the other metrics matter too. */
   async #lags(): Promise<readonly GroupLag[]> {
     const none: readonly GroupLag[] = [];
     const asked = this.#consumers.status().map(({ topic, groupId }) => {

@@ -1,9 +1,10 @@
 import type { ConsumeObserver } from '../consume/observer.js';
 import type { PublishObserver } from '../publish/publish-observer.js';
 
+/** Least severe level that a client logs; `off`: none. */
 export type StreamLogMode = 'off' | 'error' | 'warn' | 'info' | 'debug';
 
-/** Where lines go. A pino logger is one. */
+/** Logger of a client. A pino logger is one. */
 export interface StreamLogger {
   error(details: object, message: string): void;
   warn(details: object, message: string): void;
@@ -15,7 +16,7 @@ const levels = ['debug', 'info', 'warn', 'error'] as const;
 
 const silent = (): void => undefined;
 
-/** A logger that leaves out what is below `mode`. */
+/** Creates a logger that leaves out levels below `mode`. */
 export function createStreamLog(
   mode: StreamLogMode,
   logger: StreamLogger = consoleLogger,
@@ -38,27 +39,27 @@ const consoleLogger: StreamLogger = {
   debug: (details, message) => console.debug(message, details),
 };
 
-/** Logs what publishers tell of failures. */
+/** Creates an observer that logs failures of publishers. */
 export function logPublishing(log: StreamLogger): PublishObserver {
   return {
-    writeFailed: (write) => log.warn(write, 'a batch could not be written, it is tried again'),
+    writeFailed: (write) => log.warn(write, 'a write of a batch failed'),
     eventFailed: (topic, code) => log.error({ topic, code }, 'an event was not published'),
   };
 }
 
-/** Logs what consumers tell, but not of each record. */
+/** Creates an observer that logs reports of consumers, except those about every record. */
 export function logConsuming(log: StreamLogger): Omit<ConsumeObserver, 'finished'> {
   return {
-    attemptFailed: (consumer, { partition, offset }, attempt, err) =>
+    callFailed: (consumer, { record: { partition, offset }, attempt, error: err }) =>
       log.warn({ ...consumer, partition, offset, attempt, err }, 'a callback failed'),
-    partitionBlocked: (consumer, { partition, offset }, target, err) =>
+    partitionBlocked: (consumer, { record: { partition, offset }, topic: target, error: err }) =>
       log.error(
         { ...consumer, partition, offset, target, err },
-        'a partition stands still: its record can neither be handled nor be put away',
+        'a partition is blocked: its record can neither be handled nor be written to the target topic',
       ),
     partitionUnblocked: (consumer, { partition }) =>
-      log.info({ ...consumer, partition }, 'the partition goes on'),
+      log.info({ ...consumer, partition }, 'the partition is not blocked any more'),
     commitFailed: (consumer, err) => log.warn({ ...consumer, err }, 'a commit failed'),
-    interrupted: (consumer, err) => log.warn({ ...consumer, err }, 'the stream went away'),
+    interrupted: (consumer, err) => log.warn({ ...consumer, err }, 'the stream was interrupted'),
   };
 }

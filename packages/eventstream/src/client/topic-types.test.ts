@@ -4,7 +4,7 @@ import type { EventCallback } from '../consume/registration.js';
 import { MemoryStream } from '../drivers/memory/memory-stream.js';
 import type { Client } from './client.js';
 import { createClient } from './create-client.js';
-import type { Delivery } from './deliveries.js';
+import type { ReceivedEvent } from './event-iterator.js';
 import type { TypedCallback } from './topic-types.js';
 
 interface Order {
@@ -17,7 +17,7 @@ interface Topics {
 
 const memory = new MemoryStream({ partitions: 1 });
 
-it('lets a client without topics take any callback, and publish any object', async () => {
+it('lets a client without topics register any callback, and publish any object', async () => {
   const client = await createClient('shop', 'memory', [], { memory });
   expectTypeOf(client).toEqualTypeOf<Client>();
   const events: (EventEnvelope | null)[] = [];
@@ -33,7 +33,7 @@ it('lets a client without topics take any callback, and publish any object', asy
     },
   });
   expectTypeOf(client.consume({ topic: 'orders' })).toEqualTypeOf<
-    AsyncIterableIterator<Delivery<JsonObject>>
+    AsyncIterableIterator<ReceivedEvent<JsonObject>>
   >();
   const order: Order = { total: 3 };
   await client.publish({ topic: 'orders', eventName: 'placed', payload: order });
@@ -41,7 +41,7 @@ it('lets a client without topics take any callback, and publish any object', asy
   await client.close();
 });
 
-it('gives callbacks of a client with topics the payload of their event', async () => {
+it('gives callbacks of a client with topics the payload type of their event', async () => {
   const client = await createClient<Topics>('typed', 'memory', [], { memory });
   client.register({
     topic: 'orders',

@@ -1,27 +1,30 @@
 import type { EventEnvelope, JsonObject } from '@posthaste/contracts';
 import type { PublishRequest } from '../builders/publish.js';
 import type { SubscribeRequest } from '../builders/subscribe.js';
-import type { DeliveryContext } from '../consume/registration.js';
+import type { HandlerContext } from '../consume/registration.js';
 
 /**
- * Payload types by topic and event name, for clients that are not told any: whatever is JSON arrives,
- * and every object may be published.
+ * Payload types of a client without types of its own: any JSON may be received, and any object may be
+ * published.
  */
 export interface AnyTopics {
   readonly [topic: string]: { readonly [eventName: string]: JsonObject };
 }
 
+/** Names of the topics. */
 export type TopicOf<Topics> = keyof Topics & string;
 
+/** Names of a topic's events. */
 export type EventNameOf<Topics, Topic extends TopicOf<Topics>> = keyof Topics[Topic] & string;
 
+/** Payload of an event. */
 export type PayloadOf<
   Topics,
   Topic extends TopicOf<Topics>,
   EventName extends EventNameOf<Topics, Topic>,
 > = Extract<Topics[Topic][EventName], object>;
 
-/** An event whose payload is that of its topic and name. */
+/** An event to publish, with the payload type of its topic and name. */
 export type TypedPublishRequest<
   Topics,
   Topic extends TopicOf<Topics>,
@@ -33,7 +36,7 @@ export type TypedPublishRequest<
     ? { readonly payload?: object | undefined }
     : { readonly payload: PayloadOf<Topics, Topic, EventName> });
 
-/** A subscription to one event name, or to all of a topic, whose callback knows the payload. */
+/** A subscription to one event name or to all of a topic, whose callback has the payload type. */
 export type TypedSubscribeRequest<
   Topics,
   Topic extends TopicOf<Topics>,
@@ -44,14 +47,14 @@ export type TypedSubscribeRequest<
   readonly callback?: TypedCallback<PayloadOf<Topics, Topic, EventName>> | undefined;
 };
 
-/** As `EventCallback`. */
+/** `EventCallback` with the payload type. */
 export type TypedCallback<Payload extends object> = (
-  ctx: DeliveryContext,
+  ctx: HandlerContext,
   event: EventEnvelope<Payload> | null,
   error: unknown,
 ) => unknown;
 
-/** A subscription that is read by a loop. */
+/** A subscription that a loop reads. */
 export type TypedConsumeRequest<
   Topics,
   Topic extends TopicOf<Topics>,

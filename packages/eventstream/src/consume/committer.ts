@@ -1,21 +1,32 @@
-import { backoffMs, PlatformError } from '@posthaste/contracts';
-import type { PartitionLane } from './partition-lane.js';
+/**
+ * How offsets are committed:
+ *
+ *   partition-processor.ts  a record is handled to its end
+ *   offset-tracker.ts       the position moves up to the first unfinished record
+ *   committer.ts            stores the positions of all partitions that moved: in batches by a timer,
+ *                           or before the next record (`commit: 'each'`)
+ *   topic-reader.ts         flushes on revoke and on close, passes commits to the driver
+ *
+ * Invariants: one commit runs at a time, so an older position never overwrites a newer one; only
+ * processors that are in the map are committed, so an assignment that is over never is.
+ */
 
+import { backoffMs, PlatformError } from '@posthaste/contracts';
+import type { PartitionProcessor } from './partition-processor.js';
+
+/** Options of a committer. */
 export interface CommitterOptions {
-  /** By partition; only what is in here when a commit begins is committed. */
-  readonly lanes: ReadonlyMap<number, PartitionLane>;
+  /** By partition. A commit stores the positions of those that are in the map when it begins. */
+  readonly processors: ReadonlyMap<number, PartitionProcessor>;
   readonly intervalMs: number;
   commit(offsets: ReadonlyMap<number, bigint>): Promise<void>;
   onFailure(error: unknown): void;
 }
 
-/** Longest wait after failures. */
+/** Waits after failures. */
 const backoff = { initialMs: 100, maxMs: 5_000 };
 
-/**
- * Stores the positions of lanes: all that moved together, one commit at a time, so that an older
- * position never overwrites a newer one. A lane that is no longer in the map is never committed.
- */
+/** Commits the positions of partition processors, all that moved in one commit. */
 export class Committer {
   readonly #options: CommitterOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -28,7 +39,7 @@ export class Committer {
     this.#options = options;
   }
 
-  /** A lane moved: it is committed within the interval, after failures within a longer one. */
+  /** Commits within the interval, because a position moved. After failures the wait is longer. */
   touch(): void {
     if (this.#timer || this.#closed) return;
     const waitMs = Math.max(this.#options.intervalMs, this.#failures === 0 ? 0 : this.#backoffMs());
@@ -39,8 +50,8 @@ export class Committer {
   }
 
   /**
-   * Commits now what has moved until now. Calls during a commit share the one that follows it.
-   * Never rejects: failures are reported, and tried again after the interval.
+   * Commits now all positions that moved until now. Calls during a commit share the one that follows
+   * it. Never rejects: failures are reported, and tried again after the interval.
    */
   flush(): Promise<void> {
     if (!this.#current) {
@@ -56,13 +67,13 @@ export class Committer {
     return this.#following;
   }
 
-  /** Resolves when the lane's present position is stored, or the lane has stopped. */
-  async store(lane: PartitionLane): Promise<void> {
-    const { position } = lane;
-    while (position !== undefined && (lane.committed ?? -1n) < position) {
+  /** Resolves when the processor's present position is committed, or the processor has stopped. */
+  async store(processor: PartitionProcessor): Promise<void> {
+    const { position } = processor;
+    while (position !== undefined && (processor.committed ?? -1n) < position) {
       await this.flush();
-      if ((lane.committed ?? -1n) >= position) return;
-      if (!(await lane.sleep(this.#backoffMs()))) return;
+      if ((processor.committed ?? -1n) >= position) return;
+      if (!(await processor.sleep(this.#backoffMs()))) return;
     }
   }
 
@@ -72,14 +83,13 @@ export class Committer {
     this.#timer = undefined;
   }
 
-  /** In ms. */
   #backoffMs(): number {
     return backoffMs(this.#failures + 1, backoff, Math.random());
   }
 
   async #commitMoved(): Promise<void> {
-    const moved = [...this.#options.lanes.values()].filter(
-      (lane) => lane.position !== undefined && lane.position !== lane.committed,
+    const moved = [...this.#options.processors.values()].filter(
+      ({ position, committed }) => position !== undefined && position !== committed,
     );
     if (moved.length === 0) return;
     try {
@@ -91,25 +101,27 @@ export class Committer {
     }
   }
 
-  /** One of them is somebody else's by now; the others must not suffer from it. */
-  async #commitSingly(lanes: readonly PartitionLane[]): Promise<void> {
-    for (const lane of lanes) {
-      if (this.#options.lanes.get(lane.partition) !== lane) continue;
+  /** Commits one by one: one partition belongs to another consumer now, which must not stop the rest. */
+  async #commitSingly(processors: readonly PartitionProcessor[]): Promise<void> {
+    for (const processor of processors) {
+      if (this.#options.processors.get(processor.partition) !== processor) continue;
       try {
-        await this.#commit([lane]);
+        await this.#commit([processor]);
       } catch (error) {
         this.#fail(error);
       }
     }
   }
 
-  async #commit(lanes: readonly PartitionLane[]): Promise<void> {
-    const positions = new Map<PartitionLane, bigint>();
-    for (const lane of lanes) if (lane.position !== undefined) positions.set(lane, lane.position);
+  async #commit(processors: readonly PartitionProcessor[]): Promise<void> {
+    const positions = new Map<PartitionProcessor, bigint>();
+    for (const processor of processors) {
+      if (processor.position !== undefined) positions.set(processor, processor.position);
+    }
     await this.#options.commit(
-      new Map([...positions].map(([lane, position]) => [lane.partition, position])),
+      new Map([...positions].map(([{ partition }, position]) => [partition, position])),
     );
-    for (const [lane, position] of positions) lane.committed = position;
+    for (const [processor, position] of positions) processor.committed = position;
   }
 
   #fail(error: unknown): void {

@@ -2,6 +2,7 @@ import { PlatformError } from '@posthaste/contracts';
 import { offsetEnd } from '../driver.js';
 import type { ConsumerSettings } from './registration.js';
 
+/** Settings of a consumer with the defaults filled in. */
 export interface ResolvedSettings {
   readonly groupInstanceId: string | undefined;
   readonly startOffset: bigint;
@@ -13,7 +14,7 @@ export interface ResolvedSettings {
   readonly drainMs: number;
 }
 
-/** The only place that knows the defaults. @throws PlatformError `OPTION_INVALID` */
+/** Fills in the defaults, which only this file knows. @throws PlatformError `OPTION_INVALID` */
 export function resolveSettings(settings: ConsumerSettings): ResolvedSettings {
   return {
     groupInstanceId: settings.groupInstanceId,
@@ -28,8 +29,8 @@ export function resolveSettings(settings: ConsumerSettings): ResolvedSettings {
 }
 
 /**
- * The first of the settings in which a newcomer wants something else than the consumer that it
- * would join. What it leaves open it takes as it is.
+ * Returns the first setting in which a new registration differs from the consumer that it joins.
+ * Settings that it leaves open do not differ.
  */
 export function findConflict(
   present: ResolvedSettings,
@@ -39,8 +40,11 @@ export function findConflict(
   return names.find((name) => wanted[name] !== undefined && wanted[name] !== present[name]);
 }
 
-/** @throws PlatformError `OPTION_INVALID` */
+/** Checks a whole number. @throws PlatformError `OPTION_INVALID` */
 export function atLeast(name: string, value: number, min: number): number {
   if (Number.isInteger(value) && value >= min) return value;
-  throw new PlatformError('OPTION_INVALID', `${name} of ${value}: a whole number from ${min}`);
+  throw new PlatformError(
+    'OPTION_INVALID',
+    `${name} is ${value}; use a whole number of ${min} or more`,
+  );
 }

@@ -7,7 +7,7 @@ import {
   startConsuming,
   untilCommitted,
 } from '../../test/consuming.js';
-import { storedRecord } from '../../test/handed-driver.js';
+import { storedRecord } from '../../test/manual-driver.js';
 import { offsetBeginning, offsetEnd } from '../driver.js';
 
 let consuming: Consuming;
@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => consuming.consumers.close({ drainMs: 0 }));
 
-describe('who gets which events', () => {
+describe('the dispatch of events', () => {
   it('joins a topic and group once, whatever the number of callbacks', () => {
     for (const name of ['login', 'logout', '']) {
       consuming.consumers.register(registration(name, () => undefined));
@@ -28,14 +28,14 @@ describe('who gets which events', () => {
     ]);
   });
 
-  it('gives each event to all names that asked for it, and acknowledges the others', async () => {
+  it('hands each event to everybody who asked for its name, and skips the others', async () => {
     const got: string[] = [];
     const take = (who: string) => (_ctx: unknown, event: { name: string } | null) =>
       got.push(`${who} ${event?.name}`);
     consuming.consumers.register(registration('login', take('A')));
     consuming.consumers.register(registration('logout', take('B')));
     consuming.main.handler.assigned([0]);
-    await consuming.give([
+    await consuming.deliver([
       storedRecord(0, { name: 'logout' }),
       storedRecord(1, { name: 'other' }),
       storedRecord(2, { name: 'login' }),
@@ -50,14 +50,14 @@ describe('who gets which events', () => {
     consuming.consumers.register(registration('login', callback));
     consuming.consumers.register(registration('', () => undefined));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, {})]);
+    await consuming.deliver([storedRecord(0, {})]);
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(consuming.main.commits).toEqual([]);
     held.get('id-0')?.done();
     await untilCommitted(consuming.main, 1);
   });
 
-  it('shares the work between two who registered the same', async () => {
+  it('shares the events between two equal registrations', async () => {
     const counts = [0, 0];
     for (const index of [0, 1]) {
       consuming.consumers.register(
@@ -67,11 +67,11 @@ describe('who gets which events', () => {
       );
     }
     consuming.main.handler.assigned([0]);
-    await consuming.give([0, 1, 2, 3].map((offset) => storedRecord(offset, {})));
+    await consuming.deliver([0, 1, 2, 3].map((offset) => storedRecord(offset, {})));
     expect(counts).toEqual([2, 2]);
   });
 
-  it('refuses the same with other options, and consumers with other settings', () => {
+  it('refuses equal registrations with other options, and consumers with other settings', () => {
     consuming.consumers.register(registration('login', () => undefined));
     expect(() =>
       consuming.consumers.register(registration('login', () => undefined, { sendErrorDlq: true })),
@@ -86,14 +86,14 @@ describe('who gets which events', () => {
     ).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
   });
 
-  it('gives raw callbacks the bytes, also of a record without a value', async () => {
+  it('hands raw callbacks the bytes, also those of a record without a value', async () => {
     const got: unknown[] = [];
     const raw = rawHandler((ctx, value) => got.push([ctx.record?.offset, value?.toString()]));
     consuming.consumers.register(registration('login', raw));
     consuming.consumers.register(registration('login', () => got.push('event')));
     consuming.main.handler.assigned([0]);
     const full = storedRecord(1, {});
-    await consuming.give([
+    await consuming.deliver([
       storedRecord(0, { value: null }),
       full,
       storedRecord(2, { name: 'logout' }),
@@ -106,13 +106,13 @@ describe('who gets which events', () => {
     const callback = vi.fn();
     consuming.consumers.register(registration('', callback));
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, { value: null })]);
+    await consuming.deliver([storedRecord(0, { value: null })]);
     await untilCommitted(consuming.main, 1);
     expect(callback).not.toHaveBeenCalled();
     expect(consuming.reports.lines).toEqual(['0 skipped']);
   });
 
-  it('does not read records that only raw callbacks for everything want', async () => {
+  it('does not decode records when only raw callbacks for all events are registered', async () => {
     const got: unknown[] = [];
     consuming.consumers.register(
       registration(
@@ -121,15 +121,15 @@ describe('who gets which events', () => {
       ),
     );
     consuming.main.handler.assigned([0]);
-    await consuming.give([storedRecord(0, { value: Buffer.from('{') })]);
+    await consuming.deliver([storedRecord(0, { value: Buffer.from('{') })]);
     await untilCommitted(consuming.main, 1);
     expect(got).toEqual(['{']);
     expect(consuming.reports.lines).toEqual(['0 handled']);
   });
 });
 
-describe('what a consumer asks of its driver', () => {
-  it('starts at the end and drains in 20 seconds unless told', () => {
+describe('a consumer’s subscription on its driver', () => {
+  it('starts at the end and drains within 20 seconds by default', () => {
     consuming.consumers.register(registration('login', () => undefined));
     expect(consuming.main.request).toEqual({
       topic: 'game.account',
@@ -140,7 +140,7 @@ describe('what a consumer asks of its driver', () => {
     });
   });
 
-  it('passes start, instance id and time to drain', () => {
+  it('passes start offset, instance id and drain time', () => {
     const settings = { startOffset: offsetBeginning, groupInstanceId: 'pod-1', drainMs: 1_000 };
     consuming.consumers.register(registration('login', () => undefined, settings));
     expect(consuming.main.request).toMatchObject(settings);
@@ -159,7 +159,7 @@ describe('what a consumer asks of its driver', () => {
     expect(consuming.subscriptions).toEqual([]);
   });
 
-  it('reports what interrupts it, and tells it until records come again', async () => {
+  it('reports an interruption, and shows it until the stream is back', async () => {
     consuming.consumers.register(registration('login', () => undefined));
     consuming.main.handler.interrupted(new Error('broker away'));
     expect(consuming.reports.lines).toEqual(['interrupted: broker away']);

@@ -1,40 +1,42 @@
 import { PlatformError } from '@posthaste/contracts';
 import { TimeSlice } from '../time-slice.js';
-import type { RecordAppender } from './dead-letters.js';
 import { type ConsumeDependencies, type ConsumerStatus, GroupConsumer } from './group-consumer.js';
 import { type ConsumeObserver, silentObserver } from './observer.js';
-import type { EventDecoder } from './record-flow.js';
+import type { EventDecoder } from './record-dispatcher.js';
 import type { Registration } from './registration.js';
 import { Subscriber } from './subscriber.js';
+import type { RecordAppender } from './write-aside.js';
 
+/** Options of a client's consumers. */
 export interface ConsumersOptions {
   readonly driver: ConsumeDependencies['driver'];
   /** Writes to dead letter and retry topics. */
   readonly appender: RecordAppender;
   readonly decode: EventDecoder;
-  /** Default: nobody. */
+  /** Default: an observer that does nothing. */
   readonly observer?: ConsumeObserver | undefined;
-  /** For the jitter of waits, in [0, 1). Default `Math.random`. */
+  /** Random source for the jitter of waits, in [0, 1). Default `Math.random`. */
   readonly random?: (() => number) | undefined;
 }
 
-/** One callback that takes part. */
+/** A callback that was registered. */
 export interface RegisteredCallback {
   /**
-   * Ends it. The last one of a topic and group waits until the consumer has finished what it
-   * handles, committed it and left; others are gone at once. Idempotent.
+   * Ends the registration. For the last callback of a topic and group it resolves when the consumer
+   * has finished the records in hand, committed them and left; for others at once. Idempotent.
    */
   close(): Promise<void>;
 }
 
-/** All consumers of a client: one for each topic and group, whatever the number of callbacks. */
+/** All consumers of a client: one per topic and group, whatever the number of callbacks. */
 export class Consumers {
   readonly #dependencies: ConsumeDependencies;
+  /** By topic and group. */
   readonly #consumers = new Map<string, GroupConsumer>();
-  /** Those without callbacks: they finish what they have in hand. */
+  /** Consumers without callbacks, which finish the records in hand. */
   readonly #leaving = new Set<GroupConsumer>();
-  /** What takes this client's listeners off the signals, which may outlive it. */
-  readonly #listeners = new Set<() => void>();
+  /** Functions that remove this client's listeners from signals, which may outlive the client. */
+  readonly #unlisteners = new Set<() => void>();
   #closing: Promise<void> | undefined;
 
   constructor({ driver, appender, decode, observer, random }: ConsumersOptions) {
@@ -49,7 +51,7 @@ export class Consumers {
   }
 
   /**
-   * Takes in a callback; the stream is joined in the background.
+   * Registers a callback. The consumer joins the group in the background.
    * @throws PlatformError `STREAM_CLOSED`, `OPTION_INVALID`, `EVENT_INVALID`,
    *   `EVENT_ALREADY_REGISTERED`
    */
@@ -57,10 +59,10 @@ export class Consumers {
     if (this.#closing) throw new PlatformError('STREAM_CLOSED', 'the client is closed');
     const { topic, groupId, signal } = registration;
     if (signal?.aborted) {
-      new Subscriber(registration).tellEnd(signal.reason);
+      new Subscriber(registration).notifyEnd(signal.reason);
       return { close: () => Promise.resolve() };
     }
-    // No name contains a line break.
+    // Names contain no line break.
     const key = `${topic}\n${groupId}`;
     const consumer =
       this.#consumers.get(key) ?? new GroupConsumer(this.#dependencies, registration);
@@ -73,21 +75,21 @@ export class Consumers {
       return ended;
     };
     const onAbort = (): void => {
-      if (!ended) subscriber.tellEnd(signal?.reason);
+      if (!ended) subscriber.notifyEnd(signal?.reason);
       void end(signal?.reason);
     };
     const unlisten = (): void => {
       signal?.removeEventListener('abort', onAbort);
-      this.#listeners.delete(unlisten);
+      this.#unlisteners.delete(unlisten);
     };
-    this.#listeners.add(unlisten);
+    this.#unlisteners.add(unlisten);
     signal?.addEventListener('abort', onAbort, { once: true });
     return { close: () => end(new PlatformError('STREAM_CLOSED', 'the subscription is closed')) };
   }
 
   /**
-   * Finishes what is being handled, within `drainMs` (default: that of each consumer), commits it
-   * and leaves every group. Idempotent.
+   * Finishes the records that are being handled, within `drainMs` (default: that of each consumer),
+   * commits them and leaves every group. Idempotent.
    */
   close(options: { readonly drainMs?: number | undefined } = {}): Promise<void> {
     this.#closing ??= this.#close(options.drainMs);
@@ -99,13 +101,13 @@ export class Consumers {
   }
 
   async #close(drainMs: number | undefined): Promise<void> {
-    for (const unlisten of this.#listeners) unlisten();
+    for (const unlisten of this.#unlisteners) unlisten();
     const consumers = [...this.#consumers.values(), ...this.#leaving];
     await Promise.all(consumers.map((consumer) => consumer.close(drainMs)));
     this.#consumers.clear();
   }
 
-  /** A consumer that is leaving makes room: a new registration gets another one. */
+  /** Removes a callback. A consumer that leaves is taken out: a new registration gets another one. */
   async #remove(key: string, consumer: GroupConsumer, remove: () => void): Promise<void> {
     remove();
     if (!consumer.isClosing) return;

@@ -1,43 +1,46 @@
-import type { Attempt } from './attempt.js';
+/** A call that can exceed its time. */
+export interface ExpiringCall {
+  expire(timeoutMs: number): void;
+}
 
 /**
- * Ends calls that take too long. All have the same time, so they are due in the order in which they
- * began, and one timer serves them all.
+ * Deadlines of a subscriber's calls. All calls have the same time limit, so they are due in the order
+ * in which they began, and one timer serves them all.
  */
 export class Deadlines {
   readonly #timeoutMs: number;
-  /** In the order in which they began, with the moment (monotonic, in ms) at which they are due. */
-  readonly #running = new Map<Attempt, number>();
+  /** Deadlines (monotonic, in ms) of running calls, in the order in which the calls began. */
+  readonly #running = new Map<ExpiringCall, number>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs;
   }
 
-  add(attempt: Attempt): void {
-    this.#running.set(attempt, performance.now() + this.#timeoutMs);
+  add(call: ExpiringCall): void {
+    this.#running.set(call, performance.now() + this.#timeoutMs);
     this.#timer ??= this.#startTimer(this.#timeoutMs);
   }
 
-  delete(attempt: Attempt): void {
-    this.#running.delete(attempt);
+  delete(call: ExpiringCall): void {
+    this.#running.delete(call);
   }
 
   #startTimer(ms: number): NodeJS.Timeout {
-    // Unreferenced: a process need not stay alive for it.
-    return setTimeout(() => this.#expire(), ms).unref();
+    // Unreferenced: it must not keep the process alive.
+    return setTimeout(() => this.#expireDue(), ms).unref();
   }
 
-  /** The timer may find nothing due: it was set for a call that has ended since. */
-  #expire(): void {
+  /** Ends the calls that are due. There may be none: the timer was set for a call that ended since. */
+  #expireDue(): void {
     this.#timer = undefined;
     const now = performance.now();
-    for (const [attempt, dueMs] of this.#running) {
+    for (const [call, dueMs] of this.#running) {
       if (dueMs > now) {
         this.#timer = this.#startTimer(dueMs - now);
         return;
       }
-      attempt.expire(this.#timeoutMs);
+      call.expire(this.#timeoutMs);
     }
   }
 }

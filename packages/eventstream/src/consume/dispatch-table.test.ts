@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { DispatchTable } from './dispatch-table.js';
 
 function names(table: DispatchTable<string>, eventName: string): string[] {
-  return table.match(eventName).map((party) => party.eventName);
+  return table.match(eventName).map((group) => group.eventName);
 }
 
 describe('DispatchTable', () => {
-  it('gives an event to the party of its name and to the party of all events', () => {
+  it('matches the group of the event’s name and the group of all events', () => {
     const table = new DispatchTable<string>();
     table.add('login', 'a');
     table.add('logout', 'b');
@@ -18,24 +18,24 @@ describe('DispatchTable', () => {
     expect(names(table, '')).toEqual(['']);
   });
 
-  it('gives an event nobody asked for to nobody', () => {
+  it('matches no group for an event that nobody asked for', () => {
     const table = new DispatchTable<string>();
     table.add('login', 'a');
     expect(table.match('other')).toEqual([]);
     expect(table.match('')).toEqual([]);
   });
 
-  it('lets those who asked for the same take turns', () => {
+  it('hands events to the members of a group in turn', () => {
     const table = new DispatchTable<string>();
     table.add('login', 'a');
     table.add('login', 'b');
-    const [party] = table.match('login');
-    const turns = [party?.next(), party?.next(), party?.next(), party?.next()];
-    expect(turns.filter((member) => member === 'a')).toHaveLength(2);
-    expect(turns.filter((member) => member === 'b')).toHaveLength(2);
+    const [group] = table.match('login');
+    const next = [group?.next(), group?.next(), group?.next(), group?.next()];
+    expect(next.filter((member) => member === 'a')).toHaveLength(2);
+    expect(next.filter((member) => member === 'b')).toHaveLength(2);
   });
 
-  it('forgets a party when its last member has left', () => {
+  it('removes a group when its last member has left', () => {
     const table = new DispatchTable<string>();
     table.add('login', 'a');
     table.add('login', 'b');
@@ -47,7 +47,7 @@ describe('DispatchTable', () => {
     expect(table.size).toBe(0);
   });
 
-  it('matches what a search through all registrations finds', () => {
+  it('finds the same as a search through all registrations', () => {
     const name = fc.constantFrom('', 'a', 'b', 'c', '__proto__', 'constructor');
     const step = fc.record({ name, member: fc.nat({ max: 2 }), join: fc.boolean() });
     fc.assert(
@@ -67,7 +67,7 @@ describe('DispatchTable', () => {
         const wanted = present.filter(([eventName]) => eventName === '' || eventName === asked);
         const found = table
           .match(asked)
-          .flatMap((party) => party.members.map((member) => [party.eventName, member]));
+          .flatMap((group) => group.members.map((member) => [group.eventName, member]));
         expect(found.toSorted()).toEqual(wanted.toSorted());
       }),
     );

@@ -1,11 +1,12 @@
 /**
- * Those who asked for the same thing: each record goes to one of them, in turn.
+ * The subscribers of one consumer group that asked for the same event name. They share the events:
+ * each record goes to one of them, in turn.
  */
-export class Party<Member> {
-  /** The event name that they asked for; empty: all. */
+export class SubscriberGroup<Member> {
+  /** Event name that they asked for. Empty: all events. */
   readonly eventName: string;
   readonly #members: Member[] = [];
-  #turn = 0;
+  #last = 0;
 
   constructor(eventName: string) {
     this.eventName = eventName;
@@ -15,12 +16,12 @@ export class Party<Member> {
     return this.#members;
   }
 
-  /** The one whose turn it is; undefined when all have left. */
+  /** Returns the member for the next record. Undefined: all have left. */
   next(): Member | undefined {
     const members = this.#members;
     if (members.length <= 1) return members[0];
-    this.#turn = (this.#turn + 1) % members.length;
-    return members[this.#turn];
+    this.#last = (this.#last + 1) % members.length;
+    return members[this.#last];
   }
 
   add(member: Member): void {
@@ -34,62 +35,63 @@ export class Party<Member> {
 }
 
 /**
- * Who gets which events. A party for each event name and one for all events: an event goes to each
- * party that asked for it, so that none acknowledges what another one must still see.
+ * The subscriber groups of a consumer by event name: one for each name, and one for all events. An
+ * event goes to every group that asked for it, so that no group acknowledges what another one must
+ * still handle.
  */
 export class DispatchTable<Member> {
-  readonly #parties = new Map<string, Party<Member>>();
-  /** Answers for names that somebody asked for. */
-  readonly #matches = new Map<string, readonly Party<Member>[]>();
-  /** Answer for every other name. */
-  #others: readonly Party<Member>[] = [];
+  readonly #groups = new Map<string, SubscriberGroup<Member>>();
+  /** Matching groups for every name that was asked for. */
+  readonly #matches = new Map<string, readonly SubscriberGroup<Member>[]>();
+  /** Matching groups for every other name. */
+  #others: readonly SubscriberGroup<Member>[] = [];
 
   /** @param eventName empty: all events */
   add(eventName: string, member: Member): void {
-    const party = this.#parties.get(eventName) ?? new Party<Member>(eventName);
-    party.add(member);
-    this.#parties.set(eventName, party);
+    const group = this.#groups.get(eventName) ?? new SubscriberGroup<Member>(eventName);
+    group.add(member);
+    this.#groups.set(eventName, group);
     this.#prepare();
   }
 
   remove(eventName: string, member: Member): void {
-    const party = this.#parties.get(eventName);
-    if (!party) return;
-    party.remove(member);
-    if (party.members.length === 0) this.#parties.delete(eventName);
+    const group = this.#groups.get(eventName);
+    if (!group) return;
+    group.remove(member);
+    if (group.members.length === 0) this.#groups.delete(eventName);
     this.#prepare();
   }
 
-  /** The parties that asked for events of this name. */
-  match(eventName: string): readonly Party<Member>[] {
+  /** Returns the groups that get events of this name. */
+  match(eventName: string): readonly SubscriberGroup<Member>[] {
     return this.#matches.get(eventName) ?? this.#others;
   }
 
-  /** The party that asked for exactly this. */
-  find(eventName: string): Party<Member> | undefined {
-    return this.#parties.get(eventName);
+  /** Finds the group that asked for exactly this name. */
+  find(eventName: string): SubscriberGroup<Member> | undefined {
+    return this.#groups.get(eventName);
   }
 
-  get parties(): readonly Party<Member>[] {
-    return [...this.#parties.values()];
+  get groups(): readonly SubscriberGroup<Member>[] {
+    return [...this.#groups.values()];
   }
 
-  /** Whether anybody asked for events of one name. */
+  /** True if a group asked for events of one name. */
   get asksForNames(): boolean {
     return this.#matches.size > 0;
   }
 
   get size(): number {
-    return this.#parties.size;
+    return this.#groups.size;
   }
 
-  /** Answers are made when somebody comes or goes, not per record. */
+  /** Prepares the answers of `match` when a member comes or goes, to save that work per record. */
   #prepare(): void {
-    const all = this.#parties.get('');
+    const all = this.#groups.get('');
     this.#others = all ? [all] : [];
     this.#matches.clear();
-    for (const [name, party] of this.#parties) {
-      if (name !== '') this.#matches.set(name, [party, ...this.#others]);
+    for (const [name, group] of this.#groups) {
+      if (name !== '') this.#matches.set(name, [group, ...this.#others]);
     }
   }
 }

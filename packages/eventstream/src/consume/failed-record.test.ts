@@ -15,7 +15,7 @@ const record: StoredRecord = {
 const failure = { groupId: 'mail', error: new Error('no mail today'), attempts: 5 };
 
 describe('toFailedRecord', () => {
-  it('keeps key, bytes and headers, and says where the record came from and why', () => {
+  it('keeps key, bytes and headers, and adds origin and reason', () => {
     const failed = toFailedRecord(record, { ...failure, subscription: 'login' });
     expect(failed.key).toBe(record.key);
     expect(failed.value).toBe(record.value);
@@ -53,7 +53,7 @@ describe('toFailedRecord', () => {
     expect(second.headers).not.toHaveProperty('x-retry-due-at');
   });
 
-  it('names the code of a platform error and shortens what is long', () => {
+  it('includes the code of a platform error and shortens long texts', () => {
     const coded = new PlatformError('ENVELOPE_INVALID', 'name is not a string');
     const of = (error: unknown): string | undefined =>
       toFailedRecord(record, { ...failure, error, subscription: undefined }).headers['x-error'];
@@ -64,7 +64,7 @@ describe('toFailedRecord', () => {
 });
 
 describe('readPastFailures', () => {
-  it('reads back what was written', () => {
+  it('reads back the written headers', () => {
     const written = toFailedRecord(record, { ...failure, subscription: 'login', dueAtMs: 1_234 });
     expect(readPastFailures({ ...record, ...written })).toEqual({
       attempts: 5,
@@ -73,7 +73,7 @@ describe('readPastFailures', () => {
     });
   });
 
-  it('takes what is not a number for 0', () => {
+  it('reads a text that is not a number as 0', () => {
     const headers = { 'x-attempts': 'many', 'x-retry-due-at': '-1' };
     expect(readPastFailures({ ...record, headers })).toEqual({
       attempts: 0,
@@ -84,13 +84,13 @@ describe('readPastFailures', () => {
 });
 
 describe('toReplay', () => {
-  it('undoes what made a record a dead letter', () => {
+  it('restores the record as it was before it failed', () => {
     const { key, value, headers } = record;
     const dead = toFailedRecord(record, { ...failure, subscription: '', dueAtMs: 1 });
     expect(toReplay(dead)).toEqual({ topic: 'game.account', record: { key, value, headers } });
   });
 
-  it('knows nothing of other records', () => {
+  it('returns nothing for other records', () => {
     expect(toReplay(record)).toBeUndefined();
   });
 });

@@ -3,38 +3,39 @@ import { PlatformError } from '@posthaste/contracts';
 import type { OutgoingRecord, StoredRecord } from '../record.js';
 
 /**
- * Headers of a record in a dead letter or retry topic, beside those that it had: where it came
- * from, and why it did not stay there. A record that moves on from a retry topic keeps its origin.
+ * Headers that a record gets in a dead letter or retry topic: its origin and the reason of its
+ * failure. A record that moves on from a retry topic keeps its origin.
  */
 export const failedRecordHeaders = {
   topic: 'x-original-topic',
   partition: 'x-original-partition',
   offset: 'x-original-offset',
-  /** When it was appended there, in milliseconds since 1970. */
+  /** Moment of the append to the original topic, in ms since 1970. */
   timestamp: 'x-original-timestamp',
   group: 'x-consumer-group',
   error: 'x-error',
-  /** Times that it was handed to the callback; 0: it could not be read. */
+  /** Number of calls of the callback. 0: the record could not be read. */
   attempts: 'x-attempts',
-  /** Event name that the failed subscription asked for; empty: all. Absent: nobody could read it. */
+  /** Event name of the failed subscription; empty: all events. Absent: the record was unreadable. */
   subscription: 'x-subscription',
-  /** Retry topics only: not before this moment, in milliseconds since 1970. */
+  /** Retry topics only: moment of the next call, in ms since 1970. */
   dueAt: 'x-retry-due-at',
 } as const;
 
 const maxErrorLength = 1_024;
 
+/** Failure of a record in a consumer group. */
 export interface Failure {
   readonly groupId: string;
   readonly error: unknown;
   readonly attempts: number;
   /** Undefined: no subscription could read the record. */
   readonly subscription: string | undefined;
-  /** Only for a retry topic, in milliseconds since 1970. */
+  /** For a retry topic: moment of the next call, in ms since 1970. */
   readonly dueAtMs?: number;
 }
 
-/** The record as it goes to a dead letter or retry topic: same key, same bytes. */
+/** Returns the record for a dead letter or retry topic: same key and bytes, with headers added. */
 export function toFailedRecord(record: StoredRecord, failure: Failure): OutgoingRecord {
   const names = failedRecordHeaders;
   const { [names.dueAt]: _due, [names.subscription]: _subscription, ...kept } = record.headers;
@@ -59,15 +60,15 @@ export function toFailedRecord(record: StoredRecord, failure: Failure): Outgoing
   };
 }
 
-/** What a record says about the failures behind it. */
+/** Earlier failures of a record, as its headers have them. */
 export interface PastFailures {
   readonly attempts: number;
   readonly subscription: string | undefined;
-  /** In milliseconds since 1970; 0 when it does not say. */
+  /** Milliseconds since 1970. 0: not given. */
   readonly dueAtMs: number;
 }
 
-/** Headers may have been written by anybody: what is not a number counts as 0. */
+/** Reads the headers. Anybody may have written them: a text that is not a number counts as 0. */
 export function readPastFailures({ headers }: StoredRecord): PastFailures {
   return {
     attempts: toCount(headers[failedRecordHeaders.attempts]),
@@ -77,8 +78,8 @@ export function readPastFailures({ headers }: StoredRecord): PastFailures {
 }
 
 /**
- * A dead letter as it was before it failed, and the topic it came from; undefined when its headers
- * do not say. Replayed there it goes to every group again, not only to the one that failed.
+ * Returns a dead letter as it was before it failed, and its original topic. Undefined: the headers
+ * have no original topic. A replay to that topic reaches every group, not only the one that failed.
  */
 export function toReplay(
   deadLetter: Pick<StoredRecord, 'key' | 'value' | 'headers'>,

@@ -2,41 +2,41 @@ import { PlatformError } from '@posthaste/contracts';
 import { type Driver, offsetBeginning } from '../driver.js';
 import type { TimeSlice } from '../time-slice.js';
 import { findConflict, type ResolvedSettings, resolveSettings } from './consumer-settings.js';
-import type { RecordAppender } from './dead-letters.js';
 import { DispatchTable } from './dispatch-table.js';
 import type { ConsumeObserver, ConsumerName } from './observer.js';
-import { type EventDecoder, type Parties, RecordFlow } from './record-flow.js';
+import { type EventDecoder, RecordDispatcher, type SubscriberTables } from './record-dispatcher.js';
 import type { Registration } from './registration.js';
 import { Subscriber } from './subscriber.js';
 import { type PartitionStatus, TopicReader } from './topic-reader.js';
+import type { RecordAppender } from './write-aside.js';
 
-/** What consumers need from outside. */
+/** Everything that consumers need from outside. */
 export interface ConsumeDependencies {
   readonly driver: Pick<Driver, 'subscribe'>;
   readonly appender: RecordAppender;
   readonly decode: EventDecoder;
   readonly observer: ConsumeObserver;
-  /** In [0, 1). */
+  /** Random source, in [0, 1). */
   readonly random: () => number;
   readonly slice: TimeSlice;
 }
 
-/** What a consumer is doing, for health and metrics. */
+/** State of a consumer, for health and metrics. */
 export interface ConsumerStatus extends ConsumerName {
   readonly partitions: readonly PartitionStatus[];
-  /** What keeps the stream away at present; undefined: nothing. */
+  /** Present failure of the stream. Undefined: none. */
   readonly interruption: unknown;
 }
 
 /**
- * The consumer of one topic and group: every registration for them, the reader of the topic, and
- * one reader for each retry topic that a registration has.
+ * The consumer of one topic and group: all registrations for them, the reader of the topic, and one
+ * reader for each retry topic of a registration.
  */
 export class GroupConsumer {
   readonly name: ConsumerName;
   readonly #dependencies: ConsumeDependencies;
   readonly #settings: ResolvedSettings;
-  readonly #parties: Parties = { events: new DispatchTable(), raws: new DispatchTable() };
+  readonly #tables: SubscriberTables = { events: new DispatchTable(), raws: new DispatchTable() };
   readonly #subscribers = new Set<Subscriber>();
   /** By level: the topic itself, then its retry topics. */
   readonly #readers: TopicReader[] = [];
@@ -58,7 +58,7 @@ export class GroupConsumer {
     const conflict = findConflict(this.#settings, registration);
     if (conflict !== undefined) {
       const { topic, groupId } = this.name;
-      const message = `${conflict} differs from what topic ${topic} has in group ${groupId}`;
+      const message = `${conflict} differs from an earlier registration of topic ${topic} and group ${groupId}; use the same value`;
       throw new PlatformError('OPTION_INVALID', message);
     }
     const subscriber = new Subscriber(registration);
@@ -76,18 +76,18 @@ export class GroupConsumer {
     return subscriber;
   }
 
-  /** Takes a callback out; with the last one the consumer leaves. */
+  /** Removes a callback. With the last one the consumer leaves the group. */
   remove(subscriber: Subscriber, reason: unknown): void {
     if (!this.#subscribers.delete(subscriber)) return;
     this.#tableOf(subscriber).remove(subscriber.eventName, subscriber);
-    // First, and at once: from now on records without a taker stay unfinished.
+    // First, and at once: from now on records that nobody asked for stay unfinished.
     if (this.#subscribers.size === 0) void this.close(this.#settings.drainMs);
     this.#cancelCalls(subscriber, reason);
   }
 
   /**
-   * Finishes what is being handled, within `drainMs`, commits it and leaves the group. May be called
-   * again with less time.
+   * Finishes the records that are being handled, within `drainMs`, commits them and leaves the group.
+   * May be called again with less time.
    */
   async close(drainMs: number = this.#settings.drainMs): Promise<void> {
     this.#closing = true;
@@ -98,7 +98,7 @@ export class GroupConsumer {
     return this.#closing;
   }
 
-  /** The topic first, then its retry topics. */
+  /** Returns the state of the topic's reader, then those of its retry topics. */
   status(): readonly ConsumerStatus[] {
     return this.#readers.map((reader) => ({
       ...reader.name,
@@ -108,20 +108,20 @@ export class GroupConsumer {
   }
 
   #tableOf({ kind }: Subscriber): DispatchTable<Subscriber> {
-    return kind === 'raw' ? this.#parties.raws : this.#parties.events;
+    return kind === 'raw' ? this.#tables.raws : this.#tables.events;
   }
 
   #cancelCalls(subscriber: Subscriber, reason: unknown): void {
     for (const reader of this.#readers) {
-      for (const lane of reader.lanes) {
-        for (const attempt of lane.running) {
-          if (attempt.subscriber === subscriber) attempt.cancel(reason);
+      for (const { calls } of reader.processors) {
+        for (const call of calls) {
+          if (call.subscriber === subscriber) call.cancel(reason);
         }
       }
     }
   }
 
-  /** @throws PlatformError `EVENT_INVALID` before any is added */
+  /** Adds readers up to `count`. @throws PlatformError `EVENT_INVALID` before any is added */
   #addReaders(count: number): readonly TopicReader[] {
     const added: TopicReader[] = [];
     for (let level = this.#readers.length; level < count; level += 1) {
@@ -133,9 +133,9 @@ export class GroupConsumer {
 
   #createReader(level: number): TopicReader {
     const { driver, observer, slice } = this.#dependencies;
-    const flow = new RecordFlow({
+    const dispatcher = new RecordDispatcher({
       ...this.#dependencies,
-      parties: this.#parties,
+      tables: this.#tables,
       origin: this.name,
       level,
     });
@@ -143,10 +143,10 @@ export class GroupConsumer {
       driver,
       observer,
       slice,
-      name: flow.consumer,
-      // Whatever waits in a retry topic is wanted, from the first record on.
+      name: dispatcher.consumer,
+      // All records of a retry topic are wanted, from the first one on.
       settings: level === 0 ? this.#settings : { ...this.#settings, startOffset: offsetBeginning },
-      handle: (record, lane) => flow.handle(record, lane),
+      handle: (record, processor) => dispatcher.handle(record, processor),
     });
   }
 }

@@ -1,53 +1,58 @@
 import type { StoredRecord } from '../record.js';
 
-/** One consumer: a topic and a group, as on the wire. For a retry topic, that topic's name. */
+/** Name of a consumer: a topic and a group, as on the wire. For a retry topic, that topic's name. */
 export interface ConsumerName {
   readonly topic: string;
   readonly groupId: string;
 }
 
 /**
- * What became of a record: `handled` by all who asked for it, `skipped` because nobody did,
- * `unreadable` and dropped because nobody wants such dead letters, `retried` on a retry topic,
- * `dead` in the dead letters.
+ * Final state of a record. `handled` by all who asked for it; `skipped` because nobody did;
+ * `unreadable` and dropped, because no subscription wants such dead letters; `retried` in a retry
+ * topic; `dead` in the dead letters.
  */
 export type RecordOutcome = 'handled' | 'skipped' | 'unreadable' | 'retried' | 'dead';
 
-/** Where consumers report: metrics, logs and alarms. Nothing of it may throw. */
+/** A call of a callback that failed. The record is tried again or moves to another topic. */
+export interface FailedCall {
+  readonly record: StoredRecord;
+  /** Number of the call, from 1. */
+  readonly attempt: number;
+  readonly error: unknown;
+}
+
+/** A write to a dead letter or retry topic that failed. */
+export interface BlockedWrite {
+  readonly record: StoredRecord;
+  /** The dead letter or retry topic. */
+  readonly topic: string;
+  readonly error: unknown;
+}
+
+/** Observer of consumers, for metrics, logs and alarms. Its methods must not throw. */
 export interface ConsumeObserver {
   /** A record is finished. Called once per record, on the hot path. */
   finished(consumer: ConsumerName, record: StoredRecord, outcome: RecordOutcome): void;
-  /** A callback failed; `attempt` counts from 1. The record is tried again or moves on. */
-  attemptFailed(
-    consumer: ConsumerName,
-    record: StoredRecord,
-    attempt: number,
-    error: unknown,
-  ): void;
+  callFailed(consumer: ConsumerName, call: FailedCall): void;
   /**
-   * Alarm: a record can neither be handled nor be put away. Its partition stands still, and the
-   * write to `topic` is tried again until it succeeds. Called at every failure.
+   * Alarm: a record can neither be handled nor be written to a dead letter or retry topic. Its
+   * partition is blocked, and the write is tried again until it succeeds. Called at every failure.
    */
-  partitionBlocked(
-    consumer: ConsumerName,
-    record: StoredRecord,
-    topic: string,
-    error: unknown,
-  ): void;
+  partitionBlocked(consumer: ConsumerName, write: BlockedWrite): void;
   /** The write succeeded: the partition goes on. */
   partitionUnblocked(consumer: ConsumerName, record: StoredRecord): void;
-  /** Offsets could not be stored; this is tried again. What was handled may come again. */
+  /** A commit failed and is tried again. Handled records may be delivered again. */
   commitFailed(consumer: ConsumerName, error: unknown): void;
-  /** The stream went away; it comes back by itself. */
+  /** The connection to the stream was interrupted. The driver recovers by itself. */
   interrupted(consumer: ConsumerName, error: unknown): void;
 }
 
 const nothing = (): void => undefined;
 
-/** For consumers that report to nobody. */
+/** An observer that does nothing. */
 export const silentObserver: ConsumeObserver = {
   finished: nothing,
-  attemptFailed: nothing,
+  callFailed: nothing,
   partitionBlocked: nothing,
   partitionUnblocked: nothing,
   commitFailed: nothing,

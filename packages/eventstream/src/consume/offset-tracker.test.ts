@@ -33,7 +33,7 @@ describe('OffsetTracker', () => {
     expect(tracker.span).toBe(1);
   });
 
-  it('is at the end of the unbroken run of finished records, after every step', () => {
+  it('has its position at the end of the unbroken run of finished records, after every step', () => {
     fc.assert(
       fc.property(history, ({ offsets, order }) => {
         const tracker = new OffsetTracker();
@@ -73,7 +73,7 @@ describe('OffsetTracker', () => {
     );
   });
 
-  it('stays right and small over many records', () => {
+  it('stays correct and small over many records', () => {
     const tracker = new OffsetTracker();
     for (let round = 0; round < 10_000; round += 1) {
       const [first, second] = [tracker.add(BigInt(round * 2)), tracker.add(BigInt(round * 2 + 1))];

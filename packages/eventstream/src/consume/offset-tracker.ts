@@ -1,11 +1,18 @@
-/** Finished offsets kept before the front of the lists is cut off. */
+/**
+ * The offsets of one partition during one assignment. Records finish in any order, but only the
+ * unbroken run of finished records at the front may be committed:
+ *
+ *   finished  finished │ running  finished  running  waiting …
+ *                      └ position: offset of the next record to read after a restart
+ *
+ * Invariants: the position never moves back; no record below it is unfinished. Offsets may have gaps
+ * (compacted topics, transaction markers), so records are known by tickets: 0, 1, 2, …
+ */
+
+/** Number of finished offsets that are kept before the front of the lists is cut off. */
 const cutAfter = 1_024;
 
-/**
- * Which records of one partition are finished, and up to where all are. Records finish in any order;
- * what may be committed is the end of the unbroken run of finished ones at the front. Offsets may
- * have gaps (compacted topics, transaction markers), and tickets stand for them: plain numbers.
- */
+/** Tracks the finished records of one partition, and the position up to which all are finished. */
 export class OffsetTracker {
   #offsets: bigint[] = [];
   #finished: boolean[] = [];
@@ -15,14 +22,14 @@ export class OffsetTracker {
   #front = 0;
   #last: bigint | undefined;
 
-  /** Takes in the next record and gives its ticket: 0, 1, 2, … */
+  /** Adds the next record and returns its ticket. */
   add(offset: bigint): number {
     this.#offsets.push(offset);
     this.#finished.push(false);
     return this.#base + this.#offsets.length - 1;
   }
 
-  /** The record with this ticket needs nothing more. Saying so twice changes nothing. */
+  /** Marks the record with this ticket as finished. Idempotent. */
   finish(ticket: number): void {
     const index = ticket - this.#base;
     if (index < this.#front || index >= this.#finished.length) return;
@@ -34,12 +41,12 @@ export class OffsetTracker {
     if (this.#front >= cutAfter && this.#front * 2 >= this.#offsets.length) this.#cut();
   }
 
-  /** Offset of the next record to read when only what is finished counts; undefined: nothing is. */
+  /** Offset to commit: that of the next record to read. Undefined: no record is finished yet. */
   get position(): bigint | undefined {
     return this.#last === undefined ? undefined : this.#last + 1n;
   }
 
-  /** Records from the first unfinished one on, finished ones behind it included. */
+  /** Number of records from the first unfinished one on, including finished ones behind it. */
   get span(): number {
     return this.#offsets.length - this.#front;
   }

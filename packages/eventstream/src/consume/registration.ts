@@ -2,65 +2,65 @@ import type { EventEnvelope } from '@posthaste/contracts';
 import type { StoredRecord } from '../record.js';
 import type { RetryOptions } from './retry-policy.js';
 
-/** What a callback gets beside the event. */
-export interface DeliveryContext {
+/** Context of a callback's call. */
+export interface HandlerContext {
   /**
    * Aborted when the work must end: its time is over, the partition goes to another consumer, or
-   * the subscription ends. What the callback does after that counts no more.
+   * the subscription ends. The result of the callback does not count after that.
    */
   readonly signal: AbortSignal;
   /** As on the wire, with its prefix. */
   readonly groupId: string;
-  /** The record as it is in the stream; undefined when the callback is told of the end. */
+  /** The record as it is in the stream. Undefined in the call that reports the end. */
   readonly record: StoredRecord | undefined;
-  /** 1 at the first time, tries on retry topics included; 0 when the callback is told of the end. */
+  /** Number of the call for this event, from 1, retry topics included. 0 in the call at the end. */
   readonly attempt: number;
 }
 
 /**
- * Handles one event: what it returns, or resolves to, does not matter; when it throws, or rejects,
- * the event is tried again. When the signal of the registration is aborted it is called once more, with
- * null and the signal's reason.
+ * Handler of one event. The value that it returns, or resolves to, does not matter; when it throws or
+ * rejects, the event is tried again. When the signal of the registration is aborted, it is called
+ * once more, with null and the signal's reason, to report the end.
  */
 export type EventCallback = (
-  ctx: DeliveryContext,
+  ctx: HandlerContext,
   event: EventEnvelope | null,
   error: unknown,
 ) => unknown;
 
-/** The same for the bytes of a record. `value` is also null for a record without one. */
-export type RawCallback = (ctx: DeliveryContext, value: Buffer | null, error: unknown) => unknown;
+/** Handler of the bytes of one record, else as `EventCallback`. A record may also have a null value. */
+export type RawCallback = (ctx: HandlerContext, value: Buffer | null, error: unknown) => unknown;
 
-/** How a consumer works; the same for all that share one topic and group. */
+/** Settings of a consumer, the same for all registrations of one topic and group. */
 export interface ConsumerSettings {
-  /** Static membership. Default: none. */
+  /** Instance id of a static member. Default: a dynamic member. */
   readonly groupInstanceId?: string | undefined;
-  /** Where a partition without a committed offset begins. Default `offsetEnd`. */
+  /** Start of a partition without a committed offset. Default `offsetEnd`. */
   readonly startOffset?: bigint | undefined;
   /**
-   * `batched`: offsets are stored at most every `commitIntervalMs`; `each`: before the next record
+   * `batched`: offsets are committed at most every `commitIntervalMs`; `each`: before the next record
    * of the partition (or key) is handled. Default `batched`.
    */
   readonly commit?: 'batched' | 'each' | undefined;
-  /** In milliseconds. Default 250. */
+  /** Longest time until a batched commit, in ms. Default 250. */
   readonly commitIntervalMs?: number | undefined;
-  /** Records of one partition handled at the same time. Default 1: one after another. */
+  /** Number of records of one partition that are handled at the same time. Default 1. */
   readonly concurrency?: number | undefined;
   /**
-   * What stays in order while several are handled: `key`: records of one key; `none`: nothing.
-   * Records without a key are independent of one another. Default `key`.
+   * Order that is kept while several records are handled. `key`: that of the records of one key;
+   * `none`: no order. Records without a key are independent of one another. Default `key`.
    */
   readonly ordering?: 'key' | 'none' | undefined;
   /**
-   * Records of one partition in hand, before the stream is told to wait; what a fetch brought is
-   * taken whole. Default 1,000.
+   * Number of records of one partition in hand from which the stream must wait. A fetched batch is
+   * always accepted as a whole. Default 1,000.
    */
   readonly maxInHand?: number | undefined;
-  /** Time to finish what is being handled when a partition is revoked, in ms. Default 20,000. */
+  /** Time to finish records in hand when a partition is revoked, in ms. Default 20,000. */
   readonly drainMs?: number | undefined;
 }
 
-/** One callback for the events of one name, in one topic and group. */
+/** A callback for the events of one name, in one topic and group. */
 export interface Registration extends ConsumerSettings {
   /** As on the wire, with its prefix. */
   readonly topic: string;
@@ -69,15 +69,16 @@ export interface Registration extends ConsumerSettings {
   /** Empty: all events. */
   readonly eventName: string;
   readonly handler: RegistrationHandler;
-  /** Whether records that cannot be read go to the dead letters; else they are only counted. */
+  /** True if unreadable records go to the dead letters. Default false: they are only counted. */
   readonly sendErrorDlq?: boolean | undefined;
   readonly retry?: RetryOptions | undefined;
-  /** Time of one call, in milliseconds; then it counts as failed. Default 300,000. */
+  /** Longest time of one call, in ms; after that it counts as failed. Default 300,000. */
   readonly handlerTimeoutMs?: number | undefined;
-  /** Aborting it ends the registration; the callback is told once. */
+  /** Aborting it ends the registration, which the callback is told once. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Callback of a registration, for events or for raw bytes. */
 export type RegistrationHandler =
   | { readonly kind: 'event'; readonly callback: EventCallback }
   | { readonly kind: 'raw'; readonly callback: RawCallback };

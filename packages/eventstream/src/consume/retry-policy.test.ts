@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { resolveRetry } from './retry-policy.js';
 
 describe('resolveRetry', () => {
-  it('tries five times and knows no retry topics unless told', () => {
+  it('makes five calls and has no retry topics by default', () => {
     expect(resolveRetry()).toMatchObject({
       maxAttempts: 5,
       initialMs: 200,
@@ -12,7 +12,7 @@ describe('resolveRetry', () => {
     expect(resolveRetry().isRetryable(new Error())).toBe(true);
   });
 
-  it('takes attempts without end', () => {
+  it('accepts calls without end', () => {
     expect(resolveRetry({ maxAttempts: Infinity }).maxAttempts).toBe(Infinity);
   });
 

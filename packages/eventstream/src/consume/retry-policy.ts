@@ -1,26 +1,27 @@
 import { PlatformError } from '@posthaste/contracts';
 
-/** What happens to a record whose callback fails. Every field has a default. */
+/** Retries of a record whose callback fails. Every field has a default. */
 export interface RetryOptions {
   /**
-   * Times that a record is handed to the callback before it moves on, the first one included; 1 or
-   * more. `Infinity`: it never moves on, and its partition (or key) waits. Default 5.
+   * Number of calls for a record before it moves to another topic, the first one included; 1 or more.
+   * `Infinity`: it never moves, and its partition (or key) waits. Default 5.
    */
   readonly maxAttempts?: number | undefined;
-  /** Wait after the first failure, in milliseconds; doubles with each. Default 200. */
+  /** Wait after the first failure, in ms; doubles with each failure. Default 200. */
   readonly initialMs?: number | undefined;
-  /** Longest wait, in milliseconds. Default 10,000. */
+  /** Longest wait, in ms. Default 10,000. */
   readonly maxMs?: number | undefined;
   /**
-   * Delays of the retry topics, in milliseconds, one topic each: a record that used up its attempts
-   * goes to the first, from there to the next, and from the last one to the dead letters. Default
-   * none: it goes to the dead letters at once.
+   * Delays of the retry topics, in ms, one topic each. A record that used up its calls goes to the
+   * first topic, from there to the next one, and from the last one to the dead letters. Default: no
+   * retry topics, it goes to the dead letters at once.
    */
   readonly delaysMs?: readonly number[] | undefined;
-  /** Whether trying again can help; a record for which it cannot moves on. Default: it always can. */
+  /** True if another call can help. If not, the record goes to the dead letters. Default: always. */
   readonly isRetryable?: ((error: unknown) => boolean) | undefined;
 }
 
+/** Retry options with the defaults filled in. */
 export interface RetryPolicy {
   readonly maxAttempts: number;
   readonly initialMs: number;
@@ -29,10 +30,10 @@ export interface RetryPolicy {
   readonly isRetryable: (error: unknown) => boolean;
 }
 
-/** Longest time of a timer. */
+/** Longest time that a timer can wait. */
 export const maxTimerMs: number = 2 ** 31 - 1;
 
-/** The only place that knows the defaults. @throws PlatformError `OPTION_INVALID` */
+/** Fills in the defaults, which only this file knows. @throws PlatformError `OPTION_INVALID` */
 export function resolveRetry(options: RetryOptions = {}): RetryPolicy {
   const {
     maxAttempts = 5,
@@ -42,13 +43,18 @@ export function resolveRetry(options: RetryOptions = {}): RetryPolicy {
     isRetryable = () => true,
   } = options;
   if (!(maxAttempts >= 1 && (Number.isInteger(maxAttempts) || maxAttempts === Infinity))) {
-    throw new PlatformError('OPTION_INVALID', `retry.maxAttempts of ${maxAttempts}`);
+    throw new PlatformError(
+      'OPTION_INVALID',
+      `retry.maxAttempts is ${maxAttempts}; use a whole number of 1 or more`,
+    );
   }
   if (!(initialMs >= 0 && maxMs >= initialMs && maxMs <= maxTimerMs)) {
-    throw new PlatformError('OPTION_INVALID', `retry from ${initialMs} to ${maxMs} ms`);
+    const message = `retry waits from ${initialMs} to ${maxMs} ms; use 0 or more, up to ${maxTimerMs}`;
+    throw new PlatformError('OPTION_INVALID', message);
   }
   if (delaysMs.some((delayMs) => !(delayMs >= 0 && delayMs <= maxTimerMs))) {
-    throw new PlatformError('OPTION_INVALID', `retry.delaysMs of ${delaysMs.join(', ')}`);
+    const message = `retry.delaysMs has ${delaysMs.join(', ')}; use numbers from 0 to ${maxTimerMs}`;
+    throw new PlatformError('OPTION_INVALID', message);
   }
   return { maxAttempts, initialMs, maxMs, delaysMs, isRetryable };
 }

@@ -4,10 +4,10 @@ import type { StoredRecord } from '../record.js';
 import { isDeadLetterTopic } from '../rules/topic-name.js';
 import { atLeast } from './consumer-settings.js';
 import { Deadlines } from './deadlines.js';
-import type { DeliveryContext, Registration } from './registration.js';
+import type { HandlerContext, Registration } from './registration.js';
 import { maxTimerMs, type RetryPolicy, resolveRetry } from './retry-policy.js';
 
-/** A registration with its options resolved: one callback that takes part. */
+/** A registration with its options resolved. */
 export class Subscriber {
   readonly groupId: string;
   readonly eventName: string;
@@ -24,35 +24,36 @@ export class Subscriber {
     this.groupId = registration.groupId;
     this.eventName = registration.eventName;
     this.kind = registration.handler.kind;
-    // Dead letters have nowhere else to go: they stay until somebody can handle them.
-    const last = isDeadLetterTopic(registration.topic);
+    // Dead letters cannot move to another topic: they stay until they can be handled.
+    const isLastTopic = isDeadLetterTopic(registration.topic);
     const retry = resolveRetry(registration.retry);
-    this.retry = last
+    this.retry = isLastTopic
       ? { ...retry, maxAttempts: Infinity, delaysMs: [], isRetryable: () => true }
       : retry;
-    this.sendErrorDlq = (registration.sendErrorDlq ?? false) && !last;
+    this.sendErrorDlq = (registration.sendErrorDlq ?? false) && !isLastTopic;
     const timeoutMs = atLeast('handlerTimeoutMs', registration.handlerTimeoutMs ?? 300_000, 1);
     this.#handlerTimeoutMs = Math.min(timeoutMs, maxTimerMs);
     this.deadlines = new Deadlines(this.#handlerTimeoutMs);
   }
 
-  call(ctx: DeliveryContext, event: EventEnvelope | null, record: StoredRecord): unknown {
+  /** Calls the callback and returns its answer. */
+  call(ctx: HandlerContext, event: EventEnvelope | null, record: StoredRecord): unknown {
     const { handler } = this.#registration;
     return handler.kind === 'event'
       ? handler.callback(ctx, event, null)
       : handler.callback(ctx, record.value, null);
   }
 
-  /** Tells the callback that nothing more will come. What it answers does not matter. */
-  tellEnd(reason: unknown): void {
+  /** Tells the callback that no more events will come. Its answer does not matter. */
+  notifyEnd(reason: unknown): void {
     const signal = this.#registration.signal ?? AbortSignal.abort(reason);
     const ctx = { signal, groupId: this.groupId, record: undefined, attempt: 0 };
     const { handler } = this.#registration;
-    // Its failure concerns no event: the original ignores it too.
+    // A failure here concerns no event: the Go SDK ignores it too.
     new Promise((resolve) => resolve(handler.callback(ctx, null, reason))).catch(() => undefined);
   }
 
-  /** Whether both can share the work of one party. */
+  /** True if both can be members of one subscriber group. */
   sharesOptionsWith(other: Subscriber): boolean {
     return (
       this.sendErrorDlq === other.sendErrorDlq &&
@@ -62,7 +63,7 @@ export class Subscriber {
   }
 }
 
-/** How a subscriber's party is written in a header of a record that failed for it. */
-export function nameOf({ kind, eventName }: Subscriber): string {
+/** Returns the text for a subscriber's group in the headers of a record that failed there. */
+export function toSubscriptionName({ kind, eventName }: Subscriber): string {
   return kind === 'raw' ? `raw:${eventName}` : eventName;
 }

@@ -5,8 +5,9 @@ import type { TimeSlice } from '../time-slice.js';
 import { Committer } from './committer.js';
 import type { ResolvedSettings } from './consumer-settings.js';
 import type { ConsumeObserver, ConsumerName } from './observer.js';
-import { PartitionLane, type RecordHandler } from './partition-lane.js';
+import { PartitionProcessor, type RecordHandler } from './partition-processor.js';
 
+/** Options of a topic reader. */
 export interface TopicReaderOptions {
   readonly driver: Pick<Driver, 'subscribe'>;
   readonly name: ConsumerName;
@@ -16,26 +17,27 @@ export interface TopicReaderOptions {
   readonly slice: TimeSlice;
 }
 
-/** What a partition is doing. */
+/** State of an assigned partition. */
 export interface PartitionStatus {
   readonly partition: number;
-  /** Records from the first unfinished one on. */
+  /** Number of records from the first unfinished one on. */
   readonly inHand: number;
-  /** Whether it stands still, because a record can neither be handled nor put away. */
+  /** True if a record can neither be handled nor be written to a dead letter or retry topic. */
   readonly blocked: boolean;
 }
 
-/** Longest part of the time to drain that is kept for the last commit, in milliseconds. */
+/** Longest part of the drain time that is reserved for the last commit, in ms. */
 const commitReserveMs = 2_000;
 
 /**
- * One subscription on a driver: a lane for each assigned partition, and their commits. What belongs
- * to an assignment that is over is closed and out of the map, and so can never be committed.
+ * One subscription on a driver: a processor for each assigned partition, and their commits. The
+ * processor of an assignment that is over is closed and removed from the map, so it is never
+ * committed. How offsets are committed: committer.ts.
  */
 export class TopicReader implements SubscriptionHandler {
   readonly name: ConsumerName;
   readonly #options: TopicReaderOptions;
-  readonly #lanes = new Map<number, PartitionLane>();
+  readonly #processors = new Map<number, PartitionProcessor>();
   readonly #committer: Committer;
   #subscription: DriverSubscription | undefined;
   #interruption: { readonly error: unknown } | undefined;
@@ -45,7 +47,7 @@ export class TopicReader implements SubscriptionHandler {
     this.name = options.name;
     this.#options = options;
     this.#committer = new Committer({
-      lanes: this.#lanes,
+      processors: this.#processors,
       intervalMs: options.settings.commitIntervalMs,
       commit: (offsets) => this.#commit(offsets),
       onFailure: (error) => options.observer.commitFailed(options.name, error),
@@ -62,9 +64,9 @@ export class TopicReader implements SubscriptionHandler {
   assigned(partitions: readonly number[]): void {
     this.#interruption = undefined;
     for (const partition of partitions) {
-      this.#lanes.get(partition)?.close(new Error('the partition was assigned anew'));
+      this.#processors.get(partition)?.close(new Error('the partition was assigned again'));
       if (this.#closing) continue;
-      this.#lanes.set(partition, this.#openLane(partition));
+      this.#processors.set(partition, this.#openProcessor(partition));
     }
   }
 
@@ -74,15 +76,15 @@ export class TopicReader implements SubscriptionHandler {
 
   lost(partitions: readonly number[]): void {
     for (const partition of partitions) {
-      this.#lanes.get(partition)?.close(new Error('the partition went to another consumer'));
-      this.#lanes.delete(partition);
+      this.#processors.get(partition)?.close(new Error('the partition went to another consumer'));
+      this.#processors.delete(partition);
     }
   }
 
   records(partition: number, records: readonly StoredRecord[]): Promise<void> {
     this.#interruption = undefined;
-    // Without a lane they belong to an assignment that is over: whoever has it now reads them.
-    return this.#lanes.get(partition)?.push(records) ?? Promise.resolve();
+    // Without a processor they belong to an assignment that is over: the new owner reads them.
+    return this.#processors.get(partition)?.push(records) ?? Promise.resolve();
   }
 
   interrupted(error: unknown): void {
@@ -91,8 +93,8 @@ export class TopicReader implements SubscriptionHandler {
   }
 
   /**
-   * Finishes what is being handled, within `drainMs`, commits it and leaves the group. May be called
-   * again with less time.
+   * Finishes the records that are being handled, within `drainMs`, commits them and leaves the group.
+   * May be called again with less time.
    */
   async close(drainMs: number): Promise<void> {
     if (!this.#closing) {
@@ -100,37 +102,38 @@ export class TopicReader implements SubscriptionHandler {
       return this.#closing;
     }
     await settlesWithin(this.#closing, drainMs);
-    for (const lane of this.#lanes.values()) lane.close(new Error('the time to drain is over'));
+    const reason = new Error('the time to drain is over');
+    for (const processor of this.#processors.values()) processor.close(reason);
     return this.#closing;
   }
 
-  get lanes(): Iterable<PartitionLane> {
-    return this.#lanes.values();
+  get processors(): Iterable<PartitionProcessor> {
+    return this.#processors.values();
   }
 
   get partitions(): readonly PartitionStatus[] {
-    return [...this.#lanes.values()].map(({ partition, inHand, paused }) => ({
+    return [...this.#processors.values()].map(({ partition, inHand, paused }) => ({
       partition,
       inHand,
       blocked: paused,
     }));
   }
 
-  /** What keeps the stream away at present, if anything does. */
+  /** Last failure of the stream, until records or an assignment come again. */
   get interruption(): { readonly error: unknown } | undefined {
     return this.#interruption;
   }
 
   async #close(drainMs: number): Promise<void> {
-    // Here and not in `revoked`: the time may be another one, and drivers may revoke one by one.
-    await this.#release([...this.#lanes.keys()], drainMs);
+    // Here and not in `revoked`: the drain time may differ, and drivers may revoke one by one.
+    await this.#release([...this.#processors.keys()], drainMs);
     try {
       await this.#subscription?.close();
     } catch (error) {
-      // Whatever the stream says now, this consumer is gone.
+      // The consumer is closed, whatever the stream answers.
       this.#options.observer.interrupted(this.name, error);
     }
-    this.lost([...this.#lanes.keys()]);
+    this.lost([...this.#processors.keys()]);
     this.#committer.close();
   }
 
@@ -139,31 +142,34 @@ export class TopicReader implements SubscriptionHandler {
     await this.#subscription.commit(offsets);
   }
 
-  #openLane(partition: number): PartitionLane {
+  #openProcessor(partition: number): PartitionProcessor {
     const { settings, slice, handle } = this.#options;
     const { concurrency, ordering, maxInHand } = settings;
-    return new PartitionLane(partition, {
+    return new PartitionProcessor(partition, {
       concurrency,
       ordering,
       maxInHand,
       slice,
       handle,
-      onFinished: (lane) => {
-        if (settings.commit === 'each') return this.#committer.store(lane);
+      onFinished: (processor) => {
+        if (settings.commit === 'each') return this.#committer.store(processor);
         this.#committer.touch();
         return undefined;
       },
     });
   }
 
+  /** Drains the partitions, commits what finished and abandons the rest. */
   async #release(partitions: readonly number[], drainMs: number): Promise<void> {
-    const lanes = partitions.flatMap((partition) => this.#lanes.get(partition) ?? []);
+    const processors = partitions.flatMap((partition) => this.#processors.get(partition) ?? []);
     const reserveMs = Math.min(drainMs / 5, commitReserveMs);
-    await settlesWithin(Promise.all(lanes.map((lane) => lane.drain())), drainMs - reserveMs);
-    for (const lane of lanes) lane.close(new Error('the partition is released'));
+    const drained = Promise.all(processors.map((processor) => processor.drain()));
+    await settlesWithin(drained, drainMs - reserveMs);
+    for (const processor of processors) processor.close(new Error('the partition is released'));
     await settlesWithin(this.#committer.flush(), Math.max(reserveMs, 1));
-    for (const lane of lanes) {
-      if (this.#lanes.get(lane.partition) === lane) this.#lanes.delete(lane.partition);
+    for (const processor of processors) {
+      const { partition } = processor;
+      if (this.#processors.get(partition) === processor) this.#processors.delete(partition);
     }
   }
 }

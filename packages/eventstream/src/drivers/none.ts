@@ -5,7 +5,7 @@ const neverAssigned: DriverSubscription = {
   close: () => Promise.resolve(),
 };
 
-/** A stream that takes everything, keeps nothing and brings nothing: for services that go without. */
+/** Creates a driver that accepts every record, stores none and delivers none. */
 export function createNoneDriver(): Driver {
   return {
     partitionCount: () => Promise.resolve(1),

@@ -20,7 +20,7 @@ describe('stdout driver', () => {
     expect(String(output.read())).toBe('{"id":"1"}\n{"id":"2"}\n');
   });
 
-  it('says that nothing was written when the output is closed', async () => {
+  it('reports that nothing was written when the output is closed', async () => {
     const output = new PassThrough();
     output.on('error', vi.fn());
     output.end();
@@ -31,7 +31,7 @@ describe('stdout driver', () => {
 });
 
 describe('none driver', () => {
-  it('takes everything and brings nothing', async () => {
+  it('accepts every record and delivers none', async () => {
     const driver = createNoneDriver();
     await driver.append(request('x'));
     const handler = { assigned: vi.fn(), records: vi.fn(), lost: vi.fn() };

@@ -4,7 +4,7 @@ import type { AppendRequest, Driver } from '../driver.js';
 import { createNoneDriver } from './none.js';
 
 /**
- * A stream for development: writes every event as one line of JSON, and brings nothing.
+ * Creates a driver for development: it writes every event as one line of JSON and delivers none.
  * @param output default: the standard output of the process
  */
 export function createStdoutDriver(output: Writable = process.stdout): Driver {
@@ -17,7 +17,7 @@ export function createStdoutDriver(output: Writable = process.stdout): Driver {
   };
 }
 
-/** Resolves when the text has left this process: a slow terminal holds publishers back. */
+/** Writes the text. Resolves when it has left this process, so that a slow terminal slows publishers. */
 function write(output: Writable, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     output.write(text, (cause) => {

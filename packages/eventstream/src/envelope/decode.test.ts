@@ -31,7 +31,7 @@ describe('decodeEnvelope', () => {
     ).toEqual({ id: '0a', name: 'login', namespace: 'game', timestamp: 't', version: 1 });
   });
 
-  it('matches keys without regard to case; the last wins, and null is zero', () => {
+  it('matches keys without regard to case; the last one wins, and null is zero', () => {
     expect(decode('{"NAME":"a","Name":"b","USERID":"u","userId":null,"Event_ID":3}')).toEqual({
       ...empty,
       name: 'b',
@@ -74,7 +74,7 @@ describe('decodeEnvelope', () => {
     expect(encodeEnvelope(envelope, 'default').toString()).toBe(text);
   });
 
-  it('keeps keys that it does not know, and writes them again', () => {
+  it('keeps unknown keys, and writes them again', () => {
     const text = '{"name":"login","Partition":3,"later":{"a":[1]}}';
     const envelope = decode(text);
     expect(envelope).toEqual({
@@ -122,12 +122,12 @@ describe('decodeEnvelope', () => {
     },
   );
 
-  it('takes numbers that a double holds', () => {
+  it('accepts numbers that fit a double', () => {
     const { payload } = decode('{"payload":{"a":[1e300,-1E+100,1e-400,12e1]}}');
     expect(payload).toEqual({ a: [1e300, -1e100, 0, 120] });
   });
 
-  it('reads bytes that are no UTF-8 as U+FFFD', () => {
+  it('reads bytes that are not UTF-8 as U+FFFD', () => {
     const bytes = Buffer.concat([Buffer.from('{"name":"a'), Buffer.of(0xff), Buffer.from('"}')]);
     expect(decodeEnvelope(bytes).name).toBe('a\ufffd');
   });

@@ -50,7 +50,7 @@ describe('encodeEnvelope, default profile', () => {
     );
   });
 
-  it('writes every key in the order of the wire, and unknown ones behind', () => {
+  it('writes every key in the order of the wire, and unknown ones after them', () => {
     expect(encode(full)).toBe(
       '{"id":"0123456789abcdef0123456789abcdef","name":"login","namespace":"game","parentNamespace":"parent","unionNamespace":"union","clientId":"client","traceId":"trace","spanContext":"a:b:0:1","userId":"user","sessionId":"session","timestamp":"2026-01-02T03:04:05Z","timestampUnixNano":1767323045000000000,"version":7,"event_id":9223372036854775807,"event_type":2,"event_level":3,"service":"shop","client_ids":["c\\u003c1\\u003e"],"target_user_ids":["u1","u2"],"target_namespace":"target","privacy":true,"topic":"topic","sourceNamespace":"source","additional_fields":{"flag":false,"level":3},"payload":{"a":{"y":true,"z":null},"b":[1,"two"]},"Later":"x","more":[1]}',
     );
@@ -58,7 +58,7 @@ describe('encodeEnvelope, default profile', () => {
     expect(Object.keys(JSON.parse(encode(known)))).toEqual(envelopeKeys);
   });
 
-  it('leaves out what is zero or empty', () => {
+  it('leaves out zero and empty values', () => {
     const zeros: EventEnvelope = {
       ...{ id: '', name: '', namespace: '', timestamp: '', version: 0, timestampUnixNano: 0n },
       ...{ clientId: '', event_id: 0n, event_type: -0, privacy: false, unknownKeys: {} },
@@ -75,13 +75,13 @@ describe('encodeEnvelope, profile v3.1', () => {
     );
   });
 
-  it('writes every key it has in the order of the wire, and none of the newer', () => {
+  it('writes all of its keys in the order of the wire, and no newer ones', () => {
     expect(encode(full, 'v3.1')).toBe(
       '{"id":"0123456789abcdef0123456789abcdef","name":"login","namespace":"game","clientId":"client","traceId":"trace","spanContext":"a:b:0:1","userId":"user","sessionId":"session","timestamp":"2026-01-02T03:04:05Z","version":7,"event_id":9223372036854775807,"event_type":2,"event_level":3,"service":"shop","client_ids":["c\\u003c1\\u003e"],"target_user_ids":["u1","u2"],"target_namespace":"target","privacy":true,"topic":"topic","additional_fields":{"flag":false,"level":3},"payload":{"a":{"y":true,"z":null},"b":[1,"two"]},"Later":"x","more":[1]}',
     );
   });
 
-  it('tells lists and payloads that are empty from those not given', () => {
+  it('distinguishes empty lists and payloads from missing ones', () => {
     const text = encode({ ...login, client_ids: [], target_user_ids: [], payload: {} }, 'v3.1');
     expect(text).toContain('"client_ids":[],"target_user_ids":[],');
     expect(text).toMatch(/"payload":\{\}\}$/);

@@ -1,7 +1,7 @@
 /**
- * The envelope as bytes, exactly those that the Go SDK writes (event stream spec, section 3). The
- * keys are written out one by one, not in a loop over a table: the compiler then knows the place of
- * each in the object, and this runs for every event.
+ * Encodes envelopes byte for byte as the Go SDK does (event stream spec, section 3). This runs for
+ * every event, so the keys are written one by one and not in a loop over a table: the compiler then
+ * knows where each key is in the object.
  */
 
 import {
@@ -15,14 +15,15 @@ import {
 import { toGoJson, toGoString } from './go-json.js';
 
 /**
- * `default`: keys that are zero or empty are left out. `v3.1`: the older envelope, whose keys are
- * all there, and none of the newer ones.
+ * Form of the envelope. `default`: leaves out keys that are zero or empty. `v3.1`: the older
+ * envelope, with all of its keys and without the newer ones.
  */
 export type EnvelopeProfile = 'default' | 'v3.1';
 
 /**
- * @throws PlatformError `ENVELOPE_INVALID` with `details.field`, for what would make Go consumers
- *   drop the record: a value of the wrong kind, or one that JSON cannot hold
+ * Encodes an envelope as bytes.
+ * @throws PlatformError `ENVELOPE_INVALID` with `details.field` for a value of the wrong type, or one
+ *   that JSON cannot hold: Go consumers would drop the record
  */
 export function encodeEnvelope(
   envelope: EventEnvelope<object>,
@@ -31,10 +32,10 @@ export function encodeEnvelope(
   return Buffer.from(toEnvelopeText(envelope, profile));
 }
 
-/** The same before it is made bytes, as UTF-8. @throws as `encodeEnvelope` */
+/** Encodes an envelope as text, whose UTF-8 are the bytes. @throws as `encodeEnvelope` */
 export function toEnvelopeText(envelope: EventEnvelope<object>, profile: EnvelopeProfile): string {
   const members = profile === 'default' ? givenMembers(envelope) : olderMembers(envelope);
-  // Each member begins with a comma; that of the first gives way to the brace.
+  // Each member begins with a comma; the brace replaces the first one.
   return `{${members.slice(1)}}`;
 }
 
@@ -96,7 +97,7 @@ function olderMembers(event: EventEnvelope<object>): string {
   );
 }
 
-/** Go tells a list or an object that is empty from one that was not given. */
+/** Writes an empty list or object as such and a missing one as null: Go distinguishes the two. */
 function emptyOrNull(
   key: 'client_ids' | 'target_user_ids' | 'payload',
   event: EventEnvelope<object>,
@@ -137,21 +138,25 @@ function object(prefix: string, value: object | undefined): string {
   if (value === undefined) return '';
   if (typeof value !== 'object' || value === null) throw wrongKind(prefix, 'a JSON object');
   const json = toGoJson(value, keyOf(prefix));
-  // A list, and what turns itself into something else, such as a Date.
+  // Refuses lists, and objects whose `toJSON` returns something else, such as a Date.
   if (!json.startsWith('{')) throw wrongKind(prefix, 'a JSON object');
   return json === '{}' ? '' : prefix + json;
 }
 
 const knownKeys: ReadonlySet<string> = new Set(envelopeKeys.map((key) => key.toLowerCase()));
 
-/** What stood in the record beside the known keys stands there again, behind them. */
+/** Writes the keys of a received record that this release does not know, after the known ones. */
 function unknown(keys: JsonObject | undefined): string {
   if (keys === undefined) return '';
   const clash = Object.keys(keys).find((key) => knownKeys.has(key.toLowerCase()));
   if (clash !== undefined) {
-    throw new PlatformError('ENVELOPE_INVALID', `unknownKeys holds ${clash}, a key of its own`, {
-      details: { field: 'unknownKeys' },
-    });
+    throw new PlatformError(
+      'ENVELOPE_INVALID',
+      `unknownKeys holds ${clash}, which the envelope defines itself; set that field instead`,
+      {
+        details: { field: 'unknownKeys' },
+      },
+    );
   }
   const json = toGoJson(keys, 'unknownKeys');
   return json === '{}' ? '' : `,${json.slice(1, -1)}`;
@@ -164,7 +169,7 @@ function wrongKind(prefix: string, expected: string): PlatformError {
   });
 }
 
-/** `,"id":` is that of `id`. */
+/** Returns the key of a prefix: `id` for `,"id":`. */
 function keyOf(prefix: string): EnvelopeKey {
   return prefix.slice(2, -2) as EnvelopeKey;
 }

@@ -23,7 +23,7 @@ describe('toGoString', () => {
     expect(toGoString(text)).toBe(expected);
   });
 
-  it('is read back as the same text, with whole characters', () => {
+  it('is read back as the same text, apart from lone surrogates', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         expect(JSON.parse(toGoString(text))).toBe(text.toWellFormed());
@@ -31,7 +31,7 @@ describe('toGoString', () => {
     );
   });
 
-  it('never has a character that a page or a script would take for its own', () => {
+  it('contains no character that is special in HTML or JavaScript', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         expect(toGoString(text)).not.toMatch(/[<>&\u2028\u2029]/);
@@ -49,7 +49,7 @@ describe('toGoJson', () => {
     expect(encodeJson({ '😀': 1, '～': 2 })).toBe('{"～":2,"😀":1}');
   });
 
-  it('has its keys in the order of their bytes, whatever they are', () => {
+  it('writes any keys in the order of their bytes', () => {
     fc.assert(
       fc.property(fc.uniqueArray(anyText, { maxLength: 12 }), (keys) => {
         const object = Object.fromEntries(keys.map((key) => [key, 0]));
@@ -69,7 +69,7 @@ describe('toGoJson', () => {
     );
   });
 
-  it('does not depend on the order in which members were set', () => {
+  it('does not depend on the order of the members', () => {
     fc.assert(
       fc.property(fc.dictionary(anyText, anyJson), (object) => {
         const turned = Object.fromEntries(Object.entries(object).reverse());
@@ -97,7 +97,7 @@ describe('toGoJson', () => {
     expect(encodeJson(value)).toBe(expected);
   });
 
-  it('treats what JSON does not know as JSON.stringify does', () => {
+  it('treats values that JSON does not have as JSON.stringify does', () => {
     const at = new Date(0);
     expect(encodeJson({ at, gone: undefined, call: () => 1, list: [undefined, null] })).toBe(
       '{"at":"1970-01-01T00:00:00.000Z","list":[null,null]}',
@@ -120,7 +120,7 @@ describe('toGoJson', () => {
     );
   });
 
-  it('refuses what holds itself, and what is too deep', () => {
+  it('refuses values that contain themselves or are too deep', () => {
     const loop: { self?: unknown } = {};
     loop.self = loop;
     expect(() => encodeJson(loop)).toThrow(expect.objectContaining({ code: 'ENVELOPE_INVALID' }));

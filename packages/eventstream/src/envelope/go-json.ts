@@ -1,48 +1,48 @@
 /**
- * JSON text, byte for byte as Go's `encoding/json` writes it: keys sorted by their UTF-8 bytes,
- * `<`, `>`, `&`, U+2028 and U+2029 escaped. Numbers need no care, both languages write the same
- * shortest digits, apart from -0. As `JSON.stringify` does, it asks objects for `toJSON` and leaves
- * out members that are undefined or functions.
+ * Writes JSON byte for byte as Go's `encoding/json` does: keys sorted by their UTF-8 bytes, and `<`,
+ * `>`, `&`, U+2028 and U+2029 escaped. Numbers need no care: both languages write the same shortest
+ * digits, except for -0. As in `JSON.stringify`, `toJSON` is called, and members that are undefined
+ * or functions are left out.
  *
- * This runs for every member of every payload: most texts and keys are plain ASCII, and a loop over
- * a short one costs less than the call of a regular expression.
+ * This runs for every member of every payload. Most texts and keys are plain ASCII, and for a short
+ * text a loop costs less than a regular expression.
  */
 
 import { type EnvelopeKey, PlatformError } from '@posthaste/contracts';
 
-/** Deeper values are refused: Go's decoder has a limit too, and a value may hold itself. */
+/** Deepest nesting that is written: Go's decoder has a limit too, and a value may contain itself. */
 export const maxDepth = 1_000;
 
 const maxLoopLength = 24;
 const maxInsertions = 32;
-/** All but what stands for itself: control characters, `"`, `&`, `<`, `>`, `\\`, lines, surrogates. */
-const needsCare = /[^ !#-%'-;=?-[\]-\u2027\u202a-\ud7ff\ue000-\uffff]/;
+/** Characters to escape: controls, `"`, `&`, `<`, `>`, `\\`, line separators, surrogates. */
+const needsEscape = /[^ !#-%'-;=?-[\]-\u2027\u202a-\ud7ff\ue000-\uffff]/;
 const escapedByGoOnly = /[<>&\u2028\u2029]/g;
 
-/** 1 for each ASCII character that stands for itself in a JSON text. */
+/** 1 for each ASCII character that needs no escape. */
 const isPlainAscii: Uint8Array = Uint8Array.from({ length: 128 }, (_, code) =>
-  needsCare.test(String.fromCharCode(code)) ? 0 : 1,
+  needsEscape.test(String.fromCharCode(code)) ? 0 : 1,
 );
 
-/** The text as a JSON string. Half a surrogate pair becomes U+FFFD. */
+/** Returns the text as a JSON string. A lone surrogate becomes U+FFFD. */
 export function toGoString(text: string): string {
-  const isPlain = text.length > maxLoopLength ? !needsCare.test(text) : isPlainText(text);
+  const isPlain = text.length > maxLoopLength ? !needsEscape.test(text) : isPlainText(text);
   return isPlain ? `"${text}"` : toEscaped(text);
 }
 
 /**
- * Any value as JSON. `field` is for the error only.
- * @throws PlatformError `ENVELOPE_INVALID` with `details.field`: not finite, over 64 bits (bigint),
- *   a symbol or nothing at all, or deeper than `maxDepth`
+ * Returns any value as JSON. `field` is only used in the error.
+ * @throws PlatformError `ENVELOPE_INVALID` with `details.field` for a number that is not finite, a
+ *   bigint over 64 bits, a symbol, undefined, or a value deeper than `maxDepth`
  */
 export function toGoJson(value: unknown, field: EnvelopeKey | 'unknownKeys'): string {
   return writeValue(value, { field, key: '' }, 0);
 }
 
-/** Where the writer is, to tell it in an error. One for each value, not for each level. */
+/** Position of the writer, for errors. One object per value, not one per level. */
 interface Position {
   readonly field: string;
-  /** Key that was written last. */
+  /** Last key that was written. */
   key: string;
 }
 
@@ -111,7 +111,10 @@ function arePlain(keys: readonly string[]): boolean {
   return true;
 }
 
-/** Beyond ASCII most is plain too, but keys of such letters have another order than JavaScript's. */
+/**
+ * True if the text is ASCII without characters to escape. Most other letters need no escape either,
+ * but keys with such letters do not sort in JavaScript's order.
+ */
 function isPlainText(text: string): boolean {
   for (let index = 0; index < text.length; index += 1) {
     if (isPlainAscii[text.charCodeAt(index)] !== 1) return false;
@@ -119,14 +122,14 @@ function isPlainText(text: string): boolean {
   return true;
 }
 
-/** Sorts by UTF-8 bytes, which is the order of code points. */
+/** Sorts keys by their UTF-8 bytes, which is the order of code points. */
 function sortKeys(keys: string[], isPlain: boolean): void {
   if (!isPlain) keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   else if (keys.length > maxInsertions) keys.sort();
   else insertionSort(keys);
 }
 
-/** For the dozen keys of most objects, often in order already, faster than the general sort. */
+/** Sorts few keys, often in order already, faster than the general sort: most objects have a dozen. */
 function insertionSort(keys: string[]): void {
   for (let next = 1; next < keys.length; next += 1) {
     const key = keys[next] ?? '';

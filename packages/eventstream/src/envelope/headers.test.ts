@@ -47,12 +47,12 @@ describe('toHeaders', () => {
     }
   });
 
-  it('adds the trace, when it is one', () => {
+  it('adds the trace if it is valid', () => {
     expect(toHeaders(login, traceparent)).toMatchObject({ traceparent });
     expect(toHeaders(login, 'nonsense')).not.toHaveProperty('traceparent');
   });
 
-  it('has no time that nobody could read, and none that is another one', () => {
+  it('leaves out a time that is unreadable, and nanoseconds of another second', () => {
     const at = (timestamp: string): string | undefined =>
       toHeaders({ ...login, timestamp }).ce_time;
     expect(at('yesterday')).toBeUndefined();
@@ -61,7 +61,7 @@ describe('toHeaders', () => {
     expect(at('2026-01-02T03:04:06Z')).toBe('2026-01-02T03:04:06Z');
   });
 
-  it('leaves out what a CloudEvent may not lack, and keeps the trace', () => {
+  it('writes only the trace when id or name is missing', () => {
     expect(toHeaders({ ...login, id: '' }, traceparent)).toEqual({ traceparent });
     expect(toHeaders({ ...login, userId: '' })).not.toHaveProperty('ce_subject');
   });

@@ -1,6 +1,6 @@
 /**
- * Record headers. With them a record is a CloudEvent 1.0 in the binary mode of its Kafka binding:
- * attributes in `ce_*`, the whole envelope as its data. Go services do not look at headers.
+ * Record headers. They make a record a CloudEvent 1.0 in the binary mode of the Kafka binding: the
+ * attributes are in `ce_*`, the whole envelope is the data. Go services ignore headers.
  *
  * | header           | value                                                          |
  * | ---------------- | -------------------------------------------------------------- |
@@ -9,9 +9,9 @@
  * | `ce_id`          | `id`                                                           |
  * | `ce_type`        | `name`                                                         |
  * | `ce_source`      | `/namespaces/<namespace>`, percent-encoded                     |
- * | `ce_time`        | `timestamp`, with nine digits when `timestampUnixNano` is there |
- * | `ce_subject`     | `userId`, when there is one                                    |
- * | `traceparent`    | W3C trace context, when there is one                           |
+ * | `ce_time`        | `timestamp`, with nanoseconds if `timestampUnixNano` is given  |
+ * | `ce_subject`     | `userId`, if given                                             |
+ * | `traceparent`    | W3C trace context, if given                                    |
  */
 
 import { type EventEnvelope, isTraceparent } from '@posthaste/contracts';
@@ -20,7 +20,10 @@ const plainNamespace = /^[\w.'-]*$/;
 const wholeSecond = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 const anyTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 
-/** An envelope without id or name is no CloudEvent: it gets the headers of its trace only. */
+/**
+ * Returns the headers of an envelope. Without id or name it is not a CloudEvent and only gets the
+ * header of its trace.
+ */
 export function toHeaders(
   envelope: EventEnvelope<object>,
   traceparent?: string,
@@ -30,7 +33,7 @@ export function toHeaders(
   return headers;
 }
 
-/** A `traceparent` that is not valid is left out: tracing never stops an event. */
+/** Returns the trace header. Leaves out an invalid `traceparent`: tracing never stops an event. */
 export function toTraceHeaders(traceparent: string | undefined): Record<string, string> {
   if (traceparent === undefined || !isTraceparent(traceparent)) return {};
   return { traceparent };
@@ -57,24 +60,25 @@ function toPathSegment(namespace: string): string {
   return encodeURIComponent(namespace.toWellFormed());
 }
 
-/** `undefined` when the timestamp is not what CloudEvents takes. */
+/** Returns the time of the event, or undefined when CloudEvents does not allow the timestamp. */
 function toTime({ timestamp, timestampUnixNano }: EventEnvelope<object>): string | undefined {
   const second = readSecond(timestamp);
   if (Number.isNaN(second.unixSeconds)) return anyTime.test(timestamp) ? timestamp : undefined;
   const nano = timestampUnixNano?.toString() ?? '';
-  // Both must mean the same second; a foreign service may have set only one of them right.
+  // Both must be the same second: a foreign service may have set only one of them correctly.
   const isSame = nano.length > 9 && Number(nano.slice(0, -9)) === second.unixSeconds;
   return isSame ? `${second.withoutZone}.${nano.slice(-9)}Z` : timestamp;
 }
 
+/** A timestamp with its parts. */
 interface WholeSecond {
   readonly timestamp: string;
-  /** NaN when the timestamp is not of a whole second, in UTC. */
+  /** NaN when the timestamp is not a whole second in UTC. */
   readonly unixSeconds: number;
   readonly withoutZone: string;
 }
 
-/** The one asked for last: events of a busy service share their second by the thousand. */
+/** Cache of the last second: thousands of events of a busy service share it. */
 let lastSecond: WholeSecond = { timestamp: '', unixSeconds: Number.NaN, withoutZone: '' };
 
 function readSecond(timestamp: string): WholeSecond {

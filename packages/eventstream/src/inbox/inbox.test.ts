@@ -40,14 +40,14 @@ describe.each([
   const countDone = async (): Promise<number> =>
     (await inbox.db.query('select from done')).rowCount;
 
-  it('runs the work once for each group, however often the event comes', async () => {
+  it('runs the work once per group, however often the event is delivered', async () => {
     expect(await handleOnce(inbox.db, entry, work)).toBe(true);
     expect(await handleOnce(inbox.db, entry, work)).toBe(false);
     expect(await handleOnce(inbox.db, { ...entry, groupId: 'other' }, work)).toBe(true);
     expect(await countDone()).toBe(2);
   });
 
-  it('notes nothing when the work fails', async () => {
+  it('stores nothing when the work fails', async () => {
     const failing = async (tx: Pick<Database, 'query'>): Promise<never> => {
       await work(tx);
       throw new Error('no');
@@ -57,7 +57,7 @@ describe.each([
     expect(await handleOnce(inbox.db, entry, work)).toBe(true);
   });
 
-  it('joins a transaction of the caller', async () => {
+  it('works in a transaction of the caller', async () => {
     const claim = (): Promise<boolean> =>
       inbox.db.transaction(async (tx) => {
         const isFirst = await claimEvent(tx, entry);
@@ -68,13 +68,13 @@ describe.each([
     expect(await countDone()).toBe(1);
   });
 
-  it('runs the work once when the event comes twice at the same time', async () => {
+  it('runs the work once when the event is delivered twice at the same time', async () => {
     const runs = await Promise.all([1, 2, 3].map(() => handleOnce(inbox.db, entry, work)));
     expect(runs.filter(Boolean)).toHaveLength(1);
     expect(await countDone()).toBe(1);
   });
 
-  it('forgets what is older than its retention, so many at a time', async () => {
+  it('deletes entries older than the retention, a limited number per call', async () => {
     await inbox.db.query(
       `insert into inbox.handled select 'g', i::text, now() - i * interval '1 hour'
        from generate_series(1, 10) as i`,
@@ -87,7 +87,7 @@ describe.each([
     expect(rows.map(({ event_id }) => event_id).toSorted()).toEqual(['1', '2', '3', '4']);
   });
 
-  it('refuses a retention that is none', async () => {
+  it('refuses an invalid retention', async () => {
     const forgotten = forgetHandled(inbox.db, { retentionHours: 0 });
     await expect(forgotten).rejects.toMatchObject({ code: 'OPTION_INVALID' });
   });

@@ -1,10 +1,10 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
 
-/** One event for one group. */
+/** An event for a group. */
 export interface InboxEntry {
   readonly groupId: string;
-  /** The id in the envelope, which stays the same however often the event comes. */
+  /** Id in the envelope, which is the same however often the event is delivered. */
   readonly eventId: string;
 }
 
@@ -14,9 +14,9 @@ const claimStatement: Statement = {
 };
 
 /**
- * Notes in the caller's transaction that the group handles the event. When another transaction is
- * handling the same event, this waits for its end. Index: `handled_pkey`.
- * @returns false when the group has handled the event before: do nothing
+ * Stores, in the caller's transaction, that the group handles the event. Waits for another
+ * transaction that is handling the same event. Index: `handled_pkey`.
+ * @returns false when the group has handled the event before: then do nothing
  * @throws PlatformError `DATABASE_*`
  */
 export async function claimEvent(
@@ -28,11 +28,11 @@ export async function claimEvent(
 }
 
 /**
- * Runs `work` once per event and group: in a transaction with the note that it was done, so that
- * both are stored or neither is. An event that comes again is passed over. When the answer to the
- * commit is lost (`DATABASE_OUTCOME_UNKNOWN`), letting the event come again is right.
- * @returns whether `work` ran
- * @throws PlatformError `DATABASE_*`, and whatever `work` throws: then the event counts as not handled
+ * Runs `work` once per event and group. The same transaction stores that it was done, so either both
+ * are stored or neither is. An event that is delivered again is skipped. When the answer to the
+ * commit is lost (`DATABASE_OUTCOME_UNKNOWN`), let the event be delivered again.
+ * @returns true if `work` ran
+ * @throws PlatformError `DATABASE_*`, and any error of `work`: then the event counts as not handled
  */
 export function handleOnce(
   db: Database,
@@ -46,19 +46,20 @@ export function handleOnce(
   });
 }
 
+/** Age of inbox entries to delete. */
 export interface InboxRetention {
   /**
-   * Events handled longer ago are forgotten, in hours; over 0. One that comes again after that is
-   * handled again: keep them for longer than the stream keeps its records.
+   * Age from which entries are deleted, in hours; over 0. An event that is delivered again after that
+   * is handled again: keep entries longer than the stream keeps its records.
    */
   readonly retentionHours: number;
-  /** Events that one call forgets. Default 5,000. */
+  /** Most entries that one call deletes. Default 5,000. */
   readonly maxRows?: number | undefined;
 }
 
 /**
- * Forgets old events, the oldest first, and gives their number: fewer than `maxRows` means that
- * nothing older is left. Index: `handled_handled_at`.
+ * Deletes old entries, the oldest first, and returns their number. Fewer than `maxRows` means that no
+ * old entry is left. Index: `handled_handled_at`.
  * @throws PlatformError `OPTION_INVALID`, `DATABASE_*`
  */
 export async function forgetHandled(
@@ -66,7 +67,10 @@ export async function forgetHandled(
   { retentionHours, maxRows = 5_000 }: InboxRetention,
 ): Promise<number> {
   if (!(retentionHours > 0 && Number.isFinite(retentionHours))) {
-    throw new PlatformError('OPTION_INVALID', `inbox retention of ${retentionHours} hours`);
+    throw new PlatformError(
+      'OPTION_INVALID',
+      `retentionHours is ${retentionHours}; set a number over 0`,
+    );
   }
   const { rowCount } = await db.query(
     `with old as (

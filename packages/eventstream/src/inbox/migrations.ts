@@ -1,8 +1,8 @@
 import type { MigrationSet } from '@posthaste/postgres';
 
 /**
- * The inbox, in a Postgres schema of its own: it lies in the database of whoever consumes, which
- * need not be the one of the log.
+ * Migrations of the inbox. It has a Postgres schema of its own, because it is in the consumer's
+ * database, which need not be the database of the log.
  */
 export const inboxMigrations: MigrationSet = {
   owner: 'inbox',

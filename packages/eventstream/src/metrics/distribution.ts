@@ -2,7 +2,7 @@ import type { MetricSample } from './metric-family.js';
 
 type Labels = Readonly<Record<string, string>>;
 
-/** What values were observed: how many, their sum, and how many up to each bound. */
+/** Distribution of observed values: their number and sum, and the number up to each bound. */
 export class Distribution {
   readonly #bounds: readonly number[];
   readonly #counts: number[];
@@ -26,6 +26,7 @@ export class Distribution {
     if (at !== -1) this.#counts[at] = (this.#counts[at] ?? 0) + 1;
   }
 
+  /** Returns the samples of a histogram. */
   toHistogram(labels: Labels): readonly MetricSample[] {
     let below = 0;
     const buckets = this.#bounds.map((bound, at) => {
@@ -36,7 +37,7 @@ export class Distribution {
     return [...buckets, all, ...this.#totals(labels)];
   }
 
-  /** As the Go SDK has it: the "quantiles" 0.1, 0.5 and 0.9 are minimum, mean and maximum. */
+  /** Returns a summary as in the Go SDK: "quantiles" 0.1, 0.5, 0.9 are minimum, mean and maximum. */
   toSummary(labels: Labels): readonly MetricSample[] {
     const empty = this.#count === 0;
     const sample = (quantile: string, value: number): MetricSample => ({

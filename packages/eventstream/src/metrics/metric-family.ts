@@ -1,4 +1,4 @@
-/** One metric with all its series, in the terms of Prometheus and of no client library. */
+/** One metric with all its series, in Prometheus' terms, independent of client libraries. */
 export interface MetricFamily {
   readonly name: string;
   readonly help: string;
@@ -6,14 +6,15 @@ export interface MetricFamily {
   readonly samples: readonly MetricSample[];
 }
 
+/** One value of a metric. */
 export interface MetricSample {
-  /** After the name: `_bucket`, `_sum`, `_count`. Default: nothing. */
+  /** Suffix of the name: `_bucket`, `_sum`, `_count`. Default: none. */
   readonly suffix?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** The families in the text format of Prometheus, version 0.0.4. */
+/** Writes metrics in Prometheus' text format, version 0.0.4. */
 export function toPrometheusText(families: readonly MetricFamily[]): string {
   return families.map(toText).join('');
 }

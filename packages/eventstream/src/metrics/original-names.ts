@@ -1,80 +1,81 @@
 /**
- * The metrics under the names of the Go SDK, for dashboards that exist. Of its names those are
- * there that mean something here; dials, fetches and read times belong to its client library.
+ * Metrics under the names of the Go SDK, for existing dashboards. Only names that mean something here
+ * are included: dials, fetches and read times belong to the Go client library.
  */
 
 import type { GroupLag } from '../driver.js';
-import type { ConsumerTally } from './consume-tally.js';
+import type { ConsumerStats } from './consume-stats.js';
 import type { MetricFamily, MetricSample } from './metric-family.js';
-import type { TopicTally } from './publish-tally.js';
-import type { StreamMetricsSource } from './stream-metrics.js';
+import type { StreamMetricsSource } from './metrics-source.js';
+import type { TopicStats } from './publish-stats.js';
 
 const writerPrefix = 'ab_eventstream_kafka_writer_';
 const readerPrefix = 'ab_eventstream_kafka_reader_';
 
+/** Returns the metrics under the names of the Go SDK. */
 export function toOriginalFamilies(source: StreamMetricsSource): readonly MetricFamily[] {
   return [...writerFamilies(source.published), ...readerFamilies(source)];
 }
 
-function writerFamilies(published: ReadonlyMap<string, TopicTally>): readonly MetricFamily[] {
-  const family = (
-    type: 'counter' | 'summary',
+function writerFamilies(published: ReadonlyMap<string, TopicStats>): readonly MetricFamily[] {
+  const counter = (
     name: string,
     help: string,
-    toSamples: (tally: TopicTally, labels: { topic: string }) => readonly MetricSample[],
+    pick: (stats: TopicStats) => number,
   ): MetricFamily => ({
     name: writerPrefix + name,
     help,
-    type,
-    samples: [...published].flatMap(([topic, tally]) => toSamples(tally, { topic })),
+    type: 'counter',
+    samples: [...published].map(([topic, stats]) => ({ labels: { topic }, value: pick(stats) })),
   });
-  const counter = (name: string, help: string, pick: (tally: TopicTally) => number): MetricFamily =>
-    family('counter', name, help, (tally, labels) => [{ labels, value: pick(tally) }]);
   const summary = (
     name: string,
     help: string,
-    pick: (tally: TopicTally) => TopicTally['waitSeconds'],
-  ): MetricFamily =>
-    family('summary', name, help, (tally, labels) => pick(tally).toSummary(labels));
+    field: 'waitSeconds' | 'writeSeconds' | 'batchRecords' | 'batchBytes',
+  ): MetricFamily => ({
+    name: writerPrefix + name,
+    help,
+    type: 'summary',
+    samples: [...published].flatMap(([topic, stats]) => stats[field].toSummary({ topic })),
+  });
   return [
-    counter('writes', 'Tries to write a batch.', (tally) => tally.batches + failedTries(tally)),
-    counter('messages', 'Events written.', (tally) => tally.records),
-    counter('message_bytes', 'Bytes written.', (tally) => tally.bytes),
+    counter('writes', 'Tries to write a batch.', (stats) => stats.batches + failedTries(stats)),
+    counter('messages', 'Events written.', (stats) => stats.records),
+    counter('message_bytes', 'Bytes written.', (stats) => stats.bytes),
     counter('errors', 'Tries that failed.', failedTries),
-    counter('retries_count_summary', 'Tries that were made again.', failedTries),
-    summary('batch_seconds', 'Time a batch was filled for.', (tally) => tally.waitSeconds),
-    summary('batch_queue_seconds', 'Time a batch waited.', (tally) => tally.waitSeconds),
-    summary('write_seconds', 'Time of a write.', (tally) => tally.writeSeconds),
-    summary('wait_seconds', 'Time before a write.', (tally) => tally.waitSeconds),
-    summary('batch_size_summary', 'Events in a batch.', (tally) => tally.batchRecords),
-    summary('batch_bytes_summary', 'Bytes in a batch.', (tally) => tally.batchBytes),
+    counter('retries_count_summary', 'Tries that were repeated.', failedTries),
+    summary('batch_seconds', 'Time in which a batch was filled.', 'waitSeconds'),
+    summary('batch_queue_seconds', 'Time that a batch waited.', 'waitSeconds'),
+    summary('write_seconds', 'Time of a write.', 'writeSeconds'),
+    summary('wait_seconds', 'Time before a write.', 'waitSeconds'),
+    summary('batch_size_summary', 'Events in a batch.', 'batchRecords'),
+    summary('batch_bytes_summary', 'Bytes in a batch.', 'batchBytes'),
   ];
 }
 
 function readerFamilies({ consumed, lags, toReader }: StreamMetricsSource): MetricFamily[] {
-  const family = (
-    type: 'counter' | 'gauge',
-    name: string,
-    help: string,
-    pick: (tally: ConsumerTally) => number,
-  ): MetricFamily => ({
-    name: readerPrefix + name,
-    help,
-    type,
-    samples: mergeByLabels(
-      consumed.map((tally) => ({ labels: { ...toReader(tally.name) }, value: pick(tally) })),
-    ),
-  });
+  const family =
+    (type: 'counter' | 'gauge') =>
+    (name: string, help: string, pick: (stats: ConsumerStats) => number): MetricFamily => ({
+      name: readerPrefix + name,
+      help,
+      type,
+      samples: mergeByLabels(
+        consumed.map((stats) => ({ labels: { ...toReader(stats.name) }, value: pick(stats) })),
+      ),
+    });
+  const counter = family('counter');
+  const gauge = family('gauge');
   return [
-    family('counter', 'messages', 'Records read.', ({ outcomes }) => sum(Object.values(outcomes))),
-    family('counter', 'message_bytes', 'Bytes read.', ({ bytes }) => bytes),
-    family('counter', 'error', 'Failures of callbacks, commits and the stream.', (tally) => {
-      return tally.failedAttempts + tally.failedCommits + tally.interruptions;
+    counter('messages', 'Records read.', ({ outcomes }) => sum(Object.values(outcomes))),
+    counter('message_bytes', 'Bytes read.', ({ bytes }) => bytes),
+    counter('error', 'Failures of callbacks, commits and the stream.', (stats) => {
+      return stats.failedCalls + stats.failedCommits + stats.interruptions;
     }),
-    family('gauge', 'offset', 'Offsets after the last records, added up.', ({ nextOffset }) =>
+    gauge('offset', 'Sum of the offsets after the last records.', ({ nextOffset }) =>
       sum([...nextOffset.values()].map(Number)),
     ),
-    family('gauge', 'lag', 'Records that are not committed yet.', ({ name }) => {
+    gauge('lag', 'Records that are not committed yet.', ({ name }) => {
       const own = lags.filter(({ topic, groupId }) => {
         return topic === name.topic && groupId === name.groupId;
       });
@@ -83,7 +84,7 @@ function readerFamilies({ consumed, lags, toReader }: StreamMetricsSource): Metr
   ];
 }
 
-function failedTries({ failedWrites }: TopicTally): number {
+function failedTries({ failedWrites }: TopicStats): number {
   return sum([...failedWrites.values()]);
 }
 
@@ -91,7 +92,7 @@ function lagOf({ partitions }: GroupLag): number {
   return sum(partitions.map(({ lag }) => Number(lag)));
 }
 
-/** The labels leave the group out, as the Go SDK's do; series that fall together are added up. */
+/** Adds up series with the same labels: as in the Go SDK, the labels do not include the group. */
 function mergeByLabels(samples: readonly MetricSample[]): readonly MetricSample[] {
   const merged = new Map<string, MetricSample>();
   for (const { labels, value } of samples) {

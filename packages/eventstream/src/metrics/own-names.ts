@@ -1,77 +1,80 @@
 import type { GroupLag } from '../driver.js';
-import type { ConsumerTally } from './consume-tally.js';
+import type { ConsumerStats } from './consume-stats.js';
 import type { MetricFamily, MetricSample } from './metric-family.js';
-import type { TopicTally } from './publish-tally.js';
-import type { StreamMetricsSource } from './stream-metrics.js';
+import type { StreamMetricsSource } from './metrics-source.js';
+import type { TopicStats } from './publish-stats.js';
 
 type Labels = Readonly<Record<string, string>>;
 
-interface Labelled<Tally> {
+/** Statistics with the labels of their series. */
+interface Labelled<Stats> {
   readonly labels: Labels;
-  readonly tally: Tally;
+  readonly stats: Stats;
+}
+
+/** Name without the prefix, and help text of a metric. */
+interface MetricText {
+  readonly name: string;
+  readonly help: string;
 }
 
 const prefix = 'posthaste_eventstream_';
 
-/** The metrics under this project's names. Topics and groups are labelled as on the wire. */
+/** Returns the metrics under this project's names. Topics and groups are labelled as on the wire. */
 export function toOwnFamilies(source: StreamMetricsSource): readonly MetricFamily[] {
   return [...publishFamilies(source), ...consumeFamilies(source), lagFamily(source.lags)];
 }
 
 function publishFamilies({ published, buffered }: StreamMetricsSource): readonly MetricFamily[] {
-  const topics = [...published].map(([topic, tally]) => ({ labels: { topic }, tally }));
+  const topics = [...published].map(([topic, stats]) => ({ labels: { topic }, stats }));
+  const counter = (name: string, help: string, field: 'records' | 'bytes' | 'batches') =>
+    counterFamily({ name, help }, topics, (stats) => stats[field]);
+  const byCode = (name: string, help: string, field: 'failedWrites' | 'failedEvents') =>
+    codeFamily({ name, help }, topics, field);
+  const histogram = (name: string, help: string, field: TopicDistribution) =>
+    histogramFamily({ name, help }, topics, field);
   return [
-    counter(topics, 'published_total', 'Events acknowledged.', (tally) => tally.records),
-    counter(topics, 'published_bytes_total', 'Bytes of these events.', (tally) => tally.bytes),
-    counter(topics, 'publish_batches_total', 'Batches acknowledged.', (tally) => tally.batches),
-    byCode(topics, 'publish_tries_failed_total', 'Tries that failed.', 'failedWrites'),
-    byCode(topics, 'publish_failures_total', 'Events given up.', 'failedEvents'),
-    histogram(topics, 'publish_wait_seconds', 'From the first event to the try.', 'waitSeconds'),
-    histogram(topics, 'publish_write_seconds', 'Time of a try that succeeded.', 'writeSeconds'),
-    histogram(topics, 'publish_batch_events', 'Events in a batch.', 'batchRecords'),
+    counter('published_total', 'Events acknowledged.', 'records'),
+    counter('published_bytes_total', 'Bytes of these events.', 'bytes'),
+    counter('publish_batches_total', 'Batches acknowledged.', 'batches'),
+    byCode('publish_tries_failed_total', 'Tries that failed.', 'failedWrites'),
+    byCode('publish_failures_total', 'Events given up.', 'failedEvents'),
+    histogram('publish_wait_seconds', 'From the first event to the try.', 'waitSeconds'),
+    histogram('publish_write_seconds', 'Time of a try that succeeded.', 'writeSeconds'),
+    histogram('publish_batch_events', 'Events in a batch.', 'batchRecords'),
     gauge('publish_buffered_events', 'Events accepted and not settled.', buffered.records),
     gauge('publish_buffered_bytes', 'Bytes of these events.', buffered.bytes),
   ];
 }
 
 function consumeFamilies({ consumed, statuses }: StreamMetricsSource): readonly MetricFamily[] {
-  const consumers = consumed.map((tally) => ({ labels: consumerLabels(tally.name), tally }));
+  const consumers = consumed.map((stats) => ({ labels: consumerLabels(stats.name), stats }));
+  const counter = (
+    name: string,
+    help: string,
+    field: 'bytes' | 'failedCalls' | 'failedCommits' | 'interruptions',
+  ) => counterFamily({ name, help }, consumers, (stats) => stats[field]);
   return [
     {
       name: `${prefix}consumed_total`,
-      help: 'Records finished, by what became of them.',
+      help: 'Records finished, by outcome.',
       type: 'counter',
-      samples: consumers.flatMap(({ labels, tally }) =>
-        Object.entries(tally.outcomes).map(([outcome, value]) => ({
+      samples: consumers.flatMap(({ labels, stats }) =>
+        Object.entries(stats.outcomes).map(([outcome, value]) => ({
           labels: { ...labels, outcome },
           value,
         })),
       ),
     },
-    counter(consumers, 'consumed_bytes_total', 'Bytes of these records.', (tally) => tally.bytes),
-    counter(
-      consumers,
-      'handler_failures_total',
-      'Callbacks that failed.',
-      (tally) => tally.failedAttempts,
-    ),
-    counter(
-      consumers,
-      'commit_failures_total',
-      'Commits that failed.',
-      (tally) => tally.failedCommits,
-    ),
-    counter(
-      consumers,
-      'interruptions_total',
-      'Times the stream went away.',
-      (tally) => tally.interruptions,
-    ),
+    counter('consumed_bytes_total', 'Bytes of these records.', 'bytes'),
+    counter('handler_failures_total', 'Calls of callbacks that failed.', 'failedCalls'),
+    counter('commit_failures_total', 'Commits that failed.', 'failedCommits'),
+    counter('interruptions_total', 'Times the stream was interrupted.', 'interruptions'),
     {
       name: `${prefix}partitions_blocked`,
-      help: 'Partitions that stand still: a record can neither be handled nor be put away.',
+      help: 'Partitions with a record that can neither be handled nor be written to a dead letter or retry topic.',
       type: 'gauge',
-      // As they are, and not counted: a partition may go to another consumer, which is the end of it.
+      // The present state, not a count of reports: a blocked partition may go to another consumer.
       samples: statuses.map((consumer) => ({
         labels: consumerLabels(consumer),
         value: consumer.partitions.filter(({ blocked }) => blocked).length,
@@ -79,9 +82,9 @@ function consumeFamilies({ consumed, statuses }: StreamMetricsSource): readonly 
     },
     {
       name: `${prefix}consume_delay_seconds`,
-      help: 'From a record being appended to it being finished.',
+      help: 'From the append of a record until it is finished.',
       type: 'histogram',
-      samples: consumers.flatMap(({ labels, tally }) => tally.delaySeconds.toHistogram(labels)),
+      samples: consumers.flatMap(({ labels, stats }) => stats.delaySeconds.toHistogram(labels)),
     },
   ];
 }
@@ -100,7 +103,7 @@ function lagFamily(lags: readonly GroupLag[]): MetricFamily {
   };
 }
 
-function consumerLabels({ topic, groupId }: ConsumerTally['name']): Labels {
+function consumerLabels({ topic, groupId }: ConsumerStats['name']): Labels {
   return { topic, group: groupId };
 }
 
@@ -108,36 +111,35 @@ function gauge(name: string, help: string, value: number): MetricFamily {
   return { name: prefix + name, help, type: 'gauge', samples: [{ labels: {}, value }] };
 }
 
-function counter<Tally>(
-  tallies: readonly Labelled<Tally>[],
-  name: string,
-  help: string,
-  pick: (tally: Tally) => number,
+function counterFamily<Stats>(
+  { name, help }: MetricText,
+  series: readonly Labelled<Stats>[],
+  pick: (stats: Stats) => number,
 ): MetricFamily {
-  const samples = tallies.map(({ labels, tally }) => ({ labels, value: pick(tally) }));
+  const samples = series.map(({ labels, stats }) => ({ labels, value: pick(stats) }));
   return { name: prefix + name, help, type: 'counter', samples };
 }
 
-function byCode(
-  topics: readonly Labelled<TopicTally>[],
-  name: string,
-  help: string,
+function codeFamily(
+  { name, help }: MetricText,
+  topics: readonly Labelled<TopicStats>[],
   field: 'failedWrites' | 'failedEvents',
 ): MetricFamily {
-  const samples = topics.flatMap(({ labels, tally }) =>
-    [...tally[field]].map(
+  const samples = topics.flatMap(({ labels, stats }) =>
+    [...stats[field]].map(
       ([code, value]): MetricSample => ({ labels: { ...labels, code }, value }),
     ),
   );
   return { name: prefix + name, help, type: 'counter', samples };
 }
 
-function histogram(
-  topics: readonly Labelled<TopicTally>[],
-  name: string,
-  help: string,
-  field: 'waitSeconds' | 'writeSeconds' | 'batchRecords',
+type TopicDistribution = 'waitSeconds' | 'writeSeconds' | 'batchRecords';
+
+function histogramFamily(
+  { name, help }: MetricText,
+  topics: readonly Labelled<TopicStats>[],
+  field: TopicDistribution,
 ): MetricFamily {
-  const samples = topics.flatMap(({ labels, tally }) => tally[field].toHistogram(labels));
+  const samples = topics.flatMap(({ labels, stats }) => stats[field].toHistogram(labels));
   return { name: prefix + name, help, type: 'histogram', samples };
 }

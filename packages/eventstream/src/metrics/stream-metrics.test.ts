@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { StoredRecord } from '../record.js';
-import { ConsumeTally } from './consume-tally.js';
+import { ConsumeStats } from './consume-stats.js';
 import { toPrometheusText } from './metric-family.js';
-import { PublishTally } from './publish-tally.js';
+import { PublishStats } from './publish-stats.js';
 import { type MetricNames, toMetricFamilies } from './stream-metrics.js';
 
 function stored(partition: number, offset: bigint): StoredRecord {
@@ -18,19 +18,19 @@ function stored(partition: number, offset: bigint): StoredRecord {
   };
 }
 
-/** Some work of each kind, as text. */
+/** Returns the metrics of some work of each kind, as text. */
 function textOf(names: MetricNames): string {
-  const published = new PublishTally();
+  const published = new PublishStats();
   const batch = { topic: 'p.orders', partition: 0, waitMs: 5 };
   published.batchWritten({ ...batch, records: 2, bytes: 100, writeMs: 10 });
   published.batchWritten({ ...batch, records: 4, bytes: 300, writeMs: 30 });
   published.writeFailed({ topic: 'p.orders', code: 'STREAM_UNAVAILABLE' });
   published.eventFailed('p.orders', 'EVENT_TOO_LARGE');
-  const consumed = new ConsumeTally(() => 1_020);
+  const consumed = new ConsumeStats(() => 1_020);
   const consumer = { topic: 'p.orders', groupId: 'p.mail' };
   consumed.finished(consumer, stored(0, 6n), 'handled');
   consumed.finished({ ...consumer }, stored(1, 2n), 'skipped');
-  consumed.attemptFailed(consumer);
+  consumed.callFailed(consumer);
   consumed.commitFailed(consumer);
   consumed.interrupted(consumer);
   const states = [0, 1].map((partition) => ({ partition, inHand: 1, blocked: partition === 0 }));
@@ -91,10 +91,10 @@ describe('metrics', () => {
     expect(textOf('original').split('\n')).toContain(line);
   });
 
-  it('writes help and type before the series and escapes what labels hold', () => {
+  it('writes help and type before the series and escapes label values', () => {
     const samples = [{ labels: { topic: 'a"b\\c\nd' }, value: Number.POSITIVE_INFINITY }];
-    expect(toPrometheusText([{ name: 'm', help: 'What.', type: 'gauge', samples }])).toBe(
-      '# HELP m What.\n# TYPE m gauge\nm{topic="a\\"b\\\\c\\nd"} +Inf\n',
+    expect(toPrometheusText([{ name: 'm', help: 'Help.', type: 'gauge', samples }])).toBe(
+      '# HELP m Help.\n# TYPE m gauge\nm{topic="a\\"b\\\\c\\nd"} +Inf\n',
     );
   });
 });

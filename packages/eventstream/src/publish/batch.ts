@@ -1,6 +1,6 @@
 import type { PendingRecord } from './pending-record.js';
 
-/** Records of one partition that are sent together, in order. */
+/** Records of one partition that are written together, in order. */
 export class Batch {
   #records: PendingRecord[] = [];
   #bytes = 0;
@@ -13,7 +13,7 @@ export class Batch {
     return this.#bytes;
   }
 
-  /** When its first record was accepted. */
+  /** Moment at which the first record was accepted. */
   get acceptedAtMs(): number {
     return this.#records[0]?.acceptedAtMs ?? 0;
   }
@@ -23,14 +23,14 @@ export class Batch {
     this.#bytes += record.bytes;
   }
 
-  /** Empties the batch. */
-  takeAll(): readonly PendingRecord[] {
+  /** Removes and returns all records. */
+  drain(): readonly PendingRecord[] {
     const records = this.#records;
     this.#replace([]);
     return records;
   }
 
-  /** Leaves out what is settled: withdrawn or given up. */
+  /** Removes records that are settled: withdrawn or given up. */
   dropSettled(): void {
     if (!this.#records.some(({ settled }) => settled)) return;
     this.#replace(this.#records.filter(({ settled }) => !settled));

@@ -1,21 +1,23 @@
+/** A caller of `acquire` that waits in the queue. */
 interface Waiter {
   readonly bytes: number;
   readonly admit: () => void;
   readonly refuse: (reason: unknown) => void;
 }
 
+/** Space that a record needs. */
 export interface SpaceRequest {
   readonly bytes: number;
-  /** How long to wait for it, in milliseconds. */
+  /** Longest wait, in ms. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
-  /** Called when the space is taken, before anybody else can take any: so order is kept. */
-  readonly taken: () => void;
+  /** Called as soon as the space is acquired, before the next waiter acquires any: this keeps order. */
+  readonly onAcquired: () => void;
 }
 
 /**
- * Bounds the bytes that wait for their acknowledgement. Who finds no space waits for its turn,
- * first come first served.
+ * Bound on the bytes that wait for their acknowledgement. Callers that find no space wait in a queue,
+ * first come, first served.
  */
 export class BufferSpace {
   readonly #maxBytes: number;
@@ -32,20 +34,20 @@ export class BufferSpace {
     return this.#usedBytes;
   }
 
-  /** Records accepted and not settled. */
+  /** Number of records that were accepted and are not settled. */
   get records(): number {
     return this.#records;
   }
 
-  /** Takes space when there is some and nobody waits for it. */
-  tryTake(bytes: number): boolean {
+  /** Acquires space if there is some and nobody waits for it. */
+  tryAcquire(bytes: number): boolean {
     if (this.#waiters.size > 0 || !this.#fits(bytes)) return false;
-    this.#take(bytes);
+    this.#count(bytes);
     return true;
   }
 
-  /** Resolves when the space is taken. Rejects when that was not in time, or the signal aborted. */
-  take({ bytes, timeoutMs, signal, taken }: SpaceRequest): Promise<void> {
+  /** Resolves when the space is acquired. Rejects after the time, or when the signal is aborted. */
+  acquire({ bytes, timeoutMs, signal, onAcquired }: SpaceRequest): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         clearTimeout(timer);
@@ -54,8 +56,8 @@ export class BufferSpace {
       };
       const admit = (): void => {
         end();
-        this.#take(bytes);
-        taken();
+        this.#count(bytes);
+        onAcquired();
         resolve();
       };
       const refuse = (reason: unknown): void => {
@@ -64,11 +66,11 @@ export class BufferSpace {
       };
       const leave = (): void => {
         refuse(signal?.reason);
-        this.#admit();
+        this.#admitWaiters();
       };
       const expire = (): void => {
         refuse(new Error(`no space in the buffer within ${timeoutMs} ms`));
-        this.#admit();
+        this.#admitWaiters();
       };
       const waiter: Waiter = { bytes, admit, refuse };
       const timer = setTimeout(expire, timeoutMs);
@@ -80,16 +82,16 @@ export class BufferSpace {
   release(bytes: number): void {
     this.#usedBytes -= bytes;
     this.#records -= 1;
-    if (this.#waiters.size > 0) this.#admit();
+    if (this.#waiters.size > 0) this.#admitWaiters();
     if (this.#records === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  /** Refuses all that wait. */
+  /** Refuses all waiters. */
   refuseWaiters(reason: unknown): void {
     for (const waiter of [...this.#waiters]) waiter.refuse(reason);
   }
 
-  /** Resolves when everything is settled. */
+  /** Resolves when all accepted records are settled. */
   async whenIdle(): Promise<void> {
     if (this.#records === 0) return;
     await new Promise<void>((resolve) => {
@@ -97,19 +99,19 @@ export class BufferSpace {
     });
   }
 
-  #admit(): void {
+  #admitWaiters(): void {
     for (const waiter of this.#waiters) {
       if (!this.#fits(waiter.bytes)) return;
       waiter.admit();
     }
   }
 
-  #take(bytes: number): void {
+  #count(bytes: number): void {
     this.#usedBytes += bytes;
     this.#records += 1;
   }
 
-  /** What is larger than the whole buffer gets in when it is empty. */
+  /** True if there is space. A record larger than the whole buffer is accepted when it is empty. */
   #fits(bytes: number): boolean {
     return this.#records === 0 || this.#usedBytes + bytes <= this.#maxBytes;
   }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { murmur2 } from './murmur2.js';
-import { createPartitioner } from './partitioner.js';
+import { createPartitioner, murmur2 } from './partitioner.js';
 
 describe('murmur2', () => {
   it.each([
@@ -38,7 +37,7 @@ describe('createPartitioner', () => {
     }
   });
 
-  it('takes turns whatever the key', () => {
+  it('goes round the partitions whatever the key', () => {
     const partitionOf = createPartitioner('round-robin');
     expect([0, 1, 2].map(() => partitionOf(Buffer.from('same'), 2))).toEqual([1, 0, 1]);
   });

@@ -1,9 +1,10 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { OutgoingRecord } from '../record.js';
 
-/** Bytes that a record costs beside its key, value and headers; roughly what it costs on the wire. */
+/** Bytes that a record costs beside key, value and headers; about its overhead on the wire. */
 const overheadBytes = 32;
 
+/** A record, its limits and the callbacks for its outcome. */
 export interface PendingRecordOptions {
   /** As on the wire. */
   readonly topic: string;
@@ -12,20 +13,20 @@ export interface PendingRecordOptions {
   readonly timeoutMs: number;
   /** Milliseconds since 1970. */
   readonly acceptedAtMs: number;
-  /** Takes the record back, unless a try is running. */
+  /** Aborting it withdraws the record, unless a try is running. */
   readonly signal: AbortSignal | undefined;
-  /** The outcome, once. */
+  /** Called once, with the outcome. */
   readonly onSettled: (record: PendingRecord, error: PlatformError | undefined) => void;
   readonly resolve: () => void;
   readonly reject: (error: PlatformError) => void;
 }
 
-/** A record between acceptance and outcome. Settled exactly once: acknowledged or failed. */
+/** A record between acceptance and outcome. It is settled exactly once: acknowledged or failed. */
 export class PendingRecord {
   readonly options: PendingRecordOptions;
   #failedTries = 0;
   #maybeStored = false;
-  #underWay = false;
+  #inFlight = false;
   #settled = false;
 
   constructor(options: PendingRecordOptions) {
@@ -45,25 +46,25 @@ export class PendingRecord {
     return this.#settled;
   }
 
-  /** It is its own abort listener, which saves a function for each record. */
+  /** Handles the abort event. The record is its own listener, which saves a function per record. */
   handleEvent(): void {
-    // While a try is running only the stream knows: it stays until that has an outcome.
-    if (!this.#underWay) this.giveUp(this.options.signal?.reason);
+    // While a try is running only the stream knows: the record stays until that has an outcome.
+    if (!this.#inFlight) this.giveUp(this.options.signal?.reason);
   }
 
-  markUnderWay(): void {
-    this.#underWay = true;
+  markInFlight(): void {
+    this.#inFlight = true;
   }
 
-  /** A try failed that this record was in, or had to wait for. */
+  /** Counts a failed try that this record was in, or had to wait for. */
   countFailure(maybeStored: boolean): void {
     this.#failedTries += 1;
-    this.#underWay = false;
+    this.#inFlight = false;
     this.#maybeStored ||= maybeStored;
   }
 
-  /** Whether it is time to give it up after a failed try. */
-  isOver(nowMs: number, minTries: number): boolean {
+  /** True if the record must be given up after a failed try. */
+  isExpired(nowMs: number, minTries: number): boolean {
     const { signal, acceptedAtMs, timeoutMs } = this.options;
     if (signal?.aborted) return true;
     return this.#failedTries >= minTries && nowMs >= acceptedAtMs + timeoutMs;
@@ -73,18 +74,18 @@ export class PendingRecord {
     this.#settle(undefined);
   }
 
-  /** The stream refuses it for good. */
+  /** Fails the record, because the stream refuses it for good. */
   fail(error: PlatformError): void {
     if (this.#maybeStored) this.giveUp(error);
     else this.#settle(error);
   }
 
-  /** Its time is over. `underWay`: a try is not finished, and may yet store it. */
-  giveUp(cause: unknown, underWay = false): void {
+  /** Gives the record up, because its time is over. `inFlight`: a running try may yet store it. */
+  giveUp(cause: unknown, inFlight = false): void {
     const { topic } = this.options;
     const context = { cause, details: { topic } };
     this.#settle(
-      this.#maybeStored || underWay
+      this.#maybeStored || inFlight
         ? new PlatformError('EVENT_OUTCOME_UNKNOWN', `no answer from ${topic} in time`, context)
         : new PlatformError('EVENT_NOT_PUBLISHED', `not published to ${topic} in time`, context),
     );
@@ -101,7 +102,7 @@ export class PendingRecord {
   }
 }
 
-/** Lengths of header texts count as characters: close enough to bound memory, and cheap. */
+/** Estimates the bytes of a record. Header texts count by characters: cheap, and close enough. */
 export function recordBytes({ key, value, headers }: OutgoingRecord): number {
   let bytes = overheadBytes + (key?.length ?? 0) + (value?.length ?? 0);
   for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);

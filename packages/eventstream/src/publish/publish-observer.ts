@@ -7,9 +7,9 @@ export interface WrittenBatch {
   readonly partition: number;
   readonly records: number;
   readonly bytes: number;
-  /** From the acceptance of its first record until it was sent, in milliseconds. */
+  /** From the acceptance of the first record until the batch was sent, in ms. */
   readonly waitMs: number;
-  /** The try that succeeded, in milliseconds. */
+  /** Duration of the try that succeeded, in ms. */
   readonly writeMs: number;
 }
 
@@ -22,10 +22,10 @@ export interface FailedWrite {
   readonly code: ErrorCode;
 }
 
-/** What a publisher tells about its work, for metrics and logs. None of it may throw. */
+/** Observer of a publisher, for metrics and logs. Its methods must not throw. */
 export interface PublishObserver {
   batchWritten?(batch: WrittenBatch): void;
   writeFailed?(write: FailedWrite): void;
-  /** An event was given up: nobody tries it again. `topic` as on the wire. */
+  /** An event was given up and is not tried again. `topic` is as on the wire. */
   eventFailed?(topic: string, code: ErrorCode): void;
 }

@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { resolvePublisherOptions } from './publish-options.js';
 
 describe('resolvePublisherOptions', () => {
-  it('keeps what is given and fills in the rest', () => {
+  it('keeps given options and fills in the defaults', () => {
     const settings = resolvePublisherOptions({ lingerMs: 0, minTries: undefined });
     expect(settings).toMatchObject({ lingerMs: 0, minTries: 3, publishTimeoutMs: 60_000 });
   });
 
-  it('does not look at what is no option of a publisher', () => {
+  it('ignores options of others than publishers', () => {
     const config = { lingerMs: 1, fetchWaitMs: 0 };
     expect(resolvePublisherOptions(config)).not.toHaveProperty('fetchWaitMs');
   });

@@ -1,31 +1,33 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { PartitionerName } from './partitioner.js';
 
+/** Options of a publisher. */
 export interface PublisherOptions {
-  /** How a key chooses its partition. Default `java`. */
+  /** Rule by which a key chooses its partition. Default `java`. */
   readonly partitioner?: PartitionerName | undefined;
-  /** How long a batch waits for more records at most, in milliseconds. Default 5. */
+  /** Longest time that a batch waits for more records, in ms. Default 5. */
   readonly lingerMs?: number | undefined;
   /** Most records in one batch. Default 500. */
   readonly maxBatchRecords?: number | undefined;
   /** Most bytes in one batch; a larger record is a batch of its own. Default 524,288. */
   readonly maxBatchBytes?: number | undefined;
-  /** Bytes that may wait for their acknowledgement before publishers have to. Default 33,554,432. */
+  /** Bytes that may wait for their acknowledgement before publishers must wait. Default 33,554,432. */
   readonly maxBufferBytes?: number | undefined;
-  /** How long an event may take, waiting and retries included, in milliseconds. Default 60,000. */
+  /** Longest time of an event, waiting and retries included, in ms. Default 60,000. */
   readonly publishTimeoutMs?: number | undefined;
-  /** Tries an event gets even when they take longer than its timeout. Default 3. */
+  /** Tries that an event gets even when they take longer than its timeout. Default 3. */
   readonly minTries?: number | undefined;
-  /** Time for one try, in milliseconds. Default 10,000. */
+  /** Longest time of one try, in ms. Default 10,000. */
   readonly tryTimeoutMs?: number | undefined;
-  /** First wait between two tries, in milliseconds; it doubles each time. Default 100. */
+  /** First wait between two tries, in ms; it doubles each time. Default 100. */
   readonly initialBackoffMs?: number | undefined;
-  /** Longest wait between two tries, in milliseconds. Default 1,000. */
+  /** Longest wait between two tries, in ms. Default 1,000. */
   readonly maxBackoffMs?: number | undefined;
-  /** How often the number of partitions of a topic is asked again, in milliseconds. Default 300,000. */
+  /** Age from which the number of partitions of a topic is asked for again, in ms. Default 300,000. */
   readonly metadataMaxAgeMs?: number | undefined;
 }
 
+/** Options of a publisher with the defaults filled in. */
 export type PublisherSettings = {
   readonly [Name in keyof PublisherOptions]-?: NonNullable<PublisherOptions[Name]>;
 };
@@ -50,20 +52,26 @@ const partitioners: readonly string[] = [
   'round-robin',
 ] satisfies PartitionerName[];
 
-/** The only place that knows the defaults. @throws PlatformError `OPTION_INVALID` */
+/** Fills in the defaults, which only this file knows. @throws PlatformError `OPTION_INVALID` */
 export function resolvePublisherOptions(options: PublisherOptions = {}): PublisherSettings {
-  // By the names of the defaults: a client's configuration holds more than these.
+  // By the names of the defaults: a client's configuration also has other options.
   const names = Object.keys(defaults) as (keyof PublisherSettings)[];
   const entries = names.map((name) => [name, options[name] ?? defaults[name]] as const);
   const settings = Object.fromEntries(entries) as unknown as PublisherSettings;
   if (!partitioners.includes(settings.partitioner)) {
-    throw new PlatformError('OPTION_INVALID', `there is no partitioner ${settings.partitioner}`);
+    throw new PlatformError(
+      'OPTION_INVALID',
+      `partitioner is ${settings.partitioner}; use one of ${partitioners.join(', ')}`,
+    );
   }
   for (const [name, value] of Object.entries(settings)) {
     if (typeof value === 'string') continue;
     const least = name === 'lingerMs' ? 0 : 1;
     if (Number.isFinite(value) && value >= least) continue;
-    throw new PlatformError('OPTION_INVALID', `${name} is ${value}, not a number from ${least} on`);
+    throw new PlatformError(
+      'OPTION_INVALID',
+      `${name} is ${value}; use a number of ${least} or more`,
+    );
   }
   return settings;
 }

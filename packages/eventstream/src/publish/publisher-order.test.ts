@@ -6,7 +6,7 @@ import { Publisher } from './publisher.js';
 
 const topic = 'orders';
 
-/** What a try ends with: not written, written without an answer, written in spite of an error. */
+/** Outcome of a try: not written, written without an answer, or written in spite of an error. */
 const fault = fc.record({
   code: fc.constantFrom('STREAM_UNAVAILABLE' as const, 'EVENT_OUTCOME_UNKNOWN' as const),
   stored: fc.boolean(),
@@ -18,7 +18,7 @@ const scenario = fc.record({
     fault.map(({ code, stored, times }) => ({
       code,
       times,
-      // Only of an unknown outcome something may be stored.
+      // Only a try with an unknown outcome may store records.
       stored: stored && code === 'EVENT_OUTCOME_UNKNOWN',
     })),
     { maxLength: 4 },
@@ -29,7 +29,7 @@ const scenario = fc.record({
   keys: fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 40 }),
 });
 
-it('keeps the order of each key through failures, loses nothing, and doubles only what was unknown', async () => {
+it('keeps the order of each key through failures, loses nothing, and repeats only unknown outcomes', async () => {
   await fc.assert(
     fc.asyncProperty(scenario, async ({ faults, partitions, keys, ...options }) => {
       const stream = new MemoryStream({ partitions });
@@ -50,7 +50,7 @@ it('keeps the order of each key through failures, loses nothing, and doubles onl
         const wanted = keys.flatMap((each, index) => (each === key ? [index] : []));
         const own = stored.filter((record) => String(record.key) === `k${key}`);
         const found = own.map(({ value }) => Number(value));
-        // The last copy of each is in order, and so is the first: a batch comes again as a whole.
+        // First and last copies are both in order: a batch is repeated as a whole.
         expect([...new Set(found)]).toEqual(wanted);
         expect([...new Set(found.toReversed())].reverse()).toEqual(wanted);
         if (!mayDouble) expect(found).toHaveLength(wanted.length);

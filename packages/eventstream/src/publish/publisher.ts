@@ -3,7 +3,6 @@ import type { Driver } from '../driver.js';
 import type { OutgoingRecord } from '../record.js';
 import { TimeSlice } from '../time-slice.js';
 import { BufferSpace } from './buffer-space.js';
-import { Linger } from './linger.js';
 import { PendingRecord, type PendingRecordOptions, recordBytes } from './pending-record.js';
 import type { PublishObserver } from './publish-observer.js';
 import {
@@ -11,38 +10,46 @@ import {
   type PublisherSettings,
   resolvePublisherOptions,
 } from './publish-options.js';
-import type { PublisherContext } from './publisher-context.js';
-import { TopicLanes } from './topic-lanes.js';
+import { LingerTimer, type PublisherContext } from './publisher-context.js';
+import { TopicBatchers } from './topic-batchers.js';
 
+/** Everything that a publisher needs from outside. */
 export interface PublisherDependencies {
   readonly driver: Pick<Driver, 'partitionCount' | 'append'>;
   readonly observer?: PublishObserver | undefined;
-  /** Milliseconds since 1970. Default `Date.now`. */
+  /** Clock, in ms since 1970. Default `Date.now`. */
   readonly now?: () => number;
-  /** In [0, 1). Default `Math.random`. */
+  /** Random source, in [0, 1). Default `Math.random`. */
   readonly random?: () => number;
 }
 
+/** Limits of one record. */
 export interface RecordOptions {
-  /** Default `publishTimeoutMs` of the publisher. */
+  /** Default: `publishTimeoutMs` of the publisher. */
   readonly timeoutMs?: number | undefined;
-  /** Takes the record back, unless a try is running: then it counts when that has failed. */
+  /** Aborting it withdraws the record. If a try is running, that happens when the try has failed. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Limits of a record whose outcome nobody awaits. */
+export interface EnqueueOptions extends RecordOptions {
+  /** Called when the accepted record fails. */
+  readonly onFailed: (error: PlatformError) => void;
+}
+
 /**
- * Collects records into batches and writes them to the stream: a lane per partition, each with one
- * batch under way, retries until the publish timeout, and a bound on what waits in memory.
+ * Collects records into batches and writes them to the stream: one batch in flight per partition,
+ * retries until the publish timeout, and a bound on the bytes that wait in memory.
  *
- * Failures of a record: `EVENT_TOO_LARGE` (it alone), `EVENT_NOT_PUBLISHED` (certainly not
- * stored), `EVENT_OUTCOME_UNKNOWN` (perhaps stored), `STREAM_UNAUTHORIZED` and whatever else the
- * stream refuses it with for good.
+ * Failures of a record: `EVENT_TOO_LARGE` (this record alone), `EVENT_NOT_PUBLISHED` (certainly not
+ * stored), `EVENT_OUTCOME_UNKNOWN` (perhaps stored), `STREAM_UNAUTHORIZED`, and any other code with
+ * which the stream refuses it for good.
  */
 export class Publisher {
   readonly #settings: PublisherSettings;
   readonly #context: PublisherContext;
   readonly #space: BufferSpace;
-  readonly #topics = new Map<string, TopicLanes>();
+  readonly #topics = new Map<string, TopicBatchers>();
   readonly #slice = new TimeSlice();
   readonly #abandoned = new AbortController();
   readonly #onSettled: PendingRecordOptions['onSettled'];
@@ -63,96 +70,97 @@ export class Publisher {
       settings,
       observer,
       now,
-      linger: new Linger(settings.lingerMs),
+      linger: new LingerTimer(settings.lingerMs),
       backoff: (failed) => this.#sleep(backoffMs(failed, { initialMs, maxMs }, random())),
     };
   }
 
-  /** Bytes accepted and not settled. */
+  /** Bytes that were accepted and are not settled. */
   get bufferedBytes(): number {
     return this.#space.usedBytes;
   }
 
-  /** Records accepted and not settled. */
+  /** Records that were accepted and are not settled. */
   get bufferedRecords(): number {
     return this.#space.records;
   }
 
   /**
-   * Resolves when the stream has acknowledged the record.
+   * Publishes a record. Resolves when the stream has acknowledged it.
    * @throws PlatformError see the class; `STREAM_CLOSED`
    */
   send(topic: string, record: OutgoingRecord, options: RecordOptions = {}): Promise<void> {
+    const { timeoutMs = this.#settings.publishTimeoutMs, signal } = options;
     return new Promise((resolve, reject) => {
-      this.#accept(topic, record, options, resolve, reject)?.catch(reject);
+      this.#accept({
+        topic,
+        record,
+        bytes: recordBytes(record),
+        timeoutMs,
+        acceptedAtMs: this.#context.now(),
+        signal,
+        onSettled: this.#onSettled,
+        resolve,
+        reject,
+      })?.catch(reject);
     });
   }
 
   /**
-   * Resolves when the record is accepted, which takes time when the buffer is full; and a turn of the
-   * event loop now and then, for what is accepted to be sent. What comes of it later, if it fails, is
-   * told to `onFailed`.
+   * Publishes a record without waiting for the outcome. Resolves when the record is accepted. That
+   * takes time when the buffer is full, and now and then until the event loop could send what was
+   * accepted before. `onFailed` is called if the record fails later.
    * @throws PlatformError `EVENT_NOT_PUBLISHED` when there was no space in time, `STREAM_CLOSED`
    */
-  async enqueue(
-    topic: string,
-    record: OutgoingRecord,
-    options: RecordOptions,
-    onFailed: (error: PlatformError) => void,
-  ): Promise<void> {
-    const waiting = this.#accept(topic, record, options, ignore, onFailed) ?? this.#slice.next();
+  async enqueue(topic: string, record: OutgoingRecord, options: EnqueueOptions): Promise<void> {
+    const { timeoutMs = this.#settings.publishTimeoutMs, signal, onFailed } = options;
+    const accepting = this.#accept({
+      topic,
+      record,
+      bytes: recordBytes(record),
+      timeoutMs,
+      acceptedAtMs: this.#context.now(),
+      signal,
+      onSettled: this.#onSettled,
+      resolve: ignore,
+      reject: onFailed,
+    });
+    const waiting = accepting ?? this.#slice.next();
     if (waiting) await waiting;
   }
 
   /**
-   * Takes no more records, and resolves when those accepted are settled. What is not after `drainMs`
-   * fails: with `EVENT_OUTCOME_UNKNOWN` if it was under way, else with `EVENT_NOT_PUBLISHED`.
+   * Accepts no more records. Resolves when the accepted ones are settled. Records that are not settled
+   * after `drainMs` fail: with `EVENT_OUTCOME_UNKNOWN` if they were in flight, else with
+   * `EVENT_NOT_PUBLISHED`.
    */
   close(drainMs: number): Promise<void> {
     this.#closing ??= this.#drain(drainMs);
     return this.#closing;
   }
 
-  /** `undefined`: accepted. Else there is no space, and the promise tells when there was. */
-  #accept(
-    topic: string,
-    record: OutgoingRecord,
-    options: RecordOptions,
-    resolve: () => void,
-    reject: (error: PlatformError) => void,
-  ): Promise<void> | undefined {
+  /** Returns undefined if the record is accepted, else a promise that waits for space. */
+  #accept(pending: PendingRecordOptions): Promise<void> | undefined {
     if (this.#closing) throw new PlatformError('STREAM_CLOSED', 'the client was closed');
-    const { timeoutMs = this.#settings.publishTimeoutMs, signal } = options;
+    const { topic, bytes, timeoutMs, signal } = pending;
     if (signal?.aborted) throw notAccepted(topic, signal.reason);
-    const bytes = recordBytes(record);
-    const pending: PendingRecordOptions = {
-      topic,
-      record,
-      bytes,
-      timeoutMs,
-      acceptedAtMs: this.#context.now(),
-      signal,
-      onSettled: this.#onSettled,
-      resolve,
-      reject,
-    };
-    if (this.#space.tryTake(bytes)) return this.#add(pending);
-    const taken = (): undefined => this.#add(pending);
-    return this.#space.take({ bytes, timeoutMs, signal, taken }).catch((error: unknown) => {
+    if (this.#space.tryAcquire(bytes)) return this.#add(pending);
+    const onAcquired = (): undefined => this.#add(pending);
+    return this.#space.acquire({ bytes, timeoutMs, signal, onAcquired }).catch((error: unknown) => {
       throw notAccepted(topic, error);
     });
   }
 
   #add(options: PendingRecordOptions): undefined {
-    this.#lanesOf(options.topic).add(new PendingRecord(options));
+    this.#batchersOf(options.topic).add(new PendingRecord(options));
   }
 
-  #lanesOf(topic: string): TopicLanes {
+  #batchersOf(topic: string): TopicBatchers {
     const existing = this.#topics.get(topic);
     if (existing !== undefined) return existing;
-    const lanes = new TopicLanes(topic, this.#context);
-    this.#topics.set(topic, lanes);
-    return lanes;
+    const batchers = new TopicBatchers(topic, this.#context);
+    this.#topics.set(topic, batchers);
+    return batchers;
   }
 
   async #drain(drainMs: number): Promise<void> {
@@ -164,22 +172,24 @@ export class Publisher {
   }
 
   #abandon(drainMs: number): void {
-    const reason = new PlatformError('STREAM_CLOSED', `closed, and not drained in ${drainMs} ms`);
+    const message = `the client was closed and not drained within ${drainMs} ms`;
+    const reason = new PlatformError('STREAM_CLOSED', message);
     this.#abandoned.abort(reason);
     this.#space.refuseWaiters(reason);
-    for (const lanes of this.#topics.values()) lanes.abandon(reason);
+    for (const batchers of this.#topics.values()) batchers.abandon(reason);
   }
 
+  /** Resolves after the time, or when the publisher gives up. */
   #sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
       if (this.#abandoned.signal.aborted) return resolve();
-      const wake = (): void => {
+      const end = (): void => {
         clearTimeout(timer);
-        this.#abandoned.signal.removeEventListener('abort', wake);
+        this.#abandoned.signal.removeEventListener('abort', end);
         resolve();
       };
-      const timer = setTimeout(wake, ms);
-      this.#abandoned.signal.addEventListener('abort', wake);
+      const timer = setTimeout(end, ms);
+      this.#abandoned.signal.addEventListener('abort', end);
     });
   }
 }
@@ -188,5 +198,5 @@ function ignore(): void {}
 
 function notAccepted(topic: string, cause: unknown): PlatformError {
   const options = { cause, details: { topic } };
-  return new PlatformError('EVENT_NOT_PUBLISHED', `not accepted for ${topic}`, options);
+  return new PlatformError('EVENT_NOT_PUBLISHED', `no record accepted for ${topic}`, options);
 }

@@ -2,16 +2,16 @@ import { randomFillSync } from 'node:crypto';
 
 const compactUuid4 = /^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$/;
 
-/** For `details.reason` of an id that is none. */
+/** `details.reason` for an invalid id. */
 export const compactUuid4Rule = 'must be a UUID v4 without hyphens, in lower case';
 
 const idBytes = 16;
 
-/** Random bytes for the next ids: asking for them one by one takes longer than all the rest. */
+/** Random bytes for the next ids. One call per id would take longer than all the rest. */
 const pool: Buffer = Buffer.allocUnsafeSlow(256 * idBytes);
 let used: number = pool.length;
 
-/** A new UUID v4 without hyphens, in lower case: what Go services take for an id. */
+/** Returns a new UUID v4 without hyphens, in lower case, as Go services write ids. */
 export function newEventId(): string {
   if (used === pool.length) {
     randomFillSync(pool);
@@ -24,7 +24,7 @@ export function newEventId(): string {
   return pool.toString('hex', start, used);
 }
 
-/** Whether it is a UUID v4 without hyphens, in lower case. */
+/** True if the value is a UUID v4 without hyphens, in lower case. */
 export function isCompactUuid4(value: unknown): value is string {
   return typeof value === 'string' && compactUuid4.test(value);
 }

@@ -1,16 +1,16 @@
 import { PlatformError } from '@posthaste/contracts';
 
-/** What `details` of an `EVENT_INVALID` holds. */
+/** `details` of an `EVENT_INVALID` error. */
 export interface InvalidEventDetails {
-  /** The option that is wrong, as plain requests name it. */
+  /** Name of the wrong option in a plain request. */
   readonly field: string;
-  /** What it must be, for people. */
+  /** Rule that it breaks, for people. */
   readonly reason: string;
 }
 
 /**
- * The error of an event or subscription that is not valid. `text` is fixed, because services that
- * come from the Go SDK compare it; what exactly is wrong stands in `details`.
+ * Creates the error for an invalid event or subscription. `text` is one of the Go SDK's texts,
+ * because services compare it; `details` say which field is wrong and why.
  */
 export function invalidEvent(text: string, field: string, reason: string): PlatformError {
   const details: InvalidEventDetails = { field, reason };

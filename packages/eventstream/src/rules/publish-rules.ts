@@ -1,9 +1,8 @@
 import { compactUuid4Rule, isCompactUuid4 } from './event-id.js';
 import { invalidEvent } from './invalid-event.js';
-import { isName, nameRule } from './name.js';
-import { isDeadLetterTopic, isRetryTopic } from './topic-name.js';
+import { isDeadLetterTopic, isName, isRetryTopic, nameRule } from './topic-name.js';
 
-/** What is checked of an event before it is built; the rest when it is encoded. */
+/** Fields of an event that are checked before it is built. The encoder checks the others. */
 export interface PublishedFields {
   readonly eventName: unknown;
   readonly namespace?: unknown;
@@ -15,7 +14,7 @@ export interface PublishedFields {
 
 const publishInvalid = "publish struct isn't valid";
 
-/** The ids that strict validation checks, with the original's names for them. */
+/** Ids that strict validation checks, with the Go SDK's error texts. */
 const strictIds = [
   ['userId', "userID isn't valid"],
   ['clientId', "clientID isn't valid"],
@@ -23,10 +22,10 @@ const strictIds = [
   ['traceId', "traceID isn't valid"],
 ] as const;
 
-/** @throws PlatformError `EVENT_INVALID` with `details.field` */
+/** Checks names and, if `strict`, ids. @throws PlatformError `EVENT_INVALID` with `details.field` */
 export function checkPublished(fields: PublishedFields, strict: boolean): void {
   if (!isName(fields.eventName)) throw invalidEvent(publishInvalid, 'eventName', nameRule);
-  // The Go SDK publishes without a namespace, and so do services that used it.
+  // The Go SDK accepts events without a namespace, so services may have none.
   if (!isEmpty(fields.namespace) && !isName(fields.namespace)) {
     throw invalidEvent(publishInvalid, 'namespace', nameRule);
   }
@@ -38,8 +37,9 @@ export function checkPublished(fields: PublishedFields, strict: boolean): void {
 }
 
 /**
- * The topics of an event, each once.
- * @throws PlatformError `EVENT_INVALID`: none, no name, or one that only consumers write to
+ * Returns the topics of an event, each once.
+ * @throws PlatformError `EVENT_INVALID` when there is no topic, or one is not a valid name or is
+ *   reserved for retries and dead letters
  */
 export function checkPublishedTopics(topic: unknown): readonly string[] {
   if (!Array.isArray(topic)) return [checkTopic(topic)];
@@ -50,7 +50,11 @@ export function checkPublishedTopics(topic: unknown): readonly string[] {
 function checkTopic(name: unknown): string {
   if (!isName(name)) throw invalidEvent(publishInvalid, 'topic', nameRule);
   if (isDeadLetterTopic(name) || isRetryTopic(name)) {
-    throw invalidEvent(publishInvalid, 'topic', 'names in .dlq and .retry.<n> are reserved');
+    throw invalidEvent(
+      publishInvalid,
+      'topic',
+      'names that end in .dlq or .retry.<n> are reserved',
+    );
   }
   return name;
 }

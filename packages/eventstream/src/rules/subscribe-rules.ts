@@ -1,8 +1,8 @@
 import { offsetBeginning } from '../driver.js';
 import { invalidEvent } from './invalid-event.js';
-import { isName, nameRule } from './name.js';
-import { isRetryTopic } from './topic-name.js';
+import { isName, isRetryTopic, nameRule } from './topic-name.js';
 
+/** Fields of a subscription that are checked. */
 export interface SubscribedFields {
   readonly topic: unknown;
   readonly eventName?: unknown;
@@ -14,14 +14,14 @@ const subscribeInvalid = "subscribe struct isn't valid";
 const instanceIdPattern = /^[A-Za-z0-9._-]{1,249}$/;
 
 /**
- * Dead letters may be read like any topic: services subscribe to theirs to repair them. Retry
- * topics may not, their records belong to the group that failed.
+ * Checks the names of a subscription. Dead letter topics are allowed: services subscribe to theirs to
+ * repair them. Retry topics are not: their records belong to the group that failed.
  * @throws PlatformError `EVENT_INVALID` with `details.field`
  */
 export function checkSubscribed(fields: SubscribedFields): void {
   if (!isName(fields.topic)) throw invalidEvent(subscribeInvalid, 'topic', nameRule);
   if (isRetryTopic(fields.topic)) {
-    throw invalidEvent(subscribeInvalid, 'topic', 'names in .retry.<n> are reserved');
+    throw invalidEvent(subscribeInvalid, 'topic', 'names that end in .retry.<n> are reserved');
   }
   for (const field of ['eventName', 'groupId'] as const) {
     const name = fields[field];
@@ -37,7 +37,10 @@ export function checkSubscribed(fields: SubscribedFields): void {
   }
 }
 
-/** @throws PlatformError `EVENT_INVALID` when there is neither or one is no function */
+/**
+ * Checks that at least one callback is given.
+ * @throws PlatformError `EVENT_INVALID` when none is given, or one is not a function
+ */
 export function checkCallbacks(callback: unknown, callbackRaw: unknown): void {
   const given = [callback, callbackRaw].filter((one) => one !== undefined && one !== null);
   if (given.length > 0 && given.every((one) => typeof one === 'function')) return;
@@ -45,8 +48,8 @@ export function checkCallbacks(callback: unknown, callbackRaw: unknown): void {
 }
 
 /**
- * Where to start, as drivers take it.
- * @throws PlatformError `EVENT_INVALID` when it is no whole number from -2 on
+ * Converts a start offset to the form that drivers expect.
+ * @throws PlatformError `EVENT_INVALID` when it is not a whole number of -2 or more
  */
 export function toStartOffset(offset: bigint | number): bigint {
   const isWhole = typeof offset === 'bigint' || Number.isSafeInteger(offset);

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { isCompactUuid4, newEventId } from './event-id.js';
+import { isCompactUuid4 } from './event-id.js';
 import {
   deadLetterTopic,
   isDeadLetterTopic,
+  isName,
   isRetryTopic,
   retryTopic,
   toWireGroup,
@@ -17,13 +18,60 @@ function invalid(field: string): unknown {
   });
 }
 
+describe('isName', () => {
+  it.each([
+    'a',
+    '7',
+    'topic',
+    'Topic-1',
+    'player_login',
+    "o'neill",
+    'studio.dev.topic-123',
+    '3671efef-876b-4133-897d-79134e936cd9',
+    'x'.repeat(256),
+  ])('accepts %s', (name) => {
+    expect(isName(name)).toBe(true);
+  });
+
+  it.each([
+    '',
+    '.',
+    '..',
+    '-a',
+    'topic-',
+    'topic.',
+    'a--b',
+    'a._b',
+    'topic!@#',
+    'a b',
+    'a,b',
+    'a/b',
+    'é',
+    'a\n',
+    'x'.repeat(257),
+    undefined,
+    null,
+    7,
+    ['a'],
+  ])('refuses %j', (name) => {
+    expect(isName(name)).toBe(false);
+  });
+
+  it('answers at once for a text that makes patterns backtrack', () => {
+    const started = performance.now();
+    expect(isName(`${'a.'.repeat(127)}a!`)).toBe(false);
+    expect(isName(`${'a'.repeat(255)}!`)).toBe(false);
+    expect(performance.now() - started).toBeLessThan(50);
+  });
+});
+
 describe('toWireTopic', () => {
   it('puts the prefix before the topic, unless it is empty', () => {
     expect(toWireTopic('dev', 'player')).toBe('dev.player');
     expect(toWireTopic('', 'player')).toBe('player');
   });
 
-  it('takes 249 characters with the prefix, and no more', () => {
+  it('accepts 249 characters with the prefix, and no more', () => {
     expect(toWireTopic('dev', 'x'.repeat(245))).toHaveLength(249);
     expect(() => toWireTopic('dev', 'x'.repeat(246))).toThrow(invalid('topic'));
   });
@@ -39,12 +87,12 @@ describe('toWireGroup', () => {
     expect(toWireGroup('', 'billing')).toBe('billing');
   });
 
-  it('begins with a dot as groups of the Go SDK do, when told', () => {
+  it('begins with a dot, as groups of the Go SDK do, if asked', () => {
     expect(toWireGroup('', 'billing', { leadingDot: true })).toBe('.billing');
     expect(toWireGroup('dev', 'billing', { leadingDot: true })).toBe('dev.billing');
   });
 
-  it('makes a new group of an empty one, each time', () => {
+  it('makes up a new group for an empty one, each time', () => {
     const groups = [toWireGroup('', ''), toWireGroup('', '')];
     expect(groups.every(isCompactUuid4)).toBe(true);
     expect(new Set(groups).size).toBe(2);
@@ -52,13 +100,13 @@ describe('toWireGroup', () => {
   });
 });
 
-describe('topics of records that failed', () => {
+describe('topics of failed records', () => {
   it('are named after the topic, and after the group for its retries', () => {
     expect(deadLetterTopic('dev.player')).toBe('dev.player.dlq');
     expect(retryTopic('dev.player', 'dev.billing', 2)).toBe('dev.player.dev.billing.retry.2');
   });
 
-  it('are known by their names', () => {
+  it('are recognised by their names', () => {
     expect(['a.dlq', 'dlq', 'a.dlqs', 'a.dlq.b'].map(isDeadLetterTopic)).toEqual([
       true,
       false,
@@ -73,29 +121,9 @@ describe('topics of records that failed', () => {
     ]);
   });
 
-  it('are refused where Kafka would refuse them', () => {
+  it('are refused if Kafka would refuse them', () => {
     expect(() => deadLetterTopic('x'.repeat(246))).toThrow(invalid('topic'));
     expect(() => retryTopic('player', "o'neill", 1)).toThrow(invalid('groupId'));
     expect(() => retryTopic('player', 'x'.repeat(240), 1)).toThrow(invalid('groupId'));
-  });
-});
-
-describe('newEventId', () => {
-  it('is a UUID v4 without hyphens, in lower case', () => {
-    const ids = Array.from({ length: 1_000 }, newEventId);
-    expect(ids.every(isCompactUuid4)).toBe(true);
-    expect(new Set(ids).size).toBe(1_000);
-  });
-
-  it.each([
-    '',
-    '3671efef-876b-4133-897d-79134e936cd9',
-    '3671EFEF876B4133897D79134E936CD9',
-    '3671efef876b7133897d79134e936cd9',
-    '3671efef876b4133c97d79134e936cd9',
-    '3671efef876b4133897d79134e936cd',
-    7,
-  ])('is not %j', (id) => {
-    expect(isCompactUuid4(id)).toBe(false);
   });
 });

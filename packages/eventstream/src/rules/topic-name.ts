@@ -1,32 +1,49 @@
 import { newEventId } from './event-id.js';
 import { invalidEvent } from './invalid-event.js';
 
+/**
+ * Letters and digits, with one of `'` `_` `.` `-` between them. A separator must be followed by a
+ * letter or digit, so a text can match in one way only and the pattern cannot backtrack.
+ */
+const namePattern = /^[A-Za-z0-9]+(?:['_.-][A-Za-z0-9]+)*$/;
+const maxNameLength = 256;
+
+/** `details.reason` for an invalid name. */
+export const nameRule =
+  "must be 1 to 256 letters and digits, with a single ' _ . or - between them";
+
 const separator = '.';
 
-/** What Kafka takes as the name of a topic, prefix and suffix included. */
+/** Topic names that Kafka accepts, prefix and suffix included. */
 const legalTopic = /^[A-Za-z0-9._-]{1,249}$/;
 
 const deadLetterSuffix = /\.dlq$/;
 const retrySuffix = /\.retry\.\d+$/;
 
+/** Options for the name of a group on the wire. */
 export interface GroupNameOptions {
   /**
-   * The Go SDK puts its dot before the group also when the prefix is empty. True: so do we, and
-   * share the group with its members. Default false.
+   * True: puts the dot before the group even when the prefix is empty, as the Go SDK does, to share
+   * the group with its members. Default false.
    */
   readonly leadingDot?: boolean;
 }
 
+/** True if the value can be the name of a topic, event, namespace or group (spec, section 2). */
+export function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= maxNameLength && namePattern.test(value);
+}
+
 /**
- * The topic on the wire: `prefix.topic`, or the topic when the prefix is empty.
- * @throws PlatformError `EVENT_INVALID` when Kafka would refuse it: over 249 characters, `.`, `..`,
- *   or others than letters, digits, `.`, `_` and `-`
+ * Returns the topic's name on the wire: `prefix.topic`, or the topic when the prefix is empty.
+ * @throws PlatformError `EVENT_INVALID` when Kafka would refuse the name: over 249 characters, `.`,
+ *   `..`, or characters other than letters, digits, `.`, `_` and `-`
  */
 export function toWireTopic(prefix: string, topic: string): string {
   return checkLegal(prefix === '' ? topic : prefix + separator + topic, 'topic');
 }
 
-/** The group on the wire: like a topic. An empty group is a new one of its own. */
+/** Returns the group's name on the wire, built like a topic's. An empty group gets a new name. */
 export function toWireGroup(
   prefix: string,
   group: string,
@@ -36,31 +53,32 @@ export function toWireGroup(
   return prefix === '' && !leadingDot ? name : prefix + separator + name;
 }
 
-/** Where the dead letters of a topic on the wire go. @throws PlatformError `EVENT_INVALID` */
+/** Returns the dead letter topic of a topic on the wire. @throws PlatformError `EVENT_INVALID` */
 export function deadLetterTopic(topic: string): string {
   return checkLegal(`${topic}.dlq`, 'topic');
 }
 
 /**
- * Where a group's `n`-th retries (1 and up) of a topic on the wire wait.
- * @throws PlatformError `EVENT_INVALID` when topic and group together are no legal topic
+ * Returns the topic in which a group's records of a topic on the wire wait for their `n`-th delayed
+ * retry (`n` is 1 or more).
+ * @throws PlatformError `EVENT_INVALID` when topic and group together are not a legal topic name
  */
 export function retryTopic(topic: string, group: string, n: number): string {
   return checkLegal(`${topic}${separator}${group}.retry.${n}`, 'groupId');
 }
 
-/** Whether records get into this topic only after a consumer failed on them. */
+/** True if only consumers write to the topic, with records that they failed to handle. */
 export function isDeadLetterTopic(topic: string): boolean {
   return deadLetterSuffix.test(topic);
 }
 
-/** Whether it is one of the topics in which records wait for their next attempt. */
+/** True if records wait in the topic for their next delayed retry. */
 export function isRetryTopic(topic: string): boolean {
   return retrySuffix.test(topic);
 }
 
 function checkLegal(topic: string, field: string): string {
   if (legalTopic.test(topic) && topic !== '.' && topic !== '..') return topic;
-  const reason = `"${topic}" is no topic: at most 249 letters, digits, dots, _ and -`;
+  const reason = `"${topic}" is not a legal topic name: use at most 249 letters, digits, dots, _ and -`;
   throw invalidEvent("topic format isn't valid", field, reason);
 }

@@ -1,15 +1,16 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { GroupLag, SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
 import { offsetBeginning, offsetEnd } from '../../driver.js';
-import { assignRange } from './assign-range.js';
+
 import type { FaultQueue } from './faults.js';
-import { GroupMember } from './group-member.js';
+import { MemorySubscription } from './memory-subscription.js';
 import type { PartitionLog } from './partition-log.js';
 
+/** Options of a consumer group in memory. */
 export interface ConsumerGroupOptions {
   readonly groupId: string;
   readonly topic: string;
-  /** The topic's partitions; `undefined` while it does not exist. */
+  /** Returns the topic's partitions. Undefined: the topic does not exist yet. */
   readonly partitions: () => readonly PartitionLog[] | undefined;
   readonly batchSize: number;
   readonly isAvailable: () => boolean;
@@ -17,12 +18,12 @@ export interface ConsumerGroupOptions {
 }
 
 /**
- * A consumer group on one topic. Every change of its members takes all partitions back and gives
- * them out anew (Kafka's eager protocol); rebalances follow one another.
+ * A consumer group on one topic. Every change of its members revokes all partitions and assigns them
+ * again (Kafka's eager protocol). One rebalance runs at a time.
  */
 export class ConsumerGroup {
   readonly #options: ConsumerGroupOptions;
-  readonly #members = new Set<GroupMember>();
+  readonly #members = new Set<MemorySubscription>();
   readonly #committed = new Map<number, bigint>();
   #rebalancing: Promise<void> | undefined;
   #changed = false;
@@ -31,7 +32,7 @@ export class ConsumerGroup {
     this.#options = options;
   }
 
-  get members(): readonly GroupMember[] {
+  get members(): readonly MemorySubscription[] {
     return [...this.#members];
   }
 
@@ -40,30 +41,32 @@ export class ConsumerGroup {
     return this.#committed;
   }
 
-  join(request: SubscriptionRequest, handler: SubscriptionHandler): GroupMember {
+  join(request: SubscriptionRequest, handler: SubscriptionHandler): MemorySubscription {
     this.#fence(request.groupInstanceId);
-    const member = new GroupMember({ ...this.#options, group: this, request, handler });
+    const member = new MemorySubscription({ ...this.#options, group: this, request, handler });
     this.#members.add(member);
     if (this.#options.partitions() === undefined) {
       const { topic } = this.#options;
-      handler.interrupted(new PlatformError('TOPIC_NOT_FOUND', `there is no topic ${topic} yet`));
+      handler.interrupted(
+        new PlatformError('TOPIC_NOT_FOUND', `topic '${topic}' does not exist yet`),
+      );
     }
     void this.rebalance();
     return member;
   }
 
-  /** Takes a member out; its partitions go to the others. */
-  leave(member: GroupMember): void {
+  /** Removes a member. Its partitions go to the others. */
+  leave(member: MemorySubscription): void {
     if (this.#members.delete(member)) void this.rebalance();
   }
 
-  /** As when the member's session has expired: its partitions are lost, and it joins again. */
-  async expel(member: GroupMember): Promise<void> {
+  /** Acts as if the member's session had expired: it loses its partitions and joins again. */
+  async expel(member: MemorySubscription): Promise<void> {
     member.lose();
     await this.rebalance();
   }
 
-  /** Takes all partitions back and gives them out anew. Resolves when that is done. */
+  /** Revokes all partitions and assigns them again. Resolves when that is done. */
   rebalance(): Promise<void> {
     this.#changed = true;
     this.#rebalancing ??= this.#runRebalances();
@@ -75,8 +78,9 @@ export class ConsumerGroup {
   }
 
   /**
-   * Where reading begins. A beginning that was only asked for is stored at once: with `offsetEnd`
-   * the next owner would otherwise skip what came meanwhile and was not committed.
+   * Returns the offset at which reading begins. A requested start offset is stored at once: with
+   * `offsetEnd`, the next owner would otherwise skip records that were appended in the meantime and
+   * not committed.
    */
   begin(partition: number, log: PartitionLog, startOffset: bigint): bigint {
     const committed = this.#committed.get(partition);
@@ -99,12 +103,12 @@ export class ConsumerGroup {
   }
 
   async #runRebalances(): Promise<void> {
-    // Not within the call that changed the members: it may be in a handler.
+    // Not within the call that changed the members, which may come from a handler.
     await Promise.resolve();
     while (this.#changed) {
       this.#changed = false;
       await Promise.all(this.members.map((member) => member.release()));
-      // A member that came or left meanwhile is counted by the next round.
+      // A member that joined or left in the meantime is counted in the next round.
       if (!this.#changed) this.#assign();
     }
     this.#rebalancing = undefined;
@@ -120,7 +124,7 @@ export class ConsumerGroup {
     });
   }
 
-  /** A static member that comes again takes the place of its earlier self. */
+  /** Removes the earlier member with this instance id, whose place the new one takes. */
   #fence(groupInstanceId: string | undefined): void {
     if (groupInstanceId === undefined) return;
     const earlier = this.members.find(({ id }) => id === groupInstanceId);
@@ -130,9 +134,19 @@ export class ConsumerGroup {
   }
 }
 
+/** Assigns neighbouring partitions to each member, one more to the first ones: Kafka's `range`. */
+function assignRange(partitions: number, members: number): readonly (readonly number[])[] {
+  const share = Math.floor(partitions / members);
+  const larger = partitions % members;
+  return Array.from({ length: members }, (_, member) => {
+    const from = member * share + Math.min(member, larger);
+    return Array.from({ length: share + (member < larger ? 1 : 0) }, (_, index) => from + index);
+  });
+}
+
 function resolveStart(startOffset: bigint, end: bigint): bigint {
   if (startOffset === offsetBeginning) return 0n;
-  // As Kafka's reset to the end does with an offset that is out of range.
+  // An offset out of range counts as the end, as with Kafka's reset to the end.
   if (startOffset === offsetEnd || startOffset > end || startOffset < 0n) return end;
   return startOffset;
 }

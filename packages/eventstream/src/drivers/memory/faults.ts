@@ -1,17 +1,17 @@
 import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 
-/** Calls that go wrong on purpose. */
+/** A fault for the next calls. */
 export interface InjectedFault {
   readonly code: ErrorCode;
-  /** How many of the next calls fail. Default 1. */
+  /** Number of calls that fail. Default 1. */
   readonly times?: number;
-  /** Only calls for this topic, as on the wire. Default: any. */
+  /** Topic, as on the wire, whose calls fail. Default: any. */
   readonly topic?: string;
-  /** Does the work nevertheless, as when only the answer got lost. Default false. */
+  /** True if the work is done all the same, as when only the answer is lost. Default false. */
   readonly stored?: boolean;
 }
 
-/** Faults that wait for the calls they are meant for. */
+/** Faults that wait for their calls. */
 export class FaultQueue {
   readonly #faults: { fault: InjectedFault; left: number }[] = [];
 
@@ -19,7 +19,7 @@ export class FaultQueue {
     this.#faults.push({ fault, left: fault.times ?? 1 });
   }
 
-  /** Runs `work`, or the fault that waits for this topic. @throws PlatformError of the fault */
+  /** Runs `work`, unless a fault for this topic waits. @throws PlatformError of the fault */
   run(topic: string, work: () => void): void {
     const found = this.#faults.find(
       ({ fault, left }) => left > 0 && (fault.topic === undefined || fault.topic === topic),

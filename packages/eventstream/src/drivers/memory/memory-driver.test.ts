@@ -20,7 +20,7 @@ function request(over: Partial<SubscriptionRequest> = {}): SubscriptionRequest {
   return { topic, groupId: 'g', groupInstanceId: undefined, startOffset, drainMs: 200, ...over };
 }
 
-/** A handler that writes down what it is told. */
+/** A handler that remembers its calls. */
 function recorder(over: Partial<SubscriptionHandler> = {}) {
   const calls: string[] = [];
   const seen: StoredRecord[] = [];
@@ -40,7 +40,7 @@ function append(stream: MemoryStream, text: string, partition = 0): void {
 }
 
 describe('memory driver', () => {
-  it('gives records in order, with offset and the time of its clock', async () => {
+  it('delivers records in order, with offset and the time of its clock', async () => {
     const stream = new MemoryStream({ partitions: 1, now: () => 42 });
     const driver = createMemoryDriver(stream);
     const consumer = recorder();
@@ -60,7 +60,7 @@ describe('memory driver', () => {
     );
   });
 
-  it('waits with further records until the handler asks for them', async () => {
+  it('delivers no more records until the handler accepts them', async () => {
     const stream = new MemoryStream({ partitions: 1, batchSize: 1 });
     const seen: string[] = [];
     let more = (): void => undefined;
@@ -80,7 +80,7 @@ describe('memory driver', () => {
     await vi.waitFor(() => expect(seen).toEqual(['a', 'b']));
   });
 
-  it('begins at the committed offset, else where it is told', async () => {
+  it('begins at the committed offset, else at the start offset', async () => {
     const stream = new MemoryStream({ partitions: 1 });
     for (const text of ['a', 'b', 'c']) append(stream, text);
     const first = recorder();
@@ -96,7 +96,7 @@ describe('memory driver', () => {
     ]);
   });
 
-  it('keeps the beginning of a group that started at the end and committed nothing', async () => {
+  it('keeps the start of a group that began at the end and committed nothing', async () => {
     const stream = new MemoryStream({ partitions: 1 });
     append(stream, 'old');
     const first = recorder();
@@ -109,7 +109,7 @@ describe('memory driver', () => {
     await vi.waitFor(() => expect(texts(second.seen)).toEqual(['new']));
   });
 
-  it('shares the partitions between the members and gives back those of one that leaves', async () => {
+  it('divides the partitions among the members, also when one leaves', async () => {
     const stream = new MemoryStream({ partitions: 3 });
     const [a, b] = [recorder(), recorder()];
     stream.subscribe(request({ groupInstanceId: 'a' }), a.handler);
@@ -154,7 +154,7 @@ describe('memory driver', () => {
     await vi.waitFor(() => expect(other.calls).toEqual(['assigned 0']));
   });
 
-  it('takes the partitions of an expired session and lets the member join again', async () => {
+  it('revokes the partitions of an expired session and lets the member join again', async () => {
     const stream = new MemoryStream({ partitions: 1 });
     const consumer = recorder();
     stream.subscribe(request(), consumer.handler);
@@ -165,7 +165,7 @@ describe('memory driver', () => {
     await vi.waitFor(() => expect(texts(consumer.seen)).toEqual(['a', 'a']));
   });
 
-  it('fences a static member when another one comes with its instance id', async () => {
+  it('fences a static member when another one joins with its instance id', async () => {
     const stream = new MemoryStream({ partitions: 1 });
     const [first, second] = [recorder(), recorder()];
     stream.subscribe(request({ groupInstanceId: 'x' }), first.handler);
@@ -175,7 +175,7 @@ describe('memory driver', () => {
     expect(first.calls.slice(1)).toEqual(['lost 0', 'interrupted STREAM_ASSIGNMENT_LOST']);
   });
 
-  it('begins when a missing topic is made', async () => {
+  it('begins when a missing topic is created', async () => {
     const stream = new MemoryStream({ createTopics: false });
     const consumer = recorder();
     stream.subscribe(request(), consumer.handler);
@@ -186,7 +186,7 @@ describe('memory driver', () => {
     await vi.waitFor(() => expect(texts(consumer.seen)).toEqual(['a']));
   });
 
-  it('is unavailable while stopped and goes on where it was', async () => {
+  it('is unavailable while stopped, and continues where it was', async () => {
     const stream = new MemoryStream({ partitions: 1 });
     const driver = createMemoryDriver(stream);
     const consumer = recorder();
@@ -204,7 +204,7 @@ describe('memory driver', () => {
     await vi.waitFor(() => expect(texts(consumer.seen)).toEqual(['a', 'b']));
   });
 
-  it('fails calls as asked, with or without doing their work', async () => {
+  it('fails calls as configured, with or without doing their work', async () => {
     const stream = new MemoryStream({ partitions: 1, maxRecordBytes: 4 });
     stream.failAppends({ code: 'EVENT_OUTCOME_UNKNOWN', stored: true });
     stream.failAppends({ code: 'STREAM_UNAVAILABLE', topic: 'another' });

@@ -9,7 +9,7 @@ import type {
 } from '../../driver.js';
 import type { MemoryStream } from './memory-stream.js';
 
-/** A client's connection to a stream in memory. Closing it leaves the stream as it is. */
+/** Creates a client's connection to a stream in memory. Closing it leaves the stream as it is. */
 export function createMemoryDriver(stream: MemoryStream): Driver {
   return new MemoryDriver(stream);
 }
@@ -24,25 +24,25 @@ class MemoryDriver implements Driver {
   }
 
   async partitionCount(topic: string): Promise<number> {
-    return this.#open().partitionCount(topic);
+    return this.#openStream().partitionCount(topic);
   }
 
   async append(request: AppendRequest): Promise<void> {
-    this.#open().append(request);
+    this.#openStream().append(request);
   }
 
   subscribe(request: SubscriptionRequest, handler: SubscriptionHandler): DriverSubscription {
-    const subscription = this.#open().subscribe(request, handler);
+    const subscription = this.#openStream().subscribe(request, handler);
     this.#subscriptions.add(subscription);
     return subscription;
   }
 
   async lag(topic: string, groupId?: string): Promise<readonly GroupLag[]> {
-    return this.#open().lag(topic, groupId);
+    return this.#openStream().lag(topic, groupId);
   }
 
   async ping(): Promise<void> {
-    this.#open().assertAvailable();
+    this.#openStream().assertAvailable();
   }
 
   async close(): Promise<void> {
@@ -50,7 +50,7 @@ class MemoryDriver implements Driver {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
   }
 
-  #open(): MemoryStream {
+  #openStream(): MemoryStream {
     if (this.#closed) throw new PlatformError('STREAM_CLOSED', 'the driver was closed');
     return this.#stream;
   }

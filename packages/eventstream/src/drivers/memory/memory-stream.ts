@@ -8,25 +8,26 @@ import type {
 import type { OutgoingRecord, StoredRecord } from '../../record.js';
 import { ConsumerGroup } from './consumer-group.js';
 import { FaultQueue, type InjectedFault } from './faults.js';
-import type { GroupMember } from './group-member.js';
+import type { MemorySubscription } from './memory-subscription.js';
 import { PartitionLog } from './partition-log.js';
 
+/** Options of a stream in memory. */
 export interface MemoryStreamOptions {
-  /** Partitions of a topic that is made by being used. Default 4. */
+  /** Partitions of topics that are created on first use. Default 4. */
   readonly partitions?: number;
-  /** Makes a topic when it is first used. Default true; else `createTopic` must. */
+  /** True if topics are created on first use; else `createTopic` must create them. Default true. */
   readonly createTopics?: boolean;
-  /** Largest record, key, value and headers together. Default 1,048,576. */
+  /** Largest record in bytes, key, value and headers together. Default 1,048,576. */
   readonly maxRecordBytes?: number;
-  /** Most records that a consumer gets in one call. Default 500. */
+  /** Most records in one call of a consumer's handler. Default 500. */
   readonly batchSize?: number;
-  /** The clock of the stream, in milliseconds since 1970. Default `Date.now`. */
+  /** Clock of the stream, in ms since 1970. Default `Date.now`. */
   readonly now?: () => number;
 }
 
 /**
- * A stream in the memory of this process: what a broker is for Kafka. The clients that share one
- * see each other's events. The methods are for tests, which look inside it and make it fail.
+ * A stream in the memory of this process, like a Kafka broker. Clients that share one see each other's
+ * events. Tests use the methods to look into it and to make it fail.
  */
 export class MemoryStream {
   readonly #options: Required<MemoryStreamOptions>;
@@ -47,7 +48,7 @@ export class MemoryStream {
     };
   }
 
-  /** Makes a topic; one that exists stays as it is. */
+  /** Creates a topic. An existing one stays as it is. */
   createTopic(topic: string, partitions: number = this.#options.partitions): void {
     if (this.#topics.has(topic)) return;
     const logs = Array.from({ length: partitions }, (_, index) => new PartitionLog(topic, index));
@@ -55,18 +56,18 @@ export class MemoryStream {
     for (const group of this.#groupsOf(topic)) void group.rebalance();
   }
 
-  /** Everything in a topic, partition after partition. Empty when there is no such topic. */
+  /** Returns all records of a topic, partition after partition. None if the topic does not exist. */
   records(topic: string): readonly StoredRecord[] {
     const logs = this.#topics.get(topic) ?? [];
     return logs.flatMap((log) => log.read(0n, Number(log.end)));
   }
 
-  /** Committed offsets of a group by partition. */
+  /** Returns the committed offsets of a group by partition. */
   committed(topic: string, groupId: string): ReadonlyMap<number, bigint> {
     return this.#groups.get(topic)?.get(groupId)?.committed ?? new Map();
   }
 
-  /** The broker goes away: calls fail with `STREAM_UNAVAILABLE`, consumers get nothing. */
+  /** Stops the stream: calls fail with `STREAM_UNAVAILABLE`, consumers get no records. */
   stop(): void {
     this.#available = false;
     const error = new PlatformError('STREAM_UNAVAILABLE', 'the stream is stopped');
@@ -75,53 +76,53 @@ export class MemoryStream {
     }
   }
 
-  /** The broker comes back. */
+  /** Starts the stream again. */
   start(): void {
     this.#available = true;
-    for (const log of [...this.#topics.values()].flat()) log.wakeReaders();
+    for (const log of [...this.#topics.values()].flat()) log.notifyWatchers();
   }
 
-  /** The next appends fail. */
+  /** Makes the next appends fail. */
   failAppends(fault: InjectedFault): void {
     this.#appendFaults.add(fault);
   }
 
-  /** The next commits fail. */
+  /** Makes the next commits fail. */
   failCommits(fault: InjectedFault): void {
     this.#commitFaults.add(fault);
   }
 
-  /** Takes all partitions of a group back and gives them out anew. */
+  /** Revokes all partitions of a group and assigns them again. */
   async rebalance(topic: string, groupId: string): Promise<void> {
     await this.#groups.get(topic)?.get(groupId)?.rebalance();
   }
 
-  /** The session of the consumer that owns a partition expires: it loses all and joins again. */
+  /** Lets the session of a partition's owner expire: it loses all partitions and joins again. */
   async expireOwner(topic: string, groupId: string, partition: number): Promise<void> {
     const group = this.#groups.get(topic)?.get(groupId);
     const owner = group?.members.find((member) => member.owns(partition));
     if (owner !== undefined) await group?.expel(owner);
   }
 
-  /** @throws PlatformError as `Driver.partitionCount`, also `TOPIC_NOT_FOUND` */
+  /** Returns the number of partitions. @throws as `Driver.partitionCount`, also `TOPIC_NOT_FOUND` */
   partitionCount(topic: string): number {
     return this.#logsOf(topic).length;
   }
 
-  /** @throws PlatformError as `Driver.append` */
+  /** Appends records. @throws as `Driver.append` */
   append({ topic, partition, records }: AppendRequest): void {
     const log = this.#logsOf(topic)[partition];
     if (log === undefined) {
-      throw new PlatformError('TOPIC_NOT_FOUND', `topic ${topic} has no partition ${partition}`);
+      throw new PlatformError('TOPIC_NOT_FOUND', `topic '${topic}' has no partition ${partition}`);
     }
     const { maxRecordBytes, now } = this.#options;
     if (records.some((record) => recordBytes(record) > maxRecordBytes)) {
-      throw new PlatformError('EVENT_TOO_LARGE', `a record is over ${maxRecordBytes} bytes`);
+      throw new PlatformError('EVENT_TOO_LARGE', `a record is larger than ${maxRecordBytes} bytes`);
     }
     this.#appendFaults.run(topic, () => log.append(records, now()));
   }
 
-  subscribe(request: SubscriptionRequest, handler: SubscriptionHandler): GroupMember {
+  subscribe(request: SubscriptionRequest, handler: SubscriptionHandler): MemorySubscription {
     if (this.#options.createTopics) this.createTopic(request.topic);
     return this.#groupOf(request.topic, request.groupId).join(request, handler);
   }
@@ -140,7 +141,11 @@ export class MemoryStream {
     this.assertAvailable();
     if (this.#options.createTopics) this.createTopic(topic);
     const logs = this.#topics.get(topic);
-    if (logs === undefined) throw new PlatformError('TOPIC_NOT_FOUND', `no topic ${topic}`);
+    if (logs === undefined)
+      throw new PlatformError(
+        'TOPIC_NOT_FOUND',
+        `topic '${topic}' does not exist; create it with createTopic`,
+      );
     return logs;
   }
 

@@ -1,9 +1,9 @@
 import type { OutgoingRecord, StoredRecord } from '../../record.js';
 
-/** The records of one partition: appended at the end, read from any offset, never dropped. */
+/** The records of one partition. They are appended at the end, read from any offset, never dropped. */
 export class PartitionLog {
   readonly #records: StoredRecord[] = [];
-  readonly #readers = new Set<() => void>();
+  readonly #watchers = new Set<() => void>();
   readonly #topic: string;
   readonly #partition: number;
 
@@ -29,22 +29,22 @@ export class PartitionLog {
         timestampMs,
       });
     }
-    this.wakeReaders();
+    this.notifyWatchers();
   }
 
-  /** Up to `limit` records from `offset` on. */
+  /** Returns up to `limit` records from `offset` on. */
   read(offset: bigint, limit: number): readonly StoredRecord[] {
     const from = Number(offset);
     return this.#records.slice(from, from + limit);
   }
 
-  /** Calls `wake` whenever there may be more to read; returns what ends that. */
-  watch(wake: () => void): () => void {
-    this.#readers.add(wake);
-    return () => this.#readers.delete(wake);
+  /** Calls `onAppend` whenever there may be more to read. Returns the function that ends it. */
+  watch(onAppend: () => void): () => void {
+    this.#watchers.add(onAppend);
+    return () => this.#watchers.delete(onAppend);
   }
 
-  wakeReaders(): void {
-    for (const wake of this.#readers) wake();
+  notifyWatchers(): void {
+    for (const onAppend of this.#watchers) onAppend();
   }
 }

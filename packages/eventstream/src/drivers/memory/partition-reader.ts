@@ -1,21 +1,22 @@
 import type { SubscriptionHandler } from '../../driver.js';
 import type { PartitionLog } from './partition-log.js';
 
+/** Options of a partition reader. */
 export interface PartitionReaderOptions {
   readonly partition: number;
   readonly log: PartitionLog;
-  /** Offset of the first record to hand over. */
+  /** Offset of the first record to deliver. */
   readonly from: bigint;
   /** Most records in one call of the handler. */
   readonly batchSize: number;
   readonly handler: SubscriptionHandler;
-  /** False while the stream is stopped: nothing is handed over. */
+  /** False while the stream is stopped: no records are delivered. */
   readonly isAvailable: () => boolean;
 }
 
 /**
- * Hands the records of one partition to the handler for as long as one assignment lasts: one call
- * at a time, the next when the handler asks for more.
+ * Delivers the records of one partition to the handler during one assignment: one call at a time, the
+ * next one when the handler accepts more.
  */
 export class PartitionReader {
   readonly #options: PartitionReaderOptions;
@@ -27,24 +28,24 @@ export class PartitionReader {
   constructor(options: PartitionReaderOptions) {
     this.#options = options;
     this.#position = options.from;
-    this.#unwatch = options.log.watch(() => this.#wake());
-    this.#wake();
+    this.#unwatch = options.log.watch(() => this.#deliverSoon());
+    this.#deliverSoon();
   }
 
-  /** From now on nothing is handed over. */
+  /** Delivers no more records. */
   stop(): void {
     this.#stopped = true;
     this.#unwatch();
   }
 
-  #wake(): void {
+  #deliverSoon(): void {
     if (this.#busy || this.#stopped) return;
     this.#busy = true;
-    // Not at once: an appender must not run the handler of a consumer.
-    void Promise.resolve().then(() => this.#handOver());
+    // Not at once: the call of an appender must not run a consumer's handler.
+    void Promise.resolve().then(() => this.#deliver());
   }
 
-  async #handOver(): Promise<void> {
+  async #deliver(): Promise<void> {
     const { log, partition, batchSize, handler, isAvailable } = this.#options;
     while (!this.#stopped && isAvailable()) {
       const records = log.read(this.#position, batchSize);

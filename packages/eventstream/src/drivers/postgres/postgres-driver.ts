@@ -7,33 +7,36 @@ import type {
   SubscriptionHandler,
   SubscriptionRequest,
 } from '../../driver.js';
-import type { LogSubscription, SkippedRange } from './group/log-subscription.js';
+import type { LogSubscription } from './group/log-subscription.js';
+import type { SkippedRange } from './group/shard-reader.js';
 import type { LogSubscribeRequest, PostgresLog } from './postgres-log.js';
-import { toStreamError } from './stream-errors.js';
+import { toStreamError } from './storage/stream-errors.js';
 
+/** Options of the Postgres driver. */
 export interface PostgresDriverOptions {
   /**
-   * A consumer that does not show itself for this long is dead, and the others take over what it
-   * had; in ms. It shows itself three times as often. Default 5,000, at least 300.
+   * Lease of a consumer, in ms. A consumer that does not renew it in time is considered dead, and
+   * others take over its partitions. It is renewed every third of this time. Default 5,000, at least
+   * 300.
    */
   readonly leaseMs?: number | undefined;
-  /** Consumers look for new records at least this often, in ms, hints aside. Default 1,000. */
+  /** Longest time between two polls for new records, in ms; hints make it shorter. Default 1,000. */
   readonly pollMs?: number | undefined;
   /** Most records in one call of a handler. Default 500. */
   readonly batchSize?: number | undefined;
-  /** A batch ends with the record that brings its values to this many bytes. Default 4 MiB. */
+  /** A batch ends with the record with which its values reach this many bytes. Default 4 MiB. */
   readonly maxBatchBytes?: number | undefined;
-  /** Told when a group comes upon records that were dropped by age. Must not throw. */
+  /** Called when records were dropped by age before a group had read them. Must not throw. */
   readonly onSkipped?: ((skipped: SkippedRange) => void) | undefined;
 }
 
-/** The options that consumers take, defaults filled in. */
+/** Options of consumers with the defaults filled in. */
 type ConsumerSettings = Omit<LogSubscribeRequest, 'request' | 'handler'>;
 
 const minLeaseMs = 300;
 
 /**
- * The log as a stream of clients. Closing the driver leaves the log and its database open.
+ * Creates a driver on the log. Closing the driver leaves the log and its database open.
  * @throws PlatformError `OPTION_INVALID`
  */
 export function createPostgresDriver(
@@ -53,18 +56,19 @@ class PostgresDriver implements Driver {
     const { leaseMs = 5_000, pollMs = 1_000, batchSize = 500 } = options;
     const { maxBatchBytes = 4 * 1024 * 1024, onSkipped = () => undefined } = options;
     if (!(leaseMs >= minLeaseMs && pollMs > 0 && batchSize >= 1 && maxBatchBytes >= 1)) {
-      throw new PlatformError('OPTION_INVALID', 'an option of the postgres stream is too low');
+      const message = `leaseMs must be at least ${minLeaseMs}, pollMs over 0, batchSize and maxBatchBytes at least 1`;
+      throw new PlatformError('OPTION_INVALID', message);
     }
     this.#log = log;
     this.#options = { leaseMs, pollMs, batchSize, maxBatchBytes, onSkipped };
   }
 
   partitionCount(topic: string): Promise<number> {
-    return this.#ask(async () => (await this.#log.ensureTopic(topic)).partitions);
+    return this.#run(async () => (await this.#log.ensureTopic(topic)).partitions);
   }
 
   append({ topic, partition, records, timeoutMs }: AppendRequest): Promise<void> {
-    return this.#ask(() => this.#log.appendTo({ topic, partition, records, timeoutMs }));
+    return this.#run(() => this.#log.appendTo({ topic, partition, records, timeoutMs }));
   }
 
   subscribe(request: SubscriptionRequest, handler: SubscriptionHandler): DriverSubscription {
@@ -75,11 +79,11 @@ class PostgresDriver implements Driver {
   }
 
   lag(topic: string, groupId?: string): Promise<readonly GroupLag[]> {
-    return this.#ask(() => this.#log.lag(topic, groupId));
+    return this.#run(() => this.#log.lag(topic, groupId));
   }
 
   ping(): Promise<void> {
-    return this.#ask(() => this.#log.ping());
+    return this.#run(() => this.#log.ping());
   }
 
   async close(): Promise<void> {
@@ -91,7 +95,8 @@ class PostgresDriver implements Driver {
     if (this.#closed) throw new PlatformError('STREAM_CLOSED', 'the driver was closed');
   }
 
-  async #ask<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs `work` and translates its errors to the codes of drivers. */
+  async #run<T>(work: () => Promise<T>): Promise<T> {
     this.#assertOpen();
     try {
       return await work();

@@ -18,73 +18,77 @@ import {
 import { appendEventsByKey, type LogEvent } from './append/append-events.js';
 import { type GroupBatch, type GroupBatchRequest, readGroupBatch } from './group/group-batch.js';
 import { type GroupPage, type GroupQuery, listGroups, readProgress } from './group/group-pages.js';
-import { ensureGroup, findGroup, seekGroup } from './group/group-store.js';
+import { deleteGroup, ensureGroup, findGroup, seekGroup } from './group/group-store.js';
 import { LogSubscription, type LogSubscriptionOptions } from './group/log-subscription.js';
 import { type EventPage, type EventQuery, listEvents } from './read/event-pages.js';
 import { type FollowOptions, followEvents } from './read/follow-events.js';
 import { type MaintenanceOptions, type MaintenanceOutcome, maintainSegments } from './segments.js';
-import { type LogTopic, TopicDirectory } from './topic-directory.js';
-import { appendChannel, groupChannel, Wakeups } from './wakeups.js';
+import { appendChannel, groupChannel, NotifyChannel } from './storage/notify-channel.js';
+import { type LogTopic, TopicDirectory } from './storage/topic-directory.js';
 
+/** Options of a log. */
 export interface PostgresLogOptions {
-  /** The database, with `eventstreamMigrations` applied. Stays open when the log is closed. */
+  /** The database, with `eventstreamMigrations` applied. It stays open when the log is closed. */
   readonly db: Database;
-  /** Partitions of topics that are made by being used, 1 to 1,024. Default 4. */
+  /** Partitions of topics that are created on first use, 1 to 1,024. Default 4. */
   readonly partitions?: number | undefined;
-  /** How a key chooses its partition in `append`. Default `java`, as clients have it. */
+  /** Rule by which a key chooses its partition in `append`. Default `java`, as for clients. */
   readonly partitioner?: PartitionerName | undefined;
   /** Largest key and value together, in bytes. Default 1 MiB. */
   readonly maxRecordBytes?: number | undefined;
 }
 
+/** A consumer group on one topic. */
 export interface GroupRequest {
   readonly topic: string;
   readonly groupId: string;
 }
 
-/** How a statement appends events to one topic. */
+/** Appends of events to one topic by an SQL statement of the caller. */
 export interface StatementAppend {
   /**
-   * A function in SQL. Takes, with an entry for each event: places (`integer[]`), names, keys,
-   * envelopes and W3C trace contexts or null (`text[]`).
+   * Name of an SQL function. Its arguments have an entry for each event: shards (`integer[]`), names,
+   * keys, envelopes, and W3C trace contexts or null (`text[]`).
    */
   readonly appendFunction: string;
-  /** The place of an event with this key. */
+  /** Returns the shard of a key. */
   placeOf(key: string): number;
 }
 
-/** What of a subscription the log itself does not have. */
+/** The options of a subscription that the log does not have itself. */
 export type LogSubscribeRequest = Omit<
   LogSubscriptionOptions,
   'db' | 'topics' | 'appends' | 'groups'
 >;
 
 /**
- * The platform's log and outbox: records by topic and partition, in Postgres. What is appended in a
- * transaction is there when it commits, and only then; readers see a partition in one order and
- * never pass a gap (log-functions.ts says how).
+ * The platform's log and outbox: records by topic and partition, in Postgres. A record that is appended
+ * in a transaction exists when that commits, and only then. Readers see a partition in one order and
+ * never skip a record (log-functions.ts).
  */
 export class PostgresLog {
   readonly #db: Database;
   readonly #topics: TopicDirectory;
-  readonly #appends: Wakeups;
-  readonly #groups: Wakeups;
+  readonly #appends: NotifyChannel;
+  readonly #groups: NotifyChannel;
   readonly #rules: AppendRules;
 
   /** @throws PlatformError `OPTION_INVALID` */
   constructor({ db, partitions = 4, partitioner = 'java', maxRecordBytes }: PostgresLogOptions) {
     const maxBytes = maxRecordBytes ?? 1_048_576;
-    if (!(maxBytes > 0)) throw new PlatformError('OPTION_INVALID', `records of ${maxBytes} bytes`);
+    if (!(maxBytes > 0)) {
+      throw new PlatformError('OPTION_INVALID', `maxRecordBytes is ${maxBytes}; it must be over 0`);
+    }
     this.#db = db;
     this.#topics = new TopicDirectory(partitions);
-    this.#appends = new Wakeups(db, appendChannel);
-    this.#groups = new Wakeups(db, groupChannel);
-    const partitionerOf = rememberPartitioners(partitioner);
+    this.#appends = new NotifyChannel(db, appendChannel);
+    this.#groups = new NotifyChannel(db, groupChannel);
+    const partitionerOf = cachePartitioners(partitioner);
     this.#rules = { topics: this.#topics, partitionerOf, maxBytes };
   }
 
   /**
-   * Makes the topic unless it is there; the number of partitions of one that is there stays.
+   * Creates the topic if it is missing. An existing topic keeps its number of partitions.
    * @throws PlatformError `EVENT_INVALID` for the name, `OPTION_INVALID`, `DATABASE_*`
    */
   async ensureTopic(topic: string, partitions?: number): Promise<{ readonly partitions: number }> {
@@ -94,31 +98,26 @@ export class PostgresLog {
     return { partitions: (await this.#topics.get(this.#db, topic)).shards.length };
   }
 
-  /** Those of these topics that there are not, each once, in the order given. */
+  /** Returns the topics that do not exist, each once, in the given order. */
   async findMissingTopics(topics: readonly string[]): Promise<string[]> {
     const found = await this.#topics.find(this.#db, topics);
     return [...new Set(topics)].filter((topic) => !found.has(topic));
   }
 
-  async countTopics(): Promise<number> {
-    const count = 'select count(*)::int as topics from eventstream.topic';
-    const { rows } = await this.#db.query<{ topics: number }>(count);
-    return rows[0]?.topics ?? 0;
+  countTopics(): Promise<number> {
+    return this.#topics.count(this.#db);
   }
 
-  /** Names of all topics, in their order. */
-  async listTopics(): Promise<string[]> {
-    const { rows } = await this.#db.query<{ name: string }>(
-      'select name from eventstream.topic order by name',
-    );
-    return rows.map(({ name }) => name);
+  /** Returns the names of all topics, in their order. */
+  listTopics(): Promise<string[]> {
+    return this.#topics.list(this.#db);
   }
 
   /**
-   * Appends in the caller's transaction, in the order given, with one statement. Best the last thing
-   * that the transaction does: readers of these partitions wait for its end. Topics that are missing
-   * are made. The transaction must be read committed, as transactions are unless told otherwise.
-   * @returns the places, in the order given
+   * Appends records in the caller's transaction, in the given order, with one statement. Make it the
+   * last statement of the transaction: readers of these partitions wait for its end. Missing topics are
+   * created. The transaction must be read committed, which is the default.
+   * @returns the positions, in the given order
    * @throws PlatformError `EVENT_TOO_LARGE`, `EVENT_INVALID`; `DATABASE_*`, such as
    *   `DATABASE_CONFLICT` when two transactions append the same keys in opposite orders
    */
@@ -127,12 +126,12 @@ export class PostgresLog {
     records: readonly LogRecord[],
     options?: AppendOptions,
   ): Promise<AppendedRecord[]> {
-    return appendByKey(tx, this.#rules, records, options);
+    return appendByKey({ tx, rules: this.#rules }, records, options);
   }
 
   /**
-   * Appends events as publishers write them: the envelope of the default profile with the headers of
-   * a CloudEvent. Else as `append`.
+   * Appends events as publishers write them: the envelope in the default profile, with the headers of a
+   * CloudEvent. Otherwise as `append`.
    * @throws PlatformError `ENVELOPE_INVALID`, and those of `append`
    */
   appendEvents(
@@ -140,12 +139,12 @@ export class PostgresLog {
     events: readonly LogEvent[],
     options?: AppendOptions,
   ): Promise<void> {
-    return appendEventsByKey(tx, this.#rules, events, options);
+    return appendEventsByKey({ tx, rules: this.#rules }, events, options);
   }
 
   /**
-   * For statements in the same database that append by themselves, as `appendEvents` does but for the
-   * locks of keys and the notice. Makes the topic unless it is there.
+   * Returns how SQL statements in the same database append events to a topic by themselves. They append
+   * as `appendEvents` does, but do not lock keys or notify readers. Creates the topic if it is missing.
    */
   async inStatement(topic: string): Promise<StatementAppend> {
     await this.ensureTopic(topic);
@@ -158,7 +157,7 @@ export class PostgresLog {
   }
 
   /**
-   * Appends to one partition in a transaction of its own.
+   * Appends to one partition, in a transaction of its own.
    * @throws PlatformError `TOPIC_NOT_FOUND`, `OPTION_INVALID` for the partition, `EVENT_TOO_LARGE`,
    *   `DATABASE_*`
    */
@@ -170,50 +169,50 @@ export class PostgresLog {
     this.hint(topic);
   }
 
-  /** Tells readers, soon, that something was appended to the topic. Never fails. */
+  /** Notifies readers soon that records were appended to the topic. Never fails. */
   hint(topic: string): void {
     this.#appends.hint(topic);
   }
 
   /**
-   * Calls `onAppend` after appends to the topic, in whatever process: a hint, over which one polls.
-   * @returns what ends it
+   * Calls `onAppend` after appends to the topic, in any process. Hints may be lost: poll as well.
+   * @returns the function that ends it
    */
   watch(topic: string, onAppend: () => void): () => void {
     return this.#appends.watch(topic, onAppend);
   }
 
-  /** The same for all topics; without one when appends may have been missed. */
+  /** Does the same for all topics; calls without a topic when hints may have been lost. */
   watchAll(onAppend: (topic: string | undefined) => void): () => void {
     return this.#appends.watchAll(onAppend);
   }
 
   /**
-   * One page of records, oldest first: see `EventQuery`.
+   * Reads one page of records, the oldest first.
    * @throws PlatformError `TOPIC_NOT_FOUND`, `REQUEST_INVALID`, `DATABASE_*`
    */
   listEvents(query: EventQuery): Promise<EventPage> {
     return listEvents(this.#db, this.#rules, query);
   }
 
-  /** Pages as they come, until the signal ends it. Never empty. @throws as `listEvents` */
+  /** Yields pages, and waits for new records, until the signal is aborted. @throws as `listEvents` */
   followEvents(query: EventQuery, options: FollowOptions = {}): AsyncGenerator<EventPage, void> {
     return followEvents(this, query, options);
   }
 
   /**
-   * Makes the group unless it is there; then it stays where it is.
-   * @param startOffset `offsetBeginning`, `offsetEnd`, or a number, for every partition
+   * Creates the group if it is missing. An existing group keeps its offsets.
+   * @param startOffset `offsetBeginning`, `offsetEnd` or an offset, for every partition
    */
   async ensureGroup({ topic, groupId }: GroupRequest, startOffset: bigint): Promise<void> {
     await this.#db.transaction(async (tx) => {
       const found = (await this.#topics.ensure(tx, [topic])).get(topic);
-      if (found) await ensureGroup(tx, found, groupId, startOffset);
+      if (found) await ensureGroup(tx, found, { groupId, startOffset });
     });
   }
 
   /**
-   * The next records of a group, consumed in the caller's transaction: see `GroupBatchRequest`.
+   * Reads the next records of a group, which are consumed in the caller's transaction.
    * @throws PlatformError `DATABASE_*`, `EVENT_INVALID`
    */
   readGroupBatch(tx: Transaction, request: GroupBatchRequest): Promise<GroupBatch> {
@@ -221,17 +220,18 @@ export class PostgresLog {
   }
 
   /**
-   * Sets where a group goes on, by partition. Consumers that are at work go on from where they are
-   * and store that; so it is for groups that nobody is in.
-   * @throws PlatformError `TOPIC_NOT_FOUND`, `REQUEST_INVALID` when there is no such group,
-   *   `OPTION_INVALID` when there is no such partition
+   * Sets the offsets of a group by partition. Use it for groups without consumers: running ones
+   * continue from their own position, and commit that.
+   * @throws PlatformError `TOPIC_NOT_FOUND`, `REQUEST_INVALID` when the group does not exist,
+   *   `OPTION_INVALID` when a partition does not exist
    */
   async seek({ topic, groupId }: GroupRequest, to: ReadonlyMap<number, bigint>): Promise<void> {
     await this.#db.transaction(async (tx) => {
       const found = await this.#topics.get(tx, topic);
       const group = await findGroup(tx, found, groupId);
       if (group === undefined) {
-        throw new PlatformError('REQUEST_INVALID', `${topic} has no group ${groupId}`);
+        const message = `topic '${topic}' has no group '${groupId}'`;
+        throw new PlatformError('REQUEST_INVALID', message);
       }
       const offsets = new Map<number, bigint>();
       for (const [partition, offset] of to) offsets.set(shardOf(found, partition), offset);
@@ -239,27 +239,25 @@ export class PostgresLog {
     });
   }
 
-  /** Forgets a group. What its consumers have in hand cannot be committed any more. */
+  /** Deletes a group. Its consumers cannot commit records in hand any more. */
   async deleteGroup({ topic, groupId }: GroupRequest): Promise<void> {
-    const { id } = await this.#topics.get(this.#db, topic);
-    const remove = 'delete from eventstream.consumer_group where topic_id = $1 and name = $2';
-    await this.#db.query(remove, [id, groupId]);
+    await deleteGroup(this.#db, await this.#topics.get(this.#db, topic), groupId);
   }
 
-  /** How far the groups of a topic have come; none where there is no such topic. */
+  /** Returns the lag of a topic's groups, or of one of them. None if the topic does not exist. */
   lag(topic: string, groupId?: string): Promise<readonly GroupLag[]> {
     return readProgress(this.#db, { topic, groupId });
   }
 
   /**
-   * How far the groups of all topics have come, page after page: see `GroupQuery`.
+   * Reads one page of groups with their lag.
    * @throws PlatformError `REQUEST_INVALID`, `DATABASE_*`
    */
   listGroups(query: GroupQuery = {}): Promise<GroupPage> {
     return listGroups(this.#db, query);
   }
 
-  /** Joins a group: what the driver does for clients. */
+  /** Joins a group, as the driver does for clients. */
   subscribe(request: LogSubscribeRequest): LogSubscription {
     const own = {
       db: this.#db,
@@ -270,17 +268,17 @@ export class PostgresLog {
     return new LogSubscription({ ...request, ...own });
   }
 
-  /** New partition of the table when it is time, and those past retention dropped. */
+  /** Starts a new segment if that is due, and drops segments past retention. */
   maintain(options?: MaintenanceOptions): Promise<MaintenanceOutcome> {
     return maintainSegments(this.#db, options);
   }
 
-  /** @throws PlatformError `DATABASE_*` when the database does not answer */
+  /** Checks that the database answers. @throws PlatformError `DATABASE_*` */
   ping(): Promise<void> {
     return this.#db.ping();
   }
 
-  /** Ends what the log has open; subscriptions are their owners'. Idempotent. */
+  /** Closes what the log has opened. Subscriptions are closed by their owners. Idempotent. */
   async close(): Promise<void> {
     await Promise.all([this.#appends.close(), this.#groups.close()]);
   }
@@ -290,15 +288,15 @@ export class PostgresLog {
 function shardOf({ name, shards }: LogTopic, partition: number): number {
   const shard = shards[partition];
   if (shard !== undefined) return shard;
-  throw new PlatformError('OPTION_INVALID', `${name} has no partition ${partition}`);
+  throw new PlatformError('OPTION_INVALID', `topic '${name}' has no partition ${partition}`);
 }
 
-/** One for each topic: it remembers whose turn it is of records without a key. */
-function rememberPartitioners(name: PartitionerName): (topic: string) => Partitioner {
-  const made = new Map<string, Partitioner>();
+/** Caches one partitioner per topic, which remembers the partition of the last record without a key. */
+function cachePartitioners(name: PartitionerName): (topic: string) => Partitioner {
+  const created = new Map<string, Partitioner>();
   return (topic) => {
-    const partitioner = made.get(topic) ?? createPartitioner(name);
-    made.set(topic, partitioner);
+    const partitioner = created.get(topic) ?? createPartitioner(name);
+    created.set(topic, partitioner);
     return partitioner;
   };
 }

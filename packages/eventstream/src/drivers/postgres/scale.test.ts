@@ -4,7 +4,7 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { append, appendMany, openTestLog, recordOf, type TestLog } from '../../../test/open-log.js';
 import { createClient } from '../../client/create-client.js';
-import type { DeliveryContext } from '../../consume/registration.js';
+import type { HandlerContext } from '../../consume/registration.js';
 import { offsetBeginning, offsetEnd } from '../../driver.js';
 import { progressStatement } from './group/group-pages.js';
 import { claimStatement, dueStatement } from './group/group-store.js';
@@ -144,7 +144,7 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
 
     it('lets clients publish and consume beside it, each event within a second', async () => {
       const client = await createClient('', 'postgres', [], { database: test.db });
-      const stuck = vi.fn(({ signal }: DeliveryContext) => once(signal, 'abort'));
+      const stuck = vi.fn(({ signal }: HandlerContext) => once(signal, 'abort'));
       client.register({ topic: 'orders', groupId: 'slow', maxInHand: 10, callbackRaw: stuck });
       await vi.waitFor(() => expect(stuck).toHaveBeenCalled(), { timeout: 10_000 });
       const delaysMs: number[] = [];

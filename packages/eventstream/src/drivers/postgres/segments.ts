@@ -1,37 +1,52 @@
+/**
+ * Segments: the partitions of the table `record`, each a span of time (migrations.ts).
+ *
+ *   attached   the partition exists; no appender can see its segment yet
+ *   newest     appenders write here
+ *   older      records are only read
+ *   dropped    past retention: the segment and its partition are gone
+ *
+ * Invariants: a partition is attached, in a transaction of its own, before its segment is visible;
+ * records of a shard from `segment_start.first_offset` on are in that segment or a later one;
+ * `shard.first_offset` never passes a record that is left, or that an appender may still write.
+ */
+
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Transaction } from '@posthaste/postgres';
 import { readableEnds } from './read/read-store.js';
-import { recordStorage } from './record-storage.js';
+import { recordStorage } from './storage/migrations.js';
 
+/** Options of maintenance. */
 export interface MaintenanceOptions {
-  /** How long appenders write into one partition of the table, in ms. Default a day. */
+  /** Time for which appenders write to one segment, in ms. Default a day. */
   readonly segmentMs?: number | undefined;
   /**
-   * Records older than this, in ms, are dropped, a segment at a time: the youngest of those dropped
-   * is as old. Whether groups have read them does not matter. Default seven days.
+   * Age from which records are dropped, in ms. A segment is dropped when its youngest record has this
+   * age, whether or not groups have read it. Default seven days.
    */
   readonly retentionMs?: number | undefined;
 }
 
+/** Result of maintenance. */
 export interface MaintenanceOutcome {
-  /** Whether there is a new segment. */
+  /** True if a new segment was started. */
   readonly started: boolean;
-  /** Segments dropped, the oldest first. */
+  /** Dropped segments, the oldest first. */
   readonly dropped: readonly number[];
-  /** Whether somebody reads or writes for so long that a lock was not to be had; try again soon. */
+  /** True if a lock was not free in time, because of a long read or write. Try again soon. */
   readonly busy: boolean;
 }
 
 const dayMs = 86_400_000;
-/** Held by whoever makes or drops segments: "evst" as a number. */
+/** Lock for creating and dropping segments: "evst" as a number. */
 const advisoryLock = 0x65767374;
-/** While a lock is waited for, all that comes later waits behind it: so not for long. */
+/** Longest wait for a lock. Short, because all later statements on the table queue behind it. */
 const lockTimeoutMs = 250;
 
 /**
- * Begins a new segment when the newest has lasted long enough, and drops those past their retention.
- * To be called every few minutes, by any number of processes. When nobody calls it the log goes on,
- * in one segment that grows.
+ * Starts a new segment when the newest has lasted long enough, and drops segments past retention. Call
+ * it every few minutes, from any number of processes. Without it the log goes on in one growing
+ * segment.
  * @throws PlatformError `OPTION_INVALID`, `DATABASE_*`
  */
 export async function maintainSegments(
@@ -39,7 +54,8 @@ export async function maintainSegments(
   { segmentMs = dayMs, retentionMs = 7 * dayMs }: MaintenanceOptions = {},
 ): Promise<MaintenanceOutcome> {
   if (!(segmentMs > 0 && retentionMs > 0)) {
-    throw new PlatformError('OPTION_INVALID', `segments of ${segmentMs} ms for ${retentionMs} ms`);
+    const message = `segmentMs is ${segmentMs} and retentionMs ${retentionMs}; both must be over 0`;
+    throw new PlatformError('OPTION_INVALID', message);
   }
   const start = await unlessBusy(() => startSegment(db, segmentMs));
   await storeStarts(db);
@@ -54,7 +70,7 @@ export async function maintainSegments(
   return { started: start === true, dropped, busy };
 }
 
-/** In two transactions: who sees the segment must find its partition, see log-functions.ts. */
+/** Starts a segment in two transactions: whoever sees it must find its partition (log-functions.ts). */
 async function startSegment(db: Database, segmentMs: number): Promise<boolean> {
   const next = await db.transaction((tx) => attachPartition(tx, segmentMs));
   if (next === undefined) return false;
@@ -63,12 +79,12 @@ async function startSegment(db: Database, segmentMs: number): Promise<boolean> {
 }
 
 /**
- * The partition of the next segment, when it is time. Attached rather than created in place, which
- * would close the parent. One that is there already is of a process that is about to let the segment
- * be seen, or died before.
+ * Attaches the partition of the next segment if that is due. Returns the segment's id. Creating the
+ * partition in place would lock the parent exclusively; attaching does not. A partition that exists
+ * already is from a process that is about to insert the segment, or died before it did.
  */
 async function attachPartition(tx: Transaction, segmentMs: number): Promise<number | undefined> {
-  await takeTurn(tx);
+  await acquireLock(tx);
   const { rows } = await tx.query<{ next: number; due: boolean; attached: boolean }>(
     `select id + 1 as next, started_at + $1 * interval '1 ms' <= now() as due,
        to_regclass('eventstream.record_' || id + 1) is not null as attached
@@ -91,10 +107,10 @@ async function attachPartition(tx: Transaction, segmentMs: number): Promise<numb
 }
 
 /**
- * For each shard, from which offset on all is in the newest segment. Appenders look for the newest
- * segment after they have drawn their offsets; so what is drawn after the segment could be seen, as
- * it can here, is in it or in a later one. Later than the segment's own transaction, and again when
- * a process died in between: an offset that is too high is as true.
+ * Stores, for each shard, the offset from which all records are in the newest segment or a later one.
+ * Appenders read the newest segment after they have drawn their offsets. So offsets drawn after the
+ * segment became visible, as it is here, are in it or in a later one. This runs after the segment's own
+ * transaction, and again if a process died in between: an offset that is too high is correct as well.
  */
 async function storeStarts(db: Queryable): Promise<void> {
   await db.query(
@@ -109,9 +125,12 @@ async function storeStarts(db: Queryable): Promise<void> {
   );
 }
 
-/** The youngest record of a segment is as old as the next segment. Gives the id; none: all are kept. */
+/**
+ * Drops the oldest segment if it is past retention. Its youngest record is as old as the next segment.
+ * Returns its id. Undefined: it is kept.
+ */
 async function dropOldest(tx: Transaction, retentionMs: number): Promise<number | undefined> {
-  await takeTurn(tx);
+  await acquireLock(tx);
   const { rows } = await tx.query<{ id: number; old: boolean }>(
     `select id, lead(started_at) over (order by id) + $1 * interval '1 ms' <= now() as old
      from eventstream.segment order by id limit 1`,
@@ -126,20 +145,14 @@ async function dropOldest(tx: Transaction, retentionMs: number): Promise<number 
 }
 
 /**
- * The first that is left of each shard. Where nothing is left, the readable end: below it nothing
- * can come, and at it or above an appender may be at work.
+ * Sets the first offset of each shard to that of its first remaining record. If none remains, to the
+ * readable end: no record can appear below it, but an appender may be writing at it or above.
  */
 async function raiseFirstOffsets(tx: Transaction, dropped: number): Promise<void> {
   const shards = await tx.query<{ id: number }>('select id from eventstream.shard order by id');
-  // In a statement of its own, before the one that looks for records: see log-functions.ts.
-  const ends = [
-    ...(
-      await readableEnds(
-        tx,
-        shards.rows.map(({ id }) => id),
-      )
-    ).values(),
-  ];
+  const ids = shards.rows.map(({ id }) => id);
+  // In a statement of its own, before the one that searches for records: see log-functions.ts.
+  const ends = [...(await readableEnds(tx, ids)).values()];
   await tx.query(
     `update eventstream.shard s set first_offset = left_over.place
      from (
@@ -154,12 +167,12 @@ async function raiseFirstOffsets(tx: Transaction, dropped: number): Promise<void
   );
 }
 
-async function takeTurn(tx: Transaction): Promise<void> {
+async function acquireLock(tx: Transaction): Promise<void> {
   await tx.query(`set local lock_timeout = ${lockTimeoutMs}`);
   await tx.query('select pg_advisory_xact_lock($1)', [advisoryLock]);
 }
 
-/** A lock that was not to be had is an outcome, not an error. */
+/** Runs `work`. A lock that was not free in time is a result, not an error. */
 async function unlessBusy<T>(work: () => Promise<T>): Promise<T | 'busy'> {
   try {
     return await work();

@@ -1,14 +1,12 @@
 import type { EventEnvelope } from '@posthaste/contracts';
-import type { Transaction } from '@posthaste/postgres';
 import { toEnvelopeText } from '../../../envelope/encode.js';
 import { toHeaders } from '../../../envelope/headers.js';
-import type { Partitioner } from '../../../publish/partitioner.js';
-import { toStoredHeaders } from '../read/stored-headers.js';
-import type { LogTopic } from '../topic-directory.js';
-import { type AppendOptions, type AppendRules, checkSize } from './append.js';
-import { type AppendManner, appendTexts, type TextColumns } from './append-store.js';
+import { toStoredHeaders } from '../storage/stored-headers.js';
+import type { LogTopic } from '../storage/topic-directory.js';
+import { type AppendContext, type AppendOptions, type AppendRules, checkSize } from './append.js';
+import { type AppendMode, appendTexts, type TextColumns } from './append-store.js';
 
-/** An event on its way into the log. */
+/** An event to append to the log. */
 export interface LogEvent {
   readonly topic: string;
   /** Decides the partition. */
@@ -18,36 +16,32 @@ export interface LogEvent {
   readonly traceparent?: string | undefined;
 }
 
+/** Returns the shard of a key. */
+type ShardOf = (topic: string, key: string) => number;
+
 /**
- * Puts events into their partitions, with one statement. For who appends thousands a second beside
- * other work: columns of texts are all that is made of them, and nothing is asked back.
+ * Appends events to the partitions of their keys, with one statement. For callers that append
+ * thousands a second beside other work: events only become columns of texts, and no offsets come back.
  */
 export async function appendEventsByKey(
-  tx: Transaction,
-  { topics: directory, partitionerOf, maxBytes }: AppendRules,
+  { tx, rules }: AppendContext,
   events: readonly LogEvent[],
   { keyOrder = 'commit', notify = true }: AppendOptions = {},
 ): Promise<void> {
   if (events.length === 0) return;
   const names = [...new Set(events.map(({ topic }) => topic))];
-  const topics = await directory.ensure(tx, names);
-  const columns = toColumns(events, topics, partitionerOf, maxBytes);
-  const manner: AppendManner = { lockKeys: keyOrder === 'commit', notify: notify ? names : [] };
-  await appendTexts(tx, columns, manner);
+  const topics = await rules.topics.ensure(tx, names);
+  const columns = toColumns(events, cacheLastShard(topics, rules), rules.maxBytes);
+  const mode: AppendMode = { lockKeys: keyOrder === 'commit', notify: notify ? names : [] };
+  await appendTexts(tx, columns, mode);
 }
 
-function toColumns(
-  events: readonly LogEvent[],
-  topics: ReadonlyMap<string, LogTopic>,
-  partitionerOf: AppendRules['partitionerOf'],
-  maxBytes: number,
-): TextColumns {
+function toColumns(events: readonly LogEvent[], shardOf: ShardOf, maxBytes: number): TextColumns {
   const columns: TextColumns = { shards: [], names: [], keys: [], values: [], headers: [] };
-  const shardOf = rememberLastShard(topics, partitionerOf);
   for (const { topic, key, envelope, traceparent } of events) {
     const { id, name } = envelope;
     const value = toEnvelopeText(envelope, 'default');
-    // No text is longer in UTF-8 than three times its length.
+    // UTF-8 has at most three bytes per character of a text's length.
     if ((key.length + value.length) * 3 > maxBytes) {
       checkSize(Buffer.byteLength(key) + Buffer.byteLength(value), maxBytes);
     }
@@ -66,11 +60,11 @@ function toTraceText(traceparent: string | undefined): string | null {
   return traceparent === undefined ? null : JSON.stringify(traceparent);
 }
 
-/** Events of one thing come one after another: their key is looked at once. */
-function rememberLastShard(
+/** Returns a function that caches the last shard: events of one key follow one another. */
+function cacheLastShard(
   topics: ReadonlyMap<string, LogTopic>,
-  partitionerOf: (topic: string) => Partitioner,
-): (topic: string, key: string) => number {
+  { partitionerOf }: AppendRules,
+): ShardOf {
   const last = { topic: '', key: '', shard: 0 };
   return (topic, key) => {
     if (topic === last.topic && key === last.key) return last.shard;

@@ -1,23 +1,24 @@
 import { crc32 } from 'node:zlib';
 import { PlatformError } from '@posthaste/contracts';
 import { type Queryable, type Statement, toByteaArray } from '@posthaste/postgres';
-import type { StoredHeaders } from '../read/stored-headers.js';
+import type { StoredHeaders } from '../storage/stored-headers.js';
 
-/** A record as the table takes it, with its place. */
+/** A record in the form of the table, with its shard. */
 export interface PlacedRecord extends StoredHeaders {
   readonly shard: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
 }
 
-export interface AppendManner {
-  /** Makes appenders of one key wait for one another until the end of their transactions. */
+/** Locks and notifications of an append. */
+export interface AppendMode {
+  /** True if appenders of one key wait for one another until the end of their transactions. */
   readonly lockKeys: boolean;
-  /** Topics whose readers are told when the transaction commits. */
+  /** Topics whose readers are notified by the commit. */
   readonly notify: readonly string[];
 }
 
-/** Columns of records: an entry for each in every one. */
+/** Columns of records. Every column has an entry for each record. */
 export interface TextColumns {
   readonly shards: number[];
   readonly names: (string | null)[];
@@ -34,17 +35,17 @@ const appendStatement: Statement = {
   text: `select ${appended} as offsets`,
 };
 
-/** Offsets take time to send and to read. */
+/** Returns no offsets, because they take time to send and to read. */
 const appendQuietlyStatement: Statement = {
   name: 'eventstream_append_quietly',
   text: `select from ${appended}`,
 };
 
-/** Appends in the order given, with one statement; gives the offsets. */
+/** Appends records in the given order, with one statement. Returns their offsets. */
 export async function appendRecords(
   db: Queryable,
   placed: readonly PlacedRecord[],
-  { lockKeys, notify }: AppendManner,
+  { lockKeys, notify }: AppendMode,
 ): Promise<bigint[]> {
   const { rows } = await db.query<{ offsets: bigint[] }>(appendStatement, [
     placed.map(({ shard }) => shard),
@@ -57,14 +58,14 @@ export async function appendRecords(
   ]);
   const [row] = rows;
   if (row) return row.offsets;
-  throw new PlatformError('INTERNAL', 'the append gave no row');
+  throw new PlatformError('INTERNAL', 'the append returned no row');
 }
 
-/** Appends in the order given, with one statement. */
+/** Appends records in the given order, with one statement. */
 export async function appendTexts(
   db: Queryable,
   { shards, names, keys, values, headers }: TextColumns,
-  { lockKeys, notify }: AppendManner,
+  { lockKeys, notify }: AppendMode,
 ): Promise<void> {
   await db.query(appendQuietlyStatement, [
     shards,
@@ -81,7 +82,7 @@ function keyHashes(placed: readonly PlacedRecord[]): number[] {
   return toHashes(placed.flatMap(({ shard, key }) => (key ? [crc32(key, shard)] : [])));
 }
 
-/** Ascending, so that two appenders of the same keys do not wait for each other. */
+/** Sorts the hashes, so that two appenders of the same keys do not deadlock. */
 function toHashes(checksums: readonly number[]): number[] {
   return [...new Set(checksums.map((checksum) => checksum | 0))].sort((a, b) => a - b);
 }

@@ -2,29 +2,30 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { GroupLag } from '../../../driver.js';
 
-/** Which groups are asked for. */
+/** A query for one page of groups. */
 export interface GroupQuery {
-  /** Only those that read this topic. */
+  /** Only groups that read this topic. */
   readonly topic?: string | undefined;
-  /** Only those of this name. */
+  /** Only groups of this name. */
   readonly groupId?: string | undefined;
-  /** Groups at most, 1 to 500. Default 50. */
+  /** Most groups of the page, 1 to 500. Default 50. */
   readonly limit?: number | undefined;
-  /** `next` of the page before; absent: from the start. */
+  /** `next` of the page before. Absent: the first page. */
   readonly cursor?: string | undefined;
 }
 
+/** A page of groups with their lag. */
 export interface GroupPage {
-  /** By topic and name. */
+  /** In the order of topic and name. */
   readonly groups: readonly GroupLag[];
-  /** Where the next page starts; absent on the last one. Opaque. */
+  /** Cursor of the next page. Undefined on the last page. Opaque. */
   readonly next: string | undefined;
 }
 
 const defaultLimit = 50;
 const maxLimit = 500;
 
-/** @throws PlatformError `REQUEST_INVALID` for the limit or the cursor, `DATABASE_*` */
+/** Reads one page. @throws PlatformError `REQUEST_INVALID` for limit or cursor, `DATABASE_*` */
 export async function listGroups(
   db: Queryable,
   { topic, groupId, limit = defaultLimit, cursor }: GroupQuery,
@@ -42,20 +43,21 @@ export async function listGroups(
 /** A topic and a group. */
 type GroupName = readonly [topic: string, group: string];
 
+/** Filter and limit of `readProgress`. */
 export interface ProgressRequest {
   readonly topic: string | undefined;
   readonly groupId: string | undefined;
-  /** Only those that come after this one. */
+  /** Only groups after this one. */
   readonly after?: GroupName | undefined;
-  /** Absent: all of them. */
+  /** Absent: all groups. */
   readonly limit?: number | undefined;
 }
 
 /**
- * How far groups have come, however many topics they read. Offsets that nobody wrote to, before the
- * next record, are not counted; those further on are.
+ * Positions of groups, however many topics they read. Offsets without a record count as lag only
+ * behind the next record.
  * Indexes: `topic_name_key`, `consumer_group_topic_id_name_key`, `group_offset_pkey`, and one probe of
- * `record_offset` per segment, group and shard, however much lies behind it.
+ * `record_offset` per segment, group and shard, however many records follow.
  */
 export const progressStatement: Statement = {
   name: 'eventstream_progress',
@@ -94,7 +96,7 @@ interface ProgressRow {
   readonly lag: bigint;
 }
 
-/** By topic and name, with one statement. */
+/** Reads the positions of groups, in the order of topic and name, with one statement. */
 export async function readProgress(
   db: Queryable,
   { topic, groupId, after, limit }: ProgressRequest,
@@ -127,9 +129,9 @@ function parseCursor(cursor: string): GroupName {
     const names: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
     if (isGroupName(names)) return names;
   } catch {
-    // Not JSON: as wrong as any other text.
+    // Not JSON: as invalid as any other text.
   }
-  throw new PlatformError('REQUEST_INVALID', 'the cursor is not one that a page gave');
+  throw new PlatformError('REQUEST_INVALID', 'the cursor is invalid; use `next` of a page');
 }
 
 function isGroupName(names: unknown): names is GroupName {

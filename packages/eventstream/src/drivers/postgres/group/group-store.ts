@@ -1,7 +1,7 @@
 import type { Queryable, Statement, Transaction } from '@posthaste/postgres';
 import { offsetBeginning, offsetEnd } from '../../../driver.js';
 import { readableEnds } from '../read/read-store.js';
-import type { LogTopic } from '../topic-directory.js';
+import type { LogTopic } from '../storage/topic-directory.js';
 
 /** Index: `consumer_group_topic_id_name_key`. */
 const findGroupsStatement: Statement = {
@@ -11,7 +11,7 @@ select id, topic_id from eventstream.consumer_group
 where topic_id = any($1::integer[]) and name = $2`,
 };
 
-/** Ids of the groups of this name, by the topic's id. */
+/** Finds the ids of the groups with this name, by the topic's id. */
 export async function findGroups(
   db: Queryable,
   topics: readonly LogTopic[],
@@ -25,6 +25,7 @@ export async function findGroups(
   return new Map(rows.map(({ id, topic_id: topic }) => [topic, id]));
 }
 
+/** Finds the id of a group. */
 export async function findGroup(
   db: Queryable,
   topic: LogTopic,
@@ -33,40 +34,51 @@ export async function findGroup(
   return (await findGroups(db, [topic], name)).get(topic.id);
 }
 
+/** A group, and the start of a new one. */
+export interface GroupStart {
+  readonly groupId: string;
+  /** `offsetBeginning`, `offsetEnd` or an offset, for every partition. */
+  readonly startOffset: bigint;
+}
+
 /**
- * The group's id. A group that is new begins at `startOffset`, and that is stored at once: whoever
- * takes over from a consumer that dies before its first commit must begin where it began.
+ * Returns the group's id, and creates the group if it is missing. A new group stores its start at
+ * once: a consumer that takes over from one that died before its first commit must begin where that
+ * one began.
  */
 export async function ensureGroup(
   tx: Transaction,
   topic: LogTopic,
-  name: string,
-  startOffset: bigint,
+  start: GroupStart,
 ): Promise<number> {
-  const known = await findGroup(tx, topic, name);
+  const known = await findGroup(tx, topic, start.groupId);
   if (known !== undefined) return known;
   const insert = `insert into eventstream.consumer_group (topic_id, name) values ($1, $2)
     on conflict do nothing returning id`;
-  const { rows } = await tx.query<{ id: number }>(insert, [topic.id, name]);
+  const { rows } = await tx.query<{ id: number }>(insert, [topic.id, start.groupId]);
   const id = rows[0]?.id;
-  // Another transaction made it, and has committed by now.
-  if (id === undefined) return ensureGroup(tx, topic, name, startOffset);
-  await storeStart(tx, id, topic.shards, startOffset);
+  // Another transaction created it, and has committed by now.
+  if (id === undefined) return ensureGroup(tx, topic, start);
+  await storeStart(tx, { group: id, shards: topic.shards, startOffset: start.startOffset });
   return id;
+}
+
+interface StoredStart {
+  readonly group: number;
+  readonly shards: readonly number[];
+  readonly startOffset: bigint;
 }
 
 async function storeStart(
   tx: Transaction,
-  group: number,
-  shards: readonly number[],
-  startOffset: bigint,
+  { group, shards, startOffset }: StoredStart,
 ): Promise<void> {
   const ends = await readableEnds(tx, shards);
   const offsets = shards.map((shard) => {
     if (startOffset === offsetEnd) return ends.get(shard)?.readable ?? 0n;
     return startOffset === offsetBeginning ? 0n : startOffset;
   });
-  // From the beginning means from what is still there, and passes nothing over.
+  // The beginning is the first record that is left, so that no record counts as skipped.
   const insert = `insert into eventstream.group_offset (group_id, shard_id, "offset")
     select $1, s.id, case when $4 then s.first_offset else o.place end
     from unnest($2::integer[], $3::bigint[]) as o(shard, place)
@@ -74,7 +86,13 @@ async function storeStart(
   await tx.query(insert, [group, shards, offsets, startOffset === offsetBeginning]);
 }
 
-/** A shard of which a group has something to read. */
+/** Deletes a group with its offsets and members. */
+export async function deleteGroup(db: Queryable, topic: LogTopic, name: string): Promise<void> {
+  const remove = 'delete from eventstream.consumer_group where topic_id = $1 and name = $2';
+  await db.query(remove, [topic.id, name]);
+}
+
+/** A shard in which a group has records to read. */
 export interface DueShard {
   readonly groupId: number;
   readonly shard: number;
@@ -90,9 +108,9 @@ interface DueRow {
 }
 
 /**
- * The shard that was longest not read first. One that a living member of the group has by a lease is
- * not to be had. Asked once for a batch: it looks at the end of every shard. Each row is found by the
- * keys of `shard`, `consumer_group` and `group_offset`, however many there are.
+ * Returns first the shard that was not read for the longest time. Excludes shards that a living member
+ * of the group owns by a lease. Runs once per batch: it looks at the end of every shard. Each row is
+ * found by the keys of `shard`, `consumer_group` and `group_offset`, however many there are.
  */
 export const dueStatement: Statement = {
   name: 'eventstream_due_shards',
@@ -110,7 +128,7 @@ where g."offset" < e.readable
 order by g.committed_at nulls first, g.shard_id`,
 };
 
-/** Of which of these shards the group has something to read, others reading them or not. */
+/** Finds the shards in which the group has records to read, whether or not others read them now. */
 export async function findDueShards(
   tx: Transaction,
   shards: readonly number[],
@@ -122,7 +140,7 @@ export async function findDueShards(
   });
 }
 
-/** The row is locked until the transaction ends. */
+/** A shard whose row is locked until the transaction ends. */
 export interface ClaimedShard extends DueShard {
   readonly offset: bigint;
   readonly readable: bigint;
@@ -142,7 +160,7 @@ where g.group_id = $1 and g.shard_id = $2 and g."offset" < e.readable
 for no key update of g skip locked`,
 };
 
-/** Takes a shard that is due; `undefined` when somebody else reads it, or has read it by now. */
+/** Claims a due shard. Undefined: another reader has it, or has read it in the meantime. */
 export async function claimShard(
   tx: Transaction,
   due: DueShard,
@@ -162,7 +180,7 @@ update eventstream.group_offset set "offset" = $3, committed_at = clock_timestam
 where group_id = $1 and shard_id = $2`,
 };
 
-/** Stores how far the group has come in a shard that is claimed. */
+/** Stores the group's offset in a claimed shard. */
 export async function advanceGroup(
   tx: Transaction,
   { groupId, shard }: ClaimedShard,
@@ -171,7 +189,7 @@ export async function advanceGroup(
   await tx.query(advanceStatement, [groupId, shard, next]);
 }
 
-/** Sets where the group goes on, whoever reads. */
+/** Sets the group's offsets by shard, whoever reads them. */
 export async function seekGroup(
   tx: Transaction,
   group: number,

@@ -1,3 +1,23 @@
+/**
+ * One consumer of a group on the log. A loop does three things when they are due:
+ *
+ *   join   without a lease: adds a member to the group (member-lease.ts)
+ *   renew  every third of the lease, or at a hint about the group: renews the lease, acquires or
+ *          revokes shards up to the member's share (shares.ts)
+ *   poll   every `pollMs`, or at a hint about an append: finds how far the shards are readable, and
+ *          lets their readers read and deliver on their own (shard-reader.ts)
+ *
+ * States:
+ *
+ *   running  has a lease, or tries to get one
+ *   ending   acquires no shards; revokes all, while the loop goes on renewing the lease
+ *   stopped  the loop has ended; the member leaves the group
+ *
+ * Invariants: when the lease runs out, by this process' clock, all shards are lost at once, before
+ * another member can own them; a commit names the epoch in which the records were read, so a shard
+ * that another member owned in the meantime is never committed.
+ */
+
 import { backoffMs, PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import type {
@@ -6,29 +26,22 @@ import type {
   SubscriptionRequest,
 } from '../../../driver.js';
 import { readableEnds } from '../read/read-store.js';
-import { toStreamError } from '../stream-errors.js';
-import type { TopicDirectory } from '../topic-directory.js';
-import type { Wakeups } from '../wakeups.js';
-import { GroupMembership } from './group-membership.js';
-import { HeldPartitions } from './held-partitions.js';
-import type { OwnedShard } from './member-store.js';
-import { ShardReader } from './shard-reader.js';
+import type { NotifyChannel } from '../storage/notify-channel.js';
+import { toStreamError } from '../storage/stream-errors.js';
+import type { TopicDirectory } from '../storage/topic-directory.js';
+import { MemberLease } from './member-lease.js';
+import type { CommitRow, ShardAssignment } from './member-store.js';
+import { OwnedShards } from './owned-shards.js';
+import { ShardReader, type SkippedRange } from './shard-reader.js';
 
-/** Records that were dropped by age before a group had read them: offsets `from` up to `to`. */
-export interface SkippedRange {
-  readonly topic: string;
-  readonly partition: number;
-  readonly groupId: string;
-  readonly from: bigint;
-  /** Where reading goes on. */
-  readonly to: bigint;
-}
-
+/** Options of a consumer on the log. */
 export interface LogSubscriptionOptions {
   readonly db: Database;
   readonly topics: TopicDirectory;
-  readonly appends: Wakeups;
-  readonly groups: Wakeups;
+  /** Hints about appends. */
+  readonly appends: NotifyChannel;
+  /** Hints about groups. */
+  readonly groups: NotifyChannel;
   readonly request: SubscriptionRequest;
   readonly handler: SubscriptionHandler;
   readonly leaseMs: number;
@@ -38,29 +51,27 @@ export interface LogSubscriptionOptions {
   readonly onSkipped: (skipped: SkippedRange) => void;
 }
 
-/** Between two looks for new records, however many hints there are. */
-const minLookMs = 5;
+/** Shortest time between two polls, in ms, however many hints come. */
+const minPollMs = 5;
 /**
- * Until the next look while an appender is at work, doubled each time: when it gives up, nobody tells
- * that what stands behind it can be read.
+ * First wait until the next poll while an appender is at work, in ms; doubled each time. No hint comes
+ * when that appender is rolled back and the records behind it become readable.
  */
 const minBlockedMs = 20;
+/** Waits after failures. */
 const backoff = { initialMs: 50, maxMs: 2_000 };
 
-/**
- * One consumer of a group. A loop renews the lease, comes to its share of the shards and looks how
- * far they can be read; each shard has a reader that delivers on its own.
- */
+/** One consumer of a group on the log. */
 export class LogSubscription implements DriverSubscription {
   readonly #options: LogSubscriptionOptions;
-  readonly #held: HeldPartitions;
+  readonly #owned: OwnedShards;
   readonly #unwatchAppends: () => void;
   #unwatchGroup: (() => void) | undefined;
   readonly #running: Promise<void>;
-  #membership: GroupMembership | undefined;
+  #lease: MemberLease | undefined;
   #renewAtMs = 0;
-  #lookAtMs = 0;
-  #lookedAtMs = 0;
+  #pollAtMs = 0;
+  #polledAtMs = 0;
   #blockedMs = minBlockedMs;
   #failures = 0;
   #ending = false;
@@ -70,20 +81,20 @@ export class LogSubscription implements DriverSubscription {
 
   constructor(options: LogSubscriptionOptions) {
     this.#options = options;
-    this.#held = new HeldPartitions(options.handler);
+    this.#owned = new OwnedShards(options.handler);
     const { topic } = options.request;
-    this.#unwatchAppends = options.appends.watch(topic, () => this.#lookSoon());
+    this.#unwatchAppends = options.appends.watch(topic, () => this.#pollSoon());
     this.#running = this.#run();
   }
 
   async commit(offsets: ReadonlyMap<number, bigint>): Promise<void> {
-    const membership = this.#membership;
-    const rows = this.#held.toCommitRows(offsets);
-    const lost = membership && rows.length > 0 ? await storeOffsets(membership, rows) : [];
-    if (membership && rows.length === offsets.size && lost.length === 0) return;
-    if (this.#membership === membership) this.#held.lose(lost);
+    const lease = this.#lease;
+    const rows = this.#owned.toCommitRows(offsets);
+    const lost = lease && rows.length > 0 ? await storeOffsets(lease, rows) : [];
+    if (lease && rows.length === offsets.size && lost.length === 0) return;
+    if (this.#lease === lease) this.#owned.lose(lost);
     const { topic, groupId } = this.#options.request;
-    const reason = `a partition of ${topic} is not this consumer's of ${groupId} any more`;
+    const reason = `this consumer of group '${groupId}' lost a partition of topic '${topic}'`;
     throw new PlatformError('STREAM_ASSIGNMENT_LOST', reason);
   }
 
@@ -94,97 +105,98 @@ export class LogSubscription implements DriverSubscription {
 
   async #end(): Promise<void> {
     this.#ending = true;
-    this.#revoke(this.#held.staying);
-    // The loop goes on renewing the lease meanwhile.
-    await this.#held.settled();
+    this.#revoke(this.#owned.keptPartitions);
+    // The loop renews the lease meanwhile.
+    await this.#owned.whenRevoked();
     this.#stopped = true;
     this.#unwatchAppends();
     this.#endWait?.();
     await this.#running;
     this.#unwatchGroup?.();
-    // When it cannot be told, the others see the lease run out.
-    await this.#membership?.leave().catch(() => undefined);
+    // If leaving fails, the other members see the lease run out.
+    await this.#lease?.leave().catch(() => undefined);
   }
 
   async #run(): Promise<void> {
-    // Not before the one who subscribes has the subscription.
+    // Not before the caller of `subscribe` has the subscription.
     await Promise.resolve();
     while (!this.#stopped) {
       let waitMs: number;
       try {
-        await this.#turn();
+        await this.#doDueWork();
         this.#failures = 0;
-        waitMs = Math.min(this.#renewAtMs, this.#lookAtMs) - performance.now();
+        waitMs = Math.min(this.#renewAtMs, this.#pollAtMs) - performance.now();
       } catch (error) {
-        waitMs = this.#failed(error);
+        waitMs = this.#afterFailure(error);
       }
-      if (this.#membership?.isOver) this.#forget();
+      if (this.#lease?.isExpired) this.#loseLease();
       if (!this.#stopped) await this.#wait(waitMs);
     }
   }
 
-  async #turn(): Promise<void> {
-    const membership = this.#membership ?? (await this.#join());
-    if (membership === undefined) return;
-    if (performance.now() >= this.#renewAtMs) await this.#renew(membership);
-    if (performance.now() >= this.#lookAtMs) await this.#look();
+  async #doDueWork(): Promise<void> {
+    const lease = this.#lease ?? (await this.#join());
+    if (lease === undefined) return;
+    if (performance.now() >= this.#renewAtMs) await this.#renew(lease);
+    if (performance.now() >= this.#pollAtMs) await this.#poll();
   }
 
-  async #join(): Promise<GroupMembership | undefined> {
-    this.#renewAtMs = this.#lookAtMs = performance.now() + this.#options.pollMs;
+  async #join(): Promise<MemberLease | undefined> {
+    this.#renewAtMs = this.#pollAtMs = performance.now() + this.#options.pollMs;
     if (this.#ending) return undefined;
-    const membership = await GroupMembership.join(this.#options);
-    this.#membership = membership;
+    const lease = await MemberLease.join(this.#options);
+    this.#lease = lease;
     this.#unwatchGroup?.();
-    this.#unwatchGroup = this.#options.groups.watch(membership.subject, () => this.#renewSoon());
+    this.#unwatchGroup = this.#options.groups.watch(lease.subject, () => this.#renewSoon());
     this.#renewAtMs = 0;
-    return membership;
+    return lease;
   }
 
-  /** Gives how long to wait, in milliseconds. */
-  #failed(error: unknown): number {
+  /** Reports a failure. Returns the time to wait, in ms. */
+  #afterFailure(error: unknown): number {
     this.#failures += 1;
     this.#options.handler.interrupted(toStreamError(error));
     const waitMs = backoffMs(this.#failures, backoff, Math.random());
-    return Math.min(waitMs, this.#membership?.remainingMs ?? waitMs);
+    return Math.min(waitMs, this.#lease?.remainingMs ?? waitMs);
   }
 
-  async #renew(membership: GroupMembership): Promise<void> {
-    // Before the statement: a hint that comes meanwhile asks for another.
+  async #renew(lease: MemberLease): Promise<void> {
+    // Set before the statement: a hint that comes meanwhile asks for another renewal.
     this.#renewAtMs = performance.now() + this.#options.leaseMs / 3;
-    const { taken, giveBack } = await membership.renew(new Set(this.#held.shards), this.#ending);
+    const { acquired, surplus } = await lease.renew(new Set(this.#owned.shards), this.#ending);
     if (this.#ending) return;
-    if (taken.length > 0) {
-      this.#held.assign(taken.map((owned) => this.#createReader(membership, owned)));
-      this.#lookAtMs = 0;
+    if (acquired.length > 0) {
+      this.#owned.assign(acquired.map((assignment) => this.#createReader(lease, assignment)));
+      this.#pollAtMs = 0;
     }
-    const surplus = giveBack - this.#held.leavingCount;
-    if (surplus > 0) this.#revoke(this.#held.staying.slice(-surplus));
+    const excess = surplus - this.#owned.revokingCount;
+    if (excess > 0) this.#revoke(this.#owned.keptPartitions.slice(-excess));
   }
 
-  #createReader({ topic }: GroupMembership, owned: OwnedShard): ShardReader {
+  #createReader({ topic }: MemberLease, assignment: ShardAssignment): ShardReader {
     const { db, handler, request, batchSize, maxBatchBytes, onSkipped } = this.#options;
-    const partition = topic.shards.indexOf(owned.shard);
+    const partition = topic.shards.indexOf(assignment.shard);
     const { groupId } = request;
     return new ShardReader({
       db,
-      name: { shard: owned.shard, topic: topic.name, partition },
-      owned,
+      name: { shard: assignment.shard, topic: topic.name, partition },
+      assignment,
       batchSize,
       maxBatchBytes,
       deliver: (records) => handler.records(partition, records),
       onSkipped: (from, to) => onSkipped({ topic: topic.name, partition, groupId, from, to }),
-      onDrained: () => this.#lookSoon(),
+      onDrained: () => this.#pollSoon(),
       onError: (error) => handler.interrupted(toStreamError(error)),
     });
   }
 
-  async #look(): Promise<void> {
-    const { readers } = this.#held;
-    this.#lookedAtMs = performance.now();
-    this.#lookAtMs = this.#lookedAtMs + this.#options.pollMs;
+  /** Finds how far the shards are readable, and lets their readers read. */
+  async #poll(): Promise<void> {
+    const { readers } = this.#owned;
+    this.#polledAtMs = performance.now();
+    this.#pollAtMs = this.#polledAtMs + this.#options.pollMs;
     if (readers.length === 0 || this.#ending) return;
-    const ends = await readableEnds(this.#options.db, this.#held.shards);
+    const ends = await readableEnds(this.#options.db, this.#owned.shards);
     let isBlocked = false;
     for (const reader of readers) {
       const end = ends.get(reader.name.shard);
@@ -192,20 +204,20 @@ export class LogSubscription implements DriverSubscription {
       isBlocked ||= end.readable < end.drawn;
       reader.readTo(end.readable);
     }
-    if (isBlocked) this.#lookWithin(this.#blockedMs);
+    if (isBlocked) this.#pollWithin(this.#blockedMs);
     this.#blockedMs = isBlocked ? this.#blockedMs * 2 : minBlockedMs;
   }
 
-  #lookSoon(): void {
-    this.#lookWithin(minLookMs);
+  #pollSoon(): void {
+    this.#pollWithin(minPollMs);
     this.#stopWaiting();
   }
 
-  #lookWithin(ms: number): void {
-    this.#lookAtMs = Math.min(this.#lookAtMs, this.#lookedAtMs + ms);
+  #pollWithin(ms: number): void {
+    this.#pollAtMs = Math.min(this.#pollAtMs, this.#polledAtMs + ms);
   }
 
-  /** The group has changed. */
+  /** Renews at once, because the group has changed. */
   #renewSoon(): void {
     this.#renewAtMs = 0;
     this.#stopWaiting();
@@ -213,25 +225,26 @@ export class LogSubscription implements DriverSubscription {
 
   #revoke(partitions: readonly number[]): void {
     if (partitions.length === 0) return;
-    const membership = this.#membership;
-    void this.#held.revoke(partitions, this.#options.request.drainMs).then((shards) => {
-      if (this.#ending || membership !== this.#membership) return;
-      // What cannot be told now is found by the next renewal.
-      membership?.release(shards).catch(() => undefined);
+    const lease = this.#lease;
+    void this.#owned.revoke(partitions, this.#options.request.drainMs).then((shards) => {
+      if (this.#ending || lease !== this.#lease) return;
+      // If the release fails, the next renewal finds the shards and releases them.
+      lease?.release(shards).catch(() => undefined);
     });
   }
 
   /**
-   * The lease ran out, or the others say so: everything is lost, and it joins anew. Not so when
-   * another has its instance id: the two would throw each other out for ever.
+   * Loses all shards, because the lease has run out or the group has removed this member. The loop
+   * then joins again, unless another member has the instance id: the two would replace each other for
+   * ever.
    */
-  #forget(): void {
-    if (this.#membership?.isReplaced) this.#ending = this.#stopped = true;
-    this.#membership = undefined;
-    this.#held.lose(this.#held.shards);
+  #loseLease(): void {
+    if (this.#lease?.isReplaced) this.#ending = this.#stopped = true;
+    this.#lease = undefined;
+    this.#owned.lose(this.#owned.shards);
   }
 
-  /** After a failure the wait is for the database's sake. */
+  /** Ends the wait of the loop; not after a failure, when the wait spares the database. */
   #stopWaiting(): void {
     if (this.#failures === 0) this.#endWait?.();
   }
@@ -248,13 +261,13 @@ export class LogSubscription implements DriverSubscription {
   }
 }
 
-/** Gives the shards of which nothing was stored, because they are another's. */
+/** Commits offsets. Returns the shards that were lost, whose offsets were not stored. */
 async function storeOffsets(
-  membership: GroupMembership,
-  rows: Parameters<GroupMembership['commit']>[0],
+  lease: MemberLease,
+  rows: readonly CommitRow[],
 ): Promise<readonly number[]> {
   try {
-    return await membership.commit(rows);
+    return await lease.commit(rows);
   } catch (error) {
     throw toStreamError(error);
   }

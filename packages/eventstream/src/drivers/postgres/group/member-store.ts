@@ -1,24 +1,33 @@
+/**
+ * Members of consumer groups and the shards that they own.
+ *
+ * A member's lease is its row in `member`, which the member renews. A member owns a shard while the
+ * shard's row in `group_offset` names it. When a lease has run out, the other members of the group
+ * delete the row and free the shards: from then on that member can neither renew nor commit. `epoch`
+ * counts the owners of a shard, and a commit names the epoch in which its records were read.
+ *
+ * No leader divides the shards: each member releases what is above its share and acquires free shards
+ * up to it (shares.ts). If two acquire the same shard, its row decides.
+ */
+
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
 
-/**
- * Members of groups and the shards that they have.
- *
- * A member's lease is its row in `member`, which it renews; a shard is a member's when its row in
- * `group_offset` names it. What a member whose lease ran out has is taken by the others of the
- * group, who remove its row: from then on it can neither renew nor commit. `epoch` counts the owners
- * of a shard: a commit names the one under which its records were read.
- *
- * Nobody divides the shards: each member gives back what is above its share and takes what is free
- * up to it (shares.ts). The row of the shard decides between two who take the same.
- */
-export interface JoinRequest {
+/** Key of a member: its id and its group. */
+export interface MemberKey {
+  /** A UUID. */
   readonly member: string;
+  /** The group's id. */
   readonly group: number;
-  /** Replaces the member that has it, whose shards are free at once. */
+}
+
+/** A member that joins. */
+export interface JoinRequest extends MemberKey {
+  /** An earlier member with this id is replaced, and its shards are free at once. */
   readonly instanceId: string | undefined;
   readonly leaseMs: number;
 }
 
+/** Adds a member to its group. */
 export async function joinGroup(
   tx: Transaction,
   { member, group, instanceId, leaseMs }: JoinRequest,
@@ -33,7 +42,7 @@ export async function joinGroup(
   await tx.query(freeStatement, [group]);
 }
 
-/** Whether a member has the instance id. */
+/** True if a member of the group has the instance id. */
 export async function hasInstance(
   db: Queryable,
   group: number,
@@ -43,16 +52,16 @@ export async function hasInstance(
   return (await db.query(query, [group, instanceId])).rowCount > 0;
 }
 
-/** Gives up everything at once. */
-export async function leaveGroup(db: Database, member: string, group: number): Promise<void> {
+/** Removes a member and frees its shards. */
+export async function leaveGroup(db: Database, { member, group }: MemberKey): Promise<void> {
   await db.transaction(async (tx) => {
     await tx.query('delete from eventstream.member where id = $1', [member]);
     await tx.query(freeStatement, [group]);
   });
 }
 
-/** The group as a member finds it. */
-export interface GroupView {
+/** Members and shards of a group. */
+export interface GroupState {
   /** Living members, the eldest first. */
   readonly members: readonly string[];
   readonly shards: readonly { readonly shard: number; readonly owner: string | undefined }[];
@@ -73,7 +82,10 @@ delete from eventstream.member m using (
 ) as expired where m.id = expired.id`,
 };
 
-/** Shards of nobody who is still a member. Nobody waits: who has the lock does the same. */
+/**
+ * Frees shards whose owner is not a member any more. Skips locked rows: another member that frees them
+ * has the lock.
+ */
 const freeStatement: Statement = {
   name: 'eventstream_free',
   text: `
@@ -97,13 +109,15 @@ const ownersStatement: Statement = {
   text: 'select shard_id, owner from eventstream.group_offset where group_id = $1 order by shard_id',
 };
 
-/** Renews the lease, and frees what the dead had; `undefined`: the member was taken for dead. */
+/**
+ * Renews the lease, and frees the shards of members whose lease has run out. Undefined: the group has
+ * removed this member.
+ */
 export function renewMember(
   db: Database,
-  member: string,
-  group: number,
+  { member, group }: MemberKey,
   leaseMs: number,
-): Promise<GroupView | undefined> {
+): Promise<GroupState | undefined> {
   return db.transaction(async (tx) => {
     const [renewed, , , members, owners] = await Promise.all([
       tx.query(renewStatement, [member, leaseMs]),
@@ -123,15 +137,15 @@ export function renewMember(
   });
 }
 
-/** A shard that a member has. */
-export interface OwnedShard {
+/** A shard that a member has acquired. */
+export interface ShardAssignment {
   readonly shard: number;
   readonly epoch: bigint;
-  /** Where to read on. */
+  /** Committed offset, from which reading continues. */
   readonly offset: bigint;
 }
 
-const takeStatement: Statement = {
+const acquireStatement: Statement = {
   name: 'eventstream_take',
   text: `
 with free as (
@@ -145,21 +159,20 @@ from free where g.group_id = $2 and g.shard_id = free.shard_id
 returning g.shard_id as shard, g.epoch, g."offset"`,
 };
 
-/** Takes free shards, `limit` at most. */
-export async function takeShards(
+/** Acquires up to `limit` free shards. */
+export async function acquireShards(
   db: Queryable,
-  member: string,
-  group: number,
+  { member, group }: MemberKey,
   limit: number,
-): Promise<OwnedShard[]> {
-  const { rows } = await db.query<OwnedShard>(takeStatement, [member, group, limit]);
+): Promise<ShardAssignment[]> {
+  const { rows } = await db.query<ShardAssignment>(acquireStatement, [member, group, limit]);
   return rows;
 }
 
+/** Frees shards that the member owns. */
 export async function releaseShards(
   db: Queryable,
-  member: string,
-  group: number,
+  { member, group }: MemberKey,
   shards: readonly number[],
 ): Promise<void> {
   const update = `update eventstream.group_offset set owner = null
@@ -167,6 +180,7 @@ export async function releaseShards(
   await db.query(update, [group, shards, member]);
 }
 
+/** An offset to commit, and the epoch in which its records were read. */
 export interface CommitRow {
   readonly shard: number;
   readonly epoch: bigint;
@@ -182,11 +196,10 @@ where g.group_id = $1 and g.shard_id = c.shard and g.owner = $2 and g.epoch = c.
 returning g.shard_id`,
 };
 
-/** Stores offsets; gives the shards that are still the member's. */
+/** Commits offsets. Returns the shards that the member still owns; the others were not stored. */
 export async function commitOffsets(
   db: Queryable,
-  member: string,
-  group: number,
+  { member, group }: MemberKey,
   rows: readonly CommitRow[],
 ): Promise<ReadonlySet<number>> {
   const result = await db.query<{ shard_id: number }>(commitStatement, [

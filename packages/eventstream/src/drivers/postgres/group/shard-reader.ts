@@ -1,25 +1,36 @@
 import type { Queryable } from '@posthaste/postgres';
 import type { StoredRecord } from '../../../record.js';
 import { type RangeRead, readRange, type ShardName } from '../read/read-store.js';
-import type { OwnedShard } from './member-store.js';
+import type { ShardAssignment } from './member-store.js';
 
+/** Records that were dropped by age before a group had read them: offsets `from` up to `to`. */
+export interface SkippedRange {
+  readonly topic: string;
+  readonly partition: number;
+  readonly groupId: string;
+  readonly from: bigint;
+  /** Offset at which reading continues. */
+  readonly to: bigint;
+}
+
+/** Options of a shard reader. */
 export interface ShardReaderOptions {
   readonly db: Queryable;
   readonly name: ShardName;
-  readonly owned: OwnedShard;
+  readonly assignment: ShardAssignment;
   readonly batchSize: number;
   readonly maxBatchBytes: number;
-  /** Resolves when more may come. */
+  /** Delivers records. Resolves when more may be delivered. */
   readonly deliver: (records: readonly StoredRecord[]) => Promise<void>;
   /** Records from one offset up to another were dropped by age before they were read. */
   readonly onSkipped: (from: bigint, to: bigint) => void;
-  /** Delivered all up to the end that it knew of. */
+  /** All records up to the known end were delivered. */
   readonly onDrained: () => void;
-  /** A read failed; it is tried again when the reader is next told of an end. */
+  /** A read failed. It is tried again at the next call of `readTo`. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Reads one shard for as long as one assignment lasts, a batch ahead of the one being handled. */
+/** Reads one shard during one assignment, a batch ahead of the one that is being handled. */
 export class ShardReader {
   readonly name: ShardName;
   readonly epoch: bigint;
@@ -32,12 +43,12 @@ export class ShardReader {
   constructor(options: ShardReaderOptions) {
     this.#options = options;
     this.name = options.name;
-    this.epoch = options.owned.epoch;
-    this.#position = options.owned.offset;
+    this.epoch = options.assignment.epoch;
+    this.#position = options.assignment.offset;
     this.#end = this.#position;
   }
 
-  /** All below `end` may be read by now. */
+  /** Reads up to `end`, below which all records are readable. */
   readTo(end: bigint): void {
     if (end > this.#end) this.#end = end;
     if (this.#running || this.#stopped || this.#position >= this.#end) return;
@@ -45,7 +56,7 @@ export class ShardReader {
     void this.#run();
   }
 
-  /** From now on nothing is delivered. */
+  /** Delivers no more records. */
   stop(): void {
     this.#stopped = true;
   }
@@ -58,7 +69,7 @@ export class ShardReader {
         if (this.#stopped) break;
         if (first > this.#position) this.#options.onSkipped(this.#position, first);
         ahead = next < this.#end ? this.#read(next) : undefined;
-        // Looked at later; a failure before that is not one that nobody minds.
+        // Awaited later: an earlier failure must not count as an unhandled rejection.
         ahead?.catch(() => undefined);
         if (records.length > 0) await this.#options.deliver(records);
         this.#position = next;

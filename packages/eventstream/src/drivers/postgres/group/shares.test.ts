@@ -16,11 +16,11 @@ it('divides the shards exactly, evenly, and leaves alone what is divided already
       }));
       for (let round = 0; round < 3; round++) {
         for (const member of members) {
-          const { take, giveBack } = shareChange({ members, shards }, member);
-          expect(Math.min(take, giveBack)).toBe(0);
-          const own = shards.filter(({ owner }) => owner === member).slice(0, giveBack);
-          const free = shards.filter(({ owner }) => owner === undefined).slice(0, take);
-          expect(free).toHaveLength(take);
+          const { acquire, release } = shareChange({ members, shards }, member);
+          expect(Math.min(acquire, release)).toBe(0);
+          const own = shards.filter(({ owner }) => owner === member).slice(0, release);
+          const free = shards.filter(({ owner }) => owner === undefined).slice(0, acquire);
+          expect(free).toHaveLength(acquire);
           for (const shard of own) shard.owner = undefined;
           for (const shard of free) shard.owner = member;
         }

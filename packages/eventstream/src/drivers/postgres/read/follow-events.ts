@@ -1,30 +1,31 @@
 import type { EventPage, EventQuery } from './event-pages.js';
 
+/** Options of `followEvents`. */
 export interface FollowOptions {
-  /** Ends it. */
+  /** Aborting it ends the iteration. */
   readonly signal?: AbortSignal | undefined;
-  /** New records are looked for at least this often, in ms, hints aside. Default 1,000. */
+  /** Longest time between two queries for new records, in ms; hints make it shorter. Default 1,000. */
   readonly pollMs?: number | undefined;
 }
 
-/** What following needs of a log. */
+/** A log that can be followed. */
 export interface FollowedLog {
   listEvents(query: EventQuery): Promise<EventPage>;
   watch(topic: string, onAppend: () => void): () => void;
 }
 
-/** Between two looks, however many hints there are, in milliseconds. */
-const minLookMs = 20;
+/** Shortest time between two queries at the end of the log, in ms, however many hints come. */
+const minPollMs = 20;
 
-/** Page after page; at the end it waits for what will be appended. */
+/** Yields page after page. At the end of the log it waits for new records. Pages are never empty. */
 export async function* followEvents(
   log: FollowedLog,
   query: EventQuery,
   { signal, pollMs = 1_000 }: FollowOptions,
 ): AsyncGenerator<EventPage, void> {
-  const bell = new Bell();
-  const unwatch = query.topics.map((topic) => log.watch(topic, () => bell.ring()));
-  const onAbort = (): void => bell.ring();
+  const appended = new AutoResetSignal();
+  const unwatch = query.topics.map((topic) => log.watch(topic, () => appended.set()));
+  const onAbort = (): void => appended.set();
   signal?.addEventListener('abort', onAbort);
   try {
     let { cursor } = query;
@@ -33,8 +34,8 @@ export async function* followEvents(
       cursor = page.next;
       if (page.records.length > 0) yield page;
       if (!page.isLast || signal?.aborted) continue;
-      await bell.wait(minLookMs, signal);
-      await bell.heard(pollMs);
+      await new Promise((resolve) => setTimeout(resolve, minPollMs));
+      await appended.wait(pollMs);
     }
   } finally {
     for (const end of unwatch) end();
@@ -42,31 +43,26 @@ export async function* followEvents(
   }
 }
 
-/** Remembers that it rang until somebody hears it. */
-class Bell {
-  #rang = false;
-  #answer: (() => void) | undefined;
+/** A signal that stays set until somebody has waited for it. */
+class AutoResetSignal {
+  #isSet = false;
+  #endSleep: (() => void) | undefined;
 
-  ring(): void {
-    this.#rang = true;
-    this.#answer?.();
+  set(): void {
+    this.#isSet = true;
+    this.#endSleep?.();
   }
 
-  /** Resolves when it rings, or has rung since this was last asked; or after the time. */
-  async heard(ms: number): Promise<void> {
-    if (!this.#rang) await this.#sleep(ms);
-    this.#rang = false;
-  }
-
-  /** Resolves after the time, or at once when it is ended. */
-  async wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    if (!signal?.aborted) await new Promise((resolve) => setTimeout(resolve, ms));
+  /** Resolves when the signal is set, or after the time. Resets it. */
+  async wait(ms: number): Promise<void> {
+    if (!this.#isSet) await this.#sleep(ms);
+    this.#isSet = false;
   }
 
   #sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
-      this.#answer = () => {
+      this.#endSleep = () => {
         clearTimeout(timer);
         resolve();
       };

@@ -1,72 +1,74 @@
 import type { StoredRecord } from '../../../record.js';
 
-/** How much is fetched or shown. */
-export interface PageRoom {
+/** Limits of a page, or of the records that are read for it. */
+export interface PageLimits {
   readonly limit: number;
-  /** Of keys and values. The record that goes over it is still taken. */
+  /** Bytes of keys and values. The record that exceeds it is still included. */
   readonly maxBytes: number;
 }
 
-/** The partition that a record is in, among those of several topics. */
-export const laneOf = ({ topic, partition }: Pick<StoredRecord, 'topic' | 'partition'>): string =>
-  `${partition} ${topic}`;
+/** Returns a key for a record's partition among those of several topics. */
+export const partitionKeyOf = ({
+  topic,
+  partition,
+}: Pick<StoredRecord, 'topic' | 'partition'>): string => `${partition} ${topic}`;
 
-/** The records of several partitions in the order of their times, and within each in its own. */
+/** Merges records of several partitions by time. Those of one partition keep their own order. */
 export function mergeInTime(records: readonly StoredRecord[]): StoredRecord[] {
-  const sorted = records.toSorted((a, b) => a.timestampMs - b.timestampMs || inOrder(a, b));
-  // Times of one partition are not quite in its order: what was sorted by them is put right again.
-  const lanes = Map.groupBy(sorted, laneOf);
-  for (const lane of lanes.values()) lane.sort((a, b) => (a.offset < b.offset ? -1 : 1));
-  const taken = new Map<string, number>();
+  const sorted = records.toSorted((a, b) => a.timestampMs - b.timestampMs || byOffset(a, b));
+  // Times of one partition are not exactly in the order of its offsets, so that order is restored.
+  const partitions = Map.groupBy(sorted, partitionKeyOf);
+  for (const own of partitions.values()) own.sort((a, b) => (a.offset < b.offset ? -1 : 1));
+  const placed = new Map<string, number>();
   return sorted.map((record) => {
-    const lane = laneOf(record);
-    const index = taken.get(lane) ?? 0;
-    taken.set(lane, index + 1);
-    return lanes.get(lane)?.[index] ?? record;
+    const key = partitionKeyOf(record);
+    const index = placed.get(key) ?? 0;
+    placed.set(key, index + 1);
+    return partitions.get(key)?.[index] ?? record;
   });
 }
 
 /**
- * Where partitions of merged records end of which, for all that is known, not everything was
- * fetched: the offset of the last record, by lane.
+ * Finds the partitions of which perhaps not all records were read, because they reached a limit.
+ * Returns the offset of the last record by partition key.
  */
-export function cutsOf(
+export function findCuts(
   merged: readonly StoredRecord[],
-  { limit, maxBytes }: PageRoom,
+  { limit, maxBytes }: PageLimits,
 ): ReadonlyMap<string, bigint> {
   const cuts = new Map<string, bigint>();
-  for (const [lane, found] of Map.groupBy(merged, laneOf)) {
+  for (const [key, found] of Map.groupBy(merged, partitionKeyOf)) {
     const bytes = found.reduce((sum, record) => sum + bytesOf(record), 0);
     const last = found.at(-1);
-    if (last && (found.length >= limit || bytes >= maxBytes)) cuts.set(lane, last.offset);
+    if (last && (found.length >= limit || bytes >= maxBytes)) cuts.set(key, last.offset);
   }
   return cuts;
 }
 
 /**
- * The first of merged records that there is room for, up to where a partition was cut: what follows
- * there may be older than what follows elsewhere.
+ * Returns the first merged records that fit the limits, up to the first cut: records of that partition
+ * that were not read may be older than the next records of other partitions.
  */
-export function firstOf(
+export function selectPage(
   merged: readonly StoredRecord[],
-  { limit, maxBytes }: PageRoom,
+  { limit, maxBytes }: PageLimits,
   cuts: ReadonlyMap<string, bigint>,
 ): StoredRecord[] {
-  const first: StoredRecord[] = [];
+  const page: StoredRecord[] = [];
   let bytes = 0;
   for (const record of merged) {
-    first.push(record);
+    page.push(record);
     bytes += bytesOf(record);
-    const isCut = cuts.get(laneOf(record)) === record.offset;
-    if (first.length >= limit || bytes >= maxBytes || isCut) break;
+    const isCut = cuts.get(partitionKeyOf(record)) === record.offset;
+    if (page.length >= limit || bytes >= maxBytes || isCut) break;
   }
-  return first;
+  return page;
 }
 
 function bytesOf({ key, value }: StoredRecord): number {
   return (key?.length ?? 0) + (value?.length ?? 0);
 }
 
-function inOrder(a: StoredRecord, b: StoredRecord): number {
+function byOffset(a: StoredRecord, b: StoredRecord): number {
   return a.partition - b.partition || (a.offset < b.offset ? -1 : 1);
 }

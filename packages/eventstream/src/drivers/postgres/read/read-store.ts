@@ -1,13 +1,13 @@
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { StoredRecord } from '../../../record.js';
-import { fromStoredHeaders, type HeadersRow } from './stored-headers.js';
+import { fromStoredHeaders, type HeadersRow } from '../storage/stored-headers.js';
 
-/** How far a shard can be read. */
+/** End of a shard. */
 export interface ShardEnd {
   readonly shard: number;
-  /** All below is there, or never will be. */
+  /** All records below it are visible, or will never exist. */
   readonly readable: bigint;
-  /** What the next record gets. Above `readable` while appenders are at work. */
+  /** Offset of the next record. Above `readable` while appenders are at work. */
   readonly drawn: bigint;
 }
 
@@ -22,7 +22,7 @@ const endStatement: Statement = {
   text: 'select shard_id, readable, drawn from eventstream.readable_end($1::integer[])',
 };
 
-/** To be asked in a statement before the one that reads: see log-functions.ts. */
+/** Reads the ends of shards. Must be a statement before the one that reads: see log-functions.ts. */
 export async function readableEnds(
   db: Queryable,
   shards: readonly number[],
@@ -33,29 +33,31 @@ export async function readableEnds(
   );
 }
 
-/** A shard, and whose it is. */
+/** A shard, with its topic and partition. */
 export interface ShardName {
   readonly shard: number;
   readonly topic: string;
   readonly partition: number;
 }
 
+/** A range of a shard to read. */
 export interface RangeRequest {
   readonly from: bigint;
-  /** What is at this offset is not read. At most the shard's readable end. */
+  /** End of the range, exclusive. At most the shard's readable end. */
   readonly end: bigint;
   readonly limit: number;
-  /** The record with which the values reach this many bytes is the last. */
+  /** The record with which the values reach this many bytes is the last one. */
   readonly maxBytes: number;
-  /** Those of other names are left out; those without one are not. Absent: all are read. */
+  /** Event names to read, beside records without a name. Absent: all records. */
   readonly names?: readonly string[] | undefined;
 }
 
+/** Records read from a shard. */
 export interface RangeRead {
   readonly records: readonly StoredRecord[];
-  /** Where to go on. */
+  /** Offset at which the next read begins. */
   readonly next: bigint;
-  /** Offset of the first record that was not dropped by age; above `from`: some are gone. */
+  /** Offset of the first record that was not dropped by age. Above `from`: records were dropped. */
   readonly first: bigint;
 }
 
@@ -67,8 +69,8 @@ interface RecordRow extends HeadersRow {
 }
 
 /**
- * Index: `record_offset` of the segments from the one that the position is in; the subquery is
- * evaluated once and prunes those before it. Always gives a row, for the shard's sake.
+ * Index: `record_offset` of the segments from the one that `from` is in. The subquery is evaluated once
+ * and prunes earlier segments. Always returns a row, because of the shard's columns.
  */
 const rangeText = (condition: string): string => `
 select r."offset", r.appended_at, r.name, r.key, r.value, r.headers, s.first_offset
@@ -106,7 +108,7 @@ where shard_id = $1 and "offset" >= $2 and "offset" < $3 and segment >= (
 )`,
 };
 
-/** Names of the events in a part of a shard; null stands for records without one. */
+/** Returns the event names in a range of a shard. Null stands for records without a name. */
 export async function readNames(
   db: Queryable,
   shard: number,
@@ -116,7 +118,7 @@ export async function readNames(
   return rows.map(({ name }) => name);
 }
 
-/** Reads on in one shard. */
+/** Reads a range of a shard. */
 export async function readRange(
   db: Queryable,
   { shard, topic, partition }: ShardName,
@@ -139,7 +141,7 @@ export async function readRange(
   const first = rows[0]?.first_offset ?? 0n;
   const last = records.at(-1);
   const isCut = records.length === limit || bytes >= maxBytes;
-  // Where nothing more was found, the rest are offsets that nobody ever wrote to.
+  // If no limit was reached, the offsets up to the end have no records and never will.
   const next = isCut && last ? last.offset + 1n : end > from ? end : from;
   return { records, next, first };
 }

@@ -1,0 +1,51 @@
+import { decodeEnvelope } from '../../../envelope/decode.js';
+import { toHeaders } from '../../../envelope/headers.js';
+
+/**
+ * Headers in the form of the table. The headers of most records repeat what is in the envelope, and
+ * would take a third of the record. For those, only the event's name is stored, in its own column, and
+ * the trace if there is one; the headers are computed when the record is read:
+ *
+ * | column headers | column name | headers of the record                                      |
+ * | -------------- | ----------- | ---------------------------------------------------------- |
+ * | an object      | any         | this object                                                |
+ * | a text         | given       | `toHeaders` of the envelope, with this text as the trace   |
+ * | null           | given       | `toHeaders` of the envelope                                |
+ * | null           | null        | none                                                       |
+ */
+export interface StoredHeaders {
+  /** The header `ce_type`, by which consumers choose. */
+  readonly name: string | null;
+  /** As JSON. */
+  readonly headers: string | null;
+}
+
+/** Converts the headers of a record to append. */
+export function toStoredHeaders(headers: Readonly<Record<string, string>>): StoredHeaders {
+  const text = JSON.stringify(headers);
+  return text === '{}' ? { name: null, headers: null } : { name: nameOf(headers), headers: text };
+}
+
+/** Returns the name, or null for one that a text column cannot hold. */
+function nameOf({ ce_type: name }: Readonly<Record<string, string>>): string | null {
+  return name === undefined || name.includes('\0') ? null : name;
+}
+
+/** Columns from which the headers of a record are computed. */
+export interface HeadersRow {
+  readonly name: string | null;
+  readonly headers: Record<string, string> | string | null;
+  readonly value: Buffer | null;
+}
+
+/** Returns the headers of a stored record. */
+export function fromStoredHeaders({ name, headers, value }: HeadersRow): Record<string, string> {
+  if (headers !== null && typeof headers === 'object') return headers;
+  if (name === null || value === null) return {};
+  try {
+    return toHeaders(decodeEnvelope(value), headers ?? undefined);
+  } catch {
+    // Such a record is not appended by this package, but a reader must get past it.
+    return {};
+  }
+}
