@@ -1,11 +1,7 @@
 import { PlatformError, parseDuration, parseExactJson, toJsonInteger } from '@posthaste/contracts';
+import { callbackInvalid, type FieldFault } from './field-faults.js';
 import type { CallbackView } from './lookup/callback-view.js';
-import {
-  type CallbackInput,
-  type CallbackRequest,
-  callbackInvalid,
-  type FieldFault,
-} from './request/request.js';
+import type { CallbackInput, CallbackRequest } from './request/request.js';
 import type { RetryPhase, RetryPolicy } from './retry/retry-policy.js';
 
 /**

@@ -35,6 +35,7 @@ export type {
   DeliveryResult,
   Ending,
   FailureReason,
+  Hold,
   Verdict,
 } from './delivery/delivery.js';
 export type { HttpOutcome } from './delivery/outcome.js';
@@ -73,6 +74,8 @@ export {
   type EventLogSinkOptions,
 } from './events/event-log-sink.js';
 export { type SubscribedEvent, toEventBody } from './events/subscribed-event.js';
+export type { RequestRules } from './field-checks.js';
+export { callbackInvalid, type FieldFault, requestInvalid } from './field-faults.js';
 export {
   type Acceptance,
   type AcceptanceDeps,
@@ -89,7 +92,6 @@ export type {
   AttemptView,
   CallbackSummary,
   CallbackView,
-  Hold,
   LeaseView,
 } from './lookup/callback-view.js';
 export { findCallback, listCallbacks } from './lookup/read-store.js';
@@ -117,11 +119,7 @@ export {
   type CallbackInput,
   type CallbackMethod,
   type CallbackRequest,
-  callbackInvalid,
   callbackMethods,
-  type FieldFault,
-  type RequestRules,
-  requestInvalid,
 } from './request/request.js';
 export type { TraceHeaders } from './request/trace-headers.js';
 export { createResultEffects, type ResultEffects } from './results/result-effects.js';

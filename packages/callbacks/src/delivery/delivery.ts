@@ -54,6 +54,9 @@ export type Ending = 'delivered' | 'failed' | 'expired' | 'cancelled';
 
 export type CallbackState = 'waiting' | 'pending' | 'leased' | 'held' | Ending;
 
+/** What stops a callback: its queue is paused, its queue is parked, its endpoint takes nothing. */
+export type Hold = 'paused' | 'parked' | 'endpoint';
+
 /** Why an attempt failed. */
 export type FailureReason =
   | 'dns'

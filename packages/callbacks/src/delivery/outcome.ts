@@ -1,4 +1,3 @@
-import type { HostSignal } from '../dispatch/origin-limiter.js';
 import { parseRetryAfter } from '../retry/retry-after.js';
 import { nextAttempt } from '../retry/retry-policy.js';
 import type { Attempt, Delivery, FailureReason, Verdict } from './delivery.js';
@@ -24,6 +23,13 @@ export type HttpOutcome =
       readonly resent: boolean;
       readonly durationNs: bigint;
     };
+
+/** What an attempt told about its host. */
+export type HostSignal =
+  | { readonly kind: 'answered' }
+  | { readonly kind: 'overloaded'; readonly retryAfterMs: number | undefined }
+  | { readonly kind: 'slow' }
+  | { readonly kind: 'unreachable' };
 
 export interface ClassifiedOutcome {
   readonly attempt: Attempt;

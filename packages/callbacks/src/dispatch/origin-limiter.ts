@@ -1,4 +1,6 @@
 import { backoffMs } from '@posthaste/contracts';
+import type { HostSignal } from '../delivery/outcome.js';
+
 /**
  * How much one origin may be asked at once, and whether it may be asked at all.
  *
@@ -20,13 +22,6 @@ export interface OriginLimits {
   readonly minOpenMs: number;
   readonly maxOpenMs: number;
 }
-
-/** What an attempt told about its host. */
-export type HostSignal =
-  | { readonly kind: 'answered' }
-  | { readonly kind: 'overloaded'; readonly retryAfterMs: number | undefined }
-  | { readonly kind: 'slow' }
-  | { readonly kind: 'unreachable' };
 
 /** A host may not close itself for longer than this. */
 const maxPauseMs = 60_000;

@@ -7,11 +7,11 @@ import {
   sendsBody,
 } from '../delivery/attempt-request.js';
 import type { Attempt, Delivery, Verdict } from '../delivery/delivery.js';
+import type { HostSignal } from '../delivery/outcome.js';
 import { classifyOutcome } from '../delivery/outcome.js';
 import type { Admitted } from './admission.js';
 import type { DatabaseClock } from './database-clock.js';
 import type { BodySource } from './large-bodies.js';
-import type { HostSignal } from './origin-limiter.js';
 
 /** What came of a delivery whose turn it was. */
 export interface Sent {

@@ -1,6 +1,7 @@
 import { parseFairnessKey } from '../delivery/fairness-key.js';
+import type { HostSignal } from '../delivery/outcome.js';
 import type { Capacity } from './claim-store.js';
-import { type HostSignal, OriginLimiter, type OriginLimits } from './origin-limiter.js';
+import { OriginLimiter, type OriginLimits } from './origin-limiter.js';
 
 /** How much may be in flight at once, in this process. */
 export interface SlotLimits {

@@ -1,13 +1,12 @@
-import { headerFault } from '../request/header-rules.js';
 import {
   checkEmail,
   checkName,
   checkTimeout,
-  type FieldFault,
   parseUrl,
   type RequestRules,
-  requestInvalid,
-} from '../request/request.js';
+} from '../field-checks.js';
+import { type FieldFault, requestInvalid } from '../field-faults.js';
+import { headerFault } from '../request/header-rules.js';
 import { type PolicyInput, toPolicyInput, toRetryPolicy } from '../retry/policy-input.js';
 import { defaultEndpointPolicy, type RetryPolicy } from '../retry/retry-policy.js';
 import { type EventOrder, isEventOrder } from './event-order.js';

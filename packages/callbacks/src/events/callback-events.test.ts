@@ -3,14 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { deliveryOf } from '../../test/deliveries.js';
 import { attemptWith, delivered, failed, retryLater } from '../../test/live-callbacks.js';
 import type { Delivery } from '../delivery/delivery.js';
+import { toAcceptedEvents } from '../intake/accepted-events.js';
 import { toCallbackRequest } from '../request/request.js';
 import { type RecordedResult, toResultEvents } from '../results/result-events.js';
-import {
-  type CallbackEvent,
-  callbackEventTopic,
-  toAcceptedEvents,
-  toDisabledEvent,
-} from './callback-events.js';
+import { type CallbackEvent, callbackEventTopic, toDisabledEvent } from './callback-events.js';
 
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 28_000, urlFault: () => undefined };
 const all = (): boolean => true;

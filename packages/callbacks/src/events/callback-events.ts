@@ -5,7 +5,6 @@ import {
   toSpanContext,
 } from '@posthaste/contracts';
 import type { Transaction } from '@posthaste/postgres';
-import type { IntakeItem } from '../intake/intake-store.js';
 
 /**
  * What is told of callbacks and endpoints, as events of the platform's log. Their namespace is the
@@ -75,21 +74,6 @@ export interface StatementLog {
 
 /** A sink for who has no event log. */
 export const noEvents: CallbackEventSink = { wants: () => false, append: async () => undefined };
-
-/** Of callbacks that are stored; none when nobody wants them, none of echoes. */
-export function toAcceptedEvents(
-  items: readonly IntakeItem[],
-  { wants }: Pick<CallbackEventSink, 'wants'>,
-): CallbackEvent[] {
-  if (items.length === 0 || !wants('callback.accepted')) return [];
-  return items.filter(({ request }) => request.echo === 0).map(toAcceptedEvent);
-}
-
-function toAcceptedEvent({ id: callbackId, request }: IntakeItem): CallbackEvent {
-  const { origin } = request;
-  const fields = { method: request.method || 'GET', origin };
-  return toCallbackEvent('callback.accepted', { ...request, callbackId }, fields);
-}
 
 /** An endpoint that was disabled; `echo` of the callback that was answered with 410, if one was. */
 export interface DisabledEndpointFields {

@@ -1,10 +1,6 @@
 import { type IdempotencyClaim, newId, PlatformError } from '@posthaste/contracts';
-import {
-  type CallbackInput,
-  type CallbackRequest,
-  type RequestRules,
-  toCallbackRequest,
-} from '../request/request.js';
+import type { RequestRules } from '../field-checks.js';
+import { type CallbackInput, type CallbackRequest, toCallbackRequest } from '../request/request.js';
 import type { Accepted } from './group-commit.js';
 import type { Intake } from './intake.js';
 

@@ -1,6 +1,7 @@
 import { idempotencyKeyReused, PlatformError } from '@posthaste/contracts';
 import { type Database, sqlState } from '@posthaste/postgres';
-import { type CallbackEventSink, toAcceptedEvents } from '../events/callback-events.js';
+import type { CallbackEventSink } from '../events/callback-events.js';
+import { toAcceptedEvents } from './accepted-events.js';
 import {
   type FirstUse,
   findFirstUses,

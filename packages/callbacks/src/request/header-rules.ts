@@ -1,4 +1,4 @@
-import type { FieldFault } from './request.js';
+import type { FieldFault } from '../field-faults.js';
 
 const maxHeaders = 64;
 const maxHeaderBytes = 16 * 1024;

@@ -1,8 +1,9 @@
 import { PlatformError } from '@posthaste/contracts';
 import { type Database, type Queryable, type Statement, sqlState } from '@posthaste/postgres';
+import { checkName, isName } from '../field-checks.js';
+import { type FieldFault, requestInvalid } from '../field-faults.js';
 import { LoadingCache } from '../loading-cache.js';
 import { type Page, type PageRequest, pageLimit, parsePairCursor, toPairCursor } from '../page.js';
-import { checkName, type FieldFault, isName, requestInvalid } from '../request/request.js';
 import { type PolicyInput, toPolicyInput, toRetryPolicy } from './policy-input.js';
 import { fromStoredPolicy, type RetryPolicy, toStoredPolicy } from './retry-policy.js';
 

@@ -1,5 +1,6 @@
 import { msToNs, nsToMs } from '@posthaste/contracts';
-import { type FieldFault, policyFaults, requestInvalid } from '../request/request.js';
+import { type FieldFault, requestInvalid } from '../field-faults.js';
+import { policyFaults } from './policy-faults.js';
 import { defaultEndpointPolicy, type ExponentialPolicy, type RetryPolicy } from './retry-policy.js';
 
 /** A retry policy as callers write it, in JSON. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { withApplication } from './application-name.js';
+import { withApplication } from './field-faults.js';
 
 it('names the application of a thing, where there is one', () => {
   expect(withApplication('queue orders', 'shop')).toBe('queue orders of application shop');
