@@ -1,22 +1,26 @@
 import type { FieldFault } from './field-faults.js';
 
-/** What an installation allows. */
+/** Rules of an installation for requests. */
 export interface RequestRules {
-  /** Time of one attempt when the caller gives none. */
+  /** Time-out of an attempt when the caller gives none, in ms. */
   readonly defaultTimeoutMs: number;
-  /** The longest time a caller may give: shorter than the lease. */
+  /** Longest time-out that a caller may give, in ms; shorter than the lease. */
   readonly maxTimeoutMs: number;
-  /** Why this URL may not be called, or `undefined`; judges literal addresses, resolves nothing. */
+  /**
+   * Returns the reason why a URL may not be called, or `undefined`. Checks addresses that are written
+   * out; resolves no names.
+   */
   readonly urlFault: (url: URL) => string | undefined;
 }
 
 const maxUrlLength = 4_096;
 const maxHostLength = 253;
 const maxNameLength = 256;
+/** Ten years, in ms. */
 const maxHorizonMs = 10 * 365 * 24 * 3_600_000;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for control characters
 const controlCharacters = /[\u0000-\u001f\u007f]/;
-/** Enough to refuse what no mail server takes; whether it exists only a mail can tell. */
+/** Refuses what no mail server accepts. Only a mail can show whether an address exists. */
 const emailPattern = /^[^\s@<>,;:"()[\]\\]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
 
 /** Checks the name of an application, a queue or a secret. */
@@ -27,29 +31,29 @@ export function checkName(field: string, name: string | undefined, faults: Field
   } else if (controlCharacters.test(name)) {
     faults.push({ field, message: 'has control characters' });
   } else if (!name.isWellFormed()) {
-    // The database has no such text: two names would become one.
+    // The database cannot store such text: two names would become one.
     faults.push({ field, message: 'has half a surrogate pair' });
   }
 }
 
-/** Whether something can have this name: what cannot is looked for in vain, and not in the database. */
+/** True if something can have this name. No other is looked up in the database. */
 export function isName(text: string): boolean {
   return text.length <= maxNameLength && !controlCharacters.test(text) && text.isWellFormed();
 }
 
-/** Checks the time of one attempt. */
+/** Checks the time-out of an attempt. */
 export function checkTimeout(timeoutMs: number, rules: RequestRules, faults: FieldFault[]): void {
   if (Number.isInteger(timeoutMs) && timeoutMs >= 1 && timeoutMs <= rules.maxTimeoutMs) return;
   faults.push({ field: 'timeoutMs', message: `must be 1 to ${rules.maxTimeoutMs}` });
 }
 
-/** Checks a mail address; none, or an empty one, is right too. */
+/** Checks a mail address; an absent or empty one is valid too. */
 export function checkEmail(address: string | undefined, faults: FieldFault[]): void {
   if (!address || (emailPattern.test(address) && !controlCharacters.test(address))) return;
   faults.push({ field: 'notificationEmail', message: 'is not a mail address' });
 }
 
-/** Checks a time that a caller gave: now or later, and not absurdly far away. */
+/** Checks a time that a caller gave: not before 1970, nor more than ten years away. */
 export function checkMoment(field: string, moment: Date | undefined, faults: FieldFault[]): void {
   if (moment === undefined) return;
   const ms = moment.getTime();
@@ -58,7 +62,7 @@ export function checkMoment(field: string, moment: Date | undefined, faults: Fie
   }
 }
 
-/** The URL of a request; `undefined` when it may not be called, with the reason added to `faults`. */
+/** Parses the URL of a request; `undefined` when it may not be called, with the reason added to `faults`. */
 export function parseUrl(text: string, rules: RequestRules, faults: FieldFault[]): URL | undefined {
   const fault = (message: string): undefined => {
     faults.push({ field: 'url', message });

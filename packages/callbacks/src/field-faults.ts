@@ -1,17 +1,17 @@
 import { PlatformError } from '@posthaste/contracts';
 
-/** One thing that is wrong with a request. */
+/** Fault of one field of a request, such as `timeoutMs` `must be 1 to 28000`. */
 export interface FieldFault {
   readonly field: string;
   readonly message: string;
 }
 
-/** The error of a callback request with these faults. */
+/** Creates the error of a callback request with these faults. */
 export function callbackInvalid(faults: readonly FieldFault[]): PlatformError {
   return new PlatformError('CALLBACK_INVALID', describe(faults), { details: faults });
 }
 
-/** The error of any other request with these faults. */
+/** Creates the error of any other request with these faults. */
 export function requestInvalid(faults: readonly FieldFault[]): PlatformError {
   return new PlatformError('REQUEST_INVALID', describe(faults), { details: faults });
 }
@@ -21,8 +21,8 @@ function describe(faults: readonly FieldFault[]): string {
 }
 
 /**
- * A thing with its application, for messages: `queue orders of application shop`. Applications are
- * optional: without one it is the thing alone.
+ * Returns a thing with its application, for messages: `queue orders of application shop`. Applications
+ * are optional: without one it returns the thing alone.
  */
 export function withApplication(thing: string, application: string): string {
   return application === '' ? thing : `${thing} of application ${application}`;

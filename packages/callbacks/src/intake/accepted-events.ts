@@ -5,7 +5,10 @@ import {
 } from '../events/callback-events.js';
 import type { IntakeItem } from './intake-store.js';
 
-/** Of callbacks that are stored; none when nobody wants them, none of echoes. */
+/**
+ * Builds the events `callback.accepted` about stored callbacks, if they are wanted. There is none
+ * about a callback that was made for an event about callbacks (`echo`): see loop-guard.ts.
+ */
 export function toAcceptedEvents(
   items: readonly IntakeItem[],
   { wants }: Pick<CallbackEventSink, 'wants'>,

@@ -9,24 +9,24 @@ import {
 import { callbackInvalid, type FieldFault } from '../field-faults.js';
 import { policyFaults } from '../retry/policy-faults.js';
 import type { RetryPolicy } from '../retry/retry-policy.js';
-import { headerFault } from './header-rules.js';
+import { headerFaults } from './header-rules.js';
 import { type TraceHeaders, withTrace } from './trace-headers.js';
 
-/** A callback as it is stored: complete, checked, every default filled in. */
+/** Callback as it is stored: complete and checked, with every default filled in. */
 export interface CallbackRequest {
-  /** Whose it is. Queues, secrets and Idempotency-Keys belong to an application. May be empty. */
+  /** Its application, to which queues, secrets and Idempotency-Keys belong. May be empty. */
   readonly application: string;
-  /** Ordered with everything else of this name; absent: ordered with nothing. */
+  /** Queue in which it has its order; absent: it has no order with anything. */
   readonly queue: string | undefined;
   readonly endpointId: string | undefined;
   readonly url: string;
   /** Scheme, host and port of the URL, as `URL.origin` gives it. */
   readonly origin: string;
-  /** Empty for a client of the compatible API that gave none: sent as GET. */
+  /** Empty when a client of the compatible API gave none: sent as GET. */
   readonly method: CallbackMethod | '';
-  /** As they were given, and those of its trace. */
+  /** Headers that were given, and those of its trace. */
   readonly headers: Readonly<Record<string, string>> | undefined;
-  /** Absent and empty differ; sent with POST, PUT and PATCH only. */
+  /** Sent with POST, PUT and PATCH only. An absent body differs from an empty one. */
   readonly body: Buffer | undefined;
   readonly policy: RetryPolicy;
   readonly timeoutMs: number;
@@ -35,14 +35,15 @@ export interface CallbackRequest {
   readonly notificationEmail: string | undefined;
   readonly expiresAt: Date | undefined;
   readonly deliverAfter: Date | undefined;
-  /** Above 0 for what is made for an event about another callback: see echo.ts. */
+  /** Above 0 if it was made for an event about another callback: see loop-guard.ts. */
   readonly echo: number;
 }
 
+/** HTTP methods of callbacks. */
 export const callbackMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const;
 export type CallbackMethod = (typeof callbackMethods)[number];
 
-/** What a caller may give. Only `url` is required. */
+/** Callback as a caller gives it. Only `url` is required. */
 export interface CallbackInput {
   readonly url: string;
   /** Default POST. */
@@ -58,12 +59,12 @@ export interface CallbackInput {
   readonly notificationEmail?: string | undefined;
   readonly expiresAt?: Date | undefined;
   readonly deliverAfter?: Date | undefined;
-  /** The trace that its deliveries continue. Default: one of its own. */
+  /** Trace that its attempts continue. Default: a trace of its own. */
   readonly trace?: TraceHeaders | undefined;
 }
 
 /**
- * Checks a request and fills in the defaults. Everything that is wrong is found at once.
+ * Checks a request and fills in the defaults. All faults are reported at once.
  * @throws PlatformError `CALLBACK_INVALID`, with the faults as `details`
  */
 export function toCallbackRequest(input: CallbackInput, rules: RequestRules): CallbackRequest {
@@ -73,7 +74,7 @@ export function toCallbackRequest(input: CallbackInput, rules: RequestRules): Ca
   checkName('application', input.application, faults);
   checkName('queue', input.queue, faults);
   checkName('secret', input.secret, faults);
-  if (input.headers) faults.push(...headerFault(input.headers));
+  if (input.headers) faults.push(...headerFaults(input.headers));
   if (input.policy) faults.push(...policyFaults(input.policy));
   const timeoutMs = input.timeoutMs ?? rules.defaultTimeoutMs;
   checkTimeout(timeoutMs, rules, faults);
