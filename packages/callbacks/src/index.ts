@@ -1,3 +1,4 @@
+export type { CallbackEventName } from '@posthaste/contracts';
 export {
   type CancelOutcome,
   cancelCallback,
@@ -41,12 +42,14 @@ export type {
 export type { HttpOutcome } from './delivery/outcome.js';
 export type { EndpointDirectory, EndpointSettings } from './dispatch/admission.js';
 export { deliverySessionSettings } from './dispatch/claim-store.js';
+export { Dispatcher, type DispatcherDeps, type DispatcherObserver } from './dispatch/dispatcher.js';
 export {
-  Dispatcher,
-  type DispatcherDeps,
-  type DispatcherObserver,
   type DispatcherOptions,
-} from './dispatch/dispatcher.js';
+  type OriginOptions,
+  type ResolvedDispatcherOptions,
+  resolveDispatcherOptions,
+  type SlotOptions,
+} from './dispatch/dispatcher-options.js';
 export { CachedEndpointDirectory } from './dispatch/endpoint-directory.js';
 export type { OriginLimits } from './dispatch/origin-limiter.js';
 export type { EndpointLimits, SlotLimits } from './dispatch/slots.js';
@@ -62,17 +65,11 @@ export {
 } from './endpoints/endpoint-state.js';
 export {
   type CallbackEvent,
-  type CallbackEventName,
   type CallbackEventSink,
-  callbackEventNames,
   callbackEventTopic,
   noEvents,
 } from './events/callback-events.js';
-export {
-  type EventLog,
-  EventLogSink,
-  type EventLogSinkOptions,
-} from './events/event-log-sink.js';
+export { type EventLog, EventLogSink, type EventLogSinkOptions } from './events/event-log-sink.js';
 export { type SubscribedEvent, toEventBody } from './events/subscribed-event.js';
 export type { RequestRules } from './field-checks.js';
 export { callbackInvalid, type FieldFault, requestInvalid } from './field-faults.js';
@@ -122,7 +119,6 @@ export {
   callbackMethods,
 } from './request/request.js';
 export type { TraceHeaders } from './request/trace-headers.js';
-export { createResultEffects, type ResultEffects } from './results/result-effects.js';
 export { ensurePartitions } from './retention/partitions.js';
 export { dropExpired, forgetIdempotencyKeys } from './retention/retention.js';
 export { type NamedPolicy, Policies } from './retry/policies.js';
