@@ -69,7 +69,7 @@ export interface OriginOptions {
   readonly initial?: number | undefined;
   /** Connection failures in a row that open the circuit breaker. Default 20. */
   readonly breakAfter?: number | undefined;
-  /** Time that the breaker stays open at first, in ms; doubles each time. Default 1,000. */
+  /** Longest time that the breaker stays open at first, in ms; doubles each time. Default 1,000. */
   readonly minOpenMs?: number | undefined;
   /** Longest time that the breaker stays open, in ms; `minOpenMs` or more. Default 30,000. */
   readonly maxOpenMs?: number | undefined;
