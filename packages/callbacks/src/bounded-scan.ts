@@ -21,8 +21,8 @@ const growth = 4;
 
 /**
  * Reads an ordered list until it has found enough matches, or read as many rows as it may: the next
- * scan goes on after `last`. Rows are fetched in steps that grow: where all rows match, hardly more are
- * read than asked for.
+ * scan goes on after `last`. Rows are fetched in steps that grow: where all rows match, hardly more
+ * are read than asked for.
  * @param fetch returns the rows that follow `after`, at most `count`, fewer only at the end
  */
 export async function scanRows<Row, Match>(

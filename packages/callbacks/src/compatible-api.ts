@@ -5,9 +5,9 @@ import type { CallbackInput, CallbackRequest } from './request/request.js';
 import type { RetryPhase, RetryPolicy } from './retry/retry-policy.js';
 
 /*
- * The wire format of `POST /callback` and `GET /callback/{id}`, which existing clients use: keys in any
- * case, unknown ones ignored, a missing or null one read as its zero value, `data` as padded base64,
- * delays as whole nanoseconds. Callbacks spec, section 1.
+ * The wire format of `POST /callback` and `GET /callback/{id}`, which existing clients use: keys in
+ * any case, unknown ones ignored, a missing or null one read as its zero value, `data` as padded
+ * base64, delays as whole nanoseconds. Callbacks spec, section 1.
  */
 
 /** Members of a JSON object, by their keys in lower case. */
@@ -154,7 +154,7 @@ function readData(value: unknown): Buffer | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'string') {
     const data = Buffer.from(value, 'base64');
-    // The decoder skips characters that are not base64; text that is encoded back the same has none.
+    // The decoder skips other characters: only base64 is the same when it is encoded again.
     if (data.toString('base64') === value) return data;
   }
   throw callbackInvalid([{ field: 'postdata.data', message: 'is not padded base64 text' }]);

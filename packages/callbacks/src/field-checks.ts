@@ -7,8 +7,8 @@ export interface RequestRules {
   /** Longest time-out that a caller may give, in ms; shorter than the lease. */
   readonly maxTimeoutMs: number;
   /**
-   * Returns the reason why a URL may not be called, or `undefined`. Checks addresses that are written
-   * out; resolves no names.
+   * Returns the reason why a URL may not be called, or `undefined`. Checks addresses that are
+   * written out; resolves no names.
    */
   readonly urlFault: (url: URL) => string | undefined;
 }
@@ -62,7 +62,10 @@ export function checkMoment(field: string, moment: Date | undefined, faults: Fie
   }
 }
 
-/** Parses the URL of a request; `undefined` when it may not be called, with the reason added to `faults`. */
+/**
+ * Parses the URL of a request; `undefined` when it may not be called, with the reason added to
+ * `faults`.
+ */
 export function parseUrl(text: string, rules: RequestRules, faults: FieldFault[]): URL | undefined {
   const fault = (message: string): undefined => {
     faults.push({ field: 'url', message });

@@ -83,7 +83,10 @@ export async function startDispatcher(
   };
 }
 
-/** Returns a function that starts dispatchers on the test's database. They are closed after the test. */
+/**
+ * Returns a function that starts dispatchers on the test's database. They are closed after the
+ * test.
+ */
 export function useDispatchers(store: StoreOfTest): StartDispatcher {
   const started: TestDispatcher[] = [];
   afterEach(async () => {

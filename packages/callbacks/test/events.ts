@@ -92,7 +92,9 @@ export class TestLog implements EventSource {
 /** Appender of events: the worker, in the transaction, or the statement that records results. */
 export type TestSinkAppender = 'transaction' | 'statement';
 
-/** SQL function that appends events, as the log has one for the statement that records deliveries. */
+/**
+ * SQL function that appends events, as the log has one for the statement that records deliveries.
+ */
 const appendFunction = `
 create or replace function public.append_events(places integer[], names text[], keys text[],
   events text[], traces text[]) returns integer language plpgsql as $$

@@ -17,7 +17,9 @@ export function useSharedStore(engine?: 'postgres' | 'embedded'): StoreOfTest {
   return toStoreOfTest(() => store);
 }
 
-/** Opens one database for the suite, emptied after each test, which must not violate its invariants. */
+/**
+ * Opens one database for the suite, emptied after each test, which must not violate its invariants.
+ */
 export function useEmptiedStore(engine?: 'postgres' | 'embedded'): StoreOfTest {
   const store = useSharedStore(engine);
   afterEach(async () => {

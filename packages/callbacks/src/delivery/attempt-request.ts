@@ -22,7 +22,9 @@ export interface HttpClient {
 
 /** Signer of requests. */
 export interface Signer {
-  /** Returns the value of `webhook-signature`, or `undefined` when there is no secret to sign with. */
+  /**
+   * Returns the value of `webhook-signature`, or `undefined` when there is no secret to sign with.
+   */
   sign(
     delivery: Delivery,
     timestampSeconds: number,
@@ -105,7 +107,10 @@ function newTraceparent(callbackId: string): string {
 
 const spanIds = { pool: randomBytes(0), used: 0 };
 
-/** Returns a random span id. Random bytes are drawn for 512 ids at once: a draw for each would cost more than the rest. */
+/**
+ * Returns a random span id. Random bytes are drawn for 512 ids at once: a draw for each would cost
+ * more than the rest.
+ */
 function newSpanId(): string {
   if (spanIds.used === spanIds.pool.length) {
     spanIds.pool = randomBytes(8 * 512);

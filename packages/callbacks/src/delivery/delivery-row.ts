@@ -25,7 +25,10 @@ export interface DeliveryRow {
   echo: number;
 }
 
-/** Longest body that is read with its delivery. A larger one is read right before it is sent: large-bodies.ts. */
+/**
+ * Longest body that is read with its delivery. A larger one is read right before it is sent:
+ * large-bodies.ts.
+ */
 const maxInlineBodyBytes = 32 * 1024;
 
 /**
@@ -79,7 +82,9 @@ export function toDelivery(row: DeliveryRow, leaseToken: string, leaseIndex: num
 const parseHeaders = memoized((text) => JSON.parse(text) as Readonly<Record<string, string>>);
 const parsePolicy = memoized((text): RetryPolicy => fromStoredPolicy(JSON.parse(text)));
 
-/** Returns `parse` with a memory: callbacks of one sender have the same few policies and headers. */
+/**
+ * Returns `parse` with a memory: callbacks of one sender have the same few policies and headers.
+ */
 function memoized<T>(parse: (text: string) => T): (text: string) => T {
   const maxEntries = 512;
   const maxLength = 1_024;

@@ -8,12 +8,16 @@ import type { RetryPolicy } from '../retry/retry-policy.js';
  * - `pending`: due now or at a later time.
  * - `leased`: a worker holds it.
  * - `held`: something stops it (see {@link Hold}).
- * - `delivered`, `failed`, `expired`, `cancelled`: it has ended. A replay takes it back to `pending`.
+ * - `delivered`, `failed`, `expired`, `cancelled`: it has ended. A replay takes it back to
+ *   `pending`.
  */
 export interface Delivery {
   readonly callbackId: string;
   readonly leaseToken: string;
-  /** True if it is the head of an ordered queue: the queue's next callback may follow under the lease. */
+  /**
+   * True if it is the head of an ordered queue: the queue's next callback may follow under the
+   * lease.
+   */
   readonly ordered: boolean;
   readonly application: string;
   readonly queue: string | undefined;
@@ -26,14 +30,18 @@ export interface Delivery {
   readonly failures: number;
   /** Attempts so far whose outcome nobody knows, because their worker vanished. */
   readonly unknowns: number;
-  /** True if it was cancelled under the lease of a worker that then vanished: it is not sent again. */
+  /**
+   * True if it was cancelled under the lease of a worker that then vanished: it is not sent again.
+   */
   readonly cancelled: boolean;
-  /** Its distance from a callback that was not made for an event about callbacks: see loop-guard.ts. */
+  /**
+   * Its distance from a callback that was not made for an event about callbacks: see loop-guard.ts.
+   */
   readonly echo: number;
   readonly request: DeliveryRequest;
   /**
-   * Length in bytes of a large body. Such a body is not in `request.body`: it is read right before it
-   * is sent (large-bodies.ts). Absent for any other.
+   * Length in bytes of a large body. Such a body is not in `request.body`: it is read right before
+   * it is sent (large-bodies.ts). Absent for any other.
    */
   readonly largeBodyBytes: number | undefined;
   /** Milliseconds since 1970, by the database's clock. */
@@ -104,7 +112,10 @@ export type Verdict =
   | {
       readonly kind: 'ended';
       readonly ending: Ending;
-      /** True if the endpoint's receiver is gone for good: the endpoint is disabled with this result. */
+      /**
+       * True if the endpoint's receiver is gone for good: the endpoint is disabled with this
+       * result.
+       */
       readonly endpointGone?: true;
     }
   /** Due again after the delay. Counts against the policy when there was an attempt. */

@@ -101,7 +101,10 @@ export class AttemptRunner {
     return classifyOutcome(delivery, outcome, { startedAtMs, endedAtMs: clock.now(), random });
   }
 
-  /** Returns the attempt's time-out. A callback that was accepted when leases were longer may ask for more than fits. */
+  /**
+   * Returns the attempt's time-out. A callback that was accepted when leases were longer may ask
+   * for more than fits.
+   */
   #timeoutOf({ request }: Delivery): number {
     const { leaseMs, leaseMarginMs } = this.#options;
     return Math.min(request.timeoutMs, Math.max(1, leaseMs - 2 * leaseMarginMs));

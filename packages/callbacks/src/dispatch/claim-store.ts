@@ -1,17 +1,17 @@
 /*
  * The statement that claims: workers lease due callbacks from the table `head`.
  *
- * - A row of `head` is the first callback of its queue, or one without a queue. It is `ready` when it
- *   is due and nobody holds it; the due poller (due-store.ts) makes it so.
+ * - A row of `head` is the first callback of its queue, or one without a queue. It is `ready` when
+ *   it is due and nobody holds it; the due poller (due-store.ts) makes it so.
  * - A claim sets `lease_token`, which is new with each claim, and moves `due_at` to the end of the
  *   lease. Row locks (`for no key update skip locked`) keep two claims from the same row, and a row
  *   that is leased is not `ready`: two workers never lease a callback at the same time.
- * - A result is written only where its `lease_token` is still there (result-store.ts). A worker that
- *   was paused beyond its lease can therefore not overwrite the result of the one that followed it.
- *   Nor does it send: before the request it checks that enough of the lease is left
+ * - A result is written only where its `lease_token` is still there (result-store.ts). A worker
+ *   that was paused beyond its lease can therefore not overwrite the result of the one that
+ *   followed it. Nor does it send: before the request it checks that enough of the lease is left
  *   (attempt-runner.ts).
- * - Fairness: the claim goes round the fairness keys (column `lane`) and divides what an origin or an
- *   application may have in flight between its keys.
+ * - Fairness: the claim goes round the fairness keys (column `lane`) and divides what an origin or
+ *   an application may have in flight between its keys.
  *
  * Index `head_ready` (lane, retry, due_at) where ready.
  */
@@ -31,7 +31,10 @@ export interface ClaimRequest extends Capacity {
   readonly afterKey: string;
 }
 
-/** Number of rows that a claim may lease. An origin or application that is not in a map has the default. */
+/**
+ * Number of rows that a claim may lease. An origin or application that is not in a map has the
+ * default.
+ */
 export interface Capacity {
   /** Rows in all. */
   readonly limit: number;
@@ -53,9 +56,9 @@ export interface Claim {
 }
 
 /**
- * Settings for the database sessions of a dispatcher. Its statements touch few rows by index, however
- * large the tables are, so one plan is always right: made once and kept, never made for a table that
- * happened to be empty at that moment, and never worth compiling.
+ * Settings for the database sessions of a dispatcher. Its statements touch few rows by index,
+ * however large the tables are, so one plan is always right: made once and kept, never made for a
+ * table that happened to be empty at that moment, and never worth compiling.
  */
 export const deliverySessionSettings: Readonly<Record<string, string>> = {
   plan_cache_mode: 'force_generic_plan',
@@ -77,8 +80,8 @@ const maxKeysPerClaim = 64;
 /**
  * SQL for the share that a key has of the capacity that all keys of its `owner` have together; the
  * shares add up to it. The remainder of the division goes to keys drawn at random in each claim: in
- * the order of keys, a host with capacity for one would always get the same application's callbacks,
- * however long the others wait.
+ * the order of keys, a host with capacity for one would always get the same application's
+ * callbacks, however long the others wait.
  */
 const shareOf = (capacity: string, owner: string): string => `
     ${capacity} / count(*) over (partition by ${owner})
@@ -86,11 +89,12 @@ const shareOf = (capacity: string, owner: string): string => `
         <= ${capacity} % count(*) over (partition by ${owner}))::int`;
 
 /**
- * Index `head_ready`, read as a loose index scan: one probe for each key, then the key's first rows.
- * Callbacks that wait, are leased or are held are not in that index, so a claim costs the same
- * whatever their number. The scan goes round once: from the key after `$5` to the last one, then from
- * the first one to `$5`. `E'\\x0b'` is the character after the separator of fairness keys: a key with
- * it at the end is past all keys of an origin, which skips an origin without capacity (`$6`).
+ * Index `head_ready`, read as a loose index scan: one probe for each key, then the key's first
+ * rows. Callbacks that wait, are leased or are held are not in that index, so a claim costs the
+ * same whatever their number. The scan goes round once: from the key after `$5` to the last one,
+ * then from the first one to `$5`. `E'\\x0b'` is the character after the separator of fairness
+ * keys: a key with it at the end is past all keys of an origin, which skips an origin without
+ * capacity (`$6`).
  *
  * Rows are updated by their ctid: they are locked by then, and one that moved since the snapshot is
  * left to the next claim.
@@ -164,7 +168,9 @@ left join claimed c on true
 left join lateral (select * from callbacks.request r where r.id = c.callback_id limit 1) r on true`,
 };
 
-/** Leases due callbacks, going round the fairness keys; of each key first attempts before retries. */
+/**
+ * Leases due callbacks, going round the fairness keys; of each key first attempts before retries.
+ */
 export async function claimDeliveries(db: Queryable, request: ClaimRequest): Promise<Claim> {
   const { limit, origins, applications, fairnessKeys } = request;
   const { rows } = await db.query<ClaimRow>(claimStatement, [

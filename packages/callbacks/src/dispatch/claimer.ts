@@ -26,9 +26,9 @@ const maxEmptyPauseMs = 200;
 const backoff = { initialMs: 100, maxMs: 5_000 };
 
 /**
- * Claims as many callbacks as there are free slots, whenever there may be work; one claim at a time.
- * A claim that brings few rows costs the database half as much again for each row as one that brings
- * many, so a claim waits a moment for more slots to come free.
+ * Claims as many callbacks as there are free slots, whenever there may be work; one claim at a
+ * time. A claim that brings few rows costs the database half as much again for each row as one that
+ * brings many, so a claim waits a moment for more slots to come free.
  */
 export class Claimer {
   readonly #db: Database;
@@ -115,7 +115,10 @@ export class Claimer {
     return this.#freedSlots >= this.#enoughSlots ? 0 : batchWindowMs;
   }
 
-  /** Claims once; returns the time to the next claim in ms, or `undefined`: when there is something new. */
+  /**
+   * Claims once; returns the time to the next claim in ms, or `undefined`: when there is something
+   * new.
+   */
   async #claim(): Promise<number | undefined> {
     if (this.#options.isBehind()) return behindMs;
     const askedAtMs = performance.now();

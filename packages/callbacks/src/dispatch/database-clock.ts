@@ -2,8 +2,8 @@
 const toleranceMs = 50;
 
 /**
- * The database's time, carried on by this machine's monotonic clock between two readings. Due times,
- * leases and attempt times agree between workers, whatever their own clocks show.
+ * The database's time, carried on by this machine's monotonic clock between two readings. Due
+ * times, leases and attempt times agree between workers, whatever their own clocks show.
  */
 export class DatabaseClock {
   readonly #monotonic: () => number;
@@ -13,7 +13,9 @@ export class DatabaseClock {
     this.#monotonic = monotonic;
   }
 
-  /** Takes a reading: the database's time was `databaseMs` between `askedAtMs` (monotonic) and now. */
+  /**
+   * Takes a reading: the database's time was `databaseMs` between `askedAtMs` (monotonic) and now.
+   */
   set(databaseMs: number, askedAtMs: number): void {
     const answeredAtMs = this.#monotonic();
     const offset = databaseMs - (askedAtMs + answeredAtMs) / 2;

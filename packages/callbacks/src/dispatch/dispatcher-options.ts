@@ -20,14 +20,16 @@ export interface DispatcherOptions {
   /** Time for which a worker holds a callback, in ms. Default 30,000. */
   readonly leaseMs?: number | undefined;
   /**
-   * Part of the lease that is kept for writing the result, in ms; below half of `leaseMs`. An attempt
-   * starts only if its time-out and this are left, and its time-out is cut to the lease less twice
-   * this. Default 1,000.
+   * Part of the lease that is kept for writing the result, in ms; below half of `leaseMs`. An
+   * attempt starts only if its time-out and this are left, and its time-out is cut to the lease
+   * less twice this. Default 1,000.
    */
   readonly leaseMarginMs?: number | undefined;
   /** Limits of the attempts in flight. */
   readonly slots?: SlotOptions | undefined;
-  /** Callbacks of one ordered queue that are sent one after another under one lease. Default 100. */
+  /**
+   * Callbacks of one ordered queue that are sent one after another under one lease. Default 100.
+   */
   readonly maxPerLease?: number | undefined;
   /** Attempts of unknown outcome after which a callback fails for good. Default 10. */
   readonly maxUnknowns?: number | undefined;
@@ -46,8 +48,8 @@ export interface DispatcherOptions {
   /** Rows of one claim, and results of one write, at most. Default 256. */
   readonly maxBatch?: number | undefined;
   /**
-   * Bytes of bodies of more than 32 KiB that are in memory at the same time; one origin may use half
-   * of it. A single larger body is sent alone. Default 33,554,432 (32 MiB).
+   * Bytes of bodies of more than 32 KiB that are in memory at the same time; one origin may use
+   * half of it. A single larger body is sent alone. Default 33,554,432 (32 MiB).
    */
   readonly maxLargeBodyBytes?: number | undefined;
 }

@@ -28,7 +28,7 @@ export interface DispatcherObserver {
   leasesLost(count: number): void;
   /** Leases of workers that vanished have expired; their callbacks are sent again. */
   leasesExpired(count: number): void;
-  /** An operation failed, which goes on or is tried again. `operation`: such as "claiming callbacks". */
+  /** An operation failed, such as "claiming callbacks". The dispatcher goes on. */
   error(error: unknown, operation: string): void;
 }
 
@@ -52,16 +52,18 @@ const maxUnwritten = 4_096;
  *
  * - The due poller promotes callbacks whose time has come, and ends expired leases (due-poller.ts).
  * - The claimer leases as many as there are free slots (claimer.ts, claim-store.ts).
- * - Admission gives each a slot, or refuses it: cancelled, expired, endpoint not active (admission.ts).
+ * - Admission gives each a slot, or refuses it: cancelled, expired, endpoint not active
+ *   (admission.ts).
  * - The attempt runner makes the HTTP request, if enough of the lease is left (attempt-runner.ts).
  * - The recorder writes results in batches (recorder.ts, result-store.ts).
  *
- * States of a delivery in here: claimed → admitted (has a slot) → attempted → recorded; or refused →
- * recorded. Invariants:
- * - A claim is the start of its attempts. Nothing is claimed ahead of a free slot, so a crash leaves
- *   only those attempts in doubt that were really in flight.
+ * States of a delivery here: claimed → admitted (it has a slot) → attempted → recorded, or
+ * claimed → refused → recorded. Invariants:
+ * - A claim is the start of its attempts. Nothing is claimed ahead of a free slot, so a crash
+ *   leaves only those attempts in doubt that were really in flight.
  * - In an ordered queue the next callback starts only after the result before it is committed. The
- *   write of a result that keeps the lease returns the next callback, which goes on in the same slot.
+ *   write of a result that keeps the lease returns the next callback, which goes on in the same
+ *   slot.
  * - Each slot that admission acquired is released once: after the attempt, or, while the lease is
  *   kept, after the write of its result.
  */
@@ -161,8 +163,8 @@ export class Dispatcher {
   }
 
   /**
-   * Claims no more, waits up to `graceMs` for attempts in flight and records their results. Whatever
-   * is not recorded by then is left to the end of its lease. Idempotent.
+   * Claims no more, waits up to `graceMs` for attempts in flight and records their results.
+   * Whatever is not recorded by then is left to the end of its lease. Idempotent.
    */
   async close(graceMs: number): Promise<void> {
     if (this.#stopping) return;
@@ -205,7 +207,7 @@ export class Dispatcher {
       delivery.ordered &&
       delivery.leaseIndex + 1 < this.#options.maxPerLease &&
       !this.#stopping;
-    // A kept lease keeps its slot until the result is committed, and the next callback goes on in it.
+    // With a kept lease, the slot is for the next callback too, once the result is committed.
     if (!keepLease) this.#releaseSlot(delivery);
     this.#recorder.add({ delivery, attempt, verdict, keepLease });
   }

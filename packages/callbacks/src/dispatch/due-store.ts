@@ -5,9 +5,10 @@ import type { Queryable, Statement } from '@posthaste/postgres';
  * Makes due callbacks ready to be claimed, and ends leases that have expired: their attempts are
  * recorded as of unknown outcome. Index `head_due`, which has no held or blocked callbacks.
  *
- * `lost` is recorded from the rows that were updated, not from those that were locked. A worker that
- * was paused may end its callback at this moment: the lock then returns the queue's next callback,
- * which the update does not find, because its snapshot is older. That one is left to the next poll.
+ * `lost` is recorded from the rows that were updated, not from those that were locked. A worker
+ * that was paused may end its callback at this moment: the lock then returns the queue's next
+ * callback, which the update does not find, because its snapshot is older. That one is left to the
+ * next poll.
  */
 const promoteStatement: Statement = {
   name: 'callbacks_promote_due',

@@ -44,7 +44,9 @@ const verdicts: Record<string, Verdict> = {
 class Model {
   readonly queues = new Map<number, string[]>();
   readonly held: Delivery[] = [];
-  /** Deliveries whose lease expired: a result that their worker still reports must not be written. */
+  /**
+   * Deliveries whose lease expired: a result that their worker still reports must not be written.
+   */
   readonly vanished: Delivery[] = [];
 
   accept(queue: number, id: string): void {

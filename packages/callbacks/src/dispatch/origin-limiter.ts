@@ -21,12 +21,12 @@ const maxPauseMs = 60_000;
 /**
  * Concurrency limit and circuit breaker of one origin.
  *
- * - The limit starts at `initial` and grows by one with every answer, up to `max`: a host that never
- *   answers cannot take many slots, and one that comes back is not overrun.
+ * - The limit starts at `initial` and grows by one with every answer, up to `max`: a host that
+ *   never answers cannot take many slots, and one that comes back is not overrun.
  * - A time-out, a 429 or a 503 halves the limit. A Retry-After suspends the origin for that time.
- * - `breakAfter` connection failures in a row open the breaker: the origin is suspended for a while,
- *   which doubles each time. Then one probe goes out; its success closes the breaker, and the limit
- *   grows again from 1.
+ * - `breakAfter` connection failures in a row open the breaker: the origin is suspended for a
+ *   while, which doubles each time. Then one probe goes out; its success closes the breaker, and
+ *   the limit grows again from 1.
  *
  * Pure: the time (ms, by any monotonic clock) and randomness are passed in.
  */

@@ -194,7 +194,10 @@ export class Slots {
   }
 }
 
-/** Returns the attempts that an endpoint's concurrency and rate still allow; Infinity without limits. */
+/**
+ * Returns the attempts that an endpoint's concurrency and rate still allow; Infinity without
+ * limits.
+ */
 function endpointCapacity(usage: EndpointUsage, nowMs: number): number {
   const { maxConcurrency = Infinity } = usage.limits;
   return Math.min(maxConcurrency - usage.inFlight, Math.floor(tokensNow(usage, nowMs)));

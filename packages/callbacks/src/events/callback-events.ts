@@ -10,15 +10,15 @@ import type { Transaction } from '@posthaste/postgres';
 /*
  * Events about callbacks and endpoints.
  *
- * Their names are `callbackEventNames` of @posthaste/contracts; the package's README has a table with
- * the payload of each. To add one: add its name there, and build it where it happens:
+ * Their names are `callbackEventNames` of @posthaste/contracts; the package's README has a table
+ * with the payload of each. To add one: add its name there, and build it where it happens:
  * - when a callback is stored: intake/accepted-events.ts;
  * - when a result is recorded: an entry of `kinds` in results/result-events.ts;
  * - about endpoints: in this file.
  *
- * The namespace of an event is the application. A member without a value is left out. Where a callback
- * has a trace, its events have it too, as header `traceparent` and as `spanContext`. No event has
- * bodies, other headers, secrets or more of a URL than its origin.
+ * The namespace of an event is the application. A member without a value is left out. Where a
+ * callback has a trace, its events have it too, as header `traceparent` and as `spanContext`. No
+ * event has bodies, other headers, secrets or more of a URL than its origin.
  */
 
 /** Topic of the log that has all events about callbacks. */
@@ -28,8 +28,8 @@ export const callbackEventTopic = 'callbacks';
 export interface CallbackEvent {
   readonly topic: string;
   /**
-   * `<application>/<queue>` for a callback in a queue, else the callback's id; the id of an endpoint.
-   * Events of one key are appended in the order in which they happened.
+   * `<application>/<queue>` for a callback in a queue, else the callback's id; the id of an
+   * endpoint. Events of one key are appended in the order in which they happened.
    */
   readonly key: string;
   readonly envelope: EventEnvelope;
@@ -37,7 +37,9 @@ export interface CallbackEvent {
   readonly traceparent?: string | undefined;
 }
 
-/** Receiver of events, such as an event log. Events are part of the transaction that they are about. */
+/**
+ * Receiver of events, such as an event log. Events are part of the transaction that they are about.
+ */
 export interface CallbackEventSink {
   /** True if somebody wants events of this name now. */
   wants(name: CallbackEventName): boolean;
@@ -52,9 +54,9 @@ export interface CallbackEventSink {
  */
 export interface StatementLog {
   /**
-   * SQL function that appends events of {@link callbackEventTopic}. Its arguments are arrays with an
-   * entry for each event: places (`integer[]`), names, keys, envelopes and W3C trace contexts or null
-   * (`text[]`).
+   * SQL function that appends events of {@link callbackEventTopic}. Its arguments are arrays with
+   * an entry for each event: places (`integer[]`), names, keys, envelopes and W3C trace contexts or
+   * null (`text[]`).
    */
   readonly appendFunction: string;
   /** Returns the place in the topic for events with this key. */

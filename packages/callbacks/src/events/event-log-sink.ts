@@ -6,7 +6,10 @@ import {
   type StatementLog,
 } from './callback-events.js';
 
-/** Event log that events about callbacks are appended to, such as `PostgresLog` of @posthaste/eventstream. */
+/**
+ * Event log that events about callbacks are appended to, such as `PostgresLog` of
+ * @posthaste/eventstream.
+ */
 export interface EventLog {
   appendEvents(
     tx: Transaction,
@@ -15,7 +18,9 @@ export interface EventLog {
   ): Promise<unknown>;
   /** Lets readers of the topic know that something was appended. */
   hint(topic: string): void;
-  /** Returns the log for statements that append by themselves. Creates the topic unless it exists. */
+  /**
+   * Returns the log for statements that append by themselves. Creates the topic unless it exists.
+   */
   inStatement(topic: string): Promise<Omit<StatementLog, 'hint'>>;
 }
 
@@ -26,15 +31,15 @@ export interface EventLogSinkOptions {
 }
 
 /**
- * Time from an append to the hint about it, in ms. Most likely the transaction has committed by then,
- * and one hint does for everything that was appended meanwhile. Readers poll as well.
+ * Time from an append to the hint about it, in ms. Most likely the transaction has committed by
+ * then, and one hint does for everything that was appended meanwhile. Readers poll as well.
  */
 const hintAfterMs = 50;
 
 /**
- * Appends events to a log. It lets readers know some time after the append, not with the commit. Nor
- * do appenders to one key wait for one another there: they hold locks on the row of the callback,
- * its queue or its endpoint by then.
+ * Appends events to a log. It lets readers know some time after the append, not with the commit.
+ * Nor do appenders to one key wait for one another there: they hold locks on the row of the
+ * callback, its queue or its endpoint by then.
  */
 export class EventLogSink implements CallbackEventSink {
   readonly wants: CallbackEventSink['wants'];
@@ -53,7 +58,10 @@ export class EventLogSink implements CallbackEventSink {
     return this.#inStatement;
   }
 
-  /** Lets statements append by themselves from now on: for processes with thousands of events a second. */
+  /**
+   * Lets statements append by themselves from now on: for processes with thousands of events a
+   * second.
+   */
   async start(): Promise<void> {
     const log = await this.#log.inStatement(callbackEventTopic);
     this.#inStatement = { ...log, hint: () => this.#hintLater(callbackEventTopic) };

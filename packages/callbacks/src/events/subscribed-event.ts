@@ -16,8 +16,8 @@ export const eventContentType = 'application/json';
 
 /**
  * Writes the body of the callbacks made for an event: the envelope as one JSON object in UTF-8,
- * without spaces. Its keys are in the order of the wire; a key without a value is left out, keys that
- * the envelope does not define follow at the end. Integers are exact, also beyond 2^53.
+ * without spaces. Its keys are in the order of the wire; a key without a value is left out, keys
+ * that the envelope does not define follow at the end. Integers are exact, also beyond 2^53.
  *
  * `{"id":"…","name":"order.created","namespace":"shop","timestamp":"2026-01-02T03:04:05Z",
  * "timestampUnixNano":1767323045000000000,"version":1,"payload":{"order":7}}` (one line)

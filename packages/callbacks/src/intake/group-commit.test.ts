@@ -50,7 +50,9 @@ describeWithPostgres('group commit', () => {
   });
 });
 
-/** Opens an intake on a database that answers as the test says; `statements` has the rows of each. */
+/**
+ * Opens an intake on a database that answers as the test says; `statements` has the rows of each.
+ */
 function openIntake(answer: (rows: number) => Error | undefined) {
   const statements: number[] = [];
   const query = async (_statement: unknown, values: readonly unknown[] = []) => {

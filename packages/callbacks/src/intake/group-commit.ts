@@ -31,8 +31,8 @@ export interface CommitOptions {
 
 /**
  * Stores several callbacks with one statement, so that they share its flush; returns the outcome of
- * each, in this order. If the database refuses one, the others are stored all the same: in halves, one
- * after the other, so that those of a queue keep their order.
+ * each, in this order. If the database refuses one, the others are stored all the same: in halves,
+ * one after the other, so that those of a queue keep their order.
  * @throws PlatformError `DATABASE_*` when none was stored for a reason that concerns them all
  */
 export async function commitTogether(
@@ -52,7 +52,10 @@ export async function commitTogether(
   ];
 }
 
-/** Stores a half; its error becomes the outcome of each of its items, because the other half may be stored. */
+/**
+ * Stores a half; its error becomes the outcome of each of its items, because the other half may be
+ * stored.
+ */
 async function commitHalf(
   db: Database,
   items: readonly IntakeItem[],

@@ -49,8 +49,8 @@ select now() as created_at, null as repeated, ${notified}`,
 
 /**
  * Stores any batch. Where a queue has a head, the statement locks it until the commit (`do update …
- * where false`): the head cannot end without the callbacks that are being added behind it. Heads are
- * locked in the order of their queues, so that two batches cannot deadlock.
+ * where false`): the head cannot end without the callbacks that are being added behind it. Heads
+ * are locked in the order of their queues, so that two batches cannot deadlock.
  */
 const storeStatement: Statement = {
   name: 'callbacks_store',

@@ -13,8 +13,8 @@ export interface IntakeOptions {
   /** Statements that run at the same time. Default 4. */
   readonly concurrency?: number;
   /**
-   * Waiting callbacks that make another statement start while one is running. Fewer wait for its end:
-   * a statement for a few costs three times as much for each as one for many. Default 64.
+   * Waiting callbacks that make another statement start while one is running. Fewer wait for its
+   * end: a statement for a few costs three times as much for each as one for many. Default 64.
    */
   readonly minParallelBatch?: number;
   /** Callbacks that may wait to be stored; more are refused with `OVERLOADED`. Default 10,000. */

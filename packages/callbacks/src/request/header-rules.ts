@@ -3,11 +3,16 @@ import type { FieldFault } from '../field-faults.js';
 const maxHeaders = 64;
 const maxHeaderBytes = 16 * 1024;
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** Field value of RFC 9110: visible ASCII, spaces and tabs inside, and bytes above 0x7f as Latin-1. */
+/**
+ * Field value of RFC 9110: visible ASCII, spaces and tabs inside, and bytes above 0x7f as Latin-1.
+ */
 const fieldValue =
   /^(?:[\u0021-\u007e\u0080-\u00ff](?:[\t\u0020-\u007e\u0080-\u00ff]*[\u0021-\u007e\u0080-\u00ff])?)?$/;
 
-/** Headers that the worker sets: a caller's would break the request's framing or forge its signature. */
+/**
+ * Headers that the worker sets: a caller's would break the request's framing or forge its
+ * signature.
+ */
 const reserved: ReadonlySet<string> = new Set([
   'host',
   'content-length',

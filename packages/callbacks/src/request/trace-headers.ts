@@ -11,8 +11,9 @@ const wellFormed =
 const validTracestate = /^[\x20-\x7e]{1,512}$/;
 
 /**
- * Adds the headers of a trace to those of a callback, which callers may not set themselves: they are
- * stored, shown and sent like the others. As the standard demands, what is malformed is left out.
+ * Adds the headers of a trace to those of a callback, which callers may not set themselves: they
+ * are stored, shown and sent like the others. As the standard demands, what is malformed is left
+ * out.
  */
 export function withTrace(
   headers: Readonly<Record<string, string>> | undefined,
@@ -24,8 +25,8 @@ export function withTrace(
 }
 
 /**
- * Returns SQL for `toSpanContext` of @posthaste/contracts. `traceparent` is SQL for a well-formed text
- * or null.
+ * Returns SQL for `toSpanContext` of @posthaste/contracts. `traceparent` is SQL for a well-formed
+ * text or null.
  */
 export function spanContextSql(traceparent: string): string {
   const sampled = `(strpos('13579bdf', substr(${traceparent}, 55, 1)) > 0)::int`;

@@ -121,7 +121,10 @@ function asRead({ envelope, topic, key, traceparent }: CallbackEvent): CallbackE
   return { topic, key, traceparent, envelope: read };
 }
 
-/** Returns everything but the values that are new in every event; the order of the envelope's keys counts. */
+/**
+ * Returns everything but the values that are new in every event; the order of the envelope's keys
+ * counts.
+ */
 function comparable({ envelope, topic, key, traceparent }: CallbackEvent): object {
   const { id: _, timestamp: _time, timestampUnixNano: _nano, ...rest } = envelope;
   return { topic, key, traceparent: traceparent ?? undefined, rest, keys: Object.keys(envelope) };

@@ -15,9 +15,10 @@ import { attemptsOf, latencyMsOf } from './result-events.js';
 /*
  * The statement that records deliveries together with the events about them.
  *
- * Deliveries without a queue are most of all results, and each makes two events. To build, serialize
- * and send these costs a worker half as much again as the delivery itself. So the statement that
- * records such deliveries builds their events from the values that it has, and appends them to the log.
+ * Deliveries without a queue are most of all results, and each makes two events. To build,
+ * serialize and send these costs a worker half as much again as the delivery itself. So the
+ * statement that records such deliveries builds their events from the values that it has, and
+ * appends them to the log.
  */
 
 /**
@@ -37,8 +38,8 @@ export function isPlainDelivery({ delivery, attempt, verdict }: DeliveryResult):
 }
 
 /**
- * Records plain deliveries with the wanted events about them, of which there must be one; returns the
- * number that was written. The others had lost their lease.
+ * Records plain deliveries with the wanted events about them, of which there must be one; returns
+ * the number that was written. The others had lost their lease.
  */
 export async function finishWithEvents(
   db: Queryable,
@@ -61,7 +62,7 @@ export async function finishWithEvents(
   return rows[0]?.finished ?? 0;
 }
 
-/** Returns their traces; an empty list if none has one, because what is missing is null to the statement. */
+/** Returns their traces; an empty list, which the statement reads as nulls, if none has one. */
 function toTraces(results: readonly DeliveryResult[]): (string | null)[] {
   const traces = results.map(({ delivery }) => delivery.request.headers?.traceparent ?? null);
   return traces.some((trace) => trace !== null) ? traces : [];
@@ -71,7 +72,10 @@ function toTraces(results: readonly DeliveryResult[]): (string | null)[] {
 const plainText = /^[ !#-%'-;=?-[\]-~]*$/;
 const last = { application: '', isPlain: true };
 
-/** True for plain text. The last answer is remembered: most results of one moment are of one application. */
+/**
+ * True for plain text. The last answer is remembered: most results of one moment are of one
+ * application.
+ */
 function isPlain(application: string): boolean {
   if (application === last.application) return last.isPlain;
   last.application = application;
@@ -94,7 +98,10 @@ function statementOf(
   return statement;
 }
 
-/** Builds the statement. The delete is the fence, as in result-store.ts: a row that it does not delete makes no event. */
+/**
+ * Builds the statement. The delete is the fence, as in result-store.ts: a row that it does not
+ * delete makes no event.
+ */
 function toStatement(appendFunction: string, names: readonly CallbackEventName[]): Statement {
   const events = names.map(
     (name, i) => `array_agg(${eventExpression(name, eventId(i))}) as events_${i}`,

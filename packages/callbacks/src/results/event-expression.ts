@@ -8,9 +8,9 @@ import type { RecordedResult } from './result-store.js';
 /*
  * The SQL expression that builds the envelope of an event about a delivery.
  *
- * The shape of an event is defined in one place all the same, result-events.ts: the expression has the
- * members that `toResultEvents` gives the event of an example, with the values of the row in place
- * of the example's.
+ * The shape of an event is defined in one place all the same, result-events.ts: the expression has
+ * the members that `toResultEvents` gives the event of an example, with the values of the row in
+ * place of the example's.
  */
 
 /** SQL for the values of members, by name; all other members are as in the example. */
@@ -38,8 +38,8 @@ export function deliveredEventNames(): CallbackEventName[] {
 }
 
 /**
- * Returns SQL for the envelope of the event `name` about the row `g`, as text. Its members are those
- * of {@link memberValues} and `id`. Keys of the payload are sorted, as they are in the log.
+ * Returns SQL for the envelope of the event `name` about the row `g`, as text. Its members are
+ * those of {@link memberValues} and `id`. Keys of the payload are sorted, as they are in the log.
  */
 export function eventExpression(name: CallbackEventName, id: string): string {
   const values: Readonly<Record<string, string>> = { ...memberValues, id };
@@ -68,7 +68,9 @@ class TextExpression {
     this.#text = text;
   }
 
-  /** Adds a member of a JSON object, with the value that `sql` gives, else the example's `value`. */
+  /**
+   * Adds a member of a JSON object, with the value that `sql` gives, else the example's `value`.
+   */
   addMember([key, value]: [string, unknown], sql: string | undefined, comma: ',' | ''): void {
     if (sql === undefined) {
       this.addText(`"${key}":${JSON.stringify(value)}${comma}`);

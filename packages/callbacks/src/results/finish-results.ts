@@ -7,8 +7,8 @@ import { hasEvents, toResultEvents } from './result-events.js';
 import { insertEndings, insertEndingsReturning, type RecordedResult } from './result-store.js';
 
 /**
- * Records results that end callbacks without a queue, with the events about them; returns the number
- * of those that were written. The others had lost their lease: there is no event about them.
+ * Records results that end callbacks without a queue, with the events about them; returns the
+ * number of those that were written. The others had lost their lease: there is no event about them.
  */
 export async function finishResults(
   db: Database,
@@ -44,7 +44,7 @@ async function finishInTransaction(
     }),
   );
   const silent = withoutEvents.length > 0 ? await insertEndings(tx, withoutEvents) : 0;
-  // Appends to the log come last, because its readers wait for the end of a transaction that appended.
+  // Appends come last, because readers of the log wait for the end of a transaction that appended.
   const written = byWorker.length > 0 ? await insertEndingsReturning(tx, byWorker) : [];
   const appended = written.flatMap((result) => toResultEvents(toRecordedResult(result), wants));
   const [finished] = await Promise.all([

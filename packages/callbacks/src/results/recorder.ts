@@ -9,7 +9,9 @@ import { lockHeads, type RecordedResult, recordResults } from './result-store.js
 
 /** Listener of a recorder. Called once results are committed, or known to be lost. */
 export interface RecorderListener {
-  /** Results of a transaction were committed. Their write was sent at `askedAtMs` (monotonic clock). */
+  /**
+   * Results of a transaction were committed. Their write was sent at `askedAtMs` (monotonic clock).
+   */
   recorded(recorded: readonly RecordedResult[], askedAtMs: number): void;
   /**
    * `count` results were dropped, because their leases had been lost or the database refused them.
@@ -25,7 +27,9 @@ export interface RecorderOptions {
   readonly leaseMs: number;
   /** Time that a result waits for others to share its write, in ms. */
   readonly windowMs: number;
-  /** The same for results that need a transaction: the next callback of their queue waits for it. */
+  /**
+   * The same for results that need a transaction: the next callback of their queue waits for it.
+   */
   readonly orderedWindowMs: number;
   /** Results of one write at most. */
   readonly maxBatch: number;
@@ -49,10 +53,10 @@ interface ResultBuffer {
 /**
  * Writes results in batches, in one of two ways:
  *
- * - Endings of callbacks without a queue that have no effects: `finishResults`, which is one statement
- *   as long as no events about them are wanted, or the log takes part in the statement.
- * - All others (of ordered queues, retried, released or held, or with effects): `recordResults` in a
- *   transaction, with their effects.
+ * - Endings of callbacks without a queue that have no effects: `finishResults`. It is one statement
+ *   if no events about them are wanted, or if the statement can append them to the log.
+ * - All others (of ordered queues, retried, released or held, or with effects): `recordResults` in
+ *   a transaction, with their effects.
  *
  * While the database is down it tries again: the fence decides whether a late result still counts.
  */
@@ -154,7 +158,9 @@ export class Recorder {
     }
   }
 
-  /** Writes the batch in halves, so that a row that the database refuses does not affect the others. */
+  /**
+   * Writes the batch in halves, so that a row that the database refuses does not affect the others.
+   */
   async #writeHalves(buffer: ResultBuffer, results: readonly DeliveryResult[]): Promise<void> {
     if (results.length === 1 || this.#abandoned) {
       return this.#listener.lost(results.length, buffer === this.#endings ? [] : results);

@@ -3,7 +3,9 @@ import type { Attempt, DeliveryResult } from '../delivery/delivery.js';
 /** Bits of an attempt's three flags: one array parameter instead of three. */
 const flagBits = { truncated: 1, cut: 2, resent: 4 } as const;
 
-/** Parameters that all statements that write results begin with: arrays, see {@link resultValues}. */
+/**
+ * Parameters that all statements that write results begin with: arrays, see {@link resultValues}.
+ */
 export const resultArrays: string = `$1::uuid[], $2::uuid[], $3::text[], $4::float8[], $5::bigint[], $6::int[],
     $7::text[], $8::text[], $9::json[], $10::bytea[], $11::int[]`;
 /** Names for the columns of `unnest` of {@link resultArrays}. */
@@ -16,9 +18,9 @@ export const historyColumns: string = `callback_id, step, machine, leased_at, le
     truncated, cut, resent, ending`;
 
 /**
- * Values of {@link historyColumns} in the rows of `of`, whose column `ending` has the ending. Workers
- * know the database's clock with a small error only: an attempt's start that would be before its
- * lease is moved to it.
+ * Values of {@link historyColumns} in the rows of `of`, whose column `ending` has the ending.
+ * Workers know the database's clock with a small error only: an attempt's start that would be
+ * before its lease is moved to it.
  */
 export const historyValues = (of: string, ending: string): string => `
     ${of}.callback_id, ${of}.step, ${of}.lease_holder, ${of}.leased_at, ${of}.leased_until, now(),

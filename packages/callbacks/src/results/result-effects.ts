@@ -18,7 +18,7 @@ import type { RecordedResult } from './result-store.js';
  * that writes the results, so each happens exactly once, whatever crashes.
  */
 
-/** True if the result may need effects other than events, and so the transaction of {@link writeEffects}. */
+/** True if the result may need {@link writeEffects} for more than events. */
 export function hasEffects({ delivery, verdict }: DeliveryResult): boolean {
   if (verdict.kind !== 'ended' || verdict.ending === 'delivered') return false;
   return delivery.request.notificationEmail !== undefined || verdict.endpointGone === true;

@@ -4,8 +4,8 @@
  * - The fence: a result is written only where the head still has the lease token that the attempt
  *   was made under. A result without such a row changes nothing and is reported as lost: another
  *   worker has taken over.
- * - A callback without a queue ends by deleting its head (`insertEndings`). In a queue, the head moves
- *   on to the next callback that waits, in the same statement (`recordResults`).
+ * - A callback without a queue ends by deleting its head (`insertEndings`). In a queue, the head
+ *   moves on to the next callback that waits, in the same statement (`recordResults`).
  * - Invariant: a queue has a head as long as anything of it waits. `lockHeads`, sent before
  *   `recordResults` in the same transaction, keeps intake from adding behind a head that is ending.
  *
@@ -24,8 +24,8 @@ import {
 } from './result-columns.js';
 
 /**
- * Ends callbacks that have no queue. The delete is the fence and the ending in one: a row whose lease
- * was lost is not deleted, and so nothing is written for it.
+ * Ends callbacks that have no queue. The delete is the fence and the ending in one: a row whose
+ * lease was lost is not deleted, and so nothing is written for it.
  */
 const finishText = `
 with ended as (
@@ -46,7 +46,10 @@ const finishReturningStatement: Statement = {
   text: `${finishText}, written as (${historyText}) select callback_id, lease_token from ended`,
 };
 
-/** Ends callbacks without a queue; returns the number that was written. The others had lost their lease. */
+/**
+ * Ends callbacks without a queue; returns the number that was written. The others had lost their
+ * lease.
+ */
 export async function insertEndings(
   db: Queryable,
   results: readonly DeliveryResult[],
@@ -69,9 +72,9 @@ export async function insertEndingsReturning(
 }
 
 /**
- * Locks the heads of ordered queues, in the order in which intake locks them. The next statement sees
- * in its newer snapshot everything that was added to those queues. Without this, a callback that is
- * added while its queue's last one ends would be left without a head.
+ * Locks the heads of ordered queues, in the order in which intake locks them. The next statement
+ * sees in its newer snapshot everything that was added to those queues. Without this, a callback
+ * that is added while its queue's last one ends would be left without a head.
  */
 const lockStatement: Statement = {
   name: 'callbacks_lock_heads',
@@ -86,9 +89,9 @@ for no key update of h`,
 
 /**
  * Writes a batch of results. `fenced` has only the rows whose lease was not lost. A head that ended
- * is replaced by the next callback of its queue, which stays under the lease if the worker keeps it.
- * The next callback is carried along in the row of the result, so that no part of the batch is joined
- * with another: that would cost the square of the batch's size.
+ * is replaced by the next callback of its queue, which stays under the lease if the worker keeps
+ * it. The next callback is carried along in the row of the result, so that no part of the batch is
+ * joined with another: that would cost the square of the batch's size.
  */
 const recordStatement: Statement = {
   name: 'callbacks_record',
@@ -187,7 +190,9 @@ interface RecordedRow {
 /** Result that was written. */
 export interface RecordedResult {
   readonly result: DeliveryResult;
-  /** State in which the callback ended, if it did; not the verdict's if it was cancelled meanwhile. */
+  /**
+   * State in which the callback ended, if it did; not the verdict's if it was cancelled meanwhile.
+   */
   readonly ending: Ending | undefined;
   /** True if its queue stands still until somebody unblocks it. */
   readonly parked: boolean;
@@ -227,8 +232,8 @@ export async function recordResults(
 }
 
 /**
- * Locks the heads that these results end or move on. To be sent before {@link recordResults}, in the
- * same transaction, when any of them is of an ordered queue.
+ * Locks the heads that these results end or move on. To be sent before {@link recordResults}, in
+ * the same transaction, when any of them is of an ordered queue.
  */
 export async function lockHeads(db: Queryable, results: readonly DeliveryResult[]): Promise<void> {
   await db.query(lockStatement, [

@@ -32,12 +32,17 @@ export interface ExponentialInput {
     readonly maxRetries?: number | undefined;
     /** Share of each delay that is random, 0 to 1. Default 0.2. */
     readonly jitter?: number | undefined;
-    /** No attempt starts later than this after the callback was accepted, in ms. Default: no limit. */
+    /**
+     * No attempt starts later than this after the callback was accepted, in ms. Default: no limit.
+     */
     readonly maxAgeMs?: number | undefined;
   };
 }
 
-/** Converts and checks a policy. @throws PlatformError `REQUEST_INVALID`, with the faults as `details` */
+/**
+ * Converts and checks a policy.
+ * @throws PlatformError `REQUEST_INVALID`, with the faults as `details`
+ */
 export function toRetryPolicy(input: PolicyInput): RetryPolicy {
   const policy = 'phases' in input ? fromPhases(input) : fromExponential(input.exponential);
   const faults = policyFaults(policy);

@@ -2,9 +2,9 @@
 const seconds = /^\d+$/;
 
 /**
- * Parses a Retry-After value to milliseconds from now; `undefined` when it is neither seconds nor an
- * HTTP date. A date is taken relative to the answer's own Date, so that the receiver's clock may be
- * wrong; without one, relative to `nowMs`.
+ * Parses a Retry-After value to milliseconds from now; `undefined` when it is neither seconds nor
+ * an HTTP date. A date is taken relative to the answer's own Date, so that the receiver's clock may
+ * be wrong; without one, relative to `nowMs`.
  */
 export function parseRetryAfter(
   value: string | undefined,

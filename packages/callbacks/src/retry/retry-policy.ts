@@ -114,7 +114,10 @@ function exponentialDelayNs(
   return BigInt(Math.round(delayMs * 1_000)) * 1_000n;
 }
 
-/** Converts a policy to JSON for the database: bigints as decimal text, because JSON numbers are not exact. */
+/**
+ * Converts a policy to JSON for the database: bigints as decimal text, because JSON numbers are not
+ * exact.
+ */
 export function toStoredPolicy(policy: RetryPolicy): unknown {
   if (policy.kind === 'exponential') return policy;
   const phases = policy.phases.map(({ retries, delayNs }) => [retries, delayNs.toString()]);
