@@ -1,10 +1,8 @@
 import {
   CachedEndpointDirectory,
   createDeliverySigner,
-  createResultEffects,
   createSecretBox,
   Dispatcher,
-  noEvents,
   Secrets,
 } from '@posthaste/callbacks';
 import { createAddressGuard, createEgress } from '@posthaste/egress';
@@ -29,13 +27,12 @@ export async function startTestWorker(db: Database): Promise<TestWorker> {
       observer: {
         claimed: () => undefined,
         attempted: () => undefined,
-        lost: () => undefined,
-        tookOver: () => undefined,
+        leasesLost: () => undefined,
+        leasesExpired: () => undefined,
         error: (error) => {
           throw error;
         },
       },
-      effects: createResultEffects(noEvents),
     },
     {
       holder: 'test worker',
@@ -48,7 +45,7 @@ export async function startTestWorker(db: Database): Promise<TestWorker> {
         perApplication: 16,
         origin: { max: 16, initial: 16, breakAfter: 20, minOpenMs: 100, maxOpenMs: 1_000 },
       },
-      maxChain: 10,
+      maxPerLease: 10,
       maxUnknowns: 3,
       pollMs: 50,
       recordWindowMs: 1,

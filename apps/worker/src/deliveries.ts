@@ -1,12 +1,10 @@
-import { hostname } from 'node:os';
-import { threadId } from 'node:worker_threads';
 import {
   CachedEndpointDirectory,
   createDeliverySigner,
-  createResultEffects,
   createSecretBox,
   Dispatcher,
   type DispatcherOptions,
+  resolveDispatcherOptions,
   Secrets,
 } from '@posthaste/callbacks';
 import { createAddressGuard, createEgress } from '@posthaste/egress';
@@ -44,21 +42,12 @@ export interface Deliveries {
   close(limitMs: number): Promise<void>;
 }
 
-const userAgent = 'Posthaste';
-/** Attempts in flight at a host that is new or comes back from an outage. */
-const initialPerOrigin = 16;
-const breakAfter = 20;
-const minOpenMs = 1_000;
-const maxOpenMs = 30_000;
-/** Large bodies in memory at once, in all threads. */
-const maxLargeBodyBytes = 32 * 1024 * 1024;
-
 /** Delivers in this thread. @throws PlatformError `DATABASE_*` when the database is not there */
 export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries> {
   const { db, registry, logger, share = wholeShare } = deps;
   const config = shareOfConfig(deps.config, share);
   const { allowLoopback, allowedNetworks: allow, maxInFlightPerOrigin } = config;
-  const telling = await openEventOutbox({ config, db, logger });
+  const outbox = await openEventOutbox({ config, db, logger });
   const http = createEgress({
     guard: createAddressGuard({ allowLoopback, allow }),
     maxConnectionsPerOrigin: maxInFlightPerOrigin,
@@ -72,12 +61,12 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
       signer: createDeliverySigner(new Secrets(db, createSecretBox(Buffer.from(config.secretKey)))),
       endpoints: shareOfEndpoints(new CachedEndpointDirectory(db), share),
       observer: observeDeliveries(registry, logger, () => dispatcher.inFlight),
-      effects: createResultEffects(telling.events),
+      events: outbox.events,
     },
     toDispatcherOptions(config, share),
   );
   const release = async (): Promise<void> => {
-    await Promise.all([http.close(), telling.close()]);
+    await Promise.all([http.close(), outbox.close()]);
   };
   await dispatcher.start().catch(async (error: unknown) => {
     await release();
@@ -92,26 +81,19 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
   };
 }
 
+/** Returns the options that the settings decide; all others have the package's defaults. */
 function toDispatcherOptions(config: WorkerConfig, share: ThreadShare): DispatcherOptions {
-  const { maxInFlightPerOrigin: max } = config;
   return {
-    userAgent,
     maxResponseBytes: config.maxResponseBytes,
-    holder: `${hostname()}:${process.pid}${threadId === 0 ? '' : `.${threadId}`}`,
     leaseMs: config.leaseMs,
     // Half of it before the attempt's time begins to count, half to write the result after it.
     leaseMarginMs: leaseMarginMs / 2,
     slots: {
       total: config.maxInFlight,
       perApplication: config.maxInFlightPerApplication,
-      origin: { max, initial: Math.min(max, initialPerOrigin), breakAfter, minOpenMs, maxOpenMs },
+      origin: { max: config.maxInFlightPerOrigin },
     },
-    maxChain: 100,
-    maxUnknowns: 10,
-    pollMs: 500,
-    recordWindowMs: 20,
-    orderedRecordWindowMs: 4,
-    maxBatch: 256,
-    maxLargeBodyBytes: shareOf(maxLargeBodyBytes, share),
+    // The default is meant for a whole process.
+    maxLargeBodyBytes: shareOf(resolveDispatcherOptions().maxLargeBodyBytes, share),
   };
 }

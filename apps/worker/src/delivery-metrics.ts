@@ -76,8 +76,8 @@ export function observeDeliveries(
       if (attempt.reason !== undefined) return;
       latency.observe((attempt.startedAtMs - delivery.createdAtMs) / 1_000 + seconds);
     },
-    lost: (count) => lost.inc(count),
-    tookOver: (count) => takenOver.inc(count),
-    error: (error, doing) => logger.warn({ err: error }, `${doing} failed`),
+    leasesLost: (count) => lost.inc(count),
+    leasesExpired: (count) => takenOver.inc(count),
+    error: (error, operation) => logger.warn({ err: error }, `${operation} failed`),
   };
 }

@@ -1,27 +1,29 @@
-/** What a scan may cost. */
+/** Limits of a scan. */
 export interface ScanLimits {
   readonly maxMatches: number;
-  /** Rows looked at, whether they match or not. */
+  /** Rows that are read, whether they match or not. */
   readonly maxRows: number;
 }
 
+/** Result of a scan. */
 export interface Scan<Row, Match> {
   readonly matches: readonly Match[];
-  /** Rows looked at. */
+  /** Rows that were read. */
   readonly scanned: number;
-  /** The last row looked at; absent when there was none. */
+  /** Last row that was read; absent when there was none. */
   readonly last: Row | undefined;
-  /** Whether nothing follows it. */
+  /** True if no row follows it. */
   readonly finished: boolean;
 }
 
+/** Factor by which each step of a scan reads more rows than the one before. */
 const growth = 4;
 
 /**
- * Goes through an ordered list for what matches, and ends at its limits: the next scan goes on after
- * `last`. Rows are fetched in steps that grow, so that where everything matches no more is read
- * than is asked for.
- * @param fetch gives the rows that follow `after`, at most `count`, fewer only at the end
+ * Reads an ordered list until it has found enough matches, or read as many rows as it may: the next
+ * scan goes on after `last`. Rows are fetched in steps that grow: where all rows match, hardly more
+ * are read than asked for.
+ * @param fetch returns the rows that follow `after`, at most `count`, fewer only at the end
  */
 export async function scanRows<Row, Match>(
   fetch: (after: Row | undefined, count: number) => Promise<readonly Row[]>,
@@ -31,7 +33,7 @@ export async function scanRows<Row, Match>(
   const matches: Match[] = [];
   let last: Row | undefined;
   let scanned = 0;
-  // One more than wanted: it tells whether anything follows.
+  // One more than wanted, which shows whether anything follows.
   let count = Math.min(maxMatches + 1, maxRows);
   while (count > 0) {
     const rows = await fetch(last, count);

@@ -38,7 +38,7 @@ describe('compatible API', () => {
     expect(newCompatibleStatus('id', request)).toContain('"delay":9007199254740993');
   });
 
-  it('tells data that was left out from empty data', () => {
+  it('distinguishes missing data from empty data', () => {
     const status = (data: string): string =>
       newCompatibleStatus(
         'id',
@@ -51,7 +51,7 @@ describe('compatible API', () => {
     expect(status('""')).toContain('"data":""');
   });
 
-  it('gives what was left out as null or its zero value', () => {
+  it('writes missing members as null or their zero value', () => {
     const request = toCallbackRequest(parseCompatibleRequest('{"url":"http://a.example/"}'), rules);
     expect(JSON.parse(newCompatibleStatus('1', request))).toEqual({
       id: '1',

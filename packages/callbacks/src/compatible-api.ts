@@ -1,25 +1,23 @@
 import { PlatformError, parseDuration, parseExactJson, toJsonInteger } from '@posthaste/contracts';
+import { callbackInvalid, type FieldFault } from './field-faults.js';
 import type { CallbackView } from './lookup/callback-view.js';
-import {
-  type CallbackInput,
-  type CallbackRequest,
-  callbackInvalid,
-  type FieldFault,
-} from './request/request.js';
+import type { CallbackInput, CallbackRequest } from './request/request.js';
 import type { RetryPhase, RetryPolicy } from './retry/retry-policy.js';
 
-/**
- * The wire format of `POST /callback` and `GET /callback/{id}`, which existing clients speak:
- * keys in any case, unknown ones ignored, a missing or null one its zero value, `data` padded
- * base64, delays whole nanoseconds. Callbacks spec, section 1.
+/*
+ * The wire format of `POST /callback` and `GET /callback/{id}`, which existing clients use: keys in
+ * any case, unknown ones ignored, a missing or null one read as its zero value, `data` as padded
+ * base64, delays as whole nanoseconds. Callbacks spec, section 1.
  */
+
+/** Members of a JSON object, by their keys in lower case. */
 type Fields = ReadonlyMap<string, unknown>;
 
 const exactKeys: ReadonlySet<string> = new Set(['delay']);
-/** Methods that the native API takes besides. */
+/** Methods that only the native API accepts. */
 const refusedMethods: ReadonlySet<string> = new Set(['PATCH', 'DELETE', 'HEAD']);
 const methodFault: FieldFault = { field: 'method', message: 'must be GET, POST or PUT' };
-/** What begins the name of a field, natively and on this wire. */
+/** Beginnings of field names, in the native API and on this wire. */
 const wireNames: readonly (readonly [string, string])[] = [
   ['application', 'applicationid'],
   ['queue', 'queueid'],
@@ -28,7 +26,7 @@ const wireNames: readonly (readonly [string, string])[] = [
   ['retryPhases', 'retryphases'],
 ];
 
-/** Reads a callback request. @throws PlatformError `REQUEST_INVALID`, `CALLBACK_INVALID` */
+/** Parses a callback request. @throws PlatformError `REQUEST_INVALID`, `CALLBACK_INVALID` */
 export function parseCompatibleRequest(text: string): CallbackInput {
   const fields = toFields(parseJson(text), 'the request');
   const postdata = toFields(fields.get('postdata') ?? {}, 'postdata');
@@ -44,7 +42,7 @@ export function parseCompatibleRequest(text: string): CallbackInput {
   };
 }
 
-/** What was wrong with a request, by the names that clients of this wire know. */
+/** Converts the error of a request: its faults get the names of fields on this wire. */
 export function toCompatibleError(error: unknown): unknown {
   if (!(error instanceof PlatformError && error.code === 'CALLBACK_INVALID')) return error;
   return callbackInvalid((error.details as readonly FieldFault[]).map(toWireFault));
@@ -57,12 +55,12 @@ function toWireFault(fault: FieldFault): FieldFault {
   return { field: wire + field.slice(native.length), message };
 }
 
-/** The answer to a callback that was just stored. */
+/** Writes the answer to a callback that was just stored, as JSON. */
 export function newCompatibleStatus(id: string, request: CallbackRequest): string {
   return `{"id":"${id}","request":${toWireRequest(request)},"attempts":[],"locks":[],"success":false}`;
 }
 
-/** The status of a callback, as JSON. */
+/** Writes the status of a callback, as JSON. */
 export function toCompatibleStatus(view: CallbackView): string {
   const { application, queue } = view;
   const request = toWireRequest({ ...view.request, application, queue });
@@ -92,8 +90,8 @@ type StoredRequest = Pick<CallbackRequest, 'application' | 'queue' | 'url' | 'he
 };
 
 /**
- * Written by hand around the data: base64 has nothing to escape, and looking for it would cost more
- * than everything else in the answer.
+ * Writes the JSON around the data by hand: base64 has nothing to escape, and searching it for
+ * something would cost more than everything else in the answer.
  */
 function toWireRequest(request: StoredRequest): string {
   const { url, method, headers, body, policy, application, queue, notificationEmail } = request;
@@ -114,11 +112,11 @@ function parseJson(text: string): unknown {
   try {
     return parseExactJson(text, exactKeys);
   } catch (cause) {
-    throw new PlatformError('REQUEST_INVALID', 'the body is not JSON', { cause });
+    throw new PlatformError('REQUEST_INVALID', 'the request body is not valid JSON', { cause });
   }
 }
 
-/** An object's keys in lower case; of two that differ in case only, the last counts. */
+/** Reads a JSON object. Of two keys that differ in case only, the last one counts. */
 function toFields(value: unknown, what: string): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new PlatformError('REQUEST_INVALID', `${what} is not a JSON object`);
@@ -156,7 +154,7 @@ function readData(value: unknown): Buffer | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'string') {
     const data = Buffer.from(value, 'base64');
-    // The decoder drops what it does not know; only what comes back the same was all base64.
+    // The decoder skips other characters: only base64 is the same when it is encoded again.
     if (data.toString('base64') === value) return data;
   }
   throw callbackInvalid([{ field: 'postdata.data', message: 'is not padded base64 text' }]);
@@ -190,7 +188,7 @@ function readDelay(value: unknown, i: number): bigint {
   throw callbackInvalid([{ field: `retryphases[${i}].delay`, message }]);
 }
 
-/** Several headers of one name become one value, as HTTP allows. */
+/** Joins headers of the same name to one value, as HTTP allows. */
 function joinHeaders(headers: readonly (readonly [string, string])[]): Record<string, string> {
   const joined = new Map<string, string>();
   for (const [name, value] of headers) {

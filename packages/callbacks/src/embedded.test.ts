@@ -27,7 +27,7 @@ import { dropExpired, forgetIdempotencyKeys } from './retention/retention.js';
 const orders = { application: 'shop', queue: 'orders' };
 const dayMs = 86_400_000;
 
-/** The other tests run on Postgres; here every statement of theirs runs once on the embedded engine. */
+/** Runs every statement once on the embedded database: the other tests run on Postgres. */
 describe('on the embedded database', () => {
   const store = useSharedStore('embedded');
 

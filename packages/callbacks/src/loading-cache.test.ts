@@ -23,7 +23,7 @@ function recorded(maxEntries = 10) {
 }
 
 describe('a loading cache', () => {
-  it('loads only what it does not have', async () => {
+  it('loads only values that it does not have', async () => {
     const { cache, loads } = recorded();
     expect(await cache.findAll(['a', 'b', 'a'])).toEqual(
       new Map([
@@ -40,7 +40,7 @@ describe('a loading cache', () => {
     expect(loads).toEqual([['a', 'b'], ['c']]);
   });
 
-  it('loads again what has become too old', async () => {
+  it('loads a value again that has become too old', async () => {
     const { cache, clock, values } = recorded();
     await cache.find('a');
     values.set('a', 10);
@@ -51,7 +51,7 @@ describe('a loading cache', () => {
     expect(await cache.find('a')).toBe(10);
   });
 
-  it('shares one load among those who ask at once', async () => {
+  it('shares one load between concurrent calls', async () => {
     const { cache, loads } = recorded();
     const found = await Promise.all([cache.find('a'), cache.findAll(['a', 'b']), cache.find('b')]);
     expect(found).toEqual([
@@ -65,14 +65,14 @@ describe('a loading cache', () => {
     expect(loads).toEqual([['a'], ['b']]);
   });
 
-  it('does not remember that there is nothing', async () => {
+  it('does not cache a missing value', async () => {
     const { cache, values } = recorded();
     expect(await cache.find('x')).toBeUndefined();
     values.set('x', 5);
     expect(await cache.find('x')).toBe(5);
   });
 
-  it('does not keep what was read before it was forgotten', async () => {
+  it('does not keep a value that was read before it was dropped', async () => {
     const { cache, values } = recorded();
     const before = cache.find('a');
     cache.forget('a');
@@ -81,7 +81,7 @@ describe('a loading cache', () => {
     expect(await cache.find('a')).toBe(10);
   });
 
-  it('passes on what the load fails with, and loads again', async () => {
+  it('rejects as the load does, and loads again', async () => {
     let fails = true;
     const cache = new LoadingCache<number>({
       ttlMs: 100,
@@ -96,7 +96,7 @@ describe('a loading cache', () => {
     expect(await cache.find('a')).toBe(1);
   });
 
-  it('keeps no more than it may', async () => {
+  it('keeps no more values than it may', async () => {
     const { cache } = recorded(2);
     for (const key of ['a', 'b', 'c']) await cache.find(key);
     expect(['a', 'b', 'c'].map((key) => cache.peek(key))).toEqual([undefined, 2, 3]);

@@ -1,19 +1,20 @@
 import { ExpiringCache } from '@posthaste/contracts';
 
+/** Options of a {@link LoadingCache}. */
 export interface LoadingCacheOptions<Value> {
-  /** A value older than this, in ms, is loaded again. */
+  /** Age at which a value is loaded again, in ms. */
   readonly ttlMs: number;
-  /** Values kept at most; beyond it those loaded longest ago are forgotten. */
+  /** Values that are kept; beyond that, those loaded longest ago are dropped. */
   readonly maxEntries: number;
-  /** Loads what these keys stand for. A key without a value is left out of the answer. */
+  /** Loads the values of these keys. A key without a value is left out of the result. */
   readonly load: (keys: readonly string[]) => Promise<ReadonlyMap<string, Value>>;
-  /** Milliseconds of a steady clock. Default: the process's. */
+  /** Monotonic clock, in ms. Default: the process's. */
   readonly now?: (() => number) | undefined;
 }
 
 /**
- * Values of a slower store, kept for a short time. Callers that ask for the same key at once share
- * one load. That there is no value is not remembered: what is created a moment later is found.
+ * Cache of values of a slower store, for a short time. Concurrent calls for the same key share one
+ * load. A missing value is not cached: one that is created a moment later is found.
  */
 export class LoadingCache<Value> {
   readonly #options: LoadingCacheOptions<Value>;
@@ -27,16 +28,17 @@ export class LoadingCache<Value> {
     this.#entries = new ExpiringCache(options.maxEntries);
   }
 
-  /** The value if it is here and fresh. */
+  /** Returns the cached value, unless it is too old. */
   peek(key: string): Value | undefined {
     return this.#entries.get(key, this.#now());
   }
 
+  /** Returns the value of a key, loading it if needed. */
   async find(key: string): Promise<Value | undefined> {
     return this.peek(key) ?? (await this.findAll([key])).get(key);
   }
 
-  /** The values there are. Rejects with what `load` rejects with, and remembers nothing of it. */
+  /** Returns the values that exist. Rejects as `load` does; a failure is not cached. */
   async findAll(keys: readonly string[]): Promise<Map<string, Value>> {
     const found = new Map<string, Value>();
     const wanted = new Set(keys);
@@ -56,7 +58,7 @@ export class LoadingCache<Value> {
     return found;
   }
 
-  /** Makes the next caller load it again: it was changed here. */
+  /** Drops a value, because this process has changed it. */
   forget(key: string): void {
     this.#entries.delete(key);
     this.#loading.delete(key);
@@ -68,7 +70,7 @@ export class LoadingCache<Value> {
     for (const key of keys) this.#loading.set(key, load);
     try {
       const loaded = await load;
-      // What was forgotten meanwhile may have been read before it changed.
+      // A value that was dropped meanwhile may have been read before it changed.
       for (const [key, value] of loaded) {
         if (this.#loading.get(key) === load) this.#entries.set(key, value, untilMs);
       }

@@ -1,6 +1,6 @@
 /*
- * `@posthaste/callbacks/management`: apart from the rest because it loads drizzle, which who only
- * takes in or delivers callbacks has no use for.
+ * `@posthaste/callbacks/management`: an entry point of its own because it loads drizzle, which a
+ * process that only accepts or delivers callbacks does not need.
  */
 export {
   type Endpoint,

@@ -1,17 +1,18 @@
 import type { MigrationSet } from '@posthaste/postgres';
 
 /**
- * The tables of callbacks, in the Postgres schema `callbacks`.
+ * Tables of callbacks, in the Postgres schema `callbacks`.
  *
- * - `request`: what was asked, written once, never changed. Partitioned by id, and so by time.
- * - `head`: one row per callback that is first in line: every callback without a queue, and the
- *   front of every ordered queue. The only table that workers claim from.
- * - `waiting`: what stands behind a head in an ordered queue. Not looked at until the head moves on.
- * - `history`: append-only; one row per lease taken, with the attempt made under it and, on the last
- *   one, how the callback ended. Partitioned like `request`; dropped with it.
+ * - `request`: callbacks as they were accepted; written once, never changed. Partitioned by id, and
+ *   so by time.
+ * - `head`: one row for each callback that may be next: every callback without a queue, and the
+ *   first one of every ordered queue. The only table that workers claim from.
+ * - `waiting`: callbacks behind a head in an ordered queue. Not read until the head moves on.
+ * - `history`: append-only; one row for each lease, with the attempt made under it and, in the last
+ *   one, the ending of the callback. Partitioned like `request`; dropped with it.
  *
- * Invariant: a queue has a head as long as anything of it waits. Whoever adds to `waiting`, and
- * whoever removes a head, holds the lock on the head's row (intake-store.ts, result-store.ts).
+ * Invariant: a queue has a head as long as anything of it waits. A transaction that adds to
+ * `waiting` or removes a head holds the lock on the head's row (intake-store.ts, result-store.ts).
  */
 export const callbacksMigrations: MigrationSet = {
   owner: 'callbacks',
@@ -227,7 +228,8 @@ create index mail_due_at on callbacks.mail (due_at);
     {
       version: 2,
       name: 'echo of callbacks',
-      // How far a callback is from one that was not made for an event about another: echo.ts.
+      // Distance of a callback from one that was not made for an event about callbacks:
+      // loop-guard.ts.
       sql: 'alter table callbacks.request add column echo smallint not null default 0',
     },
   ],

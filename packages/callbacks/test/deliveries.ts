@@ -4,12 +4,12 @@ import { toFairnessKey } from '../src/delivery/fairness-key.js';
 import type { EndpointSettings } from '../src/dispatch/admission.js';
 import { singleAttempt } from '../src/retry/retry-policy.js';
 
-/** What a test says of a delivery. */
+/** Fields of a delivery that a test chooses. */
 export type TestDelivery = Partial<Omit<Delivery, 'request'>> & {
   readonly request?: Partial<DeliveryRequest>;
 };
 
-/** A delivery as a claim gives it, in no queue and not attempted before. */
+/** Returns a delivery as a claim does, in no queue and not attempted before. */
 export function deliveryOf({ request, ...more }: TestDelivery = {}): Delivery {
   const { application = 'shop', endpointId } = more;
   return {
@@ -19,7 +19,7 @@ export function deliveryOf({ request, ...more }: TestDelivery = {}): Delivery {
     application,
     queue: undefined,
     endpointId,
-    place: 0,
+    leaseIndex: 0,
     fairnessKey: toFairnessKey({ origin: 'http://example.com', application, endpointId }),
     failures: 0,
     unknowns: 0,
@@ -43,7 +43,7 @@ export function deliveryOf({ request, ...more }: TestDelivery = {}): Delivery {
   };
 }
 
-/** The settings of an active endpoint without limits. */
+/** Returns the settings of an active endpoint without limits. */
 export function settingsOf(more: Partial<EndpointSettings> = {}): EndpointSettings {
   return {
     active: true,

@@ -3,44 +3,38 @@ import type { Database } from '@posthaste/postgres';
 import { afterEach, expect, vi } from 'vitest';
 import type { HttpClient } from '../src/delivery/attempt-request.js';
 import type { CallbackState } from '../src/delivery/delivery.js';
-import {
-  Dispatcher,
-  type DispatcherDeps,
-  type DispatcherOptions,
-} from '../src/dispatch/dispatcher.js';
+import { Dispatcher, type DispatcherDeps } from '../src/dispatch/dispatcher.js';
+import type { DispatcherOptions } from '../src/dispatch/dispatcher-options.js';
 import { CachedEndpointDirectory } from '../src/dispatch/endpoint-directory.js';
-import { noEvents } from '../src/events/callback-events.js';
 import type { CallbackView } from '../src/lookup/callback-view.js';
 import { findCallback } from '../src/lookup/read-store.js';
-import { createResultEffects } from '../src/results/result-effects.js';
 import type { StoreOfTest } from './test-store.js';
 
-/** What a test saw of a dispatcher. */
+/** Calls of a dispatcher's observer. */
 export interface Seen {
-  lost: number;
-  tookOver: number;
+  leasesLost: number;
+  leasesExpired: number;
   readonly errors: unknown[];
 }
 
+/** Dispatcher of a test, with its HTTP client. */
 export interface TestDispatcher {
   readonly dispatcher: Dispatcher;
   readonly seen: Seen;
-  /** Ends it within `graceMs`, and its HTTP client. */
+  /** Closes the dispatcher within `graceMs`, default 5,000, and its HTTP client. */
   close(graceMs?: number): Promise<void>;
 }
 
-const defaults: DispatcherOptions = {
+const testOptions: DispatcherOptions = {
   holder: 'test worker',
   userAgent: 'Posthaste test',
   maxResponseBytes: 64,
-  leaseMs: 30_000,
   leaseMarginMs: 500,
   slots: {
     total: 64,
     perApplication: 48,
-    origin: { max: 32, initial: 8, breakAfter: 20, minOpenMs: 200, maxOpenMs: 1_000 },
+    origin: { max: 32, initial: 8, minOpenMs: 200, maxOpenMs: 1_000 },
   },
-  maxChain: 100,
   maxUnknowns: 3,
   pollMs: 100,
   recordWindowMs: 2,
@@ -49,14 +43,14 @@ const defaults: DispatcherOptions = {
   maxLargeBodyBytes: 1_048_576,
 };
 
-/** A dispatcher that delivers over real HTTP, to this machine too. */
+/** Starts a dispatcher that delivers over real HTTP, to this machine too. */
 export async function startDispatcher(
   db: Database,
-  options: Partial<DispatcherOptions> = {},
+  options: DispatcherOptions = {},
   deps: Partial<DispatcherDeps> = {},
 ): Promise<TestDispatcher> {
   const egress = createTestEgress();
-  const seen: Seen = { lost: 0, tookOver: 0, errors: [] };
+  const seen: Seen = { leasesLost: 0, leasesExpired: 0, errors: [] };
   const dispatcher = new Dispatcher(
     {
       db,
@@ -66,18 +60,17 @@ export async function startDispatcher(
       observer: {
         claimed: () => undefined,
         attempted: () => undefined,
-        lost: (count) => {
-          seen.lost += count;
+        leasesLost: (count) => {
+          seen.leasesLost += count;
         },
-        tookOver: (count) => {
-          seen.tookOver += count;
+        leasesExpired: (count) => {
+          seen.leasesExpired += count;
         },
         error: (error) => seen.errors.push(error),
       },
-      effects: createResultEffects(noEvents),
       ...deps,
     },
-    { ...defaults, ...options },
+    { ...testOptions, ...options },
   );
   await dispatcher.start();
   return {
@@ -90,7 +83,10 @@ export async function startDispatcher(
   };
 }
 
-/** Starts dispatchers on the database of the test, at the end of which they are closed. */
+/**
+ * Returns a function that starts dispatchers on the test's database. They are closed after the
+ * test.
+ */
 export function useDispatchers(store: StoreOfTest): StartDispatcher {
   const started: TestDispatcher[] = [];
   afterEach(async () => {
@@ -104,18 +100,18 @@ export function useDispatchers(store: StoreOfTest): StartDispatcher {
 }
 
 type StartDispatcher = (
-  options?: Partial<DispatcherOptions>,
+  options?: DispatcherOptions,
   deps?: Partial<DispatcherDeps>,
 ) => Promise<TestDispatcher>;
 
-/** @throws Error when there is no such callback */
+/** Returns a callback. @throws Error when it does not exist */
 export async function viewOf(db: Database, id: string): Promise<CallbackView> {
   const view = await findCallback(db, id);
   if (!view) throw new Error(`no callback ${id}`);
   return view;
 }
 
-/** The callback once it is in this state, within 10 s. */
+/** Waits up to 10 s for a callback to be in this state, and returns it. */
 export function untilState(db: Database, id: string, state: CallbackState): Promise<CallbackView> {
   return vi.waitFor(
     async () => {
@@ -127,6 +123,7 @@ export function untilState(db: Database, id: string, state: CallbackState): Prom
   );
 }
 
+/** Creates an HTTP client that may call this machine. */
 export function createTestEgress(): Egress & HttpClient {
   return createEgress({
     guard: createAddressGuard({ allowLoopback: true }),

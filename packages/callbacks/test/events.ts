@@ -1,17 +1,20 @@
-import { createEnvelope, type JsonObject } from '@posthaste/contracts';
-import type { Database, Transaction } from '@posthaste/postgres';
 import {
-  type CallbackEvent,
   type CallbackEventName,
-  type CallbackEventSink,
   callbackEventNames,
-  type StatementLog,
+  createEnvelope,
+  type JsonObject,
+} from '@posthaste/contracts';
+import type { Database, Transaction } from '@posthaste/postgres';
+import type {
+  CallbackEvent,
+  CallbackEventSink,
+  StatementLog,
 } from '../src/events/callback-events.js';
 import { type SubscribedEvent, toEventBody } from '../src/events/subscribed-event.js';
 import type { EventSelector } from '../src/subscriptions/event-fanout.js';
 import type { EventBatch, EventSource } from '../src/subscriptions/subscription-consumer.js';
 
-/** An event as the stream gives it. */
+/** Returns an event as subscriptions get it from the stream. */
 export function eventOf(
   name: string,
   payload: JsonObject = {},
@@ -30,7 +33,7 @@ export function eventOf(
   };
 }
 
-/** A log of events in the database, with one consumer's offset, as a port for tests. */
+/** Event log in the database, with the offset of one consumer. */
 export class TestLog implements EventSource {
   readonly #db: Database;
 
@@ -77,7 +80,7 @@ export class TestLog implements EventSource {
     return { events, more: rows.length === limit };
   }
 
-  /** Events that nobody has consumed yet. */
+  /** Returns the number of events that are not consumed yet. */
   async remaining(): Promise<number> {
     const { rows } = await this.#db.query<{ n: number }>(
       'select count(*)::int as n from test_log.event, test_log.consumer where n > consumed',
@@ -86,25 +89,27 @@ export class TestLog implements EventSource {
   }
 }
 
-/** How a sink is told: by the worker, or by the statements that record results. */
-export type TestSinkManner = 'transaction' | 'statement';
+/** Appender of events: the worker, in the transaction, or the statement that records results. */
+export type TestSinkAppender = 'transaction' | 'statement';
 
-/** Events as rows, as the statement that records deliveries appends them to a log. */
-const tellFunction = `
-create or replace function public.tell(places integer[], names text[], keys text[], events text[],
-  traces text[]) returns integer language plpgsql as $$
+/**
+ * SQL function that appends events, as the log has one for the statement that records deliveries.
+ */
+const appendFunction = `
+create or replace function public.append_events(places integer[], names text[], keys text[],
+  events text[], traces text[]) returns integer language plpgsql as $$
 begin
-  if nextval('public.tell_tries') <= (select failures from public.tell_failures) then
+  if nextval('public.append_tries') <= (select failures from public.append_failures) then
     raise serialization_failure;
   end if;
-  insert into public.told (event)
+  insert into public.appended (event)
   select json_build_object('topic', 'callbacks', 'key', key, 'envelope', event::json,
     'traceparent', trace)
   from (select unnest(keys) as key, unnest(events) as event, unnest(traces) as trace) as e;
   return cardinality(keys);
 end $$;`;
 
-/** A sink that keeps what it is told in the database, and so in the transaction of what is told. */
+/** Sink that keeps events in the database, and so in the transaction that they are about. */
 export class TestSink implements CallbackEventSink {
   readonly inStatement: StatementLog | undefined;
   readonly #db: Database;
@@ -120,50 +125,50 @@ export class TestSink implements CallbackEventSink {
     this.inStatement = inStatement;
   }
 
-  /** For one test: whatever was told before is gone. */
+  /** Creates a sink without events. */
   static async create(
     db: Database,
     wanted: readonly CallbackEventName[] = callbackEventNames,
-    manner: TestSinkManner = 'transaction',
+    appender: TestSinkAppender = 'transaction',
   ): Promise<TestSink> {
     await db.query(`
-      drop table if exists public.told, public.tell_failures;
-      drop sequence if exists public.tell_tries;
-      create table public.told (n bigint generated always as identity, event json);
-      create sequence public.tell_tries;
-      create table public.tell_failures as select 0 as failures;
-      ${tellFunction}`);
-    const log = { appendFunction: 'public.tell', placeOf: () => 0, hint: () => undefined };
-    return new TestSink(db, wanted, manner === 'statement' ? log : undefined);
+      drop table if exists public.appended, public.append_failures;
+      drop sequence if exists public.append_tries;
+      create table public.appended (n bigint generated always as identity, event json);
+      create sequence public.append_tries;
+      create table public.append_failures as select 0 as failures;
+      ${appendFunction}`);
+    const log = { appendFunction: 'public.append_events', placeOf: () => 0, hint: () => undefined };
+    return new TestSink(db, wanted, appender === 'statement' ? log : undefined);
   }
 
   readonly wants: CallbackEventSink['wants'] = (name) => this.#wanted.has(name);
 
   async append(tx: Transaction, events: readonly CallbackEvent[]): Promise<void> {
     const bodies = events.map(({ envelope }) => toEventBody(envelope).toString());
-    await tx.query('select public.tell(null, null, $1::text[], $2::text[], $3::text[])', [
+    await tx.query('select public.append_events(null, null, $1::text[], $2::text[], $3::text[])', [
       events.map(({ key }) => key),
       bodies,
       events.map(({ traceparent }) => traceparent ?? null),
     ]);
   }
 
-  /** The next so many appends fail in a way that is worth another try. */
+  /** Makes the next `count` appends fail with an error that is worth a retry. */
   async failNext(count: number): Promise<void> {
-    await this.#db.query('update public.tell_failures set failures = $1', [count]);
+    await this.#db.query('update public.append_failures set failures = $1', [count]);
   }
 
-  /** What was told and committed, in its order. */
-  async told(): Promise<CallbackEvent[]> {
+  /** Returns the events that were committed, in their order. */
+  async events(): Promise<CallbackEvent[]> {
     const { rows } = await this.#db.query<{ event: CallbackEvent }>(
-      'select event from public.told order by n',
+      'select event from public.appended order by n',
     );
     return rows.map(({ event }) => event);
   }
 
-  /** The same as `<name> <payload's field>`. */
-  async toldOf(field: string): Promise<string[]> {
-    return (await this.told()).map(
+  /** Returns the committed events as `<name> <value of the payload's field>`. */
+  async eventLines(field: string): Promise<string[]> {
+    return (await this.events()).map(
       ({ envelope: { name, payload } }) => `${name} ${String(payload?.[field])}`,
     );
   }

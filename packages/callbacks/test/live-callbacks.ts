@@ -13,9 +13,9 @@ import { claimDeliveries } from '../src/dispatch/claim-store.js';
 import { storeCallbacks } from '../src/intake/intake-store.js';
 import { callbacksMigrations } from '../src/migrations.js';
 import { type CallbackInput, toCallbackRequest } from '../src/request/request.js';
-import { lockHeads, type Recorded, recordResults } from '../src/results/result-store.js';
+import { lockHeads, type RecordedResult, recordResults } from '../src/results/result-store.js';
 
-/** A migrated database of its own, on either engine. */
+/** Migrated database of its own, on either engine. */
 export interface TestStore {
   readonly db: Database;
   close(): Promise<void>;
@@ -41,12 +41,12 @@ export async function openTestStore(
   };
 }
 
-/** What a test says of a callback; the id's time is `acceptedAt`. */
+/** Fields of a callback that a test chooses; the id's time is `acceptedAt`. */
 export type TestCallback = Partial<CallbackInput> & { readonly acceptedAt?: Date | undefined };
 
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
 
-/** Takes callbacks in with one statement; gives their ids. */
+/** Stores callbacks with one statement; returns their ids. */
 export async function accept(
   db: Database,
   ...callbacks: readonly TestCallback[]
@@ -60,14 +60,14 @@ export async function accept(
   return items.map(({ id }) => id);
 }
 
-/** The same for one. */
+/** Stores one callback; returns its id. */
 export async function acceptOne(db: Database, callback: TestCallback = {}): Promise<string> {
   const [id] = await accept(db, callback);
-  if (id === undefined) throw new Error('nothing was taken in');
+  if (id === undefined) throw new Error('no callback was stored');
   return id;
 }
 
-/** Leases what is due, as a worker does. */
+/** Leases callbacks that are due, as a worker does. */
 export async function claim(db: Database, limit = 100, leaseMs = 60_000): Promise<Delivery[]> {
   const { deliveries } = await claimDeliveries(db, {
     holder: 'test worker',
@@ -84,7 +84,7 @@ export async function claim(db: Database, limit = 100, leaseMs = 60_000): Promis
   return [...deliveries];
 }
 
-/** An attempt that was answered with this status, or not at all. */
+/** Returns an attempt that was answered with this status; 0: not at all. */
 export function attemptWith(statusCode: number): Attempt {
   return {
     startedAtMs: Date.now(),
@@ -109,22 +109,30 @@ export const delivered: Verdict = { kind: 'ended', ending: 'delivered' };
 export const failed: Verdict = { kind: 'ended', ending: 'failed' };
 export const retryLater: Verdict = { kind: 'retry', delayNs: 3_600_000_000_000n };
 
-/** Records results the way a worker does for ordered queues. */
+/** Records results as a worker does for ordered queues, with an attempt that fits the verdict. */
 export function record(
   db: Database,
   deliveries: readonly Delivery[],
   verdict: Verdict,
-  statusCode: number = verdict === delivered ? 200 : 500,
-): Promise<Recorded[]> {
+): Promise<RecordedResult[]> {
+  return recordAnswer(db, deliveries, { verdict, statusCode: verdict === delivered ? 200 : 500 });
+}
+
+/** Records results as {@link record} does, with this status code. */
+export function recordAnswer(
+  db: Database,
+  deliveries: readonly Delivery[],
+  { verdict, statusCode }: { readonly verdict: Verdict; readonly statusCode: number },
+): Promise<RecordedResult[]> {
   const attempt = attemptWith(statusCode);
-  const results = deliveries.map((delivery) => ({ delivery, attempt, verdict, chain: false }));
+  const results = deliveries.map((delivery) => ({ delivery, attempt, verdict, keepLease: false }));
   return db.transaction(async (tx) => {
     await lockHeads(tx, results);
     return recordResults(tx, results, 60_000);
   });
 }
 
-/** Claims everything that is due and ends it, until nothing is due; gives the ids in that order. */
+/** Claims and ends callbacks until none is due; returns their ids in that order. */
 export async function work(db: Database, verdict: Verdict = delivered): Promise<string[]> {
   const done: string[] = [];
   for (;;) {
@@ -136,8 +144,8 @@ export async function work(db: Database, verdict: Verdict = delivered): Promise<
 }
 
 /**
- * What must hold of the tables whatever happens: a queue has a head as long as anything of it
- * waits, and no callback stands in two places. Gives what is wrong.
+ * Returns violations of the tables' invariants: a queue has a head as long as anything of it waits,
+ * and no callback is in two tables.
  */
 export async function findFaults(db: Database): Promise<unknown[]> {
   const { rows } = await db.query(`
@@ -145,7 +153,7 @@ export async function findFaults(db: Database): Promise<unknown[]> {
     where not exists (select from callbacks.head h
       where h.application = w.application and h.queue = w.queue)
     union all
-    select 'in two places', w.application, w.queue, w.callback_id
+    select 'in two tables', w.application, w.queue, w.callback_id
     from callbacks.waiting w join callbacks.head h on h.callback_id = w.callback_id
     union all
     select 'step used already', h.application, h.queue, h.callback_id
@@ -160,7 +168,7 @@ export async function findFaults(db: Database): Promise<unknown[]> {
   return rows;
 }
 
-/** The same database, with something around the work of each of its transactions. */
+/** Returns the same database with `around` called around each transaction's work. */
 export function aroundTransactions(
   db: Database,
   around: <T>(tx: Transaction, work: (tx: Transaction) => Promise<T>) => Promise<T>,

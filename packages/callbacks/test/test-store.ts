@@ -2,12 +2,12 @@ import type { Database } from '@posthaste/postgres';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { findFaults, openTestStore, type TestStore } from './live-callbacks.js';
 
-/** The database of the test that runs: there is none before its hooks have run. */
+/** Database of the running test. It is opened by hooks. */
 export interface StoreOfTest {
   readonly db: Database;
 }
 
-/** One database for all tests of the suite. */
+/** Opens one database for all tests of the suite. */
 export function useSharedStore(engine?: 'postgres' | 'embedded'): StoreOfTest {
   let store: TestStore | undefined;
   beforeAll(async () => {
@@ -17,7 +17,9 @@ export function useSharedStore(engine?: 'postgres' | 'embedded'): StoreOfTest {
   return toStoreOfTest(() => store);
 }
 
-/** The same, without callbacks at the start of each test; each must leave them sound. */
+/**
+ * Opens one database for the suite, emptied after each test, which must not violate its invariants.
+ */
 export function useEmptiedStore(engine?: 'postgres' | 'embedded'): StoreOfTest {
   const store = useSharedStore(engine);
   afterEach(async () => {
@@ -31,7 +33,7 @@ export function useEmptiedStore(engine?: 'postgres' | 'embedded'): StoreOfTest {
   return store;
 }
 
-/** A database for each test, which must leave its callbacks sound. */
+/** Opens a database for each test, which must not violate its invariants. */
 export function useOwnStore(): StoreOfTest {
   let store: TestStore | undefined;
   beforeEach(async () => {
@@ -50,7 +52,7 @@ function toStoreOfTest(find: () => TestStore | undefined): StoreOfTest {
   return {
     get db() {
       const store = find();
-      if (!store) throw new Error('the store is opened by hooks, for tests and later hooks');
+      if (!store) throw new Error('the database is opened by a hook that has not run yet');
       return store.db;
     },
   };

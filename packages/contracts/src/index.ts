@@ -1,4 +1,5 @@
 export { type Backoff, backoffMs } from './backoff.js';
+export { type CallbackEventName, callbackEventNames } from './callback-event-names.js';
 export { type CloudEvent, fromCloudEvent, sourceOf, toCloudEvent } from './cloudevents.js';
 export { msToNs, nsToMs, parseDuration } from './durations.js';
 export {

@@ -1,3 +1,4 @@
+import { type CallbackEventName, callbackEventNames } from '@posthaste/contracts';
 import type { SettingValues } from './definition.js';
 import type { SettingFault } from './read.js';
 
@@ -24,14 +25,7 @@ export const callbackSettings = {
   callbackEvents: {
     name: 'POSTHASTE_CALLBACK_EVENTS',
     type: 'choices',
-    choices: [
-      'all',
-      'callback.accepted',
-      'callback.attempted',
-      'callback.delivered',
-      'callback.failed',
-      'endpoint.disabled',
-    ],
+    choices: ['all', ...callbackEventNames] as readonly ('all' | CallbackEventName)[],
     default: [],
     meaning:
       'Events about callbacks that are always written to the log, such as for consumers in Kafka. Those of failures and disabled endpoints are anyway, the others as long as a subscription asks for them.',

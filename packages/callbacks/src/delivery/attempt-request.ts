@@ -2,25 +2,29 @@ import { randomBytes } from 'node:crypto';
 import type { Delivery } from './delivery.js';
 import type { HttpOutcome } from './outcome.js';
 
-/** One HTTP request, complete but for what the connection itself adds. */
+/** HTTP request, complete but for the headers that belong to the connection. */
 export interface HttpRequest {
   readonly url: string;
   readonly method: string;
   readonly headers: readonly (readonly [string, string])[];
   readonly body: Buffer | null;
-  /** Total time: name resolution, connecting, TLS, head and body. */
+  /** Total time for name resolution, connecting, TLS, head and body, in ms. */
   readonly timeoutMs: number;
-  /** What is kept of the answer's body. */
+  /** Bytes of the answer's body that are kept. */
   readonly maxResponseBytes: number;
 }
 
-/** What makes the requests. Never rejects, follows no redirect, guards against inside addresses. */
+/** HTTP client for attempts. It follows no redirect and refuses denied addresses. */
 export interface HttpClient {
+  /** Makes one request. Never rejects: a failure is an outcome. */
   send(request: HttpRequest): Promise<HttpOutcome>;
 }
 
-/** Makes the value of `webhook-signature`, or `undefined` when there is no secret to sign with. */
+/** Signer of requests. */
 export interface Signer {
+  /**
+   * Returns the value of `webhook-signature`, or `undefined` when there is no secret to sign with.
+   */
   sign(
     delivery: Delivery,
     timestampSeconds: number,
@@ -28,33 +32,42 @@ export interface Signer {
   ): string | undefined | Promise<string | undefined>;
 }
 
+/** Settings of attempts that are the same for all of a dispatcher's deliveries. */
 export interface AttemptSettings {
-  /** Value of the User-Agent header, unless the caller gave one. */
+  /** Value of the User-Agent header where the callback has none. */
   readonly userAgent: string;
   /** Bytes of an answer's body that are kept. */
   readonly maxResponseBytes: number;
 }
 
+/** Values of one attempt that are not part of its delivery. */
+export interface RequestContext {
+  /** Headers that the endpoint adds. */
+  readonly endpointHeaders: Readonly<Record<string, string>> | undefined;
+  /** Time of the attempt by the database's clock, in milliseconds since 1970. */
+  readonly nowMs: number;
+  readonly signer: Signer;
+  readonly settings: AttemptSettings;
+}
+
 const methodsWithBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 const emptyBody = Buffer.alloc(0);
-const sampled = '01';
+/** Trace flags of a trace that begins here: sampled. */
+const traceFlags = '01';
 
-/** Whether a body that was given is sent: by the method. */
+/** True if the delivery's method sends a body. */
 export function sendsBody({ request }: Delivery): boolean {
   return methodsWithBody.has(request.method);
 }
 
 /**
- * The request of one attempt. `webhook-id` is the callback's id, the same on every attempt. All
- * attempts are of one trace: the one the callback was handed in with, whose `traceparent` is passed
- * on as it came, else one that has the callback's id.
+ * Builds the request of one attempt. `webhook-id` is the callback's id, the same on every attempt.
+ * All attempts belong to one trace: the one whose `traceparent` came with the callback, which is
+ * passed on unchanged, else one that has the callback's id.
  */
 export async function buildRequest(
   delivery: Delivery,
-  endpointHeaders: Readonly<Record<string, string>> | undefined,
-  nowMs: number,
-  signer: Signer,
-  settings: AttemptSettings,
+  { endpointHeaders, nowMs, signer, settings }: RequestContext,
 ): Promise<HttpRequest> {
   const { request, callbackId } = delivery;
   const method = request.method || 'GET';
@@ -66,7 +79,7 @@ export async function buildRequest(
   }
   headers.push(['webhook-id', callbackId], ['webhook-timestamp', String(timestampSeconds)]);
   if (request.headers?.traceparent === undefined) {
-    headers.push(['traceparent', traceParent(callbackId)]);
+    headers.push(['traceparent', newTraceparent(callbackId)]);
   }
   if (request.secret !== undefined || delivery.endpointId !== undefined) {
     const signature = await signer.sign(delivery, timestampSeconds, body ?? emptyBody);
@@ -76,7 +89,7 @@ export async function buildRequest(
   return { url, method, headers, body, timeoutMs, maxResponseBytes: settings.maxResponseBytes };
 }
 
-/** The callback's own headers, and those of its endpoint that it does not have itself. */
+/** Returns the callback's own headers, and those of its endpoint that it does not have itself. */
 function mergeHeaders(
   ofEndpoint: Readonly<Record<string, string>> | undefined,
   own: Readonly<Record<string, string>> | undefined,
@@ -88,14 +101,17 @@ function mergeHeaders(
   return [...added, ...headers];
 }
 
-function traceParent(callbackId: string): string {
-  return `00-${callbackId.replaceAll('-', '')}-${spanId()}-${sampled}`;
+function newTraceparent(callbackId: string): string {
+  return `00-${callbackId.replaceAll('-', '')}-${newSpanId()}-${traceFlags}`;
 }
 
 const spanIds = { pool: randomBytes(0), used: 0 };
 
-/** Random bytes are drawn for 512 spans at once: a draw for each would cost more than the rest. */
-function spanId(): string {
+/**
+ * Returns a random span id. Random bytes are drawn for 512 ids at once: a draw for each would cost
+ * more than the rest.
+ */
+function newSpanId(): string {
   if (spanIds.used === spanIds.pool.length) {
     spanIds.pool = randomBytes(8 * 512);
     spanIds.used = 0;

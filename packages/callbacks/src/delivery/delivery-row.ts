@@ -2,7 +2,7 @@ import { fromStoredPolicy, type RetryPolicy } from '../retry/retry-policy.js';
 import type { Delivery } from './delivery.js';
 import { parseFairnessKey } from './fairness-key.js';
 
-/** A leased head with its request, as {@link deliveryColumns} selects it. */
+/** Row of a leased head with its request, as {@link deliveryColumns} selects it. */
 export interface DeliveryRow {
   callback_id: string;
   queue: string | null;
@@ -15,7 +15,7 @@ export interface DeliveryRow {
   url: string;
   method: string;
   headers: string | null;
-  /** Null also for a large one. */
+  /** Null if there is none, and if it is large. */
   body: Buffer | null;
   body_bytes: number | null;
   policy: string;
@@ -25,12 +25,15 @@ export interface DeliveryRow {
   echo: number;
 }
 
-/** A larger body is not read with its delivery, but right before it is sent: large-bodies.ts. */
+/**
+ * Longest body that is read with its delivery. A larger one is read right before it is sent:
+ * large-bodies.ts.
+ */
 const maxInlineBodyBytes = 32 * 1024;
 
 /**
- * Of a request `r`. As few as will do: every column of every row is paid for at each delivery.
- * `date_part` and not `extract`, which computes in numeric.
+ * Columns of a request `r`. No more than needed: each delivery pays for every column.
+ * `date_part` instead of `extract`, which computes in numeric.
  */
 export const requestColumns: string = `
   date_part('epoch', r.created_at) * 1000 as created_ms,
@@ -39,12 +42,13 @@ export const requestColumns: string = `
   case when octet_length(r.body) <= ${maxInlineBodyBytes} then r.body end as body, r.policy::text, r.timeout_ms, r.secret,
   r.notification_email, r.echo`;
 
-/** Of a head `head` and its request `r`. Application and endpoint are in the lane. */
+/** Columns of a head and of its request `r`. Application and endpoint are read from `lane`. */
 export const deliveryColumns = (head: string): string => `
   ${head}.callback_id, ${head}.queue, ${head}.lane, ${head}.failures, ${head}.unknowns, ${head}.cancelled,
   ${requestColumns}`;
 
-export function toDelivery(row: DeliveryRow, leaseToken: string, place: number): Delivery {
+/** Converts a row. `leaseIndex`: see {@link Delivery}. */
+export function toDelivery(row: DeliveryRow, leaseToken: string, leaseIndex: number): Delivery {
   const { application, endpointId } = parseFairnessKey(row.lane);
   return {
     callbackId: row.callback_id,
@@ -53,7 +57,7 @@ export function toDelivery(row: DeliveryRow, leaseToken: string, place: number):
     application,
     queue: row.queue ?? undefined,
     endpointId,
-    place,
+    leaseIndex,
     fairnessKey: row.lane,
     failures: row.failures,
     unknowns: row.unknowns,
@@ -75,11 +79,13 @@ export function toDelivery(row: DeliveryRow, leaseToken: string, place: number):
   };
 }
 
-const parseHeaders = remembered((text) => JSON.parse(text) as Readonly<Record<string, string>>);
-const parsePolicy = remembered((text): RetryPolicy => fromStoredPolicy(JSON.parse(text)));
+const parseHeaders = memoized((text) => JSON.parse(text) as Readonly<Record<string, string>>);
+const parsePolicy = memoized((text): RetryPolicy => fromStoredPolicy(JSON.parse(text)));
 
-/** Callbacks of one sender have the same few policies and headers: each text is parsed once. */
-function remembered<T>(parse: (text: string) => T): (text: string) => T {
+/**
+ * Returns `parse` with a memory: callbacks of one sender have the same few policies and headers.
+ */
+function memoized<T>(parse: (text: string) => T): (text: string) => T {
   const maxEntries = 512;
   const maxLength = 1_024;
   const known = new Map<string, T>();

@@ -1,42 +1,56 @@
 import type { RetryPolicy } from '../retry/retry-policy.js';
 
 /**
- * What a worker holds after a claim: one callback to be attempted, and the lease it is held by.
+ * A callback that a worker has leased, with the lease that fences its result.
  *
- * States of a callback (`CallbackState`): it is `waiting` behind its queue's head, `pending` when it
- * is due now or later, `leased` while a worker holds it, `held` while something stops it (its queue
- * is paused or parked, its endpoint paused or disabled), and ends as `delivered`, `failed`,
- * `expired` or `cancelled`. A replay takes it from an ending back to `pending`.
+ * States of a callback (`CallbackState`):
+ * - `waiting`: behind the head of its queue.
+ * - `pending`: due now or at a later time.
+ * - `leased`: a worker holds it.
+ * - `held`: something stops it (see {@link Hold}).
+ * - `delivered`, `failed`, `expired`, `cancelled`: it has ended. A replay takes it back to
+ *   `pending`.
  */
 export interface Delivery {
   readonly callbackId: string;
   readonly leaseToken: string;
-  /** Whether it is the head of an ordered queue, whose next callback may follow under the lease. */
+  /**
+   * True if it is the head of an ordered queue: the queue's next callback may follow under the
+   * lease.
+   */
   readonly ordered: boolean;
   readonly application: string;
   readonly queue: string | undefined;
   readonly endpointId: string | undefined;
-  /** How many of its queue were delivered before it under the same lease. */
-  readonly place: number;
-  /** Key of its lane, see lane.ts. */
+  /** Callbacks of its queue that ended before it under the same lease; 0 for the first. */
+  readonly leaseIndex: number;
+  /** Text form of a {@link FairnessKey}, see fairness-key.ts. */
   readonly fairnessKey: string;
   /** Failed attempts so far that count against the policy. */
   readonly failures: number;
   /** Attempts so far whose outcome nobody knows, because their worker vanished. */
   readonly unknowns: number;
-  /** Somebody cancelled it while a worker held it that then vanished: it is not sent again. */
+  /**
+   * True if it was cancelled under the lease of a worker that then vanished: it is not sent again.
+   */
   readonly cancelled: boolean;
-  /** How far it is from a callback that was not made for an event about another: see echo.ts. */
+  /**
+   * Its distance from a callback that was not made for an event about callbacks: see loop-guard.ts.
+   */
   readonly echo: number;
   readonly request: DeliveryRequest;
-  /** Length of a body that is read when it is sent, in place of `request.body`; else absent. */
+  /**
+   * Length in bytes of a large body. Such a body is not in `request.body`: it is read right before
+   * it is sent (large-bodies.ts). Absent for any other.
+   */
   readonly largeBodyBytes: number | undefined;
   /** Milliseconds since 1970, by the database's clock. */
   readonly createdAtMs: number;
+  /** Milliseconds since 1970, by the database's clock. */
   readonly expiresAtMs: number | undefined;
 }
 
-/** The HTTP request to be made. */
+/** HTTP request of a callback, as its caller gave it. */
 export interface DeliveryRequest {
   readonly url: string;
   readonly method: string;
@@ -50,11 +64,16 @@ export interface DeliveryRequest {
   readonly notificationEmail: string | undefined;
 }
 
+/** State of a callback that has ended. */
 export type Ending = 'delivered' | 'failed' | 'expired' | 'cancelled';
 
+/** State of a callback, see {@link Delivery}. */
 export type CallbackState = 'waiting' | 'pending' | 'leased' | 'held' | Ending;
 
-/** Why an attempt failed. */
+/** Reason why a callback is held: its queue is paused or parked, or its endpoint is not active. */
+export type Hold = 'paused' | 'parked' | 'endpoint';
+
+/** Reason why an attempt failed. */
 export type FailureReason =
   | 'dns'
   | 'refused'
@@ -67,7 +86,7 @@ export type FailureReason =
   | 'status'
   | 'unknown';
 
-/** One request made for a callback, with its outcome. */
+/** One HTTP request made for a callback, with its outcome. */
 export interface Attempt {
   /** By the database's clock, in milliseconds since 1970. */
   readonly startedAtMs: number;
@@ -76,33 +95,42 @@ export interface Attempt {
   readonly statusCode: number;
   /** Absent on success. */
   readonly reason: FailureReason | undefined;
-  /** A line for people. */
+  /** One line for people; absent on success. */
   readonly detail: string | undefined;
   readonly responseHeaders: readonly (readonly [string, string])[] | undefined;
   readonly responseBody: Buffer | undefined;
-  /** The answer's body was longer than what is kept. */
+  /** True if the answer's body was longer than `maxResponseBytes`: the rest is not kept. */
   readonly truncated: boolean;
-  /** The answer's body ended before its end. */
+  /** True if the connection ended before the answer's body did. */
   readonly cut: boolean;
-  /** A kept-alive connection turned out dead and the request was sent again at once. */
+  /** True if a kept-alive connection turned out dead and the request was sent again at once. */
   readonly resent: boolean;
 }
 
-/** What becomes of a delivery after a lease. */
+/** Decision about a delivery at the end of its lease. */
 export type Verdict =
-  | { readonly kind: 'ended'; readonly ending: Ending }
-  /** Counts against the policy when there was an attempt. */
+  | {
+      readonly kind: 'ended';
+      readonly ending: Ending;
+      /**
+       * True if the endpoint's receiver is gone for good: the endpoint is disabled with this
+       * result.
+       */
+      readonly endpointGone?: true;
+    }
+  /** Due again after the delay. Counts against the policy when there was an attempt. */
   | { readonly kind: 'retry'; readonly delayNs: bigint }
-  /** Nothing was sent; it is due again at once, for whichever worker. */
+  /** Nothing was sent: due again at once, for any worker. */
   | { readonly kind: 'release' }
   /** Nothing was sent, and nothing will be until its endpoint is active again. */
   | { readonly kind: 'hold' };
 
-/** What a worker reports about one delivery it holds. */
+/** Result of a delivery, as its worker records it. */
 export interface DeliveryResult {
   readonly delivery: Delivery;
+  /** Absent when nothing was sent. */
   readonly attempt: Attempt | undefined;
   readonly verdict: Verdict;
-  /** Whether the worker goes on with the queue's next callback under the same lease. */
-  readonly chain: boolean;
+  /** True if the worker wants the queue's next callback under the same lease. */
+  readonly keepLease: boolean;
 }

@@ -5,9 +5,9 @@ import { type ClassifiedOutcome, classifyOutcome, type HttpOutcome } from './out
 
 const policy: RetryPolicy = { kind: 'phases', phases: [{ retries: 1, delayNs: 1_000_000_000n }] };
 
-function judged(outcome: HttpOutcome, endpointId?: string): ClassifiedOutcome {
+function classify(outcome: HttpOutcome, endpointId?: string): ClassifiedOutcome {
   const delivery = deliveryOf({ endpointId, request: { policy } });
-  return classifyOutcome(delivery, outcome, 0, 1_000, 0.5);
+  return classifyOutcome(delivery, outcome, { startedAtMs: 0, endedAtMs: 1_000, random: 0.5 });
 }
 
 function answer(statusCode: number, headers: readonly [string, string][] = []): HttpOutcome {
@@ -36,36 +36,36 @@ it.each<[string, HttpOutcome, string]>([
   ['unreachable', failure('reset'), 'retry'],
   ['unreachable', failure('tls'), 'retry'],
 ])('signals %s for %o, and the callback becomes %s', (signal, outcome, becomes) => {
-  const { verdict, ...judgement } = judged(outcome);
-  expect(judgement.signal?.kind).toBe(signal);
+  const { verdict, signal: found } = classify(outcome);
+  expect(found?.kind).toBe(signal);
   expect(verdict.kind === 'ended' ? verdict.ending : verdict.kind).toBe(becomes);
 });
 
 it.each<[string, HttpOutcome]>([
   ['a URL or a header that cannot be sent', failure('protocol', true)],
   ['an address that is denied', failure('blocked', true)],
-])('fails at once for %s, and learns nothing about the host', (_, outcome) => {
-  expect(judged(outcome)).toMatchObject({
+])('fails at once for %s, and reports nothing about the host', (_, outcome) => {
+  expect(classify(outcome)).toMatchObject({
     verdict: { kind: 'ended', ending: 'failed' },
     signal: undefined,
   });
 });
 
-it('fails at once for an endpoint whose receiver is gone', () => {
-  const verdict = { kind: 'ended', ending: 'failed' };
-  expect(judged(answer(410), 'endpoint')).toMatchObject({ verdict });
+it('fails at once, and gives the endpoint up, when its receiver is gone', () => {
+  const verdict = { kind: 'ended', ending: 'failed', endpointGone: true };
+  expect(classify(answer(410), 'endpoint')).toMatchObject({ verdict });
 });
 
-it('waits as long as the receiver asks for', () => {
-  const { verdict, signal } = judged(answer(503, [['Retry-After', '5']]));
+it('retries after the time that the receiver asks for', () => {
+  const { verdict, signal } = classify(answer(503, [['Retry-After', '5']]));
   expect(verdict).toEqual({ kind: 'retry', delayNs: 5_000_000_000n });
   expect(signal).toEqual({ kind: 'overloaded', retryAfterMs: 5_000 });
 });
 
 it.each(['100000', '99999999999999999999', '9'.repeat(400)])(
-  'waits a day at most, also when the receiver asks for %s seconds',
+  'retries after a day at most, also when the receiver asks for %s seconds',
   (seconds) => {
-    const { verdict } = judged(answer(503, [['Retry-After', seconds]]));
+    const { verdict } = classify(answer(503, [['Retry-After', seconds]]));
     expect(verdict).toEqual({ kind: 'retry', delayNs: 86_400_000_000_000n });
   },
 );

@@ -1,9 +1,8 @@
-import type { HostSignal } from '../dispatch/origin-limiter.js';
 import { parseRetryAfter } from '../retry/retry-after.js';
-import { nextAttempt } from '../retry/retry-policy.js';
+import { decideRetry } from '../retry/retry-policy.js';
 import type { Attempt, Delivery, FailureReason, Verdict } from './delivery.js';
 
-/** What came of one HTTP request: the port that an HTTP client fulfils, see `HttpClient`. */
+/** Outcome of one HTTP request, as an `HttpClient` reports it. */
 export type HttpOutcome =
   | {
       readonly kind: 'response';
@@ -19,68 +18,96 @@ export type HttpOutcome =
       readonly kind: 'failure';
       readonly reason: Exclude<FailureReason, 'status'>;
       readonly detail: string;
-      /** The request itself is at fault, and would fail again in the same way. */
+      /** True if the request itself is at fault, and would fail again in the same way. */
       readonly permanent: boolean;
       readonly resent: boolean;
       readonly durationNs: bigint;
     };
 
+/** Information about a host that an attempt yields, for its `OriginLimiter`. */
+export type HostSignal =
+  | { readonly kind: 'answered' }
+  | { readonly kind: 'overloaded'; readonly retryAfterMs: number | undefined }
+  | { readonly kind: 'slow' }
+  | { readonly kind: 'unreachable' };
+
+/** Outcome of an attempt, with the decisions that follow from it. */
 export interface ClassifiedOutcome {
   readonly attempt: Attempt;
   readonly verdict: Verdict;
-  /** What was learnt about the host; absent when it was never asked. */
+  /** Absent when the host was never asked. */
   readonly signal: HostSignal | undefined;
 }
 
+/** Values that a decision about an outcome depends on; times are by the database's clock, in ms. */
+export interface OutcomeContext {
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  /** In [0, 1). */
+  readonly random: number;
+}
+
+/** Reason that is shown for an endpoint that was disabled because its receiver is gone. */
+export const goneReason = 'its receiver answered 410 Gone';
+
 const unreachable: ReadonlySet<FailureReason> = new Set(['dns', 'refused', 'reset', 'tls']);
 
-/** Decides what an outcome means, for the callback and for its host. Pure. */
+/**
+ * Decides what an outcome means for the callback and for its host. Pure.
+ *
+ * A receiver that answers 410 is gone for good. Here, and nowhere else, this becomes the verdict's
+ * `endpointGone`: the callback fails at once, and its endpoint is disabled, where later callbacks
+ * are held. A callback without an endpoint is retried as after any other failure.
+ */
 export function classifyOutcome(
   delivery: Delivery,
   outcome: HttpOutcome,
-  startedAtMs: number,
-  nowMs: number,
-  random: number,
+  { startedAtMs, endedAtMs, random }: OutcomeContext,
 ): ClassifiedOutcome {
   const attempt = toAttempt(outcome, startedAtMs);
   if (attempt.reason === undefined) {
     const verdict: Verdict = { kind: 'ended', ending: 'delivered' };
     return { attempt, verdict, signal: { kind: 'answered' } };
   }
-  const neverWorks = outcome.kind === 'failure' && outcome.permanent;
-  // A receiver that is gone for good (410) disables its endpoint: what is owed to it waits there.
-  const gone = attempt.statusCode === 410 && delivery.endpointId !== undefined;
-  if (neverWorks || gone) {
-    const verdict: Verdict = { kind: 'ended', ending: 'failed' };
-    return { attempt, verdict, signal: neverWorks ? undefined : { kind: 'answered' } };
+  if (outcome.kind === 'failure' && outcome.permanent) {
+    return { attempt, verdict: { kind: 'ended', ending: 'failed' }, signal: undefined };
+  }
+  if (attempt.statusCode === 410 && delivery.endpointId !== undefined) {
+    const verdict: Verdict = { kind: 'ended', ending: 'failed', endpointGone: true };
+    return { attempt, verdict, signal: { kind: 'answered' } };
   }
   const retryAfterMs =
     outcome.kind === 'response'
-      ? parseRetryAfter(header(outcome, 'retry-after'), header(outcome, 'date'), nowMs)
+      ? parseRetryAfter(findHeader(outcome, 'retry-after'), findHeader(outcome, 'date'), endedAtMs)
       : undefined;
   return {
     attempt,
-    verdict: verdictOf(delivery, { retryAfterMs, nowMs, random }),
-    signal: signalOf(attempt, retryAfterMs),
+    verdict: toVerdict(delivery, { retryAfterMs, nowMs: endedAtMs, random }),
+    signal: toSignal(attempt, retryAfterMs),
   };
 }
 
-function verdictOf(
+function toVerdict(
   delivery: Delivery,
-  now: { retryAfterMs: number | undefined; nowMs: number; random: number },
+  {
+    retryAfterMs,
+    nowMs,
+    random,
+  }: { retryAfterMs: number | undefined; nowMs: number; random: number },
 ): Verdict {
-  const answer = nextAttempt({
+  const { createdAtMs, expiresAtMs } = delivery;
+  const decision = decideRetry({
     policy: delivery.request.policy,
     failures: delivery.failures + 1,
-    ageMs: now.nowMs - delivery.createdAtMs,
-    expiresInMs: delivery.expiresAtMs === undefined ? undefined : delivery.expiresAtMs - now.nowMs,
-    retryAfterMs: now.retryAfterMs,
-    random: now.random,
+    ageMs: nowMs - createdAtMs,
+    expiresInMs: expiresAtMs === undefined ? undefined : expiresAtMs - nowMs,
+    retryAfterMs,
+    random,
   });
-  return answer.kind === 'retry' ? answer : { kind: 'ended', ending: answer.ending };
+  return decision.kind === 'retry' ? decision : { kind: 'ended', ending: decision.ending };
 }
 
-function signalOf(attempt: Attempt, retryAfterMs: number | undefined): HostSignal {
+function toSignal(attempt: Attempt, retryAfterMs: number | undefined): HostSignal {
   if (attempt.statusCode === 429 || attempt.statusCode === 503) {
     return { kind: 'overloaded', retryAfterMs };
   }
@@ -108,7 +135,7 @@ function toAttempt(outcome: HttpOutcome, startedAtMs: number): Attempt {
     durationNs,
     statusCode,
     reason: delivered ? undefined : 'status',
-    detail: delivered ? undefined : statusDetail(statusCode, header(outcome, 'location')),
+    detail: delivered ? undefined : statusDetail(statusCode, findHeader(outcome, 'location')),
     responseHeaders: headers,
     responseBody: body,
     truncated,
@@ -123,6 +150,6 @@ function statusDetail(statusCode: number, location: string | undefined): string 
   return `the receiver answered ${statusCode}${to}; redirects are not followed`;
 }
 
-function header(outcome: HttpOutcome & { kind: 'response' }, name: string): string | undefined {
+function findHeader(outcome: HttpOutcome & { kind: 'response' }, name: string): string | undefined {
   return outcome.headers.find(([key]) => key.toLowerCase() === name)?.[1];
 }

@@ -1,32 +1,55 @@
 import { expect, it } from 'vitest';
 import { deliveryOf, settingsOf } from '../../test/deliveries.js';
 import type { Delivery, Verdict } from '../delivery/delivery.js';
-import { Admission, type EndpointSettings, refusalOf } from './admission.js';
+import { Admission, type EndpointSettings, findRefusal } from './admission.js';
 import { DatabaseClock } from './database-clock.js';
 import { Slots } from './slots.js';
 
 const nowMs = Date.parse('2026-01-02T03:04:05Z');
 const limits = { nowMs, maxUnknowns: 3 };
 
-it.each<[string, Partial<Delivery>, Partial<EndpointSettings> | undefined, Verdict | undefined]>([
-  ['has nothing against it', {}, undefined, undefined],
-  ['is for an active endpoint', { endpointId: 'e' }, {}, undefined],
-  ['is for a removed endpoint', { endpointId: 'e' }, undefined, endedAs('cancelled')],
-  ['is for a paused endpoint', { endpointId: 'e' }, { active: false }, { kind: 'hold' }],
-  ['was cancelled', { cancelled: true }, undefined, endedAs('cancelled')],
-  ['lost one worker too many', { unknowns: 3 }, undefined, endedAs('failed')],
-  ['expires in a moment', { expiresAtMs: nowMs + 1 }, undefined, undefined],
-  ['has expired', { expiresAtMs: nowMs }, undefined, endedAs('expired')],
-])('decides about a delivery that %s', (_, delivery, endpoint, verdict) => {
+interface RefusalCase {
+  readonly what: string;
+  readonly delivery: Partial<Delivery>;
+  readonly endpoint?: Partial<EndpointSettings>;
+  readonly verdict: Verdict | undefined;
+}
+
+const endpointId = 'e';
+
+it.each<RefusalCase>([
+  { what: 'has no reason for a refusal', delivery: {}, verdict: undefined },
+  {
+    what: 'is for an active endpoint',
+    delivery: { endpointId },
+    endpoint: {},
+    verdict: undefined,
+  },
+  {
+    what: 'is for a removed endpoint',
+    delivery: { endpointId },
+    verdict: endedAs('cancelled'),
+  },
+  {
+    what: 'is for a paused endpoint',
+    delivery: { endpointId },
+    endpoint: { active: false },
+    verdict: { kind: 'hold' },
+  },
+  { what: 'was cancelled', delivery: { cancelled: true }, verdict: endedAs('cancelled') },
+  { what: 'lost one worker too many', delivery: { unknowns: 3 }, verdict: endedAs('failed') },
+  { what: 'expires in a moment', delivery: { expiresAtMs: nowMs + 1 }, verdict: undefined },
+  { what: 'has expired', delivery: { expiresAtMs: nowMs }, verdict: endedAs('expired') },
+])('decides about a delivery that $what', ({ delivery, endpoint, verdict }) => {
   const settings = endpoint && settingsOf(endpoint);
-  expect(refusalOf(deliveryOf(delivery), settings, limits)).toEqual(verdict);
+  expect(findRefusal(deliveryOf(delivery), settings, limits)).toEqual(verdict);
 });
 
 function endedAs(ending: 'cancelled' | 'failed' | 'expired'): Verdict {
   return { kind: 'ended', ending };
 }
 
-/** An admission of `total` slots, with what it decided, and endpoints that are told when to come. */
+/** Opens an admission with `total` slots. The test answers its questions about endpoints. */
 function openAdmission(total: number) {
   const decided: string[] = [];
   const forgotten: string[] = [];
@@ -53,13 +76,13 @@ function openAdmission(total: number) {
   return { admission, decided, forgotten, answers };
 }
 
-it('admits as many as there are slots, and gives the rest back', async () => {
+it('admits as many as there are slots, and releases the rest', async () => {
   const { admission, decided } = openAdmission(2);
   await admission.admit([deliveryOf(), deliveryOf(), deliveryOf()], 0);
   expect(decided).toEqual(['admitted', 'admitted', 'release']);
 });
 
-it('asks anew about an endpoint that takes nothing', async () => {
+it('asks again about an endpoint that is not active', async () => {
   const { admission, decided, forgotten, answers } = openAdmission(2);
   const admitted = admission.admit([deliveryOf({ endpointId: 'e' })], 0);
   answers[0]?.resolve(new Map([['e', settingsOf({ active: false })]]));
@@ -68,7 +91,7 @@ it('asks anew about an endpoint that takes nothing', async () => {
   expect(forgotten).toEqual(['e']);
 });
 
-it('gives everything back when the endpoints cannot be read', async () => {
+it('releases everything when the endpoints cannot be read', async () => {
   const { admission, decided, answers } = openAdmission(2);
   const admitted = admission.admit([deliveryOf({ endpointId: 'e' }), deliveryOf()], 0);
   answers[0]?.reject(new Error('away'));
@@ -76,7 +99,7 @@ it('gives everything back when the endpoints cannot be read', async () => {
   expect(decided).toEqual(['release', 'release']);
 });
 
-it('is closed when what is being looked up is given back, and admits nothing more', async () => {
+it('closes once deliveries whose endpoints are being read are released, and admits nothing more', async () => {
   const { admission, decided, answers } = openAdmission(2);
   void admission.admit([deliveryOf({ endpointId: 'e' })], 0);
   const closed = admission.close().then(() => decided.push('closed'));

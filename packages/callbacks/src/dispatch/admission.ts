@@ -2,40 +2,42 @@ import type { Delivery, Verdict } from '../delivery/delivery.js';
 import type { DatabaseClock } from './database-clock.js';
 import type { EndpointLimits, Slots } from './slots.js';
 
-/** What a worker must know of an endpoint. */
+/** Settings of an endpoint that a worker needs. */
 export interface EndpointSettings extends EndpointLimits {
+  /** False while the endpoint is paused or disabled. */
   readonly active: boolean;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Where a worker learns about endpoints; answers may come from a cache. */
+/** Source of endpoints' settings; may answer from a cache. */
 export interface EndpointDirectory {
-  /** The settings of those that there are. */
+  /** Returns the settings of the endpoints that exist. */
   settings(ids: readonly string[]): Promise<ReadonlyMap<string, EndpointSettings>>;
-  /** What is known of it has changed. */
+  /** Drops an endpoint's cached settings, because they have changed. */
   forget(id: string): void;
 }
 
-/** A delivery that has a slot and may be attempted. */
-export interface Admitted {
+/** Delivery that has a slot and may be attempted. */
+export interface AdmittedDelivery {
   readonly delivery: Delivery;
   readonly endpoint: EndpointSettings | undefined;
-  /** When its lease was asked for, by the steady clock. */
+  /** Time at which its lease was requested, by the monotonic clock in ms. */
   readonly leasedAtMs: number;
 }
 
+/** Dependencies of an {@link Admission}. */
 export interface AdmissionDeps {
   readonly slots: Slots;
   readonly endpoints: EndpointDirectory;
   readonly clock: DatabaseClock;
   /** Attempts of unknown outcome after which a callback fails for good. */
   readonly maxUnknowns: number;
-  readonly onAdmitted: (admitted: Admitted) => void;
-  /** What is not attempted under this lease, and what becomes of it. */
+  readonly onAdmitted: (admitted: AdmittedDelivery) => void;
+  /** Called for a delivery that is not attempted under this lease. */
   readonly onRefused: (delivery: Delivery, verdict: Verdict) => void;
 }
 
-/** Lets what was claimed have a slot, unless there is none or something ends or stops it. */
+/** Gives claimed deliveries their slots, and refuses those that have none or must not be sent. */
 export class Admission {
   readonly #deps: AdmissionDeps;
   readonly #underWay = new Set<Promise<void>>();
@@ -46,8 +48,8 @@ export class Admission {
   }
 
   /**
-   * Decides about each; once closed, gives them all back. Rejects with what the endpoint directory
-   * rejects with: they have been given back then too.
+   * Admits or refuses each delivery; once closed, releases them all. Rejects with the error of the
+   * endpoint directory; the deliveries have been released then too.
    */
   admit(deliveries: readonly Delivery[], leasedAtMs: number): Promise<void> {
     const deciding = this.#decide(deliveries, leasedAtMs).finally(() => {
@@ -57,17 +59,17 @@ export class Admission {
     return deciding;
   }
 
-  /** Admits no more; resolves when all it was given is decided about. Idempotent. */
+  /** Admits no more; resolves when all deliveries are admitted or refused. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#underWay);
   }
 
   async #decide(deliveries: readonly Delivery[], leasedAtMs: number): Promise<void> {
-    // At once, so that a worker that stops writes it among its last results.
-    if (this.#closed) return this.#giveBack(deliveries);
+    // Without waiting for anything: a worker that stops writes this among its last results.
+    if (this.#closed) return this.#releaseAll(deliveries);
     const endpoints = await this.#endpointsOf(deliveries).catch((error: unknown) => {
-      this.#giveBack(deliveries);
+      this.#releaseAll(deliveries);
       throw error;
     });
     for (const delivery of deliveries) {
@@ -84,9 +86,9 @@ export class Admission {
 
   #decideOne(delivery: Delivery, endpoint: EndpointSettings | undefined, leasedAtMs: number): void {
     const { slots, endpoints, clock, maxUnknowns, onAdmitted, onRefused } = this.#deps;
-    const refusal = refusalOf(delivery, endpoint, { nowMs: clock.now(), maxUnknowns });
+    const refusal = findRefusal(delivery, endpoint, { nowMs: clock.now(), maxUnknowns });
     if (refusal) {
-      // What is remembered may be over: the store decides, and the next claim asks again.
+      // The cached state may be out of date: the store decides, and the next claim asks again.
       if (refusal.kind === 'hold') endpoints.forget(delivery.endpointId ?? '');
       onRefused(delivery, refusal);
     } else if (!this.#closed && slots.acquire(delivery.fairnessKey, endpoint, performance.now())) {
@@ -96,13 +98,13 @@ export class Admission {
     }
   }
 
-  #giveBack(deliveries: readonly Delivery[]): void {
+  #releaseAll(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) this.#deps.onRefused(delivery, { kind: 'release' });
   }
 }
 
-/** What ends or stops a delivery without an attempt. Pure. */
-export function refusalOf(
+/** Returns the verdict that ends or holds a delivery without an attempt, if there is one. Pure. */
+export function findRefusal(
   delivery: Delivery,
   endpoint: EndpointSettings | undefined,
   { nowMs, maxUnknowns }: { readonly nowMs: number; readonly maxUnknowns: number },

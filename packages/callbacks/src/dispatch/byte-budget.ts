@@ -4,12 +4,13 @@ interface Waiter {
   readonly admit: () => void;
 }
 
-/** The part of the room that one owner may take, so that others find some. */
-const ownersShare = 1 / 2;
+/** Share of the budget that one owner may use, so that something is left for others. */
+const maxOwnerShare = 1 / 2;
 
 /**
- * Room for so many bytes. Who finds none waits, in order, but not behind an owner that has its share
- * already. What is larger than the room, or than a share of it, gets it alone.
+ * Semaphore that counts bytes. A caller that finds too few waits, in order of arrival, except that
+ * an owner who already uses its share does not block others. Something larger than the budget, or
+ * than an owner's share of it, waits until it can have the budget, or the share, alone.
  */
 export class ByteBudget {
   readonly #maxBytes: number;
@@ -21,12 +22,12 @@ export class ByteBudget {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes that are taken. */
+  /** Bytes in use. */
   get used(): number {
     return this.#used;
   }
 
-  /** Takes room; false when none came free within `waitMs`. */
+  /** Takes bytes from the budget; resolves to false when too few came free within `waitMs`. */
   acquire(owner: string, bytes: number, waitMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       let timer: NodeJS.Timeout | undefined;
@@ -45,7 +46,7 @@ export class ByteBudget {
         () => {
           this.#waiting.delete(waiter);
           resolve(false);
-          // It may have stood in the way of smaller ones.
+          // It may have been in the way of smaller ones.
           this.#admit();
         },
         Math.max(0, waitMs),
@@ -53,7 +54,7 @@ export class ByteBudget {
     });
   }
 
-  /** Gives back what was taken. */
+  /** Returns bytes to the budget. */
   release(owner: string, bytes: number): void {
     this.#used -= bytes;
     const left = (this.#usedBy.get(owner) ?? 0) - bytes;
@@ -66,8 +67,8 @@ export class ByteBudget {
     for (const waiter of this.#waiting) {
       const { owner, bytes } = waiter;
       const usedByOwner = this.#usedBy.get(owner) ?? 0;
-      if (usedByOwner > 0 && usedByOwner + bytes > this.#maxBytes * ownersShare) continue;
-      // Those behind it wait too, or large ones would never have their turn.
+      if (usedByOwner > 0 && usedByOwner + bytes > this.#maxBytes * maxOwnerShare) continue;
+      // Those behind it wait too: otherwise small ones would keep a large one waiting for ever.
       if (this.#used > 0 && this.#used + bytes > this.#maxBytes) return;
       this.#waiting.delete(waiter);
       this.#used += bytes;

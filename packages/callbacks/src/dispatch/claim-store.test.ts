@@ -26,7 +26,7 @@ describeWithPostgres('a claim', () => {
     const callback = { url: `http://${host}/hook`, application };
     return accept(store.db, ...Array.from({ length: count }, () => callback));
   };
-  const lane = (host: string, application = 'a'): string =>
+  const keyOf = (host: string, application = 'a'): string =>
     toFairnessKey({ origin: `http://${host}`, application, endpointId: undefined });
   const counts = ({ deliveries }: Claim): Record<string, number> => {
     const found: Record<string, number> = {};
@@ -35,7 +35,7 @@ describeWithPostgres('a claim', () => {
     return found;
   };
 
-  it('goes around the lanes: on after the last one, and from the first again', async () => {
+  it('goes round the fairness keys: on after the last one, and from the first again', async () => {
     for (const host of ['one', 'two', 'three']) await fill(3, host);
     const seen: string[] = [];
     let afterKey = '';
@@ -44,31 +44,31 @@ describeWithPostgres('a claim', () => {
       seen.push(...new Set(deliveries.map((each) => each.fairnessKey)));
       afterKey = nextKey;
     }
-    expect(seen).toEqual([lane('one'), lane('three'), lane('two')]);
+    expect(seen).toEqual([keyOf('one'), keyOf('three'), keyOf('two')]);
     await fill(1, 'one');
-    expect(counts(await claim({ afterKey }))).toEqual({ [lane('one')]: 1 });
+    expect(counts(await claim({ afterKey }))).toEqual({ [keyOf('one')]: 1 });
   });
 
-  it('takes what is there in one lane, whatever lane came before', async () => {
+  it('leases what one key has, whatever key came before', async () => {
     await fill(5, 'one');
     const first = await claim({ limit: 3 });
-    expect(first.nextKey).toBe(lane('one'));
+    expect(first.nextKey).toBe(keyOf('one'));
     const second = await claim({ limit: 3, afterKey: first.nextKey });
-    expect(counts(second)).toEqual({ [lane('one')]: 2 });
+    expect(counts(second)).toEqual({ [keyOf('one')]: 2 });
     expect(second.nextKey).toBe('');
   });
 
-  it('divides the room of an origin among its lanes, and takes no more than that', async () => {
+  it('divides the capacity of an origin between its keys, and leases no more than that', async () => {
     for (let i = 0; i < 10; i++) await fill(5, 'busy', `app-${i}`);
     await fill(5, 'quiet');
     const claimed = counts(await claim({ origins: new Map([['http://busy', 13]]) }));
-    const { [lane('quiet')]: quiet, ...busy } = claimed;
+    const { [keyOf('quiet')]: quiet, ...busy } = claimed;
     expect(quiet).toBe(5);
     expect(Object.keys(busy)).toHaveLength(10);
     expect(Object.values(busy).reduce((sum, each) => sum + each)).toBe(13);
   });
 
-  it('lets every lane have its turn, however little room they have together', async () => {
+  it('serves every key in the end, however little capacity they have together', async () => {
     for (let i = 0; i < 4; i++) await fill(50, 'slow', `app-${i}`);
     for (const host of ['one', 'two', 'three']) await fill(50, host, 'busy');
     const served = new Set<string>();
@@ -83,7 +83,7 @@ describeWithPostgres('a claim', () => {
     expect(served.size).toBe(7);
   });
 
-  it('gives an origin and an application that nobody told of the default room', async () => {
+  it('uses the default capacity for an origin and an application without one', async () => {
     for (let i = 0; i < 4; i++) await fill(5, 'new', `app-${i}`);
     expect((await claim({ originDefault: 6 })).deliveries).toHaveLength(6);
     for (let i = 0; i < 4; i++) await fill(5, `new-${i}`, 'one');
@@ -91,7 +91,7 @@ describeWithPostgres('a claim', () => {
     expect(deliveries.filter(({ application }) => application === 'one')).toHaveLength(7);
   });
 
-  it('leaves alone what has no room', async () => {
+  it('leases nothing that has no capacity', async () => {
     await fill(5, 'closed', 'a');
     await fill(5, 'closed', 'b');
     await fill(5, 'open', 'a');
@@ -100,12 +100,12 @@ describeWithPostgres('a claim', () => {
     const claimed = await claim({
       origins: new Map([['http://closed', 0]]),
       applications: new Map([['full', 0]]),
-      fairnessKeys: new Map([[lane('slow'), 2]]),
+      fairnessKeys: new Map([[keyOf('slow'), 2]]),
     });
-    expect(counts(claimed)).toEqual({ [lane('open')]: 5, [lane('slow')]: 2 });
+    expect(counts(claimed)).toEqual({ [keyOf('open')]: 5, [keyOf('slow')]: 2 });
   });
 
-  it('looks at a bounded number of lanes, and goes on behind them', async () => {
+  it('visits a limited number of keys, and goes on after them', async () => {
     const hosts = Array.from({ length: 100 }, (_, i) => `host-${String(i).padStart(3, '0')}`);
     await accept(store.db, ...hosts.map((host) => ({ url: `http://${host}/hook` })));
     const first = await claim();

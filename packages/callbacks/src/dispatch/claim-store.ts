@@ -1,43 +1,64 @@
+/*
+ * The statement that claims: workers lease due callbacks from the table `head`.
+ *
+ * - A row of `head` is the first callback of its queue, or one without a queue. It is `ready` when
+ *   it is due and nobody holds it; the due poller (due-store.ts) makes it so.
+ * - A claim sets `lease_token`, which is new with each claim, and moves `due_at` to the end of the
+ *   lease. Row locks (`for no key update skip locked`) keep two claims from the same row, and a row
+ *   that is leased is not `ready`: two workers never lease a callback at the same time.
+ * - A result is written only where its `lease_token` is still there (result-store.ts). A worker
+ *   that was paused beyond its lease can therefore not overwrite the result of the one that
+ *   followed it. Nor does it send: before the request it checks that enough of the lease is left
+ *   (attempt-runner.ts).
+ * - Fairness: the claim goes round the fairness keys (column `lane`) and divides what an origin or
+ *   an application may have in flight between its keys.
+ *
+ * Index `head_ready` (lane, retry, due_at) where ready.
+ */
 import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { Delivery } from '../delivery/delivery.js';
 import { type DeliveryRow, deliveryColumns, toDelivery } from '../delivery/delivery-row.js';
 
-/** Who may have how many more in flight: see {@link Capacity}. */
+/** Request for a claim. */
 export interface ClaimRequest extends Capacity {
-  /** Who claims: the machine and process, as it is shown in the history. */
+  /** Machine and process that claims, as the history shows it. */
   readonly holder: string;
   /** Unique to this claim; fences its results. */
   readonly leaseToken: string;
   readonly leaseMs: number;
-  /** Lanes after this key first, then on from the first one. Empty: from the first. */
+  /** Fairness key after which the round begins. Empty: at the first key. */
   readonly afterKey: string;
 }
 
-/** What a claim may bring. Whatever is not named has the default room. */
+/**
+ * Number of rows that a claim may lease. An origin or application that is not in a map has the
+ * default.
+ */
 export interface Capacity {
-  /** Rows at most. */
+  /** Rows in all. */
   readonly limit: number;
-  readonly origins: Rooms;
-  readonly applications: Rooms;
-  readonly fairnessKeys: Rooms;
+  readonly origins: CapacityByName;
+  readonly applications: CapacityByName;
+  readonly fairnessKeys: CapacityByName;
   readonly originDefault: number;
   readonly applicationDefault: number;
 }
 
-/** Rows that each of these may have more; 0: none. */
-export type Rooms = ReadonlyMap<string, number>;
+/** Rows that may be leased for each name; 0: none. */
+export type CapacityByName = ReadonlyMap<string, number>;
 
+/** Result of a claim. */
 export interface Claim {
   readonly deliveries: readonly Delivery[];
-  /** Where the next claim goes on when this one did not see everything; else empty. */
+  /** Value of `afterKey` for the next claim; empty when this one saw all keys. */
   readonly nextKey: string;
 }
 
 /**
- * For the database sessions that a dispatcher works on. Its statements touch few rows by index,
- * whatever the tables' sizes, so one plan is always right: made once and kept, never for a table
- * that happened to be empty at that moment, and never worth compiling.
+ * Settings for the database sessions of a dispatcher. Its statements touch few rows by index,
+ * however large the tables are, so one plan is always right: made once and kept, never made for a
+ * table that happened to be empty at that moment, and never worth compiling.
  */
 export const deliverySessionSettings: Readonly<Record<string, string>> = {
   plan_cache_mode: 'force_generic_plan',
@@ -53,30 +74,33 @@ interface ClaimRow extends DeliveryRow {
   lanes_seen: number;
 }
 
-/** Lanes looked at in one claim: bounds its cost whatever the number of origins. */
+/** Fairness keys that one claim visits at most: bounds its cost, whatever the number of origins. */
 const maxKeysPerClaim = 64;
 
 /**
- * The part of a room that one of the lanes gets that have it together: none is left over. Who gets
- * what cannot be divided is drawn by lot with each claim. In the order of lanes, a host with room for
- * one would always be asked for the same application, however long the others wait.
+ * SQL for the share that a key has of the capacity that all keys of its `owner` have together; the
+ * shares add up to it. The remainder of the division goes to keys drawn at random in each claim: in
+ * the order of keys, a host with capacity for one would always get the same application's
+ * callbacks, however long the others wait.
  */
-const shareOf = (room: string, owner: string): string => `
-    ${room} / count(*) over (partition by ${owner})
-      + (row_number() over (partition by ${owner} order by s.lot)
-        <= ${room} % count(*) over (partition by ${owner}))::int`;
+const shareOf = (capacity: string, owner: string): string => `
+    ${capacity} / count(*) over (partition by ${owner})
+      + (row_number() over (partition by ${owner} order by s.draw)
+        <= ${capacity} % count(*) over (partition by ${owner}))::int`;
 
 /**
- * Index `head_ready`, read as a loose scan: one probe a lane, then the lane's first rows. What
- * waits, is leased or is blocked is not in that index, so a claim costs the same whatever their
- * number. The scan goes around once: from the lane after `$5` to the last, then from the first to
- * `$5`. `E'\\x0b'` is the character after the separator of lane keys: past all of an origin.
+ * Index `head_ready`, read as a loose index scan: one probe for each key, then the key's first
+ * rows. Callbacks that wait, are leased or are held are not in that index, so a claim costs the
+ * same whatever their number. The scan goes round once: from the key after `$5` to the last one,
+ * then from the first one to `$5`. `E'\\x0b'` is the character after the separator of fairness
+ * keys: a key with it at the end is past all keys of an origin, which skips an origin without
+ * capacity (`$6`).
  *
- * Rows are updated by their place: they are locked by then, and one that moved since the snapshot
- * is left to the next claim.
+ * Rows are updated by their ctid: they are locked by then, and one that moved since the snapshot is
+ * left to the next claim.
  *
- * What an origin or an application has room for is divided among its lanes in this claim, so that
- * nothing is leased that would have to be given back.
+ * The capacity of an origin or an application is divided between its keys in this claim, so that
+ * nothing is leased that would have to be released at once.
  */
 const claimStatement: Statement = {
   name: 'callbacks_claim',
@@ -103,20 +127,20 @@ with recursive lanes(lane, n, wrapped) as (
   where l.n < ${maxKeysPerClaim}
 ),
 seen as (
-  select l.lane, l.n, random() as lot, split_part(l.lane, E'\\n', 1) as origin,
+  select l.lane, l.n, random() as draw, split_part(l.lane, E'\\n', 1) as origin,
     split_part(l.lane, E'\\n', 2) as application
   from lanes l where l.n > 0
 ),
 open_lanes as (
-  select s.lane, least($4::int, lane_room.room,
-    ${shareOf('coalesce(origin_room.room, $13::int)', 's.origin')},
-    ${shareOf('coalesce(application_room.room, $14::int)', 's.application')}) as room
+  select s.lane, least($4::int, of_lane.capacity,
+    ${shareOf('coalesce(of_origin.capacity, $13::int)', 's.origin')},
+    ${shareOf('coalesce(of_application.capacity, $14::int)', 's.application')}) as capacity
   from seen s
-  left join unnest($7::text[], $8::int[]) as origin_room(origin, room) using (origin)
-  left join unnest($9::text[], $10::int[]) as application_room(application, room) using (application)
-  left join unnest($11::text[], $12::int[]) as lane_room(lane, room) using (lane)
-  where coalesce(origin_room.room, $13) > 0 and coalesce(application_room.room, $14) > 0
-    and coalesce(lane_room.room, 1) > 0
+  left join unnest($7::text[], $8::int[]) as of_origin(origin, capacity) using (origin)
+  left join unnest($9::text[], $10::int[]) as of_application(application, capacity) using (application)
+  left join unnest($11::text[], $12::int[]) as of_lane(lane, capacity) using (lane)
+  where coalesce(of_origin.capacity, $13) > 0 and coalesce(of_application.capacity, $14) > 0
+    and coalesce(of_lane.capacity, 1) > 0
   order by s.n
 ),
 picked as (
@@ -126,7 +150,7 @@ picked as (
     select h.ctid from callbacks.head h
     where h.ready and h.lane = l.lane
     order by h.retry, h.due_at
-    limit l.room
+    limit l.capacity
     for no key update skip locked
   ) p
   limit $4
@@ -144,7 +168,9 @@ left join claimed c on true
 left join lateral (select * from callbacks.request r where r.id = c.callback_id limit 1) r on true`,
 };
 
-/** Leases due callbacks, first attempts before retries, going around the lanes. */
+/**
+ * Leases due callbacks, going round the fairness keys; of each key first attempts before retries.
+ */
 export async function claimDeliveries(db: Queryable, request: ClaimRequest): Promise<Claim> {
   const { limit, origins, applications, fairnessKeys } = request;
   const { rows } = await db.query<ClaimRow>(claimStatement, [
@@ -164,7 +190,7 @@ export async function claimDeliveries(db: Queryable, request: ClaimRequest): Pro
     request.applicationDefault,
   ]);
   const [first] = rows;
-  if (!first) throw new PlatformError('INTERNAL', 'a claim gave no row');
+  if (!first) throw new PlatformError('INTERNAL', 'a claim returned no row');
   const deliveries =
     first.callback_id === null ? [] : rows.map((row) => toDelivery(row, request.leaseToken, 0));
   if (deliveries.length >= limit) {
@@ -174,9 +200,9 @@ export async function claimDeliveries(db: Queryable, request: ClaimRequest): Pro
   return { deliveries, nextKey: sawAll ? '' : first.last_lane };
 }
 
-/** The lane in which a claim ended that began after `afterLane` and went around. */
-function lastKey(deliveries: readonly Delivery[], afterLane: string): string {
-  const lanes = deliveries.map(({ fairnessKey }) => fairnessKey);
-  const wrapped = lanes.filter((lane) => lane <= afterLane);
-  return (wrapped.length > 0 ? wrapped : lanes).sort().at(-1) ?? '';
+/** Returns the key at which a round ended that began after `afterKey`. */
+function lastKey(deliveries: readonly Delivery[], afterKey: string): string {
+  const keys = deliveries.map(({ fairnessKey }) => fairnessKey);
+  const wrapped = keys.filter((key) => key <= afterKey);
+  return (wrapped.length > 0 ? wrapped : keys).sort().at(-1) ?? '';
 }

@@ -4,42 +4,51 @@ import type { Database } from '@posthaste/postgres';
 import { type Capacity, type Claim, claimDeliveries } from './claim-store.js';
 import type { Slots } from './slots.js';
 
+/** Options of a {@link Claimer}. */
 export interface ClaimerOptions {
   readonly holder: string;
   readonly leaseMs: number;
+  /** Rows of one claim at most. */
   readonly maxBatch: number;
-  /** Whether what was claimed before has to be dealt with first. */
+  /** True while results pile up: nothing is claimed then. */
   readonly isBehind: () => boolean;
-  /** Starts what was claimed; the claim was asked for at `askedAtMs`, by the steady clock. */
+  /** Starts the claimed deliveries. The claim was sent at `askedAtMs`, by the monotonic clock. */
   readonly onClaim: (claim: Claim, askedAtMs: number) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
 
-/** Claims wait this long for as many slots to come free as make a batch. */
-const windowMs = 10;
-/** When results pile up, claims look again after this. */
+/** Longest time that a claim waits until enough slots are free for a batch, in ms. */
+const batchWindowMs = 10;
+/** Time between two checks while results pile up, in ms. */
 const behindMs = 50;
-/** The longest rest between claims that look through many lanes and find nothing. */
-const maxEmptyMs = 200;
+/** Longest pause between claims that visit many fairness keys and find nothing, in ms. */
+const maxEmptyPauseMs = 200;
 const backoff = { initialMs: 100, maxMs: 5_000 };
 
-/** Claims as much as there are slots for, whenever there may be work: one claim at a time. */
+/**
+ * Claims as many callbacks as there are free slots, whenever there may be work; one claim at a
+ * time. A claim that brings few rows costs the database half as much again for each row as one that
+ * brings many, so a claim waits a moment for more slots to come free.
+ */
 export class Claimer {
   readonly #db: Database;
   readonly #slots: Slots;
   readonly #options: ClaimerOptions;
   #timer: NodeJS.Timeout | undefined;
-  /** When the timer fires, by the steady clock. */
-  #atMs = 0;
+  /** Time at which the timer fires, by the monotonic clock. */
+  #timerAtMs = 0;
   #running: Promise<void> | undefined;
-  #again = false;
-  #afterLane = '';
-  /** Whether the last claim left work behind, as far as it can tell. */
-  #moreWaits = true;
-  /** Slots that came free since the last claim, and how many are worth another. */
-  #freed = 0;
-  #worthwhile = 1;
-  /** Claims in a row that found nothing and have not seen every lane. */
+  /** True if another claim was requested while one was running. */
+  #claimAgain = false;
+  /** Fairness key after which the next round begins. */
+  #afterKey = '';
+  /** True if the last claim may have left work behind. */
+  #mayHaveMore = true;
+  /** Slots that came free since the last claim. */
+  #freedSlots = 0;
+  /** Freed slots that are enough for another claim. */
+  #enoughSlots = 1;
+  /** Claims in a row that found nothing. */
   #emptyInRow = 0;
   #failuresInRow = 0;
   #closed = false;
@@ -50,18 +59,18 @@ export class Claimer {
     this.#options = options;
   }
 
-  /** There is new work. */
-  wake(): void {
+  /** Claims at once, because there is new work. */
+  notifyWork(): void {
     this.#schedule(0);
   }
 
-  /** A slot came free. */
-  freed(): void {
-    this.#freed += 1;
-    if (this.#moreWaits) this.#schedule(this.#untilWorthwhileMs());
+  /** Claims soon, if there may be work, because a slot came free. */
+  notifySlotFreed(): void {
+    this.#freedSlots += 1;
+    if (this.#mayHaveMore) this.#schedule(this.#batchDelayMs());
   }
 
-  /** Claims no more; resolves when the claim under way has been handed on. */
+  /** Claims no more; resolves when `onClaim` of a running claim has resolved. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -71,14 +80,14 @@ export class Claimer {
   #schedule(inMs: number): void {
     if (this.#closed) return;
     if (this.#running) {
-      this.#again = true;
+      this.#claimAgain = true;
       return;
     }
-    // After failures only the backoff's own timer counts: notices must not make it spin.
+    // After failures only the backoff's own timer counts: notifications must not cut it short.
     const atMs = performance.now() + inMs;
-    if (this.#timer !== undefined && (this.#failuresInRow > 0 || atMs >= this.#atMs)) return;
+    if (this.#timer !== undefined && (this.#failuresInRow > 0 || atMs >= this.#timerAtMs)) return;
     clearTimeout(this.#timer);
-    this.#atMs = atMs;
+    this.#timerAtMs = atMs;
     this.#timer = setTimeout(() => {
       this.#running = this.#run();
     }, inMs);
@@ -86,7 +95,7 @@ export class Claimer {
 
   async #run(): Promise<void> {
     this.#timer = undefined;
-    this.#again = false;
+    this.#claimAgain = false;
     let nextMs: number | undefined;
     try {
       nextMs = await this.#claim();
@@ -98,50 +107,53 @@ export class Claimer {
     }
     this.#running = undefined;
     if (nextMs !== undefined) this.#schedule(nextMs);
-    // What came up during the claim does not wait until a closed host opens.
-    if (this.#again) this.#schedule(this.#untilWorthwhileMs());
+    // Work that came up during the claim does not wait until a suspended host is available again.
+    if (this.#claimAgain) this.#schedule(this.#batchDelayMs());
   }
 
-  /** Small claims cost the database half as much again for each row as large ones. */
-  #untilWorthwhileMs(): number {
-    return this.#freed >= this.#worthwhile ? 0 : windowMs;
+  #batchDelayMs(): number {
+    return this.#freedSlots >= this.#enoughSlots ? 0 : batchWindowMs;
   }
 
-  /** Gives when to claim again, in ms; `undefined`: when there is something new. */
+  /**
+   * Claims once; returns the time to the next claim in ms, or `undefined`: when there is something
+   * new.
+   */
   async #claim(): Promise<number | undefined> {
     if (this.#options.isBehind()) return behindMs;
     const askedAtMs = performance.now();
-    const room = this.#slots.capacity(askedAtMs);
-    this.#freed = 0;
-    if (room.limit <= 0) {
-      this.#moreWaits = true;
+    const capacity = this.#slots.capacity(askedAtMs);
+    this.#freedSlots = 0;
+    if (capacity.limit <= 0) {
+      this.#mayHaveMore = true;
       return undefined;
     }
-    const limit = Math.min(room.limit, this.#options.maxBatch);
     const claim = await claimDeliveries(this.#db, {
-      ...room,
-      limit,
+      ...capacity,
+      limit: Math.min(capacity.limit, this.#options.maxBatch),
       holder: this.#options.holder,
       leaseToken: randomUUID(),
       leaseMs: this.#options.leaseMs,
-      afterKey: this.#afterLane,
+      afterKey: this.#afterKey,
     });
-    this.#afterLane = claim.nextKey;
+    this.#afterKey = claim.nextKey;
     const count = claim.deliveries.length;
-    const goesOn = claim.nextKey !== '';
-    this.#moreWaits = count > 0 || goesOn || isRestricted(room);
+    const hasMoreKeys = claim.nextKey !== '';
+    this.#mayHaveMore = count > 0 || hasMoreKeys || isRestricted(capacity);
     await this.#options.onClaim(claim, askedAtMs);
-    this.#worthwhile = Math.min(this.#options.maxBatch, Math.ceil(this.#slots.inFlight / 2));
+    this.#enoughSlots = Math.min(this.#options.maxBatch, Math.ceil(this.#slots.inFlight / 2));
     this.#emptyInRow = count === 0 ? this.#emptyInRow + 1 : 0;
-    if (count > 0) return windowMs;
-    // Lanes that are all full are looked at again, but not without a rest.
-    if (goesOn) return Math.min(maxEmptyMs, windowMs * this.#emptyInRow);
-    const opensAtMs = this.#slots.opensAtMs(askedAtMs);
-    return opensAtMs === undefined ? undefined : Math.max(windowMs, opensAtMs - askedAtMs);
+    if (count > 0) return batchWindowMs;
+    // Keys that are all at their limits are visited again, but after a pause.
+    if (hasMoreKeys) return Math.min(maxEmptyPauseMs, batchWindowMs * this.#emptyInRow);
+    const availableAtMs = this.#slots.nextAvailableAtMs(askedAtMs);
+    return availableAtMs === undefined
+      ? undefined
+      : Math.max(batchWindowMs, availableAtMs - askedAtMs);
   }
 }
 
-/** Whether anything is full: work may be left where the claim did not look. */
+/** True if something is at its limit: the claim may not have looked at all work. */
 function isRestricted({ origins, applications, fairnessKeys }: Capacity): boolean {
-  return [origins, applications, fairnessKeys].some((rooms) => [...rooms.values()].includes(0));
+  return [origins, applications, fairnessKeys].some((byName) => [...byName.values()].includes(0));
 }

@@ -1,31 +1,33 @@
-/** Clocks drift apart by so much before it is taken note of. */
-const slackMs = 50;
+/** Clocks drift: a difference of up to this many ms is ignored. */
+const toleranceMs = 50;
 
 /**
- * The database's time, carried on by this machine's steady clock between the answers that tell it:
- * due times, leases and attempt times agree between workers whatever their own clocks say.
+ * The database's time, carried on by this machine's monotonic clock between two readings. Due
+ * times, leases and attempt times agree between workers, whatever their own clocks show.
  */
 export class DatabaseClock {
-  readonly #steady: () => number;
+  readonly #monotonic: () => number;
   #offsetMs: number | undefined;
 
-  constructor(steady: () => number = () => performance.now()) {
-    this.#steady = steady;
+  constructor(monotonic: () => number = () => performance.now()) {
+    this.#monotonic = monotonic;
   }
 
-  /** Takes in a reading: `databaseMs` was true between `askedAtMs` (steady clock) and now. */
+  /**
+   * Takes a reading: the database's time was `databaseMs` between `askedAtMs` (monotonic) and now.
+   */
   set(databaseMs: number, askedAtMs: number): void {
-    const answeredAtMs = this.#steady();
+    const answeredAtMs = this.#monotonic();
     const offset = databaseMs - (askedAtMs + answeredAtMs) / 2;
-    // Differences that the round trip explains are none: following them, the clock would be wrong
+    // A difference that the round trip explains is ignored: following it, the clock would be wrong
     // after a slow answer, and step back after the next.
-    const uncertainMs = slackMs + (answeredAtMs - askedAtMs) / 2;
+    const uncertainMs = toleranceMs + (answeredAtMs - askedAtMs) / 2;
     if (this.#offsetMs === undefined || Math.abs(offset - this.#offsetMs) > uncertainMs)
       this.#offsetMs = offset;
   }
 
-  /** Milliseconds since 1970. Before the first reading, this machine's own. */
+  /** Returns milliseconds since 1970; before the first reading, by this machine's own clock. */
   now(): number {
-    return this.#offsetMs === undefined ? Date.now() : this.#steady() + this.#offsetMs;
+    return this.#offsetMs === undefined ? Date.now() : this.#monotonic() + this.#offsetMs;
   }
 }

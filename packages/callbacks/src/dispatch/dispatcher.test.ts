@@ -68,7 +68,7 @@ describeWithPostgres('dispatcher', () => {
     expect(view.attempts.at(-1)).toMatchObject({ reason: 'status', statusCode: 500 });
   });
 
-  it('follows no redirect, and tells where it led', async () => {
+  it('follows no redirect, and records its target', async () => {
     receiver = await startReceiver({ kind: 'redirect', location: 'http://127.0.0.1:1/inside' });
     const id = await acceptOne(store.db, { url: receiver.url });
     await start();
@@ -78,7 +78,7 @@ describeWithPostgres('dispatcher', () => {
     expect(receiver.count).toBe(1);
   });
 
-  it('takes a 2xx head whose body is cut for a success, and marks it', async () => {
+  it('counts a 2xx answer whose body is cut as delivered, and records that it was cut', async () => {
     receiver = await startReceiver({ kind: 'cut-body', status: 200 });
     const id = await acceptOne(store.db, { url: receiver.url });
     await start();
@@ -128,7 +128,7 @@ describeWithPostgres('dispatcher', () => {
     expect(receiver.requests.map(({ path }) => path)).not.toContain('/good');
   });
 
-  it('lets others through while a receiver never answers', async () => {
+  it('delivers to other hosts while a receiver never answers', async () => {
     receiver = await startReceiver({ kind: 'hang' });
     const quick = await startReceiver(200);
     await accept(
@@ -153,7 +153,7 @@ describeWithPostgres('dispatcher', () => {
     expect((await finished(id, 'expired')).attempts).toEqual([]);
   });
 
-  it('honours Retry-After, the later of it and the policy', async () => {
+  it('retries after the longer of Retry-After and the delay of the policy', async () => {
     receiver = await startReceiver([
       { kind: 'respond', status: 503, headers: { 'retry-after': '1' } },
       200,
@@ -165,7 +165,7 @@ describeWithPostgres('dispatcher', () => {
     expect((second?.startedAtMs ?? 0) - (first?.startedAtMs ?? 0)).toBeGreaterThanOrEqual(1_000);
   });
 
-  it('tries what failed again when its host opens, and says when that is', async () => {
+  it('retries when the suspension of its host ends, and shows when that is', async () => {
     receiver = await startReceiver(200);
     const port = String(await freePort());
     const origin = { max: 32, initial: 8, breakAfter: 2, minOpenMs: 60_000, maxOpenMs: 60_000 };
@@ -180,7 +180,7 @@ describeWithPostgres('dispatcher', () => {
     expect(view.dueAt?.getTime()).toBeGreaterThan((second?.startedAtMs ?? 0) + 29_000);
   });
 
-  it("goes by the database's clock when its own is wrong by an hour", async () => {
+  it("follows the database's clock when its own is wrong by an hour", async () => {
     receiver = await startReceiver([500, 200]);
     const realMs = Date.now();
     const id = await acceptOne(store.db, { url: receiver.url, policy: soon });
@@ -199,7 +199,7 @@ describeWithPostgres('dispatcher', () => {
     }
   });
 
-  it('fails at once at a blocked address', async () => {
+  it('fails a callback to a denied address at once', async () => {
     receiver = await startReceiver(200);
     const id = await acceptOne(store.db, { url: 'http://169.254.169.254/', policy: soon });
     await start();
@@ -207,7 +207,7 @@ describeWithPostgres('dispatcher', () => {
     expect(attempts).toMatchObject([{ statusCode: 0, reason: 'blocked' }]);
   });
 
-  it('fails at once what can never be sent', async () => {
+  it('fails a callback that can never be sent at once', async () => {
     receiver = await startReceiver(200);
     const url = receiver.url.replace('//', '//user:password@');
     const id = await acceptOne(store.db, { url, policy: soon });
@@ -217,7 +217,7 @@ describeWithPostgres('dispatcher', () => {
     expect(receiver.count).toBe(0);
   });
 
-  it('tries again when an answer was no HTTP', async () => {
+  it('retries when an answer was not HTTP', async () => {
     receiver = await startReceiver([{ kind: 'raw', data: 'SSH-2.0-OpenSSH_9.9\r\n' }, 200]);
     const id = await acceptOne(store.db, { url: receiver.url, policy: soon });
     await start();
@@ -225,7 +225,7 @@ describeWithPostgres('dispatcher', () => {
     expect(attempts).toMatchObject([{ reason: 'protocol' }, { statusCode: 200 }]);
   });
 
-  it('writes a notice with the final failure, once', async () => {
+  it('writes one mail with the final failure', async () => {
     receiver = await startReceiver(500);
     const id = await acceptOne(store.db, {
       url: receiver.url,
@@ -242,7 +242,7 @@ describeWithPostgres('dispatcher', () => {
     expect(rows[0]?.body).toContain(id);
   });
 
-  it('fails at once what cannot be signed any more, and sends nothing', async () => {
+  it('fails a callback whose secret was removed at once, and sends nothing', async () => {
     receiver = await startReceiver(200);
     const id = await acceptOne(store.db, { url: receiver.url, secret: 'gone', policy: soon });
     const signer = {
@@ -256,7 +256,7 @@ describeWithPostgres('dispatcher', () => {
     expect(receiver.count).toBe(0);
   });
 
-  it('waits with what cannot be sent for a reason of its own, and does not count it', async () => {
+  it('retries a callback that it cannot sign for another reason, without counting an attempt', async () => {
     receiver = await startReceiver(200);
     const id = await acceptOne(store.db, { url: receiver.url, secret: 'unreadable' });
     const signer = {

@@ -1,94 +1,99 @@
 import { withTimeout } from '@posthaste/contracts';
 import type { Database, Listener } from '@posthaste/postgres';
-import type { AttemptSettings, HttpClient, Signer } from '../delivery/attempt-request.js';
+import type { HttpClient, Signer } from '../delivery/attempt-request.js';
 import type { Attempt, Delivery, DeliveryResult, Verdict } from '../delivery/delivery.js';
+import { type CallbackEventSink, noEvents } from '../events/callback-events.js';
 import { Recorder } from '../results/recorder.js';
-import type { ResultEffects } from '../results/result-effects.js';
-import type { Recorded } from '../results/result-store.js';
-import { Admission, type Admitted, type EndpointDirectory } from './admission.js';
+import type { RecordedResult } from '../results/result-store.js';
+import { Admission, type AdmittedDelivery, type EndpointDirectory } from './admission.js';
+import { AttemptRunner } from './attempt-runner.js';
 import type { Claim } from './claim-store.js';
 import { Claimer } from './claimer.js';
 import { DatabaseClock } from './database-clock.js';
+import {
+  type DispatcherOptions,
+  type ResolvedDispatcherOptions,
+  resolveDispatcherOptions,
+} from './dispatcher-options.js';
 import { DuePoller } from './due-poller.js';
 import { LargeBodies } from './large-bodies.js';
-import { Sender } from './sender.js';
-import { type SlotLimits, Slots } from './slots.js';
+import { Slots } from './slots.js';
 
-/** Told of what happens, for metrics and logs. Must not throw. */
+/** Receiver of a dispatcher's metrics and errors. Its methods must not throw. */
 export interface DispatcherObserver {
+  /** A claim returned `count` callbacks, 1 or more, after `durationMs`. */
   claimed(count: number, durationMs: number): void;
   attempted(delivery: Delivery, attempt: Attempt, verdict: Verdict): void;
-  /** Results that were dropped, because their lease had been lost. */
-  lost(count: number): void;
-  /** Leases of workers that vanished, taken over. */
-  tookOver(count: number): void;
-  error(error: unknown, doing: string): void;
+  /** Results were dropped, because another worker holds the lease by now. */
+  leasesLost(count: number): void;
+  /** Leases of workers that vanished have expired; their callbacks are sent again. */
+  leasesExpired(count: number): void;
+  /** An operation failed, such as "claiming callbacks". The dispatcher goes on. */
+  error(error: unknown, operation: string): void;
 }
 
-export interface DispatcherOptions extends AttemptSettings {
-  /** Machine and process, as the history shows it. */
-  readonly holder: string;
-  readonly leaseMs: number;
-  /** No attempt starts unless its time-out and this are left of the lease, in ms. */
-  readonly leaseMarginMs: number;
-  readonly slots: SlotLimits;
-  /** Callbacks of one queue in a row under one lease. */
-  readonly maxChain: number;
-  /** Attempts of unknown outcome after which a callback fails for good. */
-  readonly maxUnknowns: number;
-  /** The database is asked for due work at least this often, in ms. */
-  readonly pollMs: number;
-  /** Results wait this long for others to share their write, in ms. */
-  readonly recordWindowMs: number;
-  /** The same in ordered queues, whose next callback waits for it. */
-  readonly orderedRecordWindowMs: number;
-  /** Rows of one claim or one write of results at most. */
-  readonly maxBatch: number;
-  /** Bodies of more than 32 KiB in memory at once, in bytes; a larger one is there alone. */
-  readonly maxLargeBodyBytes: number;
-}
-
+/** Dependencies of a dispatcher. */
 export interface DispatcherDeps {
+  /** Needs `callbacksMigrations`; sessions with `deliverySessionSettings`. */
   readonly db: Database;
   readonly http: HttpClient;
   readonly signer: Signer;
   readonly endpoints: EndpointDirectory;
   readonly observer: DispatcherObserver;
-  /** What is written with results, in their transaction. */
-  readonly effects: ResultEffects;
+  /** Receiver of events, in the transaction of the results that they are about. Default: none. */
+  readonly events?: CallbackEventSink | undefined;
 }
 
-/** Results that may wait to be written before nothing more is claimed: slow writes bound the memory. */
+/** Unwritten results above which nothing is claimed: slow writes must not fill the memory. */
 const maxUnwritten = 4_096;
 
 /**
- * Claims due callbacks, attempts them, records what came of it.
+ * Delivers callbacks: claims those that are due, makes an attempt for each and records the results.
  *
- * A claim is the start of its attempts: nothing is claimed ahead of a free slot, so that a crash
- * leaves no attempt in doubt but those that were really under way. In an ordered queue the next
- * callback starts only after the result of the one before it is committed.
+ * - The due poller promotes callbacks whose time has come, and ends expired leases (due-poller.ts).
+ * - The claimer leases as many as there are free slots (claimer.ts, claim-store.ts).
+ * - Admission gives each a slot, or refuses it: cancelled, expired, endpoint not active
+ *   (admission.ts).
+ * - The attempt runner makes the HTTP request, if enough of the lease is left (attempt-runner.ts).
+ * - The recorder writes results in batches (recorder.ts, result-store.ts).
+ *
+ * States of a delivery here: claimed → admitted (it has a slot) → attempted → recorded, or
+ * claimed → refused → recorded. Invariants:
+ * - A claim is the start of its attempts. Nothing is claimed ahead of a free slot, so a crash
+ *   leaves only those attempts in doubt that were really in flight.
+ * - In an ordered queue the next callback starts only after the result before it is committed. The
+ *   write of a result that keeps the lease returns the next callback, which goes on in the same
+ *   slot.
+ * - Each slot that admission acquired is released once: after the attempt, or, while the lease is
+ *   kept, after the write of its result.
  */
 export class Dispatcher {
-  readonly #deps: DispatcherDeps;
-  readonly #options: DispatcherOptions;
+  readonly #db: Database;
+  readonly #endpoints: EndpointDirectory;
+  readonly #observer: DispatcherObserver;
+  readonly #options: ResolvedDispatcherOptions;
   readonly #slots: Slots;
   readonly #claimer: Claimer;
   readonly #admission: Admission;
-  readonly #sender: Sender;
+  readonly #runner: AttemptRunner;
   readonly #recorder: Recorder;
-  readonly #waker: DuePoller;
+  readonly #duePoller: DuePoller;
   readonly #clock = new DatabaseClock();
   #listener: Listener | undefined;
   #stopping = false;
-  #allGiven: (() => void) | undefined;
+  #onIdle: (() => void) | undefined;
 
-  constructor(deps: DispatcherDeps, options: DispatcherOptions) {
-    this.#deps = deps;
-    this.#options = options;
+  /** @throws PlatformError `OPTION_INVALID` */
+  constructor(deps: DispatcherDeps, options: DispatcherOptions = {}) {
+    const resolved = resolveDispatcherOptions(options);
     const { db, observer } = deps;
-    this.#slots = new Slots(options.slots);
+    this.#db = db;
+    this.#endpoints = deps.endpoints;
+    this.#observer = observer;
+    this.#options = resolved;
+    this.#slots = new Slots(resolved.slots);
     this.#claimer = new Claimer(db, this.#slots, {
-      ...options,
+      ...resolved,
       isBehind: () => this.#recorder.size > maxUnwritten,
       onClaim: (claim, askedAtMs) => this.#onClaim(claim, askedAtMs),
       onError: (error) => observer.error(error, 'claiming callbacks'),
@@ -97,85 +102,86 @@ export class Dispatcher {
       slots: this.#slots,
       endpoints: deps.endpoints,
       clock: this.#clock,
-      maxUnknowns: options.maxUnknowns,
+      maxUnknowns: resolved.maxUnknowns,
       onAdmitted: (admitted) => void this.#attempt(admitted),
       onRefused: (delivery, verdict) =>
-        this.#recorder.add({ delivery, attempt: undefined, verdict, chain: false }),
+        this.#recorder.add({ delivery, attempt: undefined, verdict, keepLease: false }),
     });
-    this.#sender = new Sender(
+    this.#runner = new AttemptRunner(
       {
-        ...deps,
-        bodies: new LargeBodies(db, options.maxLargeBodyBytes),
+        http: deps.http,
+        signer: deps.signer,
+        bodies: new LargeBodies(db, resolved.maxLargeBodyBytes),
         clock: this.#clock,
-        onError: (error, doing) => observer.error(error, doing),
+        onError: (error, operation) => observer.error(error, operation),
       },
-      options,
+      resolved,
     );
-    this.#waker = new DuePoller(db, {
-      pollMs: options.pollMs,
-      onPoll: ({ lost, nowMs }, askedAtMs) => {
+    this.#duePoller = new DuePoller(db, {
+      pollMs: resolved.pollMs,
+      onPoll: ({ expiredLeases, nowMs }, askedAtMs) => {
         this.#clock.set(nowMs, askedAtMs);
-        if (lost > 0) observer.tookOver(lost);
-        this.#claimer.wake();
+        if (expiredLeases > 0) observer.leasesExpired(expiredLeases);
+        this.#claimer.notifyWork();
       },
       onError: (error) => observer.error(error, 'looking for due callbacks'),
     });
     this.#recorder = new Recorder(
       db,
       {
-        ...deps,
-        leaseMs: options.leaseMs,
-        windowMs: options.recordWindowMs,
-        orderedWindowMs: options.orderedRecordWindowMs,
-        maxBatch: options.maxBatch,
+        events: deps.events ?? noEvents,
+        leaseMs: resolved.leaseMs,
+        windowMs: resolved.recordWindowMs,
+        orderedWindowMs: resolved.orderedRecordWindowMs,
+        maxBatch: resolved.maxBatch,
       },
       {
         recorded: (recorded, askedAtMs) => this.#onRecorded(recorded, askedAtMs),
-        lost: (count, careful) => this.#onLost(count, careful),
+        lost: (count, results) => this.#onLost(count, results),
         failed: (error) => observer.error(error, 'recording results'),
       },
     );
   }
 
-  /** Attempts under way. */
+  /** Attempts in flight, and slots of ordered queues whose result is being written. */
   get inFlight(): number {
     return this.#slots.inFlight;
   }
 
-  /** @throws PlatformError `DATABASE_*` when the database is not there */
+  /** Starts to deliver. @throws PlatformError `DATABASE_*` */
   async start(): Promise<void> {
-    const wake = (): void => this.#claimer.wake();
+    const notifyWork = (): void => this.#claimer.notifyWork();
     // First, because it sets the clock by which attempts are timed.
-    await this.#waker.start();
+    await this.#duePoller.start();
     try {
-      this.#listener = await this.#deps.db.listen('callbacks_due', wake, wake);
+      this.#listener = await this.#db.listen('callbacks_due', notifyWork, notifyWork);
     } catch (error) {
-      this.#waker.close();
+      this.#duePoller.close();
       await this.#claimer.close();
       throw error;
     }
   }
 
   /**
-   * Claims no more, waits up to `graceMs` for what is in flight and records it. What is not done
-   * by then is left to the end of its lease. Idempotent.
+   * Claims no more, waits up to `graceMs` for attempts in flight and records their results.
+   * Whatever is not recorded by then is left to the end of its lease. Idempotent.
    */
   async close(graceMs: number): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#waker.close();
-    const taken = Promise.all([this.#claimer.close(), this.#admission.close()]);
+    this.#duePoller.close();
+    const admitted = Promise.all([this.#claimer.close(), this.#admission.close()]);
     await this.#listener?.close();
-    const finished = taken.then(() => this.#finish());
+    const finished = admitted.then(() => this.#finish());
     await withTimeout(finished, graceMs, () => undefined);
     this.#recorder.abandon();
   }
 
-  /** Once nothing more can start. */
+  /** Waits until all slots are free and all results are written. Nothing more can start by then. */
   async #finish(): Promise<void> {
     if (this.#slots.inFlight > 0) {
       await new Promise<void>((resolve) => {
-        this.#allGiven = resolve;
+        this.#onIdle = resolve;
       });
     }
     await this.#recorder.drain();
@@ -183,59 +189,67 @@ export class Dispatcher {
 
   async #onClaim(claim: Claim, askedAtMs: number): Promise<void> {
     if (claim.deliveries.length === 0) return;
-    this.#deps.observer.claimed(claim.deliveries.length, performance.now() - askedAtMs);
+    this.#observer.claimed(claim.deliveries.length, performance.now() - askedAtMs);
     await this.#admission.admit(claim.deliveries, askedAtMs);
   }
 
-  async #attempt(admitted: Admitted): Promise<void> {
+  async #attempt(admitted: AdmittedDelivery): Promise<void> {
     const { delivery } = admitted;
-    const { attempt, verdict: judged, signal } = await this.#sender.send(admitted);
-    if (signal) this.#slots.report(delivery.fairnessKey, signal, performance.now(), Math.random());
-    const verdict = this.#onceOpen(delivery, judged);
-    if (attempt) this.#deps.observer.attempted(delivery, attempt, verdict);
-    const { maxChain } = this.#options;
-    const chain =
-      attempt !== undefined && delivery.ordered && delivery.place + 1 < maxChain && !this.#stopping;
-    // A chain keeps its slot until its result is committed, and then goes on in it.
-    if (!chain) this.#give(delivery);
-    this.#recorder.add({ delivery, attempt, verdict, chain });
+    const { attempt, verdict: decided, signal } = await this.#runner.run(admitted);
+    if (signal) {
+      const now = { nowMs: performance.now(), random: Math.random() };
+      this.#slots.report(delivery.fairnessKey, signal, now);
+    }
+    const verdict = this.#delayWhileSuspended(delivery, decided);
+    if (attempt) this.#observer.attempted(delivery, attempt, verdict);
+    const keepLease =
+      attempt !== undefined &&
+      delivery.ordered &&
+      delivery.leaseIndex + 1 < this.#options.maxPerLease &&
+      !this.#stopping;
+    // With a kept lease, the slot is for the next callback too, once the result is committed.
+    if (!keepLease) this.#releaseSlot(delivery);
+    this.#recorder.add({ delivery, attempt, verdict, keepLease });
   }
 
-  /** Nothing is sent to an origin that is closed: what is tried again is due when it opens. */
-  #onceOpen({ fairnessKey }: Delivery, verdict: Verdict): Verdict {
+  /** Moves a retry to the end of its origin's suspension, before which nothing would be sent. */
+  #delayWhileSuspended({ fairnessKey }: Delivery, verdict: Verdict): Verdict {
     if (verdict.kind !== 'retry') return verdict;
     const nowMs = performance.now();
-    const waitMs = (this.#slots.closedUntil(fairnessKey, nowMs) ?? nowMs) - nowMs;
+    const waitMs = (this.#slots.suspendedUntil(fairnessKey, nowMs) ?? nowMs) - nowMs;
     const waitNs = BigInt(Math.ceil(waitMs)) * 1_000_000n;
     return waitNs > verdict.delayNs ? { kind: 'retry', delayNs: waitNs } : verdict;
   }
 
-  #give(delivery: Delivery): void {
+  #releaseSlot(delivery: Delivery): void {
     this.#slots.release(delivery.fairnessKey, performance.now());
-    this.#claimer.freed();
-    if (this.#slots.inFlight === 0) this.#allGiven?.();
+    this.#claimer.notifySlotFreed();
+    if (this.#slots.inFlight === 0) this.#onIdle?.();
   }
 
-  #onRecorded(recorded: readonly Recorded[], askedAtMs: number): void {
-    const next: Delivery[] = [];
-    for (const entry of recorded) {
-      const { ending, result } = entry;
-      const { delivery, chain, verdict, attempt } = result;
-      if (chain) this.#give(delivery);
-      if (attempt?.statusCode === 410) this.#deps.endpoints.forget(delivery.endpointId ?? '');
-      if (entry.next) next.push(entry.next);
-      // Its queue goes on under another lease, if there is more in it.
-      else if (ending && delivery.ordered && !chain) this.#claimer.wake();
-      if (verdict.kind === 'retry') this.#waker.within(Number(verdict.delayNs / 1_000_000n) + 1);
+  #onRecorded(recorded: readonly RecordedResult[], askedAtMs: number): void {
+    const followers: Delivery[] = [];
+    for (const { result, ending, next } of recorded) {
+      const { delivery, keepLease, verdict } = result;
+      if (keepLease) this.#releaseSlot(delivery);
+      if (verdict.kind === 'ended' && verdict.endpointGone) {
+        this.#endpoints.forget(delivery.endpointId ?? '');
+      }
+      if (next) followers.push(next);
+      // The rest of its queue, if there is more in it, goes on under another lease.
+      else if (ending && delivery.ordered && !keepLease) this.#claimer.notifyWork();
+      if (verdict.kind === 'retry') {
+        this.#duePoller.pollWithin(Number(verdict.delayNs / 1_000_000n) + 1);
+      }
     }
-    if (next.length === 0) return;
-    this.#admission.admit(next, askedAtMs).catch((error: unknown) => {
-      this.#deps.observer.error(error, 'going on with queues');
+    if (followers.length === 0) return;
+    this.#admission.admit(followers, askedAtMs).catch((error: unknown) => {
+      this.#observer.error(error, 'going on with queues');
     });
   }
 
   #onLost(count: number, results: readonly DeliveryResult[]): void {
-    this.#deps.observer.lost(count);
-    for (const { delivery, chain } of results) if (chain) this.#give(delivery);
+    this.#observer.leasesLost(count);
+    for (const { delivery, keepLease } of results) if (keepLease) this.#releaseSlot(delivery);
   }
 }

@@ -4,40 +4,40 @@ import { acceptOne, claim } from '../../test/live-callbacks.js';
 import { type StoreOfTest, useOwnStore } from '../../test/test-store.js';
 import { DuePoller } from './due-poller.js';
 
-describeWithPostgres('waker', () => {
+describeWithPostgres('due poller', () => {
   const store = useOwnStore();
 
-  it('lets results go first once the database is back, before it takes leases for lost', async () => {
+  it('ends no leases for a while after the database is back, so that results come first', async () => {
     await acceptOne(store.db);
-    let away = false;
+    let down = false;
     let backAtMs = 0;
-    const lostAtMs: number[] = [];
+    const expiredAtMs: number[] = [];
     const onError = vi.fn();
     const query: StoreOfTest['db']['query'] = (statement, values) =>
-      away ? Promise.reject(new Error('away')) : store.db.query(statement, values);
+      down ? Promise.reject(new Error('the database is down')) : store.db.query(statement, values);
     const ping = async (): Promise<void> => {
       await query('select 1');
       backAtMs = performance.now();
     };
-    const waker = new DuePoller(
+    const poller = new DuePoller(
       { ...store.db, query, ping },
       {
         pollMs: 20,
-        onPoll: ({ lost }) => {
-          if (lost > 0) lostAtMs.push(performance.now());
+        onPoll: ({ expiredLeases }) => {
+          if (expiredLeases > 0) expiredAtMs.push(performance.now());
         },
         onError,
       },
     );
-    await waker.start();
-    await claim(store.db, 1, 100);
-    away = true;
+    await poller.start();
+    await claim(store.db, 1, 500);
+    down = true;
     await vi.waitFor(() => expect(onError).toHaveBeenCalled());
-    away = false;
+    down = false;
     await vi.waitFor(() => expect(backAtMs).toBeGreaterThan(0), { timeout: 3_000 });
-    waker.within(0);
-    await vi.waitFor(() => expect(lostAtMs).toHaveLength(1), { timeout: 5_000 });
-    expect((lostAtMs[0] ?? 0) - backAtMs).toBeGreaterThanOrEqual(1_990);
-    waker.close();
+    poller.pollWithin(0);
+    await vi.waitFor(() => expect(expiredAtMs).toHaveLength(1), { timeout: 5_000 });
+    expect((expiredAtMs[0] ?? 0) - backAtMs).toBeGreaterThanOrEqual(1_990);
+    poller.close();
   });
 });

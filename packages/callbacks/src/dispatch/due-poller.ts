@@ -1,30 +1,38 @@
+import { backoffMs } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { type Promotion, promoteDue } from './due-store.js';
 
+/** Options of a {@link DuePoller}. */
 export interface DuePollerOptions {
-  /** The database is asked at least this often, in ms: what other processes stored is seen then. */
+  /** Longest time between two polls, in ms: due times that other processes stored are seen then. */
   readonly pollMs: number;
-  /** `askedAtMs`: when the database was asked, by the steady clock. */
-  readonly onPoll: (wake: Promotion, askedAtMs: number) => void;
+  /** Called after each poll, which was sent at `askedAtMs` by the monotonic clock. */
+  readonly onPoll: (promotion: Promotion, askedAtMs: number) => void;
   readonly onError: (error: unknown) => void;
 }
 
-const batch = 1_000;
+/** Callbacks promoted by one poll at most. */
+const batchSize = 1_000;
 /**
- * Once the database is back, leases are not judged to have run out for this long: results that could
- * not be written meanwhile come first.
+ * Time after an outage of the database during which no lease is taken for expired, in ms: results
+ * that could not be written meanwhile come first.
  */
 const outageGraceMs = 2_000;
-const maxRetryMs = 1_000;
+/** Waits while the database is down do not grow: all else waits for it. */
+const backoff = { initialMs: 1_000, maxMs: 1_000 };
 
-/** Makes ready what comes due, and takes back leases that ran out: at its time, not at the next poll. */
+/**
+ * Promotes callbacks when they come due and ends expired leases. It polls at the moment when the
+ * next callback comes due, and every `pollMs` for what it does not know of.
+ */
 export class DuePoller {
   readonly #db: Database;
   readonly #options: DuePollerOptions;
   #timer: NodeJS.Timeout | undefined;
-  #atMs = Number.POSITIVE_INFINITY;
+  /** Time of the next poll by the monotonic clock, in ms. */
+  #nextAtMs = Number.POSITIVE_INFINITY;
   #running = false;
-  #away = false;
+  #databaseDown = false;
   #notBeforeMs = 0;
   #closed = false;
 
@@ -33,24 +41,28 @@ export class DuePoller {
     this.#options = options;
   }
 
-  /** Looks once, so that what it tells is known, and from then on by itself. @throws PlatformError */
+  /**
+   * Polls once, so that the database's time is known when this resolves, and then keeps polling.
+   * @throws PlatformError `DATABASE_*`
+   */
   async start(): Promise<void> {
     const askedAtMs = performance.now();
-    this.#options.onPoll(await promoteDue(this.#db, batch), askedAtMs);
-    this.within(0);
+    this.#options.onPoll(await promoteDue(this.#db, batchSize), askedAtMs);
+    this.pollWithin(0);
   }
 
-  /** Looks again in `ms` at the latest. */
-  within(ms: number): void {
+  /** Moves the next poll forward, if needed, so that it comes in `ms` at the latest. */
+  pollWithin(ms: number): void {
     if (this.#closed) return;
     const nowMs = performance.now();
     const atMs = Math.max(nowMs + ms, this.#notBeforeMs);
-    if (atMs >= this.#atMs) return;
-    this.#atMs = atMs;
+    if (atMs >= this.#nextAtMs) return;
+    this.#nextAtMs = atMs;
     clearTimeout(this.#timer);
     if (!this.#running) this.#timer = setTimeout(() => void this.#run(), Math.max(0, atMs - nowMs));
   }
 
+  /** Ends polling. Idempotent. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -58,33 +70,35 @@ export class DuePoller {
 
   async #run(): Promise<void> {
     this.#running = true;
-    this.#atMs = Number.POSITIVE_INFINITY;
+    this.#nextAtMs = Number.POSITIVE_INFINITY;
     let nextMs: number;
     try {
-      nextMs = await (this.#away ? this.#comeBack() : this.#wake());
+      nextMs = await (this.#databaseDown ? this.#probeDatabase() : this.#poll());
     } catch (error) {
-      this.#away = true;
-      nextMs = maxRetryMs * (0.5 + Math.random() / 2);
+      this.#databaseDown = true;
+      nextMs = backoffMs(1, backoff, Math.random());
       this.#options.onError(error);
     }
     this.#running = false;
-    const wantedMs = this.#atMs - performance.now();
-    this.#atMs = Number.POSITIVE_INFINITY;
-    this.within(Math.min(nextMs, wantedMs));
+    const wantedMs = this.#nextAtMs - performance.now();
+    this.#nextAtMs = Number.POSITIVE_INFINITY;
+    this.pollWithin(Math.min(nextMs, wantedMs));
   }
 
-  /** Gives when to look again, in ms, as {@link #comeBack} does. */
-  async #wake(): Promise<number> {
+  /** Promotes what is due; returns the time to the next poll, in ms. */
+  async #poll(): Promise<number> {
     const askedAtMs = performance.now();
-    const wake = await promoteDue(this.#db, batch);
-    this.#options.onPoll(wake, askedAtMs);
+    const promotion = await promoteDue(this.#db, batchSize);
+    this.#options.onPoll(promotion, askedAtMs);
     const { pollMs } = this.#options;
-    return wake.promoted === batch ? 0 : Math.min(pollMs, Math.ceil(wake.nextDueInMs ?? pollMs));
+    if (promotion.promoted === batchSize) return 0;
+    return Math.min(pollMs, Math.ceil(promotion.nextDueInMs ?? pollMs));
   }
 
-  async #comeBack(): Promise<number> {
+  /** Pings the database after an outage; returns the time to the next poll, in ms. */
+  async #probeDatabase(): Promise<number> {
     await this.#db.ping();
-    this.#away = false;
+    this.#databaseDown = false;
     this.#notBeforeMs = performance.now() + outageGraceMs;
     return outageGraceMs;
   }

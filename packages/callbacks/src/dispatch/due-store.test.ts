@@ -9,9 +9,9 @@ import { recordResults } from '../results/result-store.js';
 import { claimDeliveries } from './claim-store.js';
 import { type Promotion, promoteDue } from './due-store.js';
 
-describeWithPostgres('a look for what is due', () => {
+describeWithPostgres('a promotion of due callbacks', () => {
   const store = useEmptiedStore();
-  /** Claims all there is, for no time at all. */
+  /** Claims everything, with leases that expire at once. */
   const claimBriefly = async (): Promise<readonly Delivery[]> => {
     const { deliveries } = await claimDeliveries(store.db, {
       ...{ holder: 'test worker', leaseToken: randomUUID(), leaseMs: 0, limit: 100, afterKey: '' },
@@ -20,8 +20,8 @@ describeWithPostgres('a look for what is due', () => {
     });
     return deliveries;
   };
-  /** A look that takes its time between its snapshot and the lock of the second row. */
-  const lookSlowly = async (): Promise<Promotion> => {
+  /** Promotes, with a pause between the snapshot and the lock of the second row. */
+  const promoteSlowly = async (): Promise<Promotion> => {
     await store.db.query(`create view callbacks.slow_queue as
       select application, queue, pg_sleep(0.3) is null as paused from callbacks.head`);
     return promoteDue(
@@ -38,25 +38,25 @@ describeWithPostgres('a look for what is due', () => {
     );
   };
 
-  it('takes back nothing whose row became that of another callback meanwhile', async () => {
+  it('ends no lease whose row has become that of another callback meanwhile', async () => {
     const request = { url: 'http://host/', application: 'a' };
     await accept(store.db, { ...request, queue: 'first' });
     await claimBriefly();
     await accept(store.db, { ...request, queue: 'second' }, { ...request, queue: 'second' });
     const held = await claimBriefly();
-    const looking = lookSlowly();
+    const promotion = promoteSlowly();
     await sleep(300);
-    // As by a worker that was paused: its transaction began long before its lease ran out.
+    // Like a worker that was paused: its transaction began long before its lease expired.
     const verdict = { kind: 'ended', ending: 'delivered' } as const;
     const results = held.map((delivery) => ({
       delivery,
       verdict,
       attempt: undefined,
-      chain: true,
+      keepLease: true,
     }));
     expect(await recordResults(store.db, results, -60_000)).toHaveLength(1);
-    expect(await looking).toMatchObject({ woken: 1, lost: 1 });
-    expect(await promoteDue(store.db, 10)).toMatchObject({ woken: 1, lost: 1 });
-    expect(await promoteDue(store.db, 10)).toMatchObject({ woken: 0 });
+    expect(await promotion).toMatchObject({ promoted: 1, expiredLeases: 1 });
+    expect(await promoteDue(store.db, 10)).toMatchObject({ promoted: 1, expiredLeases: 1 });
+    expect(await promoteDue(store.db, 10)).toMatchObject({ promoted: 0 });
   });
 });

@@ -2,19 +2,20 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 
 /**
- * Makes ready what has come due, and takes back leases that ran out: their attempts are recorded
- * as of unknown outcome. Index `head_due`; what is held or blocked is not in it.
+ * Makes due callbacks ready to be claimed, and ends leases that have expired: their attempts are
+ * recorded as of unknown outcome. Index `head_due`, which has no held or blocked callbacks.
  *
- * What is recorded is what was updated, and not what was locked: when a worker that was paused ends
- * its callback at this moment, the lock gives the next one of the queue, which the update, with its
- * older snapshot, does not find. That one is left to the next look.
+ * `lost` is recorded from the rows that were updated, not from those that were locked. A worker
+ * that was paused may end its callback at this moment: the lock then returns the queue's next
+ * callback, which the update does not find, because its snapshot is older. That one is left to the
+ * next poll.
  */
 const promoteStatement: Statement = {
-  name: 'callbacks_wake',
+  name: 'callbacks_promote_due',
   text: `
 with due as (
   select *,
-    -- Whoever paused the queue meanwhile left the head to the worker that held it.
+    -- Pausing a queue leaves a leased head to the worker that holds it.
     lease_token is not null and queue is not null and exists (
       select from callbacks.queue q
       where q.application = head.application and q.queue = head.queue and q.paused
@@ -24,7 +25,7 @@ with due as (
   order by due_at limit $1
   for no key update skip locked
 ),
-woken as (
+promoted as (
   update callbacks.head h
   set ready = not due.paused, hold = case when due.paused then 'paused' end,
       retry = h.retry or due.lease_token is not null,
@@ -38,21 +39,22 @@ lost as (
     started_at, duration_ns, status_code, reason, detail)
   select callback_id, step, lease_holder, leased_at, due_at, leased_at, 0, 0, 'unknown',
     'the worker vanished while the attempt was under way; it is sent again'
-  from woken where lease_token is not null
+  from promoted where lease_token is not null
 )
 select count(*)::int as woken, count(lease_token)::int as lost,
   (select (extract(epoch from min(h.due_at) - now()) * 1000)::float8 from callbacks.head h
     where not h.ready and h.hold is null and h.due_at > now()) as next_due_in_ms,
   (extract(epoch from now()) * 1000)::float8 as now_ms
-from woken`,
+from promoted`,
 };
 
+/** Result of {@link promoteDue}. */
 export interface Promotion {
-  /** Callbacks that came due. */
+  /** Callbacks that were promoted. */
   readonly promoted: number;
-  /** Those of them whose lease had run out. */
-  readonly lost: number;
-  /** Until the next one comes due; absent when none waits for a time. */
+  /** Those of them whose lease had expired. */
+  readonly expiredLeases: number;
+  /** Milliseconds until the next callback comes due; absent when none waits for a time. */
   readonly nextDueInMs: number | undefined;
   /** The database's clock, in milliseconds since 1970. */
   readonly nowMs: number;
@@ -65,10 +67,11 @@ interface PromotionRow {
   now_ms: number;
 }
 
+/** Promotes up to `limit` due callbacks, those that are due longest first. */
 export async function promoteDue(db: Queryable, limit: number): Promise<Promotion> {
   const { rows } = await db.query<PromotionRow>(promoteStatement, [limit]);
   const row = rows[0];
-  if (!row) throw new PlatformError('INTERNAL', 'promoting due callbacks gave no row');
-  const { woken: promoted, lost, now_ms: nowMs } = row;
-  return { promoted, lost, nextDueInMs: row.next_due_in_ms ?? undefined, nowMs };
+  if (!row) throw new PlatformError('INTERNAL', 'promoting due callbacks returned no row');
+  const { woken: promoted, lost: expiredLeases, now_ms: nowMs } = row;
+  return { promoted, expiredLeases, nextDueInMs: row.next_due_in_ms ?? undefined, nowMs };
 }

@@ -68,7 +68,7 @@ describeWithPostgres('events that are delivered to an endpoint', () => {
     expect(payloads).toMatchObject([1, 2, 3].map((n) => ({ payload: { n } })));
   });
 
-  it('are verified with the old secret and the new one while it is rotated', async () => {
+  it('can be verified with the old and the new secret while it is rotated', async () => {
     receiver = await startReceiver(204);
     const { secret } = await subscribed();
     const rotated = await secrets.rotate(secret);
@@ -81,7 +81,7 @@ describeWithPostgres('events that are delivered to an endpoint', () => {
     }
   });
 
-  it('wait when it answers 410, and arrive when it is enabled', async () => {
+  it('are held when it answers 410, and arrive when it is enabled', async () => {
     receiver = await startReceiver([410, 204]);
     const { endpoint } = await subscribed();
     await publish(1);
@@ -98,7 +98,7 @@ describeWithPostgres('events that are delivered to an endpoint', () => {
     await statesBecome('delivered', 'delivered', 'failed');
   });
 
-  it('end as cancelled when it is removed', async () => {
+  it('are cancelled when it is removed', async () => {
     receiver = await startReceiver(500);
     const policy = { phases: [{ retries: 5, delayMs: 1_000 }] };
     const { endpoint } = await subscribed({ order: 'key', policy });

@@ -3,12 +3,13 @@ import type { EndpointState } from '../endpoints/endpoint-state.js';
 import { LoadingCache } from '../loading-cache.js';
 import type { EndpointDirectory, EndpointSettings } from './admission.js';
 
+/** Options of a {@link CachedEndpointDirectory}. */
 export interface EndpointDirectoryOptions {
-  /** Settings are read again after this time, in ms. Default 2,000. */
+  /** Time after which settings are read again, in ms. Default 2,000. */
   readonly cacheTtlMs?: number | undefined;
   /** Endpoints whose settings are kept. Default 10,000. */
   readonly maxCached?: number | undefined;
-  /** Milliseconds of a steady clock. Default: the process's. */
+  /** Monotonic clock, in ms. Default: the process's. */
   readonly now?: (() => number) | undefined;
 }
 
@@ -26,7 +27,7 @@ const settingsStatement: Statement = {
     from callbacks.endpoint where id = any($1::uuid[])`,
 };
 
-/** What workers ask of endpoints with every claim, from memory if it was read a moment ago. */
+/** Settings of endpoints, which workers need with every claim; from memory if read a moment ago. */
 export class CachedEndpointDirectory implements EndpointDirectory {
   readonly #cache: LoadingCache<EndpointSettings>;
 
@@ -42,12 +43,12 @@ export class CachedEndpointDirectory implements EndpointDirectory {
     });
   }
 
-  /** The settings of those that there are: one that is missing was removed. */
+  /** Returns the settings of these endpoints. One that is missing was removed. */
   settings(ids: readonly string[]): Promise<ReadonlyMap<string, EndpointSettings>> {
     return this.#cache.findAll(ids);
   }
 
-  /** Makes the next question go to the database: this process knows that something changed. */
+  /** Drops an endpoint's cached settings: this process knows that they have changed. */
   forget(id: string): void {
     this.#cache.forget(id);
   }

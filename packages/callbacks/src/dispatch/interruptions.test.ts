@@ -13,7 +13,7 @@ import type { EndpointDirectory } from './admission.js';
 
 const soon: RetryPolicy = { kind: 'phases', phases: [{ retries: 3, delayNs: 20_000_000n }] };
 
-describeWithPostgres('a dispatcher, when it is interrupted,', () => {
+describeWithPostgres('a dispatcher that is interrupted', () => {
   const store = useOwnStore();
   let receiver: Receiver;
   afterEach(() => receiver.close());
@@ -22,7 +22,7 @@ describeWithPostgres('a dispatcher, when it is interrupted,', () => {
   const finished = (id: string, state: CallbackState): Promise<CallbackView> =>
     untilState(store.db, id, state);
 
-  it('takes over when a worker vanishes, and tells that the outcome is unknown', async () => {
+  it('sends again when a worker vanished, and records that the outcome is unknown', async () => {
     receiver = await startReceiver(200);
     const id = await acceptOne(store.db, { url: receiver.url });
     await claim(store.db, 1, 300);
@@ -33,25 +33,25 @@ describeWithPostgres('a dispatcher, when it is interrupted,', () => {
       { statusCode: 200 },
     ]);
     expect(view.leases.map(({ completedAt }) => completedAt !== undefined)).toEqual([false, true]);
-    expect(seen.tookOver).toBe(1);
+    expect(seen.leasesExpired).toBe(1);
   });
 
-  it('drops the result of a lease that was lost, and counts it', async () => {
+  it('drops the result of a lease that was lost, and reports it', async () => {
     receiver = await startReceiver((_request, index) =>
       index === 0 ? { kind: 'respond', status: 500, delayMs: 600 } : 200,
     );
     const id = await acceptOne(store.db, { url: receiver.url, policy: soon, timeoutMs: 5_000 });
     const slow = await start();
     await receiver.waitFor(1);
-    // As if the worker had been stopped until after its lease: somebody else took over.
+    // As if the worker had been stopped beyond its lease, and another one had taken over.
     await store.db.query(`update callbacks.head set due_at = now() where callback_id = $1`, [id]);
     const view = await finished(id, 'delivered');
-    await vi.waitFor(() => expect(slow.seen.lost).toBe(1), { timeout: 5_000 });
+    await vi.waitFor(() => expect(slow.seen.leasesLost).toBe(1), { timeout: 5_000 });
     expect((await viewOf(store.db, id)).attempts).toHaveLength(view.attempts.length);
     expect(view.attempts.map(({ reason }) => reason)).toEqual(['unknown', undefined]);
   });
 
-  it('does not send again what was cancelled under a worker that vanished', async () => {
+  it('does not send a callback again that was cancelled under a worker that vanished', async () => {
     receiver = await startReceiver(200);
     const [first, second] = await accept(
       store.db,
@@ -75,7 +75,7 @@ describeWithPostgres('a dispatcher, when it is interrupted,', () => {
     expect(receiver.count).toBe(0);
   });
 
-  it('finishes what is in flight when it is closed, and takes nothing new', async () => {
+  it('finishes attempts in flight when it is closed, and claims nothing new', async () => {
     receiver = await startReceiver({ kind: 'respond', status: 200, delayMs: 300 });
     const [first, second] = await accept(
       store.db,
@@ -90,7 +90,7 @@ describeWithPostgres('a dispatcher, when it is interrupted,', () => {
     expect(receiver.count).toBe(1);
   });
 
-  it('gives back, when it is closed, what of a queue was about to follow', async () => {
+  it('releases, when it is closed, the next callback of a queue', async () => {
     receiver = await startReceiver(200);
     const endpointId = crypto.randomUUID();
     const [first = '', second = ''] = await accept(

@@ -18,11 +18,11 @@ describeWithPostgres('large bodies', () => {
   afterEach(() => receiver.close());
   const start = useDispatchers(store);
 
-  /** The receiver under another name: another origin. */
+  /** Returns the receiver's URL under another name, which is another origin. */
   const urlAt = (n: number): string => `http://127.0.0.${n}:${receiver.port}/`;
   const bodyOf = (i: number): Buffer => Buffer.alloc(bodyBytes, i);
 
-  it('arrive whole, no more of them at once than there is room for', async () => {
+  it('arrive whole, no more of them at once than there is memory for', async () => {
     const urls = [urlAt(1), receiver.url.replace('127.0.0.1', 'localhost')];
     const callbacks = Array.from({ length: 20 }, (_, i) => ({
       url: urls[i % urls.length] ?? receiver.url,
@@ -39,11 +39,11 @@ describeWithPostgres('large bodies', () => {
     expect(receiver.peakInFlight).toBeLessThanOrEqual(maxLargeBodyBytes / bodyBytes);
   });
 
-  it('of a host that does not answer leave room for those of others', async () => {
+  it('of a host that does not answer leave memory for those of others', async () => {
     const hanging = await startReceiver({ kind: 'hang' });
     try {
-      const stuck = { url: hanging.url, body: bodyOf(1), timeoutMs: 20_000 };
-      await accept(store.db, ...Array.from({ length: 8 }, () => stuck));
+      const unanswered = { url: hanging.url, body: bodyOf(1), timeoutMs: 20_000 };
+      await accept(store.db, ...Array.from({ length: 8 }, () => unanswered));
       await start({ maxLargeBodyBytes });
       await hanging.waitFor(1);
       const others = { url: receiver.url, body: bodyOf(2) };

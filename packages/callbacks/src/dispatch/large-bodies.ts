@@ -4,19 +4,19 @@ import type { Delivery } from '../delivery/delivery.js';
 import { parseFairnessKey } from '../delivery/fairness-key.js';
 import { ByteBudget } from './byte-budget.js';
 
-/** A body in memory, until it is let go. */
-export interface HeldBody {
+/** Body in memory, until it is released. */
+export interface LoadedBody {
   readonly body: Buffer;
   release(): void;
 }
 
-/** Where bodies come from that do not come with their delivery. */
+/** Source of bodies that are not read with their delivery. */
 export interface BodySource {
   /**
-   * The body of a delivery; `undefined` when there was no room for it within `waitMs`.
+   * Reads the body of a delivery; `undefined` when there was no memory for it within `waitMs`.
    * @throws PlatformError `DATABASE_*`
    */
-  hold(delivery: Delivery, bytes: number, waitMs: number): Promise<HeldBody | undefined>;
+  load(delivery: Delivery, bytes: number, waitMs: number): Promise<LoadedBody | undefined>;
 }
 
 const bodyStatement: Statement = {
@@ -25,27 +25,27 @@ const bodyStatement: Statement = {
 };
 
 /**
- * Reads large bodies right before they are sent, as many at once as there is room for: hundreds of
- * them under way at hosts that do not answer would else be hundreds of megabytes. One host can
- * take a part of the room only.
+ * Reads large bodies right before they are sent, as many at once as a byte budget allows: hundreds
+ * of them in flight to hosts that do not answer would otherwise be hundreds of megabytes. One host
+ * can use a part of the budget only.
  */
 export class LargeBodies implements BodySource {
   readonly #db: Queryable;
-  readonly #room: ByteBudget;
+  readonly #budget: ByteBudget;
 
   constructor(db: Queryable, maxBytes: number) {
     this.#db = db;
-    this.#room = new ByteBudget(maxBytes);
+    this.#budget = new ByteBudget(maxBytes);
   }
 
-  async hold(
+  async load(
     { callbackId, fairnessKey }: Delivery,
     bytes: number,
     waitMs: number,
-  ): Promise<HeldBody | undefined> {
+  ): Promise<LoadedBody | undefined> {
     const { origin } = parseFairnessKey(fairnessKey);
-    if (!(await this.#room.acquire(origin, bytes, waitMs))) return undefined;
-    const release = (): void => this.#room.release(origin, bytes);
+    if (!(await this.#budget.acquire(origin, bytes, waitMs))) return undefined;
+    const release = (): void => this.#budget.release(origin, bytes);
     try {
       return { body: await this.#read(callbackId), release };
     } catch (error) {
@@ -58,6 +58,6 @@ export class LargeBodies implements BodySource {
     const { rows } = await this.#db.query<{ body: Buffer }>(bodyStatement, [callbackId]);
     const [row] = rows;
     if (row) return row.body;
-    throw new PlatformError('INTERNAL', `the request of callback ${callbackId} is gone`);
+    throw new PlatformError('INTERNAL', `callback ${callbackId} is leased but has no request row`);
   }
 }

@@ -14,7 +14,7 @@ import type { Delivery, Verdict } from '../delivery/delivery.js';
 import { lockHeads, recordResults } from '../results/result-store.js';
 import { promoteDue } from './due-store.js';
 
-/** What may happen, in any order: the numbers choose among what there is at that moment. */
+/** Steps that may happen in any order; the numbers choose among the callbacks of that moment. */
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('accept' as const), queue: fc.nat(3) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('claim' as const), limit: fc.nat(5) }) },
@@ -24,7 +24,7 @@ const step = fc.oneof(
       kind: fc.constant('record' as const),
       which: fc.nat(),
       verdict: fc.constantFrom('delivered', 'failed', 'retry', 'release'),
-      chain: fc.boolean(),
+      keepLease: fc.boolean(),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('vanish' as const), which: fc.nat() }) },
@@ -40,11 +40,13 @@ const verdicts: Record<string, Verdict> = {
   release: { kind: 'release' },
 };
 
-/** The world as it should be: each queue's callbacks in the order of their acceptance. */
+/** Model of the queues: each one's callbacks in the order of their acceptance. */
 class Model {
   readonly queues = new Map<number, string[]>();
   readonly held: Delivery[] = [];
-  /** Deliveries whose lease ran out: what their worker still reports must not count. */
+  /**
+   * Deliveries whose lease expired: a result that their worker still reports must not be written.
+   */
   readonly vanished: Delivery[] = [];
 
   accept(queue: number, id: string): void {
@@ -75,9 +77,9 @@ class Model {
 describeWithPostgres('order', () => {
   const store = useSharedStore();
 
-  const report = (delivery: Delivery, verdict: Verdict, chain: boolean) => {
+  const report = (delivery: Delivery, verdict: Verdict, keepLease: boolean) => {
     const attempt = verdict.kind === 'release' ? undefined : attemptWith(200);
-    const results = [{ delivery, attempt, verdict, chain }];
+    const results = [{ delivery, attempt, verdict, keepLease }];
     return store.db.transaction(async (tx) => {
       await lockHeads(tx, results);
       return recordResults(tx, results, 60_000);
@@ -97,7 +99,7 @@ describeWithPostgres('order', () => {
         const verdict = verdicts[action.verdict];
         if (!delivery || !verdict) return;
         const late = model.vanished.includes(delivery);
-        const recorded = await report(delivery, verdict, action.chain);
+        const recorded = await report(delivery, verdict, action.keepLease);
         expect(recorded).toHaveLength(late ? 0 : 1);
         if (late) return;
         model.held.splice(model.held.indexOf(delivery), 1);

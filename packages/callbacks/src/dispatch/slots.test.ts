@@ -3,88 +3,88 @@ import { toFairnessKey } from '../delivery/fairness-key.js';
 import { type EndpointLimits, Slots } from './slots.js';
 
 const origin = { max: 8, initial: 4, breakAfter: 2, minOpenMs: 1_000, maxOpenMs: 8_000 };
-const lane = (host: string, application = 'a', endpointId?: string): string =>
+const keyOf = (host: string, application = 'a', endpointId?: string): string =>
   toFairnessKey({ origin: `http://${host}`, application, endpointId });
 const unlimited = { maxConcurrency: undefined, ratePerSecond: undefined };
 
 describe('slots', () => {
-  const takeAll = (slots: Slots, key: string, limits: EndpointLimits = unlimited): number => {
-    let taken = 0;
-    while (slots.acquire(key, limits, 0)) taken += 1;
-    return taken;
+  const acquireAll = (slots: Slots, key: string, limits: EndpointLimits = unlimited): number => {
+    let acquired = 0;
+    while (slots.acquire(key, limits, 0)) acquired += 1;
+    return acquired;
   };
 
-  it('gives one host its share and leaves the rest to others', () => {
+  it('lets one host have its share, and leaves the rest to others', () => {
     const slots = new Slots({ total: 6, perApplication: 100, origin });
-    expect(takeAll(slots, lane('slow'))).toBe(4);
-    expect(takeAll(slots, lane('quick'))).toBe(2);
+    expect(acquireAll(slots, keyOf('slow'))).toBe(4);
+    expect(acquireAll(slots, keyOf('quick'))).toBe(2);
     expect(slots.free).toBe(0);
   });
 
-  it('gives one application its share, over all its hosts', () => {
+  it('lets one application have its share, over all its hosts', () => {
     const slots = new Slots({ total: 100, perApplication: 6, origin });
-    expect(takeAll(slots, lane('one'))).toBe(4);
-    expect(takeAll(slots, lane('two'))).toBe(2);
-    expect(takeAll(slots, lane('two', 'b'))).toBe(2);
+    expect(acquireAll(slots, keyOf('one'))).toBe(4);
+    expect(acquireAll(slots, keyOf('two'))).toBe(2);
+    expect(acquireAll(slots, keyOf('two', 'b'))).toBe(2);
     expect(slots.capacity(0).applications.get('a')).toBe(0);
   });
 
-  it('tells the room of the hosts and the applications that it knows', () => {
+  it('reports the capacity of the hosts and applications that it knows', () => {
     const slots = new Slots({ total: 100, perApplication: 100, origin });
-    takeAll(slots, lane('full'));
-    slots.acquire(lane('busy'), undefined, 0);
-    const room = slots.capacity(0);
-    expect([...room.origins]).toEqual([
+    acquireAll(slots, keyOf('full'));
+    slots.acquire(keyOf('busy'), undefined, 0);
+    const capacity = slots.capacity(0);
+    expect([...capacity.origins]).toEqual([
       ['http://full', 0],
       ['http://busy', 3],
     ]);
-    expect([...room.applications]).toEqual([['a', 95]]);
-    expect(room.originDefault).toBe(4);
-    expect(room.fairnessKeys.size).toBe(0);
+    expect([...capacity.applications]).toEqual([['a', 95]]);
+    expect(capacity.originDefault).toBe(4);
+    expect(capacity.fairnessKeys.size).toBe(0);
   });
 
   it('keeps to the concurrency and the rate of an endpoint', () => {
     const slots = new Slots({ total: 100, perApplication: 100, origin });
     const two = { maxConcurrency: 2, ratePerSecond: undefined };
-    expect(takeAll(slots, lane('one', 'a', 'x'), two)).toBe(2);
+    expect(acquireAll(slots, keyOf('one', 'a', 'x'), two)).toBe(2);
     const rate = { maxConcurrency: undefined, ratePerSecond: 3 };
-    expect(takeAll(slots, lane('two', 'a', 'y'), rate)).toBe(3);
-    expect(slots.opensAtMs(0)).toBeCloseTo(333.3, 0);
-    expect(slots.acquire(lane('two', 'a', 'y'), rate, 334)).toBe(true);
-    expect(slots.acquire(lane('two', 'a', 'y'), rate, 335)).toBe(false);
+    expect(acquireAll(slots, keyOf('two', 'a', 'y'), rate)).toBe(3);
+    expect(slots.nextAvailableAtMs(0)).toBeCloseTo(333.3, 0);
+    expect(slots.acquire(keyOf('two', 'a', 'y'), rate, 334)).toBe(true);
+    expect(slots.acquire(keyOf('two', 'a', 'y'), rate, 335)).toBe(false);
   });
 
-  it('has room again for what is given back', () => {
+  it('has a slot again after one was released', () => {
     const slots = new Slots({ total: 4, perApplication: 4, origin });
-    takeAll(slots, lane('one'));
-    slots.release(lane('one'), 0);
+    acquireAll(slots, keyOf('one'));
+    slots.release(keyOf('one'), 0);
     expect(slots.free).toBe(1);
-    expect(slots.acquire(lane('one'), undefined, 0)).toBe(true);
+    expect(slots.acquire(keyOf('one'), undefined, 0)).toBe(true);
   });
 
-  it('tells when an origin that fails opens again', () => {
+  it('reports when the suspension of an origin ends', () => {
     const slots = new Slots({ total: 10, perApplication: 10, origin });
-    expect(slots.closedUntil(lane('one'), 0)).toBeUndefined();
+    expect(slots.suspendedUntil(keyOf('one'), 0)).toBeUndefined();
     for (let i = 0; i < origin.breakAfter; i++) {
-      slots.report(lane('one'), { kind: 'unreachable' }, 0, 0);
+      slots.report(keyOf('one'), { kind: 'unreachable' }, { nowMs: 0, random: 0 });
     }
-    expect(slots.closedUntil(lane('one'), 0)).toBe(origin.minOpenMs / 2);
-    expect(slots.closedUntil(lane('one'), origin.minOpenMs)).toBeUndefined();
-    expect(slots.closedUntil(lane('two'), 0)).toBeUndefined();
+    expect(slots.suspendedUntil(keyOf('one'), 0)).toBe(origin.minOpenMs / 2);
+    expect(slots.suspendedUntil(keyOf('one'), origin.minOpenMs)).toBeUndefined();
+    expect(slots.suspendedUntil(keyOf('two'), 0)).toBeUndefined();
   });
 
-  it('tells of a lane that was refused, so that the next claim leaves it alone', () => {
+  it('reports a fairness key that was refused, so that the next claim leaves it out', () => {
     const slots = new Slots({ total: 10, perApplication: 10, origin });
     const one = { maxConcurrency: 1, ratePerSecond: undefined };
-    takeAll(slots, lane('before', 'a', 'x'), one);
-    expect(slots.acquire(lane('after', 'a', 'x'), one, 0)).toBe(false);
-    expect(slots.capacity(0).fairnessKeys.get(lane('after', 'a', 'x'))).toBe(0);
+    acquireAll(slots, keyOf('before', 'a', 'x'), one);
+    expect(slots.acquire(keyOf('after', 'a', 'x'), one, 0)).toBe(false);
+    expect(slots.capacity(0).fairnessKeys.get(keyOf('after', 'a', 'x'))).toBe(0);
   });
 
   it('forgets hosts and endpoints that are idle, so that it stays small', () => {
     const slots = new Slots({ total: 10, perApplication: 10, origin });
     for (let i = 0; i < 5_000; i++) {
-      const key = lane(`host-${i}`, 'a', `endpoint-${i}`);
+      const key = keyOf(`host-${i}`, 'a', `endpoint-${i}`);
       slots.acquire(key, { maxConcurrency: 1, ratePerSecond: undefined }, 0);
       slots.release(key, 0);
     }

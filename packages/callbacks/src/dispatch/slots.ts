@@ -1,42 +1,43 @@
 import { parseFairnessKey } from '../delivery/fairness-key.js';
+import type { HostSignal } from '../delivery/outcome.js';
 import type { Capacity } from './claim-store.js';
-import { type HostSignal, OriginLimiter, type OriginLimits } from './origin-limiter.js';
+import { OriginLimiter, type OriginLimits } from './origin-limiter.js';
 
-/** How much may be in flight at once, in this process. */
+/** Limits of the attempts in flight of one dispatcher. */
 export interface SlotLimits {
   readonly total: number;
   readonly perApplication: number;
   readonly origin: OriginLimits;
 }
 
-/** What an endpoint allows on top. */
+/** Limits that an endpoint adds; absent: none. */
 export interface EndpointLimits {
   readonly maxConcurrency: number | undefined;
   readonly ratePerSecond: number | undefined;
 }
 
-interface EndpointUse {
+interface EndpointUsage {
   limits: EndpointLimits;
-  /** Its URL may have changed while callbacks to the old one were left: each has a lane. */
+  /** One for each URL: callbacks to the URL before the present one may be left. */
   readonly fairnessKeys: Set<string>;
   inFlight: number;
-  /** Attempts that the rate allows now, and when that was computed. */
+  /** Token bucket: attempts that the rate allows, as of `refilledAtMs`. */
   tokens: number;
   refilledAtMs: number;
 }
 
-/** Origins and endpoints remembered at most; idle ones beyond it are forgotten. */
+/** Origins and endpoints that are remembered; beyond that, idle ones are forgotten. */
 const maxRemembered = 1_024;
 
 /**
- * Who has how many requests in flight: in all, per origin, per application, per endpoint. Slow or
- * hanging hosts fill their own share and no more.
+ * Counts of the attempts in flight: in all, per origin, per application and per endpoint. A slow
+ * or hanging host fills its own share and no more. Times are by the monotonic clock, in ms.
  */
 export class Slots {
   readonly #limits: SlotLimits;
   readonly #origins = new Map<string, OriginLimiter>();
   readonly #applications = new Map<string, number>();
-  readonly #endpoints = new Map<string, EndpointUse>();
+  readonly #endpoints = new Map<string, EndpointUsage>();
   #inFlight = 0;
 
   constructor(limits: SlotLimits) {
@@ -54,10 +55,11 @@ export class Slots {
   /** Takes a slot; false when one of the limits is reached. */
   acquire(fairnessKey: string, endpoint: EndpointLimits | undefined, nowMs: number): boolean {
     const { origin, application, endpointId } = parseFairnessKey(fairnessKey);
-    // Also of one that is full: what is known of it goes into the next claim, which else would
-    // bring the same again.
-    if (endpointId !== undefined && endpoint)
-      this.#setEndpoint(endpointId, fairnessKey, endpoint, nowMs);
+    // Before the limits are checked: the next claim must know of a full endpoint too, or it would
+    // bring the same callbacks again.
+    if (endpointId !== undefined && endpoint) {
+      this.#setEndpoint(endpointId, endpoint, nowMs).fairnessKeys.add(fairnessKey);
+    }
     const limiter = this.#originLimiter(origin, nowMs);
     if (
       this.free <= 0 ||
@@ -66,14 +68,14 @@ export class Slots {
     ) {
       return false;
     }
-    const use = endpointId === undefined ? undefined : this.#endpoints.get(endpointId);
-    if (use && endpointCapacity(use, nowMs) <= 0) return false;
+    const usage = endpointId === undefined ? undefined : this.#endpoints.get(endpointId);
+    if (usage && endpointCapacity(usage, nowMs) <= 0) return false;
     this.#inFlight += 1;
     limiter.started();
     this.#applications.set(application, (this.#applications.get(application) ?? 0) + 1);
-    if (use) {
-      use.inFlight += 1;
-      use.tokens -= 1;
+    if (usage) {
+      usage.inFlight += 1;
+      usage.tokens -= 1;
     }
     return true;
   }
@@ -82,23 +84,27 @@ export class Slots {
   release(fairnessKey: string, nowMs: number): void {
     const { origin, application, endpointId } = parseFairnessKey(fairnessKey);
     this.#inFlight -= 1;
-    this.#originLimiter(origin, nowMs).left();
-    this.#lower(this.#applications, application);
-    const use = endpointId === undefined ? undefined : this.#endpoints.get(endpointId);
-    if (use) use.inFlight -= 1;
+    this.#originLimiter(origin, nowMs).ended();
+    this.#decrement(this.#applications, application);
+    const usage = endpointId === undefined ? undefined : this.#endpoints.get(endpointId);
+    if (usage) usage.inFlight -= 1;
   }
 
-  /** Takes in what an attempt told about its host. */
-  report(fairnessKey: string, signal: HostSignal, nowMs: number, random: number): void {
+  /** Adapts the limits of an attempt's origin to its signal. `random` is in [0, 1). */
+  report(
+    fairnessKey: string,
+    signal: HostSignal,
+    { nowMs, random }: { readonly nowMs: number; readonly random: number },
+  ): void {
     this.#originLimiter(parseFairnessKey(fairnessKey).origin, nowMs).report(signal, nowMs, random);
   }
 
-  /** When the origin of a lane opens again, if it is closed. */
-  closedUntil(fairnessKey: string, nowMs: number): number | undefined {
-    return this.#origins.get(parseFairnessKey(fairnessKey).origin)?.closedUntil(nowMs);
+  /** Returns the end of the suspension of a key's origin; `undefined` when it is not suspended. */
+  suspendedUntil(fairnessKey: string, nowMs: number): number | undefined {
+    return this.#origins.get(parseFairnessKey(fairnessKey).origin)?.suspendedUntil(nowMs);
   }
 
-  /** What may be claimed now. */
+  /** Returns the capacity that a claim may use now. */
   capacity(nowMs: number): Capacity {
     const origins = new Map<string, number>();
     for (const [origin, limiter] of this.#origins)
@@ -108,10 +114,12 @@ export class Slots {
       applications.set(application, Math.max(0, this.#applicationCapacity(application)));
     }
     const fairnessKeys = new Map<string, number>();
-    for (const use of this.#endpoints.values()) {
-      const room = Math.max(0, endpointCapacity(use, nowMs));
-      // One that takes whatever may be claimed needs no mention.
-      if (room < this.free) for (const key of use.fairnessKeys) fairnessKeys.set(key, room);
+    for (const usage of this.#endpoints.values()) {
+      const capacity = Math.max(0, endpointCapacity(usage, nowMs));
+      // A larger one does not restrict the claim.
+      if (capacity < this.free) {
+        for (const key of usage.fairnessKeys) fairnessKeys.set(key, capacity);
+      }
     }
     return {
       limit: this.free,
@@ -123,17 +131,20 @@ export class Slots {
     };
   }
 
-  /** The next moment at which something closed or rate-limited opens, if anything is. */
-  opensAtMs(nowMs: number): number | undefined {
+  /**
+   * Returns the first moment at which a suspension ends or a rate limit allows another attempt;
+   * `undefined` when nothing is suspended or limited by its rate.
+   */
+  nextAvailableAtMs(nowMs: number): number | undefined {
     let first: number | undefined;
     for (const limiter of this.#origins.values()) {
-      const until = limiter.closedUntil(nowMs);
+      const until = limiter.suspendedUntil(nowMs);
       if (until !== undefined && (first === undefined || until < first)) first = until;
     }
-    for (const use of this.#endpoints.values()) {
-      const rate = use.limits.ratePerSecond;
-      if (rate === undefined || tokensNow(use, nowMs) >= 1) continue;
-      const at = nowMs + ((1 - tokensNow(use, nowMs)) / rate) * 1_000;
+    for (const usage of this.#endpoints.values()) {
+      const rate = usage.limits.ratePerSecond;
+      if (rate === undefined || tokensNow(usage, nowMs) >= 1) continue;
+      const at = nowMs + ((1 - tokensNow(usage, nowMs)) / rate) * 1_000;
       if (first === undefined || at < first) first = at;
     }
     return first;
@@ -153,21 +164,21 @@ export class Slots {
     return limiter;
   }
 
-  #setEndpoint(id: string, fairnessKey: string, limits: EndpointLimits, nowMs: number): void {
-    let use = this.#endpoints.get(id);
-    if (!use) {
+  #setEndpoint(id: string, limits: EndpointLimits, nowMs: number): EndpointUsage {
+    let usage = this.#endpoints.get(id);
+    if (!usage) {
       if (this.#endpoints.size >= maxRemembered) this.#forgetIdle(nowMs);
       const tokens = Math.max(1, limits.ratePerSecond ?? 0);
-      use = { limits, fairnessKeys: new Set(), inFlight: 0, tokens, refilledAtMs: nowMs };
-      this.#endpoints.set(id, use);
+      usage = { limits, fairnessKeys: new Set(), inFlight: 0, tokens, refilledAtMs: nowMs };
+      this.#endpoints.set(id, usage);
     }
-    use.tokens = tokensNow(use, nowMs);
-    use.refilledAtMs = nowMs;
-    use.limits = limits;
-    use.fairnessKeys.add(fairnessKey);
+    usage.tokens = tokensNow(usage, nowMs);
+    usage.refilledAtMs = nowMs;
+    usage.limits = limits;
+    return usage;
   }
 
-  #lower(counts: Map<string, number>, key: string): void {
+  #decrement(counts: Map<string, number>, key: string): void {
     const count = (counts.get(key) ?? 1) - 1;
     if (count > 0) counts.set(key, count);
     else counts.delete(key);
@@ -177,22 +188,25 @@ export class Slots {
     for (const [origin, limiter] of this.#origins) {
       if (limiter.isStale(nowMs)) this.#origins.delete(origin);
     }
-    for (const [id, use] of this.#endpoints) {
-      if (use.inFlight === 0 && tokensNow(use, nowMs) >= 1) this.#endpoints.delete(id);
+    for (const [id, usage] of this.#endpoints) {
+      if (usage.inFlight === 0 && tokensNow(usage, nowMs) >= 1) this.#endpoints.delete(id);
     }
   }
 }
 
-/** How many more attempts its concurrency and its rate allow now; Infinity without either. */
-function endpointCapacity(use: EndpointUse, nowMs: number): number {
-  const { maxConcurrency = Infinity } = use.limits;
-  return Math.min(maxConcurrency - use.inFlight, Math.floor(tokensNow(use, nowMs)));
+/**
+ * Returns the attempts that an endpoint's concurrency and rate still allow; Infinity without
+ * limits.
+ */
+function endpointCapacity(usage: EndpointUsage, nowMs: number): number {
+  const { maxConcurrency = Infinity } = usage.limits;
+  return Math.min(maxConcurrency - usage.inFlight, Math.floor(tokensNow(usage, nowMs)));
 }
 
-/** A bucket of one second's worth, filled steadily. */
-function tokensNow(use: EndpointUse, nowMs: number): number {
-  const rate = use.limits.ratePerSecond;
+/** Returns the tokens in the bucket, which holds those of one second and fills steadily. */
+function tokensNow(usage: EndpointUsage, nowMs: number): number {
+  const rate = usage.limits.ratePerSecond;
   if (rate === undefined) return Infinity;
-  const refilled = use.tokens + ((nowMs - use.refilledAtMs) / 1_000) * rate;
+  const refilled = usage.tokens + ((nowMs - usage.refilledAtMs) / 1_000) * rate;
   return Math.min(Math.max(1, rate), refilled);
 }

@@ -9,9 +9,9 @@ import { findCallback } from '../lookup/read-store.js';
 import { pauseQueue } from '../queues/queue-control.js';
 import type { EndpointDirectory } from './admission.js';
 
-/** So rarely that whatever is left to the poll alone is late. */
+/** So long that everything that only a poll finds is late. */
 const pollMs = 20_000;
-const prompt = { timeout: 5_000, interval: 20 };
+const inTime = { timeout: 5_000, interval: 20 };
 
 describeWithPostgres('deliveries do not stall', () => {
   const store = useOwnStore();
@@ -23,8 +23,8 @@ describeWithPostgres('deliveries do not stall', () => {
   // Last, so that they are closed first.
   const start = useDispatchers(store);
 
-  it('while another host is closed for a time', async () => {
-    const closed = await startReceiver({
+  it('while another host is suspended', async () => {
+    const suspended = await startReceiver({
       kind: 'respond',
       status: 503,
       headers: { 'retry-after': '30' },
@@ -35,34 +35,34 @@ describeWithPostgres('deliveries do not stall', () => {
       origin: { max: 2, initial: 2, breakAfter: 20, minOpenMs: 200, maxOpenMs: 1_000 },
     };
     await start({ pollMs, slots });
-    await acceptOne(store.db, { url: closed.url });
+    await acceptOne(store.db, { url: suspended.url });
     await store.db.query(`select pg_notify('callbacks_due', '')`);
-    await closed.waitFor(1);
+    await suspended.waitFor(1);
     await accept(store.db, ...Array.from({ length: 60 }, () => ({ url: receiver.url })));
     await store.db.query(`select pg_notify('callbacks_due', '')`);
-    await vi.waitFor(() => expect(receiver.count).toBe(60), prompt);
-    await closed.close();
+    await vi.waitFor(() => expect(receiver.count).toBe(60), inTime);
+    await suspended.close();
   });
 
-  it('where a lease leaves a queue that has more', async () => {
+  it('when a lease ends before its queue is empty', async () => {
     const queued = Array.from({ length: 30 }, () => ({ url: receiver.url, queue: 'orders' }));
     await accept(store.db, ...queued);
-    await start({ pollMs, maxChain: 3, recordWindowMs: 20 });
-    await vi.waitFor(() => expect(receiver.count).toBe(30), prompt);
+    await start({ pollMs, maxPerLease: 3, recordWindowMs: 20 });
+    await vi.waitFor(() => expect(receiver.count).toBe(30), inTime);
   });
 
-  it('when callbacks ask for more time than leases have by now', async () => {
+  it('when the time-out of callbacks is longer than leases are by now', async () => {
     const id = await acceptOne(store.db, { url: receiver.url, timeoutMs: 20_000 });
     await start({ leaseMs: 5_000 });
     await receiver.waitFor(1);
     await vi.waitFor(
       async () => expect((await findCallback(store.db, id))?.state).toBe('delivered'),
-      prompt,
+      inTime,
     );
     expect((await findCallback(store.db, id))?.leases).toHaveLength(1);
   });
 
-  it('when the endpoints cannot be read: what was claimed is given back', async () => {
+  it('when the endpoints cannot be read: claimed callbacks are released', async () => {
     const id = await acceptOne(store.db, { url: receiver.url, endpointId: crypto.randomUUID() });
     let asked = 0;
     const endpoints: EndpointDirectory = {
@@ -77,21 +77,21 @@ describeWithPostgres('deliveries do not stall', () => {
     await receiver.waitFor(1);
     await vi.waitFor(
       async () => expect((await findCallback(store.db, id))?.state).toBe('delivered'),
-      prompt,
+      inTime,
     );
     expect((await findCallback(store.db, id))?.attempts).toHaveLength(1);
   });
 
-  it('and a queue that was paused under a worker that vanished stays so', async () => {
+  it('but a queue that was paused under a worker that vanished stays paused', async () => {
     const id = await acceptOne(store.db, { url: receiver.url, queue: 'orders' });
     await claim(store.db, 1, 200);
     await pauseQueue(store.db, { application: '', queue: 'orders' });
     const { seen } = await start();
-    await vi.waitFor(() => expect(seen.tookOver).toBe(1), prompt);
+    await vi.waitFor(() => expect(seen.leasesExpired).toBe(1), inTime);
     await vi.waitFor(
       async () =>
         expect(await findCallback(store.db, id)).toMatchObject({ state: 'held', hold: 'paused' }),
-      prompt,
+      inTime,
     );
     expect(receiver.count).toBe(0);
   });

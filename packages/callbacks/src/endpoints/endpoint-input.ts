@@ -1,13 +1,12 @@
-import { headerFault } from '../request/header-rules.js';
 import {
   checkEmail,
   checkName,
   checkTimeout,
-  type FieldFault,
   parseUrl,
   type RequestRules,
-  requestInvalid,
-} from '../request/request.js';
+} from '../field-checks.js';
+import { type FieldFault, requestInvalid } from '../field-faults.js';
+import { headerFaults } from '../request/header-rules.js';
 import { type PolicyInput, toPolicyInput, toRetryPolicy } from '../retry/policy-input.js';
 import { defaultEndpointPolicy, type RetryPolicy } from '../retry/retry-policy.js';
 import { type EventOrder, isEventOrder } from './event-order.js';
@@ -134,7 +133,7 @@ function endpointFaults(fields: EndpointFields, rules: RequestRules): FieldFault
   checkName('name', fields.name, faults);
   if (fields.name === '') faults.push({ field: 'name', message: 'is empty' });
   parseUrl(fields.url, rules, faults);
-  faults.push(...headerFault(fields.headers));
+  faults.push(...headerFaults(fields.headers));
   if (typeof fields.policy === 'string') checkName('policy', fields.policy, faults);
   checkTimeout(fields.timeoutMs, rules, faults);
   checkEmail(fields.notificationEmail, faults);

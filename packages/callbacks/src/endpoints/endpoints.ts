@@ -1,14 +1,9 @@
 import { newId, PlatformError } from '@posthaste/contracts';
 import { type Database, sqlState } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
-import { withApplication } from '../application-name.js';
+import { checkName, type RequestRules } from '../field-checks.js';
+import { type FieldFault, requestInvalid, withApplication } from '../field-faults.js';
 import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
-import {
-  checkName,
-  type FieldFault,
-  type RequestRules,
-  requestInvalid,
-} from '../request/request.js';
 import { policyNotFound } from '../retry/policies.js';
 import type { PolicyInput } from '../retry/policy-input.js';
 import { fromStoredPolicy, type RetryPolicy, toStoredPolicy } from '../retry/retry-policy.js';

@@ -1,104 +1,83 @@
 import {
+  type CallbackEventName,
   createEnvelope,
   type EventEnvelope,
   type JsonObject,
   toSpanContext,
 } from '@posthaste/contracts';
 import type { Transaction } from '@posthaste/postgres';
-import type { IntakeItem } from '../intake/intake-store.js';
 
-/**
- * What is told of callbacks and endpoints, as events of the platform's log. Their namespace is the
- * application.
+/*
+ * Events about callbacks and endpoints.
  *
- * | name                 | when                                             | payload besides the common members                                 |
- * | -------------------- | ------------------------------------------------ | ------------------------------------------------------------------ |
- * | `callback.accepted`  | it is stored                                     | `method`, `origin`                                                 |
- * | `callback.attempted` | an attempt is recorded, whatever came of it      | `attempt`, `statusCode`, `reason`, `durationNs`, `ending`          |
- * | `callback.delivered` | it is delivered                                  | `attempts`, `statusCode`, `latencyMs`                              |
- * | `callback.failed`    | it fails for good, or expires                    | `ending`, `attempts`, `statusCode`, `reason`, `parked`, `origin`   |
- * | `endpoint.disabled`  | a receiver answered 410, or somebody disabled it | `endpointId`, `reason`                                             |
+ * Their names are `callbackEventNames` of @posthaste/contracts; the package's README has a table
+ * with the payload of each. To add one: add its name there, and build it where it happens:
+ * - when a callback is stored: intake/accepted-events.ts;
+ * - when a result is recorded: an entry of `kinds` in results/result-events.ts;
+ * - about endpoints: in this file.
  *
- * Common to those about callbacks: `callbackId`, `queue`, `endpointId`. `origin` is scheme, host and
- * port of the URL; `echo` (echo.ts) is there for what is told of echoes. What is absent has no member.
- * Where a callback has a trace, its events have it too, as header `traceparent` and as `spanContext`.
- * Bodies, other headers, secrets and the rest of URLs are never told. An attempt of unknown outcome,
- * whose worker vanished, has no event of its own: `attempt` of the next one counts it.
+ * The namespace of an event is the application. A member without a value is left out. Where a
+ * callback has a trace, its events have it too, as header `traceparent` and as `spanContext`. No
+ * event has bodies, other headers, secrets or more of a URL than its origin.
  */
-export const callbackEventNames = [
-  'callback.accepted',
-  'callback.attempted',
-  'callback.delivered',
-  'callback.failed',
-  'endpoint.disabled',
-] as const;
 
-export type CallbackEventName = (typeof callbackEventNames)[number];
-
-/** The topic of the log that they are in. */
+/** Topic of the log that has all events about callbacks. */
 export const callbackEventTopic = 'callbacks';
 
-/** An event on its way into the log. */
+/** Event on its way into the log. */
 export interface CallbackEvent {
   readonly topic: string;
   /**
-   * `<application>/<queue>` of a callback in a queue, else the callback's id; the id of an endpoint.
-   * Events of one key are appended in the order in which they happened.
+   * `<application>/<queue>` for a callback in a queue, else the callback's id; the id of an
+   * endpoint. Events of one key are appended in the order in which they happened.
    */
   readonly key: string;
   readonly envelope: EventEnvelope;
-  /** W3C trace context of the callback, when it was handed in with one. */
+  /** W3C trace context of the callback, if it came with one. */
   readonly traceparent?: string | undefined;
 }
 
-/** Where events go, in the transaction of what they tell: an event log, say. */
+/**
+ * Receiver of events, such as an event log. Events are part of the transaction that they are about.
+ */
 export interface CallbackEventSink {
-  /** Whether anybody wants events of this name now. */
+  /** True if somebody wants events of this name now. */
   wants(name: CallbackEventName): boolean;
   append(tx: Transaction, events: readonly CallbackEvent[]): Promise<unknown>;
-  /** When the log is in the same database, and a statement may append to it by itself. */
+  /** Present when the log is in the same database, and a statement may append to it by itself. */
   readonly inStatement?: StatementLog | undefined;
 }
 
-/** A log that a statement appends to, for events that come thousands a second: see told-statement.ts. */
+/**
+ * Log that a statement can append to, for events that come thousands a second: see
+ * delivered-events-statement.ts.
+ */
 export interface StatementLog {
   /**
-   * The SQL function that appends events of {@link callbackEventTopic}. Takes, with an entry for each
-   * event: places (`integer[]`), names, keys, envelopes and W3C trace contexts or null (`text[]`).
+   * SQL function that appends events of {@link callbackEventTopic}. Its arguments are arrays with
+   * an entry for each event: places (`integer[]`), names, keys, envelopes and W3C trace contexts or
+   * null (`text[]`).
    */
   readonly appendFunction: string;
-  /** The place of an event with this key. */
+  /** Returns the place in the topic for events with this key. */
   placeOf(key: string): number;
-  /** To be called when something was appended. */
+  /** To be called after an append, so that readers look for it. */
   hint(): void;
 }
 
-/** A sink for who has no event log. */
+/** Sink that wants no events. */
 export const noEvents: CallbackEventSink = { wants: () => false, append: async () => undefined };
 
-/** Of callbacks that are stored; none when nobody wants them, none of echoes. */
-export function toAcceptedEvents(
-  items: readonly IntakeItem[],
-  { wants }: Pick<CallbackEventSink, 'wants'>,
-): CallbackEvent[] {
-  if (items.length === 0 || !wants('callback.accepted')) return [];
-  return items.filter(({ request }) => request.echo === 0).map(toAcceptedEvent);
-}
-
-function toAcceptedEvent({ id: callbackId, request }: IntakeItem): CallbackEvent {
-  const { origin } = request;
-  const fields = { method: request.method || 'GET', origin };
-  return toCallbackEvent('callback.accepted', { ...request, callbackId }, fields);
-}
-
-/** An endpoint that was disabled; `echo` of the callback that was answered with 410, if one was. */
+/** Values of an event about a disabled endpoint. */
 export interface DisabledEndpointFields {
   readonly id: string;
   readonly application: string;
   readonly reason: string;
+  /** Echo of the callback that was answered with 410, if the endpoint was disabled for that. */
   readonly echo?: number | undefined;
 }
 
+/** Builds the event `endpoint.disabled`. */
 export function toDisabledEvent({
   id,
   application,
@@ -113,17 +92,17 @@ export function toDisabledEvent({
   };
 }
 
-/** The callback that an event is about. */
+/** Callback that an event is about. */
 export interface EventSubject {
   readonly callbackId: string;
   readonly application: string;
   readonly queue: string | undefined;
   readonly endpointId: string | undefined;
-  /** Its own: one may tell its trace. */
+  /** The callback's own headers, which may have its trace. */
   readonly headers: Readonly<Record<string, string>> | undefined;
 }
 
-/** An event about a callback, with what is common to all of them and these fields. */
+/** Builds an event about a callback: the members that all of them have, and `fields`. */
 export function toCallbackEvent(
   name: CallbackEventName,
   { callbackId, application, queue, endpointId, headers }: EventSubject,

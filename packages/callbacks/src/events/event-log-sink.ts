@@ -6,33 +6,40 @@ import {
   type StatementLog,
 } from './callback-events.js';
 
-/** What a log must do to be told of callbacks. `PostgresLog` of @posthaste/eventstream does it. */
+/**
+ * Event log that events about callbacks are appended to, such as `PostgresLog` of
+ * @posthaste/eventstream.
+ */
 export interface EventLog {
   appendEvents(
     tx: Transaction,
     events: readonly CallbackEvent[],
-    manner: { readonly keyOrder: 'append'; readonly notify: false },
+    options: { readonly keyOrder: 'append'; readonly notify: false },
   ): Promise<unknown>;
-  /** Tells readers that something was appended to the topic. */
+  /** Lets readers of the topic know that something was appended. */
   hint(topic: string): void;
-  /** For statements that append by themselves. Makes the topic unless it is there. */
+  /**
+   * Returns the log for statements that append by themselves. Creates the topic unless it exists.
+   */
   inStatement(topic: string): Promise<Omit<StatementLog, 'hint'>>;
 }
 
+/** Options of an {@link EventLogSink}. */
 export interface EventLogSinkOptions {
   readonly log: EventLog;
   readonly wants: CallbackEventSink['wants'];
 }
 
 /**
- * From an append to the hint about it, in milliseconds: the transaction has committed by then, most
- * likely, and what others append meanwhile needs none of its own. Readers look by themselves, too.
+ * Time from an append to the hint about it, in ms. Most likely the transaction has committed by
+ * then, and one hint does for everything that was appended meanwhile. Readers poll as well.
  */
 const hintAfterMs = 50;
 
 /**
- * Writes what is told to a log. Neither does the commit notify readers, nor do appenders of a key
- * wait for one another there: rows of the callback, its queue or its endpoint are locked by then.
+ * Appends events to a log. It lets readers know some time after the append, not with the commit.
+ * Nor do appenders to one key wait for one another there: they hold locks on the row of the
+ * callback, its queue or its endpoint by then.
  */
 export class EventLogSink implements CallbackEventSink {
   readonly wants: CallbackEventSink['wants'];
@@ -46,22 +53,26 @@ export class EventLogSink implements CallbackEventSink {
     this.wants = wants;
   }
 
+  /** Present after {@link start}. */
   get inStatement(): StatementLog | undefined {
     return this.#inStatement;
   }
 
-  /** For who tells of thousands a second: from now on statements may append by themselves. */
+  /**
+   * Lets statements append by themselves from now on: for processes with thousands of events a
+   * second.
+   */
   async start(): Promise<void> {
     const log = await this.#log.inStatement(callbackEventTopic);
-    this.#inStatement = { ...log, hint: () => this.#hintSoon(callbackEventTopic) };
+    this.#inStatement = { ...log, hint: () => this.#hintLater(callbackEventTopic) };
   }
 
   append(tx: Transaction, events: readonly CallbackEvent[]): Promise<unknown> {
-    for (const { topic } of events) this.#hintSoon(topic);
+    for (const { topic } of events) this.#hintLater(topic);
     return this.#log.appendEvents(tx, events, { keyOrder: 'append', notify: false });
   }
 
-  #hintSoon(topic: string): void {
+  #hintLater(topic: string): void {
     this.#appended.add(topic);
     this.#timer ??= setTimeout(() => this.#hint(), hintAfterMs).unref();
   }

@@ -30,7 +30,7 @@ describeWithPostgres('acceptance', () => {
 
   afterAll(() => intake.close());
 
-  it('keeps the order of a queue among callbacks that are handed in together', async () => {
+  it('keeps the order of a queue among callbacks that are accepted together', async () => {
     const items = Array.from({ length: 600 }, (_, i) => ({
       input: { url, application: 'order', queue: 'q', ...(i % 7 === 0 ? { secret: 'known' } : {}) },
       idempotency: undefined,
@@ -61,7 +61,7 @@ describeWithPostgres('acceptance', () => {
     ]);
   });
 
-  it('makes one callback of concurrent twins, and tells which is the repetition', async () => {
+  it('stores one of concurrent twins, and says which ones are repetitions', async () => {
     const claim = { key: 'twins', bodyHash: Buffer.alloc(32) };
     const twins = await Promise.all(
       Array.from({ length: 20 }, () => acceptance.accept({ url }, claim)),
@@ -73,7 +73,7 @@ describeWithPostgres('acceptance', () => {
     expect(later).toMatchObject({ id: first?.id, createdAt: first?.createdAt, repeated: true });
   });
 
-  it('finds twins among callbacks that are handed in together', async () => {
+  it('finds twins among callbacks that are accepted together', async () => {
     const item = {
       input: { url, application: 'together' },
       idempotency: { key: 'k', bodyHash: Buffer.alloc(32, 1) },

@@ -1,50 +1,54 @@
 import { type IdempotencyClaim, newId, PlatformError } from '@posthaste/contracts';
-import {
-  type CallbackInput,
-  type CallbackRequest,
-  type RequestRules,
-  toCallbackRequest,
-} from '../request/request.js';
+import type { RequestRules } from '../field-checks.js';
+import { withApplication } from '../field-faults.js';
+import { type CallbackInput, type CallbackRequest, toCallbackRequest } from '../request/request.js';
 import type { Accepted } from './group-commit.js';
 import type { Intake } from './intake.js';
 
+/** Dependencies of an {@link Acceptance}. */
 export interface AcceptanceDeps {
   readonly intake: Intake;
   readonly rules: RequestRules;
-  /** Whether the application has a secret of this name. */
+  /** True if the application has a secret of this name. */
   readonly secretExists: (application: string, name: string) => Promise<boolean>;
 }
 
-/** A callback that is stored, with the request as it was understood. */
+/** Callback that is stored, with its checked request. */
 export interface AcceptedCallback extends Accepted {
   readonly request: CallbackRequest;
 }
 
-/** One of several callbacks that are handed in together. */
+/** One of several callbacks that are accepted together. */
 export interface AcceptanceItem {
-  /** May be still on its way; one that fails is the outcome of this item. */
+  /** A promise that is rejected makes its reason the outcome of this item. */
   readonly input: CallbackInput | Promise<CallbackInput>;
   readonly idempotency: IdempotencyClaim | undefined;
 }
 
-/** Takes callbacks: checks them, and answers once they are committed. */
+/** Entry point for callbacks: checks them and stores them. */
 export interface Acceptance {
-  /** @throws PlatformError `CALLBACK_INVALID`, `SECRET_NOT_FOUND`, and those of `Intake.add` */
+  /**
+   * Checks a callback and stores it; resolves once it is committed.
+   * @throws PlatformError `CALLBACK_INVALID`, `SECRET_NOT_FOUND`, and those of `Intake.add`
+   */
   accept(input: CallbackInput, idempotency?: IdempotencyClaim): Promise<AcceptedCallback>;
   /**
-   * Takes several, those of one queue in this order. Gives the outcome of each: one that is refused
-   * does not keep the others back.
+   * Does the same for several; those of one queue keep this order. Returns the outcome of each: one
+   * that is refused does not affect the others.
    * @throws PlatformError those of `Intake.addAll`, when none could be stored
    */
   acceptAll(items: readonly AcceptanceItem[]): Promise<PromiseSettledResult<AcceptedCallback>[]>;
 }
 
+/** Creates an acceptance that stores callbacks through `intake`. */
 export function createAcceptance({ intake, rules, secretExists }: AcceptanceDeps): Acceptance {
   const toRequest = async (input: CallbackInput): Promise<CallbackRequest> => {
     const request = toCallbackRequest(input, rules);
     const { secret, application } = request;
     if (secret !== undefined && !(await secretExists(application, secret))) {
-      throw new PlatformError('SECRET_NOT_FOUND', `no signing secret ${secret}`);
+      const named = withApplication(`signing secret '${secret}'`, application);
+      const message = `${named} does not exist; create it, or check the name`;
+      throw new PlatformError('SECRET_NOT_FOUND', message);
     }
     return request;
   };

@@ -15,7 +15,7 @@ function itemOf(more: { readonly endpointId?: string; readonly queue?: string } 
   return { id: newId(), request, idempotency: undefined };
 }
 
-/** One that the database refuses: the endpoint's id is none. */
+/** Returns an item that the database refuses: its endpoint id is not an id. */
 const refusedItem = (queue?: string): IntakeItem =>
   itemOf({ endpointId: 'no id', ...(queue === undefined ? {} : { queue }) });
 
@@ -30,7 +30,7 @@ describeWithPostgres('group commit', () => {
   });
   afterAll(() => intake.close());
 
-  it('fails for the one that the database refuses, and for no other', async () => {
+  it('fails for the callback that the database refuses, and for no other', async () => {
     const items = Array.from({ length: 20 }, (_, n) => (n === 13 ? refusedItem() : itemOf()));
     const outcomes = await Promise.allSettled(items.map((item) => intake.add(item)));
     const expected = items.map((_, n) => (n === 13 ? 'rejected' : 'fulfilled'));
@@ -40,7 +40,7 @@ describeWithPostgres('group commit', () => {
     expect((await work(store.db)).sort()).toEqual(stored.sort());
   });
 
-  it('keeps the order of a queue around one that is refused', async () => {
+  it('keeps the order of a queue around a callback that is refused', async () => {
     const items = Array.from({ length: 9 }, (_, n) =>
       n === 4 ? refusedItem('orders') : itemOf({ queue: 'orders' }),
     );
@@ -50,7 +50,9 @@ describeWithPostgres('group commit', () => {
   });
 });
 
-/** An intake on a database that answers each statement as told; and how many rows each had. */
+/**
+ * Opens an intake on a database that answers as the test says; `statements` has the rows of each.
+ */
 function openIntake(answer: (rows: number) => Error | undefined) {
   const statements: number[] = [];
   const query = async (_statement: unknown, values: readonly unknown[] = []) => {
@@ -63,7 +65,7 @@ function openIntake(answer: (rows: number) => Error | undefined) {
   return { intake: new Intake({ query } as unknown as Database), statements };
 }
 
-it('does not look for a guilty row where the database refuses them all', async () => {
+it('does not look for a faulty row when the database refuses them all', async () => {
   const missing = Object.assign(new Error('no such table'), { code: '42P01', severity: 'ERROR' });
   const { intake, statements } = openIntake(
     () => new PlatformError('DATABASE_ERROR', 'no such table', { cause: missing }),
@@ -72,7 +74,7 @@ it('does not look for a guilty row where the database refuses them all', async (
   expect(statements).toEqual([2]);
 });
 
-it('does not repeat what another error may have let through', async () => {
+it('does not repeat a statement that may have been committed', async () => {
   const { intake, statements } = openIntake(
     () => new PlatformError('DATABASE_OUTCOME_UNKNOWN', 'the connection was lost'),
   );
@@ -81,7 +83,7 @@ it('does not repeat what another error may have let through', async () => {
   expect(statements).toEqual([2]);
 });
 
-it('tells what was stored when the database goes away in between', async () => {
+it('reports what was stored when the database goes down in between', async () => {
   const { intake } = openIntake((rows) => {
     if (rows === 3) return new PlatformError('DATABASE_ERROR', 'one is refused');
     return rows === 2 ? new PlatformError('DATABASE_UNAVAILABLE', 'gone') : undefined;

@@ -1,6 +1,7 @@
 import { idempotencyKeyReused, PlatformError } from '@posthaste/contracts';
 import { type Database, sqlState } from '@posthaste/postgres';
-import { type CallbackEventSink, toAcceptedEvents } from '../events/callback-events.js';
+import type { CallbackEventSink } from '../events/callback-events.js';
+import { toAcceptedEvents } from './accepted-events.js';
 import {
   type FirstUse,
   findFirstUses,
@@ -9,28 +10,30 @@ import {
   storeCallbacks,
 } from './intake-store.js';
 
-/** What became of one callback that was handed in. */
+/** Callback that is stored. */
 export interface Accepted {
   readonly id: string;
   readonly createdAt: Date;
-  /** The Idempotency-Key was used before: id and time are those of the first use. */
+  /** True if its Idempotency-Key was used before: id and time are those of the first use. */
   readonly repeated: boolean;
 }
 
+/** Outcome for one callback of several. */
 export type Outcome = PromiseSettledResult<Accepted>;
 
+/** Options of {@link commitTogether}. */
 export interface CommitOptions {
-  /** Whether a statement that is about to be sent tells the workers of it. */
-  readonly notify: () => boolean;
-  /** Told, in the same transaction, of what is stored. */
+  /** Called before each statement; true if the statement should notify the workers. */
+  readonly shouldNotify: () => boolean;
+  /** Receiver of events about stored callbacks, in the same transaction. */
   readonly events: CallbackEventSink;
 }
 
 /**
- * Stores several callbacks with one statement, which share its flush; gives the outcome of each, in
- * this order. One that the database refuses does not take the others with it: they are stored in
- * halves then, one after the other, so that those of a queue keep their order.
- * @throws PlatformError `DATABASE_*` when none of them was stored, and not for the fault of one
+ * Stores several callbacks with one statement, so that they share its flush; returns the outcome of
+ * each, in this order. If the database refuses one, the others are stored all the same: in halves,
+ * one after the other, so that those of a queue keep their order.
+ * @throws PlatformError `DATABASE_*` when none was stored for a reason that concerns them all
  */
 export async function commitTogether(
   db: Database,
@@ -40,7 +43,7 @@ export async function commitTogether(
   try {
     return await store(db, items, options);
   } catch (error) {
-    if (items.length === 1 || !mayBeOfOneRow(error)) throw error;
+    if (items.length === 1 || !mayConcernOneRow(error)) throw error;
   }
   const middle = items.length >> 1;
   return [
@@ -49,7 +52,10 @@ export async function commitTogether(
   ];
 }
 
-/** What the database refuses as a whole is refused to each: the other half may be stored. */
+/**
+ * Stores a half; its error becomes the outcome of each of its items, because the other half may be
+ * stored.
+ */
 async function commitHalf(
   db: Database,
   items: readonly IntakeItem[],
@@ -62,8 +68,8 @@ async function commitHalf(
   }
 }
 
-/** Class 42, such as a table that is missing or may not be written, is no fault of any row. */
-function mayBeOfOneRow(error: unknown): boolean {
+/** True if the error may be one row's. Class 42, such as a missing table or privilege, is not. */
+function mayConcernOneRow(error: unknown): boolean {
   const isRefusal = error instanceof PlatformError && error.code === 'DATABASE_ERROR';
   return isRefusal && !sqlState(error)?.startsWith('42');
 }
@@ -85,21 +91,21 @@ async function store(
 async function storeAndEmit(
   db: Database,
   items: readonly IntakeItem[],
-  { notify, events }: CommitOptions,
+  { shouldNotify, events }: CommitOptions,
 ): Promise<Stored> {
-  const told = toAcceptedEvents(items, events);
-  if (told.length === 0) return storeCallbacks(db, items, notify());
+  const accepted = toAcceptedEvents(items, events);
+  if (accepted.length === 0) return storeCallbacks(db, items, shouldNotify());
   const mayRepeat = items.some(({ idempotency }) => idempotency !== undefined);
   return db.transaction(async (tx) => {
     if (!mayRepeat) {
       // Sent together: the second runs after the first.
       const [stored] = await Promise.all([
-        storeCallbacks(tx, items, notify()),
-        events.append(tx, told),
+        storeCallbacks(tx, items, shouldNotify()),
+        events.append(tx, accepted),
       ]);
       return stored;
     }
-    const stored = await storeCallbacks(tx, items, notify());
+    const stored = await storeCallbacks(tx, items, shouldNotify());
     const fresh = toAcceptedEvents(
       items.filter(({ id }) => !stored.repeated.has(id)),
       events,
@@ -109,7 +115,7 @@ async function storeAndEmit(
   });
 }
 
-/** The outcomes of items whose Idempotency-Key was used before, by item id. */
+/** Returns the outcomes of items whose Idempotency-Key was used before, by item id. */
 async function findRepetitions(
   db: Database,
   items: readonly IntakeItem[],
@@ -119,7 +125,7 @@ async function findRepetitions(
     const firstUses = await findFirstUses(db, items);
     return new Map(items.map(({ id }) => [id, toRepetition(firstUses.get(id))]));
   } catch (reason) {
-    // What was stored beside them is stored all the same.
+    // Items that were stored by the same statement stay stored.
     return new Map(items.map(({ id }) => [id, { status: 'rejected', reason }]));
   }
 }

@@ -4,40 +4,41 @@ import { toFairnessKey } from '../delivery/fairness-key.js';
 import type { CallbackRequest } from '../request/request.js';
 import { toStoredPolicy } from '../retry/retry-policy.js';
 
-/** One callback to be stored. */
+/** Callback to be stored. */
 export interface IntakeItem {
   readonly id: string;
   readonly request: CallbackRequest;
   readonly idempotency: IdempotencyClaim | undefined;
 }
 
+/** Result of {@link storeCallbacks}. */
 export interface Stored {
   readonly createdAt: Date;
   /** Ids of items that were not stored, because their Idempotency-Key had been used before. */
   readonly repeated: ReadonlySet<string>;
 }
 
-/** What both statements write into `request` as it is given. */
-const given = `id, application, endpoint_id, url, method, headers, body, policy, timeout_ms, secret,
+/** Columns of `request` that both statements write as they are given. */
+const inputColumns = `id, application, endpoint_id, url, method, headers, body, policy, timeout_ms, secret,
     notification_email, expires_at, echo`;
 
-const givenArrays = `$1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::json[], $7::bytea[],
+const inputArrays = `$1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::json[], $7::bytea[],
     $8::json[], $9::int[], $10::text[], $11::text[], $12::timestamptz[], $13::smallint[],
     $14::text[], $15::timestamptz[]`;
 
 const due = 'greatest(now(), coalesce(i.deliver_after, now())) as due_at';
 const notified = `case when $16::boolean then pg_notify('callbacks_due', '') end as notified`;
 
-/** Stores a batch of callbacks that are all in no queue and have no Idempotency-Key. */
+/** Stores a batch in which no callback has a queue or an Idempotency-Key. */
 const storePlainStatement: Statement = {
   name: 'callbacks_store_plain',
   text: `
 with input as (
   select i.*, ${due}
-  from unnest(${givenArrays}) as i(${given}, lane, deliver_after)
+  from unnest(${inputArrays}) as i(${inputColumns}, lane, deliver_after)
 ),
 stored as (
-  insert into callbacks.request (${given}) select ${given} from input
+  insert into callbacks.request (${inputColumns}) select ${inputColumns} from input
 ),
 heads as (
   insert into callbacks.head (callback_id, application, endpoint_id, lane, ready, due_at)
@@ -47,17 +48,17 @@ select now() as created_at, null as repeated, ${notified}`,
 };
 
 /**
- * Stores a batch in one statement. The head of a queue that has one already is locked until the
- * commit (`do update … where false`), which keeps it from ending unnoticed by what is added behind
- * it; heads are taken in the order of their queue, so that batches cannot deadlock.
+ * Stores any batch. Where a queue has a head, the statement locks it until the commit (`do update …
+ * where false`): the head cannot end without the callbacks that are being added behind it. Heads
+ * are locked in the order of their queues, so that two batches cannot deadlock.
  */
 const storeStatement: Statement = {
   name: 'callbacks_store',
   text: `
 with input as (
   select i.*, ${due}
-  from unnest(${givenArrays}, $17::text[], $18::text[], $19::bytea[])
-    with ordinality as i(${given}, lane, deliver_after, queue, key, body_hash, n)
+  from unnest(${inputArrays}, $17::text[], $18::text[], $19::bytea[])
+    with ordinality as i(${inputColumns}, lane, deliver_after, queue, key, body_hash, n)
 ),
 first_use as (
   insert into callbacks.idempotency (application, key, body_hash, callback_id)
@@ -70,7 +71,7 @@ fresh as (
   select * from input where key is null or id in (select callback_id from first_use)
 ),
 stored as (
-  insert into callbacks.request (${given}, queue) select ${given}, queue from fresh
+  insert into callbacks.request (${inputColumns}, queue) select ${inputColumns}, queue from fresh
 ),
 heads as (
   insert into callbacks.head (callback_id, application, queue, endpoint_id, lane, ready, due_at, hold)
@@ -97,13 +98,13 @@ select now() as created_at,
   ${notified}`,
 };
 
-/** Stores callbacks; committed when it returns, unless within a transaction. */
+/** Stores callbacks; they are committed when it resolves, unless `db` is a transaction. */
 export async function storeCallbacks(
   db: Queryable,
   items: readonly IntakeItem[],
   notify: boolean,
 ): Promise<Stored> {
-  const values = [...givenValues(items), notify];
+  const values = [...inputValues(items), notify];
   const isPlain = items.every(({ request, idempotency }) => !request.queue && !idempotency);
   const { rows } = isPlain
     ? await db.query<StoredRow>(storePlainStatement, values)
@@ -114,7 +115,7 @@ export async function storeCallbacks(
         items.map(({ idempotency }) => idempotency?.bodyHash ?? null),
       ]);
   const row = rows[0];
-  if (!row) throw new PlatformError('INTERNAL', 'storing callbacks gave no row');
+  if (!row) throw new PlatformError('INTERNAL', 'storing callbacks returned no row');
   return { createdAt: row.created_at, repeated: new Set(row.repeated) };
 }
 
@@ -123,8 +124,8 @@ interface StoredRow {
   readonly repeated: string[] | null;
 }
 
-/** The arrays of `givenArrays`. */
-function givenValues(items: readonly IntakeItem[]): unknown[][] {
+/** Returns the values of {@link inputArrays}. */
+function inputValues(items: readonly IntakeItem[]): unknown[][] {
   const column = <T>(read: (request: CallbackRequest) => T): T[] =>
     items.map(({ request }) => read(request));
   return [
@@ -156,14 +157,15 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[]) as i(id, applicatio
 join callbacks.idempotency k on k.application = i.application and k.key = i.key`,
 };
 
+/** First use of an Idempotency-Key. */
 export interface FirstUse {
   readonly callbackId: string;
-  /** When the callback was stored: the key was with the same statement. */
+  /** Time at which the callback was stored, by the same statement as the key. */
   readonly createdAt: Date;
   readonly sameBody: boolean;
 }
 
-/** What the Idempotency-Keys of these items were first used for, by item id. */
+/** Finds the first use of the items' Idempotency-Keys, by item id. */
 export async function findFirstUses(
   db: Queryable,
   items: readonly IntakeItem[],

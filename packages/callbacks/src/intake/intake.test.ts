@@ -7,20 +7,20 @@ import { Intake, type IntakeOptions } from './intake.js';
 
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 28_000, urlFault: () => undefined };
 
-/** An intake on a store that answers when it is told to. */
+/** Opens an intake on a database whose statements end when the test says so. */
 function openIntake(options: IntakeOptions = {}) {
-  /** How many callbacks each statement had. */
+  /** Number of callbacks of each statement. */
   const statements: number[] = [];
-  let notices = 0;
+  let notifications = 0;
   const waiting: (() => void)[] = [];
   const answer = { rows: [{ created_at: new Date(), repeated: null }], rowCount: 1 };
   const query = async (statement: unknown, values: readonly unknown[] = []) => {
     if (typeof statement === 'string') {
-      notices += 1;
+      notifications += 1;
       return answer;
     }
     statements.push((values[0] as unknown[]).length);
-    if (values.includes(true)) notices += 1;
+    if (values.includes(true)) notifications += 1;
     await new Promise<void>((resolve) => waiting.push(resolve));
     return answer;
   };
@@ -28,8 +28,8 @@ function openIntake(options: IntakeOptions = {}) {
   return {
     intake,
     statements,
-    noticesSoFar: () => notices,
-    /** Hands in so many; gives their outcomes. */
+    notificationsSoFar: () => notifications,
+    /** Adds so many callbacks; returns their outcomes. */
     add(count: number, body = Buffer.alloc(0)) {
       const request = toCallbackRequest({ url: 'http://example.com/', body }, rules);
       const item = () => ({ id: newId(), request, idempotency: undefined });
@@ -42,7 +42,7 @@ function openIntake(options: IntakeOptions = {}) {
   };
 }
 
-/** Hands in, and does not wait for the outcome. */
+/** Waits until the callbacks are added, but not for their outcome. */
 async function begin(adding: Promise<unknown>): Promise<void> {
   void adding;
   await turn();
@@ -58,8 +58,8 @@ it('stores what arrives together with one statement, and a single one at once', 
   expect(other.statements).toEqual([20]);
 });
 
-it('lets a few wait for the statement under way, and starts another beside it for many', async () => {
-  const { statements, add, answerAll } = openIntake({ minBesides: 8 });
+it('lets a few wait for the running statement, and starts another one for many', async () => {
+  const { statements, add, answerAll } = openIntake({ minParallelBatch: 8 });
   await begin(add(1));
   await begin(add(7));
   expect(statements).toEqual([1]);
@@ -69,8 +69,8 @@ it('lets a few wait for the statement under way, and starts another beside it fo
   expect(statements).toEqual([1, 7, 8]);
 });
 
-it('has no more statements under way than it may', async () => {
-  const { statements, add, answerAll } = openIntake({ minBesides: 1, concurrency: 2 });
+it('runs no more statements at the same time than it may', async () => {
+  const { statements, add, answerAll } = openIntake({ minParallelBatch: 1, concurrency: 2 });
   for (let i = 0; i < 3; i += 1) await begin(add(1));
   expect(statements).toEqual([1, 1]);
   await answerAll();
@@ -78,10 +78,10 @@ it('has no more statements under way than it may', async () => {
 });
 
 it('splits by number and by size', async () => {
-  const byNumber = openIntake({ maxBatch: 4, minBesides: 1 });
+  const byNumber = openIntake({ maxBatch: 4, minParallelBatch: 1 });
   await begin(byNumber.add(10));
   expect(byNumber.statements).toEqual([4, 4, 2]);
-  const bySize = openIntake({ maxBatchBytes: 100, minBesides: 1 });
+  const bySize = openIntake({ maxBatchBytes: 100, minParallelBatch: 1 });
   await begin(bySize.add(3, Buffer.alloc(40)));
   expect(bySize.statements).toEqual([2, 1]);
   const large = openIntake({ maxBatchBytes: 100 });
@@ -101,8 +101,8 @@ it('refuses more than may wait', async () => {
   expect((await outcomes)[4]).toMatchObject({ reason: { code: 'OVERLOADED' } });
 });
 
-it('refuses more bytes than may be on their way, and takes them again after', async () => {
-  const { add, intake, answerAll } = openIntake({ maxUnstoredBytes: 100, minBesides: 1 });
+it('refuses more bytes than may wait to be stored, and accepts them again afterwards', async () => {
+  const { add, intake, answerAll } = openIntake({ maxUnstoredBytes: 100, minParallelBatch: 1 });
   const statusOf = async (adding: ReturnType<typeof add>) => (await adding).map((o) => o.status);
   const first = add(3, Buffer.alloc(40));
   await turn();
@@ -117,13 +117,13 @@ it('refuses more bytes than may be on their way, and takes them again after', as
   expect(await statusOf(large)).toEqual(['fulfilled']);
 });
 
-it('tells the workers at once, then once at the end of each window', async () => {
-  const { add, answerAll, noticesSoFar } = openIntake({ notifyEveryMs: 300 });
+it('notifies the workers at once, then once at the end of each window', async () => {
+  const { add, answerAll, notificationsSoFar } = openIntake({ notifyEveryMs: 300 });
   for (let i = 0; i < 5; i += 1) {
     await begin(add(1));
     await answerAll();
   }
-  expect(noticesSoFar()).toBe(1);
+  expect(notificationsSoFar()).toBe(1);
   await sleep(400);
-  expect(noticesSoFar()).toBe(2);
+  expect(notificationsSoFar()).toBe(2);
 });

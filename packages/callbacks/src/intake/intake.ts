@@ -4,29 +4,29 @@ import { type CallbackEventSink, noEvents } from '../events/callback-events.js';
 import { type Accepted, commitTogether, type Outcome } from './group-commit.js';
 import type { IntakeItem } from './intake-store.js';
 
+/** Options of an {@link Intake}. */
 export interface IntakeOptions {
-  /** Callbacks in one statement at most. Default 256. */
+  /** Callbacks of one statement at most. Default 256. */
   readonly maxBatch?: number;
-  /** Bytes of bodies in one statement at most. Default 4 MiB. */
+  /** Bytes of bodies of one statement at most. Default 4,194,304 (4 MiB). */
   readonly maxBatchBytes?: number;
-  /** Statements under way at once. Default 4. */
+  /** Statements that run at the same time. Default 4. */
   readonly concurrency?: number;
   /**
-   * Callbacks that must wait for another statement to start beside one that is under way. Fewer
-   * wait for its end: for each of a few, a statement costs three times what it does for each of
-   * many. Default 64.
+   * Waiting callbacks that make another statement start while one is running. Fewer wait for its
+   * end: a statement for a few costs three times as much for each as one for many. Default 64.
    */
-  readonly minBesides?: number;
-  /** Callbacks that may wait for their turn; more are refused with `OVERLOADED`. Default 10,000. */
+  readonly minParallelBatch?: number;
+  /** Callbacks that may wait to be stored; more are refused with `OVERLOADED`. Default 10,000. */
   readonly maxWaiting?: number;
   /**
-   * Bytes of bodies that may be on their way into the database; more are refused with `OVERLOADED`.
-   * A single body may be larger. Default 64 MiB.
+   * Bytes of bodies that are not stored yet; more are refused with `OVERLOADED`. A single body may
+   * be larger. Default 67,108,864 (64 MiB).
    */
   readonly maxUnstoredBytes?: number;
-  /** Workers are told of new callbacks at most this often, in ms. Default 5. */
+  /** Shortest time between two notifications of the workers, in ms. Default 5. */
   readonly notifyEveryMs?: number;
-  /** Told, in the same transaction, of what is stored. Default: nobody. */
+  /** Receiver of events about stored callbacks, in the same transaction. Default: none. */
   readonly events?: CallbackEventSink;
 }
 
@@ -36,19 +36,19 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Group commit: callbacks that arrive together are stored by one statement, and share its flush. */
+/** Group commit: callbacks that arrive together are stored by one statement and share its flush. */
 export class Intake {
   readonly #db: Database;
   readonly #options: Required<IntakeOptions>;
   #waiting: Waiting[] = [];
   #running = 0;
-  /** Calls of `addAll` under way. */
-  #together = 0;
+  /** Running calls of {@link addAll}. */
+  #runningCalls = 0;
   #unstoredBytes = 0;
   #notifiedAt = Number.NEGATIVE_INFINITY;
   #notifyTimer: NodeJS.Timeout | undefined;
   #closed = false;
-  #idle: (() => void) | undefined;
+  #onIdle: (() => void) | undefined;
 
   constructor(db: Database, options: IntakeOptions = {}) {
     this.#db = db;
@@ -56,7 +56,7 @@ export class Intake {
       maxBatch: options.maxBatch ?? 256,
       maxBatchBytes: options.maxBatchBytes ?? 4 * 1024 * 1024,
       concurrency: options.concurrency ?? 4,
-      minBesides: options.minBesides ?? 64,
+      minParallelBatch: options.minParallelBatch ?? 64,
       maxWaiting: options.maxWaiting ?? 10_000,
       maxUnstoredBytes: options.maxUnstoredBytes ?? 64 * 1024 * 1024,
       notifyEveryMs: options.notifyEveryMs ?? 5,
@@ -65,68 +65,71 @@ export class Intake {
   }
 
   /**
-   * Resolves once the callback is committed.
+   * Stores a callback; resolves once it is committed.
    * @throws PlatformError `OVERLOADED`, `STOPPING`, `IDEMPOTENCY_KEY_REUSED`, `DATABASE_*`
    */
   add(item: IntakeItem): Promise<Accepted> {
     if (this.#closed) return Promise.reject(new PlatformError('STOPPING', 'intake is closed'));
-    const excess = this.#excess(bytesOf(item));
-    if (excess) return Promise.reject(excess);
+    const overload = this.#overloadBy(bytesOf(item));
+    if (overload) return Promise.reject(overload);
     return new Promise((resolve, reject) => {
       this.#unstoredBytes += bytesOf(item);
       this.#waiting.push({ item, resolve, reject });
-      // Not at once: what else arrived in this turn of the event loop joins the batch.
-      if (this.#waiting.length === 1 || this.#waiting.length === this.#options.minBesides) {
-        setImmediate(() => this.#pump());
+      // Not at once, so that callbacks that arrive in this turn of the event loop join the batch.
+      if (this.#waiting.length === 1 || this.#waiting.length === this.#options.minParallelBatch) {
+        setImmediate(() => this.#startStatements());
       }
     });
   }
 
   /**
-   * Stores several with one statement: those of one queue keep this order among themselves, which
-   * statements that run side by side would not promise. Gives the outcome of each, in this order.
+   * Stores several with one statement, so that those of one queue keep this order: statements that
+   * run at the same time would not guarantee it. Returns the outcome of each, in this order.
    * @throws PlatformError `OVERLOADED`, `STOPPING`, `DATABASE_*` when none of them was stored
    */
   async addAll(items: readonly IntakeItem[]): Promise<Outcome[]> {
     if (this.#closed) throw new PlatformError('STOPPING', 'intake is closed');
     const bytes = sumOf(items);
-    const excess = this.#excess(bytes);
-    if (excess) throw excess;
-    this.#together += 1;
+    const overload = this.#overloadBy(bytes);
+    if (overload) throw overload;
+    this.#runningCalls += 1;
     this.#unstoredBytes += bytes;
     try {
       return await this.#storeTogether(items);
     } finally {
-      this.#together -= 1;
+      this.#runningCalls -= 1;
       this.#unstoredBytes -= bytes;
       this.#reportIdle();
     }
   }
 
-  /** Stores what waits, then refuses more. Idempotent. */
+  /** Refuses more callbacks; resolves once those that wait are stored. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     if (!this.#isIdle()) {
       await new Promise<void>((resolve) => {
-        this.#idle = resolve;
+        this.#onIdle = resolve;
       });
     }
     if (this.#notifyTimer) await this.#notifyLate();
   }
 
-  /** Why so many bytes more are not taken now. */
-  #excess(bytes: number): PlatformError | undefined {
+  /** Returns the error of a callback with so many bytes if it is too much now. */
+  #overloadBy(bytes: number): PlatformError | undefined {
     const { maxWaiting, maxUnstoredBytes } = this.#options;
     if (this.#waiting.length >= maxWaiting) {
-      return new PlatformError('OVERLOADED', `${this.#waiting.length} callbacks wait to be stored`);
+      return new PlatformError(
+        'OVERLOADED',
+        `${this.#waiting.length} callbacks wait to be stored; try again later`,
+      );
     }
     if (this.#unstoredBytes === 0 || this.#unstoredBytes + bytes <= maxUnstoredBytes)
       return undefined;
-    const message = `callbacks of ${this.#unstoredBytes} bytes wait to be stored`;
+    const message = `bodies of ${this.#unstoredBytes} bytes wait to be stored; try again later`;
     return new PlatformError('OVERLOADED', message);
   }
 
-  #pump(): void {
+  #startStatements(): void {
     while (this.#mayStart()) {
       this.#running += 1;
       void this.#store(this.#takeBatch()).finally(() => this.#ended());
@@ -134,23 +137,23 @@ export class Intake {
   }
 
   #mayStart(): boolean {
-    const { concurrency, minBesides } = this.#options;
-    const needed = this.#running === 0 ? 1 : minBesides;
+    const { concurrency, minParallelBatch } = this.#options;
+    const needed = this.#running === 0 ? 1 : minParallelBatch;
     return this.#running < concurrency && this.#waiting.length >= needed;
   }
 
   #ended(): void {
     this.#running -= 1;
-    this.#pump();
+    this.#startStatements();
     this.#reportIdle();
   }
 
   #isIdle(): boolean {
-    return this.#running === 0 && this.#together === 0 && this.#waiting.length === 0;
+    return this.#running === 0 && this.#runningCalls === 0 && this.#waiting.length === 0;
   }
 
   #reportIdle(): void {
-    if (this.#isIdle()) this.#idle?.();
+    if (this.#isIdle()) this.#onIdle?.();
   }
 
   #takeBatch(): Waiting[] {
@@ -183,14 +186,14 @@ export class Intake {
 
   #storeTogether(items: readonly IntakeItem[]): Promise<Outcome[]> {
     const { events } = this.#options;
-    return commitTogether(this.#db, items, { notify: () => this.#notifyNow(), events });
+    return commitTogether(this.#db, items, { shouldNotify: () => this.#shouldNotify(), events });
   }
 
   /**
-   * Whether this statement tells the workers. One that does not is followed by a notice of its own
-   * at the end of the window, so that the last callback of a burst waits no longer than that.
+   * True if the next statement should notify the workers. After one that does not, a notification
+   * follows at the end of the window: the last callback of a burst waits no longer than that.
    */
-  #notifyNow(): boolean {
+  #shouldNotify(): boolean {
     const now = performance.now();
     if (now - this.#notifiedAt >= this.#options.notifyEveryMs) {
       this.#notifiedAt = now;
@@ -207,7 +210,7 @@ export class Intake {
     try {
       await this.#db.query(`select pg_notify('callbacks_due', '')`);
     } catch {
-      // A notice is a hint: workers poll as well.
+      // Workers poll as well, so a lost notification only delays them.
     }
   }
 }

@@ -8,6 +8,7 @@ import {
   delivered,
   failed,
   record,
+  recordAnswer,
   retryLater,
   work,
 } from '../../test/live-callbacks.js';
@@ -121,7 +122,7 @@ describeWithPostgres('list of callbacks', () => {
     );
     const [delivery] = (await claim(store.db)).filter(({ callbackId }) => callbackId === b);
     if (!delivery) throw new Error('the callback is not due');
-    await record(store.db, [delivery], retryLater, 503);
+    await recordAnswer(store.db, [delivery], { verdict: retryLater, statusCode: 503 });
     expect(await list({ application: 'shop' })).toEqual([b, a]);
     expect(await list({ application: 'shop', queue: 'orders' })).toEqual([a]);
     expect(await list({ queue: 'orders' })).toEqual([c, a]);
@@ -172,7 +173,7 @@ describeWithPostgres('list of callbacks', () => {
 
   it('shows the summary of a callback', async () => {
     const id = await acceptOne(store.db, { queue: 'orders', method: 'GET' });
-    await record(store.db, await claim(store.db), retryLater, 503);
+    await recordAnswer(store.db, await claim(store.db), { verdict: retryLater, statusCode: 503 });
     await pauseQueue(store.db, { application: '', queue: 'orders' });
     const { items } = await listCallbacks(store.db, {}, {});
     expect(items).toEqual([

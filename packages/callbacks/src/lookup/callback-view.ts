@@ -4,10 +4,8 @@ import type {
   DeliveryRequest,
   Ending,
   FailureReason,
+  Hold,
 } from '../delivery/delivery.js';
-
-/** What stops a callback: its queue is paused, its queue is parked, its endpoint takes nothing. */
-export type Hold = 'paused' | 'parked' | 'endpoint';
 
 /** One attempt of a callback, as the history has it. */
 export interface AttemptView extends Attempt {

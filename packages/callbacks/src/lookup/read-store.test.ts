@@ -76,7 +76,7 @@ describeWithPostgres('read store', () => {
     const [delivery] = await claim(store.db);
     if (!delivery) throw new Error('nothing is due');
     const attempt = { ...attemptWith(200), startedAtMs: Date.now() - 60_000 };
-    const result = { delivery, attempt, verdict: delivered, chain: false };
+    const result = { delivery, attempt, verdict: delivered, keepLease: false };
     if (queue === undefined) await insertEndings(store.db, [result]);
     else await recordResults(store.db, [result], 1_000);
     const view = await findCallback(store.db, id);
@@ -93,7 +93,7 @@ describeWithPostgres('read store', () => {
       delivery,
       attempt: undefined,
       verdict: { kind: 'release' },
-      chain: false,
+      keepLease: false,
     } as const;
     await recordResults(store.db, [result], 1_000);
     expect(await findCallback(store.db, id)).toMatchObject({

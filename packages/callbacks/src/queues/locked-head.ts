@@ -1,6 +1,5 @@
 import type { Statement, Transaction } from '@posthaste/postgres';
-import type { Ending } from '../delivery/delivery.js';
-import type { Hold } from '../lookup/callback-view.js';
+import type { Ending, Hold } from '../delivery/delivery.js';
 
 /**
  * A head whose row is locked. People and housekeeping change a head in two steps of one

@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
-import { withApplication } from '../application-name.js';
-import { callbackInvalid, checkName, type FieldFault } from '../request/request.js';
+import { checkName } from '../field-checks.js';
+import { callbackInvalid, type FieldFault, withApplication } from '../field-faults.js';
 
 /** Identifies a queue. */
 export interface QueueKey {

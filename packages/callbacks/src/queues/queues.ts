@@ -1,7 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import { scanRows } from '../bounded-scan.js';
-import type { Hold } from '../lookup/callback-view.js';
+import type { Hold } from '../delivery/delivery.js';
 import { type Page, type PageRequest, pageLimit, parsePairCursor, toPairCursor } from '../page.js';
 import { checkQueueKey, type QueueKey, queueError } from './queue-key.js';
 

@@ -1,14 +1,19 @@
-import type { FieldFault } from './request.js';
+import type { FieldFault } from '../field-faults.js';
 
 const maxHeaders = 64;
 const maxHeaderBytes = 16 * 1024;
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** RFC 9110 field values: visible ASCII, spaces and tabs inside, and bytes over 0x7f as Latin-1. */
+/**
+ * Field value of RFC 9110: visible ASCII, spaces and tabs inside, and bytes above 0x7f as Latin-1.
+ */
 const fieldValue =
   /^(?:[\u0021-\u007e\u0080-\u00ff](?:[\t\u0020-\u007e\u0080-\u00ff]*[\u0021-\u007e\u0080-\u00ff])?)?$/;
 
-/** Set by the sender itself: a caller's would break the request's framing or forge its signature. */
-const refused: ReadonlySet<string> = new Set([
+/**
+ * Headers that the worker sets: a caller's would break the request's framing or forge its
+ * signature.
+ */
+const reserved: ReadonlySet<string> = new Set([
   'host',
   'content-length',
   'transfer-encoding',
@@ -27,8 +32,8 @@ const refused: ReadonlySet<string> = new Set([
   'tracestate',
 ]);
 
-/** What is wrong with a caller's headers. */
-export function headerFault(headers: Readonly<Record<string, string>>): FieldFault[] {
+/** Returns a fault for each of a caller's headers that may not be sent. */
+export function headerFaults(headers: Readonly<Record<string, string>>): FieldFault[] {
   const entries = Object.entries(headers);
   if (entries.length > maxHeaders) {
     return [{ field: 'headers', message: `has more than ${maxHeaders} headers` }];
@@ -41,10 +46,11 @@ export function headerFault(headers: Readonly<Record<string, string>>): FieldFau
     const lower = name.toLowerCase();
     bytes += name.length + value.length + 4;
     if (!token.test(name)) faults.push({ field, message: 'is not a header name' });
-    else if (refused.has(lower)) faults.push({ field, message: 'is set by the sender itself' });
+    else if (reserved.has(lower))
+      faults.push({ field, message: 'is reserved: the worker sets it' });
     else if (seen.has(lower)) faults.push({ field, message: 'is given twice' });
     else if (!fieldValue.test(value))
-      faults.push({ field, message: 'has characters that no header may have' });
+      faults.push({ field, message: 'has characters that are not allowed in a header' });
     seen.add(lower);
   }
   if (bytes > maxHeaderBytes) {

@@ -5,8 +5,8 @@ import { type CallbackInput, toCallbackRequest } from './request.js';
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
 const url = 'http://example.com/';
 
-describe('what no database can store', () => {
-  // One such callback would take down with it the others that are stored by the same statement.
+describe('a value that the database cannot store', () => {
+  // One such callback would make the statement fail that stores others as well.
   it.each<[string, CallbackInput]>([
     ['url', { url: `http://${'a'.repeat(254)}/` }],
     ['url', { url: `${url}\u0000` }],

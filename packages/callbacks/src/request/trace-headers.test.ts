@@ -16,7 +16,7 @@ it('adds the headers of a trace', () => {
 it.each<[string, TraceHeaders, object | undefined]>([
   ['a trace of zeros', { traceparent: traceparent.replace(/0af\w+/, '0'.repeat(32)) }, undefined],
   ['a parent of zeros', { traceparent: traceparent.replace(/b7a\w+/, '0'.repeat(16)) }, undefined],
-  ['the version that is none', { traceparent: traceparent.replace(/^00/, 'ff') }, undefined],
+  ['the invalid version', { traceparent: traceparent.replace(/^00/, 'ff') }, undefined],
   ['a line break', { traceparent: `${traceparent}\r\nx-injected: 1` }, undefined],
   ['a state with a line break', { traceparent, tracestate: 'a=1\r\nx: 1' }, { traceparent }],
   ['a state that is too long', { traceparent, tracestate: 'a'.repeat(513) }, { traceparent }],
@@ -24,12 +24,17 @@ it.each<[string, TraceHeaders, object | undefined]>([
   expect(withTrace(undefined, trace)).toEqual(headers);
 });
 
-it('is continued by every attempt, else the callback is a trace of its own', async () => {
+it('continues the trace in every attempt, else the callback has a trace of its own', async () => {
   const sent = async (headers: Readonly<Record<string, string>> | undefined) => {
     const delivery = deliveryOf({ request: { headers } });
     const signer = { sign: () => undefined };
     const settings = { userAgent: 'Posthaste test', maxResponseBytes: 1 };
-    const request = await buildRequest(delivery, undefined, 0, signer, settings);
+    const request = await buildRequest(delivery, {
+      endpointHeaders: undefined,
+      nowMs: 0,
+      signer,
+      settings,
+    });
     const named = request.headers.filter(([name]) => name === 'traceparent');
     return { id: delivery.callbackId.replaceAll('-', ''), values: named.map(([, value]) => value) };
   };

@@ -1,4 +1,4 @@
-import { newId } from '@posthaste/contracts';
+import { type CallbackEventName, callbackEventNames, newId } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { TestSink } from '../../test/events.js';
@@ -12,11 +12,7 @@ import {
 } from '../../test/live-callbacks.js';
 import { useEmptiedStore } from '../../test/test-store.js';
 import type { Delivery, DeliveryResult } from '../delivery/delivery.js';
-import {
-  type CallbackEvent,
-  type CallbackEventName,
-  callbackEventNames,
-} from '../events/callback-events.js';
+import type { CallbackEvent } from '../events/callback-events.js';
 import { toEventBody } from '../events/subscribed-event.js';
 import { isPlainDelivery } from './delivered-events-statement.js';
 import { finishResults } from './finish-results.js';
@@ -37,8 +33,8 @@ const callbacks: readonly TestCallback[] = [
   { acceptedAt: new Date(Date.now() - 60 * dayMs) },
 ];
 
-describeWithPostgres('what a statement tells, on postgres', () => suite('postgres'));
-describe('what a statement tells, embedded', () => suite('embedded'));
+describeWithPostgres('events built by the statement, on Postgres', () => suite('postgres'));
+describe('events built by the statement, embedded', () => suite('embedded'));
 
 function suite(engine: 'postgres' | 'embedded'): void {
   const store = useEmptiedStore(engine);
@@ -47,54 +43,54 @@ function suite(engine: 'postgres' | 'embedded'): void {
     delivery: { ...delivery, failures: n, unknowns: 1 },
     attempt: { ...attemptWith(200), durationNs: 9_007_199_254_740_993n + BigInt(n) },
     verdict: delivered,
-    chain: false,
+    keepLease: false,
   });
   beforeEach(async () => {
     await accept(store.db, ...callbacks);
     results = (await claim(store.db)).map(toResult);
     expect(results).toHaveLength(callbacks.length);
   });
-  const tell = async (
-    told: readonly DeliveryResult[],
+  const finish = async (
+    finished: readonly DeliveryResult[],
     wanted?: readonly CallbackEventName[],
   ): Promise<CallbackEvent[]> => {
     const sink = await TestSink.create(store.db, wanted, 'statement');
-    expect(await finishResults(store.db, told, sink)).toBe(told.length);
-    return sink.told();
+    expect(await finishResults(store.db, finished, sink)).toBe(finished.length);
+    return sink.events();
   };
 
-  it('is what the worker makes of the same results, member by member', async () => {
-    const told = await tell(results);
-    expect(told).toHaveLength(2 * results.length);
+  it('are those that the worker builds for the same results, member by member', async () => {
+    const events = await finish(results);
+    expect(events).toHaveLength(2 * results.length);
     for (const result of results) {
       const { callbackId } = result.delivery;
-      const byStatement = told.filter(({ key }) => key === callbackId);
+      const byStatement = events.filter(({ key }) => key === callbackId);
       const byWorker = toResultEvents({ result, ending: 'delivered', parked: false }, () => true);
-      expect(byStatement.map(said)).toEqual(byWorker.map(asRead).map(said));
+      expect(byStatement.map(comparable)).toEqual(byWorker.map(asRead).map(comparable));
     }
-    for (const { envelope } of told) {
+    for (const { envelope } of events) {
       expect(envelope.id).toMatch(/^[0-9a-f]{32}$/);
       expect(Math.abs(Date.parse(envelope.timestamp) - Date.now())).toBeLessThan(60_000);
     }
-    expect(new Set(told.map(({ envelope }) => envelope.id)).size).toBe(told.length);
+    expect(new Set(events.map(({ envelope }) => envelope.id)).size).toBe(events.length);
   });
 
-  it('is what was wanted at its beginning', async () => {
+  it('are those that were wanted at the beginning', async () => {
     const sink = await TestSink.create(store.db, undefined, 'statement');
-    let asked = 0;
-    const wants = (): boolean => asked++ < callbackEventNames.length;
+    let calls = 0;
+    const wants = (): boolean => calls++ < callbackEventNames.length;
     const { inStatement } = sink;
     const forgetful = { wants, inStatement, append: sink.append.bind(sink) };
     expect(await finishResults(store.db, results, forgetful)).toBe(results.length);
-    expect(await sink.told()).toHaveLength(2 * results.length);
+    expect(await sink.events()).toHaveLength(2 * results.length);
   });
 
-  it('is nothing of deliveries where only failures are wanted', async () => {
+  it('are none about deliveries when only failures are wanted', async () => {
     const [first, ...others] = results;
     if (!first) throw new Error('nothing was claimed');
     const failure = { ...first, attempt: attemptWith(500), verdict: failed };
-    const told = await tell([failure, ...others], ['callback.failed']);
-    expect(told.map(({ key }) => key)).toEqual([first.delivery.callbackId]);
+    const events = await finish([failure, ...others], ['callback.failed']);
+    expect(events.map(({ key }) => key)).toEqual([first.delivery.callbackId]);
   });
 }
 
@@ -112,21 +108,24 @@ it.each([
   ['ü', false],
   ['\u2028', false],
   ['shop\n', false],
-])('takes the application %j for plain text: %s', (application, isPlain) => {
+])('decides that the application %j is plain text: %s', (application, isPlain) => {
   const delivery = { ordered: false, echo: 0, application } as Delivery;
-  const result = { delivery, attempt: attemptWith(200), verdict: delivered, chain: false };
+  const result = { delivery, attempt: attemptWith(200), verdict: delivered, keepLease: false };
   expect(isPlainDelivery(result)).toBe(isPlain);
 });
 
-/** As it comes out of the log, which leaves out what is empty. */
+/** Returns an event as it is read from the log, which leaves out empty members. */
 function asRead({ envelope, topic, key, traceparent }: CallbackEvent): CallbackEvent {
   const text = toEventBody(envelope).toString();
   const read = JSON.parse(text, (_, value) => (value === '' ? undefined : value));
   return { topic, key, traceparent, envelope: read };
 }
 
-/** All but what is new in every event; the order of keys counts, but in payloads. */
-function said({ envelope, topic, key, traceparent }: CallbackEvent): object {
+/**
+ * Returns everything but the values that are new in every event; the order of the envelope's keys
+ * counts.
+ */
+function comparable({ envelope, topic, key, traceparent }: CallbackEvent): object {
   const { id: _, timestamp: _time, timestampUnixNano: _nano, ...rest } = envelope;
   return { topic, key, traceparent: traceparent ?? undefined, rest, keys: Object.keys(envelope) };
 }

@@ -1,45 +1,43 @@
+import type { CallbackEventName } from '@posthaste/contracts';
 import { type Receiver, startReceiver } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { untilState, useDispatchers } from '../../test/delivering.js';
-import { TestSink, type TestSinkManner } from '../../test/events.js';
+import { TestSink, type TestSinkAppender } from '../../test/events.js';
 import { accept, acceptOne, type TestCallback } from '../../test/live-callbacks.js';
 import { useOwnStore } from '../../test/test-store.js';
-import type { CallbackEventName } from '../events/callback-events.js';
 import type { RetryPolicy } from '../retry/retry-policy.js';
-import { createResultEffects } from './result-effects.js';
 
 const twice: RetryPolicy = { kind: 'phases', phases: [{ retries: 1, delayNs: 5_000_000n }] };
 const patience = { timeout: 10_000, interval: 20 };
 
 describeWithPostgres('events about results', () => {
-  describe.each(['transaction', 'statement'] as const)('told in the %s', suite);
+  describe.each(['transaction', 'statement'] as const)('appended by the %s', suite);
 });
 
-function suite(manner: TestSinkManner): void {
+function suite(appender: TestSinkAppender): void {
   const store = useOwnStore();
   let receiver: Receiver;
   let sink: TestSink;
-  const tellTo = async (wanted?: readonly CallbackEventName[]): Promise<void> => {
-    sink = await TestSink.create(store.db, wanted, manner);
+  const useSink = async (wanted?: readonly CallbackEventName[]): Promise<void> => {
+    sink = await TestSink.create(store.db, wanted, appender);
   };
-  beforeEach(() => tellTo());
+  beforeEach(() => useSink());
   afterEach(() => receiver.close());
   const dispatch = useDispatchers(store);
-  const start = (recordWindowMs = 2) =>
-    dispatch({ recordWindowMs }, { effects: createResultEffects(sink) });
+  const start = (recordWindowMs = 2) => dispatch({ recordWindowMs }, { events: sink });
   const names = async (): Promise<string[]> =>
-    (await sink.told()).map(({ envelope }) => envelope.name);
+    (await sink.events()).map(({ envelope }) => envelope.name);
   const acceptMany = (count: number, more: TestCallback = {}): Promise<string[]> =>
     accept(store.db, ...Array.from({ length: count }, () => ({ url: receiver.url, ...more })));
 
-  it('are of every attempt and ending, in order and once', async () => {
+  it('are there for every attempt and ending, once and in order', async () => {
     receiver = await startReceiver([500, 200, 500, 500]);
     const first = await acceptOne(store.db, { url: receiver.url, policy: twice, queue: 'q' });
     const second = await acceptOne(store.db, { url: receiver.url, policy: twice, queue: 'q' });
     await start();
     await untilState(store.db, second, 'failed');
-    expect(await sink.toldOf('callbackId')).toEqual([
+    expect(await sink.eventLines('callbackId')).toEqual([
       `callback.attempted ${first}`,
       `callback.attempted ${first}`,
       `callback.delivered ${first}`,
@@ -47,23 +45,23 @@ function suite(manner: TestSinkManner): void {
       `callback.attempted ${second}`,
       `callback.failed ${second}`,
     ]);
-    expect(new Set((await sink.told()).map(({ key }) => key))).toEqual(new Set(['/q']));
+    expect(new Set((await sink.events()).map(({ key }) => key))).toEqual(new Set(['/q']));
   });
 
-  it('are of callbacks in no queue, whose results are written together', async () => {
+  it('are there for callbacks without a queue, whose results are written together', async () => {
     receiver = await startReceiver(200);
     const ids = await acceptMany(50);
     await start();
     await vi.waitFor(async () => expect(await names()).toHaveLength(100), patience);
-    const told = await sink.told();
+    const events = await sink.events();
     for (const id of ids) {
-      const own = told.filter(({ key }) => key === id).map(({ envelope }) => envelope.name);
+      const own = events.filter(({ key }) => key === id).map(({ envelope }) => envelope.name);
       expect(own).toEqual(['callback.attempted', 'callback.delivered']);
     }
-    expect(new Set(told.map(({ envelope }) => envelope.id)).size).toBe(100);
+    expect(new Set(events.map(({ envelope }) => envelope.id)).size).toBe(100);
   });
 
-  it('are all there when some of what is written together takes more to tell', async () => {
+  it('are all there when the statement cannot build some of those that are written together', async () => {
     receiver = await startReceiver([200, 200, 200, 500]);
     await acceptMany(2);
     await acceptMany(1, { application: 'größer "x"' });
@@ -75,11 +73,11 @@ function suite(manner: TestSinkManner): void {
     expect(await count('callback.attempted')).toBe(4);
     expect(await count('callback.delivered')).toBe(3);
     expect(await count('callback.failed')).toBe(1);
-    const namespaces = (await sink.told()).map(({ envelope }) => envelope.namespace);
+    const namespaces = (await sink.events()).map(({ envelope }) => envelope.namespace);
     expect(namespaces.filter((namespace) => namespace === 'größer "x"')).toHaveLength(2);
   });
 
-  it('are none of a result whose lease was lost, and all of those beside it', async () => {
+  it('are not there for a result whose lease was lost, but for those beside it', async () => {
     receiver = await startReceiver({ kind: 'respond', status: 200, delayMs: 300 });
     const ids = await acceptMany(4);
     ids.push(...(await acceptMany(1, { application: '"' })));
@@ -90,10 +88,10 @@ function suite(manner: TestSinkManner): void {
       'update callbacks.head set lease_token = gen_random_uuid() where callback_id = $1',
       [lost],
     );
-    await vi.waitFor(() => expect(seen.lost).toBe(1), patience);
-    const told = await sink.toldOf('callbackId');
-    expect(told.filter((line) => line.startsWith('callback.delivered'))).toHaveLength(4);
-    expect(told.filter((line) => line.endsWith(lost ?? ''))).toEqual([]);
+    await vi.waitFor(() => expect(seen.leasesLost).toBe(1), patience);
+    const events = await sink.eventLines('callbackId');
+    expect(events.filter((line) => line.startsWith('callback.delivered'))).toHaveLength(4);
+    expect(events.filter((line) => line.endsWith(lost ?? ''))).toEqual([]);
     await store.db.query('truncate callbacks.head, callbacks.history, callbacks.request');
   });
 
@@ -112,9 +110,9 @@ function suite(manner: TestSinkManner): void {
     [['callback.failed'], ['callback.failed']],
     [['callback.delivered'], ['callback.delivered']],
     [['callback.attempted'], ['callback.attempted', 'callback.attempted']],
-  ])('are of %j only where nothing else is wanted', async (wanted, expected) => {
+  ])('are only %j when nothing else is wanted', async (wanted, expected) => {
     receiver = await startReceiver([200, 500]);
-    await tellTo(wanted);
+    await useSink(wanted);
     const [first = '', second = ''] = await acceptMany(2);
     await start();
     await Promise.all([

@@ -1,66 +1,60 @@
+import { type CallbackEventName, callbackEventNames } from '@posthaste/contracts';
 import type { Database, Transaction } from '@posthaste/postgres';
 import type { DeliveryResult } from '../delivery/delivery.js';
-import {
-  type CallbackEventName,
-  type CallbackEventSink,
-  callbackEventNames,
-} from '../events/callback-events.js';
+import type { CallbackEventSink } from '../events/callback-events.js';
 import { finishWithEvents, isPlainDelivery } from './delivered-events-statement.js';
-import { hasEvents, type RecordedResult, toResultEvents } from './result-events.js';
-import { finishNamed, insertEndings } from './result-store.js';
+import { hasEvents, toResultEvents } from './result-events.js';
+import { insertEndings, insertEndingsReturning, type RecordedResult } from './result-store.js';
 
 /**
- * Records results that end callbacks without a queue, and what is told of those that count; gives
- * their number. The others had lost their lease: nothing is told of them.
+ * Records results that end callbacks without a queue, with the events about them; returns the
+ * number of those that were written. The others had lost their lease: there is no event about them.
  */
 export async function finishResults(
   db: Database,
   results: readonly DeliveryResult[],
   events: CallbackEventSink,
 ): Promise<number> {
-  const { inStatement } = events;
-  // Asked once: what is wanted may change while this is under way.
+  const { inStatement: log } = events;
+  // Read once, because what is wanted may change while this is under way.
   const wanted: ReadonlySet<string> = new Set(
     callbackEventNames.filter((name) => events.wants(name)),
   );
   const wants = (name: CallbackEventName): boolean => wanted.has(name);
   if (!results.some((result) => hasEvents(toRecordedResult(result), wants)))
     return insertEndings(db, results);
-  if (inStatement && results.every(isPlainDelivery)) {
-    return finishWithEvents(db, results, inStatement, wants);
-  }
-  return db.transaction((tx) => finishInTransaction(tx, results, events, wants));
+  if (log && results.every(isPlainDelivery)) return finishWithEvents(db, results, { log, wants });
+  return db.transaction((tx) => finishInTransaction(tx, results, { events, wants }));
 }
 
 async function finishInTransaction(
   tx: Transaction,
   results: readonly DeliveryResult[],
-  events: CallbackEventSink,
-  wants: CallbackEventSink['wants'],
+  { events, wants }: { events: CallbackEventSink; wants: CallbackEventSink['wants'] },
 ): Promise<number> {
   const { inStatement: log } = events;
   const {
-    untold = [],
-    plain = [],
-    others = [],
+    withoutEvents = [],
+    byStatement = [],
+    byWorker = [],
   } = Object.fromEntries(
     Map.groupBy(results, (result) => {
-      if (!hasEvents(toRecordedResult(result), wants)) return 'untold';
-      return log && isPlainDelivery(result) ? 'plain' : 'others';
+      if (!hasEvents(toRecordedResult(result), wants)) return 'withoutEvents';
+      return log && isPlainDelivery(result) ? 'byStatement' : 'byWorker';
     }),
   );
-  const quiet = untold.length > 0 ? await insertEndings(tx, untold) : 0;
-  // Those that append last, because readers of the log wait for the end of the transaction.
-  const counted = others.length > 0 ? await finishNamed(tx, others) : [];
-  const told = counted.flatMap((result) => toResultEvents(toRecordedResult(result), wants));
+  const silent = withoutEvents.length > 0 ? await insertEndings(tx, withoutEvents) : 0;
+  // Appends come last, because readers of the log wait for the end of a transaction that appended.
+  const written = byWorker.length > 0 ? await insertEndingsReturning(tx, byWorker) : [];
+  const appended = written.flatMap((result) => toResultEvents(toRecordedResult(result), wants));
   const [finished] = await Promise.all([
-    log && plain.length > 0 ? finishWithEvents(tx, plain, log, wants) : 0,
-    told.length > 0 ? events.append(tx, told) : undefined,
+    log && byStatement.length > 0 ? finishWithEvents(tx, byStatement, { log, wants }) : 0,
+    appended.length > 0 ? events.append(tx, appended) : undefined,
   ]);
-  return quiet + counted.length + finished;
+  return silent + written.length + finished;
 }
 
-/** As it counts: it has no queue that could stand still. */
+/** Converts a result as if it was recorded: a callback without a queue has no queue to park. */
 function toRecordedResult(result: DeliveryResult): RecordedResult {
   const { verdict } = result;
   const ending = verdict.kind === 'ended' ? verdict.ending : undefined;

@@ -1,5 +1,6 @@
-import type { Database, Transaction } from '@posthaste/postgres';
+import type { Transaction } from '@posthaste/postgres';
 import type { DeliveryResult, Ending } from '../delivery/delivery.js';
+import { goneReason } from '../delivery/outcome.js';
 import { disableEndpoint } from '../endpoints/endpoint-state.js';
 import {
   type CallbackEvent,
@@ -8,59 +9,42 @@ import {
 } from '../events/callback-events.js';
 import { type Mail, toEndpointDisabledMail, toFailureMail } from '../mail/failure-mail.js';
 import { enqueueMail } from '../mail/mail-outbox.js';
-import { finishResults } from './finish-results.js';
 import { attemptsOf, toResultEvents } from './result-events.js';
-import type { Recorded } from './result-store.js';
+import type { RecordedResult } from './result-store.js';
 
-/** What is written together with results, in their transaction: see Recorder. */
-export interface ResultEffects {
-  /** Whether more than events may have to be written with the result. */
-  hasEffects(result: DeliveryResult): boolean;
-  /** Writes all that goes with results that were recorded. */
-  write(tx: Transaction, recorded: readonly Recorded[]): Promise<void>;
-  /**
-   * Records results that end a callback without a queue and need no company, with what is told of
-   * them; gives how many counted. The others had lost their lease.
-   */
-  finish(db: Database, results: readonly DeliveryResult[]): Promise<number>;
-}
-
-const goneReason = 'its receiver answered 410 Gone';
-
-/**
- * Notices of final failures, endpoints disabled by a 410, and events: in one transaction with the
- * result, and so exactly once, whatever crashes.
+/*
+ * Effects of results, beside the results themselves: mail about final failures, endpoints that are
+ * disabled because their receiver is gone, and events. The recorder writes them in the transaction
+ * that writes the results, so each happens exactly once, whatever crashes.
  */
-export function createResultEffects(events: CallbackEventSink): ResultEffects {
-  const write = async (tx: Transaction, recorded: readonly Recorded[]): Promise<void> => {
-    const disabled = await disableGone(tx, recorded);
-    await enqueueMail(tx, [
-      ...recorded.flatMap((entry) => failureMail(entry) ?? []),
-      ...disabled.flatMap((endpoint) => endpoint.mail ?? []),
-    ]);
-    const told = recorded.flatMap((entry) => toResultEvents(entry, events.wants));
-    if (events.wants('endpoint.disabled')) told.push(...disabled.map(({ event }) => event));
-    if (told.length > 0) await events.append(tx, told);
-  };
-  return {
-    hasEffects({ delivery, attempt, verdict }) {
-      if (verdict.kind !== 'ended' || verdict.ending === 'delivered') return false;
-      return delivery.request.notificationEmail !== undefined || isGone({ delivery, attempt });
-    },
-    write,
-    finish: (db, results) => finishResults(db, results, events),
-  };
+
+/** True if the result may need {@link writeEffects} for more than events. */
+export function hasEffects({ delivery, verdict }: DeliveryResult): boolean {
+  if (verdict.kind !== 'ended' || verdict.ending === 'delivered') return false;
+  return delivery.request.notificationEmail !== undefined || verdict.endpointGone === true;
 }
 
-function isGone({ delivery, attempt }: Pick<DeliveryResult, 'delivery' | 'attempt'>): boolean {
-  return attempt?.statusCode === 410 && delivery.endpointId !== undefined;
+/** Writes all effects of results that were recorded in the same transaction. */
+export async function writeEffects(
+  tx: Transaction,
+  recorded: readonly RecordedResult[],
+  events: CallbackEventSink,
+): Promise<void> {
+  const disabled = await disableGoneEndpoints(tx, recorded);
+  await enqueueMail(tx, [
+    ...recorded.flatMap((entry) => toMail(entry) ?? []),
+    ...disabled.flatMap((endpoint) => endpoint.mail ?? []),
+  ]);
+  const appended = recorded.flatMap((entry) => toResultEvents(entry, events.wants));
+  if (events.wants('endpoint.disabled')) appended.push(...disabled.map(({ event }) => event));
+  if (appended.length > 0) await events.append(tx, appended);
 }
 
 function isFailure(ending: Ending | undefined): ending is 'failed' | 'expired' {
   return ending === 'failed' || ending === 'expired';
 }
 
-function failureMail({ result, ending, parked }: Recorded): Mail | undefined {
+function toMail({ result, ending, parked }: RecordedResult): Mail | undefined {
   const { delivery, attempt } = result;
   const { notificationEmail, method, url } = delivery.request;
   if (notificationEmail === undefined || !isFailure(ending)) return undefined;
@@ -82,20 +66,27 @@ function failureMail({ result, ending, parked }: Recorded): Mail | undefined {
   });
 }
 
-interface Disabled {
+interface DisabledEndpoint {
   readonly event: CallbackEvent;
   readonly mail: Mail | undefined;
 }
 
-/** In the order of their ids, so that two batches cannot wait for each other's endpoints. */
-async function disableGone(tx: Transaction, recorded: readonly Recorded[]): Promise<Disabled[]> {
+/**
+ * Disables the endpoints whose receiver is gone, in the order of their ids: two batches cannot wait
+ * for each other's endpoints then.
+ */
+async function disableGoneEndpoints(
+  tx: Transaction,
+  recorded: readonly RecordedResult[],
+): Promise<DisabledEndpoint[]> {
   const echoes = new Map<string, number>();
   for (const { result } of recorded) {
     const { endpointId, echo } = result.delivery;
-    if (endpointId === undefined || !isGone(result)) continue;
+    const isGone = result.verdict.kind === 'ended' && result.verdict.endpointGone === true;
+    if (endpointId === undefined || !isGone) continue;
     echoes.set(endpointId, Math.min(echo, echoes.get(endpointId) ?? echo));
   }
-  const disabled: Disabled[] = [];
+  const disabled: DisabledEndpoint[] = [];
   for (const [id, echo] of [...echoes].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const endpoint = await disableEndpoint(tx, id, goneReason);
     if (!endpoint) continue;

@@ -1,54 +1,55 @@
+/*
+ * The statements that write results.
+ *
+ * - The fence: a result is written only where the head still has the lease token that the attempt
+ *   was made under. A result without such a row changes nothing and is reported as lost: another
+ *   worker has taken over.
+ * - A callback without a queue ends by deleting its head (`insertEndings`). In a queue, the head
+ *   moves on to the next callback that waits, in the same statement (`recordResults`).
+ * - Invariant: a queue has a head as long as anything of it waits. `lockHeads`, sent before
+ *   `recordResults` in the same transaction, keeps intake from adding behind a head that is ending.
+ *
+ * Index: `head_pkey` (callback_id); for the next callback of a queue `waiting_pkey`.
+ */
 import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
-import type { Attempt, Delivery, DeliveryResult, Ending, Verdict } from '../delivery/delivery.js';
+import type { Delivery, DeliveryResult, Ending, Verdict } from '../delivery/delivery.js';
 import { type DeliveryRow, requestColumns, toDelivery } from '../delivery/delivery-row.js';
-
-/** The attempt's three marks travel as bits: one array instead of three. */
-const marks = { truncated: 1, cut: 2, resent: 4 } as const;
-
-/** What every result carries, as arrays with one entry a result: see `resultValues`. */
-export const resultArrays: string = `$1::uuid[], $2::uuid[], $3::text[], $4::float8[], $5::bigint[], $6::int[],
-    $7::text[], $8::text[], $9::json[], $10::bytea[], $11::int[]`;
-export const resultColumns: string = `callback_id, lease_token, ending, started_ms, duration_ns, status_code,
-    reason, detail, response_headers, response_body, marks`;
-
-export const historyColumns: string = `callback_id, step, machine, leased_at, leased_until, completed_at,
-    started_at, duration_ns, status_code, reason, detail, response_headers, response_body,
-    truncated, cut, resent, ending`;
-/** The workers' reading of the database's clock is a little off: no attempt is before its lease. */
-export const historyValues = (of: string, leasedUntil: string, ending: string): string => `
-    ${of}.callback_id, ${of}.step, ${of}.lease_holder, ${of}.leased_at, ${of}.${leasedUntil}, now(),
-    case when ${of}.started_ms is not null
-      then greatest(to_timestamp(${of}.started_ms / 1000), ${of}.leased_at) end,
-    ${of}.duration_ns, ${of}.status_code, ${of}.reason,
-    ${of}.detail, ${of}.response_headers, ${of}.response_body,
-    ${of}.marks & ${marks.truncated} <> 0, ${of}.marks & ${marks.cut} <> 0,
-    ${of}.marks & ${marks.resent} <> 0, ${of}.${ending}`;
+import {
+  historyColumns,
+  historyValues,
+  resultArrays,
+  resultColumns,
+  resultValues,
+} from './result-columns.js';
 
 /**
- * Ends callbacks that have no queue. The delete is the fence and the end in one: a row whose lease
- * was lost meanwhile is not deleted, and so not written.
+ * Ends callbacks that have no queue. The delete is the fence and the ending in one: a row whose
+ * lease was lost is not deleted, and so nothing is written for it.
  */
 const finishText = `
-with gone as (
+with ended as (
   delete from callbacks.head h
   using unnest(${resultArrays}) as i(${resultColumns})
   where h.callback_id = i.callback_id and h.lease_token = i.lease_token
   returning i.*, h.step, h.lease_holder, h.leased_at, h.due_at as leased_until
 )`;
 
-const writeText = `
+const historyText = `
 insert into callbacks.history (${historyColumns})
-select ${historyValues('gone', 'leased_until', 'ending')} from gone`;
+select ${historyValues('ended', 'ending')} from ended`;
 
-const finishStatement: Statement = { name: 'callbacks_finish', text: finishText + writeText };
+const finishStatement: Statement = { name: 'callbacks_finish', text: finishText + historyText };
 
-const finishNamedStatement: Statement = {
-  name: 'callbacks_finish_named',
-  text: `${finishText}, written as (${writeText}) select callback_id, lease_token from gone`,
+const finishReturningStatement: Statement = {
+  name: 'callbacks_finish_returning',
+  text: `${finishText}, written as (${historyText}) select callback_id, lease_token from ended`,
 };
 
-/** Ends callbacks without a queue; gives how many of them counted. The others had lost their lease. */
+/**
+ * Ends callbacks without a queue; returns the number that was written. The others had lost their
+ * lease.
+ */
 export async function insertEndings(
   db: Queryable,
   results: readonly DeliveryResult[],
@@ -57,23 +58,23 @@ export async function insertEndings(
   return rowCount;
 }
 
-/** The same; gives those that counted. */
-export async function finishNamed(
+/** Ends callbacks without a queue; returns the results that were written. */
+export async function insertEndingsReturning(
   db: Queryable,
   results: readonly DeliveryResult[],
 ): Promise<DeliveryResult[]> {
   const { rows } = await db.query<{ callback_id: string; lease_token: string }>(
-    finishNamedStatement,
+    finishReturningStatement,
     resultValues(results),
   );
-  const counted = new Set(rows.map((row) => row.callback_id + row.lease_token));
-  return results.filter(({ delivery }) => counted.has(leaseKey(delivery)));
+  const written = new Set(rows.map((row) => row.callback_id + row.lease_token));
+  return results.filter(({ delivery }) => written.has(leaseKey(delivery)));
 }
 
 /**
- * Locks the rows of queue heads in the order in which intake locks them. The statement after it
- * sees, with its newer snapshot, all that was added to those queues: without this, a callback
- * added while its queue's last one ends would be left without a head.
+ * Locks the heads of ordered queues, in the order in which intake locks them. The next statement
+ * sees in its newer snapshot everything that was added to those queues. Without this, a callback
+ * that is added while its queue's last one ends would be left without a head.
  */
 const lockStatement: Statement = {
   name: 'callbacks_lock_heads',
@@ -87,45 +88,45 @@ for no key update of h`,
 };
 
 /**
- * Writes results, set-based. `held` is the fence: rows whose lease was lost meanwhile are not in
- * it. An ended head makes way for the next of its queue, which stays under the lease when the
- * worker chains. Each result carries its own next callback with it, so that no part of the batch
- * is joined with another: that would cost the square of the batch.
+ * Writes a batch of results. `fenced` has only the rows whose lease was not lost. A head that ended
+ * is replaced by the next callback of its queue, which stays under the lease if the worker keeps
+ * it. The next callback is carried along in the row of the result, so that no part of the batch is
+ * joined with another: that would cost the square of the batch's size.
  */
 const recordStatement: Statement = {
   name: 'callbacks_record',
   text: `
 with input as (
   select * from unnest(${resultArrays}, $12::text[], $13::bigint[], $14::boolean[])
-    as i(${resultColumns}, verdict, delay_us, chain)
+    as i(${resultColumns}, verdict, delay_us, keep_lease)
 ),
-held as (
+fenced as (
   select i.*, h.application, h.queue, h.endpoint_id, h.step, h.cancelled, h.lease_holder, h.leased_at,
     h.due_at as leased_until
   from input i
   join callbacks.head h on h.callback_id = i.callback_id and h.lease_token = i.lease_token
   for no key update of h
 ),
-judged as (
-  select held.*, f.final, coalesce(e.state <> 'active', false) as inactive, coalesce(q.paused, false) as paused,
+classified as (
+  select fenced.*, f.final, coalesce(e.state <> 'active', false) as inactive, coalesce(q.paused, false) as paused,
     coalesce(q.on_failure = 'park' and f.final in ('failed', 'expired'), false) as parked
-  from held
-  left join callbacks.queue q on q.application = held.application and q.queue = held.queue
-  left join callbacks.endpoint e on e.id = held.endpoint_id and held.verdict = 'hold'
+  from fenced
+  left join callbacks.queue q on q.application = fenced.application and q.queue = fenced.queue
+  left join callbacks.endpoint e on e.id = fenced.endpoint_id and fenced.verdict = 'hold'
   cross join lateral (
-    select coalesce(held.ending, case when held.cancelled then 'cancelled' end)
+    select coalesce(fenced.ending, case when fenced.cancelled then 'cancelled' end)
   ) as f(final)
 ),
 settled as (
-  select j.*, j.final is not null and not j.parked as leaves,
+  select c.*, c.final is not null and not c.parked as leaves,
     n.seq as next_seq, n.callback_id as next_id, n.endpoint_id as next_endpoint_id,
     n.lane as next_lane, n.step as next_step, n.due_at as next_due_at,
-    coalesce(j.chain and not j.paused and n.due_at <= now(), false) as chained
-  from judged j
+    coalesce(c.keep_lease and not c.paused and n.due_at <= now(), false) as keeps_lease
+  from classified c
   left join lateral (
     select * from callbacks.waiting w
-    where w.application = j.application and w.queue = j.queue
-      and j.final is not null and not j.parked
+    where w.application = c.application and w.queue = c.queue
+      and c.final is not null and not c.parked
     order by w.seq limit 1
   ) n on true
 ),
@@ -135,7 +136,7 @@ popped as (
 ),
 written as (
   insert into callbacks.history (${historyColumns})
-  select ${historyValues('settled', 'leased_until', 'final')} from settled
+  select ${historyValues('settled', 'final')} from settled
 ),
 removed as (
   delete from callbacks.head h using settled s
@@ -145,13 +146,13 @@ moved as (
   update callbacks.head h
   set callback_id = s.next_id, endpoint_id = s.next_endpoint_id, lane = s.next_lane,
       failures = 0, unknowns = 0, cancelled = false, retry = false,
-      step = s.next_step + s.chained::int,
+      step = s.next_step + s.keeps_lease::int,
       hold = case when s.paused then 'paused' end,
-      ready = not s.paused and not s.chained and s.next_due_at <= now(),
-      due_at = case when s.chained then now() + $15::float8 * interval '1 ms' else s.next_due_at end,
-      lease_token = case when s.chained then h.lease_token end,
-      lease_holder = case when s.chained then h.lease_holder end,
-      leased_at = case when s.chained then h.leased_at end
+      ready = not s.paused and not s.keeps_lease and s.next_due_at <= now(),
+      due_at = case when s.keeps_lease then now() + $15::float8 * interval '1 ms' else s.next_due_at end,
+      lease_token = case when s.keeps_lease then h.lease_token end,
+      lease_holder = case when s.keeps_lease then h.lease_holder end,
+      leased_at = case when s.keeps_lease then h.leased_at end
   from settled s
   where h.callback_id = s.callback_id and s.leaves and s.next_id is not null
 ),
@@ -162,7 +163,7 @@ kept as (
       hold = case when s.parked then 'parked' when s.inactive then 'endpoint'
         when s.paused then 'paused' end,
       retry = h.retry or s.verdict = 'retry',
-      -- A retry without an attempt is none of the receiver's doing.
+      -- A retry without an attempt is not the receiver's fault: it does not count.
       failures = h.failures + (s.verdict = 'retry' and s.status_code is not null)::int,
       lease_token = null, lease_holder = null, leased_at = null
   from settled s
@@ -174,7 +175,7 @@ from settled s
 left join lateral (
   select s.next_id as callback_id, s.queue, s.next_lane as lane, 0 as failures, 0 as unknowns,
     false as cancelled
-  where s.chained
+  where s.keeps_lease
 ) m on true
 left join lateral (select * from callbacks.request r where r.id = m.callback_id limit 1) r on true`,
 };
@@ -186,46 +187,53 @@ interface RecordedRow {
   parked: boolean;
 }
 
-export interface Recorded {
+/** Result that was written. */
+export interface RecordedResult {
   readonly result: DeliveryResult;
-  /** How the callback ended, if it did; differs from the verdict when it was cancelled meanwhile. */
+  /**
+   * State in which the callback ended, if it did; not the verdict's if it was cancelled meanwhile.
+   */
   readonly ending: Ending | undefined;
-  /** Its queue stands still until somebody unblocks it. */
+  /** True if its queue stands still until somebody unblocks it. */
   readonly parked: boolean;
-  /** The queue's next callback, held by the same lease; only when asked to chain. */
-  readonly next: Delivery | undefined;
+  /** The queue's next callback, under the same lease; only when the result asked for it. */
+  readonly next?: Delivery | undefined;
 }
 
 /**
- * Writes results and gives those that counted, in no set order. A result that is missing from the
- * answer lost its lease: another worker has taken over, and nothing was written for it.
+ * Writes results and returns those that were written, in no set order. A result that is missing had
+ * lost its lease: another worker has taken over, and nothing was written for it.
  */
 export async function recordResults(
   db: Queryable,
   results: readonly DeliveryResult[],
   leaseMs: number,
-): Promise<Recorded[]> {
+): Promise<RecordedResult[]> {
   const { rows } = await db.query<DeliveryRow & RecordedRow>(recordStatement, [
     ...resultValues(results),
     results.map(({ verdict }) => verdict.kind),
     results.map(({ verdict }) => toDelayUs(verdict)),
-    results.map(({ chain }) => chain),
+    results.map(({ keepLease }) => keepLease),
     leaseMs,
   ]);
   // By lease: after a pause of this process, two leases of one callback may be in one batch.
   const byLease = new Map(results.map((result) => [leaseKey(result.delivery), result]));
   return rows.map((row) => {
     const result = byLease.get(row.recorded_id + row.recorded_token);
-    if (!result) throw new PlatformError('INTERNAL', `recorded ${row.recorded_id} unasked`);
-    const { leaseToken, place } = result.delivery;
-    const next = row.callback_id === null ? undefined : toDelivery(row, leaseToken, place + 1);
+    if (!result)
+      throw new PlatformError(
+        'INTERNAL',
+        `the write of results returned callback ${row.recorded_id}, which is not in the batch`,
+      );
+    const { leaseToken, leaseIndex } = result.delivery;
+    const next = row.callback_id === null ? undefined : toDelivery(row, leaseToken, leaseIndex + 1);
     return { result, ending: row.final ?? undefined, parked: row.parked, next };
   });
 }
 
 /**
- * Locks what these results end or move on. Before {@link recordResults}, in one transaction with
- * it, when any of them is of an ordered queue.
+ * Locks the heads that these results end or move on. To be sent before {@link recordResults}, in
+ * the same transaction, when any of them is of an ordered queue.
  */
 export async function lockHeads(db: Queryable, results: readonly DeliveryResult[]): Promise<void> {
   await db.query(lockStatement, [
@@ -238,38 +246,7 @@ function leaseKey({ callbackId, leaseToken }: Delivery): string {
   return callbackId + leaseToken;
 }
 
-/** The values of `resultArrays`. */
-export function resultValues(results: readonly DeliveryResult[]): unknown[] {
-  const attempts = results.map(({ attempt }) => attempt);
-  return [
-    results.map(({ delivery }) => delivery.callbackId),
-    results.map(({ delivery }) => delivery.leaseToken),
-    results.map(({ verdict }) => (verdict.kind === 'ended' ? verdict.ending : null)),
-    attempts.map((attempt) => attempt?.startedAtMs ?? null),
-    attempts.map((attempt) => attempt?.durationNs ?? null),
-    attempts.map((attempt) => attempt?.statusCode ?? null),
-    attempts.map((attempt) => attempt?.reason ?? null),
-    attempts.map((attempt) => attempt?.detail ?? null),
-    attempts.map((attempt) => toJson(attempt?.responseHeaders)),
-    attempts.map((attempt) => attempt?.responseBody ?? null),
-    attempts.map(toMarks),
-  ];
-}
-
-function toMarks(attempt: Attempt | undefined): number {
-  if (!attempt) return 0;
-  return (
-    (attempt.truncated ? marks.truncated : 0) |
-    (attempt.cut ? marks.cut : 0) |
-    (attempt.resent ? marks.resent : 0)
-  );
-}
-
-/** Rounded up: an attempt never starts before its time. */
+/** Returns the delay in microseconds, rounded up: an attempt never starts before its time. */
 function toDelayUs(verdict: Verdict): bigint | null {
   return verdict.kind === 'retry' ? (verdict.delayNs + 999n) / 1_000n : null;
-}
-
-function toJson(value: unknown): string | null {
-  return value === undefined ? null : JSON.stringify(value);
 }

@@ -1,22 +1,24 @@
 import { PlatformError } from '@posthaste/contracts';
 import { type Database, type Queryable, type Statement, sqlState } from '@posthaste/postgres';
+import { checkName, isName } from '../field-checks.js';
+import { type FieldFault, requestInvalid } from '../field-faults.js';
 import { LoadingCache } from '../loading-cache.js';
 import { type Page, type PageRequest, pageLimit, parsePairCursor, toPairCursor } from '../page.js';
-import { checkName, type FieldFault, isName, requestInvalid } from '../request/request.js';
 import { type PolicyInput, toPolicyInput, toRetryPolicy } from './policy-input.js';
 import { fromStoredPolicy, type RetryPolicy, toStoredPolicy } from './retry-policy.js';
 
-/** A retry policy with a name. */
+/** Retry policy with a name. */
 export interface NamedPolicy {
   readonly name: string;
   readonly policy: PolicyInput;
   readonly updatedAt: Date;
 }
 
+/** Options of {@link Policies}. */
 export interface PoliciesOptions {
-  /** Policies are read again after this time, in ms. Default 5,000. */
+  /** Time after which a policy is read again, in ms. Default 5,000. */
   readonly cacheTtlMs?: number | undefined;
-  /** Milliseconds of a steady clock. Default: the process's. */
+  /** Monotonic clock, in ms. Default: the process's. */
   readonly now?: (() => number) | undefined;
 }
 
@@ -47,8 +49,8 @@ const listStatement: Statement = {
 };
 
 /**
- * Retry policies by name, for all applications. A callback takes a copy when it is accepted, an
- * event's when the event is; a change counts for those after it.
+ * Retry policies by name, for all applications. A callback gets a copy of its policy when it is
+ * accepted, a callback for an event when the event is: a change applies to later ones only.
  */
 export class Policies {
   readonly #db: Database;
@@ -68,7 +70,7 @@ export class Policies {
   }
 
   /**
-   * Makes a policy or replaces the one of this name.
+   * Creates a policy, or replaces the one of this name.
    * @throws PlatformError `REQUEST_INVALID`
    */
   async put(name: string, input: PolicyInput): Promise<NamedPolicy> {
@@ -80,18 +82,18 @@ export class Policies {
     const { rows } = await this.#db.query<PolicyRow>(putStatement, [name, stored]);
     this.#cache.forget(name);
     const row = rows[0];
-    if (!row) throw new PlatformError('INTERNAL', 'storing a policy gave no row');
+    if (!row) throw new PlatformError('INTERNAL', 'storing a policy returned no row');
     return toNamedPolicy(row);
   }
 
-  /** @throws PlatformError `POLICY_NOT_FOUND` */
+  /** Returns a policy. @throws PlatformError `POLICY_NOT_FOUND` */
   async get(name: string): Promise<NamedPolicy> {
     const [row] = await findPolicies(this.#db, [name]);
     if (!row) throw policyNotFound(name);
     return toNamedPolicy(row);
   }
 
-  /** Policies in the order of their names. @throws PlatformError `REQUEST_INVALID` */
+  /** Lists policies by name. @throws PlatformError `REQUEST_INVALID` */
   async list(page: PageRequest = {}): Promise<Page<NamedPolicy>> {
     const limit = pageLimit(page);
     const [after] = page.cursor === undefined ? [''] : parsePairCursor(page.cursor);
@@ -102,7 +104,7 @@ export class Policies {
   }
 
   /**
-   * Callbacks that have taken it keep their copy.
+   * Removes a policy. Callbacks that were accepted with it keep their copy.
    * @throws PlatformError `POLICY_NOT_FOUND`; `POLICY_IN_USE` while an endpoint names it
    */
   async remove(name: string): Promise<void> {
@@ -111,7 +113,7 @@ export class Policies {
       .query('delete from callbacks.policy where name = $1', [name])
       .catch((error: unknown) => {
         if (sqlState(error) !== foreignKeyViolation) throw error;
-        const message = `endpoints use the retry policy ${name}`;
+        const message = `retry policy '${name}' is used by endpoints; give them another one first`;
         throw new PlatformError('POLICY_IN_USE', message, { cause: error });
       });
     this.#cache.forget(name);
@@ -119,7 +121,7 @@ export class Policies {
   }
 
   /**
-   * The policy of a name; from memory if it was read a moment ago.
+   * Returns the policy of a name; from memory if it was read a moment ago.
    * @throws PlatformError `POLICY_NOT_FOUND`
    */
   async resolve(name: string): Promise<RetryPolicy> {
@@ -137,7 +139,10 @@ function toNamedPolicy({ name, policy, updated_at: updatedAt }: PolicyRow): Name
   return { name, policy: toPolicyInput(fromStoredPolicy(policy)), updatedAt };
 }
 
-/** The error of a name that no policy has. */
+/** Creates the error for a name that no policy has. */
 export function policyNotFound(name: string): PlatformError {
-  return new PlatformError('POLICY_NOT_FOUND', `there is no retry policy ${name.slice(0, 64)}`);
+  return new PlatformError(
+    'POLICY_NOT_FOUND',
+    `retry policy '${name.slice(0, 64)}' does not exist`,
+  );
 }

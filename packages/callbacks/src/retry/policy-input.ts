@@ -1,41 +1,48 @@
 import { msToNs, nsToMs } from '@posthaste/contracts';
-import { type FieldFault, policyFaults, requestInvalid } from '../request/request.js';
+import { type FieldFault, requestInvalid } from '../field-faults.js';
+import { policyFaults } from './policy-faults.js';
 import { defaultEndpointPolicy, type ExponentialPolicy, type RetryPolicy } from './retry-policy.js';
 
-/** A retry policy as callers write it, in JSON. */
+/** Retry policy as callers write it, in JSON. */
 export type PolicyInput = PhasesInput | ExponentialInput;
 
-/** Phases run one after another, each with its delay before every one of its attempts. */
+/** Phases that run one after another. */
 export interface PhasesInput {
   readonly phases: readonly PhaseInput[];
 }
 
+/** Retries with the same delay before each of them. */
 export interface PhaseInput {
-  /** Attempts after the first. */
+  /** Attempts of this phase. The first attempt of a callback belongs to none. */
   readonly retries: number;
-  /** Exact and never jittered; six digits after the point count. */
+  /** Milliseconds, with at most six digits after the point; exact, never jittered. */
   readonly delayMs: number;
 }
 
-/** Each wait is a multiple of the one before. What is left out is as for endpoints without a policy. */
+/** Delays that grow by a factor. The defaults are the policy of endpoints without one. */
 export interface ExponentialInput {
   readonly exponential: {
-    /** The first wait. Default 5,000. */
+    /** First delay, in ms. Default 5,000. */
     readonly initialDelayMs?: number | undefined;
-    /** 1 to 100. Default 3. */
+    /** Ratio of each delay to the one before, 1 to 100. Default 3. */
     readonly factor?: number | undefined;
-    /** The longest wait. Default 4 hours. */
+    /** Longest delay, in ms. Default 14,400,000 (4 hours). */
     readonly maxDelayMs?: number | undefined;
     /** Attempts after the first. Default 10. */
     readonly maxRetries?: number | undefined;
-    /** Share of each wait that is random, 0 to 1. Default 0.2. */
+    /** Share of each delay that is random, 0 to 1. Default 0.2. */
     readonly jitter?: number | undefined;
-    /** No attempt starts later than this after the callback was accepted. Default: no limit. */
+    /**
+     * No attempt starts later than this after the callback was accepted, in ms. Default: no limit.
+     */
     readonly maxAgeMs?: number | undefined;
   };
 }
 
-/** @throws PlatformError `REQUEST_INVALID`, with the faults as `details` */
+/**
+ * Converts and checks a policy.
+ * @throws PlatformError `REQUEST_INVALID`, with the faults as `details`
+ */
 export function toRetryPolicy(input: PolicyInput): RetryPolicy {
   const policy = 'phases' in input ? fromPhases(input) : fromExponential(input.exponential);
   const faults = policyFaults(policy);
@@ -43,7 +50,7 @@ export function toRetryPolicy(input: PolicyInput): RetryPolicy {
   return policy;
 }
 
-/** The inverse of {@link toRetryPolicy}. */
+/** Converts a policy to the form in which callers write it. */
 export function toPolicyInput(policy: RetryPolicy): PolicyInput {
   if (policy.kind === 'exponential') {
     const { kind: _, maxAgeMs, ...exponential } = policy;
@@ -77,15 +84,16 @@ function toNanoseconds(ms: number): bigint | undefined {
 }
 
 function fromExponential(given: ExponentialInput['exponential'] | undefined): ExponentialPolicy {
-  if (!given) throw requestInvalid([{ field: 'policy', message: 'has no phases or exponential' }]);
-  const standard = defaultEndpointPolicy;
+  if (!given)
+    throw requestInvalid([{ field: 'policy', message: 'has neither phases nor exponential' }]);
+  const defaults = defaultEndpointPolicy;
   return {
     kind: 'exponential',
-    initialDelayMs: given.initialDelayMs ?? standard.initialDelayMs,
-    factor: given.factor ?? standard.factor,
-    maxDelayMs: given.maxDelayMs ?? standard.maxDelayMs,
-    maxRetries: given.maxRetries ?? standard.maxRetries,
-    jitter: given.jitter ?? standard.jitter,
-    maxAgeMs: given.maxAgeMs ?? standard.maxAgeMs,
+    initialDelayMs: given.initialDelayMs ?? defaults.initialDelayMs,
+    factor: given.factor ?? defaults.factor,
+    maxDelayMs: given.maxDelayMs ?? defaults.maxDelayMs,
+    maxRetries: given.maxRetries ?? defaults.maxRetries,
+    jitter: given.jitter ?? defaults.jitter,
+    maxAgeMs: given.maxAgeMs ?? defaults.maxAgeMs,
   };
 }

@@ -1,10 +1,10 @@
-/** However many: what is too long to wait is for those who use it to bound. */
+/** Digits of any number: the caller limits how long it waits. */
 const seconds = /^\d+$/;
 
 /**
- * A Retry-After value as milliseconds from `nowMs`; `undefined` when it is neither seconds nor an
- * HTTP date. A date is taken relative to the answer's own Date, so that the receiver's clock may be
- * wrong.
+ * Parses a Retry-After value to milliseconds from now; `undefined` when it is neither seconds nor
+ * an HTTP date. A date is taken relative to the answer's own Date, so that the receiver's clock may
+ * be wrong; without one, relative to `nowMs`.
  */
 export function parseRetryAfter(
   value: string | undefined,

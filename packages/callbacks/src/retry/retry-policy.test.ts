@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  decideRetry,
   type ExponentialPolicy,
   fromStoredPolicy,
-  nextAttempt,
+  type RetryContext,
   type RetryPhase,
   type RetryPolicy,
-  type RetryQuestion,
   singleAttempt,
   toStoredPolicy,
 } from './retry-policy.js';
 
-const ask = (policy: RetryPolicy, failures: number, more: Partial<RetryQuestion> = {}) =>
-  nextAttempt({
+const ask = (policy: RetryPolicy, failures: number, more: Partial<RetryContext> = {}) =>
+  decideRetry({
     policy,
     failures,
     ageMs: 0,

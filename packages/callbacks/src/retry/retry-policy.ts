@@ -7,13 +7,13 @@ export interface RetryPhase {
   readonly delayNs: bigint;
 }
 
-/** Phases run one after another. */
+/** Retry policy of phases that run one after another. */
 export interface PhasesPolicy {
   readonly kind: 'phases';
   readonly phases: readonly RetryPhase[];
 }
 
-/** Each wait is `factor` times the one before, up to `maxDelayMs`, with jitter. */
+/** Retry policy whose delays grow by `factor` up to `maxDelayMs`, with jitter. */
 export interface ExponentialPolicy {
   readonly kind: 'exponential';
   readonly initialDelayMs: number;
@@ -21,18 +21,19 @@ export interface ExponentialPolicy {
   readonly maxDelayMs: number;
   /** Attempts after the first. */
   readonly maxRetries: number;
-  /** Share of each wait that is random, 0 to 1. */
+  /** Share of each delay that is random, 0 to 1. */
   readonly jitter: number;
-  /** No attempt starts later than this after the callback was accepted. */
+  /** No attempt starts later than this after the callback was accepted, in ms. Absent: no limit. */
   readonly maxAgeMs: number | undefined;
 }
 
+/** Retry policy of a callback. */
 export type RetryPolicy = PhasesPolicy | ExponentialPolicy;
 
-/** One attempt, no retries: what a callback without phases gets. */
+/** Policy of a callback without phases: one attempt, no retries. */
 export const singleAttempt: RetryPolicy = { kind: 'phases', phases: [] };
 
-/** For endpoints that choose none: about 16 hours of retries. */
+/** Policy of an endpoint without one: about 16 hours of retries. */
 export const defaultEndpointPolicy: ExponentialPolicy = {
   kind: 'exponential',
   initialDelayMs: 5_000,
@@ -43,50 +44,56 @@ export const defaultEndpointPolicy: ExponentialPolicy = {
   maxAgeMs: undefined,
 };
 
-/** A wait of at most this long is asked for by a receiver's Retry-After. */
+/** Longest delay that a receiver can ask for by Retry-After, in ms. */
 const maxRetryAfterMs = 24 * 3_600_000;
 const nsPerMs = 1_000_000n;
 
-export interface RetryQuestion {
+/** Values that decide about a retry. */
+export interface RetryContext {
   readonly policy: RetryPolicy;
   /** Attempts that failed so far, 1 or more. Those of unknown outcome do not count. */
   readonly failures: number;
   /** Milliseconds since the callback was accepted. */
   readonly ageMs: number;
-  /** Milliseconds until the callback expires, when it does. */
+  /** Milliseconds until the callback expires, if it does. */
   readonly expiresInMs: number | undefined;
-  /** What the receiver asked for, in milliseconds from now. */
+  /** Delay that the receiver asked for by Retry-After, in ms from now. */
   readonly retryAfterMs: number | undefined;
   /** In [0, 1). */
   readonly random: number;
 }
 
-export type RetryAnswer =
+/** Decision after a failed attempt. */
+export type RetryDecision =
   | { readonly kind: 'retry'; readonly delayNs: bigint }
   | { readonly kind: 'give-up'; readonly ending: 'failed' | 'expired' };
 
-/** Whether and when the next attempt is due. The later of the policy and Retry-After counts. */
-export function nextAttempt(question: RetryQuestion): RetryAnswer {
-  const { policy, failures, retryAfterMs, expiresInMs, ageMs, random } = question;
-  const delayNs =
+/**
+ * Decides whether there is another attempt, and computes its delay: the policy's, or Retry-After if
+ * that is longer. Gives up when the policy has no more retries, or when the next attempt would come
+ * after the callback's expiry or the policy's maximum age. Pure.
+ */
+export function decideRetry(context: RetryContext): RetryDecision {
+  const { policy, failures, retryAfterMs, expiresInMs, ageMs, random } = context;
+  const policyDelayNs =
     policy.kind === 'phases'
-      ? phaseDelay(policy.phases, failures)
-      : exponentialDelay(policy, failures, random);
-  if (delayNs === undefined) return { kind: 'give-up', ending: 'failed' };
-  const asked = BigInt(Math.ceil(Math.min(retryAfterMs ?? 0, maxRetryAfterMs))) * nsPerMs;
-  const due = asked > delayNs ? asked : delayNs;
-  const dueMs = Number(due / nsPerMs);
-  if (expiresInMs !== undefined && dueMs >= expiresInMs) {
+      ? phaseDelayNs(policy.phases, failures)
+      : exponentialDelayNs(policy, failures, random);
+  if (policyDelayNs === undefined) return { kind: 'give-up', ending: 'failed' };
+  const askedNs = BigInt(Math.ceil(Math.min(retryAfterMs ?? 0, maxRetryAfterMs))) * nsPerMs;
+  const delayNs = askedNs > policyDelayNs ? askedNs : policyDelayNs;
+  const delayMs = Number(delayNs / nsPerMs);
+  if (expiresInMs !== undefined && delayMs >= expiresInMs) {
     return { kind: 'give-up', ending: 'expired' };
   }
   const maxAgeMs = policy.kind === 'exponential' ? policy.maxAgeMs : undefined;
-  if (maxAgeMs !== undefined && ageMs + dueMs > maxAgeMs) {
+  if (maxAgeMs !== undefined && ageMs + delayMs > maxAgeMs) {
     return { kind: 'give-up', ending: 'failed' };
   }
-  return { kind: 'retry', delayNs: due };
+  return { kind: 'retry', delayNs };
 }
 
-function phaseDelay(phases: readonly RetryPhase[], failures: number): bigint | undefined {
+function phaseDelayNs(phases: readonly RetryPhase[], failures: number): bigint | undefined {
   let left = failures;
   for (const phase of phases) {
     if (left <= phase.retries) return phase.delayNs;
@@ -95,25 +102,29 @@ function phaseDelay(phases: readonly RetryPhase[], failures: number): bigint | u
   return undefined;
 }
 
-function exponentialDelay(
+/** Not `backoffMs` of @posthaste/contracts: factor and jitter are the caller's choice. */
+function exponentialDelayNs(
   policy: ExponentialPolicy,
   failures: number,
   random: number,
 ): bigint | undefined {
   if (failures > policy.maxRetries) return undefined;
   const full = Math.min(policy.maxDelayMs, policy.initialDelayMs * policy.factor ** (failures - 1));
-  const waitMs = full * (1 - policy.jitter * random);
-  return BigInt(Math.round(waitMs * 1_000)) * 1_000n;
+  const delayMs = full * (1 - policy.jitter * random);
+  return BigInt(Math.round(delayMs * 1_000)) * 1_000n;
 }
 
-/** A policy as it is stored: bigints as decimal text, because JSON numbers are not exact. */
+/**
+ * Converts a policy to JSON for the database: bigints as decimal text, because JSON numbers are not
+ * exact.
+ */
 export function toStoredPolicy(policy: RetryPolicy): unknown {
   if (policy.kind === 'exponential') return policy;
   const phases = policy.phases.map(({ retries, delayNs }) => [retries, delayNs.toString()]);
   return { kind: 'phases', phases };
 }
 
-/** The inverse of {@link toStoredPolicy}. @throws PlatformError `INTERNAL` */
+/** Reads a policy from the database. @throws PlatformError `INTERNAL` */
 export function fromStoredPolicy(stored: unknown): RetryPolicy {
   const policy = stored as ExponentialPolicy | { kind: 'phases'; phases: [number, string][] };
   switch (policy.kind) {
@@ -126,6 +137,9 @@ export function fromStoredPolicy(stored: unknown): RetryPolicy {
         phases: policy.phases.map(([retries, delay]) => ({ retries, delayNs: BigInt(delay) })),
       };
     default:
-      throw new PlatformError('INTERNAL', `stored retry policy of unknown kind`);
+      throw new PlatformError(
+        'INTERNAL',
+        'a stored retry policy is neither phases nor exponential',
+      );
   }
 }

@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
-import { withApplication } from '../application-name.js';
-import { checkName, type FieldFault, isName, requestInvalid } from '../request/request.js';
+import { checkName, isName } from '../field-checks.js';
+import { type FieldFault, requestInvalid, withApplication } from '../field-faults.js';
 
 /** Identifies a secret. */
 export interface SecretKey {

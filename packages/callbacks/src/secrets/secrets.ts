@@ -1,8 +1,9 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable } from '@posthaste/postgres';
+import { checkName } from '../field-checks.js';
+import { type FieldFault, requestInvalid } from '../field-faults.js';
 import { LoadingCache } from '../loading-cache.js';
 import { type Page, type PageRequest, pageLimit, parsePairCursor, toPairCursor } from '../page.js';
-import { checkName, type FieldFault, requestInvalid } from '../request/request.js';
 import type { SecretBox } from './secret-box.js';
 import {
   checkSecretKey,

@@ -226,7 +226,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     ];
     await store.db.transaction((tx) => emitting.deliverEvents(tx, events));
     await emitting.testEvent(a);
-    expect(await sink.toldOf('endpointId')).toEqual([
+    expect(await sink.eventLines('endpointId')).toEqual([
       `callback.accepted ${a}`,
       `callback.accepted ${a}`,
     ]);

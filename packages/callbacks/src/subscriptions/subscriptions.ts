@@ -2,8 +2,9 @@ import { newId, PlatformError, parseId } from '@posthaste/contracts';
 import { type Database, sqlState } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
 import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-state.js';
+import { checkName } from '../field-checks.js';
+import { type FieldFault, requestInvalid } from '../field-faults.js';
 import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
-import { checkName, type FieldFault, requestInvalid } from '../request/request.js';
 import { EventFilters } from './event-filter.js';
 import { eventPatternFault } from './event-match.js';
 

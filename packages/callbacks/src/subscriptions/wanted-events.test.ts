@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { callbackEventNames } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { useSharedStore } from '../../test/test-store.js';
 import { Endpoints } from '../endpoints/endpoints.js';
-import { callbackEventNames } from '../events/callback-events.js';
 import { createSecretBox } from '../secrets/secret-box.js';
 import { Secrets } from '../secrets/secrets.js';
 import { Subscriptions } from './subscriptions.js';

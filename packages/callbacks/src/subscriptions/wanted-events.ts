@@ -1,10 +1,6 @@
+import { type CallbackEventName, callbackEventNames } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
-import {
-  type CallbackEventName,
-  type CallbackEventSink,
-  callbackEventNames,
-  callbackEventTopic,
-} from '../events/callback-events.js';
+import { type CallbackEventSink, callbackEventTopic } from '../events/callback-events.js';
 import { EventFilters } from './event-filter.js';
 import { SubscriptionList } from './subscription-list.js';
 

@@ -2,20 +2,20 @@ import { PlatformError } from '@posthaste/contracts';
 import { expect, it } from 'vitest';
 import { deliveryOf, type TestDelivery } from '../../test/deliveries.js';
 import type { HttpRequest, Signer } from '../delivery/attempt-request.js';
+import { type AttemptResult, AttemptRunner } from './attempt-runner.js';
 import { DatabaseClock } from './database-clock.js';
-import { Sender, type Sent } from './sender.js';
 
 const leaseMs = 10_000;
 const leaseMarginMs = 1_000;
 
-/** Sends a delivery whose lease is so old, to a host that takes everything. */
-async function send(
+/** Runs the attempt of a delivery whose lease is `ageMs` old, at a host that answers 200. */
+async function run(
   delivery: TestDelivery,
   { ageMs = 0, sign = () => undefined }: { ageMs?: number; sign?: Signer['sign'] } = {},
-): Promise<{ sent: Sent; requests: HttpRequest[]; errors: unknown[] }> {
+): Promise<{ result: AttemptResult; requests: HttpRequest[]; errors: unknown[] }> {
   const requests: HttpRequest[] = [];
   const errors: unknown[] = [];
-  const sender = new Sender(
+  const runner = new AttemptRunner(
     {
       http: {
         send: async (request) => {
@@ -26,69 +26,74 @@ async function send(
         },
       },
       signer: { sign },
-      bodies: { hold: async () => undefined },
+      bodies: { load: async () => undefined },
       clock: new DatabaseClock(),
       onError: (error) => errors.push(error),
     },
     { userAgent: 'Posthaste test', maxResponseBytes: 64, leaseMs, leaseMarginMs },
   );
   const leasedAtMs = performance.now() - ageMs;
-  const sent = await sender.send({
+  const result = await runner.run({
     delivery: deliveryOf(delivery),
     endpoint: undefined,
     leasedAtMs,
   });
-  return { sent, requests, errors };
+  return { result, requests, errors };
 }
 
-it('sends, and tells what came of it', async () => {
-  const { sent, requests } = await send({});
+it('sends the request and returns what came of it', async () => {
+  const { result, requests } = await run({});
   expect(requests).toHaveLength(1);
-  expect(sent).toMatchObject({
+  expect(result).toMatchObject({
     attempt: { statusCode: 200 },
     verdict: { kind: 'ended', ending: 'delivered' },
     signal: { kind: 'answered' },
   });
 });
 
-it('sends nothing when too little is left of the lease, and gives it back', async () => {
+it('sends nothing and releases the delivery when too little is left of the lease', async () => {
   const request = { timeoutMs: 5_000 };
-  expect((await send({ request }, { ageMs: 3_900 })).requests).toHaveLength(1);
-  const { sent, requests } = await send({ request }, { ageMs: 4_100 });
+  expect((await run({ request }, { ageMs: 3_900 })).requests).toHaveLength(1);
+  const { result, requests } = await run({ request }, { ageMs: 4_100 });
   expect(requests).toEqual([]);
-  expect(sent).toEqual({ attempt: undefined, verdict: { kind: 'release' }, signal: undefined });
+  expect(result).toEqual({ attempt: undefined, verdict: { kind: 'release' }, signal: undefined });
 });
 
-it('tries later, and counts no attempt, when there was no room for its body', async () => {
-  const { sent, requests } = await send({ largeBodyBytes: 1_000_000, request: { method: 'POST' } });
+it('retries later, without counting an attempt, when there was no memory for its body', async () => {
+  const { result, requests } = await run({
+    largeBodyBytes: 1_000_000,
+    request: { method: 'POST' },
+  });
   expect(requests).toEqual([]);
-  expect(sent).toMatchObject({ attempt: undefined, verdict: { kind: 'retry' } });
+  expect(result).toMatchObject({ attempt: undefined, verdict: { kind: 'retry' } });
 });
 
-it('cuts a time that was allowed when leases were longer', async () => {
-  const { requests } = await send({ request: { timeoutMs: 60_000 } });
+it('cuts a time-out that was allowed when leases were longer', async () => {
+  const { requests } = await run({ request: { timeoutMs: 60_000 } });
   expect(requests).toMatchObject([{ timeoutMs: leaseMs - 2 * leaseMarginMs }]);
 });
 
-it('fails for good what cannot be signed any more', async () => {
+it('fails a delivery for good when its secret was removed', async () => {
   const gone = new PlatformError('SECRET_NOT_FOUND', 'no signing secret main');
-  const { sent, requests, errors } = await send(
+  const { result, requests, errors } = await run(
     { request: { secret: 'main' } },
     { sign: () => Promise.reject(gone) },
   );
   expect(requests).toEqual([]);
   expect(errors).toEqual([gone]);
-  expect(sent).toMatchObject({
+  expect(result).toMatchObject({
     attempt: { statusCode: 0, reason: 'protocol' },
     verdict: { kind: 'ended', ending: 'failed' },
     signal: undefined,
   });
 });
 
-it('tries later, and counts no attempt, when it cannot sign for another reason', async () => {
-  const { sent } = await send(
+it('retries later, without counting an attempt, when signing fails for another reason', async () => {
+  const { result } = await run(
     { request: { secret: 'main' } },
-    { sign: () => Promise.reject(new PlatformError('DATABASE_UNAVAILABLE', 'away')) },
+    {
+      sign: () => Promise.reject(new PlatformError('DATABASE_UNAVAILABLE', 'the database is down')),
+    },
   );
-  expect(sent).toMatchObject({ attempt: undefined, verdict: { kind: 'retry' } });
+  expect(result).toMatchObject({ attempt: undefined, verdict: { kind: 'retry' } });
 });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { withApplication } from './application-name.js';
+import { withApplication } from './field-faults.js';
 
-it('names the application of a thing, where there is one', () => {
+it('adds the application of a thing, if it has one', () => {
   expect(withApplication('queue orders', 'shop')).toBe('queue orders of application shop');
   expect(withApplication('queue orders', '')).toBe('queue orders');
 });

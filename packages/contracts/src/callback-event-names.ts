@@ -1,0 +1,20 @@
+/**
+ * Names of the events about callbacks and endpoints: the one list, from which settings and
+ * `@posthaste/callbacks` take theirs. The payload of each is built in `@posthaste/callbacks`:
+ * `intake/accepted-events.ts`, `results/result-events.ts` and `events/callback-events.ts`.
+ */
+export const callbackEventNames = [
+  /** A callback is stored. */
+  'callback.accepted',
+  /** An attempt is recorded, whatever its outcome. */
+  'callback.attempted',
+  /** A callback is delivered. */
+  'callback.delivered',
+  /** A callback fails for good, or expires. */
+  'callback.failed',
+  /** An endpoint is disabled: its receiver answered 410, or somebody disabled it. */
+  'endpoint.disabled',
+] as const;
+
+/** Name of an event about callbacks or endpoints. */
+export type CallbackEventName = (typeof callbackEventNames)[number];
