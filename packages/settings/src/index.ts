@@ -11,6 +11,7 @@ export type {
   ListSetting,
   SettingDefinition,
   SettingDefinitions,
+  SettingFault,
   SettingValue,
   SettingValues,
   StringSetting,
@@ -19,12 +20,7 @@ export type {
 export { eventFaults, eventSettings } from './event-settings.js';
 export { gatewaySettings } from './gateway-settings.js';
 export { platformSettings } from './platform-settings.js';
-export {
-  type Environment,
-  type ReadOptions,
-  readSettings,
-  type SettingFault,
-} from './read.js';
+export { type Environment, type ReadOptions, readSettings } from './read.js';
 export { type SettingSection, settingSections } from './registry.js';
 export { renderSettings } from './render.js';
 export { workerSettings } from './worker-settings.js';
