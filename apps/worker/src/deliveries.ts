@@ -18,51 +18,52 @@ import type { WorkerConfig } from './config.js';
 import { observeDeliveries } from './delivery-metrics.js';
 import { openEventOutbox } from './event-outbox.js';
 import {
-  shareOf,
-  shareOfConfig,
-  shareOfEndpoints,
-  type ThreadShare,
-  wholeShare,
-} from './thread-share.js';
+  divideConfig,
+  divideEndpointLimits,
+  divideLimit,
+  onlyThread,
+  type ThreadPosition,
+} from './thread-limits.js';
 
+/** Dependencies of `startDeliveries`. */
 export interface DeliveriesDeps {
   readonly config: WorkerConfig;
   /** Needs `callbacksMigrations` and `eventstreamMigrations`. */
   readonly db: Database;
   readonly registry: Registry;
   readonly logger: Logger;
-  /** What this thread has of all limits, when it is one of several. Default: all. */
-  readonly share?: ThreadShare | undefined;
+  /** Position of this thread, when several threads divide the limits. Default: the only thread. */
+  readonly thread?: ThreadPosition | undefined;
 }
 
-/** Deliveries that go on until they are stopped. */
+/** Running deliveries. */
 export interface Deliveries {
   /**
-   * Takes nothing new, finishes what is in hand, leaves the rest after `limitMs` to the end of its
-   * leases. May be called twice.
+   * Leases nothing more and finishes the attempts under way. After `limitMs` it gives up on the
+   * others: another worker takes them over when their leases expire. Idempotent.
    */
   close(limitMs: number): Promise<void>;
 }
 
 const userAgent = 'Posthaste';
-/** Attempts in flight at a host that is new or comes back from an outage. */
+/** Attempts in flight to an origin that is new or comes back from an outage. */
 const initialPerOrigin = 16;
 const breakAfter = 20;
 const minOpenMs = 1_000;
 const maxOpenMs = 30_000;
-/** Large bodies in memory at once, in all threads. */
+/** Bytes of large bodies in memory at once, in all threads together. */
 const maxLargeBodyBytes = 32 * 1024 * 1024;
 
-/** Delivers in this thread. @throws PlatformError `DATABASE_*` when the database is not there */
+/** Starts deliveries in this thread. @throws PlatformError `DATABASE_*` when the database is away */
 export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries> {
-  const { db, registry, logger, share = wholeShare } = deps;
-  const config = shareOfConfig(deps.config, share);
+  const { db, registry, logger, thread = onlyThread } = deps;
+  const config = divideConfig(deps.config, thread);
   const { allowLoopback, allowedNetworks: allow, maxInFlightPerOrigin } = config;
-  const telling = await openEventOutbox({ config, db, logger });
+  const outbox = await openEventOutbox({ config, db, logger });
   const http = createEgress({
     guard: createAddressGuard({ allowLoopback, allow }),
     maxConnectionsPerOrigin: maxInFlightPerOrigin,
-    // It is closed after the dispatcher: whatever is then under way has had its time.
+    // Closed after the dispatcher: requests that are still open then have had their time.
     closeTimeoutMs: 1,
   });
   const dispatcher: Dispatcher = new Dispatcher(
@@ -70,14 +71,14 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
       db,
       http,
       signer: createDeliverySigner(new Secrets(db, createSecretBox(Buffer.from(config.secretKey)))),
-      endpoints: shareOfEndpoints(new CachedEndpointDirectory(db), share),
+      endpoints: divideEndpointLimits(new CachedEndpointDirectory(db), thread),
       observer: observeDeliveries(registry, logger, () => dispatcher.inFlight),
-      effects: createResultEffects(telling.events),
+      effects: createResultEffects(outbox.events),
     },
-    toDispatcherOptions(config, share),
+    toDispatcherOptions(config, thread),
   );
   const release = async (): Promise<void> => {
-    await Promise.all([http.close(), telling.close()]);
+    await Promise.all([http.close(), outbox.close()]);
   };
   await dispatcher.start().catch(async (error: unknown) => {
     await release();
@@ -92,14 +93,14 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
   };
 }
 
-function toDispatcherOptions(config: WorkerConfig, share: ThreadShare): DispatcherOptions {
+function toDispatcherOptions(config: WorkerConfig, thread: ThreadPosition): DispatcherOptions {
   const { maxInFlightPerOrigin: max } = config;
   return {
     userAgent,
     maxResponseBytes: config.maxResponseBytes,
     holder: `${hostname()}:${process.pid}${threadId === 0 ? '' : `.${threadId}`}`,
     leaseMs: config.leaseMs,
-    // Half of it before the attempt's time begins to count, half to write the result after it.
+    // One half passes before the attempt's time starts to count, the other writes the result.
     leaseMarginMs: leaseMarginMs / 2,
     slots: {
       total: config.maxInFlight,
@@ -112,6 +113,6 @@ function toDispatcherOptions(config: WorkerConfig, share: ThreadShare): Dispatch
     recordWindowMs: 20,
     orderedRecordWindowMs: 4,
     maxBatch: 256,
-    maxLargeBodyBytes: shareOf(maxLargeBodyBytes, share),
+    maxLargeBodyBytes: divideLimit(maxLargeBodyBytes, thread),
   };
 }
