@@ -10,7 +10,7 @@
  *    - apps/worker/src/worker-service.ts: deliveries (lease nothing new, finish attempts under way,
  *      leave the others to the end of their leases at the limit), housekeeping and event streams,
  *      the monitor, the database.
- *    - apps/standalone/src/platform/standalone.ts: server and worker at once, then the routes, the
+ *    - apps/standalone/src/platform/standalone-service.ts: server and worker at once, then the routes, the
  *      event outbox and the database.
  * 3. The process exits with 0. It exits with 1 when `close` takes 5 seconds longer than its limit,
  *    or when another signal arrives a second or more after the first.

@@ -22,18 +22,18 @@ export const platformMigrations: readonly MigrationSet[] = [
   eventstreamMigrations,
 ];
 
-/** What to do about a data folder that cannot be used. */
+/** Advice for errors of the data folder. */
 const adviceOn: Readonly<Partial<Record<ErrorCode, string>>> = {
   DATABASE_IN_USE: 'Stop that one, or set POSTHASTE_DATA_DIR to another folder.',
   DATABASE_FOLDER_INVALID: 'Set POSTHASTE_DATA_DIR to another folder.',
 };
 
-/** Days of partitions that are there before the first callback is taken. */
+/** Days for which partitions exist before the first callback is accepted. */
 const daysAhead = 7;
 
 /**
- * Opens the database that the settings name: Postgres at `DATABASE_URL`, else the embedded one in
- * the data folder, which is made where it is missing.
+ * Opens the database that the settings name: Postgres at `DATABASE_URL`, else the embedded database
+ * in the data folder, which is created if it does not exist.
  * @throws PlatformError `DATABASE_*`
  */
 export async function openPlatformDatabase(
@@ -54,8 +54,8 @@ export async function openPlatformDatabase(
 }
 
 /**
- * Brings the tables up to date. Safe beside running processes.
- * @returns what was applied, in order
+ * Brings the tables up to date. Safe while other processes use the database.
+ * @returns the migrations that were applied, in order
  * @throws PlatformError `DATABASE_*`, `MIGRATION_MISMATCH`
  */
 export async function migratePlatform(db: Database): Promise<MigrationStep[]> {
