@@ -6,12 +6,12 @@
  * 2. It calls the service's `close(limitMs)` with POSTHASTE_STOP_TIMEOUT. What each app closes, in
  *    order, is at the end of one file:
  *    - apps/gateway/src/gateway-service.ts: the HTTP server (accepts nothing new, finishes requests
- *      in hand, cuts the others off at the limit), the routes, the event outbox, the database.
- *    - apps/worker/src/worker-service.ts: deliveries (lease nothing new, finish attempts under way,
- *      leave the others to the end of their leases at the limit), housekeeping and event streams,
- *      the monitor, the database.
- *    - apps/standalone/src/platform/standalone-service.ts: server and worker at once, then the routes, the
- *      event outbox and the database.
+ *      in progress, cuts off the others at the limit); the routes; the event outbox; the database.
+ *    - apps/worker/src/worker-service.ts: at once deliveries (lease nothing new, finish attempts under
+ *      way, leave the others to the end of their leases at the limit), housekeeping and event
+ *      streams; then the monitor; the database.
+ *    - apps/standalone/src/platform/standalone-service.ts: server and worker at once; then the
+ *      routes; the event outbox; the database.
  * 3. The process exits with 0. It exits with 1 when `close` takes 5 seconds longer than its limit,
  *    or when another signal arrives a second or more after the first.
  */
@@ -21,7 +21,7 @@ import { createLogger } from './logger.js';
 
 /** A part of a process that runs until it is closed. */
 export interface Service {
-  /** Takes nothing new, finishes work in hand within `limitMs`, then closes everything. */
+  /** Takes nothing new, finishes work in progress within `limitMs`, then closes everything. */
   close(limitMs: number): Promise<void>;
 }
 
