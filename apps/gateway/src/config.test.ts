@@ -56,8 +56,8 @@ describe('the configuration of the gateway', () => {
       POSTHASTE_ALLOWED_HOST: 'x',
     });
     expect(fault.split('\n').slice(1)).toEqual([
-      '  - DATABASE_URL is not set, and is needed.',
-      '  - POSTHASTE_SECRET_KEY is not set, and is needed.',
+      '  - DATABASE_URL is not set, but it is required.',
+      '  - POSTHASTE_SECRET_KEY is not set, but it is required.',
       expect.stringContaining('POSTHASTE_PORT is "eighty"'),
       expect.stringContaining('POSTHASTE_ACCESS is "loopback"'),
       expect.stringContaining('POSTHASTE_HEADERS_TIMEOUT is above POSTHASTE_REQUEST_TIMEOUT'),

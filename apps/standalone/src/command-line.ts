@@ -2,23 +2,23 @@ import { readFileSync } from 'node:fs';
 import { reportFailure } from '@posthaste/service';
 import { type Command, CommanderError } from 'commander';
 
-/** `EX_USAGE` of sysexits.h: the command was typed wrong. */
+/** `EX_USAGE` of sysexits.h: the arguments are wrong. */
 const usageExitCode = 64;
 
 /**
- * Runs the command that was typed. What goes wrong is one line for people on standard error, with
- * its code and without a stack trace, and an exit code: 64 for a wrong command, 78 for a wrong
- * configuration, 70 for a defect, 1 for anything else.
+ * Runs the command that the arguments name. A failure is one line for people on standard error, with
+ * its code and without a stack trace. Exit codes: 64 for wrong arguments, 78 for a wrong
+ * configuration, 70 for a defect (with a stack trace), 1 for any other failure.
  */
 export async function runCommandLine(program: Command): Promise<void> {
-  // `posthaste callbacks list | head -1` closes the pipe, and is content.
+  // `posthaste callbacks list | head -1` closes the pipe early, which is not a failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
     process.exit(0);
   });
   program.version(readVersion());
   for (const command of withSubcommands(program)) {
-    command.exitOverride().showHelpAfterError('(--help tells more)');
+    command.exitOverride().showHelpAfterError('(use --help for usage)');
   }
   try {
     await program.parseAsync();
@@ -36,9 +36,9 @@ function withSubcommands(command: Command): Command[] {
   return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
-/** @returns the exit code */
+/** Reports an error and returns the exit code. */
 function report(error: unknown): number {
-  // commander has told already.
+  // commander has already printed its message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExitCode;
   return reportFailure(error);
 }

@@ -10,16 +10,17 @@ import { addQueuesCommand } from './commands/queues.js';
 import { addServiceCommands } from './commands/services.js';
 
 const program = new Command('posthaste')
-  .description('An event platform: callbacks that are delivered in order, whatever crashes.')
+  .description('Event platform that delivers callbacks in order, whatever crashes.')
   .addHelpText(
     'after',
     `
-Settings are environment variables, all of them in docs/configuration.md.
+Settings are environment variables; docs/configuration.md lists all of them.
 
-  posthaste start                 everything in one process, on http://127.0.0.1:8080
-  posthaste demo                  watch a thousand callbacks survive a bad receiver
-  posthaste callbacks send <url>  hand in a callback
-  posthaste events tail           watch events as they come`,
+Examples:
+  posthaste start                 run everything in this process, on http://127.0.0.1:8080
+  posthaste demo                  send 1,000 callbacks to a receiver that misbehaves
+  posthaste callbacks send <url>  send a callback
+  posthaste events tail           show events as they come`,
   );
 
 addServiceCommands(program);

@@ -1,4 +1,7 @@
-/** Hands in a callback that is retried for long, and gives its id. @throws Error when it is refused */
+/**
+ * Sends a callback with 100 retries and returns its id.
+ * @throws Error when it is refused
+ */
 export async function postCallback(
   platformUrl: string,
   receiverUrl: string,

@@ -22,7 +22,7 @@ interface Posted {
   readonly n: number;
 }
 
-describeWithKafka('events posted to gateways that are killed', () => {
+describeWithKafka('events that are posted while gateway and worker are killed', () => {
   const toClose: (() => Promise<unknown>)[] = [];
   const prefix = `posted-${Date.now()}`;
   let env: Environment;
@@ -45,7 +45,7 @@ describeWithKafka('events posted to gateways that are killed', () => {
       POSTHASTE_ALLOW_LOOPBACK: 'true',
       POSTHASTE_CALLBACK_TIMEOUT: '1s',
       POSTHASTE_CALLBACK_LEASE: '3s',
-      // A machine that runs tests falls behind.
+      // A busy test machine would exceed the delay.
       POSTHASTE_MAX_EVENT_LOOP_DELAY: '0',
     };
     toClose.push(
@@ -71,7 +71,7 @@ describeWithKafka('events posted to gateways that are killed', () => {
     return answer.json() as Promise<T>;
   }
 
-  /** Whatever happens to its answer, an event is posted until there is one. */
+  /** Posts an event again and again until there is an answer. */
   async function post(event: object): Promise<void> {
     for (;;) {
       const answer = await call('/v1/events', event).catch(() => undefined);
@@ -80,13 +80,13 @@ describeWithKafka('events posted to gateways that are killed', () => {
     }
   }
 
-  /** What came to the webhook; sent again with the same id is what a killed worker was about. */
+  /** Returns the payloads that the webhook got; repeats after a kill have the same id and count once. */
   function delivered(): Posted[] {
     const byId = Map.groupBy(receiver.requests, ({ headers }) => headers['webhook-id']);
     return [...byId.values()].map(([first]) => JSON.parse(String(first?.body)).payload);
   }
 
-  /** Each key in its order, which is that of its numbers. */
+  /** Expects each event once, and those of each key in the order of their numbers. */
   function expectEachOnceInOrder(arrived: readonly Posted[]): void {
     const byKey = Map.groupBy(arrived, ({ key }) => key);
     const numbers = Array.from({ length: eventsPerKey }, (_, n) => n);
@@ -138,7 +138,7 @@ describeWithKafka('events posted to gateways that are killed', () => {
       groupId: 'test',
       offset: -2,
       callback: (_ctx, event) => {
-        // The relay may bring an event twice, when it was killed between Kafka and the log.
+        // The relay may publish an event twice if it was killed before it committed its offset.
         if (event && !seen.has(event.id)) seen.set(event.id, event.payload as unknown as Posted);
       },
     });

@@ -6,25 +6,26 @@ import { fileURLToPath } from 'node:url';
 import { freePort, type RunningProcess, startProcess } from '@posthaste/testbed';
 import { afterAll, vi } from 'vitest';
 
-/** The built `posthaste` command. */
+/** Program of the built `posthaste` command. */
 const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const maxStartMs = 60_000;
 
-// Every test here starts processes, which takes its time on a machine that is busy.
+// Every test here starts processes, which is slow on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-/** For `expect.poll`, which by itself gives up after a second. */
+/** Options of `expect.poll`, which gives up after a second by default. */
 export const patiently = { timeout: 30_000 } as const;
 
 export type Environment = Readonly<Record<string, string>>;
 
+/** Result of a command that has ended. */
 export interface CommandResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs a command to its end, with nothing in its environment but what is given. `input` is typed. */
+/** Runs a command to its end, with only `env` and PATH as environment and `input` as standard input. */
 export function posthaste(
   args: readonly string[],
   env: Environment = {},
@@ -39,7 +40,7 @@ export function posthaste(
   });
 }
 
-/** Starts a command that runs until it is told to stop; it is ended after the file's tests. */
+/** Starts a command that runs until a signal stops it; it is ended after the file's tests. */
 export async function startPosthaste(
   args: readonly string[],
   env: Environment,
@@ -54,6 +55,7 @@ export async function startPosthaste(
   return running;
 }
 
+/** Standalone in a process of its own. */
 export interface StartedPlatform {
   readonly url: string;
   readonly env: Environment;
@@ -62,7 +64,7 @@ export interface StartedPlatform {
   again(): Promise<StartedPlatform>;
 }
 
-/** `posthaste start` on a free port and, unless one is given, a data folder of its own. */
+/** Runs `posthaste start` on a free port and, unless one is given, on a data folder of its own. */
 export async function startPlatform(env: Environment = {}): Promise<StartedPlatform> {
   return startOn({
     POSTHASTE_PORT: String(await freePort()),
@@ -77,16 +79,16 @@ async function startOn(env: Environment): Promise<StartedPlatform> {
   return { url, env, process, again: () => startOn(env) };
 }
 
-/** A folder with an embedded database that is empty and up to date. */
+/** Creates a folder with an embedded database that is empty and up to date. */
 export async function dataFolder(): Promise<string> {
-  // Copied, because making one takes seconds.
-  template ??= makeTemplate();
+  // Copied from a template, because creating a database takes seconds.
+  template ??= createTemplate();
   const folder = await emptyFolder();
   await cp(await template, folder, { recursive: true });
   return folder;
 }
 
-/** An empty folder, removed after the file's tests. */
+/** Creates an empty folder, removed after the file's tests. */
 export async function emptyFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'posthaste-test-'));
   folders.push(folder);
@@ -102,9 +104,9 @@ afterAll(async () => {
   await Promise.all(folders.splice(0).map((each) => rm(each, { recursive: true, force: true })));
 });
 
-async function makeTemplate(): Promise<string> {
+async function createTemplate(): Promise<string> {
   const folder = await emptyFolder();
   const { code, stderr } = await posthaste(['migrate'], { POSTHASTE_DATA_DIR: folder });
-  if (code !== 0) throw new Error(`no data folder could be made: ${stderr}`);
+  if (code !== 0) throw new Error(`the template of data folders could not be created: ${stderr}`);
   return folder;
 }

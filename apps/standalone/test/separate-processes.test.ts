@@ -56,7 +56,7 @@ describeWithPostgres('gateway and two workers as processes of their own', () => 
     return response.json() as Promise<CompatibleStatus>;
   }
 
-  /** What existing clients send; whitespace and all. */
+  /** Sends a callback exactly as existing clients do. */
   function postCompatible(receiverUrl: string): Promise<Response> {
     return fetch(`${url}/callback`, {
       method: 'POST',
@@ -65,7 +65,7 @@ describeWithPostgres('gateway and two workers as processes of their own', () => 
     });
   }
 
-  it('answer the compatible request with its status, and show its attempts and locks', async () => {
+  it('answer a compatible request with its status, and show its attempts and locks', async () => {
     const response = await postCompatible(receiver.url);
     expect(response.status).toBe(201);
     expect(response.headers.get('content-type')).toBe('application/json; charset=UTF-8');
@@ -95,7 +95,7 @@ describeWithPostgres('gateway and two workers as processes of their own', () => 
     expect(receiver.requests.at(-1)?.headers).toMatchObject({ 'x-header-one': 'v' });
   });
 
-  it('show the attempt that failed, where nobody listens', async () => {
+  it('show the failed attempt to an address where nobody listens', async () => {
     const response = await postCompatible(`http://127.0.0.1:${await freePort()}`);
     const { id } = (await response.json()) as CompatibleStatus;
     await expect
@@ -108,7 +108,7 @@ describeWithPostgres('gateway and two workers as processes of their own', () => 
   });
 
   it('share the work between both workers', async () => {
-    // Slow enough, and with few at once for each, that one alone would be busy with it for long.
+    // Slow, with few attempts at once per worker: one worker alone would need much longer.
     receiver.follow({ kind: 'respond', delayMs: 100 });
     const ids = await Promise.all(
       Array.from({ length: 60 }, () => postCallback(url, receiver.url, { application: 'shared' })),

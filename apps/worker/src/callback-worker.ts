@@ -2,16 +2,16 @@ import { type Deliveries, type DeliveriesDeps, startDeliveries } from './deliver
 import { type EventStreams, startEventStreams } from './event-streams.js';
 import { Housekeeping } from './housekeeping.js';
 
-/** A worker that runs until it is closed. */
+/** Running worker in the calling thread. */
 export interface CallbackWorker extends Deliveries {
-  /** The relay to Kafka, when brokers are configured. */
+  /** Relay to Kafka, when brokers are configured. */
   readonly relay: EventStreams['relay'];
 }
 
 /**
- * A whole worker in this thread: deliveries, the event log and housekeeping. The database stays open
- * when it is closed.
- * @throws PlatformError `DATABASE_*` when the database is not there
+ * Starts a whole worker in this thread: deliveries, event streams and housekeeping. Closing it leaves
+ * the database open.
+ * @throws PlatformError `DATABASE_*` when the database is away
  */
 export async function startCallbackWorker(deps: DeliveriesDeps): Promise<CallbackWorker> {
   const { db, logger, config } = deps;

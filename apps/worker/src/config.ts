@@ -11,7 +11,7 @@ import {
   workerSettings,
 } from '@posthaste/settings';
 
-/** What a worker is built from. Each setting is described in @posthaste/settings. */
+/** Configuration of a worker. @posthaste/settings describes each setting. */
 export type WorkerConfig = SettingValues<typeof workerSettings> &
   SettingValues<typeof eventSettings> &
   Omit<SettingValues<typeof callbackSettings>, 'allowLoopback'> & {
@@ -20,20 +20,20 @@ export type WorkerConfig = SettingValues<typeof workerSettings> &
     readonly stopTimeoutMs: number;
   };
 
-/** What the worker's own process reads. */
+/** Configuration of the worker as a process of its own. */
 export interface WorkerProcessConfig {
   readonly worker: WorkerConfig;
   readonly platform: SettingValues<typeof platformSettings> & { readonly databaseUrl: string };
 }
 
-/** @throws PlatformError `CONFIG_INVALID` with every fault */
+/** Reads the configuration of a worker process. @throws PlatformError `CONFIG_INVALID` with every fault */
 export function readWorkerConfig(environment: Environment): WorkerProcessConfig {
   const settings = {
     ...platformSettings,
     ...callbackSettings,
     ...eventSettings,
     ...workerSettings,
-    // The embedded database belongs to one process, and this is one of several.
+    // Only one process can open the embedded database, so workers need Postgres.
     databaseUrl: { ...platformSettings.databaseUrl, required: true },
     secretKey: { ...platformSettings.secretKey, required: true },
   } as const;
@@ -46,17 +46,18 @@ export function readWorkerConfig(environment: Environment): WorkerProcessConfig 
   };
 }
 
-/** The rules between settings of the worker, for `check` of `readSettings`. */
+/** Checks the rules between settings of the worker, for `check` of `readSettings`. */
 export function workerFaults(
   values: Partial<SettingValues<typeof workerSettings>>,
 ): SettingFault[] {
   const { maxInFlight, maxInFlightPerOrigin, maxInFlightPerApplication } = values;
   const faults: SettingFault[] = [];
-  const below = (name: string, share: number | undefined): void => {
-    if (maxInFlight === undefined || share === undefined || share <= maxInFlight) return;
-    faults.push({ name, message: `${name} is above POSTHASTE_WORKER_CONCURRENCY.` });
+  const checkPart = (name: string, part: number | undefined): void => {
+    if (maxInFlight === undefined || part === undefined || part <= maxInFlight) return;
+    const message = `${name} is ${part}, above POSTHASTE_WORKER_CONCURRENCY (${maxInFlight}).`;
+    faults.push({ name, message });
   };
-  below('POSTHASTE_WORKER_CONCURRENCY_PER_HOST', maxInFlightPerOrigin);
-  below('POSTHASTE_WORKER_CONCURRENCY_PER_APPLICATION', maxInFlightPerApplication);
+  checkPart('POSTHASTE_WORKER_CONCURRENCY_PER_HOST', maxInFlightPerOrigin);
+  checkPart('POSTHASTE_WORKER_CONCURRENCY_PER_APPLICATION', maxInFlightPerApplication);
   return faults;
 }

@@ -16,42 +16,43 @@ import type { WorkerConfig } from './config.js';
 import { observeDeliveries } from './delivery-metrics.js';
 import { openEventOutbox } from './event-outbox.js';
 import {
-  shareOf,
-  shareOfConfig,
-  shareOfEndpoints,
-  type ThreadShare,
-  wholeShare,
-} from './thread-share.js';
+  divideConfig,
+  divideEndpointLimits,
+  divideLimit,
+  onlyThread,
+  type ThreadPosition,
+} from './thread-limits.js';
 
+/** Dependencies of `startDeliveries`. */
 export interface DeliveriesDeps {
   readonly config: WorkerConfig;
   /** Needs `callbacksMigrations` and `eventstreamMigrations`. */
   readonly db: Database;
   readonly registry: Registry;
   readonly logger: Logger;
-  /** What this thread has of all limits, when it is one of several. Default: all. */
-  readonly share?: ThreadShare | undefined;
+  /** Position of this thread, when several threads divide the limits. Default: the only thread. */
+  readonly thread?: ThreadPosition | undefined;
 }
 
-/** Deliveries that go on until they are stopped. */
+/** Running deliveries. */
 export interface Deliveries {
   /**
-   * Takes nothing new, finishes what is in hand, leaves the rest after `limitMs` to the end of its
-   * leases. May be called twice.
+   * Leases nothing more and finishes the attempts under way. After `limitMs` it gives up on the
+   * others: another worker takes them over when their leases expire. Idempotent.
    */
   close(limitMs: number): Promise<void>;
 }
 
-/** Delivers in this thread. @throws PlatformError `DATABASE_*` when the database is not there */
+/** Starts deliveries in this thread. @throws PlatformError `DATABASE_*` when the database is away */
 export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries> {
-  const { db, registry, logger, share = wholeShare } = deps;
-  const config = shareOfConfig(deps.config, share);
+  const { db, registry, logger, thread = onlyThread } = deps;
+  const config = divideConfig(deps.config, thread);
   const { allowLoopback, allowedNetworks: allow, maxInFlightPerOrigin } = config;
   const outbox = await openEventOutbox({ config, db, logger });
   const http = createEgress({
     guard: createAddressGuard({ allowLoopback, allow }),
     maxConnectionsPerOrigin: maxInFlightPerOrigin,
-    // It is closed after the dispatcher: whatever is then under way has had its time.
+    // Closed after the dispatcher: requests that are still open then have had their time.
     closeTimeoutMs: 1,
   });
   const dispatcher: Dispatcher = new Dispatcher(
@@ -59,11 +60,11 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
       db,
       http,
       signer: createDeliverySigner(new Secrets(db, createSecretBox(Buffer.from(config.secretKey)))),
-      endpoints: shareOfEndpoints(new CachedEndpointDirectory(db), share),
+      endpoints: divideEndpointLimits(new CachedEndpointDirectory(db), thread),
       observer: observeDeliveries(registry, logger, () => dispatcher.inFlight),
       events: outbox.events,
     },
-    toDispatcherOptions(config, share),
+    toDispatcherOptions(config, thread),
   );
   const release = async (): Promise<void> => {
     await Promise.all([http.close(), outbox.close()]);
@@ -82,11 +83,11 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
 }
 
 /** Returns the options that the settings decide; all others have the package's defaults. */
-function toDispatcherOptions(config: WorkerConfig, share: ThreadShare): DispatcherOptions {
+function toDispatcherOptions(config: WorkerConfig, thread: ThreadPosition): DispatcherOptions {
   return {
     maxResponseBytes: config.maxResponseBytes,
     leaseMs: config.leaseMs,
-    // Half of it before the attempt's time begins to count, half to write the result after it.
+    // One half passes before the attempt's time starts to count, the other writes the result.
     leaseMarginMs: leaseMarginMs / 2,
     slots: {
       total: config.maxInFlight,
@@ -94,6 +95,6 @@ function toDispatcherOptions(config: WorkerConfig, share: ThreadShare): Dispatch
       origin: { max: config.maxInFlightPerOrigin },
     },
     // The default is meant for a whole process.
-    maxLargeBodyBytes: shareOf(resolveDispatcherOptions().maxLargeBodyBytes, share),
+    maxLargeBodyBytes: divideLimit(resolveDispatcherOptions().maxLargeBodyBytes, thread),
   };
 }

@@ -1,13 +1,13 @@
 import type { DispatcherObserver } from '@posthaste/callbacks';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-/** Where errors of the dispatcher go. pino's logger fits. */
+/** Logger for errors of the dispatcher, such as pino's. */
 export interface DeliveryLogger {
   warn(fields: object, message: string): void;
 }
 
 /**
- * What the dispatcher tells, as metrics on `registry`:
+ * Creates an observer of the dispatcher that keeps metrics in `registry`:
  * `posthaste_callback_attempts_total`, `…_attempt_duration_seconds`, `…_delivery_latency_seconds`
  * (accepted to delivered), `…_claim_duration_seconds`, `…_leases_lost_total`,
  * `…_leases_taken_over_total`, `…_in_flight`.
@@ -18,11 +18,11 @@ export function observeDeliveries(
   inFlight: () => number,
 ): DispatcherObserver {
   const registers = [registry];
-  // Counted here and handed over when they are read: looking up a label costs more than counting.
+  // Counted here and copied when metrics are read: looking up a label costs more than counting.
   const outcomes = new Map<string, number>();
   new Counter({
     name: 'posthaste_callback_attempts_total',
-    help: 'Attempts by their outcome: delivered, or the reason of the failure.',
+    help: 'Attempts by outcome: delivered, or the reason of the failure.',
     labelNames: ['outcome'],
     registers,
     collect() {
@@ -32,35 +32,35 @@ export function observeDeliveries(
   });
   const duration = new Histogram({
     name: 'posthaste_callback_attempt_duration_seconds',
-    help: 'Time of one attempt, from the name resolution to the end of the answer.',
+    help: 'Time of one attempt, from name resolution to the end of the response.',
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60],
     registers,
   });
   const latency = new Histogram({
     name: 'posthaste_callback_delivery_latency_seconds',
-    help: 'From a callback being accepted to its delivery, waits and retries included.',
+    help: 'Time from the acceptance of a callback to its delivery, including waits and retries.',
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10, 60, 600, 3_600],
     registers,
   });
   const claims = new Histogram({
     name: 'posthaste_callback_claim_duration_seconds',
-    help: 'Time of one claim that found work.',
+    help: 'Time of one query that leased deliveries.',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1],
     registers,
   });
   const lost = new Counter({
     name: 'posthaste_callback_leases_lost_total',
-    help: 'Results that were dropped, because another worker had taken the lease over.',
+    help: 'Results that were dropped because another worker had taken over the lease.',
     registers,
   });
   const takenOver = new Counter({
     name: 'posthaste_callback_leases_taken_over_total',
-    help: 'Leases of vanished workers that were taken over.',
+    help: 'Expired leases that were taken over from other workers.',
     registers,
   });
   new Gauge({
     name: 'posthaste_callback_in_flight',
-    help: 'Attempts under way.',
+    help: 'Attempts in flight.',
     registers,
     collect() {
       this.set(inFlight());

@@ -1,3 +1,7 @@
+/*
+ * Program of one delivery thread. `DeliveryThreads` starts it and asks it by messages for its
+ * metrics and to stop. A defect ends the thread, and with it the process.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import { deliverySessionSettings } from '@posthaste/callbacks';
 import { PlatformError } from '@posthaste/contracts';
@@ -5,17 +9,13 @@ import { openPostgres } from '@posthaste/postgres';
 import { createLogger } from '@posthaste/service';
 import { Registry } from 'prom-client';
 import { startDeliveries } from './deliveries.js';
-import type { FromThread, ThreadData, ToThread } from './thread-messages.js';
+import type { MessageFromThread, MessageToThread, ThreadData } from './delivery-threads.js';
 
-/*
- * The program of one delivery thread: started by DeliveryThreads, told by messages when to report
- * its metrics and when to stop. A defect ends it, and with it the process.
- */
-const { config, share, database, logLevel } = workerData as ThreadData;
+const { config, thread, database, logLevel } = workerData as ThreadData;
 const port = parentPort;
-if (!port) throw new Error('a delivery thread is started by a worker');
+if (!port) throw new Error('this program is started by DeliveryThreads, as a worker thread');
 
-const send = (message: FromThread): void => port.postMessage(message);
+const send = (message: MessageFromThread): void => port.postMessage(message);
 const logger = createLogger({ level: logLevel, service: 'worker' });
 const registry = new Registry();
 
@@ -26,11 +26,11 @@ try {
     sessionSettings: deliverySessionSettings,
     logger,
   });
-  const deliveries = await startDeliveries({ config, share, db, registry, logger });
-  port.on('message', async (message: ToThread) => {
+  const deliveries = await startDeliveries({ config, thread, db, registry, logger });
+  port.on('message', async (message: MessageToThread) => {
     switch (message.kind) {
-      case 'report':
-        send({ kind: 'report', id: message.id, metrics: await registry.getMetricsAsJSON() });
+      case 'metrics':
+        send({ kind: 'metrics', id: message.id, metrics: await registry.getMetricsAsJSON() });
         return;
       case 'stop':
         await deliveries.close(message.limitMs);
@@ -41,6 +41,6 @@ try {
   send({ kind: 'ready' });
 } catch (error) {
   if (!(error instanceof PlatformError)) throw error;
-  // Thrown, it would reach the process without its class, and look like a defect.
+  // If it were thrown, it would lose its class on the way to the main thread and look like a defect.
   send({ kind: 'failed', code: error.code, message: error.message });
 }

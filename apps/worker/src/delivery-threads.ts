@@ -1,73 +1,103 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { PlatformError } from '@posthaste/contracts';
+import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 import type { WorkerConfig } from './config.js';
 import type { Deliveries } from './deliveries.js';
-import type { FromThread, ThreadData, ToThread } from './thread-messages.js';
+import type { ThreadPosition } from './thread-limits.js';
 
-/** Threads at most when the configuration leaves their number open. */
-const maxOwnChoice = 4;
-/** Connections of a thread at least: claims, results and notices must not wait for one another. */
+/** Most threads when the configuration does not set their number. */
+const maxDefaultThreads = 4;
+/** Fewest connections of a thread: leasing, results and NOTIFY must not wait for one another. */
 const minConnections = 4;
-const reportTimeoutMs = 2_000;
+/** Longest wait for the metrics of a thread, in ms. */
+const metricsTimeoutMs = 2_000;
 /**
- * What lives for one attempt fits a small young generation; with the default one, memory grows to
- * several times as much before the collector looks at it, and deliveries are no faster.
+ * Size of the young generation, in MB: objects that live for one attempt fit into it. With the
+ * default size, memory grows to several times as much before it is collected, and deliveries are no
+ * faster.
  */
 const youngGenerationMb = 16;
-/** Far above what a thread needs: V8 grows a heap in steps that follow its limit, 4 GB by default. */
+/** Far above the need of a thread: V8 grows a heap in steps that follow its limit, 4 GB by default. */
 const oldGenerationMb = 512;
 
+/** Options of `startDeliveryThreads`. */
 export interface ThreadsOptions {
   readonly config: WorkerConfig;
   readonly databaseUrl: string;
-  /** Shared out between the threads. */
+  /** Most database connections of all threads together; the threads divide them. */
   readonly maxConnections: number;
   readonly logLevel: string;
-  /** A thread has ended by itself: the process is in an unknown state. */
+  /** Called when a thread ends by itself: the process is then in an unknown state. */
   readonly onDefect: (error: unknown) => void;
 }
 
-/** Deliveries in threads, each with its own connections and its share of the limits. */
+/** Deliveries in threads, each with its own connections and its part of the limits. */
 export interface DeliveryThreads extends Deliveries {
-  /** The metrics of each thread that answers in time, as `Registry.getMetricsAsJSON` gives them. */
-  reports(): Promise<(readonly object[])[]>;
+  /** Returns the metrics of each thread that answers in time, as from `Registry.getMetricsAsJSON`. */
+  metrics(): Promise<(readonly object[])[]>;
 }
 
-/** @throws PlatformError when a thread cannot start, such as for want of the database */
+/** Data with which a delivery thread is started. */
+export interface ThreadData {
+  /** Configuration of the whole process; the thread divides its limits. */
+  readonly config: WorkerConfig;
+  readonly thread: ThreadPosition;
+  readonly database: { readonly url: string; readonly maxConnections: number };
+  readonly logLevel: string;
+}
+
+/** Message from the main thread to a delivery thread. */
+export type MessageToThread =
+  | { readonly kind: 'metrics'; readonly id: number }
+  | { readonly kind: 'stop'; readonly limitMs: number };
+
+/** Message from a delivery thread to the main thread. */
+export type MessageFromThread =
+  | { readonly kind: 'ready' }
+  /** The thread cannot start, for example because the database is away. */
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
+  /** The answer to the message `metrics` with the same `id`. */
+  | { readonly kind: 'metrics'; readonly id: number; readonly metrics: readonly object[] };
+
+/**
+ * Starts the delivery threads and waits until all of them deliver.
+ * @throws PlatformError when a thread cannot start, for example `DATABASE_UNAVAILABLE`
+ */
 export async function startDeliveryThreads(options: ThreadsOptions): Promise<DeliveryThreads> {
   const { config, databaseUrl: url, maxConnections, logLevel, onDefect } = options;
-  const count = config.threads || ownChoice();
+  const count = config.threads || defaultThreads();
   const database = {
     url,
     maxConnections: Math.max(minConnections, Math.floor(maxConnections / count)),
   };
   const threads = Array.from({ length: count }, (_, index) => {
-    return new DeliveryThread({ config, share: { index, count }, database, logLevel }, onDefect);
+    return new DeliveryThread({ config, thread: { index, count }, database, logLevel }, onDefect);
   });
   await Promise.all(threads.map((thread) => thread.ready));
   return {
-    reports: async () =>
-      (await Promise.all(threads.map((thread) => thread.report()))).filter(
-        (metrics) => metrics !== undefined,
-      ),
+    async metrics() {
+      const metrics = await Promise.all(threads.map((thread) => thread.metrics()));
+      return metrics.filter((each) => each !== undefined);
+    },
     async close(limitMs) {
       await Promise.all(threads.map((thread) => thread.close(limitMs)));
     },
   };
 }
 
-/** A core is left to the main thread and to what else there is on the machine. */
-function ownChoice(): number {
-  return Math.min(maxOwnChoice, Math.max(1, availableParallelism() - 1));
+/** Returns the default number of threads. One core is left to the main thread and other programs. */
+function defaultThreads(): number {
+  return Math.min(maxDefaultThreads, Math.max(1, availableParallelism() - 1));
 }
 
+/** One delivery thread, seen from the main thread. */
 class DeliveryThread {
+  /** Resolves when the thread delivers; rejects when it cannot start. */
   readonly ready: Promise<void>;
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
-  readonly #reports = new Map<number, (metrics: readonly object[] | undefined) => void>();
-  #nextReport = 0;
+  readonly #metricsRequests = new Map<number, (metrics: readonly object[] | undefined) => void>();
+  #nextRequest = 0;
   #stopping = false;
 
   constructor(data: ThreadData, onDefect: (error: unknown) => void) {
@@ -81,10 +111,10 @@ class DeliveryThread {
     this.#exited = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
     this.ready = new Promise((resolve, reject) => {
       this.#worker.once('error', reject);
-      this.#worker.on('message', (message: FromThread) => {
+      this.#worker.on('message', (message: MessageFromThread) => {
         switch (message.kind) {
-          case 'report':
-            return this.#settle(message.id, message.metrics);
+          case 'metrics':
+            return this.#resolveMetrics(message.id, message.metrics);
           case 'failed':
             this.#stopping = true;
             return reject(new PlatformError(message.code, message.message));
@@ -95,36 +125,37 @@ class DeliveryThread {
       });
     });
     void this.#exited.then(() => {
-      if (!this.#stopping) onDefect(new Error('a delivery thread ended'));
+      if (!this.#stopping) onDefect(new Error('a delivery thread ended by itself'));
     });
   }
 
-  report(): Promise<readonly object[] | undefined> {
-    const id = this.#nextReport++;
+  /** Returns the thread's metrics, or `undefined` when it does not answer in time. */
+  metrics(): Promise<readonly object[] | undefined> {
+    const id = this.#nextRequest++;
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#settle(id, undefined), reportTimeoutMs);
-      this.#reports.set(id, (metrics) => {
+      const timer = setTimeout(() => this.#resolveMetrics(id, undefined), metricsTimeoutMs);
+      this.#metricsRequests.set(id, (metrics) => {
         clearTimeout(timer);
         resolve(metrics);
       });
-      this.#tell({ kind: 'report', id });
+      this.#send({ kind: 'metrics', id });
     });
   }
 
   async close(limitMs: number): Promise<void> {
     if (!this.#stopping) {
       this.#stopping = true;
-      this.#tell({ kind: 'stop', limitMs });
+      this.#send({ kind: 'stop', limitMs });
     }
     await this.#exited;
   }
 
-  #settle(id: number, metrics: readonly object[] | undefined): void {
-    this.#reports.get(id)?.(metrics);
-    this.#reports.delete(id);
+  #resolveMetrics(id: number, metrics: readonly object[] | undefined): void {
+    this.#metricsRequests.get(id)?.(metrics);
+    this.#metricsRequests.delete(id);
   }
 
-  #tell(message: ToThread): void {
+  #send(message: MessageToThread): void {
     this.#worker.postMessage(message);
   }
 }

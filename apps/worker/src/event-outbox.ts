@@ -4,6 +4,7 @@ import type { Database } from '@posthaste/postgres';
 import type { Logger } from 'pino';
 import type { WorkerConfig } from './config.js';
 
+/** Dependencies of `openEventOutbox`. */
 export interface EventOutboxDeps {
   readonly config: Pick<WorkerConfig, 'callbackEvents'>;
   /** Needs `callbacksMigrations` and `eventstreamMigrations`. */
@@ -11,32 +12,38 @@ export interface EventOutboxDeps {
   readonly logger: Logger;
 }
 
-/** The log, and the way in which it is told of callbacks. */
+/** Event log and the sink that writes events about callbacks to it. */
 export interface EventOutbox {
   readonly log: PostgresLog;
   readonly events: CallbackEventSink;
-  /** The database stays open. */
+  /** Closes log and sink. The database stays open. */
   close(): Promise<void>;
 }
 
-/** Resolves when it is known which events are wanted. @throws PlatformError `DATABASE_*` */
+/**
+ * Opens the outbox. Resolves when it is known which events subscriptions ask for.
+ * @throws PlatformError `DATABASE_*` when the database is away
+ */
 export async function openEventOutbox({
   config,
   db,
   logger,
 }: EventOutboxDeps): Promise<EventOutbox> {
   const log = new PostgresLog({ db });
-  const interest = new WantedEvents({
+  const wanted = new WantedEvents({
     db,
     always: config.callbackEvents,
-    onError: (err) => logger.warn({ err }, 'subscriptions to events of callbacks cannot be read'),
+    onError: (err) => {
+      const message = 'subscriptions to events about callbacks cannot be read; they are read again';
+      logger.warn({ err }, message);
+    },
   });
   const close = async (): Promise<void> => {
-    await interest.close();
+    await wanted.close();
     await log.close();
   };
-  const events = new EventLogSink({ log, wants: interest.wants });
-  await Promise.all([interest.start(), events.start()]).catch(async (error: unknown) => {
+  const events = new EventLogSink({ log, wants: wanted.wants });
+  await Promise.all([wanted.start(), events.start()]).catch(async (error: unknown) => {
     await close();
     throw error;
   });

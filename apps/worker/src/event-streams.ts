@@ -10,6 +10,7 @@ import { toKafkaOptions } from './relay/kafka-options.js';
 import { Relay } from './relay/relay.js';
 import { measureLag, observeRelay, observeSubscriptions } from './stream-metrics.js';
 
+/** Dependencies of `startEventStreams`. */
 export interface EventStreamsDeps {
   readonly config: WorkerConfig;
   /** Needs `callbacksMigrations` and `eventstreamMigrations`. */
@@ -18,20 +19,23 @@ export interface EventStreamsDeps {
   readonly logger: Logger;
 }
 
-/** What a worker does with the event log, until it is closed. */
+/** Running consumers of the event log: subscriptions, and the relay to Kafka. */
 export interface EventStreams {
   readonly log: PostgresLog;
-  /** The relay to Kafka, when there is one. */
+  /** Relay to Kafka, when brokers are configured. */
   readonly relay: Pick<Relay, 'check'> | undefined;
-  /** Finishes what is in hand, within a few seconds. Idempotent. */
+  /** Finishes work in progress, within a few seconds. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Serves subscriptions from the log, and publishes it to Kafka where brokers are configured. */
+/**
+ * Starts to turn events of the log into callbacks of subscriptions and, when brokers are configured,
+ * to publish the log to Kafka.
+ */
 export async function startEventStreams(deps: EventStreamsDeps): Promise<EventStreams> {
   const { db, registry, logger } = deps;
-  const telling = await openEventOutbox(deps);
-  const { log, events } = telling;
+  const outbox = await openEventOutbox(deps);
+  const { log, events } = outbox;
   const observer = observeSubscriptions(registry, logger);
   const consumer = createSubscriptionConsumer({
     db,
@@ -46,7 +50,7 @@ export async function startEventStreams(deps: EventStreamsDeps): Promise<EventSt
   const close = async (): Promise<void> => {
     unwatch();
     await Promise.all([consumer.close(), relay?.close()]);
-    await telling.close();
+    await outbox.close();
   };
   return {
     log,
@@ -63,7 +67,7 @@ async function startRelay(
   { config, registry, logger }: EventStreamsDeps,
 ): Promise<Relay | undefined> {
   if (config.kafkaBrokers.length === 0) return undefined;
-  // Loaded where it is needed: the client library takes memory.
+  // Loaded only when it is needed, because the client library takes memory.
   const { createKafkaDriver } = await import('@posthaste/eventstream/kafka');
   logger.info({ brokers: config.kafkaBrokers }, 'the event log is published to Kafka');
   return new Relay({

@@ -12,16 +12,23 @@ import {
 import type { PostgresLog } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
 import { createMailer, type SmtpMailer } from './mailer.js';
-import { type PeriodicTask, PeriodicTasks } from './periodic.js';
+import { type PeriodicTask, PeriodicTasks } from './periodic-tasks.js';
 
+/** Options of `Housekeeping`; each is a setting of the worker. */
 export interface HousekeepingOptions {
+  /** Days after which finished callbacks are dropped: POSTHASTE_RETENTION_DAYS. */
   readonly retentionDays: number;
+  /** Time for which idempotency keys are kept, in ms: POSTHASTE_IDEMPOTENCY_RETENTION. */
   readonly idempotencyMs: number;
+  /** SMTP server; without one, mails are logged: POSTHASTE_SMTP_URL. */
   readonly smtpUrl: string | undefined;
+  /** Sender of mails: POSTHASTE_MAIL_FROM. */
   readonly mailFrom: string;
+  /** Time after which events are dropped from the log, in ms: POSTHASTE_EVENT_RETENTION. */
   readonly eventRetentionMs: number;
 }
 
+/** Dependencies of `Housekeeping`. */
 export interface HousekeepingDeps {
   readonly db: Database;
   readonly log: PostgresLog;
@@ -32,12 +39,13 @@ const second = 1_000;
 const minute = 60 * second;
 const hour = 60 * minute;
 const day = 24 * hour;
+/** Days for which partitions are created in advance. */
 const daysAhead = 7;
 const keysPerRun = 5_000;
 const replaysPerStep = 200;
 const mailsPerRun = 10;
 
-/** What has to be done besides delivering: partitions, retention, replays, mail, the log, repairs. */
+/** Periodic work besides deliveries: partitions, retention, replays, mail, the event log, repairs. */
 export class Housekeeping {
   readonly #tasks: PeriodicTasks;
   readonly #mailer: SmtpMailer | undefined;
@@ -55,6 +63,7 @@ export class Housekeeping {
     );
   }
 
+  /** Waits for the tasks that are running. */
   async close(): Promise<void> {
     await this.#tasks.close();
     this.#mailer?.close();
@@ -64,35 +73,36 @@ export class Housekeeping {
 function callbackTasks(db: Database, options: HousekeepingOptions): PeriodicTask[] {
   return [
     {
-      name: 'prepare partitions',
+      name: 'create partitions',
       everyMs: hour,
       run: async () => void (await ensurePartitions(db, { daysAhead })),
     },
     {
-      name: 'drop what is past its retention',
+      name: 'drop expired callbacks',
       everyMs: hour,
       run: async () => (await dropExpired(db, options)).more,
     },
     {
-      name: 'forget idempotency keys',
+      name: 'delete expired idempotency keys',
       everyMs: hour,
       async run() {
         const retentionHours = options.idempotencyMs / hour;
-        return (await forgetIdempotencyKeys(db, { retentionHours })) === keysPerRun;
+        const deleted = await forgetIdempotencyKeys(db, { retentionHours, maxRows: keysPerRun });
+        return deleted === keysPerRun;
       },
     },
     {
-      name: 'forget rotated secrets',
+      name: 'delete expired secrets',
       everyMs: hour,
       run: async () => void (await removeExpiredSecrets(db)),
     },
     {
-      name: 'replay',
+      name: 'replay callbacks',
       everyMs: second,
       run: async () => (await stepReplay(db, replaysPerStep)) !== undefined,
     },
     {
-      name: 'mend holds',
+      name: 'reconcile queues and holds',
       everyMs: 5 * second,
       async run() {
         await reconcileQueues(db);
@@ -103,14 +113,17 @@ function callbackTasks(db: Database, options: HousekeepingOptions): PeriodicTask
   ];
 }
 
-/** The log is dropped in spans of time: seven of them and one that is written to. */
-function logTask(log: PostgresLog, { eventRetentionMs: retentionMs }: HousekeepingOptions) {
+/** The log is dropped in segments of time: it keeps seven of them and the one that is written to. */
+function logTask(
+  log: PostgresLog,
+  { eventRetentionMs: retentionMs }: HousekeepingOptions,
+): PeriodicTask {
   const segmentMs = Math.min(day, retentionMs / 7);
   return {
     name: 'maintain the event log',
     everyMs: 5 * minute,
     run: async () => (await log.maintain({ segmentMs, retentionMs })).busy,
-  } satisfies PeriodicTask;
+  };
 }
 
 function mailTask(
@@ -126,11 +139,14 @@ function mailTask(
   };
 }
 
-/** Without SMTP, notices go to the log, so that they do not pile up and are not lost in silence. */
+/** Logs mails when there is no SMTP server, so that they do not pile up and are not lost unnoticed. */
 function loggingMailer(logger: MailLogger): Parameters<typeof sendDueMail>[1] {
   return {
     async send({ recipient, subject }) {
-      logger.warn({ recipient, subject }, 'a notice was not mailed: POSTHASTE_SMTP_URL is not set');
+      logger.warn(
+        { recipient, subject },
+        'a notification was logged and not mailed, because POSTHASTE_SMTP_URL is not set',
+      );
     },
   };
 }

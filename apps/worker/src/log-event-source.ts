@@ -7,18 +7,21 @@ import {
   type StoredRecord,
 } from '@posthaste/eventstream';
 
-/** The group of the log in which subscriptions are served. */
+/** Consumer group of the log that serves subscriptions. */
 export const subscriptionGroup = 'posthaste.subscriptions';
 
-/** Told of what subscriptions do not get. Must not throw. */
+/** Observer of records that subscriptions do not get. Its methods must not throw. */
 export interface LogSourceObserver {
-  /** A record that is no event: it is passed over. */
+  /** A record is not an event and is skipped. */
   unreadable(record: StoredRecord, error: unknown): void;
-  /** Records were dropped by age before they were read. */
+  /** Records were dropped by retention before they were read. */
   skipped(range: SkippedRange): void;
 }
 
-/** The whole log, for subscriptions: every topic from its beginning, but those of failures. */
+/**
+ * Creates the source of events for subscriptions: every topic of the log from its beginning, except
+ * topics of retries and dead letters.
+ */
 export function createLogEventSource(log: PostgresLog, observer: LogSourceObserver): EventSource {
   return {
     async readBatch(tx, limit, choose) {
@@ -35,7 +38,7 @@ export function createLogEventSource(log: PostgresLog, observer: LogSourceObserv
   };
 }
 
-/** One, or none of what is no event. */
+/** Converts a record to one event, or to none when it is not an event. */
 function toEvents(record: StoredRecord, observer: LogSourceObserver): SubscribedEvent[] {
   const { topic, value, headers } = record;
   if (value === null) return [];
@@ -47,7 +50,7 @@ function toEvents(record: StoredRecord, observer: LogSourceObserver): Subscribed
       {
         topic,
         envelope,
-        // Without a key of its own an event has its id for one, and is ordered with nothing.
+        // An event without a key of its own has its id as key, and is ordered with no other event.
         key: key === envelope.id ? undefined : key,
         ...(traceparent === undefined ? {} : { trace: { traceparent, tracestate } }),
       },

@@ -1,22 +1,26 @@
 import type { Transporter } from 'nodemailer';
 
-/** One mail to be handed in. */
+/** Mail to send. */
 export interface OutgoingMail {
   readonly recipient: string;
   readonly subject: string;
   readonly body: string;
 }
 
-/** Hands mails in over SMTP. */
+/** Sender of mails over SMTP. */
 export interface SmtpMailer {
-  /** @throws Error when the server did not take it */
+  /** Sends a mail. @throws Error when the server does not accept it */
   send(mail: OutgoingMail): Promise<void>;
   close(): void;
 }
 
+/** For the connection, the greeting and each silence of the server. */
 const timeoutMs = 20_000;
 
-/** @param url `smtp://` or `smtps://`, with user and password where the server wants them */
+/**
+ * Creates a mailer that connects when the first mail is sent.
+ * @param url `smtp://` or `smtps://`, with user and password if the server needs them
+ */
 export function createMailer(url: string, from: string): SmtpMailer {
   let transport: Promise<Transporter> | undefined;
   return {
@@ -30,7 +34,7 @@ export function createMailer(url: string, from: string): SmtpMailer {
   };
 }
 
-/** nodemailer is only loaded where there is something to send: it is 3 MB in memory. */
+/** Loads nodemailer only when there is a mail to send, because it takes 3 MB of memory. */
 async function openTransport(url: string, from: string): Promise<Transporter> {
   const { createTransport } = await import('nodemailer');
   return createTransport(

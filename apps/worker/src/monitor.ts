@@ -3,21 +3,22 @@ import { PlatformError } from '@posthaste/contracts';
 import { createReadiness, liveReport, type ReadinessCheck } from '@posthaste/service';
 import { Registry } from 'prom-client';
 
-/** A small server for those who watch the process. */
+/** HTTP server for monitoring a worker process. */
 export interface Monitor {
+  /** Address with the port that it really has: `http://127.0.0.1:9090`. */
   readonly url: string;
   close(): Promise<void>;
 }
 
 /**
- * Answers `/health/live`, `/health/ready` (503 while a check fails, and which), as a gateway does,
- * and `/metrics`.
+ * Starts a server for `/metrics` and, in the same form as a gateway, `/health/live` and
+ * `/health/ready` (503 with the failed checks while one fails).
  * @throws PlatformError `LISTEN_FAILED`
  */
 export async function startMonitor(
   address: { readonly host: string; readonly port: number },
   checks: readonly ReadinessCheck[],
-  /** The text of `/metrics`. */
+  /** Returns the text of `/metrics`. */
   metrics: () => Promise<string>,
 ): Promise<Monitor> {
   const readiness = createReadiness(checks);
@@ -40,7 +41,7 @@ export async function startMonitor(
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {
-      const message = `http://${address.host}:${address.port} cannot be listened on: ${cause.message}. Set POSTHASTE_WORKER_PORT to another port.`;
+      const message = `the worker cannot listen on http://${address.host}:${address.port}: ${cause.message}. Set POSTHASTE_WORKER_PORT to another port.`;
       reject(new PlatformError('LISTEN_FAILED', message, { cause }));
     });
     server.listen(address.port, address.host, resolve);

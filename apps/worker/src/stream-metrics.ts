@@ -5,7 +5,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { LogSourceObserver } from './log-event-source.js';
 import type { RelayObserver } from './relay/relay-observer.js';
 
-/** Registers `posthaste_log_lag_events`: how far each group is behind, when it is asked for. */
+/** Registers `posthaste_log_lag_events`, the lag of each consumer group, read when metrics are. */
 export function measureLag(registry: Registry, log: PostgresLog, logger: Logger): void {
   new Gauge({
     name: 'posthaste_log_lag_events',
@@ -25,15 +25,15 @@ export function measureLag(registry: Registry, log: PostgresLog, logger: Logger)
           cursor = page.next;
         } while (cursor !== undefined);
       } catch (err) {
-        // The other metrics are wanted all the more.
-        logger.warn({ err }, 'the lag of the event log cannot be read');
+        // Without this metric, the others are still useful.
+        logger.warn({ err }, 'the lag of consumer groups of the event log cannot be read');
       }
     },
   });
 }
 
 /**
- * What subscriptions do, as logs and as metrics: `posthaste_subscription_events_total`,
+ * Creates an observer of subscriptions that logs and keeps metrics: `posthaste_subscription_events_total`,
  * `…_callbacks_total`, `…_failures_total`, `…_unreadable_total`, `…_skipped_total`.
  */
 export function observeSubscriptions(
@@ -42,35 +42,44 @@ export function observeSubscriptions(
 ): ConsumerObserver & LogSourceObserver {
   const counter = (name: string, help: string): Counter =>
     new Counter({ name: `posthaste_subscription_${name}_total`, help, registers: [registry] });
-  const events = counter('events', 'Events of the log that a subscription may ask for.');
-  const callbacks = counter('callbacks', 'Callbacks that were made for events.');
+  const events = counter('events', 'Events of the log that were read for subscriptions.');
+  const callbacks = counter('callbacks', 'Callbacks that were created for events.');
   const failures = counter('failures', 'Batches of events that failed and were tried again.');
-  const unreadable = counter('unreadable', 'Records of the log that are no events.');
-  const skipped = counter('skipped', 'Events that were dropped by age before they were read.');
+  const unreadable = counter('unreadable', 'Records of the log that are not events.');
+  const skipped = counter(
+    'skipped',
+    'Events that were dropped by retention before they were read.',
+  );
   return {
-    consumed(count, made) {
+    consumed(count, created) {
       events.inc(count);
-      callbacks.inc(made);
+      callbacks.inc(created);
     },
     failed(err, retryInMs) {
       failures.inc();
-      logger.warn({ err, retryInMs }, 'events could not be turned into callbacks; tried again');
+      logger.warn(
+        { err, retryInMs },
+        'events could not be turned into callbacks; they are tried again',
+      );
     },
     unreadable({ topic, partition, offset }, err) {
       unreadable.inc();
-      const place = { topic, partition, offset: String(offset) };
-      logger.warn({ err, ...place }, 'a record of the log is no event: subscriptions pass it over');
+      const position = { topic, partition, offset: String(offset) };
+      logger.warn(
+        { err, ...position },
+        'a record of the log is not an event; subscriptions skip it',
+      );
     },
     skipped({ topic, partition, from, to }) {
       skipped.inc(Number(to - from));
-      const place = { topic, partition, from: String(from), to: String(to) };
-      logger.error(place, 'events were dropped by age before subscriptions had read them');
+      const range = { topic, partition, from: String(from), to: String(to) };
+      logger.error(range, 'events were dropped by retention before subscriptions had read them');
     },
   };
 }
 
 /**
- * What the relay does, as logs and as metrics: `posthaste_relay_records_total`,
+ * Creates an observer of the relay that logs and keeps metrics: `posthaste_relay_records_total`,
  * `…_request_duration_seconds`, `…_failures_total`, `…_refused_total`, `…_skipped_total`.
  */
 export function observeRelay(registry: Registry, logger: Logger): RelayObserver {
@@ -83,15 +92,19 @@ export function observeRelay(registry: Registry, logger: Logger): RelayObserver 
     });
   const records = counter('records', 'Records of the log that Kafka has acknowledged.', 'topic');
   const failures = counter('failures', 'Requests to Kafka that failed and were repeated.', 'code');
-  const refused = counter('refused', 'Records that Kafka will never take.', 'code');
-  const skipped = counter('skipped', 'Records dropped by age before they were read.', 'topic');
+  const refused = counter('refused', 'Records and topics that Kafka refuses for good.', 'code');
+  const skipped = counter(
+    'skipped',
+    'Records that were dropped by retention before they were read.',
+    'topic',
+  );
   const durations = new Histogram({
     name: 'posthaste_relay_request_duration_seconds',
     help: 'Time of one request to Kafka that succeeded.',
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5],
     registers: [registry],
   });
-  /** Told once, and not with every try. */
+  // Topics that fail: logged once, and not at every try.
   const failing = new Set<string>();
   return {
     published(topic, count, durationMs) {
@@ -103,18 +116,25 @@ export function observeRelay(registry: Registry, logger: Logger): RelayObserver 
       failures.inc({ code: err.code });
       if (failing.has(topic)) return;
       failing.add(topic);
-      logger.error({ err, topic }, 'the relay cannot publish to Kafka; it tries until it can');
+      logger.error(
+        { err, topic },
+        'the relay cannot publish to Kafka; it tries again until it can',
+      );
     },
     refused({ topic, partition, offset }, err) {
       refused.inc({ code: err.code });
-      const place = { topic, partition, offset: offset === undefined ? undefined : String(offset) };
-      logger.error({ err, ...place }, 'Kafka will never take this: the relay goes on without it');
+      const position = { topic, partition, offset: offset?.toString() };
+      logger.error({ err, ...position }, 'Kafka refuses this for good; the relay leaves it out');
     },
     skipped({ topic, partition }, count) {
       skipped.inc({ topic }, Number(count));
       const fields = { topic, partition, records: String(count) };
-      logger.error(fields, 'records were dropped by age before the relay had read them');
+      logger.error(fields, 'records were dropped by retention before the relay had read them');
     },
-    interrupted: (topic, err) => logger.warn({ err, topic }, 'the relay is away from the log'),
+    interrupted: (topic, err) =>
+      logger.warn(
+        { err, topic },
+        'the relay cannot read the log or commit offsets; it tries again',
+      ),
   };
 }

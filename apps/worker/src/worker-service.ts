@@ -14,11 +14,11 @@ import { Housekeeping } from './housekeeping.js';
 import { workerMigrations } from './migrations.js';
 import { startMonitor } from './monitor.js';
 
-/** For the event log and housekeeping; deliveries have connections of their own in threads. */
+/** For event streams and housekeeping; delivery threads have connections of their own. */
 const ownConnections = 5;
 
-/** What is watched; deliveries and streams are there when the database is. */
-interface Watched {
+/** Parts that checks and metrics look at; threads and streams start once the database is ready. */
+interface WorkerParts {
   readonly db: Database;
   readonly registry: Registry;
   threads?: DeliveryThreads;
@@ -26,8 +26,8 @@ interface Watched {
 }
 
 /**
- * The worker as a process of its own, on the Postgres of `DATABASE_URL`. While that is away, or
- * lacks migrations, it waits: `/health/ready` says so until it is as it must be.
+ * Worker as a process of its own, on the Postgres of `DATABASE_URL`. While the database is away or
+ * lacks migrations, the worker waits, and `/health/ready` answers 503 with the reason.
  */
 export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
   name: 'worker',
@@ -46,12 +46,12 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
     });
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
-    const watched: Watched = { db, registry };
+    const parts: WorkerParts = { db, registry };
     const { monitorHost: host, monitorPort: port } = config;
     const monitor =
       port === undefined
         ? undefined
-        : await startMonitor({ host, port }, checksOf(watched, config), () => metricsOf(watched));
+        : await startMonitor({ host, port }, checksOf(parts, config), () => metricsOf(parts));
     await untilMet(() => requireMigrations(db, workerMigrations), { signal: stopping, logger });
     const threads = await startDeliveryThreads({
       config,
@@ -59,18 +59,19 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
       maxConnections: platform.databaseConnections,
       logLevel,
       onDefect(error) {
-        // Thrown where nobody catches it: what ends the process on any other defect ends it here.
+        // Thrown where nobody catches it, so that it ends the process like any other defect.
         setImmediate(() => {
           throw error;
         });
       },
     });
-    watched.threads = threads;
+    parts.threads = threads;
     const streams = await startEventStreams({ config, db, registry, logger });
-    watched.streams = streams;
+    parts.streams = streams;
     const housekeeping = new Housekeeping({ db, log: streams.log, logger }, config);
     logger.info({ monitor: monitor?.url }, 'the worker delivers');
     return {
+      // Deliveries, housekeeping and streams stop at once; the database is closed when all have.
       async close(limitMs) {
         await Promise.all([threads.close(limitMs), housekeeping.close(), streams.close()]);
         await monitor?.close();
@@ -81,25 +82,26 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
 };
 
 function checksOf(
-  watched: Watched,
+  parts: WorkerParts,
   { kafkaBrokers }: WorkerProcessConfig['worker'],
 ): ReadinessCheck[] {
-  const { db } = watched;
+  const { db } = parts;
   const checks: ReadinessCheck[] = [
     { name: 'database', check: () => db.ping() },
     { name: 'migrations', check: () => requireMigrations(db, workerMigrations) },
   ];
   if (kafkaBrokers.length === 0) return checks;
   const check = async (): Promise<void> => {
-    const relay = watched.streams?.relay;
-    if (!relay) throw new PlatformError('STREAM_UNAVAILABLE', 'the relay has not started');
+    const relay = parts.streams?.relay;
+    if (!relay)
+      throw new PlatformError('STREAM_UNAVAILABLE', 'the relay to Kafka has not started yet');
     await relay.check();
   };
   return [...checks, { name: 'kafka', check, timeoutCode: 'STREAM_UNAVAILABLE' }];
 }
 
-/** Of the process and all its threads. */
-async function metricsOf({ registry, threads }: Watched): Promise<string> {
-  const reports = [await registry.getMetricsAsJSON(), ...((await threads?.reports()) ?? [])];
-  return AggregatorRegistry.aggregate(reports).metrics();
+/** Returns the metrics of the process and all its delivery threads, as text. */
+async function metricsOf({ registry, threads }: WorkerParts): Promise<string> {
+  const metrics = [await registry.getMetricsAsJSON(), ...((await threads?.metrics()) ?? [])];
+  return AggregatorRegistry.aggregate(metrics).metrics();
 }

@@ -23,8 +23,8 @@ const chaosMs = 20_000;
 const drainMs = 90_000;
 
 /**
- * Workers are killed and frozen, Postgres is killed, the receiver fails, hangs and resets, while
- * thousands of callbacks are delivered. The servers are this test's own, because it breaks them.
+ * Kills and freezes workers and kills Postgres, with a receiver that fails, hangs and resets, while
+ * thousands of callbacks are delivered. The test starts servers of its own, because it breaks them.
  */
 describeWithPostgres('chaos', () => {
   let server: PostgresServer;
@@ -57,7 +57,7 @@ describeWithPostgres('chaos', () => {
         POSTHASTE_ALLOW_LOOPBACK: 'true',
         POSTHASTE_CALLBACK_TIMEOUT: '1s',
         POSTHASTE_CALLBACK_LEASE: '4s',
-        // Slow enough that there is work in hand at every moment.
+        // Slow enough that attempts are under way at every moment.
         POSTHASTE_WORKER_CONCURRENCY: '16',
         POSTHASTE_WORKER_CONCURRENCY_PER_HOST: '16',
         POSTHASTE_WORKER_CONCURRENCY_PER_APPLICATION: '16',
@@ -101,7 +101,7 @@ describeWithPostgres('chaos', () => {
     await intake.close();
   };
 
-  /** What is still to be delivered; the database may be away at the moment. */
+  /** Counts callbacks that are still to be delivered. Rejects while the database is away. */
   const remaining = async (): Promise<number> => {
     const { rows } = await db.query<{ left: number }>(
       `select ((select count(*) from callbacks.head) + (select count(*) from callbacks.waiting))::int
@@ -124,17 +124,17 @@ describeWithPostgres('chaos', () => {
         await server.kill();
         await server.start();
       } else if (round % 5 === 2 && victim) {
-        // Longer than the lease: it wakes up with work that others have taken over.
-        victim.pause();
+        // Longer than the lease: it continues with deliveries that others have taken over.
+        await victim.pause();
         setTimeout(() => victim.resume(), 6_000);
       } else if (victim) {
-        victim.kill();
+        await victim.kill();
         living[index] = await startWorker();
       }
     }
   };
 
-  it('loses nothing, keeps every queue in order, and repeats only what nobody could know', async () => {
+  it('loses nothing, keeps every queue in order, and repeats only attempts without an answer', async () => {
     await acceptAll();
     await makeChaos();
     const until = Date.now() + drainMs;

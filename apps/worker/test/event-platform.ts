@@ -10,7 +10,7 @@ import { workerMigrations } from '../src/migrations.js';
 const secretKey = Buffer.alloc(32, 1);
 const rules = { defaultTimeoutMs: 1_000, maxTimeoutMs: 20_000, urlFault: () => undefined };
 
-/** An event as a test says it. */
+/** Event that a test publishes. */
 export interface TestEvent {
   readonly topic?: string;
   readonly name?: string;
@@ -19,7 +19,7 @@ export interface TestEvent {
   readonly traceparent?: string;
 }
 
-/** A database with the platform's tables, its log, and workers on it. */
+/** Database with the platform's tables, its event log, and worker processes on it. */
 export class EventPlatform {
   readonly db: Database;
   readonly log: PostgresLog;
@@ -41,7 +41,7 @@ export class EventPlatform {
     return new EventPlatform(url, db, drop);
   }
 
-  /** A worker as a process of its own, whose leases are short. */
+  /** Starts a worker process with short leases. */
   async startWorker(env: Readonly<Record<string, string>> = {}): Promise<RunningProcess> {
     const worker = await startProcess({
       args: [fileURLToPath(new URL('../dist/main.js', import.meta.url))],
@@ -60,7 +60,7 @@ export class EventPlatform {
     return worker;
   }
 
-  /** An endpoint with subscriptions; gives its id. */
+  /** Creates an endpoint with subscriptions; returns its id. */
   async subscribe(
     endpoint: Pick<EndpointInput, 'name' | 'url'> & Partial<EndpointInput>,
     ...eventNames: readonly string[]
@@ -74,9 +74,9 @@ export class EventPlatform {
     return created.endpoint.id;
   }
 
-  /** Appends in one transaction; gives the ids of the events. */
+  /** Appends events in one transaction; returns their ids. */
   async publish(...events: readonly TestEvent[]): Promise<string[]> {
-    const made = events.map(
+    const created = events.map(
       ({ topic = 'orders', name = 'order.placed', key, payload = {}, traceparent }) => ({
         topic,
         key,
@@ -84,8 +84,8 @@ export class EventPlatform {
         traceparent,
       }),
     );
-    await this.db.transaction((tx) => this.log.appendEvents(tx, made));
-    return made.map(({ envelope }) => envelope.id);
+    await this.db.transaction((tx) => this.log.appendEvents(tx, created));
+    return created.map(({ envelope }) => envelope.id);
   }
 
   async close(): Promise<void> {

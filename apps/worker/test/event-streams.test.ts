@@ -8,7 +8,7 @@ import { EventPlatform } from './event-platform.js';
 
 const patience = { timeout: 20_000, interval: 50 };
 const rules = { defaultTimeoutMs: 1_000, maxTimeoutMs: 20_000, urlFault: () => undefined };
-/** Longer than new subscriptions and events take to be noticed. */
+/** Longer than the worker takes to notice new subscriptions and events. */
 const aWhileMs = 2_500;
 
 interface Received {
@@ -35,22 +35,23 @@ describeWithPostgres('the event log in a worker', () => {
   const eventsOf = ({ requests }: Receiver): Received[] =>
     requests.map(({ body }) => JSON.parse(body.toString()) as Received);
   const namesOf = (receiver: Receiver): string[] => eventsOf(receiver).map(({ name }) => name);
-  /** Hands in a callback that nobody made for an event. */
-  const call = async (url: string): Promise<string> => {
+  /** Sends a callback that no subscription made; returns its id. */
+  const sendCallback = async (url: string): Promise<string> => {
     const intake = new Intake(platform.db);
     const { accept } = createAcceptance({ intake, rules, secretExists: async () => false });
     const { id } = await accept({ url, application: 'shop' });
     await intake.close();
     return id;
   };
-  const told = async (): Promise<string[]> => {
+  /** Returns the names of all events in the log, oldest first. */
+  const eventNames = async (): Promise<string[]> => {
     const { rows } = await platform.db.query<{ name: string }>(
       'select name from eventstream.record order by appended_at, "offset"',
     );
     return rows.map(({ name }) => name);
   };
 
-  it('makes one callback of an event for each endpoint, however many workers there are', async () => {
+  it('creates one callback of an event for each endpoint, however many workers run', async () => {
     const [a, b] = [await receive(200), await receive(200)];
     await platform.subscribe({ name: 'a', url: a.url, order: 'key' }, 'order.placed', 'order.*');
     await platform.subscribe({ name: 'b', url: b.url, order: 'key' }, '**');
@@ -69,7 +70,7 @@ describeWithPostgres('the event log in a worker', () => {
     expect([a.count, b.count]).toEqual([60, 61]);
   });
 
-  it('goes on with the trace of an event, as does what is told of its callbacks', async () => {
+  it('continues the trace of an event in its callback and in the events about that callback', async () => {
     const a = await receive(200);
     await platform.subscribe({ name: 'a', url: a.url }, 'order.placed');
     await platform.startWorker({ POSTHASTE_CALLBACK_EVENTS: 'all' });
@@ -77,7 +78,7 @@ describeWithPostgres('the event log in a worker', () => {
     await platform.publish({ key: 'k', traceparent });
     await a.waitFor(1);
     expect(a.requests[0]?.headers).toMatchObject({ traceparent });
-    await vi.waitFor(async () => expect(await told()).toHaveLength(4), patience);
+    await vi.waitFor(async () => expect(await eventNames()).toHaveLength(4), patience);
     const { records } = await platform.log.listEvents({ topics: ['callbacks'] });
     expect(records.map(({ headers }) => [headers.ce_type, headers.traceparent])).toEqual([
       ['callback.accepted', traceparent],
@@ -92,49 +93,49 @@ describeWithPostgres('the event log in a worker', () => {
     }
   });
 
-  it('passes over what is no event', async () => {
+  it('skips records that are not events', async () => {
     const a = await receive(200);
     await platform.subscribe({ name: 'a', url: a.url }, 'order.placed');
     const record = { topic: 'orders', key: null, headers: { ce_type: 'order.placed' } };
     await platform.db.transaction((tx) =>
       platform.log.append(tx, [
-        { ...record, value: Buffer.from('no event') },
+        { ...record, value: Buffer.from('not an event') },
         { ...record, value: null },
       ]),
     );
     await platform.publish({ key: 'k' });
     const worker = await platform.startWorker();
     await a.waitFor(1);
-    expect(worker.output).toContain('a record of the log is no event');
+    expect(worker.output).toContain('a record of the log is not an event');
   });
 
-  it('tells of failures always, and of deliveries while somebody asks for them', async () => {
+  it('always writes events about failures, and about deliveries while a subscription asks for them', async () => {
     const [good, bad, listener] = [await receive(200), await receive(500), await receive(200)];
     await platform.startWorker();
-    await call(good.url);
-    await call(bad.url);
-    await vi.waitFor(async () => expect(await told()).toEqual(['callback.failed']), patience);
+    await sendCallback(good.url);
+    await sendCallback(bad.url);
+    await vi.waitFor(async () => expect(await eventNames()).toEqual(['callback.failed']), patience);
     const endpointId = await platform.subscribe(
       { name: 'listener', url: listener.url },
       'callback.delivered',
     );
     await sleep(1_000);
-    await call(good.url);
+    await sendCallback(good.url);
     await listener.waitFor(1);
     expect(namesOf(listener)).toEqual(['callback.delivered']);
     await platform.db.query('delete from callbacks.endpoint where id = $1', [endpointId]);
     await sleep(1_000);
-    await call(good.url);
+    await sendCallback(good.url);
     await good.waitFor(3);
     await sleep(500);
-    expect(await told()).toEqual(['callback.failed', 'callback.delivered']);
+    expect(await eventNames()).toEqual(['callback.failed', 'callback.delivered']);
   });
 
-  it('tells of everything where it is configured, in the order in which it happened', async () => {
+  it('writes all events about callbacks when configured so, in the order in which they happened', async () => {
     const receiver = await receive([500, 200]);
     await platform.startWorker({ POSTHASTE_CALLBACK_EVENTS: 'all' });
-    const id = await call(receiver.url);
-    await vi.waitFor(async () => expect(await told()).toHaveLength(2), patience);
+    const id = await sendCallback(receiver.url);
+    await vi.waitFor(async () => expect(await eventNames()).toHaveLength(2), patience);
     const { records } = await platform.log.listEvents({ topics: ['callbacks'] });
     expect(records.map(({ key, headers }) => [key?.toString(), headers.ce_type])).toEqual([
       [id, 'callback.attempted'],
@@ -142,14 +143,14 @@ describeWithPostgres('the event log in a worker', () => {
     ]);
   });
 
-  it('makes no loop of subscriptions to what is told of callbacks', async () => {
+  it('makes no loop of subscriptions to events about callbacks', async () => {
     const [a, b] = [await receive(500), await receive(500)];
     const policy = { phases: [] };
     await platform.subscribe({ name: 'a', url: a.url, policy }, 'callback.**', 'endpoint.*', '**');
     await platform.subscribe({ name: 'b', url: b.url, policy }, 'callback.*');
     await platform.startWorker();
     await sleep(1_000);
-    // To an endpoint that fails: told to both, which fail, which is told to the other one each.
+    // Both endpoints fail; the event about each failure goes to the other endpoint, which fails too.
     await platform.publish({ key: 'k' });
     await vi.waitFor(() => expect(a.count).toBeGreaterThan(3), patience);
     let before = -1;
@@ -158,7 +159,7 @@ describeWithPostgres('the event log in a worker', () => {
       await sleep(aWhileMs);
     }
     const counts = Map.groupBy([...namesOf(a), ...namesOf(b)], (name) => name);
-    // What was told of the callback itself, to a and b; and of what then failed, to the other one.
+    // Events about the first callback go to a and b; events about their failures to the other one.
     expect(counts.get('order.placed')).toHaveLength(1);
     expect(counts.get('callback.accepted')).toHaveLength(2);
     expect(counts.get('callback.attempted')).toHaveLength(2);
@@ -166,7 +167,7 @@ describeWithPostgres('the event log in a worker', () => {
     expect(counts.size).toBe(4);
   }, 60_000);
 
-  it('shows how far subscriptions are behind, and whether Kafka takes the log', async () => {
+  it('reports the lag of subscriptions, and that Kafka does not accept the log', async () => {
     const brokers = `127.0.0.1:${await freePort()}`;
     const env = { POSTHASTE_WORKER_PORT: '0', KAFKA_BROKERS: brokers };
     const worker = await platform.startWorker(env);

@@ -7,7 +7,7 @@ import {
 } from '@posthaste/eventstream';
 import { createKafkaDriver } from '@posthaste/eventstream/kafka';
 
-/** Reads topics of Kafka from their beginning, and keeps what it finds. */
+/** Reader of topics in Kafka from their beginning; keeps every record. */
 export class KafkaReader {
   readonly records: StoredRecord[] = [];
   readonly #driver: Driver;
@@ -17,12 +17,12 @@ export class KafkaReader {
     for (const topic of topics) this.#read(topic);
   }
 
-  /** Ids of the events, each where it came first. */
+  /** Ids of the events, in the order in which each came first. */
   get ids(): string[] {
     return [...new Set(this.records.map(({ value }) => envelopeOf(value).id))];
   }
 
-  /** The field of the payloads, by key, each event where it came first. */
+  /** Returns a field of the payloads by key, in the order in which each event came first. */
   fieldsByKey(field: string): Map<string, unknown[]> {
     const seen = new Set<string>();
     const byKey = new Map<string, unknown[]>();

@@ -14,8 +14,8 @@ import { KafkaReader } from './kafka-reader.js';
 const keys = 10;
 const patience = { timeout: 60_000, interval: 100 };
 
-/** Of requests: the event's id, its place in its key, and the callback's id. */
-function arrivalsOf({ requests }: Receiver) {
+/** Returns of each request the event's id, key and number, and the callback's id. */
+function requestsOf({ requests }: Receiver) {
   return requests.map(({ body, headers }) => {
     const { id, payload } = JSON.parse(body.toString()) as {
       id: string;
@@ -25,7 +25,7 @@ function arrivalsOf({ requests }: Receiver) {
   });
 }
 
-describeWithKafka('the log as outbox of a worker', () => {
+describeWithKafka('the event log as outbox of a worker', () => {
   let kafka: KafkaBroker;
   let platform: EventPlatform;
   let receiver: Receiver;
@@ -45,7 +45,7 @@ describeWithKafka('the log as outbox of a worker', () => {
     await kafka.start();
   });
 
-  /** Every test has topics of its own in Kafka. */
+  /** Prefix of topics in Kafka: every test has topics of its own. */
   let prefix = '';
   beforeEach(() => {
     prefix = `test-${Date.now()}`;
@@ -55,7 +55,7 @@ describeWithKafka('the log as outbox of a worker', () => {
       KAFKA_BROKERS: kafka.brokers.join(),
       POSTHASTE_KAFKA_PREFIX: prefix,
     });
-  /** One event for each key, in transactions of their own, until it is told to stop. */
+  /** Publishes one event for each key again and again, until the returned function is called. */
   const publishSteadily = (): (() => Promise<string[]>) => {
     let stopped = false;
     const run = async (): Promise<string[]> => {
@@ -98,13 +98,13 @@ describeWithKafka('the log as outbox of a worker', () => {
     expectOrder(reader.fieldsByKey('n'));
 
     await vi.waitFor(() => {
-      expect(new Set(arrivalsOf(receiver).map(({ id }) => id)).size).toBe(ids.length);
+      expect(new Set(requestsOf(receiver).map(({ id }) => id)).size).toBe(ids.length);
     }, patience);
-    const arrivals = arrivalsOf(receiver);
-    // Sent again with the same id, where the outcome died with the worker; else once.
-    const callbacks = new Map(arrivals.map(({ id, callbackId }) => [callbackId, id]));
+    const requests = requestsOf(receiver);
+    // A callback is sent again, with the same id, only if its result was lost with a killed worker.
+    const callbacks = new Map(requests.map(({ id, callbackId }) => [callbackId, id]));
     expect(callbacks.size).toBe(ids.length);
-    const firsts = arrivals.filter(({ id }, i) => arrivals.findIndex((a) => a.id === id) === i);
+    const firsts = requests.filter(({ id }, i) => requests.findIndex((a) => a.id === id) === i);
     const byKey = Map.groupBy(firsts, ({ key }) => key);
     expectOrder(new Map([...byKey].map(([key, own]) => [key, own.map(({ n }) => n)])));
   }, 120_000);

@@ -62,9 +62,13 @@ describeWithPostgres('a worker process', () => {
     toInput = (i: number): Partial<CallbackInput> => ({ queue: `q${i % 20}` }),
   ): Promise<void> => {
     const intake = new Intake(db);
-    const { accept: take } = createAcceptance({ intake, rules, secretExists: async () => false });
+    const { accept: acceptOne } = createAcceptance({
+      intake,
+      rules,
+      secretExists: async () => false,
+    });
     await Promise.all(
-      Array.from({ length: count }, (_, i) => take({ url: receiver.url, ...toInput(i) })),
+      Array.from({ length: count }, (_, i) => acceptOne({ url: receiver.url, ...toInput(i) })),
     );
     await intake.close();
   };
@@ -77,7 +81,7 @@ describeWithPostgres('a worker process', () => {
     return rows[0];
   };
 
-  it('finishes what is in flight at SIGTERM, leaves the rest to others, and exits with 0', async () => {
+  it('finishes attempts in flight at SIGTERM, leaves the rest to others, and exits with 0', async () => {
     await migrate(db, workerMigrations);
     receiver = await startReceiver({ kind: 'respond', status: 200, delayMs: 100 });
     await accept(500);
@@ -105,7 +109,7 @@ describeWithPostgres('a worker process', () => {
     expect((await counts()).alive).toBe(5);
   });
 
-  it('tells every fault of its configuration at once, and exits with 78', async () => {
+  it('reports every fault of its configuration at once, and exits with 78', async () => {
     worker = await startWorker(
       {
         DATABASE_URL: 'mysql://somewhere',
@@ -130,7 +134,7 @@ describeWithPostgres('a worker process', () => {
     expect(text).not.toContain('    at ');
   });
 
-  it('waits for a database that is away, and stops at once while it does', async () => {
+  it('waits for a database that is away, and stops at once while it waits', async () => {
     const port = String(await freePort());
     worker = await startWorker(
       { DATABASE_URL: 'postgres://x@127.0.0.1:1/x', POSTHASTE_WORKER_PORT: port },
@@ -163,7 +167,7 @@ describeWithPostgres('a worker process', () => {
     await worker.waitForLine(/the worker delivers/);
   });
 
-  it('says in a line that there are no connections left for its threads', async () => {
+  it('says in one line that there are no connections left for its threads', async () => {
     await migrate(db, workerMigrations);
     const role = `few_${randomBytes(4).toString('hex')}`;
     await db.query(
@@ -182,7 +186,7 @@ describeWithPostgres('a worker process', () => {
     }
   });
 
-  it('keeps the limits of an endpoint with all its threads together', async () => {
+  it('keeps the limits of an endpoint across all its threads', async () => {
     await migrate(db, workerMigrations);
     receiver = await startReceiver({ kind: 'hang' });
     const secrets = new Secrets(db, createSecretBox(secretKey));
@@ -199,7 +203,7 @@ describeWithPostgres('a worker process', () => {
     expect(receiver.count).toBe(3);
   });
 
-  it('answers health and metrics of all its threads where it is told to', async () => {
+  it('serves health and the metrics of all its threads on the configured port', async () => {
     await migrate(db, workerMigrations);
     receiver = await startReceiver(200);
     worker = await startWorker({ POSTHASTE_WORKER_PORT: '0', POSTHASTE_WORKER_THREADS: '2' });
@@ -210,7 +214,7 @@ describeWithPostgres('a worker process', () => {
     expect(await (await fetch(`${url}/health/ready`)).json()).toMatchObject({
       status: 'ready',
     });
-    // An attempt is counted when its answer is in, a moment after the receiver has seen it.
+    // An attempt is counted when its response has arrived, a moment after the receiver saw it.
     await vi.waitFor(async () => {
       const metrics = await (await fetch(`${url}/metrics`)).text();
       expect(metrics).toMatch(/posthaste_callback_attempts_total\{outcome="delivered"\} 50/);

@@ -1,8 +1,8 @@
 import { PlatformError } from '@posthaste/contracts';
 
-/** What a process exits with, after sysexits.h. */
+/** Exit codes of a process that failed, after sysexits.h. */
 export const exitCodes = {
-  /** Something outside it is not as it must be: a port that is taken, a database that is away. */
+  /** Something outside the process is not as it must be: a port in use, a database that is away. */
   unavailable: 1,
   /** A defect. */
   software: 70,
@@ -11,9 +11,9 @@ export const exitCodes = {
 } as const;
 
 /**
- * Tells on standard error what ends a process. A `PlatformError` is expected where a process meets
- * the world: a line for people with its code, or the faults of a configuration, one a line. Anything
- * else is a defect, and has its stack trace.
+ * Writes the error that ends a process to standard error. A `PlatformError` is an expected failure
+ * and becomes one line for people with its code, or one line for each fault of a configuration. Any
+ * other error is a defect and is written with its stack trace.
  * @returns the exit code
  */
 export function reportFailure(error: unknown): number {

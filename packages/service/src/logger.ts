@@ -1,15 +1,16 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
 
+/** Options of `createLogger`. */
 export interface LoggerOptions {
-  /** The least important lines that are written. */
+  /** Least severe level that is written: `info`. */
   readonly level: string;
-  /** The app, as `service` on each line. */
+  /** Name of the app, written as `service` on each line. */
   readonly service: string;
   /** Default: standard output. */
   readonly destination?: DestinationStream;
 }
 
-/** JSON lines with ISO times and readable levels. */
+/** Creates a logger that writes JSON lines, with ISO times and levels by name. */
 export function createLogger({ level, service, destination }: LoggerOptions): Logger {
   const options = {
     level,

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { createReadiness } from './readiness.js';
 
-const well = { name: 'well', check: async () => undefined };
+const passing = { name: 'passing', check: async () => undefined };
 const never = (): Promise<void> => new Promise(() => undefined);
 
 describe('readiness', () => {
-  it('is there when every check is', async () => {
-    expect(await createReadiness([well])()).toEqual({
+  it('reports ready when every check passes', async () => {
+    expect(await createReadiness([passing])()).toEqual({
       status: 'ready',
-      checks: [{ name: 'well', ready: true }],
+      checks: [{ name: 'passing', ready: true }],
     });
   });
 
@@ -16,19 +16,19 @@ describe('readiness', () => {
     const checks = [
       { name: 'hangs', check: never },
       { name: 'broker', check: never, timeoutCode: 'STREAM_UNAVAILABLE' } as const,
-      well,
+      passing,
     ];
     expect(await createReadiness(checks, { timeoutMs: 20 })()).toEqual({
       status: 'not_ready',
       checks: [
         { name: 'hangs', ready: false, code: 'DATABASE_TIMEOUT' },
         { name: 'broker', ready: false, code: 'STREAM_UNAVAILABLE' },
-        { name: 'well', ready: true },
+        { name: 'passing', ready: true },
       ],
     });
   });
 
-  it('is found out once for those who ask at about the same time', async () => {
+  it('runs the checks once for callers that ask at about the same time', async () => {
     let runs = 0;
     const counted = {
       name: 'counted',

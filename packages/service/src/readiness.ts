@@ -1,38 +1,40 @@
 import { type ErrorCode, PlatformError, withTimeout } from '@posthaste/contracts';
 
-/** Something without which a process cannot do its work. */
+/** Check of one thing that a process cannot work without. */
 export interface ReadinessCheck {
   readonly name: string;
-  /** Resolves when it is there; how it rejects is reported by code. */
+  /** Resolves when the thing is available. The code of its rejection is reported. */
   check(): Promise<void>;
-  /** How it is reported when it takes too long. Default `DATABASE_TIMEOUT`. */
+  /** Code to report when the check takes too long. Default `DATABASE_TIMEOUT`. */
   readonly timeoutCode?: ErrorCode;
 }
 
+/** Outcome of one check. */
 export interface CheckReport {
   readonly name: string;
   readonly ready: boolean;
-  /** Why not. */
+  /** Why it is not ready. */
   readonly code?: ErrorCode;
 }
 
-/** What `/health/ready` answers: with 200 when it is `ready`, else with 503. */
+/** Answer of `/health/ready`: sent with 200 when it is `ready`, else with 503. */
 export interface ReadinessReport {
   readonly status: 'ready' | 'not_ready';
   readonly checks: readonly CheckReport[];
 }
 
-/** What `/health/live` answers. */
+/** Answer of `/health/live`. */
 export const liveReport = { status: 'live' } as const;
 
+/** Options of `createReadiness`. */
 export interface ReadinessOptions {
-  /** Longest wait for one check. Default 2,000. */
+  /** Longest wait for one check, in ms. Default 2,000. */
   readonly timeoutMs?: number;
-  /** How long a report is given out again: whoever asks more often costs nothing. Default 500. */
+  /** Time for which a report is returned again, in ms: frequent callers cost nothing. Default 500. */
   readonly reuseMs?: number;
 }
 
-/** A function that runs all checks at once and reports on each. It never rejects. */
+/** Creates a function that runs all checks at once and reports on each. It never rejects. */
 export function createReadiness(
   checks: readonly ReadinessCheck[],
   { timeoutMs = 2_000, reuseMs = 500 }: ReadinessOptions = {},
@@ -40,26 +42,26 @@ export function createReadiness(
   let latest: Promise<ReadinessReport> | undefined;
   return () => {
     if (latest) return latest;
-    const report = runAll(checks, timeoutMs);
+    const report = runChecks(checks, timeoutMs);
     latest = report;
-    const forget = (): void => {
+    const expire = (): void => {
       latest = undefined;
     };
-    void report.then(() => setTimeout(forget, reuseMs).unref());
+    void report.then(() => setTimeout(expire, reuseMs).unref());
     return report;
   };
 }
 
-async function runAll(
+async function runChecks(
   checks: readonly ReadinessCheck[],
   timeoutMs: number,
 ): Promise<ReadinessReport> {
-  const reports = await Promise.all(checks.map((check) => run(check, timeoutMs)));
+  const reports = await Promise.all(checks.map((check) => runCheck(check, timeoutMs)));
   const isReady = reports.every(({ ready }) => ready);
   return { status: isReady ? 'ready' : 'not_ready', checks: reports };
 }
 
-async function run(
+async function runCheck(
   { name, check, timeoutCode = 'DATABASE_TIMEOUT' }: ReadinessCheck,
   timeoutMs: number,
 ): Promise<CheckReport> {

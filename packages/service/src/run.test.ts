@@ -12,7 +12,7 @@ async function run(options: readonly string[] = [], ready?: RegExp): Promise<Run
   return running;
 }
 
-/** The last lines may come in any order: an asynchronous logger is flushed by the exit. */
+/** Expects texts in any order: an asynchronous logger writes its last lines at the exit. */
 function expectLogged({ output }: RunningProcess, ...texts: readonly string[]): void {
   for (const text of texts) expect(output).toContain(text);
 }
@@ -25,13 +25,13 @@ describe('a service', () => {
     expectLogged(service, '"limitMs":1234', 'closed', 'the example has stopped');
   });
 
-  it('is told to stop while it starts, and does so when it has', async () => {
+  it('stops after its start when the signal comes while it starts', async () => {
     const service = await run(['--start-ms', '500'], /"starting"/);
     expect(await service.terminate()).toEqual({ code: 0, signal: null });
     expectLogged(service, 'the example stops', 'started', 'closed');
   });
 
-  it('stops at once while it waits for what it needs to start', async () => {
+  it('stops at once while it waits for something that it needs to start', async () => {
     const service = await run(['--start', 'waits'], /waiting, and trying again: it is away/);
     await sleep(200);
     expect(await service.terminate()).toEqual({ code: 0, signal: null });
@@ -40,7 +40,7 @@ describe('a service', () => {
     expect(service.output).not.toContain('started');
   });
 
-  it('takes signals of one moment for one', async () => {
+  it('counts signals within a second as one', async () => {
     const service = await run(['--close-ms', '300'], /"started"/);
     process.kill(service.pid, 'SIGTERM');
     process.kill(service.pid, 'SIGINT');
@@ -48,7 +48,7 @@ describe('a service', () => {
     expect(service.output).toContain('"closed"');
   });
 
-  it('exits with 1 at once when it is told again', async () => {
+  it('exits with 1 at once at a second signal', async () => {
     const service = await run(['--close-ms', '60000'], /"started"/);
     process.kill(service.pid, 'SIGTERM');
     await service.waitForLine(/"closing"/);
@@ -57,21 +57,26 @@ describe('a service', () => {
     expect(await service.exited).toEqual({ code: 1, signal: null });
   });
 
-  it('is ended when it does not close within its limit', async () => {
+  it('exits with 1 when it does not close within its limit', async () => {
     const service = await run(['--close-ms', '60000', '--limit-ms', '0'], /"started"/);
     expect(await service.terminate()).toEqual({ code: 1, signal: null });
     expect(service.output).toContain('did not stop within its limit');
   });
 
   it.each([
-    ['its configuration is wrong', ['--read', 'fault'], 78, /^all of it is wrong$/],
-    [
-      'it cannot start',
-      ['--start', 'refused'],
-      1,
-      /"starting".*\nthe port is taken \(LISTEN_FAILED\)$/,
-    ],
-  ])('says in a line that %s', async (_what, options, code, output) => {
+    {
+      failure: 'its configuration is wrong',
+      options: ['--read', 'fault'],
+      code: 78,
+      output: /^all of it is wrong$/,
+    },
+    {
+      failure: 'it cannot start',
+      options: ['--start', 'refused'],
+      code: 1,
+      output: /"starting".*\nthe port is taken \(LISTEN_FAILED\)$/,
+    },
+  ])('says in one line that $failure', async ({ options, code, output }) => {
     const service = await run(options);
     expect(await service.exited).toEqual({ code, signal: null });
     expect(service.output).toMatch(output);

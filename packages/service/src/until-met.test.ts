@@ -6,7 +6,7 @@ import { untilMet } from './until-met.js';
 const away = new PlatformError('DATABASE_UNAVAILABLE', 'it is away');
 const pending = new PlatformError('MIGRATION_PENDING', 'run migrate');
 
-/** Waits for a condition that fails in these ways, one after another; gives what was logged. */
+/** Waits for a condition that fails with these errors, one after another; returns the log lines. */
 async function wait(failures: unknown[], signal = new AbortController().signal): Promise<string[]> {
   const lines: string[] = [];
   const logger = pino({}, { write: (line: string) => void lines.push(JSON.parse(line).msg) });
@@ -17,7 +17,7 @@ async function wait(failures: unknown[], signal = new AbortController().signal):
   return lines;
 }
 
-it('tries again until it is met, and tells each reason once', async () => {
+it('tries again until the condition is met, and logs each reason once', async () => {
   expect(await wait([])).toEqual([]);
   expect(await wait([away, away, pending, pending])).toEqual([
     'waiting, and trying again: it is away',
@@ -27,12 +27,15 @@ it('tries again until it is met, and tells each reason once', async () => {
 
 it.each([
   ['a defect', new TypeError('not a function')],
-  ['what does not pass', new PlatformError('MIGRATION_MISMATCH', 'another release')],
-])('does not wait for the end of %s', async (_what, error) => {
+  [
+    'an error that waiting cannot change',
+    new PlatformError('MIGRATION_MISMATCH', 'another release'),
+  ],
+])('does not wait when the condition fails with %s', async (_case, error) => {
   await expect(wait([error])).rejects.toBe(error);
 });
 
-it('ends with its signal, also while a try hangs', async () => {
+it('ends when its signal is aborted, also while a try hangs', async () => {
   const stop = new AbortController();
   const hanging = untilMet(() => new Promise(() => undefined), {
     signal: stop.signal,

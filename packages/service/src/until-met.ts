@@ -2,36 +2,40 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError } from '@posthaste/contracts';
 import type { Logger } from 'pino';
 
+/** Options of `untilMet`. */
 export interface WaitOptions {
-  /** Ends the wait at once: `untilMet` throws its reason. */
+  /** Ends the wait at once; `untilMet` then throws the signal's reason. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
-  /** Between two tries, in ms. Default 1,000. */
+  /** Pause between two tries, in ms. Default 1,000. */
   readonly retryMs?: number;
 }
 
 /**
- * Resolves when `condition` does, which is tried until then: a process may start before what it
- * needs. Each reason to wait is logged once, when it begins.
- * @throws PlatformError what a wait does not change; the reason of the signal
+ * Tries `condition` again and again until it resolves: a process may start before the servers that
+ * it needs. Logs each reason to wait once, when it first occurs.
+ * @throws PlatformError when waiting cannot help; the signal's reason when it is aborted
  */
 export async function untilMet(
   condition: () => Promise<void>,
   { signal, logger, retryMs = 1_000 }: WaitOptions,
 ): Promise<void> {
-  let told: string | undefined;
+  let loggedCode: string | undefined;
   for (;;) {
-    const failure = await failureOf(condition, signal);
+    const failure = await tryCondition(condition, signal);
     if (failure === undefined) return;
     const { code, message } = failure;
-    if (code !== told) logger.warn({ code }, `waiting, and trying again: ${message}`);
-    told = code;
+    if (code !== loggedCode) logger.warn({ code }, `waiting, and trying again: ${message}`);
+    loggedCode = code;
     await sleep(retryMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }
 
-/** Why it is to be waited for. A try that hangs does not outlive the signal. */
-async function failureOf(
+/**
+ * Returns the retryable error of one try, or `undefined` when the condition is met. Throws any other
+ * error. A try that hangs ends with the signal.
+ */
+async function tryCondition(
   condition: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<PlatformError | undefined> {

@@ -1,6 +1,6 @@
 /**
- * A program: a service that behaves as its arguments say. `--start` is how starting ends, after
- * `--start-ms`; `--close-ms` is how long stopping takes.
+ * Program of a service that behaves as its arguments say. `--start` is how its start ends, after
+ * `--start-ms`; `--close-ms` is the time that stopping takes.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -34,7 +34,7 @@ await runService({
     }
     if (values.start === 'refused') throw new PlatformError('LISTEN_FAILED', 'the port is taken');
     if (values.start === 'defect') throw new TypeError('not a function');
-    // What a listening server would be: a reason to live on.
+    // Keeps the process alive, as a listening server would.
     setInterval(() => undefined, 60_000);
     if (values.start === 'late-defect') setTimeout(() => Promise.reject(new Error('late')), 10);
     logger.info('started');

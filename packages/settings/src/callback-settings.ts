@@ -1,8 +1,7 @@
 import { type CallbackEventName, callbackEventNames } from '@posthaste/contracts';
-import type { SettingValues } from './definition.js';
-import type { SettingFault } from './read.js';
+import type { SettingFault, SettingValues } from './definition.js';
 
-/** What concerns callbacks wherever they are taken or delivered. The same in every process. */
+/** Settings of callbacks for the processes that accept or deliver them; the same in all of them. */
 export const callbackSettings = {
   attemptTimeoutMs: {
     name: 'POSTHASTE_CALLBACK_TIMEOUT',
@@ -11,7 +10,7 @@ export const callbackSettings = {
     max: 600_000,
     default: 15_000,
     meaning:
-      'The total time of one attempt (name, connection, TLS, head and body) where the caller gives none.',
+      'Longest time of one attempt (name resolution, connection, TLS, headers and body) when the caller sets none.',
   },
   leaseMs: {
     name: 'POSTHASTE_CALLBACK_LEASE',
@@ -20,7 +19,7 @@ export const callbackSettings = {
     max: 3_600_000,
     default: 30_000,
     meaning:
-      'How long a worker holds a callback before another takes over. At least 2s above POSTHASTE_CALLBACK_TIMEOUT; a caller may ask for attempts of up to the lease less 2s.',
+      'Time for which a worker holds a callback before another worker may take it over. Must be at least 2s above POSTHASTE_CALLBACK_TIMEOUT. A caller may set a timeout of up to this value minus 2s.',
   },
   callbackEvents: {
     name: 'POSTHASTE_CALLBACK_EVENTS',
@@ -28,13 +27,13 @@ export const callbackSettings = {
     choices: ['all', ...callbackEventNames] as readonly ('all' | CallbackEventName)[],
     default: [],
     meaning:
-      'Events about callbacks that are always written to the log, such as for consumers in Kafka. Those of failures and disabled endpoints are anyway, the others as long as a subscription asks for them.',
+      'Events about callbacks that are always written to the event log, for example for consumers in Kafka. `callback.failed` and `endpoint.disabled` are always written; the others are also written while a subscription asks for them.',
   },
   allowLoopback: {
     name: 'POSTHASTE_ALLOW_LOOPBACK',
     type: 'boolean',
     meaning:
-      'Whether callbacks may go to this machine itself. Not set: yes in the standalone, no in gateway and worker.',
+      'Allows callbacks to this machine itself. Not set: true in the standalone, false in gateway and worker.',
   },
   allowedNetworks: {
     name: 'POSTHASTE_ALLOWED_NETWORKS',
@@ -42,14 +41,14 @@ export const callbackSettings = {
     items: 'network',
     default: [],
     meaning:
-      'Networks inside that callbacks may go to all the same, such as 10.1.0.0/16. All other private, local and reserved addresses are refused.',
+      'Private networks that callbacks may go to, such as 10.1.0.0/16. All other private, local and reserved addresses are refused.',
   },
 } as const;
 
-/** What is left of a lease when its attempt's time is over, in ms: enough to write the result. */
+/** Time between the end of the longest attempt and the end of its lease, in ms: enough to write the result. */
 export const leaseMarginMs = 2_000;
 
-/** The rules between settings of callbacks, for `check` of `readSettings`. */
+/** Checks the rules between settings of callbacks, for `check` of `readSettings`. */
 export function callbackFaults(
   values: Partial<SettingValues<typeof callbackSettings>>,
 ): SettingFault[] {
@@ -59,7 +58,7 @@ export function callbackFaults(
   return [
     {
       name: 'POSTHASTE_CALLBACK_LEASE',
-      message: `POSTHASTE_CALLBACK_LEASE must be at least ${leaseMarginMs} ms above POSTHASTE_CALLBACK_TIMEOUT, or leases would run out under attempts that are still going on.`,
+      message: `POSTHASTE_CALLBACK_LEASE must be at least ${leaseMarginMs} ms above POSTHASTE_CALLBACK_TIMEOUT, or leases would expire while attempts are still running.`,
     },
   ];
 }

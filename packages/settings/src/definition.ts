@@ -1,34 +1,38 @@
 interface Described {
-  /** The environment variable, such as `POSTHASTE_PORT`. */
+  /** Name of the environment variable, such as `POSTHASTE_PORT`. */
   readonly name: string;
-  /** One or two sentences for the person who sets it. */
+  /** Description for the person who sets it, one or two sentences. */
   readonly meaning: string;
-  /** Starting without it is a fault. */
+  /** Present: a process does not start without it. */
   readonly required?: true;
 }
 
-/** A variable that may hold a password. It may come from a file, and no fault repeats its value. */
+/** Part of settings that may hold a password. No fault repeats the value of such a setting. */
 interface MaySecret {
-  /** `NAME_FILE` may name a file that holds the value instead. */
+  /** Present: `NAME_FILE` may name a file that holds the value instead. */
   readonly secret?: true;
 }
 
+/** Setting of any text. */
 export interface StringSetting extends Described, MaySecret {
   readonly type: 'string';
   readonly default?: string;
 }
 
-/** A whole number, both bounds included. */
+/** Setting of a whole number, both bounds included. */
 export interface IntegerSetting extends Described {
   readonly type: 'integer';
   readonly min: number;
   readonly max: number;
-  /** What is counted, for people: `bytes`, `connections`. */
+  /** Unit for people: `bytes`, `connections`. */
   readonly unit?: string;
   readonly default?: number;
 }
 
-/** Written with a unit (`500ms`, `30s`, `5m`, `1h`, `7d`); bounds, default and value are milliseconds. */
+/**
+ * Setting of a duration, written with a unit (`500ms`, `30s`, `5m`, `1h`, `7d`). Bounds, default and
+ * value are milliseconds.
+ */
 export interface DurationSetting extends Described {
   readonly type: 'duration';
   readonly min: number;
@@ -36,54 +40,56 @@ export interface DurationSetting extends Described {
   readonly default?: number;
 }
 
-/** `true` or `1`, `false` or `0`. */
+/** Setting of `true` or `1`, `false` or `0`. */
 export interface BooleanSetting extends Described {
   readonly type: 'boolean';
   readonly default?: boolean;
 }
 
+/** Setting of exactly one of its choices. */
 export interface ChoiceSetting extends Described {
   readonly type: 'choice';
   readonly choices: readonly string[];
   readonly default?: string;
 }
 
-/** Any of the choices, separated by commas; spaces around them do not count. */
+/** Setting of any of its choices, separated by commas; spaces around them are ignored. */
 export interface ChoicesSetting extends Described {
   readonly type: 'choices';
   readonly choices: readonly string[];
   readonly default?: readonly string[];
 }
 
+/** Setting of an absolute URL. */
 export interface UrlSetting extends Described, MaySecret {
   readonly type: 'url';
-  /** Schemes that are taken, without the colon. */
+  /** Accepted schemes, without the colon. */
   readonly schemes: readonly string[];
   readonly default?: string;
 }
 
 /**
- * What the items of a list are: `host` a name or address without port, `address` a host with a
+ * Form of the items of a list: `host` is a name or address without port, `address` a host with a
  * port, `origin` a scheme, host and optional port, `network` an IP address or CIDR.
  */
 export type ListItem = 'string' | 'host' | 'address' | 'origin' | 'network';
 
-/** Separated by commas; spaces around items do not count. */
+/** Setting of items separated by commas; spaces around items are ignored. */
 export interface ListSetting extends Described {
   readonly type: 'list';
   readonly items: ListItem;
   readonly default?: readonly string[];
 }
 
-/** Random bytes, written in base64. Always secret. */
+/** Setting of random bytes, written in base64. Always secret. */
 export interface KeySetting extends Described {
   readonly type: 'key';
-  /** The exact length of the key. */
+  /** Exact length of the key, in bytes. */
   readonly bytes: number;
   readonly secret: true;
 }
 
-/** One environment variable: what it takes, what it means, what it is when not set. */
+/** Definition of one environment variable: its type, its meaning and its default. */
 export type SettingDefinition =
   | StringSetting
   | IntegerSetting
@@ -95,7 +101,7 @@ export type SettingDefinition =
   | ListSetting
   | KeySetting;
 
-/** Settings by the name that the program gives them. */
+/** Table of settings, by the names that the program uses. */
 export type SettingDefinitions = Readonly<Record<string, SettingDefinition>>;
 
 type Parsed<D extends SettingDefinition> = D extends IntegerSetting | DurationSetting
@@ -112,26 +118,34 @@ type Parsed<D extends SettingDefinition> = D extends IntegerSetting | DurationSe
             ? readonly D['choices'][number][]
             : string;
 
-/** What a setting gives: `undefined` only where it has no default and is not required. */
+/** Type of a setting's value: `undefined` only if it has no default and is not required. */
 export type SettingValue<D extends SettingDefinition> = D extends
   | { readonly default: unknown }
   | { readonly required: true }
   ? Parsed<D>
   : Parsed<D> | undefined;
 
-/** What a table of settings gives. */
+/** Values of a table of settings. */
 export type SettingValues<D extends SettingDefinitions> = {
   readonly [Key in keyof D]: SettingValue<D[Key]>;
 };
 
-/** Every variable that these settings are read from, the `_FILE` ones of secrets included. */
+/** One thing that is wrong with the configuration. */
+export interface SettingFault {
+  /** Name of the environment variable. */
+  readonly name: string;
+  /** Whole sentence, with the variable's name. Never holds the value of a secret. */
+  readonly message: string;
+}
+
+/** Returns the names of all variables of these settings, including `NAME_FILE` of secrets. */
 export function variablesOf(definitions: SettingDefinitions): string[] {
   return Object.values(definitions).flatMap((definition) =>
     isSecret(definition) ? [definition.name, `${definition.name}_FILE`] : [definition.name],
   );
 }
 
-/** Whether the value may come from a file and must never be shown. */
+/** True if the value may come from a file and must never be shown. */
 export function isSecret(definition: SettingDefinition): boolean {
   return 'secret' in definition && definition.secret === true;
 }

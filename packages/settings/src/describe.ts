@@ -15,7 +15,7 @@ const itemNames: Readonly<Record<ListItem, string>> = {
   network: 'list of addresses or networks',
 };
 
-/** What a setting takes, with its range and unit, in words for people. */
+/** Returns the type of a setting in words for people, with its range and unit. */
 export function describeType(definition: SettingDefinition): string {
   switch (definition.type) {
     case 'string':
@@ -41,14 +41,14 @@ export function describeType(definition: SettingDefinition): string {
   }
 }
 
-/** The default as it would be written in the environment; `undefined` when there is none. */
+/** Returns the default as it is written in the environment, or `undefined` when there is none. */
 export function describeDefault(definition: SettingDefinition): string | undefined {
   if (!('default' in definition) || definition.default === undefined) return undefined;
   if (definition.type === 'duration') return toDurationText(definition.default);
   return Array.isArray(definition.default) ? definition.default.join(',') : `${definition.default}`;
 }
 
-/** Milliseconds in the largest unit that keeps the number whole: `90s`, `2m`, `0`. */
+/** Converts milliseconds to the largest unit that keeps the number whole: `90s`, `2m`, `0`. */
 export function toDurationText(ms: number): string {
   if (ms === 0) return '0';
   const [unit, perUnit] = units.find(([, size]) => ms % size === 0) ?? ['ms', 1];

@@ -9,7 +9,7 @@ import { readSettings } from './read.js';
 const read = (environment: Record<string, string>) =>
   readSettings(environment, eventSettings, { check: eventFaults });
 
-/** The variables that are said to be wrong. */
+/** Returns the names of the variables that have a fault. */
 function faultsOf(environment: Record<string, string>): string[] {
   try {
     read(environment);
@@ -20,9 +20,9 @@ function faultsOf(environment: Record<string, string>): string[] {
   }
 }
 
-const pem = (what: string): string => `-----BEGIN ${what}-----\nMA==\n-----END ${what}-----`;
+const pem = (label: string): string => `-----BEGIN ${label}-----\nMA==\n-----END ${label}-----`;
 
-it('are well without Kafka', () => {
+it('have no fault without Kafka', () => {
   expect(read({})).toMatchObject({
     kafkaBrokers: [],
     kafkaPrefix: '',
@@ -31,7 +31,7 @@ it('are well without Kafka', () => {
   });
 });
 
-it('take certificates and passwords from files', () => {
+it('read certificates and passwords from files', () => {
   const folder = mkdtempSync(join(tmpdir(), 'settings-'));
   const file = (name: string, text: string): string => {
     writeFileSync(join(folder, name), `${text}\n`);
@@ -64,12 +64,12 @@ it.each<[Record<string, string>, string]>([
   [{ POSTHASTE_KAFKA_USERNAME: 'x' }, 'POSTHASTE_KAFKA_SASL_MECHANISM'],
   [{ POSTHASTE_KAFKA_PASSWORD: 'x' }, 'POSTHASTE_KAFKA_SASL_MECHANISM'],
   [{ POSTHASTE_EVENT_RETENTION: '10m' }, 'POSTHASTE_EVENT_RETENTION'],
-])('%j is a fault of %s', (environment, name) => {
+])('%j has a fault of %s', (environment, name) => {
   expect(faultsOf(environment)).toEqual([name]);
 });
 
-it('tells no secret', () => {
-  const secret = 'do-not-tell';
+it('never put a secret into a message', () => {
+  const secret = 'do-not-show';
   const environment = { POSTHASTE_KAFKA_CA: secret, POSTHASTE_KAFKA_PASSWORD: secret };
   expect(() => read(environment)).toThrow(PlatformError);
   try {

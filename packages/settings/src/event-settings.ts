@@ -1,7 +1,6 @@
-import type { SettingValues } from './definition.js';
-import type { SettingFault } from './read.js';
+import type { SettingFault, SettingValues } from './definition.js';
 
-/** What the worker does with the event log, and how it reaches Kafka. */
+/** Settings of the event log and of the relay from it to Kafka. */
 export const eventSettings = {
   eventRetentionMs: {
     name: 'POSTHASTE_EVENT_RETENTION',
@@ -10,7 +9,7 @@ export const eventSettings = {
     max: 315_360_000_000,
     default: 604_800_000,
     meaning:
-      'Events are dropped from the log when they are older than this, whether consumers have read them or not. It may take a seventh of it longer, a day at most.',
+      'Time after which events are dropped from the event log, read or not. An event may stay longer by a seventh of this time, one day at most.',
   },
   kafkaBrokers: {
     name: 'KAFKA_BROKERS',
@@ -18,59 +17,61 @@ export const eventSettings = {
     items: 'address',
     default: [],
     meaning:
-      'Kafka brokers. Set: workers publish every event of the log there, beginning with the oldest that is kept.',
+      'Kafka brokers. If set, workers publish every event of the event log to Kafka, starting with the oldest event in the log. Not set: nothing is published to Kafka.',
   },
   kafkaPrefix: {
     name: 'POSTHASTE_KAFKA_PREFIX',
     type: 'string',
     default: '',
     meaning:
-      'What topics in Kafka begin with, and a dot: with the prefix shop, events of the topic orders are in shop.orders. Empty: topics have the same name in Kafka.',
+      'Prefix of topic names in Kafka, followed by a dot: with the prefix shop, events of the topic orders go to shop.orders. Empty: topics have the same name in Kafka.',
   },
   kafkaTls: {
     name: 'POSTHASTE_KAFKA_TLS',
     type: 'boolean',
     default: false,
     meaning:
-      'Whether brokers are spoken to over TLS. POSTHASTE_KAFKA_CA and POSTHASTE_KAFKA_CERTIFICATE turn it on too.',
+      'Connects to brokers over TLS. Setting POSTHASTE_KAFKA_CA or POSTHASTE_KAFKA_CERTIFICATE turns it on too.',
   },
   kafkaCa: {
     name: 'POSTHASTE_KAFKA_CA',
     type: 'string',
     secret: true,
     meaning:
-      "Certificates (PEM) of the authorities by which the brokers' are checked. Not set: those that Node trusts.",
+      'Certificates (PEM) of the authorities that sign the certificates of the brokers. Not set: the authorities that Node trusts.',
   },
   kafkaCertificate: {
     name: 'POSTHASTE_KAFKA_CERTIFICATE',
     type: 'string',
     secret: true,
-    meaning: 'Certificate chain and key (PEM) that the worker shows to brokers which ask for it.',
+    meaning:
+      'Certificate chain and private key (PEM) that the worker presents to brokers that require client certificates.',
   },
   kafkaMechanism: {
     name: 'POSTHASTE_KAFKA_SASL_MECHANISM',
     type: 'choice',
     choices: ['plain', 'scram-sha-256', 'scram-sha-512'],
-    meaning: 'How the worker signs in to Kafka. Not set: not at all.',
+    meaning:
+      'SASL mechanism with which the worker authenticates to Kafka. Not set: no authentication.',
   },
   kafkaUsername: {
     name: 'POSTHASTE_KAFKA_USERNAME',
     type: 'string',
-    meaning: 'The user for POSTHASTE_KAFKA_SASL_MECHANISM.',
+    meaning: 'User name for POSTHASTE_KAFKA_SASL_MECHANISM.',
   },
   kafkaPassword: {
     name: 'POSTHASTE_KAFKA_PASSWORD',
     type: 'string',
     secret: true,
-    meaning: 'The password for POSTHASTE_KAFKA_SASL_MECHANISM.',
+    meaning: 'Password for POSTHASTE_KAFKA_SASL_MECHANISM.',
   },
 } as const;
 
-/** Leaves room for the names of topics: Kafka takes 249 characters in all. */
+/** At most 100 characters: Kafka allows 249 in all, and the topic's own name follows. */
 const legalPrefix = /^(?:[A-Za-z0-9_-][A-Za-z0-9._-]{0,99})?$/;
 const pem = /-----BEGIN [A-Z0-9 ]+-----/;
 
-/** The rules between settings of events, for `check` of `readSettings`. */
+/** Checks the rules between settings of events, for `check` of `readSettings`. */
 export function eventFaults(values: Partial<SettingValues<typeof eventSettings>>): SettingFault[] {
   const faults: SettingFault[] = [];
   const fault = (name: string, message: string): void => {
@@ -78,14 +79,18 @@ export function eventFaults(values: Partial<SettingValues<typeof eventSettings>>
   };
   const { kafkaPrefix = '', kafkaCa, kafkaCertificate } = values;
   if (!legalPrefix.test(kafkaPrefix)) {
-    const text = 'which is not at most 100 letters, digits, dots, _ and -';
-    fault('POSTHASTE_KAFKA_PREFIX', `is ${JSON.stringify(kafkaPrefix)}, ${text}.`);
+    const rule =
+      'at most 100 letters, digits, dots, underscores and hyphens, and no dot at its start';
+    fault('POSTHASTE_KAFKA_PREFIX', `is ${JSON.stringify(kafkaPrefix)}; it may have ${rule}.`);
   }
   if (kafkaCa !== undefined && !pem.test(kafkaCa)) {
-    fault('POSTHASTE_KAFKA_CA', 'holds no certificate in PEM.');
+    fault('POSTHASTE_KAFKA_CA', 'does not hold a certificate in PEM format.');
   }
   if (kafkaCertificate !== undefined && !/-----BEGIN [A-Z ]*KEY-----/.test(kafkaCertificate)) {
-    fault('POSTHASTE_KAFKA_CERTIFICATE', 'holds no certificate and key in PEM.');
+    fault(
+      'POSTHASTE_KAFKA_CERTIFICATE',
+      'does not hold a certificate and a private key in PEM format.',
+    );
   }
   const { kafkaMechanism, kafkaUsername, kafkaPassword } = values;
   const isNamed = kafkaUsername !== undefined && kafkaPassword !== undefined;
@@ -94,7 +99,10 @@ export function eventFaults(values: Partial<SettingValues<typeof eventSettings>>
     fault('POSTHASTE_KAFKA_SASL_MECHANISM', needed);
   }
   if (kafkaMechanism === undefined && (kafkaUsername ?? kafkaPassword) !== undefined) {
-    fault('POSTHASTE_KAFKA_SASL_MECHANISM', 'is not set, but there is a user or a password.');
+    fault(
+      'POSTHASTE_KAFKA_SASL_MECHANISM',
+      'is not set, but POSTHASTE_KAFKA_USERNAME or POSTHASTE_KAFKA_PASSWORD is.',
+    );
   }
   return faults;
 }

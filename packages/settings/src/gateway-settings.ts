@@ -1,10 +1,10 @@
-/** What the gateway reads: where it listens, who may call, and the limits of a request. */
+/** Settings of the gateway: its address, access to it, and the limits of requests. */
 export const gatewaySettings = {
   host: {
     name: 'POSTHASTE_HOST',
     type: 'string',
     default: '127.0.0.1',
-    meaning: 'The address to listen on. `0.0.0.0` or `::` is every one of the machine.',
+    meaning: 'Address to listen on. `0.0.0.0` or `::` is every address of the machine.',
   },
   port: {
     name: 'POSTHASTE_PORT',
@@ -12,14 +12,14 @@ export const gatewaySettings = {
     min: 0,
     max: 65_535,
     default: 8_080,
-    meaning: 'The port to listen on. 0 takes any free one.',
+    meaning: 'Port to listen on. 0 is any free port.',
   },
   access: {
     name: 'POSTHASTE_ACCESS',
     type: 'choice',
     choices: ['loopback', 'keys'],
     meaning:
-      '`keys`: every route but health and documentation needs an API key. `loopback`: no key, but only callers on this machine; refused on any other address. Not set: `loopback` on a loopback address, else `keys`. Behind a reverse proxy on the same machine, set `keys`.',
+      '`keys`: every route except health and documentation needs an API key. `loopback`: no key is needed, but only callers on this machine are served; refused unless POSTHASTE_HOST is a loopback address. Not set: `loopback` on a loopback address, else `keys`. Behind a reverse proxy on the same machine, set `keys`.',
   },
   allowedHosts: {
     name: 'POSTHASTE_ALLOWED_HOSTS',
@@ -27,14 +27,14 @@ export const gatewaySettings = {
     items: 'host',
     default: [],
     meaning:
-      'With `loopback` access: names in the Host header that are answered besides localhost, 127.0.0.1 and [::1].',
+      'With `loopback` access: names that the Host header may have besides localhost, 127.0.0.1 and [::1].',
   },
   corsOrigins: {
     name: 'POSTHASTE_CORS_ORIGINS',
     type: 'list',
     items: 'origin',
     default: [],
-    meaning: 'Origins whose web pages may call the API. Empty: none but its own.',
+    meaning: 'Origins whose web pages may call the API. Empty: only its own.',
   },
   trustedProxies: {
     name: 'POSTHASTE_TRUSTED_PROXIES',
@@ -42,7 +42,7 @@ export const gatewaySettings = {
     items: 'network',
     default: [],
     meaning:
-      'Proxies whose X-Forwarded-For is believed. Rate limits by address need it behind a load balancer.',
+      'Proxies whose X-Forwarded-For header is trusted. Behind a load balancer, rate limits by address need this.',
   },
   maxRequestsPerSecond: {
     name: 'POSTHASTE_RATE_LIMIT',
@@ -52,7 +52,7 @@ export const gatewaySettings = {
     unit: 'requests per second',
     default: 0,
     meaning:
-      'What one API key, or without one a client address, may ask of one gateway process. 0 is no limit.',
+      'Requests that one gateway process accepts from one API key, or from one client address when there is no key. 0 is no limit.',
   },
   maxBodyBytes: {
     name: 'POSTHASTE_BODY_LIMIT',
@@ -61,7 +61,7 @@ export const gatewaySettings = {
     max: 268_435_456,
     unit: 'bytes',
     default: 1_048_576,
-    meaning: 'The largest request body. One byte more is answered with 413.',
+    meaning: 'Largest request body. A larger one is answered with 413.',
   },
   maxHeaderBytes: {
     name: 'POSTHASTE_HEADER_LIMIT',
@@ -70,7 +70,7 @@ export const gatewaySettings = {
     max: 1_048_576,
     unit: 'bytes',
     default: 16_384,
-    meaning: 'The most that request line and headers may take. More is answered with 431.',
+    meaning: 'Largest size of request line and headers together. More is answered with 431.',
   },
   headersTimeoutMs: {
     name: 'POSTHASTE_HEADERS_TIMEOUT',
@@ -79,7 +79,7 @@ export const gatewaySettings = {
     max: 600_000,
     default: 10_000,
     meaning:
-      'How long the headers of a request may take to arrive. At most POSTHASTE_REQUEST_TIMEOUT.',
+      'Longest time in which the headers of a request must arrive. At most POSTHASTE_REQUEST_TIMEOUT.',
   },
   requestTimeoutMs: {
     name: 'POSTHASTE_REQUEST_TIMEOUT',
@@ -87,7 +87,7 @@ export const gatewaySettings = {
     min: 100,
     max: 3_600_000,
     default: 30_000,
-    meaning: 'How long a whole request, body included, may take to arrive.',
+    meaning: 'Longest time in which a whole request must arrive, including its body.',
   },
   keepAliveTimeoutMs: {
     name: 'POSTHASTE_KEEP_ALIVE_TIMEOUT',
@@ -96,7 +96,7 @@ export const gatewaySettings = {
     max: 3_600_000,
     default: 72_000,
     meaning:
-      'How long an idle connection is kept. Longer than that of the load balancer in front, or it meets connections that just closed.',
+      'Time after which an idle connection is closed. Set it longer than the idle timeout of the load balancer in front, or the load balancer sends requests on connections that were just closed.',
   },
   stallTimeoutMs: {
     name: 'POSTHASTE_STALL_TIMEOUT',
@@ -105,7 +105,7 @@ export const gatewaySettings = {
     max: 3_600_000,
     default: 120_000,
     meaning:
-      'How long nothing may move on a connection while a request is in hand, before it is closed: its client does not read the answer. Above the 15s between signs of life for who follows events.',
+      'Time after which a connection with a request in progress is closed when no data moves on it, because its client does not read the response. Keep it above 15s, the interval of keep-alive comments for clients that follow events.',
   },
   maxConnections: {
     name: 'POSTHASTE_MAX_CONNECTIONS',
@@ -114,7 +114,7 @@ export const gatewaySettings = {
     max: 1_000_000,
     unit: 'connections',
     default: 10_000,
-    meaning: 'The most connections at a time. Further ones are closed at once.',
+    meaning: 'Most connections at a time. Further ones are closed at once.',
   },
   maxFollowers: {
     name: 'POSTHASTE_MAX_FOLLOWERS',
@@ -124,7 +124,7 @@ export const gatewaySettings = {
     unit: 'clients',
     default: 200,
     meaning:
-      'The most clients that follow events of one gateway process at a time (server-sent events). Further ones are answered with 503.',
+      'Most clients that follow events of one gateway process at a time (server-sent events). Further ones are answered with 503.',
   },
   maxTopics: {
     name: 'POSTHASTE_MAX_TOPICS',
@@ -134,7 +134,7 @@ export const gatewaySettings = {
     unit: 'topics',
     default: 1_000,
     meaning:
-      'How many topics there may be in the event log before `POST /v1/events` makes no further ones. Topics stay, and readers of all of them look at every one.',
+      'Most topics in the event log. When it has that many, `POST /v1/events` creates no new one: topics are never removed, and readers of all topics query each of them.',
   },
   maxEventLoopDelayMs: {
     name: 'POSTHASTE_MAX_EVENT_LOOP_DELAY',
@@ -143,7 +143,7 @@ export const gatewaySettings = {
     max: 60_000,
     default: 1_000,
     meaning:
-      'When the process falls behind by more than this, requests are answered with 503 until it has caught up. 0 is never.',
+      'Delay of the event loop above which requests are answered with 503 until the process has caught up. 0 turns this off.',
   },
   maxHeapPercent: {
     name: 'POSTHASTE_MAX_HEAP_PERCENT',
@@ -153,19 +153,19 @@ export const gatewaySettings = {
     unit: 'percent',
     default: 90,
     meaning:
-      'When more of the JavaScript heap is in use, requests are answered with 503. 0 is never.',
+      'Share of the JavaScript heap in use above which requests are answered with 503. 0 turns this off.',
   },
   docs: {
     name: 'POSTHASTE_DOCS',
     type: 'boolean',
     default: true,
-    meaning: 'Whether the API documentation is served on /docs and /openapi.json.',
+    meaning: 'Serves the API documentation on /docs and /openapi.json.',
   },
   logRequests: {
     name: 'POSTHASTE_LOG_REQUESTS',
     type: 'boolean',
     default: false,
     meaning:
-      'Log a line for every request. Otherwise only for those that failed in the server; refused ones at level debug.',
+      'Logs a line for every request. Otherwise only requests that failed in the server are logged, and refused ones at level debug.',
   },
 } as const;

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { ListItem } from './definition.js';
 import { parseSetting } from './parse.js';
 
-function takes(items: ListItem, text: string): boolean {
+/** True if the text is accepted as a list of such items. */
+function accepts(items: ListItem, text: string): boolean {
   return 'value' in parseSetting({ name: 'X', type: 'list', items, meaning: '' }, text);
 }
 
@@ -29,15 +30,15 @@ describe('list items', () => {
     ['network', '10.0.0.0/33', false],
     ['network', '10.0.0.0/8/8', false],
     ['network', 'example.com', false],
-  ])('as %s: %s is taken: %s', (items, text, taken) => {
-    expect(takes(items, text)).toBe(taken);
+  ])('as %s: %s is accepted: %s', (items, text, accepted) => {
+    expect(accepts(items, text)).toBe(accepted);
   });
 });
 
 describe('choices', () => {
   const choices = { name: 'X', type: 'choices', choices: ['a', 'b'], meaning: '' } as const;
 
-  it('may be several, and each one that is offered', () => {
+  it('may be several, each of which must be offered', () => {
     expect(parseSetting(choices, ' a, b,,')).toEqual({ value: ['a', 'b'] });
     expect(parseSetting(choices, 'a,c')).toEqual({ fault: 'has "c", which is none of a, b' });
   });

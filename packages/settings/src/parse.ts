@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import type { ListItem, SettingDefinition } from './definition.js';
 import { describeType, toDurationText } from './describe.js';
 
-/** Milliseconds per unit, as durations are written. */
+/** Milliseconds per unit of a duration. */
 const unitMs: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1_000,
@@ -11,10 +11,10 @@ const unitMs: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** A value, or what is wrong with the text, to stand after the variable's name: `is not …`. */
+/** Value, or what is wrong with the text in words that follow the variable's name: `is not …`. */
 export type ParseResult = { readonly value: unknown } | { readonly fault: string };
 
-/** The one place that turns the text of a variable into the value of its setting. */
+/** Converts the text of a variable to the value of its setting. */
 export function parseSetting(definition: SettingDefinition, text: string): ParseResult {
   switch (definition.type) {
     case 'string':
@@ -51,7 +51,7 @@ function parseNumber(
 }
 
 function toMilliseconds(text: string): number | undefined {
-  // Nothing but zero goes without a unit: whether "30" are seconds or milliseconds is a guess.
+  // Only zero needs no unit: "30" could be seconds or milliseconds.
   if (text === '0') return 0;
   const match = /^(\d{1,12})\s?(ms|s|m|h|d)$/.exec(text);
   const perUnit = match?.[2] === undefined ? undefined : unitMs[match[2]];
@@ -130,10 +130,10 @@ function isNetwork(item: string): boolean {
 
 function parseKey(text: string, bytes: number): ParseResult {
   const value = Buffer.from(text, 'base64');
-  // Buffer drops what is not base64, so the text is compared with its own decoding.
+  // Buffer skips characters that are not base64, so the decoded bytes are encoded again and compared.
   const exact = value.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '');
   if (exact && value.length === bytes) return { value: new Uint8Array(value) };
   return {
-    fault: `is not ${bytes} bytes in base64; \`openssl rand -base64 ${bytes}\` makes such a key`,
+    fault: `is not ${bytes} bytes in base64; \`openssl rand -base64 ${bytes}\` creates such a key`,
   };
 }

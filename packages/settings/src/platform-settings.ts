@@ -1,4 +1,4 @@
-/** What every app reads: where the data is, how it logs, how long it takes to stop. */
+/** Settings of every app: its database, its log and its stop. */
 export const platformSettings = {
   databaseUrl: {
     name: 'DATABASE_URL',
@@ -6,7 +6,7 @@ export const platformSettings = {
     schemes: ['postgres', 'postgresql'],
     secret: true,
     meaning:
-      'The Postgres to work on. Not set: the standalone works on its embedded database; gateway and worker need it.',
+      'URL of the Postgres database. Not set: the standalone uses its embedded database; gateway and worker do not start.',
   },
   databaseConnections: {
     name: 'POSTHASTE_DATABASE_CONNECTIONS',
@@ -16,14 +16,14 @@ export const platformSettings = {
     unit: 'connections',
     default: 10,
     meaning:
-      'The most connections to Postgres that one process opens. All processes together must stay below `max_connections` of the server.',
+      'Most connections to Postgres that one process opens. All processes together must stay below `max_connections` of the server.',
   },
   dataDir: {
     name: 'POSTHASTE_DATA_DIR',
     type: 'string',
     default: '.posthaste',
     meaning:
-      'The folder of the embedded database, and of the secret key that the standalone makes. A relative one begins where the process is started.',
+      'Folder of the embedded database and of the secret key that the standalone creates. A relative path is relative to the working directory of the process.',
   },
   secretKey: {
     name: 'POSTHASTE_SECRET_KEY',
@@ -31,14 +31,14 @@ export const platformSettings = {
     bytes: 32,
     secret: true,
     meaning:
-      'Encrypts the signing secrets that are stored in the database. The same in every process. The standalone makes one in its data folder when it is not set.',
+      'Key that encrypts the signing secrets in the database. Must be the same in every process. Not set: the standalone creates one in its data folder; gateway and worker do not start.',
   },
   logLevel: {
     name: 'POSTHASTE_LOG_LEVEL',
     type: 'choice',
     choices: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
     default: 'info',
-    meaning: 'The least important lines that are logged.',
+    meaning: 'Least severe level that is logged.',
   },
   stopTimeoutMs: {
     name: 'POSTHASTE_STOP_TIMEOUT',
@@ -47,6 +47,6 @@ export const platformSettings = {
     max: 3_600_000,
     default: 20_000,
     meaning:
-      'How long after SIGTERM requests and deliveries in hand may take to finish. Keep it below the time after which your platform kills (30s in Kubernetes).',
+      'Time after SIGTERM in which requests and deliveries in progress may finish. Keep it below the time after which your platform kills a process (30s in Kubernetes).',
   },
 } as const;

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PlatformError } from '@posthaste/contracts';
 import { afterAll, describe, expect, expectTypeOf, it } from 'vitest';
-import { type Environment, readSettings, type SettingFault } from './read.js';
+import type { SettingFault } from './definition.js';
+import { type Environment, readSettings } from './read.js';
 
 const definitions = {
   port: {
@@ -96,7 +97,7 @@ describe('values', () => {
     expectTypeOf(values.key).toEqualTypeOf<Uint8Array | undefined>();
   });
 
-  it('takes an empty variable for one that is not set', () => {
+  it('treats an empty variable as not set', () => {
     expect(readSettings({ POSTHASTE_PORT: '  ' }, definitions).port).toBe(8_080);
   });
 
@@ -143,10 +144,10 @@ describe('faults', () => {
     const required = {
       url: { name: 'X_URL', type: 'string', required: true, meaning: '' },
     } as const;
-    expect(() => readSettings({}, required)).toThrow('X_URL is not set, and is needed.');
+    expect(() => readSettings({}, required)).toThrow('X_URL is not set, but it is required.');
   });
 
-  it('adds the faults between settings to those of single ones, which it sees as undefined', () => {
+  it('adds the faults of rules between settings, which see faulty settings as undefined', () => {
     const seen: unknown[] = [];
     const read = () =>
       readSettings({ POSTHASTE_PORT: 'x', POSTHASTE_DOCS: '1' }, definitions, {
@@ -159,11 +160,11 @@ describe('faults', () => {
     expect(seen).toEqual([undefined, true]);
   });
 
-  it('knows the settings of all apps, whichever of them reads', () => {
+  it('accepts the settings of all apps, whichever app reads', () => {
     expect(faultsOf({ POSTHASTE_RATE_LIMIT: 'not read here' })).toEqual([]);
   });
 
-  it('guesses no correction for a word that is like none', () => {
+  it('suggests nothing for a word that resembles no setting', () => {
     expect(faultsOf({ POSTHASTE_XYLOPHONE_TUNING: '1' })).toEqual([
       'POSTHASTE_XYLOPHONE_TUNING is not a setting.',
     ]);
@@ -190,7 +191,7 @@ describe('secrets', () => {
     expect(faults).toEqual([
       'DATABASE_URL is not a URL that starts with postgres://.',
       'The content of DATABASE_URL_FILE is not a URL that starts with postgres://.',
-      'POSTHASTE_SECRET_KEY is not 4 bytes in base64; `openssl rand -base64 4` makes such a key.',
+      'POSTHASTE_SECRET_KEY is not 4 bytes in base64; `openssl rand -base64 4` creates such a key.',
     ]);
   });
 
@@ -198,10 +199,10 @@ describe('secrets', () => {
     const empty = join(folder, 'empty');
     writeFileSync(empty, '\n');
     expect(faultsOf({ DATABASE_URL: 'postgres://a', DATABASE_URL_FILE: empty })).toEqual([
-      'DATABASE_URL and DATABASE_URL_FILE are both set; keep one.',
+      'DATABASE_URL and DATABASE_URL_FILE are both set; remove one.',
     ]);
     expect(faultsOf({ DATABASE_URL_FILE: empty })).toEqual([
-      `DATABASE_URL_FILE names ${empty}, which is empty.`,
+      `DATABASE_URL_FILE names the file ${empty}, which is empty.`,
     ]);
     expect(faultsOf({ DATABASE_URL_FILE: join(folder, 'none') })[0]).toContain('ENOENT');
   });

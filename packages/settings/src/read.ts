@@ -4,6 +4,7 @@ import {
   isSecret,
   type SettingDefinition,
   type SettingDefinitions,
+  type SettingFault,
   type SettingValues,
   variablesOf,
 } from './definition.js';
@@ -11,33 +12,26 @@ import { parseSetting } from './parse.js';
 import { settingSections } from './registry.js';
 import { nearestWord } from './spelling.js';
 
-/** Variables with this prefix belong to the platform: an unknown one is a misspelt one. */
+/** Prefix of the platform's variables: an unknown variable with it is a misspelt one. */
 const prefix = 'POSTHASTE_';
 
-/** The environment, as `process.env` has it. An empty variable counts as not set. */
+/** Environment variables, as in `process.env`. An empty variable counts as not set. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** One thing that is wrong with the configuration. */
-export interface SettingFault {
-  /** The variable. */
-  readonly name: string;
-  /** The whole sentence, variable included. Never holds the value of a secret. */
-  readonly message: string;
-}
-
+/** Options of `readSettings`. */
 export interface ReadOptions<D extends SettingDefinitions> {
   /**
-   * Rules that concern several settings. Sees the values that are right on their own; a setting
-   * that has a fault already is `undefined` here.
+   * Checks the rules between settings. Gets the values that are right on their own; a setting that
+   * already has a fault is `undefined`. Default: no rules.
    */
   readonly check?: (values: Partial<SettingValues<D>>) => readonly SettingFault[];
 }
 
 /**
- * Reads all settings of a table at once, and reports every fault at once: values that cannot be
- * read, required ones that are missing, rules between settings, and `POSTHASTE_` variables that
- * no part of the platform knows.
- * @throws PlatformError `CONFIG_INVALID`, its `details` the list of {@link SettingFault}
+ * Reads all settings of a table, and reports all faults at once: values that cannot be parsed,
+ * required variables that are missing, broken rules between settings, and `POSTHASTE_` variables
+ * that no part of the platform knows.
+ * @throws PlatformError `CONFIG_INVALID` with the list of {@link SettingFault} as `details`
  */
 export function readSettings<const D extends SettingDefinitions>(
   environment: Environment,
@@ -51,9 +45,9 @@ export function readSettings<const D extends SettingDefinitions>(
     if ('fault' in result) faults.push({ name: definition.name, message: result.fault });
     else values[key] = result.value;
   }
-  // Every key was either set from its definition's own parser or has put a fault into the list.
   faults.push(...(options.check?.(values as Partial<SettingValues<D>>) ?? []));
   faults.push(...findUnknown(environment, definitions));
+  // Without faults, every key holds a value of its definition's own type.
   if (faults.length === 0) return values as SettingValues<D>;
   throw new PlatformError(
     'CONFIG_INVALID',
@@ -70,7 +64,7 @@ function readSetting(environment: Environment, definition: SettingDefinition): R
     : { text: trimmed(environment[definition.name]), from: definition.name };
   if ('fault' in source) return source;
   if (source.text === undefined) {
-    if (definition.required) return { fault: `${definition.name} is not set, and is needed.` };
+    if (definition.required) return { fault: `${definition.name} is not set, but it is required.` };
     return { value: 'default' in definition ? definition.default : undefined };
   }
   const result = parseSetting(definition, source.text);
@@ -79,7 +73,7 @@ function readSetting(environment: Environment, definition: SettingDefinition): R
   return { fault: `${source.from}${shown} ${result.fault}.` };
 }
 
-/** A secret's text from its variable or from the file that `NAME_FILE` names. */
+/** Reads a secret's text from its variable or from the file that `NAME_FILE` names. */
 function readSecret(
   environment: Environment,
   name: string,
@@ -87,13 +81,13 @@ function readSecret(
   const file = trimmed(environment[`${name}_FILE`]);
   const text = trimmed(environment[name]);
   if (file === undefined) return { text, from: name };
-  if (text !== undefined) return { fault: `${name} and ${name}_FILE are both set; keep one.` };
+  if (text !== undefined) return { fault: `${name} and ${name}_FILE are both set; remove one.` };
   try {
     // Trimmed, because editors and `echo` end a file with a newline.
-    const held = trimmed(readFileSync(file, 'utf8'));
-    return held === undefined
-      ? { fault: `${name}_FILE names ${file}, which is empty.` }
-      : { text: held, from: `The content of ${name}_FILE` };
+    const content = trimmed(readFileSync(file, 'utf8'));
+    return content === undefined
+      ? { fault: `${name}_FILE names the file ${file}, which is empty.` }
+      : { text: content, from: `The content of ${name}_FILE` };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { fault: `${name}_FILE cannot be read: ${reason}.` };
@@ -105,6 +99,7 @@ function trimmed(text: string | undefined): string | undefined {
   return value === '' ? undefined : value;
 }
 
+/** Finds variables with the platform's prefix that no app reads. */
 function findUnknown(environment: Environment, definitions: SettingDefinitions): SettingFault[] {
   const known = new Set(
     [definitions, ...settingSections.map((section) => section.settings)].flatMap(variablesOf),

@@ -11,7 +11,7 @@ describe('the registry', () => {
     expect(names).toEqual([...new Set(names)]);
   });
 
-  it('gives only defaults within their own range', () => {
+  it('has only defaults within their own range', () => {
     for (const definition of definitions) {
       if (definition.type !== 'integer' && definition.type !== 'duration') continue;
       if (definition.default === undefined) continue;
@@ -30,7 +30,7 @@ describe('the rendered documentation', () => {
 
   it('shows ranges, units, defaults and the file of a secret', () => {
     expect(markdown).toContain(
-      '| `POSTHASTE_PORT` | a whole number from 0 to 65535 | `8080` | The port to listen on.',
+      '| `POSTHASTE_PORT` | a whole number from 0 to 65535 | `8080` | Port to listen on.',
     );
     expect(markdown).toContain('from 0 to 1h | `20s` |');
     expect(markdown).toContain('| `DATABASE_URL` or `DATABASE_URL_FILE` |');

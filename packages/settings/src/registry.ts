@@ -6,17 +6,17 @@ import { gatewaySettings } from './gateway-settings.js';
 import { platformSettings } from './platform-settings.js';
 import { workerSettings } from './worker-settings.js';
 
-/** Settings that belong together, as docs/configuration.md groups them. */
+/** Section of docs/configuration.md: settings that belong together. */
 export interface SettingSection {
   readonly title: string;
-  /** A sentence under the title: who reads these. */
+  /** Sentence under the title: the apps that read these settings. */
   readonly meaning: string;
   readonly settings: SettingDefinitions;
 }
 
 /**
- * Every setting of the platform. Apps pick the tables they read; all apps take all names for
- * known, because they are often started with one and the same environment.
+ * Sections of all settings of the platform. Each app reads the tables that it needs, but accepts the
+ * names of all tables, because apps are often started with the same environment.
  */
 export const settingSections: readonly SettingSection[] = [
   {
@@ -31,12 +31,13 @@ export const settingSections: readonly SettingSection[] = [
   },
   {
     title: 'Callbacks',
-    meaning: 'Read by the standalone, the gateway and the worker; give all of them the same.',
+    meaning:
+      'Read by the standalone, the gateway and the worker. Use the same values in all of them.',
     settings: callbackSettings,
   },
   {
     title: 'Events',
-    meaning: 'Read by the standalone and the worker; give all workers the same.',
+    meaning: 'Read by the standalone and the worker. Use the same values in all workers.',
     settings: eventSettings,
   },
   {
@@ -46,7 +47,7 @@ export const settingSections: readonly SettingSection[] = [
   },
   {
     title: 'Commands',
-    meaning: 'Read by the commands that talk to a running gateway.',
+    meaning: 'Read by the commands that call a running gateway.',
     settings: commandSettings,
   },
 ];

@@ -2,7 +2,7 @@ import { isSecret, type SettingDefinition } from './definition.js';
 import { describeDefault, describeType } from './describe.js';
 import type { SettingSection } from './registry.js';
 
-/** The settings as Markdown, one table per section: docs/configuration.md is made of this. */
+/** Renders settings as Markdown, one table per section, for docs/configuration.md. */
 export function renderSettings(sections: readonly SettingSection[]): string {
   return sections.map(renderSection).join('\n\n');
 }

@@ -1,7 +1,7 @@
-/** The known word nearest to a misspelt one, when it is near enough to be meant. */
+/** Finds the known word nearest to a misspelt one, or `undefined` when none is near enough. */
 export function nearestWord(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
-  // A third of the word may be wrong: more than that is another word.
+  // At most a third of the letters may be wrong; beyond that it is another word.
   let bestDistance = Math.floor(word.length / 3) + 1;
   for (const candidate of known) {
     const distance = editDistance(word, candidate);
@@ -13,7 +13,7 @@ export function nearestWord(word: string, known: Iterable<string>): string | und
   return best;
 }
 
-/** Levenshtein's distance: the fewest letters to insert, delete or replace. */
+/** Returns the Levenshtein distance: the fewest letters to insert, delete or replace. */
 function editDistance(from: string, to: string): number {
   let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let row = 1; row <= from.length; row += 1) {

@@ -1,4 +1,4 @@
-/** What the worker reads: how much it does at once, what it keeps and for how long, where mail goes. */
+/** Settings of the worker: concurrency, retention, mail, and its monitoring address. */
 export const workerSettings = {
   threads: {
     name: 'POSTHASTE_WORKER_THREADS',
@@ -8,7 +8,7 @@ export const workerSettings = {
     unit: 'threads',
     default: 0,
     meaning:
-      'Threads that one worker process delivers with, each with its own database connections; its limits and those of endpoints are shared out between them, at least 1 for each. 0 is one per core but for one core, four at most. The standalone delivers with one.',
+      'Delivery threads of one worker process, each with its own database connections. They divide the limits of the process and of endpoints between them; each thread gets at least 1. 0 is the number of cores minus one, at least 1 and at most 4. The standalone always uses one.',
   },
   maxInFlight: {
     name: 'POSTHASTE_WORKER_CONCURRENCY',
@@ -17,7 +17,7 @@ export const workerSettings = {
     max: 100_000,
     unit: 'requests',
     default: 512,
-    meaning: 'Attempts that one worker process has under way at once.',
+    meaning: 'Most attempts that one worker process makes at once.',
   },
   maxInFlightPerOrigin: {
     name: 'POSTHASTE_WORKER_CONCURRENCY_PER_HOST',
@@ -27,7 +27,7 @@ export const workerSettings = {
     unit: 'requests',
     default: 128,
     meaning:
-      'The share of POSTHASTE_WORKER_CONCURRENCY that one receiver (scheme, host and port) may take. Below it, so that a slow one leaves room for the others.',
+      'Part of POSTHASTE_WORKER_CONCURRENCY that one receiver (scheme, host and port) may use. Keep it below the whole, so that a slow receiver does not delay the others.',
   },
   maxInFlightPerApplication: {
     name: 'POSTHASTE_WORKER_CONCURRENCY_PER_APPLICATION',
@@ -36,7 +36,7 @@ export const workerSettings = {
     max: 100_000,
     unit: 'requests',
     default: 384,
-    meaning: 'The share of POSTHASTE_WORKER_CONCURRENCY that one application may take.',
+    meaning: 'Part of POSTHASTE_WORKER_CONCURRENCY that one application may use.',
   },
   maxResponseBytes: {
     name: 'POSTHASTE_RESPONSE_LIMIT',
@@ -45,7 +45,7 @@ export const workerSettings = {
     max: 1_048_576,
     unit: 'bytes',
     default: 16_384,
-    meaning: 'What is kept of the body of an answer; the rest is not read.',
+    meaning: 'Bytes of a response body that are stored; the rest is not read.',
   },
   retentionDays: {
     name: 'POSTHASTE_RETENTION_DAYS',
@@ -54,7 +54,7 @@ export const workerSettings = {
     max: 3_650,
     unit: 'days',
     default: 30,
-    meaning: 'Finished callbacks and their attempts are dropped after this.',
+    meaning: 'Days after which finished callbacks and their attempts are dropped.',
   },
   idempotencyMs: {
     name: 'POSTHASTE_IDEMPOTENCY_RETENTION',
@@ -63,7 +63,7 @@ export const workerSettings = {
     max: 31_536_000_000,
     default: 86_400_000,
     meaning:
-      'How long an Idempotency-Key is remembered, and the id of an event that was published. The gateway reads it too.',
+      'Time for which an Idempotency-Key and the id of a published event are remembered. The gateway reads it too.',
   },
   smtpUrl: {
     name: 'POSTHASTE_SMTP_URL',
@@ -71,26 +71,26 @@ export const workerSettings = {
     schemes: ['smtp', 'smtps'],
     secret: true,
     meaning:
-      'Where notification mails are handed in, such as smtp://user:password@mail.example:587. Not set: notices of failures are only logged.',
+      'SMTP server for notification mails, such as smtp://user:password@mail.example:587. Not set: failures are only logged.',
   },
   mailFrom: {
     name: 'POSTHASTE_MAIL_FROM',
     type: 'string',
     default: 'Posthaste <posthaste@localhost>',
-    meaning: 'The sender of notification mails.',
+    meaning: 'Sender of notification mails.',
   },
   monitorHost: {
     name: 'POSTHASTE_WORKER_HOST',
     type: 'string',
     default: '127.0.0.1',
-    meaning:
-      'The address on which a worker process answers /health/live, /health/ready and /metrics.',
+    meaning: 'Address on which a worker process serves /health/live, /health/ready and /metrics.',
   },
   monitorPort: {
     name: 'POSTHASTE_WORKER_PORT',
     type: 'integer',
     min: 0,
     max: 65_535,
-    meaning: 'The port of POSTHASTE_WORKER_HOST. Not set: a worker process listens nowhere.',
+    meaning:
+      'Port of POSTHASTE_WORKER_HOST. 0 is any free port. Not set: a worker process does not listen.',
   },
 } as const;

@@ -12,55 +12,59 @@ import {
   readSettings,
 } from '@posthaste/settings';
 
+/** Options of a call. */
 export interface ApiCall {
-  /** Sent as JSON, bigints as bare numbers. Default: no body. */
+  /** Body, sent as JSON with bigints as bare numbers. Default: none. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Ends the call early; it then throws the signal's reason. */
+  /** Aborts the call, which then throws the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
+/** Options of a call whose answer is read as a stream. */
 export interface OpenCall extends Omit<ApiCall, 'body'> {
-  /** The media type that the answer must have. */
+  /** Media type that the answer must have. */
   readonly accept: string;
 }
 
-/** A running gateway, as commands use it. */
+/** Client of a running gateway. */
 export interface ApiClient {
-  /** Without a slash at its end. */
+  /** URL of the gateway, without a slash at its end. */
   readonly url: string;
   /**
-   * The body of the answer, parsed, integers beyond 2^53 as bigints; `undefined` when it has none.
+   * Sends a request and returns the parsed body of the answer, with integers beyond 2^53 as bigints;
+   * `undefined` when the answer has no body. Waits 30 seconds at most.
    * @throws PlatformError with the code that the gateway answered, or `GATEWAY_UNREACHABLE`
    */
   call<T>(method: string, path: string, call?: ApiCall): Promise<T>;
   /**
-   * An answer that comes bit by bit, for as long as it takes. What reading it throws is the
-   * connection's.
+   * Opens an answer that is read as a stream, without a time limit. Reading it throws the errors of
+   * the connection as they are.
    * @throws PlatformError as `call`
    */
   open(path: string, call: OpenCall): Promise<AsyncIterable<Uint8Array>>;
 }
 
+/** Address of a gateway. */
 export interface ApiAddress {
   readonly url: string;
-  /** Default: none, as a gateway on this machine may take it. */
+  /** API key. Default: none, which a gateway on a loopback address may accept. */
   readonly apiKey?: string | undefined;
 }
 
 const timeoutMs = 30_000;
 
-/** For the help texts of commands that use it. */
-export const gatewayHelp: string = `Talks to the gateway at POSTHASTE_URL (http://127.0.0.1:8080), with POSTHASTE_API_KEY if
-that is set.`;
+/** Paragraph about the gateway for help texts of commands that call it. */
+export const gatewayHelp: string = `These commands call the gateway at POSTHASTE_URL (default http://127.0.0.1:8080). They send
+POSTHASTE_API_KEY as the API key if it is set.`;
 
-/** A client for the gateway of these settings. @throws PlatformError `CONFIG_INVALID` */
-export function apiClientOf(environment: Environment): ApiClient {
+/** Creates a client of the gateway that the settings name. @throws PlatformError `CONFIG_INVALID` */
+export function apiClientFrom(environment: Environment): ApiClient {
   return createApiClient(readApiAddress(environment));
 }
 
 /**
- * The gateway that POSTHASTE_URL names, else the one that POSTHASTE_PORT gives this machine.
+ * Reads the address of the gateway: POSTHASTE_URL, else 127.0.0.1 with POSTHASTE_PORT.
  * @throws PlatformError `CONFIG_INVALID`
  */
 export function readApiAddress(environment: Environment): ApiAddress {
@@ -69,6 +73,7 @@ export function readApiAddress(environment: Environment): ApiAddress {
   return { url: url ?? `http://127.0.0.1:${port}`, apiKey };
 }
 
+/** Creates a client of the gateway at an address. */
 export function createApiClient({ url, apiKey }: ApiAddress): ApiClient {
   const base = url.replace(/\/+$/, '');
   const access = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
@@ -76,7 +81,7 @@ export function createApiClient({ url, apiKey }: ApiAddress): ApiClient {
     url: base,
     async call<T>(method: string, path: string, { body, headers, signal }: ApiCall = {}) {
       const timeout = AbortSignal.timeout(timeoutMs);
-      const answer = await reach(base, signal, async () => {
+      const answer = await withReachabilityError(base, signal, async () => {
         const response = await fetch(base + path, {
           method,
           signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
@@ -87,7 +92,7 @@ export function createApiClient({ url, apiKey }: ApiAddress): ApiClient {
           },
           ...(body === undefined ? {} : { body: stringifyExactJson(body) }),
         });
-        return toAnswer(response);
+        return readText(response);
       });
       if (!answer.ok) throw toError(base, answer);
       if (answer.status === 204) return undefined as T;
@@ -96,7 +101,7 @@ export function createApiClient({ url, apiKey }: ApiAddress): ApiClient {
       return value as T;
     },
     async open(path, { accept, headers, signal }) {
-      const response = await reach(base, signal, () =>
+      const response = await withReachabilityError(base, signal, () =>
         fetch(base + path, {
           signal: signal ?? null,
           headers: { ...access, ...headers, accept },
@@ -104,23 +109,25 @@ export function createApiClient({ url, apiKey }: ApiAddress): ApiClient {
       );
       const type = response.headers.get('content-type') ?? '';
       if (response.ok && response.body && type.startsWith(accept)) return response.body;
-      throw toError(base, await reach(base, signal, () => toAnswer(response)));
+      throw toError(base, await withReachabilityError(base, signal, () => readText(response)));
     },
   };
 }
 
-interface Answer {
+/** Answer whose whole body has been read. */
+interface AnswerText {
   readonly ok: boolean;
   readonly status: number;
   readonly text: string;
 }
 
-async function toAnswer(response: Response): Promise<Answer> {
+async function readText(response: Response): Promise<AnswerText> {
   const { ok, status } = response;
   return { ok, status, text: await response.text() };
 }
 
-async function reach<T>(
+/** Runs `work`; its errors become `GATEWAY_UNREACHABLE`, unless the signal was aborted. */
+async function withReachabilityError<T>(
   url: string,
   signal: AbortSignal | undefined,
   work: () => Promise<T>,
@@ -130,29 +137,29 @@ async function reach<T>(
   } catch (cause) {
     signal?.throwIfAborted();
     const { origin } = new URL(url);
-    const message = `${origin} does not answer. Is Posthaste running? POSTHASTE_URL names another one.`;
+    const message = `${origin} does not answer. Is Posthaste running? If it runs elsewhere, set POSTHASTE_URL.`;
     throw new PlatformError('GATEWAY_UNREACHABLE', message, { cause });
   }
 }
 
-/** What RFC 9457 says of the failure, as far as it is one of ours. */
-function toError(base: string, answer: Answer): PlatformError {
+/** Converts an answer with problem details (RFC 9457) to an error with the code of the gateway. */
+function toError(base: string, answer: AnswerText): PlatformError {
   const problem = parseJson(answer.text) as Partial<ProblemDetails> | null | undefined;
   const code = problem?.code;
   if (code === undefined || !(code in errorCodes)) return notPosthaste(base, answer);
   if (code === 'KEY_MISSING') {
-    return new PlatformError(code, `${base} asks for an API key: set POSTHASTE_API_KEY to one`);
+    return new PlatformError(code, `${base} requires an API key: set POSTHASTE_API_KEY`);
   }
   const request = code === 'INTERNAL' ? `, request ${problem?.instance}` : '';
   return new PlatformError(code, `${problem?.detail}${request}`);
 }
 
-function notPosthaste(base: string, { status }: Answer): PlatformError {
-  const message = `${base} answered ${status}, and not as Posthaste does. POSTHASTE_URL names another one.`;
+function notPosthaste(base: string, { status }: AnswerText): PlatformError {
+  const message = `${base} answered ${status}, but not like Posthaste. Set POSTHASTE_URL to the address of a gateway.`;
   return new PlatformError('GATEWAY_UNREACHABLE', message);
 }
 
-/** @returns `undefined` when it is not JSON */
+/** Parses JSON; returns `undefined` when the text is not JSON. */
 function parseJson(text: string): unknown {
   try {
     return parseJsonWithBigints(text);

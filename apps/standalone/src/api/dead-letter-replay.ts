@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { count, ProgressDisplay, seconds } from '../display/progress-display.js';
+import { formatCount, formatSeconds, ProgressDisplay } from '../display/progress-display.js';
 import type { ApiClient } from './api-client.js';
 
-/** A replay of dead letters, as the gateway answers. */
+/** Replay of dead letters, as the gateway answers. */
 export interface ReplayDetails {
   readonly id: string;
   readonly topic: string;
@@ -15,11 +15,12 @@ export interface ReplayDetails {
   readonly createdAt: string;
 }
 
-const everyMs = 250;
+/** Pause between two queries for the progress, in ms. */
+const pollMs = 250;
 
 /**
- * Shows on standard error how far the replay is, and gives it once it has ended. SIGINT and SIGTERM
- * stop it.
+ * Shows the progress of a replay on standard error, and returns the replay when it has ended. SIGINT
+ * and SIGTERM cancel it.
  * @throws PlatformError what the gateway answers
  */
 export async function watchReplay(api: ApiClient, started: ReplayDetails): Promise<ReplayDetails> {
@@ -30,7 +31,7 @@ export async function watchReplay(api: ApiClient, started: ReplayDetails): Promi
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   try {
     while (latest.state === 'running') {
-      await sleep(everyMs, undefined, { signal: stop.signal }).catch(() => undefined);
+      await sleep(pollMs, undefined, { signal: stop.signal }).catch(() => undefined);
       latest = stop.signal.aborted
         ? await api.call<ReplayDetails>('POST', `${path}/cancel`)
         : await api.call<ReplayDetails>('GET', path);
@@ -41,22 +42,25 @@ export async function watchReplay(api: ApiClient, started: ReplayDetails): Promi
   }
 }
 
-/** How a replay ended, in one line. */
+/** Describes the result of a replay in one line. */
 export function summarizeReplay(replay: ReplayDetails): string {
   const { topic, state, dryRun, matched, replayed, skipped, error } = replay;
   const done = dryRun
-    ? `${count(matched - skipped)} of ${count(matched)} dead letters of ${topic} would be replayed`
-    : `replayed ${count(replayed)} of ${count(matched)} dead letters of ${topic}`;
-  const left = skipped > 0 ? `; ${count(skipped)} were replayed before or are of no topic` : '';
+    ? `${formatCount(matched - skipped)} of ${formatCount(matched)} dead letters of ${topic} would be replayed`
+    : `replayed ${formatCount(replayed)} of ${formatCount(matched)} dead letters of ${topic}`;
+  const left =
+    skipped > 0
+      ? `; ${formatCount(skipped)} skipped: replayed before, or without a topic of origin`
+      : '';
   const end = { running: '', done: '', cancelled: '; stopped', failed: `; failed: ${error}` };
   return done + left + end[state];
 }
 
 function render({ matched, replayed, skipped }: ReplayDetails, elapsedMs: number): string {
   return [
-    seconds(elapsedMs),
-    `found ${count(matched)}`,
-    `replayed ${count(replayed)}`,
-    `skipped ${count(skipped)}`,
+    formatSeconds(elapsedMs),
+    `found ${formatCount(matched)}`,
+    `replayed ${formatCount(replayed)}`,
+    `skipped ${formatCount(skipped)}`,
   ].join('  ');
 }

@@ -1,53 +1,91 @@
 import type { ApiClient } from './api-client.js';
 
-/** A part of a list, as the gateway answers. */
+/** Page of a list, as the gateway answers. */
 export interface ListPage<Item> {
   readonly items: readonly Item[];
-  /** The cursor of what follows; `null` at the end. */
+  /** Cursor of what follows; `null` at the end. */
   readonly next: string | null;
+  /**
+   * True at the end of a list whose `next` is never `null`: events may be added after its last page.
+   */
+  readonly isLast?: boolean;
 }
 
+/** Request for items of a list. */
 export interface ListRequest {
-  /** `/v1/callbacks`. */
+  /** Path of the list: `/v1/callbacks`. */
   readonly path: string;
-  /** Filter and cursor. */
-  readonly query: Readonly<Record<string, string>>;
-  /** Items at most. */
-  readonly limit: number;
+  /** Filter, and the cursor to start at. Parameters that are `undefined` are left out. */
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  /** Most items of a page. Default: as many as the gateway gives by itself. */
+  readonly limit?: number;
 }
 
-/** A filter that hardly anything fits does not keep its user waiting for longer. */
+/** Most calls of `listItems`: a filter that hardly anything matches does not make its user wait. */
 const maxCalls = 50;
 
+/** Returns one page of a list. @throws PlatformError what the gateway refuses */
+export function readPage<Item, Page extends ListPage<Item> = ListPage<Item>>(
+  api: Pick<ApiClient, 'call'>,
+  { path, query = {}, limit }: ListRequest,
+): Promise<Page> {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries({ ...query, limit })) {
+    if (value !== undefined) search.set(name, String(value));
+  }
+  return api.call('GET', search.size > 0 ? `${path}?${search}` : path);
+}
+
+/** Yields all items of a list, page after page. @throws PlatformError what the gateway refuses */
+export async function* iterateItems<Item>(
+  api: Pick<ApiClient, 'call'>,
+  request: ListRequest,
+): AsyncGenerator<Item, void> {
+  let page = await readPage<Item>(api, request);
+  yield* page.items;
+  while (page.next !== null && !page.isLast) {
+    page = await readPage<Item>(api, withCursor(request, page.next));
+    yield* page.items;
+  }
+}
+
+/** Returns all items of a list. @throws PlatformError what the gateway refuses */
+export async function listAllItems<Item>(
+  api: Pick<ApiClient, 'call'>,
+  request: ListRequest,
+): Promise<Item[]> {
+  const items: Item[] = [];
+  for await (const item of iterateItems<Item>(api, request)) items.push(item);
+  return items;
+}
+
 /**
- * Items up to a limit. The gateway looks at a bounded number of rows for a page, which may have few
- * items, or none, and yet be followed by others: here there is something behind `next`, unless the
- * search for it took too long.
+ * Returns items up to the limit, read from as many pages as needed. The gateway looks at a bounded
+ * number of rows for a page, so a page may have few items or none and still be followed by others.
+ * Here, `next` is `null` unless a further item was found, or the search for it took too long.
  * @throws PlatformError what the gateway refuses
  */
 export async function listItems<Item>(
   api: Pick<ApiClient, 'call'>,
-  { path, query, limit }: ListRequest,
+  { limit, ...request }: ListRequest & { readonly limit: number },
 ): Promise<ListPage<Item>> {
-  const items: Item[] = [];
-  let calls = 0;
-  const read = (cursor: string | undefined, count: number): Promise<ListPage<Item>> => {
-    calls += 1;
-    const place = cursor === undefined ? {} : { cursor };
-    const search = new URLSearchParams({ ...query, limit: String(count), ...place });
-    return api.call('GET', `${path}?${search}`);
-  };
-  let page = await read(undefined, limit);
-  items.push(...page.items);
-  while (items.length < limit && page.next !== null && calls < maxCalls) {
-    page = await read(page.next, limit - items.length);
+  let calls = 1;
+  let page = await readPage<Item>(api, { ...request, limit });
+  const items = [...page.items];
+  while (items.length < limit && page.next !== null && calls++ < maxCalls) {
+    const rest = { ...request, limit: limit - items.length };
+    page = await readPage<Item>(api, withCursor(rest, page.next));
     items.push(...page.items);
   }
   const { next } = page;
-  // What comes next, if anything: the page after this one is given again to whoever asks for it.
-  while (page.next !== null && calls < maxCalls) {
-    page = await read(page.next, 1);
+  // Looks for a further item. Its page is returned again to the caller that continues at `next`.
+  while (page.next !== null && calls++ < maxCalls) {
+    page = await readPage<Item>(api, withCursor({ ...request, limit: 1 }, page.next));
     if (page.items.length > 0) return { items, next };
   }
   return { items, next: page.next === null ? null : next };
+}
+
+function withCursor(request: ListRequest, cursor: string): ListRequest {
+  return { ...request, query: { ...request.query, cursor } };
 }

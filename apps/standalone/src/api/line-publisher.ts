@@ -2,49 +2,56 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError, type ProblemDetails, parseJsonWithBigints } from '@posthaste/contracts';
 import type { ApiClient } from './api-client.js';
 
-export interface LinePublishing {
+/** Options of `publishLines`. */
+export interface PublishLinesOptions {
   readonly api: ApiClient;
-  /** For events that name none. */
+  /** Topic of events that name none. */
   readonly topic: string;
-  /** Each an event in JSON; empty ones are passed over. */
+  /** Lines with one event in JSON each; empty lines are skipped. */
   readonly lines: AsyncIterable<string>;
-  /** Events a second at most. Default: as fast as it goes. */
+  /** Most events per second. Default: no limit. */
   readonly ratePerSecond?: number | undefined;
-  /** Makes it safe to publish the same lines again, at the same rate. */
+  /**
+   * Key under which the same lines can be published again without duplicates, at the same rate.
+   * Default: none.
+   */
   readonly idempotencyKey?: string | undefined;
-  /** Told of a line that is no event, or was refused. The first is 1. */
+  /** Called for a line that is not JSON, or that the gateway refused. The first line is 1. */
   readonly onRefused: (line: number, reason: string) => void;
-  /** Told how far it is. */
-  readonly onProgress: (progress: LineProgress) => void;
+  /** Called after each call of the gateway. */
+  readonly onProgress: (progress: PublishProgress) => void;
 }
 
-export interface LineProgress {
+/** Number of lines that were published and refused so far. */
+export interface PublishProgress {
   readonly published: number;
   readonly refused: number;
 }
 
-interface Line {
+/** Event of a line. */
+interface ParsedLine {
   readonly number: number;
   readonly event: unknown;
 }
 
-interface ListAnswer {
+/** Answer of the gateway: the result of each event, in order. */
+interface PublishResults {
   readonly items: readonly { readonly status: number; readonly problem?: ProblemDetails }[];
 }
 
 const maxLinesPerCall = 200;
-/** Below the size that gateways take, unless one line alone is above it. */
+/** Below the default body limit of gateways, unless one line alone is larger. */
 const maxBytesPerCall = 700_000;
-/** At a rate, calls a second at least. */
+/** Least calls per second when there is a rate. */
 const callsPerSecond = 4;
 
-/** Publishes line after line, many in one call. @throws PlatformError when the gateway fails */
-export async function publishLines(publishing: LinePublishing): Promise<LineProgress> {
-  const { ratePerSecond = Number.POSITIVE_INFINITY, onProgress } = publishing;
+/** Publishes events in order, many in one call. @throws PlatformError when the gateway fails */
+export async function publishLines(options: PublishLinesOptions): Promise<PublishProgress> {
+  const { ratePerSecond = Number.POSITIVE_INFINITY, onProgress } = options;
   const startedAt = performance.now();
-  let progress: LineProgress = { published: 0, refused: 0 };
-  for await (const batch of toBatches(publishing)) {
-    const refused = await publishBatch(publishing, batch);
+  let progress: PublishProgress = { published: 0, refused: 0 };
+  for await (const batch of toBatches(options)) {
+    const refused = await publishBatch(options, batch);
     const { lines } = batch;
     progress = {
       published: progress.published + lines.length - refused,
@@ -57,9 +64,10 @@ export async function publishLines(publishing: LinePublishing): Promise<LineProg
   return progress;
 }
 
+/** Lines of one call. */
 interface Batch {
-  readonly lines: readonly Line[];
-  /** Lines before or between them that are no JSON. */
+  readonly lines: readonly ParsedLine[];
+  /** Number of lines before or between them that are not JSON. */
   readonly unreadable: number;
 }
 
@@ -67,19 +75,19 @@ async function* toBatches({
   lines,
   ratePerSecond,
   onRefused,
-}: LinePublishing): AsyncGenerator<Batch, void> {
-  const perSlot = Math.ceil((ratePerSecond ?? Number.POSITIVE_INFINITY) / callsPerSecond);
-  const maxLines = Math.min(maxLinesPerCall, perSlot);
-  let batch: Line[] = [];
+}: PublishLinesOptions): AsyncGenerator<Batch, void> {
+  const perCall = Math.ceil((ratePerSecond ?? Number.POSITIVE_INFINITY) / callsPerSecond);
+  const maxLines = Math.min(maxLinesPerCall, perCall);
+  let batch: ParsedLine[] = [];
   let bytes = 0;
   let unreadable = 0;
   let number = 0;
-  const take = (): Batch => {
-    const taken = { lines: batch, unreadable };
+  const flush = (): Batch => {
+    const flushed = { lines: batch, unreadable };
     batch = [];
     bytes = 0;
     unreadable = 0;
-    return taken;
+    return flushed;
   };
   for await (const text of lines) {
     number += 1;
@@ -90,15 +98,15 @@ async function* toBatches({
       unreadable += 1;
       continue;
     }
-    if (batch.length > 0 && bytes + text.length > maxBytesPerCall) yield take();
+    if (batch.length > 0 && bytes + text.length > maxBytesPerCall) yield flush();
     batch.push({ number, event });
     bytes += text.length;
-    if (batch.length >= maxLines) yield take();
+    if (batch.length >= maxLines) yield flush();
   }
-  if (batch.length > 0 || unreadable > 0) yield take();
+  if (batch.length > 0 || unreadable > 0) yield flush();
 }
 
-/** The event of a line. What `events tail --json` prints is taken too, with its key. */
+/** Parses the event of a line. Accepts the output of `events tail --json` too, with its key. */
 function toEvent(text: string): unknown {
   try {
     const value = parseJsonWithBigints(text);
@@ -110,9 +118,9 @@ function toEvent(text: string): unknown {
   }
 }
 
-/** @returns how many were refused */
+/** Publishes one batch and returns the number of refused events. */
 async function publishBatch(
-  { api, topic, idempotencyKey, onRefused }: LinePublishing,
+  { api, topic, idempotencyKey, onRefused }: PublishLinesOptions,
   { lines }: Batch,
 ): Promise<number> {
   const [first] = lines;
@@ -120,7 +128,7 @@ async function publishBatch(
   const query = new URLSearchParams({ topic });
   const key = idempotencyKey && `${idempotencyKey}.${first.number}`;
   try {
-    const { items } = await api.call<ListAnswer>('POST', `/v1/events?${query}`, {
+    const { items } = await api.call<PublishResults>('POST', `/v1/events?${query}`, {
       body: lines.map(({ event }) => event),
       ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }),
     });
@@ -132,7 +140,7 @@ async function publishBatch(
     }
     return refused;
   } catch (error) {
-    // One line that is too large must not keep back the others.
+    // One line that is too large must not stop the others.
     if (!(error instanceof PlatformError && error.type === 'too_large' && lines.length === 1)) {
       throw error;
     }

@@ -4,23 +4,24 @@ import { buffer } from 'node:stream/consumers';
 import { PlatformError } from '@posthaste/contracts';
 
 /**
- * The bytes that an argument stands for: itself, `@file` the content of a file, `@-` what is typed.
- * @throws PlatformError `REQUEST_INVALID` for a file that cannot be read
+ * Reads the bytes that an argument stands for: `@file` is the content of a file, `@-` is standard
+ * input, anything else is the text itself.
+ * @throws PlatformError `REQUEST_INVALID` when a file cannot be read
  */
 export async function readDataArgument(data: string): Promise<Buffer> {
   if (data === '@-') return buffer(process.stdin);
-  return data.startsWith('@') ? reading(readFile(data.slice(1))) : Buffer.from(data);
+  return data.startsWith('@') ? translateReadError(readFile(data.slice(1))) : Buffer.from(data);
 }
 
 /**
- * The content of a file, or for `-` what is typed, bit by bit.
- * @throws PlatformError `REQUEST_INVALID` for a file that cannot be read
+ * Opens a file, or standard input for `-`, to read it as a stream.
+ * @throws PlatformError `REQUEST_INVALID` when the file cannot be read
  */
 export async function openDataFile(file: string): Promise<Readable> {
-  return file === '-' ? process.stdin : (await reading(open(file))).createReadStream();
+  return file === '-' ? process.stdin : (await translateReadError(open(file))).createReadStream();
 }
 
-async function reading<T>(read: Promise<T>): Promise<T> {
+async function translateReadError<T>(read: Promise<T>): Promise<T> {
   try {
     return await read;
   } catch (cause) {

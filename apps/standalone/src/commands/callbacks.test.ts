@@ -19,14 +19,14 @@ afterEach(() => {
 });
 afterAll(() => receiver.close());
 
-/** Sends one, and gives its id. */
+/** Sends a callback and returns its id. */
 async function send(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await posthaste(['callbacks', 'send', ...args], env);
   expect([code, stderr]).toEqual([0, '']);
   return stdout.trim();
 }
 
-/** What `posthaste callbacks …` prints. */
+/** Runs `posthaste callbacks …` and returns its output. */
 async function output(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await posthaste(['callbacks', ...args], env);
   expect([code, stderr]).toEqual([0, '']);
@@ -34,7 +34,7 @@ async function output(...args: string[]): Promise<string> {
 }
 
 describe('posthaste callbacks', () => {
-  it('sends what it is told to', async () => {
+  it('sends a callback with the given method, body and header', async () => {
     const hook = `${receiver.url}/hook`;
     const id = await send(hook, '-X', 'PUT', '-d', 'späte Post', '-H', 'X-Shop: berlin: mitte');
     const [request] = await receiver.waitFor(1);
@@ -43,7 +43,7 @@ describe('posthaste callbacks', () => {
     expect(request?.body.toString()).toBe('späte Post');
   });
 
-  it('sends the bytes of a file or of standard input, and GET without any', async () => {
+  it('sends the bytes of a file or of standard input, and GET without a body', async () => {
     const bytes = Buffer.from([0, 255, 10, 13]);
     const file = join(await emptyFolder(), 'body');
     await writeFile(file, bytes);
@@ -58,13 +58,13 @@ describe('posthaste callbacks', () => {
     ]);
   });
 
-  it('sends once under one idempotency key', async () => {
+  it('sends a callback once under one idempotency key', async () => {
     const args = [receiver.url, '--idempotency-key', 'once'] as const;
     const ids = [await send(...args), await send(...args)];
     expect(new Set(ids).size).toBe(1);
   });
 
-  it('lists newest first, for people and for programs, page by page', async () => {
+  it('lists newest first, as a table or as JSON, page by page', async () => {
     const first = await send(receiver.url, '-a', 'listed');
     const second = await send(receiver.url, '-a', 'listed', '-q', 'orders');
     const lines = async () => (await output('list', '-a', 'listed')).trimEnd().split('\n');
@@ -82,7 +82,7 @@ describe('posthaste callbacks', () => {
     expect(await output('list', '-a', 'listed', '-s', 'failed')).toMatch(/^ID .*\n$/);
   });
 
-  it('shows one with its attempts, for people and for programs', async () => {
+  it('shows a callback with its attempts, as text or as JSON', async () => {
     receiver.follow([503, 200]);
     const id = await send(receiver.url, '--retries', '3', '--delay-ms', '10');
     await expect.poll(() => output('show', id), patiently).toMatch(/^state +delivered$/m);
@@ -93,7 +93,7 @@ describe('posthaste callbacks', () => {
     });
   });
 
-  it('retries one now, cancels one, replays one', async () => {
+  it('retries, replays and cancels a callback', async () => {
     receiver.follow([500, 200]);
     const id = await send(receiver.url, '--retries', '3', '--delay-ms', '3600000');
     await expect.poll(() => output('show', id), patiently).toMatch(/1\. .* 500/);
@@ -109,17 +109,21 @@ describe('posthaste callbacks', () => {
   });
 
   it.each([
-    ['no such callback', ['show', '019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11'], 'CALLBACK_NOT_FOUND'],
+    ['an unknown callback', ['show', '019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11'], 'CALLBACK_NOT_FOUND'],
     ['a wrong URL', ['send', 'ftp://example.com'], 'CALLBACK_INVALID'],
-    ['a file that is not there', ['send', 'http://localhost', '-d', '@missing'], 'REQUEST_INVALID'],
+    [
+      'a file that does not exist',
+      ['send', 'http://localhost', '-d', '@missing'],
+      'REQUEST_INVALID',
+    ],
     ['a wrong cursor', ['list', '--cursor', 'x'], 'REQUEST_INVALID'],
-  ])('tells of %s in a line, with its code', async (_what, args, code) => {
+  ])('reports %s in one line, with its code', async (_case, args, code) => {
     const result = await posthaste(['callbacks', ...args], env);
     expect(result).toMatchObject({ code: 1, stdout: '' });
     expect(result.stderr).toMatch(new RegExp(`^.+ \\(${code}\\)\n$`));
   });
 
-  it('tells of a gateway that is not there, or is none', async () => {
+  it('reports a gateway that does not answer, or an address that is no gateway', async () => {
     const list = (url: string) => posthaste(['callbacks', 'list'], { POSTHASTE_URL: url });
     expect(await list('http://127.0.0.1:1')).toMatchObject({
       code: 1,
@@ -127,7 +131,7 @@ describe('posthaste callbacks', () => {
     });
     expect(await list(receiver.url)).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('answered 200, and not as Posthaste does'),
+      stderr: expect.stringContaining('answered 200, but not like Posthaste'),
     });
     expect(await posthaste(['callbacks', 'list'], { POSTHASTE_PORT: '1' })).toMatchObject({
       code: 1,

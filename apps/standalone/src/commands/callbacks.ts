@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { apiClientOf, gatewayHelp } from '../api/api-client.js';
+import { apiClientFrom, gatewayHelp } from '../api/api-client.js';
 import { listItems } from '../api/item-list.js';
 import { readDataArgument } from '../arguments/data-argument.js';
-import { wholeNumber } from '../arguments/whole-number.js';
+import { wholeNumberParser } from '../arguments/option-parsers.js';
 import { type CallbackDetails, describeCallback } from '../display/callback-description.js';
 import { print, printJson, printTable } from '../display/output.js';
 
@@ -55,11 +55,11 @@ const maxLimit = 500;
 const maxRetries = 100_000;
 const maxMs = 10 * 365 * 24 * 3_600_000;
 
-/** `posthaste callbacks …`: sends callbacks and looks after them, on a running gateway. */
+/** Adds `posthaste callbacks …`: commands that send and manage callbacks through a running gateway. */
 export function addCallbacksCommand(program: Command): void {
   const command = program
     .command('callbacks')
-    .description('send callbacks and look after them')
+    .description('send, list, show, retry, replay and cancel callbacks')
     .addHelpText(
       'after',
       `
@@ -69,20 +69,20 @@ ${gatewayHelp}`,
   addList(command);
   command
     .command('show <id>')
-    .description('one callback with all its attempts')
-    .option('--json', 'as JSON')
+    .description('show a callback with all its attempts')
+    .option('--json', 'print JSON')
     .action(show);
   for (const [name, description] of [
-    ['retry', 'attempt one now that waits for its next attempt'],
-    ['replay', 'deliver one again that has ended; it goes to the end of its queue'],
-    ['cancel', 'end one without further attempts'],
+    ['retry', 'make the next attempt of a waiting callback now'],
+    ['replay', 'deliver a finished callback again, at the end of its queue'],
+    ['cancel', 'end a callback without further attempts'],
   ] as const) {
     command
       .command(`${name} <id>`)
       .description(description)
       .action(async (id: string) => {
         const path = `${pathOf(id)}/${name}`;
-        const { state } = await apiClientOf(process.env).call<CallbackDetails>('POST', path);
+        const { state } = await apiClientFrom(process.env).call<CallbackDetails>('POST', path);
         print(`${id} is ${state}`);
       });
   }
@@ -91,25 +91,54 @@ ${gatewayHelp}`,
 function addSend(command: Command): void {
   command
     .command('send <url>')
-    .description('hand in a callback, and print its id')
-    .option('-X, --method <method>', 'POST with --data, else GET; PUT, PATCH, DELETE, HEAD')
-    .option('-d, --data <text>', 'the body; @file is the content of a file, @- standard input')
+    .description('send a callback and print its id')
+    .option(
+      '-X, --method <method>',
+      'GET, POST, PUT, PATCH, DELETE or HEAD (default: POST with --data, else GET)',
+    )
+    .option(
+      '-d, --data <text>',
+      'body; @file reads a file, @- reads standard input (default: no body)',
+    )
     .addOption(
-      new Option('-H, --header <name: value>', 'a header; may be repeated')
+      new Option('-H, --header <name: value>', 'header of the request; may be repeated')
         .argParser(addHeader)
         .default({}, 'none'),
     )
-    .option('-a, --application <name>', 'whose it is')
-    .option('-q, --queue <name>', 'delivered in order with all others of this queue')
-    .option('--retries <n>', 'attempts after the first; default none', wholeNumber(0, maxRetries))
-    .option('--delay-ms <ms>', 'wait before each of them', wholeNumber(0, maxMs), 5_000)
-    .option('--timeout-ms <ms>', 'time of one attempt', wholeNumber(1, maxMs))
-    .option('--secret <name>', 'signed by this secret of the application')
-    .option('--email <address>', 'told when it fails for good')
-    .option('--idempotency-key <key>', 'makes it safe to send the same command again')
+    .option('-a, --application <name>', 'application that owns the callback (default: none)')
+    .option('-q, --queue <name>', 'queue in which callbacks are delivered in order (default: none)')
+    .option(
+      '--retries <n>',
+      'attempts after the first (default: none)',
+      wholeNumberParser(0, maxRetries),
+    )
+    .option(
+      '--delay-ms <ms>',
+      'wait before each retry, in milliseconds',
+      wholeNumberParser(0, maxMs),
+      5_000,
+    )
+    .option(
+      '--timeout-ms <ms>',
+      'longest time of one attempt, in milliseconds (default: POSTHASTE_CALLBACK_TIMEOUT of the gateway)',
+      wholeNumberParser(1, maxMs),
+    )
+    .option(
+      '--secret <name>',
+      'secret of the application that signs the request (default: unsigned)',
+    )
+    .option(
+      '--email <address>',
+      'address for a mail when the callback fails for good (default: no mail)',
+    )
+    .option(
+      '--idempotency-key <key>',
+      'key under which a repeated command sends the callback only once',
+    )
     .addHelpText(
       'after',
       `
+Example:
   posthaste callbacks send https://example.com/hook -d '{"order": 4711}' \\
     -H 'content-type: application/json' --queue order-4711 --retries 5`,
     )
@@ -120,13 +149,13 @@ function addList(command: Command): void {
   command
     .command('list')
     .description('list callbacks, newest first')
-    .addOption(new Option('-s, --state <state>', 'only in this state').choices(states))
-    .option('-a, --application <name>', 'only of this application')
-    .option('-q, --queue <name>', 'only of this queue')
-    .option('--host <host>', 'only to this host, with its port or, for any port, without')
-    .option('-n, --limit <n>', 'at most', wholeNumber(1, maxLimit), 20)
-    .option('--cursor <cursor>', 'go on where the last page ended')
-    .option('--json', 'as JSON')
+    .addOption(new Option('-s, --state <state>', 'only callbacks in this state').choices(states))
+    .option('-a, --application <name>', 'only callbacks of this application')
+    .option('-q, --queue <name>', 'only callbacks of this queue')
+    .option('--host <host>', 'only callbacks to this host; host:port for one port of it')
+    .option('-n, --limit <n>', 'most callbacks to list', wholeNumberParser(1, maxLimit), 20)
+    .option('--cursor <cursor>', 'continue at the cursor that the last page printed')
+    .option('--json', 'print JSON')
     .action(list);
 }
 
@@ -155,7 +184,7 @@ async function send(url: string, options: SendOptions): Promise<void> {
     retry: retries === undefined ? undefined : { phases: [{ retries, delayMs }] },
   };
   const key = options.idempotencyKey;
-  const { id } = await apiClientOf(process.env).call<{ id: string }>('POST', '/v1/callbacks', {
+  const { id } = await apiClientFrom(process.env).call<{ id: string }>('POST', '/v1/callbacks', {
     body: callback,
     ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }),
   });
@@ -164,7 +193,7 @@ async function send(url: string, options: SendOptions): Promise<void> {
 
 async function list({ json, limit, ...filter }: ListOptions): Promise<void> {
   const request = { path: '/v1/callbacks', query: { ...filter }, limit };
-  const page = await listItems<CallbackSummary>(apiClientOf(process.env), request);
+  const page = await listItems<CallbackSummary>(apiClientFrom(process.env), request);
   if (json) return printJson(page);
   printTable(
     ['ID', 'STATE', 'LAST', 'APPLICATION', 'QUEUE', 'ACCEPTED', 'REQUEST'],
@@ -182,7 +211,7 @@ async function list({ json, limit, ...filter }: ListOptions): Promise<void> {
 }
 
 async function show(id: string, { json }: { json?: boolean }): Promise<void> {
-  const callback = await apiClientOf(process.env).call<CallbackDetails>('GET', pathOf(id));
+  const callback = await apiClientFrom(process.env).call<CallbackDetails>('GET', pathOf(id));
   if (json) printJson(callback);
   else print(describeCallback(callback, new Date()));
 }

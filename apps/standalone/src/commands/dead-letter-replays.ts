@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { apiClientOf } from '../api/api-client.js';
+import { apiClientFrom } from '../api/api-client.js';
 import { type ReplayDetails, summarizeReplay, watchReplay } from '../api/dead-letter-replay.js';
-import { wholeNumber } from '../arguments/whole-number.js';
+import { readPage } from '../api/item-list.js';
+import { wholeNumberParser } from '../arguments/option-parsers.js';
 import { print, printJson, printTable } from '../display/output.js';
 import { addLetterFilter, type LetterFilterOptions } from './event-filter.js';
 
@@ -15,23 +16,24 @@ interface ReplayOptions extends LetterFilterOptions {
 const path = '/v1/events/dead-letters/replays';
 const maxRate = 10_000;
 
-/** `posthaste events dlq replay`, and what looks after replays. */
+/** Adds `posthaste events dlq replay`, and the commands that list and cancel replays. */
 export function addReplayCommands(command: Command): void {
   addLetterFilter(
     command
       .command('replay <topic>')
-      .description('publish the dead letters of a topic to it again, each once'),
+      .description('publish the dead letters of a topic to that topic again, each once'),
   )
-    .option('--rate <n>', 'a second at most; default 100', wholeNumber(1, maxRate))
-    .option('--dry-run', 'only count them')
-    .option('--again', 'also those that were replayed before')
-    .option('--detach', 'print the id of the replay, and do not wait for its end')
+    .option('--rate <n>', 'most events per second (default: 100)', wholeNumberParser(1, maxRate))
+    .option('--dry-run', 'only count the dead letters')
+    .option('--again', 'also replay those that were replayed before')
+    .option('--detach', 'print the id of the replay and do not wait for its end')
     .addHelpText(
       'after',
       `
-Every consumer group of the topic gets them again, in the order in which they failed. The
-gateway does it, and shows here how far it is; Ctrl-C stops it.
+Every consumer group of the topic gets the events again, in the order in which they failed.
+The gateway runs the replay; this command shows its progress. Ctrl-C cancels the replay.
 
+Examples:
   posthaste events dlq replay orders --group mail --dry-run
   posthaste events dlq replay orders --group mail --rate 50`,
     )
@@ -39,14 +41,14 @@ gateway does it, and shows here how far it is; Ctrl-C stops it.
   command
     .command('replays')
     .description('list replays of dead letters, newest first')
-    .option('--json', 'as JSON')
+    .option('--json', 'print JSON')
     .action(listReplays);
   command
     .command('cancel <id>')
-    .description('stop a replay; what it has published stays so')
+    .description('cancel a replay; events that it has published stay published')
     .action(async (id: string) => {
       const action = `${path}/${encodeURIComponent(id)}/cancel`;
-      print((await apiClientOf(process.env).call<ReplayDetails>('POST', action)).state);
+      print((await apiClientFrom(process.env).call<ReplayDetails>('POST', action)).state);
     });
 }
 
@@ -54,7 +56,7 @@ async function replay(
   topic: string,
   { rate: ratePerSecond, dryRun, again, detach, ...filter }: ReplayOptions,
 ): Promise<void> {
-  const api = apiClientOf(process.env);
+  const api = apiClientFrom(process.env);
   const started = await api.call<ReplayDetails>('POST', path, {
     body: { topic, filter, ratePerSecond, dryRun, again },
   });
@@ -65,10 +67,7 @@ async function replay(
 }
 
 async function listReplays({ json }: { readonly json?: boolean }): Promise<void> {
-  const page = await apiClientOf(process.env).call<{ readonly items: readonly ReplayDetails[] }>(
-    'GET',
-    path,
-  );
+  const page = await readPage<ReplayDetails>(apiClientFrom(process.env), { path });
   if (json) return printJson(page);
   printTable(
     ['ID', 'TOPIC', 'STATE', 'FIT', 'REPLAYED', 'SKIPPED', 'STARTED'],

@@ -14,7 +14,7 @@ describeWithPostgres('posthaste events dlq', () => {
     const database = await createTestDatabase();
     const platform = await startPlatform({
       DATABASE_URL: database.url,
-      // A machine that runs tests falls behind.
+      // A busy test machine would exceed the delay.
       POSTHASTE_MAX_EVENT_LOOP_DELAY: '0',
     });
     env = { POSTHASTE_URL: platform.url };
@@ -29,14 +29,14 @@ describeWithPostgres('posthaste events dlq', () => {
     for (const close of toClose) await close();
   });
 
-  /** What `posthaste events dlq …` prints on standard output. */
+  /** Runs `posthaste events dlq …` and returns its standard output. */
   async function dlq(...args: string[]): Promise<string> {
     const { code, stdout, stderr } = await posthaste(['events', 'dlq', ...args], env);
     expect([code, stderr.includes('(')]).toEqual([0, false]);
     return stdout;
   }
 
-  /** Publishes so many, which a consumer then fails on. */
+  /** Publishes `count` events, and lets a consumer fail on each. */
   async function fail(topic: string, count: number): Promise<void> {
     const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ name: `e${i % 2}` }));
     const args = ['events', 'publish', topic, '--lines', '-'];
@@ -57,7 +57,7 @@ describeWithPostgres('posthaste events dlq', () => {
     await client.close();
   }
 
-  it('lists dead letters, for people and for programs', async () => {
+  it('lists dead letters, as a table or as JSON', async () => {
     await fail('listed', 3);
     const [head, ...rows] = (await dlq('list', 'listed')).trimEnd().split('\n');
     expect(head).toMatch(/^FAILED +TOPIC +EVENT +KEY +GROUP +ATTEMPTS +REPLAYED +ERROR$/);
@@ -71,7 +71,7 @@ describeWithPostgres('posthaste events dlq', () => {
     expect((await dlq('list', 'listed', '--cursor', cursor)).trimEnd().split('\n')).toHaveLength(2);
   });
 
-  it('counts them, and replays them once', async () => {
+  it('counts dead letters, and replays each once', async () => {
     await fail('replayed', 4);
     expect(await dlq('replay', 'replayed', '--dry-run')).toBe(
       '4 of 4 dead letters of replayed would be replayed\n',
@@ -80,7 +80,7 @@ describeWithPostgres('posthaste events dlq', () => {
       'replayed 2 of 2 dead letters of replayed\n',
     );
     expect(await dlq('replay', 'replayed')).toBe(
-      'replayed 2 of 4 dead letters of replayed; 2 were replayed before or are of no topic\n',
+      'replayed 2 of 4 dead letters of replayed; 2 skipped: replayed before, or without a topic of origin\n',
     );
     expect(await dlq('replay', 'replayed', '--again', '-g', 'mail')).toBe(
       'replayed 4 of 4 dead letters of replayed\n',
@@ -90,7 +90,7 @@ describeWithPostgres('posthaste events dlq', () => {
     expect(await dlq('replays')).toMatch(/^ID +TOPIC +STATE .*\n\S+ +replayed +done +4 +4 +0 /);
   });
 
-  it('shows how far a replay is, and stops it on Ctrl-C', async () => {
+  it('shows the progress of a replay, and cancels it on Ctrl-C', async () => {
     await fail('stopped', 30);
     const args = ['events', 'dlq', 'replay', 'stopped', '--rate', '5'];
     const running = await startPosthaste(args, env, /found .* replayed [1-9]/);
@@ -100,7 +100,7 @@ describeWithPostgres('posthaste events dlq', () => {
     expect(await running.exited).toMatchObject({ code: 1 });
   });
 
-  it('goes on without its command, until it is stopped', async () => {
+  it('runs a replay without its command, until it is cancelled', async () => {
     await fail('detached', 30);
     const id = (await dlq('replay', 'detached', '--rate', '5', '--detach')).trim();
     expect(await dlq('replays')).toMatch(new RegExp(`${id} +detached +running`));

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import { apiClientOf } from '../api/api-client.js';
-import { wholeNumber } from '../arguments/whole-number.js';
+import { apiClientFrom } from '../api/api-client.js';
+import { readPage } from '../api/item-list.js';
+import { wholeNumberParser } from '../arguments/option-parsers.js';
 import type { EventDetails } from '../display/event-description.js';
 import { print, printJson, printTable } from '../display/output.js';
 import { addReplayCommands } from './dead-letter-replays.js';
@@ -16,12 +17,6 @@ interface LetterDetails extends EventDetails {
   readonly replayedAt: string | null;
 }
 
-interface LetterPage {
-  readonly items: readonly LetterDetails[];
-  readonly next: string | null;
-  readonly isLast: boolean;
-}
-
 interface ListOptions extends LetterFilterOptions {
   readonly limit: number;
   readonly cursor?: string;
@@ -30,7 +25,7 @@ interface ListOptions extends LetterFilterOptions {
 
 const maxLimit = 500;
 
-/** `posthaste events dlq …`: what consumers could not handle. */
+/** Adds `posthaste events dlq …`: commands that list and replay dead letters. */
 export function addDeadLettersCommand(events: Command): void {
   const command = events
     .command('dlq')
@@ -38,13 +33,13 @@ export function addDeadLettersCommand(events: Command): void {
     .addHelpText(
       'after',
       `
-A consumer that fails on an event of a topic puts it into <topic>.dlq. It stays there until
-it is too old, also when it was replayed.`,
+A consumer that cannot handle an event of a topic writes it to <topic>.dlq. The dead letter
+stays there until POSTHASTE_EVENT_RETENTION is over, also after it was replayed.`,
     );
   addLetterFilter(command.command('list [topic]').description('list dead letters, oldest first'))
-    .option('-n, --limit <n>', 'at most', wholeNumber(1, maxLimit), 20)
-    .option('--cursor <cursor>', 'go on where the last page ended')
-    .option('--json', 'as JSON, with the events')
+    .option('-n, --limit <n>', 'most dead letters to list', wholeNumberParser(1, maxLimit), 20)
+    .option('--cursor <cursor>', 'continue at the cursor that the last page printed')
+    .option('--json', 'print JSON, with the events')
     .action(list);
   addReplayCommands(command);
 }
@@ -53,13 +48,8 @@ async function list(
   topic: string | undefined,
   { json, limit, ...filter }: ListOptions,
 ): Promise<void> {
-  const query = new URLSearchParams({
-    limit: String(limit),
-    ...(topic === undefined ? {} : { topic }),
-    ...filter,
-  });
-  const path = `/v1/events/dead-letters?${query}`;
-  const page = await apiClientOf(process.env).call<LetterPage>('GET', path);
+  const request = { path: '/v1/events/dead-letters', query: { topic, ...filter }, limit };
+  const page = await readPage<LetterDetails>(apiClientFrom(process.env), request);
   if (json) return printJson(page);
   printTable(
     ['FAILED', 'TOPIC', 'EVENT', 'KEY', 'GROUP', 'ATTEMPTS', 'REPLAYED', 'ERROR'],

@@ -17,7 +17,7 @@ describe('posthaste demo', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('proves it although the platform is killed in the middle', async () => {
+  it('proves it although Posthaste is killed in the middle', async () => {
     const { code, stdout, stderr } = await posthaste([...small, '--kill']);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('* Posthaste was killed (SIGKILL)\n');
@@ -42,7 +42,7 @@ describe('posthaste demo', () => {
     expect(stderr).toContain(message);
   });
 
-  it('says in a line that the platform to use is not there', async () => {
+  it('says in one line that the platform to use does not answer', async () => {
     const { code, stderr } = await posthaste([...small, '--url', 'http://127.0.0.1:1']);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^http:\/\/127\.0\.0\.1:1 does not answer.* \(GATEWAY_UNREACHABLE\)\n$/);

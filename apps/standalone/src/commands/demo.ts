@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
-import { apiClientOf } from '../api/api-client.js';
-import { wholeNumber } from '../arguments/whole-number.js';
+import { apiClientFrom } from '../api/api-client.js';
+import { wholeNumberParser } from '../arguments/option-parsers.js';
 import type { DemoOptions } from '../demo/demo.js';
 
 interface DemoArguments {
@@ -13,32 +13,39 @@ interface DemoArguments {
 
 const maxCallbacks = 1_000_000;
 
-/** `posthaste demo`: a receiver that fails, hangs and recovers, and the proof that order holds. */
+/** Adds `posthaste demo`: delivers callbacks to a receiver that misbehaves, and proves their order. */
 export function addDemoCommand(program: Command): void {
   program
     .command('demo')
-    .description('watch callbacks being delivered in order to a receiver that misbehaves')
-    .option('-c, --callbacks <n>', 'how many are posted', wholeNumber(1, maxCallbacks), 1_000)
-    .option('-q, --queues <n>', 'over how many ordered queues', wholeNumber(1, maxCallbacks), 50)
+    .description('deliver callbacks to a receiver that misbehaves, and prove that order holds')
+    .option(
+      '-c, --callbacks <n>',
+      'number of callbacks to send',
+      wholeNumberParser(1, maxCallbacks),
+      1_000,
+    )
+    .option('-q, --queues <n>', 'number of ordered queues', wholeNumberParser(1, maxCallbacks), 50)
     .option(
       '--seed <n>',
-      'the same seed makes the receiver misbehave alike',
-      wholeNumber(1, 2 ** 31),
+      'seed of the random faults of the receiver',
+      wholeNumberParser(1, 2 ** 31),
       1,
     )
-    .option('--kill', 'kill Posthaste with SIGKILL in the middle, and start it again')
+    .option('--kill', 'kill Posthaste with SIGKILL in the middle and start it again')
     .addOption(
-      new Option('--url <url>', 'use a running Posthaste, with POSTHASTE_API_KEY').conflicts(
-        'kill',
-      ),
+      new Option(
+        '--url <url>',
+        'use the Posthaste that runs at this URL, with POSTHASTE_API_KEY (default: start one)',
+      ).conflicts('kill'),
     )
     .addHelpText(
       'after',
       `
-Starts a receiver that fails, hangs and recovers, and a Posthaste of its own on a
-temporary folder; nothing of it is left behind. Takes about 15 seconds. Ends with 0
-when every queue arrived in order and nothing was lost, with 1 when not.
+Starts a receiver that fails, hangs and recovers, and a Posthaste of its own in a temporary
+folder, which is removed at the end. Takes about 15 seconds. Exits with 0 if every queue
+arrived in order and nothing was lost, else with 1.
 
+Examples:
   posthaste demo --kill
   posthaste demo --callbacks 5000 --queues 500`,
     )
@@ -53,7 +60,7 @@ async function demo({ url, ...rest }: DemoArguments, command: Command): Promise<
   const options: DemoOptions =
     url === undefined
       ? rest
-      : { ...rest, running: apiClientOf({ ...process.env, POSTHASTE_URL: url }) };
+      : { ...rest, running: apiClientFrom({ ...process.env, POSTHASTE_URL: url }) };
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
-import { apiClientOf } from '../api/api-client.js';
-import { printJson, printTable, tell } from '../display/output.js';
+import { apiClientFrom } from '../api/api-client.js';
+import { listAllItems } from '../api/item-list.js';
+import { printJson, printStatus, printTable } from '../display/output.js';
 
 interface GroupDetails {
   readonly topic: string;
@@ -14,23 +15,20 @@ interface GroupDetails {
   }[];
 }
 
-interface GroupPage {
-  readonly items: readonly GroupDetails[];
-  readonly next: string | null;
-}
+const pageSize = 500;
 
 interface GroupOptions {
   readonly group?: string;
   readonly json?: boolean;
 }
 
-/** `posthaste events groups` and `lag`: how far those are who read the log. */
+/** Adds `posthaste events groups` and `lag`, which show how far consumer groups have read the log. */
 export function addGroupsCommands(command: Command): void {
   command
     .command('groups [topic]')
-    .description('list consumer groups and how many events they are behind')
+    .description('list consumer groups with their lag: the number of events still to read')
     .option('-g, --group <name>', 'only this group')
-    .option('--json', 'as JSON')
+    .option('--json', 'print JSON')
     .action(async (topic: string | undefined, options: GroupOptions) => {
       const groups = await listGroups(topic, options.group);
       if (options.json) return printJson(groups);
@@ -46,12 +44,13 @@ export function addGroupsCommands(command: Command): void {
     });
   command
     .command('lag <topic> [group]')
-    .description('how far the groups of a topic are in each of its partitions')
-    .option('--json', 'as JSON')
+    .description('show the lag of consumer groups in each partition of a topic')
+    .option('--json', 'print JSON')
     .action(async (topic: string, group: string | undefined, options: GroupOptions) => {
       const groups = await listGroups(topic, group);
       if (options.json) return printJson(groups);
-      if (groups.length === 0) tell(`no consumer group${group ? ` ${group}` : ''} reads ${topic}`);
+      if (groups.length === 0)
+        printStatus(`no consumer group${group ? ` ${group}` : ''} reads ${topic}`);
       printTable(
         ['GROUP', 'PARTITION', 'NEXT', 'END', 'LAG'],
         groups.flatMap(({ group: name, partitions }) =>
@@ -64,19 +63,7 @@ export function addGroupsCommands(command: Command): void {
     });
 }
 
-/** All of them, page after page. */
-async function listGroups(topic?: string, group?: string): Promise<GroupDetails[]> {
-  const api = apiClientOf(process.env);
-  const query = new URLSearchParams({
-    limit: '500',
-    ...(topic === undefined ? {} : { topic }),
-    ...(group === undefined ? {} : { group }),
-  });
-  const groups: GroupDetails[] = [];
-  for (;;) {
-    const page = await api.call<GroupPage>('GET', `/v1/events/groups?${query}`);
-    groups.push(...page.items);
-    if (page.next === null) return groups;
-    query.set('cursor', page.next);
-  }
+function listGroups(topic?: string, group?: string): Promise<GroupDetails[]> {
+  const request = { path: '/v1/events/groups', query: { topic, group }, limit: pageSize };
+  return listAllItems(apiClientFrom(process.env), request);
 }

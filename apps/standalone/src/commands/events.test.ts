@@ -19,13 +19,13 @@ let env: { POSTHASTE_URL: string };
 beforeAll(async () => {
   platform = await startPlatform({
     POSTHASTE_DATA_DIR: await emptyFolder(),
-    // A machine that runs tests falls behind.
+    // A busy test machine would exceed the delay.
     POSTHASTE_MAX_EVENT_LOOP_DELAY: '0',
   });
   env = { POSTHASTE_URL: platform.url };
 });
 
-/** What `posthaste events …` prints. */
+/** Runs `posthaste events …` and returns its output. */
 async function events(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await posthaste(['events', ...args], env);
   expect([code, stderr]).toEqual([0, '']);
@@ -33,8 +33,8 @@ async function events(...args: string[]): Promise<string> {
 }
 
 describe('posthaste events', () => {
-  it('waits for the first topic where there is none', async () => {
-    let looks = 0;
+  it('waits for the first topic when there is none', async () => {
+    let lists = 0;
     const server = createServer((request, response) => {
       const isStream = request.headers.accept === 'text/event-stream';
       response.setHeader('content-type', isStream ? 'text/event-stream' : 'application/json');
@@ -43,7 +43,7 @@ describe('posthaste events', () => {
         const event = { topic: 'first', partition: 0, offset: 0, event: { name: 'a' } };
         response.write(`id: 0\n\nid: 1\ndata: ${JSON.stringify(event)}\n\n`);
       } else {
-        const items = looks++ === 0 ? [] : [{ name: 'first' }, { name: 'first.dlq' }];
+        const items = lists++ === 0 ? [] : [{ name: 'first' }, { name: 'first.dlq' }];
         response.end(JSON.stringify({ items, next: null }));
       }
     }).listen(0, '127.0.0.1');
@@ -59,10 +59,10 @@ describe('posthaste events', () => {
     expect(await tail.terminate()).toEqual({ code: 0, signal: null });
   });
 
-  it('shows the events of topics that are new, once each, with those of the others', async () => {
+  it('shows the events of new topics, once each, with those of the others', async () => {
     await events('publish', 'known', 'a', '-k', 'k');
     const tail = await startPosthaste(['events', 'tail'], env);
-    // Nothing is shown of what was there before: it is under way once this comes.
+    // Events from before are not shown, so tail is connected once this one comes.
     await expect
       .poll(async () => {
         await events('publish', 'known', 'b', '-k', 'k');
@@ -80,25 +80,25 @@ describe('posthaste events', () => {
     expect(await tail.terminate()).toEqual({ code: 0, signal: null });
   });
 
-  it('publishes an event with all that is said of it, and its digits', async () => {
+  it('publishes an event with all its fields, and every digit of its numbers', async () => {
     const args = ['-k', 'order-7', '-n', 'shop', '--id', 'e1', '--user', 'ada'];
     const payload = '{"total":9007199254740993}';
-    expect(await events('publish', 'said', 'order.placed', ...args, '-d', payload)).toBe('e1\n');
-    const json = await events('tail', 'said', '--no-follow', '--json');
+    expect(await events('publish', 'fields', 'order.placed', ...args, '-d', payload)).toBe('e1\n');
+    const json = await events('tail', 'fields', '--no-follow', '--json');
     expect(json).toContain(`"payload":${payload}`);
     expect(JSON.parse(json)).toMatchObject({
-      topic: 'said',
+      topic: 'fields',
       key: 'order-7',
       event: { id: 'e1', name: 'order.placed', namespace: 'shop', userId: 'ada' },
     });
-    const cloud = await events('tail', 'said', '--no-follow', '--json', '--cloudevents');
+    const cloud = await events('tail', 'fields', '--no-follow', '--json', '--cloudevents');
     expect(JSON.parse(cloud).event).toMatchObject({
       specversion: '1.0',
       source: '/namespaces/shop',
     });
   });
 
-  it('takes the payload of a file or of standard input, and none', async () => {
+  it('publishes a payload from a file or standard input, or none', async () => {
     const file = join(await emptyFolder(), 'payload.json');
     await writeFile(file, '{"from":"file"}');
     await events('publish', 'data', 'a', '-k', 'k', '-d', `@${file}`);
@@ -116,7 +116,7 @@ describe('posthaste events', () => {
     ]);
   });
 
-  it('publishes once under one idempotency key, or id', async () => {
+  it('publishes once under one idempotency key or id', async () => {
     const args = ['publish', 'once', 'a', '--idempotency-key', 'k'];
     const ids = [await events(...args), await events(...args)];
     expect(new Set(ids).size).toBe(1);
@@ -125,7 +125,7 @@ describe('posthaste events', () => {
     expect((await events('tail', 'once', '--no-follow')).trimEnd().split('\n')).toHaveLength(2);
   });
 
-  it('publishes the lines of a file, tells which are refused, and keeps a rate', async () => {
+  it('publishes the lines of a file, reports refused ones, and keeps a rate', async () => {
     const lines = Array.from({ length: 40 }, (_, i) => JSON.stringify({ name: `e${i}`, key: 'k' }));
     const file = join(await emptyFolder(), 'lines');
     await writeFile(
@@ -145,7 +145,7 @@ describe('posthaste events', () => {
     );
   });
 
-  it('publishes what tail has shown as JSON, with its key', async () => {
+  it('publishes the JSON output of tail, with its keys', async () => {
     await events('publish', 'source', 'a', '-k', 'k1', '-d', '{"n":1}');
     const shown = await events('tail', 'source', '--no-follow', '--json');
     const args = ['events', 'publish', 'copy', '--lines', '-'];
@@ -157,7 +157,7 @@ describe('posthaste events', () => {
     expect(line?.split('  ').slice(2)).toEqual(['a', 'k1', '{"n":1}']);
   });
 
-  it('shows events as they come, also over a restart of the gateway', async () => {
+  it('shows events as they come, also after a restart of the gateway', async () => {
     await events('publish', 'live', 'before', '-k', 'k');
     const tail = await startPosthaste(['events', 'tail', 'live', '--beginning'], env, /before/);
     await events('publish', 'live', 'first', '-k', 'k', '-d', '{"text":"\\u001b[31m"}');
@@ -171,7 +171,7 @@ describe('posthaste events', () => {
     expect(await tail.terminate()).toEqual({ code: 0, signal: null });
   });
 
-  it('shows what is asked for: topics, names, keys, times', async () => {
+  it('filters by topic, name, key and time', async () => {
     for (const [topic, name, key] of [
       ['one', 'made', 'a'],
       ['one', 'paid', 'b'],
@@ -190,7 +190,7 @@ describe('posthaste events', () => {
     expect(await count()).toBeGreaterThan(2);
   });
 
-  it('lists consumer groups with their lag, for people and for programs', async () => {
+  it('lists consumer groups with their lag, as a table or as JSON', async () => {
     await events('publish', 'grouped', 'made');
     const groups = async (...args: string[]) => events('groups', ...args);
     // The subscriptions of the platform itself read every topic.
@@ -209,19 +209,19 @@ describe('posthaste events', () => {
   });
 
   it.each([
-    ['a topic that is not there', ['tail', 'none'], 'TOPIC_NOT_FOUND'],
-    ['a name that is none', ['publish', 'orders', 'a b'], 'REQUEST_INVALID'],
-    ['a payload that is no JSON', ['publish', 'orders', 'a', '-d', '{'], 'REQUEST_INVALID'],
+    ['an unknown topic', ['tail', 'none'], 'TOPIC_NOT_FOUND'],
+    ['an invalid name', ['publish', 'orders', 'a b'], 'REQUEST_INVALID'],
+    ['a payload that is not JSON', ['publish', 'orders', 'a', '-d', '{'], 'REQUEST_INVALID'],
     ['a payload that is a list', ['publish', 'orders', 'a', '-d', '[]'], 'REQUEST_INVALID'],
-    ['dead letters that are not there', ['dlq', 'replay', 'none'], 'TOPIC_NOT_FOUND'],
-    ['a replay that is not there', ['dlq', 'cancel', 'none'], 'REPLAY_NOT_FOUND'],
-  ])('tells of %s in a line, with its code', async (_what, args, code) => {
+    ['dead letters of an unknown topic', ['dlq', 'replay', 'none'], 'TOPIC_NOT_FOUND'],
+    ['an unknown replay', ['dlq', 'cancel', 'none'], 'REPLAY_NOT_FOUND'],
+  ])('reports %s in one line, with its code', async (_case, args, code) => {
     const result = await posthaste(['events', ...args], env);
     expect(result).toMatchObject({ code: 1, stdout: '' });
     expect(result.stderr).toMatch(new RegExp(`^.+ \\(${code}\\)\n$`));
   });
 
-  it('tells of a gateway that is not there', async () => {
+  it('reports a gateway that does not answer', async () => {
     const result = await posthaste(['events', 'tail', 'a'], {
       POSTHASTE_URL: 'http://127.0.0.1:1',
     });
@@ -232,7 +232,7 @@ describe('posthaste events', () => {
   });
 
   it.each([
-    [['events', 'publish', 'orders'], 'name the event, or give --lines'],
+    [['events', 'publish', 'orders'], 'give the name of the event, or --lines'],
     [['events', 'tail', 'orders', '--since', 'yesterday'], 'It must be a time such as'],
     [['events', 'dlq', 'replay', 'orders', '--rate', '0'], 'It must be a whole number from 1'],
     [['events', 'tial'], 'Did you mean tail?'],

@@ -5,16 +5,17 @@ import { addGroupsCommands } from './event-groups.js';
 import { addPublishCommand } from './publish-events.js';
 import { addTailCommand } from './tail-events.js';
 
-/** `posthaste events …`: the event log, on a running gateway. */
+/** Adds `posthaste events …`: commands on the event log, through a running gateway. */
 export function addEventsCommand(program: Command): void {
   const command = program
     .command('events')
-    .description('publish events, watch them, and look after those who read them')
+    .description('publish and show events, consumer groups and dead letters')
     .addHelpText(
       'after',
       `
 ${gatewayHelp}
 
+Examples:
   posthaste events publish orders order.placed -d '{"total": 3}'
   posthaste events tail orders`,
     );

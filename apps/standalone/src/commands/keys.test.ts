@@ -9,8 +9,8 @@ async function keys(env: Environment, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** Creates, lists and revokes, and looks at what is printed. */
-async function goThroughLife(env: Environment, ...options: string[]): Promise<void> {
+/** Creates, lists and revokes a key, and checks the output of each command. */
+async function expectKeyLifecycle(env: Environment, ...options: string[]): Promise<void> {
   const scopes = ['--scopes', 'queues:read', 'metrics:read'];
   const token = await keys(env, ...options, 'create', '--name', 'shop', ...scopes);
   expect(token).toMatch(/^phk_\S+\n$/);
@@ -30,16 +30,16 @@ async function goThroughLife(env: Environment, ...options: string[]): Promise<vo
 }
 
 describe('posthaste keys', () => {
-  it('works on an embedded database, a new one too', async () => {
+  it('works on an embedded database, also on a new one', async () => {
     const env = { POSTHASTE_DATA_DIR: await emptyFolder() };
     const token = await keys(env, 'create', '--name', 'admin', '--expires', '2999-01-01');
     expect(token).toMatch(/^phk_\S+\n$/);
     expect(await keys(env, 'list')).toMatch(/\n\S+ +admin +admin +active /);
   });
 
-  it('works at a running gateway, and says so when that has the database open', async () => {
+  it('works through a running gateway, and suggests it when that has the database open', async () => {
     const { url, env } = await startPlatform({ POSTHASTE_DATA_DIR: await emptyFolder() });
-    await goThroughLife({}, '--url', url);
+    await expectKeyLifecycle({}, '--url', url);
     const refused = await posthaste(['keys', 'list'], env);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/in use by process \d+.*posthaste keys --url .*DATABASE_IN_USE/);
@@ -60,7 +60,7 @@ describe('posthaste keys', () => {
 });
 
 describeWithPostgres('posthaste keys and migrate, on Postgres', () => {
-  it('work on DATABASE_URL, keys once it is migrated', async () => {
+  it('work on DATABASE_URL, keys only once it is migrated', async () => {
     const { url, drop } = await createTestDatabase();
     onTestFinished(drop);
     const env = { DATABASE_URL: url };
@@ -74,10 +74,10 @@ describeWithPostgres('posthaste keys and migrate, on Postgres', () => {
       /^applied gateway 1: .*\n(?:applied gateway .*\n)*applied callbacks 1: /,
     );
     expect((await posthaste(['migrate'], env)).stdout).toBe('The database is up to date.\n');
-    await goThroughLife(env);
+    await expectKeyLifecycle(env);
   });
 
-  it('say in a line that the database is away', async () => {
+  it('say in one line that the database is away', async () => {
     const env = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
     for (const args of [['migrate'], ['keys', 'list']]) {
       const { code, stderr } = await posthaste(args, env);

@@ -3,7 +3,7 @@ import { type Scope, scopes } from '@posthaste/gateway/scopes';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readApiAddress } from '../api/api-client.js';
 import { print, printJson, printTable } from '../display/output.js';
-import type { KeyRegister } from '../platform/key-register.js';
+import type { KeyStore } from '../platform/key-store.js';
 
 interface CreateOptions {
   readonly name: string;
@@ -11,39 +11,42 @@ interface CreateOptions {
   readonly expires?: Date;
 }
 
-interface Asked {
+interface KeysOptions {
   readonly url?: string;
 }
 
 const maxNameLength = 200;
 
-/** `posthaste keys …`: API keys, in the database itself or at a running gateway. */
+/** Adds `posthaste keys …`: commands on API keys, in the database or through a running gateway. */
 export function addKeysCommand(program: Command): void {
   const command = program
     .command('keys')
     .description('create, list and revoke API keys')
-    .option('--url <url>', 'at this running gateway, with POSTHASTE_API_KEY if it asks for one')
+    .option(
+      '--url <url>',
+      'use the gateway that runs at this URL, with POSTHASTE_API_KEY (default: use the database)',
+    )
     .addHelpText(
       'after',
       `
-Works on the database itself: DATABASE_URL, or the embedded one while nothing else has it
-open. The first key cannot be made in another way. Changes reach running gateways within
-ten seconds.`,
+Without --url, these commands open the database: DATABASE_URL, or the embedded database
+while no other process has it open. The first key has to be created that way. Changes reach
+running gateways within ten seconds.`,
     );
   addCreate(command);
   command
     .command('list')
-    .description('list the keys, newest first, revoked ones too')
-    .option('--json', 'as JSON')
+    .description('list all keys, newest first, including revoked ones')
+    .option('--json', 'print JSON')
     .action((options: { json?: boolean }) =>
-      withRegister(command, (register) => list(register, options.json ?? false)),
+      withStore(command, (store) => list(store, options.json ?? false)),
     );
   command
     .command('revoke <id>')
-    .description('take a key back')
+    .description('revoke a key: it is no longer accepted')
     .action((id: string) =>
-      withRegister(command, async (register) => {
-        const { name } = await register.revoke(id);
+      withStore(command, async (store) => {
+        const { name } = await store.revoke(id);
         print(`revoked ${name}`);
       }),
     );
@@ -52,27 +55,31 @@ ten seconds.`,
 function addCreate(command: Command): void {
   command
     .command('create')
-    .description('create a key, and print it: this is the only time that it can be seen')
-    .requiredOption('-n, --name <name>', 'what people call it', toName)
+    .description('create a key and print it; it cannot be shown again')
+    .requiredOption('-n, --name <name>', 'name of the key, for people', toName)
     .addOption(
-      new Option('-s, --scopes <scopes...>', 'what it may do; admin is everything')
+      new Option('-s, --scopes <scopes...>', 'scopes of the key; admin allows everything')
         .choices(scopes)
         .default(['admin']),
     )
-    .option('--expires <time>', 'not accepted from then on, such as 2030-01-31', toFuture)
+    .option(
+      '--expires <time>',
+      'time from which the key is not accepted, such as 2030-01-31 (default: never)',
+      toFuture,
+    )
     .addHelpText(
       'after',
-      '\n  posthaste keys create --name shop --scopes callbacks:write callbacks:read',
+      '\nExample:\n  posthaste keys create --name shop --scopes callbacks:write callbacks:read',
     )
     .action(({ name, scopes, expires }: CreateOptions) =>
-      withRegister(command, async (register) => {
-        print(await register.create({ name, scopes, expiresAt: expires ?? null }));
+      withStore(command, async (store) => {
+        print(await store.create({ name, scopes, expiresAt: expires ?? null }));
       }),
     );
 }
 
-async function list(register: KeyRegister, asJson: boolean): Promise<void> {
-  const keys = await register.list();
+async function list(store: KeyStore, asJson: boolean): Promise<void> {
+  const keys = await store.list();
   if (asJson) return printJson(keys);
   const now = new Date().toISOString();
   printTable(
@@ -88,18 +95,18 @@ async function list(register: KeyRegister, asJson: boolean): Promise<void> {
   );
 }
 
-async function withRegister(
+async function withStore(
   command: Command,
-  work: (register: KeyRegister) => Promise<void>,
+  work: (store: KeyStore) => Promise<void>,
 ): Promise<void> {
-  const { withKeyRegister } = await import('../platform/key-register.js');
-  const { url } = command.opts<Asked>();
+  const { withKeyStore } = await import('../platform/key-store.js');
+  const { url } = command.opts<KeysOptions>();
   try {
-    await withKeyRegister(process.env, url, work);
+    await withKeyStore(process.env, url, work);
   } catch (error) {
     if (!(error instanceof PlatformError && error.code === 'DATABASE_IN_USE')) throw error;
     const { url: running } = readApiAddress(process.env);
-    const message = `${error.message} Or ask it: posthaste keys --url ${running} …`;
+    const message = `${error.message} Or use its gateway: posthaste keys --url ${running} …`;
     throw new PlatformError(error.code, message, { cause: error });
   }
 }
@@ -112,5 +119,5 @@ function toName(text: string): string {
 function toFuture(text: string): Date {
   const time = new Date(text);
   if (time.getTime() > Date.now()) return time;
-  throw new InvalidArgumentError('It must be a time to come, such as 2030-01-31.');
+  throw new InvalidArgumentError('It must be a time in the future, such as 2030-01-31.');
 }

@@ -3,7 +3,7 @@ import { platformSettings, readSettings } from '@posthaste/settings';
 import type { Command } from 'commander';
 import { print } from '../display/output.js';
 
-/** `posthaste migrate`: brings the tables up to date, and ends. */
+/** Adds `posthaste migrate`, which brings the tables up to date and exits. */
 export function addMigrateCommand(program: Command): void {
   program
     .command('migrate')
@@ -11,9 +11,9 @@ export function addMigrateCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-Applies what is missing, each migration in a transaction of its own. Safe to repeat, and
-beside running processes. Gateway and worker need it before their first start and before
-a new release; "posthaste start" does it by itself.`,
+Applies the missing migrations, each in its own transaction. It can be repeated, and run while
+other processes use the database. Run it before the first start of gateway and worker and
+before a new release. "posthaste start" migrates by itself.`,
     )
     .action(migrate);
 }

@@ -1,12 +1,12 @@
 import { createInterface } from 'node:readline';
 import { PlatformError, parseJsonWithBigints } from '@posthaste/contracts';
 import type { Command } from 'commander';
-import { apiClientOf } from '../api/api-client.js';
+import { apiClientFrom } from '../api/api-client.js';
 import { publishLines } from '../api/line-publisher.js';
 import { openDataFile, readDataArgument } from '../arguments/data-argument.js';
-import { wholeNumber } from '../arguments/whole-number.js';
+import { wholeNumberParser } from '../arguments/option-parsers.js';
 import { print } from '../display/output.js';
-import { count, ProgressDisplay, seconds } from '../display/progress-display.js';
+import { formatCount, formatSeconds, ProgressDisplay } from '../display/progress-display.js';
 
 interface PublishOptions {
   readonly data?: string;
@@ -21,43 +21,57 @@ interface PublishOptions {
 
 const maxRate = 100_000;
 
-/** `posthaste events publish`: one event, or many from a file. */
-export function addPublishCommand(command: Command): void {
-  command
+/** Adds `posthaste events publish`, which publishes one event, or many from a file. */
+export function addPublishCommand(events: Command): void {
+  const command: Command = events
     .command('publish <topic> [name]')
-    .description('publish an event, and print its id')
-    .option('-d, --data <json>', 'the payload; @file is the content of a file, @- standard input')
-    .option('-k, --key <key>', 'events of one key keep their order; default the id')
-    .option('-n, --namespace <name>', 'whose event it is')
-    .option('--id <id>', 'what comes again under it in the topic is not published again')
-    .option('--user <id>', 'who did it')
-    .option('--idempotency-key <key>', 'makes it safe to send the same command again')
-    .option('--lines <file>', 'many events instead: one in JSON on each line; - is standard input')
-    .option('--rate <n>', 'with --lines: events a second at most', wholeNumber(1, maxRate))
+    .description('publish an event and print its id, or publish many with --lines')
+    .option(
+      '-d, --data <json>',
+      'payload; @file reads a file, @- reads standard input (default: {})',
+    )
+    .option('-k, --key <key>', 'key; events with the same key keep their order (default: the id)')
+    .option(
+      '-n, --namespace <name>',
+      'namespace of the event, such as the name of a service (default: none)',
+    )
+    .option(
+      '--id <id>',
+      'id; an event with an id that the topic already has is not published again (default: a new one)',
+    )
+    .option('--user <id>', 'user who caused the event (default: none)')
+    .option('--idempotency-key <key>', 'key under which a repeated command publishes only once')
+    .option(
+      '--lines <file>',
+      'publish one event per line of a file, in JSON; - reads standard input',
+    )
+    .option(
+      '--rate <n>',
+      'with --lines: most events per second (default: no limit)',
+      wholeNumberParser(1, maxRate),
+    )
     .addHelpText(
       'after',
       `
-Lines are envelopes or CloudEvents; those that name no topic go to <topic>. Refused ones
-are told, and the others are published.
+Each line is an event envelope or a CloudEvent; one that names no topic goes to <topic>. The
+command reports refused lines, publishes the others, and exits with 1 if any was refused.
 
+Examples:
   posthaste events publish orders order.placed -k order-4711 -d '{"total": 3}'
   posthaste events tail orders --json --no-follow \\
     | posthaste events publish copies --lines - --rate 100`,
-    )
-    .action(publish);
+    );
+  command.action(async (topic: string, name: string | undefined, options: PublishOptions) => {
+    if (options.lines !== undefined) return publishMany(topic, options.lines, options);
+    if (name === undefined) command.error('error: give the name of the event, or --lines');
+    await publish(topic, name, options);
+  });
 }
 
-async function publish(
-  topic: string,
-  name: string | undefined,
-  options: PublishOptions,
-  command: Command,
-): Promise<void> {
-  if (options.lines !== undefined) return publishMany(topic, options.lines, options);
-  if (name === undefined) command.error('error: name the event, or give --lines');
+async function publish(topic: string, name: string, options: PublishOptions): Promise<void> {
   const { data, key, namespace, id, user, idempotencyKey } = options;
   const payload = data === undefined ? undefined : await readPayload(data);
-  const answer = await apiClientOf(process.env).call<{ id: string }>('POST', '/v1/events', {
+  const answer = await apiClientFrom(process.env).call<{ id: string }>('POST', '/v1/events', {
     // Left out of the JSON where they are undefined.
     body: { topic, name, key, namespace, id, userId: user, payload },
     ...(idempotencyKey === undefined ? {} : { headers: { 'idempotency-key': idempotencyKey } }),
@@ -65,13 +79,13 @@ async function publish(
   print(answer.id);
 }
 
-/** @throws PlatformError `REQUEST_INVALID` */
+/** Reads a payload. @throws PlatformError `REQUEST_INVALID` */
 async function readPayload(data: string): Promise<unknown> {
   const text = (await readDataArgument(data)).toString();
   try {
     return parseJsonWithBigints(text);
   } catch (cause) {
-    throw new PlatformError('REQUEST_INVALID', 'the payload is not JSON', { cause });
+    throw new PlatformError('REQUEST_INVALID', 'the payload of --data is not JSON', { cause });
   }
 }
 
@@ -80,11 +94,11 @@ async function publishMany(
   file: string,
   { rate: ratePerSecond, idempotencyKey }: PublishOptions,
 ): Promise<void> {
-  const api = apiClientOf(process.env);
+  const api = apiClientFrom(process.env);
   const input = await openDataFile(file);
   let progress = { published: 0, refused: 0 };
   const display = new ProgressDisplay(process.stderr, (elapsedMs) =>
-    [seconds(elapsedMs), `published ${count(progress.published)}`].join('  '),
+    [formatSeconds(elapsedMs), `published ${formatCount(progress.published)}`].join('  '),
   );
   try {
     progress = await publishLines({
@@ -102,6 +116,6 @@ async function publishMany(
     display.close();
   }
   const { published, refused } = progress;
-  print(`published ${count(published)} of ${count(published + refused)}`);
+  print(`published ${formatCount(published)} of ${formatCount(published + refused)}`);
   if (refused > 0) process.exitCode = 1;
 }

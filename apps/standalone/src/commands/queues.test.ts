@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => receiver.close());
 
-/** What `posthaste queues …` prints. */
+/** Runs `posthaste queues …` and returns its output. */
 async function queues(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await posthaste(['queues', ...args], { POSTHASTE_URL: url });
   expect([code, stderr]).toEqual([0, '']);
@@ -22,12 +22,12 @@ async function queues(...args: string[]): Promise<string> {
 const post = (queue: string, more: Record<string, unknown> = {}): Promise<string> =>
   postCallback(url, `${receiver.url}/${queue}`, { application: 'shop', queue, ...more });
 
-/** How many requests came for a queue. */
+/** Counts the requests that came for a queue. */
 const countOf = (queue: string): number =>
   receiver.requests.filter(({ path }) => path === `/${queue}`).length;
 
 describe('posthaste queues', () => {
-  it('pauses a queue, lists it, and lets it go on', async () => {
+  it('pauses a queue, lists it, and resumes it', async () => {
     expect(await queues('pause', 'paused', '-a', 'shop')).toBe('paused is paused\n');
     const head = await post('paused');
     await post('paused');
@@ -42,7 +42,7 @@ describe('posthaste queues', () => {
     await expect.poll(() => countOf('paused'), patiently).toBe(2);
   });
 
-  it('unblocks a queue whose head waits, by attempting it or by going on without it', async () => {
+  it('unblocks a queue whose head waits, by attempting the head now or by skipping it', async () => {
     receiver.follow({ paths: { '/blocked': [500, 500, 200] }, otherwise: 200 });
     const retry = { phases: [{ retries: 9, delayMs: 3_600_000 }] };
     const head = await post('blocked', { retry });
@@ -59,7 +59,7 @@ describe('posthaste queues', () => {
     await expect.poll(blocked, patiently).not.toContain('shop');
   });
 
-  it('says in a line that a queue is not there', async () => {
+  it('says in one line that a queue does not exist', async () => {
     const result = await posthaste(['queues', 'unblock', 'none'], { POSTHASTE_URL: url });
     expect(result.code).toBe(1);
     expect(result.stderr).toMatch(/^.*none.* \(QUEUE_NOT_FOUND\)\n$/);

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { apiClientOf } from '../api/api-client.js';
+import { apiClientFrom, gatewayHelp } from '../api/api-client.js';
 import { listItems } from '../api/item-list.js';
-import { wholeNumber } from '../arguments/whole-number.js';
+import { wholeNumberParser } from '../arguments/option-parsers.js';
 import { print, printJson, printTable } from '../display/output.js';
 
 interface QueueView {
@@ -29,55 +29,57 @@ interface UnblockOptions {
 const states = ['active', 'paused', 'parked', 'blocked'];
 const maxLimit = 100;
 
-/** `posthaste queues …`: looks after ordered queues, on a running gateway. */
+/** Adds `posthaste queues …`: commands on ordered queues, through a running gateway. */
 export function addQueuesCommand(program: Command): void {
   const command = program
     .command('queues')
-    .description('look after ordered queues')
+    .description('list, pause, resume and unblock ordered queues')
     .addHelpText(
       'after',
       `
-The callback at the head of a queue owns it until it is delivered or has failed for good.
-A queue is blocked while its head waits for a retry, and parked when its head has failed
-and the queue is set to stop then.`,
+${gatewayHelp}
+
+A queue delivers its callbacks one after another: the next one starts when the first (the
+head) is delivered or has failed for good. A queue is blocked while its head waits for a
+retry. It is parked when its head has failed and the queue is configured to stop then.`,
     );
   addList(command);
   for (const [name, done, description] of [
-    ['pause', 'paused', 'deliver nothing more of it; what is under way is finished'],
-    ['resume', 'resumed', 'let a paused queue go on'],
+    ['pause', 'paused', 'pause a queue; an attempt under way is finished'],
+    ['resume', 'resumed', 'resume a paused queue'],
   ] as const) {
     command
       .command(`${name} <queue>`)
       .description(description)
       .addOption(applicationOption())
       .action(async (queue: string, options: { application: string }) => {
-        await apiClientOf(process.env).call('POST', actionPath(name, queue, options.application));
+        await apiClientFrom(process.env).call('POST', actionPath(name, queue, options.application));
         print(`${queue} is ${done}`);
       });
   }
   command
     .command('unblock <queue>')
-    .description('let a queue go on that its head blocks: attempt the head now')
+    .description('attempt the head of a blocked or parked queue now')
     .addOption(applicationOption())
-    .option('--skip', 'end the head instead, and go on with the next')
+    .option('--skip', 'end the head instead and continue with the next callback')
     .action(unblock);
 }
 
 function addList(command: Command): void {
   command
     .command('list')
-    .description('list the queues in which something waits, or that have settings')
-    .option('-a, --application <name>', 'only of this application')
-    .addOption(new Option('-s, --state <state>', 'only in this state').choices(states))
-    .option('-n, --limit <n>', 'at most', wholeNumber(1, maxLimit), 50)
-    .option('--cursor <cursor>', 'go on where the last page ended')
-    .option('--json', 'as JSON')
+    .description('list queues that have callbacks or settings')
+    .option('-a, --application <name>', 'only queues of this application')
+    .addOption(new Option('-s, --state <state>', 'only queues in this state').choices(states))
+    .option('-n, --limit <n>', 'most queues to list', wholeNumberParser(1, maxLimit), 50)
+    .option('--cursor <cursor>', 'continue at the cursor that the last page printed')
+    .option('--json', 'print JSON')
     .action(list);
 }
 
 async function list({ json, limit, ...filter }: ListOptions): Promise<void> {
   const request = { path: '/v1/queues', query: { ...filter }, limit };
-  const page = await listItems<QueueView>(apiClientOf(process.env), request);
+  const page = await listItems<QueueView>(apiClientFrom(process.env), request);
   if (json) return printJson(page);
   printTable(
     ['APPLICATION', 'QUEUE', 'STATE', 'DEPTH', 'HEAD', 'HEAD WAITS', 'FAILURES'],
@@ -95,7 +97,7 @@ async function list({ json, limit, ...filter }: ListOptions): Promise<void> {
 }
 
 async function unblock(queue: string, { application, skip }: UnblockOptions): Promise<void> {
-  const { headId } = await apiClientOf(process.env).call<{ headId: string }>(
+  const { headId } = await apiClientFrom(process.env).call<{ headId: string }>(
     'POST',
     actionPath('unblock', queue, application),
     { body: { mode: skip ? 'skip' : 'retry' } },
@@ -104,7 +106,7 @@ async function unblock(queue: string, { application, skip }: UnblockOptions): Pr
 }
 
 function applicationOption(): Option {
-  return new Option('-a, --application <name>', 'whose queue it is').default('', 'none');
+  return new Option('-a, --application <name>', 'application of the queue').default('', 'none');
 }
 
 function actionPath(action: string, queue: string, application: string): string {

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError, parseJsonWithBigints, stringifyExactJson } from '@posthaste/contracts';
 import type { Command } from 'commander';
-import { type ApiClient, apiClientOf } from '../api/api-client.js';
+import { type ApiClient, apiClientFrom } from '../api/api-client.js';
 import { type FollowedQuery, followEvents } from '../api/event-follower.js';
+import { iterateItems, readPage } from '../api/item-list.js';
 import { describeEvent, type EventDetails } from '../display/event-description.js';
-import { print, tell } from '../display/output.js';
+import { print, printStatus } from '../display/output.js';
 import { addFilterOptions, type FilterOptions } from './event-filter.js';
 
 interface TailOptions extends FilterOptions {
@@ -14,114 +15,112 @@ interface TailOptions extends FilterOptions {
   readonly cloudevents?: boolean;
 }
 
-interface EventPage {
-  readonly items: readonly EventDetails[];
-  readonly next: string | null;
-  readonly isLast: boolean;
-}
-
 const pageSize = 200;
-/** Between two looks for new topics, in ms. */
-const lookForTopicsMs = 1_000;
-/** What one call of the gateway reads at most. */
+const topicPageSize = 500;
+/** Pause between two queries for new topics, in ms. */
+const topicPollMs = 1_000;
+/** Most topics that the gateway reads in one call. */
 const maxTopics = 20;
 
-/** `posthaste events tail`: shows events, and goes on as they come. */
+/** Adds `posthaste events tail`, which shows events as they come. */
 export function addTailCommand(command: Command): void {
   addFilterOptions(
     command
       .command('tail [topics...]')
-      .description('show events as they come, of these topics or of all'),
+      .description('show events of these topics, or of all topics, as they come'),
   )
-    .option('--beginning', 'begin with the oldest that is kept')
-    .option('--no-follow', 'only what there is already, from the beginning or --since')
-    .option('--json', 'a line of JSON for each')
-    .option('--cloudevents', 'with --json: as CloudEvents')
+    .option('--beginning', 'begin with the oldest event in the log (default: with new events)')
+    .option(
+      '--no-follow',
+      'show only events that exist already, from the beginning or --since, and exit',
+    )
+    .option('--json', 'print one line of JSON for each event')
+    .option('--cloudevents', 'with --json: print CloudEvents')
     .addHelpText(
       'after',
       `
-Shows when and where each stands (topic/partition@offset), its name, its key and its
-payload. Goes on when the connection is lost, without missing any. Ctrl-C ends it.
-Without topics it shows those of all, the ones that are yet to come included; where there
-are more than ${maxTopics}, name those to show.
+Each line shows the time of an event, its position (topic/partition@offset), name, key and
+payload. After a lost connection, the command continues where it stopped and misses no event.
+Ctrl-C ends it. Without topics, it shows events of all topics, including topics created later;
+if there are more than ${maxTopics} topics, name those to show.
 
+Example:
   posthaste events tail orders --since 10m --name order.placed`,
     )
     .action(tail);
 }
 
 async function tail(topics: readonly string[], options: TailOptions): Promise<void> {
-  const api = apiClientOf(process.env);
+  const api = apiClientFrom(process.env);
   const show = (details: string): void => {
     print(options.json ? details : describeEvent(parseJsonWithBigints(details) as EventDetails));
   };
   if (!options.follow) {
     const known = topics.length > 0 ? topics : await listTopics(api);
-    return known.length === 0 ? undefined : showAll(api, toQuery(known, options), show);
+    return known.length === 0 ? undefined : showStored(api, toQuery(known, options), show);
   }
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const query =
-    topics.length > 0 ? queryOf(topics, options) : await queryOfAll(api, options, stop.signal);
+    topics.length > 0
+      ? toFixedQuery(topics, options)
+      : await toAllTopicsQuery(api, options, stop.signal);
   if (stop.signal.aborted) return;
-  const onLost = (reason: string): void => tell(`${reason}; trying again`);
+  const onLost = (reason: string): void => printStatus(`${reason}; trying again`);
   for await (const event of followEvents({ api, query, signal: stop.signal, onLost })) show(event);
 }
 
-function queryOf(topics: readonly string[], options: TailOptions): FollowedQuery {
+function toFixedQuery(topics: readonly string[], options: TailOptions): FollowedQuery {
   return { current: toQuery(topics, options), changed: () => new Promise(() => {}) };
 }
 
-/** Of all topics, those to come included; waits for the first where there is none. */
-async function queryOfAll(
+/** Creates a query for all topics, also for later ones. Waits for the first topic if there is none. */
+async function toAllTopicsQuery(
   api: ApiClient,
   options: TailOptions,
   signal: AbortSignal,
 ): Promise<FollowedQuery> {
   let topics: readonly string[] = await listTopics(api);
-  // Whatever is in a topic that comes later has come after this began.
+  // All events of a topic that is created later are newer than the start of this command.
   const beginning = options.beginning || topics.length === 0;
   if (topics.length === 0) {
-    tell('there is no topic yet; waiting for the first');
-    topics = await newTopics(api, topics, signal);
+    printStatus('there is no topic yet; waiting for the first one');
+    topics = await waitForNewTopics(api, topics, signal);
   }
   return {
     get current(): URLSearchParams {
       return toQuery(topics, { ...options, beginning });
     },
     async changed(until) {
-      topics = await newTopics(api, topics, until);
+      topics = await waitForNewTopics(api, topics, until);
     },
   };
 }
 
-/** All topics, when there are others than the known ones; the known ones when it is aborted. */
-async function newTopics(
+/** Waits until there are new topics, and returns all; returns the known ones when it is aborted. */
+async function waitForNewTopics(
   api: ApiClient,
   known: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   while (!signal.aborted) {
-    await sleep(lookForTopicsMs, undefined, { signal }).catch(() => undefined);
-    // A gateway that is away comes back, and what is shown already goes on whatever this finds.
+    await sleep(topicPollMs, undefined, { signal }).catch(() => undefined);
+    // If the list fails, the known topics are still followed, and the list is tried again.
     const topics = signal.aborted ? known : await listTopics(api).catch(() => known);
     if (topics.some((topic) => !known.includes(topic))) return topics;
   }
   return known;
 }
 
-/** Page after page, until there is no more. */
-async function showAll(
+/** Shows all stored events, page after page. */
+async function showStored(
   api: ApiClient,
   query: URLSearchParams,
   show: (details: string) => void,
 ): Promise<void> {
-  query.set('limit', String(pageSize));
-  for (;;) {
-    const page = await api.call<EventPage>('GET', `/v1/events?${query}`);
-    for (const item of page.items) show(stringifyExactJson(item));
-    if (page.isLast || page.next === null) return;
-    query.set('cursor', page.next);
+  const request = { path: '/v1/events', query: Object.fromEntries(query), limit: pageSize };
+  for await (const item of iterateItems<EventDetails>(api, request)) {
+    show(stringifyExactJson(item));
   }
 }
 
@@ -138,15 +137,16 @@ function toQuery(
   return query;
 }
 
-/** All but those of dead letters and retries. @throws PlatformError when they are too many */
+/**
+ * Lists all topics except those of dead letters and retries.
+ * @throws PlatformError `REQUEST_INVALID` when there are more than can be followed
+ */
 async function listTopics(api: ApiClient): Promise<string[]> {
-  const page = await api.call<{ items: readonly { name: string }[]; next: string | null }>(
-    'GET',
-    '/v1/events/topics?limit=500',
-  );
+  const request = { path: '/v1/events/topics', limit: topicPageSize };
+  const page = await readPage<{ readonly name: string }>(api, request);
   const names = page.items.map(({ name }) => name);
   const topics = names.filter((name) => !/\.dlq$|\.retry\.\d+$/.test(name));
   if (topics.length <= maxTopics && page.next === null) return topics;
-  const message = `there are more than ${maxTopics} topics: name those to show`;
+  const message = `there are more than ${maxTopics} topics; name those to show`;
   throw new PlatformError('REQUEST_INVALID', message);
 }

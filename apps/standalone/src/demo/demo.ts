@@ -2,38 +2,41 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiClient, createApiClient } from '../api/api-client.js';
 import { ProgressDisplay, type ProgressOutput } from '../display/progress-display.js';
-import { findUnexcused, judgeArrivals, type Verdict } from './order-proof.js';
+import { countStates, readStatusCodes, waitUntilQueuesEmpty } from './callback-status.js';
+import { outage, recovered } from './fault-profile.js';
+import { checkOrder, findUnexplainedRepeats, type OrderReport } from './order-proof.js';
 import { type DemoPlan, planDemo } from './plan.js';
 import { attemptTimeoutMs, DemoPlatform } from './platform.js';
 import { postCallbacks } from './posting.js';
-import { type DemoProgress, renderProgress } from './progress.js';
 import { DemoReceiver } from './receiver.js';
-import { countOutcomes, readHistories, waitUntilSettled } from './records.js';
-import { renderSummary } from './summary.js';
-import { outage, recovered } from './weather.js';
+import { type DemoProgress, renderProgress, renderSummary } from './report.js';
 
+/** Options of `runDemo`. */
 export interface DemoOptions {
+  /** Number of callbacks to post. */
   readonly callbacks: number;
+  /** Number of ordered queues. */
   readonly queues: number;
+  /** Seed of the receiver's random faults. */
   readonly seed: number;
-  /** Whether the platform is killed in the middle. Only one of its own can be. Default: no. */
+  /** True: kills the platform in the middle; not together with `running`. Default: false. */
   readonly kill?: boolean;
-  /** A running platform. Default: one of its own is started. */
+  /** Client of a running platform. Default: the demo starts a platform of its own. */
   readonly running?: ApiClient;
 }
 
-/** Shares of the callbacks that are delivered when the platform is killed, and the receiver fails. */
+/** Shares of the callbacks that are delivered when the platform is killed and the outage begins. */
 const killAt = 0.3;
 const outageAt = 0.6;
 const outageMs = 2_500;
-/** Without any delivery for so long, it is taken for stuck. */
-const maxSilenceMs = 60_000;
+/** Time without any delivery after which the demo gives up, in ms. */
+const stallTimeoutMs = 60_000;
 
 /**
  * Posts callbacks in ordered queues to a receiver that fails, hangs and recovers, and proves at the
  * end that every queue arrived in order.
- * @param signal ends it early, with everything that it started
- * @returns whether all is proved
+ * @param signal ends the demo early, with everything that it started
+ * @returns true if everything is proved
  * @throws PlatformError when the platform refuses something; the signal's reason
  */
 export async function runDemo(
@@ -41,7 +44,7 @@ export async function runDemo(
   output: ProgressOutput,
   signal: AbortSignal,
 ): Promise<boolean> {
-  // One that is not there at all is told at once; later, posts are patient with it.
+  // Fails at once when the platform does not answer; later, posts wait for it.
   await options.running?.call('GET', '/health/ready', { signal });
   const application = `demo-${randomBytes(4).toString('hex')}`;
   const plan = planDemo(application, options.callbacks, options.queues);
@@ -61,6 +64,7 @@ export async function runDemo(
   }
 }
 
+/** Parts of a running demo. */
 interface DemoParts {
   readonly options: DemoOptions;
   readonly plan: DemoPlan;
@@ -72,7 +76,7 @@ interface DemoParts {
 
 class Demo {
   readonly #parts: DemoParts;
-  /** Ids of the accepted callbacks, by the path that stands for their place. */
+  /** Ids of the accepted callbacks, by `toPath` of their position. */
   readonly #ids = new Map<string, string>();
   readonly #display: ProgressDisplay;
 
@@ -81,8 +85,8 @@ class Demo {
     const { receiver, options, output } = parts;
     const read = (): DemoProgress => ({
       accepted: this.#ids.size,
-      delivered: receiver.taken,
-      retried: receiver.repeated,
+      delivered: receiver.delivered,
+      retried: receiver.retried,
       inFlight: receiver.inFlight,
       queuesDone: receiver.queuesDone,
     });
@@ -100,17 +104,17 @@ class Demo {
         { api, plan, receiverUrl: receiver.url, timeoutMs: attemptTimeoutMs, signal },
         this.#ids,
       ),
-      this.#trouble(signal),
-      receiver.takes(options.callbacks),
+      this.#injectFaults(signal),
+      receiver.waitForDelivered(options.callbacks),
     ]).then(() => true);
     try {
-      const ends: Promise<boolean>[] = [work, this.#stuck(signal)];
+      const ends: Promise<boolean>[] = [work, this.#detectStall(signal)];
       if (platform) ends.push(platform.crashed);
       const complete = await Promise.race(ends);
       this.#display.close();
-      const verdict = await this.#judge(complete, signal);
-      output.write(renderSummary({ ...this.#parts, verdict, elapsedMs: this.#display.elapsedMs }));
-      return verdict.faults.length === 0;
+      const order = await this.#checkResults(complete, signal);
+      output.write(renderSummary({ ...this.#parts, order, elapsedMs: this.#display.elapsedMs }));
+      return order.violations.length === 0;
     } finally {
       this.#display.close();
       finished.abort();
@@ -118,48 +122,48 @@ class Demo {
     }
   }
 
-  /** What goes wrong on purpose, beside the receiver's everyday misbehaviour. */
-  async #trouble(signal: AbortSignal): Promise<void> {
+  /** Kills the platform if asked to, and lets the receiver have an outage. */
+  async #injectFaults(signal: AbortSignal): Promise<void> {
     const { options, platform, receiver } = this.#parts;
     if (options.kill && platform) {
-      await receiver.takes(options.callbacks * killAt);
+      await receiver.waitForDelivered(options.callbacks * killAt);
       await platform.kill();
       this.#display.note('Posthaste was killed (SIGKILL)');
       await platform.startAgain();
       this.#display.note('Posthaste was started again');
     }
-    await receiver.takes(options.callbacks * outageAt);
-    receiver.weather = outage;
+    await receiver.waitForDelivered(options.callbacks * outageAt);
+    receiver.faultProfile = outage;
     this.#display.note('the receiver is down: it fails, hangs, resets');
     await sleep(outageMs, undefined, { signal });
-    receiver.weather = recovered;
+    receiver.faultProfile = recovered;
     this.#display.note('the receiver has recovered');
   }
 
-  /** Resolves to false once nothing was delivered for a while. */
-  async #stuck(signal: AbortSignal): Promise<false> {
+  /** Resolves to false when nothing was delivered for a while. */
+  async #detectStall(signal: AbortSignal): Promise<false> {
     const { receiver } = this.#parts;
-    let taken = -1;
-    while (receiver.taken > taken) {
-      taken = receiver.taken;
-      await sleep(maxSilenceMs, undefined, { signal });
+    let delivered = -1;
+    while (receiver.delivered > delivered) {
+      delivered = receiver.delivered;
+      await sleep(stallTimeoutMs, undefined, { signal });
     }
     return false;
   }
 
-  async #judge(complete: boolean, signal: AbortSignal): Promise<Verdict> {
+  async #checkResults(complete: boolean, signal: AbortSignal): Promise<OrderReport> {
     const { api, plan, receiver } = this.#parts;
-    if (complete) await waitUntilSettled(api, plan, signal);
-    const verdict = judgeArrivals(plan, this.#ids, receiver.arrivals);
-    const histories = await readHistories(api, verdict.repeats);
-    const outcomes = await countOutcomes(api, plan);
-    const undelivered = [...outcomes].filter(([state]) => state !== 'delivered');
+    if (complete) await waitUntilQueuesEmpty(api, plan, signal);
+    const order = checkOrder(plan, this.#ids, receiver.attempts);
+    const statusCodes = await readStatusCodes(api, order.repeats);
+    const states = await countStates(api, plan);
+    const undelivered = [...states].filter(([state]) => state !== 'delivered');
     return {
-      ...verdict,
-      faults: [
-        ...verdict.faults,
-        ...findUnexcused(verdict.repeats, histories),
-        ...undelivered.map(([state, count]) => `${count} callbacks are ${state}, says Posthaste`),
+      ...order,
+      violations: [
+        ...order.violations,
+        ...findUnexplainedRepeats(order.repeats, statusCodes),
+        ...undelivered.map(([state, count]) => `Posthaste reports ${count} callbacks as ${state}`),
       ],
     };
   }

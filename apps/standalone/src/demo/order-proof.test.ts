@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Arrival, findUnexcused, judgeArrivals } from './order-proof.js';
+import { checkOrder, findUnexplainedRepeats, type ReceivedAttempt } from './order-proof.js';
 import { planDemo, toPath } from './plan.js';
 
 const plan = planDemo('demo', 5, 2);
@@ -13,10 +13,11 @@ const ids = new Map(
 );
 
 /**
- * `1/0` is the first callback of queue-1; with `!` after it the receiver did not take it. A second
- * passes between two; with `@2` it was sent in the third of these seconds.
+ * Parses attempts. `1/0` is the first callback of queue-1; `!` after it means that the receiver did
+ * not accept it. Each attempt is sent one second after the one before it; `@2` means that it was
+ * sent in the third of these seconds.
  */
-function arrivals(text: string): Arrival[] {
+function attempts(text: string): ReceivedAttempt[] {
   return text.split(' ').map((word, second) => {
     const [, queue, sequence, refused, sentAt] = /^(\d)\/(\d)(!?)(?:@(\d))?$/.exec(word) ?? [];
     const place = { queue: `queue-${queue}`, sequence: Number(sequence) };
@@ -25,62 +26,65 @@ function arrivals(text: string): Arrival[] {
   });
 }
 
-const faultsOf = (text: string) => judgeArrivals(plan, ids, arrivals(text)).faults;
+const violationsOf = (text: string) => checkOrder(plan, ids, attempts(text)).violations;
 
 describe('the proof of the demo', () => {
-  it('holds when every queue came in order, failed attempts and all', () => {
-    const verdict = judgeArrivals(plan, ids, arrivals('1/0! 2/0 1/0 1/1! 1/1! 2/1 1/1 1/2'));
-    expect(verdict).toEqual({ delivered: 5, queuesInOrder: 2, repeats: [], faults: [] });
+  it('holds when every queue came in order, with failed attempts in between', () => {
+    const report = checkOrder(plan, ids, attempts('1/0! 2/0 1/0 1/1! 1/1! 2/1 1/1 1/2'));
+    expect(report).toEqual({ delivered: 5, queuesInOrder: 2, repeats: [], violations: [] });
   });
 
-  it('sees what came before its predecessor was taken', () => {
-    expect(faultsOf('1/0! 1/1 1/0 1/2 2/0 2/1')).toEqual([
-      'queue-1: 1 came before 0 was taken',
-      'queue-1: 0 was sent again after 1',
-      'queue-1: 2 came before 1 was taken',
-      'queue-1: 2 of 3 did not arrive',
+  it('finds a callback that came before its predecessor was accepted', () => {
+    expect(violationsOf('1/0! 1/1 1/0 1/2 2/0 2/1')).toEqual([
+      'queue-1: callback 1 came before 0 was delivered',
+      'queue-1: callback 0 was sent again after 1',
+      'queue-1: callback 2 came before 1 was delivered',
+      'queue-1: 2 of 3 callbacks did not arrive',
     ]);
   });
 
-  it('sees what is missing', () => {
-    expect(faultsOf('1/0 1/1 2/0 2/1!')).toEqual([
-      'queue-1: 1 of 3 did not arrive',
-      'queue-2: 1 of 2 did not arrive',
+  it('finds callbacks that are missing', () => {
+    expect(violationsOf('1/0 1/1 2/0 2/1!')).toEqual([
+      'queue-1: 1 of 3 callbacks did not arrive',
+      'queue-2: 1 of 2 callbacks did not arrive',
     ]);
   });
 
-  it('sees a repetition that was sent after a later one', () => {
-    const verdict = judgeArrivals(plan, ids, arrivals('1/0 1/1 1/0 1/2 2/0 2/1'));
-    expect(verdict.faults).toEqual(['queue-1: 0 was sent again after 1']);
-    expect(verdict.queuesInOrder).toBe(1);
-    expect(faultsOf('1/0 1/1 1/2 1/0@2 2/0 2/1')).toEqual(['queue-1: 0 was sent again after 1']);
+  it('finds a repeat that was sent after a later callback', () => {
+    const report = checkOrder(plan, ids, attempts('1/0 1/1 1/0 1/2 2/0 2/1'));
+    expect(report.violations).toEqual(['queue-1: callback 0 was sent again after 1']);
+    expect(report.queuesInOrder).toBe(1);
+    expect(violationsOf('1/0 1/1 1/2 1/0@2 2/0 2/1')).toEqual([
+      'queue-1: callback 0 was sent again after 1',
+    ]);
   });
 
-  it('takes no offence at a request that was given up, and arrives long after', () => {
-    const verdict = judgeArrivals(plan, ids, arrivals('2/0 1/0@2 1/1@3 1/0@0 1/2 2/1'));
-    expect(verdict.faults).toEqual([]);
-    expect(verdict.repeats).toMatchObject([{ queue: 'queue-1', sequence: 0, duplicates: 1 }]);
+  it('allows a request that was given up and arrives much later', () => {
+    const report = checkOrder(plan, ids, attempts('2/0 1/0@2 1/1@3 1/0@0 1/2 2/1'));
+    expect(report.violations).toEqual([]);
+    expect(report.repeats).toMatchObject([{ queue: 'queue-1', sequence: 0, duplicates: 1 }]);
   });
 
-  it('sees what was never posted, and what came under another id', () => {
-    const stray = { queue: 'queue-3', sequence: 0, id: 'x', sentAt: 9, accepted: true };
+  it('finds callbacks that were never posted, or came under another id', () => {
+    const unposted = { queue: 'queue-3', sequence: 0, id: 'x', sentAt: 9, accepted: true };
     const twin = { queue: 'queue-1', sequence: 0, id: 'y', sentAt: 9, accepted: true };
-    const all = [...arrivals('1/0 1/1 1/2 2/0 2/1'), stray, twin];
-    expect(judgeArrivals(plan, ids, all).faults).toEqual([
+    const all = [...attempts('1/0 1/1 1/2 2/0 2/1'), unposted, twin];
+    expect(checkOrder(plan, ids, all).violations).toEqual([
       '/queue-3/0 came with the id x, which was not posted for it',
       '/queue-1/0 came with the id y, which was not posted for it',
     ]);
   });
 
-  it('excuses a duplicate for each attempt without an answer, and nothing else', () => {
-    const { repeats, faults } = judgeArrivals(plan, ids, arrivals('1/0 1/0! 1/0 1/1 1/2 2/0 2/1'));
+  it('explains one duplicate for each attempt without an answer, and no others', () => {
+    const { repeats, violations } = checkOrder(plan, ids, attempts('1/0 1/0! 1/0 1/1 1/2 2/0 2/1'));
     const id = 'id of /queue-1/0';
-    expect(faults).toEqual([]);
+    expect(violations).toEqual([]);
     expect(repeats).toEqual([{ queue: 'queue-1', sequence: 0, id, duplicates: 1 }]);
-    const unexcused = (...codes: number[]) => findUnexcused(repeats, new Map([[id, codes]]));
-    expect(unexcused(0, 503, 200)).toEqual([]);
-    const fault = ['queue-1: 0 came again although its outcome was known'];
-    expect(unexcused(503, 503, 200)).toEqual(fault);
-    expect(unexcused(200, 0, 200)).toEqual(fault);
+    const unexplained = (...codes: number[]) =>
+      findUnexplainedRepeats(repeats, new Map([[id, codes]]));
+    expect(unexplained(0, 503, 200)).toEqual([]);
+    const violation = ['queue-1: callback 0 came again although its result was known'];
+    expect(unexplained(503, 503, 200)).toEqual(violation);
+    expect(unexplained(200, 0, 200)).toEqual(violation);
   });
 });

@@ -1,116 +1,122 @@
-import { type DemoPlan, type Place, toPath } from './plan.js';
+import { type DemoPlan, type QueuePosition, toPath } from './plan.js';
 
-/** One request that the receiver got. */
-export interface Arrival extends Place {
+/** Attempt that the receiver got. */
+export interface ReceivedAttempt extends QueuePosition {
   /** `webhook-id`: the callback's id, the same on every attempt. */
   readonly id: string;
-  /** `webhook-timestamp`: when the attempt began, in Unix seconds. */
+  /** `webhook-timestamp`: the time at which the attempt began, in Unix seconds. */
   readonly sentAt: number;
-  /** Whether the receiver took it. The sender may not know, when the answer was lost. */
+  /** True if the receiver answered with success. The sender may not know: the answer may be lost. */
   readonly accepted: boolean;
 }
 
-/** A callback that was sent again after it had been taken. */
-export interface Repeat extends Place {
+/** Callback that was sent again after the receiver had accepted it. */
+export interface Repeat extends QueuePosition {
   readonly id: string;
-  /** How often it was taken again. */
+  /** Number of times that it was accepted again. */
   readonly duplicates: number;
 }
 
-/** What the receiver saw, judged. */
-export interface Verdict {
-  /** Callbacks that were taken. */
+/** Result of the check of everything that the receiver got. */
+export interface OrderReport {
+  /** Number of callbacks that the receiver accepted. */
   readonly delivered: number;
-  /** Queues that are complete and were in order throughout. */
+  /** Number of queues that are complete and were in order throughout. */
   readonly queuesInOrder: number;
   readonly repeats: readonly Repeat[];
-  /** What was wrong, a line each; none when all is well. */
-  readonly faults: readonly string[];
+  /** Violations of order and completeness, one line each. */
+  readonly violations: readonly string[];
 }
 
-/** One queue, as its arrivals come by. */
-interface QueueReplay {
-  /** The first that was not taken yet: all before it were. */
+/** State of one queue while its attempts are checked. */
+interface QueueState {
+  /** Sequence number of the first callback that was not accepted yet; all before it were. */
   next: number;
-  /** When each that has come was first sent, in Unix seconds. */
+  /** Time at which each callback was first sent, in Unix seconds, by its sequence number. */
   readonly firstSentAt: Map<number, number>;
   readonly repeats: Map<number, Repeat>;
-  readonly faults: string[];
+  readonly violations: string[];
 }
 
 /**
- * Goes through all arrivals in the order in which they came, and holds them against what was posted:
- * nothing may come before everything ahead of it in its queue was taken, nor have been sent after
- * something behind it was; everything must come, under the one id that its post was answered with.
+ * Checks all attempts, in the order in which they came, against the callbacks that were posted. No
+ * attempt may come before everything ahead of it in its queue was accepted, nor be sent after an
+ * attempt of a callback behind it. Every callback must come, under the id that its post returned.
  *
- * A request that its sender has given up may reach a receiver that is short of time long after. It
- * was sent before what it comes after, by a second at least: no attempt of the demo may take less.
+ * A request that its sender has given up may still reach a busy receiver much later. It is
+ * recognised by its time: it was sent at least one second before the attempts that came ahead of it,
+ * because no attempt of the demo may take less.
  *
- * @param ids the id of each posted callback, by `toPath` of its place
+ * @param ids the id of each posted callback, by `toPath` of its position
  */
-export function judgeArrivals(
+export function checkOrder(
   plan: DemoPlan,
   ids: ReadonlyMap<string, string>,
-  arrivals: readonly Arrival[],
-): Verdict {
-  const replays = new Map<string, QueueReplay>();
+  attempts: readonly ReceivedAttempt[],
+): OrderReport {
+  const queues = new Map<string, QueueState>();
   for (const queue of plan.queues.keys()) {
-    replays.set(queue, { next: 0, firstSentAt: new Map(), repeats: new Map(), faults: [] });
+    queues.set(queue, { next: 0, firstSentAt: new Map(), repeats: new Map(), violations: [] });
   }
-  const strays: string[] = [];
-  for (const arrival of arrivals) {
-    const replay = replays.get(arrival.queue);
-    if (!replay || ids.get(toPath(arrival)) !== arrival.id) {
-      strays.push(`${toPath(arrival)} came with the id ${arrival.id}, which was not posted for it`);
-    } else follow(replay, arrival);
+  const unknown: string[] = [];
+  for (const attempt of attempts) {
+    const state = queues.get(attempt.queue);
+    if (!state || ids.get(toPath(attempt)) !== attempt.id) {
+      unknown.push(
+        `${toPath(attempt)} came with the id ${attempt.id}, which was not posted for it`,
+      );
+    } else addAttempt(state, attempt);
   }
   for (const [queue, count] of plan.queues) {
-    const replay = replays.get(queue);
-    if (replay && replay.next < count) {
-      replay.faults.push(`${queue}: ${count - replay.next} of ${count} did not arrive`);
+    const state = queues.get(queue);
+    if (state && state.next < count) {
+      state.violations.push(`${queue}: ${count - state.next} of ${count} callbacks did not arrive`);
     }
   }
-  const all = [...replays.values()];
+  const all = [...queues.values()];
   return {
     delivered: all.reduce((sum, { next }) => sum + next, 0),
-    queuesInOrder: all.filter(({ faults }) => faults.length === 0).length,
+    queuesInOrder: all.filter(({ violations }) => violations.length === 0).length,
     repeats: all.flatMap(({ repeats }) => [...repeats.values()]),
-    faults: [...all.flatMap(({ faults }) => faults), ...strays],
+    violations: [...all.flatMap(({ violations }) => violations), ...unknown],
   };
 }
 
-function follow(replay: QueueReplay, { queue, sequence, id, sentAt, accepted }: Arrival): void {
-  const { firstSentAt } = replay;
-  if (sequence > replay.next) {
-    replay.faults.push(`${queue}: ${sequence} came before ${replay.next} was taken`);
+function addAttempt(state: QueueState, attempt: ReceivedAttempt): void {
+  const { queue, sequence, id, sentAt, accepted } = attempt;
+  const { firstSentAt, repeats, violations } = state;
+  if (sequence > state.next) {
+    violations.push(`${queue}: callback ${sequence} came before ${state.next} was delivered`);
   }
   const successorSentAt = firstSentAt.get(sequence + 1);
   if (successorSentAt !== undefined && sentAt >= successorSentAt) {
-    replay.faults.push(`${queue}: ${sequence} was sent again after ${sequence + 1}`);
+    violations.push(`${queue}: callback ${sequence} was sent again after ${sequence + 1}`);
   }
   if (!firstSentAt.has(sequence)) firstSentAt.set(sequence, sentAt);
-  if (sequence < replay.next) {
-    const before = replay.repeats.get(sequence)?.duplicates ?? 0;
-    replay.repeats.set(sequence, { queue, sequence, id, duplicates: before + Number(accepted) });
-  } else if (accepted && sequence === replay.next) replay.next += 1;
+  if (sequence < state.next) {
+    const before = repeats.get(sequence)?.duplicates ?? 0;
+    repeats.set(sequence, { queue, sequence, id, duplicates: before + Number(accepted) });
+  } else if (accepted && sequence === state.next) state.next += 1;
 }
 
 /**
- * The repeats that should not have been. A callback may be taken again once for each attempt whose
- * answer never reached the sender, and is not sent again once an answer did.
- * @param histories what the sender has noted, by id: the status code of each attempt, 0 for none
+ * Finds repeats that should not have happened. A callback may be accepted again once for each attempt
+ * whose answer never reached the sender; once a success has reached it, it must not send again.
+ * @param statusCodes the status codes of all attempts that the sender recorded, by id; 0 for no answer
  */
-export function findUnexcused(
+export function findUnexplainedRepeats(
   repeats: readonly Repeat[],
-  histories: ReadonlyMap<string, readonly number[]>,
+  statusCodes: ReadonlyMap<string, readonly number[]>,
 ): string[] {
   return repeats
     .filter(({ id, duplicates }) => {
-      const codes = histories.get(id) ?? [];
+      const codes = statusCodes.get(id) ?? [];
       const unanswered = codes.filter((code) => code === 0).length;
       return duplicates > unanswered || codes.slice(0, -1).some(isSuccess);
     })
-    .map((each) => `${each.queue}: ${each.sequence} came again although its outcome was known`);
+    .map(({ queue, sequence }) => {
+      return `${queue}: callback ${sequence} came again although its result was known`;
+    });
 }
 
 function isSuccess(statusCode: number): boolean {

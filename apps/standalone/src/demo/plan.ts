@@ -1,19 +1,19 @@
-/** One callback of the demo: the `sequence`-th of its queue, counted from 0. */
-export interface Place {
+/** Position of a callback of the demo: the `sequence`-th of its queue, counted from 0. */
+export interface QueuePosition {
   readonly queue: string;
   readonly sequence: number;
 }
 
-/** What is posted: callbacks spread evenly over queues. */
+/** Callbacks that the demo posts, spread evenly over queues. */
 export interface DemoPlan {
-  /** Of this run alone, so that runs on one platform do not meet in a queue. */
+  /** Application of this run alone, so that two runs on one platform do not share queues. */
   readonly application: string;
-  /** Queue name to the number of its callbacks. */
+  /** Number of callbacks by the name of their queue. */
   readonly queues: ReadonlyMap<string, number>;
   readonly callbacks: number;
 }
 
-/** @param callbacks at least as many as `queues` */
+/** Plans a run. @param callbacks at least as many as `queues` */
 export function planDemo(application: string, callbacks: number, queues: number): DemoPlan {
   const digits = String(queues).length;
   const counts = Array.from({ length: queues }, (_, i) => {
@@ -23,13 +23,13 @@ export function planDemo(application: string, callbacks: number, queues: number)
   return { application, queues: new Map(counts), callbacks };
 }
 
-/** The path at the receiver that stands for a place. */
-export function toPath({ queue, sequence }: Place): string {
+/** Returns the path at the receiver that stands for a position. */
+export function toPath({ queue, sequence }: QueuePosition): string {
   return `/${queue}/${sequence}`;
 }
 
-/** The place that a path stands for; `undefined` when it is none. */
-export function parsePath(path: string): Place | undefined {
+/** Returns the position that a path stands for, or `undefined` when it stands for none. */
+export function parsePath(path: string): QueuePosition | undefined {
   const [, queue, sequence] = /^\/([^/]+)\/(\d{1,9})$/.exec(path) ?? [];
   return queue === undefined ? undefined : { queue, sequence: Number(sequence) };
 }

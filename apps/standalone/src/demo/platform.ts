@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, type RunningProcess, startProcess } from '@posthaste/testbed';
 
-/** The posthaste command itself. */
+/** Program of the posthaste command itself. */
 const program = fileURLToPath(new URL('../main.js', import.meta.url));
 
-/** Time of one attempt, in ms: short, because the receiver of the demo often never answers. */
+/** Longest time of one attempt, in ms: short, because the demo's receiver often does not answer. */
 export const attemptTimeoutMs = 1_000;
 
-/** A standalone in a process of its own, with its data in a temporary folder. */
+/** Standalone in a process of its own, with its data in a temporary folder. */
 export class DemoPlatform {
   readonly url: string;
-  /** Rejects with its last output when it ends by itself. */
+  /** Rejects with the last output of the process when it ends by itself. */
   readonly crashed: Promise<never>;
   readonly #reportCrash: (error: Error) => void;
   readonly #environment: Readonly<Record<string, string>>;
@@ -25,7 +25,7 @@ export class DemoPlatform {
   private constructor(folder: string, port: number) {
     const { promise, reject } = Promise.withResolvers<never>();
     this.crashed = promise;
-    // Nobody may be listening any more.
+    // Without this, a crash that nobody waits for would be an unhandled rejection.
     promise.catch(() => undefined);
     this.#reportCrash = reject;
     this.#folder = folder;
@@ -34,13 +34,13 @@ export class DemoPlatform {
       POSTHASTE_DATA_DIR: folder,
       POSTHASTE_PORT: String(port),
       POSTHASTE_CALLBACK_TIMEOUT: `${attemptTimeoutMs}ms`,
-      // What was under way at a kill is sent again when its lease has run out: soon.
+      // Short, so that attempts under way at a kill are soon sent again.
       POSTHASTE_CALLBACK_LEASE: `${attemptTimeoutMs + 2_000}ms`,
       POSTHASTE_LOG_LEVEL: 'error',
     };
   }
 
-  /** @throws Error with its output when it does not start */
+  /** Starts it on a free port. @throws Error with the output of the process when it does not start */
   static async start(): Promise<DemoPlatform> {
     const folder = await mkdtemp(join(tmpdir(), 'posthaste-demo-'));
     const platform = new DemoPlatform(folder, await freePort());
@@ -53,7 +53,7 @@ export class DemoPlatform {
     }
   }
 
-  /** Starts it on the same data and port. */
+  /** Starts it again on the same data and port. */
   async startAgain(): Promise<void> {
     const starting = startProcess({
       args: ['--disable-warning=ExperimentalWarning', program, 'start'],
@@ -67,15 +67,15 @@ export class DemoPlatform {
     void this.#watch(this.#process);
   }
 
-  /** SIGKILL: it has no say in it. */
+  /** Ends it with SIGKILL, so that it cannot clean up. */
   async kill(): Promise<void> {
     this.#ending = true;
     await this.#process?.kill();
   }
 
-  /** Ends it and removes its data. */
+  /** Ends it and removes its data. Idempotent. */
   async close(): Promise<void> {
-    // One that is just starting would outlive the folder.
+    // A process that is still starting would otherwise outlive the folder.
     await this.#starting;
     await this.kill();
     await rm(this.#folder, { recursive: true, force: true });
@@ -85,6 +85,6 @@ export class DemoPlatform {
     await process.exited;
     if (this.#ending) return;
     const output = process.output.slice(-2_000);
-    this.#reportCrash(new Error(`Posthaste ended by itself; the end of its output:\n${output}`));
+    this.#reportCrash(new Error(`Posthaste ended by itself; its last output:\n${output}`));
   }
 }

@@ -1,32 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError } from '@posthaste/contracts';
 import type { ApiClient } from '../api/api-client.js';
-import { type DemoPlan, type Place, toPath } from './plan.js';
+import { type DemoPlan, type QueuePosition, toPath } from './plan.js';
 
-/** Posts under way at once. */
+/** Most posts under way at once. */
 const maxPosters = 64;
-/** Over how long the posts are spread: a second for 200, five at most. */
+/** Posts are spread over time: one second for 200, five seconds at most. */
 const msPerCallback = 5;
 const maxSpreadMs = 5_000;
 const retryEveryMs = 100;
 
-/** So many, so soon, that nothing is given up while the receiver is away. */
+/** So many retries, so soon, that no callback fails while the receiver is away. */
 const retry = { phases: [{ retries: 10_000, delayMs: 250 }] };
 
+/** Options of `postCallbacks`. */
 export interface PostingOptions {
   readonly api: ApiClient;
   readonly plan: DemoPlan;
   readonly receiverUrl: string;
-  /** Of one attempt, in ms. */
+  /** Longest time of one attempt, in ms. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Posts the callbacks of each queue one after another, as their order is that of being accepted.
- * A post without an answer is repeated under its Idempotency-Key, which cannot double it.
+ * Posts the callbacks of each queue one after another, because the order of a queue is the order in
+ * which its callbacks are accepted. A post without an answer is repeated with the same
+ * Idempotency-Key, so that no callback is accepted twice.
  *
- * @param ids filled as they come: the id of each accepted callback, by `toPath` of its place
+ * @param ids receives the id of each accepted callback, by `toPath` of its position
  * @throws PlatformError when the platform refuses one
  */
 export async function postCallbacks(
@@ -37,10 +39,10 @@ export async function postCallbacks(
   const names = [...plan.queues.keys()];
   const spreadMs = Math.min(maxSpreadMs, plan.callbacks * msPerCallback);
   const startedAt = performance.now();
-  const post = async (place: Place, number: number): Promise<void> => {
+  const post = async (position: QueuePosition, number: number): Promise<void> => {
     const dueAt = startedAt + (spreadMs * number) / plan.callbacks;
     await sleep(Math.max(0, dueAt - performance.now()), undefined, { signal });
-    ids.set(toPath(place), await postUntilAnswered(place, options));
+    ids.set(toPath(position), await postUntilAccepted(position, options));
   };
   const posters = Array.from({ length: Math.min(maxPosters, names.length) }, async (_, first) => {
     for (let sequence = 0; sequence < longestQueue(plan); sequence++) {
@@ -58,9 +60,12 @@ function longestQueue({ queues }: DemoPlan): number {
   return Math.max(...queues.values());
 }
 
-async function postUntilAnswered(place: Place, options: PostingOptions): Promise<string> {
+async function postUntilAccepted(
+  position: QueuePosition,
+  options: PostingOptions,
+): Promise<string> {
   const { api, plan, receiverUrl, timeoutMs, signal } = options;
-  const path = toPath(place);
+  const path = toPath(position);
   for (;;) {
     try {
       const { id } = await api.call<{ id: string }>('POST', '/v1/callbacks', {
@@ -68,9 +73,9 @@ async function postUntilAnswered(place: Place, options: PostingOptions): Promise
         signal,
         body: {
           url: receiverUrl + path,
-          json: place,
+          json: position,
           application: plan.application,
-          queue: place.queue,
+          queue: position.queue,
           timeoutMs,
           retry,
         },

@@ -5,13 +5,13 @@ import {
   seededRandom,
   startReceiver,
 } from '@posthaste/testbed';
-import type { Arrival } from './order-proof.js';
+import { drawFault, type Fault, type FaultProfile, isAccepted, unsteady } from './fault-profile.js';
+import type { ReceivedAttempt } from './order-proof.js';
 import { type DemoPlan, parsePath, toPath } from './plan.js';
-import { type Fate, fateOf, isAccepted, unsteady, type Weather } from './weather.js';
 
 const slowMs = 200;
 
-const steps: Readonly<Record<Fate, Step>> = {
+const steps: Readonly<Record<Fault, Step>> = {
   ok: 200,
   slow: { kind: 'respond', delayMs: slowMs },
   fail: 503,
@@ -19,29 +19,30 @@ const steps: Readonly<Record<Fate, Step>> = {
   reset: { kind: 'reset' },
 };
 
-/** Callbacks taken so far, each counted once. */
-type TakenListener = (taken: number) => void;
+/** Called with the number of callbacks delivered so far, each counted once. */
+type DeliveredListener = (delivered: number) => void;
 
 /**
- * The receiver of the demo: it misbehaves by the weather, and writes down what comes. Each queue
- * has random numbers of its own, so that a seed means the same whatever the others do.
+ * Receiver of the demo: it misbehaves by its fault profile and records every attempt. Each queue has
+ * random numbers of its own, so that a seed gives the same faults whatever other queues do.
  */
 export class DemoReceiver {
-  weather: Weather = unsteady;
+  /** Faults of the requests from now on. */
+  faultProfile: FaultProfile = unsteady;
   readonly #plan: DemoPlan;
   readonly #randoms = new Map<string, () => number>();
-  readonly #arrivals: Arrival[] = [];
-  readonly #fates: Record<Fate, number> = { ok: 0, slow: 0, fail: 0, hang: 0, reset: 0 };
+  readonly #attempts: ReceivedAttempt[] = [];
+  readonly #faultCounts: Record<Fault, number> = { ok: 0, slow: 0, fail: 0, hang: 0, reset: 0 };
   readonly #seen = new Set<string>();
-  readonly #taken = new Set<string>();
-  readonly #left: Map<string, number>;
-  readonly #listeners = new Set<TakenListener>();
+  readonly #delivered = new Set<string>();
+  readonly #remaining: Map<string, number>;
+  readonly #listeners = new Set<DeliveredListener>();
   readonly #server: Receiver;
 
   private constructor(server: Receiver, plan: DemoPlan, seed: number) {
     this.#server = server;
     this.#plan = plan;
-    this.#left = new Map(plan.queues);
+    this.#remaining = new Map(plan.queues);
     [...plan.queues.keys()].forEach((queue, i) => {
       this.#randoms.set(queue, seededRandom(seed * 1_000_003 + i));
     });
@@ -52,47 +53,47 @@ export class DemoReceiver {
     return new DemoReceiver(await startReceiver(), plan, seed);
   }
 
-  /** Without a slash at its end. */
+  /** URL without a slash at its end. */
   get url(): string {
     return this.#server.url;
   }
 
-  /** Every request, in the order in which they came. */
-  get arrivals(): readonly Arrival[] {
-    return this.#arrivals;
+  /** All attempts, in the order in which they came. */
+  get attempts(): readonly ReceivedAttempt[] {
+    return this.#attempts;
   }
 
-  /** How many requests met what. */
-  get fates(): Readonly<Record<Fate, number>> {
-    return this.#fates;
+  /** Number of requests by their fault. */
+  get faultCounts(): Readonly<Record<Fault, number>> {
+    return this.#faultCounts;
   }
 
-  /** Callbacks that were taken, each counted once. */
-  get taken(): number {
-    return this.#taken.size;
+  /** Number of callbacks that were accepted, each counted once. */
+  get delivered(): number {
+    return this.#delivered.size;
   }
 
-  /** Requests for callbacks that had been sent before. */
-  get repeated(): number {
-    return this.#arrivals.length - this.#seen.size;
+  /** Number of attempts after the first, of all callbacks. */
+  get retried(): number {
+    return this.#attempts.length - this.#seen.size;
   }
 
-  /** Requests that wait for an answer. */
+  /** Number of requests that wait for an answer. */
   get inFlight(): number {
     return this.#server.inFlight;
   }
 
-  /** Queues of which everything was taken. */
+  /** Number of queues of which every callback was accepted. */
   get queuesDone(): number {
-    return this.#plan.queues.size - this.#left.size;
+    return this.#plan.queues.size - this.#remaining.size;
   }
 
-  /** Resolves as soon as so many callbacks were taken. */
-  takes(count: number): Promise<void> {
-    if (this.taken >= count) return Promise.resolve();
+  /** Resolves as soon as `count` callbacks are delivered. */
+  waitForDelivered(count: number): Promise<void> {
+    if (this.delivered >= count) return Promise.resolve();
     return new Promise((resolve) => {
-      const listener: TakenListener = (taken) => {
-        if (taken < count) return;
+      const listener: DeliveredListener = (delivered) => {
+        if (delivered < count) return;
         this.#listeners.delete(listener);
         resolve();
       };
@@ -105,26 +106,26 @@ export class DemoReceiver {
   }
 
   #answer({ path, headers }: ReceivedRequest): Step {
-    const place = parsePath(path);
-    const random = place && this.#randoms.get(place.queue);
-    if (!place || !random) return 404;
-    const fate = fateOf(this.weather, random());
-    const accepted = isAccepted(fate);
-    this.#fates[fate] += 1;
+    const position = parsePath(path);
+    const random = position && this.#randoms.get(position.queue);
+    if (!position || !random) return 404;
+    const fault = drawFault(this.faultProfile, random());
+    const accepted = isAccepted(fault);
+    this.#faultCounts[fault] += 1;
     const id = String(headers['webhook-id'] ?? '');
     const sentAt = Number(headers['webhook-timestamp']);
-    this.#arrivals.push({ ...place, id, sentAt, accepted });
-    this.#seen.add(toPath(place));
-    if (accepted) this.#take(toPath(place), place.queue);
-    return steps[fate];
+    this.#attempts.push({ ...position, id, sentAt, accepted });
+    this.#seen.add(toPath(position));
+    if (accepted) this.#addDelivered(toPath(position), position.queue);
+    return steps[fault];
   }
 
-  #take(path: string, queue: string): void {
-    if (this.#taken.has(path)) return;
-    this.#taken.add(path);
-    const left = (this.#left.get(queue) ?? 0) - 1;
-    if (left > 0) this.#left.set(queue, left);
-    else this.#left.delete(queue);
-    for (const listener of this.#listeners) listener(this.taken);
+  #addDelivered(path: string, queue: string): void {
+    if (this.#delivered.has(path)) return;
+    this.#delivered.add(path);
+    const remaining = (this.#remaining.get(queue) ?? 0) - 1;
+    if (remaining > 0) this.#remaining.set(queue, remaining);
+    else this.#remaining.delete(queue);
+    for (const listener of this.#listeners) listener(this.delivered);
   }
 }

@@ -17,7 +17,7 @@ const callback = {
 const now = new Date('2026-01-02T03:04:10.000Z');
 
 describe('the description of a callback', () => {
-  it('leaves out what there is not', () => {
+  it('leaves out facts that the callback does not have', () => {
     expect(describeCallback(callback, now).split('\n')).toEqual([
       'id            019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11',
       'state         held (paused)',
@@ -29,19 +29,21 @@ describe('the description of a callback', () => {
     ]);
   });
 
-  it('shows no next attempt in the past', () => {
+  it('shows no time in the past as the next attempt', () => {
     const nextOf = (hold: string | null, at: Date, state = 'pending'): string | undefined =>
       /next attempt {2}(.*)/.exec(describeCallback({ ...callback, state, hold }, at))?.[1];
     const due = '2026-01-02T03:05:00.000Z';
     expect(nextOf(null, now)).toBe(due);
     expect(nextOf(null, new Date(due))).toBe(
-      `as soon as its host is tried again (due since ${due})`,
+      `as soon as its host may be tried again (due since ${due})`,
     );
-    expect(nextOf(null, new Date(due), 'waiting')).toBe('after those ahead of it in its queue');
+    expect(nextOf(null, new Date(due), 'waiting')).toBe(
+      'after the callbacks ahead of it in its queue',
+    );
     expect(nextOf('paused', new Date(due))).toBe(due);
   });
 
-  it('numbers the attempts, by status or by the reason of their failure', () => {
+  it('numbers the attempts, with their status or the reason of their failure', () => {
     const attempt = { startedAt: '2026-01-02T03:04:06.000Z', durationMs: 12.34 };
     const text = describeCallback(
       {

@@ -1,4 +1,4 @@
-/** A callback with its attempts, as the gateway answers. */
+/** Callback with its attempts, as the gateway answers. */
 export interface CallbackDetails {
   readonly id: string;
   readonly application: string;
@@ -12,6 +12,7 @@ export interface CallbackDetails {
   readonly attempts: readonly AttemptDetails[];
 }
 
+/** Attempt of a callback. */
 export interface AttemptDetails {
   readonly startedAt: string;
   readonly durationMs: number;
@@ -20,7 +21,7 @@ export interface AttemptDetails {
   readonly detail: string | null;
 }
 
-/** A callback for people at a moment: what it is, where it stands, what happened. */
+/** Describes a callback for people: its request, its state at the moment `now`, and its attempts. */
 export function describeCallback(callback: CallbackDetails, now: Date): string {
   const { application, queue, state, hold, dueAt, endedAt, request } = callback;
   const facts: (readonly [string, string | null])[] = [
@@ -40,11 +41,11 @@ export function describeCallback(callback: CallbackDetails, now: Date): string {
   return [...lines, attempts.length > 0 ? 'attempts' : 'no attempt yet', ...attempts].join('\n');
 }
 
-/** What is due and not under way waits for a worker, or for a host that is spared after failures. */
+/** A due callback waits for a worker, or for its host, which is left alone for a while after failures. */
 function describeDue(state: string, dueAt: string, now: Date): string {
   if (Date.parse(dueAt) > now.getTime()) return dueAt;
-  if (state === 'waiting') return 'after those ahead of it in its queue';
-  return `as soon as its host is tried again (due since ${dueAt})`;
+  if (state === 'waiting') return 'after the callbacks ahead of it in its queue';
+  return `as soon as its host may be tried again (due since ${dueAt})`;
 }
 
 function describeAttempt({ startedAt, durationMs, ...attempt }: AttemptDetails): string {

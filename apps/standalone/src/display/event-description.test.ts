@@ -1,23 +1,23 @@
 import { expect, it } from 'vitest';
 import { describeEvent } from './event-description.js';
 
-const place = {
+const position = {
   topic: 'orders',
   partition: 2,
   offset: 15,
   appendedAt: '2026-01-02T03:04:05.678Z',
 };
 
-it('describes an event in one line that commands no terminal', () => {
+it('describes an event in one line, with control characters escaped', () => {
   const event = { name: 'made', payload: { big: 9_007_199_254_740_993n, text: '\u009b31m' } };
-  expect(describeEvent({ ...place, key: 'a\u001b[2J\nb', event })).toBe(
+  expect(describeEvent({ ...position, key: 'a\u001b[2J\nb', event })).toBe(
     '2026-01-02T03:04:05.678Z  orders/2@15  made  a\\u001b[2J\\u000ab  {"big":9007199254740993,"text":"\\u009b31m"}',
   );
 });
 
-it('describes what is no event as what it is', () => {
+it('describes a record that is not an event by its value', () => {
   const value = { text: null, base64: '/wA=' };
-  expect(describeEvent({ ...place, key: null, event: null, value })).toBe(
+  expect(describeEvent({ ...position, key: null, event: null, value })).toBe(
     '2026-01-02T03:04:05.678Z  orders/2@15  (no event)  -  /wA=',
   );
 });

@@ -1,7 +1,7 @@
 import { stringifyExactJson } from '@posthaste/contracts';
 import { printable } from './output.js';
 
-/** An event in the log, as the gateway answers. */
+/** Event in the log, as the gateway answers. */
 export interface EventDetails {
   readonly topic: string;
   readonly partition: number;
@@ -12,13 +12,13 @@ export interface EventDetails {
   readonly value?: { readonly text: string | null; readonly base64: string | null };
 }
 
-/** An event in one line: when, where, what, its key, its payload. */
+/** Describes an event in one line: time, position, name, key and payload. */
 export function describeEvent(details: EventDetails): string {
   const { topic, partition, offset, appendedAt, event, value } = details;
   const key = details.key ?? '-';
-  const place = `${topic}/${partition}@${offset}`;
+  const position = `${topic}/${partition}@${offset}`;
   const content = event
     ? [String(event.name), key, stringifyExactJson(event.payload ?? {})]
     : ['(no event)', key, value?.text ?? value?.base64 ?? '-'];
-  return [appendedAt, place, ...content].map(printable).join('  ');
+  return [appendedAt, position, ...content].map(printable).join('  ');
 }

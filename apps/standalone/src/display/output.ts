@@ -5,19 +5,19 @@ export function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** Prints a value as JSON, for programs and for people; bigints as bare numbers. */
+/** Prints a value as indented JSON, with bigints as bare numbers. */
 export function printJson(value: unknown): void {
   const exact = (_key: string, member: unknown): unknown =>
     typeof member === 'bigint' ? toJsonInteger(member) : member;
   print(JSON.stringify(value, exact, 2));
 }
 
-/** Prints a line to standard error: what is said of the work, and not its result. */
-export function tell(line: string): void {
+/** Prints a line about the progress of the work to standard error; results go to standard output. */
+export function printStatus(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Prints rows under a head, columns as wide as their widest entry; for people. */
+/** Prints a table for people: rows under a head, columns as wide as their widest entry. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const lines = [head, ...rows.map((row) => row.map(printable))];
   const widths = head.map((_title, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));
@@ -31,7 +31,7 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
   }
 }
 
-/** The text with escapes for control characters: what others wrote must not command a terminal. */
+/** Escapes control characters, so that text from others cannot send commands to the terminal. */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ProgressDisplay, seconds } from './progress-display.js';
+import { formatSeconds, ProgressDisplay } from './progress-display.js';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
-/** What is shown by a display that is open for 2 s and told of one thing. */
+/** Returns the output of a display that is open for 2 s and shows one note. */
 function show(terminal: { isTTY: boolean; columns?: number }): string[] {
   const written: string[] = [];
   const output = { ...terminal, write: (text: string) => written.push(text) };
   const display = new ProgressDisplay(
     output,
-    (elapsedMs) => `${seconds(elapsedMs)}  ${'so far '.repeat(20)}`,
+    (elapsedMs) => `${formatSeconds(elapsedMs)}  ${'so far '.repeat(20)}`,
   );
   vi.advanceTimersByTime(1_000);
   display.note('the receiver is down');
@@ -21,14 +21,14 @@ function show(terminal: { isTTY: boolean; columns?: number }): string[] {
 }
 
 describe('the display of progress', () => {
-  it('is a line a second where there is no terminal', () => {
+  it('prints a line per second without a terminal', () => {
     const written = show({ isTTY: false });
     expect(written).toHaveLength(4);
     expect(written.every((text) => text.endsWith('\n') && !text.includes('\r'))).toBe(true);
     expect(written[1]).toMatch(/^ +\d\.\d s {2}\* the receiver is down\n$/);
   });
 
-  it('is a line that changes on a terminal, and never wraps', () => {
+  it('updates one line on a terminal, which never wraps', () => {
     const written = show({ isTTY: true, columns: 40 });
     const lines = written.filter((text) => text.startsWith('\r\x1b[2K') && !text.endsWith('\n'));
     expect(lines.length).toBeGreaterThan(10);

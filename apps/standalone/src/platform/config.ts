@@ -20,7 +20,7 @@ import {
 } from '@posthaste/settings';
 import { type WorkerConfig, workerFaults } from '@posthaste/worker';
 
-/** What the standalone reads: the settings of both its halves. */
+/** Configuration of the standalone: the settings of gateway and worker. */
 export interface StandaloneConfig extends RunnableConfig {
   readonly platform: SettingValues<typeof platformSettings>;
   readonly gateway: GatewayConfig;
@@ -29,7 +29,7 @@ export interface StandaloneConfig extends RunnableConfig {
   readonly worker: Omit<WorkerConfig, 'secretKey'>;
 }
 
-/** @throws PlatformError `CONFIG_INVALID` with every fault */
+/** Reads the configuration. @throws PlatformError `CONFIG_INVALID` with every fault */
 export function readStandaloneConfig(environment: Environment): StandaloneConfig {
   const settings = {
     ...platformSettings,
@@ -46,7 +46,7 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
       ...workerFaults(found),
     ],
   });
-  // Who tries it out on one machine has the receiver there too.
+  // Someone who tries Posthaste out on one machine has the receiver there too.
   const allowLoopback = values.allowLoopback ?? true;
   return {
     logLevel: values.logLevel,

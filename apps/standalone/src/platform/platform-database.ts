@@ -25,7 +25,7 @@ export const platformMigrations: readonly MigrationSet[] = [
   eventLogMigrations,
 ];
 
-/** Advice about a data folder that cannot be used, by error code. */
+/** Advice for errors of the data folder. */
 const adviceOn: Readonly<Partial<Record<ErrorCode, string>>> = {
   DATABASE_IN_USE: 'Stop that one, or set POSTHASTE_DATA_DIR to another folder.',
   DATABASE_FOLDER_INVALID: 'Set POSTHASTE_DATA_DIR to another folder.',
@@ -35,8 +35,8 @@ const adviceOn: Readonly<Partial<Record<ErrorCode, string>>> = {
 const daysAhead = 7;
 
 /**
- * Opens the database of the settings: Postgres at `DATABASE_URL`, else the embedded one in the data
- * folder, which is created if it does not exist.
+ * Opens the database that the settings name: Postgres at `DATABASE_URL`, else the embedded database
+ * in the data folder, which is created if it does not exist.
  * @throws PlatformError `DATABASE_*`
  */
 export async function openPlatformDatabase(
@@ -57,7 +57,7 @@ export async function openPlatformDatabase(
 }
 
 /**
- * Brings the tables up to date. Safe while gateways and workers run.
+ * Brings the tables up to date. Safe while other processes use the database.
  * @returns the migrations that were applied, in order
  * @throws PlatformError `DATABASE_*`, `MIGRATION_MISMATCH`
  */

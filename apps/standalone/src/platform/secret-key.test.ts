@@ -11,7 +11,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe('the secret key of a data folder', () => {
-  it('is made once, for its owner alone', async () => {
+  it('is created once, readable by its owner only', async () => {
     const dataDir = join(folder, 'data');
     const keys = await Promise.all([loadSecretKey(dataDir), loadSecretKey(dataDir)]);
     const again = await loadSecretKey(dataDir);
@@ -29,7 +29,7 @@ describe('the secret key of a data folder', () => {
     });
   });
 
-  it('is refused where it cannot be kept', async () => {
+  it('is refused when it cannot be written', async () => {
     await writeFile(join(folder, 'file'), '');
     await expect(loadSecretKey(join(folder, 'file'))).rejects.toMatchObject({
       code: 'CONFIG_INVALID',

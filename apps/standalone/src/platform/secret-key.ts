@@ -8,8 +8,8 @@ const keyBytes = 32;
 const fileName = 'secret.key';
 
 /**
- * The key that encrypts signing secrets, from the data folder; made there the first time. Only its
- * owner may read the file.
+ * Loads the key that encrypts signing secrets from the data folder; creates it there the first time.
+ * Only its owner may read the file.
  * @throws PlatformError `CONFIG_INVALID` when the file holds no key, or cannot be read or written
  */
 export async function loadSecretKey(dataDir: string): Promise<Uint8Array> {
@@ -19,16 +19,23 @@ export async function loadSecretKey(dataDir: string): Promise<Uint8Array> {
   } catch (cause) {
     if (cause instanceof PlatformError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new PlatformError('CONFIG_INVALID', `the secret key cannot be kept: ${reason}`, {
-      cause,
-    });
+    throw new PlatformError(
+      'CONFIG_INVALID',
+      `the secret key cannot be read from or written to ${path}: ${reason}`,
+      {
+        cause,
+      },
+    );
   }
 }
 
 function parseKey(path: string, text: string): Uint8Array {
   const key = Buffer.from(text.trim(), 'base64');
   if (key.length === keyBytes) return key;
-  throw new PlatformError('CONFIG_INVALID', `${path} does not hold a key of ${keyBytes} bytes`);
+  throw new PlatformError(
+    'CONFIG_INVALID',
+    `${path} does not hold a key of ${keyBytes} bytes in base64`,
+  );
 }
 
 async function readKey(path: string): Promise<string | undefined> {
@@ -40,7 +47,10 @@ async function readKey(path: string): Promise<string | undefined> {
   }
 }
 
-/** Written beside and then linked: a crash leaves a whole key or none, and the first one stays. */
+/**
+ * Writes a new key to a temporary file and links it: a crash leaves a whole key or none, and of two
+ * processes that create a key at once, the first one wins.
+ */
 async function createKey(dataDir: string, path: string): Promise<string> {
   await makePrivateFolder(dataDir);
   const draft = `${path}.${randomBytes(4).toString('hex')}`;

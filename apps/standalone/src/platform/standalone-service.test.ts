@@ -16,7 +16,7 @@ import {
 
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
 
-/** What was under way at a kill is soon sent again. */
+/** With these, attempts that were under way at a kill are soon sent again. */
 const shortLeases = { POSTHASTE_CALLBACK_TIMEOUT: '1s', POSTHASTE_CALLBACK_LEASE: '3s' };
 
 async function startScripted(...script: Parameters<typeof startReceiver>): Promise<Receiver> {
@@ -25,18 +25,18 @@ async function startScripted(...script: Parameters<typeof startReceiver>): Promi
   return receiver;
 }
 
-/** The callbacks that came, each once. */
-function arrived({ requests }: Receiver): Set<unknown> {
+/** Returns the ids of the callbacks that the receiver got. */
+function receivedIds({ requests }: Receiver): Set<unknown> {
   return new Set(requests.map(({ headers }) => headers['webhook-id']));
 }
 
-describe('posthaste start, once it runs', () => {
+describe('posthaste start', () => {
   let platform: StartedPlatform;
   beforeAll(async () => {
     platform = await startPlatform();
   });
 
-  it.skipIf(!hasCurl)('has printed a curl that works as printed', async () => {
+  it.skipIf(!hasCurl)('prints a curl command that works as printed', async () => {
     const { process, url } = platform;
     const [command] = await process.waitForLine(/curl -H .*$/);
     const { stdout } = await promisify(execFile)('/bin/sh', ['-c', `${command} -s`]);
@@ -47,14 +47,14 @@ describe('posthaste start, once it runs', () => {
       .toMatchObject({ success: true, attempts: [{ statuscode: 200 }] });
   });
 
-  it('leads from its root to the documentation', async () => {
+  it('redirects from its root to the documentation', async () => {
     const { process, url } = platform;
     await process.waitForLine(new RegExp(`listens on ${url}$`));
     const page = await fetch(`${url}/`);
     expect([page.status, page.url]).toEqual([200, `${url}/docs`]);
   });
 
-  it('keeps a second one off its data, which exits with 1 and says what to do', async () => {
+  it('lets no second process open its data; that one exits with 1 and says what to do', async () => {
     const { env, process } = platform;
     const { code, stderr } = await posthaste(['start'], { ...env, POSTHASTE_PORT: '0' });
     expect(code).toBe(1);
@@ -63,7 +63,7 @@ describe('posthaste start, once it runs', () => {
     );
   });
 
-  it('exits with 1 on a data folder that cannot be made, and says what to do', async () => {
+  it('exits with 1 when its data folder cannot be created, and says what to do', async () => {
     const env = { POSTHASTE_DATA_DIR: fileURLToPath(import.meta.url), POSTHASTE_PORT: '0' };
     const { code, stderr } = await posthaste(['start'], env);
     expect(code).toBe(1);
@@ -72,7 +72,7 @@ describe('posthaste start, once it runs', () => {
     );
   });
 
-  it('ends within its limit on SIGTERM, although a receiver never answers', async () => {
+  it('stops within its limit on SIGTERM, although a receiver never answers', async () => {
     const receiver = await startScripted({ kind: 'hang' });
     const { process, url } = await startPlatform({ POSTHASTE_STOP_TIMEOUT: '1s' });
     await postCallback(url, receiver.url);
@@ -82,7 +82,7 @@ describe('posthaste start, once it runs', () => {
     expect(performance.now() - startedAt).toBeLessThan(6_000);
   });
 
-  it('stops under load on SIGTERM, and what it took is delivered after the next start', async () => {
+  it('stops under load on SIGTERM, and delivers accepted callbacks after the next start', async () => {
     const receiver = await startScripted({ kind: 'respond', delayMs: 300 });
     const { process, url, again } = await startPlatform(shortLeases);
     const ids: string[] = [];
@@ -96,8 +96,8 @@ describe('posthaste start, once it runs', () => {
 
     receiver.follow(200);
     await again();
-    await receiver.waitUntil(() => arrived(receiver).size >= ids.length, 25_000);
-    expect(ids.filter((id) => !arrived(receiver).has(id))).toEqual([]);
+    await receiver.waitUntil(() => receivedIds(receiver).size >= ids.length, 25_000);
+    expect(ids.filter((id) => !receivedIds(receiver).has(id))).toEqual([]);
   });
 
   it('loses nothing to SIGKILL, and goes on delivering', async () => {
@@ -115,13 +115,13 @@ describe('posthaste start, once it runs', () => {
     receiver.clear();
     receiver.follow(200);
     await again();
-    await receiver.waitUntil(() => arrived(receiver).size === ids.length, 25_000);
-    expect([...arrived(receiver)].sort()).toEqual([...ids].sort());
+    await receiver.waitUntil(() => receivedIds(receiver).size === ids.length, 25_000);
+    expect([...receivedIds(receiver)].sort()).toEqual([...ids].sort());
   });
 });
 
-describe('posthaste start, when it cannot', () => {
-  it('exits with 78 on a wrong configuration, and tells all of it', async () => {
+describe('posthaste start, when it cannot start', () => {
+  it('exits with 78 on a wrong configuration, and lists every fault', async () => {
     const { code, stderr } = await posthaste(['start'], {
       POSTHASTE_PORT: 'eighty',
       POSTHASTE_HOST: '0.0.0.0',
@@ -157,7 +157,7 @@ describe('posthaste start, when it cannot', () => {
     );
   });
 
-  it('asks for a key before it listens where strangers can reach it', async () => {
+  it('requires a key before it listens on an address that others can reach', async () => {
     const env = {
       POSTHASTE_DATA_DIR: await dataFolder(),
       POSTHASTE_PORT: String(await freePort()),
@@ -176,6 +176,6 @@ describe('posthaste start, when it cannot', () => {
     const { stderr } = await posthaste(['callbacks', 'list'], {
       POSTHASTE_URL: `http://127.0.0.1:${env.POSTHASTE_PORT}`,
     });
-    expect(stderr).toMatch(/asks for an API key: set POSTHASTE_API_KEY to one \(KEY_MISSING\)\n$/);
+    expect(stderr).toMatch(/requires an API key: set POSTHASTE_API_KEY \(KEY_MISSING\)\n$/);
   });
 });

@@ -1,36 +1,147 @@
-import type { Runnable } from '@posthaste/service';
+import { PlatformError } from '@posthaste/contracts';
+import {
+  ApiKeys,
+  createCallbackRoutes,
+  createEventRoutes,
+  startEventOutbox,
+  startGateway,
+} from '@posthaste/gateway';
+import type { Database } from '@posthaste/postgres';
+import type { Runnable, Service } from '@posthaste/service';
+import { startCallbackWorker } from '@posthaste/worker';
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
 import { readStandaloneConfig, type StandaloneConfig } from './config.js';
-import { startStandalone } from './standalone.js';
+import { migratePlatform, openPlatformDatabase } from './platform-database.js';
+import { loadSecretKey } from './secret-key.js';
 
-/** `posthaste start`: gateway and worker in this process, until it is told to stop. */
+/** Running gateway and worker in one process. */
+interface Standalone extends Service {
+  /** URL of the gateway: `http://127.0.0.1:8080`. */
+  readonly url: string;
+}
+
+/** Most keys that are checked to find one that is still valid. */
+const maxKeysChecked = 1_000;
+
+/** `posthaste start`: gateway and worker in this process, until a signal stops it. */
 export const standaloneService: Runnable<StandaloneConfig> = {
   name: 'standalone',
   read: readStandaloneConfig,
   async start(config, logger) {
     const standalone = await startStandalone(config, logger);
-    process.stdout.write(greeting(standalone.url, config.gateway));
+    process.stdout.write(renderGreeting(standalone.url, config.gateway));
     return standalone;
   },
 };
 
-interface Greeted {
+/**
+ * Opens the database (embedded, unless the configuration names a Postgres), brings its tables up to
+ * date, and starts gateway and worker on it.
+ * @throws PlatformError `DATABASE_*`, `MIGRATION_MISMATCH`, `LISTEN_FAILED`; `CONFIG_INVALID` when
+ *   access is by keys and there is no valid key
+ */
+async function startStandalone(config: StandaloneConfig, logger: Logger): Promise<Standalone> {
+  const db = await openPlatformDatabase(config.platform, logger);
+  try {
+    const applied = await migratePlatform(db);
+    if (applied.length > 0) {
+      const names = applied.map(({ owner, version, name }) => `${owner} ${version}: ${name}`);
+      logger.info({ applied: names }, 'migrated');
+    }
+    if (config.gateway.access === 'keys') await requireKey(db);
+    return await startOnDatabase(db, config, logger);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}
+
+/**
+ * Refuses to start without a valid API key: nobody could call the gateway, and nobody could create a
+ * key either, because the command for it cannot open the embedded database while this runs.
+ */
+async function requireKey(db: Database): Promise<void> {
+  const keys = new ApiKeys(db);
+  const known = await keys.listKeys({ limit: maxKeysChecked });
+  await keys.close();
+  const now = new Date();
+  if (known.some((key) => !key.revokedAt && (!key.expiresAt || key.expiresAt > now))) return;
+  throw new PlatformError(
+    'CONFIG_INVALID',
+    'API keys are required on this address, and there is no valid one yet. Create one with "posthaste keys create --name admin" (npm run -s posthaste -- keys create --name admin), then start again.',
+  );
+}
+
+async function startOnDatabase(
+  db: Database,
+  config: StandaloneConfig,
+  logger: Logger,
+): Promise<Standalone> {
+  const secretKey = config.platform.secretKey ?? (await loadSecretKey(config.platform.dataDir));
+  const registry = new Registry();
+  const { callbackEvents } = config.worker;
+  const outbox = startEventOutbox({ db, callbackEvents, logger });
+  const callbacks = createCallbackRoutes({
+    db,
+    config: { ...config.callbacks, secretKey },
+    events: outbox.events,
+  });
+  const events = createEventRoutes({ db, logger, registry, config: config.events });
+  const closeRoutes = async (): Promise<void> => {
+    await Promise.all([callbacks.close(), events.close()]);
+    await outbox.close();
+  };
+  // Before the worker: a process that cannot have its port delivers nothing.
+  const gateway = await startGateway({
+    config: config.gateway,
+    db,
+    registry,
+    logger,
+    routes: [...callbacks.routes, ...events.routes],
+  }).catch(async (error: unknown) => {
+    await closeRoutes();
+    throw error;
+  });
+  const worker = await startCallbackWorker({
+    config: { ...config.worker, secretKey },
+    db,
+    registry,
+    logger,
+  }).catch(async (error: unknown) => {
+    await gateway.close(0);
+    await closeRoutes();
+    throw error;
+  });
+  return {
+    url: gateway.url,
+    // Gateway and worker stop at once; what they use is closed after both.
+    async close(limitMs) {
+      await Promise.all([gateway.close(limitMs), worker.close(limitMs)]);
+      await closeRoutes();
+      await db.close();
+    },
+  };
+}
+
+interface GreetingOptions {
   readonly access: 'loopback' | 'keys';
   readonly docs: boolean;
 }
 
-/** Where it listens, and three things to try. The callback goes to the platform itself. */
-function greeting(url: string, { access, docs }: Greeted): string {
-  const here = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
+/** Renders the URL and three things to try. The callback of the example goes to the platform itself. */
+function renderGreeting(url: string, { access, docs }: GreetingOptions): string {
+  const local = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
   const key = access === 'keys' ? " -H 'Authorization: Bearer <key>'" : '';
-  const callback = JSON.stringify({ url: `${here}/health/live`, method: 'GET', queueid: 'first' });
+  const callback = JSON.stringify({ url: `${local}/health/live`, method: 'GET', queueid: 'first' });
   return `
   Posthaste listens on ${url}
 
-  Hand in a callback
-    curl${key} -H 'Content-Type: application/json' -d '${callback}' ${here}/callback
+  Send a callback
+    curl${key} -H 'Content-Type: application/json' -d '${callback}' ${local}/callback
 
-  See what became of it, by the id that was answered
-    curl${key} ${here}/callback/<id>
+  See its status, by the id in the answer
+    curl${key} ${local}/callback/<id>
 
-${docs ? `  Read on\n    ${here}/docs\n\n` : ''}`;
+${docs ? `  Read the API documentation\n    ${local}/docs\n\n` : ''}`;
 }

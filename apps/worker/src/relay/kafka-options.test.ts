@@ -15,7 +15,7 @@ const optionsOf = (environment: Record<string, string>) =>
     logger,
   );
 
-it('speaks plainly unless told otherwise', () => {
+it('uses neither TLS nor SASL by default', () => {
   const options = optionsOf({});
   expect(options).toMatchObject({ brokers: ['a:9092', 'b:9092'], tls: false });
   expect(options).not.toHaveProperty('sasl');
@@ -25,11 +25,11 @@ it.each<[Record<string, string>, unknown]>([
   [{ POSTHASTE_KAFKA_TLS: 'true' }, true],
   [{ POSTHASTE_KAFKA_CA: certificate }, { ca: certificate }],
   [{ POSTHASTE_KAFKA_CERTIFICATE: certificate }, { cert: certificate, key: certificate }],
-])('takes %o for TLS', (environment, tls) => {
+])('turns on TLS by %o', (environment, tls) => {
   expect(optionsOf(environment).tls).toEqual(tls);
 });
 
-it('signs in as it is told', () => {
+it('authenticates with the configured mechanism and user', () => {
   expect(
     optionsOf({
       POSTHASTE_KAFKA_SASL_MECHANISM: 'scram-sha-256',

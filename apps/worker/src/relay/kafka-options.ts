@@ -1,7 +1,7 @@
 import type { KafkaDriverOptions, KafkaLogger } from '@posthaste/eventstream';
 import type { eventSettings, SettingValues } from '@posthaste/settings';
 
-/** How the settings say to reach Kafka. */
+/** Converts settings to options of the Kafka driver. */
 export function toKafkaOptions(
   config: SettingValues<typeof eventSettings>,
   logger: KafkaLogger,
@@ -26,7 +26,7 @@ function toTls({
   if (ca === undefined && certificate === undefined) return kafkaTls;
   return {
     ...(ca === undefined ? {} : { ca }),
-    // Of one PEM, each takes what it is for.
+    // One PEM holds both; each option uses the part that it needs.
     ...(certificate === undefined ? {} : { cert: certificate, key: certificate }),
   };
 }

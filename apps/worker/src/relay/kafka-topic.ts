@@ -1,68 +1,67 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPartitioner, type Driver, type StoredRecord } from '@posthaste/eventstream';
 import { PartitionForwarder } from './partition-forwarder.js';
-import { toRelayError } from './relay-error.js';
-import type { RelayObserver } from './relay-observer.js';
+import { type RelayObserver, toRelayError } from './relay-observer.js';
 
+/** Options of `KafkaTopic`. */
 export interface KafkaTopicOptions {
   readonly driver: Pick<Driver, 'append' | 'partitionCount'>;
-  /** In Kafka. */
+  /** Name of the topic in Kafka. */
   readonly topic: string;
   readonly observer: RelayObserver;
 }
 
-/** How often the number of partitions is asked again, in milliseconds. */
+/** Time after which the number of partitions is asked for again, in ms. */
 const partitionsMaxAgeMs = 300_000;
 const retryMs = 1_000;
 
-/** A topic in Kafka: a lane for each partition, which a record's key chooses as it does for clients. */
+/** Topic in Kafka: one forwarder for each partition. A record's key chooses it, as in Kafka clients. */
 export class KafkaTopic {
   readonly #options: KafkaTopicOptions;
   readonly #partitionOf = createPartitioner('java');
-  readonly #lanes: PartitionForwarder[] = [];
-  #askedAtMs = Number.NEGATIVE_INFINITY;
-  #asking: Promise<void> | undefined;
+  readonly #partitions: PartitionForwarder[] = [];
+  #countedAtMs = Number.NEGATIVE_INFINITY;
+  #counting: Promise<void> | undefined;
 
   constructor(options: KafkaTopicOptions) {
     this.#options = options;
   }
 
   /**
-   * Resolves when Kafka has acknowledged all of them, those of a key in the order given, or the
-   * signal is aborted. Never rejects.
+   * Publishes records. Resolves when Kafka has acknowledged all of them, those of one key in the
+   * given order, or when the signal is aborted. Never rejects.
    */
   async append(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
     await this.#ensurePartitions(signal);
     if (signal.aborted) return;
-    const count = this.#lanes.length;
+    const count = this.#partitions.length;
     const byPartition = Map.groupBy(records, ({ key }) => this.#partitionOf(key, count));
     await Promise.all(
-      [...byPartition].map(([partition, own]) => this.#lanes[partition]?.append(own, signal)),
+      [...byPartition].map(([partition, own]) => this.#partitions[partition]?.append(own, signal)),
     );
   }
 
   async #ensurePartitions(signal: AbortSignal): Promise<void> {
-    if (performance.now() - this.#askedAtMs < partitionsMaxAgeMs) return;
+    if (performance.now() - this.#countedAtMs < partitionsMaxAgeMs) return;
     while (!signal.aborted) {
-      this.#asking ??= this.#ask().finally(() => {
-        this.#asking = undefined;
+      this.#counting ??= this.#countPartitions().finally(() => {
+        this.#counting = undefined;
       });
-      await this.#asking;
-      // Those known from before serve as well.
-      if (this.#lanes.length > 0) return;
+      await this.#counting;
+      // If the count fails, the partitions known from before still serve.
+      if (this.#partitions.length > 0) return;
       await sleep(retryMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  async #ask(): Promise<void> {
+  async #countPartitions(): Promise<void> {
     const { driver, topic, observer } = this.#options;
     try {
       const count = await driver.partitionCount(topic);
-      this.#askedAtMs = performance.now();
-      while (this.#lanes.length < count) {
-        this.#lanes.push(
-          new PartitionForwarder({ ...this.#options, partition: this.#lanes.length }),
-        );
+      this.#countedAtMs = performance.now();
+      while (this.#partitions.length < count) {
+        const partition = this.#partitions.length;
+        this.#partitions.push(new PartitionForwarder({ ...this.#options, partition }));
       }
     } catch (error) {
       observer.failed(topic, toRelayError(error));

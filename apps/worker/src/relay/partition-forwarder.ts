@@ -1,41 +1,40 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PlatformError } from '@posthaste/contracts';
-import { backoffMs } from '@posthaste/contracts';
+import { backoffMs, type PlatformError } from '@posthaste/contracts';
 import type { Driver, StoredRecord } from '@posthaste/eventstream';
-import { toRelayError } from './relay-error.js';
-import type { RelayObserver } from './relay-observer.js';
+import { type RelayObserver, toRelayError } from './relay-observer.js';
 
+/** Options of `PartitionForwarder`. */
 export interface PartitionForwarderOptions {
   readonly driver: Pick<Driver, 'append'>;
-  /** In Kafka. */
+  /** Name of the topic in Kafka. */
   readonly topic: string;
   readonly partition: number;
   readonly observer: RelayObserver;
 }
 
-/** One request has so many records, and so many bytes, unless a single record is larger. */
+/** Most records and most bytes of one request, unless a single record is larger. */
 const maxRecords = 1_000;
 const maxBytes = 512 * 1024;
-const tryTimeoutMs = 10_000;
+const requestTimeoutMs = 10_000;
 const backoff = { initialMs: 50, maxMs: 2_000 };
 
 /** Records of one partition of the log, in their order. */
-interface Portion {
+interface Batch {
   readonly records: readonly StoredRecord[];
   readonly bytes: number;
-  /** Aborted: somebody else publishes them. */
+  /** Aborted when the records are no longer this worker's to publish. */
   readonly signal: AbortSignal;
   readonly settle: () => void;
 }
 
 /**
- * The way into one partition of a topic in Kafka. One request is under way at a time, and is tried
- * again until Kafka has acknowledged it: so records come there in the order in which they were given,
- * whatever fails. Portions that wait go together.
+ * Forwarder of records to one partition of a topic in Kafka. It sends one request at a time and
+ * repeats it until Kafka has acknowledged it, so records arrive in the order in which they were
+ * appended, whatever fails. Batches that wait are sent together.
  */
 export class PartitionForwarder {
   readonly #options: PartitionForwarderOptions;
-  readonly #waiting: Portion[] = [];
+  readonly #waiting: Batch[] = [];
   #running = false;
   #failures = 0;
 
@@ -43,16 +42,15 @@ export class PartitionForwarder {
     this.#options = options;
   }
 
-  /** Resolves when Kafka has acknowledged all of them, or the signal is aborted. Never rejects. */
+  /** Resolves when Kafka has acknowledged all records, or the signal is aborted. Never rejects. */
   append(records: readonly StoredRecord[], signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      const bytes = records.reduce((sum, record) => sum + bytesOf(record), 0);
       const settle = (): void => {
         signal.removeEventListener('abort', settle);
         resolve();
       };
       signal.addEventListener('abort', settle);
-      this.#waiting.push({ records, bytes, signal, settle });
+      this.#waiting.push({ records, bytes: bytesOfAll(records), signal, settle });
       if (!this.#running) void this.#run();
     });
   }
@@ -60,47 +58,50 @@ export class PartitionForwarder {
   async #run(): Promise<void> {
     this.#running = true;
     while (this.#waiting.length > 0) {
-      const portions = this.#takePortions();
-      await this.#publish(portions);
-      for (const { settle } of portions) settle();
+      const batches = this.#nextBatches();
+      await this.#publish(batches);
+      for (const { settle } of batches) settle();
     }
     this.#running = false;
   }
 
-  /** As many as fit one request, and one at least. */
-  #takePortions(): Portion[] {
+  /** Removes and returns as many waiting batches as fit into one request, at least one. */
+  #nextBatches(): Batch[] {
     let count = 0;
     let records = 0;
     let bytes = 0;
-    for (const portion of this.#waiting) {
-      records += portion.records.length;
-      bytes += portion.bytes;
+    for (const batch of this.#waiting) {
+      records += batch.records.length;
+      bytes += batch.bytes;
       if (count > 0 && (records > maxRecords || bytes > maxBytes)) break;
       count += 1;
     }
     return this.#waiting.splice(0, count);
   }
 
-  /** Splits what is too large for one request, or what Kafka refuses, down to a single record. */
-  async #publish(portions: readonly Portion[]): Promise<void> {
-    if (!isTooLarge(portions)) {
-      const error = await this.#tryUntilAnswered(portions);
+  /**
+   * Publishes batches. If they are too large for one request, or Kafka refuses them, it splits them,
+   * if need be down to a single record.
+   */
+  async #publish(batches: readonly Batch[]): Promise<void> {
+    if (!isTooLarge(batches)) {
+      const error = await this.#retryUntilAnswered(batches);
       if (error === undefined) return;
-      const [record, ...others] = portions.flatMap(({ records }) => records);
+      const [record, ...others] = batches.flatMap(({ records }) => records);
       if (record && others.length === 0) return this.#options.observer.refused(record, error);
     }
-    for (const part of split(portions)) await this.#publish([part]);
+    for (const part of split(batches)) await this.#publish([part]);
   }
 
-  /** Gives the error when Kafka will never take one of them. */
-  async #tryUntilAnswered(portions: readonly Portion[]): Promise<PlatformError | undefined> {
+  /** Returns `undefined` when all is published, or the error when Kafka refuses a record for good. */
+  async #retryUntilAnswered(batches: readonly Batch[]): Promise<PlatformError | undefined> {
     const { driver, topic, partition, observer } = this.#options;
     for (;;) {
-      const records = portions.flatMap((each) => (each.signal.aborted ? [] : each.records));
+      const records = batches.flatMap((each) => (each.signal.aborted ? [] : each.records));
       if (records.length === 0) return undefined;
       const startedAtMs = performance.now();
       try {
-        await driver.append({ topic, partition, records, timeoutMs: tryTimeoutMs });
+        await driver.append({ topic, partition, records, timeoutMs: requestTimeoutMs });
         observer.published(topic, records.length, performance.now() - startedAtMs);
         this.#failures = 0;
         return undefined;
@@ -108,43 +109,46 @@ export class PartitionForwarder {
         const error = toRelayError(cause);
         if (error.code === 'EVENT_TOO_LARGE' || error.code === 'EVENT_INVALID') return error;
         observer.failed(topic, error);
-        await this.#backOff(portions);
+        await this.#backOff(batches);
       }
     }
   }
 
-  /** Ends at once when there is nothing left to publish. */
-  async #backOff(portions: readonly Portion[]): Promise<void> {
+  /** Waits before the next request. Ends at once when no batch is left to publish. */
+  async #backOff(batches: readonly Batch[]): Promise<void> {
     this.#failures += 1;
     const waitMs = backoffMs(this.#failures, backoff, Math.random());
-    const given = new AbortController();
-    const giveUp = (): void => {
-      if (portions.every(({ signal }) => signal.aborted)) given.abort();
+    const wait = new AbortController();
+    const endIfAllAborted = (): void => {
+      if (batches.every(({ signal }) => signal.aborted)) wait.abort();
     };
-    for (const { signal } of portions) signal.addEventListener('abort', giveUp);
-    giveUp();
-    const rested = sleep(waitMs, undefined, { signal: given.signal });
-    await rested.catch(() => undefined);
-    for (const { signal } of portions) signal.removeEventListener('abort', giveUp);
+    for (const { signal } of batches) signal.addEventListener('abort', endIfAllAborted);
+    endIfAllAborted();
+    await sleep(waitMs, undefined, { signal: wait.signal }).catch(() => undefined);
+    for (const { signal } of batches) signal.removeEventListener('abort', endIfAllAborted);
   }
 }
 
-function bytesOf({ key, value }: StoredRecord): number {
-  return (key?.length ?? 0) + (value?.length ?? 0);
+function bytesOfAll(records: readonly StoredRecord[]): number {
+  return records.reduce(
+    (sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0),
+    0,
+  );
 }
 
-/** Several are as many as fit; one may be more. */
-function isTooLarge([first, ...others]: readonly Portion[]): boolean {
+/** True if one batch alone is over the limits; several batches always fit, by `#nextBatches`. */
+function isTooLarge([first, ...others]: readonly Batch[]): boolean {
   if (first === undefined || others.length > 0 || first.records.length === 1) return false;
   return first.records.length > maxRecords || first.bytes > maxBytes;
 }
 
-function split([first, ...others]: readonly Portion[]): readonly Portion[] {
+/** Splits several batches into each of them, and a single one into halves. */
+function split([first, ...others]: readonly Batch[]): readonly Batch[] {
   if (first === undefined || others.length > 0) return first ? [first, ...others] : [];
   const middle = first.records.length >> 1;
   return [first.records.slice(0, middle), first.records.slice(middle)].map((records) => ({
     ...first,
     records,
-    bytes: records.reduce((sum, record) => sum + bytesOf(record), 0),
+    bytes: bytesOfAll(records),
   }));
 }

@@ -7,50 +7,53 @@ import {
   type PostgresLog,
   toWireTopic,
 } from '@posthaste/eventstream';
-import { toRelayError } from './relay-error.js';
-import type { RelayObserver } from './relay-observer.js';
+import { type RelayObserver, toRelayError } from './relay-observer.js';
 import { TopicRelay } from './topic-relay.js';
 
+/** Options of `Relay`. */
 export interface RelayOptions {
   readonly log: PostgresLog;
-  /** Kafka. Closed with the relay. */
+  /** Driver for Kafka. Closed with the relay. */
   readonly kafka: Driver;
-  /** Of topics in Kafka; may be empty. */
+  /** Prefix of topic names in Kafka, without the dot; may be empty. */
   readonly prefix: string;
   readonly observer: RelayObserver;
-  /** New topics of the log are looked for at least this often, in ms. Default 1,000. */
-  readonly topicsEveryMs?: number | undefined;
 }
 
-/** Records read from a partition of the log at once, and bytes of their values. */
+/** Most records, and most bytes of their values, read from a partition of the log at once. */
 const batchSize = 500;
 const maxBatchBytes = 1024 * 1024;
+/** Pause between two queries for new topics of the log, in ms. */
+const discoverMs = 1_000;
 /**
- * In ms. Each topic looks and shows itself on its own, so both are rare, lest idle topics keep the
- * database busy. Hints of appends come at once; a poll is for those that were lost with a process.
+ * In ms. Each topic polls and renews its leases on its own, so both are rare: otherwise idle topics
+ * would keep the database busy. New records are announced by NOTIFY; polling finds those whose
+ * notification was lost with a process.
  */
 const pollMs = 5_000;
 const leaseMs = 10_000;
 
 /**
- * Publishes the whole log to Kafka, as `<prefix>.<topic>`, with keys, values and headers as they are;
- * but for the topics in which consumers of the log keep retries and dead letters. Any number of
- * workers may do it: they share the partitions of the log.
+ * Relay of the whole log to Kafka: topics become `<prefix>.<topic>`, keys, values and headers stay as
+ * they are. Topics in which consumers of the log keep retries and dead letters are left out. Any
+ * number of workers may run a relay: they share the partitions of the log.
  */
 export class Relay {
   readonly #options: RelayOptions;
   readonly #source: Driver;
+  /** Relay of each known topic; `undefined` for topics that are left out. */
   readonly #topics = new Map<string, TopicRelay | undefined>();
+  /** Last error of each topic in Kafka that fails at present. */
   readonly #failing = new Map<string, PlatformError>();
   readonly #unwatch: () => void;
   readonly #observer: RelayObserver;
   #timer: NodeJS.Timeout | undefined;
-  #looking: Promise<void> | undefined;
+  #discovering: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    this.#observer = this.#noticing(options.observer);
+    this.#observer = this.#trackFailures(options.observer);
     this.#source = createPostgresDriver(options.log, {
       batchSize,
       maxBatchBytes,
@@ -60,14 +63,14 @@ export class Relay {
         this.#observer.skipped({ topic, partition }, to - from),
     });
     this.#unwatch = options.log.watchAll((topic) => {
-      if (topic !== undefined && !this.#topics.has(topic)) this.#look();
+      if (topic !== undefined && !this.#topics.has(topic)) this.#discoverTopics();
     });
-    this.#look();
+    this.#discoverTopics();
   }
 
   /**
-   * Whether Kafka takes what it is given.
-   * @throws PlatformError `STREAM_*`: why it does not
+   * Resolves when Kafka answers and accepts records.
+   * @throws PlatformError `STREAM_*` or another code of the last failure, when it does not
    */
   async check(): Promise<void> {
     const [failure] = this.#failing.values();
@@ -75,7 +78,7 @@ export class Relay {
     await this.#options.kafka.ping();
   }
 
-  /** Finishes what is under way, within a few seconds. Idempotent. */
+  /** Finishes requests under way, within a few seconds. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -84,24 +87,24 @@ export class Relay {
   async #close(): Promise<void> {
     this.#unwatch();
     clearTimeout(this.#timer);
-    await this.#looking;
+    await this.#discovering;
     clearTimeout(this.#timer);
     await Promise.all([...this.#topics.values()].map((topic) => topic?.close()));
     await this.#source.close();
     await this.#options.kafka.close();
   }
 
-  #look(): void {
+  #discoverTopics(): void {
     if (this.#closing) return;
     clearTimeout(this.#timer);
-    this.#looking ??= this.#startMissing().finally(() => {
-      this.#looking = undefined;
+    this.#discovering ??= this.#startNewTopics().finally(() => {
+      this.#discovering = undefined;
       if (this.#closing) return;
-      this.#timer = setTimeout(() => this.#look(), this.#options.topicsEveryMs ?? 1_000);
+      this.#timer = setTimeout(() => this.#discoverTopics(), discoverMs);
     });
   }
 
-  async #startMissing(): Promise<void> {
+  async #startNewTopics(): Promise<void> {
     try {
       for (const topic of await this.#options.log.listTopics()) {
         if (!this.#topics.has(topic)) this.#topics.set(topic, this.#start(topic));
@@ -119,14 +122,14 @@ export class Relay {
       const observer = this.#observer;
       return new TopicRelay({ source: this.#source, target, topic, kafkaTopic, observer });
     } catch (error) {
-      // A name that Kafka does not take.
+      // Kafka does not allow the topic's name.
       this.#observer.refused({ topic }, toRelayError(error));
       return undefined;
     }
   }
 
-  /** Remembers which topics of Kafka fail, for `check`. */
-  #noticing(observer: RelayObserver): RelayObserver {
+  /** Wraps an observer so that it also keeps which topics of Kafka fail, for `check`. */
+  #trackFailures(observer: RelayObserver): RelayObserver {
     return {
       ...observer,
       failed: (topic, error) => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createMemoryDriver, createPartitioner, MemoryStream } from '@posthaste/eventstream';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { RelayNotes } from '../../test/relay-notes.js';
+import { RecordingRelayObserver } from '../../test/recording-relay-observer.js';
 import { relayGroup, TopicRelay } from './topic-relay.js';
 
 const topic = 'orders';
@@ -10,12 +10,12 @@ const patience = { timeout: 10_000, interval: 10 };
 
 let source: MemoryStream;
 let target: MemoryStream;
-let notes: RelayNotes;
+let observer: RecordingRelayObserver;
 const relays: TopicRelay[] = [];
 beforeEach(() => {
   source = new MemoryStream({ partitions: 4 });
   target = new MemoryStream({ partitions: 3, maxRecordBytes: 2_000 });
-  notes = new RelayNotes();
+  observer = new RecordingRelayObserver();
 });
 afterEach(async () => {
   await Promise.all(relays.splice(0).map((relay) => relay.close()));
@@ -27,14 +27,14 @@ const start = (): TopicRelay => {
     target: createMemoryDriver(target),
     topic,
     kafkaTopic,
-    observer: notes,
+    observer,
   });
   relays.push(relay);
   return relay;
 };
 const partitionOf = createPartitioner('java');
 let nextValue = 0;
-/** One record for each of 10 keys, its value the next number. */
+/** Appends one record for each of 10 keys, with the next number as its value. */
 const append = (times = 1): void => {
   for (let i = 0; i < times * 10; i++) {
     const key = Buffer.from(`key ${i % 10}`);
@@ -50,7 +50,7 @@ const isComplete = (): Promise<void> =>
     const values = new Set(published().map(({ value }) => value?.toString()));
     expect(values.size).toBe(source.records(topic).length);
   }, patience);
-/** Of each key, where its values came first. */
+/** Expects the values of each key in order, repetitions aside. */
 const expectOrder = (): void => {
   const byKey = Map.groupBy(published(), ({ key }) => key?.toString());
   for (const records of byKey.values()) {
@@ -71,7 +71,7 @@ it('publishes keys, values and headers as they are, in the partition of the key'
   }
 });
 
-it('stores its offsets, and goes on from there', async () => {
+it('commits its offsets, and continues from there', async () => {
   append(5);
   const first = start();
   await isComplete();
@@ -84,7 +84,7 @@ it('stores its offsets, and goes on from there', async () => {
   expect(published()).toHaveLength(100);
 });
 
-it('keeps the order of a key through failures of which some were none', async () => {
+it('keeps the order of a key through failures, also when a failed request was stored', async () => {
   start();
   await sleep(20);
   target.failAppends({ code: 'STREAM_UNAVAILABLE', times: 3 });
@@ -93,7 +93,7 @@ it('keeps the order of a key through failures of which some were none', async ()
   append(20);
   await isComplete();
   expectOrder();
-  expect(notes.failures).toHaveLength(5);
+  expect(observer.failures).toHaveLength(5);
 });
 
 it.each(['STREAM_UNAUTHORIZED', 'TOPIC_NOT_FOUND'] as const)(
@@ -107,17 +107,17 @@ it.each(['STREAM_UNAUTHORIZED', 'TOPIC_NOT_FOUND'] as const)(
   },
 );
 
-it('waits for a Kafka that is not there at the start', async () => {
+it('waits for Kafka when it is away at the start', async () => {
   target.stop();
   append(3);
   start();
-  await vi.waitFor(() => expect(notes.failures).toContain('STREAM_UNAVAILABLE'), patience);
+  await vi.waitFor(() => expect(observer.failures).toContain('STREAM_UNAVAILABLE'), patience);
   expect(published()).toEqual([]);
   target.start();
   await isComplete();
 });
 
-it('leaves out a record that Kafka never takes, says so, and brings those beside it', async () => {
+it('leaves out a record that Kafka refuses for good, reports it, and publishes those beside it', async () => {
   const key = Buffer.from('key');
   const values = ['a', 'x'.repeat(3_000), 'b', 'c'].map((text) => Buffer.from(text));
   const records = values.map((value) => ({ key, value, headers: {} }));
@@ -125,13 +125,13 @@ it('leaves out a record that Kafka never takes, says so, and brings those beside
   start();
   await vi.waitFor(() => expect(published()).toHaveLength(3), patience);
   expect(published().map(({ value }) => value?.toString())).toEqual(['a', 'b', 'c']);
-  expect(notes.refusals).toEqual([{ topic, partition: 1, offset: 1n, code: 'EVENT_TOO_LARGE' }]);
+  expect(observer.refusals).toEqual([{ topic, partition: 1, offset: 1n, code: 'EVENT_TOO_LARGE' }]);
   await vi.waitFor(() => {
     expect(source.committed(topic, relayGroup).get(1)).toBe(4n);
   }, patience);
 });
 
-it('shares the log with others, and takes over what one had that died', async () => {
+it('shares the log with other relays, and takes over the partitions of one that died', async () => {
   start();
   append(10);
   start();
@@ -143,12 +143,12 @@ it('shares the log with others, and takes over what one had that died', async ()
   expectOrder();
 });
 
-it('repeats records whose offset could not be stored, and loses none', async () => {
+it('repeats records whose offset could not be committed, and loses none', async () => {
   append(3);
   source.failCommits({ code: 'STREAM_UNAVAILABLE', times: 100 });
   const first = start();
   await isComplete();
-  expect(notes.interruptions).not.toEqual([]);
+  expect(observer.interruptions).not.toEqual([]);
   await first.close();
   start();
   await vi.waitFor(() => expect(published().length).toBeGreaterThan(30), patience);
@@ -156,7 +156,7 @@ it('repeats records whose offset could not be stored, and loses none', async () 
   expectOrder();
 });
 
-it('sends what waits together, in requests of a bounded size', async () => {
+it('sends waiting records together, in requests of a bounded size', async () => {
   const key = Buffer.from('key');
   const record = { key, value: Buffer.alloc(1_500), headers: {} };
   target.stop();
@@ -165,17 +165,17 @@ it('sends what waits together, in requests of a bounded size', async () => {
     source.append({ topic, partition, records, timeoutMs: 0 });
   }
   start();
-  await vi.waitFor(() => expect(notes.failures).not.toEqual([]), patience);
+  await vi.waitFor(() => expect(observer.failures).not.toEqual([]), patience);
   target.start();
   await vi.waitFor(() => expect(published()).toHaveLength(2_000), patience);
-  expect(Math.max(...notes.requests)).toBeLessThanOrEqual((512 * 1024) / 1_500);
+  expect(Math.max(...observer.requests)).toBeLessThanOrEqual((512 * 1024) / 1_500);
 });
 
 it('stops within its time while Kafka is away', async () => {
   append(3);
   target.stop();
   const relay = start();
-  await vi.waitFor(() => expect(notes.failures).not.toEqual([]), patience);
+  await vi.waitFor(() => expect(observer.failures).not.toEqual([]), patience);
   const startedAt = performance.now();
   await relay.close();
   expect(performance.now() - startedAt).toBeLessThan(6_000);

@@ -6,54 +6,59 @@ import {
   type SubscriptionHandler,
 } from '@posthaste/eventstream';
 import { KafkaTopic } from './kafka-topic.js';
-import { OffsetStore } from './offset-store.js';
+import { OffsetCommitter } from './offset-committer.js';
 import type { RelayObserver } from './relay-observer.js';
 
+/** Options of `TopicRelay`. */
 export interface TopicRelayOptions {
-  /** The log. */
+  /** Driver for the log. */
   readonly source: Pick<Driver, 'subscribe'>;
+  /** Driver for Kafka. */
   readonly target: Pick<Driver, 'append' | 'partitionCount'>;
-  /** In the log, and in Kafka. */
+  /** Name of the topic in the log. */
   readonly topic: string;
+  /** Name of the topic in Kafka. */
   readonly kafkaTopic: string;
   readonly observer: RelayObserver;
 }
 
-/** The group of all relays: how far the log has been published. */
+/** Consumer group of all relays: its offsets are how far the log has been published. */
 export const relayGroup = 'posthaste.relay';
 
-/** What is under way may take so long to finish when a partition goes to another worker. */
+/** Time in which requests under way may finish when a partition goes to another worker. */
 const drainMs = 5_000;
+/** Part of `drainMs` that is left to commit offsets. */
+const commitMs = 500;
 
-/** A partition of the log for as long as it is this relay's. */
+/** Partition of the log while it is assigned to this relay. */
 interface Assignment {
-  /** Aborted when it is not, or when time is over. */
-  readonly over: AbortController;
-  /** What is under way. */
+  /** Aborted when the partition is lost, or when `drainMs` is over. */
+  readonly controller: AbortController;
+  /** Resolves when the records under way are published. */
   publishing: Promise<void>;
-  /** Nothing more is taken. */
-  ending: boolean;
+  /** True: no further records are accepted. */
+  isEnding: boolean;
 }
 
 /**
- * Publishes one topic of the log to Kafka: in the order of the log per key, each record until it is
- * acknowledged. An offset is stored after that: a crash repeats records and loses none. When a worker
- * that was taken for dead goes on for a moment beside the one that took over, both publish in the
- * order of the log from an offset that was stored: for who leaves out ids that he has seen, the order
- * holds.
+ * Relay of one topic of the log to Kafka. It keeps the order of the log for each key and repeats each
+ * request until Kafka has acknowledged it. Offsets are committed after that, so a crash repeats
+ * records and loses none. A worker that was taken for dead may go on for a moment beside the worker
+ * that took over. Both then publish in the order of the log from a committed offset, so the order
+ * holds for readers that skip event ids they have already seen.
  */
 export class TopicRelay implements SubscriptionHandler {
   readonly #options: TopicRelayOptions;
   readonly #target: KafkaTopic;
   readonly #assignments = new Map<number, Assignment>();
-  readonly #offsets: OffsetStore;
+  readonly #offsets: OffsetCommitter;
   readonly #subscription: DriverSubscription;
 
   constructor(options: TopicRelayOptions) {
     this.#options = options;
     const { source, target: driver, topic, kafkaTopic, observer } = options;
     this.#target = new KafkaTopic({ driver, topic: kafkaTopic, observer });
-    this.#offsets = new OffsetStore(
+    this.#offsets = new OffsetCommitter(
       (offsets) => this.#subscription.commit(offsets),
       (error) => observer.interrupted(topic, error),
     );
@@ -67,26 +72,30 @@ export class TopicRelay implements SubscriptionHandler {
     this.#subscription = source.subscribe(request, this);
   }
 
-  /** Finishes what is under way, within a few seconds, and leaves the rest to others. */
+  /** Finishes requests under way, within a few seconds, and leaves the rest to other workers. */
   close(): Promise<void> {
     return this.#subscription.close();
   }
 
   assigned(partitions: readonly number[]): void {
     for (const partition of partitions) {
-      const over = new AbortController();
-      this.#assignments.set(partition, { over, publishing: Promise.resolve(), ending: false });
+      const controller = new AbortController();
+      this.#assignments.set(partition, {
+        controller,
+        publishing: Promise.resolve(),
+        isEnding: false,
+      });
     }
   }
 
   async revoked(partitions: readonly number[]): Promise<void> {
     await Promise.all(partitions.map((partition) => this.#end(partition)));
-    await this.#offsets.settled();
+    await this.#offsets.idle();
   }
 
   lost(partitions: readonly number[]): void {
     for (const partition of partitions) {
-      this.#assignments.get(partition)?.over.abort();
+      this.#assignments.get(partition)?.controller.abort();
       this.#assignments.delete(partition);
       this.#offsets.forget(partition);
     }
@@ -95,10 +104,10 @@ export class TopicRelay implements SubscriptionHandler {
   async records(partition: number, records: readonly StoredRecord[]): Promise<void> {
     const assignment = this.#assignments.get(partition);
     const last = records.at(-1);
-    if (!assignment || assignment.ending || !last) return;
-    const { signal } = assignment.over;
+    if (!assignment || assignment.isEnding || !last) return;
+    const { signal } = assignment.controller;
     assignment.publishing = this.#target.append(records, signal).then(() => {
-      if (!signal.aborted) this.#offsets.finish(partition, last.offset + 1n);
+      if (!signal.aborted) this.#offsets.commitUpTo(partition, last.offset + 1n);
     });
     await assignment.publishing;
   }
@@ -110,11 +119,11 @@ export class TopicRelay implements SubscriptionHandler {
   async #end(partition: number): Promise<void> {
     const assignment = this.#assignments.get(partition);
     if (!assignment) return;
-    assignment.ending = true;
-    const timer = setTimeout(() => assignment.over.abort(), drainMs - 500);
+    assignment.isEnding = true;
+    const timer = setTimeout(() => assignment.controller.abort(), drainMs - commitMs);
     await assignment.publishing;
     clearTimeout(timer);
-    assignment.over.abort();
+    assignment.controller.abort();
     if (this.#assignments.get(partition) === assignment) this.#assignments.delete(partition);
   }
 }

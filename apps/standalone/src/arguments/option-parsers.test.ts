@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { moment } from './moment.js';
+import { parseMoment } from './option-parsers.js';
 
-describe('the value of an option that is a time', () => {
+describe('parsing a time', () => {
   it.each([
     ['2030-01-31T12:00:00+01:00', '2030-01-31T11:00:00.000Z'],
     ['2030-01-31', '2030-01-31T00:00:00.000Z'],
-  ])('takes %s', (text, expected) => {
-    expect(moment(text)).toBe(expected);
+  ])('accepts %s', (text, expected) => {
+    expect(parseMoment(text)).toBe(expected);
   });
 
   it.each([
@@ -14,11 +14,11 @@ describe('the value of an option that is a time', () => {
     ['10m', 600_000],
     ['2h', 7_200_000],
     ['1d', 86_400_000],
-  ])('takes %s for that long ago', (text, ms) => {
-    expect(Math.abs(Date.now() - ms - Date.parse(moment(text)))).toBeLessThan(1_000);
+  ])('reads %s as that long before now', (text, ms) => {
+    expect(Math.abs(Date.now() - ms - Date.parse(parseMoment(text)))).toBeLessThan(1_000);
   });
 
   it.each(['', 'yesterday', '10', '10 m', '-5m', '1969-12-31'])('refuses %j', (text) => {
-    expect(() => moment(text)).toThrow('It must be a time');
+    expect(() => parseMoment(text)).toThrow('It must be a time');
   });
 });

@@ -1,20 +1,25 @@
-/** Where it is told that a task failed. pino's logger fits. */
+/** Logger for failed tasks, such as pino's. */
 export interface TaskLogger {
   warn(fields: object, message: string): void;
 }
 
+/** Task that is repeated. */
 export interface PeriodicTask {
-  /** For the log: what it does. */
+  /** Name for the log, such as `send mail`. */
   readonly name: string;
+  /** Time between two runs, in ms; varied by up to 10 percent. */
   readonly everyMs: number;
-  /** Resolves to true when there is more to do at once. */
+  /** Runs the task. Resolves to true when there is more to do at once. */
   run(): Promise<boolean | undefined>;
 }
 
-/** Between two runs of a task that has more to do: room for others on the same database. */
+/** Pause between two runs of a task that has more to do, in ms: others use the database too. */
 const pauseMs = 10;
 
-/** Runs tasks again and again, each by itself and never twice at once. A failure waits for the next time. */
+/**
+ * Runner of periodic tasks. Each task has its own timer and never runs twice at once. A failed task
+ * is tried again at its next time.
+ */
 export class PeriodicTasks {
   readonly #logger: TaskLogger;
   readonly #timers = new Map<PeriodicTask, NodeJS.Timeout>();
@@ -26,7 +31,7 @@ export class PeriodicTasks {
     for (const task of tasks) this.#schedule(task, 0);
   }
 
-  /** Starts nothing new and waits for what runs. */
+  /** Starts no further run and waits for those in progress. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
@@ -48,12 +53,10 @@ export class PeriodicTasks {
     try {
       more = await task.run();
     } catch (error) {
-      this.#logger.warn(
-        { err: error, task: task.name },
-        'a periodic task failed; it is tried again',
-      );
+      const fields = { err: error, task: task.name };
+      this.#logger.warn(fields, 'a periodic task failed; it is tried again at its next time');
     }
-    // Spread, so that workers that started together do not come together for ever.
+    // Varied, so that workers that started together do not run their tasks together for ever.
     this.#schedule(task, more ? pauseMs : task.everyMs * (0.9 + Math.random() * 0.2));
   }
 }

@@ -3,10 +3,10 @@ import { type ApiKey, ApiKeys, gatewayMigrations, type KeyRequest } from '@posth
 import { type Database, pendingMigrations } from '@posthaste/postgres';
 import { createLogger } from '@posthaste/service';
 import { type Environment, platformSettings, readSettings } from '@posthaste/settings';
-import { apiClientOf } from '../api/api-client.js';
+import { apiClientFrom } from '../api/api-client.js';
 import { migratePlatform, openPlatformDatabase } from './platform-database.js';
 
-/** A key as lists show it; times are ISO 8601. */
+/** API key in a list; times are ISO 8601. */
 export interface ListedKey {
   readonly id: string;
   readonly name: string;
@@ -17,53 +17,53 @@ export interface ListedKey {
   readonly lastUsedAt: string | null;
 }
 
-/** Where API keys are kept. */
-export interface KeyRegister {
-  /** What the caller is to send: not to be had again. */
+/** Store of API keys: the database, or a running gateway. */
+export interface KeyStore {
+  /** Creates a key and returns its token, which cannot be read again. */
   create(request: KeyRequest): Promise<string>;
   list(): Promise<readonly ListedKey[]>;
-  /** @throws PlatformError `KEY_NOT_FOUND` */
+  /** Revokes a key. @throws PlatformError `KEY_NOT_FOUND` */
   revoke(id: string): Promise<{ readonly name: string }>;
 }
 
 const maxListed = 1_000;
 
 /**
- * Opens the keys of the gateway at `url`, or without one those of the database that the environment
- * names, and closes them after the work.
+ * Opens the keys of the gateway at `url`, or without `url` those of the database that the environment
+ * names, and closes the database after the work.
  * @throws PlatformError `CONFIG_INVALID`, `DATABASE_*`, `MIGRATION_PENDING`, `GATEWAY_UNREACHABLE`
  */
-export async function withKeyRegister(
+export async function withKeyStore(
   environment: Environment,
   url: string | undefined,
-  work: (register: KeyRegister) => Promise<void>,
+  work: (store: KeyStore) => Promise<void>,
 ): Promise<void> {
   if (url !== undefined) {
-    return work(remoteRegister({ ...environment, POSTHASTE_URL: url }));
+    return work(gatewayKeyStore({ ...environment, POSTHASTE_URL: url }));
   }
   const settings = readSettings(environment, platformSettings);
   const db = await openPlatformDatabase(settings, createLogger({ level: 'silent', service: '' }));
   const keys = new ApiKeys(db);
   try {
     await prepareTables(db);
-    await work(localRegister(keys));
+    await work(databaseKeyStore(keys));
   } finally {
     await keys.close();
     await db.close();
   }
 }
 
-/** The embedded database may be new; a Postgres is migrated when somebody decides to. */
+/** Migrates an embedded database, which may be new. A Postgres is migrated by its operator. */
 async function prepareTables(db: Database): Promise<void> {
   if (db.kind === 'embedded') {
     await migratePlatform(db);
   } else if ((await pendingMigrations(db, [gatewayMigrations])).length > 0) {
-    const message = 'the database has no tables for keys yet: run "posthaste migrate" first';
+    const message = 'the database has no current tables for keys: run "posthaste migrate" first';
     throw new PlatformError('MIGRATION_PENDING', message);
   }
 }
 
-function localRegister(keys: ApiKeys): KeyRegister {
+function databaseKeyStore(keys: ApiKeys): KeyStore {
   return {
     create: async (request) => (await keys.createKey(request)).token,
     list: async () => (await keys.listKeys({ limit: maxListed })).map(toListed),
@@ -71,8 +71,8 @@ function localRegister(keys: ApiKeys): KeyRegister {
   };
 }
 
-function remoteRegister(environment: Environment): KeyRegister {
-  const api = apiClientOf(environment);
+function gatewayKeyStore(environment: Environment): KeyStore {
+  const api = apiClientFrom(environment);
   return {
     create: async (body) => (await api.call<{ token: string }>('POST', '/v1/keys', { body })).token,
     list: async () =>

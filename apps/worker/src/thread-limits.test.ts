@@ -1,21 +1,21 @@
 import type { EndpointSettings } from '@posthaste/callbacks';
 import { expect, it } from 'vitest';
-import { shareOf, shareOfEndpoints } from './thread-share.js';
+import { divideEndpointLimits, divideLimit } from './thread-limits.js';
 
-const sharesOf = (limit: number, count: number): number[] =>
-  Array.from({ length: count }, (_, index) => shareOf(limit, { index, count }));
+const partsOf = (limit: number, count: number): number[] =>
+  Array.from({ length: count }, (_, index) => divideLimit(limit, { index, count }));
 
-it('adds up to the limit', () => {
-  expect(sharesOf(512, 4)).toEqual([128, 128, 128, 128]);
-  expect(sharesOf(10, 4)).toEqual([3, 3, 2, 2]);
-  expect(sharesOf(7, 1)).toEqual([7]);
+it('divides a limit into parts that add up to it', () => {
+  expect(partsOf(512, 4)).toEqual([128, 128, 128, 128]);
+  expect(partsOf(10, 4)).toEqual([3, 3, 2, 2]);
+  expect(partsOf(7, 1)).toEqual([7]);
 });
 
-it('is at least one', () => {
-  expect(sharesOf(2, 4)).toEqual([1, 1, 1, 1]);
+it('gives every thread at least one', () => {
+  expect(partsOf(2, 4)).toEqual([1, 1, 1, 1]);
 });
 
-it('divides the limits of endpoints, and nothing else of them', async () => {
+it('divides the limits of endpoints, and leaves their other settings alone', async () => {
   const limited: EndpointSettings = {
     active: true,
     headers: { 'x-one': '1' },
@@ -24,7 +24,7 @@ it('divides the limits of endpoints, and nothing else of them', async () => {
   };
   const unlimited = { ...limited, maxConcurrency: undefined, ratePerSecond: undefined };
   const forgotten: string[] = [];
-  const endpoints = shareOfEndpoints(
+  const endpoints = divideEndpointLimits(
     {
       settings: async () => new Map(Object.entries({ limited, unlimited })),
       forget: (id) => forgotten.push(id),

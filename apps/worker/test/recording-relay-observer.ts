@@ -1,12 +1,12 @@
 import type { PlatformError } from '@posthaste/contracts';
-import type { RefusedPlace, RelayObserver } from '../src/relay/relay-observer.js';
+import type { LogPosition, RelayObserver } from '../src/relay/relay-observer.js';
 
-/** What a relay told. */
-export class RelayNotes implements RelayObserver {
+/** Observer that keeps everything a relay reports. */
+export class RecordingRelayObserver implements RelayObserver {
   publishedRecords = 0;
   readonly requests: number[] = [];
   readonly failures: string[] = [];
-  readonly refusals: (RefusedPlace & { readonly code: string })[] = [];
+  readonly refusals: (LogPosition & { readonly code: string })[] = [];
   readonly skips: bigint[] = [];
   readonly interruptions: unknown[] = [];
 
@@ -16,8 +16,8 @@ export class RelayNotes implements RelayObserver {
   };
   readonly failed = (_topic: string, { code }: PlatformError): void =>
     void this.failures.push(code);
-  readonly refused = (place: RefusedPlace, { code }: PlatformError): void => {
-    const { topic, partition, offset } = place;
+  readonly refused = (position: LogPosition, { code }: PlatformError): void => {
+    const { topic, partition, offset } = position;
     this.refusals.push({
       topic,
       ...(partition === undefined ? {} : { partition }),
@@ -25,7 +25,7 @@ export class RelayNotes implements RelayObserver {
       code,
     });
   };
-  readonly skipped = (_place: object, records: bigint): void => void this.skips.push(records);
+  readonly skipped = (_range: object, records: bigint): void => void this.skips.push(records);
   readonly interrupted = (_topic: string, error: unknown): void =>
     void this.interruptions.push(error);
 }
