@@ -62,8 +62,7 @@ const maxUnwritten = 4_096;
  * - A claim is the start of its attempts. Nothing is claimed ahead of a free slot, so a crash
  *   leaves only those attempts in doubt that were really in flight.
  * - In an ordered queue the next callback starts only after the result before it is committed. The
- *   write of a result that keeps the lease returns the next callback, which goes on in the same
- *   slot.
+ *   write of a result that keeps the lease returns the next callback, which takes over the slot.
  * - Each slot that admission acquired is released once: after the attempt, or, while the lease is
  *   kept, after the write of its result.
  */
