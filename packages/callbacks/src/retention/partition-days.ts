@@ -38,8 +38,9 @@ const lockTimeoutMs = 250;
  * time, and limits the wait for every lock of the transaction.
  */
 export async function lockPartitionChanges(tx: Transaction): Promise<void> {
-  await tx.query(`set local lock_timeout = ${lockTimeoutMs}`);
+  // Before the limit is set: waiting for another process's turn blocks nobody.
   await tx.query('select pg_advisory_xact_lock($1)', [advisoryLock]);
+  await tx.query(`set local lock_timeout = ${lockTimeoutMs}`);
 }
 
 /** Lists the days that have partitions, oldest first, from the catalogue. */
