@@ -35,7 +35,7 @@ const lockTimeoutMs = 250;
 
 /**
  * Acquires the advisory lock under which partitions are created and dropped, one transaction at a
- * time, and limits the wait for every lock of the transaction.
+ * time, and limits the wait for all other locks of the transaction.
  */
 export async function lockPartitionChanges(tx: Transaction): Promise<void> {
   // Before the limit is set: waiting for another process's turn blocks nobody.
