@@ -3,38 +3,38 @@ import { type OnTestFinishedHandler, vi } from 'vitest';
 import type { Client } from '../src/client/client.js';
 import type { ClientOptions, KafkaConfig } from '../src/client/client-config.js';
 
-/** Of the topics and groups of all clients of tests. */
+/** Prefix of topics and groups of all clients. */
 export const prefix = 'shop';
 
-/** A stream that clients of tests are on. */
+/** A stream for the clients of tests. */
 export interface ClientTarget {
-  /** A client as users make it. Streams other than Kafka ignore its configuration. */
+  /** Opens a client as users do. Streams other than Kafka ignore `kafka`. */
   open(options: ClientOptions, kafka: KafkaConfig): Promise<Client>;
   /** @param topic as on the wire */
   createTopic(topic: string, partitions: number): Promise<unknown>;
-  /** Appends what no client of ours would, to partition 0. @param topic as on the wire */
+  /** Appends any values to partition 0. @param topic as on the wire */
   append(topic: string, values: readonly string[]): Promise<void>;
 }
 
-/** What a test has of the stream; its clients are closed when it is over. */
+/** The stream, as a test uses it. Its clients are closed after the test. */
 export interface Stage {
   open(options?: ClientOptions, kafka?: KafkaConfig): Promise<Client>;
-  /** @returns the new topic's name without prefix */
+  /** Creates a topic. @returns its name without prefix */
   newTopic(partitions?: number): Promise<string>;
-  /** Appends what no client of ours would, to partition 0. */
+  /** Appends any values to partition 0. */
   append(topic: string, values: readonly string[]): Promise<void>;
   until(assertion: () => unknown): Promise<unknown>;
 }
 
-/** For a test that hands its own `onTestFinished`: those of others may run beside it. */
+/** Starts a stage for a test, which passes its `onTestFinished`: other tests may run beside it. */
 export type StartStage = (onTestFinished: (close: OnTestFinishedHandler) => void) => Stage;
 
-/** A name that no other topic or group has. */
+/** Returns a name that no other topic or group has. */
 export function newTopicName(): string {
   return `orders-${randomUUID()}`;
 }
 
-/** @param target asked for when a test begins: it may be opened before all */
+/** Returns the function that starts a stage. @param target called when a test begins */
 export function stageOn(target: () => ClientTarget): StartStage {
   return (onTestFinished) => ({
     async open(options = {}, kafka = {}) {
@@ -52,12 +52,12 @@ export function stageOn(target: () => ClientTarget): StartStage {
   });
 }
 
-/** The name of a topic or group with the prefix of these clients. */
+/** Returns the name of a topic or group with the prefix of these clients. */
 export function onWire(name: string): string {
   return `${prefix}.${name}`;
 }
 
-/** A callback that does nothing but note the ids of its events. */
+/** Returns a callback that only adds the ids of its events to the list. */
 export function noteIds(ids: string[]): (ctx: unknown, event: { id: string } | null) => unknown {
   return (_ctx, event) => ids.push(`${event?.id}`);
 }

@@ -11,7 +11,7 @@ const id = '0123456789abcdef0123456789abcdef';
 const timestampUnixNano = 1_767_323_045_123_456_789n;
 const bare = { id, timestampUnixNano, eventName: 'placed' };
 
-/** Events whose bytes go/published.jsonl has. */
+/** Events whose bytes are in go/published.jsonl. */
 const events: readonly Omit<PublishRequest, 'topic'>[] = [
   bare,
   { ...bare, payload: {} },
@@ -44,13 +44,13 @@ const events: readonly Omit<PublishRequest, 'topic'>[] = [
   },
 ];
 
-/** What Go services and clients make of each other's records on a real stream. */
+/** Registers the tests of records that Go services and clients exchange on a real stream. */
 export function testGo(start: StartStage): void {
   it.for<[EnvelopeProfile, 'newer' | 'older']>([
     ['default', 'newer'],
     ['v3.1', 'older'],
   ])(
-    'a record in profile %s is for a Go service of the %s SDK what it is for us',
+    'a record in profile %s means the same to a Go service of the %s SDK',
     async ([profile, sdk], { onTestFinished }) => {
       const { open, newTopic, until } = start(onTestFinished);
       const topic = await newTopic();
@@ -62,13 +62,13 @@ export function testGo(start: StartStage): void {
       await until(() => expect(values).toHaveLength(events.length));
       const { read } = readGoResults('published');
       for (const value of values) {
-        // What Go read of these bytes it writes as the same bytes: every key, type and null.
+        // Go reads and writes the same bytes: every key, type and null.
         expect(read.find(({ record }) => record === value)?.[sdk]).toBe(value);
       }
     },
   );
 
-  it('what Go services write is read, and dropped where they drop it', async ({
+  it('records of Go services are read, and dropped where Go services drop them', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, append, until } = start(onTestFinished);

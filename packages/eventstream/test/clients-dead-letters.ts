@@ -5,9 +5,9 @@ import { administer, createTopic } from './kafka-topic.js';
 const fromStart = { offset: -2 } as const;
 const quickRetry = { maxAttempts: 3, initialMs: 5, maxMs: 10 };
 
-/** What happens when not even the dead letters take a record. */
+/** Registers the test of dead letters that cannot be written. */
 export function testDeadLetters(start: StartStage, brokers: () => string[]): void {
-  it('dead letters that cannot be written: the partition waits, tells so, and goes on', async ({
+  it('dead letters that cannot be written: the partition waits, reports it, and continues', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -38,19 +38,19 @@ export function testDeadLetters(start: StartStage, brokers: () => string[]): voi
       },
     });
     await publishNumbers(client, topic, 1, 2);
-    // Keys enough for the other partition to have some.
+    // Enough keys for both partitions.
     for (let number = 10; number < 20; number += 1) {
       await client.publish({ topic, eventName: 'placed', key: `${number}`, payload: { number } });
     }
     const blocked = async (): Promise<readonly number[]> =>
       (await client.health()).consumers[0]?.blockedPartitions ?? [];
     await until(async () => expect(await blocked()).toHaveLength(1));
-    const [stuck] = await blocked();
+    const [blockedPartition] = await blocked();
     await until(() => expect(alarms).toContainEqual(expect.stringMatching(/is blocked/)));
     await until(() => expect(got.length).toBeGreaterThan(0));
     expect(got).not.toContain(2);
     const [lag] = await client.lag(topic, topic);
-    const waiting = lag?.partitions.find(({ partition }) => partition === stuck);
+    const waiting = lag?.partitions.find(({ partition }) => partition === blockedPartition);
     expect(waiting?.lag).toBeGreaterThanOrEqual(2n);
     await limit('1000000');
     await until(() => expect(got).toContain(2));

@@ -9,9 +9,9 @@ const never = (): never => {
   throw new Error('never');
 };
 
-/** What clients do with records that cannot be handled or stored. */
+/** Registers the tests of records that cannot be handled or stored. */
 export function testFailing(start: StartStage): void {
-  it('a handler that always throws: dead letter after its attempts, the next goes on', async ({
+  it('a handler that always throws: dead letter after its calls, the next event is handled', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -50,7 +50,7 @@ export function testFailing(start: StartStage): void {
   });
 
   it.for([true, false])(
-    'a poison record (to the dead letters: %s) holds up nobody',
+    'an unreadable record (to the dead letters: %s) does not block the others',
     async (sendErrorDlq, { onTestFinished }) => {
       const { open, newTopic, append, until } = start(onTestFinished);
       const topic = await newTopic();
@@ -79,12 +79,12 @@ export function testFailing(start: StartStage): void {
     },
   );
 
-  it('an event over the size limit fails alone, those of its batch are stored', async ({
+  it('an event over the size limit fails alone, the others of its batch are stored', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
     const topic = await newTopic();
-    // All of them in one batch.
+    // All in one batch.
     const client = await open({ maxBatchBytes: 10_000_000, lingerMs: 100 });
     const outcomes = await Promise.allSettled(
       [1, 2, 3, 4, 5].map((number) =>

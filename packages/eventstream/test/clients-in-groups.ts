@@ -4,7 +4,7 @@ import { newTopicName, noteIds, publishNumbers, type StartStage } from './client
 
 const fromStart = { offset: -2 } as const;
 
-/** What must hold for the members of a group, and when they come and go. */
+/** Registers the tests of groups whose members join and leave. */
 export function testGroupsOfClients(start: StartStage): void {
   it('two names in one group do not acknowledge each other’s events', async ({
     onTestFinished,
@@ -16,9 +16,9 @@ export function testGroupsOfClients(start: StartStage): void {
     const calls: string[] = [];
     const later = { ...group, eventName: 'placed', concurrency: 4 };
     first.register({ ...later, callback: noteIds(calls) });
-    // Does not end by itself: its event is not handled when the client goes.
-    const stuck = { ...group, eventName: 'paid', concurrency: 4 };
-    first.register({ ...stuck, callback: ({ signal }) => ended(signal) });
+    // Does not end by itself: its event is unfinished when the client closes.
+    const endless = { ...group, eventName: 'paid', concurrency: 4 };
+    first.register({ ...endless, callback: ({ signal }) => ended(signal) });
     await first.publish({ topic, eventName: 'paid', id: 'paid', key: 'a' });
     await first.publish({ topic, eventName: 'shipped', id: 'nobody asked', key: 'b' });
     await first.publish({ topic, eventName: 'placed', id: 'placed', key: 'c' });
@@ -34,7 +34,7 @@ export function testGroupsOfClients(start: StartStage): void {
     await until(() => expect(got).toEqual(['paid', 'placed']));
   });
 
-  it('who registers the same twice shares the events; with other options he is refused', async ({
+  it('equal registrations share the events; with other options they are refused', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -57,7 +57,7 @@ export function testGroupsOfClients(start: StartStage): void {
     expect(got.map(({ length }) => length)).toEqual([2, 2]);
   });
 
-  it('an event that was not handled before the first commit comes again, from the end too', async ({
+  it('an event that was not handled before the first commit comes again, also from the end', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -73,7 +73,7 @@ export function testGroupsOfClients(start: StartStage): void {
         return ended(signal);
       },
     });
-    // It has begun when the group has a position.
+    // The consumer has begun when the group has a position.
     await until(async () => {
       const [lag] = await first.lag(topic, topic);
       expect(lag?.partitions[0]?.committed).toBe(1n);
@@ -89,7 +89,7 @@ export function testGroupsOfClients(start: StartStage): void {
     await until(() => expect(got).toEqual(['2', '3']));
     await second.close();
 
-    // What is committed goes before any offset.
+    // A committed offset wins over any start offset.
     const third = await open();
     await publishNumbers(third, topic, 4);
     const rest: string[] = [];
@@ -97,7 +97,7 @@ export function testGroupsOfClients(start: StartStage): void {
     await until(() => expect(rest).toEqual(['4']));
   });
 
-  it('a topic that does not exist yet is read from its first event, once it does', async ({
+  it('a topic that does not exist yet is read from its first event, once it exists', async ({
     onTestFinished,
   }) => {
     const { open, until } = start(onTestFinished);
@@ -109,18 +109,18 @@ export function testGroupsOfClients(start: StartStage): void {
       groupId: topic,
       callback: noteIds(got),
     });
-    // Kafka says that it is missing; the log makes it for who subscribes.
+    // Kafka reports it as missing; the log creates it for the subscriber.
     await until(async () => {
       const [consumer] = (await client.health()).consumers;
-      const isTold = consumer?.interruption?.code === 'TOPIC_NOT_FOUND';
-      expect(isTold || consumer?.partitions.length).toBeTruthy();
+      const isReported = consumer?.interruption?.code === 'TOPIC_NOT_FOUND';
+      expect(isReported || consumer?.partitions.length).toBeTruthy();
     });
     await publishNumbers(client, topic, 1, 2);
     await until(() => expect(got).toEqual(['1', '2']));
     await until(async () => expect((await client.health()).healthy).toBe(true));
   });
 
-  it('closing with work in hand finishes it, commits it and flushes what it publishes', async ({
+  it('closing finishes and commits events in hand, and flushes what their handlers publish', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -180,9 +180,7 @@ export function testGroupsOfClients(start: StartStage): void {
     expect([...counts.values()].every((count) => count === 1)).toBe(true);
   });
 
-  it('a handler that is slower than the session keeps its place in the group', async ({
-    onTestFinished,
-  }) => {
+  it('a handler that is slower than the session stays in the group', async ({ onTestFinished }) => {
     const { open, newTopic, until } = start(onTestFinished);
     const topic = await newTopic();
     const quick = { sessionTimeoutMs: 2_000, heartbeatIntervalMs: 200 };
@@ -205,7 +203,7 @@ export function testGroupsOfClients(start: StartStage): void {
   });
 }
 
-/** Rejects when the work must end, and not before. */
+/** Returns a promise that rejects when the signal is aborted. */
 function ended(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   signal.addEventListener('abort', () => reject(signal.reason), { once: true });

@@ -2,12 +2,12 @@ import { expect, it } from 'vitest';
 import { append, outgoing, patience, read, request } from './conformance-requests.js';
 import { appendTo, type Conformance, type ConformanceTarget } from './conformance-target.js';
 
-/** Records and topics, as every driver writes them. */
+/** Registers the tests of how a driver writes records. */
 export function testAppending(
   { connect, topic: newTopic, until }: Conformance,
   target: () => ConformanceTarget,
 ): void {
-  it('gives back what was appended, in order', patience, async () => {
+  it('delivers appended records in order', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(2);
     const began = Date.now();
@@ -18,7 +18,7 @@ export function testAppending(
       outgoing('d', { key: Buffer.from([0, 255, 128]), value: Buffer.from([255, 0]) }),
     ];
     await appendTo(driver, { topic, partition: 1, records });
-    await append(driver, topic, ['e'], 1);
+    await append(driver, { topic: topic, partition: 1 }, ['e']);
     const { handler } = read(driver, request(topic));
     await until(() => expect(handler.taken).toHaveLength(5));
     for (const [index, record] of [...records, outgoing('e')].entries()) {
@@ -33,7 +33,7 @@ export function testAppending(
     }
   });
 
-  it('gives back thousands of records, none left out', patience, async () => {
+  it('delivers thousands of records, without leaving any out', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     const texts = Array.from({ length: 5_000 }, (_, index) => `record ${index}`);
@@ -62,7 +62,7 @@ export function testAppending(
     expect(await driver.partitionCount(await newTopic(3))).toBe(3);
   });
 
-  it('answers, and after closing it refuses', patience, async () => {
+  it('answers, and refuses appends after it is closed', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     await driver.ping();

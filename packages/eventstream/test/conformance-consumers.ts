@@ -5,16 +5,16 @@ import { decodeEnvelope } from '../src/envelope/decode.js';
 import type { OutgoingRecord, StoredRecord } from '../src/record.js';
 import { appendTo, groupOf } from './conformance-target.js';
 
-/** Time to finish what is in hand. */
+/** Time to finish records in hand. */
 export const drain = { drainMs: 5_000 };
 
-/** An event as published; without a key of its own it has its id. */
+/** Returns an event as it is published. Its key is its id by default. */
 export function event(id: string, name: string, key: string = id): OutgoingRecord {
   const envelope = { id, name, namespace: 'game', timestamp: '2026-01-02T03:04:05Z', version: 1 };
   return { key: Buffer.from(key), value: Buffer.from(JSON.stringify(envelope)), headers: {} };
 }
 
-/** Consumers as a client has them, which put records away on the same driver. */
+/** Creates consumers as a client has them, which write dead letters on the same driver. */
 export function consumersOn(driver: Driver, options: Partial<ConsumersOptions> = {}): Consumers {
   return new Consumers({
     driver,
@@ -26,10 +26,9 @@ export function consumersOn(driver: Driver, options: Partial<ConsumersOptions> =
   });
 }
 
-/** Asks for events of a topic, in its group, with quick retries. */
+/** Returns a registration for events of a topic, in its group, with quick retries. */
 export function registration(
-  topic: string,
-  eventName: string,
+  { topic, eventName }: Pick<Registration, 'topic' | 'eventName'>,
   callback: (id: string, record: StoredRecord | undefined) => unknown,
   fields: Partial<Registration> = {},
 ): Registration {

@@ -6,10 +6,10 @@ import { consumersOn, drain, event, registration } from './conformance-consumers
 import { patience } from './conformance-requests.js';
 import { appendTo, type Conformance, groupOf } from './conformance-target.js';
 
-/** What the whole consumer does on this driver. */
+/** Registers the tests of consumers on a driver. */
 export function testConsuming({ connect, topic: newTopic, until }: Conformance): void {
   it(
-    'gives events to who asked for their name, and goes on where it stopped',
+    'hands events to callbacks of their name, and continues where it stopped',
     patience,
     async () => {
       const driver = await connect();
@@ -17,8 +17,14 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
       const got: string[] = [];
       const start = (): Consumers => {
         const consumers = consumersOn(driver);
-        consumers.register(registration(topic, 'login', (id) => got.push(`login ${id}`)));
-        consumers.register(registration(topic, 'logout', async (id) => got.push(`logout ${id}`)));
+        consumers.register(
+          registration({ topic: topic, eventName: 'login' }, (id) => got.push(`login ${id}`)),
+        );
+        consumers.register(
+          registration({ topic: topic, eventName: 'logout' }, async (id) =>
+            got.push(`logout ${id}`),
+          ),
+        );
         return consumers;
       };
       const publish = (partition: number, ...records: OutgoingRecord[]): Promise<void> =>
@@ -38,21 +44,24 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     },
   );
 
-  it('puts what always fails into the dead letters, and goes on', patience, async () => {
+  it('writes a record that always fails to the dead letters, and continues', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     await newTopic(1, `${topic}.dlq`);
     const got: string[] = [];
     const consumers = consumersOn(driver);
     consumers.register(
-      registration(topic, '', (id) => {
+      registration({ topic: topic, eventName: '' }, (id) => {
         if (id === 'bad') throw new Error('never');
         got.push(id);
       }),
     );
     const dead: StoredRecord[] = [];
     consumers.register(
-      registration(`${topic}.dlq`, '', (_id, record) => record && dead.push(record)),
+      registration(
+        { topic: `${topic}.dlq`, eventName: '' },
+        (_id, record) => record && dead.push(record),
+      ),
     );
     const records = [event('bad', 'login'), event('good', 'login')];
     await appendTo(driver, { topic, partition: 0, records });
@@ -66,17 +75,19 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     await consumers.close(drain);
   });
 
-  it('puts what cannot be read into the dead letters, when asked', patience, async () => {
+  it('writes unreadable records to the dead letters if asked', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     await newTopic(1, `${topic}.dlq`);
     const consumers = consumersOn(driver);
     const got: string[] = [];
     const fields = { sendErrorDlq: true };
-    consumers.register(registration(topic, 'login', (id) => got.push(id), fields));
+    consumers.register(
+      registration({ topic: topic, eventName: 'login' }, (id) => got.push(id), fields),
+    );
     const dead: (Buffer | null)[] = [];
     const callback = (_ctx: unknown, value: Buffer | null): unknown => dead.push(value);
-    const raw = registration(`${topic}.dlq`, '', () => undefined);
+    const raw = registration({ topic: `${topic}.dlq`, eventName: '' }, () => undefined);
     consumers.register({ ...raw, handler: { kind: 'raw', callback } });
     const poison = { key: null, value: Buffer.from('{"name": 1}'), headers: {} };
     const records = [poison, event('good', 'login')];
@@ -85,7 +96,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     await consumers.close(drain);
   });
 
-  it('holds a partition while its dead letters cannot be written', patience, async () => {
+  it('blocks a partition while its dead letters cannot be written', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     let alarms = 0;
@@ -103,14 +114,14 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
       if (id === 'bad') throw new Error('never');
       got.push(id, alarms);
     };
-    consumers.register(registration(topic, '', callback));
+    consumers.register(registration({ topic: topic, eventName: '' }, callback));
     const records = [event('bad', 'login'), event('good', 'login')];
     await appendTo(driver, { topic, partition: 0, records });
     await until(() => expect(got).toEqual(['good', 2]));
     await consumers.close(drain);
   });
 
-  it('tries again by way of a retry topic', patience, async () => {
+  it('tries again through a retry topic', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     await newTopic(1, `${topic}.${groupOf(topic)}.retry.1`);
@@ -121,7 +132,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
       if (calls.length === 1) throw new Error('not now');
     };
     const retry = { maxAttempts: 1, delaysMs: [300] };
-    consumers.register(registration(topic, 'login', callback, { retry }));
+    consumers.register(registration({ topic: topic, eventName: 'login' }, callback, { retry }));
     const records = [event('1', 'login')];
     await appendTo(driver, { topic, partition: 0, records });
     await until(() => expect(calls).toHaveLength(2));

@@ -3,9 +3,9 @@ import { append, patience, read, request } from './conformance-requests.js';
 import { type Conformance, groupOf } from './conformance-target.js';
 import { commitAll, RecordingHandler } from './recording-handler.js';
 
-/** What members of a group have, and lose. */
+/** Registers the tests of groups and their members. */
 export function testGroups({ connect, topic: newTopic, until }: Conformance): void {
-  it('have everything each', patience, async () => {
+  it('get all records each', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     const readers = ['one', 'two'].map((groupId) => read(driver, request(topic, { groupId })));
@@ -22,7 +22,7 @@ export function testGroups({ connect, topic: newTopic, until }: Conformance): vo
     const readers = topics.map((topic) => read(driver, request(topic, { groupId })));
     for (const topic of topics) {
       await append(driver, topic, [`a of ${topic}`]);
-      await append(driver, topic, [`b of ${topic}`], 1);
+      await append(driver, { topic: topic, partition: 1 }, [`b of ${topic}`]);
     }
     for (const [index, { handler }] of readers.entries()) {
       const wanted = [`a of ${topics[index]}`, `b of ${topics[index]}`];
@@ -47,7 +47,7 @@ export function testGroups({ connect, topic: newTopic, until }: Conformance): vo
     await until(() => expect(first.handler.held.size).toBe(4));
   });
 
-  it('let a member commit while it drains, and the next one go on there', patience, async () => {
+  it('let a member commit while it drains, and the next one continue there', patience, async () => {
     const topic = await newTopic(1);
     const [one, two] = await Promise.all([connect(), connect()]);
     await append(one, topic, ['a', 'b']);
@@ -60,7 +60,7 @@ export function testGroups({ connect, topic: newTopic, until }: Conformance): vo
     await until(() => expect(second.handler.values).toEqual(['c']));
   });
 
-  it('refuse a commit for a partition that is not the member’s', patience, async () => {
+  it('refuse a commit for a partition of another member', patience, async () => {
     const topic = await newTopic(2);
     const [one, two] = await Promise.all([connect(), connect()]);
     const first = read(one, request(topic));
@@ -71,7 +71,7 @@ export function testGroups({ connect, topic: newTopic, until }: Conformance): vo
     await expect(committed).rejects.toMatchObject({ code: 'STREAM_ASSIGNMENT_LOST' });
   });
 
-  it('show how far behind they are', patience, async () => {
+  it('show their lag', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     await append(driver, topic, ['a', 'b', 'c']);

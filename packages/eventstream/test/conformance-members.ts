@@ -5,10 +5,10 @@ import { consumersOn, drain, event, registration } from './conformance-consumers
 import { patience } from './conformance-requests.js';
 import { appendTo, type Conformance, groupOf } from './conformance-target.js';
 
-/** What consumers on this driver do when others join and leave their group. */
+/** Registers the tests of consumers while others join and leave their group. */
 export function testMembers({ connect, topic: newTopic, until }: Conformance): void {
   it(
-    'finishes a callback before its partition goes, and does not repeat it',
+    'finishes a callback before its partition is revoked, and does not repeat it',
     patience,
     async () => {
       const [one, two] = await Promise.all([connect(), connect()]);
@@ -20,15 +20,15 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
         if (id.startsWith('slow')) await released.promise;
       };
       const first = consumersOn(one);
-      first.register(registration(topic, '', callback));
+      first.register(registration({ topic: topic, eventName: '' }, callback));
       for (const partition of [0, 1]) {
         const records = [event(`slow${partition}`, 'login'), event(`next${partition}`, 'login')];
         await appendTo(one, { topic, partition, records });
       }
       await until(() => expect(counts.size).toBe(2));
       const second = consumersOn(two);
-      second.register(registration(topic, '', callback));
-      // Time enough to ask for the partitions; they must not go meanwhile.
+      second.register(registration({ topic: topic, eventName: '' }, callback));
+      // Time to ask for the partitions, which must not be given up in the meantime.
       await new Promise((resolve) => setTimeout(resolve, 1_500));
       expect(counts.size).toBe(2);
       released.resolve();
@@ -38,33 +38,37 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
     },
   );
 
-  it('gives a record again whose callback did not end, and ignores its end', patience, async () => {
-    const [one, two] = await Promise.all([connect(), connect()]);
-    const topic = await newTopic(1);
-    const calls: PromiseWithResolvers<void>[] = [];
-    const callback = (): Promise<void> => {
-      const call = Promise.withResolvers<void>();
-      calls.push(call);
-      return call.promise;
-    };
-    const first = consumersOn(one);
-    first.register(registration(topic, '', callback));
-    const records = [event('1', 'login')];
-    await appendTo(one, { topic, partition: 0, records });
-    await until(() => expect(calls).toHaveLength(1));
-    await first.close({ drainMs: 100 });
-    const second = consumersOn(two);
-    second.register(registration(topic, '', callback));
-    await until(() => expect(calls).toHaveLength(2));
-    calls[0]?.resolve();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const lag = async (): Promise<bigint | undefined> =>
-      (await two.lag(topic, groupOf(topic)))[0]?.partitions[0]?.lag;
-    expect(await lag()).toBe(1n);
-    calls[1]?.resolve();
-    await until(async () => expect(await lag()).toBe(0n));
-    await second.close(drain);
-  });
+  it(
+    'delivers a record again whose callback did not end, and ignores that callback’s end',
+    patience,
+    async () => {
+      const [one, two] = await Promise.all([connect(), connect()]);
+      const topic = await newTopic(1);
+      const calls: PromiseWithResolvers<void>[] = [];
+      const callback = (): Promise<void> => {
+        const call = Promise.withResolvers<void>();
+        calls.push(call);
+        return call.promise;
+      };
+      const first = consumersOn(one);
+      first.register(registration({ topic: topic, eventName: '' }, callback));
+      const records = [event('1', 'login')];
+      await appendTo(one, { topic, partition: 0, records });
+      await until(() => expect(calls).toHaveLength(1));
+      await first.close({ drainMs: 100 });
+      const second = consumersOn(two);
+      second.register(registration({ topic: topic, eventName: '' }, callback));
+      await until(() => expect(calls).toHaveLength(2));
+      calls[0]?.resolve();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const lag = async (): Promise<bigint | undefined> =>
+        (await two.lag(topic, groupOf(topic)))[0]?.partitions[0]?.lag;
+      expect(await lag()).toBe(1n);
+      calls[1]?.resolve();
+      await until(async () => expect(await lag()).toBe(0n));
+      await second.close(drain);
+    },
+  );
 
   it(
     'loses nothing and keeps the order of every key while members come and go',
@@ -81,7 +85,7 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
       const fields = { concurrency: 4 };
       const start = (driver: Driver): Consumers => {
         const consumers = consumersOn(driver);
-        consumers.register(registration(topic, 'login', callback, fields));
+        consumers.register(registration({ topic: topic, eventName: 'login' }, callback, fields));
         return consumers;
       };
       const first = start(one);
@@ -100,7 +104,7 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
       const complete = Array.from({ length: total }, (_, number) => number);
       for (const key of ['k0', 'k1', 'k2', 'k3']) {
         await until(() => expect(new Set(seen.get(key))).toEqual(new Set(complete)));
-        // Whatever came twice, nothing came for the first time after what follows it.
+        // Records may come twice, but none comes for the first time after a later one.
         expect([...new Set(seen.get(key))]).toEqual(complete);
       }
       await first.close(drain);

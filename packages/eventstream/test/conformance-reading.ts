@@ -5,12 +5,12 @@ import { append, patience, read, request } from './conformance-requests.js';
 import type { Conformance, ConformanceTarget } from './conformance-target.js';
 import { commitAll, RecordingHandler } from './recording-handler.js';
 
-/** How every driver reads: from where, how much, and for how long. */
+/** Registers the tests of how a driver reads. */
 export function testReading(
   { connect, topic: newTopic, until }: Conformance,
   target: () => ConformanceTarget,
 ): void {
-  it('begins at the end, and then gives everything', patience, async () => {
+  it('begins at the end, and then delivers every record', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     await append(driver, topic, ['old']);
@@ -41,23 +41,27 @@ export function testReading(
     await until(() => expect(handler.values).toEqual(['b', 'c']));
   });
 
-  it('goes on after what was committed, wherever a newcomer wants to begin', patience, async () => {
-    const driver = await connect();
-    const topic = await newTopic(1);
-    await append(driver, topic, ['a', 'b', 'c']);
-    const first = read(driver, request(topic));
-    await until(() => expect(first.handler.taken).toHaveLength(3));
-    const next = (first.handler.taken[0]?.offset ?? 0n) + 1n;
-    await first.subscription.commit(new Map([[0, next]]));
-    await first.subscription.close();
-    for (const startOffset of [offsetBeginning, offsetEnd]) {
-      const { handler, subscription } = read(driver, request(topic, { startOffset }));
-      await until(() => expect(handler.values).toEqual(['b', 'c']));
-      await subscription.close();
-    }
-  });
+  it(
+    'continues after committed records, whatever start offset a new consumer asks for',
+    patience,
+    async () => {
+      const driver = await connect();
+      const topic = await newTopic(1);
+      await append(driver, topic, ['a', 'b', 'c']);
+      const first = read(driver, request(topic));
+      await until(() => expect(first.handler.taken).toHaveLength(3));
+      const next = (first.handler.taken[0]?.offset ?? 0n) + 1n;
+      await first.subscription.commit(new Map([[0, next]]));
+      await first.subscription.close();
+      for (const startOffset of [offsetBeginning, offsetEnd]) {
+        const { handler, subscription } = read(driver, request(topic, { startOffset }));
+        await until(() => expect(handler.values).toEqual(['b', 'c']));
+        await subscription.close();
+      }
+    },
+  );
 
-  it('gives again what was not committed, also before the first commit', patience, async () => {
+  it('delivers uncommitted records again, also before the first commit', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     const subscribed = request(topic, { startOffset: offsetEnd });
@@ -72,29 +76,29 @@ export function testReading(
     await until(() => expect(handler.taken[0]?.offset).toBe(lost?.offset));
   });
 
-  it('waits for a partition that has enough, and not with the others', patience, async () => {
+  it('waits for a partition that accepts no more, and not with the others', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(2);
-    const room = Promise.withResolvers<void>();
+    const capacity = Promise.withResolvers<void>();
     const calls = [0, 0];
     const onRecords = (partition: number): Promise<void> => {
       calls[partition] = (calls[partition] ?? 0) + 1;
-      return partition === 0 ? room.promise : Promise.resolve();
+      return partition === 0 ? capacity.promise : Promise.resolve();
     };
     const { handler } = read(driver, request(topic), new RecordingHandler({ onRecords }));
     await append(driver, topic, ['a']);
     await until(() => expect(handler.values).toEqual(['a']));
     await append(driver, topic, ['b']);
-    await append(driver, topic, ['x'], 1);
+    await append(driver, { topic: topic, partition: 1 }, ['x']);
     await until(() => expect(handler.values).toContain('x'));
-    await append(driver, topic, ['y'], 1);
+    await append(driver, { topic: topic, partition: 1 }, ['y']);
     await until(() => expect(handler.values).toContain('y'));
     expect(calls[0]).toBe(1);
-    room.resolve();
+    capacity.resolve();
     await until(() => expect(handler.values.toSorted()).toEqual(['a', 'b', 'x', 'y']));
   });
 
-  it('keeps its membership while records are handled for long', patience, async () => {
+  it('stays in the group while records are handled for a long time', patience, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     await append(driver, topic, ['a']);
@@ -114,7 +118,7 @@ export function testReading(
     expect(handler.log).toEqual(['assigned 0']);
   });
 
-  it('begins when a topic that was missing is made', patience, async () => {
+  it('begins when a missing topic is created', patience, async () => {
     const driver = await connect();
     const topic = `t-${randomUUID()}`;
     const { handler } = read(driver, request(topic));

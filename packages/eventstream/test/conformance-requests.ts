@@ -1,4 +1,5 @@
 import {
+  type AppendRequest,
   type Driver,
   type DriverSubscription,
   offsetBeginning,
@@ -8,26 +9,25 @@ import type { OutgoingRecord } from '../src/record.js';
 import { appendTo, groupOf } from './conformance-target.js';
 import { RecordingHandler } from './recording-handler.js';
 
-/** For a whole test, on whatever stream. */
+/** Time limit of a whole test, on any stream. */
 export const patience = { timeout: 120_000 };
 
-/** Key and value are the text, unless told otherwise. */
+/** Returns a record whose key and value are the text by default. */
 export function outgoing(text: string, fields: Partial<OutgoingRecord> = {}): OutgoingRecord {
   return { key: Buffer.from(text), value: Buffer.from(text), headers: {}, ...fields };
 }
 
-/** Records whose key and value are these texts. */
+/** Appends records whose key and value are these texts, to partition 0 or the given one. */
 export async function append(
   driver: Driver,
-  topic: string,
+  target: string | Pick<AppendRequest, 'topic' | 'partition'>,
   texts: readonly string[],
-  partition = 0,
 ): Promise<void> {
-  const records = texts.map((text) => outgoing(text));
-  await appendTo(driver, { topic, partition, records });
+  const place = typeof target === 'string' ? { topic: target, partition: 0 } : target;
+  await appendTo(driver, { ...place, records: texts.map((text) => outgoing(text)) });
 }
 
-/** From the beginning, in the group of the topic, unless told otherwise. */
+/** Returns a subscription, by default from the beginning and in the group of the topic. */
 export function request(
   topic: string,
   fields: Partial<SubscriptionRequest> = {},

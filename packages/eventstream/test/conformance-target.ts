@@ -1,43 +1,43 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { AppendRequest, Driver } from '../src/driver.js';
 
-/** A stream to run the suite on. */
+/** A stream on which the suite runs. */
 export interface ConformanceTarget {
-  /** A connection of its own, as another process would have. */
+  /** Opens a connection, as another process would do. */
   connect(): Driver | Promise<Driver>;
   createTopic(topic: string, partitions: number): Promise<void>;
-  /** A record of this size, in bytes, is refused. */
+  /** Size of a record, in bytes, that is refused. */
   readonly tooLargeBytes: number;
-  /** A consumer that was silent for so long is no member any more. */
+  /** Silence after which a consumer is removed from its group, in ms. */
   readonly sessionMs: number;
-  /** Longest time in which anything that must happen does. */
+  /** Longest time until an expected change has happened, in ms. */
   readonly settleMs: number;
   close(): Promise<void>;
 }
 
-/** What a test has of the stream: it is closed after it. */
+/** The stream, as a test uses it. Its connections are closed after the test. */
 export interface Conformance {
-  /** Another connection. */
+  /** Opens another connection. */
   connect(): Promise<Driver>;
-  /** A new topic with this many partitions. */
+  /** Creates a topic. */
   topic(partitions: number, name?: string): Promise<string>;
   /** Waits until this holds. */
   until(assertion: () => unknown): Promise<unknown>;
 }
 
-/** Each test has a topic of its own, and so a group of its own. */
+/** Returns the group of a topic. Each test has its own topic, and so its own group. */
 export function groupOf(topic: string): string {
   return `group-${topic}`;
 }
 
-/** Time in which a new topic can be written to. */
+/** Longest time until a new topic is ready for appends, in ms. */
 const readyMs = 15_000;
 
 const notReady: readonly string[] = ['STREAM_UNAVAILABLE', 'EVENT_OUTCOME_UNKNOWN'];
 
 /**
- * Appends as publishers do: what failed because the stream is not ready is tried again. Also when its
- * outcome is unknown, as it is when a broker does not know yet that it leads a new partition.
+ * Appends records, and tries again while the stream is not ready, as publishers do. Also after an
+ * unknown outcome, which a broker reports when it does not know yet that it leads a new partition.
  */
 export async function appendTo(
   driver: Driver,

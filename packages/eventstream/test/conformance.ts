@@ -8,7 +8,7 @@ import { testMembers } from './conformance-members.js';
 import { testReading } from './conformance-reading.js';
 import type { Conformance, ConformanceTarget } from './conformance-target.js';
 
-/** Registers what every driver must do, in the suite that is being described. */
+/** Registers the tests that every driver must pass, in the surrounding suite. */
 export function testDriver(open: () => Promise<ConformanceTarget>): void {
   let target: ConformanceTarget;
   const drivers: Driver[] = [];

@@ -2,9 +2,9 @@ import { createPostgresDriver, offsetBeginning, PostgresLog } from '@posthaste/e
 import { openPostgres } from '@posthaste/postgres';
 
 /**
- * A consumer to be killed: `consumer-process.ts <url of the database> <lease in ms>`. For each record
- * of the topic `orders` it prints its value, which is the side effect; then it takes 2 ms, and only
- * then it commits.
+ * A consumer that a test kills: `consumer-process.ts <url of the database> <lease in ms>`. For each
+ * record of the topic `orders` it prints the value, which is the side effect, waits 2 ms, and then
+ * commits.
  */
 const [url = '', leaseMs = ''] = process.argv.slice(2);
 const db = await openPostgres({ url });
@@ -27,7 +27,7 @@ const subscription = driver.subscribe(
       for (const { value, offset } of records) {
         console.log(`handled ${value}`);
         await new Promise((resolve) => setTimeout(resolve, 2));
-        // Refused when the partition is another's by now; `lost` tells of it.
+        // Refused when another consumer owns the partition by now; `lost` reports it.
         await subscription
           .commit(new Map([[partition, offset + 1n]]))
           .catch((error: unknown) => console.log(`refused ${Object(error).code}`));

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { decodeEnvelope } from '../src/envelope/decode.js';
 import { type EnvelopeProfile, encodeEnvelope } from '../src/envelope/encode.js';
 
-/** What a Go service makes of a record: see go/envelopes.go, which wrote them. */
+/** A record, as a Go service reads and publishes it again. Written by go/envelopes.go. */
 export interface GoResult {
   readonly record: string;
-  /** What it publishes after reading it, with the newer SDK. */
+  /** Published with the newer SDK. */
   readonly newer: string;
-  /** The same with the older SDK. */
+  /** Published with the older SDK. */
   readonly older: string;
 }
 
@@ -22,7 +22,7 @@ export interface GoResults {
   readonly dropped: readonly GoError[];
 }
 
-/** @param name of a file in `go`: `envelopes` of any origin, or what this package has `published` */
+/** Reads a file in `go`: `envelopes` of any origin, or those that this package has `published`. */
 export function readGoResults(name: 'envelopes' | 'published'): GoResults {
   const lines = readFileSync(`${import.meta.dirname}/go/${name}.jsonl`, 'utf8')
     .trimEnd()
@@ -34,7 +34,7 @@ export function readGoResults(name: 'envelopes' | 'published'): GoResults {
   };
 }
 
-/** The record read and published again, without the keys that Go services do not know. */
+/** Reads and publishes a record again, without the keys that Go services do not know. */
 export function relay(record: string, profile: EnvelopeProfile): string {
   const { unknownKeys, ...known } = decodeEnvelope(Buffer.from(record));
   return encodeEnvelope(known, profile).toString('utf8');

@@ -11,18 +11,18 @@ import { openTestLog, type TestLog } from './open-log.js';
 const script = fileURLToPath(new URL('mail-process.ts', import.meta.url));
 
 export interface KilledOptions {
-  /** As mail-process.ts calls it. */
+  /** Name of the stream for mail-process.ts. */
   readonly stream: string;
-  /** Of Kafka. */
+  /** Brokers of Kafka. */
   readonly brokers?: () => string[];
-  /** Of Postgres; the inbox is in its database then, as the mails are. Default: its own. */
+  /** Log of Postgres, whose database also has inbox and mails. Default: a database of its own. */
   readonly log?: () => TestLog;
 }
 
-/** What holds for a consumer that is killed between its side effect and its commit. */
+/** Registers the test of a consumer that is killed between its side effect and its commit. */
 export function testKilled(start: StartStage, { stream, brokers, log }: KilledOptions): void {
   describeWithPostgres('with an inbox', () =>
-    it('a consumer killed after its side effect: it comes again, and the inbox passes it over', async ({
+    it('a consumer killed after its side effect: the event comes again, and the inbox skips it', async ({
       onTestFinished,
     }) => {
       const { open, newTopic, until } = start(onTestFinished);
@@ -37,14 +37,14 @@ export function testKilled(start: StartStage, { stream, brokers, log }: KilledOp
       const args = [script, stream, brokers?.().join() ?? '', topic, url];
       const mailer = await startProcess({ args });
       onTestFinished(() => mailer.close());
-      // It has sent the mail and told the database so, and does not get to its commit.
+      // It has sent the mail and stored that, and does not reach its commit.
       await mailer.waitForLine(/^sent 3$/);
       await mailer.kill();
-      // Of timers and listeners, for example.
+      // Such as warnings about timers and listeners.
       expect(mailer.output).not.toMatch(/warning/i);
 
       const came: string[] = [];
-      const passedOver: string[] = [];
+      const skipped: string[] = [];
       client.register({
         topic,
         groupId: topic,
@@ -55,12 +55,12 @@ export function testKilled(start: StartStage, { stream, brokers, log }: KilledOp
             tx.query('insert into mail values ($1)', [eventId]),
           );
           came.push(eventId);
-          if (!isNew) passedOver.push(eventId);
+          if (!isNew) skipped.push(eventId);
         },
       });
       await until(() => expect(came.at(-1)).toBe('5'));
       expect(came).toEqual(['3', '4', '5']);
-      expect(passedOver).toEqual(['3']);
+      expect(skipped).toEqual(['3']);
       expect(await mailOf(db)).toEqual(['1', '2', '3', '4', '5']);
       await until(async () => {
         const [lag] = await client.lag(topic, topic);

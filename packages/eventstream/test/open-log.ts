@@ -5,11 +5,11 @@ import { PostgresLog } from '../src/drivers/postgres/postgres-log.js';
 import { eventstreamMigrations } from '../src/drivers/postgres/storage/migrations.js';
 import type { StoredRecord } from '../src/record.js';
 
-/** A log in a database of its own, on either engine. */
+/** A log in a database of its own, on Postgres or embedded. */
 export interface TestLog {
   readonly db: Database;
   readonly log: PostgresLog;
-  /** Absent on the embedded engine. */
+  /** Undefined on the embedded engine. */
   readonly url: string | undefined;
   close(): Promise<void>;
 }
@@ -36,7 +36,7 @@ export async function openTestLog(
   };
 }
 
-/** A record whose value is the text. */
+/** Returns a record whose value is the text. */
 export function recordOf(value: string, key?: string, topic = 'orders'): LogRecord {
   return {
     topic,
@@ -55,7 +55,7 @@ export function valuesOf(records: readonly StoredRecord[]): string[] {
   return records.map(({ value }) => value?.toString() ?? 'null');
 }
 
-/** Appends `count` records to partition 0 without this program's part in it. */
+/** Appends `count` records to partition 0 with SQL alone. */
 export async function appendMany(db: Database, topic: string, count: number): Promise<void> {
   await db.query(
     `select cardinality(eventstream.append(

@@ -26,7 +26,7 @@ function toTarget({ db, log }: TestLog, onSkipped: (range: SkippedRange) => void
     createTopic: (topic, partitions) => log.ensureTopic(topic, partitions),
     append: (topic, values) =>
       db.transaction(async (tx) => {
-        // One partition takes all of one key.
+        // One key, so that all are in one partition.
         await log.append(
           tx,
           values.map((value) => recordOf(value, 'key', topic)),
@@ -49,7 +49,7 @@ describeWithPostgres('a client on Postgres', () => {
   testGo(start);
   testKilled(start, { stream: 'postgres', log: () => test });
 
-  it('an appender that commits late is waited for: nobody passes its gap', async ({
+  it('readers wait for an appender that commits late: nobody skips its record', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -69,7 +69,7 @@ describeWithPostgres('a client on Postgres', () => {
     });
     await appended.promise;
     await publishNumbers(client, topic, 2, 3);
-    // Several looks of the consumer.
+    // Several polls of the consumer.
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(got).toEqual(['1']);
     commit.resolve();
@@ -77,7 +77,7 @@ describeWithPostgres('a client on Postgres', () => {
     await until(() => expect(got).toEqual(['1', 'late', '2', '3']));
   });
 
-  it('a partition dropped by age is passed and told of, by a group that was behind', async ({
+  it('a group that was behind skips a partition that was dropped by age, and reports it', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -89,7 +89,7 @@ describeWithPostgres('a client on Postgres', () => {
     await test.log.maintain();
     await publishNumbers(client, topic, 3);
     await test.db.query(age);
-    // Begins no other one: only those past retention go.
+    // Starts no segment: it only drops those past retention.
     await test.log.maintain({ segmentMs: 99 * dayMs });
     const got: string[] = [];
     client.register({ topic, groupId: topic, offset: 0, callback: noteIds(got) });

@@ -26,7 +26,7 @@ describeWithPostgres('a consumer in a process of its own', () => {
     await test.close();
   });
 
-  /** Consumes all that is left, and says how long the first record took to come. */
+  /** Consumes all remaining records, and measures the wait for the first one. */
   async function takeOver(): Promise<{ readonly values: number[]; readonly waitedMs: number }> {
     const driver = createPostgresDriver(test.log, { leaseMs });
     const startedAt = performance.now();
@@ -56,18 +56,18 @@ describeWithPostgres('a consumer in a process of its own', () => {
   const handledThere = (): number[] =>
     [...running.output.matchAll(/^handled (\d+)$/gm)].map(([, value]) => Number(value));
 
-  it('is replaced within seconds after kill -9; only what it did not commit comes again', async () => {
+  it('is replaced within seconds after kill -9; only uncommitted records come again', async () => {
     await running.kill();
     const { values, waitedMs } = await takeOver();
     const there = handledThere();
     expect(waitedMs).toBeLessThan(leaseMs * 3);
     const [first = -1] = values;
-    // It commits each: at most the one in hand, and the one whose line was lost with it.
+    // It commits each record: at most the one in hand differs, or the one whose line was lost.
     expect(Math.abs(there.length - first)).toBeLessThanOrEqual(1);
     expect(values).toEqual(Array.from({ length: count - first }, (_, n) => first + n));
   });
 
-  it('cannot commit when it wakes up after it was replaced', async () => {
+  it('cannot commit when it resumes after it was replaced', async () => {
     await running.pause();
     const { values } = await takeOver();
     await running.resume();

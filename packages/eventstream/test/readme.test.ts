@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const run = promisify(execFile);
 const packageFolder = join(import.meta.dirname, '..');
 
-/** The examples in the order of the README, with what each prints. */
+/** The examples in the order of the README, with their output. */
 const examples = [
   { name: 'the first', prints: /^placed \{ total: 3 \}$/m },
   { name: 'Kafka', prints: /^game \{ total: 3 \}$/m, needsKafka: true },
@@ -29,7 +29,7 @@ let folder: string;
 let sources: readonly string[];
 
 beforeAll(async () => {
-  // Inside of the package: its own name leads to it from there.
+  // Inside the package, where its own name resolves to it.
   folder = await mkdtemp(join(packageFolder, 'dist', 'readme-'));
   const readme = await readFile(join(packageFolder, 'README.md'), 'utf8');
   sources = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, source]) => source ?? '');
@@ -37,7 +37,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs an example as a process of its own, and gives its output: it warns of nothing. */
+/** Runs an example as a process of its own. Returns its output; it must not print warnings. */
 async function output(index: number, environment: Record<string, string> = {}): Promise<string> {
   const file = join(folder, `example-${index}.ts`);
   await writeFile(file, sources[index] ?? '');
@@ -48,7 +48,7 @@ async function output(index: number, environment: Record<string, string> = {}): 
 }
 
 describe('the examples of the README', () => {
-  it('are all here', () => {
+  it('are all in this test', () => {
     expect(sources).toHaveLength(examples.length);
   });
 

@@ -2,18 +2,18 @@ import type { DriverSubscription, SubscriptionHandler } from '../src/driver.js';
 import type { StoredRecord } from '../src/record.js';
 
 export interface RecordingOptions {
-  /** What the handler does with records; the partition brings more when it resolves. */
+  /** Called with records. The partition delivers more when it resolves. */
   readonly onRecords?: (partition: number, records: readonly StoredRecord[]) => Promise<void>;
   readonly onRevoked?: (partitions: readonly number[]) => Promise<void>;
 }
 
-/** A subscription's handler that remembers what it was told. */
+/** A subscription's handler that records its calls. */
 export class RecordingHandler implements SubscriptionHandler {
   readonly taken: StoredRecord[] = [];
-  /** What happened, in order: `assigned 0,1`, `revoked 0`, `lost 1`. */
+  /** Changes of the assignment, in order: `assigned 0,1`, `revoked 0`, `lost 1`. */
   readonly log: string[] = [];
   readonly interruptions: unknown[] = [];
-  /** What is this consumer's now. */
+  /** Partitions that the consumer owns now. */
   readonly held: Set<number> = new Set();
   readonly #options: RecordingOptions;
 
@@ -51,12 +51,12 @@ export class RecordingHandler implements SubscriptionHandler {
   }
 }
 
-/** The next offsets to read after these records, by partition. */
+/** Returns the next offsets to read after these records, by partition. */
 export function offsetsAfter(records: readonly StoredRecord[]): Map<number, bigint> {
   return new Map(records.map(({ partition, offset }) => [partition, offset + 1n]));
 }
 
-/** Commits everything that a handler was given. */
+/** Commits all records that a handler got. */
 export async function commitAll(
   subscription: DriverSubscription,
   handler: RecordingHandler,

@@ -4,10 +4,10 @@ import type { ClientOptions } from '../src/client/client-config.js';
 
 const keys = ['a', 'b', 'c', 'd'];
 
-/** More than the default: on a busy machine a broker takes half a minute to come back. */
+/** More than the default: on a busy machine a broker needs half a minute to restart. */
 const publishTimeoutMs = 150_000;
 
-/** Wait between two rounds, each an event of every key, whatever became of those before. */
+/** Wait between two rounds. Each round publishes an event of every key. */
 const roundMs = 25;
 
 interface Arrival {
@@ -24,9 +24,9 @@ interface Arrival {
  */
 export class SteadyTraffic {
   readonly client: Client;
-  /** What publishing was refused with, in the end. */
+  /** Final failures of publishing. */
   readonly failures: unknown[] = [];
-  /** Codes of the tries that failed. */
+  /** Codes of failed tries. */
   readonly failedTries: string[] = [];
   readonly #topic: string;
   readonly #arrivals: Arrival[] = [];
@@ -70,7 +70,7 @@ export class SteadyTraffic {
     this.#done = this.#run();
   }
 
-  /** A line of the client's log: only failed writes have records and a code. */
+  /** Reads a line of the client's log: only failed writes have records and a code. */
   noteTry(details: { readonly code?: string; readonly records?: number }): void {
     const { code, records = 0 } = details;
     if (code === undefined) return;
@@ -82,12 +82,12 @@ export class SteadyTraffic {
     return this.#rounds * keys.length;
   }
 
-  /** How many events have arrived, however often. */
+  /** Number of events that arrived, each counted once. */
   get arrived(): number {
     return new Set(this.#arrivals.map(({ event }) => event)).size;
   }
 
-  /** The numbers of each key in the order of their first arrival. */
+  /** Numbers of each key in the order of their first arrival. */
   get numbersByKey(): number[][] {
     const events = [...new Set(this.#arrivals.map(({ event }) => event))];
     return keys.map((key) =>
@@ -95,22 +95,22 @@ export class SteadyTraffic {
     );
   }
 
-  /** What `numbersByKey` must be. */
+  /** Expected value of `numbersByKey`. */
   get expectedByKey(): number[][] {
     return keys.map(() => Array.from({ length: this.#rounds }, (_, number) => number));
   }
 
-  /** Events that are stored more often than once. */
+  /** Number of events that are stored more than once. */
   get storedTwice(): number {
     return new Set(this.#arrivals.map(({ place }) => place)).size - this.arrived;
   }
 
-  /** Events in tries of which nobody knows whether they were stored: as many may be stored twice. */
+  /** Number of events in tries with an unknown outcome: as many may be stored twice. */
   get maybeStored(): number {
     return this.#unknownRecords;
   }
 
-  /** When records arrived first that came again later, in milliseconds since 1970. */
+  /** First arrivals of records that came again later, in ms since 1970. */
   get repeatedAtMs(): number[] {
     const first = new Map<string, number>();
     return this.#arrivals.flatMap(({ place, atMs }) => {
@@ -120,7 +120,7 @@ export class SteadyTraffic {
     });
   }
 
-  /** Publishes no more; resolves when everything published has an outcome. */
+  /** Stops publishing. Resolves when every published event has an outcome. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#done;

@@ -73,7 +73,7 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
         timeoutMs: 5_000,
       });
 
-    it('delivers what is appended, in order, and again what was not committed', async () => {
+    it('delivers appended records in order, and uncommitted ones again', async () => {
       expect(await driver.partitionCount('orders')).toBe(4);
       await put(2, 'one', 'two', 'three');
       const first = consume(driver);
@@ -91,7 +91,7 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
       ]);
     });
 
-    it('begins where it is told, and goes on from there before the first commit', async () => {
+    it('begins at the start offset, and continues there before the first commit', async () => {
       await driver.partitionCount('orders');
       await put(0, 'one', 'two');
       const end = consume(driver, { groupId: 'end', startOffset: offsetEnd });
@@ -120,7 +120,7 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
       expect(slow.handler.interruptions).toEqual([]);
     });
 
-    it('divides the partitions among the members, and gives them on when one leaves', async () => {
+    it('divides the partitions among the members, also when one leaves', async () => {
       const first = consume(driver);
       await untilHeld(first, 4);
       const second = consume(driver);
@@ -137,7 +137,7 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
       expect(third.handler.log.filter((line) => line.startsWith('lost'))).toEqual([]);
     });
 
-    it('lets a handler finish and commit what it gives back', async () => {
+    it('lets a handler finish and commit revoked partitions', async () => {
       await driver.partitionCount('orders');
       await put(3, 'one');
       const first: Consumer = consume(
@@ -171,7 +171,7 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
       await expect(first.subscription.commit(new Map([[0, 0n]]))).rejects.toMatchObject({
         code: 'STREAM_ASSIGNMENT_LOST',
       });
-      // And stays out, or the two would throw each other out for ever.
+      // The first stays out: otherwise the two would replace each other for ever.
       await until(() => expect(first.handler.held.size).toBe(0));
       await new Promise((resolve) => setTimeout(resolve, 300));
       expect(second.handler.log).toEqual(['assigned 0,1,2,3']);
@@ -179,7 +179,7 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
       await Promise.all([first.subscription.close(), second.subscription.close()]);
     });
 
-    it('refuses what cannot be', async () => {
+    it('refuses impossible requests', async () => {
       await driver.partitionCount('orders');
       await expect(put(7, 'nowhere')).rejects.toMatchObject({ code: 'OPTION_INVALID' });
       const large = { ...recordOf(''), value: Buffer.alloc(2_000_000) };
@@ -188,11 +188,11 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
       const unknown = { ...tooLarge, topic: 'unknown', records: [recordOf('x')] };
       await expect(driver.append(unknown)).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
       for (const options of [{ leaseMs: 10 }, { pollMs: 0 }, { batchSize: 0 }]) {
-        expect(() => createPostgresDriver(test.log, options)).toThrow('too low');
+        expect(() => createPostgresDriver(test.log, options)).toThrow('must be at least');
       }
     });
 
-    it('says nothing more when it is closed', async () => {
+    it('reports nothing after it is closed', async () => {
       await driver.ping();
       const consumer = consume(driver);
       await untilHeld(consumer, 4);
@@ -203,7 +203,7 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
       expect(() => consume(driver)).toThrow('closed');
     });
 
-    it('tells when records were dropped before they were read', async () => {
+    it('reports records that were dropped before they were read', async () => {
       const skipped: unknown[] = [];
       await append(test, recordOf('one', 'k'), recordOf('two', 'k'));
       const [{ partition = 0 } = {}] = (await test.log.listEvents({ topics: ['orders'] })).records;
@@ -225,7 +225,7 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
   });
 });
 
-/** A database that can be cut off, as for a process that is frozen or has lost its network. */
+/** Returns a database that can be cut off, as when a process is frozen or has lost its network. */
 function cutOff(db: Database): { readonly db: Database; isAway: boolean } {
   const cut = {
     isAway: false,
@@ -275,7 +275,7 @@ describeWithPostgres('a consumer that is cut off', () => {
     await log.close();
   });
 
-  it('keeps them when it comes back before that', async () => {
+  it('keeps its partitions when it is back before that', async () => {
     const cut = cutOff(test.db);
     const log = new PostgresLog({ db: cut.db });
     const away = createPostgresDriver(log, { ...settings, leaseMs: 5_000 });
@@ -291,7 +291,7 @@ describeWithPostgres('a consumer that is cut off', () => {
     await log.close();
   });
 
-  it('cannot commit what another has taken over, not even when it has it back', async () => {
+  it('cannot commit partitions that another took over, not even when it owns them again', async () => {
     const cut = cutOff(test.db);
     const log = new PostgresLog({ db: cut.db });
     const away = createPostgresDriver(log, settings);
@@ -310,14 +310,14 @@ describeWithPostgres('a consumer that is cut off', () => {
     await log.close();
   });
 
-  it('finds records without being told of them', async () => {
+  it('finds records without hints', async () => {
     const consumer = consume(driver);
     await untilValues(consumer, 'one');
     await test.db.transaction((tx) => test.log.append(tx, [recordOf('quiet')], { notify: false }));
     await untilValues(consumer, 'one', 'quiet');
   });
 
-  it('is told at once when it looks rarely', async () => {
+  it('gets hints at once when it polls rarely', async () => {
     const rarely = createPostgresDriver(test.log, { leaseMs: 60_000, pollMs: 60_000 });
     const consumer = consume(rarely);
     await untilValues(consumer, 'one');

@@ -19,20 +19,25 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[];
 }
 
-/** How Postgres carried out a statement as it is prepared once and for all. */
+/** Execution of a statement with its generic plan. */
 interface Execution {
-  /** Pages of tables and indexes that it looked at. */
+  /** Number of pages of tables and indexes that were read. */
   readonly pages: number;
-  /** Partitions of the log that it looked into, with the kind of each scan. */
+  /** Scans of partitions of the log. */
   readonly scans: readonly string[];
   readonly nodes: ReadonlySet<string>;
+}
+
+/** Types and values of a statement's parameters, in SQL. */
+interface Parameters {
+  readonly types: string;
+  readonly values: string;
 }
 
 async function execute(
   { db }: TestLog,
   { text }: Statement,
-  types: string,
-  values: string,
+  { types, values }: Parameters,
 ): Promise<Execution> {
   return db.transaction(async (tx) => {
     await tx.query('set local plan_cache_mode = force_generic_plan');
@@ -61,7 +66,7 @@ const perSegment = 250_000;
 const segments = 4;
 const total = perSegment * segments;
 
-/** Statistics are missing on purpose: so it is for the first minutes of every new partition. */
+/** Without statistics on purpose, as in the first minutes of every new partition. */
 describe.each(['postgres', 'embedded'] as const)('a million records on %s', (engine) => {
   const describeEngine = engine === 'postgres' ? describeWithPostgres : describe;
   describeEngine('behind one slow group', () => {
@@ -88,12 +93,10 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
     afterAll(() => test.close());
 
     const range = (from: number): Promise<Execution> =>
-      execute(
-        test,
-        rangeStatement,
-        'integer, bigint, bigint, integer, integer',
-        `${shard}, ${from}, ${total}, 500, 4194304`,
-      );
+      execute(test, rangeStatement, {
+        types: 'integer, bigint, bigint, integer, integer',
+        values: `${shard}, ${from}, ${total}, 500, 4194304`,
+      });
 
     it('reads at the end from the newest partition only, by its index', async () => {
       const { scans, pages, nodes } = await range(total - 500);
@@ -109,21 +112,30 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
       expect(pages).toBeLessThan(60);
     });
 
-    it('finds nothing at the end without looking at what is behind', async () => {
+    it('finds no records at the end without looking at those behind', async () => {
       const { scans, pages } = await range(total);
       expect(scans).toEqual([`Index Scan on record_${segments}`]);
       expect(pages).toBeLessThan(15);
     });
 
-    it('claims for another group, and tells the lag of all, without reading them', async () => {
-      const due = await execute(test, dueStatement, 'integer[], text', `'{${shard}}', 'quick'`);
-      const claim = await execute(test, claimStatement, 'integer, integer', `2, ${shard}`);
+    it('claims for another group, and reads the lag of all, without reading the records', async () => {
+      const due = await execute(test, dueStatement, {
+        types: 'integer[], text',
+        values: `'{${shard}}', 'quick'`,
+      });
+      const claim = await execute(test, claimStatement, {
+        types: 'integer, integer',
+        values: `2, ${shard}`,
+      });
       for (const { scans, pages } of [due, claim]) {
         expect(scans).toEqual([]);
         expect(pages).toBeLessThan(60);
       }
       const types = 'text, text, text, text, bigint';
-      const progress = await execute(test, progressStatement, types, 'null, null, null, null, 50');
+      const progress = await execute(test, progressStatement, {
+        types,
+        values: 'null, null, null, null, 50',
+      });
       expect(progress.scans.every((scan) => scan.startsWith('Index Only Scan'))).toBe(true);
       expect(progress.pages).toBeLessThan(100);
       const lag = await test.log.lag('orders');
@@ -133,7 +145,7 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
       ]);
     });
 
-    it('lets the others consume as if it were not there', async () => {
+    it('lets other groups consume as if it did not exist', async () => {
       await append(test, ...Array.from({ length: 300 }, (_, n) => recordOf(`${n}`, `key ${n}`)));
       const request = { topics: ['orders'], groupId: 'quick', limit: 500 };
       const { records } = await test.db.transaction((tx) => test.log.readGroupBatch(tx, request));
@@ -156,7 +168,7 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
         await client.publish({ topic: 'orders', eventName: 'placed', payload });
       }
       await vi.waitFor(() => expect(delaysMs).toHaveLength(100), { timeout: 10_000 });
-      // The first ones waited for their consumer to join.
+      // Without the first ones, which waited until their consumer had joined.
       expect(Math.max(...delaysMs.slice(50))).toBeLessThan(1_000);
       expect(stuck).toHaveBeenCalledTimes(1);
       await client.close({ drainMs: 100 });

@@ -8,7 +8,7 @@ import type { GroupBatch } from './group/group-batch.js';
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
-/** As if this much time had passed. */
+/** Makes all segments older. */
 async function age(db: Database, ms: number): Promise<void> {
   const update = `update eventstream.segment set started_at = started_at - $1 * interval '1 ms'`;
   await db.query(update, [ms]);
@@ -36,7 +36,7 @@ describe.each(['postgres', 'embedded'] as const)('partitions by time on %s', (en
     });
     afterEach(() => test.close());
 
-    it('begins a new one when the newest has lasted long enough', async () => {
+    it('starts a new one when the newest has lasted long enough', async () => {
       expect(await test.log.maintain()).toEqual({ started: false, dropped: [], busy: false });
       await age(test.db, dayMs);
       expect(await test.log.maintain()).toEqual({ started: true, dropped: [], busy: false });
@@ -47,7 +47,7 @@ describe.each(['postgres', 'embedded'] as const)('partitions by time on %s', (en
       expect(await partitionsOf(test.db)).toEqual(['1', '2', '3']);
     });
 
-    it('is read across them in one order', async () => {
+    it('is read across partitions in one order', async () => {
       const expected: string[] = [];
       for (let i = 0; i < 4; i++) {
         await append(test, recordOf(`${i} a`, 'a'), recordOf(`${i} b`, 'b'));
@@ -63,7 +63,7 @@ describe.each(['postgres', 'embedded'] as const)('partitions by time on %s', (en
       expect(valuesOf(records)).toEqual(expected);
     });
 
-    it('drops those whose youngest record is past retention, and only those', async () => {
+    it('drops partitions whose youngest record is past retention, and only those', async () => {
       await append(test, recordOf('one', 'k'));
       await age(test.db, dayMs);
       await test.log.maintain();
@@ -78,7 +78,7 @@ describe.each(['postgres', 'embedded'] as const)('partitions by time on %s', (en
       expect(valuesOf(records)).toEqual(['two']);
     });
 
-    it('lets a reader behind a dropped one go on at the first that is there, and says so', async () => {
+    it('lets a reader behind a dropped partition continue at the first remaining record, and reports it', async () => {
       await append(test, recordOf('one', 'k'), recordOf('two', 'k'), recordOf('three', 'k'));
       expect(valuesOf((await read(test, 'mail', 1)).records)).toEqual(['one']);
       await age(test.db, dayMs);
@@ -94,7 +94,7 @@ describe.each(['postgres', 'embedded'] as const)('partitions by time on %s', (en
       expect((await read(test, 'new group')).skipped).toEqual([]);
     });
 
-    it('knows the end of a partition of which nothing is left', async () => {
+    it('knows the end of a shard without remaining records', async () => {
       await append(test, recordOf('one', 'k'), recordOf('two', 'k'));
       await test.log.ensureGroup({ topic: 'orders', groupId: 'mail' }, offsetBeginning);
       await age(test.db, dayMs);
@@ -107,7 +107,7 @@ describe.each(['postgres', 'embedded'] as const)('partitions by time on %s', (en
       expect(await read(test, 'new group')).toMatchObject({ records: [{ offset: 2n }] });
     });
 
-    it('refuses times that make no sense', async () => {
+    it('refuses invalid times', async () => {
       for (const options of [{ segmentMs: 0 }, { retentionMs: -1 }, { segmentMs: Number.NaN }]) {
         await expect(test.log.maintain(options)).rejects.toMatchObject({ code: 'OPTION_INVALID' });
       }
@@ -115,7 +115,7 @@ describe.each(['postgres', 'embedded'] as const)('partitions by time on %s', (en
   });
 });
 
-describeWithPostgres('maintenance beside others', () => {
+describeWithPostgres('maintenance beside readers and appenders', () => {
   let test: TestLog;
   beforeEach(async () => {
     test = await openTestLog('postgres');
@@ -123,7 +123,7 @@ describeWithPostgres('maintenance beside others', () => {
   });
   afterEach(() => test.close());
 
-  it('begins and drops each once when several processes do it', async () => {
+  it('starts and drops each partition once when several processes run it', async () => {
     await age(test.db, dayMs);
     const begun = await Promise.all([1, 2, 3, 4].map(() => test.log.maintain()));
     expect(begun.filter(({ started }) => started)).toHaveLength(1);
@@ -133,7 +133,7 @@ describeWithPostgres('maintenance beside others', () => {
     expect(dropped.flatMap((outcome) => outcome.dropped)).toEqual([1]);
   });
 
-  it('waits for no lock for long, and nobody waits behind it', async () => {
+  it('waits only shortly for locks, so that nobody waits behind it', async () => {
     await age(test.db, dayMs);
     await test.log.maintain();
     await age(test.db, 8 * dayMs);
@@ -146,7 +146,7 @@ describeWithPostgres('maintenance beside others', () => {
     expect(await test.log.maintain({ segmentMs: 99 * dayMs })).toMatchObject({ dropped: [1] });
   });
 
-  it('loses no record of an appender whose transaction lasts over several', async () => {
+  it('loses no record of an appender whose transaction spans several partitions', async () => {
     await read(test);
     await test.db.transaction(async (slow) => {
       await test.log.append(slow, [recordOf('slow', 'a')]);
@@ -162,7 +162,7 @@ describeWithPostgres('maintenance beside others', () => {
     expect(valuesOf((await read(test)).records)).toEqual(['slow', ...pairs]);
   });
 
-  it('lets a transaction that reads twice see what is in a new one', async () => {
+  it('lets a transaction that reads twice see records in a new partition', async () => {
     const request = { topics: ['orders'], groupId: 'mail', limit: 100, startOffset: 0n };
     await test.db.transaction(async (tx) => {
       const values: string[] = [];
@@ -177,7 +177,7 @@ describeWithPostgres('maintenance beside others', () => {
     expect(valuesOf((await read(test)).records)).toEqual(['2']);
   });
 
-  it('does not drop under an appender what it is about to write', async () => {
+  it('does not move past an offset that an appender is about to write', async () => {
     await read(test);
     await test.db.transaction(async (slow) => {
       await test.log.append(slow, [recordOf('slow', 'a')]);
@@ -189,7 +189,7 @@ describeWithPostgres('maintenance beside others', () => {
     expect(valuesOf((await read(test)).records)).toEqual(['slow']);
   });
 
-  it('completes what a process that died in between has left', async () => {
+  it('completes the work of a process that died in between', async () => {
     await age(test.db, dayMs);
     await test.log.maintain();
     await test.db.query('delete from eventstream.segment where id = 2');
@@ -205,7 +205,7 @@ describeWithPostgres('maintenance beside others', () => {
     expect(valuesOf((await read(test)).records)).toEqual(['zero', 'in the first', 'one']);
   });
 
-  it('changes nothing for those who append and read meanwhile', async () => {
+  it('does not disturb appenders and readers', async () => {
     let open = true;
     const values: number[] = [];
     const appender = (async () => {

@@ -37,7 +37,7 @@ describe.each(['postgres', 'embedded'] as const)('appending events on %s', (engi
         const found = { ...request, startOffset: offsetBeginning };
         return (await test.log.readGroupBatch(tx, found)).records;
       });
-    /** What a publisher would have appended. */
+    /** Returns the record that a publisher would have appended. */
     const asPublished = ({ topic, key, envelope, traceparent: trace }: LogEvent): object => ({
       topic,
       key: Buffer.from(key),
@@ -45,7 +45,7 @@ describe.each(['postgres', 'embedded'] as const)('appending events on %s', (engi
       headers: toHeaders(envelope, trace),
     });
 
-    it('is the record that a publisher writes, headers included, wherever it is read', async () => {
+    it('becomes the same record as a publisher’s, headers included', async () => {
       const events = [eventOf(), eventOf({ traceparent }), eventOf({ topic: 'payments' })];
       await append(...events);
       const expected = events.map(asPublished);
@@ -56,19 +56,19 @@ describe.each(['postgres', 'embedded'] as const)('appending events on %s', (engi
       expect(page.records).toMatchObject(expected.slice(0, 2));
     });
 
-    it('has no headers when it is no CloudEvent', async () => {
+    it('has no headers when it is not a CloudEvent', async () => {
       const envelope = { ...eventOf().envelope, id: '' };
       await append(eventOf({ envelope }));
       expect((await readAll()).map(({ headers }) => headers)).toEqual([{}]);
     });
 
-    it('may have a name that no column takes', async () => {
+    it('may have a name that a column cannot hold', async () => {
       const named = eventOf({ envelope: createEnvelope({ name: 'a\0b', namespace: 'n' }) });
       await append(named);
       expect(await readAll()).toMatchObject([asPublished(named)]);
     });
 
-    it('stands in the partition of its key, behind those appended before it', async () => {
+    it('is in the partition of its key, behind earlier records', async () => {
       const keys = Array.from({ length: 30 }, (_, n) => `key ${n % 7}`);
       const events = keys.map((key, n) =>
         eventOf({ key, envelope: createEnvelope({ name: `e${n}`, namespace: 'n' }) }),
@@ -83,7 +83,7 @@ describe.each(['postgres', 'embedded'] as const)('appending events on %s', (engi
           events.filter((event) => event.key === key).map(({ envelope }) => envelope.name),
         );
       }
-      // As `append` has it.
+      // The same partition as with `append`.
       await test.db.transaction((tx) =>
         test.log.append(tx, [
           { topic: 'orders', key: Buffer.from('key 3'), value: null, headers: {} },
@@ -94,7 +94,7 @@ describe.each(['postgres', 'embedded'] as const)('appending events on %s', (engi
       expect(tombstone).toMatchObject({ partition, value: null });
     });
 
-    it('is refused when it is too large, with all the others', async () => {
+    it('is refused when it is too large, together with all others', async () => {
       const payload = { text: 'ü'.repeat(600_000) };
       const large = eventOf({ envelope: createEnvelope({ name: 'e', namespace: 'n', payload }) });
       await expect(append(eventOf(), large)).rejects.toMatchObject({ code: 'EVENT_TOO_LARGE' });

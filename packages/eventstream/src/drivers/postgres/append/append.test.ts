@@ -18,7 +18,7 @@ async function allValues({ log }: TestLog): Promise<string[]> {
   return valuesOf(records);
 }
 
-/** A transaction that is held open: commits when it is told to. */
+/** A transaction that stays open until the test ends it. */
 interface OpenTransaction {
   readonly tx: Transaction;
   commit(): Promise<void>;
@@ -55,7 +55,7 @@ describe.each(['postgres', 'embedded'] as const)('appending on %s', (engine) => 
     });
     afterEach(() => test.close());
 
-    it('gives every record its place, and keeps every part of it', async () => {
+    it('gives every record an offset, and keeps all of its parts', async () => {
       const headers = { ce_type: 'order.created', ce_note: 'a "quoted" \u0000 one', empty: '' };
       const records: LogRecord[] = [
         { topic: 'orders', key: Buffer.from('k'), value: Buffer.from([0, 255, 10]), headers },
@@ -75,7 +75,7 @@ describe.each(['postgres', 'embedded'] as const)('appending on %s', (engine) => 
       }
     });
 
-    it('puts several topics into one statement, each key into its partition', async () => {
+    it('appends to several topics with one statement, each key to its partition', async () => {
       await test.log.ensureTopic('wide', 8);
       const keys = Array.from({ length: 50 }, (_, i) => `key ${i}`);
       const wide = keys.flatMap((key) => [1, 2].map((n) => recordOf(`${key}: ${n}`, key, 'wide')));
@@ -88,7 +88,7 @@ describe.each(['postgres', 'embedded'] as const)('appending on %s', (engine) => 
       expect(places.at(-1)).toEqual({ topic: 'orders', partition: 0, offset: 0n });
     });
 
-    it('leaves nothing when it is rolled back, not even the topic it made', async () => {
+    it('leaves nothing when it is rolled back, not even the topic that it created', async () => {
       const failing = test.db.transaction(async (tx) => {
         await test.log.append(tx, [recordOf('gone')]);
         await test.log.append(tx, [recordOf('gone too')]);
@@ -100,7 +100,7 @@ describe.each(['postgres', 'embedded'] as const)('appending on %s', (engine) => 
       expect(await allValues(test)).toEqual(['kept']);
     });
 
-    it('refuses what is too large, and a name that is none', async () => {
+    it('refuses too large records and invalid names', async () => {
       const large = { ...recordOf(''), value: Buffer.alloc(1_048_577) };
       await expect(append(test, recordOf('small'), large)).rejects.toMatchObject({
         code: 'EVENT_TOO_LARGE',
@@ -113,7 +113,7 @@ describe.each(['postgres', 'embedded'] as const)('appending on %s', (engine) => 
       expect(await test.log.listTopics()).toEqual([]);
     });
 
-    it('needs a transaction that is read committed', async () => {
+    it('needs a read committed transaction', async () => {
       const strict = test.db.transaction(async (tx) => {
         await tx.query('set transaction isolation level repeatable read');
         await test.log.append(tx, [recordOf('x')]);
@@ -127,8 +127,8 @@ describeWithPostgres('appenders that overlap', () => {
   let test: TestLog;
   let first: OpenTransaction;
   let second: OpenTransaction;
-  const put = (to: OpenTransaction, value: string, key: string, options?: AppendOptions) =>
-    to.tx && test.log.append(to.tx, [recordOf(value, key)], options);
+  const put = ({ tx }: OpenTransaction, record: LogRecord, options?: AppendOptions) =>
+    test.log.append(tx, [record], options);
   beforeEach(async () => {
     test = await openTestLog('postgres');
     await append(test, recordOf('zero'));
@@ -138,22 +138,22 @@ describeWithPostgres('appenders that overlap', () => {
   afterEach(() => test.close());
 
   it('are read in order, and a reader waits for the one that commits late', async () => {
-    await put(first, 'early', 'a');
-    await put(second, 'late', 'b');
+    await put(first, recordOf('early', 'a'));
+    await put(second, recordOf('late', 'b'));
     await second.commit();
     expect(await allValues(test)).toEqual(['zero']);
     await first.commit();
     expect(await allValues(test)).toEqual(['zero', 'early', 'late']);
   });
 
-  it('never show a consumer of the group a record out of its place', async () => {
+  it('never show a consumer of the group a record out of order', async () => {
     const read = (): Promise<string[]> =>
       test.db.transaction(async (tx) => {
         const batch = { ...query, groupId: 'g', limit: 10, startOffset: offsetBeginning };
         return valuesOf((await test.log.readGroupBatch(tx, batch)).records);
       });
-    await put(first, 'early', 'a');
-    await put(second, 'late', 'b');
+    await put(first, recordOf('early', 'a'));
+    await put(second, recordOf('late', 'b'));
     await second.commit();
     expect(await read()).toEqual(['zero']);
     expect(await read()).toEqual([]);
@@ -163,16 +163,16 @@ describeWithPostgres('appenders that overlap', () => {
     expect(await read()).toEqual(['early', 'late', 'later still']);
   });
 
-  it('leave a gap that is passed when one is rolled back', async () => {
-    await put(first, 'gone', 'a');
-    await put(second, 'late', 'b');
+  it('leave a gap that readers pass when one is rolled back', async () => {
+    await put(first, recordOf('gone', 'a'));
+    await put(second, recordOf('late', 'b'));
     await second.commit();
     await first.rollBack();
     expect(await allValues(test)).toEqual(['zero', 'late']);
   });
 
   it('do not wait for each other, nor hold up other partitions', async () => {
-    await put(first, 'slow', 'a');
+    await put(first, recordOf('slow', 'a'));
     await append(test, recordOf('other topic', 'a', 'other'));
     const { records } = await test.log.listEvents({ topics: ['other'] });
     expect(valuesOf(records)).toEqual(['other topic']);
@@ -180,7 +180,7 @@ describeWithPostgres('appenders that overlap', () => {
     await second.rollBack();
   });
 
-  it('are not held up by transactions that only do something else', async () => {
+  it('are not held up by transactions that do something else', async () => {
     await first.tx.query('create table something_else ()');
     await append(test, recordOf('next'));
     expect(await allValues(test)).toEqual(['zero', 'next']);
@@ -188,10 +188,10 @@ describeWithPostgres('appenders that overlap', () => {
     await second.rollBack();
   });
 
-  it('of one key stand in the order of their commits, whoever began first', async () => {
+  it('of one key are in the order of their commits, whoever began first', async () => {
     await first.tx.query('select pg_current_xact_id()');
-    await put(second, 'committed first', 'a');
-    const waiting = put(first, 'committed second', 'a');
+    await put(second, recordOf('committed first', 'a'));
+    const waiting = put(first, recordOf('committed second', 'a'));
     await second.commit();
     await waiting;
     await first.commit();
@@ -199,20 +199,20 @@ describeWithPostgres('appenders that overlap', () => {
   });
 
   it('of one key do not wait when they ask not to', async () => {
-    await put(first, 'appended first', 'a', { keyOrder: 'append' });
-    await put(second, 'appended second', 'a', { keyOrder: 'append' });
+    await put(first, recordOf('appended first', 'a'), { keyOrder: 'append' });
+    await put(second, recordOf('appended second', 'a'), { keyOrder: 'append' });
     await second.commit();
     await first.commit();
     expect(await allValues(test)).toEqual(['zero', 'appended first', 'appended second']);
   });
 
-  it('tell readers once for each topic when they commit, or not at all', async () => {
+  it('notify readers once per topic when they commit, or not at all', async () => {
     const told: string[] = [];
     const listener = await test.db.listen('eventstream', (topic) => told.push(topic));
-    await put(first, 'one', 'a');
-    await put(first, 'two', 'b');
+    await put(first, recordOf('one', 'a'));
+    await put(first, recordOf('two', 'b'));
     await test.log.append(first.tx, [recordOf('x', 'k', 'other'), recordOf('three')]);
-    await put(second, 'quiet', 'c', { notify: false });
+    await put(second, recordOf('quiet', 'c'), { notify: false });
     await second.commit();
     await first.commit();
     await expect.poll(() => told.toSorted()).toEqual(['orders', 'other']);
@@ -221,7 +221,7 @@ describeWithPostgres('appenders that overlap', () => {
 });
 
 describeWithPostgres('many appenders at once', () => {
-  it('lose, double and reorder nothing that a reader sees', async () => {
+  it('lose, repeat and reorder no record that a reader sees', async () => {
     const test = await openTestLog('postgres');
     await test.log.ensureTopic('orders');
     const appenders = 8;

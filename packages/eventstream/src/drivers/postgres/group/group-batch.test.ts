@@ -30,7 +30,7 @@ describe.each(['postgres', 'embedded'] as const)('consuming in a transaction on 
     });
     afterEach(() => test.close());
 
-    it('gets every record once, whatever partitions they are in', async () => {
+    it('gets every record once, whatever its partition', async () => {
       const keys = Array.from({ length: 25 }, (_, i) => `key ${i}`);
       await append(test, ...keys.map((key) => recordOf(key, key)));
       const batches: string[][] = [];
@@ -39,7 +39,7 @@ describe.each(['postgres', 'embedded'] as const)('consuming in a transaction on 
       expect(batches.flat().toSorted()).toEqual(keys.toSorted());
     });
 
-    it('gets a batch again that was rolled back', async () => {
+    it('gets a rolled back batch again', async () => {
       await append(test, recordOf('one'));
       const failing = test.db.transaction(async (tx) => {
         expect((await test.log.readGroupBatch(tx, fromStart)).records).toHaveLength(1);
@@ -50,13 +50,13 @@ describe.each(['postgres', 'embedded'] as const)('consuming in a transaction on 
       expect(await readBatch(test)).toEqual([]);
     });
 
-    it('has nothing to do with other groups', async () => {
+    it('is independent of other groups', async () => {
       await append(test, recordOf('one'));
       expect(await readBatch(test)).toHaveLength(1);
       expect(await readBatch(test, { ...fromStart, groupId: 'other' })).toHaveLength(1);
     });
 
-    it('begins at the end unless told otherwise, and remembers where that was', async () => {
+    it('begins at the end by default, and remembers where that was', async () => {
       await append(test, recordOf('before', 'k'));
       expect(await readBatch(test, orders)).toEqual([]);
       await append(test, recordOf('after', 'k'), recordOf('later', 'k'));
@@ -65,14 +65,14 @@ describe.each(['postgres', 'embedded'] as const)('consuming in a transaction on 
       expect(valuesOf(await readBatch(test, third))).toEqual(['later']);
     });
 
-    it('reads several topics, and makes those that are missing', async () => {
+    it('reads several topics, and creates missing ones', async () => {
       await append(test, recordOf('a'), recordOf('b', 'k', 'other'));
       const request = { ...fromStart, topics: ['orders', 'other', 'new'] };
       expect(valuesOf(await readBatch(test, request)).toSorted()).toEqual(['a', 'b']);
       expect(await test.log.listTopics()).toEqual(['new', 'orders', 'other']);
     });
 
-    it('reads a great many topics in several batches', async () => {
+    it('reads very many topics in several batches', async () => {
       const topics = Array.from({ length: 120 }, (_, n) => `topic-${n}`);
       await append(test, ...topics.map((topic) => recordOf(topic, 'k', topic)));
       const request = { ...fromStart, topics: 'all', limit: 1_000 } as const;
@@ -86,7 +86,7 @@ describe.each(['postgres', 'embedded'] as const)('consuming in a transaction on 
       expect(batches.flat().toSorted()).toEqual(topics.toSorted());
     });
 
-    it('ends a batch with the record that makes it large', async () => {
+    it('ends a batch with the record that exceeds its size', async () => {
       const large = ['a', 'b', 'c'].map((letter) => recordOf(letter.repeat(600), 'k'));
       await append(test, ...large);
       const request = { ...fromStart, maxBytes: 1_000 };
@@ -94,7 +94,7 @@ describe.each(['postgres', 'embedded'] as const)('consuming in a transaction on 
       expect((await readBatch(test, request)).map(({ offset }) => offset)).toEqual([2n]);
     });
 
-    it('sees what its own transaction has appended once that is committed', async () => {
+    it('gets records of its own transaction once that is committed', async () => {
       await append(test, recordOf('one', 'k'));
       await test.db.transaction(async (tx) => {
         await test.log.append(tx, [recordOf('two', 'k')]);
@@ -103,7 +103,7 @@ describe.each(['postgres', 'embedded'] as const)('consuming in a transaction on 
       expect(valuesOf(await readBatch(test))).toEqual(['two']);
     });
 
-    it('tells its lag, by partition', async () => {
+    it('shows its lag by partition', async () => {
       await append(test, recordOf('one', 'k'), recordOf('two', 'k'), recordOf('three', 'k'));
       await readBatch(test, { ...fromStart, limit: 2 });
       await readBatch(test, { ...orders, groupId: 'other' });
@@ -131,7 +131,7 @@ describe.each(['postgres', 'embedded'] as const)('consuming in a transaction on 
       expect(await lagOf('mail')).toEqual({ mail: 0n });
     });
 
-    it('goes on where it is set to, and can be forgotten', async () => {
+    it('continues at the offset that was set, and can be deleted', async () => {
       await append(test, recordOf('one', 'k'), recordOf('two', 'k'));
       const [first] = await readBatch(test);
       const group = { topic: 'orders', groupId: 'mail' };
@@ -147,7 +147,7 @@ describe.each(['postgres', 'embedded'] as const)('consuming in a transaction on 
       expect(valuesOf(await readBatch(test))).toEqual(['one', 'two']);
     });
 
-    it('refuses a batch of nothing', async () => {
+    it('refuses a batch without records', async () => {
       await expect(readBatch(test, { ...orders, limit: 0 })).rejects.toMatchObject({
         code: 'OPTION_INVALID',
       });
@@ -162,7 +162,7 @@ describeWithPostgres('several processes of a group', () => {
   });
   afterEach(() => test.close());
 
-  it('each get other partitions, and none waits for another', async () => {
+  it('get different partitions, and do not wait for each other', async () => {
     const keys = Array.from({ length: 40 }, (_, i) => `key ${i}`);
     await append(test, ...keys.map((key) => recordOf(key, key)));
     await test.log.ensureGroup({ topic: 'orders', groupId: 'mail' }, offsetBeginning);
@@ -183,7 +183,7 @@ describeWithPostgres('several processes of a group', () => {
     });
   });
 
-  it('get each record once and in the order of its key, some of them failing', async () => {
+  it('get each record once and in the order of its key, although some fail', async () => {
     const perKey = 50;
     const keys = Array.from({ length: 12 }, (_, i) => `key ${i}`);
     await test.log.ensureGroup({ topic: 'orders', groupId: 'mail' }, offsetBeginning);
@@ -219,7 +219,7 @@ describeWithPostgres('several processes of a group', () => {
     for (const { values } of rows) expect(values).toEqual(all);
   });
 
-  it('make the topic and the group once when they begin together', async () => {
+  it('create topic and group once when they begin together', async () => {
     const many = { ...fromStart, topics: ['orders', 'other'] };
     await Promise.all(Array.from({ length: 6 }, () => readBatch(test, many)));
     await append(test, recordOf('one'));

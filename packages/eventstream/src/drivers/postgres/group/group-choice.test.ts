@@ -48,7 +48,7 @@ describe.each(['postgres', 'embedded'] as const)('choosing what to consume on %s
       (_topic, name) =>
         names.includes(name);
 
-    it('gets what it chooses by topic and name, and passes over the rest', async () => {
+    it('gets records that it chooses by topic and name, and skips the rest', async () => {
       await publish(['a', 'b', 'a', 'c', 'a', 'b']);
       const asked: string[] = [];
       const batch = await read({
@@ -63,12 +63,12 @@ describe.each(['postgres', 'embedded'] as const)('choosing what to consume on %s
       expect(await lag()).toBe(0n);
     });
 
-    it('is given records without a name whatever it chooses', async () => {
+    it('gets records without a name whatever it chooses', async () => {
       await append(test, recordOf('no name'));
       expect((await read({ choose: only('a') })).records).toHaveLength(1);
     });
 
-    it('passes over everything when it wants nothing', async () => {
+    it('skips everything when it wants nothing', async () => {
       await publish(['a', 'b']);
       await append(test, recordOf('no name'));
       const batch = await read({ choose: async () => 'none' });
@@ -76,7 +76,7 @@ describe.each(['postgres', 'embedded'] as const)('choosing what to consume on %s
       expect(await lag()).toBe(0n);
     });
 
-    it('says whether there is more, full batches and long stretches of nothing alike', async () => {
+    it('reports whether there is more, after full batches and after long unwanted ranges', async () => {
       await publish(Array.from({ length: 12 }, () => 'a'));
       expect(await read({ choose: only('a'), limit: 7 })).toMatchObject({ more: true });
       expect(await read({ choose: only('a'), limit: 7 })).toMatchObject({ more: false });
@@ -89,7 +89,7 @@ describe.each(['postgres', 'embedded'] as const)('choosing what to consume on %s
       expect(await lag()).toBe(0n);
     });
 
-    it('asks again after a choice that is rolled back with what it was for', async () => {
+    it('asks for a choice again after a rollback', async () => {
       await publish(['a']);
       const failing = test.db.transaction(async (tx) => {
         await test.log.readGroupBatch(tx, { ...request, choose: async () => 'none' });
@@ -99,7 +99,7 @@ describe.each(['postgres', 'embedded'] as const)('choosing what to consume on %s
       expect(namesOf(await read({ choose: only('a') }))).toEqual(['a']);
     });
 
-    it('reads all topics, new ones from their beginning, but not those of failures', async () => {
+    it('reads all topics, new ones from their beginning, but no dead letter or retry topics', async () => {
       const all = { topics: 'all' as const };
       expect((await read(all)).records).toEqual([]);
       await publish(['a']);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { shareChange } from './shares.js';
 
-it('divides the shards exactly, evenly, and leaves alone what is divided already', () => {
+it('divides the shards exactly and evenly, and changes nothing that is divided already', () => {
   const scenario = fc.record({
     members: fc.integer({ min: 1, max: 9 }),
     owners: fc.array(fc.option(fc.integer({ min: 0, max: 11 })), { maxLength: 20 }),
@@ -35,7 +35,7 @@ it('divides the shards exactly, evenly, and leaves alone what is divided already
   );
 });
 
-it('gives nothing to who is not a member any more', () => {
+it('gives no shards to a former member', () => {
   const shards = [{ shard: 1, owner: undefined }];
   expect(shareChange({ members: ['other'], shards }, 'gone')).toEqual({ take: 0, giveBack: 0 });
 });

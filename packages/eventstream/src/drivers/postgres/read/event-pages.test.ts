@@ -17,7 +17,7 @@ function named(name: string, value: string, key?: string): LogRecord {
   return { ...recordOf(value, key), headers: { ce_type: name } };
 }
 
-/** All pages until the last. */
+/** Returns all pages up to the last one. */
 async function pagesOf({ log }: TestLog, query: EventQuery): Promise<EventPage[]> {
   const pages = [await log.listEvents(query)];
   for (let page = pages[0]; page && !page.isLast; pages.push(page)) {
@@ -37,7 +37,7 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
     });
     afterEach(() => test.close());
 
-    it('follow one another without a record missing or coming twice', async () => {
+    it('have every record exactly once', async () => {
       const keys = Array.from({ length: 40 }, (_, i) => `key ${i % 7}`);
       for (let i = 0; i < 40; i += 5) {
         await append(test, ...keys.slice(i, i + 5).map((key, n) => recordOf(`${i + n}`, key)));
@@ -56,9 +56,9 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
       }
     });
 
-    it('end with the record that makes them large, in every partition', async () => {
+    it('end with the record that exceeds their size, in every partition', async () => {
       const keys = Array.from({ length: 30 }, (_, i) => `key ${i}`);
-      // Small ones first: how large the next are cannot be known from those before.
+      // Small records first: their size does not tell the size of the next ones.
       await append(test, ...keys.map((key) => recordOf('small', key)));
       for (const key of keys) await append(test, recordOf(key.padEnd(50_000, '.'), key));
       const pages = await pagesOf(test, { ...orders, limit: 1_000, maxBytes: 100_000 });
@@ -73,7 +73,7 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
       expect(times).toEqual(times.toSorted((a, b) => a - b));
     });
 
-    it('go on with what was appended after the last one', async () => {
+    it('continue with records that were appended after the last page', async () => {
       await append(test, recordOf('one'));
       const first = await test.log.listEvents(orders);
       expect(first).toMatchObject({ isLast: true, records: [{ offset: 0n }] });
@@ -84,7 +84,7 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
       expect(valuesOf(second.records)).toEqual(['two']);
     });
 
-    it('go on behind any of their records', async () => {
+    it('can continue after any of their records', async () => {
       const keys = Array.from({ length: 12 }, (_, i) => `key ${i}`);
       await append(test, ...keys.map((key, i) => recordOf(`${i}`, key)));
       const page = await test.log.listEvents({ ...orders, limit: 10 });
@@ -99,7 +99,7 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
       expect(page.cursorAfter(9)).toBe(page.next);
     });
 
-    it('can be of one name, one key, or both', async () => {
+    it('can be filtered by name, by key, or both', async () => {
       await append(test, named('made', '1', 'a'), named('paid', '2', 'a'), named('made', '3', 'b'));
       await append(test, recordOf('4', 'a'), { ...recordOf('5'), headers: { ce_type: 'a\0b' } });
       const find = async (query: Partial<EventQuery>): Promise<string[]> =>
@@ -110,7 +110,7 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
       expect(await find({ name: 'unknown' })).toEqual([]);
     });
 
-    it('can be of a span of time', async () => {
+    it('can be limited to a span of time', async () => {
       const marks: Date[] = [];
       for (let n = 0; n < 4; n++) {
         await append(test, recordOf(`${n}`, 'k'));
@@ -128,7 +128,7 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
       expect(await find({ since: marks[0], cursor: page.next })).toEqual(['2', '3']);
     });
 
-    it('look at a bounded number of records, and find what is far behind', async () => {
+    it('scan a bounded number of records, and find matches far behind', async () => {
       await test.log.ensureTopic('long', 1);
       await appendMany(test.db, 'long', 25_000);
       const spread = `update eventstream.record set name = 'rare',
@@ -148,7 +148,7 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
       expect(Number(offset)).toBeLessThanOrEqual(20_001);
     });
 
-    it('refuse what cannot be', async () => {
+    it('refuse impossible queries', async () => {
       await append(test, recordOf('one'));
       const refused: [Partial<EventQuery>, string][] = [
         [{ topics: ['unknown'] }, 'TOPIC_NOT_FOUND'],
@@ -163,7 +163,7 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
       }
     });
 
-    it('come as records do when they are followed, until that is ended', async () => {
+    it('arrive as records are appended when followed, until that is aborted', async () => {
       await append(test, recordOf('one'));
       const abort = new AbortController();
       const seen: string[] = [];

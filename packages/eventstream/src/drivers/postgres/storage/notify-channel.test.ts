@@ -13,7 +13,7 @@ afterEach(() => {
 interface FakeDatabase {
   readonly db: Database;
   isAway: boolean;
-  /** As the database tells it. */
+  /** Sends a notification from the database. */
   notify: (subject: string) => void;
   reconnect: () => void;
   /** Subjects of each NOTIFY statement. */
@@ -21,7 +21,7 @@ interface FakeDatabase {
   listening: number;
 }
 
-/** A database of which only notifications are asked. */
+/** Creates a database that only has notifications. */
 function createFake(): FakeDatabase {
   const fake: Omit<FakeDatabase, 'db'> = {
     isAway: false,
@@ -53,12 +53,12 @@ function createFake(): FakeDatabase {
   return Object.assign(fake, { db: db as Database });
 }
 
-it('tells those who watch the subject, until they end it', async () => {
+it('notifies the watchers of the subject, until they end it', async () => {
   const fake = createFake();
-  const wakeups = new NotifyChannel(fake.db, 'channel');
+  const channel = new NotifyChannel(fake.db, 'channel');
   const [a, b] = [vi.fn(), vi.fn()];
-  const endA = wakeups.watch('a', a);
-  wakeups.watch('b', b);
+  const endA = channel.watch('a', a);
+  channel.watch('b', b);
   await vi.advanceTimersByTimeAsync(1);
   fake.notify('a');
   expect([a.mock.calls.length, b.mock.calls.length]).toEqual([1, 0]);
@@ -68,46 +68,46 @@ it('tells those who watch the subject, until they end it', async () => {
   fake.notify('a');
   expect(a).toHaveBeenCalledTimes(2);
   expect(fake.listening).toBe(1);
-  await wakeups.close();
+  await channel.close();
   expect(fake.listening).toBe(0);
 });
 
-it('asks a database again that could not be listened to, and then tells all', async () => {
+it('listens again after a failure, and then notifies all watchers', async () => {
   const fake = createFake();
   fake.isAway = true;
-  const wakeups = new NotifyChannel(fake.db, 'channel');
+  const channel = new NotifyChannel(fake.db, 'channel');
   const wake = vi.fn();
-  wakeups.watch('a', wake);
+  channel.watch('a', wake);
   await vi.advanceTimersByTimeAsync(5_000);
   expect(wake).not.toHaveBeenCalled();
   fake.isAway = false;
   await vi.advanceTimersByTimeAsync(2_000);
   expect(wake).toHaveBeenCalledOnce();
   expect(fake.listening).toBe(1);
-  await wakeups.close();
+  await channel.close();
 });
 
-it('sends the hints of one moment together, and minds no failure', async () => {
+it('sends the hints of one moment together, and ignores failures', async () => {
   const fake = createFake();
-  const wakeups = new NotifyChannel(fake.db, 'channel');
-  for (const subject of ['a', 'b', 'a', 'c']) wakeups.hint(subject);
+  const channel = new NotifyChannel(fake.db, 'channel');
+  for (const subject of ['a', 'b', 'a', 'c']) channel.hint(subject);
   await vi.advanceTimersByTimeAsync(30);
   expect(fake.sent).toEqual([['a'], ['b', 'a', 'c']]);
   fake.isAway = true;
-  wakeups.hint('lost');
+  channel.hint('lost');
   await vi.advanceTimersByTimeAsync(30);
   fake.isAway = false;
-  wakeups.hint('d');
+  channel.hint('d');
   await vi.advanceTimersByTimeAsync(30);
   expect(fake.sent.slice(2)).toEqual([['d']]);
-  await wakeups.close();
+  await channel.close();
 });
 
-it('tells those who watch all of every subject, and of what may have been missed', async () => {
+it('notifies watchers of all subjects of every hint, and of hints that may be lost', async () => {
   const fake = createFake();
-  const wakeups = new NotifyChannel(fake.db, 'channel');
+  const channel = new NotifyChannel(fake.db, 'channel');
   const seen: (string | undefined)[] = [];
-  const end = wakeups.watchAll((subject) => seen.push(subject));
+  const end = channel.watchAll((subject) => seen.push(subject));
   await vi.advanceTimersByTimeAsync(0);
   fake.notify('a');
   fake.notify('b');
@@ -116,18 +116,18 @@ it('tells those who watch all of every subject, and of what may have been missed
   end();
   fake.notify('c');
   expect(seen).toHaveLength(3);
-  await wakeups.close();
+  await channel.close();
 });
 
-it('gives hints one after another, with a rest between them', async () => {
+it('sends notifications one after another, with a pause between them', async () => {
   const fake = createFake();
-  const wakeups = new NotifyChannel(fake.db, 'channel');
-  wakeups.hint('a');
+  const channel = new NotifyChannel(fake.db, 'channel');
+  channel.hint('a');
   await vi.advanceTimersByTimeAsync(10);
-  for (let n = 0; n < 100; n++) wakeups.hint(`b${n % 2}`);
+  for (let n = 0; n < 100; n++) channel.hint(`b${n % 2}`);
   await vi.advanceTimersByTimeAsync(100);
   expect(fake.sent).toEqual([['a'], ['b0', 'b1']]);
-  const closing = wakeups.close();
+  const closing = channel.close();
   await vi.advanceTimersByTimeAsync(20);
   await closing;
 });
