@@ -20,6 +20,8 @@ export {
   errorCodes,
   httpStatusOf,
   isRetryable,
+} from './error-codes.js';
+export {
   PlatformError,
   type PlatformErrorOptions,
   type ProblemDetails,
