@@ -3,11 +3,9 @@ export { type CloudEvent, fromCloudEvent, sourceOf, toCloudEvent } from './cloud
 export { msToNs, nsToMs, parseDuration } from './durations.js';
 export {
   createEnvelope,
-  type EnvelopeFieldKind,
   type EnvelopeInput,
   type EnvelopeKey,
   type EventEnvelope,
-  envelopeFields,
   envelopeKeys,
   type Int64,
   type JsonObject,
@@ -30,7 +28,6 @@ export {
 export {
   isInt64,
   parseExactJson,
-  parseInt64,
   parseJsonWithBigints,
   type RawJson,
   stringifyExactJson,
