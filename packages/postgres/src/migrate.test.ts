@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { describeEngines, type Subject } from '../test/engines.js';
 import type { Database } from './database.js';
 import { type Migration, type MigrationSet, migrate, pendingMigrations } from './migrate.js';
-import { openPostgres } from './server/postgres.js';
+import { openPostgres } from './server/open-postgres.js';
 
 const first: Migration = {
   version: 1,

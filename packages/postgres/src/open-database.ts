@@ -1,6 +1,6 @@
 import type { Database } from './database.js';
-import { type EmbeddedOptions, openEmbedded } from './embedded/embedded.js';
-import { openPostgres, type PostgresOptions } from './server/postgres.js';
+import { type EmbeddedOptions, openEmbedded } from './embedded/open-embedded.js';
+import { openPostgres, type PostgresOptions } from './server/open-postgres.js';
 
 /** Options of both engines: those of the one that is chosen count. */
 export interface DatabaseOptions extends Omit<PostgresOptions, 'url'>, EmbeddedOptions {

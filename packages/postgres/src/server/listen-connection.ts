@@ -2,8 +2,8 @@ import { backoffMs, PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
 import type { DatabaseLogger, Listener } from '../database.js';
 import { toConnectError } from '../errors.js';
-import { AnswerWatch } from '../session/answer-watch.js';
-import { type Subscription, Subscriptions } from '../session/channel-subscriptions.js';
+import { type Subscription, Subscriptions } from '../session/channel-listeners.js';
+import { AnswerWatch } from '../session/connection-watchdog.js';
 import { Session } from '../session/session.js';
 
 const backoff = { initialMs: 100, maxMs: 10_000 };

@@ -2,7 +2,7 @@ import { PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
 import type { DatabaseLogger, PoolStats } from '../database.js';
 import { toConnectError } from '../errors.js';
-import { AnswerWatch } from './answer-watch.js';
+import { AnswerWatch } from './connection-watchdog.js';
 import { Session } from './session.js';
 
 export interface SessionPoolOptions {

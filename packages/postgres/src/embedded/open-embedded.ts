@@ -7,11 +7,11 @@ import { type Database, type DatabaseLogger, silentLogger } from '../database.js
 import { PooledDatabase } from '../session/pooled-database.js';
 import { SessionPool } from '../session/session-pool.js';
 import { driverTypes } from '../values/decode-values.js';
-import { EmbeddedEngines } from './embedded-engines.js';
-import { EmbeddedListener } from './embedded-listener.js';
-import { EmbeddedUpkeep } from './embedded-maintenance.js';
-import { EmbeddedSocket } from './embedded-socket.js';
+import { EmbeddedSocket } from './engine-socket.js';
+import { EmbeddedEngines } from './engine-supervisor.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
+import { EmbeddedListener } from './listener.js';
+import { EmbeddedUpkeep } from './maintenance.js';
 import { makePrivateFolder } from './private-folder.js';
 
 export interface EmbeddedOptions {

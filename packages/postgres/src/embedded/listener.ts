@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { DatabaseLogger, Listener } from '../database.js';
-import { type Subscription, Subscriptions } from '../session/channel-subscriptions.js';
+import { type Subscription, Subscriptions } from '../session/channel-listeners.js';
 import type { Session } from '../session/session.js';
 import type { SessionPool } from '../session/session-pool.js';
 

@@ -1,7 +1,7 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { describe, expect, it, vi } from 'vitest';
 import { useServer } from '../../test/server-under-test.js';
-import { openPostgres } from './postgres.js';
+import { openPostgres } from './open-postgres.js';
 
 describe('options', () => {
   it.each([

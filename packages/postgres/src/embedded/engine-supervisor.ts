@@ -1,4 +1,4 @@
-import { EmbeddedEngine } from './embedded-engine.js';
+import { EmbeddedEngine } from './engine.js';
 
 /** The engine of a handle, and those that follow it: one that died is replaced when next needed. */
 export class EmbeddedEngines {

@@ -10,7 +10,7 @@ import { PGlite } from '@electric-sql/pglite';
 import type { EmbeddedReply, EmbeddedRequest, EmbeddedWorkerData } from './embedded-protocol.js';
 
 const port = parentPort;
-if (port === null) throw new Error('embedded-worker runs in a worker thread only');
+if (port === null) throw new Error('engine-worker must run in a worker thread');
 
 const { clusterDir } = workerData as EmbeddedWorkerData;
 /** The end of the engine's log: why it would not start. */

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import type { EmbeddedReply, EmbeddedRequest, EmbeddedWorkerData } from './embedded-protocol.js';
 
 /** The worker's file, compiled or, in this package's tests, as source. */
-const workerUrl = new URL(`./embedded-worker${extname(import.meta.url)}`, import.meta.url);
+const workerUrl = new URL(`./engine-worker${extname(import.meta.url)}`, import.meta.url);
 
 interface PendingRequest {
   resolve(answer: Uint8Array): void;

@@ -7,7 +7,7 @@ import type { Worker } from 'node:worker_threads';
 import { type RunningProcess, startProcess } from '@posthaste/testbed';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../database.js';
-import { type EmbeddedOptions, openEmbedded } from './embedded.js';
+import { type EmbeddedOptions, openEmbedded } from './open-embedded.js';
 
 /** A folder with a table `kept (id int)`: copied, because making one takes seconds. */
 let template: string;

@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream';
-import type { EmbeddedEngine } from './embedded-engine.js';
+import type { EmbeddedEngine } from './engine.js';
 
 type Done = (error?: Error | null) => void;
 

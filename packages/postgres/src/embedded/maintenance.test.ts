@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Database } from '../database.js';
-import { openEmbedded } from './embedded.js';
-import { EmbeddedUpkeep } from './embedded-maintenance.js';
+import { EmbeddedUpkeep } from './maintenance.js';
+import { openEmbedded } from './open-embedded.js';
 
 let db: Database;
 let upkeep: EmbeddedUpkeep;
