@@ -3,16 +3,16 @@ import type { EmbeddedEngine } from './engine.js';
 
 type Done = (error?: Error | null) => void;
 
-/** First byte of the message that ends a session. */
+/** First byte of the protocol message that ends a session. */
 const terminate = 0x58;
 
 /**
- * What the driver takes for its socket to a server: at the other end is PGlite, which speaks the
- * same protocol. So all above it, from prepared statements to errors, is one code for both engines.
+ * Socket for the driver whose other end is PGlite, which speaks Postgres's protocol. So everything
+ * above it, from prepared statements to errors, is the same code for both engines.
  *
- * An engine has one session, so the two share their life: the end of either is the end of both.
+ * An engine has one session, so the end of the socket ends the engine, and the reverse.
  */
-export class EmbeddedSocket extends Duplex {
+export class EngineSocket extends Duplex {
   readonly #start: () => Promise<EmbeddedEngine>;
   #engine: EmbeddedEngine | undefined;
 
@@ -29,7 +29,7 @@ export class EmbeddedSocket extends Duplex {
     return this;
   }
 
-  // What a network socket has on top of a stream, and the driver calls.
+  // Methods of network sockets that the driver calls.
   setNoDelay(): this {
     return this;
   }
@@ -47,14 +47,14 @@ export class EmbeddedSocket extends Duplex {
   }
 
   override _read(): void {
-    // Answers are pushed as they come.
+    // Responses are pushed when they arrive.
   }
 
   override _write(chunk: Buffer, _encoding: string, done: Done): void {
     this.#execute([chunk]).then(() => done(), done);
   }
 
-  /** A statement is several messages, and several statements may wait: they travel together. */
+  /** Sends all waiting messages together: a statement is several messages. */
   override _writev(writes: { chunk: Buffer }[], done: Done): void {
     this.#execute(writes.map(({ chunk }) => chunk)).then(() => done(), done);
   }
@@ -70,7 +70,7 @@ export class EmbeddedSocket extends Duplex {
 
   #onStarted(engine: EmbeddedEngine): void {
     if (this.destroyed) return;
-    engine.take();
+    engine.markUsed();
     this.#engine = engine;
     void engine.exited.then(() => {
       if (!this.writableEnded) this.destroy(new Error('the embedded database has ended'));
@@ -80,12 +80,12 @@ export class EmbeddedSocket extends Duplex {
 
   async #execute(messages: readonly Buffer[]): Promise<void> {
     if (!this.#engine || messages[0]?.[0] === terminate) return;
-    const answer = await this.#engine.execute(joined(messages));
-    this.push(Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength));
+    const response = await this.#engine.execute(joined(messages));
+    this.push(Buffer.from(response.buffer, response.byteOffset, response.byteLength));
   }
 }
 
-/** Always a copy, in a buffer of its own: the driver's buffers are its to use again. */
+/** Copies the chunks to one new buffer, because the driver reuses its own buffers. */
 function joined(chunks: readonly Buffer[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.byteLength, 0));
   let offset = 0;

@@ -1,7 +1,7 @@
 import { EmbeddedEngine } from './engine.js';
 
-/** The engine of a handle, and those that follow it: one that died is replaced when next needed. */
-export class EmbeddedEngines {
+/** The engine of a handle. If it has ended, it is replaced when it is needed next. */
+export class EngineSupervisor {
   readonly #clusterDir: string | undefined;
   #current: EmbeddedEngine;
   #replacing: Promise<EmbeddedEngine> | undefined;
@@ -12,17 +12,18 @@ export class EmbeddedEngines {
   }
 
   /**
-   * @param clusterDir folder of the cluster; undefined keeps it in memory, where nothing can follow
-   * @throws Error when the first engine does not start
+   * Starts the first engine.
+   * @param clusterDir folder of the cluster; undefined keeps it in memory, so no engine can follow
+   * @throws Error if the first engine does not start
    */
-  static async begin(clusterDir: string | undefined): Promise<EmbeddedEngines> {
-    return new EmbeddedEngines(clusterDir, await EmbeddedEngine.start(clusterDir));
+  static async start(clusterDir: string | undefined): Promise<EngineSupervisor> {
+    return new EngineSupervisor(clusterDir, await EmbeddedEngine.start(clusterDir));
   }
 
-  /** An engine that no connection has taken yet. */
-  async next(): Promise<EmbeddedEngine> {
-    // Recovery may outlast the patience of the connection that began it: the next one finds it.
-    if (this.#current.isFree) return this.#current;
+  /** Resolves to an engine that no connection uses yet. */
+  async unusedEngine(): Promise<EmbeddedEngine> {
+    // The recovery may take longer than the connection that began it waits: the next one uses it.
+    if (this.#current.isUnused) return this.#current;
     this.#replacing ??= this.#replace().finally(() => {
       this.#replacing = undefined;
     });
@@ -31,13 +32,14 @@ export class EmbeddedEngines {
 
   async close(): Promise<void> {
     await this.#replacing?.catch(() => undefined);
-    if (this.#current.isFree) await this.#current.close();
+    if (this.#current.isUnused) await this.#current.close();
     await this.#current.exited;
   }
 
   async #replace(): Promise<EmbeddedEngine> {
     await this.#current.exited;
-    if (this.#clusterDir === undefined) throw new Error('the database was in memory, and is gone');
+    if (this.#clusterDir === undefined)
+      throw new Error('the database was in memory and has ended; its data is lost');
     this.#current = await EmbeddedEngine.start(this.#clusterDir);
     return this.#current;
   }

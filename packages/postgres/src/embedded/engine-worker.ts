@@ -1,19 +1,19 @@
 /**
- * Runs in a worker thread: PGlite, and a port that carries Postgres's protocol to it and back.
- * PGlite works synchronously: here a long statement holds up nobody but other statements.
+ * Program of the worker thread: PGlite, and a port that carries Postgres's protocol to it and back.
+ * PGlite works synchronously. In a thread of its own, a long statement delays only other statements.
  */
 import { existsSync, openAsBlob } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
-import type { EmbeddedReply, EmbeddedRequest, EmbeddedWorkerData } from './embedded-protocol.js';
+import type { EngineReply, EngineRequest, EngineWorkerData } from './engine.js';
 
 const port = parentPort;
 if (port === null) throw new Error('engine-worker must run in a worker thread');
 
-const { clusterDir } = workerData as EmbeddedWorkerData;
-/** The end of the engine's log: why it would not start. */
+const { clusterDir } = workerData as EngineWorkerData;
+/** Last lines of the engine's log. They explain a failed start. */
 const log: string[] = [];
 const keepLog = (line: string): boolean => {
   log.push(line);
@@ -30,23 +30,23 @@ const engine = await PGlite.create({
 });
 
 let queue = Promise.resolve();
-port.on('message', (request: EmbeddedRequest) => {
+port.on('message', (request: EngineRequest) => {
   queue = queue.then(() => (request === 'close' ? close() : execute(request)));
 });
 reply('ready');
 
-/** A new cluster is copied from one made by the build, which takes a tenth of the time. */
+/** Returns the template that a new cluster is copied from: a tenth of the time of creating one. */
 async function template(): Promise<{ loadDataDir?: Blob }> {
   if (clusterDir !== undefined && existsSync(join(clusterDir, 'PG_VERSION'))) return {};
   const path = fileURLToPath(new URL('../../dist/cluster-template.tgz', import.meta.url));
-  // Absent where only the compiler ran.
+  // The template is missing if only the compiler ran, and not the build.
   return existsSync(path) ? { loadDataDir: await openAsBlob(path) } : {};
 }
 
 async function execute(messages: Uint8Array): Promise<void> {
   const chunks: Uint8Array[] = [];
   await engine.execProtocolRawStream(messages, {
-    // A view of the engine's memory, which it uses again.
+    // A copy, because the bytes are a view of memory that the engine reuses.
     onRawData: (bytes) => chunks.push(bytes.slice()),
   });
   const [first, ...more] = chunks;
@@ -68,6 +68,6 @@ function concat(chunks: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-function reply(message: EmbeddedReply): void {
+function reply(message: EngineReply): void {
   port?.postMessage(message, message === 'ready' ? [] : [message.buffer as ArrayBuffer]);
 }

@@ -1,33 +1,45 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { EmbeddedReply, EmbeddedRequest, EmbeddedWorkerData } from './embedded-protocol.js';
 
-/** The worker's file, compiled or, in this package's tests, as source. */
+/** Input of the worker thread at its start. */
+export interface EngineWorkerData {
+  /** Folder of the Postgres cluster; undefined keeps it in memory. */
+  readonly clusterDir: string | undefined;
+}
+
+/** Message to the worker thread: messages of Postgres's protocol, or the request to close. */
+export type EngineRequest = Uint8Array | 'close';
+
+/** Message from the worker thread: `ready` once, then the response to each request, in order. */
+export type EngineReply = 'ready' | Uint8Array;
+
+/** File of the worker thread: compiled, or the source in the tests of this package. */
 const workerUrl = new URL(`./engine-worker${extname(import.meta.url)}`, import.meta.url);
 
+/** Request that has no response yet. */
 interface PendingRequest {
-  resolve(answer: Uint8Array): void;
+  resolve(response: Uint8Array): void;
   reject(error: Error): void;
 }
 
 /**
- * PGlite in a worker thread, from its start to its end. Ending it at any moment is what kill -9 is
- * to a server: the next one on the same folder recovers what was committed.
+ * PGlite in a worker thread, from its start to its end. It may be ended at any moment, like a server
+ * with kill -9: the next engine on the same folder recovers what was committed.
  */
 export class EmbeddedEngine {
-  /** Resolves when the thread is gone, whatever ended it. */
+  /** Resolves when the thread has ended, for any reason. */
   readonly exited: Promise<void>;
   readonly #worker: Worker;
-  /** Answers come in the order of requests. */
+  /** Responses arrive in the order of the requests. */
   readonly #pending: PendingRequest[] = [];
   #failure: Error | undefined;
-  #taken = false;
+  #isUsed = false;
 
   private constructor(worker: Worker) {
     this.#worker = worker;
-    worker.on('message', (answer: EmbeddedReply) => {
-      if (answer !== 'ready') this.#pending.shift()?.resolve(answer);
+    worker.on('message', (reply: EngineReply) => {
+      if (reply !== 'ready') this.#pending.shift()?.resolve(reply);
     });
     worker.on('error', (error) => {
       this.#failure = error;
@@ -40,10 +52,13 @@ export class EmbeddedEngine {
     });
   }
 
-  /** @throws Error when PGlite does not start, for example because the folder holds something else */
+  /**
+   * Starts a thread, and resolves when PGlite is ready.
+   * @throws Error if PGlite does not start, for example because the folder contains something else
+   */
   static async start(clusterDir: string | undefined): Promise<EmbeddedEngine> {
-    const data: EmbeddedWorkerData = { clusterDir };
-    // Flags of the process are for its own program: `--input-type`, for one, ends a worker at once.
+    const data: EngineWorkerData = { clusterDir };
+    // Flags of the process must not apply to the worker: `--input-type`, for one, ends it at once.
     const worker = new Worker(workerUrl, { workerData: data, execArgv: [] });
     const engine = new EmbeddedEngine(worker);
     await Promise.race([
@@ -53,19 +68,20 @@ export class EmbeddedEngine {
     return engine;
   }
 
-  /** Whether it runs and serves no connection yet: it has one session, and so serves one ever. */
-  get isFree(): boolean {
-    return !this.#taken && this.#failure === undefined;
+  /** True if it runs and no connection uses it yet. It has one session, so it serves one connection. */
+  get isUnused(): boolean {
+    return !this.#isUsed && this.#failure === undefined;
   }
 
-  /** To be called by the connection that uses it from now on. */
-  take(): void {
-    this.#taken = true;
+  /** Must be called by the connection that uses it from now on. */
+  markUsed(): void {
+    this.#isUsed = true;
   }
 
   /**
-   * Sends messages of Postgres's protocol, and gives the answer to all of them. The bytes go to the
-   * other thread without a copy: they must fill a buffer of their own, and are gone here.
+   * Sends messages of Postgres's protocol, and resolves to the response to all of them. The buffer is
+   * transferred to the other thread without a copy, so it must contain nothing else, and cannot be
+   * used here afterwards.
    */
   execute(messages: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
     if (this.#failure) return Promise.reject(this.#failure);
@@ -75,7 +91,7 @@ export class EmbeddedEngine {
     return promise;
   }
 
-  /** Ends it in an orderly way: no recovery is needed at the next start. */
+  /** Shuts it down cleanly: the next start needs no recovery. */
   async close(): Promise<void> {
     this.#post('close');
     await this.exited;
@@ -87,7 +103,7 @@ export class EmbeddedEngine {
     await this.exited;
   }
 
-  #post(request: EmbeddedRequest, ...transfer: ArrayBuffer[]): void {
+  #post(request: EngineRequest, ...transfer: ArrayBuffer[]): void {
     this.#worker.postMessage(request, transfer);
   }
 

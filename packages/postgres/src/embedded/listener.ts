@@ -1,46 +1,49 @@
 import pg from 'pg';
 import type { DatabaseLogger, Listener } from '../database.js';
-import { type Subscription, Subscriptions } from '../session/channel-listeners.js';
+import { type ChannelListener, ChannelListeners } from '../session/channel-listeners.js';
 import type { Session } from '../session/session.js';
 import type { SessionPool } from '../session/session-pool.js';
 
-/** LISTEN on the embedded engine, on the one session that it has. */
+/** LISTEN on the embedded engine, which has only one session. */
 export class EmbeddedListener {
-  readonly #subscriptions: Subscriptions;
-  #attachedBefore = false;
+  readonly #listeners: ChannelListeners;
+  #wasAttached = false;
 
   constructor(logger: DatabaseLogger) {
-    this.#subscriptions = new Subscriptions(logger);
+    this.#listeners = new ChannelListeners(logger);
   }
 
-  /** To be called with each new session before it serves anybody. */
+  /** Listens on a new session. Must be called before its first use. */
   async attach(session: Session): Promise<void> {
     session.on('notification', ({ channel, payload = '' }) => {
-      this.#subscriptions.dispatch(channel, payload);
+      this.#listeners.dispatch(channel, payload);
     });
-    for (const channel of this.#subscriptions.channels()) {
-      await session.run(`listen ${pg.escapeIdentifier(channel)}`, undefined, false);
+    for (const channel of this.#listeners.channels()) {
+      await session.run(`listen ${pg.escapeIdentifier(channel)}`);
     }
-    if (this.#attachedBefore) this.#subscriptions.tellReconnect();
-    this.#attachedBefore = true;
+    if (this.#wasAttached) this.#listeners.notifyReconnect();
+    this.#wasAttached = true;
   }
 
-  /** @throws PlatformError `DATABASE_*` */
-  async listen(pool: SessionPool, subscription: Subscription): Promise<Listener> {
-    const channel = pg.escapeIdentifier(subscription.channel);
-    this.#subscriptions.add(subscription);
+  /**
+   * Adds a listener of a channel.
+   * @throws PlatformError `DATABASE_*` if LISTEN fails; the listener is not added then
+   */
+  async listen(pool: SessionPool, listener: ChannelListener): Promise<Listener> {
+    const channel = pg.escapeIdentifier(listener.channel);
+    this.#listeners.add(listener);
     try {
-      await pool.use((session) => session.run(`listen ${channel}`, undefined, false));
+      await pool.use((session) => session.run(`listen ${channel}`));
     } catch (error) {
-      this.#subscriptions.remove(subscription);
+      this.#listeners.remove(listener);
       throw error;
     }
     return {
       close: async () => {
-        if (!this.#subscriptions.remove(subscription)) return;
+        if (!this.#listeners.remove(listener)) return;
         const unlisten = `unlisten ${channel}`;
-        // Fails only when the database is closed or gone, and then nobody listens anyway.
-        await pool.use((session) => session.run(unlisten, undefined, false)).catch(() => undefined);
+        // Fails only if the database is closed or has ended: then there is nothing to undo.
+        await pool.use((session) => session.run(unlisten)).catch(() => undefined);
       },
     };
   }

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Database } from '../database.js';
-import { EmbeddedUpkeep } from './maintenance.js';
+import { EmbeddedMaintenance } from './maintenance.js';
 import { openEmbedded } from './open-embedded.js';
 
 let db: Database;
-let upkeep: EmbeddedUpkeep;
+let maintenance: EmbeddedMaintenance;
 const logger = { info: vi.fn(), warn: vi.fn() };
 
 beforeEach(async () => {
@@ -14,15 +14,15 @@ beforeEach(async () => {
   await db.query(
     `insert into "odd Name".counter select i, 0, repeat('x', 200) from generate_series(1, 1000) i`,
   );
-  upkeep = new EmbeddedUpkeep(db, logger);
+  maintenance = new EmbeddedMaintenance(db, logger);
 });
 afterEach(async () => {
-  upkeep.stop();
+  maintenance.stop();
   await db.close();
   vi.useRealTimers();
 });
 
-const wear = async (rounds: number): Promise<void> => {
+const updateAll = async (rounds: number): Promise<void> => {
   for (let i = 0; i < rounds; i++) await db.query(`update "odd Name".counter set n = n + 1`);
 };
 
@@ -41,39 +41,39 @@ const logSinceCheckpoint = async (): Promise<number> => {
   return Number(rows[0]?.bytes);
 };
 
-it('keeps a table that is updated for ever from growing', async () => {
-  await wear(10);
-  await upkeep.run();
+it('limits the size of a table that is updated again and again', async () => {
+  await updateAll(10);
+  await maintenance.run();
   const before = await size();
   for (let round = 0; round < 10; round++) {
-    // Statistics count what a session did with a delay of up to a second.
-    await wear(10);
+    // Statistics of a session are delayed by up to a second, unless they are flushed.
+    await updateAll(10);
     await db.query('select pg_stat_force_next_flush()');
-    await upkeep.run();
+    await maintenance.run();
   }
   expect(await size()).toBeLessThan(3 * before);
 });
 
-it('keeps the log that a crash would leave to read from growing', async () => {
+it('limits the log that a recovery would have to read', async () => {
   for (let round = 0; round < 10; round++) {
-    await wear(50);
-    await upkeep.run();
+    await updateAll(50);
+    await maintenance.run();
   }
   expect(await logSinceCheckpoint()).toBeLessThan(80 * 1024 * 1024);
 });
 
-it('leaves a database alone in which nothing was written', async () => {
-  await upkeep.run();
+it('does nothing if nothing was written', async () => {
+  await maintenance.run();
   const query = vi.spyOn(db, 'query');
-  await upkeep.run();
-  await upkeep.run();
+  await maintenance.run();
+  await maintenance.run();
   expect(query).toHaveBeenCalledTimes(2);
 });
 
-it('is done from time to time, and told of when it fails', async () => {
+it('runs every 15 seconds, and logs failures', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const query = vi.fn().mockRejectedValue(new Error('no'));
-  const timed = new EmbeddedUpkeep({ query }, logger);
+  const timed = new EmbeddedMaintenance({ query }, logger);
   await vi.advanceTimersByTimeAsync(31_000);
   expect(query).toHaveBeenCalledTimes(2);
   expect(logger.warn).toHaveBeenCalledTimes(2);

@@ -1,21 +1,25 @@
 import type { DatabaseLogger, Queryable } from '../database.js';
 
+/** Time between two runs, in ms. */
 const intervalMs = 15_000;
 
-/** Log to be read again after a crash, in bytes: about a second's work. */
+/** Size of the write-ahead log at which a checkpoint is due, in bytes: recovery then takes about 1 s. */
 const checkpointBytes = 64 * 1024 * 1024;
 
 const readLog = {
-  name: 'posthaste_upkeep_log',
+  name: 'posthaste_maintenance_log',
   text: `
     select pg_current_wal_insert_lsn()::text as position,
       pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)::int8 as since_checkpoint
     from pg_control_checkpoint()`,
 };
 
-/** Like autovacuum: a base, and a share of the table's rows. Toast tables go with their own. */
-const findWornTables = {
-  name: 'posthaste_upkeep_tables',
+/**
+ * Finds tables by the rule of autovacuum: a fixed number of changed rows plus a share of the table's
+ * rows. Toast tables are vacuumed with their table.
+ */
+const findTablesToVacuum = {
+  name: 'posthaste_maintenance_tables',
   text: `
     select format('%I.%I', used.schemaname, used.relname) as name
     from pg_stat_all_tables as used join pg_class as stored on stored.oid = used.relid
@@ -26,11 +30,11 @@ const findWornTables = {
 };
 
 /**
- * What a server does by processes of its own, and PGlite, which is one process, leaves undone:
- * checkpoints, without which the log and the recovery grow for ever, and vacuum and statistics,
- * without which tables grow and plans go wrong.
+ * Does the work that a server leaves to background processes, which PGlite lacks. Without checkpoints
+ * the write-ahead log and the recovery time grow without limit; without vacuum and statistics tables
+ * grow and query plans become bad.
  */
-export class EmbeddedUpkeep {
+export class EmbeddedMaintenance {
   readonly #db: Queryable;
   readonly #logger: DatabaseLogger;
   readonly #timer: NodeJS.Timeout;
@@ -45,14 +49,14 @@ export class EmbeddedUpkeep {
     this.#timer.unref();
   }
 
-  /** Does what is due, in statements of its own, so that others come in between. */
+  /** Does the work that is due, one statement at a time, so that other statements run in between. */
   async run(): Promise<void> {
     const { rows } = await this.#db.query<{ position: string; since_checkpoint: bigint }>(readLog);
     const [log] = rows;
-    // Nothing was written since.
+    // Nothing was written since the last run.
     if (!log || log.position === this.#position) return;
-    const worn = await this.#db.query<{ name: string }>(findWornTables);
-    for (const { name } of worn.rows) {
+    const tables = await this.#db.query<{ name: string }>(findTablesToVacuum);
+    for (const { name } of tables.rows) {
       if (this.#stopped) return;
       await this.#db.query(`vacuum (analyze) ${name}`);
     }
@@ -60,7 +64,7 @@ export class EmbeddedUpkeep {
     this.#position = log.position;
   }
 
-  /** Starts nothing more. */
+  /** Stops the timer, and starts no further statement. */
   stop(): void {
     this.#stopped = true;
     clearInterval(this.#timer);
@@ -72,7 +76,8 @@ export class EmbeddedUpkeep {
     try {
       await this.run();
     } catch (error) {
-      if (!this.#stopped) this.#logger.warn({ err: error }, 'database upkeep failed');
+      if (!this.#stopped)
+        this.#logger.warn({ err: error }, 'maintenance of the embedded database failed');
     }
     this.#running = false;
   }

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import type { Database } from '../database.js';
 import { type EmbeddedOptions, openEmbedded } from './open-embedded.js';
 
-/** A folder with a table `kept (id int)`: copied, because making one takes seconds. */
+/** A folder with a table `kept (id int)`. It is copied, because creating one takes seconds. */
 let template: string;
 let dataDir: string;
 const opened: Database[] = [];
@@ -49,14 +49,14 @@ const startWriter = async (ready: RegExp): Promise<RunningProcess> => {
   return started;
 };
 
-/** The thread that the engine runs in, as the next call starts it. */
+/** Resolves to the thread of the next engine that is started. */
 const nextThread = (): Promise<Worker> =>
   new Promise((resolve) => {
     process.once('worker', resolve);
   });
 
 describe('a folder', () => {
-  it('keeps its data from one opening to the next', async () => {
+  it('keeps its data when it is opened again', async () => {
     const first = await openCopy();
     await first.query('insert into kept values (7)');
     await first.close();
@@ -74,7 +74,7 @@ describe('a folder', () => {
     await first.ping();
   });
 
-  it('is made anew when its creation was cut short', async () => {
+  it('is created again if its creation was interrupted', async () => {
     await mkdir(join(dataDir, 'postgres'), { recursive: true });
     await writeFile(join(dataDir, 'postgres', 'PG_VERSION'), '18\n');
     await writeFile(join(dataDir, 'initializing'), '');
@@ -82,7 +82,7 @@ describe('a folder', () => {
     expect(await readdir(dataDir)).not.toContain('initializing');
   });
 
-  it('that holds something else is refused with the reason, and given back', async () => {
+  it('that contains something else is refused, and released', async () => {
     await mkdir(join(dataDir, 'postgres'), { recursive: true });
     await writeFile(join(dataDir, 'postgres', 'PG_VERSION'), '9.6\n');
     for (let i = 0; i < 2; i++) {
@@ -98,8 +98,8 @@ describe('a folder', () => {
     });
   });
 
-  it('that may not be written is refused', async () => {
-    // Not even root may make a folder there.
+  it('that is not writable is refused', async () => {
+    // Not even root can create a folder there.
     await expect(openEmbedded({ dataDir: '/sys/posthaste' })).rejects.toMatchObject({
       code: 'DATABASE_READ_ONLY',
       retryable: true,
@@ -108,7 +108,7 @@ describe('a folder', () => {
 });
 
 describe('kill -9', () => {
-  it('loses nothing that was committed, and halves no transaction', {
+  it('loses no committed data, and leaves no half transaction', {
     timeout: 120_000,
   }, async () => {
     let committed = 0;
@@ -121,12 +121,12 @@ describe('kill -9', () => {
     const { rows } = await (await open()).query<{ n: bigint }>(
       'select n from pair group by n having count(*) = 2 order by n',
     );
-    // The last transaction may have been committed and not yet told.
+    // The last transaction may have been committed without its line of output.
     expect(rows.length - committed).toBeOneOf([0, 1]);
     expect(rows.map(({ n }) => Number(n))).toEqual(rows.map((_, i) => i + 1));
   });
 
-  it('in the middle of the creation leaves a folder that opens', async () => {
+  it('during the creation leaves a folder that can be opened', async () => {
     const program = fileURLToPath(new URL('../../test/embedded-writer.ts', import.meta.url));
     const writer = await startProcess({ args: [program, dataDir] });
     running.push(writer);
@@ -137,12 +137,12 @@ describe('kill -9', () => {
 });
 
 describe('the end of the thread', () => {
-  it('fails what runs, and the next call goes on with what was committed', async () => {
+  it('fails running statements; the next call finds the committed data', async () => {
     const thread = nextThread();
     const db = await openCopy();
-    const heard = vi.fn();
-    const regained = vi.fn();
-    await db.listen('channel', heard, regained);
+    const onNotification = vi.fn();
+    const onReconnect = vi.fn();
+    await db.listen('channel', onNotification, onReconnect);
     const outcome = db.transaction(async (tx) => {
       await tx.query('insert into kept values (1)');
       await (await thread).terminate();
@@ -150,12 +150,12 @@ describe('the end of the thread', () => {
     });
     await expect(outcome).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
     expect((await db.query('select id from kept')).rows).toEqual([]);
-    expect(regained).toHaveBeenCalledTimes(1);
+    expect(onReconnect).toHaveBeenCalledTimes(1);
     await db.query(`select pg_notify('channel', 'x')`);
-    expect(heard).toHaveBeenCalledWith('x');
+    expect(onNotification).toHaveBeenCalledWith('x');
   });
 
-  it('ends a database in memory for good', async () => {
+  it('ends a database in memory permanently', async () => {
     const thread = nextThread();
     const db = await open({});
     await db.ping();
@@ -166,15 +166,15 @@ describe('the end of the thread', () => {
   });
 });
 
-describe('its one connection', () => {
-  it('is waited for only so long', async () => {
+describe('the only connection', () => {
+  it('is waited for only up to the time limit', async () => {
     const db = await openCopy({ connectTimeoutMs: 1_000 });
     const outcome = db.transaction(() => db.query('select 1'));
     await expect(outcome).rejects.toMatchObject({ code: 'DATABASE_TIMEOUT' });
     await db.ping();
   });
 
-  it('is closed after what runs and what waits', async () => {
+  it('is closed after running and waiting statements', async () => {
     const db = await openCopy();
     const calls = [1, 2, 3].map((id) => db.query('insert into kept values ($1)', [id]));
     await Promise.all([db.close(), ...calls]);

@@ -7,34 +7,35 @@ import { type Database, type DatabaseLogger, silentLogger } from '../database.js
 import { PooledDatabase } from '../session/pooled-database.js';
 import { SessionPool } from '../session/session-pool.js';
 import { driverTypes } from '../values/decode-values.js';
-import { EmbeddedSocket } from './engine-socket.js';
-import { EmbeddedEngines } from './engine-supervisor.js';
+import { EngineSocket } from './engine-socket.js';
+import { EngineSupervisor } from './engine-supervisor.js';
 import { type FolderLock, lockFolder } from './folder-lock.js';
 import { EmbeddedListener } from './listener.js';
-import { EmbeddedUpkeep } from './maintenance.js';
+import { EmbeddedMaintenance } from './maintenance.js';
 import { makePrivateFolder } from './private-folder.js';
 
+/** Options of `openEmbedded`. */
 export interface EmbeddedOptions {
-  /** Folder of the data, made when it is missing. Default: none, all is in memory. */
+  /** Folder of the data, created if it is missing. Default: none, the data is in memory. */
   readonly dataDir?: string | undefined;
-  /** Longest wait for the one connection there is, in milliseconds. Default 30,000. */
+  /** Longest wait for the only connection, in ms. Default 30,000. */
   readonly connectTimeoutMs?: number;
-  /** Default: nobody. */
+  /** Gets a line for each problem that no caller gets as an error. Default: no logger. */
   readonly logger?: DatabaseLogger;
 }
 
 /**
- * A handle on PGlite: Postgres in a thread of this process. It has one connection, so transactions
- * and statements take turns. What was committed survives the end of the process, kill -9 included;
- * the end of the machine's power it may not, because PGlite does not wait for the disk.
- * @throws PlatformError `DATABASE_IN_USE` when another process has the folder open;
- *   `DATABASE_FOLDER_INVALID`, `DATABASE_FULL`, `DATABASE_READ_ONLY` or `DATABASE_ERROR` when it
+ * Opens a handle on PGlite: Postgres in a thread of this process. It has one connection, so
+ * transactions and statements run one after another. Committed data survives the end of the process,
+ * kill -9 included. It may not survive a power cut, because PGlite does not wait for the disk.
+ * @throws PlatformError `DATABASE_IN_USE` if another process has the folder open;
+ *   `DATABASE_FOLDER_INVALID`, `DATABASE_FULL`, `DATABASE_READ_ONLY` or `DATABASE_ERROR` if the folder
  *   cannot be used
  */
 export async function openEmbedded(options: EmbeddedOptions = {}): Promise<Database> {
   const { dataDir, connectTimeoutMs = 30_000, logger = silentLogger } = options;
   if (dataDir === undefined) return openCluster(undefined, connectTimeoutMs, logger);
-  const lock = await takeFolder(dataDir);
+  const lock = await lockDataFolder(dataDir);
   try {
     return await openCluster(new ClusterFolder(dataDir, lock), connectTimeoutMs, logger);
   } catch (error) {
@@ -49,15 +50,15 @@ async function openCluster(
   logger: DatabaseLogger,
 ): Promise<Database> {
   await folder?.prepare();
-  const engines = await EmbeddedEngines.begin(folder?.clusterDir);
+  const supervisor = await EngineSupervisor.start(folder?.clusterDir);
   await folder?.confirm();
   const listener = new EmbeddedListener(logger);
   const pool = new SessionPool({
-    connection: { ...connection, stream: () => new EmbeddedSocket(() => engines.next()) },
+    connection: { ...connection, stream: () => new EngineSocket(() => supervisor.unusedEngine()) },
     maxConnections: 1,
     connectTimeoutMs,
     idleTimeoutMs: 0,
-    answerTimeoutMs: 0,
+    responseTimeoutMs: 0,
     logger,
     onConnect: (session) => listener.attach(session),
   });
@@ -66,17 +67,17 @@ async function openCluster(
     pool,
     listen: (channel, onNotification, onReconnect) =>
       listener.listen(pool, { channel, onNotification, onReconnect }),
-    stop: () => upkeep.stop(),
+    stop: () => maintenance.stop(),
     async close() {
-      await engines.close();
+      await supervisor.close();
       await folder?.lock.release();
     },
   });
-  const upkeep = new EmbeddedUpkeep(database, logger);
+  const maintenance = new EmbeddedMaintenance(database, logger);
   return database;
 }
 
-/** Said in full, because the driver would fill gaps from environment variables. */
+/** Complete, because the driver would read missing values from environment variables. */
 const connection: pg.ClientConfig = {
   host: 'embedded',
   port: 5432,
@@ -88,33 +89,35 @@ const connection: pg.ClientConfig = {
 };
 
 /**
- * The folder of an embedded database: `postgres/` with the cluster, the lock's sockets, and for the
- * time of the cluster's creation a mark, so that a creation cut short is begun anew.
+ * Folder of an embedded database: `postgres/` with the cluster, the sockets of the lock, and a marker
+ * file while the cluster is being created, so that an interrupted creation starts again.
  */
 class ClusterFolder {
   readonly clusterDir: string;
   readonly lock: FolderLock;
-  readonly #mark: string;
+  readonly #marker: string;
 
   constructor(dataDir: string, lock: FolderLock) {
     this.clusterDir = join(dataDir, 'postgres');
     this.lock = lock;
-    this.#mark = join(dataDir, 'initializing');
+    this.#marker = join(dataDir, 'initializing');
   }
 
+  /** Removes a cluster that was not completed, and writes the marker before a new one is created. */
   async prepare(): Promise<void> {
-    if (existsSync(this.#mark)) await rm(this.clusterDir, { recursive: true, force: true });
-    else if (!existsSync(this.clusterDir)) await writeFile(this.#mark, '');
+    if (existsSync(this.#marker)) await rm(this.clusterDir, { recursive: true, force: true });
+    else if (!existsSync(this.clusterDir)) await writeFile(this.#marker, '');
   }
 
+  /** Removes the marker: the cluster is complete. */
   async confirm(): Promise<void> {
-    await rm(this.#mark, { force: true });
+    await rm(this.#marker, { force: true });
   }
 }
 
-async function takeFolder(dataDir: string): Promise<FolderLock> {
+async function lockDataFolder(dataDir: string): Promise<FolderLock> {
   try {
-    // Callbacks hold secrets: nobody else on the machine may read them.
+    // Callbacks contain secrets, so other users of the machine must not read the folder.
     await makePrivateFolder(dataDir);
     return await lockFolder(dataDir);
   } catch (error) {

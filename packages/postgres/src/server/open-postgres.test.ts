@@ -7,7 +7,7 @@ describe('options', () => {
   it.each([
     ['no URL', { url: '' }],
     ['another protocol', { url: 'mysql://user:secret@host/db' }],
-    ['a certificate that is not there', { url: 'postgres://host/db?sslrootcert=/not/there' }],
+    ['a missing certificate', { url: 'postgres://host/db?sslrootcert=/not/there' }],
     ['no connections', { url: 'postgres://host/db', maxConnections: 0 }],
     ['half a connection', { url: 'postgres://host/db', maxConnections: 1.5 }],
     ['no time to connect', { url: 'postgres://host/db', connectTimeoutMs: 0 }],
@@ -22,7 +22,7 @@ describe('options', () => {
 describeWithPostgres('openPostgres', () => {
   const subject = useServer();
 
-  it('names itself, and takes its limits to the server', async () => {
+  it('sets its name and its time limit on the server', async () => {
     const named = await subject.open({ applicationName: 'test-name', statementTimeoutMs: 1_234 });
     const { rows } = await named.query(
       `select current_setting('application_name') as name,
@@ -31,7 +31,7 @@ describeWithPostgres('openPostgres', () => {
     expect(rows).toEqual([{ name: 'test-name', timeout: '1234ms' }]);
   });
 
-  it('keeps settings that the URL asks for', async () => {
+  it('keeps settings of the URL', async () => {
     const own = await subject.open({ url: subject.urlWith({ work_mem: '7MB' }) });
     const { rows } = await own.query(
       `select current_setting('work_mem') as memory, current_setting('TimeZone') as zone`,
@@ -49,7 +49,7 @@ describeWithPostgres('openPostgres', () => {
     expect(small.poolStats()).toEqual({ total: 2, idle: 2, waiting: 0 });
   });
 
-  it('leaves the decoders of other users of the driver alone', async () => {
+  it('does not change the decoders of other users of the driver', async () => {
     expect(await subject.asAdmin('select 1::int8 as n')).toEqual([{ n: '1' }]);
   });
 
@@ -76,7 +76,7 @@ describeWithPostgres('openPostgres', () => {
       await greedy.ping();
     });
 
-    it('no room for a sort: DATABASE_FULL', async () => {
+    it('no space for a sort: DATABASE_FULL', async () => {
       const url = subject.urlWith({ temp_file_limit: '1', work_mem: '64' });
       const sort = 'select n from generate_series(1, 100000) as n order by n desc offset 99999';
       await expect((await subject.open({ url })).query(sort)).rejects.toMatchObject({
@@ -92,7 +92,7 @@ describeWithPostgres('openPostgres', () => {
       });
     });
 
-    it('two transactions that lock each other: DATABASE_CONFLICT for one', async () => {
+    it('a deadlock: DATABASE_CONFLICT for one of the transactions', async () => {
       const { db } = subject;
       await db.query('insert into kept values (1), (2)');
       let locked = 0;
@@ -112,7 +112,7 @@ describeWithPostgres('openPostgres', () => {
   });
 
   describe('close', () => {
-    it('waits for what runs and what waits, refuses what comes, leaves no connection', async () => {
+    it('waits for running and waiting statements, refuses new ones, leaves no connection', async () => {
       const closing = await subject.open({ maxConnections: 1, applicationName: 'closing' });
       await closing.listen('x', () => undefined);
       const calls = [1, 2, 3].map((id) => closing.query('insert into kept values ($1)', [id]));
@@ -126,7 +126,7 @@ describeWithPostgres('openPostgres', () => {
       await vi.waitFor(async () => expect(await subject.asAdmin(left)).toEqual([]));
     });
 
-    it('works while the server is away', async () => {
+    it('works while the server is down', async () => {
       await subject.db.listen('x', () => undefined);
       await subject.server.stop('immediate');
       await subject.db.close();

@@ -3,52 +3,57 @@ import pg from 'pg';
 import { type Database, type DatabaseLogger, silentLogger } from '../database.js';
 import { PooledDatabase } from '../session/pooled-database.js';
 import { SessionPool } from '../session/session-pool.js';
-import { answerGraceMs } from '../session/transaction.js';
+import { responseGraceMs } from '../session/transaction.js';
 import { driverTypes } from '../values/decode-values.js';
 import { ListenConnection } from './listen-connection.js';
 
+/** Options of `openPostgres`. */
 export interface PostgresOptions {
-  /** `postgres://user:password@host:port/database`, with libpq's parameters such as `sslmode`. */
+  /** `postgres://user:password@host:port/database`, with parameters of libpq such as `sslmode`. */
   readonly url: string;
-  /** Most connections at a time, the one for notifications not counted. Default 10. */
+  /** Most connections at a time, not counting the one for notifications. Default 10. */
   readonly maxConnections?: number;
-  /** Longest wait for a connection, free or new, in milliseconds. Default 5,000. */
+  /** Longest wait for a connection, free or new, in ms. Default 5,000. */
   readonly connectTimeoutMs?: number;
   /**
-   * Longest time of one statement, in milliseconds; 0 is no limit. Default 30,000. The server
-   * cancels it; when the server is silent for 5,000 ms more, the connection is given up.
+   * Longest time of one statement, in ms; 0 is no limit. Default 30,000. The server cancels the
+   * statement. If the server does not respond for 5,000 ms more, the connection is closed.
    */
   readonly statementTimeoutMs?: number;
   /** Name in `pg_stat_activity`. Default `posthaste`. */
   readonly applicationName?: string;
   /** Settings of every session, by name, such as `{ jit: 'off' }`. Default: the server's. */
   readonly sessionSettings?: Readonly<Record<string, string>>;
-  /** Told of connections lost and regained. Default: nobody. */
+  /** Gets a line for each lost and reopened connection. Default: no logger. */
   readonly logger?: DatabaseLogger;
 }
 
-/** Closes connections that a quiet time leaves unused. */
+/** Time after which an unused connection is closed, in ms. */
 const idleTimeoutMs = 60_000;
 
-/** First probe of a quiet connection: finds a peer that vanished, and keeps firewalls from forgetting. */
+/**
+ * Idle time before the first TCP keep-alive probe, in ms. Probes find lost peers, and keep firewalls
+ * from dropping the connection.
+ */
 const keepAliveDelayMs = 10_000;
 
-/** What the decoders rely on, whatever the server's and the role's own settings are. */
+/** Settings that the decoders need. They override those of the server and of the role. */
 const ownSettings: Readonly<Record<string, string>> = { DateStyle: 'ISO', TimeZone: 'UTC' };
 
-/** The largest time limit that Postgres takes, in milliseconds. */
+/** The largest time limit that Postgres accepts, in ms. */
 const maxTimeoutMs = 2 ** 31 - 1;
 
 /**
- * A handle on a Postgres server. It connects when it is used: while the server is away, each call
- * fails with `DATABASE_UNAVAILABLE`, and calls after its return succeed.
+ * Opens a handle on a Postgres server. It connects when it is used: while the server is down, each
+ * call fails with `DATABASE_UNAVAILABLE`; when the server is up again, calls succeed.
  * @throws PlatformError `OPTION_INVALID`
  */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
   const { maxConnections = 10, connectTimeoutMs = 5_000, statementTimeoutMs = 30_000 } = options;
-  checkRange('maxConnections', maxConnections, 1, 10_000);
-  checkRange('connectTimeoutMs', connectTimeoutMs, 1, maxTimeoutMs);
-  checkRange('statementTimeoutMs', statementTimeoutMs, 0, maxTimeoutMs - answerGraceMs);
+  checkRange('maxConnections', maxConnections, { min: 1, max: 10_000 });
+  checkRange('connectTimeoutMs', connectTimeoutMs, { min: 1, max: maxTimeoutMs });
+  const maxStatementTimeoutMs = maxTimeoutMs - responseGraceMs;
+  checkRange('statementTimeoutMs', statementTimeoutMs, { min: 0, max: maxStatementTimeoutMs });
   const { logger = silentLogger } = options;
   const connection: pg.ClientConfig = {
     connectionString: withSettings(options.url, { ...options.sessionSettings, ...ownSettings }),
@@ -60,7 +65,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     types: driverTypes,
   };
   checkConnection(connection);
-  const answerTimeoutMs = statementTimeoutMs === 0 ? 0 : statementTimeoutMs + answerGraceMs;
+  const responseTimeoutMs = statementTimeoutMs === 0 ? 0 : statementTimeoutMs + responseGraceMs;
   const listener = new ListenConnection(connection, logger);
   return new PooledDatabase({
     kind: 'postgres',
@@ -69,7 +74,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       maxConnections,
       connectTimeoutMs,
       idleTimeoutMs,
-      answerTimeoutMs,
+      responseTimeoutMs,
       logger,
     }),
     listen: (channel, onNotification, onReconnect) =>
@@ -78,18 +83,22 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   });
 }
 
-function checkRange(name: string, value: number, min: number, max: number): void {
+function checkRange(
+  name: string,
+  value: number,
+  { min, max }: { readonly min: number; readonly max: number },
+): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
   throw new PlatformError(
     'OPTION_INVALID',
-    `${name} is ${value}: it must be a whole number from ${min} to ${max}`,
+    `${name} must be a whole number from ${min} to ${max}, not ${value}`,
   );
 }
 
-/** Adds the settings to the URL's `options`, which would replace options given beside the URL. */
+/** Adds settings to the `options` of the URL, because these replace options given beside the URL. */
 function withSettings(url: string, settings: Readonly<Record<string, string>>): string {
   if (!/^postgres(ql)?:\/\//.test(url)) {
-    // The text itself stays out of the message: it may hold a password.
+    // The message does not quote the URL, because it may contain a password.
     throw new PlatformError('OPTION_INVALID', 'the database URL must begin with postgres://');
   }
   const [address, query] = splitOnce(url, '?');
@@ -100,7 +109,7 @@ function withSettings(url: string, settings: Readonly<Record<string, string>>): 
   return `${address}?${params}`;
 }
 
-/** The server splits its options at spaces. */
+/** Escapes a value, because the server splits its options at spaces. */
 function escaped(value: string): string {
   return value.replace(/[\\\s]/g, '\\$&');
 }
@@ -110,7 +119,7 @@ function splitOnce(text: string, separator: string): [string, string] {
   return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** The driver reads the URL, and certificates it names, when it makes a client: better now than later. */
+/** Creates a client to find faults now: the driver reads the URL and its certificates at that time. */
 function checkConnection(connection: pg.ClientConfig): void {
   try {
     new pg.Client(connection);

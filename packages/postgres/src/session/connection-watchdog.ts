@@ -1,21 +1,22 @@
 import type { Session } from './session.js';
 
-const sweepMs = 250;
-/** How long a server may take to close a connection that was ended, in milliseconds. */
-const goodbyeMs = 1_000;
+/** Time between two checks of all connections, in ms. */
+const checkIntervalMs = 250;
+/** Time that a server may take to close a connection, in ms. */
+const closeTimeoutMs = 1_000;
 
 /**
- * Ends connections on which the server has fallen silent: a machine that froze or a network that
- * swallows packets answers nothing, and TCP alone notices after a quarter of an hour.
+ * Closes connections on which the server does not respond in time. A machine that froze, or a network
+ * that drops packets, sends nothing, and TCP alone notices after a quarter of an hour.
  *
- * One sweep over all connections, because a timer per statement would cost each statement.
+ * One timer checks all connections, because a timer per statement would slow down every statement.
  */
-export class AnswerWatch {
+export class ConnectionWatchdog {
   readonly #sessions = new Set<Session>();
   readonly #timer: NodeJS.Timeout;
 
   constructor() {
-    this.#timer = setInterval(() => this.#sweep(), sweepMs);
+    this.#timer = setInterval(() => this.#check(), checkIntervalMs);
     this.#timer.unref();
   }
 
@@ -24,16 +25,16 @@ export class AnswerWatch {
     session.once('end', () => this.#sessions.delete(session));
   }
 
-  /** To be called when the connections are being ended: those that do not end are cut. */
+  /** Must be called when the connections are being closed: closes those that do not end in time. */
   close(): void {
     clearInterval(this.#timer);
     setTimeout(() => {
-      for (const session of this.#sessions) session.abortWhenLimited();
-    }, goodbyeMs).unref();
+      for (const session of this.#sessions) session.abortIfTimeLimited();
+    }, closeTimeoutMs).unref();
   }
 
-  #sweep(): void {
+  #check(): void {
     const nowMs = performance.now();
-    for (const session of this.#sessions) session.abortWhenOverdue(nowMs);
+    for (const session of this.#sessions) session.abortIfOverdue(nowMs);
   }
 }
