@@ -1,19 +1,19 @@
 export { freePort } from './free-port.js';
-export { type KafkaBroker, type KafkaOptions, startKafka } from './kafka/kafka-broker.js';
-export { type KafkaCluster, startKafkaCluster } from './kafka/kafka-cluster.js';
-export { findKafka, findOwnKafka, type KafkaSource } from './kafka/kafka-source.js';
+export { type KafkaBroker, type KafkaOptions, startKafka } from './kafka/broker.js';
+export { type KafkaCluster, startKafkaCluster } from './kafka/cluster.js';
+export { findKafka, findOwnKafka, type KafkaSource } from './kafka/source.js';
 export {
   findEmbeddedBinaries,
   findMachineBinaries,
   findPostgresBinaries,
   type PostgresBinaries,
-} from './postgres/postgres-binaries.js';
+} from './postgres/binaries.js';
 export {
   type PostgresOptions,
   type PostgresServer,
   type PostgresStopMode,
   startPostgres,
-} from './postgres/postgres-server.js';
+} from './postgres/server.js';
 export { createTestDatabase, type TestDatabase } from './postgres/test-database.js';
 export {
   type ProcessExit,

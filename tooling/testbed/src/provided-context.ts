@@ -1,5 +1,5 @@
 import type {} from 'vitest';
-import type { KafkaSource } from './kafka/kafka-source.js';
+import type { KafkaSource } from './kafka/source.js';
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,7 +1,7 @@
 import type { TestProject } from 'vitest/node';
-import { findJavaKafka, findKafka, kafkaAdvice } from './kafka/kafka-source.js';
-import { findPostgresBinaries, postgresAdvice } from './postgres/postgres-binaries.js';
-import { type PostgresServer, startPostgres } from './postgres/postgres-server.js';
+import { findJavaKafka, findKafka, kafkaAdvice } from './kafka/source.js';
+import { findPostgresBinaries, postgresAdvice } from './postgres/binaries.js';
+import { type PostgresServer, startPostgres } from './postgres/server.js';
 import './provided-context.js';
 
 type Project = Pick<TestProject, 'provide'>;

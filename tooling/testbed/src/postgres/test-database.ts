@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { postgresAdvice } from './postgres-binaries.js';
+import { postgresAdvice } from './binaries.js';
 
 export interface TestDatabase {
   readonly url: string;

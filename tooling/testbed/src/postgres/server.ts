@@ -5,8 +5,8 @@ import {
   findPostgresBinaries,
   type PostgresBinaries,
   postgresAdvice,
-} from './postgres-binaries.js';
-import { createCluster, type PostgresCluster } from './postgres-cluster.js';
+} from './binaries.js';
+import { createCluster, type PostgresCluster } from './cluster.js';
 
 /** Recovery after a crash under load is part of the start. */
 const readyTimeoutMs = 60_000;

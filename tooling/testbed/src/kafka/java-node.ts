@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ServerProcess } from '../process/server-process.js';
-import { fetchJars } from './kafka-jars.js';
-import type { KafkaNode } from './kafka-node.js';
-import { type KafkaListeners, kafkaSettings, toProperties } from './kafka-properties.js';
+import { fetchJars } from './jars.js';
+import type { KafkaNode } from './node.js';
+import { type KafkaListeners, kafkaSettings, toProperties } from './properties.js';
 
 const run = promisify(execFile);
 

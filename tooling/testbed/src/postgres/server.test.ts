@@ -10,8 +10,8 @@ import {
   findEmbeddedBinaries,
   findMachineBinaries,
   findPostgresBinaries,
-} from './postgres-binaries.js';
-import { type PostgresServer, startPostgres } from './postgres-server.js';
+} from './binaries.js';
+import { type PostgresServer, startPostgres } from './server.js';
 import { createTestDatabase } from './test-database.js';
 
 /** The built package: a child process cannot load the sources. */

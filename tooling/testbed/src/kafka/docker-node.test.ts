@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { toVariables } from './kafka-docker.js';
+import { toVariables } from './docker-node.js';
 
 it('names settings as the image reads them', () => {
   expect(toVariables({ 'log.dirs': '/data', 'a_b.c-d': '1' })).toEqual([

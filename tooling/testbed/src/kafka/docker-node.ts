@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { startWatchdog } from '../process/watchdog.js';
-import { kafkaVersion } from './kafka-jars.js';
-import type { KafkaNode } from './kafka-node.js';
-import { type KafkaListeners, kafkaSettings } from './kafka-properties.js';
+import { kafkaVersion } from './jars.js';
+import type { KafkaNode } from './node.js';
+import { type KafkaListeners, kafkaSettings } from './properties.js';
 
 const run = promisify(execFile);
 

@@ -1,7 +1,7 @@
 import { freePort } from '../free-port.js';
-import { type KafkaBroker, ownBroker } from './kafka-broker.js';
-import { createJavaNode, newClusterId } from './kafka-java.js';
-import { findJavaKafka, kafkaAdvice } from './kafka-source.js';
+import { type KafkaBroker, ownBroker } from './broker.js';
+import { createJavaNode, newClusterId } from './java-node.js';
+import { findJavaKafka, kafkaAdvice } from './source.js';
 
 /** Several brokers that are one Kafka. */
 export interface KafkaCluster {

@@ -1,9 +1,9 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { freePort } from '../free-port.js';
-import { createDockerNode } from './kafka-docker.js';
-import { createJavaNode } from './kafka-java.js';
-import type { KafkaNode } from './kafka-node.js';
-import { findKafka, findOwnKafka, type KafkaSource, kafkaAdvice } from './kafka-source.js';
+import { createDockerNode } from './docker-node.js';
+import { createJavaNode } from './java-node.js';
+import type { KafkaNode } from './node.js';
+import { findKafka, findOwnKafka, type KafkaSource, kafkaAdvice } from './source.js';
 
 /** A start after a crash checks the logs first. */
 const readyTimeoutMs = 60_000;

@@ -1,7 +1,7 @@
 import { type IHeaders, Kafka, logLevel } from 'kafkajs';
 import { expect, it, vi } from 'vitest';
 import { describeWithKafka } from '../vitest.js';
-import { startKafka } from './kafka-broker.js';
+import { startKafka } from './broker.js';
 
 /** The first run fetches the jars or the image. */
 const firstRunMs = 240_000;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { findUnprivilegedUser, type UserIds } from '../process/unprivileged-user.js';
-import type { PostgresBinaries } from './postgres-binaries.js';
+import type { PostgresBinaries } from './binaries.js';
 
 const run = promisify(execFile);
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { hasJars } from './kafka-jars.js';
+import { hasJars } from './jars.js';
 
 const run = promisify(execFile);
 
