@@ -86,7 +86,9 @@ describeWithKafka('startKafka', () => {
 it('does not stop brokers that it did not start', async () => {
   process.env.KAFKA_BROKERS = '127.0.0.1:1';
   try {
-    await expect(startKafka()).rejects.toThrow('no answer of KAFKA_BROKERS 127.0.0.1:1');
+    await expect(startKafka()).rejects.toThrow(
+      'the brokers of KAFKA_BROKERS do not respond: 127.0.0.1:1',
+    );
   } finally {
     delete process.env.KAFKA_BROKERS;
   }

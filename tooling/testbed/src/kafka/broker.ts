@@ -5,44 +5,45 @@ import { createJavaNode } from './java-node.js';
 import type { KafkaNode } from './node.js';
 import { findKafka, findOwnKafka, type KafkaSource, kafkaAdvice } from './source.js';
 
-/** A start after a crash checks the logs first. */
+/** Longest time of a start, in ms. After a crash the broker checks its logs first. */
 const readyTimeoutMs = 60_000;
 
+/** Options of `startKafka`. */
 export interface KafkaOptions {
-  /** Broker settings on top of those for tests, such as `{ 'num.partitions': '1' }`. */
+  /** Broker settings in addition to those for tests, for example `{ 'num.partitions': '1' }`. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Further listeners by name, with their protocols, such as `{ SAFE: 'SASL_SSL' }`. Own brokers only. */
+  /** Further listeners by name, with their protocols: `{ SAFE: 'SASL_SSL' }`. Only for own brokers. */
   readonly listeners?: Readonly<Record<string, string>>;
-  /** A broker of its own, that may be crashed, even when KAFKA_BROKERS is set. Default false. */
+  /** True starts a broker that may be crashed, even if KAFKA_BROKERS is set. Default false. */
   readonly own?: boolean;
 }
 
 /** A running Kafka. */
 export interface KafkaBroker {
   readonly kind: KafkaSource['kind'];
-  /** Addresses for clients, as in `['127.0.0.1:40001']`. They stay the same through restarts. */
+  /** Addresses for clients, for example `['127.0.0.1:40001']`. A restart does not change them. */
   readonly brokers: string[];
   /** Addresses of the further listeners, by name. */
   readonly listeners: Readonly<Record<string, string>>;
-  /** Its process; undefined when it is not one of this machine, and while it is down. */
+  /** Process id; undefined if it does not run on this machine, and while it is down. */
   readonly pid: number | undefined;
-  /** Starts it again on its data; returns when it answers. Nothing happens when it runs. */
+  /** Starts it again on its data, unless it runs. Resolves when it responds. */
   start(): Promise<void>;
-  /** Stops it in an orderly way. */
+  /** Shuts it down cleanly. */
   stop(): Promise<void>;
-  /** SIGKILL: a crash. `start` recovers. */
+  /** Crashes it with SIGKILL. `start` recovers. */
   kill(): Promise<void>;
-  /** What it has written so far. */
+  /** Returns its log so far. */
   log(): Promise<string>;
-  /** Ends it and removes its data. Brokers of KAFKA_BROKERS are left as they are. */
+  /** Stops it and removes its data. Does nothing for brokers of KAFKA_BROKERS. */
   close(): Promise<void>;
 }
 
 /**
- * Gives a Kafka that answers: the one of KAFKA_BROKERS, else its own in Docker, else its own on
- * Java. Its own one ends with this process. The very first start on Java fetches 45 MB of jars,
- * the first one in Docker an image: allow for minutes.
- * @throws Error when none of the three is there, or it does not start
+ * Returns a running Kafka: the one of KAFKA_BROKERS, else a new one in Docker, else a new one on Java.
+ * A new one ends with this process. The first start ever downloads 45 MB of jars, or an image, so it
+ * can take minutes.
+ * @throws Error if none of the three is available, or it does not start
  */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBroker> {
   const source = await (options.own ? findOwnKafka() : findKafka());
@@ -61,9 +62,13 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBroke
   const node =
     source.kind === 'docker'
       ? await createDockerNode(listeners, settings)
-      : await createJavaNode(source.program, listeners, settings);
+      : await createJavaNode(source.program, { listeners, settings });
   const addresses = extra.map((listener) => [listener.name, `127.0.0.1:${listener.port}`]);
-  const broker = ownBroker(source.kind, `127.0.0.1:${port}`, Object.fromEntries(addresses), node);
+  const broker = toBroker(node, {
+    kind: source.kind,
+    address: `127.0.0.1:${port}`,
+    listeners: Object.fromEntries(addresses),
+  });
   try {
     await broker.start();
     return broker;
@@ -73,13 +78,15 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaBroke
   }
 }
 
-/** A broker on a node that is ready to be launched. */
-export function ownBroker(
-  kind: KafkaSource['kind'],
-  address: string,
-  listeners: KafkaBroker['listeners'],
-  node: KafkaNode,
-): KafkaBroker {
+/** Facts of a broker on a node. */
+interface NodeFacts {
+  readonly kind: KafkaSource['kind'];
+  readonly address: string;
+  readonly listeners: KafkaBroker['listeners'];
+}
+
+/** Returns the broker on a node, which is not started yet. */
+export function toBroker(node: KafkaNode, { kind, address, listeners }: NodeFacts): KafkaBroker {
   return {
     kind,
     brokers: [address],
@@ -90,7 +97,7 @@ export function ownBroker(
     start: async () => {
       if (node.isRunning()) return;
       await node.launch();
-      await node.waitUntilReady(() => answers([address]), readyTimeoutMs);
+      await node.waitUntilReady(() => responds([address]), readyTimeoutMs);
     },
     stop: node.stop,
     kill: node.kill,
@@ -100,10 +107,11 @@ export function ownBroker(
 }
 
 async function externalBroker(brokers: readonly string[]): Promise<KafkaBroker> {
-  if (!(await answers(brokers))) throw new Error(`no answer of KAFKA_BROKERS ${brokers}`);
+  if (!(await responds(brokers)))
+    throw new Error(`the brokers of KAFKA_BROKERS do not respond: ${brokers}`);
   const refuse = async (): Promise<never> => {
     throw new Error(
-      'the brokers of KAFKA_BROKERS are not ours to stop: use startKafka({ own: true })',
+      'the brokers of KAFKA_BROKERS cannot be stopped by a test: use startKafka({ own: true })',
     );
   };
   return {
@@ -119,8 +127,8 @@ async function externalBroker(brokers: readonly string[]): Promise<KafkaBroker> 
   };
 }
 
-/** Whether the cluster has a broker that is there for clients. */
-async function answers(brokers: readonly string[]): Promise<boolean> {
+/** True if the cluster has a broker that serves clients. */
+async function responds(brokers: readonly string[]): Promise<boolean> {
   const admin = new Kafka({
     brokers: [...brokers],
     connectionTimeout: 1_000,

@@ -9,7 +9,7 @@ import { type KafkaListeners, kafkaSettings } from './properties.js';
 
 const run = promisify(execFile);
 
-/** A broker in a container of the official image, created and not started yet. */
+/** Creates a container of the official image with a broker. It is not started yet. */
 export async function createDockerNode(
   listeners: Pick<KafkaListeners, 'port' | 'controllerPort' | 'extra'>,
   settings: Readonly<Record<string, string>>,
@@ -23,7 +23,7 @@ export async function createDockerNode(
   ]);
   const ports = [port, ...listeners.extra.map((listener) => listener.port)];
   const publish = ports.flatMap((one) => ['-p', `127.0.0.1:${one}:${one}`]);
-  // Created and started apart, so that a killed one is started again on its own data.
+  // Created and started separately, so that a killed broker can be started again on its data.
   await docker('create', '--name', name, ...publish, ...variables, `apache/kafka:${kafkaVersion}`);
   const watchdog = startWatchdog({ command: ['docker', 'rm', '--force', '--volumes', name] });
   let running = false;
@@ -61,7 +61,7 @@ export async function createDockerNode(
   };
 }
 
-/** The image reads `log.dirs` from `KAFKA_LOG_DIRS`; `_` and `-` are doubled and tripled there. */
+/** Converts settings to variables of the image: `log.dirs` is `KAFKA_LOG_DIRS`; `_` becomes `__`, `-` becomes `___`. */
 export function toVariables(settings: Readonly<Record<string, string>>): string[] {
   return Object.entries(settings).map(([name, value]) => {
     const variable = name.replaceAll('_', '__').replaceAll('-', '___').replaceAll('.', '_');
@@ -70,6 +70,6 @@ export function toVariables(settings: Readonly<Record<string, string>>): string[
 }
 
 async function docker(...args: string[]): Promise<{ stdout: string; stderr: string }> {
-  // Creating may have to pull the image first.
+  // The first create also pulls the image.
   return run('docker', args, { timeout: 600_000, maxBuffer: 64 * 1024 * 1024 });
 }

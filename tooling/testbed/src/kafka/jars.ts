@@ -6,19 +6,19 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** The broker's version, in the container as well. */
+/** Version of the broker, also in a container. */
 export const kafkaVersion = '4.3.1';
 
 const log4jVersion = '2.26.1';
 const copyGoal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 
-/** Where the jars are kept between runs: `$XDG_CACHE_HOME/posthaste` or `~/.cache/posthaste`. */
+/** Returns the folder that keeps the jars: in `$XDG_CACHE_HOME/posthaste` or `~/.cache/posthaste`. */
 export function jarFolder(): string {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   return join(cache, 'posthaste', `kafka-${kafkaVersion}-log4j-${log4jVersion}`);
 }
 
-/** Whether the jars were fetched before. */
+/** True if the jars were fetched before. */
 export async function hasJars(): Promise<boolean> {
   return access(jarFolder()).then(
     () => true,
@@ -27,20 +27,20 @@ export async function hasJars(): Promise<boolean> {
 }
 
 /**
- * Fetches the broker's jars (45 MB) through Maven unless they are there.
- * @returns their folder
+ * Fetches the jars of the broker (45 MB) through Maven, unless they were fetched before.
+ * @returns the folder of the jars
  */
 export async function fetchJars(): Promise<string> {
   const folder = jarFolder();
   if (await hasJars()) return folder;
-  console.warn(`Fetching Kafka ${kafkaVersion} through Maven, once, to ${folder}`);
+  console.warn(`Fetching Kafka ${kafkaVersion} through Maven to ${folder}; this is done once`);
   await mkdir(join(folder, '..'), { recursive: true });
   const partial = await mkdtemp(`${folder}.partial-`);
   try {
     await writeFile(join(partial, 'pom.xml'), projectFile());
     const jars = join(partial, 'jars');
     const args = ['-q', '-B', copyGoal, '-DincludeScope=runtime', `-DoutputDirectory=${jars}`];
-    // A repository of its own: Maven does not share one between processes safely.
+    // A separate repository, because Maven cannot share one between processes safely.
     args.push(`-Dmaven.repo.local=${join(partial, 'repository')}`);
     await run('mvn', args, { cwd: partial, timeout: 600_000 });
     await moveInto(jars, folder);
@@ -50,7 +50,7 @@ export async function fetchJars(): Promise<string> {
   }
 }
 
-/** All or nothing: the folder appears complete, or was made complete by somebody else. */
+/** Moves the jars to the folder at once, unless another process has completed it meanwhile. */
 async function moveInto(jars: string, folder: string): Promise<void> {
   try {
     await rename(jars, folder);
@@ -60,7 +60,7 @@ async function moveInto(jars: string, folder: string): Promise<void> {
 }
 
 function projectFile(): string {
-  // Kafka's own dependencies leave the logging out. It speaks slf4j 1, so not log4j-slf4j2-impl.
+  // Kafka's dependencies do not include a logger. It uses slf4j 1, so log4j-slf4j2-impl does not fit.
   const logging = ['log4j-api', 'log4j-core', 'log4j-slf4j-impl'].map((name) =>
     dependency('org.apache.logging.log4j', name, log4jVersion),
   );

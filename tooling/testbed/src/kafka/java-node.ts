@@ -21,15 +21,22 @@ const logging = {
   'rootLogger.appenderRef.console.ref': 'console',
 };
 
+/** Options of a broker on Java. */
+export interface JavaNodeOptions {
+  readonly listeners: Pick<KafkaListeners, 'port' | 'controllerPort' | 'extra'>;
+  /** Broker settings in addition to those for tests. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Id of the cluster that the broker belongs to. Default: a new cluster. */
+  readonly clusterId?: string;
+}
+
 /**
- * A broker on the machine's Java, formatted and not started yet.
- * @param cluster - id of the cluster that it is of; default: one of its own
+ * Creates a broker on the machine's Java, with a formatted data folder. It is not started yet.
+ * @param program the `java` program
  */
 export async function createJavaNode(
   program: string,
-  listeners: Pick<KafkaListeners, 'port' | 'controllerPort' | 'extra'>,
-  settings: Readonly<Record<string, string>>,
-  cluster: string = newClusterId(),
+  { listeners, settings, clusterId = newClusterId() }: JavaNodeOptions,
 ): Promise<KafkaNode> {
   const jars = await fetchJars();
   const folder = await mkdtemp(join(tmpdir(), 'posthaste-kafka-'));
@@ -40,7 +47,7 @@ export async function createJavaNode(
   try {
     await writeFile(properties, toProperties({ ...kafkaSettings(own), ...settings }));
     await writeFile(logFile, toProperties(logging));
-    const format = ['kafka.tools.StorageTool', 'format', '-t', cluster, '-c', properties];
+    const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties];
     await run(program, [...java, ...format], { cwd: folder });
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
@@ -60,7 +67,7 @@ export async function createJavaNode(
   };
 }
 
-/** Without a hyphen at the start, which the format tool would take for an option. */
+/** Returns a random cluster id. It does not start with a hyphen, which would look like an option. */
 export function newClusterId(): string {
   const bytes = randomBytes(16);
   bytes[0] = bytes.readUInt8(0) & 0x7f;

@@ -1,7 +1,7 @@
-/** A broker that this process runs, by whatever means. */
+/** A broker that this process runs, in Docker or on Java. */
 export interface KafkaNode {
   readonly isRunning: () => boolean;
-  /** Its process on this machine; undefined in a container, and while it is down. */
+  /** Returns its process id; undefined in a container, and while it is down. */
   readonly pid: () => number | undefined;
   readonly launch: () => Promise<void>;
   readonly waitUntilReady: (isReady: () => Promise<boolean>, timeoutMs: number) => Promise<void>;

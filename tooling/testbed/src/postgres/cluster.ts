@@ -8,14 +8,14 @@ import type { PostgresBinaries } from './binaries.js';
 
 const run = promisify(execFile);
 
-/** An initialised data directory and what it takes to run a server on it. */
+/** An initialised data directory, with everything that a server on it needs. */
 export interface PostgresCluster {
-  /** Temporary folder of the server: data, unix socket and log. */
+  /** Temporary folder of the server: data, Unix socket and log. */
   readonly folder: string;
   readonly dataDir: string;
   /** The `postgres` program. */
   readonly program: string;
-  /** The user to run it as; undefined: the current one. */
+  /** User to run the server as; undefined is the current user. */
   readonly user: UserIds | undefined;
 }
 
@@ -27,7 +27,7 @@ export async function createCluster(binaries: PostgresBinaries): Promise<Postgre
     if (user) await chown(folder, user.uid, user.gid);
     const bin = await reachableBinaries(binaries.folder, folder, user);
     const dataDir = join(folder, 'data');
-    // No sync: a power cut before the first test matters to nobody, and it takes seconds.
+    // No sync, which takes seconds: a power cut before the first test loses nothing.
     const options = ['-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--locale=C', '--no-sync'];
     await run(join(bin, 'initdb'), ['-D', dataDir, ...options], { cwd: folder, ...user });
     return { folder, dataDir, program: join(bin, 'postgres'), user };
@@ -38,8 +38,8 @@ export async function createCluster(binaries: PostgresBinaries): Promise<Postgre
 }
 
 /**
- * The folder with the binaries, or a copy of it: a checkout under /root cannot be entered by the
- * other user. (Binaries that come with the system never need the copy.)
+ * Returns the folder of the binaries, or a copy if the other user cannot read it: for example in a
+ * checkout under /root. Binaries of the system never need the copy.
  */
 async function reachableBinaries(
   bin: string,

@@ -6,15 +6,11 @@ import pg from 'pg';
 import { afterEach, expect, it } from 'vitest';
 import { listChildPids, waitUntilGone } from '../process/process-tree.js';
 import { describeWithPostgres } from '../vitest.js';
-import {
-  findEmbeddedBinaries,
-  findMachineBinaries,
-  findPostgresBinaries,
-} from './binaries.js';
+import { findEmbeddedBinaries, findMachineBinaries, findPostgresBinaries } from './binaries.js';
 import { type PostgresServer, startPostgres } from './server.js';
 import { createTestDatabase } from './test-database.js';
 
-/** The built package: a child process cannot load the sources. */
+/** Path of the built package, because a child process cannot load the sources. */
 const testbed = createRequire(import.meta.url).resolve('@posthaste/testbed');
 
 const servers: PostgresServer[] = [];
@@ -40,7 +36,7 @@ afterEach(async () => {
 });
 
 describeWithPostgres('startPostgres', () => {
-  it('starts a durable server on loopback with the settings given', async () => {
+  it('starts a durable server on loopback with the given settings', async () => {
     const server = await start({ settings: { max_connections: '42' } });
     expect(
       await query(
@@ -56,7 +52,7 @@ describeWithPostgres('startPostgres', () => {
     ]);
   });
 
-  it('keeps what was committed through kill and start, on the same port', async () => {
+  it('keeps committed data after a kill and a start, on the same port', async () => {
     const server = await start();
     const children = await listChildPids(server.pid ?? 0);
     await query(server.url, 'create table kept as select 7 as value');
@@ -79,7 +75,7 @@ describeWithPostgres('startPostgres', () => {
     expect(await query(server.url, 'select 1 as one')).toEqual([{ one: 1 }]);
   });
 
-  it('answers nothing while paused and goes on when resumed', async () => {
+  it('does not respond while it is paused, and continues when resumed', async () => {
     const server = await start();
     const client = new pg.Client({ connectionString: server.url });
     await client.connect();
@@ -103,7 +99,7 @@ describeWithPostgres('startPostgres', () => {
     await expect(access(server.dataDir)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  it('tells why a server did not start', async () => {
+  it('reports why a server did not start', async () => {
     await expect(startPostgres({ settings: { no_such_setting: '1' } })).rejects.toThrow(
       /did not start[\s\S]*no_such_setting/,
     );
@@ -142,7 +138,7 @@ describeWithPostgres('startPostgres', () => {
 });
 
 describeWithPostgres('createTestDatabase', () => {
-  it('creates databases that are empty and apart, many at once', async () => {
+  it('creates many separate, empty databases at once', async () => {
     const databases = await Promise.all(Array.from({ length: 5 }, () => createTestDatabase()));
     expect(new Set(databases.map(({ url }) => url)).size).toBe(5);
     for (const { url, drop } of databases) {

