@@ -1,45 +1,46 @@
-/** The tasks, as a contender's process does them. */
+/** Runs the tasks in a contender's process. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createEvent } from './bench-event.js';
 import { MeasuredSpan } from './measured-span.js';
 import type { EventListener, StreamContender, StreamPublisher } from './stream-contender.js';
-import type { StreamPlace, StreamTask, TaskResult } from './stream-task.js';
+import type { StreamTarget, StreamTask, TaskResult } from './stream-task.js';
 
 const tickMs = 1;
 const nsPerMs = 1e6;
 
 type TaskOf<Kind extends StreamTask['kind']> = Extract<StreamTask, { kind: Kind }>;
 
-/** A contender at its place, and whom it tells that its warm-up is over. */
-interface Workplace {
+/** A contender with its target, and the callback for the end of the warm-up. */
+interface TaskContext {
   readonly contender: StreamContender;
-  readonly place: StreamPlace;
+  readonly target: StreamTarget;
   readonly begun: () => void;
 }
 
-export function workOn(workplace: Workplace, task: StreamTask): Promise<TaskResult> {
+/** Runs a task. */
+export function runTask(context: TaskContext, task: StreamTask): Promise<TaskResult> {
   switch (task.kind) {
     case 'publish-each':
-      return publishEach(workplace, task);
+      return publishEach(context, task);
     case 'publish-all':
-      return publishAll(workplace, task);
+      return publishAll(context, task);
     case 'consume':
-      return consume(workplace, task);
+      return consume(context, task);
     case 'pace':
-      return publishAtPace(workplace, task);
+      return publishAtPace(context, task);
     case 'receive':
-      return receive(workplace, task);
+      return receive(context, task);
     case 'idle':
-      return idle(workplace, task);
+      return idle(context, task);
   }
 }
 
 async function publishEach(
-  { contender, place, begun }: Workplace,
+  { contender, target, begun }: TaskContext,
   { callers, warmUpSeconds, seconds }: TaskOf<'publish-each'>,
 ): Promise<TaskResult> {
-  const publisher = await contender.openPublisher(place);
+  const publisher = await contender.openPublisher(target);
   const event = createEvent();
   let acknowledged = 0;
   let isOver = false;
@@ -50,7 +51,7 @@ async function publishEach(
     }
   };
   const calling = Promise.all(Array.from({ length: callers }, call));
-  // One that fails ends it at once.
+  // The failure of a caller ends the wait at once.
   const wait = (forSeconds: number) => Promise.race([sleep(forSeconds * 1_000), calling]);
   await wait(warmUpSeconds);
   begun();
@@ -65,13 +66,13 @@ async function publishEach(
 }
 
 async function publishAll(
-  { contender, place, begun }: Workplace,
+  { contender, target, begun }: TaskContext,
   { warmUp, count }: TaskOf<'publish-all'>,
 ): Promise<TaskResult> {
   const event = createEvent();
-  if (warmUp > 0) await (await contender.openPublisher(place)).publishAll(event, warmUp);
-  const publisher = await contender.openPublisher(place);
-  // Connects, and learns of the partitions.
+  if (warmUp > 0) await (await contender.openPublisher(target)).publishAll(event, warmUp);
+  const publisher = await contender.openPublisher(target);
+  // So that the client connects and knows the partitions.
   await publisher.publish(event);
   begun();
   const span = new MeasuredSpan();
@@ -80,7 +81,7 @@ async function publishAll(
 }
 
 async function consume(
-  { contender, place, begun }: Workplace,
+  { contender, target, begun }: TaskContext,
   { groupId, warmUp, count }: TaskOf<'consume'>,
 ): Promise<TaskResult> {
   const { promise: done, resolve } = Promise.withResolvers<TaskResult>();
@@ -97,17 +98,17 @@ async function consume(
     if (consumed >= count && span !== undefined) resolve(span.end(consumed - warm));
   };
   const listener = { kind: 'count', onEvents } as const;
-  const consumer = await contender.openConsumer({ place, groupId, listener });
+  const consumer = await contender.openConsumer({ target, groupId, listener });
   const result = await done;
   await consumer.close();
   return result;
 }
 
 async function publishAtPace(
-  { contender, place, begun }: Workplace,
+  { contender, target, begun }: TaskContext,
   { perSecond, warmUpSeconds, seconds }: TaskOf<'pace'>,
 ): Promise<TaskResult> {
-  const publisher = await contender.openPublisher(place);
+  const publisher = await contender.openPublisher(target);
   await pace(perSecond, warmUpSeconds, () => publisher.publish(createEvent()));
   begun();
   const span = new MeasuredSpan();
@@ -121,7 +122,7 @@ function publishStamped(publisher: StreamPublisher): Promise<unknown> {
   return publisher.publish(createEvent(String(process.hrtime.bigint())));
 }
 
-/** Publishes at a fixed rate, whatever the acknowledgements take. Gives how many. */
+/** Publishes at a fixed rate, without waiting for the acknowledgements. Resolves to the number of events. */
 async function pace(
   perSecond: number,
   seconds: number,
@@ -131,8 +132,8 @@ async function pace(
   const startMs = performance.now();
   const acknowledged: Promise<unknown>[] = [];
   while (acknowledged.length < count) {
-    const owed = Math.min(count, ((performance.now() - startMs) / 1_000) * perSecond);
-    while (acknowledged.length < owed) acknowledged.push(publish());
+    const due = Math.min(count, ((performance.now() - startMs) / 1_000) * perSecond);
+    while (acknowledged.length < due) acknowledged.push(publish());
     await sleep(tickMs);
   }
   await Promise.all(acknowledged);
@@ -140,7 +141,7 @@ async function pace(
 }
 
 async function receive(
-  { contender, place, begun }: Workplace,
+  { contender, target, begun }: TaskContext,
   { groupId, count }: TaskOf<'receive'>,
 ): Promise<TaskResult> {
   const { promise: done, resolve } = Promise.withResolvers<void>();
@@ -149,12 +150,12 @@ async function receive(
     kind: 'payload',
     onPayload: ({ sentAtNs }) => {
       if (sentAtNs === '') return;
-      // The clock that all processes of a machine share.
+      // All processes of a machine share this clock.
       latenciesMs.push(Number(process.hrtime.bigint() - BigInt(sentAtNs)) / nsPerMs);
       if (latenciesMs.length === count) resolve();
     },
   };
-  const consumer = await contender.openConsumer({ place, groupId, listener });
+  const consumer = await contender.openConsumer({ target, groupId, listener });
   begun();
   const span = new MeasuredSpan();
   await done;
@@ -164,13 +165,13 @@ async function receive(
 }
 
 async function idle(
-  { contender, place, begun }: Workplace,
+  { contender, target, begun }: TaskContext,
   { groupId, settleSeconds, seconds }: TaskOf<'idle'>,
 ): Promise<TaskResult> {
-  const publisher = await contender.openPublisher(place);
+  const publisher = await contender.openPublisher(target);
   const arrived = Promise.withResolvers<void>();
   const listener = { kind: 'count', onEvents: () => arrived.resolve() } as const;
-  const consumer = await contender.openConsumer({ place, groupId, listener });
+  const consumer = await contender.openConsumer({ target, groupId, listener });
   await publisher.publish(createEvent());
   await arrived.promise;
   await sleep(settleSeconds * 1_000);

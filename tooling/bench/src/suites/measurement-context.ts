@@ -3,8 +3,8 @@ import type { CallbackService } from '../contender.js';
 import type { SuiteOptions } from '../suite.js';
 import type { Sizes } from './sizes.js';
 
-/** What every row of the callbacks suite is measured with. */
-export interface Measured {
+/** Servers, service and sizes that every row of the callbacks suite is measured with. */
+export interface MeasurementContext {
   readonly bench: Bench;
   readonly service: CallbackService;
   readonly sizes: Sizes;

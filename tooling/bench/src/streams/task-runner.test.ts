@@ -3,11 +3,11 @@ import { describe, expect, it, vi } from 'vitest';
 import { createEvent } from './bench-event.js';
 import type { EventListener, StreamContender } from './stream-contender.js';
 import type { StreamTask, TaskResult } from './stream-task.js';
-import { workOn } from './stream-work.js';
+import { runTask } from './task-runner.js';
 
-const place = { topic: 't', brokers: [], databaseUrl: '' };
+const target = { topic: 't', brokers: [], databaseUrl: '' };
 
-/** A stream without a server. */
+/** Creates a contender without a server. */
 function setUp() {
   const closed = vi.fn(() => Promise.resolve());
   const publish = vi.fn(async (): Promise<void> => {
@@ -25,11 +25,12 @@ function setUp() {
     },
   };
   const begun = vi.fn();
-  const work = (task: StreamTask): Promise<TaskResult> => workOn({ contender, place, begun }, task);
+  const work = (task: StreamTask): Promise<TaskResult> =>
+    runTask({ contender, target, begun }, task);
   return { work, begun, publish, publishAll, closed, listener: opened.promise };
 }
 
-describe('a contender at work', () => {
+describe('runTask', () => {
   it('counts what callers publish after the warm-up', async () => {
     const { work, begun, publish, closed } = setUp();
     const task = { kind: 'publish-each', callers: 3, warmUpSeconds: 0.02, seconds: 0.02 } as const;
@@ -41,14 +42,14 @@ describe('a contender at work', () => {
     expect(closed).toHaveBeenCalledOnce();
   });
 
-  it('fails with the publisher', async () => {
+  it('fails if the publisher fails', async () => {
     const { work, publish } = setUp();
     publish.mockRejectedValueOnce(new Error('refused'));
     const task = { kind: 'publish-each', callers: 2, warmUpSeconds: 60, seconds: 60 } as const;
     await expect(work(task)).rejects.toThrow('refused');
   });
 
-  it('publishes all over a connection that is warm', async () => {
+  it('publishes all events on an open connection', async () => {
     const { work, publish, publishAll } = setUp();
     expect(await work({ kind: 'publish-all', warmUp: 5, count: 50 })).toMatchObject({ events: 50 });
     expect(publishAll.mock.calls).toEqual([
@@ -58,7 +59,7 @@ describe('a contender at work', () => {
     expect(publish).toHaveBeenCalledOnce();
   });
 
-  it('measures consuming from the end of the warm-up', async () => {
+  it('measures consuming after the warm-up', async () => {
     const { work, begun, listener } = setUp();
     const done = work({ kind: 'consume', groupId: 'g', warmUp: 10, count: 100 });
     const counting = await listener;
@@ -71,7 +72,7 @@ describe('a contender at work', () => {
     expect(await done).toMatchObject({ events: 80 });
   });
 
-  it('takes the latencies of what has its moment of publishing', async () => {
+  it('measures the latency of events that contain the moment of publishing', async () => {
     const { work, listener } = setUp();
     const done = work({ kind: 'receive', groupId: 'g', count: 1 });
     const looking = await listener;
@@ -83,7 +84,7 @@ describe('a contender at work', () => {
     expect(latenciesMs[0]).toBeGreaterThanOrEqual(5);
   });
 
-  it('publishes at its pace', async () => {
+  it('publishes at the given rate', async () => {
     const { work, publish } = setUp();
     const task = { kind: 'pace', perSecond: 500, warmUpSeconds: 0.02, seconds: 0.1 } as const;
     const { events, seconds } = await work(task);

@@ -4,19 +4,22 @@ import type { TaskArguments, TaskReport, TaskResult } from './stream-task.js';
 
 const script = fileURLToPath(new URL('stream-process.js', import.meta.url));
 
-/** A contender at work in a process of its own. */
+/** A task that a contender runs in a separate process. */
 export interface RunningTask {
   /** Resolves when the warm-up is over. Rejects as `result` does. */
   readonly begun: Promise<void>;
-  /** @throws Error when the process ends without a result, or takes too long */
+  /** Rejects if the process ends without a result, or takes too long. */
   readonly result: Promise<TaskResult>;
-  /** Ends the process, unless it has ended by itself. */
+  /** Kills the process, unless it has ended. */
   stop(): void;
 }
 
-/** @param timeoutMs - for all of it, the start of the process included */
+/**
+ * Starts a process that runs a task.
+ * @param timeoutMs time limit in ms, the start of the process included
+ */
 export function startTask(task: TaskArguments, timeoutMs: number): RunningTask {
-  // kafkajs by itself asks for timers in the past, and Node says so each time.
+  // kafkajs sets timers in the past, and Node warns each time.
   const execArgv = ['--disable-warning=TimeoutNegativeWarning'];
   const child = fork(script, [JSON.stringify(task)], { execArgv });
   const begun = Promise.withResolvers<void>();
@@ -35,9 +38,9 @@ export function startTask(task: TaskArguments, timeoutMs: number): RunningTask {
   child.once('error', ({ message }) => fail(message));
   child.once('exit', (code) => {
     clearTimeout(timer);
-    fail(`the process ended with ${code}`);
+    fail(`the process ended with code ${code}`);
   });
-  // Whoever waits for one of them only must not be told of the other.
+  // A caller may wait for only one of them: the rejection of the other must not be unhandled.
   begun.promise.catch(() => undefined);
   result.promise.catch(() => undefined);
   return { begun: begun.promise, result: result.promise, stop: () => void child.kill('SIGKILL') };
