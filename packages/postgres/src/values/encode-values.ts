@@ -38,6 +38,8 @@ function encodeScalar(value: unknown): string {
     case 'bigint':
     case 'boolean':
       return String(value);
+    default:
+      break;
   }
   if (value instanceof Date) return encodeDate(value);
   throw new PlatformError('DATABASE_ERROR', `a parameter of type ${typeof value} has no SQL form`);
@@ -141,6 +143,8 @@ function arrayElement(item: unknown): string {
     case 'bigint':
     case 'boolean':
       return String(item);
+    default:
+      break;
   }
   if (item === null || item === undefined) return 'NULL';
   if (Array.isArray(item)) return arrayLiteral(item);
