@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  // Named, because Vite's own search reads `extends` in a linked package from the link's place.
+  // Set, because Vite's own search resolves `extends` in a linked package relative to the link.
   tsconfig: `${import.meta.dirname}/tsconfig.base.json`,
   test: {
     include: ['{apps,packages,tooling}/*/{src,test}/**/*.test.ts'],

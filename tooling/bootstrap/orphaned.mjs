@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs';
 
-/** Between two looks, in ms. */
-const lookMs = 500;
+/** Time between two checks, in ms. */
+const checkIntervalMs = 500;
 
 /**
- * Calls back once when who started this process is gone. npm runs scripts in a shell: when npm is
- * stopped it tells that shell alone, which passes nothing on, and when it is killed it tells nobody
- * and the shell stays. So the parent counts, and, behind npm's shell, npm itself (on Linux, where it
- * can be found without running a program). Whoever started npm may go: that ends no daemon.
- * @returns {() => void} ends the watch
+ * Calls `callback` once when the process that started this one has ended. npm runs scripts in a shell.
+ * When npm is stopped, it signals only that shell, which passes nothing on; when npm is killed, the
+ * shell keeps running. So the parent is watched and, behind npm's shell, npm itself (on Linux, where it
+ * can be found without running a program). The process that started npm is not watched: its end must
+ * not end a daemon.
+ * @returns {() => void} function that ends the watch
  */
 export function whenOrphaned(callback) {
   const watched = starters();
@@ -16,10 +17,11 @@ export function whenOrphaned(callback) {
     if (starters().join() === watched.join()) return;
     clearInterval(timer);
     callback();
-  }, lookMs);
+  }, checkIntervalMs);
   return () => clearInterval(timer);
 }
 
+/** Returns the process ids that are watched. */
 function starters() {
   const shell = process.ppid;
   const [, option] = read(shell, 'cmdline')?.split('\0') ?? [];
@@ -28,7 +30,7 @@ function starters() {
 }
 
 function parentOf(pid) {
-  // `pid (name) state ppid …`, and the name may hold anything.
+  // `pid (name) state ppid …`; the name may contain any character.
   return read(pid, 'stat')?.replace(/^.*\)/s, '').trim().split(' ')[1];
 }
 

@@ -1,9 +1,9 @@
 /**
- * What `npm start`, `npm test` and the other root scripts run. Plain JavaScript without
+ * Program of `npm start`, `npm test` and the other root scripts. It is plain JavaScript without
  * dependencies, because it runs before anything is installed, on Node 20 or newer.
  *
- * It fetches the pinned pnpm, installs when the lock file or a manifest changed, builds what
- * changed, and hands over to the pinned Node 24 where the machine's own is older.
+ * It fetches the pinned pnpm, installs if the lock file or a manifest has changed, builds the changed
+ * packages, and uses the pinned Node 24 if the machine's own Node is older.
  */
 
 import { spawn } from 'node:child_process';
@@ -19,13 +19,13 @@ const cache = join(root, '.cache');
 const runtimeMajor = 24;
 const workspaceFolders = ['apps', 'packages', 'tooling'];
 
-/** A registry that is away is asked again for seconds, not for the minutes that are the default. */
+/** Waits between tries of the registry, in ms: seconds in all, and not minutes as by default. */
 const fetchRetries = { 'fetch-retry-mintimeout': 1_000, 'fetch-retry-maxtimeout': 8_000 };
 
-/** A build that takes longer, in ms, is told: nobody wonders what goes on. */
+/** Time after which a running build is announced, in ms. */
 const silentBuildMs = 3_000;
 
-/** Command: the steps it runs once everything is installed. */
+/** Steps of each command, which run after the installation. */
 const commands = {
   start: [build, (args) => posthaste(['start', ...args])],
   posthaste: [build, posthaste],
@@ -70,11 +70,11 @@ async function install() {
   await run('pnpm', ['install', ...retries, ...frozen], {
     failed: 'Installing the dependencies failed (see above). Is the package registry reachable?',
   });
-  // Anew: installing may have written the lock file.
+  // Computed again, because the installation may have written the lock file.
   writeFileSync(stamp, installFingerprint());
 }
 
-/** Changes whenever `pnpm install` would have something to do. */
+/** Returns a hash that changes whenever `pnpm install` would have something to do. */
 function installFingerprint() {
   const hash = createHash('sha256');
   const files = ['package.json', 'pnpm-workspace.yaml', 'pnpm-lock.yaml'];
@@ -90,7 +90,7 @@ function installFingerprint() {
   return hash.digest('hex');
 }
 
-/** The pnpm that `packageManager` names, fetched once through npm. */
+/** Fetches the pnpm that `packageManager` names through npm, unless it was fetched before. */
 async function ensurePnpm() {
   const { packageManager, folder, bin } = pinnedPnpm();
   if (existsSync(bin)) return;
@@ -109,7 +109,7 @@ async function ensurePnpm() {
   );
 }
 
-/** Where the pinned pnpm is, once it is fetched. */
+/** Returns the location of the pinned pnpm. */
 function pinnedPnpm() {
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const folder = join(cache, packageManager.replace('@', '-'));
@@ -118,14 +118,14 @@ function pinnedPnpm() {
 }
 
 async function build() {
-  const telling = setTimeout(() => say('Building…'), silentBuildMs);
+  const announcement = setTimeout(() => say('Building…'), silentBuildMs);
   try {
     await run(bin('turbo'), ['run', 'build', '--output-logs=errors-only', '--log-order=grouped'], {
       failed: 'The build failed (see above).',
       quietUnlessFailed: true,
     });
   } finally {
-    clearTimeout(telling);
+    clearTimeout(announcement);
   }
 }
 
@@ -148,14 +148,14 @@ async function runtime(args) {
   await run(nodeBinary() ?? process.execPath, ['--disable-warning=ExperimentalWarning', ...args]);
 }
 
-/** The pinned Node from the registry, when this one is older than the platform's runtime. */
+/** Returns the pinned Node from the registry, or undefined if this Node is new enough. */
 function nodeBinary() {
   if (Number(process.versions.node.split('.')[0]) >= runtimeMajor) return undefined;
   const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
   const path = join(root, 'node_modules', name, 'bin', isWindows() ? 'node.exe' : 'node');
   if (existsSync(path)) return path;
   throw new StepFailed(
-    `Posthaste runs on Node ${runtimeMajor}; this is ${process.version}, and there is no packaged runtime for ${process.platform}-${process.arch}. Install Node ${runtimeMajor} or newer.`,
+    `Posthaste needs Node ${runtimeMajor}, and this is ${process.version}. There is no packaged runtime for ${process.platform}-${process.arch}: install Node ${runtimeMajor} or newer.`,
   );
 }
 
@@ -167,13 +167,13 @@ function isWindows() {
   return process.platform === 'win32';
 }
 
-/** Runs a program to its end; signals go on to it, its exit code becomes ours. */
+/** Runs a program to its end. Passes signals on to it, and fails with its exit code. */
 function run(program, args, { failed = '', quietUnlessFailed = false } = {}) {
   const node = existsSync(join(root, 'node_modules')) ? nodeBinary() : undefined;
   const path = [
     ...(node ? [join(node, '..')] : []),
     join(root, 'node_modules', '.bin'),
-    join(pinnedPnpm().bin, '..'), // Turbo and the tests that pack packages look for it here.
+    join(pinnedPnpm().bin, '..'), // for Turbo, and for the tests that pack packages
     process.env.PATH,
   ];
   const child = spawn(program, args, {
@@ -190,7 +190,7 @@ function run(program, args, { failed = '', quietUnlessFailed = false } = {}) {
   const output = [];
   child.stdout?.on('data', (chunk) => output.push(chunk));
   child.stderr?.on('data', (chunk) => output.push(chunk));
-  // The terminal sends SIGINT to the whole group; only what reaches this process alone is passed on.
+  // The terminal sends SIGINT to the whole process group, so only SIGTERM is passed on.
   const forward = (signal) => child.kill(signal);
   const ignore = () => {};
   process.on('SIGTERM', forward).on('SIGINT', ignore);

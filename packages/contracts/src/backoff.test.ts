@@ -5,12 +5,12 @@ import { backoffMs } from './backoff.js';
 describe('backoffMs', () => {
   const backoff = { initialMs: 100, maxMs: 1_000 };
 
-  it('doubles with every failed try, up to the maximum', () => {
+  it('doubles with every failed attempt, up to the maximum', () => {
     const waits = [1, 2, 3, 4, 5, 6].map((failed) => backoffMs(failed, backoff, 0));
     expect(waits).toEqual([50, 100, 200, 400, 500, 500]);
   });
 
-  it('stays between half of the first and the whole of the last ceiling', () => {
+  it('stays between half of the first upper bound and the last one', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 2_000 }),
@@ -23,13 +23,13 @@ describe('backoffMs', () => {
     );
   });
 
-  it('is at least half of its ceiling and never reaches it', () => {
+  it('is at least half of its upper bound and never reaches it', () => {
     expect(backoffMs(2, backoff, 0)).toBe(100);
     expect(backoffMs(2, backoff, 0.5)).toBe(150);
     expect(backoffMs(2, backoff, 1 - Number.EPSILON)).toBeLessThanOrEqual(200);
   });
 
-  it('stays at the maximum after more failures than a number can double', () => {
+  it('stays at the maximum when the doubled number overflows', () => {
     expect(backoffMs(5_000, backoff, 0)).toBe(500);
   });
 });

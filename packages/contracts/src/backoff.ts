@@ -1,20 +1,20 @@
-/** How long to wait between tries of the same thing. */
+/** Bounds of the wait between two attempts at the same thing. */
 export interface Backoff {
-  /** Ceiling of the first wait, in ms. */
+  /** Upper bound of the first wait, in ms. */
   readonly initialMs: number;
-  /** Ceiling of every later wait, in ms. */
+  /** Upper bound of every later wait, in ms. */
   readonly maxMs: number;
 }
 
 /**
- * Returns the wait in ms after `failed` (1 or more) failed tries: the ceiling doubles with each of
- * them, and half of it is fixed, half random, so that callers that failed together do not return
- * together. This is the one backoff of the platform; the delays of a callback's retry policy are
- * its caller's choice, and computed by `@posthaste/callbacks`.
+ * Returns the wait in ms after `failed` (1 or more) failed attempts. The upper bound doubles with
+ * each failure. Half of the wait is fixed and half is random, so that callers that failed together do
+ * not try again together. All parts of the platform use this backoff, except the retry policies of
+ * callbacks: their delays are chosen by the caller and computed by `@posthaste/callbacks`.
  *
- * @param random in [0, 1)
+ * @param random number in [0, 1)
  */
 export function backoffMs(failed: number, { initialMs, maxMs }: Backoff, random: number): number {
-  const ceiling = Math.min(maxMs, initialMs * 2 ** (failed - 1));
-  return (ceiling / 2) * (1 + random);
+  const upperBoundMs = Math.min(maxMs, initialMs * 2 ** (failed - 1));
+  return (upperBoundMs / 2) * (1 + random);
 }

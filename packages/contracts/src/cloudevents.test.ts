@@ -126,7 +126,7 @@ const foreign = {
 } as const;
 
 describe('toCloudEvent', () => {
-  it('writes the table of its documentation', () => {
+  it('maps every key as documented', () => {
     expect(toCloudEvent(login)).toEqual({
       specversion: '1.0',
       id: '0a',
@@ -143,7 +143,7 @@ describe('toCloudEvent', () => {
     });
   });
 
-  it('makes attributes that CloudEvents takes', () => {
+  it('makes attributes that CloudEvents allows', () => {
     fc.assert(
       fc.property(anyEnvelope, (envelope) => {
         const { data, ...attributes } = toCloudEvent(envelope);
@@ -158,7 +158,7 @@ describe('toCloudEvent', () => {
     );
   });
 
-  it('carries additional fields as attributes where it can', () => {
+  it('carries additional fields as attributes where possible', () => {
     const fields = { region: 'eu', shard: 7, nested: { a: [1] }, eventid: 9, Upper: 'x' };
     expect(toCloudEvent({ ...login, additional_fields: fields })).toMatchObject({
       region: 'eu',
@@ -176,7 +176,7 @@ describe('toCloudEvent', () => {
 });
 
 describe('fromCloudEvent', () => {
-  it('gives back every envelope exactly', () => {
+  it('restores every envelope exactly', () => {
     fc.assert(
       fc.property(anyEnvelope, (envelope) => {
         expect(fromCloudEvent(toCloudEvent(envelope))).toStrictEqual(envelope);
@@ -185,7 +185,7 @@ describe('fromCloudEvent', () => {
     );
   });
 
-  it('keeps everything of a foreign event, and gives it back', () => {
+  it('keeps all attributes of a foreign event, and restores them', () => {
     const envelope = fromCloudEvent(foreign);
     expect(envelope).toEqual({
       id: '1',
@@ -213,7 +213,7 @@ describe('fromCloudEvent', () => {
     expect(toCloudEvent(envelope)).toMatchObject({ source: foreign.source, namespace: 'shop' });
   });
 
-  it('reads integers that came as text, and takes null for absent', () => {
+  it('reads integers from text, and treats null as absent', () => {
     const event = { ...foreign, eventid: '9223372036854775807', version: '2', subject: null };
     const envelope = fromCloudEvent(event);
     expect(envelope).toMatchObject({ event_id: 2n ** 63n - 1n, version: 2 });
@@ -242,7 +242,7 @@ describe('fromCloudEvent', () => {
     );
   });
 
-  it('finds a namespace of any spelling in the source', () => {
+  it('finds the namespace in the source, however it is encoded', () => {
     fc.assert(
       fc.property(text, (namespace) => {
         const event: CloudEvent = toCloudEvent({ ...login, namespace });

@@ -1,5 +1,5 @@
 /**
- * The event envelope as CloudEvents 1.0 in JSON, and back without loss.
+ * Conversion of the event envelope to CloudEvents 1.0 in JSON, and back without loss.
  *
  * | envelope                             | CloudEvents attribute                                   |
  * | ------------------------------------ | ------------------------------------------------------- |
@@ -9,16 +9,16 @@
  * | `userId`                             | `subject`                                               |
  * | `timestamp` and `timestampUnixNano`  | `time`: with nine digits of a second when both are set  |
  * | `payload`                            | `data`, with `datacontenttype` `application/json`       |
- * | `additional_fields`                  | an attribute each; what cannot be one: as JSON text in  |
- * |                                      | `additionalfields`                                      |
+ * | `additional_fields`                  | one attribute each; fields that cannot be attributes:   |
+ * |                                      | as JSON text in `additionalfields`                      |
  * | `unknownKeys`                        | JSON text in `unknownkeys`                              |
- * | every other key                      | extension of its name in lower case without `_`; a list |
- * |                                      | as JSON text, an integer beyond 32 bits as its digits   |
+ * | every other key                      | extension of its name in lower case without `_`; lists  |
+ * |                                      | as JSON text, integers beyond 32 bits as their digits   |
  *
  * Attributes of foreign events that the envelope has no key for (`dataschema`, extensions, another
- * `datacontenttype`) become additional fields, and attributes again on the way back. So does a
- * foreign `source`; the namespace then is the extension `namespace`. A `timestamp` that is not the
- * second of `timestampUnixNano`, or no time at all, travels as extensions of these names.
+ * `datacontenttype`) become additional fields, and become attributes again on the way back. So does a
+ * foreign `source`; its namespace is then the extension `namespace`. If `timestamp` is not the second
+ * of `timestampUnixNano`, or is not a time, both are carried as extensions of these names.
  */
 
 import {
@@ -52,13 +52,13 @@ export interface CloudEvent {
   readonly [attribute: string]: unknown;
 }
 
-/** What the envelope itself says of these two attributes; additional fields may say otherwise. */
+/** The two attributes that follow from the envelope, unless additional fields override them. */
 interface Implied {
   readonly source: string;
   readonly datacontenttype: string | undefined;
 }
 
-/** The keys that are one attribute each. */
+/** Envelope keys that are carried by one attribute each. */
 const attributeOf = {
   id: 'id',
   name: 'type',
@@ -84,7 +84,7 @@ const attributeOf = {
 
 const mappedKeys = Object.keys(attributeOf) as (keyof typeof attributeOf)[];
 
-/** Names that mean something else than an additional field. */
+/** Attribute names that are not available to additional fields. */
 const reservedNames: ReadonlySet<string> = new Set([
   ...Object.values(attributeOf),
   ...['specversion', 'time', 'data', 'data_base64'],
@@ -94,9 +94,9 @@ const reservedNames: ReadonlySet<string> = new Set([
 const sourcePrefix = '/namespaces/';
 
 /**
- * The event for the world outside: the table is at the top of this file. Write it with
- * `stringifyExactJson` where the payload may hold bigints.
- * @throws PlatformError `ENVELOPE_INVALID` when id or name is empty, which CloudEvents forbids
+ * Converts an envelope to a CloudEvent; the table is at the top of this file. Write the result with
+ * `stringifyExactJson` if the payload may contain bigints.
+ * @throws PlatformError `ENVELOPE_INVALID` if id or name is empty, which CloudEvents forbids
  */
 export function toCloudEvent(envelope: EventEnvelope<object>): CloudEvent {
   const { id, name, namespace, payload, unknownKeys } = envelope;
@@ -122,8 +122,8 @@ export function toCloudEvent(envelope: EventEnvelope<object>): CloudEvent {
 }
 
 /**
- * The envelope of a parsed CloudEvent, ours or foreign. Without `version` it is 1.
- * @throws PlatformError `ENVELOPE_INVALID` when it is no CloudEvent 1.0, an attribute has the wrong
+ * Converts a parsed CloudEvent, ours or foreign, to an envelope. The default of `version` is 1.
+ * @throws PlatformError `ENVELOPE_INVALID` if it is not a CloudEvent 1.0, an attribute has the wrong
  *   type, or the data is not a JSON object
  */
 export function fromCloudEvent(event: unknown): EventEnvelope {
@@ -149,8 +149,8 @@ export function fromCloudEvent(event: unknown): EventEnvelope {
 }
 
 /**
- * The `source` that an envelope has as a CloudEvent: within it, ids are unique.
- * @throws PlatformError `ENVELOPE_INVALID` for a namespace that is no text of UTF-8
+ * Returns the `source` of the envelope as a CloudEvent. Ids are unique within a source.
+ * @throws PlatformError `ENVELOPE_INVALID` if the namespace cannot be encoded in UTF-8
  */
 export function sourceOf({ namespace, additional_fields }: EventEnvelope<object>): string {
   const foreign = additional_fields?.source;
@@ -159,7 +159,7 @@ export function sourceOf({ namespace, additional_fields }: EventEnvelope<object>
 
 function impliedBy(namespace: string, payload: object | undefined): Implied {
   if (!namespace.isWellFormed()) {
-    throw new PlatformError('ENVELOPE_INVALID', 'the namespace has half a surrogate pair');
+    throw new PlatformError('ENVELOPE_INVALID', 'the namespace contains half of a surrogate pair');
   }
   return {
     source: sourcePrefix + encodeURIComponent(namespace),
@@ -172,11 +172,11 @@ function namespaceOf(source: string): string | undefined {
   try {
     return decodeURIComponent(source.slice(sourcePrefix.length));
   } catch {
-    return undefined; // Percent signs that encode nothing: somebody else's source.
+    return undefined; // Percent signs that encode nothing: a foreign source.
   }
 }
 
-/** `time` where it can say everything, else the two keys as extensions of their own. */
+/** Returns `time` alone if it carries both keys exactly, else also extensions for these keys. */
 function toTime({ timestamp, timestampUnixNano }: EventEnvelope<object>): Attributes {
   if (timestampUnixNano === undefined) {
     const plain = isRfc3339(timestamp) && parseNanoTimestamp(timestamp) === undefined;
@@ -202,7 +202,7 @@ function fromTime(attributes: Attributes): Attributes {
   return { timestamp: toTimestamp(unixNano), timestampUnixNano: unixNano };
 }
 
-/** Additional fields as attributes where they can be attributes, the rest as JSON text. */
+/** Converts additional fields to attributes where possible, and the others to JSON text. */
 function toExtensions(fields: JsonObject | undefined, implied: Implied): Attributes {
   if (fields === undefined) return {};
   const entries = Object.entries(fields);

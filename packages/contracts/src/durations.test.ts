@@ -7,7 +7,7 @@ const maxInt64 = 2n ** 63n - 1n;
 const durationInvalid = expect.objectContaining({ code: 'DURATION_INVALID', type: 'invalid' });
 
 describe('parseDuration', () => {
-  it('takes every integer of 64 bits as a bigint and as text', () => {
+  it('accepts every integer of 64 bits as a bigint and as text', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: minInt64, max: maxInt64 }), (ns) => {
         expect(parseDuration(ns)).toBe(ns);
@@ -16,7 +16,7 @@ describe('parseDuration', () => {
     );
   });
 
-  it('takes every integer that a number holds exactly', () => {
+  it('accepts every integer that a number holds exactly', () => {
     fc.assert(fc.property(fc.maxSafeInteger(), (ns) => parseDuration(ns) === BigInt(ns)));
   });
 
@@ -71,7 +71,7 @@ describe('parseDuration', () => {
     expect(() => parseDuration(value)).toThrow(durationInvalid);
   });
 
-  it('answers fast and briefly to a million digits', () => {
+  it('rejects a million digits fast, with a short message', () => {
     const digits = `1${'0'.repeat(1_000_000)}1`;
     const started = performance.now();
     expect(() => parseDuration(digits)).toThrow(/^1000{0,38}… is not a whole number/);
@@ -91,7 +91,7 @@ describe('nsToMs and msToNs', () => {
     expect(msToNs(ms)).toBe(ns);
   });
 
-  it('come back exactly for durations up to eleven days', () => {
+  it('restore durations up to eleven days exactly', () => {
     const elevenDays = 10n ** 15n;
     fc.assert(
       fc.property(fc.bigInt({ min: -elevenDays, max: elevenDays }), (ns) => {
@@ -100,7 +100,7 @@ describe('nsToMs and msToNs', () => {
     );
   });
 
-  it('come back exactly for whole milliseconds of every length', () => {
+  it('restore whole milliseconds of any length exactly', () => {
     const maxMs = Number(maxInt64 / 1_000_000n); // 292 years
     fc.assert(
       fc.property(fc.integer({ min: -maxMs, max: maxMs }), (ms) => {

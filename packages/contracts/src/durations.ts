@@ -6,11 +6,11 @@ const msToNsShift = 6;
 const maxQuotedLength = 40;
 
 /**
- * A duration on the wire, in nanoseconds: a number, a bigint, or the text of a number as in JSON
- * source (`"300000000000"`, `"3e11"`). Negative ones are durations too: a caller that takes none
- * checks. Numbers beyond 2^53 are refused, since they may have been rounded on the way here; read
- * them with `parseExactJson`.
- * @throws PlatformError `DURATION_INVALID` when it is not whole or does not fit 64 bits
+ * Parses a duration on the wire, in nanoseconds: a number, a bigint, or the text of a number as in
+ * JSON (`"300000000000"`, `"3e11"`). Negative durations are accepted; a caller that does not want them
+ * must check. Numbers beyond 2^53 are refused, because they may have been rounded before; read them
+ * with `parseExactJson`.
+ * @throws PlatformError `DURATION_INVALID` if it is not whole or does not fit 64 bits
  */
 export function parseDuration(value: unknown): bigint {
   const ns = toInt64(value);
@@ -22,8 +22,8 @@ export function parseDuration(value: unknown): bigint {
 }
 
 /**
- * Nanoseconds as milliseconds, with a fraction. Exact up to eleven days, and for every number of
- * whole milliseconds; else the fraction is rounded.
+ * Converts nanoseconds to milliseconds, with a fraction. The result is exact up to eleven days, and for
+ * every number of whole milliseconds; otherwise the fraction is rounded.
  */
 export function nsToMs(ns: bigint): number {
   const rounded = Number(ns);
@@ -32,11 +32,11 @@ export function nsToMs(ns: bigint): number {
 }
 
 /**
- * Milliseconds as nanoseconds, exactly as the number reads: 0.1 is 100000n.
+ * Converts milliseconds to nanoseconds, exactly as the number is written: 0.1 is 100000n.
  * @throws PlatformError `DURATION_INVALID` for parts of a nanosecond and beyond 64 bits
  */
 export function msToNs(ms: number): bigint {
-  // Through the text, because 0.1 * 1e6 rounds twice and so may miss.
+  // By way of the text, because 0.1 * 1e6 rounds twice and may give another number.
   const ns = parseInt64(String(ms), msToNsShift);
   if (ns !== undefined) return ns;
   throw new PlatformError(
@@ -58,7 +58,7 @@ function toInt64(value: unknown): bigint | undefined {
   }
 }
 
-/** The value for a message: short, whatever came in. */
+/** Returns the value as short text for a message. */
 function quote(value: unknown): string {
   const text = typeof value === 'object' && value !== null ? 'an object' : String(value);
   return text.length > maxQuotedLength ? `${text.slice(0, maxQuotedLength)}…` : text;

@@ -16,7 +16,7 @@ function invalidField(field: string): unknown {
 }
 
 describe('envelopeKeys', () => {
-  it('are those of the wire, in its order', () => {
+  it('are the keys of the wire, in its order', () => {
     expect(envelopeKeys.join(' ')).toBe(
       'id name namespace parentNamespace unionNamespace clientId traceId spanContext userId ' +
         'sessionId timestamp timestampUnixNano version event_id event_type event_level service ' +
@@ -27,7 +27,7 @@ describe('envelopeKeys', () => {
 });
 
 describe('createEnvelope', () => {
-  it('gives an event an id without hyphens, version 1 and the present time', () => {
+  it('defaults to an id without hyphens, version 1 and the present time', () => {
     const before = BigInt(Date.now()) * 1_000_000n;
     const event = createEnvelope({ name: 'login', namespace: 'game', payload: { a: 1 } });
     expect(event).toMatchObject({
@@ -41,7 +41,7 @@ describe('createEnvelope', () => {
     expect(event.timestamp).toBe(toTimestamp(event.timestampUnixNano ?? 0n));
   });
 
-  it('keeps what is given', () => {
+  it('keeps the given values', () => {
     const timestampUnixNano = 1_767_323_045_999_999_999n;
     const given = { id: '0a', name: 'login', namespace: 'game', version: 7, timestampUnixNano };
     expect(createEnvelope(given)).toEqual({ ...given, timestamp: '2026-01-02T03:04:05Z' });
@@ -68,7 +68,7 @@ describe('parseEnvelope', () => {
     });
   });
 
-  it('takes null and zeros for absent, and keeps lists and objects that are empty', () => {
+  it('treats null and zeros as absent, and keeps empty lists and objects', () => {
     const zeros = { clientId: '', event_id: 0, timestampUnixNano: 0n, privacy: false, topic: null };
     const empty = { client_ids: [], payload: {} };
     expect(parseEnvelope({ ...zeros, ...empty })).toEqual({
@@ -83,7 +83,7 @@ describe('parseEnvelope', () => {
     expect(event).not.toHaveProperty('userId');
   });
 
-  it('keeps keys that it does not know', () => {
+  it('keeps unknown keys', () => {
     const record: unknown = JSON.parse('{"__proto__":{"x":1},"eventId":2,"more":[null]}');
     const { unknownKeys = {} } = parseEnvelope(record);
     expect(Object.entries(unknownKeys)).toEqual([
@@ -125,13 +125,13 @@ describe('parseEnvelope', () => {
 });
 
 describe('timestamps', () => {
-  it('cut to the second that has begun, also before 1970', () => {
+  it('are cut down to the whole second, also before 1970', () => {
     expect(toTimestamp(1_767_323_045_999_999_999n)).toBe('2026-01-02T03:04:05Z');
     expect(toTimestamp(-1n)).toBe('1969-12-31T23:59:59Z');
     expect(toNanoTimestamp(-1n)).toBe('1969-12-31T23:59:59.999999999Z');
   });
 
-  it('come back exactly from their nine digits', () => {
+  it('are restored exactly from nine digits', () => {
     fc.assert(
       fc.property(anyMoment, (unixNano) => {
         expect(parseNanoTimestamp(toNanoTimestamp(unixNano))).toBe(unixNano);

@@ -1,8 +1,7 @@
 /**
- * The event envelope, as every stream carries it (event stream spec, section 3). Its keys mix two
- * naming styles, because existing services read and write exactly these. A key that is absent
- * means its zero value: `''`, 0, false, no list, no object. How it becomes bytes is the event
- * stream's matter; here is what it is.
+ * The event envelope that every stream carries (event stream spec, section 3). Its keys mix two naming
+ * styles, because existing services read and write exactly these. An absent key means its zero value:
+ * `''`, 0, false, no list, no object. `@posthaste/eventstream` encodes and decodes its bytes.
  */
 
 import { newId, toCompactId } from './ids.js';
@@ -20,6 +19,7 @@ export type JsonValue =
   | readonly JsonValue[]
   | JsonObject;
 
+/** A JSON object. */
 export interface JsonObject {
   readonly [key: string]: JsonValue;
 }
@@ -27,10 +27,11 @@ export interface JsonObject {
 /** An integer of 64 bits: a number where a number holds it exactly, else a bigint. */
 export type Int64 = number | bigint;
 
+/** One event. */
 export interface EventEnvelope<Payload extends object = JsonObject> {
   /** UUID without hyphens. */
   readonly id: string;
-  /** What happened; consumers choose by it. */
+  /** Name of what happened, for example `login`. Consumers select events by it. */
   readonly name: string;
   readonly namespace: string;
   readonly parentNamespace?: string;
@@ -44,12 +45,12 @@ export interface EventEnvelope<Payload extends object = JsonObject> {
   readonly timestamp: string;
   /** The same moment in nanoseconds since 1970. */
   readonly timestampUnixNano?: bigint;
-  /** Version of the payload's shape, 1 unless told. */
+  /** Version of the shape of the payload. Default 1. */
   readonly version: Int64;
   readonly event_id?: Int64;
   readonly event_type?: Int64;
   readonly event_level?: Int64;
-  /** The service that published it. */
+  /** Service that published the event. */
   readonly service?: string;
   readonly client_ids?: readonly string[];
   readonly target_user_ids?: readonly string[];
@@ -59,13 +60,14 @@ export interface EventEnvelope<Payload extends object = JsonObject> {
   readonly sourceNamespace?: string;
   readonly additional_fields?: JsonObject;
   readonly payload?: Payload;
-  /** What stood in the record beside the keys above. On the wire it stands there again. */
+  /** Other keys of the record. They are written to the wire again, beside the keys above. */
   readonly unknownKeys?: JsonObject;
 }
 
 /** A key of the envelope on the wire. */
 export type EnvelopeKey = Exclude<keyof EventEnvelope, 'unknownKeys'>;
 
+/** Kind of the value of an envelope key. */
 export type EnvelopeFieldKind =
   | 'string'
   | 'integer'
@@ -106,19 +108,19 @@ export const envelopeFields: Readonly<Record<EnvelopeKey, EnvelopeFieldKind>> = 
 /** The keys in the order of the wire. */
 export const envelopeKeys: readonly EnvelopeKey[] = Object.keys(envelopeFields) as EnvelopeKey[];
 
-/** What `createEnvelope` takes: the envelope, of which only what happened and where must be given. */
+/** Input of `createEnvelope`: an envelope of which only `name` and `namespace` are required. */
 export type EnvelopeInput<Payload extends object = JsonObject> = Omit<
   EventEnvelope<Payload>,
   'id' | 'timestamp' | 'timestampUnixNano' | 'version'
 > &
   Partial<Pick<EventEnvelope, 'id' | 'version'>> & {
-    /** When it happened, in nanoseconds since 1970; now unless told. */
+    /** Moment of the event, in nanoseconds since 1970. Default: now. */
     readonly timestampUnixNano?: bigint;
   };
 
 /**
- * A new event: with an id of its own, version 1 and the present time where none is given.
- * @throws PlatformError `ENVELOPE_INVALID` when the time does not fit 64 bits
+ * Creates an event. The defaults are a new id, version 1 and the present time.
+ * @throws PlatformError `ENVELOPE_INVALID` if the time does not fit 64 bits
  */
 export function createEnvelope<Payload extends object = JsonObject>(
   input: EnvelopeInput<Payload>,

@@ -7,9 +7,8 @@ import {
   errorCodes,
   httpStatusOf,
   isRetryable,
-  PlatformError,
-  toProblemDetails,
-} from './errors.js';
+} from './error-codes.js';
+import { PlatformError, toProblemDetails } from './errors.js';
 
 const catalogue = Object.entries(errorCodes) as [ErrorCode, ErrorCodeEntry][];
 const anyCode = fc.constantFrom(...catalogue.map(([code]) => code));
@@ -27,13 +26,13 @@ describe('the catalogue of codes', () => {
     expect([...used].sort()).toEqual(Object.keys(httpStatusOf).sort());
   });
 
-  it('gives each type a status of its own, and only errors', () => {
+  it('gives each type its own status, and only error statuses', () => {
     const statuses = Object.values(httpStatusOf);
     expect(new Set(statuses).size).toBe(statuses.length);
     for (const status of statuses) expect(status).toBeGreaterThanOrEqual(400);
   });
 
-  it('calls exactly those types retryable that pass by themselves', () => {
+  it('calls exactly those types retryable whose cause can pass by itself', () => {
     const types = Object.keys(httpStatusOf) as ErrorType[];
     expect(types.filter(isRetryable)).toEqual(['rate_limited', 'unavailable', 'timeout']);
   });
@@ -41,7 +40,7 @@ describe('the catalogue of codes', () => {
 
 describe('PlatformError', () => {
   it('takes type, status and retryability from its code', () => {
-    const error = new PlatformError('DATABASE_UNAVAILABLE', 'no answer from the database');
+    const error = new PlatformError('DATABASE_UNAVAILABLE', 'no response from the database');
     expect(error).toBeInstanceOf(Error);
     expect(error).toMatchObject({
       name: 'PlatformError',
@@ -79,13 +78,13 @@ describe('toProblemDetails', () => {
     });
   });
 
-  it('leaves out what is not known', () => {
+  it('leaves out members that are not known', () => {
     const problem = toProblemDetails(new PlatformError('STOPPING', 'stopping'));
     expect(problem).not.toHaveProperty('instance');
     expect(problem).not.toHaveProperty('details');
   });
 
-  it('tells nothing of the inside of an internal failure', () => {
+  it('discloses no details of an internal failure', () => {
     fc.assert(
       fc.property(anyCode, (code) => {
         const error = new PlatformError(code, 'hunter2', { details: 'hunter2' });

@@ -15,7 +15,7 @@ describe('parseExactJson', () => {
     fc.assert(fc.property(int64, (value) => BigInt(delayOf(`${value}`) as number) === value));
   });
 
-  it('gives a number where a number is exact, and a bigint beyond', () => {
+  it('returns a number where a number is exact, and a bigint otherwise', () => {
     expect(delayOf('9007199254740991')).toBe(9_007_199_254_740_991);
     expect(delayOf('9007199254740992')).toBe(9_007_199_254_740_992n);
     expect(delayOf('9007199254740993')).toBe(9_007_199_254_740_993n);
@@ -52,7 +52,7 @@ describe('parseExactJson', () => {
     });
   });
 
-  it('agrees with JSON.parse on everything that holds no large integer under the keys', () => {
+  it('returns the result of JSON.parse if no key has a large integer', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         expect(parseExactJson(text, keys)).toEqual(JSON.parse(text));
@@ -60,7 +60,7 @@ describe('parseExactJson', () => {
     );
   });
 
-  it('throws what JSON.parse throws', () => {
+  it('throws as JSON.parse does', () => {
     expect(() => parseExactJson('{"delay":', keys)).toThrow(SyntaxError);
     expect(() => parseExactJson('{"delay":1e5', keys)).toThrow(SyntaxError);
   });

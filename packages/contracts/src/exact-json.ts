@@ -1,14 +1,15 @@
 /**
- * Exact integers in JSON. A JSON number may have any length, a JavaScript number rounds beyond
- * 2^53; nanoseconds and other 64 bit integers are read from, and written as, their own digits.
+ * Exact integers in JSON. A JSON number may have any length, but a JavaScript number is rounded beyond
+ * 2^53. So nanoseconds and other 64 bit integers are read from the digits of the text, and written as
+ * such.
  */
 
-/** What `JSON.stringify` writes letter for letter. */
+/** Value that `JSON.stringify` writes letter for letter, as made by `JSON.rawJSON`. */
 export interface RawJson {
   readonly rawJSON: string;
 }
 
-/** Source text access of ECMAScript, which TypeScript's library does not describe yet. */
+/** Source text access of ECMAScript. TypeScript's library does not declare it yet. */
 interface SourceTextJson extends JSON {
   parse(
     text: string,
@@ -22,17 +23,17 @@ const sourceTextJson = JSON as SourceTextJson;
 const numberPattern = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i;
 
 /**
- * A number literal whose double may differ from it: one of 16 or more characters, or one with an
- * exponent. All shorter ones have at most 15 digits, which a double keeps apart. It also finds
- * some that are inside of strings, which costs time and nothing else.
+ * Matches number literals that a double may not hold exactly: those of 16 or more characters, and
+ * those with an exponent. Shorter ones have at most 15 digits, which a double holds. It also matches
+ * some text inside of strings, which only costs time.
  */
 const inexactLiteral = /[:,[]\s*-?(?:[\d.]{16}|[\d.]+e)/i;
 
 const int64Digits = 19;
 
 /**
- * The whole number that decimal text means, times 10^`shift`: `1.5e3` is 1500n. `undefined` when
- * the text is no number, the number is not whole, or it does not fit 64 bits.
+ * Parses decimal text to a whole number, times 10^`shift`: `1.5e3` is 1500n. Returns `undefined` if
+ * the text is not a number, or the number is not whole or does not fit 64 bits.
  */
 export function parseInt64(source: string, shift = 0): bigint | undefined {
   const match = numberPattern.exec(source);
@@ -44,22 +45,24 @@ export function parseInt64(source: string, shift = 0): bigint | undefined {
   while (digits[end - 1] === '0') end -= 1;
   if (end === 0) return 0n;
   const power = Number(exponent) + shift - fraction.length + digits.length - end;
-  // Checked before computing: the power may be a billion.
+  // Checked before the power is computed, because it may be a billion.
   if (power < 0 || end + power > int64Digits) return undefined;
   const magnitude = BigInt(digits.slice(0, end)) * 10n ** BigInt(power);
   const value = sign ? -magnitude : magnitude;
   return isInt64(value) ? value : undefined;
 }
 
+/** True if the bigint fits 64 bits. */
 export function isInt64(value: bigint): boolean {
   return BigInt.asIntN(64, value) === value;
 }
 
 /**
- * `JSON.parse` that keeps the integers under `keys` (given in lower case, matched without regard
- * to case) exact: beyond 2^53 and within 64 bits they become a bigint. A number there that is not
- * whole, but so close that a double is, becomes `NaN`: no check for whole numbers lets it pass.
- * Numbers elsewhere are what `JSON.parse` makes of them. @throws SyntaxError as `JSON.parse` does
+ * Parses JSON and keeps the integers under `keys` exact: those beyond 2^53 and within 64 bits become a
+ * bigint. A number there that is not whole, but whose double is, becomes `NaN`, so that no check for
+ * whole numbers accepts it. Other numbers are parsed as by `JSON.parse`.
+ * @param keys keys in lower case; they are matched without regard to case
+ * @throws SyntaxError as `JSON.parse` does
  */
 export function parseExactJson(text: string, keys: ReadonlySet<string>): unknown {
   if (!inexactLiteral.test(text)) return JSON.parse(text);
@@ -70,7 +73,7 @@ export function parseExactJson(text: string, keys: ReadonlySet<string>): unknown
   );
 }
 
-/** `JSON.parse` that keeps every integer of 64 bits exact, as a bigint beyond 2^53. */
+/** Parses JSON and keeps every integer of 64 bits exact: those beyond 2^53 become a bigint. */
 export function parseJsonWithBigints(text: string): unknown {
   if (!inexactLiteral.test(text)) return JSON.parse(text);
   return sourceTextJson.parse(text, (_key, value, context) =>
@@ -88,15 +91,15 @@ function exactNumber(value: number, source: string | undefined): number | bigint
 }
 
 /**
- * A bigint as something that plain `JSON.stringify` writes as a bare number of any length. Beyond
- * 2^53 this needs `JSON.rawJSON`: Node 22, or a browser of 2025.
+ * Converts a bigint to a value that plain `JSON.stringify` writes as a bare number of any length.
+ * Beyond 2^53 this needs `JSON.rawJSON`: Node 22, or a browser of 2025.
  */
 export function toJsonInteger(value: bigint): number | RawJson {
   const rounded = Number(value);
   return Number.isSafeInteger(rounded) ? rounded : sourceTextJson.rawJSON(value.toString());
 }
 
-/** `JSON.stringify` that writes every bigint as a bare number, see `toJsonInteger`. */
+/** Writes JSON with every bigint as a bare number, see `toJsonInteger`. */
 export function stringifyExactJson(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) =>
     typeof member === 'bigint' ? toJsonInteger(member) : member,

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { ExpiringCache } from './expiring-cache.js';
 
-describe('the expiring cache', () => {
-  it('forgets a value at its moment', () => {
+describe('ExpiringCache', () => {
+  it('drops a value when it expires', () => {
     const cache = new ExpiringCache<string>(10);
     cache.set('a', 'x', 100);
     expect(cache.get('a', 99)).toBe('x');
     expect(cache.get('a', 100)).toBeUndefined();
   });
 
-  it('lets the oldest make room', () => {
+  it('drops the oldest value when it is full', () => {
     const cache = new ExpiringCache<number>(2);
     cache.set('a', 1, 100);
     cache.set('b', 2, 100);
@@ -18,7 +18,7 @@ describe('the expiring cache', () => {
     expect([cache.get('a', 0), cache.get('b', 0), cache.get('c', 0)]).toEqual([3, undefined, 4]);
   });
 
-  it('forgets one value when told to', () => {
+  it('deletes one value', () => {
     const cache = new ExpiringCache<number>(2);
     cache.set('a', 1, 100);
     cache.set('b', 2, 100);
@@ -26,7 +26,7 @@ describe('the expiring cache', () => {
     expect([cache.get('a', 0), cache.get('b', 0)]).toEqual([undefined, 2]);
   });
 
-  it('can be emptied', () => {
+  it('can be cleared', () => {
     const cache = new ExpiringCache<number>(2);
     cache.set('a', 1, 100);
     cache.clear();

@@ -1,22 +1,22 @@
-/** Remembers what was read for a limited time, in limited number; the oldest make room. */
+/** Cache whose values expire. Its size is limited: the oldest value is dropped for a new one. */
 export class ExpiringCache<Value> {
   readonly #entries = new Map<string, { readonly value: Value; readonly until: number }>();
   readonly #capacity: number;
 
-  /** @param capacity values kept at most */
+  /** @param capacity most values that are kept */
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
-  /** The value, unless its time is over at `now`. */
+  /** Returns the value, or undefined if it has expired at `now`. */
   get(key: string, now: number): Value | undefined {
     const entry = this.#entries.get(key);
     return entry !== undefined && entry.until > now ? entry.value : undefined;
   }
 
-  /** Keeps a value until a moment, on the same clock as `now` of `get`. */
+  /** Keeps a value until a moment, on the clock that `now` of `get` uses. */
   set(key: string, value: Value, until: number): void {
-    // Deleted first, so that the order of the map stays that of time.
+    // Deleted first, so that the map stays ordered by the time of `set`.
     this.#entries.delete(key);
     if (this.#entries.size >= this.#capacity) {
       const oldest = this.#entries.keys().next();

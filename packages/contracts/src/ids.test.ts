@@ -40,7 +40,7 @@ describe('createIdSource', () => {
     expect(idTime(ids.at(-1) ?? '').getTime()).toBe(moment + 1);
   });
 
-  it('increases whatever the clock does', () => {
+  it('increases when the clock is set back or stands still', () => {
     const times = fc.array(fc.integer({ min: -10, max: 50 }), { minLength: 1, maxLength: 60 });
     fc.assert(
       fc.property(times, (steps) => {
@@ -56,11 +56,11 @@ describe('createIdSource', () => {
     expect(take(3, source).map((id) => idTime(id).getTime())).toEqual([moment, moment, moment + 1]);
   });
 
-  it('takes a clock that shows fractions', () => {
+  it('accepts a clock with fractions of a millisecond', () => {
     expect(idTime(createIdSource(() => moment + 0.75)()).getTime()).toBe(moment);
   });
 
-  it('never repeats its random part, nor shows it in the counter', () => {
+  it('never repeats its random part, and does not use it in the counter', () => {
     const ids = take(1_000, createIdSource(scriptedClock([moment])));
     expect(new Set(ids.map((id) => id.slice(21))).size).toBe(ids.length);
   });
@@ -73,7 +73,7 @@ describe('newId', () => {
 });
 
 describe('parseId', () => {
-  it('reads back every spelling of an id', () => {
+  it('parses every spelling of an id', () => {
     fc.assert(
       fc.property(fc.uuid(), (id) => {
         for (const text of [id, toCompactId(id), id.toUpperCase(), toCompactId(id).toUpperCase()]) {

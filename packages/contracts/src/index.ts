@@ -4,11 +4,9 @@ export { type CloudEvent, fromCloudEvent, sourceOf, toCloudEvent } from './cloud
 export { msToNs, nsToMs, parseDuration } from './durations.js';
 export {
   createEnvelope,
-  type EnvelopeFieldKind,
   type EnvelopeInput,
   type EnvelopeKey,
   type EventEnvelope,
-  envelopeFields,
   envelopeKeys,
   type Int64,
   type JsonObject,
@@ -21,6 +19,8 @@ export {
   errorCodes,
   httpStatusOf,
   isRetryable,
+} from './error-codes.js';
+export {
   PlatformError,
   type PlatformErrorOptions,
   type ProblemDetails,
@@ -29,7 +29,6 @@ export {
 export {
   isInt64,
   parseExactJson,
-  parseInt64,
   parseJsonWithBigints,
   type RawJson,
   stringifyExactJson,

@@ -11,6 +11,7 @@ import {
 import { PlatformError } from './errors.js';
 import { isInt64 } from './exact-json.js';
 
+/** A key of the envelope, with the kind of its value. */
 interface Field {
   readonly key: EnvelopeKey;
   readonly kind: EnvelopeFieldKind;
@@ -20,26 +21,26 @@ const fields: readonly Field[] = envelopeKeys.map((key) => ({ key, kind: envelop
 const fieldByLowerCase: ReadonlyMap<string, Field> = new Map(
   fields.map((field) => [field.key.toLowerCase(), field]),
 );
-/** The same for the spelling that nearly every record has, which spares it a new string. */
+/** Fields by their usual spelling, which nearly every record has: no lower-case string is made. */
 const fieldByKey: ReadonlyMap<string, Field> = new Map(fields.map((field) => [field.key, field]));
 
-/** What is there even when it is zero. */
+/** Keys that an envelope has even if their value is zero. */
 const required = { id: '', name: '', namespace: '', timestamp: '', version: 0 } as const;
 
 type EnvelopeDraft = { -readonly [Key in keyof EventEnvelope]: unknown };
 
 /**
- * The envelope that a parsed JSON object means. Keys match without regard to case, and of two
- * that match the last one wins; null is the zero value, and zero values are left out, apart from
- * `id`, `name`, `namespace`, `timestamp` and `version`. Integers beyond 2^53 must still be exact:
- * read the text with `parseExactJson`.
- * @throws PlatformError `ENVELOPE_INVALID` with the field that has the wrong type
+ * Converts a parsed JSON object to an envelope. Keys match without regard to case; if two match, the
+ * last one wins. null means the zero value. Zero values are left out, except for `id`, `name`,
+ * `namespace`, `timestamp` and `version`. Integers beyond 2^53 must be exact, so read the text with
+ * `parseExactJson`.
+ * @throws PlatformError `ENVELOPE_INVALID` that names the field with the wrong type
  */
 export function parseEnvelope(record: unknown): EventEnvelope {
   if (!isJsonObject(record)) {
     throw new PlatformError('ENVELOPE_INVALID', 'the event is not a JSON object');
   }
-  // One loop with plain assignments, because this runs for every event that is consumed.
+  // One loop with plain assignments, because this runs for every consumed event.
   const envelope: EnvelopeDraft = { ...required };
   const unknown: [string, JsonValue | undefined][] = [];
   for (const key of Object.keys(record)) {
@@ -47,7 +48,7 @@ export function parseEnvelope(record: unknown): EventEnvelope {
     if (field === undefined) unknown.push([key, record[key]]);
     else setField(envelope, field, parseField(field, record[key]));
   }
-  // fromEntries defines keys; an assignment of the key `__proto__` would not.
+  // fromEntries, because assigning to the key `__proto__` would not define a key.
   if (unknown.length > 0) envelope.unknownKeys = Object.fromEntries(unknown);
   return envelope as EventEnvelope;
 }
@@ -81,7 +82,7 @@ const expected: Readonly<Record<EnvelopeFieldKind, string>> = {
   object: 'a JSON object',
 };
 
-/** The value as its kind wants it; `undefined` when it is of another kind. */
+/** Returns the value converted to its kind, or `undefined` if it is of another kind. */
 function parseKind(kind: EnvelopeFieldKind, value: unknown): unknown {
   switch (kind) {
     case 'string':

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Semaphore } from './semaphore.js';
 
 describe('Semaphore', () => {
-  it('lets no more than its permits work at once, in the order they came', async () => {
+  it('lets only as many callers work as it has permits, in order', async () => {
     const semaphore = new Semaphore(2);
     const started: number[] = [];
     const ends: (() => void)[] = [];
@@ -26,7 +26,7 @@ describe('Semaphore', () => {
     await Promise.all(runs);
   });
 
-  it('gives the permit back when the work fails', async () => {
+  it('returns the permit when the work fails', async () => {
     const semaphore = new Semaphore(1);
     await expect(semaphore.run(() => Promise.reject(new Error('refused')))).rejects.toThrow();
     await expect(semaphore.run(() => Promise.resolve('done'))).resolves.toBe('done');

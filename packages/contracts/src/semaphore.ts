@@ -1,27 +1,27 @@
-/** Lets a limited number of callers work at once; the others wait, first come, first served. */
+/** Lets a limited number of callers work at the same time; the others wait in order. */
 export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param permits callers that may work at once, 1 or more */
+  /** @param permits number of callers that may work at the same time, 1 or more */
   constructor(permits: number) {
     this.#free = permits;
   }
 
-  /** Resolves once a permit is free, and takes it. Each must be given back by `release`. */
+  /** Waits for a free permit and takes it. Each permit must be returned by `release`. */
   async acquire(): Promise<void> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Gives a permit back, to the caller that has waited longest. */
+  /** Returns a permit. The caller that has waited longest gets it. */
   release(): void {
     const next = this.#waiting.shift();
     if (next) next();
     else this.#free += 1;
   }
 
-  /** Runs `work` with a permit. Resolves and rejects as it does. */
+  /** Runs `work` while it holds a permit. Resolves and rejects as `work` does. */
   async run<Value>(work: () => Promise<Value>): Promise<Value> {
     await this.acquire();
     try {

@@ -29,13 +29,13 @@ describe('isTraceparent', () => {
 });
 
 describe('span contexts', () => {
-  it("are Jaeger's text of a traceparent", () => {
+  it("are a traceparent in Jaeger's form", () => {
     expect(toSpanContext(traceparent)).toBe(`${trace}:${span}:0:1`);
     expect(toSpanContext(`00-${trace}-${span}-02`)).toBe(`${trace}:${span}:0:0`);
     expect(toSpanContext('nonsense')).toBeUndefined();
   });
 
-  it('become a traceparent again', () => {
+  it('are converted back to a traceparent', () => {
     expect(toTraceparent(`${trace}:${span}:0:1`)).toBe(traceparent);
     expect(toTraceparent(traceparent)).toBe(traceparent);
   });

@@ -1,17 +1,20 @@
-/** Where an event belongs in a trace: W3C text in a header, Jaeger's text in the envelope. */
+/** Trace context of events: W3C `traceparent` in a header, Jaeger's span context in the envelope. */
 
 const traceparentPattern =
   /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
 const spanContextPattern = /^([0-9a-f]{1,32}):([0-9a-f]{1,16}):[0-9a-f]{1,16}:([0-9a-f]{1,2})$/i;
 const onlyZeros = /^0+$/;
 
-/** Whether it is a W3C `traceparent` that a trace can go on from. */
+/** True if the text is a W3C `traceparent` that a trace can continue from. */
 export function isTraceparent(text: string): boolean {
   const match = traceparentPattern.exec(text);
   return match !== null && !onlyZeros.test(match[1] ?? '') && !onlyZeros.test(match[2] ?? '');
 }
 
-/** `trace:span:0:flags`, as Jaeger's clients read it; `undefined` when it is no `traceparent`. */
+/**
+ * Converts a `traceparent` to `trace:span:0:flags`, which Jaeger's clients read. Returns `undefined`
+ * if it is not a `traceparent`.
+ */
 export function toSpanContext(traceparent: string | undefined): string | undefined {
   if (traceparent === undefined || !isTraceparent(traceparent)) return undefined;
   const [, trace, span, flags = ''] = traceparentPattern.exec(traceparent) ?? [];
@@ -19,7 +22,10 @@ export function toSpanContext(traceparent: string | undefined): string | undefin
   return `${trace}:${span}:0:${Number.parseInt(flags, 16) & 1}`;
 }
 
-/** The W3C text of a span context, Jaeger's or W3C's own; `undefined` when it is neither. */
+/**
+ * Converts a span context, in Jaeger's or W3C's form, to a `traceparent`. Returns `undefined` if it
+ * has neither form.
+ */
 export function toTraceparent(spanContext: string): string | undefined {
   if (isTraceparent(spanContext)) return spanContext;
   const [, trace, span, flags] = spanContextPattern.exec(spanContext) ?? [];
@@ -29,6 +35,7 @@ export function toTraceparent(spanContext: string): string | undefined {
   return isTraceparent(traceparent) ? traceparent : undefined;
 }
 
+/** Returns a hexadecimal number in lower case, with zeros in front. */
 function pad(hex: string, digits: number): string {
   return hex.toLowerCase().padStart(digits, '0');
 }

@@ -5,24 +5,24 @@ import { settlesWithin, withTimeout } from './with-timeout.js';
 const never = new Promise<never>(() => undefined);
 
 describe('withTimeout', () => {
-  it('resolves and rejects as the work does in time', async () => {
+  it('resolves and rejects as work that ends in time', async () => {
     await expect(withTimeout(Promise.resolve('done'), 60_000, () => 'late')).resolves.toBe('done');
     const refused = Promise.reject(new Error('refused'));
     await expect(withTimeout(refused, 60_000, () => 'late')).rejects.toThrow('refused');
   });
 
-  it('resolves with the value for late work', async () => {
+  it('resolves with the value of onTimeout for late work', async () => {
     await expect(withTimeout(never, 1, () => 'late')).resolves.toBe('late');
   });
 
-  it('rejects with what is thrown for late work', async () => {
+  it('rejects with the error of onTimeout for late work', async () => {
     const late = (): never => {
       throw new Error('too late');
     };
     await expect(withTimeout(never, 1, late)).rejects.toThrow('too late');
   });
 
-  it('ignores work that is rejected after its time', async () => {
+  it('ignores work that is rejected after the time limit', async () => {
     const refused = sleep(20).then(() => Promise.reject(new Error('refused')));
     await expect(withTimeout(refused, 1, () => 'late')).resolves.toBe('late');
     await sleep(40);

@@ -1,9 +1,9 @@
 /**
- * Resolves and rejects as `work` does, or as `onTimeout` does when `work` takes longer than
- * `timeoutMs`. The timer is gone afterwards. `work` itself is not stopped: what comes of it later
- * is ignored, a rejection too.
+ * Resolves and rejects as `work` does, or as `onTimeout` does if `work` takes longer than
+ * `timeoutMs`. The timer is cleared afterwards. `work` itself is not stopped; its later result or
+ * rejection is ignored.
  *
- * @param onTimeout gives the value to resolve with instead, or throws
+ * @param onTimeout returns the value to resolve with instead, or throws
  */
 export function withTimeout<Value, Late>(
   work: PromiseLike<Value>,

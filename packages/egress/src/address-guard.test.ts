@@ -23,10 +23,10 @@ const denied: Record<string, readonly string[]> = {
   Teredo: ['2001:0:808:808::f7f7:f7f7'],
 };
 
-describe('the decision about an address', () => {
+describe('denialOf', () => {
   const guard = createAddressGuard();
 
-  it.each(Object.entries(denied))('denies what is %s', (range, addresses) => {
+  it.each(Object.entries(denied))('denies addresses that are %s', (range, addresses) => {
     expect(addresses.map(guard.denialOf)).toEqual(addresses.map(() => range));
   });
 
@@ -36,13 +36,13 @@ describe('the decision about an address', () => {
     }
   });
 
-  it('lets the public internet through', () => {
+  it('allows the public internet', () => {
     for (const address of ['8.8.8.8', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2a00::1']) {
       expect(guard.denialOf(address), address).toBeUndefined();
     }
   });
 
-  it('denies what is not an address', () => {
+  it('denies text that is not an address', () => {
     for (const address of ['', 'example.com', '1.2.3', '0x7f.1', '::g']) {
       expect(guard.denialOf(address), address).toBe('not an address');
     }
@@ -52,14 +52,14 @@ describe('the decision about an address', () => {
     const inside = fc.constantFrom([127, 0], [10, 1], [192, 168], [169, 254], [100, 64]);
     fc.assert(
       fc.property(inside, fc.nat(255), fc.nat(255), ([a = 0, b = 0], c, d) => {
-        for (const form of formsOf(a, b, c, d)) expect(guard.denialOf(form), form).toBeDefined();
+        for (const form of formsOf([a, b, c, d])) expect(guard.denialOf(form), form).toBeDefined();
       }),
     );
   });
 });
 
-describe('what is allowed', () => {
-  it('is loopback, when told, and nothing else', () => {
+describe('the options that allow', () => {
+  it('allow loopback and nothing else', () => {
     const guard = createAddressGuard({ allowLoopback: true });
     expect(guard.denialOf('127.0.0.1')).toBeUndefined();
     expect(guard.denialOf('::1')).toBeUndefined();
@@ -68,7 +68,7 @@ describe('what is allowed', () => {
     expect(guard.denialOf('10.0.0.1')).toBe('private');
   });
 
-  it('is a network or a single address', () => {
+  it('allow a network or a single address', () => {
     const guard = createAddressGuard({ allow: ['10.1.0.0/16', '192.168.7.7', 'fd12::/16'] });
     expect(guard.denialOf('10.1.255.255')).toBeUndefined();
     expect(guard.denialOf('10.2.0.0')).toBe('private');
@@ -77,7 +77,7 @@ describe('what is allowed', () => {
     expect(guard.denialOf('fd12::1')).toBeUndefined();
   });
 
-  it('still judges the address inside an allowed IPv6 form', () => {
+  it('do not allow a denied address inside an allowed IPv6 form', () => {
     const guard = createAddressGuard({ allow: ['64:ff9b::/96', '2002::/16', '2001::/32'] });
     expect(guard.denialOf('64:ff9b::8.8.8.8')).toBeUndefined();
     expect(guard.denialOf('64:ff9b::10.0.0.1')).toBe('NAT64, with a private address inside');
@@ -89,7 +89,7 @@ describe('what is allowed', () => {
     );
   });
 
-  it('refuses an entry that is no network', () => {
+  it('refuse an entry that is not a network', () => {
     for (const entry of ['10.0.0.0/33', '10.0.0.0/', '10', '10.0/8', '0x7f.1', 'example.com', '']) {
       expect(() => createAddressGuard({ allow: [entry] })).toThrow(
         expect.objectContaining({ code: 'OPTION_INVALID' }),
@@ -98,24 +98,24 @@ describe('what is allowed', () => {
   });
 });
 
-describe('the check of a URL at intake', () => {
+describe('checkUrl', () => {
   const { checkUrl } = createAddressGuard();
 
-  it('takes public addresses, and names that are not resolved yet', () => {
+  it('accepts public addresses, and names that are not resolved yet', () => {
     for (const url of ['https://example.com/a?b#c', 'http://8.8.8.8:8080/', 'HTTP://[2a00::1]']) {
       expect(checkUrl(url), url).toBeUndefined();
     }
   });
 
   it.each([
-    ['no absolute URL', '/callback'],
+    ['no scheme', '/callback'],
     ['no host', 'http://'],
     ['another scheme', 'ftp://example.com/'],
     ['a file', 'file:///etc/passwd'],
     ['credentials', 'https://user:secret@example.com/'],
     ['a user name', 'https://user@example.com/'],
     ['port 0', 'http://example.com:0/'],
-    ['a port that is none', 'http://example.com:65536/'],
+    ['a port out of range', 'http://example.com:65536/'],
   ])('refuses a URL with %s', (_what, url) => {
     const problem = checkUrl(url);
     expect(problem?.reason).toBe('protocol');
@@ -135,14 +135,14 @@ describe('the check of a URL at intake', () => {
     for (const host of hosts) expect(checkUrl(`http://${host}/`)?.reason, host).toBe('blocked');
   });
 
-  it('lets localhost names through where loopback is allowed', () => {
+  it('allows localhost names if loopback is allowed', () => {
     const guard = createAddressGuard({ allowLoopback: true });
     expect(guard.checkUrl('http://localhost:9000/')).toBeUndefined();
   });
 });
 
-describe('the lookup of a name', () => {
-  it('gives all addresses, or the first one, as it is asked', async () => {
+describe('lookup', () => {
+  it('gives all addresses, or the first one, as requested', async () => {
     const guard = guardResolving('8.8.8.8', '2a00::1');
     const found = [
       { address: '8.8.8.8', family: 4 },
@@ -152,7 +152,7 @@ describe('the lookup of a name', () => {
     expect(await lookUp(guard, { all: false })).toBe('8.8.8.8');
   });
 
-  it('refuses the whole name for one denied address, without telling which', async () => {
+  it('refuses the whole name for one denied address, without naming the address', async () => {
     const error = await lookUp(guardResolving('8.8.8.8', '10.7.7.7'), { all: true });
     expect(error).toMatchObject({ code: 'ADDRESS_BLOCKED' });
     expect(String(error)).not.toContain('10.7.7.7');
@@ -164,7 +164,7 @@ describe('the lookup of a name', () => {
     expect(String(await lookUp(failing, { all: true }))).toContain('no server');
   });
 
-  it('asks once for a name that several connections wait for, and again afterwards', async () => {
+  it('resolves a name once while several connections wait for it, and again afterwards', async () => {
     let asked = 0;
     const resolve = async (): Promise<LookupAddress[]> => {
       asked += 1;
@@ -178,7 +178,8 @@ describe('the lookup of a name', () => {
   });
 });
 
-function formsOf(a: number, b: number, c: number, d: number): string[] {
+/** Returns the notations of an IPv4 address, and the IPv6 forms that hold it. */
+function formsOf([a, b, c, d]: readonly [number, number, number, number]): string[] {
   const hex = (high: number, low: number): string => ((high << 8) | low).toString(16);
   const dotted = `${a}.${b}.${c}.${d}`;
   const groups = `${hex(a, b)}:${hex(c, d)}`;

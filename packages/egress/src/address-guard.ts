@@ -1,3 +1,19 @@
+/**
+ * The guard decides which addresses a request may go to. The order of its steps:
+ *
+ * 1. At intake, `checkUrl` parses the URL (target.ts) and checks its scheme, credentials and port,
+ *    and its host if that is an address or a `localhost` name. It asks no network.
+ * 2. At connect time, dial.ts checks a literal address with `denialOf`, and resolves a name with
+ *    `lookup`. The lookup asks the hosts file, the name servers and the operating system
+ *    (resolve-name.ts), and checks every address that the name resolves to. One denied address
+ *    refuses the name.
+ * 3. An address is denied if it is in a special range (address-range.ts) and no option allows it.
+ *    Every other address is public, and is not denied.
+ * 4. Node connects to one of the addresses that `lookup` returned, and tries the next one if a
+ *    connect fails. It does not resolve the name again, so a name that changes its addresses between
+ *    the check and the connect gains nothing.
+ */
+
 import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { PlatformError } from '@posthaste/contracts';
@@ -7,78 +23,85 @@ import {
   embeddedAddresses,
   isWithin,
   type Network,
-  network,
+  parseNetwork,
   specialRange,
 } from './address-range.js';
 import { createNameResolver, type Resolve } from './resolve-name.js';
 import { parseTarget } from './target.js';
 
+/** Options of `createAddressGuard`. */
 export interface AddressGuardOptions {
-  /** Lets 127.0.0.0/8 and ::1 through. Default: false. */
+  /** True allows 127.0.0.0/8 and ::1. Default: false. */
   readonly allowLoopback?: boolean;
   /**
-   * Networks (`10.20.0.0/16`) and addresses (`192.0.2.7`) that are let through although they
-   * are special. Default: none. An IPv6 form that holds an IPv4 address (NAT64, 6to4, …) needs
-   * both: the form allowed here, and the address inside it allowed or public.
+   * Networks (`10.20.0.0/16`) and addresses (`192.0.2.7`) that are allowed although they are in a
+   * special range. Default: none. An IPv6 form that holds an IPv4 address (NAT64, 6to4, …) is
+   * allowed only if the form is listed here and the address inside is listed here or public.
    */
   readonly allow?: readonly string[];
-  /** Where names are looked up. Default: the hosts file, name servers, the operating system. */
+  /** Resolver of names. Default: the hosts file, name servers, the operating system. */
   readonly resolve?: Resolve;
 }
 
-/** What is wrong with a URL: `blocked` by its address, or not a URL to send to at all. */
+/** Fault of a URL: its address is denied (`blocked`), or no request can be sent to it at all. */
 export interface UrlProblem {
   readonly reason: 'protocol' | 'blocked';
-  /** A line for people. */
+  /** Description for people. */
   readonly detail: string;
 }
 
 /** Decides which addresses may be connected to. */
 export interface AddressGuard {
-  /** Why an address is denied, as `private`; undefined when it may be connected to. */
+  /** Returns the reason why an address is denied, for example `private`; undefined if it is allowed. */
   denialOf(address: string): string | undefined;
   /**
-   * Judges a URL at intake without asking the network: its form, and its host when that is an
-   * address or a `localhost` name. Other names are judged when they are connected to, because
-   * until then they may come to mean something else.
+   * Checks a URL at intake, without asking the network: its form, and its host if that is an address
+   * or a `localhost` name. Other names are checked when they are connected to, because until then
+   * their addresses may change. Returns undefined if nothing is wrong.
    */
   checkUrl(url: string): UrlProblem | undefined;
   /**
-   * For `net.connect` and `tls.connect`: resolves the name once and checks all that it resolves
-   * to, so that the socket goes to an address that was checked. One denied address refuses the
-   * name, with a PlatformError `ADDRESS_BLOCKED`. Sockets do not call it for literal addresses.
+   * Lookup function for `net.connect` and `tls.connect`. It resolves the name once and checks all its
+   * addresses, so that the socket goes to an address that was checked. One denied address refuses
+   * the name, with a PlatformError `ADDRESS_BLOCKED`. Node does not call it for literal addresses.
    */
   readonly lookup: LookupFunction;
 }
 
-/** @throws PlatformError `OPTION_INVALID` for an entry of `allow` that is no network */
+/**
+ * Creates a guard.
+ * @throws PlatformError `OPTION_INVALID` for an entry of `allow` that is not a network
+ */
 export function createAddressGuard(options: AddressGuardOptions = {}): AddressGuard {
   const { allowLoopback = false, allow = [], resolve = createNameResolver() } = options;
   const allowed = allow.map(toNetwork);
 
-  const judge = (address: Address): string | undefined => {
+  const findDenial = (address: Address): string | undefined => {
     const range = specialRange(address);
     if (range === undefined) return undefined;
     const isAllowed =
       (range === 'loopback' && allowLoopback) || allowed.some((entry) => isWithin(address, entry));
     if (!isAllowed) return range;
-    const inner = embeddedAddresses(address, range).map(judge).find(Boolean);
+    const inner = embeddedAddresses(address, range).map(findDenial).find(Boolean);
     return inner === undefined ? undefined : `${range}, with a ${inner} address inside`;
   };
 
   const denialOf = (address: string): string | undefined =>
-    isIP(address) === 0 ? 'not an address' : judge(ipaddr.parse(address));
+    isIP(address) === 0 ? 'not an address' : findDenial(ipaddr.parse(address));
 
-  return { denialOf, checkUrl: checkUrlBy(denialOf), lookup: lookupBy(denialOf, resolve) };
+  return { denialOf, checkUrl: createUrlCheck(denialOf), lookup: createLookup(denialOf, resolve) };
 }
 
-/** The refusal of a host. It does not tell what a name resolved to: that is the inside's affair. */
+/**
+ * Returns the error for a denied host. Its message does not say which address a name resolved to,
+ * because that could tell an attacker about the inside of the network.
+ */
 export function addressBlocked(hostname: string, denial: string): PlatformError {
-  const why = isIP(hostname) === 0 ? `it leads to an address that is ${denial}` : denial;
+  const why = isIP(hostname) === 0 ? `it resolves to an address that is ${denial}` : denial;
   return new PlatformError('ADDRESS_BLOCKED', `requests to ${hostname} are not allowed (${why})`);
 }
 
-function checkUrlBy(denialOf: AddressGuard['denialOf']): AddressGuard['checkUrl'] {
+function createUrlCheck(denialOf: AddressGuard['denialOf']): AddressGuard['checkUrl'] {
   return (url) => {
     const target = parseTarget(url);
     if ('problem' in target) return { reason: 'protocol', detail: target.problem };
@@ -90,17 +113,17 @@ function checkUrlBy(denialOf: AddressGuard['denialOf']): AddressGuard['checkUrl'
   };
 }
 
-function lookupBy(denialOf: AddressGuard['denialOf'], resolve: Resolve): LookupFunction {
-  // One question at a time per name, however many connections wait for it.
+function createLookup(denialOf: AddressGuard['denialOf'], resolve: Resolve): LookupFunction {
+  // One resolution at a time per name, however many connections wait for it.
   const pending = new Map<string, Promise<readonly LookupAddress[]>>();
 
-  const checked = async (hostname: string): Promise<LookupAddress[]> => {
-    let question = pending.get(hostname);
-    if (question === undefined) {
-      question = resolve(hostname).finally(() => pending.delete(hostname));
-      pending.set(hostname, question);
+  const resolveChecked = async (hostname: string): Promise<LookupAddress[]> => {
+    let resolution = pending.get(hostname);
+    if (resolution === undefined) {
+      resolution = resolve(hostname).finally(() => pending.delete(hostname));
+      pending.set(hostname, resolution);
     }
-    const addresses = await question;
+    const addresses = await resolution;
     if (addresses.length === 0) {
       throw Object.assign(new Error(`${hostname} has no address`), { code: 'ENODATA' });
     }
@@ -112,7 +135,7 @@ function lookupBy(denialOf: AddressGuard['denialOf'], resolve: Resolve): LookupF
   };
 
   return (hostname, { all }, callback) => {
-    checked(hostname).then(
+    resolveChecked(hostname).then(
       (addresses) => {
         const [first] = addresses;
         if (all || first === undefined) callback(null, addresses);
@@ -127,13 +150,13 @@ function lookupBy(denialOf: AddressGuard['denialOf'], resolve: Resolve): LookupF
 
 function toNetwork(entry: string): Network {
   try {
-    return network(entry);
+    return parseNetwork(entry);
   } catch (cause) {
     throw new PlatformError('OPTION_INVALID', `allow: "${entry}" is not a network`, { cause });
   }
 }
 
-/** RFC 6761: these names are loopback whatever the resolver would say. */
+/** True for names that RFC 6761 defines as loopback, whatever a resolver would say. */
 function isLocalhost(hostname: string): boolean {
   return /(^|\.)localhost\.?$/.test(hostname);
 }

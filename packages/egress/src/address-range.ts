@@ -1,24 +1,26 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
+/** A parsed IP address. */
 export type Address = ipaddr.IPv4 | ipaddr.IPv6;
+/** A range of addresses, for example `10.0.0.0/8`. */
 export type Network = readonly [network: Address, prefixLength: number];
 
-/** Fixed addresses at which clouds answer their virtual machines, credentials included. */
+/** Fixed addresses at which clouds give their virtual machines metadata, credentials included. */
 const metadataAddresses: readonly Address[] = [
   '169.254.169.254', // nearly all of them
   '169.254.170.2', // AWS, containers
   '100.100.100.200', // Alibaba
   '192.0.0.192', // Oracle
-  '168.63.129.16', // Azure: in the middle of public space
+  '168.63.129.16', // Azure: inside public address space
   'fd00:ec2::254', // AWS
 ].map((address) => ipaddr.parse(address));
 
-/** What ipaddr.js does not tell apart from ordinary IPv6 addresses. */
-const ipv4Compatible = network('::/96');
-const globalUnicast = network('2000::/3');
+/** Ranges that ipaddr.js does not distinguish from ordinary IPv6 addresses. */
+const ipv4Compatible = parseNetwork('::/96');
+const globalUnicast = parseNetwork('2000::/3');
 
-/** What people call ranges that ipaddr.js names by their RFC or in one word. */
+/** Usual names of ranges that ipaddr.js names by their RFC or in one word. */
 const rangeNames: Readonly<Record<string, string>> = {
   linkLocal: 'link-local',
   carrierGradeNat: 'carrier-grade NAT',
@@ -30,22 +32,25 @@ const rangeNames: Readonly<Record<string, string>> = {
   teredo: 'Teredo',
 };
 
-/** Where the ranges of transition mechanisms carry the IPv4 addresses that the traffic ends up at. */
+/**
+ * Functions that read the IPv4 addresses inside IPv6 addresses of transition mechanisms. Traffic to
+ * such an IPv6 address ends at the IPv4 address inside.
+ */
 const embeddings: Readonly<Record<string, (bytes: number[]) => number[][]>> = {
   'IPv4-mapped': lastFour,
   'IPv4-compatible': lastFour,
   'IPv4-translated': lastFour,
-  // Of the layouts that local NAT64 may have, only the one that ends in the address is read: in
-  // the others the last four bytes are 0, so those addresses are denied and never let through.
+  // Local NAT64 has several layouts. Only the one that ends in the IPv4 address is read: in the
+  // others the last four bytes are 0, so that those addresses are always denied.
   NAT64: lastFour,
   '6to4': (bytes) => [bytes.slice(2, 6)],
-  // The server, and the client with all its bits turned.
+  // The server, and the client with all its bits inverted.
   Teredo: (bytes) => [bytes.slice(4, 8), bytes.slice(12).map((byte) => byte ^ 0xff)],
 };
 
 /**
- * The special range an address belongs to, or undefined for an address of the public internet.
- * For IPv6 that is `2000::/3` less its special ranges: what is not assigned is not public.
+ * Returns the special range that an address belongs to, or undefined for an address of the public
+ * internet. Public IPv6 is `2000::/3` without its special ranges; unassigned space is not public.
  */
 export function specialRange(address: Address): string | undefined {
   if (metadataAddresses.some((known) => isWithin(address, [known, bitsOf(known)]))) {
@@ -57,21 +62,21 @@ export function specialRange(address: Address): string | undefined {
   return isWithin(address, ipv4Compatible) ? 'IPv4-compatible' : 'reserved';
 }
 
-/** The IPv4 addresses inside an address of a transition mechanism's range; none for any other. */
+/** Returns the IPv4 addresses inside an address of a transition mechanism; an empty list for others. */
 export function embeddedAddresses(address: Address, range: string): Address[] {
   const found = embeddings[range]?.(address.toByteArray()) ?? [];
   return found.map((bytes) => ipaddr.fromByteArray(bytes));
 }
 
-/** Whether the address is of the network's family and inside it. */
+/** True if the address is of the network's family and inside the network. */
 export function isWithin(address: Address, [base, prefixLength]: Network): boolean {
   return address.kind() === base.kind() && address.match(base, prefixLength);
 }
 
-/** Reads `10.0.0.0/8`, or a single address. @throws Error when it is neither */
-export function network(cidr: string): Network {
+/** Parses `10.0.0.0/8`, or a single address. @throws Error for any other text */
+export function parseNetwork(cidr: string): Network {
   const [base = ''] = cidr.split('/', 1);
-  // ipaddr.js would read `10` as 0.0.0.10 as well, which nobody means.
+  // ipaddr.js would also read `10`, as 0.0.0.10, which is never what the user meant.
   if (isIP(base) === 0) throw new Error(`"${base}" is not an address`);
   if (base !== cidr) return ipaddr.parseCIDR(cidr);
   const address = ipaddr.parse(base);

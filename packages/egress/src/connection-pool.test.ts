@@ -18,7 +18,7 @@ describe('connections', () => {
     });
   });
 
-  it('are limited for each origin, and the rest waits in order', async () => {
+  it('are limited for each origin, and further requests wait in order', async () => {
     const receiver = await started(startReceiver({ kind: 'respond', delayMs: 20 }));
     const egress = openEgress({ maxConnectionsPerOrigin: 3 });
     const paths = Array.from({ length: 12 }, (_, index) => `/${index}`);
@@ -32,7 +32,7 @@ describe('connections', () => {
     expect(waves).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
   });
 
-  it('make room for those that wait when they fail', async () => {
+  it('are replaced for waiting requests when they fail', async () => {
     const receiver = await started(startReceiver({ kind: 'reset', delayMs: 5 }));
     const egress = openEgress({ maxConnectionsPerOrigin: 2 });
     const sends = Array.from({ length: 10 }, () => egress.send(get(receiver.url)));
@@ -91,29 +91,32 @@ describe('connections', () => {
   });
 });
 
-describe('a reset of a connection that has answered before', () => {
+describe('a request on a reused connection', () => {
   const resetOnReuse = createResetOnReuse({ kind: 'reset' });
 
   it.each([
     ['reset', { kind: 'reset' }],
     ['closed', { kind: 'close' }],
-  ] as const)('earns one more send when it is %s before the answer', async (_what, step) => {
-    const receiver = await started(startReceiver(createResetOnReuse(step)));
-    const egress = openEgress();
-    const first = responseOf(await egress.send(post(receiver.url, '1')));
-    const second = responseOf(await egress.send(post(receiver.url, '2')));
-    expect([first.resent, second.resent]).toEqual([false, true]);
-    expect(second.statusCode).toBe(200);
-    const arrived = receiver.requests.map(({ body, connection }) => [String(body), connection]);
-    expect(arrived).toEqual([
-      ['1', 1],
-      ['2', 1],
-      ['2', 2],
-    ]);
-    expect(egress.stats()).toMatchObject({ connections: 1, idleConnections: 1 });
-  });
+  ] as const)(
+    'is sent once more when the connection is %s before the response',
+    async (_what, step) => {
+      const receiver = await started(startReceiver(createResetOnReuse(step)));
+      const egress = openEgress();
+      const first = responseOf(await egress.send(post(receiver.url, '1')));
+      const second = responseOf(await egress.send(post(receiver.url, '2')));
+      expect([first.resent, second.resent]).toEqual([false, true]);
+      expect(second.statusCode).toBe(200);
+      const arrived = receiver.requests.map(({ body, connection }) => [String(body), connection]);
+      expect(arrived).toEqual([
+        ['1', 1],
+        ['2', 1],
+        ['2', 2],
+      ]);
+      expect(egress.stats()).toMatchObject({ connections: 1, idleConnections: 1 });
+    },
+  );
 
-  it('earns it ahead of the requests that wait', async () => {
+  it('is sent again before the requests that wait', async () => {
     const receiver = await started(startReceiver(resetOnReuse));
     const egress = openEgress({ maxConnectionsPerOrigin: 1 });
     const bodies = ['1', '2', '3'];
@@ -124,7 +127,7 @@ describe('a reset of a connection that has answered before', () => {
     expect(receiver.peakInFlight).toBe(1);
   });
 
-  it('earns no second one', async () => {
+  it('is not sent a third time', async () => {
     const receiver = await started(startReceiver([200, { kind: 'reset' }]));
     const egress = openEgress();
     await egress.send(get(receiver.url));
@@ -133,7 +136,7 @@ describe('a reset of a connection that has answered before', () => {
     expect(receiver.count).toBe(3);
   });
 
-  it('earns none once a byte of the answer is there', async () => {
+  it('is not sent again after the first byte of the response', async () => {
     const half = { kind: 'raw', data: 'HTTP/1.1 2', ending: 'reset' } as const;
     const receiver = await started(startReceiver([200, half]));
     const egress = openEgress();
@@ -142,7 +145,7 @@ describe('a reset of a connection that has answered before', () => {
     expect(receiver.count).toBe(2);
   });
 
-  it('earns none on a connection that a server opened anew in between', async () => {
+  it('is not sent again on a socket that was opened anew in between', async () => {
     const close = { kind: 'respond', headers: { connection: 'close' } } as const;
     const receiver = await started(startReceiver([close, { kind: 'reset' }]));
     const egress = openEgress({ maxConnectionsPerOrigin: 1 });
@@ -156,7 +159,7 @@ describe('a reset of a connection that has answered before', () => {
 });
 
 describe('close', () => {
-  it('waits for requests under way, the waiting ones too, and takes no more', async () => {
+  it('waits for running and waiting requests, and refuses new ones', async () => {
     const receiver = await started(startReceiver({ kind: 'respond', delayMs: 50 }));
     const egress = openEgress({ maxConnectionsPerOrigin: 1, closeTimeoutMs: 5_000 });
     const sends = [1, 2].map(() => egress.send(get(receiver.url)));
@@ -164,7 +167,7 @@ describe('close', () => {
     const late = failureOf(await egress.send(get(receiver.url)));
     expect(late).toMatchObject({
       reason: 'unknown',
-      detail: 'the HTTP client was closed before the request was made',
+      detail: 'the HTTP client was closed before the request ended',
     });
     for (const outcome of await Promise.all(sends)) expect(outcome.kind).toBe('response');
     await closing;
@@ -173,23 +176,21 @@ describe('close', () => {
     await expect.poll(() => receiver.connectionsOpen).toBe(0);
   });
 
-  it('ends the requests that do not settle within its limit', async () => {
+  it('ends the requests that do not settle within its time limit', async () => {
     const receiver = await started(startReceiver({ kind: 'hang' }));
     const egress = openEgress({ maxConnectionsPerOrigin: 1, closeTimeoutMs: 50 });
     const sends = [1, 2].map(() => egress.send(get(receiver.url)));
     await egress.close();
     for (const outcome of await Promise.all(sends)) {
-      expect(failureOf(outcome).detail).toBe(
-        'the HTTP client was closed before the request was made',
-      );
+      expect(failureOf(outcome).detail).toBe('the HTTP client was closed before the request ended');
     }
     await expect.poll(() => receiver.connectionsOpen).toBe(0);
   });
 
   it('leaves no socket and no timer behind after a thousand sends', async () => {
     const steps: Step[] = [200, 503, { kind: 'reset' }, { kind: 'hang' }, { kind: 'close' }];
-    let turn = 0;
-    const receiver = await started(startReceiver(() => steps[turn++ % steps.length] ?? 200));
+    let next = 0;
+    const receiver = await started(startReceiver(() => steps[next++ % steps.length] ?? 200));
     const before = activeResources();
     const guard = createAddressGuard({ allowLoopback: true });
     const egress = createEgress({ guard, closeTimeoutMs: 1_000 });
@@ -205,7 +206,7 @@ describe('close', () => {
   });
 });
 
-/** Answers the first request of each connection, and does otherwise with the second. */
+/** Answers the first request of each connection with 200, and later ones with the given step. */
 function createResetOnReuse(step: Step): (request: ReceivedRequest) => Step {
   const seen = new Set<number>();
   return ({ connection }) => {
@@ -215,7 +216,7 @@ function createResetOnReuse(step: Step): (request: ReceivedRequest) => Step {
   };
 }
 
-/** Client sockets and timers of this process. */
+/** Counts the client sockets and timers of this process. */
 function activeResources(): { sockets: number; timers: number } {
   const count = (type: string): number =>
     process.getActiveResourcesInfo().filter((name) => name === type).length;

@@ -1,58 +1,67 @@
-import { Connection, type ConnectionOptions, type Origin } from './connection.js';
-import type { Exchange, ExchangePool } from './exchange.js';
+import {
+  Connection,
+  type ConnectionOptions,
+  type Origin,
+  type PooledRequest,
+} from './connection.js';
+import type { ExchangePool } from './exchange.js';
 import type { Failure } from './failure.js';
 import { IdleConnections } from './idle-connections.js';
 
+/** Options of the pool and of its connections. */
 export interface ConnectionPoolOptions extends ConnectionOptions {
   readonly maxConnectionsPerOrigin: number;
-  /** Over all origins. Beyond it the connection that has been idle longest is closed. */
+  /**
+   * Limit of idle connections over all origins. Above it, the connection that has been idle longest
+   * is closed.
+   */
   readonly maxIdleConnections: number;
 }
 
-/** How much there is of everything, at this moment. */
+/** Numbers of the pool at this moment. */
 export interface ConnectionPoolStats {
-  /** Requests that have no outcome yet, waiting ones included. */
+  /** Requests without an outcome yet, waiting ones included. */
   readonly exchanges: number;
-  /** Requests that wait for a connection, because their origin has as many as it may. */
+  /** Requests that wait for a connection, because their origin has reached its limit. */
   readonly waiting: number;
   readonly origins: number;
   readonly connections: number;
   readonly idleConnections: number;
 }
 
-/** The connections to all origins, and the exchanges that run on them or wait for one. */
+/** The connections to all origins, with the requests that run on them or wait for one. */
 export class ConnectionPool implements ExchangePool {
   readonly #options: ConnectionPoolOptions;
   readonly #origins = new Map<string, Origin>();
   readonly #idle = new IdleConnections();
-  #exchangeCount = 0;
-  /** Sockets that are not quite closed yet. */
+  #unsettled = 0;
+  /** Sockets whose close is not complete yet. */
   readonly #closing = new Set<Promise<void>>();
-  /** Once the pool is closing: called when the last exchange has settled. */
+  /** Set when the pool is closing; called when the last request has settled. */
   #onDrained: (() => void) | null = null;
 
   constructor(options: ConnectionPoolOptions) {
     this.#options = options;
   }
 
-  /** Runs the exchange on an idle connection or a new one, or lets it wait its turn. */
-  submit(exchange: Exchange): void {
-    this.#exchangeCount += 1;
-    const origin = this.#originOf(exchange);
+  /** Runs the request on an idle connection or a new one, or queues it. */
+  submit(request: PooledRequest): void {
+    this.#unsettled += 1;
+    const origin = this.#originOf(request);
     const connection = origin.idle.pop();
     if (connection !== undefined) {
       this.#idle.remove(connection);
-      connection.run(exchange);
+      connection.run(request);
     } else if (origin.connections.size < this.#options.maxConnectionsPerOrigin) {
-      this.#open(origin).run(exchange);
+      this.#open(origin).run(request);
     } else {
-      origin.waiting.push(exchange);
+      origin.waiting.push(request);
     }
   }
 
   release(connection: Connection): void {
     const { origin } = connection;
-    connection.finished();
+    connection.markFinished();
     const next = origin.waiting.shift();
     if (next !== undefined) {
       connection.run(next);
@@ -64,27 +73,27 @@ export class ConnectionPool implements ExchangePool {
       const { oldest, size } = this.#idle;
       if (oldest !== null && size > this.#options.maxIdleConnections) this.#closeIdle(oldest);
     }
-    this.#settled();
+    this.#countSettled();
   }
 
   discard(connection: Connection): void {
     this.#close(connection);
-    this.#settled();
+    this.#countSettled();
   }
 
-  withdraw(exchange: Exchange): void {
-    const origin = this.#originOf(exchange);
-    remove(origin.waiting, exchange);
-    this.#dropIfEmpty(origin);
-    this.#settled();
+  withdraw(request: PooledRequest): void {
+    const origin = this.#originOf(request);
+    remove(origin.waiting, request);
+    this.#forgetIfEmpty(origin);
+    this.#countSettled();
   }
 
-  resend(exchange: Exchange, connection: Connection): void {
+  resend(request: PooledRequest, connection: Connection): void {
     const { origin } = connection;
-    // The new connection takes the place of the old one, ahead of those that wait.
+    // The new connection replaces the old one, so the request does not queue behind waiting ones.
     origin.connections.delete(connection);
     this.#closeSocket(connection);
-    this.#open(origin).run(exchange);
+    this.#open(origin).run(request);
   }
 
   stats(): ConnectionPoolStats {
@@ -92,7 +101,7 @@ export class ConnectionPool implements ExchangePool {
     const sum = (count: (origin: Origin) => number): number =>
       origins.reduce((total, origin) => total + count(origin), 0);
     return {
-      exchanges: this.#exchangeCount,
+      exchanges: this.#unsettled,
       waiting: sum((origin) => origin.waiting.length),
       origins: origins.length,
       connections: sum((origin) => origin.connections.size),
@@ -101,23 +110,23 @@ export class ConnectionPool implements ExchangePool {
   }
 
   /**
-   * Closes idle connections now and the others as their exchanges settle; those that have not
-   * within `limitMs` are ended with `failure`. Settles when every socket is closed. To be called
+   * Closes idle connections now, and the others when their requests settle. After `limitMs` the
+   * remaining requests are ended with `failure`. Resolves when every socket is closed. Must be called
    * once, after the last `submit`.
    */
   async close(limitMs: number, failure: Failure): Promise<void> {
     const drained = Promise.withResolvers<void>();
     this.#onDrained = drained.resolve;
     while (this.#idle.oldest !== null) this.#closeIdle(this.#idle.oldest);
-    if (this.#exchangeCount === 0) drained.resolve();
+    if (this.#unsettled === 0) drained.resolve();
     const limit = setTimeout(() => this.#endAll(failure), limitMs);
     await drained.promise;
     clearTimeout(limit);
     await Promise.all(this.#closing);
   }
 
-  #originOf(exchange: Exchange): Origin {
-    const url = exchange.target.origin;
+  #originOf(request: PooledRequest): Origin {
+    const url = request.target.origin;
     let origin = this.#origins.get(url);
     if (origin === undefined) {
       origin = { url, connections: new Set(), idle: [], waiting: [] };
@@ -136,10 +145,10 @@ export class ConnectionPool implements ExchangePool {
     const { origin } = connection;
     origin.connections.delete(connection);
     this.#closeSocket(connection);
-    // Later, because an exchange that cannot be sent comes back here before `run` returns, and
-    // many such in a row would be a deep recursion.
-    if (origin.waiting.length > 0) queueMicrotask(() => this.#admit(origin));
-    else this.#dropIfEmpty(origin);
+    // In a microtask, because a request that cannot be sent gets here before `run` returns: many of
+    // them in a row would recurse deeply.
+    if (origin.waiting.length > 0) queueMicrotask(() => this.#runWaiting(origin));
+    else this.#forgetIfEmpty(origin);
   }
 
   #closeIdle(connection: Connection): void {
@@ -153,31 +162,31 @@ export class ConnectionPool implements ExchangePool {
     this.#closing.add(closed);
   }
 
-  /** Opens connections for those that wait, as far as the limit allows. */
-  #admit(origin: Origin): void {
+  /** Opens connections for waiting requests, up to the limit of the origin. */
+  #runWaiting(origin: Origin): void {
     while (origin.connections.size < this.#options.maxConnectionsPerOrigin) {
       const next = origin.waiting.shift();
       if (next === undefined) break;
       this.#open(origin).run(next);
     }
-    this.#dropIfEmpty(origin);
+    this.#forgetIfEmpty(origin);
   }
 
-  #dropIfEmpty(origin: Origin): void {
+  #forgetIfEmpty(origin: Origin): void {
     if (origin.connections.size > 0 || origin.waiting.length > 0) return;
-    // An older one of the same URL may come here late, by way of `#admit`.
+    // `#runWaiting` may come here late, with an origin that another of the same URL has replaced.
     if (this.#origins.get(origin.url) === origin) this.#origins.delete(origin.url);
   }
 
-  #settled(): void {
-    this.#exchangeCount -= 1;
-    if (this.#exchangeCount === 0) this.#onDrained?.();
+  #countSettled(): void {
+    this.#unsettled -= 1;
+    if (this.#unsettled === 0) this.#onDrained?.();
   }
 
   #endAll(failure: Failure): void {
     for (const { connections, waiting } of [...this.#origins.values()]) {
-      for (const exchange of [...waiting]) exchange.end(failure);
-      for (const connection of [...connections]) connection.exchange?.end(failure);
+      for (const request of [...waiting]) request.end(failure);
+      for (const connection of [...connections]) connection.request?.end(failure);
     }
   }
 }

@@ -1,45 +1,68 @@
 import type { Socket } from 'node:net';
-import { Client } from 'undici';
+import { Client, type Dispatcher } from 'undici';
 import type { Dial, Phase } from './dial.js';
-import type { Exchange } from './exchange.js';
+import type { Failure } from './failure.js';
+import type { Target } from './target.js';
 
-/** The connections to one scheme, host and port. Exists while there is one, or somebody waits for one. */
+/**
+ * A request as the pool and its connections see it: it runs on a connection, or waits for one.
+ * `Exchange` is the implementation.
+ */
+export interface PooledRequest extends Dispatcher.DispatchHandler {
+  readonly target: Target;
+  readonly options: Dispatcher.DispatchOptions;
+  /** Connection that it runs on, set by that connection; null while it waits for one. */
+  connection: Connection | null;
+  /** Ends the request with the response so far, or with `failure` if no head has arrived. */
+  end(failure: Failure): void;
+}
+
+/**
+ * All connections to one scheme, host and port. Exists as long as it has a connection or a waiting
+ * request.
+ */
 export interface Origin {
   /** Scheme, host and port. */
   readonly url: string;
   readonly connections: Set<Connection>;
-  /** The one used last is last, and taken first: what is not needed grows old and closes. */
+  /**
+   * Idle connections. The one used last is at the end and is reused first, so that those that are
+   * not needed grow old and close.
+   */
   readonly idle: Connection[];
-  /** Exchanges that wait for a connection, in order. */
-  readonly waiting: Exchange[];
+  /** Requests that wait for a connection, in order. */
+  readonly waiting: PooledRequest[];
 }
 
+/** Options of every connection. */
 export interface ConnectionOptions {
   readonly dial: Dial;
   readonly maxHeaderBytes: number;
-  /** How long an idle socket is kept. */
+  /** Time after which an idle socket is closed, in ms. */
   readonly keepAliveMs: number;
 }
 
 /**
- * One socket to one origin, carrying one exchange at a time. It is an undici Client of its own
- * rather than a Pool: only so is it known which socket an exchange runs on, whether that socket
- * has answered before, and how to stop it in the middle of a connect. The Client opens the socket
- * for its first exchange, and again when the socket was closed before the next one was written.
+ * One socket to one origin, which carries one request at a time. It is an undici `Client` of its
+ * own and not part of an undici `Pool`. A pool hides which socket a request runs on, whether that
+ * socket has carried a response before, and how to stop a connect that is under way. The `Client`
+ * opens the socket for its first request, and again if the socket was closed before the next one
+ * was written.
  */
 export class Connection {
   readonly origin: Origin;
-  /** Neighbours in the list of idle connections, which alone uses them. */
+  /** Neighbours in the list of idle connections. Only `IdleConnections` uses them. */
   olderIdle: Connection | null = null;
   newerIdle: Connection | null = null;
 
   readonly #client: Client;
-  #exchange: Exchange | null = null;
+  #request: PooledRequest | null = null;
   #dialing: Socket | null = null;
   #phase: Phase = 'idle';
-  #answered = 0;
+  /** Complete responses that the present socket has carried. */
+  #responses = 0;
 
-  /** @param onIdleClose called when the socket is gone while no exchange runs on it */
+  /** @param onIdleClose called when the socket is closed while no request runs on it */
   constructor(
     origin: Origin,
     { dial, maxHeaderBytes, keepAliveMs }: ConnectionOptions,
@@ -48,7 +71,7 @@ export class Connection {
     this.origin = origin;
     this.#client = new Client(origin.url, {
       connect: (target, callback) => {
-        this.#answered = 0;
+        this.#responses = 0;
         this.#dialing = dial(target, {
           onPhase: (phase) => {
             this.#phase = phase;
@@ -68,45 +91,45 @@ export class Connection {
       maxHeaderSize: maxHeaderBytes,
       keepAliveTimeout: keepAliveMs,
       keepAliveMaxTimeout: keepAliveMs, // a server may ask for less, not for more
-      // The one deadline of the exchange takes the place of these two.
+      // The one deadline of the request takes the place of these two.
       headersTimeout: 0,
       bodyTimeout: 0,
     });
     this.#client.on('disconnect', () => {
-      if (this.#exchange === null && !this.#client.destroyed) onIdleClose(this);
+      if (this.#request === null && !this.#client.destroyed) onIdleClose(this);
     });
   }
 
-  /** The exchange that runs on it. */
-  get exchange(): Exchange | null {
-    return this.#exchange;
+  /** Request that runs on the connection. */
+  get request(): PooledRequest | null {
+    return this.#request;
   }
 
   get phase(): Phase {
     return this.#phase;
   }
 
-  /** Whether the socket that is open now has brought a whole answer before. */
+  /** True if the socket that is open now has carried a complete response before. */
   get isReused(): boolean {
-    return this.#answered > 0;
+    return this.#responses > 0;
   }
 
-  /** Starts an exchange. `finished` or `close` must follow before the next. */
-  run(exchange: Exchange): void {
-    this.#exchange = exchange;
-    exchange.connection = this;
-    this.#client.dispatch(exchange.options, exchange);
+  /** Starts a request. `markFinished` or `close` must be called before the next one. */
+  run(request: PooledRequest): void {
+    this.#request = request;
+    request.connection = this;
+    this.#client.dispatch(request.options, request);
   }
 
-  /** The answer has come whole. */
-  finished(): void {
-    this.#exchange = null;
-    this.#answered += 1;
+  /** Notes that the response has arrived completely. */
+  markFinished(): void {
+    this.#request = null;
+    this.#responses += 1;
   }
 
-  /** Closes the socket at once, whatever it is doing. Settles when it is closed; never rejects. */
+  /** Closes the socket at once, in any state. Resolves when it is closed; never rejects. */
   close(): Promise<void> {
-    this.#exchange = null;
+    this.#request = null;
     this.#dialing?.destroy();
     return this.#client.destroy();
   }

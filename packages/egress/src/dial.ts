@@ -7,18 +7,22 @@ import {
 } from 'node:tls';
 import { type AddressGuard, addressBlocked } from './address-guard.js';
 
-/** What a connection is doing: nothing yet, one of the steps of opening, or open. */
+/** State of a connection: not opened yet (`idle`), one of the steps of opening it, or open. */
 export type Phase = 'idle' | 'dns' | 'connect' | 'tls' | 'open';
 
+/** Server to connect to. */
 interface DialTarget {
   readonly protocol: string;
   /** Name or address, IPv6 without brackets. */
   readonly hostname: string;
-  /** Empty for the scheme's own. */
+  /** Empty for the default port of the scheme. */
   readonly port: string;
 }
 
-/** One of `onOpen` and `onError` is called, once and after `dial` returned, or neither when the socket is destroyed first. */
+/**
+ * Callbacks of one dial. Either `onOpen` or `onError` is called, once and after `dial` has returned;
+ * none of them if the socket is destroyed first.
+ */
 interface DialEvents {
   onPhase(phase: Phase): void;
   onOpen(socket: Socket): void;
@@ -26,20 +30,23 @@ interface DialEvents {
 }
 
 /**
- * Opens one connection to a checked address. Gives the socket while it is still connecting, so
- * that the caller can destroy it; null when the address is denied.
+ * Opens one connection, to a checked address only. Returns the socket while it is still connecting,
+ * so that the caller can destroy it; null if the address is denied.
  */
 export type Dial = (target: DialTarget, events: DialEvents) => Socket | null;
 
-/** TLS sessions kept for a quicker handshake with hosts that are connected to again. */
+/** TLS sessions that are kept, so that the next handshake with the same host is shorter. */
 const maxTlsSessions = 500;
 
-/** @param ca PEM certificates trusted besides the roots that come with Node */
+/**
+ * Creates a dial that connects to no address that `guard` denies.
+ * @param ca PEM certificates that are trusted besides the roots that come with Node
+ */
 export function createDial(guard: AddressGuard, ca: readonly string[]): Dial {
   const startTls = createTlsStarter(guard, ca);
   return (target, events) => {
     const isAddress = isIP(target.hostname) !== 0;
-    // Sockets ask `lookup` for names only: a literal address is judged here.
+    // Node calls `lookup` for names only, so a literal address is checked here.
     const denial = isAddress ? guard.denialOf(target.hostname) : undefined;
     if (denial !== undefined) {
       process.nextTick(events.onError, addressBlocked(target.hostname, denial));
@@ -72,7 +79,7 @@ function createTlsStarter(
   ca: readonly string[],
 ): (target: DialTarget, events: DialEvents) => Socket {
   const sessions = new Map<string, Buffer>();
-  // Reading the root certificates takes long: once, and not before the first https URL.
+  // Reading the root certificates is slow: it is done once, for the first https URL.
   let context: SecureContext | undefined;
   return ({ hostname, port }, events) => {
     context ??= createSecureContext(ca.length === 0 ? {} : { ca: [...rootCertificates, ...ca] });
@@ -98,7 +105,7 @@ function createTlsStarter(
   };
 }
 
-/** The guard's lookup, telling when the name is resolved. */
+/** Wraps the guard's lookup, and reports the phase `connect` when the name is resolved. */
 function reportingLookup(guard: AddressGuard, events: DialEvents): AddressGuard['lookup'] {
   return (hostname, options, callback) => {
     guard.lookup(hostname, options, (error, address, family) => {

@@ -4,7 +4,7 @@ import { failureOf, get, openEgress, post, responseOf, started } from '../test/s
 import { createAddressGuard, createEgress } from './index.js';
 
 describe('a request', () => {
-  it('arrives as it was given, with identity as the only encoding', async () => {
+  it('arrives unchanged, with identity as the only accepted encoding', async () => {
     const receiver = await started(startReceiver());
     const headers = [
       ['Content-Type', 'text/plain'],
@@ -43,13 +43,13 @@ describe('a request', () => {
     ['a relative URL', { url: '/callback' }],
     ['another scheme', { url: 'ftp://127.0.0.1/' }],
     ['credentials in the URL', { url: 'http://user:secret@127.0.0.1/' }],
-    ['a method that is no token', { method: 'GE T' }],
+    ['a method that is not a token', { method: 'GE T' }],
     ['an empty method', { method: '' }],
     ['CONNECT', { method: 'CONNECT' }],
     ['a line break in a header', { headers: [['x-secret', 'a\r\nx-injected: secret']] }],
     ['a NUL in a header', { headers: [['x-secret', 'secret\0']] }],
     ['a header beyond latin1', { headers: [['x-secret', 'secret €']] }],
-    ['a header name that is no token', { headers: [['x secret', 'secret']] }],
+    ['a header name that is not a token', { headers: [['x secret', 'secret']] }],
     ['an empty header name', { headers: [['', 'secret']] }],
     ['a host of its own', { headers: [['Host', 'secret.test']] }],
     ['a length of its own', { headers: [['Content-Length', '5']] }],
@@ -57,7 +57,7 @@ describe('a request', () => {
     ['a connection header', { headers: [['connection', 'close']] }],
     ['an expectation', { headers: [['Expect', '100-continue']] }],
     ['an upgrade', { headers: [['Upgrade', 'h2c']] }],
-  ] as const)('with %s is a failure, and nothing is sent', async (_what, changes) => {
+  ] as const)('with %s is a failure, and is not sent', async (_what, changes) => {
     const receiver = await started(startReceiver());
     const outcome = await openEgress().send(get(receiver.url, changes));
     const { detail, ...failure } = failureOf(outcome);
@@ -67,7 +67,7 @@ describe('a request', () => {
   });
 });
 
-describe('an answer', () => {
+describe('a response', () => {
   it('keeps its status, every header value and its body', async () => {
     const headers = { 'X-One': '1', 'Set-Cookie': ['a=1', 'b=2'] };
     const step = { kind: 'respond', status: 418, headers, body: 'short and stout' } as const;
@@ -127,7 +127,7 @@ describe('an answer', () => {
     ['in chunks', chunked('3\r\nold\r\n5\r\n body\r\n0\r\n\r\n')],
     ['in chunks with trailers', chunked('8;ext=1\r\nold body\r\n0\r\nx-sum: 1\r\n\r\n')],
     ['without a phrase', 'HTTP/1.1 200\r\nContent-Length: 8\r\n\r\nold body'],
-  ])('%s is understood', async (_what, data) => {
+  ])('%s is parsed', async (_what, data) => {
     const receiver = await started(startReceiver({ kind: 'raw', data }));
     const response = responseOf(await openEgress().send(get(receiver.url)));
     expect(response).toMatchObject({ statusCode: 200, cut: false, truncated: false });

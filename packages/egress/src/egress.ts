@@ -2,44 +2,49 @@ import { PlatformError } from '@posthaste/contracts';
 import type { AddressGuard } from './address-guard.js';
 import { ConnectionPool, type ConnectionPoolStats } from './connection-pool.js';
 import { createDial } from './dial.js';
-import { type EgressOutcome, type EgressRequest, Exchange } from './exchange.js';
+import { Exchange } from './exchange.js';
 import type { Failure } from './failure.js';
-import { toRawHeaders } from './request-headers.js';
+import type { EgressOutcome } from './outcome.js';
+import { type EgressRequest, toRawHeaders } from './request.js';
 import { createTargetParser } from './target.js';
 
 const closedFailure: Failure = {
   reason: 'unknown',
-  detail: 'the HTTP client was closed before the request was made',
+  detail: 'the HTTP client was closed before the request ended',
   permanent: false,
 };
 
+/** Options of `createEgress`. */
 export interface EgressOptions {
-  /** Decides which addresses are connected to. */
+  /** Decides which addresses the client may connect to. */
   readonly guard: AddressGuard;
-  /** Sockets to one scheme, host and port; requests beyond wait. Default: 64. */
+  /** Most sockets to one scheme, host and port; further requests wait. Default 64. */
   readonly maxConnectionsPerOrigin?: number;
-  /** Sockets kept open without a request, over all origins. Default: 256. */
+  /** Most sockets that are kept open without a request, over all origins. Default 256. */
   readonly maxIdleConnections?: number;
-  /** How long a socket is kept without a request, in ms. Default: 4,000. */
+  /** Time after which a socket without a request is closed, in ms. Default 4,000. */
   readonly keepAliveMs?: number;
-  /** Size limit of an answer's head, in bytes. Default: 16,384. */
+  /** Size limit of the head of a response, in bytes. Default 16,384. */
   readonly maxHeaderBytes?: number;
-  /** How long `close` waits for requests under way before it ends them, in ms. Default: 10,000. */
+  /** Longest time that `close` waits for running requests before it ends them, in ms. Default 10,000. */
   readonly closeTimeoutMs?: number;
-  /** PEM certificates trusted besides the roots that come with Node. Default: none. */
+  /** PEM certificates that are trusted besides the roots that come with Node. Default: none. */
   readonly ca?: readonly string[];
 }
 
-/** An HTTP/1.1 client for addresses that strangers choose. */
+/** HTTP/1.1 client for URLs that untrusted callers choose. */
 export interface Egress {
-  /** Makes one request and tells how it went. Never rejects. */
+  /** Sends one request and resolves to its outcome. Never rejects. */
   send(request: EgressRequest): Promise<EgressOutcome>;
   stats(): ConnectionPoolStats;
-  /** Waits for requests under way, up to `closeTimeoutMs`, and closes all sockets. Idempotent. */
+  /** Waits for running requests, up to `closeTimeoutMs`, and closes all sockets. Idempotent. */
   close(): Promise<void>;
 }
 
-/** @throws PlatformError `OPTION_INVALID` for an option that is not a positive integer */
+/**
+ * Creates an HTTP client that connects only to addresses that the guard allows.
+ * @throws PlatformError `OPTION_INVALID` for an option that is not a positive integer
+ */
 export function createEgress(options: EgressOptions): Egress {
   const { guard, ca = [] } = options;
   const closeTimeoutMs = positive('closeTimeoutMs', options.closeTimeoutMs, 10_000);
@@ -68,7 +73,7 @@ export function createEgress(options: EgressOptions): Egress {
       const headers = toRawHeaders(request.headers);
       if ('reason' in headers) return Promise.resolve(unsent(headers));
       return new Promise((resolve) => {
-        pool.submit(new Exchange(request, { target, headers }, pool, resolve));
+        pool.submit(new Exchange({ request, target, headers, pool, onSettled: resolve }));
       });
     },
     stats: () => pool.stats(),
@@ -79,7 +84,7 @@ export function createEgress(options: EgressOptions): Egress {
   };
 }
 
-/** The outcome of a request that never got as far as a connection. */
+/** Returns the outcome of a request that was refused before it got to the pool. */
 function unsent(failure: Failure): EgressOutcome {
   return { kind: 'failure', ...failure, resent: false, durationNs: 0n };
 }

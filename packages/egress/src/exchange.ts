@@ -1,110 +1,79 @@
 import type { Dispatcher } from 'undici';
-import type { Connection } from './connection.js';
+import type { Connection, PooledRequest } from './connection.js';
 import { type Failure, toFailure, toTimeout } from './failure.js';
+import type { EgressOutcome } from './outcome.js';
+import type { EgressRequest } from './request.js';
 import type { Target } from './target.js';
 
-export interface EgressRequest {
-  /** Absolute, http or https, without credentials. */
-  readonly url: string;
-  /** As it goes on the wire: methods are case-sensitive. */
-  readonly method: string;
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body: Uint8Array | null;
-  /** The one deadline, over everything: waiting for a connection, DNS, connect, TLS, head and body. */
-  readonly timeoutMs: number;
-  /** Bytes of the answer's body that are kept. When there are more, the socket is closed. */
-  readonly maxResponseBytes: number;
-}
-
-export type EgressOutcome = EgressResponse | EgressFailure;
-
-/** There was the head of an answer, whatever its status: a redirect is one as well. */
-export interface EgressResponse {
-  readonly kind: 'response';
-  readonly statusCode: number;
-  /** In the order of first appearance, names in lower case, one entry per value. */
-  readonly headers: [name: string, value: string][];
-  /** As received: nothing is decompressed. */
-  readonly body: Buffer;
-  /** The body was longer than `maxResponseBytes`: this is its beginning. */
-  readonly truncated: boolean;
-  /** The body ended early, or the deadline fell into it: this is what had arrived. */
-  readonly cut: boolean;
-  /** The request was sent twice: a reused connection was reset before a byte of the answer. */
-  readonly resent: boolean;
-  readonly durationNs: bigint;
-}
-
-/** There was no answer. */
-export interface EgressFailure extends Failure {
-  readonly kind: 'failure';
-  readonly resent: boolean;
-  readonly durationNs: bigint;
-}
-
-/** What an exchange needs of the pool it runs in. */
+/** The pool, as an exchange needs it. */
 export interface ExchangePool {
-  /** The exchange has settled with a whole answer: the connection can take the next one. */
+  /** Takes the connection back after a complete response: it can carry the next request. */
   release(connection: Connection): void;
-  /** The exchange has settled, and the connection it ran on must go. */
+  /** Closes the connection of an exchange that ended without a complete response. */
   discard(connection: Connection): void;
-  /** The exchange has settled while it waited for a connection. */
-  withdraw(exchange: Exchange): void;
-  /** Runs the exchange once more, on a connection that is opened in place of its own. */
-  resend(exchange: Exchange, connection: Connection): void;
+  /** Removes an exchange that ended while it waited for a connection. */
+  withdraw(exchange: PooledRequest): void;
+  /** Runs the exchange once more, on a new connection that replaces the given one. */
+  resend(exchange: PooledRequest, connection: Connection): void;
 }
 
-/** The longest delay a Node timer takes; a longer one would fire at once. */
+/** Inputs of an exchange. */
+export interface ExchangeOptions {
+  readonly request: EgressRequest;
+  /** Parsed URL of the request. */
+  readonly target: Target;
+  /** Headers in undici's raw form. */
+  readonly headers: string[];
+  readonly pool: ExchangePool;
+  /** Called once, with the outcome. */
+  readonly onSettled: (outcome: EgressOutcome) => void;
+}
+
+/** The longest delay that a Node timer takes; a longer one would fire at once. */
 const maxTimerMs = 2 ** 31 - 1;
-/** Far more than a server has to say before its answer, such as one a second that it still works. */
+/** Far more than a server needs before its response, such as one each second while it works. */
 const maxInformational = 100;
 const emptyBody = Buffer.alloc(0);
 
 /**
- * One request and its outcome. States: waiting (no connection), running, answering (the head is
- * there), settled. It settles once: with the whole answer, with what there is of it when the
- * deadline or an error falls into the body, or with a failure. What undici reports after that is
- * the echo of closing the connection, and is ignored.
+ * One request and its outcome. States: waiting (no connection), running, responding (the first byte
+ * arrived), settled. It settles once: with the complete response, with the part that arrived if the
+ * deadline or an error ends the body early, or with a failure. undici reports more after that,
+ * because the connection is closed; those reports are ignored.
  */
-export class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements PooledRequest, Dispatcher.DispatchHandler {
   readonly target: Target;
   readonly options: Dispatcher.DispatchOptions;
-  /** The connection it runs on, set by that; null while it waits for one. */
   connection: Connection | null = null;
 
   readonly #request: EgressRequest;
   readonly #pool: ExchangePool;
-  readonly #resolve: (outcome: EgressOutcome) => void;
+  readonly #onSettled: (outcome: EgressOutcome) => void;
   readonly #startedAt = process.hrtime.bigint();
   readonly #deadline: NodeJS.Timeout;
-  /** When it fires, by the steady clock. */
+  /** Moment of the deadline, by the monotonic clock. */
   readonly #endsAtMs: number;
   #isSettled = false;
   #isResent = false;
-  /** The first byte of an answer has arrived. */
-  #isAnswering = false;
+  /** True once the first byte of a response has arrived. */
+  #isResponding = false;
   #informational = 0;
   #statusCode = 0;
   #headers: [string, string][] = [];
   #chunks: Buffer[] = [];
   #size = 0;
 
-  constructor(
-    request: EgressRequest,
-    to: { target: Target; headers: string[] },
-    pool: ExchangePool,
-    resolve: (outcome: EgressOutcome) => void,
-  ) {
+  constructor({ request, target, headers, pool, onSettled }: ExchangeOptions) {
     this.#request = request;
     this.#pool = pool;
-    this.#resolve = resolve;
-    this.target = to.target;
+    this.#onSettled = onSettled;
+    this.target = target;
     this.options = {
-      path: to.target.path,
+      path: target.path,
       method: request.method,
-      headers: to.headers,
+      headers,
       body: request.body,
-      blocking: false, // about pipelining; leaving it on costs a turn per answer
+      blocking: false, // Concerns pipelining; if it is on, each response costs an event loop turn.
     };
     const delayMs = request.timeoutMs > 0 ? Math.min(request.timeoutMs, maxTimerMs) : 0;
     this.#deadline = setTimeout(expire, delayMs, this);
@@ -113,14 +82,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /**
    * Called right before the request is written. A process that was stopped for a while serves its
-   * sockets before its timers: what is over its deadline by then must not go out.
+   * sockets before its timers: a request whose deadline has passed by then must not be sent.
    */
   onRequestStart(): void {
     if (performance.now() >= this.#endsAtMs) this.expire();
   }
 
   onResponseStarted(): void {
-    this.#isAnswering = true;
+    this.#isResponding = true;
   }
 
   onResponseStart(
@@ -138,12 +107,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isSettled) return;
-    const room = this.#request.maxResponseBytes - this.#size;
-    this.#chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
+    const remaining = this.#request.maxResponseBytes - this.#size;
+    this.#chunks.push(chunk.length > remaining ? chunk.subarray(0, remaining) : chunk);
     this.#size += chunk.length;
-    if (chunk.length <= room) return;
+    if (chunk.length <= remaining) return;
     this.#settleWithResponse({ truncated: true, cut: false });
-    this.#leave();
+    this.#closeConnection();
   }
 
   onResponseEnd(): void {
@@ -158,11 +127,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const failure = toFailure(error, {
       host: this.target.host,
       phase: connection?.phase ?? 'idle',
-      answering: this.#isAnswering,
+      isResponding: this.#isResponding,
     });
-    // A server may close an idle connection just while a request is on its way to it. Such a
-    // request was most likely not seen, and a new connection tells at once. Only then, and once.
-    const isStale = failure.reason === 'reset' && !this.#isAnswering && connection?.isReused;
+    // A server may close an idle connection while a request is on its way to it. The server has
+    // most likely not read that request, and a new connection shows at once whether it is up. So the
+    // request is sent again: in this case only, and once.
+    const isStale = failure.reason === 'reset' && !this.#isResponding && connection?.isReused;
     if (isStale && !this.#isResent) {
       this.#isResent = true;
       this.#pool.resend(this, connection);
@@ -171,29 +141,28 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  /** Ends the exchange with what has arrived, or with `failure` when no head has. */
   end(failure: Failure): void {
     if (this.#isSettled) return;
     if (this.#statusCode === 0) this.#settleWithFailure(failure);
     else this.#settleWithResponse({ truncated: false, cut: true });
-    this.#leave();
+    this.#closeConnection();
   }
 
-  /** Called by the timer. */
+  /** Ends the exchange because its deadline has passed. Called by the timer. */
   expire(): void {
     const phase = this.connection?.phase ?? 'idle';
     this.end(toTimeout(this.#request.timeoutMs, this.target.host, phase));
   }
 
-  /** The answer is still to come: not after any number of these, each of which costs time. */
+  /** Ends the exchange after too many 1xx responses: each costs time, and the real one may never come. */
   #countInformational(): void {
     this.#informational += 1;
     if (this.#informational <= maxInformational || this.#isSettled) return;
-    const detail = `${this.target.host} sent more than ${maxInformational} informational answers (status 1xx)`;
+    const detail = `${this.target.host} sent more than ${maxInformational} informational responses (status 1xx)`;
     this.end({ reason: 'protocol', detail, permanent: false });
   }
 
-  #leave(): void {
+  #closeConnection(): void {
     if (this.connection === null) this.#pool.withdraw(this);
     else this.#pool.discard(this.connection);
   }
@@ -220,7 +189,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #settle(outcome: EgressOutcome): void {
     this.#isSettled = true;
     clearTimeout(this.#deadline);
-    this.#resolve(outcome);
+    this.#onSettled(outcome);
   }
 }
 

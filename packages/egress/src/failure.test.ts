@@ -19,7 +19,7 @@ describe('the reason of a failure', () => {
     expect(failureOf(outcome).reason).toBe('dns');
   });
 
-  it('is refused when nobody listens', async () => {
+  it('is refused when no server listens', async () => {
     const port = await freePort();
     const outcome = await openEgress().send(get(`http://127.0.0.1:${port}/secret?token=secret`));
     expect(failureOf(outcome)).toMatchObject({
@@ -28,7 +28,7 @@ describe('the reason of a failure', () => {
     });
   });
 
-  it('is refused when nobody listens at any of the addresses of a name', async () => {
+  it('is refused when no server listens at any of the addresses of a name', async () => {
     const resolve = async () => [
       { address: '127.0.0.1', family: 4 },
       { address: '127.0.0.2', family: 4 },
@@ -56,51 +56,51 @@ describe('the reason of a failure', () => {
     ['has a folded header', raw('a: b\r\n\tc: d\r\n x\0y\r\n\r\n')],
     ['ends inside its head', raw('Content-Le')],
     ['is an upgrade', { kind: 'raw', data: upgradeTo('websocket') }],
-    ['is an expectation met', { kind: 'informational', status: 100 }],
-  ])('is protocol when the answer %s', async (_what, step) => {
+    ['is a 100 Continue', { kind: 'informational', status: 100 }],
+  ])('is protocol when the response %s', async (_what, step) => {
     const receiver = await started(startReceiver(step));
     const egress = openEgress();
     expect(failureOf(await egress.send(get(receiver.url)))).toMatchObject({
       reason: 'protocol',
       detail: expect.stringContaining(
-        `the answer of 127.0.0.1:${receiver.port} is not valid HTTP/1.1`,
+        `the response of 127.0.0.1:${receiver.port} is not valid HTTP/1.1`,
       ),
       permanent: false,
     });
     expect(egress.stats().connections).toBe(0);
   });
 
-  it('says what is wrong with an answer', async () => {
+  it('says what is wrong with a response', async () => {
     const receiver = await started(startReceiver({ kind: 'raw', data: upgradeTo('websocket') }));
     const { detail } = failureOf(await openEgress().send(get(receiver.url)));
     expect(detail).toMatch(/is not valid HTTP\/1.1: bad upgrade$/);
   });
 
-  it('is protocol when the connection says something without being asked', async () => {
+  it('is protocol when the server sends something before the request', async () => {
     const server = await started(
       startTcpServer((socket) => socket.write('220 smtp.test ESMTP\r\n')),
     );
     const outcome = await openEgress().send(get(`http://${server.address}/`));
     expect(failureOf(outcome)).toMatchObject({
       reason: 'protocol',
-      detail: expect.stringContaining(`the answer of ${server.address} is not valid HTTP/1.1`),
+      detail: expect.stringContaining(`the response of ${server.address} is not valid HTTP/1.1`),
       permanent: false,
     });
   });
 
-  it('is unknown for an error that nobody foresaw', () => {
+  it('is unknown for an error without a reason of its own', () => {
     const error = Object.assign(new Error('secret'), { code: 'ENEW' });
-    const failure = toFailure(error, { host: 'example.com', phase: 'open', answering: false });
+    const failure = toFailure(error, { host: 'example.com', phase: 'open', isResponding: false });
     expect(failure).toEqual({
       reason: 'unknown',
-      detail: 'the exchange with example.com failed (ENEW)',
+      detail: 'the request to example.com failed (ENEW)',
       permanent: false,
     });
   });
 });
 
 describe('TLS', () => {
-  it('fails with a certificate that nobody vouches for', async () => {
+  it('fails with a self-signed certificate that is not trusted', async () => {
     const receiver = await started(startReceiver(200, { tls: true }));
     const outcome = await openEgress().send(get(receiver.url));
     expect(failureOf(outcome)).toMatchObject({
@@ -117,7 +117,7 @@ describe('TLS', () => {
     const egress = openEgress({ ca: [receiver.certificate ?? ''] }, guard);
     const urls = [receiver.url, `https://localhost:${receiver.port}/`];
     for (const url of urls) expect(responseOf(await egress.send(get(url))).statusCode).toBe(200);
-    // Again on new connections, which take the session of the first up.
+    // Again on new connections, which resume the TLS session of the first.
     receiver.follow({ kind: 'respond', headers: { connection: 'close' } });
     for (const url of [...urls, ...urls, ...urls]) {
       expect(responseOf(await egress.send(get(url))).statusCode).toBe(200);
@@ -144,7 +144,7 @@ describe('TLS', () => {
     expect(failureOf(outcome).reason).toBe('tls');
   });
 
-  it('is reset when the server hangs up in the handshake', async () => {
+  it('is reset when the server resets the connection during the handshake', async () => {
     const server = await started(startTcpServer((socket) => socket.resetAndDestroy()));
     const outcome = await openEgress().send(get(`https://${server.address}/`));
     expect(failureOf(outcome).reason).toBe('reset');

@@ -1,6 +1,6 @@
 import type { Phase } from './dial.js';
 
-/** Why there is no answer. The words of the attempt history: callbacks spec, section 3. */
+/** Reason for a missing response. The words are those of the attempt history: callbacks spec, section 3. */
 export type FailureReason =
   | 'dns'
   | 'refused'
@@ -12,27 +12,28 @@ export type FailureReason =
   | 'protocol'
   | 'unknown';
 
+/** Failure of a request that got no response. */
 export interface Failure {
   readonly reason: FailureReason;
-  /** A line for people. Names the host at most: no path, no query, no header. */
+  /** Description for people. It may name the host, but no path, query or header. */
   readonly detail: string;
   /**
-   * The request itself is at fault, and would fail again in the same way: its URL, its method or a
-   * header cannot be sent, or its address is denied.
+   * True if the request itself is at fault and would fail again in the same way: its URL, its method
+   * or a header cannot be sent, or its address is denied.
    */
   readonly permanent: boolean;
 }
 
-/** Where an exchange stood when its error came. */
+/** State of a request at the moment of its error. */
 export interface FailurePoint {
   /** Host, with the port unless it is the scheme's own. */
   readonly host: string;
   readonly phase: Phase;
-  /** Whether the first byte of an answer had arrived. */
-  readonly answering: boolean;
+  /** True if the first byte of a response had arrived. */
+  readonly isResponding: boolean;
 }
 
-/** What the error codes of Node, undici and the guard mean; an error without one goes by its name. */
+/** Reasons by error code of Node, undici and the guard. An error without a code goes by its name. */
 const reasonByCode: Readonly<Record<string, FailureReason>> = {
   ADDRESS_BLOCKED: 'blocked',
   ECONNREFUSED: 'refused',
@@ -54,51 +55,48 @@ const reasonByCode: Readonly<Record<string, FailureReason>> = {
   UND_ERR_NOT_SUPPORTED: 'protocol',
 };
 
-/** What undici says of a request that it does not send. */
+/** Codes of undici for a request that it refuses to send. */
 const unsendable: ReadonlySet<string> = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED']);
 
-/** Where the time of a request went when it ran out. */
-const spentOn: Readonly<Record<Phase, (host: string) => string>> = {
+/** Description of what a request was doing when its time ran out, by phase. */
+const activityIn: Readonly<Record<Phase, (host: string) => string>> = {
   idle: (host) => `waiting for a free connection to ${host}`,
   dns: (host) => `looking up the name of ${host}`,
   connect: (host) => `connecting to ${host}`,
-  tls: (host) => `the TLS handshake with ${host}`,
-  open: (host) => `waiting for the answer of ${host}`,
+  tls: (host) => `doing the TLS handshake with ${host}`,
+  open: (host) => `waiting for the response of ${host}`,
 };
 
-/** Translates an error of Node, undici or the guard. The only place that reads their codes. */
+/** Translates an error of Node, undici or the guard. This is the only place that reads their codes. */
 export function toFailure(error: Error, point: FailurePoint): Failure {
   const code = codeOf(error);
   const reason = reasonOf(code, point);
   return {
     reason,
-    detail: describe(reason, code, point, error),
+    detail: describe(reason, error, point),
     permanent: reason === 'blocked' || unsendable.has(code),
   };
 }
 
-/** The failure of a request whose total deadline passed before the head of an answer was there. */
+/** Returns the failure of a request whose deadline passed before the head of a response arrived. */
 export function toTimeout(timeoutMs: number, host: string, phase: Phase): Failure {
-  const detail = `no answer came within ${timeoutMs} ms; the time went into ${spentOn[phase](host)}`;
+  const detail = `no response within ${timeoutMs} ms; timed out while ${activityIn[phase](host)}`;
   return { reason: 'timeout', detail, permanent: false };
 }
 
-function reasonOf(code: string, { phase, answering }: FailurePoint): FailureReason {
+function reasonOf(code: string, { phase, isResponding }: FailurePoint): FailureReason {
   if (phase === 'dns' && code !== 'ADDRESS_BLOCKED') return 'dns';
-  // Closed or refused by us in the middle of a head, such as an upgrade nobody asked for.
-  if (answering && code === 'UND_ERR_SOCKET') return 'protocol';
+  // undici closed the socket in the middle of a head, for example because of an upgrade that was
+  // not asked for.
+  if (isResponding && code === 'UND_ERR_SOCKET') return 'protocol';
   const reason = reasonByCode[code];
   if (reason !== undefined) return reason;
   if (phase === 'tls' || /^(ERR_TLS|ERR_SSL|CERT)_/.test(code)) return 'tls';
   return 'unknown';
 }
 
-function describe(
-  reason: FailureReason,
-  code: string,
-  { host, phase }: FailurePoint,
-  error: Error,
-): string {
+function describe(reason: FailureReason, error: Error, { host, phase }: FailurePoint): string {
+  const code = codeOf(error);
   switch (reason) {
     case 'dns':
       return `the name of ${host} could not be resolved (${code})`;
@@ -106,22 +104,22 @@ function describe(
       return `no connection to ${host} could be made (${code})`;
     case 'reset':
       return `${host} closed the connection ${
-        phase === 'tls' ? 'during the TLS handshake' : 'before it answered'
+        phase === 'tls' ? 'during the TLS handshake' : 'before it responded'
       } (${code})`;
     case 'tls':
       return `the TLS handshake with ${host} failed (${code})`;
     case 'timeout':
-      return `${host} did not answer in time (${code})`;
+      return `${host} did not respond in time (${code})`;
     case 'blocked':
       return error.message;
     case 'too_large':
-      return `the headers of the answer of ${host} are over the size limit`;
+      return `the headers of the response of ${host} are over the size limit`;
     case 'protocol':
       return unsendable.has(code)
         ? `the request could not be sent: ${error.message}`
-        : `the answer of ${host} is not valid HTTP/1.1: ${error.message}`;
+        : `the response of ${host} is not valid HTTP/1.1: ${error.message}`;
     case 'unknown':
-      return `the exchange with ${host} failed (${code})`;
+      return `the request to ${host} failed (${code})`;
   }
 }
 

@@ -3,7 +3,7 @@ import { startReceiver, startTcpServer } from '@posthaste/testbed';
 import { describe, expect, it } from 'vitest';
 import { failureOf, get, openEgress, responseOf, started } from '../test/sending.js';
 
-/** Ways to write an address inside, loopback mostly. */
+/** Spellings of addresses that are not public, mostly loopback. */
 const literals = [
   '127.0.0.1',
   '127.0.0.1.',
@@ -49,7 +49,7 @@ const literals = [
   '[ff02::1]',
 ];
 
-/** Names, and what they resolve to. */
+/** Names with the addresses that they resolve to. */
 const names: Record<string, readonly string[]> = {
   localhost: ['127.0.0.1', '::1'],
   'deep.localhost': ['127.0.0.1'],
@@ -63,7 +63,7 @@ const names: Record<string, readonly string[]> = {
   'junk.test': ['127.1'],
 };
 
-describe('an address inside', () => {
+describe('an address that is not public', () => {
   const hosts = [...literals, ...Object.keys(names)];
 
   it.each(hosts)('is not connected to as %s', async (host) => {
@@ -78,8 +78,8 @@ describe('an address inside', () => {
     expect(egress.stats()).toMatchObject({ connections: 0, origins: 0 });
   });
 
-  it('is not reached by a name that comes to mean it between the check and the connect', async () => {
-    // Two addresses of loopback, of which one stands for the public internet.
+  it('is not reached by a name that changes its address between the check and the connect', async () => {
+    // Two loopback addresses, one of which stands for the public internet.
     const outside = await started(startReceiver(200, { host: '127.0.0.2' }));
     let reached = 0;
     const canary = await started(startReceiver(() => ++reached, { port: outside.port }));

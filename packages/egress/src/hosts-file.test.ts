@@ -12,7 +12,7 @@ async function writeHosts(text: string): Promise<string> {
   return path;
 }
 
-it('knows the names of the file, whatever their case, and all their addresses', async () => {
+it('finds the names of the file in any case, with all their addresses', async () => {
   const text = '# 192.0.2.1 no\n127.0.0.1\tlocalhost Vm # me\r\n::1 localhost\nnonsense x\n';
   const hosts = new HostsFile(await writeHosts(text));
   expect(hosts.find('localhost')).toEqual([
@@ -23,7 +23,7 @@ it('knows the names of the file, whatever their case, and all their addresses', 
   for (const name of ['no', 'x', 'me', '__proto__']) expect(hosts.find(name)).toEqual([]);
 });
 
-it('knows nothing without the file', () => {
+it('finds nothing without the file', () => {
   expect(new HostsFile('/nowhere/hosts').find('localhost')).toEqual([]);
 });
 

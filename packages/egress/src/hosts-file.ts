@@ -2,15 +2,15 @@ import type { LookupAddress } from 'node:dns';
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 
-/** How long the file is taken to be as it was, in ms. */
-const freshMs = 5_000;
+/** Time between two checks whether the file has changed, in ms. */
+const checkIntervalMs = 5_000;
 
 const systemPath =
   process.platform === 'win32'
     ? `${process.env.SystemRoot}\\System32\\drivers\\etc\\hosts`
     : '/etc/hosts';
 
-/** The names that this machine has addresses for itself. */
+/** Names and addresses of this machine's hosts file. */
 export class HostsFile {
   readonly #path: string;
   #checkedAtMs = Number.NEGATIVE_INFINITY;
@@ -21,17 +21,17 @@ export class HostsFile {
     this.#path = path;
   }
 
-  /** The addresses of a name in lower case; none when the file has not got it. */
+  /** Returns the addresses of a name, given in lower case; an empty list if the file lacks it. */
   find(name: string): readonly LookupAddress[] {
     const nowMs = performance.now();
-    if (nowMs - this.#checkedAtMs > freshMs) {
+    if (nowMs - this.#checkedAtMs > checkIntervalMs) {
       this.#checkedAtMs = nowMs;
       this.#refresh();
     }
     return this.#addresses.get(name) ?? [];
   }
 
-  /** At once, because the file is small and hardly ever changes. */
+  /** Reads the file if it has changed. Synchronous, because the file is small and seldom changes. */
   #refresh(): void {
     const changedAtMs = statSync(this.#path, { throwIfNoEntry: false })?.mtimeMs;
     if (changedAtMs === this.#changedAtMs) return;
@@ -43,7 +43,7 @@ export class HostsFile {
     try {
       return readFileSync(this.#path, 'utf8');
     } catch {
-      // Gone meanwhile, or not for this user: the system's own resolver is asked then.
+      // Deleted meanwhile, or not readable for this user: the system's resolver is asked then.
       return '';
     }
   }

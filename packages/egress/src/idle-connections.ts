@@ -1,16 +1,16 @@
 import type { Connection } from './connection.js';
 
 /**
- * Idle connections of all origins, by age. A list through the connections themselves, because
- * this changes twice per request: a Map that is added to and deleted from at that rate leaves old
- * tables behind that keep dead requests alive until a full collection.
+ * Idle connections of all origins, ordered by age. It is a linked list whose links are in the
+ * connections, because it changes twice per request: a Map that changes at that rate leaves old hash
+ * tables behind, which keep finished requests in memory until a full garbage collection.
  */
 export class IdleConnections {
   #oldest: Connection | null = null;
   #newest: Connection | null = null;
   #size = 0;
 
-  /** The one that has been idle longest. */
+  /** Connection that has been idle longest. */
   get oldest(): Connection | null {
     return this.#oldest;
   }

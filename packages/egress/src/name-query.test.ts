@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { startNameServer } from '../test/name-server.js';
 import { isUnanswered, NameQuery } from './name-query.js';
 
-it('gives what the name server says', async () => {
+it('returns the response of the name server', async () => {
   const server = await startNameServer((name) => (name === 'shop.example' ? '192.0.2.7' : null));
   const query = new NameQuery({ servers: [server] });
   expect(await query.addresses('shop.example')).toEqual([{ address: '192.0.2.7', family: 4 }]);
@@ -11,7 +11,7 @@ it('gives what the name server says', async () => {
   expect(isUnanswered(none)).toBe(false);
 });
 
-it('does not let names whose servers are silent keep others', async () => {
+it('resolves other names while some name servers do not respond', async () => {
   const server = await startNameServer((name) =>
     name === 'fast.example' ? '192.0.2.7' : undefined,
   );

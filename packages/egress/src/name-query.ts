@@ -1,21 +1,22 @@
 import { promises as dns, type LookupAddress } from 'node:dns';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { withTimeout } from '@posthaste/contracts';
 
 const defaultTimeoutMs = 1_500;
 const tries = 3;
-/** When the system's configuration of name servers is read again, in ms. */
+/** Time after which the system's list of name servers is read again, in ms. */
 const renewMs = 30_000;
-/** How long the addresses of one family wait for those of the other, in ms. */
+/** Longest time that the addresses of one family wait for those of the other, in ms. */
 const otherFamilyMs = 250;
 
+/** Options of `NameQuery`. */
 export interface NameQueryOptions {
-  /** Such as `127.0.0.1:5353`. Default: those of the system. */
+  /** Name servers, for example `127.0.0.1:5353`. Default: those of the system. */
   readonly servers?: readonly string[];
-  /** How long one may take the first time, in ms; then twice and four times as long. Default 1,500. */
+  /** Time limit of the first try, in ms; later tries get twice and four times as long. Default 1,500. */
   readonly timeoutMs?: number;
 }
 
-/** Asks name servers over sockets of its own: however many do not answer, no thread waits for them. */
+/** Asks name servers over its own sockets, so no thread waits for servers that do not respond. */
 export class NameQuery {
   readonly #options: NameQueryOptions;
   #resolver: dns.Resolver | undefined;
@@ -26,8 +27,9 @@ export class NameQuery {
   }
 
   /**
-   * The addresses of a name, IPv4 first. Rejects with the error of the name server when there are
-   * none; `ETIMEOUT` and its like before those that say that there is no such name.
+   * Resolves to the addresses of a name, IPv4 first. Rejects with the error of the name server if
+   * there are none. If the two families fail differently, "no response" (`ETIMEOUT` and its like)
+   * wins over "no such name".
    */
   async addresses(name: string): Promise<LookupAddress[]> {
     const resolver = this.#current();
@@ -36,11 +38,10 @@ export class NameQuery {
     try {
       await Promise.any([v4, v6]);
     } catch (error) {
-      throw worst((error as AggregateError).errors);
+      throw mostTransient((error as AggregateError).errors);
     }
-    const late = sleep(otherFamilyMs, [], { ref: false });
     const none = (): LookupAddress[] => [];
-    const families = [v4, v6].map((family) => Promise.race([family.catch(none), late]));
+    const families = [v4, v6].map((family) => withTimeout(family.catch(none), otherFamilyMs, none));
     return (await Promise.all(families)).flat();
   }
 
@@ -56,13 +57,13 @@ export class NameQuery {
   }
 }
 
-/** Whether a name server did not say what it was asked: the name may exist all the same. */
+/** True if no name server gave an answer, so that the name may exist all the same. */
 export function isUnanswered(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === dns.TIMEOUT || code === dns.SERVFAIL || code === dns.CANCELLED;
 }
 
-function worst(errors: readonly unknown[]): unknown {
+function mostTransient(errors: readonly unknown[]): unknown {
   return errors.find(isUnanswered) ?? errors[0];
 }
 

@@ -14,13 +14,13 @@ function sources(changes: Partial<NameSources> = {}): NameSources {
   };
 }
 
-it('asks the hosts file first, then name servers', async () => {
+it('asks the hosts file first, then the name servers', async () => {
   const resolve = createNameResolver(sources());
   expect(await resolve('Listed.example.')).toEqual(address('192.0.2.1'));
   expect(await resolve('other.example')).toEqual(address('192.0.2.2'));
 });
 
-it('leaves names without a dot, and those that no name server knows, to the system', async () => {
+it('asks the system for names without a dot, and for those that no name server knows', async () => {
   const query = vi.fn(() => Promise.reject(refusal('ENOTFOUND')));
   const resolve = createNameResolver(sources({ query }));
   expect(await resolve('payments')).toEqual(address('192.0.2.3'));
@@ -30,7 +30,7 @@ it('leaves names without a dot, and those that no name server knows, to the syst
   expect(query).toHaveBeenCalledOnce();
 });
 
-it('does not ask the system what no name server answered', async () => {
+it('does not ask the system for a name whose name servers do not respond', async () => {
   const system = vi.fn();
   const query = (): Promise<never> => Promise.reject(refusal('ETIMEOUT'));
   const resolve = createNameResolver(sources({ query, system }));
@@ -38,7 +38,7 @@ it('does not ask the system what no name server answered', async () => {
   expect(system).not.toHaveBeenCalled();
 });
 
-it('has the system look up one name with a dot at a time, and one without', async () => {
+it('asks the system for one name with a dot at a time, and for one without', async () => {
   const asked: string[] = [];
   const answers: (() => void)[] = [];
   const resolve = createNameResolver(

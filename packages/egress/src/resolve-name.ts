@@ -1,46 +1,49 @@
 import { promises as dns, type LookupAddress } from 'node:dns';
+import { Semaphore } from '@posthaste/contracts';
 import { HostsFile } from './hosts-file.js';
 import { isUnanswered, NameQuery } from './name-query.js';
 
 /**
- * Gives all addresses of a name, or rejects when there is none. Must settle some time: until it
- * does, everybody who asks for the same name waits for the same answer.
+ * Resolves to all addresses of a name, or rejects if there are none. The promise must settle: until
+ * then, all callers that ask for the same name wait for it.
  */
 export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
 
-/** Where names are looked up. */
+/** The three sources that names are looked up in. */
 export interface NameSources {
-  /** What this machine knows itself; none when it knows nothing. */
+  /** Looks in the hosts file. Returns an empty list for a name that it lacks. */
   readonly listed: (name: string) => readonly LookupAddress[];
   /** Asks name servers. */
   readonly query: (name: string) => Promise<readonly LookupAddress[]>;
-  /** The operating system's own resolver, which holds a thread of the process until it is done. */
+  /** Asks the operating system's resolver, which occupies a thread of the process until it is done. */
   readonly system: (name: string) => Promise<readonly LookupAddress[]>;
 }
 
 /**
- * Looks names up: in the hosts file, then with the name servers, then as the operating system does,
- * which also knows search domains and other directories. Callers choose the names, and may run their
- * name servers: one that does not answer must not keep others from being resolved, as it would in
- * the operating system's resolver, of which only a few run at once.
+ * Creates a resolver that looks a name up in the hosts file, then with the name servers, then with
+ * the operating system, which also knows search domains and other directories.
+ *
+ * The operating system comes last because only a few of its lookups run at once. Callers choose the
+ * names and may run the name servers for them: a server that does not respond would stop the lookups
+ * of all others.
  */
 export function createNameResolver(sources: NameSources = systemSources()): Resolve {
-  // A process has four threads for this and for files. Names with a dot, which may be anybody's,
-  // do not keep those without, which are of this network.
-  const plain = new Turns();
-  const dotted = new Turns();
+  // A process has four threads for these lookups and for files. Names with a dot may belong to
+  // anybody; those without one belong to this network, and must not wait for the others.
+  const withoutDot = new Semaphore(1);
+  const withDot = new Semaphore(1);
   return async (hostname) => {
     const name = hostname.replace(/\.$/, '').toLowerCase();
     const listed = sources.listed(name);
     if (listed.length > 0) return listed;
     if (!name.includes('.') || name.endsWith('.localhost')) {
-      return plain.take(() => sources.system(hostname));
+      return withoutDot.run(() => sources.system(hostname));
     }
     try {
       return await sources.query(name);
     } catch (error) {
       if (isUnanswered(error)) throw error;
-      return dotted.take(() => sources.system(hostname));
+      return withDot.run(() => sources.system(hostname));
     }
   };
 }
@@ -53,15 +56,4 @@ function systemSources(): NameSources {
     query: (name) => names.addresses(name),
     system: (name) => dns.lookup(name, { all: true }),
   };
-}
-
-/** One at a time, in order. */
-class Turns {
-  #last: Promise<unknown> = Promise.resolve();
-
-  take<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(work);
-    this.#last = turn.catch(() => undefined);
-    return turn;
-  }
 }

@@ -18,7 +18,7 @@ describe('a body over the limit', () => {
     await expect.poll(() => receiver.connectionsOpen).toBe(0);
   });
 
-  it('keeps the status of a failure', async () => {
+  it('does not change the status of the response', async () => {
     const step = { kind: 'respond', status: 500, body: 'x'.repeat(50) } as const;
     const receiver = await started(startReceiver(step));
     const response = responseOf(
@@ -66,7 +66,7 @@ describe('a body that ends early', () => {
     expect(response.body.toString()).toMatch(/^this chunk says/);
   });
 
-  it('does not take back bytes beyond its length', async () => {
+  it('ignores bytes beyond its length', async () => {
     const step = { kind: 'wrong-length', announced: '4', body: 'body and more' } as const;
     const receiver = await started(startReceiver(step));
     const response = responseOf(await openEgress().send(get(receiver.url)));
@@ -75,7 +75,7 @@ describe('a body that ends early', () => {
   });
 });
 
-it('informational answers over the limit are a failure', async () => {
+it('too many informational responses are a failure', async () => {
   const hints = 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(101);
   const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
   const receiver = await started(startReceiver({ kind: 'raw', data: hints + ok }));
@@ -100,7 +100,7 @@ describe('a head over the limit', () => {
     expect(responseOf(await egress.send(get(receiver.url))).statusCode).toBe(200);
   });
 
-  it('does not spoil an answer when it is in the trailers', async () => {
+  it('cuts the body, and keeps the response, when it is in the trailers', async () => {
     const trailers = `x-huge: ${'x'.repeat(20_000)}`;
     const data = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n${trailers}\r\n\r\n`;
     const receiver = await started(startReceiver({ kind: 'raw', data }));

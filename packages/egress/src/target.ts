@@ -1,23 +1,27 @@
-/** The part of a URL that decides where to connect, and the part that goes into the request line. */
+/** Parsed URL: the part that decides where to connect, and the part for the request line. */
 export interface Target {
-  /** Scheme, host and port, as `https://example.com:8443`: connections are shared by it. */
+  /** Scheme, host and port, for example `https://example.com:8443`. Connections are shared per origin. */
   readonly origin: string;
-  /** Host, with the port unless it is the scheme's own. Fit for messages: no path, no secret. */
+  /** Host, with the port unless it is the default one. Safe in messages: no path, no secret. */
   readonly host: string;
-  /** Host alone, as the URL standard writes it: lower case, addresses in their one normal form, IPv6 in brackets. */
+  /**
+   * Host alone, in the normal form of the URL standard: lower case, addresses in one notation, IPv6
+   * in brackets.
+   */
   readonly hostname: string;
-  /** Path and query. The fragment is left out: it never goes to a server. */
+  /** Path and query, without the fragment, which is never sent to a server. */
   readonly path: string;
 }
 
-/** Why a URL cannot be sent to, in words for people. */
+/** Fault of a URL that no request can be sent to. */
 export interface TargetProblem {
+  /** Description for people. */
   readonly problem: string;
 }
 
 /**
- * Splits an absolute http or https URL. What is judged and what is connected to both come from
- * here, so `http://2130706433/` and `http://0x7f.1/` are `127.0.0.1` for the guard as well.
+ * Splits an absolute http or https URL. The guard and the connection both use its result, so
+ * `http://2130706433/` and `http://0x7f.1/` are `127.0.0.1` for the guard as well.
  */
 export function parseTarget(url: string): Target | TargetProblem {
   const parsed = URL.parse(url);
@@ -28,10 +32,10 @@ export function parseTarget(url: string): Target | TargetProblem {
     return { problem: `the URL must begin with http: or https:, not ${protocol}` };
   }
   if (parsed.username !== '' || parsed.password !== '') {
-    return { problem: 'the URL must not have credentials in it: send them in a header' };
+    return { problem: 'the URL must not contain credentials: send them in a header' };
   }
   if (parsed.port === '0')
-    return { problem: 'the URL must not have port 0: nothing can listen there' };
+    return { problem: 'the URL must not have port 0: no server can listen on it' };
   return {
     origin: `${protocol}//${host}`,
     host,
@@ -40,16 +44,17 @@ export function parseTarget(url: string): Target | TargetProblem {
   };
 }
 
-/** How much a target parser remembers: so many URLs, none of them longer than this. */
+/** Most URLs in the cache of a target parser. */
 const maxCachedTargets = 1_000;
+/** Longest URL that is cached, in characters. */
 const maxCachedUrlLength = 2_048;
 
-/** `parseTarget` with a memory, because callbacks go to the same URLs again and again. */
+/** Creates a `parseTarget` with a cache, because callbacks go to the same URLs again and again. */
 export function createTargetParser(): typeof parseTarget {
   const cache = new Map<string, Target>();
   return (url) => {
-    const known = cache.get(url);
-    if (known !== undefined) return known;
+    const cached = cache.get(url);
+    if (cached !== undefined) return cached;
     const target = parseTarget(url);
     if ('problem' in target || url.length > maxCachedUrlLength) return target;
     if (cache.size >= maxCachedTargets) cache.clear();

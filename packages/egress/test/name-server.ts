@@ -6,8 +6,8 @@ const noSuchName = 3;
 const questionStart = 12;
 
 /**
- * A name server that answers what it is told to: with an address, that there is no such name
- * (`null`), or not at all (`undefined`). Gives its address; closed when the test is over.
+ * Starts a name server that responds as `answerTo` says: with an address, with "no such name"
+ * (`null`), or not at all (`undefined`). Resolves to its address. It is closed after the test.
  */
 export async function startNameServer(
   answerTo: (name: string) => string | null | undefined,
@@ -39,7 +39,7 @@ function readName(question: Buffer): { name: string; end: number } {
   return { name: labels.join('.'), end: at + 1 };
 }
 
-/** An A record for the name of the question, good for a minute. */
+/** Returns an A record for the name of the question, valid for one minute. */
 function toRecord(address: string): Buffer {
   const head = Buffer.from([0xc0, questionStart, 0, typeA, 0, 1, 0, 0, 0, 60, 0, 4]);
   return Buffer.concat([head, Buffer.from(address.split('.').map(Number))]);

@@ -11,7 +11,7 @@ import {
   type EgressResponse,
 } from '../src/index.js';
 
-/** An egress that may go to loopback, closed when the test is over. */
+/** Creates an egress that may connect to loopback. It is closed after the test. */
 export function openEgress(
   options: Partial<EgressOptions> = {},
   guardOptions: AddressGuardOptions = { allowLoopback: true },
@@ -22,7 +22,7 @@ export function openEgress(
   return egress;
 }
 
-/** A GET with nothing special about it, and a deadline that is not meant to be reached. */
+/** Returns a plain GET with a deadline that no test reaches. */
 export function get(url: string, changes: Partial<EgressRequest> = {}): EgressRequest {
   return {
     url,
@@ -35,6 +35,7 @@ export function get(url: string, changes: Partial<EgressRequest> = {}): EgressRe
   };
 }
 
+/** Returns a plain POST with a body. */
 export function post(
   url: string,
   body: string,
@@ -43,19 +44,19 @@ export function post(
   return get(url, { method: 'POST', body: Buffer.from(body), ...changes });
 }
 
-/** The outcome as a response. @throws Error when it is a failure */
+/** Returns the outcome as a response. @throws Error if it is a failure */
 export function responseOf(outcome: EgressOutcome): EgressResponse {
   if (outcome.kind === 'response') return outcome;
-  throw new Error(`a response was expected, and not ${outcome.reason}: ${outcome.detail}`);
+  throw new Error(`expected a response, got a failure: ${outcome.reason}: ${outcome.detail}`);
 }
 
-/** The outcome as a failure. @throws Error when it is a response */
+/** Returns the outcome as a failure. @throws Error if it is a response */
 export function failureOf(outcome: EgressOutcome): EgressFailure {
   if (outcome.kind === 'failure') return outcome;
-  throw new Error(`a failure was expected, and not an answer with ${outcome.statusCode}`);
+  throw new Error(`expected a failure, got a response with status ${outcome.statusCode}`);
 }
 
-/** Closes what a test started when the test is over. */
+/** Awaits the start of a server, and closes the server after the test. */
 export async function started<T extends { close(): Promise<void> }>(
   starting: Promise<T>,
 ): Promise<T> {

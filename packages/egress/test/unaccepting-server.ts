@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
+/** Server on which every connect hangs. */
 export interface UnacceptingServer {
   readonly port: number;
   close(): Promise<void>;
 }
 
-/** Listens with room for hardly anybody, and never accepts: its event loop stands still. */
+/** Listens with the shortest backlog and never accepts, because its event loop is blocked. */
 const program = `
   const server = require('node:net').createServer();
   server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
@@ -16,7 +17,7 @@ const program = `
   });
 `;
 
-/** A port on which a connect hangs: the kernel's queue for it is full, so it drops every SYN. */
+/** Starts a server on which a connect hangs: its backlog is full, so the kernel drops every SYN. */
 export async function startUnacceptingServer(): Promise<UnacceptingServer> {
   const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [output] = await once(child.stdout, 'data');
@@ -34,7 +35,7 @@ export async function startUnacceptingServer(): Promise<UnacceptingServer> {
   };
 }
 
-/** Takes one place in the queue. Gives false when there was none left. */
+/** Takes one place in the backlog. Resolves to false if none was left. */
 async function fill(port: number, fillers: Socket[]): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => undefined);

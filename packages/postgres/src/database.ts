@@ -2,23 +2,25 @@
 export interface Statement {
   readonly text: string;
   /**
-   * At most 63 bytes and unique among all statements on the handle. A statement with a name is
-   * parsed and planned once per connection, and runs faster from then on.
+   * Name of the prepared statement: at most 63 bytes, unique among all statements on the handle. A
+   * named statement is parsed and planned once per connection, and runs faster from then on.
    */
   readonly name?: string;
 }
 
+/** Result of one statement. */
 export interface QueryResult<Row> {
   readonly rows: Row[];
-  /** Rows returned or changed. */
+  /** Number of rows that were returned or changed. */
   readonly rowCount: number;
 }
 
-/** What runs statements: the handle itself, or a transaction on it. */
+/** Runs statements: a handle, or a transaction on it. */
 export interface Queryable {
   /**
-   * Runs one statement. Values in and out are the same on both engines: see the package's README.
-   * Text without values may hold several statements; the result is then the last one's.
+   * Runs one statement. The README of the package has a table of the values in and out, which are the
+   * same on both engines. Text without values may contain several statements; the result is that of
+   * the last one.
    * @throws PlatformError `DATABASE_*`
    */
   query<Row = unknown>(
@@ -28,63 +30,69 @@ export interface Queryable {
 }
 
 /**
- * A transaction in progress. Statements may be sent without awaiting each; they run in order.
- * It ends with the function it was given to, and refuses statements from then on.
+ * A transaction in progress. Statements can be sent without awaiting each; they run in order. It ends
+ * with the function that it was passed to, and refuses statements from then on.
  */
 export interface Transaction extends Queryable {}
 
+/** Options of one transaction. */
 export interface TransactionOptions {
-  /** Longest time of each statement in it, in milliseconds; 0 is no limit. Default: the handle's. */
+  /** Longest time of each of its statements, in ms; 0 is no limit. Default: that of the handle. */
   readonly statementTimeoutMs?: number;
 }
 
-/** A subscription to one channel. */
+/** Hold on one callback for the notifications of a channel. */
 export interface Listener {
-  /** Stops it. May be called twice. */
+  /** Stops the calls. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Connections of a handle. */
+/** Numbers of connections of a handle. */
 export interface PoolStats {
-  /** Open, busy and idle together. */
+  /** Open connections, busy and idle. */
   readonly total: number;
   readonly idle: number;
   /** Calls that wait for a connection. */
   readonly waiting: number;
 }
 
-/** A database, real Postgres or embedded. Every error that leaves it is a PlatformError. */
+/** Handle on a database, real Postgres or embedded. All its errors are PlatformErrors. */
 export interface Database extends Queryable {
   readonly kind: 'postgres' | 'embedded';
   /**
-   * Runs `work` in a transaction: committed when it resolves, rolled back when it rejects, with its
-   * error passed on. Inside, use the transaction and not the handle: the embedded engine has one
-   * connection, and a statement on the handle would wait for the transaction it is part of.
-   * @throws PlatformError `DATABASE_*`; `DATABASE_OUTCOME_UNKNOWN` when the commit got no answer
+   * Runs `work` in a transaction. It is committed if `work` resolves, and rolled back if `work`
+   * rejects; the error of `work` is thrown again. Inside, use the transaction and not the handle: the
+   * embedded engine has one connection, so a statement on the handle would wait for the transaction
+   * that waits for it.
+   * @throws PlatformError `DATABASE_*`; `DATABASE_OUTCOME_UNKNOWN` if the commit got no response
    */
   transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**
    * Calls `onNotification` for every NOTIFY on `channel`, also after the connection was lost and
-   * came back; notifications sent meanwhile are gone, and `onReconnect` says so.
-   * @throws PlatformError `DATABASE_*` when the channel cannot be listened to now
+   * opened again. Notifications sent in between are lost; `onReconnect` is called so that the caller
+   * can react.
+   * @throws PlatformError `DATABASE_*` if LISTEN fails
    */
   listen(
     channel: string,
     onNotification: (payload: string) => void,
     onReconnect?: () => void,
   ): Promise<Listener>;
-  /** @throws PlatformError `DATABASE_*` when the database does not answer */
+  /**
+   * Checks that the database responds.
+   * @throws PlatformError `DATABASE_*` if it does not
+   */
   ping(): Promise<void>;
   poolStats(): PoolStats;
-  /** Waits for what runs, then closes every connection. May be called twice. */
+  /** Waits for running statements, then closes every connection. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Where the handle reports what no caller gets as an error. pino's logger fits. */
+/** Logger for problems that no caller gets as an error. pino's logger fits. */
 export interface DatabaseLogger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
 
-/** For a handle that was given no logger. */
+/** Default logger of a handle: discards everything. */
 export const silentLogger: DatabaseLogger = { info: () => undefined, warn: () => undefined };

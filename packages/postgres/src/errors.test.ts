@@ -2,14 +2,14 @@ import { PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import {
-  type Circumstances,
+  type ErrorContext,
   endsSession,
   sqlState,
   toConnectError,
   toPlatformError,
 } from './errors.js';
 
-/** An error as the driver makes it from the server's. */
+/** Returns an error as the driver makes it from an error of the server. */
 function serverError(code: string, severity = 'ERROR'): Error {
   const error = new pg.DatabaseError('from the server', 0, 'error');
   return Object.assign(error, { code, severity });
@@ -18,12 +18,12 @@ function serverError(code: string, severity = 'ERROR'): Error {
 const systemError = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' });
 
 describe('sqlState', () => {
-  it('is found through causes', () => {
+  it('is found by following causes', () => {
     const cause = new PlatformError('DATABASE_ERROR', 'x', { cause: serverError('23505') });
     expect(sqlState(new Error('outer', { cause }))).toBe('23505');
   });
 
-  it('is not mistaken for the code of a system error', () => {
+  it('is not the code of a system error', () => {
     expect(sqlState(systemError)).toBeUndefined();
     expect(sqlState('23505')).toBeUndefined();
     expect(sqlState(undefined)).toBeUndefined();
@@ -31,34 +31,81 @@ describe('sqlState', () => {
 });
 
 describe('toPlatformError', () => {
-  const cases: readonly (readonly [Error, Circumstances['connection'], boolean, string])[] = [
-    [serverError('57P01'), 'lost', false, 'DATABASE_UNAVAILABLE'],
-    [serverError('57P01'), 'lost', true, 'DATABASE_OUTCOME_UNKNOWN'],
-    [serverError('57P03'), 'good', false, 'DATABASE_UNAVAILABLE'],
-    [serverError('08006'), 'lost', false, 'DATABASE_UNAVAILABLE'],
-    [serverError('08P01'), 'good', true, 'DATABASE_ERROR'],
-    [serverError('XX000', 'PANIC'), 'lost', true, 'DATABASE_OUTCOME_UNKNOWN'],
-    [serverError('53100', 'PANIC'), 'lost', true, 'DATABASE_OUTCOME_UNKNOWN'],
-    [serverError('53100', 'PANIC'), 'lost', false, 'DATABASE_FULL'],
-    [serverError('53100'), 'good', true, 'DATABASE_FULL'],
-    [serverError('25006'), 'good', true, 'DATABASE_READ_ONLY'],
-    [serverError('40001'), 'good', true, 'DATABASE_CONFLICT'],
-    [serverError('57014'), 'good', true, 'DATABASE_TIMEOUT'],
-    [serverError('23505'), 'good', true, 'DATABASE_ERROR'],
-    [systemError, 'lost', false, 'DATABASE_UNAVAILABLE'],
-    [systemError, 'lost', true, 'DATABASE_OUTCOME_UNKNOWN'],
-    [systemError, 'silent', false, 'DATABASE_TIMEOUT'],
-    [systemError, 'silent', true, 'DATABASE_OUTCOME_UNKNOWN'],
-    [new Error('a decoder threw'), 'good', true, 'DATABASE_ERROR'],
+  interface Case {
+    readonly error: Error;
+    readonly connection: ErrorContext['connection'];
+    readonly commits: boolean;
+    readonly code: string;
+  }
+  const cases: readonly Case[] = [
+    {
+      error: serverError('57P01'),
+      connection: 'lost',
+      commits: false,
+      code: 'DATABASE_UNAVAILABLE',
+    },
+    {
+      error: serverError('57P01'),
+      connection: 'lost',
+      commits: true,
+      code: 'DATABASE_OUTCOME_UNKNOWN',
+    },
+    {
+      error: serverError('57P03'),
+      connection: 'good',
+      commits: false,
+      code: 'DATABASE_UNAVAILABLE',
+    },
+    {
+      error: serverError('08006'),
+      connection: 'lost',
+      commits: false,
+      code: 'DATABASE_UNAVAILABLE',
+    },
+    { error: serverError('08P01'), connection: 'good', commits: true, code: 'DATABASE_ERROR' },
+    {
+      error: serverError('XX000', 'PANIC'),
+      connection: 'lost',
+      commits: true,
+      code: 'DATABASE_OUTCOME_UNKNOWN',
+    },
+    {
+      error: serverError('53100', 'PANIC'),
+      connection: 'lost',
+      commits: true,
+      code: 'DATABASE_OUTCOME_UNKNOWN',
+    },
+    {
+      error: serverError('53100', 'PANIC'),
+      connection: 'lost',
+      commits: false,
+      code: 'DATABASE_FULL',
+    },
+    { error: serverError('53100'), connection: 'good', commits: true, code: 'DATABASE_FULL' },
+    { error: serverError('25006'), connection: 'good', commits: true, code: 'DATABASE_READ_ONLY' },
+    { error: serverError('40001'), connection: 'good', commits: true, code: 'DATABASE_CONFLICT' },
+    { error: serverError('57014'), connection: 'good', commits: true, code: 'DATABASE_TIMEOUT' },
+    { error: serverError('23505'), connection: 'good', commits: true, code: 'DATABASE_ERROR' },
+    { error: systemError, connection: 'lost', commits: false, code: 'DATABASE_UNAVAILABLE' },
+    { error: systemError, connection: 'lost', commits: true, code: 'DATABASE_OUTCOME_UNKNOWN' },
+    { error: systemError, connection: 'silent', commits: false, code: 'DATABASE_TIMEOUT' },
+    { error: systemError, connection: 'silent', commits: true, code: 'DATABASE_OUTCOME_UNKNOWN' },
+    {
+      error: new Error('a decoder threw'),
+      connection: 'good',
+      commits: true,
+      code: 'DATABASE_ERROR',
+    },
   ];
 
-  it.each(cases)('%s, connection %s, commits %s: %s', (error, connection, commits, code) => {
+  it.each(cases)('$error, connection $connection, commits $commits: $code', (each) => {
+    const { error, connection, commits, code } = each;
     const translated = toPlatformError(error, { connection, mayHaveCommitted: commits });
     expect(translated).toMatchObject({ code, cause: error });
     expect(translated.retryable).toBe(code !== 'DATABASE_ERROR');
   });
 
-  it('leaves a PlatformError as it is', () => {
+  it('returns a PlatformError unchanged', () => {
     const error = new PlatformError('STOPPING', 'x');
     expect(toPlatformError(error, { connection: 'lost', mayHaveCommitted: true })).toBe(error);
   });
@@ -75,7 +122,7 @@ describe('toConnectError', () => {
     expect(toConnectError(error)).toMatchObject({ code });
   });
 
-  it('gives a reason when several addresses were tried in vain', () => {
+  it('has a message when all addresses of a host failed', () => {
     const error = new AggregateError([new Error('connect ECONNREFUSED ::1:5432')], '');
     expect(toConnectError(error).message).toBe('connect ECONNREFUSED ::1:5432');
   });
@@ -84,7 +131,7 @@ describe('toConnectError', () => {
 describe('endsSession', () => {
   it.each([
     [serverError('57P01'), true],
-    // A server that translates severities.
+    // From a server that translates severities.
     [serverError('57P01', 'SCHWERWIEGEND'), true],
     [serverError('28P01', 'FATAL'), true],
     [serverError('23505'), false],

@@ -1,14 +1,14 @@
 import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 
-/** What was going on when an error came. */
-export interface Circumstances {
-  /** `silent`: given up, because no answer came in time. */
+/** State of the connection at the moment of an error. */
+export interface ErrorContext {
+  /** `silent`: closed, because no response came in time. */
   readonly connection: 'good' | 'lost' | 'silent';
-  /** A COMMIT, or a statement that commits by itself, had been sent and not answered. */
+  /** True if a COMMIT, or a statement that commits on its own, was sent and got no response. */
   readonly mayHaveCommitted: boolean;
 }
 
-/** SQLSTATEs with a code of their own; two characters stand for a whole class. */
+/** Error codes by SQLSTATE; two characters stand for a whole class. */
 const codeBySqlState: Readonly<Record<string, ErrorCode>> = {
   '08': 'DATABASE_UNAVAILABLE', // connection exception
   '25006': 'DATABASE_READ_ONLY',
@@ -16,7 +16,7 @@ const codeBySqlState: Readonly<Record<string, ErrorCode>> = {
   '40P01': 'DATABASE_CONFLICT', // deadlock
   '53': 'DATABASE_FULL', // disk, memory or connections
   '55P03': 'DATABASE_TIMEOUT', // lock not available within lock_timeout
-  '57014': 'DATABASE_TIMEOUT', // cancelled, by statement_timeout as a rule
+  '57014': 'DATABASE_TIMEOUT', // cancelled, usually by statement_timeout
   '57P01': 'DATABASE_UNAVAILABLE', // shut down by an administrator
   '57P02': 'DATABASE_UNAVAILABLE', // shut down after a crash of another session
   '57P03': 'DATABASE_UNAVAILABLE', // starting up or shutting down
@@ -26,12 +26,12 @@ const codeBySqlState: Readonly<Record<string, ErrorCode>> = {
 const sqlStatePattern = /^[0-9A-Z]{5}$/;
 
 /**
- * The SQLSTATE behind an error, such as `23505` for a unique violation; undefined when the error
- * does not come from the database server. Looks through `cause`.
+ * Returns the SQLSTATE of an error, for example `23505` for a unique violation; undefined if the error
+ * does not come from the database server. Follows `cause`.
  */
 export function sqlState(error: unknown): string | undefined {
   for (let e = error; e instanceof Error; e = e.cause) {
-    // `severity` tells a server's error from a system error such as EPIPE.
+    // Errors of the server have a `severity`, system errors such as EPIPE do not.
     if (
       'code' in e &&
       'severity' in e &&
@@ -43,28 +43,28 @@ export function sqlState(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Translates what the driver throws. A PlatformError is passed on as it is. */
-export function toPlatformError(error: unknown, circumstances: Circumstances): PlatformError {
+/** Translates an error of the driver. A PlatformError is returned unchanged. */
+export function toPlatformError(error: unknown, context: ErrorContext): PlatformError {
   if (error instanceof PlatformError) return error;
   const state = sqlState(error);
   const isStale = isStalePlan(error) || isStaleRoute(error);
-  const code = isStale ? 'DATABASE_CONFLICT' : codeOf(state, circumstances);
+  const code = isStale ? 'DATABASE_CONFLICT' : codeOf(state, context);
   return new PlatformError(code, describe(error, state), { cause: error });
 }
 
 /**
- * Translates what an attempt to connect threw. A server that answered and refused, because of a
- * wrong password for example, is `DATABASE_ERROR`: another attempt would not help.
+ * Translates an error of a connect. If the server refused the connection, for example because of a
+ * wrong password, the code is `DATABASE_ERROR`: another try would not help.
  */
 export function toConnectError(error: unknown): PlatformError {
   const connection = sqlState(error) === undefined ? 'lost' : 'good';
   return toPlatformError(error, { connection, mayHaveCommitted: false });
 }
 
-/** Whether the session is over with this error, even if the connection is still open. */
+/** True if the session ends with this error, even if the connection is still open. */
 export function endsSession(error: unknown): error is Error {
   if (!(error instanceof Error && 'severity' in error)) return false;
-  // The server may translate severities, so they are not enough.
+  // The server may translate severities, so the code is checked as well.
   return (
     error.severity === 'FATAL' ||
     error.severity === 'PANIC' ||
@@ -73,38 +73,38 @@ export function endsSession(error: unknown): error is Error {
 }
 
 /**
- * Whether a prepared statement could not run because a migration has changed its result since. It
- * was not run at all, and prepared again it will work.
+ * True if a prepared statement was refused because a migration has changed its result type. It did not
+ * run at all, and works when it is prepared again.
  */
 export function isStalePlan(error: unknown): boolean {
-  // The SQLSTATE says no more than "not supported"; the place in the server says which.
+  // The SQLSTATE means "not supported" in general; the routine of the server identifies the case.
   return sqlState(error) === '0A000' && routineOf(error) === 'RevalidateCachedQuery';
 }
 
 /**
- * Whether a row was on its way into the default partition while its own was attached. It was not
- * written, and finds its partition when the statement is run again.
+ * True if a row was routed to the default partition while its own partition was attached. It was not
+ * written, and is routed to its partition when the statement runs again.
  */
 export function isStaleRoute(error: unknown): boolean {
   return sqlState(error) === '23514' && routineOf(error) === 'ExecPartitionCheckEmitError';
 }
 
-/** The place in the server that an error comes from. */
+/** Returns the routine of the server that raised the error. */
 function routineOf(error: unknown): unknown {
   return error instanceof Error && 'routine' in error ? error.routine : undefined;
 }
 
 function knownCode(state: string | undefined): ErrorCode | undefined {
-  // Of the class of lost connections, but what a wrong number of parameters gives.
+  // In the class of lost connections, but caused by a wrong number of parameters.
   if (state === undefined || state === '08P01') return undefined;
   return codeBySqlState[state] ?? codeBySqlState[state.slice(0, 2)];
 }
 
-function codeOf(state: string | undefined, circumstances: Circumstances): ErrorCode {
-  const { connection, mayHaveCommitted } = circumstances;
+function codeOf(state: string | undefined, context: ErrorContext): ErrorCode {
+  const { connection, mayHaveCommitted } = context;
   const known = knownCode(state);
   if (connection === 'good') return known ?? 'DATABASE_ERROR';
-  // Whatever ended the session: the server may have committed before it could say so.
+  // Whatever ended the session, the server may have committed before it could respond.
   if (mayHaveCommitted) return 'DATABASE_OUTCOME_UNKNOWN';
   return known ?? (connection === 'silent' ? 'DATABASE_TIMEOUT' : 'DATABASE_UNAVAILABLE');
 }
@@ -114,7 +114,7 @@ function describe(error: unknown, state: string | undefined): string {
   return state === undefined ? reason : `${reason} (SQLSTATE ${state})`;
 }
 
-/** Node leaves the message empty when several addresses of a host were tried. */
+/** Returns the message of an error. Node leaves it empty if several addresses of a host were tried. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return reasonOf(error.errors[0]);
   return error instanceof Error ? error.message : String(error);

@@ -9,7 +9,7 @@ export type {
   Transaction,
   TransactionOptions,
 } from './database.js';
-export { type EmbeddedOptions, openEmbedded } from './embedded/embedded.js';
+export { type EmbeddedOptions, openEmbedded } from './embedded/open-embedded.js';
 export { makePrivateFolder } from './embedded/private-folder.js';
 export { sqlState } from './errors.js';
 export {
@@ -21,5 +21,5 @@ export {
   requireMigrations,
 } from './migrate.js';
 export { type DatabaseOptions, openDatabase } from './open-database.js';
-export { openPostgres, type PostgresOptions } from './server/postgres.js';
+export { openPostgres, type PostgresOptions } from './server/open-postgres.js';
 export { toByteaArray } from './values/encode-values.js';

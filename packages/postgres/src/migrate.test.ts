@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { describeEngines, type Subject } from '../test/engines.js';
 import type { Database } from './database.js';
 import { type Migration, type MigrationSet, migrate, pendingMigrations } from './migrate.js';
-import { openPostgres } from './server/postgres.js';
+import { openPostgres } from './server/open-postgres.js';
 
 const first: Migration = {
   version: 1,
@@ -17,7 +17,7 @@ const second: Migration = {
   version: 2,
   name: 'first items',
   sql: `insert into shop.item values (1, 100), (2, 200);
-    -- A body with semicolons, which must not be taken apart.
+    -- A body with semicolons, which must not be split.
     create function shop.total() returns int8 language plpgsql as $$
       declare result int8; begin select sum(price) into result from shop.item; return result; end $$;`,
 };
@@ -39,7 +39,7 @@ describeEngines('migrations', (subject: Subject) => {
     await subject.db.query(clean);
   });
 
-  it('are applied once, in order, several statements each', async () => {
+  it('are applied once, in order, with several statements each', async () => {
     const { db } = subject;
     expect(await migrate(db, [shop(first, second), other])).toEqual([
       { owner: 'shop', version: 1, name: 'tables' },
@@ -50,7 +50,7 @@ describeEngines('migrations', (subject: Subject) => {
     expect((await db.query('select shop.total()')).rows).toEqual([{ total: 300n }]);
   });
 
-  it('that came with a newer release are added', async () => {
+  it('of a newer release are added', async () => {
     const { db } = subject;
     await migrate(db, [shop(first)]);
     expect(await migrate(db, [shop(first, second, third)])).toHaveLength(2);
@@ -71,7 +71,7 @@ describeEngines('migrations', (subject: Subject) => {
     ]);
   });
 
-  it('are pending until they are applied, and looking changes nothing', async () => {
+  it('are pending until they are applied; listing them changes nothing', async () => {
     const { db } = subject;
     const sets = [shop(first, second)];
     expect(await pendingMigrations(db, sets)).toHaveLength(2);
@@ -99,12 +99,12 @@ describeEngines('migrations', (subject: Subject) => {
     await expect(pendingMigrations(db, [shop(...migrations)])).rejects.toMatchObject(refusal);
   });
 
-  it('ignore what other packages have applied', async () => {
+  it('ignore those of other packages', async () => {
     await migrate(subject.db, [shop(first), other]);
     expect(await migrate(subject.db, [shop(first, second)])).toHaveLength(1);
   });
 
-  it('stop at one that fails: nothing of it is left, and those before it stay', async () => {
+  it('stop at one that fails: it is rolled back, and those before it stay applied', async () => {
     const { db } = subject;
     const broken = {
       version: 2,
@@ -131,7 +131,7 @@ describeEngines('migrations', (subject: Subject) => {
     await expect(migrate(subject.db, sets)).rejects.toMatchObject({ code: 'OPTION_INVALID' });
   });
 
-  it('may change what a prepared statement gives', async () => {
+  it('may change the result of a prepared statement', async () => {
     const { db } = subject;
     const read = { name: 'read_items', text: 'select * from shop.item order by id limit 1' };
     await migrate(db, [shop(first, second)]);
@@ -166,7 +166,7 @@ describeWithPostgres('migrating processes', () => {
     await database.drop();
   });
 
-  it('take turns, wait for one another however long, and apply each migration once', async () => {
+  it('wait for one another without a time limit, and apply each migration once', async () => {
     const slow = { version: 9, name: 'slow', sql: 'select pg_sleep(0.5)' };
     const sets = [shop(first, second, third, slow), other];
     const applied = await Promise.all(handles.map((db) => migrate(db, sets)));

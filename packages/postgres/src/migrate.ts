@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Transaction } from './database.js';
 
-/** One step of a schema. Never edited after release: its checksum is recorded. */
+/** One step of a schema. It is never edited after its release, because its checksum is recorded. */
 export interface Migration {
-  /** 1 or more, ascending within the set. */
+  /** Number of the step: 1 or more, ascending within the set. */
   readonly version: number;
   readonly name: string;
   /** One or several statements, run in one transaction. */
@@ -13,12 +13,12 @@ export interface Migration {
 
 /** The migrations of one package. */
 export interface MigrationSet {
-  /** The package, such as `callbacks`. */
+  /** Name of the package, for example `callbacks`. */
   readonly owner: string;
   readonly migrations: readonly Migration[];
 }
 
-/** Names one migration. */
+/** Identity of one migration. */
 export interface MigrationStep {
   readonly owner: string;
   readonly version: number;
@@ -33,10 +33,10 @@ interface JournalRow extends MigrationStep {
   readonly checksum: string;
 }
 
-/** Key of the advisory lock that migrating processes take: "post" in ASCII. */
+/** Key of the advisory lock of migrations: "post" in ASCII. */
 const lockKey = 0x706f7374;
 
-/** A migration takes as long as it takes, and so does the wait for another process's. */
+/** Migrations, and the wait for the lock, have no time limit. */
 const unlimited = { statementTimeoutMs: 0 } as const;
 
 const createJournal = `
@@ -51,13 +51,13 @@ const createJournal = `
   )`;
 
 /**
- * Applies what is missing, set by set and version by version, each in a transaction of its own.
- * Processes that call it at the same time take turns, and each migration is applied once.
- * @returns what this call applied, in order
- * @throws PlatformError `MIGRATION_MISMATCH` when the database has a migration that the sets lack,
- *   has one with another text, or lacks one that is older than the newest it has; `OPTION_INVALID`
- *   when the versions of a set do not ascend; `DATABASE_*` when a migration fails: those before it
- *   are applied, nothing of it is
+ * Applies the missing migrations, set by set and version by version, each in its own transaction.
+ * Processes that call it at the same time wait for one another, and each migration is applied once.
+ * @returns the migrations that this call applied, in order
+ * @throws PlatformError `MIGRATION_MISMATCH` if the database has a migration that the sets lack, has
+ *   one with another text, or lacks one that is older than its newest; `OPTION_INVALID` if the
+ *   versions of a set do not ascend; `DATABASE_*` if a migration fails: it is rolled back, and those
+ *   before it stay applied
  */
 export async function migrate(
   db: Database,
@@ -73,7 +73,7 @@ export async function migrate(
 }
 
 /**
- * What `migrate` would apply, in order.
+ * Returns the migrations that `migrate` would apply, in order.
  * @throws PlatformError as `migrate`
  */
 export async function pendingMigrations(
@@ -85,24 +85,27 @@ export async function pendingMigrations(
   return sets.flatMap((set) => findPending(set, journal)).map(toStep);
 }
 
-/** @throws PlatformError `MIGRATION_PENDING` while `migrate` would apply any; otherwise as `migrate` */
+/**
+ * Checks that all migrations are applied.
+ * @throws PlatformError `MIGRATION_PENDING` if `migrate` would apply one; otherwise as `migrate`
+ */
 export async function requireMigrations(
   db: Queryable,
   sets: readonly MigrationSet[],
 ): Promise<void> {
   const pending = await pendingMigrations(db, sets);
   if (pending.length === 0) return;
-  const message = `migrations are pending (${pending.length}): run "posthaste migrate"`;
+  const message = `${pending.length} migrations are pending: run "posthaste migrate"`;
   throw new PlatformError('MIGRATION_PENDING', message);
 }
 
-/** Applies one migration: the lock is taken, and the journal read, anew for each. */
+/** Applies one migration. The lock is taken, and the journal is read, again for each. */
 async function applyNext(
   tx: Transaction,
   sets: readonly MigrationSet[],
 ): Promise<MigrationStep | undefined> {
   await tx.query('select pg_advisory_xact_lock($1)', [lockKey]);
-  // Looked for first: even `if not exists` needs rights that an account may lack later.
+  // Checked first, because even `if not exists` needs rights that a later account may lack.
   if (!(await journalExists(tx))) await tx.query(createJournal);
   const journal = await readJournal(tx);
   const [next] = sets.flatMap((set) => findPending(set, journal));
@@ -139,7 +142,7 @@ async function readJournal(db: Queryable): Promise<JournalRow[]> {
   return rows;
 }
 
-/** The end of the set that the journal lacks; the journal must have all before it, unchanged. */
+/** Returns the migrations that the journal lacks. It must have all earlier ones, unchanged. */
 function findPending(
   { owner, migrations }: MigrationSet,
   journal: readonly JournalRow[],
@@ -155,20 +158,24 @@ function findPending(
 }
 
 function mismatch(known: Migration | undefined, row: JournalRow): string {
-  if (!known) return 'the database has this migration, and this release does not know it';
+  if (!known) return 'the database has this migration, but this release does not know it';
   if (checksumOf(known) !== row.checksum) return 'it was applied with another text';
-  return 'the database has this migration, and lacks one before it';
+  return 'the database has this migration, but lacks one before it';
 }
 
 function checkSets(sets: readonly MigrationSet[]): void {
   const owners = new Set<string>();
   for (const { owner, migrations } of sets) {
-    if (owners.has(owner)) throw new PlatformError('OPTION_INVALID', `two sets are ${owner}'s`);
+    if (owners.has(owner))
+      throw new PlatformError('OPTION_INVALID', `two migration sets have the owner "${owner}"`);
     owners.add(owner);
     let last = 0;
     for (const { version } of migrations) {
       if (!Number.isInteger(version) || version <= last) {
-        throw new PlatformError('OPTION_INVALID', `migration ${owner} ${version} follows ${last}`);
+        throw new PlatformError(
+          'OPTION_INVALID',
+          `migration ${owner} ${version} follows ${last}: versions must be whole numbers that ascend from 1`,
+        );
       }
       last = version;
     }

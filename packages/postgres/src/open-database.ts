@@ -1,14 +1,14 @@
 import type { Database } from './database.js';
-import { type EmbeddedOptions, openEmbedded } from './embedded/embedded.js';
-import { openPostgres, type PostgresOptions } from './server/postgres.js';
+import { type EmbeddedOptions, openEmbedded } from './embedded/open-embedded.js';
+import { openPostgres, type PostgresOptions } from './server/open-postgres.js';
 
-/** Options of both engines: those of the one that is chosen count. */
+/** Options of both engines. Those of the engine that is not opened are ignored. */
 export interface DatabaseOptions extends Omit<PostgresOptions, 'url'>, EmbeddedOptions {
-  /** Real Postgres when given, the embedded engine when not. */
+  /** URL of a Postgres server. Default: none, the embedded engine is opened. */
   readonly url?: string | undefined;
 }
 
-/** Opens the engine that the configuration names. */
+/** Opens Postgres if there is a URL, else the embedded engine. */
 export function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { url } = options;
   return url === undefined ? openEmbedded(options) : openPostgres({ ...options, url });

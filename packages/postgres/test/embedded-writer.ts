@@ -1,6 +1,6 @@
 /**
- * A program: opens the embedded database in the folder given as argument, and writes pairs of rows
- * for ever, saying the number of each pair once it is committed. Made to be killed.
+ * Program that tests kill. It opens the embedded database in the folder of its argument, and writes
+ * pairs of rows in a loop. It prints the number of each pair when it is committed.
  */
 import { openEmbedded } from '@posthaste/postgres';
 

@@ -3,12 +3,12 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { type Database, openEmbedded, openPostgres } from '../src/index.js';
 
-/** The handle under test; open from the first `beforeAll` on. */
+/** The handle under test, which is opened in `beforeAll`. */
 export interface Subject {
   readonly db: Database;
 }
 
-/** Runs the same tests on both engines, each on an empty database of its own. */
+/** Runs the same tests on both engines, each on a new empty database. */
 export function describeEngines(name: string, tests: (subject: Subject) => void): void {
   describe(`${name}, embedded`, () => {
     defineTests(async () => {

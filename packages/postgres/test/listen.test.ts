@@ -2,7 +2,7 @@ import { expect, it, vi } from 'vitest';
 import { describeEngines, type Subject } from './engines.js';
 
 describeEngines('listen', (subject: Subject) => {
-  it('gives each notification to every listener of its channel', async () => {
+  it('passes each notification to every listener of its channel', async () => {
     const { db } = subject;
     const first = vi.fn();
     const second = vi.fn();
@@ -24,22 +24,22 @@ describeEngines('listen', (subject: Subject) => {
     await Promise.all(listeners.map((listener) => listener.close()));
   });
 
-  it('hears nothing of a transaction that was rolled back', async () => {
+  it('gets no notification of a transaction that was rolled back', async () => {
     const { db } = subject;
-    const heard = vi.fn();
-    const listener = await db.listen('rolled_back', heard);
+    const onNotification = vi.fn();
+    const listener = await db.listen('rolled_back', onNotification);
     const outcome = db.transaction(async (tx) => {
       await tx.query(`select pg_notify('rolled_back', 'undone')`);
       throw new Error('no');
     });
     await expect(outcome).rejects.toThrow('no');
     await db.query(`select pg_notify('rolled_back', 'after')`);
-    await vi.waitFor(() => expect(heard).toHaveBeenCalled());
-    expect(heard.mock.calls).toEqual([['after']]);
+    await vi.waitFor(() => expect(onNotification).toHaveBeenCalled());
+    expect(onNotification.mock.calls).toEqual([['after']]);
     await listener.close();
   });
 
-  it('stops when closed, while others of the channel go on', async () => {
+  it('stops when closed, while other listeners of the channel continue', async () => {
     const { db } = subject;
     const leaving = vi.fn();
     const staying = vi.fn();

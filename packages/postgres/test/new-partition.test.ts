@@ -3,7 +3,7 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { type Database, openPostgres } from '../src/index.js';
 
-describeWithPostgres('a partition that is attached while rows are on their way', () => {
+describeWithPostgres('a partition that is attached while rows are being written', () => {
   let db: Database;
   let drop: () => Promise<void>;
   beforeEach(async () => {
@@ -37,13 +37,13 @@ describeWithPostgres('a partition that is attached while rows are on their way',
     return outcome;
   };
 
-  it('gets them', async () => {
+  it('gets the rows', async () => {
     const outcome = await attachDuring(() => db.query('insert into item values (1)'));
     expect(outcome).toMatchObject({ status: 'fulfilled', value: { rowCount: 1 } });
     expect((await db.query('select id from item_new')).rows).toEqual([{ id: 1 }]);
   });
 
-  it('is a conflict to a transaction, which can be tried again', async () => {
+  it('is a conflict for a transaction, which can be retried', async () => {
     const outcome = await attachDuring(() =>
       db.transaction((tx) => tx.query('insert into item values (1)')),
     );
@@ -53,7 +53,7 @@ describeWithPostgres('a partition that is attached while rows are on their way',
     });
   });
 
-  it('refuses a row that is of no use in it, and does not try for ever', async () => {
+  it('refuses a row of another range, without endless retries', async () => {
     await db.query('alter table item attach partition item_new for values from (0) to (10)');
     const refused = db.query('insert into item_new values (10)');
     await expect(refused).rejects.toMatchObject({ code: 'DATABASE_CONFLICT' });

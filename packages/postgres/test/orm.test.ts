@@ -46,7 +46,7 @@ describeEngines('drizzle', (subject: Subject) => {
     expect(await orm.$count(note)).toBe(1);
   });
 
-  it('gives the values of the handle for written SQL', async () => {
+  it('returns the values of the handle for written SQL', async () => {
     const { rows } = await ormOf(subject.db).execute(sql`select ${5}::int8 as n, now() as at`);
     expect(rows).toEqual([{ n: 5n, at: expect.any(Date) }]);
   });
@@ -76,7 +76,7 @@ describeEngines('drizzle', (subject: Subject) => {
     expect(await ormOf(subject.db).$count(note)).toBe(0);
   });
 
-  it('opens transactions, with savepoints inside', async () => {
+  it('opens transactions with savepoints inside', async () => {
     const orm = ormOf(subject.db);
     await orm.transaction(
       async (tx) => {
@@ -92,7 +92,7 @@ describeEngines('drizzle', (subject: Subject) => {
     expect(await orm.$count(note)).toBe(1);
   });
 
-  it('throws PlatformErrors, whose text holds no parameters', async () => {
+  it('throws PlatformErrors whose text contains no parameters', async () => {
     const orm = ormOf(subject.db);
     const secret = { ...row, labels: ['a secret'] };
     await orm.insert(note).values(secret);

@@ -3,22 +3,22 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { type Database, openPostgres, type PostgresOptions } from '../src/index.js';
 
-/** A server that the tests of one file may crash, with a table `kept (id int)` that starts empty. */
+/** Server that the tests of one file may crash, with an empty table `kept (id int)`. */
 export interface ServerUnderTest {
   readonly server: PostgresServer;
-  /** A handle with the usual options; another for each test. */
+  /** Handle with the usual options; each test gets a new one. */
   readonly db: Database;
-  /** A handle with other options, closed after the test. */
+  /** Opens a handle with other options, which is closed after the test. */
   open(options?: Partial<PostgresOptions>): Promise<Database>;
-  /** The server's URL with settings for the session. */
+  /** Returns the URL of the server with settings for the session. */
   urlWith(settings: Readonly<Record<string, string>>): string;
-  /** Runs a statement past the handles. */
+  /** Runs a statement on a connection of its own, as superuser. */
   asAdmin(text: string): Promise<unknown[]>;
   /** Ends every session of every handle. */
   endSessions(): Promise<void>;
 }
 
-/** To be called in a `describe`: starts a server for its tests, and mends it before each. */
+/** Starts a server for the tests of a `describe`, and repairs it before each test. */
 export function useServer(): ServerUnderTest {
   let server: PostgresServer | undefined;
   let db: Database | undefined;

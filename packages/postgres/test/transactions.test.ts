@@ -14,7 +14,7 @@ describeEngines('statements and transactions', (subject: Subject) => {
     return rows.map(({ id }) => id);
   };
 
-  it('commits what the work did, and gives its result', async () => {
+  it('commits the statements, and returns the result of the work', async () => {
     const result = await subject.db.transaction(async (tx) => {
       await tx.query('insert into item (id) values ($1)', [1]);
       await tx.query('insert into item (id) values ($1)', [2]);
@@ -24,7 +24,7 @@ describeEngines('statements and transactions', (subject: Subject) => {
     expect(await ids()).toEqual([1, 2]);
   });
 
-  it('rolls back when the work throws, and passes on its error as it is', async () => {
+  it('rolls back when the work throws, and throws the same error', async () => {
     const reason = new Error('changed my mind');
     const outcome = subject.db.transaction(async (tx) => {
       await tx.query('insert into item (id) values (1)');
@@ -45,7 +45,7 @@ describeEngines('statements and transactions', (subject: Subject) => {
     expect(await ids()).toEqual([]);
   });
 
-  it('does not report success when the work swallowed the error of a statement', async () => {
+  it('does not report success when the work ignores the error of a statement', async () => {
     const outcome = subject.db.transaction(async (tx) => {
       await tx.query('insert into item (id) values (1)');
       await tx.query('select 1 / 0').catch(() => undefined);
@@ -65,7 +65,7 @@ describeEngines('statements and transactions', (subject: Subject) => {
     expect(notes).toEqual([{ count: 50n }]);
   });
 
-  it('fails every statement behind the one that failed', async () => {
+  it('fails every statement after one that failed', async () => {
     const outcomes = await subject.db
       .transaction((tx) =>
         Promise.allSettled([
@@ -94,7 +94,7 @@ describeEngines('statements and transactions', (subject: Subject) => {
   it.each([
     ['left open', 'begin; insert into item (id) values (1)'],
     ['left failed', 'begin; select 1 / 0'],
-  ])('does not spread a transaction that a statement %s', async (_, text) => {
+  ])('does not let later calls join a transaction that a statement %s', async (_, text) => {
     await subject.db.query(text).catch(() => undefined);
     for (let id = 10; id < 15; id++) {
       await subject.db.query('insert into item (id) values ($1)', [id]);
@@ -102,7 +102,7 @@ describeEngines('statements and transactions', (subject: Subject) => {
     expect(await ids()).toEqual([10, 11, 12, 13, 14]);
   });
 
-  it('takes a time limit of its own', async () => {
+  it('can have another time limit', async () => {
     const limits = await subject.db.transaction(
       async (tx) => (await tx.query('show statement_timeout')).rows,
       { statementTimeoutMs: 61_000 },
@@ -110,7 +110,7 @@ describeEngines('statements and transactions', (subject: Subject) => {
     expect(limits).toEqual([{ statement_timeout: '61s' }]);
   });
 
-  it('lets many statements and transactions run at a time without mixing them', async () => {
+  it('runs many statements and transactions at a time without mixing them', async () => {
     const increments = Array.from({ length: 20 }, (_, i) =>
       subject.db.transaction(async (tx) => {
         await tx.query('insert into item (id, note) values ($1, $2)', [i, 'first']);
@@ -131,10 +131,10 @@ describeEngines('statements and transactions', (subject: Subject) => {
   describe('errors', () => {
     it.each([
       ['a duplicate', 'insert into item (id) values (7), (7)', '23505'],
-      ['a table that is not there', 'select * from nowhere', '42P01'],
+      ['a missing table', 'select * from nowhere', '42P01'],
       ['bad syntax', 'selec 1', '42601'],
       ['division by zero', 'select 1 / 0', '22012'],
-      ['text that is no number', `select 'x'::int`, '22P02'],
+      ['text that is not a number', `select 'x'::int`, '22P02'],
     ])('%s is DATABASE_ERROR with its SQLSTATE', async (_, text, state) => {
       const error = await subject.db.query(text).catch((e: unknown) => e);
       expect(error).toBeInstanceOf(PlatformError);
@@ -151,7 +151,7 @@ describeEngines('statements and transactions', (subject: Subject) => {
       ['40P01', 'DATABASE_CONFLICT'],
       ['57014', 'DATABASE_TIMEOUT'],
       ['55P03', 'DATABASE_TIMEOUT'],
-    ])('SQLSTATE %s is %s, which a retry can help', async (state, code) => {
+    ])('SQLSTATE %s is %s, which is retryable', async (state, code) => {
       const text = `do $$ begin raise exception using errcode = '${state}', message = 'test'; end $$`;
       const error = await subject.db.query(text).catch((e: unknown) => e);
       expect(error).toMatchObject({ code, retryable: true });
@@ -166,7 +166,7 @@ describeEngines('statements and transactions', (subject: Subject) => {
       await expect(outcome).rejects.toMatchObject({ code: 'DATABASE_READ_ONLY', retryable: true });
     });
 
-    it('a wrong number of parameters is DATABASE_ERROR, and costs no connection', async () => {
+    it('a wrong number of parameters is DATABASE_ERROR, and closes no connection', async () => {
       const statement = { name: 'two_values', text: 'select $1::int + $2::int as sum' };
       const error = await subject.db.query(statement, [1]).catch((e: unknown) => e);
       expect(error).toMatchObject({ code: 'DATABASE_ERROR', retryable: false });
@@ -190,7 +190,7 @@ describeEngines('statements and transactions', (subject: Subject) => {
       expect((await subject.db.query(statement, [4])).rows).toEqual([{ result: 3 }]);
     });
 
-    it('lead back to the caller in their stack', async () => {
+    it('have the caller in their stack', async () => {
       async function aCallerWithAName(): Promise<void> {
         await subject.db.query('select 1 / 0');
       }

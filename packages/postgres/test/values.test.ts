@@ -5,7 +5,7 @@ import { describeEngines, type Subject } from './engines.js';
 
 const uuid = '0190a5d8-0000-7000-8000-00000000000f';
 
-/** Each: the SQL type, what goes in, and what comes out when it is not the same. */
+/** SQL type, value sent, and value received if it differs. */
 const roundTrips: readonly (readonly [type: string, sent: unknown, received?: unknown])[] = [
   ['int2', -32_768],
   ['int4', 2_147_483_647],
@@ -80,7 +80,7 @@ const roundTrips: readonly (readonly [type: string, sent: unknown, received?: un
 ];
 
 describeEngines('values', (subject: Subject) => {
-  it.each(roundTrips)('%s takes %o', async (type, sent, received = sent) => {
+  it.each(roundTrips)('%s accepts %o', async (type, sent, received = sent) => {
     const text = `select $1::${type} as value`;
     const expected = received ?? null;
     expect((await subject.db.query(text, [sent])).rows).toEqual([{ value: expected }]);
@@ -94,7 +94,7 @@ describeEngines('values', (subject: Subject) => {
   });
 
   it.each([[[]], [['']], [['a', '', 'größe 🚀', 'x'.repeat(70_000), '\\x00 \0 "{}']]])(
-    'takes texts for bytes: %#',
+    'accepts texts for bytes: %#',
     async (texts) => {
       const text = 'select $1::bytea[] as value';
       const { rows } = await subject.db.query(text, [toByteaArray(texts)]);
@@ -102,7 +102,7 @@ describeEngines('values', (subject: Subject) => {
     },
   );
 
-  it('gives values of types it does not know as text', async () => {
+  it('returns values of unknown types as text', async () => {
     const { rows } = await subject.db.query(`select '10.0.0.0/8'::cidr as net, '1 GB' as text`);
     expect(rows).toEqual([{ net: '10.0.0.0/8', text: '1 GB' }]);
   });
@@ -127,14 +127,14 @@ describeEngines('values', (subject: Subject) => {
     expect(rows).toEqual([{ value: new Date('2026-01-31T10:20:30Z') }]);
   });
 
-  it('thinks in UTC', async () => {
+  it('runs sessions in UTC', async () => {
     const { rows } = await subject.db.query(
       `select current_setting('TimeZone') as zone, '2026-01-31T00:30:00Z'::timestamptz::date as day`,
     );
     expect(rows).toEqual([{ zone: 'UTC', day: '2026-01-31' }]);
   });
 
-  it('takes arrays of thousands, nulls inside', async () => {
+  it('accepts arrays of thousands, with nulls', async () => {
     const count = 5_000;
     const ids = Array.from({ length: count }, () => randomUUID());
     const bodies = ids.map((_, i) => (i % 7 === 0 ? null : randomBytes(i % 300)));
@@ -158,13 +158,13 @@ describeEngines('values', (subject: Subject) => {
     );
   });
 
-  it('takes and gives megabytes', async () => {
+  it('sends and receives megabytes', async () => {
     const body = randomBytes(3_000_000);
     const { rows } = await subject.db.query<{ body: Buffer }>('select $1::bytea as body', [body]);
     expect(rows[0]?.body.equals(body)).toBe(true);
   });
 
-  it('leaves the given values as they are', async () => {
+  it('does not change the given values', async () => {
     const values = [new Date(0), [1n, null], 5n] as const;
     await subject.db.query('select $1::timestamptz, $2::int8[], $3::int8', values);
     expect(values).toEqual([new Date(0), [1n, null], 5n]);
@@ -175,7 +175,7 @@ describeEngines('values', (subject: Subject) => {
     ['a function', () => 1],
     ['an invalid date', new Date(Number.NaN)],
     ['an array of bytes and text', [Buffer.from('a'), 'b']],
-  ])('refuses %s, and goes on', async (_, value) => {
+  ])('refuses %s, and stays usable', async (_, value) => {
     await expect(subject.db.query('select $1::text', [value])).rejects.toMatchObject({
       code: 'DATABASE_ERROR',
     });
@@ -192,12 +192,12 @@ describeEngines('values', (subject: Subject) => {
     expect((await db.query('drop table counted')).rowCount).toBe(0);
   });
 
-  it('runs several statements in one text, and gives the result of the last', async () => {
+  it('runs several statements in one text, and returns the result of the last', async () => {
     const { rows } = await subject.db.query('select 1 as a; select 2 as b');
     expect(rows).toEqual([{ b: 2 }]);
   });
 
-  it('undoes all statements of a text when one fails', async () => {
+  it('rolls back all statements of a text when one fails', async () => {
     const text = 'create table half_done (id int); select 1 / 0';
     await expect(subject.db.query(text)).rejects.toMatchObject({ code: 'DATABASE_ERROR' });
     const { rows } = await subject.db.query(`select to_regclass('half_done') as found`);

@@ -12,7 +12,7 @@ const suite: Suite = {
 const parse = (line: string) => parseCommand(line.split(' '), [suite]);
 
 describe('parseCommand', () => {
-  it('runs all of a suite by default', () => {
+  it('runs all rows of a suite by default', () => {
     expect(parse('speed')).toMatchObject({
       kind: 'run',
       suite,
@@ -21,7 +21,7 @@ describe('parseCommand', () => {
     });
   });
 
-  it('takes rows, peers and a file', () => {
+  it('accepts rows, peers and a file', () => {
     const line = 'speed --quick --only rate,memory --peers bullmq,pg-boss --json /tmp/out.json';
     expect(parse(line)).toMatchObject({
       options: { quick: true, only: ['rate', 'memory'], peers: ['bullmq', 'pg-boss'] },
@@ -29,22 +29,22 @@ describe('parseCommand', () => {
     });
   });
 
-  it('compares with nobody when no peer is named', () => {
+  it('compares with no peer if the list is empty', () => {
     expect(parse('speed --peers=')).toMatchObject({ options: { peers: [] } });
   });
 
   it.each([
-    ['slowness', 'no suite slowness; there are speed'],
-    ['speed --only rate,color', 'no row color; there are rate, memory'],
-    ['speed --peers sidekiq', 'no peer sidekiq; there are bullmq, pg-boss'],
-    ['speed rate', 'one suite at a time'],
+    ['slowness', 'there is no suite "slowness"; choose one of speed'],
+    ['speed --only rate,color', 'there is no row color; choose from rate, memory'],
+    ['speed --peers sidekiq', 'there is no peer sidekiq; choose from bullmq, pg-boss'],
+    ['speed rate', 'only one suite can run at a time'],
     ['speed --fast', '--fast'],
   ])('refuses "%s"', (line, message) => {
     expect(() => parse(line)).toThrow(UsageError);
     expect(() => parse(line)).toThrow(message);
   });
 
-  it('gives help without a suite, and when asked', () => {
+  it('shows the help without a suite, and on request', () => {
     expect(parseCommand([], [suite])).toEqual({ kind: 'help' });
     expect(parse('speed --help')).toEqual({ kind: 'help' });
   });

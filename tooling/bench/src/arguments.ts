@@ -2,30 +2,35 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Suite, SuiteOptions } from './suite.js';
 
-/** What a command line asks for. */
+/** A parsed command line. */
 export type Command =
   | { readonly kind: 'help' }
   | {
       readonly kind: 'run';
       readonly suite: Suite;
       readonly options: SuiteOptions;
-      /** Where the report goes as JSON. */
+      /** File that the report is written to as JSON. */
       readonly jsonFile: string;
     };
 
 const resultsFolder = resolve(import.meta.dirname, '../results');
 
-/** A command line that cannot be understood; the message says why. */
+/** Error of an invalid command line; the message says what is wrong. */
 export class UsageError extends Error {}
 
-/** @throws UsageError */
+/**
+ * Parses a command line.
+ * @throws UsageError
+ */
 export function parseCommand(args: readonly string[], suites: readonly Suite[]): Command {
   const { values, positionals } = readOptions(args);
   const [name, ...rest] = positionals;
   if (values.help || name === undefined) return { kind: 'help' };
-  if (rest.length > 0) throw new UsageError(`one suite at a time, not also ${rest.join(' ')}`);
+  if (rest.length > 0)
+    throw new UsageError(`only one suite can run at a time; remove ${rest.join(' ')}`);
   const suite = suites.find((each) => each.name === name);
-  if (!suite) throw new UsageError(`no suite ${name}; there are ${listNames(suites)}`);
+  if (!suite)
+    throw new UsageError(`there is no suite "${name}"; choose one of ${listNames(suites)}`);
   const only = splitNames(values.only, Object.keys(suite.sections), 'row');
   const chosenPeers =
     values.peers === undefined ? undefined : splitNames(values.peers, suite.peers, 'peer');
@@ -52,6 +57,7 @@ function readOptions(args: readonly string[]) {
   }
 }
 
+/** Returns the help, with every suite and its rows. */
 export function helpText(suites: readonly Suite[]): string {
   const lines = suites.flatMap((suite) => [
     `  ${suite.name}: ${suite.description}`,
@@ -63,21 +69,23 @@ Suites and their rows:
 ${lines.join('\n')}
 
 Options:
-  --quick             small counts, one round: shows that all works, compares nothing
-  --only <row,row>    measure these rows only
-  --peers <name,…>    compare with these peers only; "" compares with none
-  --json <file>       write the report there (default: tooling/bench/results/<suite>.json)
+  --quick             small counts, one round: a check that everything works, not a comparison
+  --only <row,row>    measure only these rows
+  --peers <name,…>    compare only with these peers; "" compares with none
+  --json <file>       file for the report (default: tooling/bench/results/<suite>.json)
 
-Postgres: a server of its own, or DATABASE_URL, which must be on this machine.
-Kafka: a broker of its own, in Docker or on Java.
-The exit code is 1 when a bar is missed. Needs Linux.`;
+Postgres: a new server, or DATABASE_URL, which must be on this machine.
+Kafka: a new broker, in Docker or on Java.
+The exit code is 1 if a bar is missed. Needs Linux.`;
 }
 
 function splitNames(text: string, known: readonly string[], what: string): string[] {
   const names = text.split(',').filter((name) => name !== '');
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0) {
-    throw new UsageError(`no ${what} ${unknown.join(', ')}; there are ${known.join(', ')}`);
+    throw new UsageError(
+      `there is no ${what} ${unknown.join(', ')}; choose from ${known.join(', ')}`,
+    );
   }
   return names;
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-// Built code, because the process it starts is built.
+// The built code, because the process that it starts is built.
 import { awaitArrivals } from '../dist/arrivals.js';
 import { type Receiver, startReceiver } from '../dist/receiver/receiver.js';
 import { startProcess } from '../dist/service-process.js';
@@ -11,7 +11,7 @@ describe.runIf(process.platform === 'linux')('awaitArrivals', () => {
   });
   afterAll(() => receiver.close());
 
-  it('gives up when the worker ends before all has arrived', async () => {
+  it('fails if the worker ends before everything has arrived', async () => {
     const script = new URL('../test/short-process.mjs', import.meta.url).pathname;
     const worker = await startProcess(script, []);
     const arrivals = awaitArrivals(receiver, worker, receiver.reached(1));

@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceProcess } from './contender.js';
 import type { Receiver } from './receiver/receiver.js';
 
-/** No contender pauses this long while it has something to deliver. */
+/** Time without an arrival after which a run fails, in ms. No contender pauses as long as that. */
 const stalledAfterMs = 60_000;
 
 /**
- * What `reached` of the receiver gives, which is best asked for before the worker starts.
+ * Resolves as `reached`, a promise of the receiver that is best made before the worker starts.
  *
- * @throws Error when the worker ends before, or nothing arrives for a minute.
+ * @throws Error if the worker ends before, or nothing arrives for a minute
  */
 export async function awaitArrivals(
   receiver: Receiver,

@@ -1,4 +1,4 @@
-/** A Fastify route that parses and validates a callback, and answers 201. */
+/** Program: a Fastify route that parses and validates a callback, and responds with 201. */
 
 import { fastify } from 'fastify';
 

@@ -4,7 +4,7 @@ import { startProcess } from './service-process.js';
 
 const script = fileURLToPath(new URL('bare-gateway-process.js', import.meta.url));
 
-/** What intake is held against: Fastify that parses, validates and answers, and stores nothing. */
+/** Starts the reference for intake: Fastify that parses, validates and responds, and stores nothing. */
 export async function startBareGateway(): Promise<Gateway> {
   const { ready, ...process } = await startProcess<{ callbackUrl: string }>(script, []);
   return { ...process, callbackUrl: ready.callbackUrl };

@@ -5,13 +5,17 @@ import { startPostgresStore, usePostgres } from './stores/postgres.js';
 import { RedisMissing, startRedis } from './stores/redis.js';
 import type { StoreFacts, StoreServer } from './stores/store.js';
 
+/** Options of `openBench`. */
 export interface BenchOptions {
-  /** A Postgres on this machine to use instead of starting one. */
+  /** URL of a Postgres on this machine, which is used instead of a new one. */
   readonly databaseUrl?: string | undefined;
   readonly log: (line: string) => void;
 }
 
-/** Starts the receiver and Postgres. @throws Error when there is no Postgres. */
+/**
+ * Starts the receiver and Postgres.
+ * @throws Error if there is no Postgres
+ */
 export async function openBench({ databaseUrl, log }: BenchOptions): Promise<Bench> {
   const receiver = await startReceiver();
   try {
@@ -23,26 +27,26 @@ export async function openBench({ databaseUrl, log }: BenchOptions): Promise<Ben
   }
 }
 
-/** What all measurements of a run share: the receiver and the stores. */
+/** Servers that all measurements of a run share: the receiver and the stores. */
 export class Bench {
   readonly receiver: Receiver;
   readonly postgres: StoreServer;
-  /** Tells whoever waits what is going on. */
+  /** Prints a line about the progress. */
   readonly log: (line: string) => void;
-  /** Started by its first contender; a text says why there is none. */
+  /** Redis, started for its first contender; a text is the reason why there is none. */
   #redis: Promise<StoreServer | string> | undefined;
-  /** Started by its first row. */
+  /** Kafka, started for its first row. */
   #kafka: Promise<StreamServer> | undefined;
   #closed: Promise<void> | undefined;
 
-  /** Takes the receiver and the store over: `close` closes them. */
+  /** Takes ownership of the receiver and the store: `close` closes them. */
   constructor(receiver: Receiver, postgres: StoreServer, log: (line: string) => void) {
     this.receiver = receiver;
     this.postgres = postgres;
     this.log = log;
   }
 
-  /** The server of a contender's store, or why there is none. */
+  /** Returns the server of a contender's store, or the reason why there is none. */
   async storeOf({ store }: Contender): Promise<StoreServer | string> {
     if (store === 'postgres') return this.postgres;
     this.#redis ??= startRedis().catch((error: unknown) => {
@@ -52,13 +56,16 @@ export class Bench {
     return this.#redis;
   }
 
-  /** @throws Error when there is none to start */
+  /**
+   * Returns Kafka, which is started at the first call.
+   * @throws Error if it cannot be started
+   */
   kafka(): Promise<StreamServer> {
     this.#kafka ??= startKafkaServer();
     return this.#kafka;
   }
 
-  /** Of the stores that were used. A text says why one could not be. */
+  /** Returns the facts of the stores that were used. A text is the reason why one was not available. */
   async storeFacts(): Promise<Record<string, StoreFacts | string>> {
     const redis = await this.#redis;
     const facts: Record<string, StoreFacts | string> = { postgres: this.postgres.facts };

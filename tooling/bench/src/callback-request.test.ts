@@ -6,7 +6,7 @@ it('carries exactly 1 KiB of JSON', () => {
   expect(JSON.parse(callbackBody)).toMatchObject({ event: 'order.updated' });
 });
 
-it('asks for a POST of that body', () => {
+it('requests a POST with that body', () => {
   const request = JSON.parse(callbackRequest('http://127.0.0.1:1/', { 'x-a': 'b' }));
   expect(request).toMatchObject({ method: 'POST', url: 'http://127.0.0.1:1/' });
   expect(request.postdata.headers).toMatchObject({ 'x-a': 'b' });

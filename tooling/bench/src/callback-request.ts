@@ -1,9 +1,9 @@
 const bodyBytes = 1024;
 
-/** The body of every callback: an event of exactly 1 KiB of JSON text. */
+/** Body of every callback: an event of exactly 1 KiB of JSON text. */
 export const callbackBody: string = buildBody();
 
-/** A callback to `url` as the compatible API takes it: unordered, with five retries. */
+/** Returns a callback to `url` for the compatible API: without order, with five retries. */
 export function callbackRequest(url: string, headers: Readonly<Record<string, string>>): string {
   return JSON.stringify({
     url,

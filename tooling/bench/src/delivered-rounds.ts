@@ -3,28 +3,29 @@ import type { Contender, Seed } from './contender.js';
 import { medians } from './statistics.js';
 import { measureThroughput, type Throughput } from './throughput.js';
 
-/** A contender, and what lies in its store when its worker starts. */
+/** A contender, with the content of its store when its worker starts. */
 export interface DeliveredCase {
-  /** Letters, digits and hyphens. */
+  /** Name in letters, digits and hyphens. */
   readonly id: string;
   readonly contender: Contender;
-  /** Seeds that stay where they are: history, or what waits behind blocked heads. */
+  /** Seeds that are not delivered: history, or callbacks behind blocked heads. */
   readonly background: readonly Seed[];
-  /** What is delivered. */
+  /** Seed that is delivered. */
   readonly due: Seed;
 }
 
+/** Measurements of one case. */
 export interface DeliveredResult {
   readonly medians: Throughput;
   readonly runs: readonly Throughput[];
 }
 
-/** Results by case id; a text says why a case could not be measured. */
+/** Results by case id; a text is the reason why a case could not be measured. */
 export type DeliveredResults = ReadonlyMap<string, DeliveredResult | string>;
 
 /**
- * Runs every case once a round, in turn, so that what changes on the machine meanwhile hits
- * all of them alike.
+ * Runs every case once per round, one after another, so that changes on the machine affect all of them
+ * equally.
  */
 export async function measureRounds(
   bench: Bench,

@@ -3,21 +3,22 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
 import type { StoreFacts } from './stores/store.js';
 
-/** Where and with what a report was made. */
+/** Machine and versions of a report. */
 export interface MachineFacts {
   readonly date: string;
-  /** Short hash; `+` behind it when files differed from it. */
+  /** Short hash, with `+` if files were changed. */
   readonly commit: string;
   readonly cores: number;
   readonly cpu: string;
   readonly memoryGib: number;
   readonly system: string;
   readonly node: string;
-  /** Runnable processes in the minute before; more than a few tenths disturb the results. */
+  /** Load average of the minute before; more than a few tenths disturb the results. */
   readonly loadBefore: number;
   readonly packages: Readonly<Record<string, string>>;
 }
 
+/** Reads the facts of this machine and this checkout. */
 export function readMachineFacts(): MachineFacts {
   return {
     date: new Date().toISOString(),
@@ -32,7 +33,7 @@ export function readMachineFacts(): MachineFacts {
   };
 }
 
-/** The facts as a list in Markdown, with those of the stores by name. */
+/** Renders the facts as a Markdown list, with those of the stores by name. */
 export function describeMachine(
   machine: MachineFacts,
   stores: Readonly<Record<string, StoreFacts | string>>,
@@ -64,7 +65,7 @@ function readCommit(): string {
     const isChanged = git('status', '--porcelain', '--untracked-files=no') !== '';
     return git('rev-parse', '--short', 'HEAD') + (isChanged ? '+' : '');
   } catch {
-    // A copy without its history can be measured as well.
+    // A copy without its git history can be measured as well.
     return 'unknown';
   }
 }

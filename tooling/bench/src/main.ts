@@ -1,4 +1,4 @@
-/** `npm run bench -- <suite>`: measures, prints the tables, writes them as JSON. */
+/** Program `npm run bench -- <suite>`: measures, prints the tables, writes them as JSON. */
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -10,7 +10,7 @@ import { suites } from './suites.js';
 
 const usageError = 64;
 const interrupted = 130;
-/** Load of the minute before above which somebody else is using the machine. */
+/** Load average above which other programs are using the machine. */
 const quietLoad = 0.5;
 
 process.exitCode = await main();

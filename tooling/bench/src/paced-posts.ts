@@ -4,9 +4,10 @@ import { Agent, request } from 'undici';
 
 const tickMs = 1;
 
+/** POSTs to send at a fixed rate. */
 export interface PacedPosts {
   readonly url: string;
-  /** Called right before each request is sent. */
+  /** Returns the body of the next request; called right before it is sent. */
   readonly body: () => string;
   readonly perSecond: number;
   readonly count: number;
@@ -14,21 +15,21 @@ export interface PacedPosts {
 }
 
 /**
- * Sends POSTs at a fixed rate, whatever the answers take, and gives the times they took, in ms.
+ * Sends POSTs at a fixed rate, without waiting for the responses. Resolves to their durations, in ms.
  *
- * @throws Error when one is not answered 201.
+ * @throws Error if a response is not 201
  */
 export async function postAtPace(posts: PacedPosts): Promise<number[]> {
   const dispatcher = new Agent({ connections: posts.connections });
   const startMs = performance.now();
-  const answered: Promise<number>[] = [];
-  while (answered.length < posts.count) {
-    const owed = ((performance.now() - startMs) / 1000) * posts.perSecond;
-    while (answered.length < Math.min(owed, posts.count)) answered.push(post(posts, dispatcher));
+  const durations: Promise<number>[] = [];
+  while (durations.length < posts.count) {
+    const due = ((performance.now() - startMs) / 1000) * posts.perSecond;
+    while (durations.length < Math.min(due, posts.count)) durations.push(post(posts, dispatcher));
     await sleep(tickMs);
   }
   try {
-    return await Promise.all(answered);
+    return await Promise.all(durations);
   } finally {
     await dispatcher.close();
   }
@@ -39,6 +40,6 @@ async function post({ url, body }: PacedPosts, dispatcher: Agent): Promise<numbe
   const headers = { 'content-type': 'application/json' };
   const response = await request(url, { method: 'POST', headers, body: body(), dispatcher });
   await response.body.dump();
-  if (response.statusCode !== 201) throw new Error(`${url} answered ${response.statusCode}`);
+  if (response.statusCode !== 201) throw new Error(`${url} responded with ${response.statusCode}`);
   return performance.now() - sentMs;
 }

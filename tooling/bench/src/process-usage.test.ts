@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { cpuSeconds, parentOf, peakRssMib, treeCpuSeconds } from './process-usage.js';
 
 describe.runIf(process.platform === 'linux')('process usage', () => {
-  it('is read of a running process', () => {
+  it('is read from a running process', () => {
     const own = process.cpuUsage();
     expect(cpuSeconds(process.pid)).toBeCloseTo((own.user + own.system) / 1e6, 0);
     expect(peakRssMib(process.pid)).toBeGreaterThanOrEqual(process.memoryUsage.rss() / 2 ** 20 - 8);
     expect(parentOf(process.pid)).toBe(process.ppid);
   });
 
-  it('counts children, even when they have ended', () => {
+  it('includes children, even if they have ended', () => {
     const ofChildren = () => treeCpuSeconds(process.pid) - cpuSeconds(process.pid);
     const before = ofChildren();
     execFileSync(process.execPath, ['-e', 'while (process.cpuUsage().user < 300_000);']);

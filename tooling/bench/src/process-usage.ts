@@ -1,28 +1,30 @@
-/** What processes have used, read from Linux's /proc. */
+/** CPU time and memory of processes, read from Linux's /proc. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Unit of times in /proc/<pid>/stat: 1/100 s on every Linux that Node runs on. */
+/** Unit of the times in /proc/<pid>/stat: 1/100 s on every Linux that Node runs on. */
 const ticksPerSecond = 100;
 
+/** Values of /proc/<pid>/stat. */
 interface ProcessStat {
   readonly pid: number;
   readonly parent: number;
-  /** CPU seconds of the process itself, and of its children that have ended. */
+  /** CPU seconds of the process itself. */
   readonly ownSeconds: number;
+  /** CPU seconds of its children that have ended. */
   readonly endedChildrenSeconds: number;
 }
 
-/** CPU seconds (user and system) used by a process until now. */
+/** Returns the CPU seconds (user and system) that a process has used. */
 export function cpuSeconds(pid: number): number {
   return readStat(pid).ownSeconds;
 }
 
-/** CPU seconds used by a process and all its descendants until now, ended ones included. */
+/** Returns the CPU seconds that a process and its descendants have used, ended ones included. */
 export function treeCpuSeconds(root: number): number {
   const all = readAllStats();
   const tree = new Set([root]);
-  // A set takes additions while it is walked: children of children are found as well.
+  // A set can grow while it is iterated, so children of children are found as well.
   for (const pid of tree) {
     for (const each of all) if (each.parent === pid) tree.add(each.pid);
   }
@@ -31,13 +33,13 @@ export function treeCpuSeconds(root: number): number {
     .reduce((total, each) => total + each.ownSeconds + each.endedChildrenSeconds, 0);
 }
 
-/** The largest resident set a process has had so far, in MiB. */
+/** Returns the largest resident set of a process so far, in MiB. */
 export function peakRssMib(pid: number): number {
   const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kib ?? Number.NaN) / 1024;
 }
 
-/** The process that started this one. */
+/** Returns the id of the parent process. */
 export function parentOf(pid: number): number {
   return readStat(pid).parent;
 }
@@ -49,7 +51,7 @@ function readAllStats(): ProcessStat[] {
     try {
       return [readStat(pid)];
     } catch {
-      // It ended between the listing and the reading: its parent has its time now.
+      // The process ended after the listing: its time is added to its parent's.
       return [];
     }
   });
@@ -57,7 +59,7 @@ function readAllStats(): ProcessStat[] {
 
 function readStat(pid: number): ProcessStat {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  // Fields 3 and following: the second, a name in parentheses, may hold spaces itself.
+  // Fields 3 and following. The second, a name in parentheses, may contain spaces.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const field = (number: number) => Number(fields[number - 3]);
   return {

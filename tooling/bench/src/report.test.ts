@@ -54,7 +54,7 @@ describe('renderSection', () => {
 });
 
 describe('toJson', () => {
-  it('names the cells and judges the bars', () => {
+  it('names the cells and evaluates the bars', () => {
     expect(toJson(section)).toMatchObject({
       rows: [{ contender: 'ours', 'delivered/s': 28_104.4 }, { contender: 'theirs' }],
       bars: [{ value: 0.25, limit: 0.5, isMet: false }],

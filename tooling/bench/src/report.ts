@@ -1,27 +1,29 @@
-/** What a suite found: tables of measurements, and the bars they are held against. */
+/** Report of a suite: tables of measurements, and the bars that they must meet. */
 
-/** One value with its unit, as people read it. */
+/** One value of a table. */
 export type Cell = string | number;
 
+/** Requirement for a measured value. */
 export interface Bar {
-  /** What is compared, with its unit. */
+  /** Name of the value, with its unit. */
   readonly what: string;
   readonly value: number;
   readonly relation: 'at least' | 'at most' | 'under';
   readonly limit: number;
 }
 
-/** One row of the suite: a table and its bars. */
+/** Result of one row of a suite: a table and its bars. */
 export interface Section {
   readonly id: string;
   readonly title: string;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
   readonly bars: readonly Bar[];
-  /** What a reader must know, such as why a contender is missing. */
+  /** Remarks for the reader, for example why a contender is missing. */
   readonly notes: readonly string[];
 }
 
+/** True if the value meets the bar. */
 export function isMet({ value, relation, limit }: Bar): boolean {
   switch (relation) {
     case 'at least':
@@ -33,7 +35,7 @@ export function isMet({ value, relation, limit }: Bar): boolean {
   }
 }
 
-/** The section as Markdown whose columns line up in a terminal as well. */
+/** Renders a section as Markdown, with columns that are aligned in a terminal as well. */
 export function renderSection(section: Section): string {
   const lines = [`## ${section.title}`, '', ...renderTable(section.columns, section.rows)];
   if (section.bars.length > 0) {
@@ -49,7 +51,7 @@ export function renderSection(section: Section): string {
   return lines.join('\n');
 }
 
-/** The section for machines: rows as objects, bars with their outcome. */
+/** Converts a section for JSON: rows as objects, bars with their outcome. */
 export function toJson({ columns, rows, bars, ...section }: Section): unknown {
   return {
     ...section,
@@ -76,7 +78,7 @@ function renderTable(columns: readonly string[], rows: readonly (readonly Cell[]
   return [head, line(rule), ...body].map(String);
 }
 
-/** Three significant digits below 100, whole numbers with separators above. */
+/** Formats a number: three significant digits below 100, whole numbers with separators above. */
 function formatCell(cell: Cell): string {
   if (typeof cell === 'string') return cell;
   if (Number.isInteger(cell) || Math.abs(cell) >= 100) {

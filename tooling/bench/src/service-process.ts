@@ -3,16 +3,18 @@ import type { ServiceProcess } from './contender.js';
 
 const stopWithinMs = 20_000;
 
-/** A started process; `ready` is what it told when it served. */
+/** A process that serves. */
 export interface StartedProcess<Ready> extends ServiceProcess {
+  /** Its first message. */
   readonly ready: Ready;
 }
 
 /**
- * Forks a Node script whose first IPC message says that it serves. `env` is added to the own
- * environment. It is stopped with SIGTERM, and with SIGKILL when that takes over 20 seconds.
+ * Forks a Node script whose first IPC message means that it serves. It is stopped with SIGTERM, and with
+ * SIGKILL after 20 seconds.
  *
- * @throws Error when it ends before that message.
+ * @param env variables in addition to those of this process
+ * @throws Error if it ends before that message
  */
 export async function startProcess<Ready>(
   script: string,
@@ -24,7 +26,9 @@ export async function startProcess<Ready>(
   const ready = await new Promise<Ready>((resolve, reject) => {
     child.once('message', (message) => resolve(message as Ready));
     child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`${script} ended with ${code} at its start`)));
+    child.once('exit', (code) =>
+      reject(new Error(`${script} ended with code ${code} during its start`)),
+    );
   });
   return {
     pid: child.pid ?? 0,

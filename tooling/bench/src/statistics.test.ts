@@ -10,18 +10,18 @@ describe('percentile', () => {
     ]);
   });
 
-  it('is NaN when there is no value', () => {
+  it('is NaN without values', () => {
     expect(percentile([], 50)).toBeNaN();
   });
 });
 
 describe('median', () => {
-  it('is the middle value, the lower of two', () => {
+  it('is the middle value, or the lower of two', () => {
     expect(median([3, 1, 2])).toBe(2);
     expect(median([4, 1, 3, 2])).toBe(2);
   });
 
-  it('is taken of every field on its own', () => {
+  it('is taken separately for each field', () => {
     const runs = [
       { rate: 1, cpu: 30 },
       { rate: 2, cpu: 10 },

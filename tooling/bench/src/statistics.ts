@@ -1,15 +1,15 @@
-/** The middle value; of an even number of values, the lower of the two. NaN of none. */
+/** Returns the middle value; the lower of two if their number is even; NaN without values. */
 export function median(values: readonly number[]): number {
   return percentile(values, 50);
 }
 
-/** The smallest value that is not exceeded by at least `percent` of the values. NaN of none. */
+/** Returns the smallest value that `percent` of the values do not exceed; NaN without values. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** The median of every field over several measurements. */
+/** Returns the median of each field over several measurements. */
 export function medians<Measured extends Record<keyof Measured, number>>(
   runs: readonly [Measured, ...Measured[]],
 ): Measured {

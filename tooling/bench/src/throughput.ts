@@ -4,36 +4,36 @@ import type { Contender } from './contender.js';
 import { cpuSeconds, peakRssMib, treeCpuSeconds } from './process-usage.js';
 import type { Receiver } from './receiver/receiver.js';
 
-/** Part of the deliveries, from the start, that are not measured. */
+/** Share of the deliveries at the start that are not measured. */
 const warmUpShare = 0.1;
-/** A second delivery of the same callback would follow within this time. */
+/** Wait for unexpected second deliveries, in ms. */
 const settleMs = 500;
 
-/** What delivering a backlog took, from the end of the warm-up to the last arrival. */
+/** Rate and cost of delivering a backlog, from the end of the warm-up to the last arrival. */
 export interface Throughput {
   readonly deliveredPerSecond: number;
-  /** CPU microseconds for each delivery, by process. */
+  /** CPU microseconds per delivery, of each process. */
   readonly workerCpuUs: number;
   readonly storeCpuUs: number;
   readonly receiverCpuUs: number;
   /** Largest resident set of the worker, in MiB. */
   readonly workerPeakRssMib: number;
-  /** Requests that arrived beyond those that were owed. */
+  /** Requests beyond the expected ones. */
   readonly surplus: number;
   readonly orderViolations: number;
 }
 
-/** A backlog in a store, and the processes around it. */
+/** A backlog in a store, with the processes around it. */
 export interface Backlog {
   readonly contender: Contender;
   readonly storeUrl: string;
   readonly storePid: number;
   readonly receiver: Receiver;
-  /** Callbacks that are due and will arrive. */
+  /** Number of callbacks that are due and will arrive. */
   readonly count: number;
 }
 
-/** Starts the worker on a backlog, waits until all of it has arrived, and stops the worker. */
+/** Starts the worker on a backlog, waits until everything has arrived, and stops the worker. */
 export async function measureThroughput(backlog: Backlog): Promise<Throughput> {
   const { contender, storeUrl, storePid, receiver, count } = backlog;
   const warmUp = Math.ceil(count * warmUpShare);

@@ -1,5 +1,5 @@
 /**
- * A callback service too simple to be used, for the tests of the benchmark:
+ * Program: a callback service that is too simple for real use, for the tests of the benchmark:
  * `plain-service-process.ts worker|gateway <database url>`.
  */
 
@@ -30,13 +30,13 @@ async function serve(): Promise<{ callbackUrl: string }> {
   return { callbackUrl: `${await app.listen({ host: '127.0.0.1', port: 0 })}/callback` };
 }
 
-/** Everything that is due, one after the other, for ever. */
+/** Delivers everything that is due, one callback after another, in an endless loop. */
 async function work(): Promise<never> {
   for (;;) {
     const due = await pool.query<{ id: string; url: string; headers: Record<string, string> }>(
       "delete from callback where state = 'due' returning id, url, headers",
     );
-    // Deleted rows come in any order; ids are in the order of acceptance.
+    // Deleted rows are returned in any order; ids are in the order of acceptance.
     for (const { url, headers } of due.rows.sort((a, b) => Number(a.id) - Number(b.id))) {
       const { body } = await request(url, { method: 'POST', headers, body: 'x'.repeat(1024) });
       await body.dump();

@@ -5,7 +5,7 @@ import { startProcess } from '../src/service-process.js';
 
 const script = fileURLToPath(new URL('plain-service-process.ts', import.meta.url));
 
-/** Delivers one callback after the other, from a table without any index. */
+/** A service that delivers one callback after another, from a table without any index. */
 export const plainService: CallbackService = {
   name: 'plain',
   store: 'postgres',

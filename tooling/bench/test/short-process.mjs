@@ -1,2 +1,2 @@
-/** A worker that says that it works, and ends. */
+/** Program: a worker that reports that it serves, and ends. */
 process.send('ready', () => process.exit());

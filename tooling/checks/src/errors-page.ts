@@ -9,14 +9,14 @@ import {
 
 const introduction = `# Errors
 
-Every failure has a stable code. Over HTTP it arrives as problem details
+Every failure has a stable code. Over HTTP it is returned as problem details
 (\`application/problem+json\`, RFC 9457) with the members \`code\` and \`retryable\`; in
 TypeScript it is a \`PlatformError\`. Branch on the code: messages are for people and may change.
 
-The type of a code decides the HTTP status. Retryable means that the same call can succeed later,
-unchanged.`;
+The type of a code decides the HTTP status, unless a code has a status of its own. Retryable means
+that the same call, unchanged, can succeed later.`;
 
-/** docs/errors.md: one table per type, in the order of their statuses. */
+/** Renders docs/errors.md: one table per type, sorted by status. */
 export function renderErrorsPage(): string {
   const types = (Object.keys(httpStatusOf) as ErrorType[]).sort(
     (one, other) => httpStatusOf[one] - httpStatusOf[other],
@@ -35,8 +35,9 @@ function renderType(type: ErrorType): string {
   ].join('\n');
 }
 
-function renderRow([code, { type, meaning }]: [ErrorCode, ErrorCodeEntry]): string {
+function renderRow([code, entry]: [ErrorCode, ErrorCodeEntry]): string {
+  const { type, meaning, status = httpStatusOf[type] } = entry;
   const retryable = isRetryable(type) ? 'yes' : 'no';
-  const cells = [`\`${code}\``, httpStatusOf[type], retryable, meaning.replaceAll('|', '\\|')];
+  const cells = [`\`${code}\``, status, retryable, meaning.replaceAll('|', '\\|')];
   return `| ${cells.join(' | ')} |`;
 }

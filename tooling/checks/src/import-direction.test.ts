@@ -14,7 +14,7 @@ const folders = [
   ...['apps/gateway', 'apps/worker', 'apps/standalone', 'tooling/testbed', 'tooling/tsconfig'],
 ];
 
-/** The breaches in a workspace that is in order but for what is planted in one folder. */
+/** Returns the breaches in a workspace that follows the rule except for what is planted in one folder. */
 function breachesWith(folder: string, planted: Planted): string[] {
   const { imports = [], ...dependencies } = planted;
   const workspace = folders.map((each): PackageSources => {
@@ -26,6 +26,7 @@ function breachesWith(folder: string, planted: Planted): string[] {
   return findBreaches(workspace);
 }
 
+/** Returns dependencies on these packages of the workspace. */
 function on(...names: string[]): Record<string, string> {
   return Object.fromEntries(names.map((name) => [`@posthaste/${name}`, 'workspace:*']));
 }
@@ -36,11 +37,11 @@ describe('the repository', () => {
     imports: listSourceImports(member.folder),
   }));
 
-  it('keeps the rule of who may import whom', () => {
+  it('follows the rule of who may import whom', () => {
     expect(findBreaches(workspace)).toEqual([]);
   });
 
-  it('was read: its packages and their imports are there', () => {
+  it('is read with its packages and their imports', () => {
     const callbacks = workspace.find(({ folder }) => folder === 'packages/callbacks');
     const specifiers = callbacks?.imports.map(({ specifier }) => specifier);
     expect(specifiers).toContain('@posthaste/contracts');
@@ -89,9 +90,28 @@ describe('the rule', () => {
     ]);
   });
 
+  it.each(['packages/new', 'apps/new'])('catches %s, which it does not know', (folder) => {
+    const manifest = { name: '@posthaste/new', version: '0.1.0', dependencies: on('contracts') };
+    const [unlisted] = findBreaches([{ folder, manifest, imports: [] }]);
+    expect(unlisted).toMatch(`${folder}: the import rule does not know this package`);
+    expect(unlisted).toContain('tooling/checks/src/import-direction.ts');
+  });
+
+  it('lets nothing be imported by a package that it does not know', () => {
+    const names = ['contracts', 'new'];
+    const workspace = names.map((name): PackageSources => {
+      const manifest = { name: `@posthaste/${name}`, version: '0.1.0' };
+      const dependencies = name === 'new' ? on('contracts') : {};
+      return { folder: `packages/${name}`, manifest: { ...manifest, dependencies }, imports: [] };
+    });
+    expect(findBreaches(workspace)).toContain(
+      'packages/new/package.json: packages/new must not depend on packages/contracts',
+    );
+  });
+
   it('catches a contracts package that depends on anything at all', () => {
     expect(breachesWith('packages/contracts', { dependencies: { uuid: '14.0.0' } })).toEqual([
-      'packages/contracts/package.json: packages/contracts depends on nothing, not on uuid',
+      'packages/contracts/package.json: packages/contracts must not depend on uuid',
     ]);
   });
 
@@ -111,7 +131,7 @@ describe('the rule', () => {
     ]);
   });
 
-  it('catches an import that is declared nowhere', () => {
+  it('catches an import that is not declared', () => {
     const imports = [
       { file: 'src/a.test.ts', specifier: '@posthaste/eventstream/inner' },
       { file: 'src/b.ts', specifier: 'pg/lib/client' },

@@ -34,7 +34,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Runs a shell line in the project; resolves when the script runs. */
+/** Runs a shell line in the project. Resolves to the shell's process id when the script runs. */
 async function start(line: string): Promise<number> {
   const shell = spawn('/bin/sh', ['-c', line], {
     cwd: project,
@@ -58,7 +58,7 @@ describe.runIf(process.platform === 'linux')(
       await expect.poll(() => isAlive(scriptPid), { timeout: 10_000 }).toBe(false);
     });
 
-    it('lives on when who started npm is gone', async () => {
+    it('goes on when the shell that started npm ends', async () => {
       const shell = await start('npm start & wait');
       const npm = Number(await readFile(`/proc/${shell}/task/${shell}/children`, 'utf8'));
       process.kill(shell, 'SIGKILL');

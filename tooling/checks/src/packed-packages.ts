@@ -6,13 +6,13 @@ import { root, type WorkspacePackage } from './workspace.js';
 
 const execute = promisify(execFile);
 
-/** A package as it would be published. */
+/** Package packed as it would be published. */
 export interface PackedPackage extends WorkspacePackage {
   /** Path of the tarball. */
   readonly tarball: string;
 }
 
-/** A program ended with another code than 0. */
+/** Error of a program that exited with another code than 0. */
 class ProgramFailed extends Error {
   constructor(
     command: string,
@@ -24,8 +24,8 @@ class ProgramFailed extends Error {
 }
 
 /**
- * Runs a program to its end, and resolves to what it wrote to stdout.
- * @throws ProgramFailed with all that it wrote
+ * Runs a program to its end, and resolves to its stdout.
+ * @throws ProgramFailed with its complete output
  */
 export async function run(program: string, args: readonly string[], cwd: string): Promise<string> {
   try {
@@ -38,18 +38,18 @@ export async function run(program: string, args: readonly string[], cwd: string)
   }
 }
 
-/** What a program wrote that `run` saw fail; any other error is thrown on. */
+/** Returns the output of a program that failed in `run`; throws any other error again. */
 export function outputOf(error: unknown): string {
   if (error instanceof ProgramFailed) return error.output;
   throw error;
 }
 
-/** The pinned pnpm, which the bootstrap puts on the PATH. */
+/** Runs the pinned pnpm, which the bootstrap puts on the PATH. */
 function pnpm(args: readonly string[], cwd: string): Promise<string> {
   return run('pnpm', args, cwd);
 }
 
-/** Packs one package into `folder`, which holds nothing else of it. */
+/** Packs one package into `folder`, which must not contain a tarball of it yet. */
 export async function packPackage(
   member: WorkspacePackage,
   folder: string,
@@ -63,8 +63,9 @@ export async function packPackage(
 }
 
 /**
- * Makes `folder` a project of somebody else that has installed the packages: each from its tarball,
- * what they depend on from the registry. `devDependencies` are versions by name.
+ * Makes `folder` the project of a user who has installed the packages: each from its tarball, and
+ * their dependencies from the registry.
+ * @param devDependencies versions by name
  */
 export async function installPacked(
   packages: readonly PackedPackage[],
@@ -76,7 +77,7 @@ export async function installPacked(
   );
   const manifest = { private: true, type: 'module', dependencies: tarballs, devDependencies };
   await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
-  // JSON is YAML. The packages need one another: those come from tarballs as well.
+  // JSON is valid YAML. The packages depend on one another, and these also come from tarballs.
   await writeFile(join(folder, 'pnpm-workspace.yaml'), JSON.stringify({ overrides: tarballs }));
   const flags = ['--prefer-offline', '--ignore-scripts', '--no-frozen-lockfile'];
   await pnpm(['install', ...flags], folder);

@@ -15,7 +15,7 @@ import { listWorkspacePackages, root } from './workspace.js';
 
 const published = listWorkspacePackages().filter(({ manifest }) => !manifest.private);
 const necessaryFiles = ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts'];
-/** Code with its maps, and types; of the embedded database, the cluster that a new one starts from. */
+/** Files that a tarball may hold: code with its maps, types, and the template of an embedded database. */
 const publishedFile =
   /^(?:package\.json|README\.md|LICENSE|dist\/cluster-template\.tgz|dist\/(?!.*\.test\.).+\.(?:js|js\.map|d\.ts))$/;
 const installTimeoutMs = 180_000;
@@ -24,7 +24,7 @@ let scratch = '';
 let project = '';
 
 beforeAll(async () => {
-  // The real path, because macOS links its temporary folder and compilers print what is behind it.
+  // The real path, because on macOS the temporary folder is a link, and compilers print its target.
   scratch = await realpath(await mkdtemp(join(tmpdir(), 'posthaste-packed-')));
   project = await mkdtemp(join(scratch, 'project-'));
   for (const member of published) {
@@ -47,15 +47,16 @@ async function readTarball(name: string): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 /**
- * The packages are modules only: `require` loads them on every Node they support, so a CommonJS
- * consumer that resolves to a module is as meant; Node 10 knows no `exports` and is not supported.
+ * True for problems that are accepted. The packages contain ES modules only, and `require` loads them
+ * on every supported Node, so CommonJS consumers may resolve to a module. Node 10, which does not know
+ * `exports`, is not supported.
  */
 function isExpected(problem: Problem): boolean {
   if (problem.kind === 'CJSResolvesToESM') return true;
   return 'resolutionKind' in problem && problem.resolutionKind === 'node10';
 }
 
-/** The sorted names that a package exports, as a program in the project sees them. */
+/** Returns the sorted names that a program in the project prints. */
 async function exportedNames(program: string): Promise<string[]> {
   const stdout = await run(process.execPath, ['--input-type=module', '--eval', program], project);
   return JSON.parse(stdout) as string[];
@@ -66,7 +67,7 @@ interface SourceMap {
 }
 
 describe.each(published.map(({ manifest }) => manifest.name))('%s, packed', (name) => {
-  it('holds what it needs and nothing else', async () => {
+  it('contains the necessary files and nothing else', async () => {
     const files = createPackageFromTarballData(await readTarball(name)).listFiles();
     const prefix = `/node_modules/${name}/`;
     const inside = files.map((file) => file.slice(prefix.length));
@@ -74,15 +75,15 @@ describe.each(published.map(({ manifest }) => manifest.name))('%s, packed', (nam
     expect(inside.filter((file) => !publishedFile.test(file))).toEqual([]);
   });
 
-  it('has maps that bring their sources, which it does not hold otherwise', async () => {
+  it('has source maps that contain the sources', async () => {
     const contents = createPackageFromTarballData(await readTarball(name));
     const maps = contents.listFiles().filter((file) => file.endsWith('.map'));
     expect(maps).not.toEqual([]);
-    const bare = maps.filter((file) => {
+    const withoutSources = maps.filter((file) => {
       const { sourcesContent } = JSON.parse(contents.readFile(file)) as SourceMap;
       return !sourcesContent?.every((source) => typeof source === 'string');
     });
-    expect(bare).toEqual([]);
+    expect(withoutSources).toEqual([]);
   });
 
   it('passes publint', async () => {
@@ -91,14 +92,14 @@ describe.each(published.map(({ manifest }) => manifest.name))('%s, packed', (nam
     expect(messages).toEqual([]);
   });
 
-  it('has types that are right for every consumer', async () => {
+  it('has types that resolve for every kind of consumer', async () => {
     const result = await checkPackage(createPackageFromTarballData(await readTarball(name)));
     expect(result.types).toBeTruthy();
     const problems = 'problems' in result ? result.problems : [];
     expect(problems.filter((problem) => !isExpected(problem))).toEqual([]);
   });
 
-  it('is imported and required in a project of its own, with the same exports', async () => {
+  it('can be imported and required in another project, with the same exports', async () => {
     const print = 'console.log(JSON.stringify(Object.keys(entry).sort()))';
     const imported = await exportedNames(`import * as entry from '${name}'; ${print}`);
     const required = await exportedNames(
@@ -110,7 +111,7 @@ describe.each(published.map(({ manifest }) => manifest.name))('%s, packed', (nam
   });
 });
 
-/** The compiler's complaints about `file` in the project, but for those about third parties. */
+/** Returns the compiler's errors about `file` in the project, except those about third parties. */
 async function compile(file: string): Promise<string[]> {
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const options = ['--strict', '--noEmit', '--target', 'es2024', '--module', 'nodenext'];
@@ -119,15 +120,15 @@ async function compile(file: string): Promise<string[]> {
   return output.split('\n').filter((line) => line !== '' && !isThirdParty(line));
 }
 
-/** Declarations of third parties have faults of their own, which their users skip. */
+/** True for errors in declarations of third parties, which users skip (`skipLibCheck`). */
 function isThirdParty(line: string): boolean {
-  // An indented line goes on with the complaint above it.
+  // An indented line continues the error above it.
   return (
     /^\s/.test(line) || /^node_modules\/(?!.*node_modules\/@posthaste\/)(?!@posthaste\/)/.test(line)
   );
 }
 
-it('gives types that compile in a project of its own', async () => {
+it('types of all packages compile in another project', async () => {
   const lines = published.map(
     ({ manifest }, index) => `export * as entry${index} from '${manifest.name}';\n`,
   );

@@ -7,31 +7,34 @@ import { root } from './workspace.js';
 const sourceFolders = ['src', 'test'];
 const sourceFile = /\.[cm]?[jt]sx?$/;
 
-/** Every import in the sources and tests of a package. */
+/** Returns every import in the sources and tests of a package. */
 export function listSourceImports(folder: string): SourceImport[] {
   return sourceFolders
-    .map((name) => join(root, folder, name))
-    .filter((path) => existsSync(path))
-    .flatMap((path) => listSourceFiles(path))
-    .flatMap((path) => {
-      const file = path.slice(join(root, folder).length + 1).replaceAll(sep, posix.sep);
-      return readSpecifiers(file, readFileSync(path, 'utf8')).map((specifier) => ({
+    .flatMap((name) => listSourceFiles(folder, name))
+    .flatMap((file) =>
+      readSpecifiers(file, readFileSync(join(root, folder, file), 'utf8')).map((specifier) => ({
         file,
         specifier,
-      }));
-    });
-}
-
-function listSourceFiles(path: string): string[] {
-  return readdirSync(path, { recursive: true, encoding: 'utf8' })
-    .filter((name) => sourceFile.test(name))
-    .sort()
-    .map((name) => join(path, name));
+      })),
+    );
 }
 
 /**
- * What a file imports: static and dynamic imports, exports from elsewhere, types too. Parsed,
- * because tests carry the text of other programs inside of strings.
+ * Returns the source files of a package below one of its folders (`src`, `test`), sorted, as paths
+ * from the package's folder with forward slashes. Returns an empty list if there is no such folder.
+ */
+export function listSourceFiles(folder: string, name: string): string[] {
+  const path = join(root, folder, name);
+  if (!existsSync(path)) return [];
+  return readdirSync(path, { recursive: true, encoding: 'utf8' })
+    .filter((file) => sourceFile.test(file))
+    .sort()
+    .map((file) => posix.join(name, file.replaceAll(sep, posix.sep)));
+}
+
+/**
+ * Returns the specifiers that a file imports: static and dynamic imports, exports from other files,
+ * and types. The file is parsed, because tests contain the text of other programs in strings.
  */
 export function readSpecifiers(file: string, source: string): string[] {
   const { module, errors } = parseSync(file, source);
@@ -41,7 +44,7 @@ export function readSpecifiers(file: string, source: string): string[] {
   );
   const dynamic = module.dynamicImports
     .map(({ moduleRequest }) => source.slice(moduleRequest.start, moduleRequest.end))
-    // An expression can be anything; a literal can be judged.
+    // Only a literal can be checked; an expression can be anything.
     .filter((expression) => /^(['"`])[^'"`$]*\1$/.test(expression))
     .map((literal) => literal.slice(1, -1));
   const imported = module.staticImports.map(({ moduleRequest }) => moduleRequest.value);

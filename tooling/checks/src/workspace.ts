@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What the checks need of a package.json. */
+/** Part of a package.json that the checks need. */
 export interface Manifest {
   readonly name: string;
   readonly version: string;
@@ -14,17 +14,17 @@ export interface Manifest {
 
 /** A package of this repository. */
 export interface WorkspacePackage {
-  /** From the root, with forward slashes: `packages/contracts`. */
+  /** Path from the root, with forward slashes: `packages/contracts`. */
   readonly folder: string;
   readonly manifest: Manifest;
 }
 
-/** The root of the repository; sources and their build are equally deep. */
+/** Root of the repository. The sources and their build are equally deep below it. */
 export const root: string = join(import.meta.dirname, '..', '..', '..');
 
 const groups = ['apps', 'packages', 'tooling'] as const;
 
-/** Every package of the repository, in the order of their folders. */
+/** Returns every package of the repository, sorted by folder. */
 export function listWorkspacePackages(): WorkspacePackage[] {
   return groups
     .flatMap((group) => readdirSync(join(root, group)).map((name) => `${group}/${name}`))

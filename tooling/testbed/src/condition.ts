@@ -1,14 +1,17 @@
-/** Lets callers wait until something that changes now and then is as they want it. */
+/** Lets callers wait until a state that changes from time to time meets their condition. */
 export class Condition {
-  /** Each looks again whether what it waits for is there. */
+  /** Functions that check the condition of one caller again. */
   readonly #waiters = new Set<() => void>();
 
-  /** To be called after every change. */
+  /** Must be called after every change. */
   changed(): void {
-    for (const lookAgain of this.#waiters) lookAgain();
+    for (const check of this.#waiters) check();
   }
 
-  /** @throws Error after `timeoutMs` with what `describe` tells; and what `isSatisfied` throws */
+  /**
+   * Waits until `isSatisfied` returns true.
+   * @throws Error after `timeoutMs`, with the text of `describe`; and the errors of `isSatisfied`
+   */
   async waitUntil(
     isSatisfied: () => boolean,
     timeoutMs: number,
@@ -16,23 +19,23 @@ export class Condition {
   ): Promise<void> {
     if (isSatisfied()) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const lookAgain = (): void => {
+    const check = (): void => {
       try {
         if (isSatisfied()) resolve();
       } catch (error) {
         reject(error);
       }
     };
-    this.#waiters.add(lookAgain);
+    this.#waiters.add(check);
     const timer = setTimeout(
-      () => reject(new Error(`waited ${timeoutMs} ms in vain; ${describe()}`)),
+      () => reject(new Error(`timed out after ${timeoutMs} ms; ${describe()}`)),
       timeoutMs,
     );
     try {
       await promise;
     } finally {
       clearTimeout(timer);
-      this.#waiters.delete(lookAgain);
+      this.#waiters.delete(check);
     }
   }
 }

@@ -1,19 +1,17 @@
 export { freePort } from './free-port.js';
-export { type KafkaBroker, type KafkaOptions, startKafka } from './kafka/kafka-broker.js';
-export { type KafkaCluster, startKafkaCluster } from './kafka/kafka-cluster.js';
-export { findKafka, findOwnKafka, type KafkaSource } from './kafka/kafka-source.js';
+export { type KafkaBroker, type KafkaOptions, startKafka } from './kafka/broker.js';
+export { type KafkaCluster, startKafkaCluster } from './kafka/cluster.js';
 export {
-  findEmbeddedBinaries,
-  findMachineBinaries,
+  /** @public */
   findPostgresBinaries,
   type PostgresBinaries,
-} from './postgres/postgres-binaries.js';
+} from './postgres/binaries.js';
 export {
   type PostgresOptions,
   type PostgresServer,
   type PostgresStopMode,
   startPostgres,
-} from './postgres/postgres-server.js';
+} from './postgres/server.js';
 export { createTestDatabase, type TestDatabase } from './postgres/test-database.js';
 export {
   type ProcessExit,
@@ -25,24 +23,25 @@ export {
   type Arrival,
   type ArrivalLedger,
   type ArrivalSummary,
+  /** @public */
   createArrivalLedger,
 } from './receiver/arrival-ledger.js';
 export type { MisbehaviourRates } from './receiver/misbehaviour.js';
+export { type Receiver, type ReceiverOptions, startReceiver } from './receiver/receiver.js';
 export {
   type Action,
   type Behaviour,
   type Ending,
+  /** @public */
   failThenRecover,
-  type ReceivedRequest,
-  type Receiver,
-  type ReceiverOptions,
   type ReceiverScript,
   type Respond,
+  /** @public */
   randomMix,
   type Step,
-  startReceiver,
   type WeightedStep,
-} from './receiver/receiver.js';
+} from './receiver/receiver-script.js';
+export type { ReceivedRequest } from './receiver/request-log.js';
 export {
   type ReceiverProcess,
   type ReceiverProcessOptions,
@@ -54,6 +53,7 @@ export {
   type SmtpBehaviour,
   type SmtpSink,
   type SmtpSinkOptions,
+  /** @public */
   startSmtpSink,
 } from './smtp-sink.js';
 export { startTcpServer, type TcpServer } from './tcp-server.js';

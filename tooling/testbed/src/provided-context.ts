@@ -1,13 +1,13 @@
 import type {} from 'vitest';
-import type { KafkaSource } from './kafka/kafka-source.js';
+import type { KafkaSource } from './kafka/source.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The Postgres server of this test run; undefined when there is none. */
+    /** URL of the Postgres server of this test run; undefined if there is none. */
     postgresUrl: string | undefined;
-    /** Where a test can get Kafka from; undefined when it cannot. */
+    /** Source of Kafka for tests; undefined if there is none. */
     kafkaSource: KafkaSource['kind'] | undefined;
-    /** Whether a test can start several brokers. */
+    /** True if a test can start several brokers. */
     kafkaClusters: boolean;
   }
 }

@@ -21,7 +21,7 @@ const mail = {
   text: 'Grüße,\n.\nand a long line '.padEnd(300, 'x'),
 };
 
-/** Sends one mail on a connection of its own. */
+/** Sends one mail on a new connection. */
 async function send(url: string, options: object = {}): Promise<unknown> {
   const parts = new URL(url);
   const transport = nodemailer.createTransport({
@@ -50,7 +50,7 @@ describe('startSmtpSink', () => {
     expect(received?.raw.toString()).toContain('Message-ID');
   });
 
-  it('refuses for now, then for good, then accepts', async () => {
+  it('refuses temporarily, then permanently, then accepts', async () => {
     const sink = await start([
       { kind: 'refuse', code: 451 },
       { kind: 'refuse', code: 550, at: 'recipient' },
@@ -62,7 +62,7 @@ describe('startSmtpSink', () => {
     expect([sink.attempts, sink.mails.length]).toEqual([3, 1]);
   });
 
-  it('hangs and drops, and recovers when told', async () => {
+  it('hangs and drops, and follows other behaviours afterwards', async () => {
     const sink = await start([{ kind: 'hang' }, { kind: 'drop' }]);
     await expect(send(sink.url)).rejects.toMatchObject({ code: 'ETIMEDOUT' });
     await expect(send(sink.url)).rejects.toThrow(/closed|ECONNRESET/);
@@ -83,7 +83,7 @@ describe('startSmtpSink', () => {
     },
   );
 
-  it('asks for credentials when it has some', async () => {
+  it('requires credentials if it has some', async () => {
     const sink = await start([], { auth: { user: 'u', password: 'p' } });
     await expect(send(sink.url)).rejects.toMatchObject({ responseCode: 530 });
     const wrong = send(sink.url, { auth: { user: 'u', pass: 'x' } });
@@ -92,12 +92,12 @@ describe('startSmtpSink', () => {
     expect(await sink.waitFor(1)).toHaveLength(1);
   });
 
-  it('tells what came when a wait is in vain', async () => {
+  it('reports the number of mails when a wait times out', async () => {
     const sink = await start();
-    await expect(sink.waitFor(1, 20)).rejects.toThrow('0 mails came');
+    await expect(sink.waitFor(1, 20)).rejects.toThrow('0 mails arrived');
   });
 
-  it('closes at once with a mail in the air, twice', async () => {
+  it('closes at once during a mail, twice', async () => {
     const sink = await start([{ kind: 'hang' }]);
     const failed = expect(send(sink.url, { socketTimeout: 10_000 })).rejects.toThrow();
     await expect.poll(() => sink.attempts).toBe(1);

@@ -8,44 +8,46 @@ import { readTestCertificate } from './test-certificate.js';
 const maxMails = 10_000;
 const defaultWaitMs = 10_000;
 
-/** One mail that was accepted. */
+/** An accepted mail. */
 export interface ReceivedMail {
   /** Sender of the envelope. */
   readonly from: string;
   /** Recipients of the envelope. */
   readonly to: readonly string[];
   readonly subject: string;
-  /** The decoded text and HTML bodies; empty when there is none. */
+  /** Decoded text body, or an empty string. */
   readonly text: string;
+  /** Decoded HTML body, or an empty string. */
   readonly html: string;
-  /** By lower-case name; of several the last. */
+  /** Headers by name in lower case. If a name occurs twice, the last one. */
   readonly headers: ReadonlyMap<string, string>;
-  /** As it came over the wire. */
+  /** The mail as it was received. */
   readonly raw: Buffer;
 }
 
-/** What the sink does about one mail. */
+/** Behaviour of the sink for one mail. */
 export type SmtpBehaviour =
   | { readonly kind: 'accept' }
-  /** 4xx refuses for now, 5xx for good; a recipient at once, or (default) the whole message. */
+  /** Refuses temporarily (4xx) or permanently (5xx): a recipient, or the whole message (default). */
   | { readonly kind: 'refuse'; readonly code: number; readonly at?: 'recipient' | 'message' }
-  /** Takes the message and never says what became of it. */
+  /** Receives the message and never responds. */
   | { readonly kind: 'hang' }
-  /** Takes the message and resets the connection. */
+  /** Receives the message and resets the connection. */
   | { readonly kind: 'drop' };
 
+/** Options of `startSmtpSink`. */
 export interface SmtpSinkOptions {
-  /** Default: a free one. */
+  /** Port to listen on. Default: a free one. */
   readonly port?: number;
-  /** Encryption from the start or by STARTTLS, with the test certificate. Default: none. */
+  /** TLS from the start or by STARTTLS, with the test certificate. Default: no TLS. */
   readonly tls?: 'implicit' | 'starttls';
-  /** Credentials that must be given. Default: none are needed. */
+  /** Credentials that a client must give. Default: none. */
   readonly auth?: { readonly user: string; readonly password: string };
 }
 
 /**
- * Starts an SMTP server on 127.0.0.1 that keeps what it gets. The n-th mail meets the n-th
- * behaviour and all later ones the last. Default: all are accepted.
+ * Starts an SMTP server on 127.0.0.1 that keeps the mails. The n-th behaviour is for the n-th mail, and
+ * the last one for all later mails. Default: all mails are accepted.
  */
 export async function startSmtpSink(
   behaviours: readonly SmtpBehaviour[] = [],
@@ -59,13 +61,13 @@ export async function startSmtpSink(
 
 /** A running SMTP sink. */
 export class SmtpSink {
-  /** PEM, to be trusted by the client; undefined without encryption. */
+  /** Certificate (PEM) that the client must trust; undefined without TLS. */
   readonly certificate: string | undefined;
   readonly #server: SMTPServer;
   readonly #scheme: 'smtp' | 'smtps';
   readonly #condition = new Condition();
   readonly #sockets = new Map<number, Socket>();
-  /** What was decided for the mail that a session is sending. */
+  /** Behaviour for the mail that a session is sending. */
   readonly #decided = new WeakMap<SMTPServerSession, SmtpBehaviour>();
   #behaviours: readonly SmtpBehaviour[];
   #port = 0;
@@ -107,22 +109,22 @@ export class SmtpSink {
     return this.#port;
   }
 
-  /** For nodemailer: `smtp://127.0.0.1:40001`. */
+  /** URL for nodemailer: `smtp://127.0.0.1:40001`. */
   get url(): string {
     return `${this.#scheme}://127.0.0.1:${this.port}`;
   }
 
-  /** The accepted mails, oldest first: the last 10,000. */
+  /** The last 10,000 accepted mails, oldest first. */
   get mails(): readonly ReceivedMail[] {
     return this.#mails;
   }
 
-  /** Mails that somebody began to send, whatever became of them. */
+  /** Number of mails that a client began to send, accepted or not. */
   get attempts(): number {
     return this.#attempts;
   }
 
-  /** Behaves differently from the next mail on. */
+  /** Follows other behaviours from the next mail on. */
   follow(behaviours: readonly SmtpBehaviour[]): void {
     this.#behaviours = behaviours;
     this.#attempts = 0;
@@ -140,12 +142,12 @@ export class SmtpSink {
     await this.#condition.waitUntil(
       isSatisfied,
       timeoutMs,
-      () => `${this.#mails.length} mails came`,
+      () => `${this.#mails.length} mails arrived`,
     );
     return this.#mails;
   }
 
-  /** Used by `startSmtpSink`. */
+  /** Called by `startSmtpSink`. */
   async listen(port: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.server.once('error', reject);

@@ -1,7 +1,8 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
+/** A running TCP server. */
 export interface TcpServer {
-  /** 127.0.0.1 and the port, as in `127.0.0.1:40001`. */
+  /** Address for clients, for example `127.0.0.1:40001`. */
   readonly address: string;
   readonly port: number;
   /** Stops listening and destroys every connection. */
@@ -9,8 +10,8 @@ export interface TcpServer {
 }
 
 /**
- * A server below HTTP, for what happens before the first request is read: a TLS handshake that
- * is never answered, bytes that nobody asked for. Default: it accepts and stays silent.
+ * Starts a TCP server for faults before the first HTTP request: a TLS handshake without a response,
+ * bytes that the client did not ask for. Default: it accepts connections and sends nothing.
  */
 export async function startTcpServer(
   onConnection: (socket: Socket) => void = () => undefined,
@@ -20,7 +21,7 @@ export async function startTcpServer(
     sockets.add(socket);
     socket.on('error', () => undefined);
     socket.once('close', () => sockets.delete(socket));
-    // Read and thrown away: an unread socket never tells that the client has gone.
+    // Data is read and discarded, because an unread socket does not report that the client has closed.
     socket.resume();
     onConnection(socket);
   });

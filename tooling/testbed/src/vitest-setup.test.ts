@@ -23,7 +23,7 @@ afterEach(() => {
 });
 
 describe('global setup', () => {
-  it('takes the servers that the environment names', async () => {
+  it('uses the servers that the environment names', async () => {
     vi.stubEnv('CI', '');
     vi.stubEnv('KAFKA_BROKERS', 'kafka-1:9092,kafka-2:9092');
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
@@ -39,7 +39,7 @@ describe('global setup', () => {
     });
   });
 
-  it('says in one line what is missing and how to get it', async () => {
+  it('prints what is missing and how to get it in one line', async () => {
     vi.stubEnv('CI', '');
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
     await setup(project);
@@ -48,7 +48,7 @@ describe('global setup', () => {
     expect(provided.kafkaSource).toBeUndefined();
   });
 
-  it('fails on CI when something is missing', async () => {
+  it('fails on CI if something is missing', async () => {
     vi.stubEnv('CI', 'true');
     await expect(setup(project)).rejects.toThrow(/no Kafka for the tests: set KAFKA_BROKERS/);
     vi.stubEnv('KAFKA_BROKERS', 'kafka-1:9092');

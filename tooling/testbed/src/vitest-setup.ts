@@ -1,12 +1,12 @@
 import type { TestProject } from 'vitest/node';
-import { findJavaKafka, findKafka, kafkaAdvice } from './kafka/kafka-source.js';
-import { findPostgresBinaries, postgresAdvice } from './postgres/postgres-binaries.js';
-import { type PostgresServer, startPostgres } from './postgres/postgres-server.js';
+import { findJavaKafka, findKafka, kafkaAdvice } from './kafka/source.js';
+import { findPostgresBinaries, postgresAdvice } from './postgres/binaries.js';
+import { type PostgresServer, startPostgres } from './postgres/server.js';
 import './provided-context.js';
 
 type Project = Pick<TestProject, 'provide'>;
 
-/** Global setup of all tests: one Postgres for the run. Returns its teardown. */
+/** Global setup of all tests: starts one Postgres for the run. Returns the teardown. */
 export default async function setup(project: Project): Promise<() => Promise<void>> {
   const [server] = await Promise.all([providePostgres(project), provideKafka(project)]);
   return async () => server?.close();
@@ -15,7 +15,7 @@ export default async function setup(project: Project): Promise<() => Promise<voi
 async function providePostgres(project: Project): Promise<PostgresServer | undefined> {
   const external = process.env.DATABASE_URL;
   const binaries = external ? undefined : await findPostgresBinaries();
-  // Crashes of this one are nobody's test: durability would only make it slower.
+  // No test crashes this server, so durability would only make it slower.
   const settings = { fsync: 'off', full_page_writes: 'off' };
   const server = binaries && (await startPostgres({ binaries, settings }));
   const url = external || server?.url;
@@ -24,7 +24,7 @@ async function providePostgres(project: Project): Promise<PostgresServer | undef
   return server;
 }
 
-/** Only looks where Kafka would come from: a test that needs one starts it. */
+/** Finds the source of Kafka. Tests that need Kafka start it. */
 async function provideKafka(project: Project): Promise<void> {
   const source = await findKafka();
   if (!source) reportMissing('Kafka', kafkaAdvice);

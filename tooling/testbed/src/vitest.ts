@@ -3,17 +3,17 @@ import './provided-context.js';
 
 type ConditionalDescribe = ReturnType<SuiteAPI['skipIf']>;
 
-/** `describe` for tests on real Postgres: skipped where there is no server. */
+/** `describe` for tests on real Postgres, skipped if there is no server. */
 export const describeWithPostgres: ConditionalDescribe = describe.skipIf(
   inject('postgresUrl') === undefined,
 );
 
-/** `describe` for tests on real Kafka: skipped where none can be started. */
+/** `describe` for tests on real Kafka, skipped if none can be started. */
 export const describeWithKafka: ConditionalDescribe = describe.skipIf(
   inject('kafkaSource') === undefined,
 );
 
-/** `describe` for tests on several brokers of Kafka: skipped where there is no Java to run them. */
+/** `describe` for tests on several brokers of Kafka, skipped if there is no Java to run them. */
 export const describeWithKafkaCluster: ConditionalDescribe = describe.skipIf(
   !inject('kafkaClusters'),
 );

@@ -1,21 +1,23 @@
 import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 
+/** Response to a request, with its body. */
 export interface Answer {
   readonly response: IncomingMessage;
   readonly body: Buffer;
-  /** Set when the body ended early. */
+  /** Error if the body ended early. */
   readonly error: (Error & { code?: string }) | undefined;
   readonly informational: readonly number[];
 }
 
+/** Options of `send`. */
 export interface SendOptions {
   readonly body?: string | Buffer;
   readonly ca?: string;
   readonly agent?: Agent;
 }
 
-/** A request on a connection of its own, and all that comes back. */
+/** Sends a request on a new connection, and resolves to the response. */
 export async function send(url: string, { body, ca, agent }: SendOptions = {}): Promise<Answer> {
   const options = {
     method: body === undefined ? 'GET' : 'POST',
@@ -43,7 +45,7 @@ export async function send(url: string, { body, ca, agent }: SendOptions = {}): 
   });
 }
 
-/** Whether nothing at all comes back within 100 ms. */
+/** True if no response arrives within 100 ms. */
 export async function staysSilent(url: string): Promise<boolean> {
   const silence = new Promise<true>((resolve) => setTimeout(() => resolve(true), 100));
   return Promise.race([send(url).then(() => false), silence]);

@@ -18,15 +18,15 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const take = async (path = folder): Promise<FolderLock> => {
-  const lock = await lockFolder(path);
-  held.push(lock);
-  return lock;
+const lock = async (path = folder): Promise<FolderLock> => {
+  const taken = await lockFolder(path);
+  held.push(taken);
+  return taken;
 };
 
-/** A process that takes the lock, says how that went, and lives on. */
+/** Starts a process that takes the lock, prints the result, and keeps running. */
 const startHolder = async (ready?: RegExp): Promise<RunningProcess> => {
-  const built = new URL('../../dist/folder-lock.js', import.meta.url).href;
+  const built = new URL('../../dist/embedded/folder-lock.js', import.meta.url).href;
   const program = `
     const { lockFolder } = await import('${built}');
     await lockFolder(process.argv[1]).then(() => console.log('held'), (e) => console.log(e.code));
@@ -40,22 +40,22 @@ const startHolder = async (ready?: RegExp): Promise<RunningProcess> => {
 };
 
 it('is held by one at a time', async () => {
-  const first = await take();
+  const first = await lock();
   await expect(lockFolder(folder)).rejects.toMatchObject({
     code: 'DATABASE_IN_USE',
     message: `${folder} is in use by process ${process.pid}`,
   });
   await first.release();
   await first.release();
-  await take();
+  await lock();
 });
 
 it('leaves nothing behind', async () => {
-  await (await take()).release();
+  await (await lock()).release();
   expect(await readdir(folder)).toEqual([]);
 });
 
-it('goes to exactly one of many who come at the same time', async () => {
+it('goes to exactly one of many callers at the same time', async () => {
   for (let round = 0; round < 5; round++) {
     const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder)));
     const locks = outcomes.filter((outcome) => outcome.status === 'fulfilled');
@@ -73,12 +73,12 @@ it('goes to exactly one of several processes that start together', async () => {
   ]);
 });
 
-it('is free at once when its holder was killed, whatever has its process id now', async () => {
+it('is free at once when its holder was killed, without a look at process ids', async () => {
   const holder = await startHolder(/held/);
   await expect(lockFolder(folder)).rejects.toMatchObject({ code: 'DATABASE_IN_USE' });
   await holder.kill();
   expect(await readdir(folder)).toHaveLength(1);
-  await take();
+  await lock();
   expect(await readdir(folder)).toHaveLength(1);
 });
 
@@ -88,12 +88,12 @@ it('stays with a process that is stopped', async () => {
   await expect(lockFolder(folder)).rejects.toMatchObject({ code: 'DATABASE_IN_USE' });
 });
 
-it('works in folders whose path is longer than a socket may have', async () => {
+it('works in folders whose path is too long for a socket', async () => {
   const deep = join(folder, 'a'.repeat(80), 'b'.repeat(80));
   await mkdir(deep, { recursive: true });
-  const first = await take(deep);
+  const first = await lock(deep);
   await expect(lockFolder(deep)).rejects.toMatchObject({ code: 'DATABASE_IN_USE' });
   await first.release();
   expect(await readdir(deep)).toEqual([]);
-  await take(deep);
+  await lock(deep);
 });

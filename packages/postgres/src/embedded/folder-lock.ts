@@ -7,39 +7,40 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError } from '@posthaste/contracts';
 
-/** A folder that is this process's alone. */
+/** Exclusive hold of this process on a folder. */
 export interface FolderLock {
-  /** Gives it back. */
+  /** Releases the folder. Idempotent. */
   release(): Promise<void>;
 }
 
 const prefix = 'lock.';
-/** Path of a Unix socket, in bytes, that every system takes. */
+/** Longest path of a Unix socket that every system accepts, in bytes. */
 const maxSocketPath = 100;
-const maxAttempts = 20;
-const answerTimeoutMs = 1_000;
+const maxTries = 20;
+const responseTimeoutMs = 1_000;
 
 /**
- * Takes a folder for this process, until it is released or the process ends, however that happens.
+ * Locks a folder for this process, until it is released or the process ends for any reason.
  *
- * Whoever wants the folder listens on a Unix socket in it, under a name of its own, and then looks
- * for others who do. The kernel closes a dead process's sockets: one that refuses connections is a
- * left-over, so no process id is trusted and no clock is asked. Because each first listens and then
- * looks, of two who come together at least one sees the other; it steps back and tries again.
+ * A process that wants the folder listens on a Unix socket in it, under a random name, and then looks
+ * for sockets of other processes. The kernel closes the sockets of a dead process, so a socket that
+ * refuses connections is a left-over: neither process ids nor clocks are needed. Each process listens
+ * before it looks, so of two that come at the same time at least one sees the other; it releases its
+ * claim and tries again.
  * @throws PlatformError `DATABASE_IN_USE`
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const address = await shortAddress(resolve(folder));
   try {
-    for (let attempt = 1; ; attempt++) {
-      const claim = await Claim.stake(address.path);
+    for (let tries = 1; ; tries++) {
+      const claim = await Claim.open(address.path);
       const rival = await claim.findRival().catch(async (error: unknown) => {
         await claim.release(folder);
         throw error;
       });
       if (rival === undefined) return { release: () => claim.release(folder) };
       await claim.release(folder);
-      if (rival.holds || attempt === maxAttempts) throw inUse(folder, rival);
+      if (rival.holds || tries === maxTries) throw inUse(folder, rival);
       await sleep(10 + Math.random() * 50);
     }
   } finally {
@@ -52,13 +53,14 @@ function inUse(folder: string, { pid }: Rival): PlatformError {
   return new PlatformError('DATABASE_IN_USE', `${folder} is in use by ${owner}`);
 }
 
+/** Another claim on the folder. */
 interface Rival {
   readonly pid: number | undefined;
-  /** False while it, too, is still looking for others. */
+  /** False while it is still looking for other claims. */
   readonly holds: boolean;
 }
 
-/** One socket in the folder. */
+/** Claim of this process on the folder: a socket in it. */
 class Claim {
   readonly #folder: string;
   readonly #name: string;
@@ -72,20 +74,20 @@ class Claim {
       socket.on('error', () => undefined);
       socket.end(JSON.stringify({ pid: process.pid, holds: this.#holds } satisfies Rival));
     });
-    // A lock alone is no reason for a process to live on.
+    // The lock alone must not keep the process running.
     this.#server.unref();
   }
 
-  static async stake(folder: string): Promise<Claim> {
+  static async open(folder: string): Promise<Claim> {
     const claim = new Claim(folder);
     claim.#server.listen(join(folder, claim.#name));
     await once(claim.#server, 'listening');
-    // Such as too many open files when somebody asks: who asks takes silence for an answer.
+    // Errors such as too many open files: the process that asks treats silence as a holder.
     claim.#server.on('error', () => undefined);
     return claim;
   }
 
-  /** Undefined when there is none: then the claim holds the folder. */
+  /** Returns another claim; undefined if there is none, and then this claim holds the folder. */
   async findRival(): Promise<Rival | undefined> {
     const leftOver: string[] = [];
     for (const name of await this.#names()) {
@@ -95,7 +97,7 @@ class Claim {
       if (rival) return rival;
       leftOver.push(path);
     }
-    // A holder that tidied up may have taken it for a left-over, in the moment before it listened.
+    // A holder that removes left-overs may have removed this socket just before it listened.
     if (!(await this.#names()).includes(this.#name)) return { pid: undefined, holds: false };
     this.#holds = true;
     await Promise.all(leftOver.map((path) => rm(path, { force: true })));
@@ -106,7 +108,7 @@ class Claim {
     this.#holds = false;
     if (!this.#server.listening) return;
     this.#server.close();
-    // Node removes the socket under the path it was made with, which may have been a short-cut.
+    // Node removes the socket by the path that it was created with, which may have been a link.
     await rm(join(folder, this.#name), { force: true });
   }
 
@@ -115,35 +117,36 @@ class Claim {
   }
 }
 
-const stranger: Rival = { pid: undefined, holds: true };
+/** Stands for a process that gives no valid response. */
+const unknownHolder: Rival = { pid: undefined, holds: true };
 
-/** Asks who is behind a socket; undefined when nobody is. */
+/** Asks the process behind a socket for its claim; undefined if there is no process. */
 function probe(path: string): Promise<Rival | undefined> {
   return new Promise((settle) => {
-    let answer = '';
+    let response = '';
     const socket = connect(path);
     socket.setEncoding('utf8');
-    // A process that is stopped or busy accepts without a word. It lives, and that is enough.
-    socket.setTimeout(answerTimeoutMs, () => socket.destroy());
+    // A stopped or busy process accepts the connection and sends nothing. It still holds the lock.
+    socket.setTimeout(responseTimeoutMs, () => socket.destroy());
     socket.on('data', (text: string) => {
-      answer += text;
+      response += text;
     });
     socket.on('error', ({ code }: NodeJS.ErrnoException) => {
-      settle(code === 'ECONNREFUSED' || code === 'ENOENT' ? undefined : stranger);
+      settle(code === 'ECONNREFUSED' || code === 'ENOENT' ? undefined : unknownHolder);
     });
-    socket.on('close', () => settle(parseRival(answer)));
+    socket.on('close', () => settle(parseRival(response)));
   });
 }
 
-function parseRival(answer: string): Rival {
+function parseRival(response: string): Rival {
   try {
-    return JSON.parse(answer) as Rival;
+    return JSON.parse(response) as Rival;
   } catch {
-    return stranger;
+    return unknownHolder;
   }
 }
 
-/** A way to the folder that is short enough for a socket: itself, or a link to it. */
+/** Returns a path of the folder that is short enough for a socket: the folder itself, or a link to it. */
 async function shortAddress(folder: string): Promise<{ path: string; release(): Promise<void> }> {
   const longest = join(folder, `${prefix}00000000`);
   if (Buffer.byteLength(longest) <= maxSocketPath) {

@@ -2,21 +2,21 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * Makes a folder that only its owner may look into, with the folders above it, unless it is there.
- * Not with the `recursive` of `mkdir`: that never ends where the system takes no folders and calls
- * the one above missing, as in /proc.
+ * Creates a folder that only its owner may read, with the folders above it, unless it exists. It does
+ * not use the `recursive` option of `mkdir`, which never ends where the system accepts no folders and
+ * reports the parent as missing, as in /proc.
  * @throws Error of the system
  */
 export async function makePrivateFolder(path: string): Promise<void> {
   if (await makeOne(path)) return;
   await makePrivateFolder(dirname(path));
   await mkdir(path, { mode: 0o700 }).catch(async (error: unknown) => {
-    // Another process may have been faster.
+    // Another process may have created it meanwhile.
     if (!(await isFolder(path))) throw error;
   });
 }
 
-/** Whether it is there now; false when the folder above it is missing. */
+/** Creates one folder. Returns true if it exists now, and false if its parent is missing. */
 async function makeOne(path: string): Promise<boolean> {
   try {
     await mkdir(path, { mode: 0o700 });

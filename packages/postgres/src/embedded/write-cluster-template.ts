@@ -1,4 +1,4 @@
-/** A step of the build: writes the empty cluster that every new embedded database starts from. */
+/** Step of the build: writes the empty cluster that every new embedded database is copied from. */
 import { rename, writeFile } from 'node:fs/promises';
 import { PGlite } from '@electric-sql/pglite';
 
@@ -10,5 +10,5 @@ await engine.exec('checkpoint');
 const archive = await engine.dumpDataDir('gzip');
 await engine.close();
 await writeFile(unfinished, new Uint8Array(await archive.arrayBuffer()));
-// All at once: another process may be reading the one of the last build.
+// Replaced at once, because another process may be reading the template of the last build.
 await rename(unfinished, target);

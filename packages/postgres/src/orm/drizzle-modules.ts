@@ -1,20 +1,21 @@
 import { createRequire } from 'node:module';
 
 /*
- * drizzle as CommonJS. For each of its some 300 ES modules Node parses drizzle's package.json
- * again, which is 180 KB: at every start, in every thread, a second of CPU and 150 MB of memory.
+ * Loads drizzle as CommonJS. For each of its some 300 ES modules, Node would parse drizzle's
+ * package.json again, which has 180 KB: a second of CPU and 150 MB of memory at every start, in every
+ * thread.
  */
 const require = createRequire(import.meta.url);
 
-/** What `drizzle-orm` exports: `sql`, `eq`, `and` and so on. */
+/** Exports of `drizzle-orm`: `sql`, `eq`, `and` and so on. */
 export const drizzle: typeof import('drizzle-orm') = require('drizzle-orm');
-/** What `drizzle-orm/pg-core` exports: schemas, tables, columns. */
+/** Exports of `drizzle-orm/pg-core`: schemas, tables, columns. */
 export const pgCore: typeof import('drizzle-orm/pg-core') = require('drizzle-orm/pg-core');
-/** What `drizzle-orm/node-postgres` exports. */
+/** Exports of `drizzle-orm/node-postgres`. */
 export const nodePostgres: typeof import('drizzle-orm/node-postgres') =
   require('drizzle-orm/node-postgres');
-/** What `drizzle-orm/errors` exports. */
+/** Exports of `drizzle-orm/errors`. */
 export const drizzleErrors: typeof import('drizzle-orm/errors') = require('drizzle-orm/errors');
-/** What `drizzle-orm/cache/core` exports. */
+/** Exports of `drizzle-orm/cache/core`. */
 export const drizzleCache: typeof import('drizzle-orm/cache/core') =
   require('drizzle-orm/cache/core');

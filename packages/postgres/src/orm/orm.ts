@@ -10,10 +10,10 @@ import type { Database, Queryable } from '../database.js';
 import type { DriverStatement } from '../session/session.js';
 import { drizzle, drizzleCache, drizzleErrors, nodePostgres, pgCore } from './drizzle-modules.js';
 
-/** drizzle's query builder: one type for both engines, for the handle and for transactions. */
+/** drizzle's query builder: one type for both engines, for handles and transactions. */
 export type Orm = PgDatabase<OrmResult>;
 
-/** What `execute` gives for written SQL: rows with the values that the handle's `query` gives. */
+/** Result of `execute` for written SQL: rows with the same values as those of the handle's `query`. */
 export interface OrmResult extends PgQueryResultHKT {
   readonly type: OrmRows<this['row']>;
 }
@@ -30,8 +30,9 @@ const noCache = new drizzleCache.NoopCache();
 type NoSchema = Record<string, never>;
 
 /**
- * drizzle on a handle or on a transaction, for plain reads and writes. What it throws are the handle's
- * errors. A transaction opened by it on a handle is the handle's, one on a transaction is a savepoint.
+ * Creates drizzle's query builder on a handle or on a transaction, for plain reads and writes. It
+ * throws the errors of the handle. Its `transaction` opens a transaction on a handle, and a savepoint
+ * on a transaction.
  */
 export function ormOf(db: Database | Queryable): Orm {
   const session = new OrmSession(db);
@@ -40,8 +41,9 @@ export function ormOf(db: Database | Queryable): Orm {
 }
 
 /**
- * drizzle's session for pg, with two differences: errors stay PlatformErrors (drizzle wraps them in
- * one whose message holds the parameters, secrets included), and transactions are the handle's.
+ * drizzle's session for pg, with two differences. Errors stay PlatformErrors: drizzle would wrap them
+ * in an error whose message contains the parameters, secrets included. And transactions are those of
+ * the handle.
  */
 class OrmSession extends nodePostgres.NodePgSession<NoSchema, NoSchema> {
   readonly #client: NodePgClient;
@@ -106,11 +108,14 @@ function rethrowCause(error: unknown): never {
   throw error instanceof drizzleErrors.DrizzleQueryError ? error.cause : error;
 }
 
-/** The one method of a pg client that drizzle's session calls once transactions are not its own. */
+/**
+ * Returns a client with `query` only. drizzle's session calls no other method of a pg client, because
+ * the transactions are not its own.
+ */
 function toDrizzleClient(db: Queryable): NodePgClient {
   const query = (statement: DriverStatement, values: readonly unknown[]) => {
     if (statement.rowMode === 'array') return db.query(statement, values);
-    // Raw statements give the handle's values; drizzle's own decoders serve its column mappers.
+    // Raw statements return the values of the handle; drizzle's decoders are for its column mappers.
     const { types: _, ...plain } = statement;
     return db.query(plain, values);
   };

@@ -6,45 +6,47 @@ import { useServer } from '../../test/server-under-test.js';
 describeWithPostgres('the connection for notifications', () => {
   const subject = useServer();
 
-  it('comes back when it was lost, and says so to each listener', async () => {
+  it('is opened again when it was lost, and notifies each listener', async () => {
     const { db } = subject;
-    const heard = vi.fn();
-    const regained = vi.fn();
+    const onNotification = vi.fn();
+    const onReconnect = vi.fn();
     const quiet = vi.fn();
-    await db.listen('a', heard, regained);
-    await db.listen('b', quiet, regained);
+    await db.listen('a', onNotification, onReconnect);
+    await db.listen('b', quiet, onReconnect);
     await subject.endSessions();
-    await vi.waitFor(() => expect(regained).toHaveBeenCalledTimes(2), { timeout: 10_000 });
+    await vi.waitFor(() => expect(onReconnect).toHaveBeenCalledTimes(2), { timeout: 10_000 });
     await db.query(`select pg_notify('a', 'again')`);
-    await vi.waitFor(() => expect(heard.mock.calls).toEqual([['again']]));
+    await vi.waitFor(() => expect(onNotification.mock.calls).toEqual([['again']]));
     expect(quiet).not.toHaveBeenCalled();
   });
 
-  it('comes back when the server was away for a while', async () => {
+  it('is opened again when the server was down for a while', async () => {
     const { db, server } = subject;
-    const heard = vi.fn();
-    const regained = vi.fn();
-    await db.listen('a', heard, regained);
+    const onNotification = vi.fn();
+    const onReconnect = vi.fn();
+    await db.listen('a', onNotification, onReconnect);
     await server.kill();
     await sleep(500);
-    await expect(db.listen('b', heard)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
-    expect(regained).not.toHaveBeenCalled();
+    await expect(db.listen('b', onNotification)).rejects.toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+    });
+    expect(onReconnect).not.toHaveBeenCalled();
     await server.start();
-    await vi.waitFor(() => expect(regained).toHaveBeenCalledTimes(1), { timeout: 20_000 });
+    await vi.waitFor(() => expect(onReconnect).toHaveBeenCalledTimes(1), { timeout: 20_000 });
     await vi.waitFor(() => db.query(`select pg_notify('a', 'back'), pg_notify('b', 'no')`));
-    await vi.waitFor(() => expect(heard.mock.calls).toEqual([['back']]));
+    await vi.waitFor(() => expect(onNotification.mock.calls).toEqual([['back']]));
   });
 
-  it('does not come back for listeners that have left', async () => {
-    const regained = vi.fn();
-    const listener = await subject.db.listen('a', () => undefined, regained);
+  it('does not notify listeners that were closed', async () => {
+    const onReconnect = vi.fn();
+    const listener = await subject.db.listen('a', () => undefined, onReconnect);
     await subject.endSessions();
     await listener.close();
     await sleep(500);
-    expect(regained).not.toHaveBeenCalled();
+    expect(onReconnect).not.toHaveBeenCalled();
   });
 
-  it('is one for all channels, and not taken from the pool', async () => {
+  it('is shared by all channels, and does not come from the pool', async () => {
     const { db } = subject;
     for (const channel of ['a', 'b', 'c', 'c']) await db.listen(channel, () => undefined);
     const listening = await subject.asAdmin(
@@ -55,14 +57,16 @@ describeWithPostgres('the connection for notifications', () => {
     expect(db.poolStats().total).toBeLessThanOrEqual(1);
   });
 
-  it('rejects a listener while the server is away, and takes it later', async () => {
+  it('rejects a listener while the server is down, and accepts it later', async () => {
     await subject.server.stop();
     const early = await subject.open();
-    const heard = vi.fn();
-    await expect(early.listen('a', heard)).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' });
+    const onNotification = vi.fn();
+    await expect(early.listen('a', onNotification)).rejects.toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+    });
     await subject.server.start();
-    await early.listen('a', heard);
+    await early.listen('a', onNotification);
     await early.query(`select pg_notify('a', 'x')`);
-    await vi.waitFor(() => expect(heard.mock.calls).toEqual([['x']]));
+    await vi.waitFor(() => expect(onNotification.mock.calls).toEqual([['x']]));
   });
 });

@@ -2,29 +2,29 @@ import { backoffMs, PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
 import type { DatabaseLogger, Listener } from '../database.js';
 import { toConnectError } from '../errors.js';
-import { AnswerWatch } from '../session/answer-watch.js';
-import { type Subscription, Subscriptions } from '../session/channel-subscriptions.js';
+import { type ChannelListener, ChannelListeners } from '../session/channel-listeners.js';
+import { ConnectionWatchdog } from '../session/connection-watchdog.js';
 import { Session } from '../session/session.js';
 
 const backoff = { initialMs: 100, maxMs: 10_000 };
-/** LISTEN itself takes no time: a server that is silent for so long is frozen or gone. */
-const answerLimitMs = 10_000;
+/** Time limit of LISTEN, in ms. It takes no time by itself, so a slower server is frozen or lost. */
+const responseTimeoutMs = 10_000;
 
 /**
- * The one connection that all channels of a handle share. It opens with the first subscription,
- * comes back by itself when it is lost, and closes with the handle.
+ * The one connection that all channels of a handle share. It is opened for the first listener, opened
+ * again if it is lost, and closed with the handle.
  *
- * States: none (no subscription yet) -> connecting -> up -> lost -> connecting -> up -> ...
- * Invariant: while it is up, the server was told LISTEN for every channel that has a subscription.
+ * States: none (no listener yet) -> connecting -> up -> lost -> connecting -> up -> ...
+ * Invariant: while it is up, LISTEN was sent for every channel that has a listener.
  */
 export class ListenConnection {
   readonly #config: pg.ClientConfig;
   readonly #logger: DatabaseLogger;
-  readonly #subscriptions: Subscriptions;
-  readonly #watch = new AnswerWatch();
+  readonly #listeners: ChannelListeners;
+  readonly #watchdog = new ConnectionWatchdog();
   #session: Session | undefined;
   #connecting: Promise<Session> | undefined;
-  /** Set from a loss until subscribers have been told of the return. */
+  /** True from a loss until the listeners have been notified of the reconnect. */
   #lost = false;
   #failures = 0;
   #retry: NodeJS.Timeout | undefined;
@@ -33,42 +33,45 @@ export class ListenConnection {
   constructor(config: pg.ClientConfig, logger: DatabaseLogger) {
     this.#config = { ...config, pipeline: true };
     this.#logger = logger;
-    this.#subscriptions = new Subscriptions(logger);
+    this.#listeners = new ChannelListeners(logger);
   }
 
-  /** @throws PlatformError `DATABASE_*` when the channel cannot be listened to now */
+  /**
+   * Adds a listener of a channel.
+   * @throws PlatformError `DATABASE_*` if LISTEN fails; the listener is not added then
+   */
   async listen(
     channel: string,
     onNotification: (payload: string) => void,
     onReconnect: (() => void) | undefined,
   ): Promise<Listener> {
     if (this.#closed) throw closedError();
-    const subscription: Subscription = { channel, onNotification, onReconnect };
-    this.#subscriptions.add(subscription);
+    const listener: ChannelListener = { channel, onNotification, onReconnect };
+    this.#listeners.add(listener);
     try {
       const session = this.#session ?? (await this.#connect());
-      await session.run(listenStatement(channel), undefined, false);
+      await session.run(listenStatement(channel));
     } catch (error) {
-      this.#subscriptions.remove(subscription);
+      this.#listeners.remove(listener);
       throw error;
     }
-    return { close: () => this.#unlisten(subscription) };
+    return { close: () => this.#unlisten(listener) };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
-    this.#subscriptions.clear();
+    this.#listeners.clear();
     await this.#connecting?.catch(() => undefined);
-    this.#watch.close();
+    this.#watchdog.close();
     await this.#session?.end();
   }
 
-  async #unlisten(subscription: Subscription): Promise<void> {
-    if (!this.#subscriptions.remove(subscription) || !this.#session) return;
-    const statement = `unlisten ${pg.escapeIdentifier(subscription.channel)}`;
-    // A connection that is lost listens to nothing: there is nothing left to undo.
-    await this.#session.run(statement, undefined, false).catch(() => undefined);
+  async #unlisten(listener: ChannelListener): Promise<void> {
+    if (!this.#listeners.remove(listener) || !this.#session) return;
+    const statement = `unlisten ${pg.escapeIdentifier(listener.channel)}`;
+    // A lost connection listens to nothing, so a failure leaves nothing to undo.
+    await this.#session.run(statement).catch(() => undefined);
   }
 
   #connect(): Promise<Session> {
@@ -80,21 +83,20 @@ export class ListenConnection {
 
   async #open(): Promise<Session> {
     const session = new Session(this.#config);
-    session.answerLimitMs = answerLimitMs;
-    this.#watch.add(session);
+    session.responseTimeoutMs = responseTimeoutMs;
+    this.#watchdog.add(session);
     session.on('notification', ({ channel, payload = '' }) => {
-      this.#subscriptions.dispatch(channel, payload);
+      this.#listeners.dispatch(channel, payload);
     });
     await session.connect().catch((error: unknown) => {
       throw toConnectError(error);
     });
     try {
-      const channels = this.#subscriptions.channels();
-      await Promise.all(
-        channels.map((channel) => session.run(listenStatement(channel), undefined, false)),
-      );
+      const channels = this.#listeners.channels();
+      await Promise.all(channels.map((channel) => session.run(listenStatement(channel))));
       if (this.#closed) throw closedError();
-      if (session.isLost) throw new PlatformError('DATABASE_UNAVAILABLE', 'lost again at once');
+      if (session.isLost)
+        throw new PlatformError('DATABASE_UNAVAILABLE', 'the connection was lost again at once');
     } catch (error) {
       await session.end();
       throw error;
@@ -110,15 +112,15 @@ export class ListenConnection {
     if (!this.#lost) return;
     this.#lost = false;
     clearTimeout(this.#retry);
-    this.#logger.info({}, 'the connection for notifications is back');
-    this.#subscriptions.tellReconnect();
+    this.#logger.info({}, 'the database connection for notifications is open again');
+    this.#listeners.notifyReconnect();
   }
 
   #onEnd(session: Session): void {
     if (this.#session !== session || this.#closed) return;
     this.#session = undefined;
     this.#lost = true;
-    this.#logger.warn({}, 'the connection for notifications was lost');
+    this.#logger.warn({}, 'the database connection for notifications was lost');
     this.#retryLater();
   }
 

@@ -7,25 +7,25 @@ import type {
   Transaction,
   TransactionOptions,
 } from '../database.js';
-import type { DriverResult, DriverStatement } from './session.js';
+import { committing, type DriverResult, type DriverStatement } from './session.js';
 import type { SessionPool } from './session-pool.js';
 import { runTransaction } from './transaction.js';
 
-/** What differs from engine to engine. */
+/** The parts of a handle that differ between the engines. */
 export interface Engine {
   readonly kind: Database['kind'];
-  /** The handle closes it. */
+  /** Pool of connections. The handle closes it. */
   readonly pool: SessionPool;
   listen: Database['listen'];
-  /** Ends what the engine itself does with the pool. */
+  /** Stops the engine's own work on the pool. Called before the pool is closed. */
   stop?(): void;
-  /** Releases what is not the pool's, once the pool is closed. */
+  /** Releases the other resources of the engine, after the pool is closed. */
   close(): Promise<void>;
 }
 
 const pingStatement: Statement = { text: 'select 1' };
 
-/** The handle of either engine: a pool, and a way to listen. */
+/** Database handle of both engines: a pool, and a way to listen. */
 export class PooledDatabase implements Database {
   readonly kind: Database['kind'];
   readonly #engine: Engine;
@@ -59,7 +59,7 @@ export class PooledDatabase implements Database {
   }
 
   async ping(): Promise<void> {
-    await this.#pool.use((session) => session.run(pingStatement, undefined, false));
+    await this.#pool.use((session) => session.run(pingStatement));
   }
 
   poolStats(): PoolStats {
@@ -81,6 +81,6 @@ export class PooledDatabase implements Database {
     statement: DriverStatement | string,
     values: readonly unknown[] | undefined,
   ): Promise<DriverResult<Row>> {
-    return this.#pool.use((session) => session.run<Row>(statement, values, true));
+    return this.#pool.use((session) => session.run<Row>(statement, values, committing));
   }
 }

@@ -2,45 +2,47 @@ import { PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
 import type { DatabaseLogger, PoolStats } from '../database.js';
 import { toConnectError } from '../errors.js';
-import { AnswerWatch } from './answer-watch.js';
+import { ConnectionWatchdog } from './connection-watchdog.js';
 import { Session } from './session.js';
 
+/** Options of `SessionPool`. */
 export interface SessionPoolOptions {
-  /** How to connect. */
+  /** Configuration of each connection. */
   readonly connection: pg.ClientConfig;
   readonly maxConnections: number;
-  /** Longest wait for a connection, free or new, in milliseconds. */
+  /** Longest wait for a connection, free or new, in ms. */
   readonly connectTimeoutMs: number;
-  /** When an unused connection is closed, in milliseconds; 0 is never. */
+  /** Time after which an unused connection is closed, in ms; 0 is never. */
   readonly idleTimeoutMs: number;
-  /** Longest wait for the answer to a statement, in milliseconds; 0 is no limit. */
-  readonly answerTimeoutMs: number;
+  /** Longest wait for the response to a statement, in ms; 0 is no limit. */
+  readonly responseTimeoutMs: number;
   readonly logger: DatabaseLogger;
-  /** Prepares a new connection before it serves anybody. */
+  /** Prepares a new connection before its first use. */
   readonly onConnect?: (session: Session) => Promise<void>;
 }
 
-/** A connection lent by the pool. */
+/** A connection of the pool that is in use. */
 type PooledSession = Session & { release(destroy: boolean): void };
 
-/** Lends connections, and takes back only those that are good. */
+/** Pool of connections. Only those in a good state are used again. */
 export class SessionPool {
   readonly #pool: pg.Pool;
-  readonly #watch: AnswerWatch;
+  readonly #watchdog: ConnectionWatchdog;
   readonly #options: SessionPoolOptions;
-  #lent = 0;
+  /** Calls of `use` that have not ended. */
+  #active = 0;
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SessionPoolOptions) {
-    const { logger, answerTimeoutMs, onConnect } = options;
+    const { logger, responseTimeoutMs, onConnect } = options;
     this.#options = options;
-    this.#watch = new AnswerWatch();
+    this.#watchdog = new ConnectionWatchdog();
     this.#pool = new pg.Pool({
       ...options.connection,
       max: options.maxConnections,
       idleTimeoutMillis: options.idleTimeoutMs,
       connectionTimeoutMillis: options.connectTimeoutMs,
-      // Statements of one transaction are sent without waiting for the answers of those before.
+      // Statements are sent without waiting for the responses to earlier ones.
       pipeline: true,
       // The pool passes its options to the constructor, which its types do not say.
       Client: Session as unknown as new () => Session,
@@ -48,25 +50,25 @@ export class SessionPool {
     });
     this.#pool.on('connect', (client) => {
       const session = client as unknown as Session;
-      session.answerLimitMs = answerTimeoutMs;
-      this.#watch.add(session);
+      session.responseTimeoutMs = responseTimeoutMs;
+      this.#watchdog.add(session);
     });
     this.#pool.on('error', (error) => {
-      // The driver hangs its whole client on the error, which is not for a log.
+      // Translated, because the driver attaches its whole client to the error.
       logger.warn({ err: toConnectError(error) }, 'an idle database connection was lost');
     });
   }
 
   /**
-   * Runs `work` on a connection of its own.
-   * @throws PlatformError `DATABASE_UNAVAILABLE`, `DATABASE_FULL`, `DATABASE_TIMEOUT`,
-   *   `DATABASE_ERROR` when there is no connection; else what `work` throws
+   * Runs `work` on a connection that no other caller uses meanwhile.
+   * @throws PlatformError `DATABASE_UNAVAILABLE`, `DATABASE_FULL`, `DATABASE_TIMEOUT` or
+   *   `DATABASE_ERROR` if there is no connection; otherwise the errors of `work`
    */
   async use<T>(work: (session: Session) => Promise<T>): Promise<T> {
     if (this.#closing) {
       throw new PlatformError('DATABASE_UNAVAILABLE', 'the database handle is closed');
     }
-    this.#lent++;
+    this.#active++;
     let session: PooledSession | undefined;
     try {
       session = await this.#connect();
@@ -77,7 +79,7 @@ export class SessionPool {
       throw error;
     } finally {
       session?.release(session.isLost);
-      this.#lent--;
+      this.#active--;
       this.#resolveWhenDrained();
     }
   }
@@ -87,18 +89,21 @@ export class SessionPool {
     return { total: totalCount, idle: idleCount, waiting: waitingCount };
   }
 
-  /** Refuses new work, waits for what runs or waits, and closes the connections. Once. */
+  /**
+   * Refuses new work, waits for running and waiting work, and closes the connections. Must be called
+   * once.
+   */
   async close(): Promise<void> {
-    // Not left to the pool: it forgets those that still wait for a connection.
+    // pg's pool would not wait for callers that still wait for a connection.
     this.#closing = Promise.withResolvers<void>();
     this.#resolveWhenDrained();
     await this.#closing.promise;
     await this.#pool.end();
-    this.#watch.close();
+    this.#watchdog.close();
   }
 
   #resolveWhenDrained(): void {
-    if (this.#lent === 0) this.#closing?.resolve();
+    if (this.#active === 0) this.#closing?.resolve();
   }
 
   async #connect(): Promise<PooledSession> {
@@ -107,7 +112,7 @@ export class SessionPool {
       return (await this.#pool.connect()) as unknown as PooledSession;
     } catch (error) {
       const { connectTimeoutMs } = this.#options;
-      // The pool's own time limit gives an error without a code: the clock tells it from others.
+      // The error of the pool's own time limit has no code, so it is recognised by the elapsed time.
       if (performance.now() - startedAt < connectTimeoutMs - 1) throw toConnectError(error);
       const message = `no database connection within ${connectTimeoutMs} ms`;
       throw new PlatformError('DATABASE_TIMEOUT', message, { cause: error });
@@ -116,15 +121,19 @@ export class SessionPool {
 }
 
 /**
- * The server sends an error ahead of the state that it leaves behind: whoever comes next must find
- * that state. An empty statement changes nothing and is answered after it.
+ * Waits until the state of the session after an error is known, so that the next caller finds it: the
+ * server sends an error before the new state. An empty statement changes nothing, and its response
+ * comes after the state.
  */
 async function untilReady(session: Session): Promise<void> {
-  await session.run('', undefined, false).catch(() => undefined);
+  await session.run('').catch(() => undefined);
 }
 
-/** A statement such as `begin`, sent outside `transaction`, must not take others along. */
+/**
+ * Rolls back a transaction that a statement such as `begin`, sent outside of `transaction`, left open:
+ * statements of later callers must not join it.
+ */
 async function endForgottenTransaction(session: Session): Promise<void> {
   const status = session.getTransactionStatus();
-  if (status === 'T' || status === 'E') await session.run('rollback', undefined, false);
+  if (status === 'T' || status === 'E') await session.run('rollback');
 }

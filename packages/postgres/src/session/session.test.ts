@@ -7,16 +7,16 @@ const unavailable = { code: 'DATABASE_UNAVAILABLE', retryable: true };
 const outcomeUnknown = { code: 'DATABASE_OUTCOME_UNKNOWN', retryable: true };
 const timedOut = { code: 'DATABASE_TIMEOUT', retryable: true };
 
-/** For a call that will fail while nobody awaits it yet. */
+/** Returns the promise of a call that may fail before it is awaited. */
 function expected<T>(call: Promise<T>): Promise<T> {
   call.catch(() => undefined);
   return call;
 }
 
-describeWithPostgres('a server that goes away', () => {
+describeWithPostgres('a server that stops', () => {
   const subject = useServer();
 
-  it('before the start: the handle opens, each call fails, and works once it is there', async () => {
+  it('before the start: the handle opens, each call fails, and works after the start', async () => {
     await subject.server.stop();
     const early = await subject.open();
     for (let i = 0; i < 3; i++) await expect(early.ping()).rejects.toMatchObject(unavailable);
@@ -24,7 +24,7 @@ describeWithPostgres('a server that goes away', () => {
     await early.ping();
   });
 
-  it('while connections are idle: no crash, and calls succeed after its return', async () => {
+  it('while connections are idle: no crash, and calls succeed after its restart', async () => {
     const { db, server } = subject;
     await Promise.all(Array.from({ length: 5 }, () => db.query('select pg_sleep(0.02)')));
     await server.restart('immediate');
@@ -32,17 +32,17 @@ describeWithPostgres('a server that goes away', () => {
     expect((await db.query('select id from kept')).rows).toContainEqual({ id: 1 });
   });
 
-  it('while connections are idle: the logger is told', async () => {
+  it('while connections are idle: the loss is logged', async () => {
     const logger = { info: vi.fn(), warn: vi.fn() };
-    const told = await subject.open({ logger });
-    await told.ping();
+    const logged = await subject.open({ logger });
+    await logged.ping();
     await subject.endSessions();
     await vi.waitFor(() => expect(logger.warn).toHaveBeenCalled());
     expect(logger.warn.mock.calls[0]?.[0]).toMatchObject({ err: unavailable });
-    await told.ping();
+    await logged.ping();
   });
 
-  it('during a statement that commits by itself: the outcome is unknown', async () => {
+  it('during a statement that commits on its own: the outcome is unknown', async () => {
     const outcome = expected(subject.db.query('insert into kept select 1 from pg_sleep(30)'));
     await sleep(200);
     await subject.server.kill();
@@ -83,7 +83,7 @@ describeWithPostgres('a server that goes away', () => {
     expect((await db.query('select id from kept')).rows).toEqual([]);
   });
 
-  it('by order of an administrator: the session is not used again', async () => {
+  it('by a command of an administrator: the session is not used again', async () => {
     const single = await subject.open({ maxConnections: 1 });
     await single.ping();
     const outcome = expected(single.transaction((tx) => tx.query('select pg_sleep(30)')));
@@ -97,7 +97,9 @@ describeWithPostgres('a server that goes away', () => {
 describeWithPostgres('sessions that end at random moments', () => {
   const subject = useServer();
 
-  it('lose nothing that was reported, and halve nothing', { timeout: 60_000 }, async () => {
+  it('lose no reported transaction, and leave no half transaction', {
+    timeout: 60_000,
+  }, async () => {
     const { db } = subject;
     const reported: number[] = [];
     const codes = new Set<unknown>();
@@ -143,7 +145,7 @@ describeWithPostgres('time limits', () => {
     expect(await pid()).toEqual(before);
   });
 
-  it('may be another in one transaction, and only there', async () => {
+  it('can differ in one transaction, and only there', async () => {
     const hasty = await subject.open({ statementTimeoutMs: 500, maxConnections: 1 });
     await hasty.transaction((tx) => tx.query('select pg_sleep(0.8)'), { statementTimeoutMs: 0 });
     await expect(hasty.query('select pg_sleep(0.8)')).rejects.toMatchObject(timedOut);
@@ -159,14 +161,14 @@ describeWithPostgres('time limits', () => {
     await busy;
   });
 
-  it('bound the wait for a server that accepts and does not answer', async () => {
+  it('bound the wait for a server that accepts and does not respond', async () => {
     await subject.server.pause();
     const hasty = await subject.open({ connectTimeoutMs: 300 });
     await expect(hasty.ping()).rejects.toMatchObject(timedOut);
   });
 
-  describe('bound the silence of a server that froze', () => {
-    it('in a statement that commits by itself, and in a COMMIT', async () => {
+  describe('bound the wait for a frozen server', () => {
+    it('in a statement that commits on its own, and in a COMMIT', async () => {
       const { server } = subject;
       const hasty = await subject.open({ statementTimeoutMs: 500, maxConnections: 2 });
       await Promise.all([hasty.ping(), hasty.ping()]);

@@ -4,29 +4,44 @@ import type { Statement } from '../database.js';
 import { endsSession, isStalePlan, isStaleRoute, toPlatformError } from '../errors.js';
 import { encodeValues } from '../values/encode-values.js';
 
-/** A statement as the driver takes it. drizzle asks for rows as arrays and brings its own decoders. */
+/** A statement in the form of the driver. drizzle asks for rows as arrays, with its own decoders. */
 export interface DriverStatement extends Statement {
   readonly rowMode?: 'array';
   readonly types?: pg.CustomTypesConfig;
 }
 
-/** What the driver answers. */
+/** Result of one statement in the form of the driver. */
 export type DriverResult<Row> = pg.QueryResult<pg.QueryResultRow & Row>;
 
+/** Result of a text that may hold several statements. */
 type DriverAnswer<Row> = DriverResult<Row> | DriverResult<Row>[];
 
+/** Effect of one run of a statement. */
+export interface RunOptions {
+  /** True if the statement commits when it succeeds: on its own, or because it is a COMMIT. */
+  readonly commits: boolean;
+  /** True if the statement runs for the second time, because its rows have another partition now. */
+  readonly isRepeated?: boolean;
+}
+
+/** Options of a statement that commits. Constants, so that no statement allocates an object. */
+export const committing: RunOptions = { commits: true };
+const notCommitting: RunOptions = { commits: false };
+const committingAgain: RunOptions = { commits: true, isRepeated: true };
+
 /**
- * One connection: pg's client, which also knows whether it is still good, and how long the server
- * has owed it an answer.
+ * One connection: pg's client, extended by the state of the connection and by the time for which the
+ * server has not responded.
  */
 export class Session extends pg.Client {
-  /** Longest wait for an answer, in milliseconds; 0 is no limit. `AnswerWatch` enforces it. */
-  answerLimitMs = 0;
+  /** Longest wait for a response, in ms; 0 is no limit. `ConnectionWatchdog` enforces it. */
+  responseTimeoutMs = 0;
   #lost: Error | undefined;
   #silent = false;
-  #unanswered = 0;
+  /** Statements without a response yet. */
+  #pending = 0;
   #waitingSince = 0;
-  /** Names of prepared statements that went stale, and the names that replace them. */
+  /** Names of prepared statements that became stale, with the names that replace them. */
   #renamed: Map<string, string> | undefined;
   #renames = 0;
 
@@ -38,22 +53,20 @@ export class Session extends pg.Client {
     });
   }
 
-  /** Whether the connection is gone, or about to be. */
+  /** True if the connection is lost, or is about to be closed. */
   get isLost(): boolean {
     return this.#lost !== undefined;
   }
 
   /**
-   * Runs one statement. Several may be sent without awaiting each; they run in order.
-   * @param commits whether the statement, when it succeeds, makes something durable
-   * @param isRepeated whether it is run again, because its rows have another partition now
+   * Runs one statement. Several can be sent without awaiting each; they run in order.
+   * @param options default: the statement does not commit
    * @throws PlatformError `DATABASE_*`
    */
   async run<Row>(
     statement: DriverStatement | string,
-    values: readonly unknown[] | undefined,
-    commits: boolean,
-    isRepeated = false,
+    values?: readonly unknown[],
+    options: RunOptions = notCommitting,
   ): Promise<DriverResult<Row>> {
     if (this.#lost) {
       throw new PlatformError('DATABASE_UNAVAILABLE', 'the database connection was lost', {
@@ -63,15 +76,16 @@ export class Session extends pg.Client {
     try {
       return await this.#send<Row>(statement, values);
     } catch (error) {
-      // The last answer comes before the socket closes: no statement may follow it.
+      const { commits, isRepeated = false } = options;
+      // The last response arrives before the socket closes; no statement may be sent after it.
       if (endsSession(error)) this.#lost ??= error;
       if (typeof statement === 'object' && isStalePlan(error)) {
-        this.#prepareAnew(statement);
-        // In a transaction the error has spoilt more than this statement: its owner must retry.
-        if (commits) return this.run(statement, values, commits);
+        this.#renameStatement(statement);
+        // In a transaction the error has aborted the whole transaction: its caller must retry.
+        if (commits) return this.run(statement, values, committing);
       }
       if (commits && !isRepeated && isStaleRoute(error)) {
-        return this.run(statement, values, commits, true);
+        return this.run(statement, values, committingAgain);
       }
       throw toPlatformError(error, {
         connection: this.#silent ? 'silent' : this.#lost ? 'lost' : 'good',
@@ -80,27 +94,27 @@ export class Session extends pg.Client {
     }
   }
 
-  /** Closes the connection when the server has owed an answer for longer than the limit. */
-  abortWhenOverdue(nowMs: number): void {
-    if (this.answerLimitMs === 0 || this.#unanswered === 0) return;
-    if (nowMs - this.#waitingSince < this.answerLimitMs) return;
+  /** Closes the connection if the server has not responded within the time limit. */
+  abortIfOverdue(nowMs: number): void {
+    if (this.responseTimeoutMs === 0 || this.#pending === 0) return;
+    if (nowMs - this.#waitingSince < this.responseTimeoutMs) return;
     this.#silent = true;
-    this.abort(new Error(`no answer within ${this.answerLimitMs} ms`));
+    this.abort(new Error(`no response within ${this.responseTimeoutMs} ms`));
   }
 
-  /** Closes the connection, unless any wait for its server is in order. */
-  abortWhenLimited(): void {
-    if (this.answerLimitMs !== 0) this.abort(new Error('the connection did not end'));
+  /** Closes the connection if it has a time limit for responses. */
+  abortIfTimeLimited(): void {
+    if (this.responseTimeoutMs !== 0) this.abort(new Error('the connection did not end'));
   }
 
-  /** Ends the connection at once; statements in flight fail. */
+  /** Closes the connection at once; statements in flight fail. */
   abort(reason: Error): void {
     this.#lost ??= reason;
     this.connection.stream.destroy(reason);
   }
 
-  /** The driver prepares a name once per connection: the statement goes on under another. */
-  #prepareAnew({ name = '' }: Statement): void {
+  /** Gives a statement another name, because the driver prepares a name only once per connection. */
+  #renameStatement({ name = '' }: Statement): void {
     this.#renamed ??= new Map();
     this.#renamed.set(name, `${name.slice(0, 50)}#${++this.#renames}`);
   }
@@ -112,9 +126,9 @@ export class Session extends pg.Client {
     const encoded = values && encodeValues(values);
     const statement = this.#renamed ? renamed(given, this.#renamed) : given;
     return new Promise((resolve, reject) => {
-      if (this.#unanswered++ === 0) this.#waitingSince = performance.now();
+      if (this.#pending++ === 0) this.#waitingSince = performance.now();
       const settle = (error: Error | null, answer: DriverAnswer<Row>): void => {
-        this.#unanswered--;
+        this.#pending--;
         this.#waitingSince = performance.now();
         if (error) reject(error);
         else resolve(Array.isArray(answer) ? lastOf(answer) : answer);
@@ -124,7 +138,7 @@ export class Session extends pg.Client {
   }
 }
 
-/** pg's `query` with a callback: its promise form makes two promises more. */
+/** pg's `query` with a callback. Its promise form would allocate two more promises. */
 interface CallbackClient<Row> {
   query(
     statement: DriverStatement | string,
@@ -142,7 +156,7 @@ function renamed(
   return name === undefined ? statement : { ...statement, name };
 }
 
-/** Several statements in one text give several results. */
+/** Returns the last result of a text that holds several statements. */
 function lastOf<Row>(results: DriverResult<Row>[]): DriverResult<Row> {
   return results[results.length - 1] as DriverResult<Row>;
 }

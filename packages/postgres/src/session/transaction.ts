@@ -1,24 +1,24 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { QueryResult, Statement, Transaction, TransactionOptions } from '../database.js';
-import type { DriverResult, DriverStatement, Session } from './session.js';
+import { committing, type DriverResult, type DriverStatement, type Session } from './session.js';
 
-/** Added to a statement's time limit for the way to the server and back, in milliseconds. */
-export const answerGraceMs = 5_000;
+/** Time that is added to the time limit of a statement for the way to the server and back, in ms. */
+export const responseGraceMs = 5_000;
 
 /**
- * Runs `work` between BEGIN and COMMIT. Afterwards the session is as before, or lost.
- * @throws PlatformError `DATABASE_*`, and what `work` throws
+ * Runs `work` between BEGIN and COMMIT. Afterwards the session is in the state before, or lost.
+ * @throws PlatformError `DATABASE_*`, and the errors of `work`
  */
 export async function runTransaction<T>(
   session: Session,
   work: (tx: SessionTransaction) => Promise<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
-  const usualLimitMs = session.answerLimitMs;
+  const usualTimeoutMs = session.responseTimeoutMs;
   const tx = new SessionTransaction(session);
   try {
-    await session.run(beginStatement(options), undefined, false);
-    session.answerLimitMs = answerLimitOf(options, usualLimitMs);
+    await session.run(beginStatement(options));
+    session.responseTimeoutMs = responseTimeoutOf(options, usualTimeoutMs);
     const result = await work(tx);
     tx.end();
     await commit(session);
@@ -28,7 +28,7 @@ export async function runTransaction<T>(
     await rollback(session);
     throw error;
   } finally {
-    session.answerLimitMs = usualLimitMs;
+    session.responseTimeoutMs = usualTimeoutMs;
   }
 }
 
@@ -37,29 +37,32 @@ function beginStatement({ statementTimeoutMs }: TransactionOptions): string {
   return `begin; set local statement_timeout = ${Math.trunc(statementTimeoutMs)}`;
 }
 
-function answerLimitOf({ statementTimeoutMs }: TransactionOptions, usualLimitMs: number): number {
-  // A handle without a limit has none here: its engine knows no statement_timeout.
-  if (statementTimeoutMs === undefined || usualLimitMs === 0) return usualLimitMs;
-  return statementTimeoutMs === 0 ? 0 : statementTimeoutMs + answerGraceMs;
+function responseTimeoutOf(
+  { statementTimeoutMs }: TransactionOptions,
+  usualTimeoutMs: number,
+): number {
+  // A handle without a limit has none here either: its engine ignores statement_timeout.
+  if (statementTimeoutMs === undefined || usualTimeoutMs === 0) return usualTimeoutMs;
+  return statementTimeoutMs === 0 ? 0 : statementTimeoutMs + responseGraceMs;
 }
 
 async function commit(session: Session): Promise<void> {
-  const { command } = await session.run('commit', undefined, true);
+  const { command } = await session.run('commit', undefined, committing);
   if (command !== 'ROLLBACK') return;
   throw new PlatformError(
     'DATABASE_ERROR',
-    'the transaction was rolled back, because a statement in it had failed',
+    'the transaction was rolled back, because one of its statements failed',
   );
 }
 
-/** Never rejects: the error that led here is the one to tell. */
+/** Rolls back. Never rejects, because the caller must get the error that led here. */
 async function rollback(session: Session): Promise<void> {
   if (session.isLost) return;
-  // A session in an unknown state must not serve others.
-  await session.run('rollback', undefined, false).catch((error: Error) => session.abort(error));
+  // A session in an unknown state must not be used again.
+  await session.run('rollback').catch((error: Error) => session.abort(error));
 }
 
-/** The transaction as its user sees it. */
+/** Transaction that runs its statements on one session. */
 export class SessionTransaction implements Transaction {
   readonly #session: Session;
   #ended = false;
@@ -80,9 +83,9 @@ export class SessionTransaction implements Transaction {
     statement: DriverStatement | string,
     values: readonly unknown[] | undefined,
   ): Promise<DriverResult<Row>> {
-    // After its end the session serves others: a late statement would join their transaction.
+    // The session is used by other callers then: a late statement would join their transaction.
     if (this.#ended) throw new PlatformError('DATABASE_ERROR', 'the transaction has ended');
-    return this.#session.run<Row>(statement, values, false);
+    return this.#session.run<Row>(statement, values);
   }
 
   end(): void {

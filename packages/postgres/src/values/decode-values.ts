@@ -1,11 +1,11 @@
 import type pg from 'pg';
 
-/** Turns the text of one value into what callers get. */
+/** Converts the text of one value to the value that callers get. */
 type Decode = (text: string) => unknown;
 
 const asText: Decode = (text) => text;
 
-/** Types that are more than text, by oid: the type itself, and the array of it. */
+/** Decoders by the oid of the type and the oid of its array type. */
 const decoders: readonly (readonly [oid: number, arrayOid: number, decode: Decode])[] = [
   [16, 1000, (text) => text === 't'], // bool
   [17, 1001, decodeBytea],
@@ -37,11 +37,11 @@ for (const [oid, arrayOid, decode] of decoders) {
 }
 
 /**
- * How the driver reads values: given to each connection, never set for the whole process. A type
- * without a decoder comes as the text that Postgres prints.
+ * Decoders in the form of the driver. They are passed to each connection, and never set for the whole
+ * process. A value of another type stays the text that Postgres prints.
  */
 export const driverTypes: pg.CustomTypesConfig = {
-  // The driver's own signature knows only the oids that it has names for.
+  // The signature of the driver accepts only the oids that it has names for.
   getTypeParser: ((oid: number) =>
     decodeByOid.get(oid) ?? asText) as pg.CustomTypesConfig['getTypeParser'],
 };
@@ -53,9 +53,9 @@ function decodeBytea(text: string): Buffer {
 const timestamptzPattern =
   /^(\d+)(-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(?::?(\d\d))?( BC)?$/;
 
-/** `2026-01-31 10:00:00.123456+00`. Postgres counts microseconds; a Date cuts them to milliseconds. */
+/** Decodes `2026-01-31 10:00:00.123456+00`. Microseconds are cut to milliseconds. */
 function decodeTimestamptz(text: string): Date | number {
-  // Sessions run in UTC, so this is every year from 0 to 9999.
+  // Sessions run in UTC, so this covers every year from 0 to 9999.
   if (text[10] === ' ' && text.endsWith('+00')) {
     return new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`);
   }
@@ -69,7 +69,8 @@ function decodeTimestamptz(text: string): Date | number {
   const digits = String(Math.abs(isoYear)).padStart(6, '0');
   return new Date(`${sign}${digits}${monthAndDay}T${time}${zoneHours}:${zoneMinutes}`);
 }
-/** Reads an array literal: `{1,NULL,"a \"quoted\" one",{nested}}`. */
+
+/** Parses an array literal: `{1,NULL,"a \"quoted\" one",{nested}}`. */
 class ArrayReader {
   readonly #text: string;
   readonly #decode: Decode;

@@ -1,14 +1,14 @@
 import { PlatformError } from '@posthaste/contracts';
 
-/** What goes over the wire: text, or bytes in Postgres's binary format. */
+/** A value on the wire: text, or bytes in Postgres's binary format. */
 type WireValue = string | Buffer | null;
 
 const byteaOid = 17;
 
 /**
- * Parameters in a form that the driver sends as it is, the same for both engines. The array comes
- * back as it was when nothing needs work, so the common call allocates nothing.
- * @throws PlatformError `DATABASE_ERROR` for a value that has no form in SQL
+ * Converts parameters to values that the driver sends unchanged, the same for both engines. If nothing
+ * has to be converted, it returns the given array, so that the common call allocates nothing.
+ * @throws PlatformError `DATABASE_ERROR` for a value that has no SQL form
  */
 export function encodeValues(values: readonly unknown[]): readonly unknown[] {
   let encoded: unknown[] | undefined;
@@ -29,7 +29,7 @@ function encodeValue(value: unknown): WireValue {
   return encodeScalar(value);
 }
 
-/** Text of anything but null, bytes and arrays. */
+/** Converts a value that is not null, bytes or an array to text. */
 function encodeScalar(value: unknown): string {
   switch (typeof value) {
     case 'string':
@@ -38,6 +38,8 @@ function encodeScalar(value: unknown): string {
     case 'bigint':
     case 'boolean':
       return String(value);
+    default:
+      break;
   }
   if (value instanceof Date) return encodeDate(value);
   throw new PlatformError('DATABASE_ERROR', `a parameter of type ${typeof value} has no SQL form`);
@@ -48,7 +50,7 @@ function encodeDate(date: Date): string {
   if (Number.isNaN(time))
     throw new PlatformError('DATABASE_ERROR', 'a parameter is an invalid date');
   const iso = date.toISOString();
-  // Years outside 0001 to 9999 carry a sign and six digits, which Postgres does not read.
+  // Years outside 0001 to 9999 have a sign and six digits, which Postgres does not accept.
   if (iso.length === 24 && !iso.startsWith('0000')) return iso;
   const year = date.getUTCFullYear();
   const rest = iso.slice(iso.indexOf('-', 1));
@@ -63,14 +65,14 @@ function asBuffer(bytes: Uint8Array): Buffer {
 
 function encodeArray(items: readonly unknown[]): WireValue {
   const first = items.find((item) => item !== null && item !== undefined);
-  // Bytes travel as they are: hexadecimal in an array literal costs four times as much.
+  // Bytes are sent in binary: hexadecimal in an array literal is four times as expensive.
   if (first instanceof Uint8Array) return encodeByteaArray(items);
   return arrayLiteral(items);
 }
 
 /**
- * A parameter of type `bytea[]` made of texts, each as its UTF-8: one buffer for all of them, where
- * one for each would cost the garbage collector more than all the rest.
+ * Converts texts to a parameter of type `bytea[]`, each as its UTF-8. All are written to one buffer,
+ * because one buffer for each would cost more in garbage collection than all the rest.
  */
 export function toByteaArray(texts: readonly string[]): Buffer {
   const size = texts.reduce((sum, text) => sum + 4 + Buffer.byteLength(text), 0);
@@ -84,10 +86,10 @@ export function toByteaArray(texts: readonly string[]): Buffer {
   return target;
 }
 
-/** Dimensions, whether there are nulls, the type, the number of items, the lower bound. */
+/** Size of the header: dimensions, flag for nulls, type, number of items, lower bound. */
 const arrayHeaderBytes = 20;
 
-/** A one-dimensional bytea[] in the binary format of array_recv, without its items. */
+/** Allocates a one-dimensional bytea[] in the binary format of array_recv, and writes its header. */
 function allocateArray(count: number, itemBytes: number, hasNull: boolean): Buffer {
   const target = Buffer.allocUnsafe(arrayHeaderBytes + itemBytes);
   const header = [1, hasNull ? 1 : 0, byteaOid, count, 1];
@@ -141,6 +143,8 @@ function arrayElement(item: unknown): string {
     case 'bigint':
     case 'boolean':
       return String(item);
+    default:
+      break;
   }
   if (item === null || item === undefined) return 'NULL';
   if (Array.isArray(item)) return arrayLiteral(item);

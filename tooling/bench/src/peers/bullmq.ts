@@ -4,7 +4,7 @@ import type { Peer, PostJob } from './peer.js';
 const queueName = 'post';
 const jobsPerInsert = 1_000;
 
-/** BullMQ; finished jobs are removed at once, which is its fastest. */
+/** BullMQ. Finished jobs are removed at once, which is its fastest mode. */
 export const bullmq: Peer = {
   name: 'bullmq',
   store: 'redis',
@@ -17,7 +17,7 @@ export const bullmq: Peer = {
   ],
 
   async prepare() {
-    // A queue needs no making.
+    // Queues need no preparation.
   },
 
   async add(storeUrl, count, job) {

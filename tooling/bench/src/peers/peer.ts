@@ -2,20 +2,22 @@ import { fileURLToPath } from 'node:url';
 import type { Contender, Seed } from '../contender.js';
 import { startProcess } from '../service-process.js';
 
-/** What a peer stores for each POST. */
+/** Job that a peer stores for each POST. */
 export interface PostJob {
   readonly url: string;
   readonly body: string;
 }
 
+/** Settings of a peer by name. */
 export type PeerSettings = Readonly<Record<string, number | boolean>>;
 
-/** A job queue that does in its jobs what a callback does: one POST. */
+/** A job queue whose jobs do what a callback does: one POST. */
 export interface Peer {
   readonly name: string;
   readonly store: 'postgres' | 'redis';
-  /** Settings tried by `bench -- peers`; the first is its best and is used everywhere else. */
+  /** Settings that `bench -- peers` tries. The first are the best, and are used everywhere else. */
   readonly candidates: readonly [PeerSettings, ...PeerSettings[]];
+  /** Creates its tables in an empty store. */
   prepare(storeUrl: string): Promise<void>;
   /** Adds `count` jobs. */
   add(storeUrl: string, count: number, job: PostJob): Promise<void>;
@@ -29,7 +31,7 @@ export interface Peer {
 
 const workerScript = fileURLToPath(new URL('worker-process.js', import.meta.url));
 
-/** The peer with these settings, its worker in a process of its own. */
+/** Returns the contender of a peer. Its worker runs in a separate process. */
 export function toContender(
   peer: Peer,
   body: string,
@@ -41,7 +43,8 @@ export function toContender(
     settings,
     prepare: (storeUrl) => peer.prepare(storeUrl),
     async seed(storeUrl: string, seed: Seed) {
-      if (seed.kind !== 'ready') throw new Error(`${peer.name} has no ${seed.kind} callbacks`);
+      if (seed.kind !== 'ready')
+        throw new Error(`${peer.name} does not support seeds of kind ${seed.kind}`);
       await peer.add(storeUrl, seed.count, { url: seed.url, body });
     },
     startWorker: (storeUrl) =>

@@ -4,7 +4,7 @@ import type { Peer, PostJob } from './peer.js';
 const queue = 'post';
 const jobsPerInsert = 1_000;
 
-/** pg-boss with batches: `localConcurrency` loops that fetch, post and complete a batch each. */
+/** pg-boss with batches: `localConcurrency` loops, each of which fetches, posts and completes a batch. */
 export const pgBoss: Peer = {
   name: 'pg-boss',
   store: 'postgres',

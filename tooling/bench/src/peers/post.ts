@@ -1,10 +1,10 @@
 import { Agent, request } from 'undici';
 import type { PostJob } from './peer.js';
 
-/** Requests that one worker process may have in flight, and connections it may hold. */
+/** Most requests in flight, and most connections, of one worker process. */
 export const maxInFlight = 128;
 
-/** The POST of every peer: pooled connections, body consumed, an error unless 2xx. */
+/** Creates the POST of every peer: pooled connections, body consumed, an error unless 2xx. */
 export function createPoster(): (job: PostJob) => Promise<void> {
   const dispatcher = new Agent({ connections: maxInFlight });
   const headers = { 'content-type': 'application/json' };
@@ -12,7 +12,7 @@ export function createPoster(): (job: PostJob) => Promise<void> {
     const response = await request(url, { method: 'POST', headers, body, dispatcher });
     await response.body.dump();
     if (response.statusCode < 200 || response.statusCode > 299) {
-      throw new Error(`${url} answered ${response.statusCode}`);
+      throw new Error(`${url} responded with ${response.statusCode}`);
     }
   };
 }

@@ -2,8 +2,8 @@ import pg from 'pg';
 import type { Peer, PostJob } from './peer.js';
 
 /**
- * No queue at all: the POSTs alone, from one process, nothing claimed and nothing recorded. What
- * sender, kernel and receiver can do on this machine: the ceiling of every contender.
+ * No queue: only the POSTs, from one process, without leases and without records. It shows the upper
+ * limit of sender, kernel and receiver on this machine.
  */
 export const undiciAlone: Peer = {
   name: 'undici alone',

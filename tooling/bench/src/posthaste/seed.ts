@@ -8,7 +8,7 @@ const body = Buffer.from(callbackBody);
 const batch = 250;
 const timeoutMs = 15_000;
 
-/** Puts a seed into the database, by the package's own intake where it is something to deliver. */
+/** Writes a seed to the database. Callbacks that are delivered go through the intake of the package. */
 export async function seedCallbacks(db: Database, seed: Seed): Promise<void> {
   switch (seed.kind) {
     case 'ready':
@@ -16,8 +16,8 @@ export async function seedCallbacks(db: Database, seed: Seed): Promise<void> {
     case 'ordered':
       return await accept(db, seed.count, (i) => {
         const queue = i % seed.queues;
-        const place = Math.floor(i / seed.queues);
-        return { url: `${seed.url}ordered/${queue}/${place}`, queue: `q${queue}` };
+        const sequence = Math.floor(i / seed.queues);
+        return { url: `${seed.url}ordered/${queue}/${sequence}`, queue: `q${queue}` };
       });
     case 'blocked':
       await accept(db, seed.count, (i) => ({ url: seed.url, queue: `blocked${i % seed.queues}` }));
@@ -36,12 +36,12 @@ export async function seedCallbacks(db: Database, seed: Seed): Promise<void> {
 async function accept(
   db: Database,
   count: number,
-  place: (index: number) => { url: string; queue: string | undefined },
+  destination: (index: number) => { url: string; queue: string | undefined },
 ): Promise<void> {
   const intake = new Intake(db);
   for (let start = 0; start < count; start += batch) {
     const items = Array.from({ length: Math.min(batch, count - start) }, (_, i): IntakeItem => {
-      const { url, queue } = place(start + i);
+      const { url, queue } = destination(start + i);
       return { id: newId(), request: toRequest(url, queue), idempotency: undefined };
     });
     await intake.addAll(items);
@@ -69,7 +69,10 @@ function toRequest(url: string, queue: string | undefined): CallbackRequest {
   };
 }
 
-/** As intake and worker leave them, with ids of today; a million by intake would take minutes. */
+/**
+ * Inserts finished callbacks as intake and worker store them, with ids of today. A million through the
+ * intake would take minutes.
+ */
 async function insertFinished(db: Database, count: number, url: string): Promise<void> {
   await db.query(
     `insert into callbacks.request (id, application, url, method, headers, body, policy, timeout_ms)

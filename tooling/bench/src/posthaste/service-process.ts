@@ -1,11 +1,11 @@
-/** One of our own processes: `service-process.js worker|gateway`, configured by the environment. */
+/** Program: one of our processes: `service-process.js worker|gateway`, configured by the environment. */
 
 import { createLogger, type Runnable, type RunnableConfig } from '@posthaste/service';
 
 const stopWithinMs = 10_000;
 
 const [name] = process.argv.slice(2);
-// Only the one that runs is loaded: its memory is measured.
+// Only the service that runs is loaded, because its memory is measured.
 if (name === 'worker') await serve((await import('@posthaste/worker')).workerService);
 else await serve((await import('@posthaste/gateway')).gatewayService);
 

@@ -11,8 +11,8 @@ import { startProcess } from '../service-process.js';
 import { seedCallbacks } from './seed.js';
 
 /**
- * One receiver takes it all here, so it may have a larger share than a stranger's by default; and
- * there is nothing else on the machine to leave a core to.
+ * Settings for the benchmark. One receiver gets all callbacks, so its share may be larger than the
+ * default share of one host; and nothing else on the machine needs a core.
  */
 const tuned = {
   POSTHASTE_WORKER_THREADS: String(availableParallelism()),
@@ -21,7 +21,7 @@ const tuned = {
   POSTHASTE_WORKER_CONCURRENCY_PER_HOST: '512',
 } as const;
 
-/** These only let it run beside the receiver on one machine; everything else is as it comes. */
+/** Settings to run beside the receiver on one machine. All others have their defaults. */
 const environment: Readonly<Record<string, string>> = {
   POSTHASTE_SECRET_KEY: Buffer.alloc(32, 1).toString('base64'),
   POSTHASTE_ALLOW_LOOPBACK: 'true',
@@ -29,7 +29,7 @@ const environment: Readonly<Record<string, string>> = {
   POSTHASTE_ACCESS: 'loopback',
 };
 
-/** Our own callbacks: the worker and the gateway as they are deployed. */
+/** Our callbacks: the worker and the gateway as they are deployed. */
 export const posthaste: CallbackService = {
   name: 'posthaste',
   store: 'postgres',

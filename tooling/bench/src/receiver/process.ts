@@ -1,12 +1,12 @@
 /**
- * The receiver's own process. It listens on two loopback addresses at free ports, answers,
- * counts, and reports over IPC (see protocol.ts). It ends when its parent does.
+ * Program of the receiver. It listens on two loopback addresses at free ports, responds, counts, and
+ * reports over IPC (see protocol.ts). It ends with its parent.
  */
 
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type ReceiverCommand, type ReceiverReport, receiverPaths } from './protocol.js';
+import { RequestCounter } from './request-counter.js';
 import { RequestReader } from './request-reader.js';
-import { Tally } from './tally.js';
 
 const ok = Buffer.from(
   'HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok',
@@ -15,24 +15,24 @@ const unavailable = Buffer.from(
   'HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\nbusy',
 );
 
-const tally = new Tally((count, atNs) => report({ type: 'reached', count, atNs }));
+const counter = new RequestCounter((count, atNs) => report({ type: 'reached', count, atNs }));
 
 process.on('message', (command: ReceiverCommand) => {
   switch (command.type) {
     case 'reset':
-      tally.reset(command.latencies);
+      counter.reset(command.latencies);
       return report({ type: 'reset' });
     case 'watch':
-      return tally.watch(command.count);
+      return counter.watch(command.count);
     case 'counts':
-      return report({ type: 'counts', counts: tally.counts() });
+      return report({ type: 'counts', counts: counter.counts() });
     case 'latencies':
-      return report({ type: 'latencies', latenciesMs: tally.latenciesMs });
+      return report({ type: 'latencies', latenciesMs: counter.latenciesMs });
   }
 });
 process.on('disconnect', () => process.exit());
 
-// Two addresses are two hosts to a contender: what one answers does not slow the other.
+// Two addresses are two hosts to a contender: slow responses of one do not slow the other.
 const origin = await listen('127.0.0.1');
 const otherOrigin = await listen('127.0.0.2');
 report({ type: 'listening', origin, otherOrigin });
@@ -48,7 +48,7 @@ function listen(address: string): Promise<string> {
 }
 
 function serve(socket: Socket): void {
-  const reader = new RequestReader((head) => answer(socket, head));
+  const reader = new RequestReader((head) => respond(socket, head));
   socket.on('data', (chunk) => {
     try {
       reader.read(chunk);
@@ -56,23 +56,23 @@ function serve(socket: Socket): void {
       socket.destroy();
     }
   });
-  // A contender that is stopped resets its connections: expected, and nothing to report.
+  // A contender that is stopped resets its connections, which is expected.
   socket.on('error', () => socket.destroy());
 }
 
-function answer(socket: Socket, head: string): void {
+function respond(socket: Socket, head: string): void {
   const pathStart = head.indexOf(' ') + 1;
   if (head.startsWith(receiverPaths.unavailable, pathStart)) {
-    tally.unavailable += 1;
+    counter.unavailable += 1;
     socket.write(unavailable);
   } else if (head.startsWith(receiverPaths.hang, pathStart)) {
-    tally.hanging += 1;
+    counter.hanging += 1;
   } else {
     if (head.startsWith(receiverPaths.ordered, pathStart)) {
       const queueStart = pathStart + receiverPaths.ordered.length;
-      tally.checkOrder(head.slice(queueStart, head.indexOf(' ', queueStart)));
+      counter.checkOrder(head.slice(queueStart, head.indexOf(' ', queueStart)));
     }
-    tally.deliver(head);
+    counter.deliver(head);
     socket.write(ok);
   }
 }

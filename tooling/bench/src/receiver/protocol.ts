@@ -1,40 +1,42 @@
-/** What the receiver's process and its parent tell each other over IPC. */
+/** Messages between the process of the receiver and its parent over IPC. */
 
-/** Paths and what happens there; every other path is answered 200. */
+/** Paths with their responses. The response to every other path is 200. */
 export const receiverPaths = {
-  /** Answered 200. */
+  /** Response 200. */
   deliver: '/',
-  /** Answered 200; `/ordered/<queue>/<sequence>` (both decimal) is checked for order. */
+  /** Response 200; the order of `/ordered/<queue>/<sequence>` (both decimal) is checked. */
   ordered: '/ordered/',
-  /** Answered 503. */
+  /** Response 503. */
   unavailable: '/unavailable',
-  /** Never answered; the socket stays open. */
+  /** No response; the socket stays open. */
   hang: '/hang',
 } as const;
 
 /** Header with the moment of sending, in decimal nanoseconds of `process.hrtime.bigint()`. */
 export const sentAtHeader = 'x-bench-sent-at';
 
-/** Everything counted since the last `reset`. */
+/** Counts since the last `reset`. */
 export interface ReceiverCounts {
-  /** Requests answered 200. */
+  /** Requests with the response 200. */
   readonly delivered: number;
   readonly unavailable: number;
   readonly hanging: number;
-  /** Ordered requests whose sequence was not one more than the last of their queue. */
+  /** Ordered requests whose sequence did not follow the last one of their queue. */
   readonly orderViolations: number;
 }
 
+/** Message to the receiver. */
 export type ReceiverCommand =
-  /** Zeroes the counts. With `latencies`, `sentAtHeader` is read from every request. */
+  /** Resets the counts. With `latencies`, `sentAtHeader` is read from every request. */
   | { readonly type: 'reset'; readonly latencies: boolean }
-  /** Asks for one `reached` as soon as `delivered` is at least `count`. */
+  /** Requests one `reached` as soon as `delivered` is at least `count`. */
   | { readonly type: 'watch'; readonly count: number }
   | { readonly type: 'counts' }
   | { readonly type: 'latencies' };
 
+/** Message from the receiver. */
 export type ReceiverReport =
-  /** Two origins, such as `http://127.0.0.1:4001`, on different hosts. */
+  /** Two origins on different hosts, for example `http://127.0.0.1:4001`. */
   | { readonly type: 'listening'; readonly origin: string; readonly otherOrigin: string }
   | { readonly type: 'reset' }
   /** `atNs`: `process.hrtime.bigint()` when the count was reached. */

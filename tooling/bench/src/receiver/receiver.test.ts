@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-// Built code, because the process it starts is built.
+// The built code, because the process that it starts is built.
 import { type Receiver, startReceiver } from '../../dist/receiver/receiver.js';
 
-// Its second address, 127.0.0.2, is there without configuration on Linux only.
+// Its second address, 127.0.0.2, exists without configuration on Linux only.
 describe.runIf(process.platform === 'linux')('the receiver', () => {
   let receiver: Receiver;
   beforeAll(async () => {
@@ -11,7 +11,7 @@ describe.runIf(process.platform === 'linux')('the receiver', () => {
   afterAll(() => receiver.close());
   beforeEach(() => receiver.reset());
 
-  it('answers 200 and tells when a count is reached', async () => {
+  it('responds with 200 and reports when a count is reached', async () => {
     const before = process.hrtime.bigint();
     const reached = receiver.reached(2);
     const answers = await Promise.all([1, 2].map(() => fetch(receiver.url, { method: 'POST' })));
@@ -20,13 +20,13 @@ describe.runIf(process.platform === 'linux')('the receiver', () => {
     expect(await receiver.counts()).toMatchObject({ delivered: 2, unavailable: 0 });
   });
 
-  it('answers 503 on another host', async () => {
+  it('responds with 503 on another host', async () => {
     expect((await fetch(receiver.unavailableUrl)).status).toBe(503);
     expect(new URL(receiver.unavailableUrl).hostname).not.toBe(new URL(receiver.url).hostname);
     expect(await receiver.counts()).toMatchObject({ delivered: 0, unavailable: 1 });
   });
 
-  it('leaves requests without an answer', async () => {
+  it('leaves requests without a response', async () => {
     const signal = AbortSignal.timeout(200);
     await expect(fetch(receiver.hangUrl, { signal })).rejects.toThrow('timeout');
     expect(await receiver.counts()).toMatchObject({ delivered: 0, hanging: 1 });

@@ -7,13 +7,14 @@ import {
   receiverPaths,
 } from './protocol.js';
 
-interface Awaited {
+/** A caller that waits for a report. */
+interface PendingReport {
   readonly matches: (report: ReceiverReport) => boolean;
   readonly resolve: (report: ReceiverReport) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Starts the receiver. @throws Error when its process ends before it listens. */
+/** Starts the receiver. @throws Error if its process ends before it listens */
 export async function startReceiver(): Promise<Receiver> {
   const script = fileURLToPath(new URL('process.js', import.meta.url));
   const receiver = new Receiver(fork(script, { serialization: 'advanced' }));
@@ -21,10 +22,10 @@ export async function startReceiver(): Promise<Receiver> {
   return receiver;
 }
 
-/** The one receiver that all contenders deliver to, in a process of its own. */
+/** The receiver that all contenders deliver to. It runs in a separate process. */
 export class Receiver {
   readonly #child: ChildProcess;
-  #awaited: Awaited[] = [];
+  #pending: PendingReport[] = [];
   #origin = '';
   #otherOrigin = '';
 
@@ -33,7 +34,7 @@ export class Receiver {
     this.#child = child;
     child.on('message', (report: ReceiverReport) => this.#settle(report));
     child.once('exit', () => {
-      for (const { reject } of this.#awaited) reject(new Error('the receiver ended'));
+      for (const { reject } of this.#pending) reject(new Error('the receiver ended'));
     });
   }
 
@@ -41,67 +42,68 @@ export class Receiver {
     return this.#child.pid ?? 0;
   }
 
-  /** Answers 200. */
+  /** URL with the response 200. */
   get url(): string {
     return this.#origin + receiverPaths.deliver;
   }
 
-  /** Answers 503, on another host than `url`. */
+  /** URL with the response 503, on another host than `url`. */
   get unavailableUrl(): string {
     return this.#otherOrigin + receiverPaths.unavailable;
   }
 
-  /** Never answers, on another host than `url`. */
+  /** URL without a response, on another host than `url`. */
   get hangUrl(): string {
     return this.#otherOrigin + receiverPaths.hang;
   }
 
+  /** Resolves when the receiver listens. */
   async listening(): Promise<void> {
     const { origin, otherOrigin } = await this.#next('listening');
     this.#origin = origin;
     this.#otherOrigin = otherOrigin;
   }
 
-  /** Zeroes the counts; counts that are waited for are then never reached. */
+  /** Resets the counts. Promises of `reached` that are pending never settle then. */
   async reset(options: { latencies?: boolean } = {}): Promise<void> {
-    this.#awaited = [];
+    this.#pending = [];
     const done = this.#next('reset');
-    this.#tell({ type: 'reset', latencies: options.latencies ?? false });
+    this.#send({ type: 'reset', latencies: options.latencies ?? false });
     await done;
   }
 
-  /** The moment, in ns of `process.hrtime.bigint()`, at which `count` were delivered. */
+  /** Resolves to the moment at which `count` were delivered, in ns of `process.hrtime.bigint()`. */
   async reached(count: number): Promise<bigint> {
     const reached = this.#next('reached', (report) => report.count === count);
-    this.#tell({ type: 'watch', count });
+    this.#send({ type: 'watch', count });
     return (await reached).atNs;
   }
 
   async counts(): Promise<ReceiverCounts> {
     const counts = this.#next('counts');
-    this.#tell({ type: 'counts' });
+    this.#send({ type: 'counts' });
     return (await counts).counts;
   }
 
-  /** Milliseconds from sending to arrival, of all since a `reset` that asked for them. */
+  /** Returns the times from sending to arrival, in ms, since a `reset` with `latencies`. */
   async latenciesMs(): Promise<readonly number[]> {
     const latencies = this.#next('latencies');
-    this.#tell({ type: 'latencies' });
+    this.#send({ type: 'latencies' });
     return (await latencies).latenciesMs;
   }
 
   close(): void {
-    this.#awaited = [];
+    this.#pending = [];
     if (this.#child.connected) this.#child.disconnect();
   }
 
-  #tell(command: ReceiverCommand): void {
+  #send(command: ReceiverCommand): void {
     this.#child.send(command);
   }
 
   #settle(report: ReceiverReport): void {
-    const index = this.#awaited.findIndex(({ matches }) => matches(report));
-    if (index >= 0) this.#awaited.splice(index, 1)[0]?.resolve(report);
+    const index = this.#pending.findIndex(({ matches }) => matches(report));
+    if (index >= 0) this.#pending.splice(index, 1)[0]?.resolve(report);
   }
 
   #next<Type extends ReceiverReport['type']>(
@@ -112,7 +114,7 @@ export class Receiver {
     const isWanted = (report: ReceiverReport): report is Wanted =>
       report.type === type && accepts(report as Wanted);
     return new Promise((resolve, reject) => {
-      this.#awaited.push({
+      this.#pending.push({
         matches: isWanted,
         resolve: (report) => resolve(report as Wanted),
         reject,

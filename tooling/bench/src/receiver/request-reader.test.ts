@@ -4,7 +4,7 @@ import { RequestReader } from './request-reader.js';
 const post = (path: string, body: string) =>
   `POST ${path} HTTP/1.1\r\nhost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 
-/** First lines of the requests that are read from these chunks. */
+/** Returns the first lines of the requests in these chunks. */
 function readAll(chunks: readonly string[]): string[] {
   const lines: string[] = [];
   const reader = new RequestReader((head) => lines.push(head.split('\r\n')[0] ?? ''));
@@ -34,12 +34,12 @@ describe('RequestReader', () => {
     expect(readAll([text.slice(0, -1), text.slice(-1)])).toHaveLength(1);
   });
 
-  it('refuses bodies whose length it cannot know', () => {
+  it('refuses bodies of unknown length', () => {
     const chunked = 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n';
     expect(() => readAll([chunked])).toThrow('transfer-encoding');
   });
 
-  it('refuses a head without end', () => {
+  it('refuses an endless head', () => {
     expect(() => readAll(['GET / HTTP/1.1\r\n', 'x'.repeat(20_000)])).toThrow('too large');
   });
 });

@@ -5,7 +5,7 @@ import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { cpuSeconds } from '../process-usage.js';
 import type { StoreFacts } from './store.js';
 
-/** Kafka's own defaults, where those of the testbed are smaller; and topics that go when deleted. */
+/** Kafka's defaults, where those of the testbed are smaller; and a fast removal of deleted topics. */
 const brokerSettings = {
   'num.network.threads': '3',
   'num.io.threads': '8',
@@ -15,23 +15,23 @@ const brokerSettings = {
 const leaderTries = 100;
 const leaderPauseMs = 100;
 
-/** The Kafka that all contenders of a run share. */
+/** Kafka server that all contenders of a run share. */
 export interface StreamServer {
   readonly brokers: readonly string[];
   readonly facts: StoreFacts;
-  /** Used by the broker until now; NaN where its process cannot be seen. */
+  /** Returns the CPU seconds of the broker; NaN if its process is not visible. */
   cpuSeconds(): number;
-  /** Makes a topic, by default with a new name, and gives its name. */
+  /** Creates a topic, by default with a new name. Resolves to its name. */
   createTopic(partitions: number, topic?: string): Promise<string>;
   deleteTopic(topic: string): Promise<void>;
-  /** Records in a topic. */
+  /** Returns the number of records in a topic. */
   countRecords(topic: string): Promise<number>;
-  /** Records of a topic that a group has not committed. */
+  /** Returns the number of records of a topic that a group has not committed. */
   uncommitted(topic: string, groupId: string): Promise<number>;
   close(): Promise<void>;
 }
 
-/** A Kafka of its own. @throws Error when there is none to start. */
+/** Starts a new Kafka. @throws Error if it cannot be started */
 export async function startKafkaServer(): Promise<StreamServer> {
   const broker = await startKafka({ own: true, settings: brokerSettings });
   const admin = new Kafka({ brokers: broker.brokers, logLevel: logLevel.NOTHING }).admin();
@@ -59,11 +59,11 @@ export async function startKafkaServer(): Promise<StreamServer> {
   };
 }
 
-/** kafkajs gives up on a topic that a busy broker has made and does not know of yet. */
+/** Waits until the partitions have leaders. kafkajs would fail on a topic that is just being created. */
 async function awaitLeaders(admin: Admin, topic: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      // Asks each partition's leader.
+      // This asks the leader of each partition.
       await admin.fetchTopicOffsets(topic);
       return;
     } catch (error) {
@@ -78,7 +78,7 @@ async function countUncommitted(admin: Admin, topic: string, groupId: string): P
   const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] });
   const offsets = new Map(committed?.partitions.map((each) => [each.partition, each.offset]));
   return ends.reduce((sum, { partition, high }) => {
-    // -1: nothing was committed.
+    // -1 means that nothing was committed.
     return sum + Number(high) - Math.max(0, Number(offsets.get(partition) ?? 0));
   }, 0);
 }

@@ -5,7 +5,7 @@ import type { StoreServer } from './store.js';
 
 const workDatabase = 'bench_run';
 const templatePrefix = 'bench_seed_';
-/** What anybody would set on a machine that Postgres shares; the same for every contender. */
+/** Usual settings for a machine that Postgres shares with other programs; the same for every contender. */
 const serverSettings = {
   synchronous_commit: 'on',
   fsync: 'on',
@@ -26,7 +26,7 @@ const reportedSettings = [
   'max_connections',
 ];
 
-/** A Postgres of its own, with `serverSettings`. @throws Error when there is none to start. */
+/** Starts a new Postgres with `serverSettings`. @throws Error if it cannot be started */
 export async function startPostgresStore(): Promise<StoreServer> {
   const server = await startPostgres({ settings: serverSettings });
   const store = await usePostgres(server.url);
@@ -40,10 +40,10 @@ export async function startPostgresStore(): Promise<StoreServer> {
 }
 
 /**
- * The Postgres at `serverUrl`. Each seed is made once and copied for every run, so that all
- * runs of a contender start from the same pages.
+ * Connects to the Postgres at `serverUrl`. Each seed is written once and copied for every run, so that
+ * all runs of a contender start from the same pages.
  *
- * @throws Error when commits there are not durable.
+ * @throws Error if its commits are not durable
  */
 export async function usePostgres(serverUrl: string): Promise<StoreServer> {
   const admin = new pg.Client(serverUrl);
@@ -75,7 +75,7 @@ export async function usePostgres(serverUrl: string): Promise<StoreServer> {
       await admin.query(
         `create database "${workDatabase}" template "${template}" strategy file_copy`,
       );
-      // Nobody starts with another's dirty pages to write.
+      // So that no contender has to write dirty pages of another one.
       await admin.query('checkpoint');
       return databaseUrl(serverUrl, workDatabase);
     },

@@ -6,17 +6,17 @@ import { freePort } from '@posthaste/testbed';
 import { Redis } from 'ioredis';
 import type { StoreServer } from './store.js';
 
-/** Its usual durable setting: up to a second of work may be lost, unlike with Postgres. */
+/** The usual durable settings. Unlike Postgres, Redis may lose up to a second of work. */
 const settings = { appendonly: 'yes', appendfsync: 'everysec', save: '' };
 
-/** Why there is no Redis here. */
+/** Error of a missing Redis; its message is the reason. */
 export class RedisMissing extends Error {}
 
 /**
- * A Redis of its own on a free port: `redis-server` from the PATH, or Debian's package,
- * installed where that is allowed.
+ * Starts a new Redis on a free port: `redis-server` from the PATH, or Debian's package, which is
+ * installed if possible.
  *
- * @throws RedisMissing when it cannot be had.
+ * @throws RedisMissing if there is none and it cannot be installed
  */
 export async function startRedis(): Promise<StoreServer> {
   ensureInstalled();
@@ -28,11 +28,11 @@ export async function startRedis(): Promise<StoreServer> {
     Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]),
     { stdio: 'ignore' },
   );
-  // From now on: Ctrl-C ends it before anybody closes it.
+  // Registered now, because Ctrl-C may end Redis before `close` is called.
   const exited = new Promise((resolve) => child.once('exit', resolve));
   const url = `redis://127.0.0.1:${port}`;
   const admin = new Redis(url, { maxRetriesPerRequest: null });
-  // Refused until the server listens: ioredis tries again by itself.
+  // Connections are refused until the server listens; ioredis tries again by itself.
   admin.on('error', () => undefined);
   const info = await admin.info('server');
   return {

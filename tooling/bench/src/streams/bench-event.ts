@@ -1,7 +1,8 @@
-/** The event that is published over and over: an order whose JSON has 500 bytes. */
+/** The event that is published again and again: an order whose JSON has 500 bytes. */
 
 const payloadBytes = 500;
 
+/** Payload of the event. */
 export interface OrderPayload {
   readonly orderId: string;
   readonly customerId: string;
@@ -9,13 +10,13 @@ export interface OrderPayload {
   readonly currency: string;
   readonly isGift: boolean;
   readonly items: readonly { readonly sku: string; readonly quantity: number }[];
-  /** Moment of publishing, in decimal ns of `process.hrtime.bigint()`; empty where it is not asked for. */
+  /** Moment of publishing, in decimal ns of `process.hrtime.bigint()`; empty if latency is not measured. */
   readonly sentAtNs: string;
-  /** Makes it as long as it has to be. */
+  /** Padding to the required length. */
   readonly note: string;
 }
 
-/** One event: what clients of ours are given, and the bytes that bare clients send. */
+/** One event: the payload for our clients, and the bytes for bare clients. */
 export interface BenchEvent {
   readonly payload: OrderPayload;
   readonly value: Buffer;
@@ -24,6 +25,7 @@ export interface BenchEvent {
 export const eventName = 'order.placed';
 export const eventNamespace = 'shop';
 
+/** Creates the event. */
 export function createEvent(sentAtNs = ''): BenchEvent {
   const order = {
     orderId: '6f2b7c1e-9a54-4d0e-8a8e-1f5b0f6c2d11',

@@ -2,23 +2,23 @@ import { randomUUID } from 'node:crypto';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import type { BenchEvent } from './bench-event.js';
 import { type ConsumerRequest, type StreamContender, sendBatches } from './stream-contender.js';
-import type { StreamPlace } from './stream-task.js';
+import type { StreamTarget } from './stream-task.js';
 
 const allInSync = -1;
 const batches = { batchSize: 100, batchesInFlight: 8 };
 
-/** kafkajs by itself: no envelope, no validation; its consumer counts, and commits by itself. */
+/** kafkajs alone: no envelope, no validation. Its consumer counts events, and commits automatically. */
 export const kafkajsStream: StreamContender = {
   name: 'kafkajs',
   settings: batches,
 
-  async openPublisher(place) {
-    const producer = connect(place).producer({
+  async openPublisher(target) {
+    const producer = connect(target).producer({
       createPartitioner: Partitioners.DefaultPartitioner,
       allowAutoTopicCreation: false,
     });
     await producer.connect();
-    const { topic } = place;
+    const { topic } = target;
     const toMessage = ({ value }: BenchEvent) => ({ key: randomUUID(), value });
     return {
       publish: (event) => producer.send({ topic, acks: allInSync, messages: [toMessage(event)] }),
@@ -31,10 +31,10 @@ export const kafkajsStream: StreamContender = {
     };
   },
 
-  async openConsumer({ place, groupId, listener }: ConsumerRequest) {
-    const consumer = connect(place).consumer({ groupId });
+  async openConsumer({ target, groupId, listener }: ConsumerRequest) {
+    const consumer = connect(target).consumer({ groupId });
     await consumer.connect();
-    await consumer.subscribe({ topics: [place.topic], fromBeginning: true });
+    await consumer.subscribe({ topics: [target.topic], fromBeginning: true });
     await consumer.run({
       eachBatch: async ({ batch: { messages } }) => {
         if (listener.kind === 'count') return listener.onEvents(messages.length);
@@ -45,6 +45,6 @@ export const kafkajsStream: StreamContender = {
   },
 };
 
-function connect({ brokers }: StreamPlace): Kafka {
+function connect({ brokers }: StreamTarget): Kafka {
   return new Kafka({ brokers: [...brokers], clientId: 'bench', logLevel: logLevel.NOTHING });
 }

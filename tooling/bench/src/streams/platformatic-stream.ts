@@ -2,21 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { Consumer, Producer } from '@platformatic/kafka';
 import type { BenchEvent } from './bench-event.js';
 import { type ConsumerRequest, type StreamContender, sendBatches } from './stream-contender.js';
-import type { StreamPlace } from './stream-task.js';
+import type { StreamTarget } from './stream-task.js';
 
 const allInSync = -1;
 const commitIntervalMs = 1_000;
 const batches = { batchSize: 100, batchesInFlight: 8 };
 
-/** @platformatic/kafka by itself: no envelope, no validation; commits by itself. */
+/** @platformatic/kafka alone: no envelope, no validation. It commits automatically. */
 export const platformaticStream: StreamContender = {
   name: '@platformatic/kafka',
   settings: batches,
 
-  async openPublisher(place) {
-    const producer = new Producer({ ...toOptions(place), autocreateTopics: false });
+  async openPublisher(target) {
+    const producer = new Producer({ ...toOptions(target), autocreateTopics: false });
     const toMessage = ({ value }: BenchEvent) => ({
-      topic: place.topic,
+      topic: target.topic,
       key: Buffer.from(randomUUID()),
       value,
     });
@@ -31,13 +31,13 @@ export const platformaticStream: StreamContender = {
     };
   },
 
-  async openConsumer({ place, groupId, listener }: ConsumerRequest) {
-    const consumer = new Consumer({ ...toOptions(place), groupId });
+  async openConsumer({ target, groupId, listener }: ConsumerRequest) {
+    const consumer = new Consumer({ ...toOptions(target), groupId });
     const stream = await consumer.consume({
-      topics: [place.topic],
+      topics: [target.topic],
       mode: 'committed',
       fallbackMode: 'earliest',
-      // Milliseconds. The default commits after every message.
+      // In ms. The default commits after every message.
       autocommit: commitIntervalMs,
     });
     stream.on('data', ({ value }) => {
@@ -48,6 +48,6 @@ export const platformaticStream: StreamContender = {
   },
 };
 
-function toOptions({ brokers }: StreamPlace) {
+function toOptions({ brokers }: StreamTarget) {
   return { clientId: 'bench', bootstrapBrokers: [...brokers] };
 }

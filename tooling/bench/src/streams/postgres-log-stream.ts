@@ -8,7 +8,7 @@ import { type StreamContender, sendBatches } from './stream-contender.js';
 
 const batches = { batchSize: 500, batchesInFlight: 4 };
 
-/** The log itself, as the platform appends to it: in transactions, many events with one statement. */
+/** The log as the platform uses it: appends in transactions, many events with one statement. */
 export const postgresLogStream: StreamContender = {
   name: 'log.append in transactions',
   settings: batches,

@@ -8,24 +8,24 @@ import type {
   StreamContender,
   StreamPublisher,
 } from './stream-contender.js';
-import type { StreamPlace } from './stream-task.js';
+import type { StreamTarget } from './stream-task.js';
 
-/** A client, and the end of what was opened for it. */
+/** A client, with the function that closes everything that was opened for it. */
 interface OpenClient {
   readonly client: Client;
   close(): Promise<void>;
 }
 
-/** Our client on Kafka, with the settings that it has by default. */
+/** Our client on Kafka, with its default settings. */
 export const posthasteStream: StreamContender = toContender('posthaste', openKafkaClient);
 
-/** The same on the other driver for Kafka. */
+/** Our client on the other Kafka driver. */
 export const posthastePlatformaticStream: StreamContender = toContender(
   'posthaste on @platformatic/kafka',
   openPlatformaticClient,
 );
 
-/** Our client on the postgres stream, with the settings that it has by default. */
+/** Our client on the postgres stream, with its default settings. */
 export const posthastePostgresStream: StreamContender = toContender(
   'posthaste on postgres',
   openPostgresClient,
@@ -33,27 +33,27 @@ export const posthastePostgresStream: StreamContender = toContender(
 
 function toContender(
   name: string,
-  open: (place: StreamPlace) => Promise<OpenClient>,
+  open: (target: StreamTarget) => Promise<OpenClient>,
 ): StreamContender {
   return {
     name,
     settings: {},
-    openPublisher: async (place) => toPublisher(await open(place), place.topic),
-    openConsumer: async (request) => toConsumer(await open(request.place), request),
+    openPublisher: async (target) => toPublisher(await open(target), target.topic),
+    openConsumer: async (request) => toConsumer(await open(request.target), request),
   };
 }
 
-async function openKafkaClient({ brokers }: StreamPlace): Promise<OpenClient> {
+async function openKafkaClient({ brokers }: StreamTarget): Promise<OpenClient> {
   const client = await createClient('', 'kafka', brokers);
   return { client, close: () => client.close() };
 }
 
-async function openPlatformaticClient({ brokers }: StreamPlace): Promise<OpenClient> {
+async function openPlatformaticClient({ brokers }: StreamTarget): Promise<OpenClient> {
   const client = createClientOn('', createPlatformaticDriver({ brokers }));
   return { client, close: () => client.close() };
 }
 
-async function openPostgresClient({ databaseUrl }: StreamPlace): Promise<OpenClient> {
+async function openPostgresClient({ databaseUrl }: StreamTarget): Promise<OpenClient> {
   const database = await openPostgres({ url: databaseUrl });
   const client = await createClient('', 'postgres', [], { database });
   const close = async (): Promise<void> => {
@@ -69,7 +69,7 @@ function toPublisher({ client, close }: OpenClient, topic: string): StreamPublis
     publish: ({ payload }) => client.publish({ ...event, payload }),
     async publishAll({ payload }, count) {
       const failures: unknown[] = [];
-      // Accepted one after the other: the client makes them wait when its buffer is full.
+      // One after another: the client delays the acceptance when its buffer is full.
       for (let published = 0; published < count; published += 1) {
         await client.publish(
           newPublish()
@@ -80,7 +80,7 @@ function toPublisher({ client, close }: OpenClient, topic: string): StreamPublis
             .errorCallback((_event, error) => failures.push(error)),
         );
       }
-      // Flushes what was accepted.
+      // Flushes the accepted events.
       await close();
       if (failures.length > 0) throw failures[0];
     },
@@ -90,10 +90,10 @@ function toPublisher({ client, close }: OpenClient, topic: string): StreamPublis
 
 function toConsumer(
   { client, close }: OpenClient,
-  { place, groupId, listener }: ConsumerRequest,
+  { target, groupId, listener }: ConsumerRequest,
 ): StreamConsumer {
   client.register({
-    topic: place.topic,
+    topic: target.topic,
     eventName,
     groupId,
     offset: -2,

@@ -1,38 +1,41 @@
 import type { BenchEvent, OrderPayload } from './bench-event.js';
-import type { StreamPlace } from './stream-task.js';
+import type { StreamTarget } from './stream-task.js';
 
-/** What a consumer does with what it reads: count it, or look into it. */
+/** Callback of a consumer: it counts events, or reads their payloads. */
 export type EventListener =
   | { readonly kind: 'count'; readonly onEvents: (count: number) => void }
   | { readonly kind: 'payload'; readonly onPayload: (payload: OrderPayload) => void };
 
+/** Options of a consumer. */
 export interface ConsumerRequest {
-  readonly place: StreamPlace;
-  /** New: the topic is read from its beginning. */
+  readonly target: StreamTarget;
+  /** Name of a new group, which reads the topic from its beginning. */
   readonly groupId: string;
   readonly listener: EventListener;
 }
 
+/** A publisher of a contender. */
 export interface StreamPublisher {
-  /** Resolves when the event is acknowledged by all in-sync brokers. */
+  /** Resolves when all in-sync brokers have acknowledged the event. */
   publish(event: BenchEvent): Promise<unknown>;
-  /** Resolves when all are acknowledged. Nothing is published after it. */
+  /** Resolves when all events are acknowledged. Nothing is published after it. */
   publishAll(event: BenchEvent, count: number): Promise<void>;
   close(): Promise<void>;
 }
 
+/** A consumer of a contender. */
 export interface StreamConsumer {
-  /** Commits what was read, and leaves. */
+  /** Commits the consumed events, and leaves the group. */
   close(): Promise<void>;
 }
 
-/** A client library, used as its documentation says, in a process that does nothing else. */
+/** A client library, used as documented, in a process that does nothing else. */
 export interface StreamContender {
   readonly name: string;
-  /** Settings that matter for its speed, for the report. */
+  /** Settings that affect its speed, for the report. */
   readonly settings: Readonly<Record<string, string | number>>;
-  openPublisher(place: StreamPlace): Promise<StreamPublisher>;
-  /** Resolves when it has begun to connect, or later. */
+  openPublisher(target: StreamTarget): Promise<StreamPublisher>;
+  /** Resolves when the consumer has begun to connect, or later. */
   openConsumer(request: ConsumerRequest): Promise<StreamConsumer>;
 }
 

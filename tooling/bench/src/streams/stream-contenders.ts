@@ -8,18 +8,18 @@ import {
 } from './posthaste-stream.js';
 import type { StreamContender } from './stream-contender.js';
 
-/** Our client on each driver for Kafka; the first is the one that is meant by default. */
-export const streamsOfOurs: readonly StreamContender[] = [
+/** Our client on each Kafka driver. The first one is the default driver. */
+export const ourStreams: readonly StreamContender[] = [
   posthasteStream,
   posthastePlatformaticStream,
 ];
 
-/** Bare clients that ours is held against. */
+/** Bare clients that ours is compared with. */
 export const streamPeers: readonly StreamContender[] = [kafkajsStream, platformaticStream];
 
-/** Every contender that a process can be started for. */
+/** Every contender, for the process that runs a task. */
 export const streamContenders: readonly StreamContender[] = [
-  ...streamsOfOurs,
+  ...ourStreams,
   ...streamPeers,
   posthastePostgresStream,
   postgresLogStream,

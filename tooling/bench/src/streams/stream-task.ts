@@ -1,41 +1,42 @@
-/** What a contender's process is asked to do, and what it tells its parent over IPC. */
+/** Tasks of a contender's process, and its messages to the parent over IPC. */
 
-/** Where events go. */
-export interface StreamPlace {
-  /** Exists already. */
+/** Target of events: a topic on Kafka or on the postgres stream. */
+export interface StreamTarget {
+  /** Name of an existing topic. */
   readonly topic: string;
   readonly brokers: readonly string[];
-  /** Of the postgres stream; empty for Kafka. */
+  /** URL of the postgres stream; empty for Kafka. */
   readonly databaseUrl: string;
 }
 
+/** One task. */
 export type StreamTask =
-  /** Callers that publish one event after the other, each when the last one is acknowledged. */
+  /** Callers that publish one event after another, each after the acknowledgement of the last one. */
   | {
       readonly kind: 'publish-each';
       readonly callers: number;
       readonly warmUpSeconds: number;
       readonly seconds: number;
     }
-  /** So many events as fast as they go, until all are acknowledged. */
+  /** Publishes `count` events as fast as possible, until all are acknowledged. */
   | { readonly kind: 'publish-all'; readonly warmUp: number; readonly count: number }
-  /** What lies in the topic, from the beginning; the first `warmUp` are not measured. */
+  /** Consumes the topic from its beginning; the first `warmUp` events are not measured. */
   | {
       readonly kind: 'consume';
       readonly groupId: string;
       readonly warmUp: number;
       readonly count: number;
     }
-  /** Events at a fixed rate, with their moment of publishing from the end of the warm-up on. */
+  /** Publishes at a fixed rate. After the warm-up the events contain the moment of publishing. */
   | {
       readonly kind: 'pace';
       readonly perSecond: number;
       readonly warmUpSeconds: number;
       readonly seconds: number;
     }
-  /** So many events that have their moment of publishing. */
+  /** Receives `count` events that contain the moment of publishing. */
   | { readonly kind: 'receive'; readonly groupId: string; readonly count: number }
-  /** Nothing, with a publisher and a consumer connected. */
+  /** Does nothing, with a publisher and a consumer connected. */
   | {
       readonly kind: 'idle';
       readonly groupId: string;
@@ -43,23 +44,24 @@ export type StreamTask =
       readonly seconds: number;
     };
 
-/** What a process did from the end of its warm-up on. */
+/** Result of a task, from the end of its warm-up on. */
 export interface TaskResult {
   readonly events: number;
   readonly seconds: number;
-  /** Used by the process. */
+  /** CPU seconds of the process. */
   readonly cpuSeconds: number;
-  /** From publishing to the callback, of `receive`. */
+  /** Times from publishing to the callback, of `receive`. */
   readonly latenciesMs: readonly number[];
 }
 
+/** Message of a process to its parent. `begun`: the warm-up is over, or for `receive` the consumer is connected. */
 export type TaskReport =
-  /** The warm-up is over; of `receive`: the consumer is connected. */
-  { readonly type: 'begun' } | { readonly type: 'done'; readonly result: TaskResult };
+  | { readonly type: 'begun' }
+  | { readonly type: 'done'; readonly result: TaskResult };
 
-/** The arguments of a contender's process, as JSON. */
+/** Arguments of a contender's process, as JSON. */
 export interface TaskArguments {
   readonly contender: string;
-  readonly place: StreamPlace;
+  readonly target: StreamTarget;
   readonly task: StreamTask;
 }

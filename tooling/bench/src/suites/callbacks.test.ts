@@ -1,13 +1,13 @@
 import '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-// Built code, because the processes it starts are built.
+// The built code, because the processes that it starts are built.
 import { type Bench, openBench } from '../../dist/bench.js';
 import { createCallbacksSuite } from '../../dist/suites/callbacks.js';
 import { plainService } from '../../test/plain-service.js';
 import type { Section } from '../report.js';
 import type { Sizes } from './sizes.js';
 
-/** The benchmark reads /proc, and starts the server that `postgresUrl` tells to be here. */
+/** The benchmark reads /proc, and starts a Postgres if `postgresUrl` shows that there is one. */
 const canRun = process.platform === 'linux' && inject('postgresUrl') !== undefined;
 const wholeSuiteMs = 180_000;
 const sizes: Sizes = {
@@ -52,7 +52,7 @@ describe.runIf(canRun)('the callbacks suite', () => {
     ]);
   });
 
-  it('puts our rate beside those of the peers', () => {
+  it('shows our rate beside those of the peers', () => {
     const rows = sections.get('rate')?.rows.map(([name, rate]) => [name, typeof rate]);
     expect(rows).toEqual([
       ['plain', 'number'],
@@ -64,9 +64,9 @@ describe.runIf(canRun)('the callbacks suite', () => {
     });
   });
 
-  it('sees that everything arrived once and in order', () => {
+  it('checks that everything arrived once and in order', () => {
     const bars = new Map(sections.get('ordered')?.bars.map(({ what, value }) => [what, value]));
-    expect(bars.get('deliveries beyond those owed')).toBe(0);
+    expect(bars.get('deliveries beyond the expected ones')).toBe(0);
     expect(bars.get('order violations')).toBe(0);
   });
 });

@@ -7,28 +7,28 @@ import { isWanted, type Suite } from '../suite.js';
 import { deliveredSections, measureDelivered } from './delivered.js';
 import { measureIntake } from './intake.js';
 import { measureLatency } from './latency.js';
-import type { Measured } from './measured.js';
+import type { MeasurementContext } from './measurement-context.js';
 import { measureMemory } from './memory.js';
 import { fullSizes, quickSizes, type Sizes } from './sizes.js';
 
 /**
- * The speed of callbacks: our service against its bars, and beside its peers. With `sizes`,
- * these are measured instead of the full or the quick ones.
+ * Creates the suite for callbacks: our service with its bars, next to its peers.
+ * @param sizes replace the full or quick sizes
  */
 export function createCallbacksSuite(service: CallbackService, sizes?: Sizes): Suite {
   return {
     name: 'callbacks',
     description:
-      'Callbacks: our rates, latency and memory, beside graphile-worker, pg-boss and BullMQ.',
+      'Callbacks: our rates, latency and memory, next to graphile-worker, pg-boss and BullMQ.',
     sections: {
       ...deliveredSections,
-      intake: 'accepted per second over HTTP, beside a bare Fastify route',
+      intake: 'accepted per second over HTTP, next to a bare Fastify route',
       latency: 'accept to delivered at half the maximum rate',
       memory: 'memory of the worker with a small and a large backlog',
     },
     peers: peers.map(({ name }) => name),
     async run(bench, options) {
-      const measured: Measured = {
+      const context: MeasurementContext = {
         bench,
         service,
         options,
@@ -37,25 +37,25 @@ export function createCallbacksSuite(service: CallbackService, sizes?: Sizes): S
       const contenders = peers
         .filter(({ name }) => options.peers?.includes(name) ?? true)
         .map((peer) => toContender(peer, callbackBody));
-      const delivered = await measureDelivered(measured, contenders);
+      const delivered = await measureDelivered(context, contenders);
       return [
         ...delivered.sections,
-        ...(await measureAcceptance(measured, delivered.plainRate)),
-        ...(isWanted(options, 'memory') ? [await measureMemory(measured)] : []),
+        ...(await measureAcceptance(context, delivered.plainRate)),
+        ...(isWanted(options, 'memory') ? [await measureMemory(context)] : []),
       ];
     },
   };
 }
 
-/** Intake, and the latency whose rate follows from it and from the rate of delivery. */
+/** Measures intake, and then the latency, at a rate that follows from the rates of intake and delivery. */
 async function measureAcceptance(
-  measured: Measured,
+  context: MeasurementContext,
   deliveredPerSecond: number | undefined,
 ): Promise<Section[]> {
-  const { options } = measured;
+  const { options } = context;
   if (!isWanted(options, 'intake', 'latency')) return [];
-  const { section, acceptedPerSecond } = await measureIntake(measured);
+  const { section, acceptedPerSecond } = await measureIntake(context);
   const sections = isWanted(options, 'intake') ? [section] : [];
   if (!isWanted(options, 'latency') || deliveredPerSecond === undefined) return sections;
-  return [...sections, await measureLatency(measured, { acceptedPerSecond, deliveredPerSecond })];
+  return [...sections, await measureLatency(context, { acceptedPerSecond, deliveredPerSecond })];
 }

@@ -2,6 +2,7 @@ import type { Contender } from '../contender.js';
 import type { DeliveredResult } from '../delivered-rounds.js';
 import type { Cell } from '../report.js';
 
+/** Columns of the tables about deliveries. */
 export const deliveredColumns: readonly string[] = [
   'contender',
   'delivered/s',
@@ -14,7 +15,7 @@ export const deliveredColumns: readonly string[] = [
   'settings',
 ];
 
-/** A contender's line of the table. */
+/** Returns the line of a contender in the table. */
 export function deliveredRow(
   contender: Contender,
   result: DeliveredResult | string | undefined,

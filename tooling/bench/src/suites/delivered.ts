@@ -1,4 +1,4 @@
-/** The rows about delivered callbacks per second. */
+/** Rows about delivered callbacks per second. */
 
 import type { Contender } from '../contender.js';
 import {
@@ -10,15 +10,15 @@ import {
 import type { Bar, Section } from '../report.js';
 import { isWanted } from '../suite.js';
 import { deliveredColumns, deliveredRow } from './delivered-table.js';
-import type { Measured } from './measured.js';
+import type { MeasurementContext } from './measurement-context.js';
 import { plainSituation, type Variant, variants } from './variants.js';
 
-/** How many times a peer's rate ours has to be. */
+/** Required ratio of our rate to the rate of a peer. */
 const peerBars: Readonly<Record<string, number>> = { 'graphile-worker': 1.5, bullmq: 2 };
 const none = { relation: 'at most', limit: 0 } as const;
 
 export const deliveredSections: Readonly<Record<string, string>> = {
-  rate: 'delivered per second, no order, side by side with the peers',
+  rate: 'delivered per second, no order, next to the peers',
   ordered: 'the same in ordered queues',
   blocked: 'the same with callbacks waiting behind blocked heads',
   history: 'the same with a finished history',
@@ -26,19 +26,22 @@ export const deliveredSections: Readonly<Record<string, string>> = {
   hanging: 'the same with a host that never answers',
 };
 
-/** What the delivered rows found; `plainRate` is undefined when none of them was wanted. */
+/** Results of the rows about deliveries. */
 export interface Delivered {
   readonly sections: readonly Section[];
-  /** Our callbacks delivered per second with no order and nothing else in the store. */
+  /**
+   * Our callbacks delivered per second, without order and with nothing else in the store; undefined if
+   * no row was wanted.
+   */
   readonly plainRate: number | undefined;
 }
 
 /** Measures the wanted rows, all cases in turn. */
 export async function measureDelivered(
-  measured: Measured,
+  context: MeasurementContext,
   peers: readonly Contender[],
 ): Promise<Delivered> {
-  const { bench, service, sizes, options } = measured;
+  const { bench, service, sizes, options } = context;
   if (!isWanted(options, ...Object.keys(deliveredSections), 'latency')) {
     return { sections: [], plainRate: undefined };
   }
@@ -59,13 +62,13 @@ export async function measureDelivered(
     }),
   ];
   const results = await measureRounds(bench, cases, sizes.rounds);
-  const sections = wantedVariants.map((variant) => variantSection(measured, variant, results));
-  if (isWanted(options, 'rate')) sections.unshift(rateSection(measured, wantedPeers, results));
+  const sections = wantedVariants.map((variant) => variantSection(context, variant, results));
+  if (isWanted(options, 'rate')) sections.unshift(rateSection(context, wantedPeers, results));
   return { sections, plainRate: resultOf(results, service.name).medians.deliveredPerSecond };
 }
 
 function rateSection(
-  { service, sizes }: Measured,
+  { service, sizes }: MeasurementContext,
   peers: readonly Contender[],
   results: DeliveredResults,
 ): Section {
@@ -89,14 +92,14 @@ function rateSection(
     bars: [...bars, surplusBar(ours)],
     notes: [
       `Median of ${sizes.rounds}, all contenders in turn. CPU times are for one delivery.`,
-      'undici alone claims nothing and records nothing: it is the ceiling on this machine.',
+      'undici alone leases nothing and records nothing: it is the upper limit on this machine.',
       ...missing,
     ],
   };
 }
 
 function variantSection(
-  { service, sizes }: Measured,
+  { service, sizes }: MeasurementContext,
   { id, title, share }: Variant,
   results: DeliveredResults,
 ): Section {
@@ -125,7 +128,7 @@ function variantSection(
 }
 
 function surplusBar(result: DeliveredResult): Bar {
-  return { what: 'deliveries beyond those owed', value: worst(result, 'surplus'), ...none };
+  return { what: 'deliveries beyond the expected ones', value: worst(result, 'surplus'), ...none };
 }
 
 function worst(result: DeliveredResult, field: 'surplus' | 'orderViolations'): number {

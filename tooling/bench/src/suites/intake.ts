@@ -1,4 +1,4 @@
-/** How many callbacks a gateway accepts in a second, one per HTTP request. */
+/** Row about the callbacks that a gateway accepts per second, one per HTTP request. */
 
 import autocannon from 'autocannon';
 import { startBareGateway } from '../bare-gateway.js';
@@ -8,29 +8,35 @@ import type { Gateway } from '../contender.js';
 import { cpuSeconds, treeCpuSeconds } from '../process-usage.js';
 import type { Section } from '../report.js';
 import { medians } from '../statistics.js';
-import type { Measured } from './measured.js';
+import type { MeasurementContext } from './measurement-context.js';
 import type { Sizes } from './sizes.js';
 
 const connections = 64;
-/** Least share of the rate of a gateway that stores nothing. */
+/** Required share of the rate of a gateway that stores nothing. */
 const share = 0.5;
 
+/** Rate, latency and cost of one run. */
 interface Intake {
   readonly acceptedPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** CPU microseconds for each request. */
+  /** CPU microseconds per request. */
   readonly gatewayCpuUs: number;
   readonly storeCpuUs: number;
 }
 
+/** Result of the row. */
 export interface IntakeResult {
   readonly section: Section;
   readonly acceptedPerSecond: number;
 }
 
 /** Measures our gateway and the bare one in turn. */
-export async function measureIntake({ bench, service, sizes }: Measured): Promise<IntakeResult> {
+export async function measureIntake({
+  bench,
+  service,
+  sizes,
+}: MeasurementContext): Promise<IntakeResult> {
   const { rounds } = sizes;
   const ours: Intake[] = [];
   const bare: Intake[] = [];

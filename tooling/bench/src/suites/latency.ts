@@ -1,4 +1,4 @@
-/** How long a callback is under way from its acceptance to its delivery. */
+/** Row about the time from the acceptance of a callback to its delivery. */
 
 import { awaitArrivals } from '../arrivals.js';
 import type { Bench } from '../bench.js';
@@ -8,29 +8,30 @@ import { postAtPace } from '../paced-posts.js';
 import { sentAtHeader } from '../receiver/protocol.js';
 import type { Section } from '../report.js';
 import { percentile } from '../statistics.js';
-import type { Measured } from './measured.js';
+import type { MeasurementContext } from './measurement-context.js';
 
 const connections = 64;
 const p50LimitMs = 10;
 const p99LimitMs = 50;
 
-/** Rates of the two halves of the way, each measured with the machine to itself. */
+/** Rates of acceptance and delivery, each measured while the other did not run. */
 export interface HalfRates {
   readonly acceptedPerSecond: number;
   readonly deliveredPerSecond: number;
 }
 
+/** Times of all requests of a run. */
 interface Latencies {
   readonly acceptMs: readonly number[];
   readonly deliverMs: readonly number[];
 }
 
-/** Runs gateway and worker at half the rate that the machine can accept and deliver at once. */
+/** Runs gateway and worker at half the rate at which the machine can accept and deliver together. */
 export async function measureLatency(
-  { bench, service, sizes }: Measured,
+  { bench, service, sizes }: MeasurementContext,
   rates: HalfRates,
 ): Promise<Section> {
-  // A callback costs the machine the time of its acceptance and the time of its delivery.
+  // Each callback takes the time of its acceptance and the time of its delivery.
   const maxPerSecond = 1 / (1 / rates.acceptedPerSecond + 1 / rates.deliveredPerSecond);
   const perSecond = Math.round(maxPerSecond / 2);
   const storeUrl = await bench.postgres.open(`${service.name}-empty`, (url) =>
@@ -40,8 +41,9 @@ export async function measureLatency(
   try {
     const worker = await service.startWorker(storeUrl);
     try {
-      await deliver(bench, gateway, worker, perSecond, sizes.warmUpSeconds);
-      const measured = await deliver(bench, gateway, worker, perSecond, sizes.latencySeconds);
+      const load = { bench, gateway, worker, perSecond };
+      await deliver(load, sizes.warmUpSeconds);
+      const measured = await deliver(load, sizes.latencySeconds);
       bench.log(`latency at ${perSecond}/s: p99 ${percentile(measured.deliverMs, 99)} ms`);
       return toSection(measured, perSecond, maxPerSecond);
     } finally {
@@ -52,11 +54,17 @@ export async function measureLatency(
   }
 }
 
+/** Callbacks at a fixed rate, with the processes that they go through. */
+interface Load {
+  readonly bench: Bench;
+  readonly gateway: Gateway;
+  readonly worker: ServiceProcess;
+  readonly perSecond: number;
+}
+
+/** Sends callbacks for some seconds, and waits until all have arrived. */
 async function deliver(
-  bench: Bench,
-  gateway: Gateway,
-  worker: ServiceProcess,
-  perSecond: number,
+  { bench, gateway, worker, perSecond }: Load,
   seconds: number,
 ): Promise<Latencies> {
   const { receiver } = bench;
@@ -92,7 +100,7 @@ function toSection(measured: Latencies, perSecond: number, maxPerSecond: number)
       { what: 'p99 ms', value: p99Ms, relation: 'under', limit: p99LimitMs },
     ],
     notes: [
-      `This is half of ${Math.round(maxPerSecond)} a second, what the machine can accept and deliver at once: 1 / (1 / accepted per second + 1 / delivered per second), each measured alone. Counted from before the request is sent, so the acceptance is part of it.`,
+      `This is half of ${Math.round(maxPerSecond)} a second, the rate at which the machine can accept and deliver together: 1 / (1 / accepted per second + 1 / delivered per second), each measured alone. The time starts before the request is sent, so it includes the acceptance.`,
     ],
   };
 }

@@ -1,29 +1,39 @@
-/** Whether the worker's memory grows with the backlog. */
+/** Row about the memory of the worker with a small and a large backlog. */
 
 import { awaitArrivals } from '../arrivals.js';
 import { peakRssMib } from '../process-usage.js';
 import type { Section } from '../report.js';
-import type { Measured } from './measured.js';
+import type { MeasurementContext } from './measurement-context.js';
 
 const limitMib = 200;
-/** "Flat": garbage collection alone makes two equal runs differ by some percent. */
+/** Largest ratio that counts as equal: garbage collection makes equal runs differ by some percent. */
 const flatRatio = 1.15;
 
-/** As many as it takes by itself. */
-const ownChoice = '0';
+/** Setting for the default number of delivery threads. */
+const defaultThreads = '0';
 
-/** Delivers from a small and a large backlog, and compares the peaks after as many deliveries. */
-export async function measureMemory(measured: Measured): Promise<Section> {
-  const { bench, service, sizes } = measured;
+/** Delivers from a small and a large backlog, and compares the peaks after the same deliveries. */
+export async function measureMemory(context: MeasurementContext): Promise<Section> {
+  const { bench, service, sizes } = context;
   const { smallBacklog, largeBacklog, callbacks } = sizes;
   const many = Math.min(callbacks, largeBacklog);
-  const [small = Number.NaN] = await peaks(measured, smallBacklog, ownChoice, [smallBacklog]);
-  const [large = Number.NaN, later = Number.NaN] = await peaks(measured, largeBacklog, ownChoice, [
-    smallBacklog,
-    many,
-  ]);
+  const byDefault = { threads: defaultThreads };
+  const [small = Number.NaN] = await measurePeaks(context, {
+    ...byDefault,
+    backlog: smallBacklog,
+    deliveries: [smallBacklog],
+  });
+  const [large = Number.NaN, later = Number.NaN] = await measurePeaks(context, {
+    ...byDefault,
+    backlog: largeBacklog,
+    deliveries: [smallBacklog, many],
+  });
   const threads = String(service.settings.POSTHASTE_WORKER_THREADS);
-  const [tuned = Number.NaN] = await peaks(measured, largeBacklog, threads, [many]);
+  const [tuned = Number.NaN] = await measurePeaks(context, {
+    threads,
+    backlog: largeBacklog,
+    deliveries: [many],
+  });
   bench.log(`memory: ${Math.round(small)} and ${Math.round(large)} MiB`);
   return {
     id: 'memory',
@@ -48,12 +58,20 @@ export async function measureMemory(measured: Measured): Promise<Section> {
   };
 }
 
-/** The worker's peak memory when each of these numbers of callbacks has been delivered. */
-async function peaks(
-  { bench, service }: Pick<Measured, 'bench' | 'service'>,
-  count: number,
-  threads: string,
-  deliveries: readonly number[],
+/** One run of the worker. */
+interface MemoryRun {
+  /** Number of delivery threads. */
+  readonly threads: string;
+  /** Callbacks in the store at the start. */
+  readonly backlog: number;
+  /** Numbers of deliveries after which the peak is read. */
+  readonly deliveries: readonly number[];
+}
+
+/** Returns the peak memory of the worker after each of the numbers of deliveries, in MiB. */
+async function measurePeaks(
+  { bench, service }: Pick<MeasurementContext, 'bench' | 'service'>,
+  { threads, backlog: count, deliveries }: MemoryRun,
 ): Promise<number[]> {
   const { receiver, postgres } = bench;
   const storeUrl = await postgres.open(`${service.name}-backlog-${count}`, async (url) => {

@@ -9,7 +9,7 @@ import { isWanted, type Suite, type SuiteOptions } from '../suite.js';
 import { deliveredColumns, deliveredRow } from './delivered-table.js';
 import { fullSizes, quickSizes } from './sizes.js';
 
-/** Finds the best settings of the peers, so that nobody is compared at less than its best. */
+/** Suite that finds the best settings of the peers, so that each is compared at its best. */
 export const peersSuite: Suite = {
   name: 'peers',
   description: 'Every peer with each of its candidate settings; the best one is listed first.',

@@ -1,20 +1,20 @@
-/** How much is measured. */
+/** Sizes of the measurements of callbacks. */
 export interface Sizes {
-  /** Times that every case is run, in turn; the median counts. */
+  /** Number of runs of every case; the median counts. */
   readonly rounds: number;
-  /** Callbacks delivered in each run. */
+  /** Callbacks that are delivered in each run. */
   readonly callbacks: number;
   readonly orderedQueues: number;
-  /** Callbacks that wait behind blocked heads, and the queues they are in. */
+  /** Callbacks that wait behind blocked heads, and the number of their queues. */
   readonly blocked: number;
   readonly blockedQueues: number;
   /** Finished callbacks in the history. */
   readonly history: number;
-  /** Callbacks to a host that never answers. */
+  /** Callbacks to a host that never responds. */
   readonly hanging: number;
-  /** Before a run of the intake, and before that of the latency. */
+  /** Warm-up before each run of the intake and of the latency. */
   readonly warmUpSeconds: number;
-  /** Length of every run of the intake, and of the latency's. */
+  /** Length of each run of the intake, and of the latency. */
   readonly intakeSeconds: number;
   readonly latencySeconds: number;
   readonly smallBacklog: number;

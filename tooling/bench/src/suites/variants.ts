@@ -2,25 +2,25 @@ import type { Seed } from '../contender.js';
 import type { Receiver } from '../receiver/receiver.js';
 import type { Sizes } from './sizes.js';
 
-/** What lies in the store when the worker starts. */
+/** Content of the store when the worker starts. */
 export interface Situation {
-  /** Seeds that stay where they are while the due ones are delivered. */
+  /** Seeds that are not delivered. */
   readonly background: readonly Seed[];
   readonly due: Seed;
 }
 
-/** A row that holds our rate in some situation against our rate in the plain one. */
+/** Row that compares our rate in some situation with our rate in the plain one. */
 export interface Variant {
   readonly id: string;
   readonly title: (sizes: Sizes) => string;
-  /** Least share of the plain rate. Undefined: shown without a bar. */
+  /** Required share of the plain rate; undefined means no bar. */
   readonly share: number | undefined;
   readonly situation: (sizes: Sizes, receiver: Receiver) => Situation;
-  /** Environment variables of the worker, on top of those it always has. */
+  /** Environment variables of the worker, in addition to its usual ones. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** Callbacks without order, and nothing else. */
+/** Returns the plain situation: callbacks without order, and nothing else. */
 export function plainSituation({ callbacks: count }: Sizes, { url }: Receiver): Situation {
   return { background: [], due: { kind: 'ready', count, url } };
 }
@@ -57,14 +57,14 @@ export const variants: readonly Variant[] = [
   },
   {
     id: 'events',
-    title: () => 'with every attempt and delivery told in the event log',
+    title: () => 'with events about every attempt and delivery in the event log',
     share: 0.85,
     situation: plainSituation,
     settings: { POSTHASTE_CALLBACK_EVENTS: 'all' },
   },
   {
     id: 'hanging',
-    title: ({ hanging }) => `with ${text(hanging)} more to a host that never answers`,
+    title: ({ hanging }) => `with ${text(hanging)} more to a host that never responds`,
     share: undefined,
     situation: (sizes, receiver) => {
       const hanging = { kind: 'ready', count: sizes.hanging, url: receiver.hangUrl } as const;

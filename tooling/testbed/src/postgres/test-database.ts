@@ -1,22 +1,23 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { postgresAdvice } from './postgres-binaries.js';
+import { postgresAdvice } from './binaries.js';
 
+/** An empty database for tests. */
 export interface TestDatabase {
   readonly url: string;
-  /** Drops the database, sessions in it included. May be called twice. */
+  /** Drops the database and ends its sessions. Idempotent. */
   drop(): Promise<void>;
 }
 
 /**
- * Creates an empty database with a name of its own.
- * @param serverUrl a database on the server to use, of a user that may create databases.
- *   Default: the server that the tests' global setup provides (inside vitest only).
+ * Creates an empty database with a random name.
+ * @param serverUrl URL of a database on the server to use, with a user that may create databases.
+ *   Default: the server that the global setup of the tests provides (inside vitest only)
  */
 export async function createTestDatabase(serverUrl?: string): Promise<TestDatabase> {
   const adminUrl = serverUrl ?? (await sharedServerUrl());
   const name = `test_${randomBytes(8).toString('hex')}`;
-  // template0: nobody can be connected to it, so concurrent calls do not disturb one another.
+  // template0 accepts no connections, so concurrent calls do not block one another.
   await execute(adminUrl, `create database ${name} template template0`);
   const url = new URL(adminUrl);
   url.pathname = `/${name}`;
@@ -27,7 +28,7 @@ export async function createTestDatabase(serverUrl?: string): Promise<TestDataba
 }
 
 async function sharedServerUrl(): Promise<string> {
-  // Imported here only: vitest cannot be imported by a program that is not a test.
+  // Imported only here, because a program that is not a test cannot import vitest.
   const { inject } = await import('vitest');
   const url = inject('postgresUrl');
   if (url === undefined) throw new Error(`no Postgres server for tests: ${postgresAdvice}`);

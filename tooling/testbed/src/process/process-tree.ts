@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Sends a signal; a process that is gone already is not an error. */
+/** Sends a signal. A process that has ended already is not an error. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
@@ -14,14 +14,14 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Signals a process and its direct children, the process first. */
+/** Signals a process and its direct children, the process first. Returns their ids. */
 export async function signalTree(pid: number, signal: NodeJS.Signals): Promise<number[]> {
   const pids = [pid, ...(await listChildPids(pid))];
   for (const each of pids) signalProcess(each, signal);
   return pids;
 }
 
-/** SIGKILL for a process and its direct children, at once: what a crash of the machine does. */
+/** Kills a process and its direct children at once, as a crash of the machine would. */
 export async function killTree(pid: number): Promise<void> {
   // Stopped first, so that it cannot fork between the listing and the kill.
   signalProcess(pid, 'SIGSTOP');
@@ -29,10 +29,10 @@ export async function killTree(pid: number): Promise<void> {
   await Promise.all(pids.map((each) => waitUntilGone(each)));
 }
 
-/** Direct children of a process; none when it is gone. */
+/** Returns the direct children of a process; an empty list if it has ended. */
 export async function listChildPids(pid: number): Promise<number[]> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() =>
-    // No such file on macOS and on Linux kernels built without it. pgrep fails when it finds none.
+    // The file is missing on macOS and on some Linux kernels. pgrep fails if it finds no child.
     run('pgrep', ['-P', String(pid)]).then(
       ({ stdout }) => stdout,
       () => '',
@@ -41,7 +41,7 @@ export async function listChildPids(pid: number): Promise<number[]> {
   return text.split(/\s+/).filter(Boolean).map(Number);
 }
 
-/** Waits until a process is gone or only its entry is left. @throws Error after `timeoutMs` */
+/** Waits until a process has ended, or is a zombie. @throws Error after `timeoutMs` */
 export async function waitUntilGone(pid: number, timeoutMs = 10_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (await isRunning(pid)) {
@@ -56,7 +56,7 @@ async function isRunning(pid: number): Promise<boolean> {
   } catch (error) {
     return !isGone(error);
   }
-  // A zombie answers signals until its parent collects it, which in a container may be never.
+  // A zombie accepts signals until its parent collects it, which in a container may never happen.
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return !/^\d+ \(.*\) Z/s.test(stat);
 }

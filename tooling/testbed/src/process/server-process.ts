@@ -7,16 +7,17 @@ import { killTree, signalTree } from './process-tree.js';
 import type { UserIds } from './unprivileged-user.js';
 import { startWatchdog, type Watchdog } from './watchdog.js';
 
+/** Program to run as a server. */
 export interface ServerCommand {
   readonly program: string;
   readonly args: readonly string[];
-  /** The user to run it as; undefined: the current one. */
+  /** User to run it as; undefined is the current user. */
   readonly user?: UserIds | undefined;
 }
 
 /**
- * A server program and the temporary folder that is its own: started, stopped, crashed and
- * started again on the same data. Both are gone when this process is, whatever ends it.
+ * A server program with its temporary folder. It can be started, stopped, crashed and started again on
+ * the same data. When this process ends, for any reason, the server is killed and its folder removed.
  */
 export class ServerProcess {
   readonly folder: string;
@@ -24,21 +25,21 @@ export class ServerProcess {
   readonly #watchdog: Watchdog;
   #child: ChildProcess | undefined;
 
-  /** Owns `folder` from now on. */
+  /** @param folder folder of the server, which `close` removes */
   constructor(folder: string) {
     this.folder = folder;
     this.#logFile = join(folder, 'server.log');
     this.#watchdog = startWatchdog({ folder });
   }
 
-  /** Undefined while the server is down. */
+  /** Process id; undefined while the server is down. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
 
-  /** Starts the program in its folder; it need not be ready when this returns. */
+  /** Starts the program in its folder. It may not be ready yet when this resolves. */
   async launch({ program, args, user }: ServerCommand): Promise<void> {
-    // A file and not a pipe: a server whose reader died must not block on its log.
+    // A file and not a pipe, because a server must not block on its log if the reader has died.
     const log = await open(this.#logFile, 'a');
     try {
       const child = spawn(program, args, {
@@ -60,7 +61,10 @@ export class ServerProcess {
     }
   }
 
-  /** @throws Error with the end of the log when it ends or takes too long before it is ready */
+  /**
+   * Waits until `isReady` resolves to true.
+   * @throws Error with the end of the log if the server ends or takes too long
+   */
   async waitUntilReady(isReady: () => Promise<boolean>, timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (this.#child && performance.now() < deadline) {
@@ -72,7 +76,7 @@ export class ServerProcess {
     );
   }
 
-  /** Sends a signal that ends it, and waits for the end. */
+  /** Sends a signal that ends the server, and waits for its end. */
   async stop(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
     if (!child) return;
@@ -81,7 +85,7 @@ export class ServerProcess {
     await exited;
   }
 
-  /** SIGKILL for it and its children. */
+  /** Kills the server and its children. */
   async kill(): Promise<void> {
     const child = this.#child;
     if (child?.pid === undefined) return;
@@ -90,7 +94,7 @@ export class ServerProcess {
     await exited;
   }
 
-  /** Freezes it and its children: connections stay open, nothing answers. */
+  /** Freezes the server and its children: connections stay open, and nothing responds. */
   async pause(): Promise<void> {
     if (this.pid !== undefined) await signalTree(this.pid, 'SIGSTOP');
   }
@@ -99,12 +103,12 @@ export class ServerProcess {
     if (this.pid !== undefined) await signalTree(this.pid, 'SIGCONT');
   }
 
-  /** What it has written so far. */
+  /** Returns the output so far. */
   async log(): Promise<string> {
     return readFile(this.#logFile, 'utf8').catch(() => '');
   }
 
-  /** Ends it, frozen or not, and removes its folder. */
+  /** Kills the server, frozen or not, and removes its folder. */
   async close(): Promise<void> {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });

@@ -21,7 +21,7 @@ afterEach(async () => {
 const forever = 'setInterval(() => undefined, 1_000);';
 
 describe('startProcess', () => {
-  it('is ready when a line of its output says so', async () => {
+  it('is ready when a line of its output matches', async () => {
     const started = await start(`setTimeout(() => console.log('up on 7'), 50); ${forever}`, {
       ready: /up on/,
     });
@@ -29,7 +29,7 @@ describe('startProcess', () => {
     expect(started.exit).toBeUndefined();
   });
 
-  it('is ready when a URL answers with success', async () => {
+  it('is ready when a URL responds with success', async () => {
     const port = await freePort();
     const url = new URL(`http://127.0.0.1:${port}/ready`);
     await start(
@@ -44,7 +44,7 @@ describe('startProcess', () => {
 
   it('fails with the output of a process that ends before it is ready', async () => {
     const failed = start(`console.error('bad setting'); process.exit(78)`, { ready: /up/ });
-    await expect(failed).rejects.toThrow(/ended before \/up\/[\s\S]*bad setting/);
+    await expect(failed).rejects.toThrow(/ended before a line matched \/up\/[\s\S]*bad setting/);
   });
 
   it('ends a process that is not ready in time', async () => {
@@ -64,7 +64,7 @@ describe('startProcess', () => {
     });
   });
 
-  it('passes on the environment it is told and little else', async () => {
+  it('passes on the given environment and little else', async () => {
     process.env.LEAKED = 'yes';
     const started = await start('console.log(JSON.stringify(process.env))', {
       env: { TOLD: 'yes' },
@@ -76,7 +76,7 @@ describe('startProcess', () => {
     expect(env).not.toHaveProperty('LEAKED');
   });
 
-  it('terminates in an orderly way, and by force when that takes too long', async () => {
+  it('terminates a process, and kills it if that takes too long', async () => {
     const orderly = await start(
       `process.on('SIGTERM', () => process.exit(3)); console.log('up'); ${forever}`,
       { ready: /up/ },
@@ -88,7 +88,7 @@ describe('startProcess', () => {
     expect(await stubborn.terminate(100)).toEqual({ code: null, signal: 'SIGKILL' });
   });
 
-  it('freezes and goes on', async () => {
+  it('freezes and continues a process', async () => {
     const started = await start(`setInterval(() => console.log(Date.now()), 5);`, { ready: /\d/ });
     await started.pause();
     await new Promise((resolve) => setTimeout(resolve, 50));

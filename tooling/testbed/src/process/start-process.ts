@@ -8,34 +8,35 @@ import { startWatchdog, type Watchdog } from './watchdog.js';
 
 const defaultWaitMs = 30_000;
 
-/** Lines of output that are kept. */
+/** Most lines of output that are kept. */
 const maxLines = 10_000;
 
-/** What every process needs, whatever it is: nothing else of this one's environment is passed on. */
+/** Variables that every process needs. Other variables of this process are not passed on. */
 const inherited = ['PATH', 'HOME', 'TMPDIR', 'LANG'] as const;
 
+/** Options of `startProcess`. */
 export interface ProcessOptions {
-  /** Default: the Node that runs this. */
+  /** Program. Default: the Node that runs this process. */
   readonly command?: string;
   readonly args: readonly string[];
-  /** On top of PATH, HOME, TMPDIR and LANG: settings of the tests do not leak into the child. */
+  /** Variables besides PATH, HOME, TMPDIR and LANG. Settings of the tests do not leak into the child. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Ready when a line of output matches, or when the URL answers with 2xx. Default: at once. */
+  /** Ready when a line of output matches, or when the URL responds with 2xx. Default: at once. */
   readonly ready?: RegExp | URL;
-  /** Default 30 s. */
+  /** Longest wait until it is ready, in ms. Default 30,000. */
   readonly readyTimeoutMs?: number;
 }
 
-/** How a process ended: one of the two is null. */
+/** Exit code or signal of a process that has ended; the other one is null. */
 export interface ProcessExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
 /**
- * Starts a program that is part of a test and waits until it is ready. It ends with this process.
- * @throws Error with its output when it ends or takes too long before it is ready
+ * Starts a program for a test and waits until it is ready. It ends with this process.
+ * @throws Error with its output if it ends, or takes too long, before it is ready
  */
 export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
   const { command = process.execPath, args, cwd, ready } = options;
@@ -61,15 +62,15 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   }
 }
 
-/** A program that runs beside the test. */
+/** A program that runs during a test. */
 export class RunningProcess {
   readonly pid: number;
-  /** Settles when the process has ended and its output is complete. */
+  /** Resolves when the process has ended and its output is complete. */
   readonly exited: Promise<ProcessExit>;
   readonly #watchdog: Watchdog;
   #lines: string[] = [];
   #exit: ProcessExit | undefined;
-  /** Each gets every new line, and undefined at the end. */
+  /** Functions that get every new line, and undefined at the end. */
   readonly #watchers = new Set<(line: string | undefined) => void>();
 
   /** Use `startProcess`. */
@@ -88,19 +89,19 @@ export class RunningProcess {
     });
   }
 
-  /** How it ended; undefined while it runs. */
+  /** Exit code or signal; undefined while it runs. */
   get exit(): ProcessExit | undefined {
     return this.#exit;
   }
 
-  /** The last 10,000 lines of stdout and stderr, as they came. */
+  /** The last 10,000 lines of stdout and stderr, in order of arrival. */
   get output(): string {
     return this.#lines.join('\n');
   }
 
   /**
-   * The first line, past or to come, that matches.
-   * @throws Error with the output after `timeoutMs` (default 30 s), or when the process ends
+   * Resolves to the first line that matches, of the output so far or to come.
+   * @throws Error with the output after `timeoutMs` (default 30 s), or if the process ends
    */
   async waitForLine(pattern: RegExp, timeoutMs: number = defaultWaitMs): Promise<RegExpExecArray> {
     for (const line of this.#lines) {
@@ -108,23 +109,26 @@ export class RunningProcess {
       if (match) return match;
     }
     const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>();
-    const look = (line: string | undefined): void => {
+    const check = (line: string | undefined): void => {
       const match = line === undefined ? null : pattern.exec(line);
       if (match) resolve(match);
-      else if (line === undefined) reject(this.#failure(`ended before ${pattern}`));
+      else if (line === undefined) reject(this.#failure(`ended before a line matched ${pattern}`));
     };
-    if (this.#exit) look(undefined);
-    const timer = setTimeout(() => reject(this.#failure(`no ${pattern} in time`)), timeoutMs);
-    this.#watchers.add(look);
+    if (this.#exit) check(undefined);
+    const timer = setTimeout(
+      () => reject(this.#failure(`no line matched ${pattern} in time`)),
+      timeoutMs,
+    );
+    this.#watchers.add(check);
     try {
       return await promise;
     } finally {
       clearTimeout(timer);
-      this.#watchers.delete(look);
+      this.#watchers.delete(check);
     }
   }
 
-  /** SIGTERM; SIGKILL when it has not ended by itself after `timeoutMs` (default 30 s). */
+  /** Sends SIGTERM, and SIGKILL if it has not ended after `timeoutMs` (default 30 s). */
   async terminate(timeoutMs: number = defaultWaitMs): Promise<ProcessExit> {
     if (this.#exit) return this.#exit;
     process.kill(this.pid, 'SIGTERM');
@@ -136,23 +140,23 @@ export class RunningProcess {
     }
   }
 
-  /** SIGKILL, its children included. */
+  /** Kills it and its children. */
   async kill(): Promise<ProcessExit> {
     if (!this.#exit) await killTree(this.pid);
     return this.exited;
   }
 
-  /** Freezes it, as a long garbage collection or a stopped virtual machine would. */
+  /** Freezes it, like a long garbage collection or a stopped virtual machine. */
   async pause(): Promise<void> {
     if (!this.#exit) await signalTree(this.pid, 'SIGSTOP');
   }
 
-  /** Lets a paused process go on. */
+  /** Continues a paused process. */
   async resume(): Promise<void> {
     if (!this.#exit) await signalTree(this.pid, 'SIGCONT');
   }
 
-  /** Ends it in whatever state it is. */
+  /** Kills it, in any state. */
   async close(): Promise<void> {
     await this.kill();
   }
@@ -180,14 +184,18 @@ async function waitUntilReady(
   if (ready === undefined) return;
   if (ready instanceof RegExp) return void (await running.waitForLine(ready, timeoutMs));
   const deadline = performance.now() + timeoutMs;
-  while (!(await answersOk(ready))) {
-    if (running.exit) throw new Error(`ended before ${ready} answered:\n${running.output}`);
-    if (performance.now() > deadline) throw new Error(`no answer of ${ready}:\n${running.output}`);
+  while (!(await respondsOk(ready))) {
+    if (running.exit)
+      throw new Error(
+        `the process ended before ${ready} responded; its output:\n${running.output}`,
+      );
+    if (performance.now() > deadline)
+      throw new Error(`${ready} did not respond in time; the output:\n${running.output}`);
     await sleep(50);
   }
 }
 
-async function answersOk(url: URL): Promise<boolean> {
+async function respondsOk(url: URL): Promise<boolean> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(1_000) });
     await response.body?.cancel();

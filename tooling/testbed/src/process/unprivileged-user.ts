@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 
-/** The ids a child process is started with. */
+/** User and group that a child process runs as. */
 export interface UserIds {
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * The user to run Postgres as, which refuses to run as root: `postgres`, else `nobody`.
- * Undefined when this process is not root and can run it as itself.
+ * Returns the user to run Postgres as, because it refuses to run as root: `postgres`, else `nobody`.
+ * Returns undefined if this process is not root.
  */
 export async function findUnprivilegedUser(): Promise<UserIds | undefined> {
   if (process.getuid?.() !== 0) return undefined;
@@ -18,5 +18,5 @@ export async function findUnprivilegedUser(): Promise<UserIds | undefined> {
     const [, , uid, gid] = account?.split(':') ?? [];
     if (uid && gid) return { uid: Number(uid), gid: Number(gid) };
   }
-  throw new Error('Postgres does not run as root, and there is no user "postgres" or "nobody"');
+  throw new Error('Postgres cannot run as root, and there is no user "postgres" or "nobody"');
 }

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 
 /*
- * A server that a test started must not outlive the test process, not even one that was ended
- * with SIGKILL. The watchdog is a shell that reads from a pipe whose other end only this process
- * holds: however this process ends, the kernel closes the pipe and the shell cleans up.
+ * A server that a test has started must not outlive the test process, not even if that is killed with
+ * SIGKILL. The watchdog is a shell that reads from a pipe whose other end only this process holds.
+ * When this process ends, for any reason, the kernel closes the pipe and the shell cleans up.
  */
 const script = `
 pid=
@@ -14,35 +14,37 @@ if [ -n "$pid" ]; then
   children=$(cat "/proc/$pid/task/$pid/children" || pgrep -P "$pid")
   kill -KILL "$pid" $children
 fi
-# Again if need be: what was just killed may have been writing.
+# Twice if necessary: the process that was just killed may have been writing.
 if [ -n "$1" ]; then rm -rf "$1" || { sleep 1; rm -rf "$1"; }; fi
 shift
 "$@"
 `;
 
+/** Shell that cleans up when this process ends. */
 export interface Watchdog {
-  /** Names the process that must not outlive this one; undefined while there is none. */
+  /** Sets the process that must not outlive this one; undefined while there is none. */
   guard(pid: number | undefined): void;
-  /** Nothing is killed any more; the folder and the command have their turn now. */
+  /** Ends the watchdog: it kills nothing, removes the folder and runs the command now. */
   close(): void;
 }
 
+/** Options of `startWatchdog`. */
 export interface WatchdogOptions {
-  /** Removed when this process ends. */
+  /** Folder that is removed when this process ends. */
   readonly folder?: string;
-  /** Program and arguments of what else is to be done then. */
+  /** Program with arguments that is run then. */
   readonly command?: readonly string[];
 }
 
-/** Ends the guarded process (and its children) and cleans up when this process ends. */
+/** Starts a watchdog: when this process ends, it kills the guarded process with its children, and cleans up. */
 export function startWatchdog({ folder = '', command = [] }: WatchdogOptions = {}): Watchdog {
-  // Detached: Ctrl-C in a terminal goes to the whole process group and must not reach it.
+  // Detached, because Ctrl-C in a terminal goes to the whole process group and must not reach it.
   const child = spawn('/bin/sh', ['-c', script, 'watchdog', folder, ...command], {
     cwd: '/',
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  // It is a safety net only: without it everything works, so its failure is no reason to stop.
+  // It is only a safety net: if it fails, everything else works.
   child.on('error', () => undefined);
   child.stdin.on('error', () => undefined);
   child.unref();

@@ -1,14 +1,14 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import type { Arrival } from './arrival-ledger.js';
 
-/** A file with one arrival a line, as JSON. */
+/** File with one arrival per line, as JSON. */
 export interface ArrivalJournal {
-  /** Written when it returns, so that a killed process has forgotten nothing it answered. */
+  /** Writes an arrival before it returns, so that a kill loses no request that got a response. */
   append(arrival: Arrival): void;
   close(): void;
 }
 
-/** Opens a journal to go on with; gives what it holds so far to `onArrival`. */
+/** Opens a journal to continue it. Calls `onArrival` for each arrival that it contains. */
 export function openArrivalJournal(
   file: string,
   onArrival: (arrival: Arrival) => void,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type ArrivalSummary, createArrivalLedger } from './arrival-ledger.js';
 
-/** `0` is an accepted request for callback 0 of a queue, `0!` one that was not accepted. */
+/** Returns the summary of requests: `0` is an accepted one for callback 0 of a queue, `0!` a refused one. */
 function summaryOf(...requests: string[]): ArrivalSummary {
   const ledger = createArrivalLedger();
   for (const request of requests) {
@@ -13,7 +13,7 @@ function summaryOf(...requests: string[]): ArrivalSummary {
 }
 
 describe('createArrivalLedger', () => {
-  it('finds nothing wrong with failures that are repeated in order', () => {
+  it('finds no fault with failures that are retried in order', () => {
     expect(summaryOf('0!', '0', '1', '2!', '2!', '2')).toEqual({
       requests: 6,
       accepted: 3,
@@ -24,7 +24,7 @@ describe('createArrivalLedger', () => {
     });
   });
 
-  it('counts a callback once that was accepted twice', () => {
+  it('counts a callback that was accepted twice only once', () => {
     expect(summaryOf('0', '0', '1')).toMatchObject({
       accepted: 2,
       duplicates: 1,
@@ -41,7 +41,7 @@ describe('createArrivalLedger', () => {
     expect(summaryOf('0', '1', '0')).toMatchObject({ duplicates: 1, early: 0, late: 1 });
   });
 
-  it('keeps queues apart, and asks no order of what has none', () => {
+  it('separates queues, and checks no order of callbacks without a queue', () => {
     const ledger = createArrivalLedger();
     ledger.record({ place: { queue: 'a', sequence: 0 }, id: '1', accepted: true });
     ledger.record({ place: { queue: 'b', sequence: 0 }, id: '2', accepted: true });

@@ -1,43 +1,44 @@
-/** One request as a receiver saw it. */
+/** One request that arrived at a receiver. */
 export interface Arrival {
-  /** Which queue, and its place in it, counted from 0. Absent: it has no order. */
+  /** Queue, and place in the queue, counted from 0. Absent if the callback has no order. */
   readonly place?: { readonly queue: string; readonly sequence: number };
-  /** The callback's id, the same on every attempt. */
+  /** Id of the callback, the same on every attempt. */
   readonly id: string;
-  /** Whether it was answered with success. */
+  /** True if the response was a success. */
   readonly accepted: boolean;
 }
 
-/** What arrived, in numbers. Each callback was delivered in order when `early` and `late` are 0. */
+/** Counts of arrivals. The callbacks were delivered in order if `early` and `late` are 0. */
 export interface ArrivalSummary {
-  /** Requests, whatever became of them. */
+  /** All requests, with any response. */
   readonly requests: number;
-  /** Callbacks that were answered with success at least once. */
+  /** Callbacks that got at least one success. */
   readonly accepted: number;
-  /** Requests for a callback that had been answered with success before. */
+  /** Requests for a callback that had got a success before. */
   readonly duplicates: number;
-  /** Requests that came before a predecessor in their queue was accepted. */
+  /** Requests that arrived before a predecessor in their queue was accepted. */
   readonly early: number;
-  /** Requests that came after a successor in their queue had come. */
+  /** Requests that arrived after a successor in their queue had arrived. */
   readonly late: number;
   readonly queues: number;
 }
 
 interface Queue {
-  /** The lowest sequence that was not accepted yet: all before it were. */
+  /** The lowest sequence that was not accepted yet; all lower ones were. */
   next: number;
-  /** The highest sequence that came, accepted or not; -1 before the first. */
+  /** The highest sequence that arrived, accepted or not; -1 before the first. */
   highest: number;
-  /** Accepted ones beyond `next`. */
+  /** Accepted sequences above `next`. */
   readonly beyond: Set<number>;
 }
 
+/** Counts arrivals. */
 export interface ArrivalLedger {
   record(arrival: Arrival): void;
   summary(): ArrivalSummary;
 }
 
-/** Keeps account of arrivals. Its memory grows with queues and callbacks without order only. */
+/** Creates a ledger. Its memory grows only with the number of queues and of callbacks without order. */
 export function createArrivalLedger(): ArrivalLedger {
   const queues = new Map<string, Queue>();
   const unordered = new Set<string>();

@@ -1,29 +1,30 @@
 import { seededRandom } from '../seeded-random.js';
 import type { Step } from './receiver-script.js';
 
-/** How often a receiver does what, each from 0 to 1; together at most 1. What is left succeeds. */
+/** Rates of faults of a receiver, each from 0 to 1, together at most 1. All other requests succeed. */
 export interface MisbehaviourRates {
-  /** Answers 503. */
+  /** Responds with 503. */
   readonly fail: number;
-  /** Never answers. */
+  /** Never responds. */
   readonly hang: number;
-  /** Resets the connection instead of an answer. */
+  /** Resets the connection instead of a response. */
   readonly reset: number;
-  /** Answers with success, but late. */
+  /** Responds with success, but late. */
   readonly slow: number;
 }
 
-/** A receiver that does nothing wrong. */
+/** Rates of a receiver without faults. */
 export const goodBehaviour: MisbehaviourRates = { fail: 0, hang: 0, reset: 0, slow: 0 };
 
 const slowMs = 200;
 
+/** Decision about one request. */
 export interface Decision {
   readonly step: Step;
   readonly accepted: boolean;
 }
 
-/** Decides at random, the same for the same seed; the rates are asked each time. */
+/** Creates random decisions, the same for the same seed. The rates are read for each of them. */
 export function createMisbehaviour(seed: number, rates: () => MisbehaviourRates): () => Decision {
   const random = seededRandom(seed);
   return () => {
@@ -39,13 +40,13 @@ export function createMisbehaviour(seed: number, rates: () => MisbehaviourRates)
   };
 }
 
-/** Reads rates from JSON; what is left out is 0. @throws Error when they are not rates */
+/** Parses rates from JSON; missing ones are 0. @throws Error if they are not numbers from 0 to 1 */
 export function parseRates(text: string): MisbehaviourRates {
   const given: Record<string, unknown> = JSON.parse(text);
   const rate = (name: keyof MisbehaviourRates): number => {
     const value = given[name] ?? 0;
     if (typeof value === 'number' && value >= 0 && value <= 1) return value;
-    throw new Error(`rate "${name}" is ${value}, not a number from 0 to 1`);
+    throw new Error(`rate "${name}" must be a number from 0 to 1, not ${value}`);
   };
   return { fail: rate('fail'), hang: rate('hang'), reset: rate('reset'), slow: rate('slow') };
 }

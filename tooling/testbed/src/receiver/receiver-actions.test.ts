@@ -2,7 +2,8 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Answer, send, staysSilent } from '../../test/send.js';
-import { type Receiver, type Step, startReceiver } from './receiver.js';
+import { type Receiver, startReceiver } from './receiver.js';
+import type { Step } from './receiver-script.js';
 
 const open: Receiver[] = [];
 
@@ -20,7 +21,7 @@ async function answerTo(step: Step): Promise<Answer> {
   return send((await start(step)).url);
 }
 
-describe('what the receiver can do to a client', () => {
+describe('the actions of the receiver', () => {
   it('responds with status, headers and body, after a delay', async () => {
     const before = performance.now();
     const { response, body } = await answerTo({
@@ -35,7 +36,7 @@ describe('what the receiver can do to a client', () => {
     expect(response.headers['retry-after']).toBe('3');
   });
 
-  it('never answers, or never sends the body', async () => {
+  it('never responds, or never sends the body', async () => {
     expect(await staysSilent((await start({ kind: 'hang' })).url)).toBe(true);
     const receiver = await start({ kind: 'hang', after: 'head' });
     expect(await staysSilent(receiver.url)).toBe(true);
@@ -47,7 +48,7 @@ describe('what the receiver can do to a client', () => {
     expect((await head).statusCode).toBe(200);
   });
 
-  it('closes without an answer', async () => {
+  it('closes without a response', async () => {
     await expect(answerTo({ kind: 'close' })).rejects.toThrow('socket hang up');
   });
 
@@ -75,14 +76,14 @@ describe('what the receiver can do to a client', () => {
     expect([response.statusCode, response.headers.location]).toEqual([307, '/else']);
   });
 
-  it('trickles a body', async () => {
+  it('sends a body byte by byte', async () => {
     const before = performance.now();
     const { body } = await answerTo({ kind: 'trickle', body: 'slowly', everyMs: 10 });
     expect(body.toString()).toBe('slowly');
     expect(performance.now() - before).toBeGreaterThanOrEqual(55);
   });
 
-  it('trickles the head', async () => {
+  it('sends the head byte by byte', async () => {
     const before = performance.now();
     expect((await answerTo({ kind: 'slow-head', everyMs: 2 })).response.statusCode).toBe(200);
     expect(performance.now() - before).toBeGreaterThanOrEqual(80);
@@ -94,7 +95,7 @@ describe('what the receiver can do to a client', () => {
     expect(response.headers['content-length']).toBe(announced ? '10000000' : undefined);
   });
 
-  it('sends a body without end until the client goes away', async () => {
+  it('sends an endless body until the client disconnects', async () => {
     const receiver = await start({ kind: 'huge-body', bytes: Number.POSITIVE_INFINITY });
     const outgoing = request(receiver.url, (response) => {
       let bytes = 0;
@@ -108,7 +109,7 @@ describe('what the receiver can do to a client', () => {
     await expect.poll(() => receiver.connectionsOpen).toBe(0);
   });
 
-  it('sends a bomb', async () => {
+  it('sends a gzip bomb', async () => {
     const { body } = await answerTo({ kind: 'gzip-bomb', bytes: 20_000_000 });
     expect(body.length).toBeLessThan(50_000);
     expect(gunzipSync(body).length).toBe(20_000_000);
@@ -120,7 +121,7 @@ describe('what the receiver can do to a client', () => {
     expect(error?.code).toBe('ECONNRESET');
   });
 
-  it('announces a length that is wrong', async () => {
+  it('announces a wrong length', async () => {
     const { body, error } = await answerTo({
       kind: 'wrong-length',
       announced: '99',
@@ -136,7 +137,7 @@ describe('what the receiver can do to a client', () => {
     expect(response.rawHeaders.join('').length).toBeGreaterThan(190 * 1024);
   });
 
-  it('sends interim answers', async () => {
+  it('sends informational responses', async () => {
     const answer = await answerTo({
       kind: 'informational',
       status: 103,

@@ -7,15 +7,15 @@ import type { Action, Ending, Respond, Step } from './receiver-script.js';
 
 const block: Buffer = Buffer.alloc(64 * 1024);
 
-/** One request that is to be answered, or not. */
+/** One request with its response. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** Resets the TCP connection, below TLS too. */
+  /** Resets the TCP connection, also below TLS. */
   readonly reset: () => void;
 }
 
-/** Does what the step says. Returns early when the client goes away. */
+/** Executes a step. Returns early if the client disconnects. */
 export async function perform(step: Step, exchange: Exchange): Promise<void> {
   if (typeof step === 'number') return respond({ kind: 'respond', status: step }, exchange);
   if (step.delayMs !== undefined) await pause(step.delayMs, exchange);
@@ -101,17 +101,17 @@ async function raw(
 ): Promise<void> {
   await write(data, exchange);
   if (ending === 'fin') end('fin', exchange);
-  // A reset throws away what is still on its way: let the client read first.
+  // A reset discards data that is still being sent, so the client gets time to read first.
   else if (ending === 'reset') void pause(50, exchange).then(() => end('reset', exchange));
 }
 
 function end(ending: Ending, { request, reset }: Exchange): void {
   if (ending === 'reset') reset();
-  // Ended and not destroyed: the client must get all that was written before.
+  // Ended and not destroyed, because the client must get everything that was written before.
   else request.socket.destroySoon();
 }
 
-/** A head as it goes over the wire, with its empty line. */
+/** Returns the text of a response head, with its empty line. */
 function head(status: number, ...headers: string[]): string {
   return [`HTTP/1.1 ${status} Scripted`, ...headers, '', ''].join('\r\n');
 }
@@ -131,7 +131,7 @@ function zeros(bytes: number): Readable {
   return Readable.from(blocks(), { objectMode: false });
 }
 
-/** A client that has had enough and goes away is no error here. */
+/** Sends a body. A client that disconnects is no error here. */
 async function send(body: Readable, response: ServerResponse): Promise<void> {
   await pipeline(body, response).catch(() => undefined);
 }
@@ -142,7 +142,7 @@ async function write(data: string | Uint8Array, { request }: Exchange): Promise<
   await new Promise<void>((resolve) => socket.write(data, () => resolve()));
 }
 
-/** Waits, or until the connection ends. */
+/** Waits for `ms`, or until the connection ends. */
 async function pause(ms: number, { request }: Exchange): Promise<void> {
   const { socket } = request;
   if (socket.destroyed) return;

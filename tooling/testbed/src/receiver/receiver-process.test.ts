@@ -29,7 +29,7 @@ async function statuses(receiver: ReceiverProcess, count: number): Promise<unkno
 }
 
 describe('startReceiverProcess', () => {
-  it('accepts everything by default and keeps account by queue', async () => {
+  it('accepts everything by default, and counts by queue', async () => {
     const receiver = await start();
     await send(receiver.urlFor('a', 0), { body: 'x' });
     await send(receiver.urlFor('b', 0));
@@ -45,7 +45,7 @@ describe('startReceiverProcess', () => {
     });
   });
 
-  it('misbehaves at the rates it is told, the same for the same seed', async () => {
+  it('misbehaves at the given rates, the same for the same seed', async () => {
     const rates = { fail: 0.3, reset: 0.3 };
     const [first, second] = await Promise.all([
       start({ seed: 5, rates }),
@@ -61,10 +61,12 @@ describe('startReceiverProcess', () => {
     expect(await staysSilent(receiver.urlFor('q', 0))).toBe(true);
     await receiver.setRates({});
     expect(await statuses(receiver, 2)).toEqual([200, 200]);
-    await expect(receiver.setRates({ fail: 2 })).rejects.toThrow('rate "fail" is 2');
+    await expect(receiver.setRates({ fail: 2 })).rejects.toThrow(
+      'rate "fail" must be a number from 0 to 1, not 2',
+    );
   });
 
-  it('goes on with its journal after it was killed', async () => {
+  it('continues its journal after it was killed', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'posthaste-journal-'));
     folders.push(folder);
     const journal = join(folder, 'arrivals.jsonl');

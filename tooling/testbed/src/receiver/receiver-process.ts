@@ -1,17 +1,19 @@
 /*
- * A receiver as a program of its own, for tests that kill and for demos:
+ * Program: a receiver in a process of its own, for tests that kill it and for demos:
  *
  *   node receiver-process.js --seed 7 --rates '{"fail":0.1,"hang":0.02}' --journal arrivals.jsonl
  *
- * The n-th callback of a queue goes to /<queue>/<n>, counted from 0; callbacks to any other path
- * have no order. GET /_receiver/summary tells what arrived, PUT /_receiver/rates changes the
- * rates. With a journal it goes on where a killed one stopped.
+ * The n-th callback of a queue goes to /<queue>/<n>, counted from 0; callbacks to any other path have
+ * no order. GET /_receiver/summary returns the counts, PUT /_receiver/rates changes the rates. With a
+ * journal, it continues where a killed one stopped.
  */
 import { parseArgs } from 'node:util';
 import { openArrivalJournal } from './arrival-journal.js';
 import { type Arrival, createArrivalLedger } from './arrival-ledger.js';
 import { createMisbehaviour, goodBehaviour, parseRates } from './misbehaviour.js';
-import { type ReceivedRequest, type Step, startReceiver } from './receiver.js';
+import { startReceiver } from './receiver.js';
+import type { Step } from './receiver-script.js';
+import type { ReceivedRequest } from './request-log.js';
 
 const { values } = parseArgs({
   options: {
@@ -41,7 +43,7 @@ function answer(request: ReceivedRequest): Step {
   if (request.path.startsWith('/_receiver/')) return control(request);
   const { step, accepted } = decide();
   const arrival = toArrival(request, accepted);
-  // Before the answer: whoever gets one can rely on being counted.
+  // Before the response, so that every request with a response is counted.
   journal?.append(arrival);
   ledger.record(arrival);
   return step;

@@ -2,44 +2,45 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { seededRandom } from '../seeded-random.js';
 import type { ReceivedRequest } from './request-log.js';
 
-/** How a connection ends: in an orderly way, or with a TCP reset. */
+/** End of a connection: a normal close (FIN), or a TCP reset. */
 export type Ending = 'fin' | 'reset';
 
+/** Action that sends a response. */
 export interface Respond {
   readonly kind: 'respond';
   /** Default 200. */
   readonly status?: number;
   readonly headers?: OutgoingHttpHeaders;
   readonly body?: string | Uint8Array;
-  /** Ends the connection after the answer without having announced it. */
+  /** Ends the connection after the response, without announcing it. */
   readonly closeAfter?: Ending;
 }
 
-/** What the receiver does about one request, once it has read it. */
+/** Action of the receiver for one request, after it has read the request. */
 export type Action =
   | Respond
-  /** Never answers; `after: 'head'` sends the head and never the body. */
+  /** Never responds; `after: 'head'` sends the head and never the body. */
   | { readonly kind: 'hang'; readonly after?: 'head' }
-  /** Ends the connection without an answer. */
+  /** Ends the connection without a response. */
   | { readonly kind: 'close' }
   | { readonly kind: 'reset' }
-  /** Status 302 unless told; answers with a `Location`. */
+  /** Responds with a `Location`. Default status 302. */
   | { readonly kind: 'redirect'; readonly location: string; readonly status?: number }
-  /** The head at once, then the body a byte at a time. */
+  /** Sends the head at once, then the body byte by byte. */
   | { readonly kind: 'trickle'; readonly body: string; readonly everyMs: number }
-  /** The head a byte at a time. */
+  /** Sends the head byte by byte. */
   | { readonly kind: 'slow-head'; readonly everyMs: number }
-  /** A body of so many bytes (Infinity: without end), chunked unless its length is announced. */
+  /** Sends a body of `bytes` bytes (Infinity is endless), chunked unless its length is announced. */
   | { readonly kind: 'huge-body'; readonly bytes: number; readonly announced?: boolean }
-  /** A few kilobytes that unpack to so many bytes, `Content-Encoding: gzip`. */
+  /** Sends a few kilobytes that unpack to `bytes` bytes, with `Content-Encoding: gzip`. */
   | { readonly kind: 'gzip-bomb'; readonly bytes: number }
-  /** A chunked answer that ends in the middle of a chunk. */
+  /** Sends a chunked body that ends in the middle of a chunk. */
   | { readonly kind: 'cut-body'; readonly status?: number; readonly ending?: Ending }
-  /** A `Content-Length` that is not the body's, a number or not. */
+  /** Sends a `Content-Length` that does not match the body, or is not a number. */
   | { readonly kind: 'wrong-length'; readonly announced: string; readonly body: string }
-  /** An answer with one kilobyte for each header, so many bytes together. */
+  /** Sends headers of one kilobyte each, `bytes` bytes together. */
   | { readonly kind: 'huge-headers'; readonly bytes: number }
-  /** Interim answers (1xx) before the real one. */
+  /** Sends informational responses (1xx) before the final one. */
   | {
       readonly kind: 'informational';
       readonly status: number;
@@ -47,46 +48,47 @@ export type Action =
       readonly times?: number;
       readonly final?: Respond;
     }
-  /** Bytes as they are, HTTP or not; then the end, unless the connection is left open. */
+  /** Sends bytes unchanged, HTTP or not; then ends the connection, unless it is left open. */
   | {
       readonly kind: 'raw';
       readonly data: string | Uint8Array;
       readonly ending?: Ending | 'open';
     };
 
-/** An action, after a wait if wanted. A number is short for an empty answer with that status. */
+/** An action, optionally after a delay. A number stands for an empty response with that status. */
 export type Step = number | (Action & { readonly delayMs?: number });
 
 /**
- * One step for every request, or a list (the n-th request gets the n-th step, all later ones the
- * last), or a function of the request and its number on its path, from 0.
+ * One step for every request; or a list, whose n-th step is for the n-th request and whose last step is
+ * for all later ones; or a function of the request and its number on its path, counted from 0.
  */
 export type Behaviour =
   | Step
   | readonly Step[]
   | ((request: ReceivedRequest, index: number) => Step | Promise<Step>);
 
-/** One behaviour for all, or one for each path (without its query). */
+/** One behaviour for all requests, or one for each path (without its query). */
 export type ReceiverScript =
   | Behaviour
   | {
       readonly paths: Readonly<Record<string, Behaviour>>;
-      /** For all other paths. Default: 404. */
+      /** Behaviour for all other paths. Default: 404. */
       readonly otherwise?: Behaviour;
     };
 
-/** `times` failures, then answers with 200. Default failure: 503. */
+/** Returns `times` failures and then 200. Default failure: 503. */
 export function failThenRecover(times: number, failure: Step = 503): readonly Step[] {
   return [...Array.from({ length: times }, () => failure), 200];
 }
 
+/** A step with its probability. */
 export interface WeightedStep {
-  /** Relative to the other weights. */
+  /** Weight relative to the other steps. */
   readonly weight: number;
   readonly step: Step;
 }
 
-/** Picks a step for each request at random, the same ones for the same seed. */
+/** Returns a function that picks a random step for each request, the same for the same seed. */
 export function randomMix(seed: number, choices: readonly WeightedStep[]): () => Step {
   const random = seededRandom(seed);
   const total = choices.reduce((sum, { weight }) => sum + weight, 0);
@@ -100,7 +102,7 @@ export function randomMix(seed: number, choices: readonly WeightedStep[]): () =>
   };
 }
 
-/** Follows a script: gives the step for each request as it comes. */
+/** Creates a function that returns the step of a script for each request. */
 export function createScriptRunner(
   script: ReceiverScript,
 ): (request: ReceivedRequest) => Promise<Step> {

@@ -3,7 +3,8 @@ import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { send, staysSilent } from '../../test/send.js';
 import { startTcpServer } from '../tcp-server.js';
-import { failThenRecover, type Receiver, randomMix, type Step, startReceiver } from './receiver.js';
+import { type Receiver, startReceiver } from './receiver.js';
+import { failThenRecover, randomMix, type Step } from './receiver-script.js';
 
 const open: { close(): Promise<void> }[] = [];
 
@@ -17,7 +18,7 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((each) => each.close()));
 });
 
-describe('what the receiver remembers', () => {
+describe('the request log of the receiver', () => {
   it('keeps method, path, headers, body, time and connection of each request', async () => {
     const receiver = await start();
     const before = Date.now();
@@ -38,7 +39,7 @@ describe('what the receiver remembers', () => {
     expect(receiver.requests[0]?.bodyBytes).toBe(3_000_000);
   });
 
-  it('forgets the oldest bodies beyond 64 MiB, and not their number', async () => {
+  it('drops the oldest bodies beyond 64 MiB, and keeps the count', async () => {
     const receiver = await start();
     const body = Buffer.alloc(1_048_576);
     for (let i = 0; i < 70; i++) await send(receiver.url, { body });
@@ -48,7 +49,7 @@ describe('what the receiver remembers', () => {
     expect([receiver.count, receiver.requests.length]).toEqual([0, 0]);
   });
 
-  it('marks a request whose client went away in the middle', async () => {
+  it('marks a request whose client disconnected in the middle', async () => {
     const receiver = await start();
     const socket = connect(receiver.port, '127.0.0.1');
     socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf', () => {
@@ -68,13 +69,15 @@ describe('what the receiver remembers', () => {
     expect([receiver.peakInFlight, receiver.connectionsOpened]).toEqual([3, 3]);
   });
 
-  it('tells what came when a wait is in vain', async () => {
+  it('lists the last requests when a wait times out', async () => {
     const receiver = await start();
     await send(`${receiver.url}/seen`);
-    await expect(receiver.waitFor(2, 20)).rejects.toThrow(/1 requests came, last: GET \/seen/);
+    await expect(receiver.waitFor(2, 20)).rejects.toThrow(
+      /1 requests arrived, the last were: GET \/seen/,
+    );
   });
 
-  it('hands on what a predicate throws', async () => {
+  it('rejects with the error of a predicate', async () => {
     const receiver = await start();
     const waiting = receiver.waitUntil(([first]) => {
       if (first) throw new Error('not this one');
@@ -91,7 +94,7 @@ describe('scripts', () => {
     return seen;
   };
 
-  it('takes a list one step for each request and stays with the last', async () => {
+  it('takes one step of a list for each request, and repeats the last', async () => {
     const { url } = await start([500, 429, 204]);
     expect(await statuses(url, 4)).toEqual([500, 429, 204, 204]);
   });
@@ -103,13 +106,13 @@ describe('scripts', () => {
     expect(await statuses(`${url}/c`, 1)).toEqual([404]);
   });
 
-  it('asks a function with the request and its number', async () => {
+  it('calls a function with the request and its number', async () => {
     const { url } = await start(({ body }, index) => 200 + Number(body.toString() || 0) + index);
     expect(await statuses(url, 2)).toEqual([200, 201]);
     expect((await send(url, { body: '3' })).response.statusCode).toBe(205);
   });
 
-  it('answers 500 with the reason when the function throws', async () => {
+  it('responds with 500 and the reason when the function throws', async () => {
     const { url } = await start(() => {
       throw new Error('a bug in the test');
     });
@@ -125,7 +128,7 @@ describe('scripts', () => {
     expect(await statuses(receiver.url, 1)).toEqual([200]);
   });
 
-  it('mixes at random, the same for the same seed', () => {
+  it('picks random steps, the same for the same seed', () => {
     const take = (seed: number): Step[] => {
       const next = randomMix(seed, [
         { weight: 9, step: 200 },
@@ -142,7 +145,7 @@ describe('scripts', () => {
 });
 
 describe('over TLS', () => {
-  it('shows a certificate for the loopback that is not trusted unless told', async () => {
+  it('has a certificate for loopback that is trusted only on request', async () => {
     const receiver = await start({ kind: 'respond', body: 'safe' }, { tls: true });
     const ca = receiver.certificate ?? '';
     expect((await send(receiver.url, { ca })).body.toString()).toBe('safe');
@@ -151,7 +154,7 @@ describe('over TLS', () => {
     ).rejects.toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
   });
 
-  it('misbehaves as it does without', async () => {
+  it('misbehaves as without TLS', async () => {
     const receiver = await start([{ kind: 'reset' }, { kind: 'cut-body' }], { tls: true });
     const ca = receiver.certificate ?? '';
     await expect(send(receiver.url, { ca })).rejects.toMatchObject({ code: 'ECONNRESET' });
@@ -160,20 +163,20 @@ describe('over TLS', () => {
 });
 
 describe('startTcpServer', () => {
-  it('accepts and stays silent', async () => {
+  it('accepts and sends nothing', async () => {
     const server = await startTcpServer();
     open.push(server);
     expect(await staysSilent(`http://${server.address}`)).toBe(true);
   });
 
-  it('does what it is told with each connection', async () => {
+  it('calls the callback for each connection', async () => {
     const server = await startTcpServer((socket) => socket.end('HTTP/1.0 204 ok\r\n\r\n'));
     open.push(server);
     expect((await send(`http://${server.address}`)).response.statusCode).toBe(204);
   });
 });
 
-it('closes with requests in the air, twice, and frees its port', async () => {
+it('closes during requests, twice, and frees its port', async () => {
   const receiver = await start({ kind: 'hang' });
   const failed = expect(send(receiver.url)).rejects.toThrow();
   await receiver.waitFor(1);

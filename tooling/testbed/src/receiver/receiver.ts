@@ -6,41 +6,29 @@ import { perform } from './receiver-actions.js';
 import { createScriptRunner, type ReceiverScript, type Step } from './receiver-script.js';
 import { type ReceivedRequest, RequestLog } from './request-log.js';
 
-export {
-  type Action,
-  type Behaviour,
-  type Ending,
-  failThenRecover,
-  type ReceiverScript,
-  type Respond,
-  randomMix,
-  type Step,
-  type WeightedStep,
-} from './receiver-script.js';
-export type { ReceivedRequest } from './request-log.js';
-
 const maxBodyBytes = 1024 * 1024;
 const defaultWaitMs = 10_000;
 
+/** Options of `startReceiver`. */
 export interface ReceiverOptions {
-  /** Default 127.0.0.1. */
+  /** Address to listen on. Default 127.0.0.1. */
   readonly host?: string;
-  /** Default: a free one. */
+  /** Port to listen on. Default: a free one. */
   readonly port?: number;
-  /** HTTPS with a self-signed certificate. Default false. */
+  /** True for HTTPS with a self-signed certificate. Default false. */
   readonly tls?: boolean;
-  /** How long an idle connection is kept. Default 60 s. */
+  /** Time after which an idle connection is closed, in ms. Default 60,000. */
   readonly keepAliveMs?: number;
 }
 
-/** Starts an HTTP server whose behaviour is scripted. Default: it answers everything with 200. */
+/** Starts an HTTP server with a scripted behaviour. Default: it responds to everything with 200. */
 export async function startReceiver(
   script: ReceiverScript = 200,
   options: ReceiverOptions = {},
 ): Promise<Receiver> {
   const { host = '127.0.0.1', port = 0, tls = false, keepAliveMs = 60_000 } = options;
   const limits = {
-    // The tests decide what is too slow and too much.
+    // No limits, because the tests send slow and large requests.
     requestTimeout: 0,
     headersTimeout: 0,
     keepAliveTimeout: keepAliveMs,
@@ -57,12 +45,12 @@ export async function startReceiver(
   return new Receiver(server, script, certificate?.cert);
 }
 
-/** A running receiver: what it got, and what it will do next. */
+/** A running receiver, with the requests that it got and its script. */
 export class Receiver {
-  /** Without a slash at its end. */
+  /** URL without a slash at its end. */
   readonly url: string;
   readonly port: number;
-  /** PEM, to be trusted by the client; undefined without TLS. */
+  /** Certificate (PEM) that the client must trust; undefined without TLS. */
   readonly certificate: string | undefined;
   readonly #server: Server;
   readonly #log = new RequestLog();
@@ -84,12 +72,12 @@ export class Receiver {
     server.on('request', (request, response) => void this.#handle(request, response));
   }
 
-  /** The last requests, oldest first: at most 20,000, and 64 MiB of bodies. */
+  /** The last requests, oldest first: at most 20,000 of them, and 64 MiB of bodies. */
   get requests(): readonly ReceivedRequest[] {
     return this.#log.requests;
   }
 
-  /** Requests since the start or the last `clear`. */
+  /** Number of requests since the start or the last `clear`. */
   get count(): number {
     return this.#log.count;
   }
@@ -102,22 +90,22 @@ export class Receiver {
     return this.#sockets.size;
   }
 
-  /** Requests that are not answered yet. */
+  /** Number of requests without a complete response. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** The most requests that were in flight at the same time. */
+  /** Largest number of requests that were in flight at the same time. */
   get peakInFlight(): number {
     return this.#peakInFlight;
   }
 
-  /** Behaves by another script from the next request on; its counts start anew. */
+  /** Follows another script from the next request on. Its request numbers start at 0. */
   follow(script: ReceiverScript): void {
     this.#nextStep = createScriptRunner(script);
   }
 
-  /** Forgets the requests so far, and that they were counted. */
+  /** Drops the requests so far, and resets their count. */
   clear(): void {
     this.#log.clear();
   }
@@ -131,7 +119,7 @@ export class Receiver {
   }
 
   /**
-   * Waits until the requests are as wanted; asked again whenever one comes.
+   * Waits until `isSatisfied` returns true. It is called again for each request.
    * @param timeoutMs default 10 s
    */
   async waitUntil(
@@ -150,8 +138,8 @@ export class Receiver {
   }
 
   #track(socket: Socket): void {
-    // Under TLS the request's own socket is another object that cannot be reset; the peer's
-    // address leads from the one to the other.
+    // Under TLS the socket of a request is another object, which cannot be reset. The address of the
+    // peer connects the two.
     const key = peerOf(socket);
     this.#connectionsOpened += 1;
     this.#sockets.set(key, { socket, number: this.#connectionsOpened });
@@ -166,7 +154,7 @@ export class Receiver {
     response.once('close', () => {
       this.#inFlight -= 1;
     });
-    // The client going away is what many tests are about.
+    // Clients that disconnect are part of many tests.
     response.on('error', () => undefined);
     const received = await readRequest(request, connection?.number ?? 0);
     this.#log.add(received);
@@ -176,7 +164,7 @@ export class Receiver {
       await perform(await this.#nextStep(received), { request, response, reset });
     } catch (error) {
       if (!response.headersSent) response.writeHead(500);
-      response.end(`the receiver's script failed: ${error}`);
+      response.end(`the script of the receiver failed: ${error}`);
     }
   }
 }
@@ -186,7 +174,7 @@ function peerOf(socket: Socket): string {
 }
 
 function resetConnection(socket: Socket | undefined): void {
-  // A reset of a socket that is ending already fails and leaves it open.
+  // A reset fails if the socket is already ending, and would leave it open.
   if (socket?.writableEnded) socket.destroy();
   else socket?.resetAndDestroy();
 }
@@ -201,7 +189,7 @@ async function readRequest(request: IncomingMessage, connection: number): Promis
       bodyBytes += chunk.length;
     }
   } catch {
-    // The client went away in the middle of its request.
+    // The client disconnected in the middle of its request.
     complete = false;
   }
   return {

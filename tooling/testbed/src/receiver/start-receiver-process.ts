@@ -4,36 +4,38 @@ import { type RunningProcess, startProcess } from '../process/start-process.js';
 import type { ArrivalSummary } from './arrival-ledger.js';
 import type { MisbehaviourRates } from './misbehaviour.js';
 
+/** Options of `startReceiverProcess`. */
 export interface ReceiverProcessOptions {
-  /** Default: a free one. */
+  /** Port to listen on. Default: a free one. */
   readonly port?: number;
-  /** The same seed and the same requests give the same answers. Default 1. */
+  /** Seed: the same seed and the same requests give the same responses. Default 1. */
   readonly seed?: number;
-  /** What is left out is 0. Default: everything succeeds. */
+  /** Rates of faults; missing ones are 0. Default: everything succeeds. */
   readonly rates?: Partial<MisbehaviourRates>;
-  /** File that keeps every arrival, one JSON object a line; one that exists is continued. */
+  /** File that records every arrival, one JSON object per line. An existing one is continued. */
   readonly journal?: string;
 }
 
+/** A receiver that runs in its own process. */
 export interface ReceiverProcess {
   readonly url: string;
-  /** To kill, freeze and end it. */
+  /** Its process, for tests that kill or freeze it. */
   readonly process: RunningProcess;
-  /** Where the n-th callback of a queue, counted from 0, is to be sent. */
+  /** Returns the URL for the n-th callback of a queue, counted from 0. */
   urlFor(queue: string, sequence: number): string;
-  /** What arrived so far. */
+  /** Returns the counts of arrivals so far. */
   summary(): Promise<ArrivalSummary>;
-  /** Behaves differently from now on; what is left out is 0. */
+  /** Sets other rates from now on; missing ones are 0. */
   setRates(rates: Partial<MisbehaviourRates>): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Starts a receiver in a process of its own that misbehaves at random and keeps account. */
+/** Starts a receiver in its own process. It misbehaves at random, and counts what arrives. */
 export async function startReceiverProcess(
   options: ReceiverProcessOptions = {},
 ): Promise<ReceiverProcess> {
   const { port = await freePort(), seed = 1, rates = {}, journal } = options;
-  // By its exported name, so that the built file is found from the sources too.
+  // By its exported name, so that the built file is found from the sources as well.
   const program = createRequire(import.meta.url).resolve('@posthaste/testbed/receiver-process');
   const args = [program, '--port', String(port), '--seed', String(seed)];
   args.push('--rates', JSON.stringify(rates));
@@ -56,6 +58,7 @@ export async function startReceiverProcess(
 
 async function control(url: string, init: RequestInit = {}): Promise<Response> {
   const response = await fetch(url, init);
-  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
+  if (!response.ok)
+    throw new Error(`${url} responded with ${response.status}: ${await response.text()}`);
   return response;
 }

@@ -1,12 +1,12 @@
 import '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-// Built code, because the processes it starts are built.
+// The built code, because the processes that it starts are built.
 import { type Bench, openBench } from '../../../dist/bench.js';
 import { createEventstreamSuite } from '../../../dist/suites/streams/eventstream.js';
 import type { Section } from '../../report.js';
 import type { StreamSizes } from './sizes.js';
 
-/** The benchmark reads /proc, and starts the servers that these tell to be here. */
+/** The benchmark reads /proc, and starts the servers that are available. */
 const canRun =
   process.platform === 'linux' &&
   inject('postgresUrl') !== undefined &&
@@ -64,18 +64,18 @@ describe.runIf(canRun)('the eventstream suite', () => {
     },
   );
 
-  it('sees that what was consumed is committed', () => {
+  it('checks that the consumed events are committed', () => {
     const bars = new Map(sections.get('consume')?.bars.map(({ what, value }) => [what, value]));
     expect(bars.get('events not committed')).toBe(0);
   });
 
-  it('sees that the relay has published all of the log, once', () => {
+  it('checks that the relay has published the whole log, once', () => {
     const bars = new Map(sections.get('relay')?.bars.map(({ what, value }) => [what, value]));
     expect(bars.get('published a second')).toBeGreaterThan(0);
-    expect(bars.get('records beyond those owed')).toBe(0);
+    expect(bars.get('records beyond the expected ones')).toBe(0);
   });
 
-  it('gives the times from publishing to the callback', () => {
+  it('shows the times from publishing to the callback', () => {
     const [ours] = sections.get('latency')?.rows ?? [];
     expect(ours?.slice(1).every((ms) => Number(ms) > 0)).toBe(true);
   });

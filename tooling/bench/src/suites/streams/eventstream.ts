@@ -1,58 +1,61 @@
 import type { Section } from '../../report.js';
-import { streamPeers, streamsOfOurs } from '../../streams/stream-contenders.js';
+import { ourStreams, streamPeers } from '../../streams/stream-contenders.js';
 import { isWanted, type Suite } from '../../suite.js';
 import { measureConsuming } from './consuming.js';
 import { measureIdleClients } from './idle.js';
 import { measureEventLatency } from './latency.js';
-import type { MeasuredStreams } from './measured-streams.js';
 import { measurePostgresStream } from './postgres-log.js';
 import { measurePublishing, publishEach, publishFull } from './publishing.js';
 import { measureRelay } from './relay.js';
 import { fullStreamSizes, quickStreamSizes, type StreamSizes } from './sizes.js';
+import type { StreamContext } from './stream-context.js';
 
+/** A row of the suite. */
 interface Row {
-  readonly what: string;
-  measure(measured: MeasuredStreams): Promise<Section>;
+  readonly description: string;
+  measure(context: StreamContext): Promise<Section>;
 }
 
-/** In the order of the report. */
+/** The rows, in the order of the report. */
 const rows: Readonly<Record<string, Row>> = {
   'publish-each': {
-    what: 'published one by one by many callers, each awaiting its own',
-    measure: (measured) => measurePublishing(measured, publishEach),
+    description: 'published one by one by many callers, each awaiting its own',
+    measure: (context) => measurePublishing(context, publishEach),
   },
   'publish-full': {
-    what: 'published as fast as it goes, beside bare batches',
-    measure: (measured) => measurePublishing(measured, publishFull),
+    description: 'published as fast as possible, next to bare batches',
+    measure: (context) => measurePublishing(context, publishFull),
   },
-  consume: { what: 'parsed, dispatched and committed', measure: measureConsuming },
-  latency: { what: 'published to callback at a steady rate', measure: measureEventLatency },
-  idle: { what: 'CPU of clients that have nothing to do', measure: measureIdleClients },
-  postgres: { what: 'the postgres stream, one shard', measure: measurePostgresStream },
-  relay: { what: 'from the outbox to Kafka, by the worker', measure: measureRelay },
+  consume: { description: 'parsed, dispatched and committed', measure: measureConsuming },
+  latency: { description: 'published to callback at a steady rate', measure: measureEventLatency },
+  idle: { description: 'CPU of clients that have nothing to do', measure: measureIdleClients },
+  postgres: { description: 'the postgres stream, one shard', measure: measurePostgresStream },
+  relay: { description: 'from the outbox to Kafka, by the worker', measure: measureRelay },
 };
 
 /**
- * The speed of the event stream on Kafka and on Postgres, bare clients beside it. With `sizes`,
- * these are measured instead of the full or the quick ones.
+ * Creates the suite for the event stream on Kafka and on Postgres, next to bare clients.
+ * @param sizes replace the full or quick sizes
  */
 export function createEventstreamSuite(sizes?: StreamSizes): Suite {
   return {
     name: 'eventstream',
     description:
-      'The event stream: rates, latency and CPU, beside kafkajs and @platformatic/kafka.',
-    sections: Object.fromEntries(Object.entries(rows).map(([id, { what }]) => [id, what])),
+      'The event stream: rates, latency and CPU, next to kafkajs and @platformatic/kafka.',
+    sections: Object.fromEntries(
+      Object.entries(rows).map(([id, { description }]) => [id, description]),
+    ),
     peers: streamPeers.map(({ name }) => name),
     async run(bench, options) {
       const peers = streamPeers.filter(({ name }) => options.peers?.includes(name) ?? true);
-      const measured: MeasuredStreams = {
+      const context: StreamContext = {
         bench,
         sizes: sizes ?? (options.quick ? quickStreamSizes : fullStreamSizes),
-        contenders: [...streamsOfOurs, ...peers],
+        contenders: [...ourStreams, ...peers],
       };
       const sections: Section[] = [];
       for (const [id, row] of Object.entries(rows)) {
-        if (isWanted(options, id)) sections.push(await row.measure(measured));
+        if (isWanted(options, id)) sections.push(await row.measure(context));
       }
       return sections;
     },

@@ -1,22 +1,22 @@
-/** The row about clients that are connected and have nothing to do. */
+/** Row about clients that are connected and have nothing to do. */
 
 import { randomUUID } from 'node:crypto';
 import type { Cell, Section } from '../../report.js';
 import { median } from '../../statistics.js';
 import { posthasteStream } from '../../streams/posthaste-stream.js';
-import { startTask } from '../../streams/run-task.js';
+import { startTask } from '../../streams/start-task.js';
 import type { StreamContender } from '../../streams/stream-contender.js';
-import { type MeasuredStreams, toPlace } from './measured-streams.js';
+import { type StreamContext, toTarget } from './stream-context.js';
 
 const limitPercent = 1;
 const spareSeconds = 120;
 
-export async function measureIdleClients(measured: MeasuredStreams): Promise<Section> {
-  const { bench, sizes, contenders } = measured;
+export async function measureIdleClients(context: StreamContext): Promise<Section> {
+  const { bench, sizes, contenders } = context;
   const runs = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
   for (let round = 1; round <= sizes.rounds; round += 1) {
     for (const contender of contenders) {
-      const percent = await measureOnce(measured, contender);
+      const percent = await measureOnce(context, contender);
       runs.get(contender.name)?.push(percent);
       const text = percent.toFixed(2);
       bench.log(`round ${round}/${sizes.rounds}, idle, ${contender.name}: ${text} % of a core`);
@@ -40,9 +40,9 @@ export async function measureIdleClients(measured: MeasuredStreams): Promise<Sec
   };
 }
 
-/** Percent of a core. */
+/** Returns the CPU time in percent of a core. */
 async function measureOnce(
-  { bench, sizes }: MeasuredStreams,
+  { bench, sizes }: StreamContext,
   { name: contender }: StreamContender,
 ): Promise<number> {
   const kafka = await bench.kafka();
@@ -55,9 +55,9 @@ async function measureOnce(
     seconds,
   } as const;
   try {
-    const place = toPlace(kafka, topic);
+    const target = toTarget(kafka, topic);
     const timeoutMs = (seconds + settleSeconds + spareSeconds) * 1_000;
-    const result = await startTask({ contender, place, task }, timeoutMs).result;
+    const result = await startTask({ contender, target, task }, timeoutMs).result;
     return (result.cpuSeconds / result.seconds) * 100;
   } finally {
     await kafka.deleteTopic(topic);

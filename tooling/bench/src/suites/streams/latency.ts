@@ -1,24 +1,24 @@
-/** The row about the time from publishing an event to the callback that it causes. */
+/** Row about the time from publishing an event to its callback. */
 
 import { randomUUID } from 'node:crypto';
 import type { Cell, Section } from '../../report.js';
 import { median, percentile } from '../../statistics.js';
 import { posthasteStream } from '../../streams/posthaste-stream.js';
-import { startTask } from '../../streams/run-task.js';
+import { startTask } from '../../streams/start-task.js';
 import type { StreamContender } from '../../streams/stream-contender.js';
-import { type MeasuredStreams, toPlace } from './measured-streams.js';
+import { type StreamContext, toTarget } from './stream-context.js';
 
 const percents = [50, 90, 99, 99.9, 100];
 const p99LimitMs = 30;
-/** Starting, joining the group, and closing. */
+/** Additional time for the start, joining the group, and closing, in s. */
 const spareSeconds = 120;
 
-export async function measureEventLatency(measured: MeasuredStreams): Promise<Section> {
-  const { bench, sizes, contenders } = measured;
+export async function measureEventLatency(context: StreamContext): Promise<Section> {
+  const { bench, sizes, contenders } = context;
   const runs = new Map<string, number[][]>(contenders.map(({ name }) => [name, []]));
   for (let round = 1; round <= sizes.rounds; round += 1) {
     for (const contender of contenders) {
-      const latenciesMs = await measureOnce(measured, contender);
+      const latenciesMs = await measureOnce(context, contender);
       const found = percents.map((percent) => percentile(latenciesMs, percent));
       runs.get(contender.name)?.push(found);
       bench.log(`round ${round}/${sizes.rounds}, latency, ${contender.name}: p99 ${found[2]} ms`);
@@ -40,28 +40,28 @@ export async function measureEventLatency(measured: MeasuredStreams): Promise<Se
       },
     ],
     notes: [
-      'Publisher and consumer are two processes. Counted from before the call that publishes, which is made at its time whatever became of those before.',
+      'Publisher and consumer are two processes. The time starts before the call that publishes. Calls are made at their time, without waiting for earlier ones.',
     ],
   };
 }
 
-/** In milliseconds. */
+/** Returns the latencies of one run, in ms. */
 async function measureOnce(
-  { bench, sizes }: MeasuredStreams,
+  { bench, sizes }: StreamContext,
   { name: contender }: StreamContender,
 ): Promise<readonly number[]> {
   const kafka = await bench.kafka();
   const { pacePerSecond: perSecond, latencySeconds: seconds, warmUpSeconds } = sizes;
   const topic = await kafka.createTopic(sizes.partitions);
-  const place = toPlace(kafka, topic);
+  const target = toTarget(kafka, topic);
   const groupId = `bench-${randomUUID()}`;
   const timeoutMs = (seconds + warmUpSeconds + spareSeconds) * 1_000;
   const receive = { kind: 'receive', groupId, count: perSecond * seconds } as const;
-  const consumer = startTask({ contender, place, task: receive }, timeoutMs);
+  const consumer = startTask({ contender, target, task: receive }, timeoutMs);
   try {
     await consumer.begun;
     const pace = { kind: 'pace', perSecond, warmUpSeconds, seconds } as const;
-    const published = startTask({ contender, place, task: pace }, timeoutMs).result;
+    const published = startTask({ contender, target, task: pace }, timeoutMs).result;
     const [{ latenciesMs }] = await Promise.all([consumer.result, published]);
     return latenciesMs;
   } finally {

@@ -1,4 +1,4 @@
-/** The row about the postgres stream. */
+/** Row about the postgres stream. */
 
 import { randomUUID } from 'node:crypto';
 import { eventstreamMigrations, PostgresLog } from '@posthaste/eventstream';
@@ -9,7 +9,6 @@ import { postgresLogStream } from '../../streams/postgres-log-stream.js';
 import { posthastePostgresStream } from '../../streams/posthaste-stream.js';
 import type { StreamContender } from '../../streams/stream-contender.js';
 import type { StreamTask } from '../../streams/stream-task.js';
-import type { MeasuredStreams } from './measured-streams.js';
 import { toRateSection } from './rate-section.js';
 import {
   measureInTurn,
@@ -18,12 +17,13 @@ import {
   type RateResult,
   type StreamRate,
 } from './rounds.js';
+import type { StreamContext } from './stream-context.js';
 
 const topic = 'orders';
 const limitPerSecond = 20_000;
 
-export async function measurePostgresStream(measured: MeasuredStreams): Promise<Section> {
-  const { bench, sizes } = measured;
+export async function measurePostgresStream(context: StreamContext): Promise<Section> {
+  const { bench, sizes } = context;
   const { postgresEvents: count } = sizes;
   const fill = { kind: 'publish-all', warmUp: 0, count } as const;
   const publishAll = { kind: 'publish-all', warmUp: count / 10, count } as const;
@@ -38,18 +38,21 @@ export async function measurePostgresStream(measured: MeasuredStreams): Promise<
   ): RateCase => ({ contender: { name, settings }, measure });
   const cases = [
     line('append: transactions of 500', postgresLogStream, async () =>
-      run(measured, await openStore(measured), postgresLogStream, publishAll),
+      run(context, await openStore(context), { contender: postgresLogStream, task: publishAll }),
     ),
     line('append: client.publish', posthastePostgresStream, async () =>
-      run(measured, await openStore(measured), posthastePostgresStream, publishAll),
+      run(context, await openStore(context), {
+        contender: posthastePostgresStream,
+        task: publishAll,
+      }),
     ),
     line('consume: callbacks', posthastePostgresStream, async () => {
-      const databaseUrl = await openStore(measured);
-      await run(measured, databaseUrl, postgresLogStream, fill);
-      return run(measured, databaseUrl, posthastePostgresStream, consume());
+      const databaseUrl = await openStore(context);
+      await run(context, databaseUrl, { contender: postgresLogStream, task: fill });
+      return run(context, databaseUrl, { contender: posthastePostgresStream, task: consume() });
     }),
   ];
-  const results = await measureInTurn(bench, 'postgres', cases, sizes.rounds);
+  const results = await measureInTurn(bench, cases, { row: 'postgres', rounds: sizes.rounds });
   return toRateSection({
     id: 'postgres',
     title: `The postgres stream, one shard, ${count.toLocaleString('en-US')} events`,
@@ -59,13 +62,13 @@ export async function measurePostgresStream(measured: MeasuredStreams): Promise<
     results,
     bars: cases.map(({ contender }) => toBar(contender.name, results.get(contender.name))),
     notes: [
-      'Appending makes the envelope and its headers, consuming parses it, calls back and commits.',
+      'Appending creates the envelope and its headers; consuming parses it, calls back and commits.',
     ],
   });
 }
 
-/** A new log whose topic has one shard. */
-function openStore({ bench }: MeasuredStreams): Promise<string> {
+/** Opens a new log whose topic has one shard. Resolves to its URL. */
+function openStore({ bench }: StreamContext): Promise<string> {
   return bench.postgres.open('eventstream', async (url) => {
     const db = await openPostgres({ url });
     await migrate(db, [eventstreamMigrations]);
@@ -77,13 +80,14 @@ function openStore({ bench }: MeasuredStreams): Promise<string> {
 }
 
 function run(
-  { bench }: MeasuredStreams,
+  { bench }: StreamContext,
   databaseUrl: string,
-  { name: contender }: StreamContender,
-  task: StreamTask,
+  { contender, task }: { readonly contender: StreamContender; readonly task: StreamTask },
 ): Promise<StreamRate> {
-  const place = { topic, brokers: [], databaseUrl };
-  return measureRate({ contender, place, task }, () => treeCpuSeconds(bench.postgres.pid));
+  const target = { topic, brokers: [], databaseUrl };
+  return measureRate({ contender: contender.name, target, task }, () =>
+    treeCpuSeconds(bench.postgres.pid),
+  );
 }
 
 function toBar(what: string, result: RateResult | undefined): Bar {

@@ -1,20 +1,21 @@
-/** The rows about publishing to Kafka. */
+/** Rows about publishing to Kafka. */
 
 import type { Section } from '../../report.js';
 import { posthasteStream } from '../../streams/posthaste-stream.js';
 import type { StreamTask } from '../../streams/stream-task.js';
-import { type MeasuredStreams, toPlace } from './measured-streams.js';
 import { ratioBars, toRateSection } from './rate-section.js';
 import { measureInTurn, measureRate, type RateCase, type StreamRate } from './rounds.js';
 import type { StreamSizes } from './sizes.js';
+import { type StreamContext, toTarget } from './stream-context.js';
 
+/** One of the rows. */
 interface PublishingRow {
   readonly id: string;
   readonly title: (sizes: StreamSizes) => string;
   readonly task: (sizes: StreamSizes) => StreamTask;
-  /** Whether contenders use their settings, which are about batches. */
+  /** True if contenders use their settings, which concern batches. */
   readonly isBatched: boolean;
-  /** How many times the rate of kafkajs ours has to be. */
+  /** Required ratio of our rate to the rate of kafkajs. */
   readonly limit: number;
   readonly notes: readonly string[];
 }
@@ -31,32 +32,32 @@ export const publishEach: PublishingRow = {
   }),
   isBatched: false,
   limit: 8,
-  notes: ['Bare clients `send` one message. Everybody waits for all in-sync replicas.'],
+  notes: ['Bare clients `send` one message. All contenders wait for all in-sync replicas.'],
 };
 
 export const publishFull: PublishingRow = {
   id: 'publish-full',
-  title: ({ batchedEvents }) => `Published as fast as it goes, ${text(batchedEvents)} events`,
+  title: ({ batchedEvents }) => `Published as fast as possible, ${text(batchedEvents)} events`,
   task: ({ batchedEvents: count }) => ({ kind: 'publish-all', warmUp: count / 10, count }),
   isBatched: true,
   limit: 0.9,
   notes: [
-    'Ours validates each event, gives it its envelope and its headers, and makes the loop that publishes wait when its buffer is full. Bare clients send finished bytes.',
+    'Ours validates each event, creates its envelope and headers, and delays the publishing loop when its buffer is full. Bare clients send prepared bytes.',
   ],
 };
 
 export async function measurePublishing(
-  measured: MeasuredStreams,
+  context: StreamContext,
   row: PublishingRow,
 ): Promise<Section> {
-  const { bench, sizes, contenders } = measured;
+  const { bench, sizes, contenders } = context;
   const cases = contenders.map(
     ({ name, settings }): RateCase => ({
       contender: { name, settings: row.isBatched ? settings : {} },
-      measure: () => measureOnce(measured, name, row.task(sizes)),
+      measure: () => measureOnce(context, name, row.task(sizes)),
     }),
   );
-  const results = await measureInTurn(bench, row.id, cases, sizes.rounds);
+  const results = await measureInTurn(bench, cases, { row: row.id, rounds: sizes.rounds });
   return toRateSection({
     id: row.id,
     title: row.title(sizes),
@@ -69,17 +70,17 @@ export async function measurePublishing(
   });
 }
 
-/** On a topic of its own. */
+/** Measures one run on a new topic. */
 async function measureOnce(
-  { bench, sizes }: MeasuredStreams,
+  { bench, sizes }: StreamContext,
   contender: string,
   task: StreamTask,
 ): Promise<StreamRate> {
   const kafka = await bench.kafka();
   const topic = await kafka.createTopic(sizes.partitions);
   try {
-    const place = toPlace(kafka, topic);
-    return await measureRate({ contender, place, task }, () => kafka.cpuSeconds());
+    const target = toTarget(kafka, topic);
+    return await measureRate({ contender, target, task }, () => kafka.cpuSeconds());
   } finally {
     await kafka.deleteTopic(topic);
   }

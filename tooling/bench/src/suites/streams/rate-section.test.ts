@@ -12,7 +12,7 @@ const toCase = (name: string) => ({
 });
 const results = new Map([['ours', result(300, 100)]]);
 
-it('holds our rate against that of a peer', () => {
+it('compares our rate with that of a peer', () => {
   const both = new Map([...results, ['theirs', result(200)]]);
   const bars = ratioBars(both, { ours: 'ours', peer: 'theirs', limit: 0.9 });
   expect(bars).toMatchObject([{ what: 'times the rate of theirs', value: 1.5, limit: 0.9 }]);
@@ -22,7 +22,7 @@ it('has no bar for a peer that was not measured', () => {
   expect(ratioBars(results, { ours: 'ours', peer: 'theirs', limit: 0.9 })).toEqual([]);
 });
 
-it('has a line for each contender, and says what cannot be seen', () => {
+it('has a line for each contender, and marks CPU times that are not visible', () => {
   const section = toRateSection({
     id: 'publish',
     title: 'Published',
@@ -34,7 +34,7 @@ it('has a line for each contender, and says what cannot be seen', () => {
     notes: [],
   });
   expect(section.rows).toEqual([
-    ['ours', 300, '100–300', 5, 'not seen', 'batchSize 100'],
+    ['ours', 300, '100–300', 5, 'not visible', 'batchSize 100'],
     ['theirs', 'not measured', '', '', '', ''],
   ]);
 });

@@ -1,13 +1,13 @@
 import type { Bar, Cell, Section } from '../../report.js';
 import type { RateCase, RateResult } from './rounds.js';
 
-/** A row of the suite whose lines are rates. */
+/** Table of rates of a row. */
 export interface RateTable {
   readonly id: string;
   readonly title: string;
-  /** What a rate is of, such as `acknowledged/s`. */
+  /** Unit of the rates, for example `acknowledged/s`. */
   readonly unit: string;
-  /** Whose CPU time is beside that of the client. */
+  /** Store whose CPU time is shown beside that of the client. */
   readonly store: 'broker' | 'database';
   readonly cases: readonly RateCase[];
   readonly results: ReadonlyMap<string, RateResult>;
@@ -15,6 +15,7 @@ export interface RateTable {
   readonly notes: readonly string[];
 }
 
+/** Converts a table of rates to a section of the report. */
 export function toRateSection(table: RateTable): Section {
   const { id, title, unit, store, cases, results, bars, notes } = table;
   return {
@@ -34,7 +35,7 @@ export function toRateSection(table: RateTable): Section {
   };
 }
 
-/** How many times the rate of a peer ours is; no bar where the peer was not measured. */
+/** Returns the bar for the ratio of our rate to the rate of a peer; no bar if the peer was not measured. */
 export function ratioBars(
   results: ReadonlyMap<string, RateResult>,
   { ours, peer, limit }: { readonly ours: string; readonly peer: string; readonly limit: number },
@@ -54,7 +55,7 @@ function toRow({ name, settings }: RateCase['contender'], result: RateResult | u
     Math.round(perSecond),
     `${Math.min(...rates)}–${Math.max(...rates)}`,
     clientCpuUs,
-    Number.isNaN(storeCpuUs) ? 'not seen' : storeCpuUs,
+    Number.isNaN(storeCpuUs) ? 'not visible' : storeCpuUs,
     Object.entries(settings)
       .map(([key, value]) => `${key} ${value}`)
       .join(', '),

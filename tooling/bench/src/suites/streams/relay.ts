@@ -1,4 +1,4 @@
-/** The row about the worker that publishes the log to Kafka. */
+/** Row about the worker that publishes the log to Kafka. */
 
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,32 +10,32 @@ import { cpuSeconds, treeCpuSeconds } from '../../process-usage.js';
 import type { Section } from '../../report.js';
 import type { StreamServer } from '../../stores/kafka.js';
 import { postgresLogStream } from '../../streams/postgres-log-stream.js';
-import { startTask } from '../../streams/run-task.js';
-import type { MeasuredStreams } from './measured-streams.js';
+import { startTask } from '../../streams/start-task.js';
 import { toRateSection } from './rate-section.js';
 import { measureInTurn, type RateCase, type StreamRate } from './rounds.js';
+import type { StreamContext } from './stream-context.js';
 
 const topic = 'orders';
 const limitPerSecond = 10_000;
-/** Part of the records, from the start, that are not measured. */
+/** Share of the records at the start that are not measured. */
 const warmUpShare = 0.1;
 const pollMs = 50;
-/** A second publication of a record would follow within this time. */
+/** Wait for unexpected second publications, in ms. */
 const settleMs = 500;
 const fillTimeoutMs = 300_000;
 
-export async function measureRelay(measured: MeasuredStreams): Promise<Section> {
-  const { bench, sizes } = measured;
+export async function measureRelay(context: StreamContext): Promise<Section> {
+  const { bench, sizes } = context;
   let surplus = 0;
   const worker: RateCase = {
     contender: { name: 'worker', settings: {} },
     measure: async () => {
-      const { rate, published } = await measureOnce(measured);
+      const { rate, published } = await measureOnce(context);
       surplus = Math.max(surplus, published - sizes.relayedEvents);
       return rate;
     },
   };
-  const results = await measureInTurn(bench, 'relay', [worker], sizes.rounds);
+  const results = await measureInTurn(bench, [worker], { row: 'relay', rounds: sizes.rounds });
   const value = results.get('worker')?.medians.perSecond ?? Number.NaN;
   return toRateSection({
     id: 'relay',
@@ -46,19 +46,19 @@ export async function measureRelay(measured: MeasuredStreams): Promise<Section> 
     results,
     bars: [
       { what: 'published a second', value, relation: 'at least', limit: limitPerSecond },
-      { what: 'records beyond those owed', value: surplus, relation: 'at most', limit: 0 },
+      { what: 'records beyond the expected ones', value: surplus, relation: 'at most', limit: 0 },
     ],
     notes: ['One worker process, as it is deployed, on a log that was filled before.'],
   });
 }
 
-/** Starts a worker on a full log, and gives what Kafka had in the end. */
+/** Starts a worker on a full log. Resolves to its rate, and to the number of records on Kafka. */
 async function measureOnce(
-  measured: MeasuredStreams,
+  context: StreamContext,
 ): Promise<{ readonly rate: StreamRate; readonly published: number }> {
-  const { bench, sizes } = measured;
+  const { bench, sizes } = context;
   const kafka = await bench.kafka();
-  const databaseUrl = await fillLog(measured);
+  const databaseUrl = await fillLog(context);
   const prefix = `bench-${randomUUID()}`;
   const target = await kafka.createTopic(sizes.partitions, `${prefix}.${topic}`);
   const worker = await posthaste.startWorker(databaseUrl, {
@@ -71,9 +71,10 @@ async function measureOnce(
   });
   try {
     const count = sizes.relayedEvents;
-    const first = await awaitRecords(kafka, worker, target, count * warmUpShare);
+    const relay = { kafka, worker, topic: target };
+    const first = await awaitRecords(relay, count * warmUpShare);
     const before = usage();
-    const last = await awaitRecords(kafka, worker, target, count);
+    const last = await awaitRecords(relay, count);
     const after = usage();
     await sleep(settleMs);
     const published = await kafka.countRecords(target);
@@ -92,25 +93,33 @@ async function measureOnce(
   }
 }
 
-/** The URL of a database whose log has the events. */
-async function fillLog({ bench, sizes }: MeasuredStreams): Promise<string> {
+/** Resolves to the URL of a database whose log contains the events. */
+async function fillLog({ bench, sizes }: StreamContext): Promise<string> {
   return bench.postgres.open('relay', async (databaseUrl) => {
     await posthaste.prepare(databaseUrl);
     const db = await openPostgres({ url: databaseUrl });
     await new PostgresLog({ db }).ensureTopic(topic);
     await db.close();
-    const place = { topic, brokers: [], databaseUrl };
-    // One more is the event that the publisher connects with.
+    const target = { topic, brokers: [], databaseUrl };
+    // One less, because the publisher also sends one event when it connects.
     const task = { kind: 'publish-all', warmUp: 0, count: sizes.relayedEvents - 1 } as const;
-    await startTask({ contender: postgresLogStream.name, place, task }, fillTimeoutMs).result;
+    await startTask({ contender: postgresLogStream.name, target, task }, fillTimeoutMs).result;
   });
 }
 
-/** @throws Error when the worker ends before there are so many */
+/** A worker that publishes to a topic. */
+interface Relay {
+  readonly kafka: StreamServer;
+  readonly worker: ServiceProcess;
+  readonly topic: string;
+}
+
+/**
+ * Waits until the topic has at least `count` records.
+ * @throws Error if the worker ends before
+ */
 async function awaitRecords(
-  kafka: StreamServer,
-  worker: ServiceProcess,
-  topic: string,
+  { kafka, worker, topic }: Relay,
   count: number,
 ): Promise<{ readonly records: number; readonly atMs: number }> {
   let isOver = false;

@@ -1,20 +1,21 @@
 import type { Bench } from '../../bench.js';
 import { medians } from '../../statistics.js';
-import { startTask } from '../../streams/run-task.js';
+import { startTask } from '../../streams/start-task.js';
 import type { StreamContender } from '../../streams/stream-contender.js';
 import type { TaskArguments } from '../../streams/stream-task.js';
 
 const taskTimeoutMs = 600_000;
 
-/** What one contender's process reached, and what it cost, for each event. */
+/** Rate of one contender's process, with its cost per event. */
 export interface StreamRate {
   readonly perSecond: number;
-  /** CPU microseconds. */
+  /** CPU microseconds of the client. */
   readonly clientCpuUs: number;
-  /** CPU microseconds of the broker, or of the database; NaN where they cannot be seen. */
+  /** CPU microseconds of the broker or the database; NaN if its process is not visible. */
   readonly storeCpuUs: number;
 }
 
+/** Measurements of one case. */
 export interface RateResult {
   readonly medians: StreamRate;
   readonly runs: readonly StreamRate[];
@@ -26,7 +27,7 @@ export interface RateCase {
   readonly measure: () => Promise<StreamRate>;
 }
 
-/** Runs a task in a process of its own. */
+/** Runs a task in a new process, and returns its rate. */
 export async function measureRate(
   task: TaskArguments,
   storeCpuSeconds: () => number,
@@ -43,14 +44,13 @@ export async function measureRate(
 }
 
 /**
- * Runs every case once a round, in turn, so that what changes on the machine meanwhile hits all of
- * them alike. Gives the results by name.
+ * Runs every case once per round, one after another, so that changes on the machine affect all of them
+ * equally. Returns the results by name.
  */
 export async function measureInTurn(
   bench: Bench,
-  what: string,
   cases: readonly RateCase[],
-  rounds: number,
+  { row, rounds }: { readonly row: string; readonly rounds: number },
 ): Promise<ReadonlyMap<string, RateResult>> {
   const results = new Map<string, RateResult>();
   for (let round = 1; round <= rounds; round += 1) {
@@ -60,7 +60,7 @@ export async function measureInTurn(
       const runs = [rate, ...earlier] as const;
       results.set(contender.name, { medians: medians(runs), runs });
       const perSecond = Math.round(rate.perSecond);
-      bench.log(`round ${round}/${rounds}, ${what}, ${contender.name}: ${perSecond}/s`);
+      bench.log(`round ${round}/${rounds}, ${row}, ${contender.name}: ${perSecond}/s`);
     }
   }
   return results;

@@ -1,19 +1,19 @@
-/** How much of the event stream is measured. */
+/** Sizes of the measurements of the event stream. */
 export interface StreamSizes {
-  /** Times that every contender is run, in turn; the median counts. */
+  /** Number of runs of every contender; the median counts. */
   readonly rounds: number;
-  /** Of every topic on Kafka. */
+  /** Partitions of every topic on Kafka. */
   readonly partitions: number;
   /** Publishers that await each of their events. */
   readonly callers: number;
-  /** Before awaited publishing and latencies are measured; clients that will be idle settle so long. */
+  /** Warm-up of awaited publishing and of latencies; settling time of idle clients. */
   readonly warmUpSeconds: number;
-  /** Length of every run of awaited publishing. */
+  /** Length of each run of awaited publishing. */
   readonly eachSeconds: number;
-  /** Events published in batches, and events consumed, in each run; a tenth more to warm up. */
+  /** Events published in batches, and events consumed, in each run; the warm-up is a tenth more. */
   readonly batchedEvents: number;
   readonly consumedEvents: number;
-  /** Events a second whose latency is measured, and for how long. */
+  /** Events per second whose latency is measured, and the length of each run. */
   readonly pacePerSecond: number;
   readonly latencySeconds: number;
   readonly idleSeconds: number;

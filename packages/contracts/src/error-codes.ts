@@ -1,0 +1,320 @@
+/** Kind of failure. It decides the HTTP status, and whether a retry can help. */
+export type ErrorType =
+  | 'invalid'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'not_found'
+  | 'conflict'
+  | 'too_large'
+  | 'rate_limited'
+  | 'unavailable'
+  | 'timeout'
+  | 'internal';
+
+/** One entry of the catalogue of error codes. */
+export interface ErrorCodeEntry {
+  readonly type: ErrorType;
+  /** Description for people in one line: what happened, and what to do. */
+  readonly meaning: string;
+  /** HTTP status, if HTTP has one for exactly this failure. Default: the status of the type. */
+  readonly status?: number;
+}
+
+/** HTTP status of each error type. This is the only such table. */
+export const httpStatusOf: Readonly<Record<ErrorType, number>> = {
+  invalid: 422,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  too_large: 413,
+  rate_limited: 429,
+  unavailable: 503,
+  timeout: 504,
+  internal: 500,
+};
+
+/** Types of failures after which the same call, unchanged, can succeed later. */
+const retryableTypes: ReadonlySet<ErrorType> = new Set(['rate_limited', 'unavailable', 'timeout']);
+
+/** True if a call that failed with this type of error can succeed later, unchanged. */
+export function isRetryable(type: ErrorType): boolean {
+  return retryableTypes.has(type);
+}
+
+/**
+ * Every error code with its type and meaning. A released code never changes what it means.
+ * docs/errors.md is generated from this catalogue: run `npm run docs` after a change.
+ */
+export const errorCodes = {
+  REQUEST_INVALID: {
+    type: 'invalid',
+    meaning:
+      'The request does not match the schema of the route. Correct the fields that `details` lists.',
+  },
+  REQUEST_TOO_LARGE: {
+    type: 'too_large',
+    meaning: 'The request is larger than the size limit. Send less in one call.',
+  },
+  REQUEST_TIMEOUT: {
+    type: 'timeout',
+    status: 408,
+    meaning:
+      'The request did not arrive completely in time. Send it again over a better connection.',
+  },
+  REQUEST_MALFORMED: {
+    type: 'invalid',
+    status: 400,
+    meaning: 'The bytes that arrived are not an HTTP request. Correct the client.',
+  },
+  HEADERS_TOO_LARGE: {
+    type: 'too_large',
+    status: 431,
+    meaning:
+      'The headers of the request are larger than the size limit. Send fewer or shorter ones.',
+  },
+  MEDIA_TYPE_UNSUPPORTED: {
+    type: 'invalid',
+    status: 415,
+    meaning: 'The route does not accept this Content-Type. Send `application/json`.',
+  },
+  ROUTE_NOT_FOUND: {
+    type: 'not_found',
+    meaning: 'There is no such route. `/docs` lists all routes.',
+  },
+  HOST_NOT_ALLOWED: {
+    type: 'forbidden',
+    meaning:
+      'The Host header is not one that this server serves. Add it to POSTHASTE_ALLOWED_HOSTS.',
+  },
+  ORIGIN_NOT_ALLOWED: {
+    type: 'forbidden',
+    meaning:
+      'The request comes from a web page of another origin. Add the origin to POSTHASTE_CORS_ORIGINS.',
+  },
+  KEY_MISSING: {
+    type: 'unauthorized',
+    meaning: 'The route needs an API key. Send it as `Authorization: Bearer <key>`.',
+  },
+  KEY_INVALID: {
+    type: 'unauthorized',
+    meaning:
+      'The API key is unknown, revoked or expired. Create a new one with `posthaste keys create`.',
+  },
+  SCOPE_MISSING: {
+    type: 'forbidden',
+    meaning: 'The API key lacks the scope of this route. Use a key that has the scope.',
+  },
+  KEY_NOT_FOUND: { type: 'not_found', meaning: 'There is no API key with this id.' },
+  RATE_LIMITED: {
+    type: 'rate_limited',
+    meaning: 'Too many requests. Wait as long as the Retry-After header says.',
+  },
+  OVERLOADED: {
+    type: 'unavailable',
+    meaning: 'The server is too busy to accept the request now. Try again in a moment.',
+  },
+  STOPPING: {
+    type: 'unavailable',
+    meaning:
+      'The server is stopping. Try again: another server, or this one after its restart, will respond.',
+  },
+  LISTEN_FAILED: {
+    type: 'unavailable',
+    meaning:
+      'The server cannot listen on its address: another process uses the port, or this machine lacks the address. The message says which.',
+  },
+  CONFIG_INVALID: {
+    type: 'invalid',
+    meaning:
+      'The configuration is invalid. The message lists every fault; correct them and start again.',
+  },
+  OPTION_INVALID: {
+    type: 'invalid',
+    meaning: 'An option of a library is out of range. The message names the option.',
+  },
+  ID_INVALID: { type: 'invalid', meaning: 'The value is not an id of the expected form.' },
+  DURATION_INVALID: {
+    type: 'invalid',
+    meaning: 'The value is not a whole number of nanoseconds within 64 bits. Correct the value.',
+  },
+  ENVELOPE_INVALID: {
+    type: 'invalid',
+    meaning: 'The value is not a valid event envelope. The message names the field.',
+  },
+  GATEWAY_UNREACHABLE: {
+    type: 'unavailable',
+    meaning:
+      'The gateway that the command calls does not respond. Start it, or correct POSTHASTE_URL.',
+  },
+  DATABASE_UNAVAILABLE: {
+    type: 'unavailable',
+    meaning: 'The database cannot be reached. Nothing was stored; try again.',
+  },
+  DATABASE_OUTCOME_UNKNOWN: {
+    type: 'unavailable',
+    meaning:
+      'The connection to the database was lost during the commit, so the change may be stored or not. Repeat with the same Idempotency-Key.',
+  },
+  DATABASE_FULL: {
+    type: 'unavailable',
+    meaning:
+      'The database has no space or connections left. Free some of them; callers can try again.',
+  },
+  DATABASE_READ_ONLY: {
+    type: 'unavailable',
+    meaning: 'The database accepts no writes now (it is a standby, or fails over). Try again.',
+  },
+  DATABASE_CONFLICT: {
+    type: 'unavailable',
+    meaning: 'The transaction conflicted with another one. Try again.',
+  },
+  DATABASE_TIMEOUT: {
+    type: 'timeout',
+    meaning: 'The database did not respond in time. Try again.',
+  },
+  DATABASE_IN_USE: {
+    type: 'unavailable',
+    meaning: 'Another process uses the data folder. Stop it, or choose another POSTHASTE_DATA_DIR.',
+  },
+  DATABASE_FOLDER_INVALID: {
+    type: 'invalid',
+    meaning:
+      'The data folder cannot be created, or is not a folder. Choose another POSTHASTE_DATA_DIR.',
+  },
+  DATABASE_ERROR: {
+    type: 'internal',
+    meaning:
+      'The database rejected a statement. This is a defect of Posthaste; the cause is in the log.',
+  },
+  MIGRATION_MISMATCH: {
+    type: 'internal',
+    meaning:
+      'The database was migrated by another or newer release. Run the release that matches it.',
+  },
+  MIGRATION_PENDING: {
+    type: 'unavailable',
+    meaning: 'The database lacks migrations of this release. Run `posthaste migrate`.',
+  },
+  ADDRESS_BLOCKED: {
+    type: 'forbidden',
+    meaning:
+      'The address is not public, so requests to it are denied. Use a public one, or allow its network.',
+  },
+  CALLBACK_NOT_FOUND: {
+    type: 'not_found',
+    meaning: 'There is no callback with this id, or its retention has passed.',
+  },
+  CALLBACK_INVALID: {
+    type: 'invalid',
+    meaning: 'The callback request is invalid. Correct the fields that `details` lists.',
+  },
+  CALLBACK_STATE: {
+    type: 'conflict',
+    meaning: 'The callback is in a state that does not allow this. Its status names the state.',
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    type: 'conflict',
+    meaning: 'The Idempotency-Key was used with another body. Use a new key for a new request.',
+  },
+  POLICY_NOT_FOUND: { type: 'not_found', meaning: 'There is no retry policy with this name.' },
+  POLICY_IN_USE: {
+    type: 'conflict',
+    meaning: 'Endpoints use this retry policy. Assign another policy to them first.',
+  },
+  SECRET_NOT_FOUND: { type: 'not_found', meaning: 'There is no signing secret with this name.' },
+  SECRET_INVALID: {
+    type: 'invalid',
+    meaning:
+      'The secret has the wrong form. Use `whsec_` and base64 of 24 to 64 bytes, or `whsk_` and base64 of an ed25519 key.',
+  },
+  SECRET_EXISTS: {
+    type: 'conflict',
+    meaning: 'A secret with this name exists already. Rotate it, or choose another name.',
+  },
+  SECRET_UNREADABLE: {
+    type: 'internal',
+    meaning:
+      'A stored secret cannot be decrypted with the configured master keys. Add the key that it was encrypted with.',
+  },
+  QUEUE_NOT_FOUND: {
+    type: 'not_found',
+    meaning: 'There is no such queue. Sending a callback to a queue creates it.',
+  },
+  QUEUE_STATE: {
+    type: 'conflict',
+    meaning: 'The queue is in a state that does not allow this. The message names the state.',
+  },
+  ENDPOINT_NOT_FOUND: { type: 'not_found', meaning: 'There is no endpoint with this id.' },
+  ENDPOINT_EXISTS: {
+    type: 'conflict',
+    meaning: 'The application has an endpoint with this name already. Choose another name.',
+  },
+  ENDPOINT_STATE: {
+    type: 'conflict',
+    meaning: 'The endpoint is in a state that does not allow this. The message names the state.',
+  },
+  SUBSCRIPTION_NOT_FOUND: { type: 'not_found', meaning: 'There is no subscription with this id.' },
+  REPLAY_NOT_FOUND: { type: 'not_found', meaning: 'There is no replay with this id.' },
+  EVENT_INVALID: {
+    type: 'invalid',
+    meaning: 'The event or the subscription is invalid. Correct the field that `details` names.',
+  },
+  EVENT_ID_REUSED: {
+    type: 'conflict',
+    meaning:
+      'Another event with this id was published to this topic and namespace (source of a CloudEvent). Use a new id for a new event.',
+  },
+  EVENT_TOO_LARGE: {
+    type: 'too_large',
+    meaning: 'The event is larger than the size limit of the stream. Make it smaller.',
+  },
+  EVENT_OUTCOME_UNKNOWN: {
+    type: 'timeout',
+    meaning:
+      'The stream did not respond in time, so the event may be stored or not. Publish it again with the same id.',
+  },
+  EVENT_NOT_PUBLISHED: {
+    type: 'unavailable',
+    meaning: 'The event could not be stored before its publish timeout. Publish it again later.',
+  },
+  EVENT_ALREADY_REGISTERED: {
+    type: 'conflict',
+    meaning:
+      'This topic, event and group have a callback with other options already. Use the same options.',
+  },
+  STREAM_UNSUPPORTED: {
+    type: 'invalid',
+    meaning: 'There is no such stream. Use `kafka`, `postgres`, `memory`, `stdout` or `none`.',
+  },
+  STREAM_UNAVAILABLE: {
+    type: 'unavailable',
+    meaning:
+      'The event stream does not respond. The client tries again; check that the stream runs.',
+  },
+  STREAM_UNAUTHORIZED: {
+    type: 'unauthorized',
+    meaning: 'The event stream rejects the credentials. Correct them.',
+  },
+  STREAM_ASSIGNMENT_LOST: {
+    type: 'conflict',
+    meaning: 'The partition is now assigned to another consumer, which reads its events again.',
+  },
+  STREAM_CLOSED: {
+    type: 'unavailable',
+    meaning: 'The client was closed. Create a new one.',
+  },
+  TOPIC_NOT_FOUND: { type: 'not_found', meaning: 'There is no such topic. Check its name.' },
+  TOPIC_LIMIT_REACHED: {
+    type: 'conflict',
+    meaning:
+      'The topic is new, and the limit of topics is reached. Publish to an existing topic, or raise POSTHASTE_MAX_TOPICS.',
+  },
+  INTERNAL: {
+    type: 'internal',
+    meaning: 'Something failed that should not have. Search the log for the request id.',
+  },
+} as const;
+
+/** Stable, readable name of one failure. */
+export type ErrorCode = keyof typeof errorCodes;
