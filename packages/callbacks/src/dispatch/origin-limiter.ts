@@ -77,15 +77,16 @@ export class OriginLimiter {
 
   /** Adapts the limit and the breaker to an attempt's signal. `random` is in [0, 1). */
   report(signal: HostSignal, nowMs: number, random: number): void {
-    if (signal.kind === 'unreachable') {
-      this.#failuresInRow += 1;
-      this.#failedAtMs = nowMs;
-      if (this.#failuresInRow >= this.#limits.breakAfter) this.#openBreaker(nowMs, random);
-      return;
+    if (signal.kind !== 'unreachable') {
+      this.#failuresInRow = 0;
+      this.#openingsInRow = 0;
     }
-    this.#failuresInRow = 0;
-    this.#openingsInRow = 0;
     switch (signal.kind) {
+      case 'unreachable':
+        this.#failuresInRow += 1;
+        this.#failedAtMs = nowMs;
+        if (this.#failuresInRow >= this.#limits.breakAfter) this.#openBreaker(nowMs, random);
+        return;
       case 'answered':
         this.#limit = Math.min(this.#limits.max, this.#limit + 1);
         return;

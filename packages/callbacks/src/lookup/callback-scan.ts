@@ -177,13 +177,11 @@ function chooseSource(filter: CallbackFilter): { name: SourceName; keys: readonl
   const { state, application, queue, endpointId } = filter;
   const ofQueue =
     application !== undefined && queue !== undefined ? [application, queue] : undefined;
-  switch (state) {
-    case 'pending':
-    case 'leased':
-    case 'held':
-      return ofQueue ? { name: 'queueHead', keys: ofQueue } : { name: 'heads', keys: [] };
-    case 'waiting':
-      return ofQueue ? { name: 'queue', keys: ofQueue } : { name: 'waiting', keys: [] };
+  if (state === 'pending' || state === 'leased' || state === 'held') {
+    return ofQueue ? { name: 'queueHead', keys: ofQueue } : { name: 'heads', keys: [] };
+  }
+  if (state === 'waiting') {
+    return ofQueue ? { name: 'queue', keys: ofQueue } : { name: 'waiting', keys: [] };
   }
   if (endpointId !== undefined) return { name: 'endpoint', keys: [endpointId] };
   if (ofQueue) return { name: 'queue', keys: ofQueue };

@@ -62,6 +62,10 @@ function writeValue(value: unknown, position: Position, depth: number): string {
       if (value === null) return 'null';
       if (depth < maxDepth) return writeContainer(value, position, depth + 1);
       break;
+    case 'undefined':
+    case 'function':
+    case 'symbol':
+      break;
   }
   throw unwritable(value, position);
 }
