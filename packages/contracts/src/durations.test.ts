@@ -86,7 +86,7 @@ describe('nsToMs and msToNs', () => {
     [1_500_000n, 1.5],
     [-250_000n, -0.25],
     [300_000_000_000n, 300_000],
-  ])('turn %s ns into %s ms and back', (ns, ms) => {
+  ])('convert %s ns to %s ms and back', (ns, ms) => {
     expect(nsToMs(ns)).toBe(ms);
     expect(msToNs(ms)).toBe(ns);
   });

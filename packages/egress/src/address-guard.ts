@@ -94,7 +94,7 @@ export function createAddressGuard(options: AddressGuardOptions = {}): AddressGu
 
 /**
  * Returns the error for a denied host. Its message does not say which address a name resolved to,
- * because that could tell an attacker about the inside of the network.
+ * because an attacker could learn about the inside of the network.
  */
 export function addressBlocked(hostname: string, denial: string): PlatformError {
   const why = isIP(hostname) === 0 ? `it resolves to an address that is ${denial}` : denial;

@@ -29,7 +29,7 @@ export interface NameSources {
  */
 export function createNameResolver(sources: NameSources = systemSources()): Resolve {
   // A process has four threads for these lookups and for files. Names with a dot may belong to
-  // anybody; those without one belong to this network, and must not wait for the others.
+  // any owner; those without one belong to this network, and must not wait for the others.
   const withoutDot = new Semaphore(1);
   const withDot = new Semaphore(1);
   return async (hostname) => {

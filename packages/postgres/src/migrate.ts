@@ -95,7 +95,7 @@ export async function requireMigrations(
 ): Promise<void> {
   const pending = await pendingMigrations(db, sets);
   if (pending.length === 0) return;
-  const message = `${pending.length} migrations are pending: run "posthaste migrate"`;
+  const message = `pending migrations: ${pending.length}; run "posthaste migrate"`;
   throw new PlatformError('MIGRATION_PENDING', message);
 }
 

@@ -74,7 +74,7 @@ describeWithKafka('startKafka', () => {
   );
 
   it(
-    'tells why a broker did not start',
+    'reports why a broker did not start',
     async () => {
       const failed = startKafka({ own: true, settings: { 'node.id': 'seven' } });
       await expect(failed).rejects.toThrow(/Invalid value seven/);

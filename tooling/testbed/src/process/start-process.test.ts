@@ -67,12 +67,12 @@ describe('startProcess', () => {
   it('passes on the given environment and little else', async () => {
     process.env.LEAKED = 'yes';
     const started = await start('console.log(JSON.stringify(process.env))', {
-      env: { TOLD: 'yes' },
+      env: { GIVEN: 'yes' },
     });
     await started.exited;
     delete process.env.LEAKED;
     const env: unknown = JSON.parse(started.output);
-    expect(env).toMatchObject({ TOLD: 'yes', PATH: process.env.PATH });
+    expect(env).toMatchObject({ GIVEN: 'yes', PATH: process.env.PATH });
     expect(env).not.toHaveProperty('LEAKED');
   });
 
