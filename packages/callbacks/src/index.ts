@@ -82,11 +82,11 @@ export {
 } from './retry/policy-input.js';
 export type { RetryPolicy } from './retry/retry-policy.js';
 export { createDeliverySigner } from './secrets/delivery-signer.js';
-export { createSecretBox, parseMasterKey } from './secrets/secret-box.js';
+export { createSecretBox, /** @public */ parseMasterKey } from './secrets/secret-box.js';
 export { endpointSecretName } from './secrets/secret-key.js';
 export { removeExpiredSecrets, type SecretView } from './secrets/secret-store.js';
 export { type NewSecret, Secrets } from './secrets/secrets.js';
-export { parseSecret, sign } from './secrets/signature.js';
+export { /** @public */ parseSecret, /** @public */ sign } from './secrets/signature.js';
 export { EventFanout, type EventSelector } from './subscriptions/event-fanout.js';
 export {
   type ConsumerObserver,

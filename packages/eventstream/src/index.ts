@@ -2,19 +2,27 @@ export {
   type AuditActorType,
   type AuditDiff,
   type AuditErrorCallback,
-  AuditLogBuilder,
+  /** @public */ AuditLogBuilder,
   type AuditLogRequest,
-  newAuditLog,
+  /** @public */ newAuditLog,
 } from './audit/audit-log.js';
-export { type BuildOptions, type BuiltEvent, buildEvent } from './builders/build-event.js';
+export {
+  type BuildOptions,
+  type BuiltEvent,
+  /** @public */ buildEvent,
+} from './builders/build-event.js';
 export {
   newPublish,
-  PublishBuilder,
+  /** @public */ PublishBuilder,
   type PublishErrorCallback,
   type PublishRequest,
 } from './builders/publish.js';
-export { republish } from './builders/republish.js';
-export { newSubscribe, SubscribeBuilder, type SubscribeRequest } from './builders/subscribe.js';
+export { /** @public */ republish } from './builders/republish.js';
+export {
+  /** @public */ newSubscribe,
+  /** @public */ SubscribeBuilder,
+  type SubscribeRequest,
+} from './builders/subscribe.js';
 export type { Client, CloseOptions } from './client/client.js';
 export type { ClientConfig, ClientOptions, StreamName } from './client/client-config.js';
 export { createClient, createClientOn } from './client/create-client.js';
@@ -33,7 +41,7 @@ export type {
   TypedSubscribeRequest,
 } from './client/topic-types.js';
 export type { RegisteredCallback } from './consume/consumers.js';
-export { failedRecordHeaders, toReplay } from './consume/failed-record.js';
+export { failedRecordHeaders, /** @public */ toReplay } from './consume/failed-record.js';
 export type { ConsumerStatus } from './consume/group-consumer.js';
 export type { ConsumeObserver, ConsumerName, RecordOutcome } from './consume/observer.js';
 export type {
@@ -45,7 +53,7 @@ export type {
 export type { RetryOptions } from './consume/retry-policy.js';
 export type { PartitionStatus } from './consume/topic-reader.js';
 export type * from './driver.js';
-export { offsetBeginning, offsetEnd } from './driver.js';
+export { offsetBeginning, /** @public */ offsetEnd } from './driver.js';
 export type {
   KafkaAcks,
   KafkaCompression,
@@ -55,13 +63,13 @@ export type {
   KafkaSasl,
 } from './drivers/kafka/connection/kafka-options.js';
 export {
-  getTlsCertFromFile,
+  /** @public */ getTlsCertFromFile,
   type TlsCertificate,
 } from './drivers/kafka/connection/tls-certificate.js';
 export type { InjectedFault } from './drivers/memory/faults.js';
 export { createMemoryDriver } from './drivers/memory/memory-driver.js';
 export { MemoryStream, type MemoryStreamOptions } from './drivers/memory/memory-stream.js';
-export { createNoneDriver } from './drivers/none.js';
+export { /** @public */ createNoneDriver } from './drivers/none.js';
 export type { AppendedRecord, AppendOptions, LogRecord } from './drivers/postgres/append/append.js';
 export type { LogEvent } from './drivers/postgres/append/append-events.js';
 export type {
@@ -85,23 +93,27 @@ export type { EventPage, EventQuery } from './drivers/postgres/read/event-pages.
 export {
   type FollowedLog,
   type FollowOptions,
-  followEvents,
+  /** @public */ followEvents,
 } from './drivers/postgres/read/follow-events.js';
 export type { MaintenanceOptions, MaintenanceOutcome } from './drivers/postgres/segments.js';
 export { eventstreamMigrations } from './drivers/postgres/storage/migrations.js';
-export { createStdoutDriver } from './drivers/stdout.js';
+export { /** @public */ createStdoutDriver } from './drivers/stdout.js';
 export { decodeEnvelope } from './envelope/decode.js';
 export { type EnvelopeProfile, encodeEnvelope } from './envelope/encode.js';
 export { toHeaders } from './envelope/headers.js';
 export {
-  claimEvent,
-  forgetHandled,
+  /** @public */ claimEvent,
+  /** @public */ forgetHandled,
   handleOnce,
   type InboxEntry,
   type InboxRetention,
 } from './inbox/inbox.js';
-export { inboxMigrations } from './inbox/migrations.js';
-export { type MetricFamily, type MetricSample, toPrometheusText } from './metrics/metric-family.js';
+export { /** @public */ inboxMigrations } from './inbox/migrations.js';
+export {
+  type MetricFamily,
+  type MetricSample,
+  /** @public */ toPrometheusText,
+} from './metrics/metric-family.js';
 export type { MetricNames } from './metrics/stream-metrics.js';
 export {
   createPartitioner,
@@ -110,13 +122,17 @@ export {
 } from './publish/partitioner.js';
 export type { FailedWrite, PublishObserver, WrittenBatch } from './publish/publish-observer.js';
 export type { PublisherOptions } from './publish/publish-options.js';
-export { Publisher, type PublisherDependencies, type RecordOptions } from './publish/publisher.js';
+export {
+  /** @public */ Publisher,
+  type PublisherDependencies,
+  type RecordOptions,
+} from './publish/publisher.js';
 export type * from './record.js';
 export type { InvalidEventDetails } from './rules/invalid-event.js';
 export {
-  deadLetterTopic,
+  /** @public */ deadLetterTopic,
   isDeadLetterTopic,
   isRetryTopic,
-  retryTopic,
+  /** @public */ retryTopic,
   toWireTopic,
 } from './rules/topic-name.js';
