@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
@@ -130,6 +131,54 @@ describe.each<Engine>(['postgres', 'embedded'])('the event tables on %s', (engin
       await other.query(old.forgetReplayed, [-1_000, 5_000]);
       expect(await countRows(db)).toEqual([0, 2, 0]);
     });
+  });
+});
+
+/** Creates a role that may use what it is granted, and opens the database as it. */
+async function openAsRole(url: string, db: Database): Promise<{ role: string; as: Database }> {
+  const role = `gateway_${randomUUID().replaceAll('-', '')}`;
+  await db.query(`create role ${role} login password 'secret'`);
+  const asRole = new URL(url);
+  asRole.username = role;
+  asRole.password = 'secret';
+  return { role, as: await openPostgres({ url: asRole.href, maxConnections: 2 }) };
+}
+
+describeWithPostgres('a gateway with a database role of its own', () => {
+  it('keeps its rights on the tables, by their old names and where they are now', async () => {
+    const { url, drop } = await createTestDatabase();
+    const db = await openPostgres({ url, maxConnections: 2 });
+    const { role, as } = await openAsRole(url, db);
+    onTestFinished(async () => {
+      await as.close();
+      await db.query(`drop owned by ${role}`);
+      await db.query(`drop role ${role}`);
+      await db.close();
+      await drop();
+    });
+    await migrate(db, [gatewayMigrations]);
+    await db.query(`grant usage on schema gateway to ${role}`);
+    await db.query(
+      `grant select, insert, update, delete on all tables in schema gateway to ${role}`,
+    );
+    await runOldStatements(as, 1);
+    await migrate(db, [gatewayMigrations, eventLogMigrations]);
+    await runOldStatements(as, 2);
+    expect(await countRows(as)).toEqual([2, 2, 2]);
+  });
+
+  it('is not held up by a migration that waits for a long reader', async () => {
+    const { db, other } = await openDatabases('postgres');
+    await migrate(db, [gatewayMigrations]);
+    await other.transaction(async (reader) => {
+      await reader.query('select from gateway.event_claim');
+      await expect(migrate(db, [gatewayMigrations, eventLogMigrations])).rejects.toMatchObject({
+        code: 'DATABASE_TIMEOUT',
+      });
+      await runOldStatements(other, 1);
+    });
+    await migrate(db, [gatewayMigrations, eventLogMigrations]);
+    expect(await countRows(db)).toEqual([1, 1, 1]);
   });
 });
 

@@ -6,7 +6,8 @@ import type { MigrationSet } from '@posthaste/postgres';
  *
  * - A database that has the gateway's tables keeps them, with their rows: they are moved to the
  *   schema `event_log`, whatever their size, without being rewritten. Views stay under the old
- *   names, so that gateways of the version before can work until they are replaced.
+ *   names, so that gateways of the version before can work until they are replaced. The views name
+ *   the columns of today: they must be dropped before a column is changed or removed.
  * - Any other database gets new tables.
  *
  * `event_claim` has a row for each Idempotency-Key, and for each id that a publisher chose.
@@ -20,9 +21,15 @@ export const eventLogMigrations: MigrationSet = {
       version: 1,
       name: 'claims and replays',
       sql: `
+-- A wait for a long reader, such as a backup, would hold up every publisher: it fails instead, and
+-- can be repeated.
+set local lock_timeout = '5s';
+
 create schema event_log;
 
 do $$
+declare
+  granted record;
 begin
   if to_regclass('gateway.event_claim') is not null then
     alter table gateway.event_claim set schema event_log;
@@ -82,6 +89,25 @@ begin
     create index replayed_dead_letter_replayed_at
       on event_log.replayed_dead_letter (replayed_at);
   end if;
+
+  -- Roles that could use the gateway's tables can use them where they are now, and by their old names.
+  for granted in
+    select distinct a.grantee::regrole::text as role
+    from pg_namespace n, aclexplode(n.nspacl) a
+    where n.nspname = 'gateway' and a.privilege_type = 'USAGE' and a.grantee <> 0
+  loop
+    execute format('grant usage on schema event_log to %s', granted.role);
+  end loop;
+  for granted in
+    select c.relname, a.privilege_type, a.grantee::regrole::text as role
+    from pg_class c, aclexplode(c.relacl) a
+    where c.relnamespace = 'event_log'::regnamespace and c.relkind = 'r' and a.grantee <> 0
+      and a.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+      and to_regclass('gateway.' || c.relname) is not null
+  loop
+    execute format('grant %s on gateway.%I to %s',
+      granted.privilege_type, granted.relname, granted.role);
+  end loop;
 end $$`,
     },
   ],
