@@ -21,10 +21,14 @@ import { publishEventRoutes } from './routes/events/publish-events.js';
 import { readEventRoutes } from './routes/events/read-events.js';
 
 /** Configuration of the routes of events. Each setting is described in @posthaste/settings. */
-export type EventRoutesConfig = FollowerOptions &
+export type EventRoutesConfig = Required<
+  Pick<FollowerOptions, 'maxFollowers'> &
+    Pick<EventMaintenanceOptions, 'idempotencyMs' | 'eventRetentionMs'> &
+    Pick<PublishTarget, 'maxTopics'>
+> &
+  FollowerOptions &
   FollowerStreamOptions &
-  EventMaintenanceOptions &
-  Pick<PublishTarget, 'maxTopics'>;
+  EventMaintenanceOptions;
 
 /** Dependencies of the routes of events. */
 export interface EventRoutesDeps {

@@ -48,6 +48,8 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
   const { db, registry, logger, thread = onlyThread } = deps;
   const config = divideConfig(deps.config, thread);
   const { allowLoopback, allowedNetworks: allow, maxInFlightPerOrigin } = config;
+  // Before anything is opened: options that are wrong throw here.
+  const options = resolveDispatcherOptions(toDispatcherOptions(config, thread));
   const outbox = await openEventOutbox({ config, db, logger });
   const http = createEgress({
     guard: createAddressGuard({ allowLoopback, allow }),
@@ -64,7 +66,7 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
       observer: observeDeliveries(registry, logger, () => dispatcher.inFlight),
       events: outbox.events,
     },
-    toDispatcherOptions(config, thread),
+    options,
   );
   const release = async (): Promise<void> => {
     await Promise.all([http.close(), outbox.close()]);

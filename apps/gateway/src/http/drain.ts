@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Server as TcpServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { settlesWithin } from '@posthaste/contracts';
 import type { App } from '../app.js';
 
 /** Time in which idle connections are kept open after the server began to stop. */
@@ -23,7 +23,7 @@ export function drainConnectionsOnClose(app: App): void {
     const closed = once(server, 'close');
     // The method of the TCP server: that of the HTTP server would close idle connections too.
     TcpServer.prototype.close.call(server);
-    await Promise.race([closed, sleep(idleGraceMs)]);
+    await settlesWithin(closed, idleGraceMs);
     const sweep = setInterval(() => server.closeIdleConnections(), sweepMs);
     void closed.then(() => clearInterval(sweep));
   });

@@ -77,6 +77,15 @@ describe('following events', () => {
     expect(resumedAfter).toEqual([undefined, 'b', 'c']);
   });
 
+  it('does not continue after the id of an event that did not come whole', async () => {
+    const { events, resumedAfter } = await follow(
+      bytesOf('id: c\n\nid: d\ndata: half'),
+      bytesOf('data: 1\n\n'),
+    );
+    expect(events).toEqual(['1']);
+    expect(resumedAfter).toEqual([undefined, 'c']);
+  });
+
   it('reports a lost connection once, and tries until the gateway answers again', async () => {
     const away = new PlatformError('GATEWAY_UNREACHABLE', 'it does not answer');
     const { events, resumedAfter, lost } = await follow(

@@ -73,7 +73,7 @@ ${gatewayHelp}`,
     .option('--json', 'print JSON')
     .action(show);
   for (const [name, description] of [
-    ['retry', 'make the next attempt of a waiting callback now'],
+    ['retry', 'make the next attempt of a callback now, before it is due'],
     ['replay', 'deliver a finished callback again, at the end of its queue'],
     ['cancel', 'end a callback without further attempts'],
   ] as const) {

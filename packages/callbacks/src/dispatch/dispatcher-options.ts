@@ -22,7 +22,7 @@ export interface DispatcherOptions {
   /**
    * Part of the lease that is kept for writing the result, in ms; below half of `leaseMs`. An
    * attempt starts only if its time-out and this are left, and its time-out is cut to the lease
-   * less twice this. Default 1,000.
+   * less twice this. Default 1,000, or a quarter of `leaseMs` if that is less.
    */
   readonly leaseMarginMs?: number | undefined;
   /** Limits of the attempts in flight. */
@@ -73,7 +73,7 @@ export interface OriginOptions {
   readonly breakAfter?: number | undefined;
   /** Longest time that the breaker stays open at first, in ms; doubles each time. Default 1,000. */
   readonly minOpenMs?: number | undefined;
-  /** Longest time that the breaker stays open, in ms; `minOpenMs` or more. Default 30,000. */
+  /** Longest time that the breaker stays open, in ms; `minOpenMs` or more. Default 30,000, or `minOpenMs` if that is more. */
   readonly maxOpenMs?: number | undefined;
 }
 
@@ -119,7 +119,7 @@ export function resolveDispatcherOptions(
     userAgent: options.userAgent ?? 'Posthaste',
     maxResponseBytes: options.maxResponseBytes ?? 16_384,
     leaseMs: options.leaseMs ?? 30_000,
-    leaseMarginMs: options.leaseMarginMs ?? 1_000,
+    leaseMarginMs: options.leaseMarginMs ?? Math.min(1_000, (options.leaseMs ?? 30_000) / 4),
     slots: resolveSlots(options.slots),
     maxPerLease: options.maxPerLease ?? 100,
     maxUnknowns: options.maxUnknowns ?? 10,
@@ -165,7 +165,7 @@ function resolveOrigin(options: OriginOptions = {}, total: number): OriginLimits
   const initial = options.initial ?? Math.min(max, 16);
   const breakAfter = options.breakAfter ?? 20;
   const minOpenMs = options.minOpenMs ?? 1_000;
-  const maxOpenMs = options.maxOpenMs ?? 30_000;
+  const maxOpenMs = options.maxOpenMs ?? Math.max(30_000, minOpenMs);
   checkRange('slots.origin.max', max, count);
   checkRange('slots.origin.initial', initial, { ...count, max });
   checkRange('slots.origin.breakAfter', breakAfter, count);

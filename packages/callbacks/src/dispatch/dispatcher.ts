@@ -243,7 +243,7 @@ export class Dispatcher {
     }
     if (followers.length === 0) return;
     this.#admission.admit(followers, askedAtMs).catch((error: unknown) => {
-      this.#observer.error(error, 'going on with queues');
+      this.#observer.error(error, 'continuing queues');
     });
   }
 

@@ -77,13 +77,11 @@ export class OriginLimiter {
 
   /** Adapts the limit and the breaker to an attempt's signal. `random` is in [0, 1). */
   report(signal: HostSignal, nowMs: number, random: number): void {
-    if (signal.kind !== 'unreachable') {
-      this.#failuresInRow = 0;
-      this.#openingsInRow = 0;
-    }
+    const isReachable = signal.kind !== 'unreachable';
+    this.#failuresInRow = isReachable ? 0 : this.#failuresInRow + 1;
+    if (isReachable) this.#openingsInRow = 0;
     switch (signal.kind) {
       case 'unreachable':
-        this.#failuresInRow += 1;
         this.#failedAtMs = nowMs;
         if (this.#failuresInRow >= this.#limits.breakAfter) this.#openBreaker(nowMs, random);
         return;

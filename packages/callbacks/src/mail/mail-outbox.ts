@@ -21,9 +21,9 @@ export interface MailOptions {
   readonly limit?: number | undefined;
   /** Longest time to send one mail, in ms; after it the mail counts as failed. Default 30,000. */
   readonly sendTimeoutMs?: number | undefined;
-  /** Most attempts to send one mail. Default 12, over about a day. */
+  /** Most attempts to send one mail. Default 12, over 10 to 20 hours. */
   readonly maxAttempts?: number | undefined;
-  /** Wait after the first failure, in ms; doubled after each further one. Default 60,000. */
+  /** Longest wait after the first failure, in ms; doubled after each further one. Default 60,000. */
   readonly firstBackoffMs?: number | undefined;
 }
 
@@ -145,7 +145,7 @@ async function sendOne(
       await db.query(removeStatement, [id]);
       logger.error(
         fields,
-        'a mail could not be sent; it was the last attempt, the mail is given up',
+        'a mail could not be sent and is not tried again: this was the last attempt',
       );
       return 'given-up';
     }

@@ -38,7 +38,8 @@ const lockTimeoutMs = 250;
  * time, and limits the wait for all other locks of the transaction.
  */
 export async function lockPartitionChanges(tx: Transaction): Promise<void> {
-  // Before the limit is set: waiting for another process's turn blocks nobody.
+  // Before the limit is set: waiting for another process blocks nobody, and may take up to the
+  // session's statement timeout.
   await tx.query('select pg_advisory_xact_lock($1)', [advisoryLock]);
   await tx.query(`set local lock_timeout = ${lockTimeoutMs}`);
 }

@@ -35,8 +35,6 @@ for no key update`,
 export interface EventFanoutOptions {
   /** Database with the subscriptions. */
   readonly db: Database;
-  /** Compiled filters, which may be shared with `Subscriptions`. Default: its own. */
-  readonly filters?: EventFilters | undefined;
   /** Sink of the events `callback.accepted`. Default: none. */
   readonly events?: CallbackEventSink | undefined;
 }
@@ -50,9 +48,9 @@ export class EventFanout {
   readonly #list: SubscriptionList;
   readonly #events: CallbackEventSink;
 
-  constructor({ db, filters = new EventFilters(), events = noEvents }: EventFanoutOptions) {
+  constructor({ db, events = noEvents }: EventFanoutOptions) {
     this.#db = db;
-    this.#list = new SubscriptionList(filters);
+    this.#list = new SubscriptionList(new EventFilters());
     this.#events = events;
   }
 

@@ -1,4 +1,3 @@
-import { ExpiringCache } from '@posthaste/contracts';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 
 /**
@@ -42,12 +41,13 @@ const dialect = 'https://json-schema.org/draft/2020-12/schema';
 
 /** Checks filters, and payloads against filters. A limited number of compiled schemas is kept. */
 export class EventFilters {
-  readonly #compiled: ExpiringCache<ValidateFunction>;
+  readonly #maxCompiled: number;
+  readonly #compiled = new Map<string, ValidateFunction>();
   #metaSchema: Ajv2020 | undefined;
 
   /** @param maxCompiled most compiled schemas kept; the one used longest ago is dropped first */
   constructor(maxCompiled = 1_000) {
-    this.#compiled = new ExpiringCache(maxCompiled);
+    this.#maxCompiled = maxCompiled;
   }
 
   /** Returns the fault of a filter, for people; `undefined` when it is valid. */
@@ -69,9 +69,14 @@ export class EventFilters {
    * @param schemaText a valid schema, as JSON
    */
   matches(schemaText: string, payload: unknown): boolean {
-    const validate = this.#compiled.get(schemaText, 0) ?? compile(JSON.parse(schemaText));
-    // They never expire. Each is set again at every use, so that their order is that of use.
-    this.#compiled.set(schemaText, validate, Number.POSITIVE_INFINITY);
+    const validate = this.#compiled.get(schemaText) ?? compile(JSON.parse(schemaText));
+    // Set again at every use, so that the order of the map is that of use.
+    this.#compiled.delete(schemaText);
+    this.#compiled.set(schemaText, validate);
+    if (this.#compiled.size > this.#maxCompiled) {
+      const leastUsed = this.#compiled.keys().next();
+      if (!leastUsed.done) this.#compiled.delete(leastUsed.value);
+    }
     return validate(payload);
   }
 

@@ -52,12 +52,10 @@ const foreignKeyViolation = '23503';
  */
 export class Subscriptions {
   readonly #db: Database;
-  readonly #filters: EventFilters;
+  readonly #filters = new EventFilters();
 
-  /** @param filters checks the filters; may be shared with `EventFanout`. Default: its own */
-  constructor(db: Database, filters: EventFilters = new EventFilters()) {
+  constructor(db: Database) {
     this.#db = db;
-    this.#filters = filters;
   }
 
   /**
