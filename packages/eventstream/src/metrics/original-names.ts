@@ -1,6 +1,6 @@
 /**
- * Metrics under the names of the Go SDK, for existing dashboards. Only names that mean something here
- * are included: dials, fetches and read times belong to the Go client library.
+ * Metrics under the names of the Go SDK, for existing dashboards. Only names that mean something
+ * here are included: dials, fetches and read times belong to the Go client library.
  */
 
 import type { GroupLag } from '../driver.js';
