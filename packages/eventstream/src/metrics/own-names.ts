@@ -1,8 +1,8 @@
 import type { GroupLag } from '../driver.js';
 import type { ConsumerStats } from './consume-stats.js';
 import type { MetricFamily, MetricSample } from './metric-family.js';
-import type { StreamMetricsSource } from './metrics-source.js';
 import type { TopicStats } from './publish-stats.js';
+import type { StreamMetricsSource } from './stream-metrics.js';
 
 type Labels = Readonly<Record<string, string>>;
 
