@@ -13,7 +13,11 @@ export {
   type PublishRequest,
 } from './builders/publish.js';
 export { /** @public */ republish } from './builders/republish.js';
-export { /** @public */ newSubscribe, /** @public */ SubscribeBuilder, type SubscribeRequest } from './builders/subscribe.js';
+export {
+  /** @public */ newSubscribe,
+  /** @public */ SubscribeBuilder,
+  type SubscribeRequest,
+} from './builders/subscribe.js';
 export type { Client, CloseOptions } from './client/client.js';
 export type { ClientConfig, ClientOptions, StreamName } from './client/client-config.js';
 export { createClient, createClientOn } from './client/create-client.js';
@@ -92,7 +96,11 @@ export {
   type InboxRetention,
 } from './inbox/inbox.js';
 export { /** @public */ inboxMigrations } from './inbox/migrations.js';
-export { type MetricFamily, type MetricSample, /** @public */ toPrometheusText } from './metrics/metric-family.js';
+export {
+  type MetricFamily,
+  type MetricSample,
+  /** @public */ toPrometheusText,
+} from './metrics/metric-family.js';
 export type { MetricNames } from './metrics/stream-metrics.js';
 export {
   createPartitioner,
