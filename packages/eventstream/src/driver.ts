@@ -24,7 +24,9 @@ export interface SubscriptionRequest {
   readonly groupId: string;
   /** Instance id of a static member. Undefined: a dynamic member. */
   readonly groupInstanceId: string | undefined;
-  /** Start of a partition without a committed offset: `offsetEnd`, `offsetBeginning` or a number. */
+  /**
+   * Start of a partition without a committed offset: `offsetEnd`, `offsetBeginning` or a number.
+   */
   readonly startOffset: bigint;
   /** Longest time that the handler's `revoked` may take, in ms. */
   readonly drainMs: number;
@@ -58,7 +60,8 @@ export interface SubscriptionHandler {
 export interface DriverSubscription {
   /**
    * Stores the offsets of the next records to read, by partition.
-   * @throws PlatformError `STREAM_ASSIGNMENT_LOST` when the consumer does not own a partition any more
+   * @throws PlatformError `STREAM_ASSIGNMENT_LOST` when the consumer does not own a partition any
+   *   more
    */
   commit(offsets: ReadonlyMap<number, bigint>): Promise<void>;
   /** Calls `revoked` for the assigned partitions, leaves the group and stops. Idempotent. */

@@ -7,11 +7,6 @@ export {
   /** @public */ newAuditLog,
 } from './audit/audit-log.js';
 export {
-  type BuildOptions,
-  type BuiltEvent,
-  /** @public */ buildEvent,
-} from './builders/build-event.js';
-export {
   newPublish,
   /** @public */ PublishBuilder,
   type PublishErrorCallback,
@@ -42,24 +37,22 @@ export type {
 } from './client/topic-types.js';
 export type { RegisteredCallback } from './consume/consumers.js';
 export { failedRecordHeaders, /** @public */ toReplay } from './consume/failed-record.js';
-export type { ConsumerStatus } from './consume/group-consumer.js';
-export type { ConsumeObserver, ConsumerName, RecordOutcome } from './consume/observer.js';
-export type {
-  ConsumerSettings,
-  EventCallback,
-  HandlerContext,
-  RawCallback,
-} from './consume/registration.js';
+export type { EventCallback, HandlerContext, RawCallback } from './consume/registration.js';
 export type { RetryOptions } from './consume/retry-policy.js';
-export type { PartitionStatus } from './consume/topic-reader.js';
-export type * from './driver.js';
-export { offsetBeginning, /** @public */ offsetEnd } from './driver.js';
+export {
+  type AppendRequest,
+  type Driver,
+  type DriverSubscription,
+  type GroupLag,
+  offsetBeginning,
+  /** @public */ offsetEnd,
+  type PartitionLag,
+  type SubscriptionHandler,
+  type SubscriptionRequest,
+} from './driver.js';
 export type {
-  KafkaAcks,
-  KafkaCompression,
   KafkaDriverOptions,
   KafkaLogger,
-  KafkaLogMode,
   KafkaSasl,
 } from './drivers/kafka/connection/kafka-options.js';
 export {
@@ -69,7 +62,6 @@ export {
 export type { InjectedFault } from './drivers/memory/faults.js';
 export { createMemoryDriver } from './drivers/memory/memory-driver.js';
 export { MemoryStream, type MemoryStreamOptions } from './drivers/memory/memory-stream.js';
-export { /** @public */ createNoneDriver } from './drivers/none.js';
 export type { AppendedRecord, AppendOptions, LogRecord } from './drivers/postgres/append/append.js';
 export type { LogEvent } from './drivers/postgres/append/append-events.js';
 export type {
@@ -90,14 +82,9 @@ export {
   type StatementAppend,
 } from './drivers/postgres/postgres-log.js';
 export type { EventPage, EventQuery } from './drivers/postgres/read/event-pages.js';
-export {
-  type FollowedLog,
-  type FollowOptions,
-  /** @public */ followEvents,
-} from './drivers/postgres/read/follow-events.js';
+export type { FollowedLog, FollowOptions } from './drivers/postgres/read/follow-events.js';
 export type { MaintenanceOptions, MaintenanceOutcome } from './drivers/postgres/segments.js';
 export { eventstreamMigrations } from './drivers/postgres/storage/migrations.js';
-export { /** @public */ createStdoutDriver } from './drivers/stdout.js';
 export { decodeEnvelope } from './envelope/decode.js';
 export { type EnvelopeProfile, encodeEnvelope } from './envelope/encode.js';
 export { toHeaders } from './envelope/headers.js';
@@ -120,19 +107,6 @@ export {
   type Partitioner,
   type PartitionerName,
 } from './publish/partitioner.js';
-export type { FailedWrite, PublishObserver, WrittenBatch } from './publish/publish-observer.js';
-export type { PublisherOptions } from './publish/publish-options.js';
-export {
-  /** @public */ Publisher,
-  type PublisherDependencies,
-  type RecordOptions,
-} from './publish/publisher.js';
-export type * from './record.js';
+export type { OutgoingRecord, StoredRecord } from './record.js';
 export type { InvalidEventDetails } from './rules/invalid-event.js';
-export {
-  /** @public */ deadLetterTopic,
-  isDeadLetterTopic,
-  isRetryTopic,
-  /** @public */ retryTopic,
-  toWireTopic,
-} from './rules/topic-name.js';
+export { isDeadLetterTopic, isRetryTopic, toWireTopic } from './rules/topic-name.js';

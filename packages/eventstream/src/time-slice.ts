@@ -3,9 +3,9 @@ const callsPerCheck = 32;
 const sliceMs = 8;
 
 /**
- * Time that callers may use before they yield to the event loop. A loop of callbacks that never wait
- * for I/O, or a caller that publishes in a loop, would otherwise block heartbeats, timers, signals
- * and sending. All callers that do the same work share one slice.
+ * Time that callers may use before they yield to the event loop. A loop of callbacks that never
+ * wait for I/O, or a caller that publishes in a loop, would otherwise block heartbeats, timers,
+ * signals and sending. All callers that do the same work share one slice.
  */
 export class TimeSlice {
   #calls = 0;

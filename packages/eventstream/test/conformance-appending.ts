@@ -18,7 +18,7 @@ export function testAppending(
       outgoing('d', { key: Buffer.from([0, 255, 128]), value: Buffer.from([255, 0]) }),
     ];
     await appendTo(driver, { topic, partition: 1, records });
-    await append(driver, { topic: topic, partition: 1 }, ['e']);
+    await append(driver, { topic, partition: 1 }, ['e']);
     const { handler } = read(driver, request(topic));
     await until(() => expect(handler.taken).toHaveLength(5));
     for (const [index, record] of [...records, outgoing('e')].entries()) {

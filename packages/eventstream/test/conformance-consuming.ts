@@ -18,12 +18,10 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
       const start = (): Consumers => {
         const consumers = consumersOn(driver);
         consumers.register(
-          registration({ topic: topic, eventName: 'login' }, (id) => got.push(`login ${id}`)),
+          registration({ topic, eventName: 'login' }, (id) => got.push(`login ${id}`)),
         );
         consumers.register(
-          registration({ topic: topic, eventName: 'logout' }, async (id) =>
-            got.push(`logout ${id}`),
-          ),
+          registration({ topic, eventName: 'logout' }, async (id) => got.push(`logout ${id}`)),
         );
         return consumers;
       };
@@ -51,7 +49,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     const got: string[] = [];
     const consumers = consumersOn(driver);
     consumers.register(
-      registration({ topic: topic, eventName: '' }, (id) => {
+      registration({ topic, eventName: '' }, (id) => {
         if (id === 'bad') throw new Error('never');
         got.push(id);
       }),
@@ -82,9 +80,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     const consumers = consumersOn(driver);
     const got: string[] = [];
     const fields = { sendErrorDlq: true };
-    consumers.register(
-      registration({ topic: topic, eventName: 'login' }, (id) => got.push(id), fields),
-    );
+    consumers.register(registration({ topic, eventName: 'login' }, (id) => got.push(id), fields));
     const dead: (Buffer | null)[] = [];
     const callback = (_ctx: unknown, value: Buffer | null): unknown => dead.push(value);
     const raw = registration({ topic: `${topic}.dlq`, eventName: '' }, () => undefined);
@@ -114,7 +110,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
       if (id === 'bad') throw new Error('never');
       got.push(id, alarms);
     };
-    consumers.register(registration({ topic: topic, eventName: '' }, callback));
+    consumers.register(registration({ topic, eventName: '' }, callback));
     const records = [event('bad', 'login'), event('good', 'login')];
     await appendTo(driver, { topic, partition: 0, records });
     await until(() => expect(got).toEqual(['good', 2]));
@@ -132,7 +128,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
       if (calls.length === 1) throw new Error('not now');
     };
     const retry = { maxAttempts: 1, delaysMs: [300] };
-    consumers.register(registration({ topic: topic, eventName: 'login' }, callback, { retry }));
+    consumers.register(registration({ topic, eventName: 'login' }, callback, { retry }));
     const records = [event('1', 'login')];
     await appendTo(driver, { topic, partition: 0, records });
     await until(() => expect(calls).toHaveLength(2));

@@ -22,7 +22,7 @@ export function testGroups({ connect, topic: newTopic, until }: Conformance): vo
     const readers = topics.map((topic) => read(driver, request(topic, { groupId })));
     for (const topic of topics) {
       await append(driver, topic, [`a of ${topic}`]);
-      await append(driver, { topic: topic, partition: 1 }, [`b of ${topic}`]);
+      await append(driver, { topic, partition: 1 }, [`b of ${topic}`]);
     }
     for (const [index, { handler }] of readers.entries()) {
       const wanted = [`a of ${topics[index]}`, `b of ${topics[index]}`];

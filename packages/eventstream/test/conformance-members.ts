@@ -20,14 +20,14 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
         if (id.startsWith('slow')) await released.promise;
       };
       const first = consumersOn(one);
-      first.register(registration({ topic: topic, eventName: '' }, callback));
+      first.register(registration({ topic, eventName: '' }, callback));
       for (const partition of [0, 1]) {
         const records = [event(`slow${partition}`, 'login'), event(`next${partition}`, 'login')];
         await appendTo(one, { topic, partition, records });
       }
       await until(() => expect(counts.size).toBe(2));
       const second = consumersOn(two);
-      second.register(registration({ topic: topic, eventName: '' }, callback));
+      second.register(registration({ topic, eventName: '' }, callback));
       // Time to ask for the partitions, which must not be given up in the meantime.
       await new Promise((resolve) => setTimeout(resolve, 1_500));
       expect(counts.size).toBe(2);
@@ -51,13 +51,13 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
         return call.promise;
       };
       const first = consumersOn(one);
-      first.register(registration({ topic: topic, eventName: '' }, callback));
+      first.register(registration({ topic, eventName: '' }, callback));
       const records = [event('1', 'login')];
       await appendTo(one, { topic, partition: 0, records });
       await until(() => expect(calls).toHaveLength(1));
       await first.close({ drainMs: 100 });
       const second = consumersOn(two);
-      second.register(registration({ topic: topic, eventName: '' }, callback));
+      second.register(registration({ topic, eventName: '' }, callback));
       await until(() => expect(calls).toHaveLength(2));
       calls[0]?.resolve();
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -85,7 +85,7 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
       const fields = { concurrency: 4 };
       const start = (driver: Driver): Consumers => {
         const consumers = consumersOn(driver);
-        consumers.register(registration({ topic: topic, eventName: 'login' }, callback, fields));
+        consumers.register(registration({ topic, eventName: 'login' }, callback, fields));
         return consumers;
       };
       const first = start(one);

@@ -89,9 +89,9 @@ export function testReading(
     await append(driver, topic, ['a']);
     await until(() => expect(handler.values).toEqual(['a']));
     await append(driver, topic, ['b']);
-    await append(driver, { topic: topic, partition: 1 }, ['x']);
+    await append(driver, { topic, partition: 1 }, ['x']);
     await until(() => expect(handler.values).toContain('x'));
-    await append(driver, { topic: topic, partition: 1 }, ['y']);
+    await append(driver, { topic, partition: 1 }, ['y']);
     await until(() => expect(handler.values).toContain('y'));
     expect(calls[0]).toBe(1);
     capacity.resolve();

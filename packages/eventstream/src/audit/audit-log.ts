@@ -40,7 +40,9 @@ export interface AuditLogRequest {
 
 type MutableRequest = { -readonly [Field in keyof AuditLogRequest]?: AuditLogRequest[Field] };
 
-/** Builder of an `AuditLogRequest`, as in the Go SDK. Each method changes and returns the builder. */
+/**
+ * Builder of an `AuditLogRequest`, as in the Go SDK. Each method changes and returns the builder.
+ */
 export class AuditLogBuilder {
   readonly #request: MutableRequest = {};
 

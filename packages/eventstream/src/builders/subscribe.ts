@@ -19,8 +19,8 @@ export interface SubscribeRequest extends Omit<ConsumerSettings, 'startOffset'> 
   /** Without the prefix. Default: a new group, used only here. */
   readonly groupId?: string | undefined;
   /**
-   * Start of a partition without a committed offset: -1 is the end, -2 the beginning, another number
-   * is the offset of a record. Default -1.
+   * Start of a partition without a committed offset: -1 is the end, -2 the beginning, another
+   * number is the offset of a record. Default -1.
    */
   readonly offset?: bigint | number | undefined;
   readonly callback?: EventCallback | undefined;
@@ -40,7 +40,9 @@ const slugSeparator = '$';
 
 type MutableRequest = { -readonly [Field in keyof SubscribeRequest]?: SubscribeRequest[Field] };
 
-/** Builder of a `SubscribeRequest`, as in the Go SDK. Each method changes and returns the builder. */
+/**
+ * Builder of a `SubscribeRequest`, as in the Go SDK. Each method changes and returns the builder.
+ */
 export class SubscribeBuilder {
   readonly #request: MutableRequest = {};
 
@@ -63,7 +65,9 @@ export class SubscribeBuilder {
     return this.#set('groupInstanceId', groupInstanceId);
   }
 
-  /** Start without a committed offset: -1 is the end (default), -2 the beginning, else an offset. */
+  /**
+   * Start without a committed offset: -1 is the end (default), -2 the beginning, else an offset.
+   */
   offset(offset: bigint | number): this {
     return this.#set('offset', offset);
   }

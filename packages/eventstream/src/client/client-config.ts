@@ -28,8 +28,8 @@ export interface ClientOptions<Topics = AnyTopics> extends PublisherOptions {
   /** `sendErrorDlq` of subscriptions without a value of their own. Default false. */
   readonly sendErrorDlq?: boolean | undefined;
   /**
-   * Destination of audit logs. Default: from `APP_EVENT_STREAM_AUDIT_LOG_TOPIC` (default `auditLog`)
-   * and `APP_EVENT_STREAM_AUDIT_LOG_ENABLED` (default true), as in the Go SDK.
+   * Destination of audit logs. Default: from `APP_EVENT_STREAM_AUDIT_LOG_TOPIC` (default
+   * `auditLog`) and `APP_EVENT_STREAM_AUDIT_LOG_ENABLED` (default true), as in the Go SDK.
    */
   readonly audit?: AuditSettings | undefined;
   /** Returns the W3C trace context of the publisher, for events without one of their own. */
@@ -47,10 +47,14 @@ export type KafkaConfig = Omit<KafkaDriverOptions, 'brokers' | 'logMode' | 'logg
 
 /** Options of a client and of its stream. */
 export interface ClientConfig<Topics = AnyTopics> extends ClientOptions<Topics>, KafkaConfig {
-  /** For `postgres`. `eventstreamMigrations` must be applied. It stays open when the client closes. */
+  /**
+   * For `postgres`. `eventstreamMigrations` must be applied. It stays open when the client closes.
+   */
   readonly database?: Database | undefined;
   /** For `postgres`: options of its consumers. */
   readonly postgres?: PostgresDriverOptions | undefined;
-  /** For `memory`: the stream, shared by clients that see each other's events. Default: a new one. */
+  /**
+   * For `memory`: the stream, shared by clients that see each other's events. Default: a new one.
+   */
   readonly memory?: MemoryStream | undefined;
 }

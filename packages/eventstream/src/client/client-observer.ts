@@ -4,7 +4,9 @@ import { PublishStats } from '../metrics/publish-stats.js';
 import type { PublishObserver } from '../publish/publish-observer.js';
 import { logConsuming, logPublishing, type StreamLogger } from './stream-log.js';
 
-/** Statistics of a client, and the observers of its parts, which update them and then write the log. */
+/**
+ * Statistics of a client, and the observers of its parts, which update them and then write the log.
+ */
 export interface ClientObservers {
   readonly published: PublishStats;
   readonly consumed: ConsumeStats;

@@ -19,18 +19,23 @@ import type {
 
 /** Options of `close`. */
 export interface CloseOptions {
-  /** Time to finish the records that are handled and the events that are published. Default 30,000 ms. */
+  /**
+   * Time to finish the records that are handled and the events that are published. Default 30,000
+   * ms.
+   */
   readonly drainMs?: number | undefined;
 }
 
 /**
- * A client that publishes and consumes events on one stream. `Topics` has the payload types by topic
- * and event name, such as `{ orders: { placed: { total: number } } }`; by default any are allowed.
+ * A client that publishes and consumes events on one stream. `Topics` has the payload types by
+ * topic and event name, such as `{ orders: { placed: { total: number } } }`; by default any are
+ * allowed.
  */
 export interface Client<Topics = AnyTopics> {
   /**
-   * Publishes the event of a builder. Resolves when the event is accepted, which takes time only when
-   * too many are waiting already. `errorCallback` is called for later failures, once per topic.
+   * Publishes the event of a builder. Resolves when the event is accepted, which takes time only
+   * when too many are waiting already. `errorCallback` is called for later failures, once per
+   * topic.
    * @throws PlatformError `EVENT_INVALID`, `EVENT_NOT_PUBLISHED`, `STREAM_CLOSED`
    */
   publish(event: PublishBuilder): Promise<EventEnvelope<object>>;
@@ -61,8 +66,8 @@ export interface Client<Topics = AnyTopics> {
   publishAuditLog(log: AuditLogBuilder | AuditLogRequest): Promise<void>;
 
   /**
-   * Registers a callback for the events of a topic, or for those of one name. The consumer joins its
-   * group in the background, and joins again after every failure.
+   * Registers a callback for the events of a topic, or for those of one name. The consumer joins
+   * its group in the background, and joins again after every failure.
    * @throws PlatformError `EVENT_INVALID`, `OPTION_INVALID`, `EVENT_ALREADY_REGISTERED`,
    *   `STREAM_CLOSED`
    */
@@ -80,13 +85,17 @@ export interface Client<Topics = AnyTopics> {
     subscription: TypedConsumeRequest<Topics, Topic, EventName>,
   ): AsyncIterableIterator<ReceivedEvent<PayloadOf<Topics, Topic, EventName>>>;
 
-  /** Returns the lag of the groups that read a topic, or of one of them. Names are without prefix. */
+  /**
+   * Returns the lag of the groups that read a topic, or of one of them. Names are without prefix.
+   */
   lag(topic: TopicOf<Topics>, groupId?: string): Promise<readonly GroupLag[]>;
 
   /** Returns the state of the stream, the publisher and the consumers. Never rejects. */
   health(): Promise<StreamHealth>;
 
-  /** Returns the metrics of this client and the lag of its groups. `toPrometheusText` writes them. */
+  /**
+   * Returns the metrics of this client and the lag of its groups. `toPrometheusText` writes them.
+   */
   metrics(): Promise<readonly MetricFamily[]>;
 
   /**

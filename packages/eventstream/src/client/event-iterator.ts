@@ -13,7 +13,9 @@ export interface ReceivedEvent<Payload extends object = object> {
   readonly signal: AbortSignal;
   /** Acknowledges the event: its offset may be committed. */
   ack(): void;
-  /** Refuses the event: it is tried again by the retry policy, and finally becomes a dead letter. */
+  /**
+   * Refuses the event: it is tried again by the retry policy, and finally becomes a dead letter.
+   */
   nack(error?: unknown): void;
 }
 
@@ -30,8 +32,8 @@ interface Settlement {
 
 /**
  * Events for a `for await` loop. It has as many at a time as the consumer handles at once: the next
- * event of a partition comes when the one before is acknowledged or refused. Leaving the loop ends the
- * subscription; events without an outcome are not committed.
+ * event of a partition comes when the one before is acknowledged or refused. Leaving the loop ends
+ * the subscription; events without an outcome are not committed.
  */
 export class EventIterator implements AsyncIterableIterator<ReceivedEvent> {
   /** Events that the loop did not take yet. */

@@ -42,13 +42,13 @@ describe('publishing', () => {
   it('calls the error callback with the event and the error', async () => {
     const { client, memory } = await openMemoryClient();
     memory.failAppends({ code: 'STREAM_UNAUTHORIZED', topic: 'shop.audit', times: 2 });
-    const told = vi.fn();
-    const event = newPublish().topic('orders', 'audit').eventName('placed').errorCallback(told);
+    const reported = vi.fn();
+    const event = newPublish().topic('orders', 'audit').eventName('placed').errorCallback(reported);
     const { id } = await client.publish(event);
-    await vi.waitFor(() => expect(told).toHaveBeenCalledOnce());
-    expect(told.mock.calls[0]).toMatchObject([{ id }, { code: 'STREAM_UNAUTHORIZED' }]);
+    await vi.waitFor(() => expect(reported).toHaveBeenCalledOnce());
+    expect(reported.mock.calls[0]).toMatchObject([{ id }, { code: 'STREAM_UNAUTHORIZED' }]);
     await expect(client.publishSync(event)).rejects.toMatchObject({ code: 'STREAM_UNAUTHORIZED' });
-    expect(told).toHaveBeenCalledTimes(2);
+    expect(reported).toHaveBeenCalledTimes(2);
     expect(memory.records('shop.orders')).toHaveLength(2);
     await client.close();
   });

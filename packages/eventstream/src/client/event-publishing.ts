@@ -28,7 +28,9 @@ export class EventPublishing {
     this.#options = options;
   }
 
-  /** Resolves when the event is accepted for every topic. Its callback is called for later failures. */
+  /**
+   * Resolves when the event is accepted for every topic. Its callback is called for later failures.
+   */
   async accept(request: PublishRequest): Promise<EventEnvelope<object>> {
     const built = this.#build(request);
     const [topic, second] = built.topics;

@@ -29,8 +29,8 @@ export class PayloadSchemas {
   }
 
   /**
-   * Checks a payload. Events without a schema pass. A missing payload counts as an empty object. The
-   * JSON is what counts: a 64-bit integer is an integer, a date is its text.
+   * Checks a payload. Events without a schema pass. A missing payload counts as an empty object.
+   * The JSON is what counts: a 64-bit integer is an integer, a date is its text.
    * @throws PlatformError `EVENT_INVALID`; `details.errors` has every error with its place
    */
   check(topic: string, eventName: string, payload: unknown): void {

@@ -16,7 +16,8 @@ import type { Registration } from '../consume/registration.js';
 import type { GroupLag } from '../driver.js';
 import { decodeEnvelope } from '../envelope/decode.js';
 import type { MetricFamily } from '../metrics/metric-family.js';
-import { toMetricFamilies } from '../metrics/stream-metrics.js';
+import { toOriginalFamilies } from '../metrics/original-names.js';
+import { toOwnFamilies } from '../metrics/own-names.js';
 import { Publisher } from '../publish/publisher.js';
 import { toWireGroup, toWireTopic } from '../rules/topic-name.js';
 import { CheckedRegistrations } from './checked-registrations.js';
@@ -138,7 +139,8 @@ export class StreamClient {
         event: this.#eventNames.of(name),
       }),
     };
-    return toMetricFamilies(source, this.#options.metricNames ?? 'posthaste');
+    const isOriginal = this.#options.metricNames === 'original';
+    return isOriginal ? toOriginalFamilies(source) : toOwnFamilies(source);
   }
 
   close({ drainMs = defaultDrainMs }: CloseOptions = {}): Promise<void> {

@@ -55,7 +55,7 @@ export function logConsuming(log: StreamLogger): Omit<ConsumeObserver, 'finished
     partitionBlocked: (consumer, { record: { partition, offset }, topic: target, error: err }) =>
       log.error(
         { ...consumer, partition, offset, target, err },
-        'a partition is blocked: its record can neither be handled nor be written to the target topic',
+        'a partition is blocked: its record is neither handled nor written to the target topic',
       ),
     partitionUnblocked: (consumer, { partition }) =>
       log.info({ ...consumer, partition }, 'the partition is not blocked any more'),

@@ -4,8 +4,8 @@ import type { SubscribeRequest } from '../builders/subscribe.js';
 import type { HandlerContext } from '../consume/registration.js';
 
 /**
- * Payload types of a client without types of its own: any JSON may be received, and any object may be
- * published.
+ * Payload types of a client without types of its own: any JSON may be received, and any object may
+ * be published.
  */
 export interface AnyTopics {
   readonly [topic: string]: { readonly [eventName: string]: JsonObject };

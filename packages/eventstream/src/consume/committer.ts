@@ -3,8 +3,8 @@
  *
  *   partition-processor.ts  a record is handled to its end
  *   offset-tracker.ts       the position moves up to the first unfinished record
- *   committer.ts            stores the positions of all partitions that moved: in batches by a timer,
- *                           or before the next record (`commit: 'each'`)
+ *   committer.ts            stores the positions of all partitions that moved: in batches, by a timer
+ *                           (the default), or before the next record (`commit: 'each'`)
  *   topic-reader.ts         flushes on revoke and on close, passes commits to the driver
  *
  * Invariants: one commit runs at a time, so an older position never overwrites a newer one; only
@@ -50,8 +50,8 @@ export class Committer {
   }
 
   /**
-   * Commits now all positions that moved until now. Calls during a commit share the one that follows
-   * it. Never rejects: failures are reported, and tried again after the interval.
+   * Commits now all positions that moved until now. Calls during a commit share the one that
+   * follows it. Never rejects: failures are reported, and tried again after the interval.
    */
   flush(): Promise<void> {
     if (!this.#current) {
@@ -101,7 +101,10 @@ export class Committer {
     }
   }
 
-  /** Commits one by one: one partition belongs to another consumer now, which must not stop the rest. */
+  /**
+   * Commits one by one: one partition belongs to another consumer now, which must not stop the
+   * rest.
+   */
   async #commitSingly(processors: readonly PartitionProcessor[]): Promise<void> {
     for (const processor of processors) {
       if (this.#options.processors.get(processor.partition) !== processor) continue;

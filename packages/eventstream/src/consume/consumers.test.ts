@@ -30,10 +30,10 @@ describe('the dispatch of events', () => {
 
   it('hands each event to everybody who asked for its name, and skips the others', async () => {
     const got: string[] = [];
-    const take = (who: string) => (_ctx: unknown, event: { name: string } | null) =>
+    const note = (who: string) => (_ctx: unknown, event: { name: string } | null) =>
       got.push(`${who} ${event?.name}`);
-    consuming.consumers.register(registration('login', take('A')));
-    consuming.consumers.register(registration('logout', take('B')));
+    consuming.consumers.register(registration('login', note('A')));
+    consuming.consumers.register(registration('logout', note('B')));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([
       storedRecord(0, { name: 'logout' }),

@@ -107,7 +107,9 @@ export class Consumers {
     this.#consumers.clear();
   }
 
-  /** Removes a callback. A consumer that leaves is taken out: a new registration gets another one. */
+  /**
+   * Removes a callback. A consumer that leaves is taken out: a new registration gets another one.
+   */
   async #remove(key: string, consumer: GroupConsumer, remove: () => void): Promise<void> {
     remove();
     if (!consumer.isClosing) return;

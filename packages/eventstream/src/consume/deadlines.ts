@@ -4,8 +4,8 @@ export interface ExpiringCall {
 }
 
 /**
- * Deadlines of a subscriber's calls. All calls have the same time limit, so they are due in the order
- * in which they began, and one timer serves them all.
+ * Deadlines of a subscriber's calls. All calls have the same time limit, so they are due in the
+ * order in which they began, and one timer serves them all.
  */
 export class Deadlines {
   readonly #timeoutMs: number;
@@ -31,7 +31,9 @@ export class Deadlines {
     return setTimeout(() => this.#expireDue(), ms).unref();
   }
 
-  /** Ends the calls that are due. There may be none: the timer was set for a call that ended since. */
+  /**
+   * Ends the calls that are due. There may be none: the timer was set for a call that ended since.
+   */
   #expireDue(): void {
     this.#timer = undefined;
     const now = performance.now();

@@ -16,7 +16,9 @@ export const failedRecordHeaders = {
   error: 'x-error',
   /** Number of calls of the callback. 0: the record could not be read. */
   attempts: 'x-attempts',
-  /** Event name of the failed subscription; empty: all events. Absent: the record was unreadable. */
+  /**
+   * Event name of the failed subscription; empty: all events. Absent: the record was unreadable.
+   */
   subscription: 'x-subscription',
   /** Retry topics only: moment of the next call, in ms since 1970. */
   dueAt: 'x-retry-due-at',

@@ -58,8 +58,11 @@ export class GroupConsumer {
     const conflict = findConflict(this.#settings, registration);
     if (conflict !== undefined) {
       const { topic, groupId } = this.name;
-      const message = `${conflict} differs from an earlier registration of topic ${topic} and group ${groupId}; use the same value`;
-      throw new PlatformError('OPTION_INVALID', message);
+      throw new PlatformError(
+        'OPTION_INVALID',
+        `${conflict} differs from an earlier registration of topic '${topic}' in group ` +
+          `'${groupId}'; use the same value`,
+      );
     }
     const subscriber = new Subscriber(registration);
     const table = this.#tableOf(subscriber);
@@ -86,8 +89,8 @@ export class GroupConsumer {
   }
 
   /**
-   * Finishes the records that are being handled, within `drainMs`, commits them and leaves the group.
-   * May be called again with less time.
+   * Finishes the records that are being handled, within `drainMs`, commits them and leaves the
+   * group. May be called again with less time.
    */
   async close(drainMs: number = this.#settings.drainMs): Promise<void> {
     this.#closing = true;

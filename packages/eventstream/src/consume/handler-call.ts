@@ -3,14 +3,15 @@ import type { HandlerContext } from './registration.js';
 import type { Subscriber } from './subscriber.js';
 
 /**
- * Outcome of a call. `done`; `abandoned`: the callback was asked to stop and did not finish, which is
- * no failure; else the error with which it failed.
+ * Outcome of a call. `done`; `abandoned`: the callback was asked to stop and did not finish, which
+ * is no failure; else the error with which it failed.
  */
 export type CallResult = 'done' | 'abandoned' | { readonly error: unknown };
 
 /**
  * One call of a callback, and the context that the callback gets. The call ends when the callback
- * ends, at its deadline, or when it is abandoned, whichever is first. What happens later is ignored.
+ * ends, at its deadline, or when it is abandoned, whichever is first. What happens later is
+ * ignored.
  */
 export class HandlerCall implements HandlerContext {
   readonly groupId: string;

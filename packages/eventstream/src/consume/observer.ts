@@ -1,6 +1,8 @@
 import type { StoredRecord } from '../record.js';
 
-/** Name of a consumer: a topic and a group, as on the wire. For a retry topic, that topic's name. */
+/**
+ * Name of a consumer: a topic and a group, as on the wire. For a retry topic, that topic's name.
+ */
 export interface ConsumerName {
   readonly topic: string;
   readonly groupId: string;

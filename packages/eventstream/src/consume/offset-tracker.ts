@@ -5,8 +5,8 @@
  *   finished  finished │ running  finished  running  waiting …
  *                      └ position: offset of the next record to read after a restart
  *
- * Invariants: the position never moves back; no record below it is unfinished. Offsets may have gaps
- * (compacted topics, transaction markers), so records are known by tickets: 0, 1, 2, …
+ * Invariants: the position never moves back; no record below it is unfinished. Offsets may have
+ * gaps (compacted topics, transaction markers), so records are known by tickets: 0, 1, 2, …
  */
 
 /** Number of finished offsets that are kept before the front of the lists is cut off. */

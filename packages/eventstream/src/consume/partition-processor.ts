@@ -6,11 +6,11 @@
  *   closed    abandons what still runs; nothing that it does counts any more
  *
  * It moves only downwards in this list and is never opened again: the next assignment gets another
- * processor, so late results of an old assignment cannot be committed. A paused processor is open, but
- * begins no record.
+ * processor, so late results of an old assignment cannot be committed. A paused processor is open,
+ * but begins no record.
  *
- * A record that is finished moves the tracker's position (offset-tracker.ts); the committer stores it
- * (committer.ts). A record that was left unfinished, because the processor stopped first, stays
+ * A record that is finished moves the tracker's position (offset-tracker.ts); the committer stores
+ * it (committer.ts). A record that was left unfinished, because the processor stopped first, stays
  * uncommitted and is delivered again to the next owner.
  */
 
@@ -49,7 +49,9 @@ export interface PartitionProcessorOptions {
   readonly maxInHand: number;
   readonly slice: TimeSlice;
   readonly handle: RecordHandler;
-  /** Called when the position may have moved. A returned promise is awaited before the next record. */
+  /**
+   * Called when the position may have moved. A returned promise is awaited before the next record.
+   */
   readonly onFinished: (processor: PartitionProcessor) => Promise<void> | undefined;
 }
 
@@ -82,7 +84,9 @@ export class PartitionProcessor implements ProcessorControl {
     this.#queue = keyed ? new KeyedQueue() : new FifoQueue();
   }
 
-  /** Accepts records. Resolves when there is capacity for more, or when the processor has stopped. */
+  /**
+   * Accepts records. Resolves when there is capacity for more, or when the processor has stopped.
+   */
   push(records: readonly StoredRecord[]): Promise<void> {
     if (this.#state !== 'open') return Promise.resolve();
     for (const record of records) {

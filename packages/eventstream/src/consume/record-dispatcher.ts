@@ -28,7 +28,9 @@ export interface RecordDispatcherOptions extends SubscriberGroupHandlerOptions {
   readonly tables: SubscriberTables;
 }
 
-/** Results from the least to the most severe. A record with several results gets the most severe. */
+/**
+ * Results from the least to the most severe. A record with several results gets the most severe.
+ */
 const severity: readonly HandlingResult[] = [
   'skipped',
   'handled',
@@ -40,12 +42,17 @@ const severity: readonly HandlingResult[] = [
 
 const noFailures: PastFailures = { attempts: 0, subscription: undefined, dueAtMs: 0 };
 
-/** Decodes records, hands them to every subscriber group that asked for them, and reports the outcome. */
+/**
+ * Decodes records, hands them to every subscriber group that asked for them, and reports the
+ * outcome.
+ */
 export class RecordDispatcher {
   readonly #options: RecordDispatcherOptions;
   readonly #handler: SubscriberGroupHandler;
 
-  /** @throws PlatformError `EVENT_INVALID` when the names are too long for dead letters or retries */
+  /**
+   * @throws PlatformError `EVENT_INVALID` when the names are too long for dead letters or retries
+   */
   constructor(options: RecordDispatcherOptions) {
     this.#options = options;
     this.#handler = new SubscriberGroupHandler(options);

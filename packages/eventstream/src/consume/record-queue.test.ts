@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FifoQueue, KeyedQueue, type QueuedRecord } from './record-queue.js';
 
-function task(ticket: number, key: string | null): QueuedRecord {
+function queued(ticket: number, key: string | null): QueuedRecord {
   const record = {
     topic: 't',
     partition: 0,
@@ -20,7 +20,7 @@ describe('FifoQueue', () => {
     const queue = new FifoQueue();
     let taken = 0;
     for (let added = 0; added < 5_000; added += 1) {
-      queue.add(task(added, null));
+      queue.add(queued(added, null));
       if (added % 3 !== 0) expect(queue.next()?.ticket).toBe(taken++);
     }
     for (let rest = queue.next(); rest; rest = queue.next()) expect(rest.ticket).toBe(taken++);
@@ -31,10 +31,16 @@ describe('FifoQueue', () => {
 describe('KeyedQueue', () => {
   it('returns the next record of a key when the one before is finished', () => {
     const queue = new KeyedQueue();
-    const tasks = [task(0, 'a'), task(1, 'a'), task(2, 'b'), task(3, null), task(4, null)];
-    for (const added of tasks) queue.add(added);
+    const records = [
+      queued(0, 'a'),
+      queued(1, 'a'),
+      queued(2, 'b'),
+      queued(3, null),
+      queued(4, null),
+    ];
+    for (const added of records) queue.add(added);
     expect([1, 2, 3, 4, 5].map(() => queue.next()?.ticket)).toEqual([0, 2, 3, 4, undefined]);
-    queue.finish(task(0, 'a'));
+    queue.finish(queued(0, 'a'));
     expect(queue.next()?.ticket).toBe(1);
   });
 
@@ -42,7 +48,7 @@ describe('KeyedQueue', () => {
     const step = fc.oneof(
       fc.record({ add: fc.constantFrom('a', 'b', 'c', null) }),
       fc.record({ finish: fc.nat({ max: 20 }) }),
-      fc.constant({ take: true }),
+      fc.constant({ start: true }),
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
@@ -51,7 +57,7 @@ describe('KeyedQueue', () => {
         const order = new Map<string, number[]>();
         let added = 0;
         let seen = 0;
-        const take = (): boolean => {
+        const start = (): boolean => {
           const next = queue.next();
           if (!next) return false;
           const key = next.record.key?.toString() ?? null;
@@ -67,12 +73,12 @@ describe('KeyedQueue', () => {
           if (over) queue.finish(over);
         };
         for (const current of steps) {
-          if ('add' in current) queue.add(task(added++, current.add));
+          if ('add' in current) queue.add(queued(added++, current.add));
           else if ('finish' in current) finish(current.finish % Math.max(1, running.length));
-          else take();
+          else start();
         }
-        while (running.length > 0 || take()) {
-          while (take());
+        while (running.length > 0 || start()) {
+          while (start());
           finish(0);
         }
         expect(seen).toBe(added);

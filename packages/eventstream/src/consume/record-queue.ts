@@ -44,8 +44,8 @@ export class FifoQueue implements RecordQueue {
 }
 
 /**
- * A queue that returns one record of each key at a time. Records whose key is busy are parked behind
- * it, so that the search for the next record never looks at a record twice.
+ * A queue that returns one record of each key at a time. Records whose key is busy are parked
+ * behind it, so that the search for the next record never looks at a record twice.
  */
 export class KeyedQueue implements RecordQueue {
   readonly #fifo = new FifoQueue();

@@ -18,9 +18,9 @@ export interface HandlerContext {
 }
 
 /**
- * Handler of one event. The value that it returns, or resolves to, does not matter; when it throws or
- * rejects, the event is tried again. When the signal of the registration is aborted, it is called
- * once more, with null and the signal's reason, to report the end.
+ * Handler of one event. The value that it returns, or resolves to, does not matter; when it throws
+ * or rejects, the event is tried again. When the signal of the registration is aborted, it is
+ * called once more, with null and the signal's reason, to report the end.
  */
 export type EventCallback = (
   ctx: HandlerContext,
@@ -28,7 +28,9 @@ export type EventCallback = (
   error: unknown,
 ) => unknown;
 
-/** Handler of the bytes of one record, else as `EventCallback`. A record may also have a null value. */
+/**
+ * Handler of the bytes of one record, else as `EventCallback`. A record may also have a null value.
+ */
 export type RawCallback = (ctx: HandlerContext, value: Buffer | null, error: unknown) => unknown;
 
 /** Settings of a consumer, the same for all registrations of one topic and group. */
@@ -38,8 +40,8 @@ export interface ConsumerSettings {
   /** Start of a partition without a committed offset. Default `offsetEnd`. */
   readonly startOffset?: bigint | undefined;
   /**
-   * `batched`: offsets are committed at most every `commitIntervalMs`; `each`: before the next record
-   * of the partition (or key) is handled. Default `batched`.
+   * `batched`: offsets are committed at most every `commitIntervalMs`; `each`: before the next
+   * record of the partition (or key) is handled. Default `batched`.
    */
   readonly commit?: 'batched' | 'each' | undefined;
   /** Longest time until a batched commit, in ms. Default 250. */

@@ -3,8 +3,8 @@ import { PlatformError } from '@posthaste/contracts';
 /** Retries of a record whose callback fails. Every field has a default. */
 export interface RetryOptions {
   /**
-   * Number of calls for a record before it moves to another topic, the first one included; 1 or more.
-   * `Infinity`: it never moves, and its partition (or key) waits. Default 5.
+   * Number of calls for a record before it moves to another topic, the first one included; 1 or
+   * more. `Infinity`: it never moves, and its partition (or key) waits. Default 5.
    */
   readonly maxAttempts?: number | undefined;
   /** Wait after the first failure, in ms; doubles with each failure. Default 200. */
@@ -17,7 +17,9 @@ export interface RetryOptions {
    * retry topics, it goes to the dead letters at once.
    */
   readonly delaysMs?: readonly number[] | undefined;
-  /** True if another call can help. If not, the record goes to the dead letters. Default: always. */
+  /**
+   * True if another call can help. If not, the record goes to the dead letters. Default: always.
+   */
   readonly isRetryable?: ((error: unknown) => boolean) | undefined;
 }
 
@@ -49,11 +51,11 @@ export function resolveRetry(options: RetryOptions = {}): RetryPolicy {
     );
   }
   if (!(initialMs >= 0 && maxMs >= initialMs && maxMs <= maxTimerMs)) {
-    const message = `retry waits from ${initialMs} to ${maxMs} ms; use 0 or more, up to ${maxTimerMs}`;
+    const message = `retry waits from ${initialMs} to ${maxMs} ms; use 0 up to ${maxTimerMs}`;
     throw new PlatformError('OPTION_INVALID', message);
   }
   if (delaysMs.some((delayMs) => !(delayMs >= 0 && delayMs <= maxTimerMs))) {
-    const message = `retry.delaysMs has ${delaysMs.join(', ')}; use numbers from 0 to ${maxTimerMs}`;
+    const message = `retry.delaysMs is ${delaysMs.join(', ')}; use numbers from 0 to ${maxTimerMs}`;
     throw new PlatformError('OPTION_INVALID', message);
   }
   return { maxAttempts, initialMs, maxMs, delaysMs, isRetryable };

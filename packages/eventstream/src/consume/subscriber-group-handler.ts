@@ -44,8 +44,8 @@ interface Exhausted {
 }
 
 /**
- * Handles records for one subscriber group, to their end: calls a member, calls again after a failure,
- * then writes the record to the next retry topic or to the dead letters.
+ * Handles records for one subscriber group, to their end: calls a member, calls again after a
+ * failure, then writes the record to the next retry topic or to the dead letters.
  */
 export class SubscriberGroupHandler {
   /** Topic and group that it reads, as observers know them. */
@@ -53,7 +53,9 @@ export class SubscriberGroupHandler {
   readonly #options: SubscriberGroupHandlerOptions;
   readonly #deadLetters: string;
 
-  /** @throws PlatformError `EVENT_INVALID` when the names are too long for dead letters or retries */
+  /**
+   * @throws PlatformError `EVENT_INVALID` when the names are too long for dead letters or retries
+   */
   constructor(options: SubscriberGroupHandlerOptions) {
     const { origin, level } = options;
     this.#options = options;
@@ -62,7 +64,9 @@ export class SubscriberGroupHandler {
     this.#deadLetters = isDeadLetterTopic(origin.topic) ? '' : deadLetterTopic(origin.topic);
   }
 
-  /** Handles a record. Creates no promise if the first call succeeds and the callback makes none. */
+  /**
+   * Handles a record. Creates no promise if the first call succeeds and the callback makes none.
+   */
   handle(
     group: SubscriberGroup<Subscriber>,
     received: ReceivedRecord,
@@ -89,7 +93,8 @@ export class SubscriberGroupHandler {
       if (result === 'done') return 'handled';
       if (result === 'abandoned' && processor.stopped) return 'abandoned';
       const [subscriber] = group.members;
-      // The group's subscriptions were cancelled, others live on: as if nobody had asked for the event.
+      // The group's subscriptions were cancelled, others live on: as if nobody had asked for the
+      // event.
       if (result === undefined || !subscriber) return processor.stopped ? 'abandoned' : 'skipped';
       // Another member gets it at once: a cancelled call is no failure.
       if (result === 'abandoned') continue;
@@ -134,7 +139,10 @@ export class SubscriberGroupHandler {
   }
 }
 
-/** Returns the consumer of a retry topic. It has its own group, so that members do not disturb others. */
+/**
+ * Returns the consumer of a retry topic. It has its own group, so that members do not disturb
+ * others.
+ */
 function toRetryConsumer({ topic, groupId }: ConsumerName, level: number): ConsumerName {
   return { topic: retryTopic(topic, groupId, level), groupId: `${groupId}.retry.${level}` };
 }

@@ -74,15 +74,15 @@ describe('concurrency', () => {
     const fields = { concurrency: 2, maxInHand: 3 };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
-    const room = vi.fn();
-    void consuming.deliver([login(0, 'slow'), login(1, 'b'), login(2, 'c')]).then(room);
+    const accepted = vi.fn();
+    void consuming.deliver([login(0, 'slow'), login(1, 'b'), login(2, 'c')]).then(accepted);
     held.get('id-1')?.done();
     await vi.waitFor(() => expect(held.has('id-2')).toBe(true));
     held.get('id-2')?.done();
     await pause();
-    expect(room).not.toHaveBeenCalled();
+    expect(accepted).not.toHaveBeenCalled();
     held.get('id-0')?.done();
-    await vi.waitFor(() => expect(room).toHaveBeenCalled());
+    await vi.waitFor(() => expect(accepted).toHaveBeenCalled());
   });
 
   it('lets timers run while callbacks never wait', async () => {

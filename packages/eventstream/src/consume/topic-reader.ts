@@ -93,8 +93,8 @@ export class TopicReader implements SubscriptionHandler {
   }
 
   /**
-   * Finishes the records that are being handled, within `drainMs`, commits them and leaves the group.
-   * May be called again with less time.
+   * Finishes the records that are being handled, within `drainMs`, commits them and leaves the
+   * group. May be called again with less time.
    */
   async close(drainMs: number): Promise<void> {
     if (!this.#closing) {

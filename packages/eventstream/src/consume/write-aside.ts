@@ -33,8 +33,8 @@ export interface AsideWrite {
 const blockedBackoff = { initialMs: 500, maxMs: 30_000 } as const;
 
 /**
- * Writes a record that could not be handled to another topic, and does not give up: until the write is
- * confirmed, the partition begins no other record, and every failure raises the alarm.
+ * Writes a record that could not be handled to another topic, and does not give up: until the write
+ * is confirmed, the partition begins no other record, and every failure raises the alarm.
  * @returns false when the processor stopped first: the record stays where it is
  */
 export async function writeAside(

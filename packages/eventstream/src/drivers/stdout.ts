@@ -17,7 +17,10 @@ export function createStdoutDriver(output: Writable = process.stdout): Driver {
   };
 }
 
-/** Writes the text. Resolves when it has left this process, so that a slow terminal slows publishers. */
+/**
+ * Writes the text. Resolves when it has left this process, so that a slow terminal slows
+ * publishers.
+ */
 function write(output: Writable, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     output.write(text, (cause) => {

@@ -13,8 +13,8 @@ import {
 const nanoMember = '"timestampUnixNano":';
 
 /**
- * A number of 16 digits or more, which a double may round, or with an exponent of three digits, which
- * a double may not hold. A text in quotes does not match.
+ * A number of 16 digits or more, which a double may round, or with an exponent of three digits,
+ * which a double may not hold. A text in quotes does not match.
  */
 const longNumber = /[:,[]\s*-?(?:\d{16}|[\d.]+e\+?\d{3})/gi;
 
@@ -42,8 +42,8 @@ function parseJson(text: string): unknown {
 
 /**
  * Parses an event whose only long number is its `timestampUnixNano`, which most events are. Exact
- * parsing asks for the source text of each value, which costs ten times as much as plain parsing. So
- * this reads the nanoseconds from the text and puts them into the plainly parsed object. Returns
+ * parsing asks for the source text of each value, which costs ten times as much as plain parsing.
+ * So this reads the nanoseconds from the text and puts them into the plainly parsed object. Returns
  * undefined when the event is not that simple.
  */
 function parseWithNano(text: string): unknown {
@@ -79,8 +79,8 @@ function hasLongNumber(text: string, from = 0): boolean {
 }
 
 /**
- * Throws when a number is too large for a double: Go drops such a record, and nobody could publish it
- * again.
+ * Throws when a number is too large for a double: Go drops such a record, and nobody could publish
+ * it again.
  */
 function requireFinite(value: unknown): unknown {
   if (value === Infinity || value === -Infinity) throw new RangeError('a number is too large');

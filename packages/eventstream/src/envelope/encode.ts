@@ -22,8 +22,8 @@ export type EnvelopeProfile = 'default' | 'v3.1';
 
 /**
  * Encodes an envelope as bytes.
- * @throws PlatformError `ENVELOPE_INVALID` with `details.field` for a value of the wrong type, or one
- *   that JSON cannot hold: Go consumers would drop the record
+ * @throws PlatformError `ENVELOPE_INVALID` with `details.field` for a value of the wrong type, or
+ *   one that JSON cannot hold: Go consumers would drop the record
  */
 export function encodeEnvelope(
   envelope: EventEnvelope<object>,

@@ -1,8 +1,8 @@
 /**
- * Writes JSON byte for byte as Go's `encoding/json` does: keys sorted by their UTF-8 bytes, and `<`,
- * `>`, `&`, U+2028 and U+2029 escaped. Numbers need no care: both languages write the same shortest
- * digits, except for -0. As in `JSON.stringify`, `toJSON` is called, and members that are undefined
- * or functions are left out.
+ * Writes JSON byte for byte as Go's `encoding/json` does: keys sorted by their UTF-8 bytes, and
+ * `<`, `>`, `&`, U+2028 and U+2029 escaped. Numbers need no care: both languages write the same
+ * shortest digits, except for -0. As in `JSON.stringify`, `toJSON` is called, and members that are
+ * undefined or functions are left out.
  *
  * This runs for every member of every payload. Most texts and keys are plain ASCII, and for a short
  * text a loop costs less than a regular expression.
@@ -10,7 +10,9 @@
 
 import { type EnvelopeKey, PlatformError } from '@posthaste/contracts';
 
-/** Deepest nesting that is written: Go's decoder has a limit too, and a value may contain itself. */
+/**
+ * Deepest nesting that is written: Go's decoder has a limit too, and a value may contain itself.
+ */
 export const maxDepth = 1_000;
 
 const maxLoopLength = 24;
@@ -133,7 +135,9 @@ function sortKeys(keys: string[], isPlain: boolean): void {
   else insertionSort(keys);
 }
 
-/** Sorts few keys, often in order already, faster than the general sort: most objects have a dozen. */
+/**
+ * Sorts few keys, often in order already, faster than the general sort: most objects have a dozen.
+ */
 function insertionSort(keys: string[]): void {
   for (let next = 1; next < keys.length; next += 1) {
     const key = keys[next] ?? '';

@@ -28,9 +28,9 @@ export async function claimEvent(
 }
 
 /**
- * Runs `work` once per event and group. The same transaction stores that it was done, so either both
- * are stored or neither is. An event that is delivered again is skipped. When the answer to the
- * commit is lost (`DATABASE_OUTCOME_UNKNOWN`), let the event be delivered again.
+ * Runs `work` once per event and group. The same transaction stores that it was done, so either
+ * both are stored or neither is. An event that is delivered again is skipped. When the answer to
+ * the commit is lost (`DATABASE_OUTCOME_UNKNOWN`), let the event be delivered again.
  * @returns true if `work` ran
  * @throws PlatformError `DATABASE_*`, and any error of `work`: then the event counts as not handled
  */
@@ -49,8 +49,8 @@ export function handleOnce(
 /** Age of inbox entries to delete. */
 export interface InboxRetention {
   /**
-   * Age from which entries are deleted, in hours; over 0. An event that is delivered again after that
-   * is handled again: keep entries longer than the stream keeps its records.
+   * Age from which entries are deleted, in hours; over 0. An event that is delivered again after
+   * that is handled again: keep entries longer than the stream keeps its records.
    */
   readonly retentionHours: number;
   /** Most entries that one call deletes. Default 5,000. */
@@ -58,8 +58,8 @@ export interface InboxRetention {
 }
 
 /**
- * Deletes old entries, the oldest first, and returns their number. Fewer than `maxRows` means that no
- * old entry is left. Index: `handled_handled_at`.
+ * Deletes old entries, the oldest first, and returns their number. Fewer than `maxRows` means that
+ * no old entry is left. Index: `handled_handled_at`.
  * @throws PlatformError `OPTION_INVALID`, `DATABASE_*`
  */
 export async function forgetHandled(

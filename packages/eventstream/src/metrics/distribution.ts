@@ -37,7 +37,9 @@ export class Distribution {
     return [...buckets, all, ...this.#totals(labels)];
   }
 
-  /** Returns a summary as in the Go SDK: "quantiles" 0.1, 0.5, 0.9 are minimum, mean and maximum. */
+  /**
+   * Returns a summary as in the Go SDK: "quantiles" 0.1, 0.5, 0.9 are minimum, mean and maximum.
+   */
   toSummary(labels: Labels): readonly MetricSample[] {
     const empty = this.#count === 0;
     const sample = (quantile: string, value: number): MetricSample => ({

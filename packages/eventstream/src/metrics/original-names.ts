@@ -1,13 +1,13 @@
 /**
- * Metrics under the names of the Go SDK, for existing dashboards. Only names that mean something here
- * are included: dials, fetches and read times belong to the Go client library.
+ * Metrics under the names of the Go SDK, for existing dashboards. Only names that mean something
+ * here are included: dials, fetches and read times belong to the Go client library.
  */
 
 import type { GroupLag } from '../driver.js';
 import type { ConsumerStats } from './consume-stats.js';
 import type { MetricFamily, MetricSample } from './metric-family.js';
-import type { StreamMetricsSource } from './metrics-source.js';
 import type { TopicStats } from './publish-stats.js';
+import type { StreamMetricsSource } from './stream-metrics.js';
 
 const writerPrefix = 'ab_eventstream_kafka_writer_';
 const readerPrefix = 'ab_eventstream_kafka_reader_';

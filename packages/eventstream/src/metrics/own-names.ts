@@ -1,8 +1,8 @@
 import type { GroupLag } from '../driver.js';
 import type { ConsumerStats } from './consume-stats.js';
 import type { MetricFamily, MetricSample } from './metric-family.js';
-import type { StreamMetricsSource } from './metrics-source.js';
 import type { TopicStats } from './publish-stats.js';
+import type { StreamMetricsSource } from './stream-metrics.js';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -20,7 +20,9 @@ interface MetricText {
 
 const prefix = 'posthaste_eventstream_';
 
-/** Returns the metrics under this project's names. Topics and groups are labelled as on the wire. */
+/**
+ * Returns the metrics under this project's names. Topics and groups are labelled as on the wire.
+ */
 export function toOwnFamilies(source: StreamMetricsSource): readonly MetricFamily[] {
   return [...publishFamilies(source), ...consumeFamilies(source), lagFamily(source.lags)];
 }
@@ -72,7 +74,7 @@ function consumeFamilies({ consumed, statuses }: StreamMetricsSource): readonly 
     counter('interruptions_total', 'Times the stream was interrupted.', 'interruptions'),
     {
       name: `${prefix}partitions_blocked`,
-      help: 'Partitions with a record that can neither be handled nor be written to a dead letter or retry topic.',
+      help: 'Partitions with a record that is neither handled nor written to another topic.',
       type: 'gauge',
       // The present state, not a count of reports: a blocked partition may go to another consumer.
       samples: statuses.map((consumer) => ({

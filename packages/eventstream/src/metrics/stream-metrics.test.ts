@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { StoredRecord } from '../record.js';
 import { ConsumeStats } from './consume-stats.js';
 import { toPrometheusText } from './metric-family.js';
+import { toOriginalFamilies } from './original-names.js';
+import { toOwnFamilies } from './own-names.js';
 import { PublishStats } from './publish-stats.js';
-import { type MetricNames, toMetricFamilies } from './stream-metrics.js';
+import type { MetricNames } from './stream-metrics.js';
 
 function stored(partition: number, offset: bigint): StoredRecord {
   const value = Buffer.from('12345');
@@ -35,18 +37,16 @@ function textOf(names: MetricNames): string {
   consumed.interrupted(consumer);
   const states = [0, 1].map((partition) => ({ partition, inHand: 1, blocked: partition === 0 }));
   const partitions = [{ partition: 0, committed: 7n, end: 9n, lag: 2n }];
-  const families = toMetricFamilies(
-    {
-      published: published.topics,
-      buffered: { records: 3, bytes: 150 },
-      consumed: [...consumed.consumers],
-      statuses: [{ ...consumer, partitions: states, interruption: undefined }],
-      lags: [{ ...consumer, partitions }],
-      toReader: () => ({ topic: 'orders', event: 'placed' }),
-    },
-    names,
-  );
-  return toPrometheusText(families);
+  const source = {
+    published: published.topics,
+    buffered: { records: 3, bytes: 150 },
+    consumed: [...consumed.consumers],
+    statuses: [{ ...consumer, partitions: states, interruption: undefined }],
+    lags: [{ ...consumer, partitions }],
+    toReader: () => ({ topic: 'orders', event: 'placed' }),
+  };
+  const toFamilies = names === 'original' ? toOriginalFamilies : toOwnFamilies;
+  return toPrometheusText(toFamilies(source));
 }
 
 describe('metrics', () => {

@@ -11,13 +11,15 @@ export interface SpaceRequest {
   /** Longest wait, in ms. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
-  /** Called as soon as the space is acquired, before the next waiter acquires any: this keeps order. */
+  /**
+   * Called as soon as the space is acquired, before the next waiter acquires any: this keeps order.
+   */
   readonly onAcquired: () => void;
 }
 
 /**
- * Bound on the bytes that wait for their acknowledgement. Callers that find no space wait in a queue,
- * first come, first served.
+ * Bound on the bytes that wait for their acknowledgement. Callers that find no space wait in a
+ * queue, first come, first served.
  */
 export class BufferSpace {
   readonly #maxBytes: number;

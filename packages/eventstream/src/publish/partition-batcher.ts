@@ -1,9 +1,9 @@
 /**
  * States of one partition's batches:
  *
- *   waiting    batches that take records, oldest first; only the last one grows
- *   in flight  at most one batch, not among the waiting ones; it is written, waits for its next try,
- *              and is written again until all of its records are settled
+ *   waiting    batches with accepted records, oldest first; only the last one grows
+ *   in flight  at most one batch, not among the waiting ones: it is written, and after failures
+ *              waits and is written again, until all of its records are settled
  *
  * Invariant: no batch is sent before all batches ahead of it are settled. That keeps the order of a
  * key through retries.
@@ -29,9 +29,9 @@ export class PartitionBatcher {
   /** True while a try is running, false during the wait before the next one. */
   #trying = false;
   /**
-   * Number of records that are sent without lingering: half of those that were acknowledged last. When
-   * publishers wait for acknowledgements, the first half of them has published again by then, and is
-   * sent while the others follow.
+   * Number of records that are sent without lingering: half of those that were acknowledged last.
+   * When publishers wait for acknowledgements, the first half of them has published again by then,
+   * and is sent while the others follow.
    */
   #earlyRecords = Infinity;
   /** Failed tries since the last successful one. */
@@ -139,7 +139,9 @@ export class PartitionBatcher {
     this.#acknowledge(batch);
   }
 
-  /** Acknowledges the records; after the next batch was sent, if that is due: callbacks take time. */
+  /**
+   * Acknowledges the records; after the next batch was sent, if that is due: callbacks take time.
+   */
   #acknowledge(batch: Batch): void {
     const records = batch.drain();
     const acknowledge = (): void => {

@@ -15,7 +15,9 @@ export type PartitionerName = 'java' | 'librdkafka-crc32' | 'round-robin';
 /** Returns the partition, from 0, of a record with this key. */
 export type Partitioner = (key: Buffer | null, partitions: number) => number;
 
-/** Creates a partitioner for one topic. It remembers the partition of the last record without a key. */
+/**
+ * Creates a partitioner for one topic. It remembers the partition of the last record without a key.
+ */
 export function createPartitioner(name: PartitionerName): Partitioner {
   let last = 0;
   const next = (partitions: number): number => {

@@ -11,7 +11,9 @@ export interface PublisherOptions {
   readonly maxBatchRecords?: number | undefined;
   /** Most bytes in one batch; a larger record is a batch of its own. Default 524,288. */
   readonly maxBatchBytes?: number | undefined;
-  /** Bytes that may wait for their acknowledgement before publishers must wait. Default 33,554,432. */
+  /**
+   * Bytes that may wait for their acknowledgement before publishers must wait. Default 33,554,432.
+   */
   readonly maxBufferBytes?: number | undefined;
   /** Longest time of an event, waiting and retries included, in ms. Default 60,000. */
   readonly publishTimeoutMs?: number | undefined;
@@ -23,7 +25,9 @@ export interface PublisherOptions {
   readonly initialBackoffMs?: number | undefined;
   /** Longest wait between two tries, in ms. Default 1,000. */
   readonly maxBackoffMs?: number | undefined;
-  /** Age from which the number of partitions of a topic is asked for again, in ms. Default 300,000. */
+  /**
+   * Age from which the number of partitions of a topic is asked for again, in ms. Default 300,000.
+   */
   readonly metadataMaxAgeMs?: number | undefined;
 }
 

@@ -27,7 +27,9 @@ export interface PublisherDependencies {
 export interface RecordOptions {
   /** Default: `publishTimeoutMs` of the publisher. */
   readonly timeoutMs?: number | undefined;
-  /** Aborting it withdraws the record. If a try is running, that happens when the try has failed. */
+  /**
+   * Aborting it withdraws the record. If a try is running, that happens when the try has failed.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -130,8 +132,8 @@ export class Publisher {
   }
 
   /**
-   * Accepts no more records. Resolves when the accepted ones are settled. Records that are not settled
-   * after `drainMs` fail: with `EVENT_OUTCOME_UNKNOWN` if they were in flight, else with
+   * Accepts no more records. Resolves when the accepted ones are settled. Records that are not
+   * settled after `drainMs` fail: with `EVENT_OUTCOME_UNKNOWN` if they were in flight, else with
    * `EVENT_NOT_PUBLISHED`.
    */
   close(drainMs: number): Promise<void> {

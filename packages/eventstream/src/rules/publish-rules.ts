@@ -22,7 +22,10 @@ const strictIds = [
   ['traceId', "traceID isn't valid"],
 ] as const;
 
-/** Checks names and, if `strict`, ids. @throws PlatformError `EVENT_INVALID` with `details.field` */
+/**
+ * Checks names and, if `strict`, ids.
+ * @throws PlatformError `EVENT_INVALID` with `details.field`
+ */
 export function checkPublished(fields: PublishedFields, strict: boolean): void {
   if (!isName(fields.eventName)) throw invalidEvent(publishInvalid, 'eventName', nameRule);
   // The Go SDK accepts events without a namespace, so services may have none.

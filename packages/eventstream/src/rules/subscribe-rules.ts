@@ -14,8 +14,8 @@ const subscribeInvalid = "subscribe struct isn't valid";
 const instanceIdPattern = /^[A-Za-z0-9._-]{1,249}$/;
 
 /**
- * Checks the names of a subscription. Dead letter topics are allowed: services subscribe to theirs to
- * repair them. Retry topics are not: their records belong to the group that failed.
+ * Checks the names of a subscription. Dead letter topics are allowed: services subscribe to theirs
+ * to repair them. Retry topics are not: their records belong to the group that failed.
  * @throws PlatformError `EVENT_INVALID` with `details.field`
  */
 export function checkSubscribed(fields: SubscribedFields): void {

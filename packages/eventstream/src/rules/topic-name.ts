@@ -79,6 +79,6 @@ export function isRetryTopic(topic: string): boolean {
 
 function checkLegal(topic: string, field: string): string {
   if (legalTopic.test(topic) && topic !== '.' && topic !== '..') return topic;
-  const reason = `"${topic}" is not a legal topic name: use at most 249 letters, digits, dots, _ and -`;
+  const reason = `"${topic}" is not a legal topic: use at most 249 letters, digits, dots, _ and -`;
   throw invalidEvent("topic format isn't valid", field, reason);
 }

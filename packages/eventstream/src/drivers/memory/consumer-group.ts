@@ -18,8 +18,8 @@ export interface ConsumerGroupOptions {
 }
 
 /**
- * A consumer group on one topic. Every change of its members revokes all partitions and assigns them
- * again (Kafka's eager protocol). One rebalance runs at a time.
+ * A consumer group on one topic. Every change of its members revokes all partitions and assigns
+ * them again (Kafka's eager protocol). One rebalance runs at a time.
  */
 export class ConsumerGroup {
   readonly #options: ConsumerGroupOptions;

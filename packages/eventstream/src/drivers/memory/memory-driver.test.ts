@@ -145,9 +145,9 @@ describe('memory driver', () => {
 
   it('goes on without a member that does not finish draining in time', async () => {
     const stream = new MemoryStream({ partitions: 1 });
-    const stuck = recorder({ revoked: () => new Promise(() => undefined) });
-    const subscription = stream.subscribe(request({ drainMs: 20 }), stuck.handler);
-    await vi.waitFor(() => expect(stuck.calls).toEqual(['assigned 0']));
+    const endless = recorder({ revoked: () => new Promise(() => undefined) });
+    const subscription = stream.subscribe(request({ drainMs: 20 }), endless.handler);
+    await vi.waitFor(() => expect(endless.calls).toEqual(['assigned 0']));
     const other = recorder();
     stream.subscribe(request(), other.handler);
     await subscription.close();

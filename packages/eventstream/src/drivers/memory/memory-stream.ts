@@ -26,8 +26,8 @@ export interface MemoryStreamOptions {
 }
 
 /**
- * A stream in the memory of this process, like a Kafka broker. Clients that share one see each other's
- * events. Tests use the methods to look into it and to make it fail.
+ * A stream in the memory of this process, like a Kafka broker. Clients that share one see each
+ * other's events. Tests use the methods to look into it and to make it fail.
  */
 export class MemoryStream {
   readonly #options: Required<MemoryStreamOptions>;
@@ -56,7 +56,9 @@ export class MemoryStream {
     for (const group of this.#groupsOf(topic)) void group.rebalance();
   }
 
-  /** Returns all records of a topic, partition after partition. None if the topic does not exist. */
+  /**
+   * Returns all records of a topic, partition after partition. None if the topic does not exist.
+   */
   records(topic: string): readonly StoredRecord[] {
     const logs = this.#topics.get(topic) ?? [];
     return logs.flatMap((log) => log.read(0n, Number(log.end)));
@@ -104,7 +106,10 @@ export class MemoryStream {
     if (owner !== undefined) await group?.expel(owner);
   }
 
-  /** Returns the number of partitions. @throws as `Driver.partitionCount`, also `TOPIC_NOT_FOUND` */
+  /**
+   * Returns the number of partitions.
+   * @throws as `Driver.partitionCount`, also `TOPIC_NOT_FOUND`
+   */
   partitionCount(topic: string): number {
     return this.#logsOf(topic).length;
   }

@@ -24,8 +24,8 @@ export interface MemorySubscriptionOptions {
 }
 
 /**
- * A member of a group on a stream in memory. It owns a partition from `assign` until `release` or `lose`
- * has ended.
+ * A member of a group on a stream in memory. It owns a partition from `assign` until `release` or
+ * `lose` has ended.
  */
 export class MemorySubscription implements DriverSubscription {
   /** Orders the members of a group. A static member has its instance id. */
@@ -89,7 +89,7 @@ export class MemorySubscription implements DriverSubscription {
     if (!isAvailable()) throw new PlatformError('STREAM_UNAVAILABLE', 'the stream is stopped');
     for (const partition of offsets.keys()) {
       if (this.owns(partition)) continue;
-      const reason = `partition ${partition} of '${request.topic}' does not belong to this consumer`;
+      const reason = `this consumer does not own partition ${partition} of '${request.topic}'`;
       throw new PlatformError('STREAM_ASSIGNMENT_LOST', reason);
     }
     commitFaults.run(request.topic, () => group.commit(offsets));

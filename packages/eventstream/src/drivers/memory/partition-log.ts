@@ -1,6 +1,8 @@
 import type { OutgoingRecord, StoredRecord } from '../../record.js';
 
-/** The records of one partition. They are appended at the end, read from any offset, never dropped. */
+/**
+ * The records of one partition. They are appended at the end, read from any offset, never dropped.
+ */
 export class PartitionLog {
   readonly #records: StoredRecord[] = [];
   readonly #watchers = new Set<() => void>();

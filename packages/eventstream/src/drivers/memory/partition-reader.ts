@@ -15,8 +15,8 @@ export interface PartitionReaderOptions {
 }
 
 /**
- * Delivers the records of one partition to the handler during one assignment: one call at a time, the
- * next one when the handler accepts more.
+ * Delivers the records of one partition to the handler during one assignment: one call at a time,
+ * the next one when the handler accepts more.
  */
 export class PartitionReader {
   readonly #options: PartitionReaderOptions;

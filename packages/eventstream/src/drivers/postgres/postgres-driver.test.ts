@@ -155,9 +155,9 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
 
     it('does not wait for a handler that does not finish in time', async () => {
       const never = new Promise<void>(() => undefined);
-      const stuck = consume(driver, { drainMs: 50 }, { onRevoked: () => never });
-      await untilHeld(stuck, 4);
-      await stuck.subscription.close();
+      const endless = consume(driver, { drainMs: 50 }, { onRevoked: () => never });
+      await untilHeld(endless, 4);
+      await endless.subscription.close();
       await untilHeld(consume(driver), 4);
     });
 

@@ -16,11 +16,13 @@ import { toStreamError } from './storage/stream-errors.js';
 export interface PostgresDriverOptions {
   /**
    * Lease of a consumer, in ms. A consumer that does not renew it in time is considered dead, and
-   * others take over its partitions. It is renewed every third of this time. Default 5,000, at least
-   * 300.
+   * others take over its partitions. It is renewed every third of this time. Default 5,000, at
+   * least 300.
    */
   readonly leaseMs?: number | undefined;
-  /** Longest time between two polls for new records, in ms; hints make it shorter. Default 1,000. */
+  /**
+   * Longest time between two polls for new records, in ms; hints make it shorter. Default 1,000.
+   */
   readonly pollMs?: number | undefined;
   /** Most records in one call of a handler. Default 500. */
   readonly batchSize?: number | undefined;
@@ -56,8 +58,10 @@ class PostgresDriver implements Driver {
     const { leaseMs = 5_000, pollMs = 1_000, batchSize = 500 } = options;
     const { maxBatchBytes = 4 * 1024 * 1024, onSkipped = () => undefined } = options;
     if (!(leaseMs >= minLeaseMs && pollMs > 0 && batchSize >= 1 && maxBatchBytes >= 1)) {
-      const message = `leaseMs must be at least ${minLeaseMs}, pollMs over 0, batchSize and maxBatchBytes at least 1`;
-      throw new PlatformError('OPTION_INVALID', message);
+      throw new PlatformError(
+        'OPTION_INVALID',
+        `leaseMs must be at least ${minLeaseMs}, pollMs over 0, batchSize and maxBatchBytes over 0`,
+      );
     }
     this.#log = log;
     this.#options = { leaseMs, pollMs, batchSize, maxBatchBytes, onSkipped };

@@ -47,8 +47,8 @@ export interface GroupRequest {
 /** Appends of events to one topic by an SQL statement of the caller. */
 export interface StatementAppend {
   /**
-   * Name of an SQL function. Its arguments have an entry for each event: shards (`integer[]`), names,
-   * keys, envelopes, and W3C trace contexts or null (`text[]`).
+   * Name of an SQL function. Its arguments have an entry for each event: shards (`integer[]`),
+   * names, keys, envelopes, and W3C trace contexts or null (`text[]`).
    */
   readonly appendFunction: string;
   /** Returns the shard of a key. */
@@ -62,9 +62,9 @@ export type LogSubscribeRequest = Omit<
 >;
 
 /**
- * The platform's log and outbox: records by topic and partition, in Postgres. A record that is appended
- * in a transaction exists when that commits, and only then. Readers see a partition in one order and
- * never skip a record (log-functions.ts).
+ * The platform's log and outbox: records by topic and partition, in Postgres. A record that is
+ * appended in a transaction exists when that commits, and only then. Readers see a partition in one
+ * order and never skip a record (log-functions.ts).
  */
 export class PostgresLog {
   readonly #db: Database;
@@ -114,9 +114,9 @@ export class PostgresLog {
   }
 
   /**
-   * Appends records in the caller's transaction, in the given order, with one statement. Make it the
-   * last statement of the transaction: readers of these partitions wait for its end. Missing topics are
-   * created. The transaction must be read committed, which is the default.
+   * Appends records in the caller's transaction, in the given order, with one statement. Make it
+   * the last statement of the transaction: readers of these partitions wait for its end. Missing
+   * topics are created. The transaction must be read committed, which is the default.
    * @returns the positions, in the given order
    * @throws PlatformError `EVENT_TOO_LARGE`, `EVENT_INVALID`; `DATABASE_*`, such as
    *   `DATABASE_CONFLICT` when two transactions append the same keys in opposite orders
@@ -130,8 +130,8 @@ export class PostgresLog {
   }
 
   /**
-   * Appends events as publishers write them: the envelope in the default profile, with the headers of a
-   * CloudEvent. Otherwise as `append`.
+   * Appends events as publishers write them: the envelope in the default profile, with the headers
+   * of a CloudEvent. Otherwise as `append`.
    * @throws PlatformError `ENVELOPE_INVALID`, and those of `append`
    */
   appendEvents(
@@ -143,8 +143,9 @@ export class PostgresLog {
   }
 
   /**
-   * Returns how SQL statements in the same database append events to a topic by themselves. They append
-   * as `appendEvents` does, but do not lock keys or notify readers. Creates the topic if it is missing.
+   * Returns how SQL statements in the same database append events to a topic by themselves. They
+   * append as `appendEvents` does, but do not lock keys or notify readers. Creates the topic if it
+   * is missing.
    */
   async inStatement(topic: string): Promise<StatementAppend> {
     await this.ensureTopic(topic);
@@ -195,7 +196,10 @@ export class PostgresLog {
     return listEvents(this.#db, this.#rules, query);
   }
 
-  /** Yields pages, and waits for new records, until the signal is aborted. @throws as `listEvents` */
+  /**
+   * Yields pages, and waits for new records, until the signal is aborted.
+   * @throws as `listEvents`
+   */
   followEvents(query: EventQuery, options: FollowOptions = {}): AsyncGenerator<EventPage, void> {
     return followEvents(this, query, options);
   }
@@ -291,7 +295,9 @@ function shardOf({ name, shards }: LogTopic, partition: number): number {
   throw new PlatformError('OPTION_INVALID', `topic '${name}' has no partition ${partition}`);
 }
 
-/** Caches one partitioner per topic, which remembers the partition of the last record without a key. */
+/**
+ * Caches one partitioner per topic, which remembers the partition of the last record without a key.
+ */
 function cachePartitioners(name: PartitionerName): (topic: string) => Partitioner {
   const created = new Map<string, Partitioner>();
   return (topic) => {

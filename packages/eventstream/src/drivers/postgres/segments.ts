@@ -21,8 +21,8 @@ export interface MaintenanceOptions {
   /** Time for which appenders write to one segment, in ms. Default a day. */
   readonly segmentMs?: number | undefined;
   /**
-   * Age from which records are dropped, in ms. A segment is dropped when its youngest record has this
-   * age, whether or not groups have read it. Default seven days.
+   * Age from which records are dropped, in ms. A segment is dropped when its youngest record has
+   * this age, whether or not groups have read it. Default seven days.
    */
   readonly retentionMs?: number | undefined;
 }
@@ -44,9 +44,9 @@ const advisoryLock = 0x65767374;
 const lockTimeoutMs = 250;
 
 /**
- * Starts a new segment when the newest has lasted long enough, and drops segments past retention. Call
- * it every few minutes, from any number of processes. Without it the log goes on in one growing
- * segment.
+ * Starts a new segment when the newest has lasted long enough, and drops segments past retention.
+ * Call it every few minutes, from any number of processes. Without it the log goes on in one
+ * growing segment.
  * @throws PlatformError `OPTION_INVALID`, `DATABASE_*`
  */
 export async function maintainSegments(
@@ -70,7 +70,9 @@ export async function maintainSegments(
   return { started: start === true, dropped, busy };
 }
 
-/** Starts a segment in two transactions: whoever sees it must find its partition (log-functions.ts). */
+/**
+ * Starts a segment in two transactions: whoever sees it must find its partition (log-functions.ts).
+ */
 async function startSegment(db: Database, segmentMs: number): Promise<boolean> {
   const next = await db.transaction((tx) => attachPartition(tx, segmentMs));
   if (next === undefined) return false;
@@ -107,10 +109,11 @@ async function attachPartition(tx: Transaction, segmentMs: number): Promise<numb
 }
 
 /**
- * Stores, for each shard, the offset from which all records are in the newest segment or a later one.
- * Appenders read the newest segment after they have drawn their offsets. So offsets drawn after the
- * segment became visible, as it is here, are in it or in a later one. This runs after the segment's own
- * transaction, and again if a process died in between: an offset that is too high is correct as well.
+ * Stores, for each shard, the offset from which all records are in the newest segment or a later
+ * one. Appenders read the newest segment after they have drawn their offsets. So offsets drawn
+ * after the segment became visible, as it is here, are in it or in a later one. This runs after the
+ * segment's own transaction, and again if a process died in between: an offset that is too high is
+ * correct as well.
  */
 async function storeStarts(db: Queryable): Promise<void> {
   await db.query(
@@ -126,8 +129,8 @@ async function storeStarts(db: Queryable): Promise<void> {
 }
 
 /**
- * Drops the oldest segment if it is past retention. Its youngest record is as old as the next segment.
- * Returns its id. Undefined: it is kept.
+ * Drops the oldest segment if it is past retention. Its youngest record is as old as the next
+ * segment. Returns its id. Undefined: it is kept.
  */
 async function dropOldest(tx: Transaction, retentionMs: number): Promise<number | undefined> {
   await acquireLock(tx);
@@ -145,8 +148,8 @@ async function dropOldest(tx: Transaction, retentionMs: number): Promise<number 
 }
 
 /**
- * Sets the first offset of each shard to that of its first remaining record. If none remains, to the
- * readable end: no record can appear below it, but an appender may be writing at it or above.
+ * Sets the first offset of each shard to that of its first remaining record. If none remains, to
+ * the readable end: no record can appear below it, but an appender may be writing at it or above.
  */
 async function raiseFirstOffsets(tx: Transaction, dropped: number): Promise<void> {
   const shards = await tx.query<{ id: number }>('select id from eventstream.shard order by id');

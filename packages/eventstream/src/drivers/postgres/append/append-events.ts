@@ -21,7 +21,8 @@ type ShardOf = (topic: string, key: string) => number;
 
 /**
  * Appends events to the partitions of their keys, with one statement. For callers that append
- * thousands a second beside other work: events only become columns of texts, and no offsets come back.
+ * thousands a second beside other work: events only become columns of texts, and no offsets come
+ * back.
  */
 export async function appendEventsByKey(
   { tx, rules }: AppendContext,

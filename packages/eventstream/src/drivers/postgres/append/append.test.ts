@@ -207,15 +207,15 @@ describeWithPostgres('appenders that overlap', () => {
   });
 
   it('notify readers once per topic when they commit, or not at all', async () => {
-    const told: string[] = [];
-    const listener = await test.db.listen('eventstream', (topic) => told.push(topic));
+    const reported: string[] = [];
+    const listener = await test.db.listen('eventstream', (topic) => reported.push(topic));
     await put(first, recordOf('one', 'a'));
     await put(first, recordOf('two', 'b'));
     await test.log.append(first.tx, [recordOf('x', 'k', 'other'), recordOf('three')]);
     await put(second, recordOf('quiet', 'c'), { notify: false });
     await second.commit();
     await first.commit();
-    await expect.poll(() => told.toSorted()).toEqual(['orders', 'other']);
+    await expect.poll(() => reported.toSorted()).toEqual(['orders', 'other']);
     await listener.close();
   });
 });

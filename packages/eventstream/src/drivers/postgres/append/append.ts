@@ -17,14 +17,14 @@ export interface AppendOptions {
    * `commit` (the default): appenders of one key wait for one another until the end of their
    * transactions, so that their records are in the order of the commits. Each key takes an entry in
    * the server's lock table, which has `max_locks_per_transaction` times `max_connections` entries
-   * (6,400 by default).
-   * `append`: they do not wait. For appenders that already hold a lock on what the key names, or whose
-   * transaction does nothing else. A record is still behind all that were committed before its append.
+   * (6,400 by default). `append`: they do not wait. For appenders that already hold a lock on what
+   * the key names, or whose transaction does nothing else. A record is still behind all that were
+   * committed before its append.
    */
   readonly keyOrder?: 'commit' | 'append' | undefined;
   /**
-   * True if the commit notifies readers. Postgres lets transactions that notify commit one at a time:
-   * a caller with many short ones sets it to false and calls `hint` afterwards. Default true.
+   * True if the commit notifies readers. Postgres lets transactions that notify commit one at a
+   * time: a caller with many short ones sets it to false and calls `hint` afterwards. Default true.
    */
   readonly notify?: boolean | undefined;
 }

@@ -121,7 +121,7 @@ describe.each(['postgres', 'embedded'] as const)('consuming in a transaction on 
       );
       expect(group?.partitions).toHaveLength(4);
       expect(await test.log.lag('unknown')).toEqual([]);
-      // An appender that gave up has drawn an offset: nobody can read it.
+      // An appender that was rolled back has drawn an offset, which has no record.
       await readBatch(test);
       const failing = test.db.transaction(async (tx) => {
         await test.log.append(tx, [recordOf('gone', 'k')]);

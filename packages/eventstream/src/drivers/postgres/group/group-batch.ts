@@ -17,13 +17,13 @@ import type { SkippedRange } from './shard-reader.js';
 /**
  * A request for records that are consumed in a transaction. The transaction also stores how far the
  * group has come: when it is rolled back, the next batch has the records again; when it commits, no
- * other batch has them. Several processes may read at once: each partition is read by one transaction
- * at a time, in its order.
+ * other batch has them. Several processes may read at once: each partition is read by one
+ * transaction at a time, in its order.
  */
 export interface GroupBatchRequest {
   /**
-   * At least one topic; missing ones are created. `all`: every existing topic except those of retries
-   * and dead letters.
+   * At least one topic; missing ones are created. `all`: every existing topic except those of
+   * retries and dead letters.
    */
   readonly topics: readonly string[] | 'all';
   readonly groupId: string;
@@ -55,7 +55,9 @@ export interface GroupBatch {
   readonly records: readonly StoredRecord[];
   /** Ranges that were dropped by age before this group had read them. */
   readonly skipped: readonly SkippedRange[];
-  /** True if there were more records: the batch is full, or a long range had none that was wanted. */
+  /**
+   * True if there were more records: the batch is full, or a long range had none that was wanted.
+   */
   readonly more: boolean;
 }
 
@@ -66,7 +68,10 @@ const maxShards = 100;
 /** Most groups that a batch creates, for topics that are new to a group that reads all. */
 const maxNewGroups = 100;
 
-/** Reads a batch. @throws PlatformError `OPTION_INVALID` for the limit; `EVENT_INVALID`; `DATABASE_*` */
+/**
+ * Reads a batch.
+ * @throws PlatformError `OPTION_INVALID` for the limit; `EVENT_INVALID`; `DATABASE_*`
+ */
 export async function readGroupBatch(
   tx: Transaction,
   directory: TopicDirectory,

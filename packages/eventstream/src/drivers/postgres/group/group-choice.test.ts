@@ -80,7 +80,7 @@ describe.each(['postgres', 'embedded'] as const)('choosing what to consume on %s
       await publish(Array.from({ length: 12 }, () => 'a'));
       expect(await read({ choose: only('a'), limit: 7 })).toMatchObject({ more: true });
       expect(await read({ choose: only('a'), limit: 7 })).toMatchObject({ more: false });
-      // More than one look at a partition goes through.
+      // More than one batch scans of a partition.
       await appendMany(test.db, 'orders', 25_000);
       await test.db.query(`update eventstream.record set name = 'b' where name is null`);
       let looks = 1;

@@ -55,9 +55,9 @@ export interface ProgressRequest {
 
 /**
  * Positions of groups, however many topics they read. Offsets without a record count as lag only
- * behind the next record.
- * Indexes: `topic_name_key`, `consumer_group_topic_id_name_key`, `group_offset_pkey`, and one probe of
- * `record_offset` per segment, group and shard, however many records follow.
+ * behind the next record. Indexes: `topic_name_key`, `consumer_group_topic_id_name_key`,
+ * `group_offset_pkey`, and one probe of `record_offset` per segment, group and shard, however many
+ * records follow.
  */
 export const progressStatement: Statement = {
   name: 'eventstream_progress',

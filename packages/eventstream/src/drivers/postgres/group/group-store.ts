@@ -108,9 +108,10 @@ interface DueRow {
 }
 
 /**
- * Returns first the shard that was not read for the longest time. Excludes shards that a living member
- * of the group owns by a lease. Runs once per batch: it looks at the end of every shard. Each row is
- * found by the keys of `shard`, `consumer_group` and `group_offset`, however many there are.
+ * Returns first the shard that was not read for the longest time. Excludes shards that a living
+ * member of the group owns by a lease. Runs once per batch: it looks at the end of every shard.
+ * Each row is found by the keys of `shard`, `consumer_group` and `group_offset`, however many there
+ * are.
  */
 export const dueStatement: Statement = {
   name: 'eventstream_due_shards',

@@ -54,8 +54,8 @@ export interface LogSubscriptionOptions {
 /** Shortest time between two polls, in ms, however many hints come. */
 const minPollMs = 5;
 /**
- * First wait until the next poll while an appender is at work, in ms; doubled each time. No hint comes
- * when that appender is rolled back and the records behind it become readable.
+ * First wait until the next poll while an appender is at work, in ms; doubled each time. No hint
+ * comes when that appender is rolled back and the records behind it become readable.
  */
 const minBlockedMs = 20;
 /** Waits after failures. */
@@ -235,8 +235,8 @@ export class LogSubscription implements DriverSubscription {
 
   /**
    * Loses all shards, because the lease has run out or the group has removed this member. The loop
-   * then joins again, unless another member has the instance id: the two would replace each other for
-   * ever.
+   * then joins again, unless another member has the instance id: the two would replace each other
+   * for ever.
    */
   #loseLease(): void {
     if (this.#lease?.isReplaced) this.#ending = this.#stopped = true;

@@ -98,10 +98,11 @@ export class MemberLease {
   }
 
   /**
-   * Renews the lease, and acquires free shards up to this member's share unless it is about to leave.
+   * Renews the lease, and acquires free shards up to this member's share unless it is about to
+   * leave.
    * @param owned shards that the member knows it owns, including those that it is giving up
-   * @throws PlatformError `STREAM_ASSIGNMENT_LOST` when the group has removed this member, or another
-   *   one has its instance id; `DATABASE_*`
+   * @throws PlatformError `STREAM_ASSIGNMENT_LOST` when the group has removed this member, or
+   *   another one has its instance id; `DATABASE_*`
    */
   async renew(owned: ReadonlySet<number>, leaving: boolean): Promise<RenewalResult> {
     const { db, leaseMs } = this.#options;
@@ -137,7 +138,9 @@ export class MemberLease {
     this.#options.groups.hint(this.subject);
   }
 
-  /** Commits offsets. Returns the shards that the member has lost, whose offsets were not stored. */
+  /**
+   * Commits offsets. Returns the shards that the member has lost, whose offsets were not stored.
+   */
   async commit(rows: readonly CommitRow[]): Promise<readonly number[]> {
     const kept = await commitOffsets(this.#options.db, this.#self, rows);
     return rows.map(({ shard }) => shard).filter((shard) => !kept.has(shard));

@@ -3,11 +3,12 @@
  *
  * A member's lease is its row in `member`, which the member renews. A member owns a shard while the
  * shard's row in `group_offset` names it. When a lease has run out, the other members of the group
- * delete the row and free the shards: from then on that member can neither renew nor commit. `epoch`
- * counts the owners of a shard, and a commit names the epoch in which its records were read.
+ * delete the row and free the shards: from then on that member can neither renew nor commit.
+ * `epoch` counts the owners of a shard, and a commit names the epoch in which its records were
+ * read.
  *
- * No leader divides the shards: each member releases what is above its share and acquires free shards
- * up to it (shares.ts). If two acquire the same shard, its row decides.
+ * No leader divides the shards: each member releases what is above its share and acquires free
+ * shards up to it (shares.ts). If two acquire the same shard, its row decides.
  */
 
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
@@ -83,8 +84,8 @@ delete from eventstream.member m using (
 };
 
 /**
- * Frees shards whose owner is not a member any more. Skips locked rows: another member that frees them
- * has the lock.
+ * Frees shards whose owner is not a member any more. Skips locked rows: another member that frees
+ * them has the lock.
  */
 const freeStatement: Statement = {
   name: 'eventstream_free',
@@ -110,8 +111,8 @@ const ownersStatement: Statement = {
 };
 
 /**
- * Renews the lease, and frees the shards of members whose lease has run out. Undefined: the group has
- * removed this member.
+ * Renews the lease, and frees the shards of members whose lease has run out. Undefined: the group
+ * has removed this member.
  */
 export function renewMember(
   db: Database,

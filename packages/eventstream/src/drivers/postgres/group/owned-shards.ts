@@ -4,8 +4,8 @@ import type { CommitRow } from './member-store.js';
 import type { ShardReader } from './shard-reader.js';
 
 /**
- * The shards that a consumer owns, each with its reader. A shard that is being revoked is not read any
- * more, but the consumer can still commit it.
+ * The shards that a consumer owns, each with its reader. A shard that is being revoked is not read
+ * any more, but the consumer can still commit it.
  */
 export class OwnedShards {
   readonly #handler: SubscriptionHandler;
@@ -78,8 +78,8 @@ export class OwnedShards {
   }
 
   /**
-   * Removes shards that another consumer owns now. The handler is not told about a partition that is
-   * being revoked: it learns it from its commit.
+   * Removes shards that another consumer owns now. The handler is not told about a partition that
+   * is being revoked: it learns it from its commit.
    */
   lose(shards: readonly number[]): void {
     const lost = this.readers.filter(({ name }) => shards.includes(name.shard));

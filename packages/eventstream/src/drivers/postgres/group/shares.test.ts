@@ -29,7 +29,7 @@ it('divides the shards exactly and evenly, and changes nothing that is divided a
       expect(held.reduce((sum, n) => sum + n, 0)).toBe(shards.length);
       expect(Math.max(...held) - Math.min(...held)).toBeLessThanOrEqual(1);
       for (const member of members) {
-        expect(shareChange({ members, shards }, member)).toEqual({ take: 0, giveBack: 0 });
+        expect(shareChange({ members, shards }, member)).toEqual({ acquire: 0, release: 0 });
       }
     }),
   );
@@ -37,5 +37,5 @@ it('divides the shards exactly and evenly, and changes nothing that is divided a
 
 it('gives no shards to a former member', () => {
   const shards = [{ shard: 1, owner: undefined }];
-  expect(shareChange({ members: ['other'], shards }, 'gone')).toEqual({ take: 0, giveBack: 0 });
+  expect(shareChange({ members: ['other'], shards }, 'gone')).toEqual({ acquire: 0, release: 0 });
 });

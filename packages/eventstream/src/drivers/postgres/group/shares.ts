@@ -7,10 +7,10 @@ export interface ShareChange {
 }
 
 /**
- * Returns how a member comes to its share. The share is the number of shards divided by the number of
- * members, and one more for the eldest members if there is a remainder, so that all shares together
- * are all shards. A member keeps the shards that it owns up to its share, so that a change moves no
- * more shards than necessary.
+ * Returns how a member comes to its share. The share is the number of shards divided by the number
+ * of members, and one more for the eldest members if there is a remainder, so that all shares
+ * together are all shards. A member keeps the shards that it owns up to its share, so that a change
+ * moves no more shards than necessary.
  */
 export function shareChange({ members, shards }: GroupState, member: string): ShareChange {
   const rank = members.indexOf(member);

@@ -50,8 +50,8 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
       expect(records).toHaveLength(48);
       const times = records.map(({ timestampMs }) => timestampMs);
       expect(times).toEqual(times.toSorted((a, b) => a - b));
-      for (const lane of Map.groupBy(records, (r) => `${r.topic} ${r.partition}`).values()) {
-        const offsets = lane.map(({ offset }) => Number(offset));
+      for (const own of Map.groupBy(records, (r) => `${r.topic} ${r.partition}`).values()) {
+        const offsets = own.map(({ offset }) => Number(offset));
         expect(offsets).toEqual(offsets.map((_, i) => i));
       }
     });

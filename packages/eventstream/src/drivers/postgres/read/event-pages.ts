@@ -25,14 +25,17 @@ export interface EventQuery {
   readonly from?: 'beginning' | 'end' | undefined;
   /** Most records of the page, 1 to 1,000. Default 50. */
   readonly limit?: number | undefined;
-  /** The page ends with the record with which its keys and values reach this many bytes. Default 4 MiB. */
+  /**
+   * The page ends with the record with which its keys and values reach this many bytes. Default 4
+   * MiB.
+   */
   readonly maxBytes?: number | undefined;
 }
 
 /**
- * A page of records in the order of their times, and within a partition in the order of their offsets.
- * A page may have few records or none and still be followed by others: each page scans a bounded
- * number of records, whether they match or not.
+ * A page of records in the order of their times, and within a partition in the order of their
+ * offsets. A page may have few records or none and still be followed by others: each page scans a
+ * bounded number of records, whether they match or not.
  */
 export interface EventPage {
   readonly records: readonly StoredRecord[];
@@ -118,8 +121,8 @@ interface PageContent {
 }
 
 /**
- * Returns the offset after the last record of the shard on the page; the end of the scanned range when
- * all matching records are on the page.
+ * Returns the offset after the last record of the shard on the page; the end of the scanned range
+ * when all matching records are on the page.
  */
 function positionAfter(range: ScanRange, { found, records, cuts }: PageContent): bigint {
   const key = partitionKeyOf(range);

@@ -33,7 +33,9 @@ export interface ScanFilter extends PageLimits {
 
 /** Most offsets of a shard that one page scans. */
 const maxScanned = 10_000n;
-/** Largest disorder of times in one partition, in ms: they are only roughly in the order of offsets. */
+/**
+ * Largest disorder of times in one partition, in ms: they are only roughly in the order of offsets.
+ */
 const disorderMs = 60_000;
 
 const firstStatement: Statement = {
@@ -82,8 +84,8 @@ interface ScanRow extends HeadersRow {
 }
 
 /**
- * Index: `record_offset`. Scans at most the range of each shard, for `limit` matching records. Values
- * are measured without being read.
+ * Index: `record_offset`. Scans at most the range of each shard, for `limit` matching records.
+ * Values are measured without being read.
  */
 const scanStatement: Statement = {
   name: 'eventstream_scan',

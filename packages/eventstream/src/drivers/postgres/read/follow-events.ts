@@ -4,7 +4,9 @@ import type { EventPage, EventQuery } from './event-pages.js';
 export interface FollowOptions {
   /** Aborting it ends the iteration. */
   readonly signal?: AbortSignal | undefined;
-  /** Longest time between two queries for new records, in ms; hints make it shorter. Default 1,000. */
+  /**
+   * Longest time between two queries for new records, in ms; hints make it shorter. Default 1,000.
+   */
   readonly pollMs?: number | undefined;
 }
 
@@ -17,7 +19,9 @@ export interface FollowedLog {
 /** Shortest time between two queries at the end of the log, in ms, however many hints come. */
 const minPollMs = 20;
 
-/** Yields page after page. At the end of the log it waits for new records. Pages are never empty. */
+/**
+ * Yields page after page. At the end of the log it waits for new records. Pages are never empty.
+ */
 export async function* followEvents(
   log: FollowedLog,
   query: EventQuery,

@@ -46,8 +46,8 @@ export function findCuts(
 }
 
 /**
- * Returns the first merged records that fit the limits, up to the first cut: records of that partition
- * that were not read may be older than the next records of other partitions.
+ * Returns the first merged records that fit the limits, up to the first cut: records of that
+ * partition that were not read may be older than the next records of other partitions.
  */
 export function selectPage(
   merged: readonly StoredRecord[],

@@ -22,7 +22,9 @@ const endStatement: Statement = {
   text: 'select shard_id, readable, drawn from eventstream.readable_end($1::integer[])',
 };
 
-/** Reads the ends of shards. Must be a statement before the one that reads: see log-functions.ts. */
+/**
+ * Reads the ends of shards. Must be a statement before the one that reads: see log-functions.ts.
+ */
 export async function readableEnds(
   db: Queryable,
   shards: readonly number[],
@@ -69,8 +71,8 @@ interface RecordRow extends HeadersRow {
 }
 
 /**
- * Index: `record_offset` of the segments from the one that `from` is in. The subquery is evaluated once
- * and prunes earlier segments. Always returns a row, because of the shard's columns.
+ * Index: `record_offset` of the segments from the one that `from` is in. The subquery is evaluated
+ * once and prunes earlier segments. Always returns a row, because of the shard's columns.
  */
 const rangeText = (condition: string): string => `
 select r."offset", r.appended_at, r.name, r.key, r.value, r.headers, s.first_offset

@@ -5,44 +5,44 @@
  * position.
  *
  * Offsets come from a sequence, so appenders of one shard do not wait for one another, however long
- * their transactions last. But an offset is drawn long before its record is visible, and records with
- * higher offsets may be visible earlier. Therefore an appender first takes a shared advisory lock that
- * means "I may write at this offset or above", and holds it to the end of its transaction. A reader
- * reads only below the lowest such lock in `pg_locks`:
+ * their transactions last. But an offset is drawn long before its record is visible, and records
+ * with higher offsets may be visible earlier. Therefore an appender first takes a shared advisory
+ * lock that means "I may write at this offset or above", and holds it to the end of its
+ * transaction. A reader reads only below the lowest such lock in `pg_locks`:
  *
- *   appender: 1. n := offsets drawn so far  2. lock(n)  3. draw offsets  4. insert  … commit, unlock
+ *   appender: 1. n := offsets drawn so far  2. lock(n)  3. draw offsets  4. insert … commit, unlock
  *   reader:   1. v := offsets drawn so far  2. m := lowest lock held     3. read below min(v, m)
  *
  * There are two cases of an appender whose lock the reader did not see. Either it takes the lock
  * later: then it draws its offsets after v was read, above v. Or it has released the lock: then its
- * transaction ended before (Postgres ends a transaction before it releases its locks), so the reader's
- * third step, with a newer snapshot, sees its records. Each step must see what the step before saw:
- * each is a statement of its own, in a transaction that takes a snapshot per statement. A crash
- * releases the locks with the session.
+ * transaction ended before (Postgres ends a transaction before it releases its locks), so the
+ * reader's third step, with a newer snapshot, sees its records. Each step
+ * needs a newer snapshot than the step before: each is a statement of its own, in a transaction that
+ * takes a snapshot per statement (read committed). A crash releases the locks with the session.
  *
  * The well-known alternative was not taken: ordering by transaction id and reading below
  * `pg_snapshot_xmin(pg_current_snapshot())`. Every long transaction of the cluster, even in another
- * database, would hold up every reader. And a transaction that got its id from earlier work, and then
- * waited for the row lock of another one, would be first in the log although it is second in fact.
- * Here it draws its offset after the wait.
+ * database, would hold up every reader. And a transaction that got its id from earlier work, and
+ * then waited for the row lock of another one, would be first in the log although it is second in
+ * fact. Here it draws its offset after the wait.
  *
  * Appenders of one key that share no lock of their own take an exclusive advisory lock on the key
  * before everything else: the order of their offsets is then the order of their commits. Appenders
  * that already share a lock (on the row of the thing that the key names) do not need it.
  *
  * The locks have two integers. The first is `keyLockClass`, or `shardLockClass` plus the shard. The
- * second has 32 bits of the key's hash, or of the offset; the full offset is the one nearest to v with
- * these bits.
+ * second has 32 bits of the key's hash, or of the offset; the full offset is the one nearest to v
+ * with these bits.
  *
  * A transaction that has used a table sees partitions that are attached later only after it has
- * processed the changes of other sessions. It does so when it takes a lock on a table that it does not
- * hold yet. Both functions force this with `pg_relation_size` on a table that nothing else uses; the
- * lock is released at once. Without it a reader would miss records. A partition is attached in a
- * transaction of its own before its segment is visible (segments.ts): whoever sees the segment, or a
- * record in it, then finds the partition.
+ * processed the changes of other sessions. It does so when it takes a lock on a table that it does
+ * not hold yet. Both functions force this with `pg_relation_size` on a table that nothing else
+ * uses; the lock is released at once. Without it a reader would miss records. A partition is
+ * attached in a transaction of its own before its segment is visible (segments.ts): whoever sees
+ * the segment, or a record in it, then finds the partition.
  *
- * The segment is read after the offsets are drawn: whoever reads the newest segment, and v after that,
- * knows that records at v and above are in that segment or a later one (segments.ts).
+ * The segment is read after the offsets are drawn: whoever reads the newest segment, and v after
+ * that, knows that records at v and above are in that segment or a later one (segments.ts).
  *
  * These functions are part of a released migration: their text must not change, comments included.
  */
@@ -80,7 +80,9 @@ const drawOffsets = `perform pg_advisory_xact_lock_shared(${shardLockClass} + s,
 const insertInto = `insert into eventstream.record
     (segment, shard_id, "offset", appended_at, name, key, value, headers)`;
 
-/** Functions in SQL: each of their steps needs its own snapshot, but should not cost a round trip. */
+/**
+ * Functions in SQL: each of their steps needs its own snapshot, but should not cost a round trip.
+ */
 export const logFunctions: string = `
 create function eventstream.drawn(shard integer) returns bigint language sql volatile as $$
   select coalesce(pg_sequence_last_value(('eventstream.offset_' || shard)::regclass), 0)

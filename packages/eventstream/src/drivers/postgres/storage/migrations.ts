@@ -3,26 +3,26 @@ import { logFunctions } from './log-functions.js';
 
 /**
  * Storage parameters of the partitions of `eventstream.record`. Their rows are never changed or
- * removed, they are dropped long before rows would have to be frozen, and every query uses their one
- * index. Autovacuum would only read all of it again and again.
+ * removed, they are dropped long before rows would have to be frozen, and every query uses their
+ * one index. Autovacuum would only read all of it again and again.
  */
 export const recordStorage: string = 'autovacuum_enabled = false, toast.autovacuum_enabled = false';
 
 /**
  * Migrations of the log, in the Postgres schema `eventstream`.
  *
- * - `topic`, `shard`: a shard is one partition of one topic. Each has a sequence, `offset_<id>`, for
- *   its offsets: 0, 1, 2, …, with gaps where a transaction was rolled back.
+ * - `topic`, `shard`: a shard is one partition of one topic. Each has a sequence, `offset_<id>`,
+ *   for its offsets: 0, 1, 2, …, with gaps where a transaction was rolled back.
  * - `record`: the append-only log, partitioned by time.
- * - `segment`: the partitions of `record`. Appenders write to the newest one. When it has lasted long
- *   enough, maintenance creates the next one. So a partition is a span of time that need not be
- *   created in advance, and setting the clock back changes nothing.
+ * - `segment`: the partitions of `record`. Appenders write to the newest one. When it has lasted
+ *   long enough, maintenance creates the next one. So a partition is a span of time that need not
+ *   be created in advance, and setting the clock back changes nothing.
  * - `attach_point`: empty; makes transactions see partitions that were attached later
  *   (log-functions.ts).
  * - `segment_start`: records of a shard from `first_offset` on are in this segment or a later one.
  *   Readers use it to skip earlier segments.
- * - `consumer_group`, `group_offset`, `member`: groups by topic, the committed offset and the owner of
- *   each shard, and the members of each group.
+ * - `consumer_group`, `group_offset`, `member`: groups by topic, the committed offset and the owner
+ *   of each shard, and the members of each group.
  *
  * How far may be read, and why a reader never skips a record: log-functions.ts.
  */

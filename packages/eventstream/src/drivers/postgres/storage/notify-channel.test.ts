@@ -76,13 +76,13 @@ it('listens again after a failure, and then notifies all watchers', async () => 
   const fake = createFake();
   fake.isAway = true;
   const channel = new NotifyChannel(fake.db, 'channel');
-  const wake = vi.fn();
-  channel.watch('a', wake);
+  const onHint = vi.fn();
+  channel.watch('a', onHint);
   await vi.advanceTimersByTimeAsync(5_000);
-  expect(wake).not.toHaveBeenCalled();
+  expect(onHint).not.toHaveBeenCalled();
   fake.isAway = false;
   await vi.advanceTimersByTimeAsync(2_000);
-  expect(wake).toHaveBeenCalledOnce();
+  expect(onHint).toHaveBeenCalledOnce();
   expect(fake.listening).toBe(1);
   await channel.close();
 });

@@ -2,7 +2,10 @@ import type { Database, Listener } from '@posthaste/postgres';
 
 /** Channel of appends. Subjects are topics. */
 export const appendChannel = 'eventstream';
-/** Channel of groups: members that came or went, or shards that were released. Subjects are group ids. */
+/**
+ * Channel of groups: members that came or went, or shards that were released. Subjects are group
+ * ids.
+ */
 export const groupChannel = 'eventstream_group';
 
 /** Shortest time between two notifications of a process, in ms. */
@@ -11,9 +14,9 @@ const minHintMs = 5;
 const listenAgainMs = 2_000;
 
 /**
- * Hints about subjects on one channel, by NOTIFY and LISTEN, to the watchers of all processes. A hint
- * may be lost, because the connection was away or nobody sent it, so watchers must poll as well.
- * Listening begins with the first watcher.
+ * Hints about subjects on one channel, by NOTIFY and LISTEN, to the watchers of all processes. A
+ * hint may be lost, because the connection was away or nobody sent it, so watchers must poll as
+ * well. Listening begins with the first watcher.
  */
 export class NotifyChannel {
   readonly #db: Database;
@@ -46,7 +49,9 @@ export class NotifyChannel {
     };
   }
 
-  /** Calls `onHint` with the subject of every hint, and without one when hints may have been lost. */
+  /**
+   * Calls `onHint` with the subject of every hint, and without one when hints may have been lost.
+   */
   watchAll(onHint: (subject: string | undefined) => void): () => void {
     this.#allWatchers.add(onHint);
     this.#listener ??= this.#listen();

@@ -3,8 +3,8 @@ import { toHeaders } from '../../../envelope/headers.js';
 
 /**
  * Headers in the form of the table. The headers of most records repeat what is in the envelope, and
- * would take a third of the record. For those, only the event's name is stored, in its own column, and
- * the trace if there is one; the headers are computed when the record is read:
+ * would take a third of the record. For those, only the event's name is stored, in its own column,
+ * and the trace if there is one; the headers are computed when the record is read:
  *
  * | column headers | column name | headers of the record                                      |
  * | -------------- | ----------- | ---------------------------------------------------------- |

@@ -73,7 +73,9 @@ export class TopicDirectory {
     return rows.map(({ name }) => name);
   }
 
-  /** Returns the names of all topics but those of retries and dead letters, which belong to a group. */
+  /**
+   * Returns the names of all topics but those of retries and dead letters, which belong to a group.
+   */
   async listEventTopics(db: Queryable): Promise<string[]> {
     const names = await this.list(db);
     return names.filter((name) => !isRetryTopic(name) && !isDeadLetterTopic(name));
