@@ -9,7 +9,7 @@ export interface AuditDiff {
   readonly after?: JsonObject | undefined;
 }
 
-/** Callback for an audit log that could not be published, with its bytes. */
+/** Function for an audit log that could not be published, with its bytes. */
 export type AuditErrorCallback = (value: Buffer, error: unknown) => void;
 
 /** An audit log: an actor, an action and an object. `''` counts as not given. */
