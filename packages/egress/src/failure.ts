@@ -86,8 +86,8 @@ export function toTimeout(timeoutMs: number, host: string, phase: Phase): Failur
 
 function reasonOf(code: string, { phase, isResponding }: FailurePoint): FailureReason {
   if (phase === 'dns' && code !== 'ADDRESS_BLOCKED') return 'dns';
-  // undici closed the socket in the middle of a response head, for example because of an upgrade that was
-  // not asked for.
+  // undici closed the socket in the middle of a response head, for example because of an upgrade
+  // that was not asked for.
   if (isResponding && code === 'UND_ERR_SOCKET') return 'protocol';
   const reason = reasonByCode[code];
   if (reason !== undefined) return reason;

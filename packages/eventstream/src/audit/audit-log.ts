@@ -130,6 +130,7 @@ export class AuditLogBuilder {
   }
 }
 
+/** Returns a builder of an audit log. */
 export function newAuditLog(): AuditLogBuilder {
   return new AuditLogBuilder();
 }
