@@ -1,6 +1,6 @@
 import type { Phase } from './dial.js';
 
-/** Reason for a missing response. The attempt history of `@posthaste/callbacks` has the same words. */
+/** Reason for a missing response. The attempt history of `@posthaste/callbacks` uses them too. */
 export type FailureReason =
   | 'dns'
   | 'refused'

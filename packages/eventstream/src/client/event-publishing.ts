@@ -108,7 +108,7 @@ export class EventPublishing {
     this.#guard(() => onError?.(envelope, error));
   }
 
-  /** Calls a function of the publisher. Its failure is logged, because it must not stop other events. */
+  /** Calls a function of the publisher. Its failure is logged and does not stop other events. */
   #guard(callback: () => void): void {
     try {
       callback();

@@ -44,7 +44,9 @@ export class Subscriber {
       : handler.callback(ctx, record.value, null);
   }
 
-  /** Calls the handler once more, to report that no more events will come. Its answer does not matter. */
+  /**
+   * Calls the handler once more, to report that no more events will come. Its answer does not matter.
+   */
   notifyEnd(reason: unknown): void {
     const signal = this.#registration.signal ?? AbortSignal.abort(reason);
     const ctx = { signal, groupId: this.groupId, record: undefined, attempt: 0 };
