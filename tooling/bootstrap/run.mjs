@@ -31,6 +31,7 @@ const commands = {
   posthaste: [build, posthaste],
   build: [build],
   check: [build, check],
+  format: [format],
   test: [build, check, test],
   bench: [build, (args) => runtime([join(root, 'tooling/bench/dist/main.js'), ...args])],
   docs: [build, () => runtime([join(root, 'tooling/checks/dist/write-docs.js')])],
@@ -134,6 +135,10 @@ async function check() {
   await run(bin('biome'), ['check', '--error-on-warnings', '.']);
   await run(bin('tsc'), ['-b']);
   await run(bin('knip'), []);
+}
+
+async function format() {
+  await run(bin('biome'), ['check', '--write', '.']);
 }
 
 async function test(args) {

@@ -7,7 +7,7 @@ import type { RetryPhase, RetryPolicy } from './retry/retry-policy.js';
 /*
  * The wire format of `POST /callback` and `GET /callback/{id}`, which existing clients use: keys in
  * any case, unknown ones ignored, a missing or null one read as its zero value, `data` as padded
- * base64, delays as whole nanoseconds. Callbacks spec, section 1.
+ * base64, delays as whole nanoseconds.
  */
 
 /** Members of a JSON object, by their keys in lower case. */

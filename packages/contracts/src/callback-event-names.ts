@@ -1,7 +1,7 @@
 /**
  * Names of the events about callbacks and endpoints: the one list, from which settings and
- * `@posthaste/callbacks` take theirs. The payload of each is built in `@posthaste/callbacks`:
- * `intake/accepted-events.ts`, `results/result-events.ts` and `events/callback-events.ts`.
+ * `@posthaste/callbacks` take theirs. packages/callbacks/src/events/callback-events.ts says where the
+ * payload of each is built, and how to add an event.
  */
 export const callbackEventNames = [
   /** A callback is stored. */

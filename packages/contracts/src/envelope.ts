@@ -1,6 +1,6 @@
 /**
- * The event envelope that every stream carries (event stream spec, section 3). Its keys mix two naming
- * styles, because existing services read and write exactly these. An absent key means its zero value:
+ * The event envelope that every stream carries. Its keys mix two naming styles, because existing
+ * services read and write exactly these. An absent key means its zero value:
  * `''`, 0, false, no list, no object. `@posthaste/eventstream` encodes and decodes its bytes.
  */
 

@@ -13,7 +13,7 @@ export interface PooledRequest extends Dispatcher.DispatchHandler {
   readonly options: Dispatcher.DispatchOptions;
   /** Connection that it runs on, set by that connection; null while it waits for one. */
   connection: Connection | null;
-  /** Ends the request with the response so far, or with `failure` if no head has arrived. */
+  /** Ends the request with the response so far, or with `failure` if no response head came. */
   end(failure: Failure): void;
 }
 

@@ -24,7 +24,7 @@ export interface EgressOptions {
   readonly maxIdleConnections?: number;
   /** Time after which a socket without a request is closed, in ms. Default 4,000. */
   readonly keepAliveMs?: number;
-  /** Size limit of the head of a response, in bytes. Default 16,384. */
+  /** Size limit of the response head, in bytes. Default 16,384. */
   readonly maxHeaderBytes?: number;
   /** Longest time that `close` waits for running requests before it ends them, in ms. Default 10,000. */
   readonly closeTimeoutMs?: number;

@@ -1,6 +1,6 @@
 import type { Phase } from './dial.js';
 
-/** Reason for a missing response. The words are those of the attempt history: callbacks spec, section 3. */
+/** Reason for a missing response. The attempt history of `@posthaste/callbacks` uses them too. */
 export type FailureReason =
   | 'dns'
   | 'refused'
@@ -15,7 +15,7 @@ export type FailureReason =
 /** Failure of a request that got no response. */
 export interface Failure {
   readonly reason: FailureReason;
-  /** Description for people. It may name the host, but no path, query or header. */
+  /** Description for people. It may name the host, but no path, query or value of a header. */
   readonly detail: string;
   /**
    * True if the request itself is at fault and would fail again in the same way: its URL, its method
@@ -78,7 +78,7 @@ export function toFailure(error: Error, point: FailurePoint): Failure {
   };
 }
 
-/** Returns the failure of a request whose deadline passed before the head of a response arrived. */
+/** Returns the failure of a request whose deadline passed before a response head arrived. */
 export function toTimeout(timeoutMs: number, host: string, phase: Phase): Failure {
   const detail = `no response within ${timeoutMs} ms; timed out while ${activityIn[phase](host)}`;
   return { reason: 'timeout', detail, permanent: false };
@@ -86,8 +86,8 @@ export function toTimeout(timeoutMs: number, host: string, phase: Phase): Failur
 
 function reasonOf(code: string, { phase, isResponding }: FailurePoint): FailureReason {
   if (phase === 'dns' && code !== 'ADDRESS_BLOCKED') return 'dns';
-  // undici closed the socket in the middle of a head, for example because of an upgrade that was
-  // not asked for.
+  // undici closed the socket in the middle of a response head, for example because of an upgrade
+  // that was not asked for.
   if (isResponding && code === 'UND_ERR_SOCKET') return 'protocol';
   const reason = reasonByCode[code];
   if (reason !== undefined) return reason;

@@ -10,7 +10,7 @@ export interface EgressRequest {
   readonly body: Uint8Array | null;
   /**
    * The one deadline of the request, in ms. It covers the wait for a connection, DNS, connect, TLS,
-   * head and body.
+   * response head and body.
    */
   readonly timeoutMs: number;
   /** Bytes of the response body that are kept. If there are more, the socket is closed. */

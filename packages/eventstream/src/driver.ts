@@ -33,7 +33,7 @@ export interface SubscriptionRequest {
 }
 
 /**
- * Callbacks of one subscription, called by the driver. Calls for one partition follow one another;
+ * Functions of one subscription that the driver calls. Calls for one partition follow one another;
  * calls for different partitions may overlap. None of them may throw or reject.
  */
 export interface SubscriptionHandler {

@@ -3,7 +3,7 @@ const callsPerCheck = 32;
 const sliceMs = 8;
 
 /**
- * Time that callers may use before they yield to the event loop. A loop of callbacks that never
+ * Time that callers may use before they yield to the event loop. A loop of handlers that never
  * wait for I/O, or a caller that publishes in a loop, would otherwise block heartbeats, timers,
  * signals and sending. All callers that do the same work share one slice.
  */

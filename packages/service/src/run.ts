@@ -4,7 +4,7 @@
  * 1. `stopOnSignal` below logs the signal and aborts `stopping`. A service that still waits for its
  *    database stops waiting; one that is in the middle of its start finishes the start first.
  * 2. It calls the service's `close(limitMs)` with POSTHASTE_STOP_TIMEOUT. What each app closes, in
- *    order, is at the end of one file:
+ *    order, is in `close` of one file:
  *    - apps/gateway/src/gateway-service.ts: the HTTP server (accepts nothing new, finishes requests
  *      in progress, cuts off the others at the limit); the routes; the event outbox; the database.
  *    - apps/worker/src/worker-service.ts: at once deliveries (lease nothing new, finish attempts under

@@ -13,7 +13,7 @@ export interface WaitOptions {
 
 /**
  * Tries `condition` again and again until it resolves: a process may start before the servers that
- * it needs. Logs each reason to wait once, when it first occurs.
+ * it needs. Logs the reason to wait whenever it changes.
  * @throws PlatformError when waiting cannot help; the signal's reason when it is aborted
  */
 export async function untilMet(

@@ -28,8 +28,8 @@ const postgres = 'packages/postgres';
 const everyPackage = 'packages/*';
 
 /**
- * The packages that the sources of each package and app may import. Packages that design.md plans
- * are listed too, so that they start under the rule.
+ * The packages that the sources of each package and app may import. Packages that are planned are
+ * listed too, so that they start under the rule.
  */
 const importsOf: Readonly<Record<string, readonly string[]>> = {
   [contracts]: [],

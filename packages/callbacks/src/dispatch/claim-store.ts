@@ -2,7 +2,9 @@
  * The statement that claims: workers lease due callbacks from the table `head`.
  *
  * - A row of `head` is the first callback of its queue, or one without a queue. It is `ready` when
- *   it is due and nobody holds it; the due poller (due-store.ts) makes it so.
+ *   it is due and nobody holds it. Intake (intake-store.ts) and the writes of results
+ *   (result-store.ts) store what is due now as `ready`. The due poller (due-store.ts) promotes what
+ *   comes due later, and ends expired leases.
  * - A claim sets `lease_token`, which is new with each claim, and moves `due_at` to the end of the
  *   lease. Row locks (`for no key update skip locked`) keep two claims from the same row, and a row
  *   that is leased is not `ready`: two workers never lease a callback at the same time.

@@ -71,9 +71,12 @@ export interface OriginOptions {
   readonly initial?: number | undefined;
   /** Connection failures in a row that open the circuit breaker. Default 20. */
   readonly breakAfter?: number | undefined;
-  /** Longest time that the breaker stays open at first, in ms; doubles each time. Default 1,000. */
+  /** Upper bound of the breaker's first opening, in ms; doubles with each. Default 1,000. */
   readonly minOpenMs?: number | undefined;
-  /** Longest time that the breaker stays open, in ms; `minOpenMs` or more. Default 30,000, or `minOpenMs` if that is more. */
+  /**
+   * Upper bound of every opening, in ms; `minOpenMs` or more. Default 30,000, or `minOpenMs` if that
+   * is more.
+   */
   readonly maxOpenMs?: number | undefined;
 }
 

@@ -52,15 +52,15 @@ const maxUnwritten = 4_096;
  *
  * - The due poller promotes callbacks whose time has come, and ends expired leases (due-poller.ts).
  * - The claimer leases as many as there are free slots (claimer.ts, claim-store.ts).
- * - Admission gives each a slot, or refuses it: cancelled, expired, endpoint not active
- *   (admission.ts).
+ * - Admission gives each a slot, or refuses it: cancelled, expired, endpoint not active, too many
+ *   unknown outcomes, no slot (admission.ts).
  * - The attempt runner makes the HTTP request, if enough of the lease is left (attempt-runner.ts).
  * - The recorder writes results in batches (recorder.ts, result-store.ts).
  *
  * States of a delivery here: claimed → admitted (it has a slot) → attempted → recorded, or
  * claimed → refused → recorded. Invariants:
- * - A claim is the start of its attempts. Nothing is claimed ahead of a free slot, so a crash
- *   leaves only those attempts in doubt that were really in flight.
+ * - A callback is claimed only when it can be attempted at once. Nothing is claimed ahead of a free
+ *   slot, so a crash leaves only those attempts in doubt that were really in flight.
  * - In an ordered queue the next callback starts only after the result before it is committed. The
  *   write of a result that keeps the lease returns the next callback, which takes over the slot.
  * - Each slot that admission acquired is released once: after the attempt, or, while the lease is

@@ -10,11 +10,13 @@ import type { Transaction } from '@posthaste/postgres';
 /*
  * Events about callbacks and endpoints.
  *
- * Their names are `callbackEventNames` of @posthaste/contracts; the package's README has a table
- * with the payload of each. To add one: add its name there, and build it where it happens:
- * - when a callback is stored: intake/accepted-events.ts;
- * - when a result is recorded: an entry of `kinds` in results/result-events.ts;
- * - about endpoints: in this file.
+ * To add one:
+ * 1. Add its name to packages/contracts/src/callback-event-names.ts.
+ * 2. Build it where it happens: in intake/accepted-events.ts when a callback is stored, as an entry
+ *    of `kinds` in results/result-events.ts when a result is recorded, in this file when it is about
+ *    an endpoint.
+ * 3. Add a row with its payload to the table of events in the package's README.
+ * 4. Run `npm run docs`: docs/configuration.md lists the names.
  *
  * The namespace of an event is the application. A member without a value is left out. Where a
  * callback has a trace, its events have it too, as header `traceparent` and as `spanContext`. No

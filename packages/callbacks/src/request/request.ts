@@ -41,6 +41,7 @@ export interface CallbackRequest {
 
 /** HTTP methods of callbacks. */
 export const callbackMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'] as const;
+/** HTTP method of a callback. */
 export type CallbackMethod = (typeof callbackMethods)[number];
 
 /** Callback as a caller gives it. Only `url` is required. */

@@ -9,7 +9,7 @@ export interface AuditDiff {
   readonly after?: JsonObject | undefined;
 }
 
-/** Callback for an audit log that could not be published, with its bytes. */
+/** Function for an audit log that could not be published, with its bytes. */
 export type AuditErrorCallback = (value: Buffer, error: unknown) => void;
 
 /** An audit log: an actor, an action and an object. `''` counts as not given. */
@@ -130,6 +130,7 @@ export class AuditLogBuilder {
   }
 }
 
+/** Returns a builder of an audit log. */
 export function newAuditLog(): AuditLogBuilder {
   return new AuditLogBuilder();
 }

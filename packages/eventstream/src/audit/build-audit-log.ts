@@ -69,8 +69,7 @@ function parseEnabled(value: string): boolean {
 }
 
 /**
- * Validates an audit log, adds id and time, and encodes it as the Go SDK does (event stream
- * spec, section 3).
+ * Validates an audit log, adds id and time, and encodes it as the Go SDK does.
  * @throws PlatformError `EVENT_INVALID` with `details.field`
  */
 export function buildAuditLog(

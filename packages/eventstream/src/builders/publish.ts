@@ -1,6 +1,6 @@
 import type { EventEnvelope, Int64, JsonObject } from '@posthaste/contracts';
 
-/** Callback for an event that could not be published, called once per topic; `error` names it. */
+/** Function for an event that could not be published, called once per topic; `error` names it. */
 export type PublishErrorCallback = (event: EventEnvelope<object>, error: unknown) => void;
 
 /** An event to publish. Only topic and event name are required; `''` counts as not given. */

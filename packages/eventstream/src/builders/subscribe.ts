@@ -10,7 +10,7 @@ import { invalidEvent } from '../rules/invalid-event.js';
 import { checkCallbacks, checkSubscribed, toStartOffset } from '../rules/subscribe-rules.js';
 import { type GroupNameOptions, toWireGroup, toWireTopic } from '../rules/topic-name.js';
 
-/** A subscription. Only a topic and one of the callbacks are required. */
+/** A subscription. Only a topic and one of the handlers are required. */
 export interface SubscribeRequest extends Omit<ConsumerSettings, 'startOffset'> {
   /** Without the prefix. */
   readonly topic: string;
@@ -125,7 +125,7 @@ export interface RegistrationOptions {
   readonly group?: GroupNameOptions | undefined;
 }
 
-/** A registration without the callback. */
+/** A registration without the handler. */
 export type Subscription = Omit<Registration, 'handler'>;
 
 /**
@@ -142,7 +142,7 @@ export function toRegistration(
   return { ...subscription, handler: toHandler(request) };
 }
 
-/** Does the same for a consumer that has no callback. @throws PlatformError `EVENT_INVALID` */
+/** Does the same for a consumer that has no handler. @throws PlatformError `EVENT_INVALID` */
 export function toSubscription(
   subscribe: SubscribeRequest | SubscribeBuilder,
   { prefix, group }: RegistrationOptions,

@@ -7,8 +7,8 @@ type IsRetryable = NonNullable<RetryOptions['isRetryable']>;
 const always: IsRetryable = () => true;
 
 /**
- * Registrations whose callbacks only get payloads that fit their schema. Other events become dead
- * letters without another try, because an event does not change. Raw callbacks get everything.
+ * Registrations whose handlers only get payloads that fit their schema. Other events become dead
+ * letters without another try, because an event does not change. Raw handlers get everything.
  */
 export class CheckedRegistrations {
   readonly #schemas: PayloadSchemas;

@@ -66,7 +66,7 @@ export interface Client<Topics = AnyTopics> {
   publishAuditLog(log: AuditLogBuilder | AuditLogRequest): Promise<void>;
 
   /**
-   * Registers a callback for the events of a topic, or for those of one name. The consumer joins
+   * Registers a handler for the events of a topic, or for those of one name. The consumer joins
    * its group in the background, and joins again after every failure.
    * @throws PlatformError `EVENT_INVALID`, `OPTION_INVALID`, `EVENT_ALREADY_REGISTERED`,
    *   `STREAM_CLOSED`

@@ -24,7 +24,7 @@ interface OpenEvent extends ReceivedEvent {
   release(): void;
 }
 
-/** The functions that settle the promise of a callback. */
+/** The functions that settle the promise of a handler. */
 interface Settlement {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -50,7 +50,7 @@ export class EventIterator implements AsyncIterableIterator<ReceivedEvent> {
     this.#onEnd = onEnd;
   }
 
-  /** Callback to register. */
+  /** Handler to register. */
   readonly callback: EventCallback = ({ record, attempt, signal }, event) => {
     if (event === null || record === undefined) return void this.end();
     return new Promise<void>((resolve, reject) => {

@@ -29,7 +29,7 @@ export class EventPublishing {
   }
 
   /**
-   * Resolves when the event is accepted for every topic. Its callback is called for later failures.
+   * Resolves when the event is accepted for every topic. Its `errorCallback` gets later failures.
    */
   async accept(request: PublishRequest): Promise<EventEnvelope<object>> {
     const built = this.#build(request);
@@ -108,7 +108,7 @@ export class EventPublishing {
     this.#guard(() => onError?.(envelope, error));
   }
 
-  /** Calls a callback. Its failure is logged, because it must not stop other events. */
+  /** Calls a function of the publisher. Its failure is logged and does not stop other events. */
   #guard(callback: () => void): void {
     try {
       callback();

@@ -36,7 +36,7 @@ export type TypedPublishRequest<
     ? { readonly payload?: object | undefined }
     : { readonly payload: PayloadOf<Topics, Topic, EventName> });
 
-/** A subscription to one event name or to all of a topic, whose callback has the payload type. */
+/** A subscription to one event name or to all of a topic, whose handler has the payload type. */
 export type TypedSubscribeRequest<
   Topics,
   Topic extends TopicOf<Topics>,

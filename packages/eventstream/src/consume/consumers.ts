@@ -19,21 +19,21 @@ export interface ConsumersOptions {
   readonly random?: (() => number) | undefined;
 }
 
-/** A callback that was registered. */
+/** A handler that was registered. */
 export interface RegisteredCallback {
   /**
-   * Ends the registration. For the last callback of a topic and group it resolves when the consumer
+   * Ends the registration. For the last handler of a topic and group it resolves when the consumer
    * has finished the records in hand, committed them and left; for others at once. Idempotent.
    */
   close(): Promise<void>;
 }
 
-/** All consumers of a client: one per topic and group, whatever the number of callbacks. */
+/** All consumers of a client: one per topic and group, whatever the number of handlers. */
 export class Consumers {
   readonly #dependencies: ConsumeDependencies;
   /** By topic and group. */
   readonly #consumers = new Map<string, GroupConsumer>();
-  /** Consumers without callbacks, which finish the records in hand. */
+  /** Consumers without handlers, which finish the records in hand. */
   readonly #leaving = new Set<GroupConsumer>();
   /** Functions that remove this client's listeners from signals, which may outlive the client. */
   readonly #unlisteners = new Set<() => void>();
@@ -51,7 +51,7 @@ export class Consumers {
   }
 
   /**
-   * Registers a callback. The consumer joins the group in the background.
+   * Registers a handler. The consumer joins the group in the background.
    * @throws PlatformError `STREAM_CLOSED`, `OPTION_INVALID`, `EVENT_INVALID`,
    *   `EVENT_ALREADY_REGISTERED`
    */
@@ -108,7 +108,7 @@ export class Consumers {
   }
 
   /**
-   * Removes a callback. A consumer that leaves is taken out: a new registration gets another one.
+   * Removes a handler. A consumer that leaves is taken out: a new registration gets another one.
    */
   async #remove(key: string, consumer: GroupConsumer, remove: () => void): Promise<void> {
     remove();

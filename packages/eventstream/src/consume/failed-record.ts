@@ -14,7 +14,7 @@ export const failedRecordHeaders = {
   timestamp: 'x-original-timestamp',
   group: 'x-consumer-group',
   error: 'x-error',
-  /** Number of calls of the callback. 0: the record could not be read. */
+  /** Number of calls of the handler. 0: the record could not be read. */
   attempts: 'x-attempts',
   /**
    * Event name of the failed subscription; empty: all events. Absent: the record was unreadable.

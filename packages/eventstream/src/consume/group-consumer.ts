@@ -50,9 +50,9 @@ export class GroupConsumer {
   }
 
   /**
-   * Adds a callback. The first one starts the consumer.
+   * Adds a handler. The first one starts the consumer.
    * @throws PlatformError `OPTION_INVALID`, `EVENT_INVALID`, `EVENT_ALREADY_REGISTERED` when the
-   *   same topic, event and group has a callback with other options
+   *   same topic, event and group has a handler with other options
    */
   add(registration: Registration): Subscriber {
     const conflict = findConflict(this.#settings, registration);
@@ -79,7 +79,7 @@ export class GroupConsumer {
     return subscriber;
   }
 
-  /** Removes a callback. With the last one the consumer leaves the group. */
+  /** Removes a handler. With the last one the consumer leaves the group. */
   remove(subscriber: Subscriber, reason: unknown): void {
     if (!this.#subscribers.delete(subscriber)) return;
     this.#tableOf(subscriber).remove(subscriber.eventName, subscriber);

@@ -3,13 +3,13 @@ import type { HandlerContext } from './registration.js';
 import type { Subscriber } from './subscriber.js';
 
 /**
- * Outcome of a call. `done`; `abandoned`: the callback was asked to stop and did not finish, which
+ * Outcome of a call. `done`; `abandoned`: the handler was asked to stop and did not finish, which
  * is no failure; else the error with which it failed.
  */
 export type CallResult = 'done' | 'abandoned' | { readonly error: unknown };
 
 /**
- * One call of a callback, and the context that the callback gets. The call ends when the callback
+ * One call of a handler, and the context that the handler gets. The call ends when the handler
  * ends, at its deadline, or when it is abandoned, whichever is first. What happens later is
  * ignored.
  */
@@ -30,7 +30,7 @@ export class HandlerCall implements HandlerContext {
     this.attempt = attempt;
   }
 
-  /** Created on first use: most callbacks never look at it. */
+  /** Created on first use: most handlers never look at it. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -40,14 +40,14 @@ export class HandlerCall implements HandlerContext {
   }
 
   /**
-   * Calls the callback. If that returns no promise, the result is returned at once.
+   * Calls the handler. If that returns no promise, the result is returned at once.
    * @param running the calls in progress, which are abandoned together
    */
   run(
     call: (ctx: HandlerContext) => unknown,
     running: Set<HandlerCall>,
   ): CallResult | Promise<CallResult> {
-    // Added before the call: the callback itself may end the subscription.
+    // Added before the call: the handler itself may end the subscription.
     running.add(this);
     try {
       const answer = call(this);
@@ -60,7 +60,7 @@ export class HandlerCall implements HandlerContext {
     return this.#over ? 'abandoned' : 'done';
   }
 
-  /** Asks the callback to stop and goes on waiting: if it still finishes, that counts. */
+  /** Asks the handler to stop and goes on waiting: if it still finishes, that counts. */
   cancel(reason: unknown): void {
     if (this.#aborted) return;
     this.#aborted = { reason };

@@ -15,7 +15,7 @@ export interface ConsumerName {
  */
 export type RecordOutcome = 'handled' | 'skipped' | 'unreadable' | 'retried' | 'dead';
 
-/** A call of a callback that failed. The record is tried again or moves to another topic. */
+/** A call of a handler that failed. The record is tried again or moves to another topic. */
 export interface FailedCall {
   readonly record: StoredRecord;
   /** Number of the call, from 1. */

@@ -16,7 +16,7 @@ import {
 /** Decodes a record's value. @throws when it is not an event: the record is unreadable */
 export type EventDecoder = (value: Buffer, topic: string) => EventEnvelope;
 
-/** Subscribers of one topic and group, by kind of callback. */
+/** Subscribers of one topic and group, by kind of handler. */
 export interface SubscriberTables {
   readonly events: DispatchTable<Subscriber>;
   readonly raws: DispatchTable<Subscriber>;
@@ -113,7 +113,7 @@ export class RecordDispatcher {
     );
   }
 
-  /** Hands it to raw callbacks for all events only: nobody else can know whether it is theirs. */
+  /** Hands it to raw handlers for all events only: nobody else can know whether it is theirs. */
   async #handleUnreadable(received: ReceivedRecord, error: unknown): Promise<boolean> {
     const { record } = received;
     const { events, raws } = this.#options.tables;

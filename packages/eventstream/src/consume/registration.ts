@@ -2,11 +2,11 @@ import type { EventEnvelope } from '@posthaste/contracts';
 import type { StoredRecord } from '../record.js';
 import type { RetryOptions } from './retry-policy.js';
 
-/** Context of a callback's call. */
+/** Context of a handler's call. */
 export interface HandlerContext {
   /**
    * Aborted when the work must end: its time is over, the partition goes to another consumer, or
-   * the subscription ends. The result of the callback does not count after that.
+   * the subscription ends. The result of the handler does not count after that.
    */
   readonly signal: AbortSignal;
   /** As on the wire, with its prefix. */
@@ -62,7 +62,7 @@ export interface ConsumerSettings {
   readonly drainMs?: number | undefined;
 }
 
-/** A callback for the events of one name, in one topic and group. */
+/** A handler for the events of one name, in one topic and group. */
 export interface Registration extends ConsumerSettings {
   /** As on the wire, with its prefix. */
   readonly topic: string;
@@ -76,11 +76,11 @@ export interface Registration extends ConsumerSettings {
   readonly retry?: RetryOptions | undefined;
   /** Longest time of one call, in ms; after that it counts as failed. Default 300,000. */
   readonly handlerTimeoutMs?: number | undefined;
-  /** Aborting it ends the registration, which the callback is told once. */
+  /** Aborting it ends the registration; the handler is then called once more, to report the end. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Callback of a registration, for events or for raw bytes. */
+/** Handler of a registration, for events or for raw bytes. */
 export type RegistrationHandler =
   | { readonly kind: 'event'; readonly callback: EventCallback }
   | { readonly kind: 'raw'; readonly callback: RawCallback };

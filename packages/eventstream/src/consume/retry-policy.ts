@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 
-/** Retries of a record whose callback fails. Every field has a default. */
+/** Retries of a record whose handler fails. Every field has a default. */
 export interface RetryOptions {
   /**
    * Number of calls for a record before it moves to another topic, the first one included; 1 or

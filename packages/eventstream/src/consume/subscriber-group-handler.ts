@@ -16,7 +16,7 @@ export type HandlingResult = RecordOutcome | 'abandoned';
 /** A record that is being handled. */
 export interface ReceivedRecord {
   readonly record: StoredRecord;
-  /** Null when it was not decoded: there is no value, or only raw callbacks want it. */
+  /** Null when it was not decoded: there is no value, or only raw handlers want it. */
   readonly event: EventEnvelope | null;
   readonly processor: ProcessorControl;
   readonly past: PastFailures;
@@ -65,7 +65,7 @@ export class SubscriberGroupHandler {
   }
 
   /**
-   * Handles a record. Creates no promise if the first call succeeds and the callback makes none.
+   * Handles a record. Creates no promise if the first call succeeds and the handler makes none.
    */
   handle(
     group: SubscriberGroup<Subscriber>,

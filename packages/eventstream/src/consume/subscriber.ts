@@ -36,7 +36,7 @@ export class Subscriber {
     this.deadlines = new Deadlines(this.#handlerTimeoutMs);
   }
 
-  /** Calls the callback and returns its answer. */
+  /** Calls the handler and returns its answer. */
   call(ctx: HandlerContext, event: EventEnvelope | null, record: StoredRecord): unknown {
     const { handler } = this.#registration;
     return handler.kind === 'event'
@@ -44,7 +44,9 @@ export class Subscriber {
       : handler.callback(ctx, record.value, null);
   }
 
-  /** Tells the callback that no more events will come. Its answer does not matter. */
+  /**
+   * Calls the handler once more, to report that no more events will come. Its answer does not matter.
+   */
   notifyEnd(reason: unknown): void {
     const signal = this.#registration.signal ?? AbortSignal.abort(reason);
     const ctx = { signal, groupId: this.groupId, record: undefined, attempt: 0 };

@@ -7,7 +7,7 @@ const decode = (text: string): ReturnType<typeof decodeEnvelope> =>
 const empty = { id: '', name: '', namespace: '', timestamp: '', version: 0 };
 
 describe('decodeEnvelope', () => {
-  it('reads the record of the specification', () => {
+  it('reads the newer record', () => {
     expect(
       decode(
         '{"id":"0a","name":"login","namespace":"game","timestamp":"2026-01-02T03:04:05Z",' +

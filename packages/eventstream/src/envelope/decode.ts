@@ -1,7 +1,4 @@
-/**
- * Decodes envelopes as Go services read them (event stream spec, section 3), with every 64-bit
- * integer exact.
- */
+/** Decodes envelopes as Go services read them, with every 64-bit integer exact. */
 
 import {
   type EventEnvelope,

@@ -44,7 +44,7 @@ function encode(envelope: EventEnvelope<object>, profile: EnvelopeProfile = 'def
 }
 
 describe('encodeEnvelope, default profile', () => {
-  it('writes the bytes of the specification', () => {
+  it('writes the bytes of the Go SDK', () => {
     expect(encode({ ...login, payload: { a: 1 } })).toBe(
       '{"id":"0123456789abcdef0123456789abcdef","name":"login","namespace":"game","timestamp":"2026-01-02T03:04:05Z","timestampUnixNano":1767323045000000000,"version":1,"payload":{"a":1}}',
     );
@@ -69,7 +69,7 @@ describe('encodeEnvelope, default profile', () => {
 });
 
 describe('encodeEnvelope, profile v3.1', () => {
-  it('writes the bytes of the specification', () => {
+  it('writes the bytes of the Go SDK', () => {
     expect(encode(login, 'v3.1')).toBe(
       '{"id":"0123456789abcdef0123456789abcdef","name":"login","namespace":"game","clientId":"","traceId":"","spanContext":"","userId":"","sessionId":"","timestamp":"2026-01-02T03:04:05Z","version":1,"event_id":0,"event_type":0,"event_level":0,"service":"","client_ids":null,"target_user_ids":null,"target_namespace":"","privacy":false,"topic":"","payload":null}',
     );

@@ -1,7 +1,7 @@
 /**
- * Encodes envelopes byte for byte as the Go SDK does (event stream spec, section 3). This runs for
- * every event, so the keys are written one by one and not in a loop over a table: the compiler then
- * knows where each key is in the object.
+ * Encodes envelopes byte for byte as the Go SDK does. This runs for every event, so the keys are
+ * written one by one and not in a loop over a table: the compiler then knows where each key is in the
+ * object.
  */
 
 import {

@@ -140,7 +140,7 @@ export class PartitionBatcher {
   }
 
   /**
-   * Acknowledges the records; after the next batch was sent, if that is due: callbacks take time.
+   * Acknowledges the records, after sending the next batch if that is due: publishers take time.
    */
   #acknowledge(batch: Batch): void {
     const records = batch.drain();

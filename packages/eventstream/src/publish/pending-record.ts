@@ -4,7 +4,7 @@ import type { OutgoingRecord } from '../record.js';
 /** Bytes that a record costs beside key, value and headers; about its overhead on the wire. */
 const overheadBytes = 32;
 
-/** A record, its limits and the callbacks for its outcome. */
+/** A record, its limits and the functions for its outcome. */
 export interface PendingRecordOptions {
   /** As on the wire. */
   readonly topic: string;

@@ -38,7 +38,7 @@ export function checkSubscribed(fields: SubscribedFields): void {
 }
 
 /**
- * Checks that at least one callback is given.
+ * Checks that at least one handler is given.
  * @throws PlatformError `EVENT_INVALID` when none is given, or one is not a function
  */
 export function checkCallbacks(callback: unknown, callbackRaw: unknown): void {

@@ -29,7 +29,7 @@ export interface GroupNameOptions {
   readonly leadingDot?: boolean;
 }
 
-/** True if the value can be the name of a topic, event, namespace or group (spec, section 2). */
+/** True if the value can be the name of a topic, event, namespace or group. */
 export function isName(value: unknown): value is string {
   return typeof value === 'string' && value.length <= maxNameLength && namePattern.test(value);
 }

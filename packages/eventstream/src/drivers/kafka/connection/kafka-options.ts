@@ -4,6 +4,7 @@ import { PlatformError } from '@posthaste/contracts';
 import type { CodecName } from '../wire/codecs.js';
 import { getTlsCertFromFile } from './tls-certificate.js';
 
+/** Lowest level of the client library's log lines that are passed on; `off` for none. */
 export type KafkaLogMode = 'off' | 'error' | 'warn' | 'info' | 'debug';
 
 /** A receiver of the client library's log lines. A pino logger is one. */
@@ -14,6 +15,7 @@ export interface KafkaLogger {
   debug(details: object, message: string): void;
 }
 
+/** Compression of written records. */
 export type KafkaCompression = 'none' | CodecName;
 
 /**
@@ -22,6 +24,7 @@ export type KafkaCompression = 'none' | CodecName;
  */
 export type KafkaAcks = 'all' | 'leader' | 'none';
 
+/** Credentials of SASL, by mechanism. */
 export type KafkaSasl =
   | {
       readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
