@@ -2,7 +2,7 @@ import { PlatformError, settlesWithin } from '@posthaste/contracts';
 import type { Cluster, Consumer } from 'kafkajs';
 import type { KafkaSettings } from './connection/kafka-options.js';
 import { createKafkajsClient, OpenSockets } from './connection/kafkajs-client.js';
-import { BatchQueue } from './fetch/batch-queue.js';
+import { BatchDispatcher } from './fetch/batch-dispatcher.js';
 import { decodeFetchResponses } from './fetch/fetch-response.js';
 import { watchGroup } from './group/group-coordinator.js';
 import { readOffsetRanges, toStartOffset } from './group/group-offsets.js';
@@ -84,7 +84,7 @@ export class KafkajsSession implements GroupSession {
     const { topic } = request;
     const consumer = this.#consumer;
     const { events } = consumer;
-    const queue = new BatchQueue({
+    const dispatcher = new BatchDispatcher({
       topic,
       handler,
       consumer,
@@ -105,7 +105,7 @@ export class KafkajsSession implements GroupSession {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: concurrentBatches,
-      eachBatch: (payload) => queue.push(payload),
+      eachBatch: (payload) => dispatcher.dispatch(payload),
     });
   }
 
