@@ -17,6 +17,8 @@ export function createKafkaDriver(options: KafkaDriverOptions): Driver {
   const settings = resolveKafkaOptions(options);
   const internals = loadKafkajsInternals();
   const connection = new ClusterConnection(settings);
+  // Creates the objects of kafkajs that append, without connecting: this checks their internals.
+  connection.get();
   const writer = new KafkajsWriter({ settings, connection, internals });
   const admin = new KafkajsAdmin(settings);
   return new KafkaDriver(settings, {

@@ -2,7 +2,7 @@ import { PlatformError, settlesWithin } from '@posthaste/contracts';
 import type { Cluster, Consumer } from 'kafkajs';
 import type { KafkaSettings } from './connection/kafka-options.js';
 import { createKafkajsClient, OpenSockets } from './connection/kafkajs-client.js';
-import { BatchQueue } from './fetch/batch-queue.js';
+import { BatchDispatcher } from './fetch/batch-dispatcher.js';
 import { decodeFetchResponses } from './fetch/fetch-response.js';
 import { watchGroup } from './group/group-coordinator.js';
 import { readOffsetRanges, toStartOffset } from './group/group-offsets.js';
@@ -12,7 +12,7 @@ import type { GroupGeneration } from './group/partition-assignment.js';
 
 /** Batches handled at a time. kafkajs fetches again when all are done, so none must wait long. */
 const concurrentBatches = 32;
-/** Time for the other members to join again in a rebalance, in ms, beside the time to drain. */
+/** Time for the other members to join again in a rebalance, in ms, in addition to `drainMs`. */
 const rejoinMs = 30_000;
 /** Longest wait for a join in progress to end before the connections are closed, in ms. */
 const joinEndMs = 2_000;
@@ -42,7 +42,7 @@ export class KafkajsSession implements GroupSession {
     this.#started = this.#start().catch((error: unknown) => this.#ended.resolve(error));
     const reason = await this.#ended.promise;
     this.#isEnding = true;
-    this.#context.assignments.lose();
+    this.#context.assignments.end();
     await this.#disconnect();
     return reason;
   }
@@ -84,7 +84,7 @@ export class KafkajsSession implements GroupSession {
     const { topic } = request;
     const consumer = this.#consumer;
     const { events } = consumer;
-    const queue = new BatchQueue({
+    const dispatcher = new BatchDispatcher({
       topic,
       handler,
       consumer,
@@ -105,7 +105,7 @@ export class KafkajsSession implements GroupSession {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: concurrentBatches,
-      eachBatch: (payload) => queue.push(payload),
+      eachBatch: (payload) => dispatcher.dispatch(payload),
     });
   }
 

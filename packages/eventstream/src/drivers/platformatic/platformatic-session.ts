@@ -1,4 +1,5 @@
 import { Consumer, ListOffsetTimestamps, type Offsets } from '@platformatic/kafka';
+import { PlatformError } from '@posthaste/contracts';
 import { isFenced, toPlatformError } from '../kafka/connection/kafka-errors.js';
 import type { KafkaSettings } from '../kafka/connection/kafka-options.js';
 import { toStartOffset } from '../kafka/group/group-offsets.js';
@@ -8,7 +9,7 @@ import { PartitionFetcher } from './partition-fetcher.js';
 import { closeWithin, readTopic, toClientOptions } from './platformatic-client.js';
 import { assignPartitions, toGeneration } from './platformatic-group.js';
 
-/** Time for the other members to join again in a rebalance, in ms, beside the time to drain. */
+/** Time for the other members to join again in a rebalance, in ms, in addition to `drainMs`. */
 const rejoinMs = 30_000;
 /** Retries by the library: mostly of a join during another rebalance. */
 const retries = 2;
@@ -51,7 +52,7 @@ export class PlatformaticSession implements GroupSession {
     const reason = await this.#ended.promise;
     this.#hasEnded = true;
     if (isFenced(reason)) state.memberId = undefined;
-    assignments.lose();
+    assignments.end();
     await this.#disconnect();
     return reason;
   }
@@ -83,6 +84,8 @@ export class PlatformaticSession implements GroupSession {
       // The library calls this before every join and waits for it: the place to revoke partitions.
       protocolsMetadata: async () => {
         await assignments.revoke();
+        // A consumer that could not be closed would go on joining, each time in a new generation.
+        if (this.#hasEnded) throw new PlatformError('STREAM_CLOSED', 'the session has ended');
         return Buffer.alloc(0);
       },
       retries,
@@ -95,12 +98,11 @@ export class PlatformaticSession implements GroupSession {
     const { request, handler, assignments, state } = this.#context;
     const consumer = this.#consumer;
     consumer.on('consumer:group:join', ({ memberId, generationId = 0, assignments: all = [] }) => {
-      if (this.#hasEnded) return;
       state.memberId = memberId;
       const own = all.find(({ topic }) => topic === request.topic);
       const generation = toGeneration(consumer, { topic: request.topic, memberId, generationId });
       const assignment = assignments.begin(generation, own?.partitions ?? []);
-      this.#read(assignment).catch((error: unknown) => this.#ended.resolve(error));
+      if (assignment) this.#read(assignment).catch((error: unknown) => this.#ended.resolve(error));
     });
     consumer.on('error', (error: unknown) => this.#ended.resolve(error));
     consumer.on('consumer:heartbeat:error', ({ error }) => {

@@ -27,8 +27,8 @@ import { adaptClusters, stopIdleTimers } from './kafkajs-internals.js';
 const keepAliveMs = 60_000;
 
 /**
- * kafkajs retries for a few seconds by itself. What still fails then is tried again above it with
- * new clients, because kafkajs does not leave some of its states otherwise.
+ * kafkajs retries for a few seconds by itself. After that its callers in this driver retry with a
+ * new client, because a client of kafkajs does not recover from some of its states.
  */
 const retry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 4 };
 

@@ -60,6 +60,18 @@ describe('the internals of kafkajs', () => {
     );
   });
 
+  it.each([{}, { pool: [{}] }, { pool: [{ requestQueue: { pending: [] } }] }])(
+    'are named in the error when the connections are %j',
+    async (connections) => {
+      const cluster = { connectionPoolBuilder: { build: async () => connections } };
+      stopIdleTimers(cluster as never);
+      await expect(cluster.connectionPoolBuilder.build()).rejects.toMatchObject({
+        code: 'INTERNAL',
+        message: expect.stringContaining('lacks requestQueue of its connections'),
+      });
+    },
+  );
+
   it('are those of the version that the package pins', () => {
     const { dependencies } = load('../../../../package.json') as {
       readonly dependencies: Readonly<Record<string, string>>;

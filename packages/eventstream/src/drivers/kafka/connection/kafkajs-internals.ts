@@ -1,7 +1,8 @@
 /**
  * Everything that is used of kafkajs 2.2.4 beyond its public API. Nobody promises it for another
- * version, so the package pins this one and checks it once for each driver. Functions are replaced
- * only on objects that belong to a client of this driver, never on a prototype or in a module of
+ * version, so the package pins this one. `createKafkaDriver` checks the modules and the objects that
+ * exist without a connection. The members of a connection (`lookupRequest`, `requestQueue`) are
+ * checked on each new connection. Functions are replaced only on objects that belong to a client of this driver, never on a prototype or in a module of
  * kafkajs: other users of kafkajs in the process see none of it. Why each is replaced:
  * docs/decisions/0006.
  */
@@ -46,7 +47,7 @@ interface RequestQueue {
 
 /** The connections to one broker. */
 interface ConnectionPool {
-  readonly pool: readonly { readonly requestQueue: RequestQueue }[];
+  readonly pool?: readonly { readonly requestQueue: RequestQueue }[];
 }
 
 /** An object that creates the connections of one cluster object. */
@@ -84,7 +85,8 @@ const needed = {
 type Module = keyof typeof needed;
 
 /**
- * Checks that kafkajs has all of it: what is missing would fail later, and obscurely.
+ * Checks that the modules of kafkajs have the needed functions. Without this check, a missing one
+ * would fail later, with an error that does not name the cause.
  * @param load - default: requires the modules of the kafkajs that is installed
  * @throws PlatformError `INTERNAL`, which names what is missing
  */
@@ -124,10 +126,10 @@ export function createCluster(kafka: Kafka, options: ClusterOptions): Cluster {
 }
 
 /**
- * Stops the timers of idle connections. kafkajs 2.2.4 looks every millisecond whether a request
- * waits to be sent, on every connection and as long as it lives: several percent of a core while
- * nothing happens, and a warning of Node about a negative timeout. Sending, answering and
- * throttling each start the next look themselves, so one that would find nothing is left out.
+ * Stops the timers of idle connections. On every open connection, kafkajs 2.2.4 checks every
+ * millisecond if a request waits to be sent. That takes several percent of a core while nothing
+ * happens, and makes Node warn of a negative timeout. Sending a request, receiving a response and
+ * throttling each start the next check, so a check is only scheduled while a request waits.
  */
 export function stopIdleTimers(cluster: Cluster): void {
   const { connectionPoolBuilder: builder } = cluster as {
@@ -139,7 +141,13 @@ export function stopIdleTimers(cluster: Cluster): void {
   const { build } = builder;
   builder.build = async (destination) => {
     const connections = await build(destination);
-    for (const { requestQueue } of connections.pool) scheduleOnlyWhenPending(requestQueue);
+    const queues = connections.pool?.map(({ requestQueue }) => requestQueue) ?? [];
+    const isKnown = (queue: RequestQueue | undefined): boolean =>
+      Array.isArray(queue?.pending) && typeof queue.scheduleCheckPendingRequests === 'function';
+    if (queues.length === 0 || !queues.every(isKnown)) {
+      throw toMissingError('requestQueue of its connections');
+    }
+    for (const queue of queues) scheduleOnlyWhenPending(queue);
     return connections;
   };
 }

@@ -6,8 +6,8 @@
  *    message-set.ts for formats before Kafka 0.11).
  * 3. kafkajs drops control records and aborted transactions, and calls `eachBatch` for each
  *    partition.
- * 4. batch-queue.ts passes the records that belong to the current assignment to the handler, and
- *    pauses a partition whose handler takes long.
+ * 4. batch-dispatcher.ts passes the records that belong to the current assignment to the handler,
+ *    and pauses a partition whose handler takes long.
  */
 
 import type { Cluster } from 'kafkajs';

@@ -5,7 +5,8 @@ import { isFenced, toPlatformError } from '../connection/kafka-errors.js';
 import { type GroupGeneration, PartitionAssignment } from './partition-assignment.js';
 
 const commitTries = 5;
-const commitBackoff = { initialMs: 100, maxMs: 1_600 };
+/** Waits of 1.5 to 3 s in all: a group gets a new coordinator in that time. */
+const commitBackoff = { initialMs: 200, maxMs: 1_600 };
 
 export interface ConsumerAssignmentsOptions {
   readonly request: SubscriptionRequest;
@@ -14,13 +15,17 @@ export interface ConsumerAssignmentsOptions {
 }
 
 /**
- * The assignments of one consumer, one after the other: each begins with a join, brings records and
+ * The assignments of one session, one after the other: each begins with a join, brings records and
  * takes commits, and ends by being revoked (in order) or lost (without notice). Calls the handler
  * accordingly. Both client libraries commit through here.
+ *
+ * A library may call hooks of a session that has ended. They find no assignment here then, and
+ * begin none: those of the next session are in another object.
  */
 export class ConsumerAssignments {
   readonly #options: ConsumerAssignmentsOptions;
   #current: PartitionAssignment | undefined;
+  #hasEnded = false;
   #revoking: { readonly assignment: PartitionAssignment; readonly done: Promise<void> } | undefined;
 
   constructor(options: ConsumerAssignmentsOptions) {
@@ -32,8 +37,15 @@ export class ConsumerAssignments {
     return this.#current;
   }
 
-  /** Begins the assignment of a new generation; the one before it has ended. */
-  begin(generation: GroupGeneration, partitions: readonly number[]): PartitionAssignment {
+  /**
+   * Begins the assignment of a new generation; the one before it has ended. Returns undefined if
+   * the session has ended.
+   */
+  begin(
+    generation: GroupGeneration,
+    partitions: readonly number[],
+  ): PartitionAssignment | undefined {
+    if (this.#hasEnded) return undefined;
     const assignment = new PartitionAssignment(generation, partitions);
     this.#current = assignment;
     this.#options.handler.assigned(partitions);
@@ -97,8 +109,12 @@ export class ConsumerAssignments {
     return this.#revoking.done;
   }
 
-  /** Ends the current assignment at once: it belongs to other members, or nobody can be asked. */
-  lose(): void {
+  /**
+   * Ends the current assignment at once, because the session has ended: the partitions belong to
+   * other members, or no broker can be asked. No other assignment begins.
+   */
+  end(): void {
+    this.#hasEnded = true;
     if (this.#current) this.#lose(this.#current);
     this.#current = undefined;
   }

@@ -30,7 +30,7 @@ const backoff = { initialMs: 100, maxMs: 3_000 };
 /** Lifetime of a session, in ms, after which its failure counts as the first one again. */
 const healthyMs = 30_000;
 
-/** State of a subscription that its sessions hand on to one another. */
+/** State of a subscription that a session works on, and its successor starts with a copy of. */
 export interface SubscriptionState {
   /** Number of partitions of the topic when it was first looked up; 0 if it was missing. */
   initialPartitions: number | undefined;
@@ -42,7 +42,9 @@ export interface SubscriptionState {
 export interface SessionContext {
   readonly request: SubscriptionRequest;
   readonly handler: SubscriptionHandler;
+  /** Assignments of this session alone. */
   readonly assignments: ConsumerAssignments;
+  /** Copy for this session alone. */
   readonly state: SubscriptionState;
 }
 
@@ -63,18 +65,16 @@ export interface KafkaSubscriptionOptions {
 
 /** A subscription that runs one consumer of the client library after the other. */
 export class KafkaSubscription implements DriverSubscription {
-  readonly #context: SessionContext;
-  readonly #createSession: (context: SessionContext) => GroupSession;
+  readonly #options: KafkaSubscriptionOptions;
   readonly #closing = new AbortController();
   readonly #ended: Promise<void>;
+  /** Context of the current session, or of the next one. */
+  #context: SessionContext;
   #session: GroupSession | undefined;
 
   constructor(options: KafkaSubscriptionOptions) {
-    const { request, handler, createSession } = options;
-    const assignments = new ConsumerAssignments(options);
-    const state = { initialPartitions: undefined, memberId: undefined };
-    this.#context = { request, handler, assignments, state };
-    this.#createSession = createSession;
+    this.#options = options;
+    this.#context = createContext(options, { initialPartitions: undefined, memberId: undefined });
     this.#ended = this.#keepRunning();
   }
 
@@ -89,22 +89,34 @@ export class KafkaSubscription implements DriverSubscription {
   }
 
   async #keepRunning(): Promise<void> {
-    const { request, handler, state } = this.#context;
+    const { request, handler, createSession } = this.#options;
     const { signal } = this.#closing;
     let failures = 0;
     while (!signal.aborted) {
       const startedAt = performance.now();
-      this.#session = this.#createSession(this.#context);
+      const { state } = this.#context;
+      this.#session = createSession(this.#context);
       const reason = await this.#session.run();
       this.#session = undefined;
       if (signal.aborted) return;
       const failure = toPlatformError(reason, `consume ${request.topic}`);
       if (failure.code === 'TOPIC_NOT_FOUND') state.initialPartitions ??= 0;
       handler.interrupted(failure);
+      // A client library may still call hooks of the session that has ended, for example when it
+      // retries a join. They must not change anything of the next session.
+      this.#context = createContext(this.#options, { ...state });
       failures = performance.now() - startedAt > healthyMs ? 1 : failures + 1;
       await sleep(backoffMs(failures, backoff, Math.random()), undefined, { signal }).catch(
         () => undefined,
       );
     }
   }
+}
+
+function createContext(
+  options: KafkaSubscriptionOptions,
+  state: SubscriptionState,
+): SessionContext {
+  const { request, handler } = options;
+  return { request, handler, assignments: new ConsumerAssignments(options), state };
 }

@@ -77,7 +77,8 @@ export class OrderedAppends {
   }
 }
 
-function nameOf({ topic, partition }: AppendRequest): string {
+/** Returns `topic/partition`. */
+export function nameOf({ topic, partition }: Pick<AppendRequest, 'topic' | 'partition'>): string {
   return `${topic}/${partition}`;
 }
 

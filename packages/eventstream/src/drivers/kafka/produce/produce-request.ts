@@ -9,6 +9,7 @@ import type { Broker } from 'kafkajs';
 import type { KafkajsInternals } from '../connection/kafkajs-internals.js';
 import { WireReader } from '../wire/wire-reader.js';
 import { utf8Length, WireWriter } from '../wire/wire-writer.js';
+import { nameOf } from './ordered-appends.js';
 
 /** Number of the Produce request in Kafka's protocol. */
 const produceKey = 0;
@@ -170,8 +171,4 @@ function decodeResponse(bytes: Buffer): ProduceResponse {
 function toError(code: number, { internals }: ProduceSettings): Error {
   const error = internals.createErrorFromCode(code);
   return code === invalidRecord ? Object.assign(error, { type: 'INVALID_RECORD' }) : error;
-}
-
-function nameOf({ topic, partition }: Pick<PartitionBatch, 'topic' | 'partition'>): string {
-  return `${topic}/${partition}`;
 }

@@ -1,4 +1,4 @@
-import { settlesWithin } from '@posthaste/contracts';
+import { PlatformError, settlesWithin } from '@posthaste/contracts';
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import type { SubscriptionHandler } from '../../../driver.js';
 import type { PartitionAssignment } from '../group/partition-assignment.js';
@@ -10,7 +10,7 @@ import type { FetchedMessage } from './fetched-record.js';
  */
 const handlerWaitMs = 50;
 
-export interface BatchQueueOptions {
+export interface BatchDispatcherOptions {
   readonly topic: string;
   readonly handler: SubscriptionHandler;
   readonly consumer: Pick<Consumer, 'seek'>;
@@ -22,18 +22,23 @@ export interface BatchQueueOptions {
 type KafkajsBatch = EachBatchPayload['batch'] & { readonly fetchedOffset: string };
 
 /**
- * The way of batches from kafkajs to the handler: per partition one at a time, in order, without
- * gaps, and none of an earlier assignment. It never rejects, so that a failing handler does not
- * crash the consumer of kafkajs.
+ * A dispatcher of the batches of kafkajs to the handler: per partition one at a time, in order,
+ * without gaps, and none of an earlier assignment.
  */
-export class BatchQueue {
-  readonly #options: BatchQueueOptions;
+export class BatchDispatcher {
+  readonly #options: BatchDispatcherOptions;
 
-  constructor(options: BatchQueueOptions) {
+  constructor(options: BatchDispatcherOptions) {
     this.#options = options;
   }
 
-  async push({ batch, resolveOffset, pause }: EachBatchPayload): Promise<void> {
+  /**
+   * Passes a batch to the handler. A failing handler does not make it reject: that would crash the
+   * consumer of kafkajs.
+   * @throws PlatformError `STREAM_UNAVAILABLE` for a batch that kafkajs has decoded; kafkajs then
+   * fetches it again
+   */
+  async dispatch({ batch, resolveOffset, pause }: EachBatchPayload): Promise<void> {
     const assignment = this.#options.assignment();
     const { partition } = batch;
     if (!assignment?.acceptsRecords(partition)) return;
@@ -45,7 +50,7 @@ export class BatchQueue {
       consumer.seek({ topic, partition, offset: `${position}` });
       return;
     }
-    const records = batch.messages as unknown as readonly FetchedMessage[];
+    const records = toFetchedMessages(batch);
     // A fetch brings whole batches of the log, so records before the position can come along.
     const isNew = ({ offset }: FetchedMessage): boolean => offset >= position;
     const newRecords = fetchedFrom === position ? records : records.filter(isNew);
@@ -60,4 +65,21 @@ export class BatchQueue {
     };
     void handled.then(resumeIfCurrent, resumeIfCurrent);
   }
+}
+
+/**
+ * Returns the records as record-decoder.ts has made them. kafkajs makes others when it connects to
+ * a broker again between the lookup of the broker, which wraps the request, and the fetch.
+ */
+function toFetchedMessages({
+  topic,
+  partition,
+  messages,
+}: EachBatchPayload['batch']): FetchedMessage[] {
+  const records = messages as readonly unknown[] as FetchedMessage[];
+  if (records.length === 0 || typeof records[0]?.offset === 'bigint') return records;
+  throw new PlatformError(
+    'STREAM_UNAVAILABLE',
+    `a fetch of ${topic}/${partition} was decoded by kafkajs: it connected to the broker again`,
+  );
 }
