@@ -41,7 +41,11 @@ describe('/openapi.json', () => {
         requestBody: { content: { 'application/json': { schema: { required: ['url'] } } } },
         responses: {
           201: { description: 'Created' },
-          409: { description: expect.stringContaining('`CALLBACK_STATE`: The callback is in a state that') },
+          409: {
+            description: expect.stringContaining(
+              '`CALLBACK_STATE`: The callback is in a state that',
+            ),
+          },
           422: { description: expect.stringContaining('`CALLBACK_INVALID`: The callback request') },
           default: {
             content: {
