@@ -62,7 +62,7 @@ export class TestLog implements EventSource {
   async readBatch(
     tx: Transaction,
     limit: number,
-    choose: () => Promise<EventSelector>,
+    getSelector: () => Promise<EventSelector>,
   ): Promise<EventBatch> {
     const consumer = await tx.query<{ consumed: bigint }>(
       'select consumed from test_log.consumer for update',
@@ -73,9 +73,9 @@ export class TestLog implements EventSource {
     );
     const last = rows.at(-1);
     if (last) await tx.query('update test_log.consumer set consumed = $1', [last.n]);
-    const choice = await choose();
+    const selector = await getSelector();
     const wanted = ({ topic, envelope }: SubscribedEvent): boolean =>
-      choice !== 'none' && choice(topic, envelope.name);
+      selector !== 'none' && selector(topic, envelope.name);
     const events = rows.map(({ event }) => event).filter(wanted);
     return { events, more: rows.length === limit };
   }
@@ -96,7 +96,7 @@ export type TestSinkAppender = 'transaction' | 'statement';
  * SQL function that appends events, as the log has one for the statement that records deliveries.
  */
 const appendFunction = `
-create or replace function public.append_events(places integer[], names text[], keys text[],
+create or replace function public.append_events(shards integer[], names text[], keys text[],
   events text[], traces text[]) returns integer language plpgsql as $$
 begin
   if nextval('public.append_tries') <= (select failures from public.append_failures) then
@@ -138,7 +138,7 @@ export class TestSink implements CallbackEventSink {
       create sequence public.append_tries;
       create table public.append_failures as select 0 as failures;
       ${appendFunction}`);
-    const log = { appendFunction: 'public.append_events', placeOf: () => 0, hint: () => undefined };
+    const log = { appendFunction: 'public.append_events', shardOf: () => 0, hint: () => undefined };
     return new TestSink(db, wanted, appender === 'statement' ? log : undefined);
   }
 

@@ -161,7 +161,7 @@ export async function listQueues(
   const { application, state } = filter;
   const maxMatches = pageLimit(page, maxQueuesPerPage);
   if (application?.includes('\0')) {
-    throw new PlatformError('REQUEST_INVALID', 'application has control characters');
+    throw new PlatformError('REQUEST_INVALID', 'application contains control characters');
   }
   const [startApplication, startQueue] =
     page.cursor === undefined ? [application ?? '', ''] : parsePairCursor(page.cursor);
