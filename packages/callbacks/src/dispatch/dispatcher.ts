@@ -59,7 +59,8 @@ const maxUnwritten = 4_096;
  *
  * States of a delivery here: claimed → admitted (it has a slot) → attempted → recorded, or
  * claimed → refused → recorded. Invariants:
- * - A callback is claimed only when it can be attempted at once. Nothing is claimed before a slot is
+ * - A callback is claimed only when it can be attempted at once. Nothing is claimed before a slot
+ *   is
  *   free, so after a crash only attempts that were really in flight have an unknown outcome.
  * - In an ordered queue the next callback starts only after the result before it is committed. The
  *   write of a result that keeps the lease returns the next callback, which takes over the slot.
