@@ -14,7 +14,7 @@ import { type SubscribedEvent, toEventBody } from '../src/events/subscribed-even
 import type { EventSelector } from '../src/subscriptions/event-fanout.js';
 import type { EventBatch, EventSource } from '../src/subscriptions/subscription-consumer.js';
 
-/** Returns an event as subscriptions get it from the stream. */
+/** Returns an event as the event source returns it. */
 export function eventOf(
   name: string,
   payload: JsonObject = {},
@@ -93,7 +93,8 @@ export class TestLog implements EventSource {
 export type TestSinkAppender = 'transaction' | 'statement';
 
 /**
- * SQL function that appends events, as the log has one for the statement that records deliveries.
+ * SQL function that appends events, in place of the one of the log: the statement that records
+ * deliveries calls it.
  */
 const appendFunction = `
 create or replace function public.append_events(shards integer[], names text[], keys text[],
@@ -109,7 +110,7 @@ begin
   return cardinality(keys);
 end $$;`;
 
-/** Sink that keeps events in the database, and so in the transaction that they are about. */
+/** Sink that stores events in the database, in the transaction that they are about. */
 export class TestSink implements CallbackEventSink {
   readonly inStatement: StatementLog | undefined;
   readonly #db: Database;
@@ -153,12 +154,12 @@ export class TestSink implements CallbackEventSink {
     ]);
   }
 
-  /** Makes the next `count` appends fail with an error that is worth a retry. */
+  /** Makes the next `count` appends fail with an error that is retried. */
   async failNext(count: number): Promise<void> {
     await this.#db.query('update public.append_failures set failures = $1', [count]);
   }
 
-  /** Returns the events that were committed, in their order. */
+  /** Returns the committed events, in the order of their appends. */
   async events(): Promise<CallbackEvent[]> {
     const { rows } = await this.#db.query<{ event: CallbackEvent }>(
       'select event from public.appended order by n',

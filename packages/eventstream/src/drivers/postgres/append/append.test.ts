@@ -180,7 +180,7 @@ describeWithPostgres('appenders that overlap', () => {
     await second.rollBack();
   });
 
-  it('are not held up by transactions that do something else', async () => {
+  it('do not wait for transactions that do not append', async () => {
     await first.tx.query('create table something_else ()');
     await append(test, recordOf('next'));
     expect(await allValues(test)).toEqual(['zero', 'next']);
