@@ -95,7 +95,7 @@ describeWithPostgres('gateway and two workers as processes of their own', () => 
     expect(receiver.requests.at(-1)?.headers).toMatchObject({ 'x-header-one': 'v' });
   });
 
-  it('show the failed attempt to an address where nobody listens', async () => {
+  it('show the failed attempt to an address where no server listens', async () => {
     const response = await postCompatible(`http://127.0.0.1:${await freePort()}`);
     const { id } = (await response.json()) as CompatibleStatus;
     await expect

@@ -100,7 +100,7 @@ describe('posthaste start', () => {
     expect(ids.filter((id) => !receivedIds(receiver).has(id))).toEqual([]);
   });
 
-  it('loses nothing to SIGKILL, and goes on delivering', async () => {
+  it('loses nothing after SIGKILL, and continues to deliver', async () => {
     const receiver = await startScripted({ kind: 'hang' });
     const { process, url, again } = await startPlatform(shortLeases);
     const ids = await Promise.all(

@@ -107,7 +107,7 @@ it.each(['STREAM_UNAUTHORIZED', 'TOPIC_NOT_FOUND'] as const)(
   },
 );
 
-it('waits for Kafka when it is away at the start', async () => {
+it('waits for Kafka when it cannot be reached at the start', async () => {
   target.stop();
   append(3);
   start();
@@ -117,7 +117,7 @@ it('waits for Kafka when it is away at the start', async () => {
   await isComplete();
 });
 
-it('leaves out a record that Kafka refuses for good, reports it, and publishes those beside it', async () => {
+it('skips a record that Kafka refuses permanently, reports it, and publishes the others', async () => {
   const key = Buffer.from('key');
   const values = ['a', 'x'.repeat(3_000), 'b', 'c'].map((text) => Buffer.from(text));
   const records = values.map((value) => ({ key, value, headers: {} }));
@@ -171,7 +171,7 @@ it('sends waiting records together, in requests of a bounded size', async () => 
   expect(Math.max(...observer.requests)).toBeLessThanOrEqual((512 * 1024) / 1_500);
 });
 
-it('stops within its time while Kafka is away', async () => {
+it('stops within its time while Kafka cannot be reached', async () => {
   append(3);
   target.stop();
   const relay = start();

@@ -77,7 +77,7 @@ function suite(appender: TestSinkAppender): void {
     expect(namespaces.filter((namespace) => namespace === 'größer "x"')).toHaveLength(2);
   });
 
-  it('are not there for a result whose lease was lost, but for those beside it', async () => {
+  it('are missing for a result whose lease was lost, and not for the others', async () => {
     receiver = await startReceiver({ kind: 'respond', status: 200, delayMs: 300 });
     const ids = await acceptMany(4);
     ids.push(...(await acceptMany(1, { application: '"' })));

@@ -19,7 +19,7 @@ afterEach(() => consuming.consumers.close({ drainMs: 0 }));
 const stop = new Error('stop');
 
 describe('cancelling the context of a subscription', () => {
-  it('tells the callback once, with the reason, and leaves', async () => {
+  it('notifies the handler once, with the reason, and leaves', async () => {
     const controller = new AbortController();
     const callback = vi.fn();
     const fields = { signal: controller.signal };
@@ -35,7 +35,7 @@ describe('cancelling the context of a subscription', () => {
     expect(consuming.consumers.status()).toEqual([]);
   });
 
-  it('tells a raw callback too, and ignores its failure', async () => {
+  it('notifies a raw handler too, and ignores its failure', async () => {
     const controller = new AbortController();
     const callback = vi.fn(() => {
       throw new Error('late');

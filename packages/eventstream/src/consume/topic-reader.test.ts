@@ -23,7 +23,7 @@ async function pause(ms = 20): Promise<void> {
 }
 
 describe('concurrency', () => {
-  it('handles one record of a partition at a time, partitions beside one another', async () => {
+  it('handles one record of a partition at a time, and several partitions concurrently', async () => {
     const { callback, pending } = createManualCallback();
     consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0, 1]);

@@ -40,7 +40,7 @@ describeWithPostgres('the maintenance of the event log', () => {
     await test.close();
   });
 
-  it('runs a replay at once when it is told of it', async () => {
+  it('runs a replay at once when it is notified', async () => {
     await appendDeadLetters(test, { name: 'a' }, { name: 'b' });
     start({ pollMs: 60_000 });
     const { id } = await replays.create({ topic: 'orders' });

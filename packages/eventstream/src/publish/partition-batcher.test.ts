@@ -33,7 +33,7 @@ describe('batches', () => {
     expect(stream.appended.map(({ texts }) => texts.length)).toEqual([2, 1]);
   });
 
-  it('does not linger once half of the last acknowledged number has come again', async () => {
+  it('does not linger once half as many records as in the last batch have arrived', async () => {
     const stream = new ScriptedStream();
     const publisher = publisherOf(stream);
     const sendSome = (count: number): Promise<string[]> =>

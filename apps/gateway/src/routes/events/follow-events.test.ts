@@ -217,7 +217,7 @@ describeWithPostgres('followers', () => {
     stalled.close();
   });
 
-  it('that vanish without closing the connection are noticed', async () => {
+  it('that stop without closing the connection are noticed', async () => {
     const gateway = await listen({ config: { heartbeatMs: 50 } });
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'a' });
@@ -234,7 +234,7 @@ describeWithPostgres('followers', () => {
     expect(gateway.logs.filter(({ level }) => Number(level) >= 50)).toEqual([]);
   });
 
-  it('are ended when their API key is revoked, and not while the database is away', async () => {
+  it('are ended when their API key is revoked, and not while the database cannot be reached', async () => {
     const key = (name: string) => ({ id: name, name, scopes: ['admin'] as const });
     const known = { one: key('one'), other: key('other') };
     const valid: Record<string, AuthenticatedKey> = { ...known };
@@ -258,7 +258,7 @@ describeWithPostgres('followers', () => {
     expect(gateway.events.followers).toBe(1);
   });
 
-  it('continue after the database was away', async () => {
+  it('continue after the database could not be reached', async () => {
     const gateway = await listen({ config: { pollMs: 50 } });
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'before' });

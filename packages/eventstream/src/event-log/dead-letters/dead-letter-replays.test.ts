@@ -156,7 +156,7 @@ describeWithPostgres('a replay that several processes step', () => {
     await test.close();
   });
 
-  it('ends in the state failed when its error would come again', async () => {
+  it('ends in the state failed when a retry would fail in the same way', async () => {
     const test = await openTestEventLog('postgres');
     await appendDeadLetters(test, { name: 'a' });
     const replays = new DeadLetterReplays(test);

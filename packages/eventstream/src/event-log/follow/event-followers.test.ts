@@ -145,7 +145,7 @@ describeWithPostgres('followers of the log', () => {
     expect(two.ended.aborted).toBe(false);
   });
 
-  it('survive a database that is away, and are ended by any other error', async () => {
+  it('continue after a database could not be reached, and are ended by any other error', async () => {
     const errors: unknown[] = [];
     let failure: PlatformError | undefined;
     const log = {
