@@ -9,8 +9,8 @@ const maxReasonLength = 512;
  * State of an endpoint. Its callbacks wait while it is not active.
  *
  * - `active`: callbacks are sent.
- * - `paused`: somebody paused it, and can resume it.
- * - `disabled`: its receiver answered 410, or somebody disabled it. It must be enabled.
+ * - `paused`: it was paused, and can be resumed.
+ * - `disabled`: its receiver answered 410, or it was disabled through the API. It must be enabled.
  */
 export type EndpointState = 'active' | 'paused' | 'disabled';
 
@@ -127,7 +127,7 @@ export interface DisableOptions {
 }
 
 /**
- * Disables an endpoint because somebody asked for it, and emits the event in the same transaction.
+ * Disables an endpoint on request, and emits the event in the same transaction.
  * Returns `undefined` when it is disabled already, or does not exist.
  * @throws PlatformError `ENDPOINT_NOT_FOUND` when `id` is not an id; `DATABASE_*`
  */

@@ -8,8 +8,8 @@ import { checkQueueKey, type QueueKey, queueError } from './queue-key.js';
 /**
  * State of a queue.
  *
- * - `parked`: its head failed for good, and nothing moves until somebody unblocks it.
- * - `paused`: somebody paused it.
+ * - `parked`: its head failed for good, and nothing of it is sent until it is unblocked.
+ * - `paused`: it was paused through the API, and can be resumed.
  * - `blocked`: its head waits for a retry, or for its endpoint to be active again.
  * - `active`: any other queue, also an empty one.
  */

@@ -195,7 +195,7 @@ export interface RecordedResult {
    * cancelled in the meantime.
    */
   readonly ending: Ending | undefined;
-  /** True if its queue is parked: nothing of it is sent until somebody unblocks it. */
+  /** True if its queue is parked: nothing of it is sent until it is unblocked. */
   readonly parked: boolean;
   /** The queue's next callback, under the same lease; only when the result asked for it. */
   readonly next?: Delivery | undefined;

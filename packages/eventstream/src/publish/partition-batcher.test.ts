@@ -41,7 +41,7 @@ describe('batches', () => {
     const first = sendSome(40);
     await vi.advanceTimersByTimeAsync(5);
     await first;
-    // The clock stands still from here on.
+    // No time passes from here on.
     await sendSome(20);
     expect(stream.appended.map(({ texts }) => texts.length)).toEqual([40, 20]);
   });

@@ -188,7 +188,7 @@ describeWithPostgres('appenders that overlap', () => {
     await second.rollBack();
   });
 
-  it('of one key are in the order of their commits, whoever began first', async () => {
+  it('of one key are in the order of their commits, not of their starts', async () => {
     await first.tx.query('select pg_current_xact_id()');
     await put(second, recordOf('committed first', 'a'));
     const waiting = put(first, recordOf('committed second', 'a'));
