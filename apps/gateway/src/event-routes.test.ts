@@ -22,7 +22,7 @@ interface Document {
 
 type Method = 'GET' | 'POST';
 
-const patiently = { timeout: 10_000 };
+const waitOptions = { timeout: 10_000 };
 
 describeWithPostgres('the routes of events', () => {
   let gateway: TestEvents;
@@ -112,7 +112,7 @@ describeWithPostgres('the maintenance of events', () => {
     expect(await rowsOf(gateway, 'event_claim')).toBe(2);
     await sleep(700);
     const later = gateway.another();
-    await expect.poll(() => rowsOf(gateway, 'event_claim'), patiently).toBe(0);
+    await expect.poll(() => rowsOf(gateway, 'event_claim'), waitOptions).toBe(0);
     expect((await publish()).headers).not.toHaveProperty('idempotent-replayed');
     await later.close();
   });
@@ -122,13 +122,13 @@ describeWithPostgres('the maintenance of events', () => {
     onTestFinished(() => gateway.close());
     await putDeadLetters(gateway, [{ name: 'a' }, { name: 'b' }]);
     await gateway.call('POST', '/v1/events/dead-letters/replays', { topic: 'orders' });
-    await expect.poll(() => rowsOf(gateway, 'replayed_dead_letter'), patiently).toBe(2);
+    await expect.poll(() => rowsOf(gateway, 'replayed_dead_letter'), waitOptions).toBe(2);
     await gateway.db.query(
       `update event_log.replayed_dead_letter set replayed_at = now() - interval '10 days'
        where "offset" = 0`,
     );
     const other = gateway.another();
-    await expect.poll(() => rowsOf(gateway, 'replayed_dead_letter'), patiently).toBe(1);
+    await expect.poll(() => rowsOf(gateway, 'replayed_dead_letter'), waitOptions).toBe(1);
     await other.close();
   });
 
@@ -138,11 +138,11 @@ describeWithPostgres('the maintenance of events', () => {
     const gateway = await openTestEvents({ config: { pollMs: 20 }, logger });
     onTestFinished(() => gateway.close());
     await gateway.db.query('alter table event_log.dead_letter_replay rename to elsewhere');
-    await expect.poll(() => warnings, patiently).toHaveLength(1);
+    await expect.poll(() => warnings, waitOptions).toHaveLength(1);
     expect(warnings[0]).toMatch(/^the maintenance of the event log failed/);
     await gateway.db.query('alter table event_log.elsewhere rename to dead_letter_replay');
     await putDeadLetters(gateway, [{ name: 'a' }]);
     await gateway.call('POST', '/v1/events/dead-letters/replays', { topic: 'orders' });
-    await expect.poll(() => rowsOf(gateway, 'replayed_dead_letter'), patiently).toBe(1);
+    await expect.poll(() => rowsOf(gateway, 'replayed_dead_letter'), waitOptions).toBe(1);
   });
 });

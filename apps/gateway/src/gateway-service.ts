@@ -14,8 +14,8 @@ import { gatewayMigrations } from './migrations.js';
 import { migrationsCheck } from './readiness.js';
 
 /**
- * The gateway as a process of its own, on the Postgres of `DATABASE_URL`. It starts also while the
- * database is away or lacks migrations; `/health/ready` names what is missing.
+ * Gateway as a process of its own, on the Postgres of `DATABASE_URL`. It starts even
+ * when the database cannot be reached or lacks migrations; `/health/ready` names what is missing.
  */
 export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
   name: 'gateway',

@@ -14,7 +14,7 @@ describe('the gateway', () => {
   const gateways: Gateway[] = [];
 
   beforeAll(async () => {
-    // No server listens on this port; the gateway must start all the same.
+    // No server listens on this port; the gateway must still start.
     db = await openPostgres({ url: 'postgres://nobody@127.0.0.1:1/none' });
   });
   afterEach(() => Promise.all(gateways.splice(0).map((gateway) => gateway.close(0))));

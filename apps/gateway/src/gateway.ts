@@ -13,7 +13,7 @@ import { buildServer } from './server.js';
 
 export interface GatewayDeps {
   readonly config: GatewayConfig;
-  /** Needs `gatewayMigrations`. While it is away, requests are answered with 503. */
+  /** Needs `gatewayMigrations`. While it cannot be reached, requests are answered with 503. */
   readonly db: Database;
   readonly registry: Registry;
   readonly logger: Logger;

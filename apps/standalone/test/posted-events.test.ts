@@ -15,7 +15,7 @@ import { type Environment, posthaste, startPosthaste } from './posthaste.js';
 
 const keys = Array.from({ length: 8 }, (_, k) => `key ${k}`);
 const eventsPerKey = 60;
-const patiently = { timeout: 90_000, interval: 200 };
+const waitOptions = { timeout: 90_000, interval: 200 };
 
 interface Posted {
   readonly key: string;
@@ -128,7 +128,7 @@ describeWithKafka('events that are posted while gateway and worker are killed', 
       .map((line) => JSON.parse(line));
     expectEachOnceInOrder(events.map(({ event }) => event.payload));
 
-    await expect.poll(() => delivered().length, patiently).toBe(keys.length * eventsPerKey);
+    await expect.poll(() => delivered().length, waitOptions).toBe(keys.length * eventsPerKey);
     expectEachOnceInOrder(delivered());
 
     const seen = new Map<string, Posted>();
@@ -142,7 +142,7 @@ describeWithKafka('events that are posted while gateway and worker are killed', 
         if (event && !seen.has(event.id)) seen.set(event.id, event.payload as unknown as Posted);
       },
     });
-    await expect.poll(() => seen.size, patiently).toBe(keys.length * eventsPerKey);
+    await expect.poll(() => seen.size, waitOptions).toBe(keys.length * eventsPerKey);
     await consumer.close();
     expectEachOnceInOrder([...seen.values()]);
   }, 300_000);

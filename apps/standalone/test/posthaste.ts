@@ -14,7 +14,7 @@ const maxStartMs = 60_000;
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 /** Options of `expect.poll`, which gives up after a second by default. */
-export const patiently = { timeout: 30_000 } as const;
+export const waitOptions = { timeout: 30_000 } as const;
 
 export type Environment = Readonly<Record<string, string>>;
 

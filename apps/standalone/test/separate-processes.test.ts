@@ -2,7 +2,7 @@ import { createTestDatabase, freePort, type Receiver, startReceiver } from '@pos
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { postCallback } from './post-callback.js';
-import { type Environment, patiently, posthaste, startPosthaste } from './posthaste.js';
+import { type Environment, posthaste, startPosthaste, waitOptions } from './posthaste.js';
 
 interface CompatibleStatus {
   readonly id: string;
@@ -38,7 +38,7 @@ describeWithPostgres('gateway and two workers as processes of their own', () => 
     expect(await ready()).toBe(503);
 
     expect(await posthaste(['migrate'], env)).toMatchObject({ code: 0 });
-    await vi.waitUntil(async () => (await ready()) === 200, patiently);
+    await vi.waitUntil(async () => (await ready()) === 200, waitOptions);
     const workers = await Promise.all([
       startPosthaste(['worker'], env, /the worker delivers/),
       startPosthaste(['worker'], env, /the worker delivers/),
@@ -95,7 +95,7 @@ describeWithPostgres('gateway and two workers as processes of their own', () => 
     expect(receiver.requests.at(-1)?.headers).toMatchObject({ 'x-header-one': 'v' });
   });
 
-  it('show the failed attempt to an address where nobody listens', async () => {
+  it('show the failed attempt to an address where no server listens', async () => {
     const response = await postCompatible(`http://127.0.0.1:${await freePort()}`);
     const { id } = (await response.json()) as CompatibleStatus;
     await expect
@@ -114,7 +114,7 @@ describeWithPostgres('gateway and two workers as processes of their own', () => 
       Array.from({ length: 60 }, () => postCallback(url, receiver.url, { application: 'shared' })),
     );
     const delivered = async () => (await Promise.all(ids.map(statusOf))).every((s) => s.success);
-    await expect.poll(delivered, patiently).toBe(true);
+    await expect.poll(delivered, waitOptions).toBe(true);
     const machines = (await Promise.all(ids.map(statusOf))).flatMap(({ locks }) =>
       locks.map(({ machinename }) => machinename),
     );

@@ -11,7 +11,7 @@ export interface CallbackWorker extends Deliveries {
 /**
  * Starts a whole worker in this thread: deliveries, event streams and housekeeping. Closing it leaves
  * the database open.
- * @throws PlatformError `DATABASE_*` when the database is away
+ * @throws PlatformError `DATABASE_*` when the database cannot be reached
  */
 export async function startCallbackWorker(deps: DeliveriesDeps): Promise<CallbackWorker> {
   const { db, logger, config } = deps;

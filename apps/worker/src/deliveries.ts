@@ -37,13 +37,16 @@ export interface DeliveriesDeps {
 /** Running deliveries. */
 export interface Deliveries {
   /**
-   * Leases nothing more and finishes the attempts under way. After `limitMs` it gives up on the
-   * others: another worker takes them over when their leases expire. Idempotent.
+   * Leases nothing more and finishes the attempts under way. After `limitMs` it abandons the
+   * others: another worker leases them when their leases have expired. Idempotent.
    */
   close(limitMs: number): Promise<void>;
 }
 
-/** Starts deliveries in this thread. @throws PlatformError `DATABASE_*` when the database is away */
+/**
+ * Starts deliveries in this thread.
+ * @throws PlatformError `DATABASE_*` when the database cannot be reached
+ */
 export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries> {
   const { db, registry, logger, thread = onlyThread } = deps;
   const config = divideConfig(deps.config, thread);
@@ -54,7 +57,7 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
   const http = createEgress({
     guard: createAddressGuard({ allowLoopback, allow }),
     maxConnectionsPerOrigin: maxInFlightPerOrigin,
-    // Closed after the dispatcher: requests that are still open then have had their time.
+    // Closed after the dispatcher: requests that are still open then have used up their time.
     closeTimeoutMs: 1,
   });
   const dispatcher: Dispatcher = new Dispatcher(
@@ -84,12 +87,12 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
   };
 }
 
-/** Returns the options that the settings decide; all others have the package's defaults. */
+/** Returns the options that come from settings; all others have the package's defaults. */
 function toDispatcherOptions(config: WorkerConfig, thread: ThreadPosition): DispatcherOptions {
   return {
     maxResponseBytes: config.maxResponseBytes,
     leaseMs: config.leaseMs,
-    // One half passes before the attempt's time starts to count, the other writes the result.
+    // One half is for the time before an attempt starts, the other for writing its result.
     leaseMarginMs: leaseMarginMs / 2,
     slots: {
       total: config.maxInFlight,

@@ -7,7 +7,9 @@ import type { ThreadPosition } from './thread-limits.js';
 
 /** Most threads when the configuration does not set their number. */
 const maxDefaultThreads = 4;
-/** Fewest connections of a thread: leasing, results and NOTIFY must not wait for one another. */
+/**
+ * Fewest connections of a thread, so that leasing, results and NOTIFY do not wait for one another.
+ */
 const minConnections = 4;
 /** Longest wait for the metrics of a thread, in ms. */
 const metricsTimeoutMs = 2_000;
@@ -17,7 +19,10 @@ const metricsTimeoutMs = 2_000;
  * faster.
  */
 const youngGenerationMb = 16;
-/** Far above the need of a thread: V8 grows a heap in steps that follow its limit, 4 GB by default. */
+/**
+ * Size of the old generation, in MB. Far more than a thread needs, but less than the default of
+ * 4 GB: V8 grows a heap in steps that depend on its limit.
+ */
 const oldGenerationMb = 512;
 
 /** Options of `startDeliveryThreads`. */
@@ -54,7 +59,7 @@ export type MessageToThread =
 /** Message from a delivery thread to the main thread. */
 export type MessageFromThread =
   | { readonly kind: 'ready' }
-  /** The thread cannot start, for example because the database is away. */
+  /** The thread cannot start, for example because the database cannot be reached. */
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
   /** The answer to the message `metrics` with the same `id`. */
   | { readonly kind: 'metrics'; readonly id: number; readonly metrics: readonly object[] };

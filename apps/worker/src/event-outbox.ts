@@ -12,7 +12,7 @@ export interface EventOutboxDeps {
   readonly logger: Logger;
 }
 
-/** Event log and the sink that writes events about callbacks to it. */
+/** Event log, with the sink that writes events about callbacks to it. */
 export interface EventOutbox {
   readonly log: PostgresLog;
   readonly events: CallbackEventSink;
@@ -21,8 +21,8 @@ export interface EventOutbox {
 }
 
 /**
- * Opens the outbox. Resolves when it is known which events subscriptions ask for.
- * @throws PlatformError `DATABASE_*` when the database is away
+ * Opens the outbox. Resolves when the subscriptions are read, and so the wanted events are known.
+ * @throws PlatformError `DATABASE_*` when the database cannot be reached
  */
 export async function openEventOutbox({
   config,

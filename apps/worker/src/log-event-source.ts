@@ -24,13 +24,13 @@ export interface LogSourceObserver {
  */
 export function createLogEventSource(log: PostgresLog, observer: LogSourceObserver): EventSource {
   return {
-    async readBatch(tx, limit, choose) {
+    async readBatch(tx, limit, getSelector) {
       const { records, skipped, more } = await log.readGroupBatch(tx, {
         topics: 'all',
         groupId: subscriptionGroup,
         startOffset: offsetBeginning,
         limit,
-        choose,
+        choose: getSelector,
       });
       for (const range of skipped) observer.skipped(range);
       return { events: records.flatMap((record) => toEvents(record, observer)), more };

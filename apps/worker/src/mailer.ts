@@ -14,7 +14,7 @@ export interface SmtpMailer {
   close(): void;
 }
 
-/** For the connection, the greeting and each silence of the server. */
+/** Time-out of the connection, of the greeting, and of a server that sends nothing, in ms each. */
 const timeoutMs = 20_000;
 
 /**

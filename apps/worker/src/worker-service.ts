@@ -14,10 +14,10 @@ import { Housekeeping } from './housekeeping.js';
 import { workerMigrations } from './migrations.js';
 import { startMonitor } from './monitor.js';
 
-/** For event streams and housekeeping; delivery threads have connections of their own. */
+/** Connections for event streams and housekeeping; delivery threads have their own. */
 const ownConnections = 5;
 
-/** Parts that checks and metrics look at; threads and streams start once the database is ready. */
+/** Parts that checks and metrics read. Threads and streams start when the database is ready. */
 interface WorkerParts {
   readonly db: Database;
   readonly registry: Registry;
@@ -26,8 +26,8 @@ interface WorkerParts {
 }
 
 /**
- * Worker as a process of its own, on the Postgres of `DATABASE_URL`. While the database is away or
- * lacks migrations, the worker waits, and `/health/ready` answers 503 with the reason.
+ * Worker as a process of its own, on the Postgres of `DATABASE_URL`. While the database cannot be
+ * reached or lacks migrations, the worker waits, and `/health/ready` answers 503 with the reason.
  */
 export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
   name: 'worker',
@@ -59,7 +59,7 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
       maxConnections: platform.databaseConnections,
       logLevel,
       onDefect(error) {
-        // Thrown where nobody catches it, so that it ends the process like any other defect.
+        // Thrown outside of any handler, so that it ends the process like any other defect.
         setImmediate(() => {
           throw error;
         });

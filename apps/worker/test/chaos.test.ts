@@ -101,7 +101,7 @@ describeWithPostgres('chaos', () => {
     await intake.close();
   };
 
-  /** Counts callbacks that are still to be delivered. Rejects while the database is away. */
+  /** Counts callbacks that are still to be delivered. Rejects while the database cannot be reached. */
   const remaining = async (): Promise<number> => {
     const { rows } = await db.query<{ left: number }>(
       `select ((select count(*) from callbacks.head) + (select count(*) from callbacks.waiting))::int

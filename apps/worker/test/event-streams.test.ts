@@ -6,7 +6,7 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { EventPlatform } from './event-platform.js';
 
-const patience = { timeout: 20_000, interval: 50 };
+const waitOptions = { timeout: 20_000, interval: 50 };
 const rules = { defaultTimeoutMs: 1_000, maxTimeoutMs: 20_000, urlFault: () => undefined };
 /** Longer than the worker takes to notice new subscriptions and events. */
 const aWhileMs = 2_500;
@@ -61,7 +61,7 @@ describeWithPostgres('the event log in a worker', () => {
       await platform.publish({ key: `key ${n % 3}`, payload: { n, key: n % 3 } });
     }
     await platform.publish({ name: 'payment.made', topic: 'payments', key: 'k' });
-    await vi.waitFor(() => expect([a.count, b.count]).toEqual([60, 61]), patience);
+    await vi.waitFor(() => expect([a.count, b.count]).toEqual([60, 61]), waitOptions);
     for (const key of [0, 1, 2]) {
       const own = eventsOf(a).filter(({ payload }) => payload.key === key);
       expect(own.map(({ payload }) => payload.n)).toEqual(numbers.filter((n) => n % 3 === key));
@@ -78,7 +78,7 @@ describeWithPostgres('the event log in a worker', () => {
     await platform.publish({ key: 'k', traceparent });
     await a.waitFor(1);
     expect(a.requests[0]?.headers).toMatchObject({ traceparent });
-    await vi.waitFor(async () => expect(await eventNames()).toHaveLength(4), patience);
+    await vi.waitFor(async () => expect(await eventNames()).toHaveLength(4), waitOptions);
     const { records } = await platform.log.listEvents({ topics: ['callbacks'] });
     expect(records.map(({ headers }) => [headers.ce_type, headers.traceparent])).toEqual([
       ['callback.accepted', traceparent],
@@ -114,7 +114,10 @@ describeWithPostgres('the event log in a worker', () => {
     await platform.startWorker();
     await sendCallback(good.url);
     await sendCallback(bad.url);
-    await vi.waitFor(async () => expect(await eventNames()).toEqual(['callback.failed']), patience);
+    await vi.waitFor(
+      async () => expect(await eventNames()).toEqual(['callback.failed']),
+      waitOptions,
+    );
     const endpointId = await platform.subscribe(
       { name: 'listener', url: listener.url },
       'callback.delivered',
@@ -135,7 +138,7 @@ describeWithPostgres('the event log in a worker', () => {
     const receiver = await receive([500, 200]);
     await platform.startWorker({ POSTHASTE_CALLBACK_EVENTS: 'all' });
     const id = await sendCallback(receiver.url);
-    await vi.waitFor(async () => expect(await eventNames()).toHaveLength(2), patience);
+    await vi.waitFor(async () => expect(await eventNames()).toHaveLength(2), waitOptions);
     const { records } = await platform.log.listEvents({ topics: ['callbacks'] });
     expect(records.map(({ key, headers }) => [key?.toString(), headers.ce_type])).toEqual([
       [id, 'callback.attempted'],
@@ -152,7 +155,7 @@ describeWithPostgres('the event log in a worker', () => {
     await sleep(1_000);
     // Both endpoints fail; the event about each failure goes to the other endpoint, which fails too.
     await platform.publish({ key: 'k' });
-    await vi.waitFor(() => expect(a.count).toBeGreaterThan(3), patience);
+    await vi.waitFor(() => expect(a.count).toBeGreaterThan(3), waitOptions);
     let before = -1;
     while (a.count + b.count > before) {
       before = a.count + b.count;
@@ -181,7 +184,7 @@ describeWithPostgres('the event log in a worker', () => {
       );
       expect(text).toContain('posthaste_log_lag_events{topic="orders",group="posthaste.relay"} 2');
       expect(text).toMatch(/posthaste_relay_failures_total\{code="STREAM_UNAVAILABLE"\} [1-9]/);
-    }, patience);
+    }, waitOptions);
     const ready = await fetch(`${url}/health/ready`);
     expect([ready.status, await ready.json()]).toEqual([
       503,

@@ -12,7 +12,7 @@ import { EventPlatform } from './event-platform.js';
 import { KafkaReader } from './kafka-reader.js';
 
 const keys = 10;
-const patience = { timeout: 60_000, interval: 100 };
+const waitOptions = { timeout: 60_000, interval: 100 };
 
 /** Returns of each request the event's id, key and number, and the callback's id. */
 function requestsOf({ requests }: Receiver) {
@@ -93,13 +93,13 @@ describeWithKafka('the event log as outbox of a worker', () => {
     const ids = await stop();
     reader = new KafkaReader(kafka.brokers, [`${prefix}.orders`]);
 
-    await vi.waitFor(() => expect(reader?.ids.length).toBe(ids.length), patience);
+    await vi.waitFor(() => expect(reader?.ids.length).toBe(ids.length), waitOptions);
     expect(new Set(reader.ids)).toEqual(new Set(ids));
     expectOrder(reader.fieldsByKey('n'));
 
     await vi.waitFor(() => {
       expect(new Set(requestsOf(receiver).map(({ id }) => id)).size).toBe(ids.length);
-    }, patience);
+    }, waitOptions);
     const requests = requestsOf(receiver);
     // A callback is sent again, with the same id, only if its result was lost with a killed worker.
     const callbacks = new Map(requests.map(({ id, callbackId }) => [callbackId, id]));
@@ -121,7 +121,7 @@ describeWithKafka('the event log as outbox of a worker', () => {
     await sleep(500);
     const ids = await stop();
     reader = new KafkaReader(kafka.brokers, [`${prefix}.orders`]);
-    await vi.waitFor(() => expect(reader?.ids.length).toBe(ids.length), patience);
+    await vi.waitFor(() => expect(reader?.ids.length).toBe(ids.length), waitOptions);
     expectOrder(reader.fieldsByKey('n'));
   }, 120_000);
 });

@@ -134,7 +134,7 @@ describeWithPostgres('a worker process', () => {
     expect(text).not.toContain('    at ');
   });
 
-  it('waits for a database that is away, and stops at once while it waits', async () => {
+  it('waits for a database that cannot be reached, and stops at once while it waits', async () => {
     const port = String(await freePort());
     worker = await startWorker(
       { DATABASE_URL: 'postgres://x@127.0.0.1:1/x', POSTHASTE_WORKER_PORT: port },

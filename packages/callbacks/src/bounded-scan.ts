@@ -1,7 +1,7 @@
 /** Limits of a scan. */
 export interface ScanLimits {
   readonly maxMatches: number;
-  /** Rows that are read, whether they match or not. */
+  /** Most rows that are read, matching or not. */
   readonly maxRows: number;
 }
 
@@ -20,9 +20,9 @@ export interface Scan<Row, Match> {
 const growth = 4;
 
 /**
- * Reads an ordered list until it has found enough matches, or read as many rows as it may: the next
- * scan goes on after `last`. Rows are fetched in steps that grow: where all rows match, hardly more
- * are read than asked for.
+ * Reads an ordered list until it has found enough matches, or has read as many rows as it may. The
+ * next scan continues after `last`. Rows are fetched in steps that grow, so that a scan in which
+ * all rows match reads few more than asked for.
  * @param fetch returns the rows that follow `after`, at most `count`, fewer only at the end
  */
 export async function scanRows<Row, Match>(
@@ -33,7 +33,7 @@ export async function scanRows<Row, Match>(
   const matches: Match[] = [];
   let last: Row | undefined;
   let scanned = 0;
-  // One more than wanted, which shows whether anything follows.
+  // One more than wanted: it shows whether another match follows.
   let count = Math.min(maxMatches + 1, maxRows);
   while (count > 0) {
     const rows = await fetch(last, count);

@@ -20,7 +20,9 @@ const maxNameLength = 256;
 const maxHorizonMs = 10 * 365 * 24 * 3_600_000;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for control characters
 const controlCharacters = /[\u0000-\u001f\u007f]/;
-/** Refuses what no mail server accepts. Only a mail can show whether an address exists. */
+/**
+ * Excludes addresses that no mail server accepts. Only a mail can show whether an address exists.
+ */
 const emailPattern = /^[^\s@<>,;:"()[\]\\]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
 
 /** Checks the name of an application, a queue or a secret. */
@@ -29,10 +31,10 @@ export function checkName(field: string, name: string | undefined, faults: Field
   if (name.length > maxNameLength) {
     faults.push({ field, message: `is longer than ${maxNameLength} characters` });
   } else if (controlCharacters.test(name)) {
-    faults.push({ field, message: 'has control characters' });
+    faults.push({ field, message: 'contains control characters' });
   } else if (!name.isWellFormed()) {
     // The database cannot store such text: two names would become one.
-    faults.push({ field, message: 'has half a surrogate pair' });
+    faults.push({ field, message: 'contains half of a surrogate pair' });
   }
 }
 
@@ -73,13 +75,13 @@ export function parseUrl(text: string, rules: RequestRules, faults: FieldFault[]
   };
   if (text === '') return fault('is missing');
   if (text.length > maxUrlLength) return fault(`is longer than ${maxUrlLength} characters`);
-  if (controlCharacters.test(text)) return fault('has control characters');
-  if (!text.isWellFormed()) return fault('has half a surrogate pair');
+  if (controlCharacters.test(text)) return fault('contains control characters');
+  if (!text.isWellFormed()) return fault('contains half of a surrogate pair');
   const url = URL.parse(text);
   if (!url) return fault('is not an absolute URL');
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     return fault('is neither http nor https');
-  // No name of the DNS is longer. The host is part of an index, whose entries are limited.
+  // No name in the DNS is longer. The host is part of an index, whose entries have a limited size.
   if (url.hostname.length > maxHostLength) {
     return fault(`has a host of more than ${maxHostLength} characters`);
   }

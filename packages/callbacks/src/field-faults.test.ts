@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { withApplication } from './field-faults.js';
 
-it('adds the application of a thing, if it has one', () => {
-  expect(withApplication('queue orders', 'shop')).toBe('queue orders of application shop');
-  expect(withApplication('queue orders', '')).toBe('queue orders');
+it('adds the application, if there is one', () => {
+  const queue = "queue 'orders'";
+  expect(withApplication(queue, 'shop')).toBe("queue 'orders' of application 'shop'");
+  expect(withApplication(queue, '')).toBe(queue);
 });

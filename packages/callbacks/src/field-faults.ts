@@ -21,9 +21,9 @@ function describe(faults: readonly FieldFault[]): string {
 }
 
 /**
- * Returns a thing with its application, for messages: `queue orders of application shop`.
+ * Returns a thing with its application, for messages: `queue 'orders' of application 'shop'`.
  * Applications are optional: without one it returns the thing alone.
  */
 export function withApplication(thing: string, application: string): string {
-  return application === '' ? thing : `${thing} of application ${application}`;
+  return application === '' ? thing : `${thing} of application '${application}'`;
 }

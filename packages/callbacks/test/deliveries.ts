@@ -4,12 +4,12 @@ import { toFairnessKey } from '../src/delivery/fairness-key.js';
 import type { EndpointSettings } from '../src/dispatch/admission.js';
 import { singleAttempt } from '../src/retry/retry-policy.js';
 
-/** Fields of a delivery that a test chooses. */
+/** Fields of a delivery that a test sets. */
 export type TestDelivery = Partial<Omit<Delivery, 'request'>> & {
   readonly request?: Partial<DeliveryRequest>;
 };
 
-/** Returns a delivery as a claim does, in no queue and not attempted before. */
+/** Returns a delivery as from a claim: without a queue and not attempted before. */
 export function deliveryOf({ request, ...more }: TestDelivery = {}): Delivery {
   const { application = 'shop', endpointId } = more;
   return {

@@ -14,7 +14,7 @@ import { type SubscribedEvent, toEventBody } from '../src/events/subscribed-even
 import type { EventSelector } from '../src/subscriptions/event-fanout.js';
 import type { EventBatch, EventSource } from '../src/subscriptions/subscription-consumer.js';
 
-/** Returns an event as subscriptions get it from the stream. */
+/** Returns an event as the event source returns it. */
 export function eventOf(
   name: string,
   payload: JsonObject = {},
@@ -62,7 +62,7 @@ export class TestLog implements EventSource {
   async readBatch(
     tx: Transaction,
     limit: number,
-    choose: () => Promise<EventSelector>,
+    getSelector: () => Promise<EventSelector>,
   ): Promise<EventBatch> {
     const consumer = await tx.query<{ consumed: bigint }>(
       'select consumed from test_log.consumer for update',
@@ -73,9 +73,9 @@ export class TestLog implements EventSource {
     );
     const last = rows.at(-1);
     if (last) await tx.query('update test_log.consumer set consumed = $1', [last.n]);
-    const choice = await choose();
+    const selector = await getSelector();
     const wanted = ({ topic, envelope }: SubscribedEvent): boolean =>
-      choice !== 'none' && choice(topic, envelope.name);
+      selector !== 'none' && selector(topic, envelope.name);
     const events = rows.map(({ event }) => event).filter(wanted);
     return { events, more: rows.length === limit };
   }
@@ -93,10 +93,11 @@ export class TestLog implements EventSource {
 export type TestSinkAppender = 'transaction' | 'statement';
 
 /**
- * SQL function that appends events, as the log has one for the statement that records deliveries.
+ * SQL function that appends events, in place of the one of the log: the statement that records
+ * deliveries calls it.
  */
 const appendFunction = `
-create or replace function public.append_events(places integer[], names text[], keys text[],
+create or replace function public.append_events(shards integer[], names text[], keys text[],
   events text[], traces text[]) returns integer language plpgsql as $$
 begin
   if nextval('public.append_tries') <= (select failures from public.append_failures) then
@@ -109,7 +110,7 @@ begin
   return cardinality(keys);
 end $$;`;
 
-/** Sink that keeps events in the database, and so in the transaction that they are about. */
+/** Sink that stores events in the database, in the transaction that they are about. */
 export class TestSink implements CallbackEventSink {
   readonly inStatement: StatementLog | undefined;
   readonly #db: Database;
@@ -138,7 +139,7 @@ export class TestSink implements CallbackEventSink {
       create sequence public.append_tries;
       create table public.append_failures as select 0 as failures;
       ${appendFunction}`);
-    const log = { appendFunction: 'public.append_events', placeOf: () => 0, hint: () => undefined };
+    const log = { appendFunction: 'public.append_events', shardOf: () => 0, hint: () => undefined };
     return new TestSink(db, wanted, appender === 'statement' ? log : undefined);
   }
 
@@ -153,12 +154,12 @@ export class TestSink implements CallbackEventSink {
     ]);
   }
 
-  /** Makes the next `count` appends fail with an error that is worth a retry. */
+  /** Makes the next `count` appends fail with an error that is retried. */
   async failNext(count: number): Promise<void> {
     await this.#db.query('update public.append_failures set failures = $1', [count]);
   }
 
-  /** Returns the events that were committed, in their order. */
+  /** Returns the committed events, in the order of their appends. */
   async events(): Promise<CallbackEvent[]> {
     const { rows } = await this.#db.query<{ event: CallbackEvent }>(
       'select event from public.appended order by n',

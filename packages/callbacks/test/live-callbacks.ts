@@ -15,7 +15,7 @@ import { callbacksMigrations } from '../src/migrations.js';
 import { type CallbackInput, toCallbackRequest } from '../src/request/request.js';
 import { lockHeads, type RecordedResult, recordResults } from '../src/results/result-store.js';
 
-/** Migrated database of its own, on either engine. */
+/** Migrated database of one suite, on either engine. */
 export interface TestStore {
   readonly db: Database;
   close(): Promise<void>;
@@ -41,7 +41,7 @@ export async function openTestStore(
   };
 }
 
-/** Fields of a callback that a test chooses; the id's time is `acceptedAt`. */
+/** Fields of a callback that a test sets. The time in its id is `acceptedAt`. */
 export type TestCallback = Partial<CallbackInput> & { readonly acceptedAt?: Date | undefined };
 
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
@@ -84,14 +84,14 @@ export async function claim(db: Database, limit = 100, leaseMs = 60_000): Promis
   return [...deliveries];
 }
 
-/** Returns an attempt that was answered with this status; 0: not at all. */
+/** Returns an attempt with this status; 0 means that there was no answer. */
 export function attemptWith(statusCode: number): Attempt {
   return {
     startedAtMs: Date.now(),
     durationNs: 1_000_000n,
     statusCode,
     reason: reasonOf(statusCode),
-    detail: statusCode === 200 ? undefined : 'it did not work',
+    detail: statusCode === 200 ? undefined : 'the attempt failed',
     responseHeaders: [['content-type', 'text/plain']],
     responseBody: Buffer.from('answer'),
     truncated: false,
@@ -109,7 +109,7 @@ export const delivered: Verdict = { kind: 'ended', ending: 'delivered' };
 export const failed: Verdict = { kind: 'ended', ending: 'failed' };
 export const retryLater: Verdict = { kind: 'retry', delayNs: 3_600_000_000_000n };
 
-/** Records results as a worker does for ordered queues, with an attempt that fits the verdict. */
+/** Records results as a worker does for ordered queues, with a status that fits the verdict. */
 export function record(
   db: Database,
   deliveries: readonly Delivery[],
@@ -144,8 +144,8 @@ export async function work(db: Database, verdict: Verdict = delivered): Promise<
 }
 
 /**
- * Returns violations of the tables' invariants: a queue has a head as long as anything of it waits,
- * and no callback is in two tables.
+ * Returns violations of the tables' invariants: a queue with waiting callbacks has a head, no
+ * callback is in two tables, no step is used twice, and no callback is lost.
  */
 export async function findFaults(db: Database): Promise<unknown[]> {
   const { rows } = await db.query(`

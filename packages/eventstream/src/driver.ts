@@ -52,7 +52,9 @@ export interface SubscriptionHandler {
    * more (back-pressure). The driver stays a member of the group meanwhile, however long it takes.
    */
   records(partition: number, records: readonly StoredRecord[]): Promise<void>;
-  /** A failure from which the driver recovers by itself: broker away, topic missing, crash. */
+  /**
+   * A failure from which the driver recovers by itself: broker not reachable, topic missing, crash.
+   */
   interrupted(error: unknown): void;
 }
 

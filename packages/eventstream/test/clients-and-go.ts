@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { PublishRequest } from '../src/builders/publish.js';
 import type { EnvelopeProfile } from '../src/envelope/encode.js';
 import { encodeEnvelope } from '../src/envelope/encode.js';
-import type { StartStage } from './client-stage.js';
+import type { StartClientFixture } from './client-fixture.js';
 import { readGoResults } from './go-results.js';
 
 const fromStart = { offset: -2 } as const;
@@ -44,8 +44,8 @@ const events: readonly Omit<PublishRequest, 'topic'>[] = [
   },
 ];
 
-/** Registers the tests of records that Go services and clients exchange on a real stream. */
-export function testGo(start: StartStage): void {
+/** Registers the tests of records that Go services and these clients exchange on a real stream. */
+export function testGo(start: StartClientFixture): void {
   it.for<[EnvelopeProfile, 'newer' | 'older']>([
     ['default', 'newer'],
     ['v3.1', 'older'],
@@ -62,7 +62,7 @@ export function testGo(start: StartStage): void {
       await until(() => expect(values).toHaveLength(events.length));
       const { read } = readGoResults('published');
       for (const value of values) {
-        // Go reads and writes the same bytes: every key, type and null.
+        // Go reads the record and writes the same bytes again: every key, type and null.
         expect(read.find(({ record }) => record === value)?.[sdk]).toBe(value);
       }
     },

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
-import { noteIds, onWire, publishNumbers, type StartStage } from './client-stage.js';
+import { collectIds, onWire, publishNumbers, type StartClientFixture } from './client-fixture.js';
 import { administer, createTopic } from './kafka-topic.js';
 
 const fromStart = { offset: -2 } as const;
 const quickRetry = { maxAttempts: 3, initialMs: 5, maxMs: 10 };
 
 /** Registers the test of dead letters that cannot be written. */
-export function testDeadLetters(start: StartStage, brokers: () => string[]): void {
-  it('dead letters that cannot be written: the partition waits, reports it, and continues', async ({
+export function testDeadLetters(start: StartClientFixture, brokers: () => string[]): void {
+  it('a partition whose dead letters cannot be written is blocked, is reported, and continues later', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -58,7 +58,7 @@ export function testDeadLetters(start: StartStage, brokers: () => string[]): voi
     await until(() => expect(got.toSorted((a, b) => a - b)).toEqual([2, ...rest]));
     expect(await blocked()).toEqual([]);
     const dead: string[] = [];
-    client.register({ topic: `${topic}.dlq`, ...fromStart, callback: noteIds(dead) });
+    client.register({ topic: `${topic}.dlq`, ...fromStart, callback: collectIds(dead) });
     await until(() => expect(dead).toEqual(['1']));
   });
 }

@@ -1,7 +1,13 @@
 import { expect, it } from 'vitest';
 import { failedRecordHeaders } from '../src/consume/failed-record.js';
 import type { StoredRecord } from '../src/record.js';
-import { newTopicName, noteIds, onWire, publishNumbers, type StartStage } from './client-stage.js';
+import {
+  collectIds,
+  newTopicName,
+  onWire,
+  publishNumbers,
+  type StartClientFixture,
+} from './client-fixture.js';
 
 const fromStart = { offset: -2 } as const;
 const quickRetry = { maxAttempts: 3, initialMs: 5, maxMs: 10 };
@@ -10,8 +16,8 @@ const never = (): never => {
 };
 
 /** Registers the tests of records that cannot be handled or stored. */
-export function testFailing(start: StartStage): void {
-  it('a handler that always throws: dead letter after its calls, the next event is handled', async ({
+export function testFailing(start: StartClientFixture): void {
+  it('a handler that always throws: its event becomes a dead letter, the next event is handled', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -28,10 +34,10 @@ export function testFailing(start: StartStage): void {
         if (event?.id === '1') never();
       },
     });
-    const takeDead = ({ record }: { record: StoredRecord | undefined }): void => {
+    const collectDead = ({ record }: { record: StoredRecord | undefined }): void => {
       if (record) dead.push(record);
     };
-    client.register({ topic: `${topic}.dlq`, ...fromStart, callback: takeDead });
+    client.register({ topic: `${topic}.dlq`, ...fromStart, callback: collectDead });
     await publishNumbers(client, topic, 1, 2);
     await until(() => expect(dead).toHaveLength(1));
     await until(() => expect(calls.at(-1)).toBe('2 attempt 1'));
@@ -60,7 +66,7 @@ export function testFailing(start: StartStage): void {
       await publishNumbers(client, topic, 1);
       const got: string[] = [];
       const subscription = { topic, groupId: topic, ...fromStart, sendErrorDlq };
-      client.register({ ...subscription, callback: noteIds(got) });
+      client.register({ ...subscription, callback: collectIds(got) });
       await until(() => expect(got).toEqual(['1']));
       await until(async () =>
         expect((await client.lag(topic, topic))[0]?.partitions[0]?.lag).toBe(0n),

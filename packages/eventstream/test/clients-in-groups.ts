@@ -1,12 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { newTopicName, noteIds, publishNumbers, type StartStage } from './client-stage.js';
+import {
+  collectIds,
+  newTopicName,
+  publishNumbers,
+  type StartClientFixture,
+} from './client-fixture.js';
 
 const fromStart = { offset: -2 } as const;
 
 /** Registers the tests of groups whose members join and leave. */
-export function testGroupsOfClients(start: StartStage): void {
-  it('two names in one group do not acknowledge each other’s events', async ({
+export function testGroupsOfClients(start: StartClientFixture): void {
+  it('two event names in one group do not commit each other’s events', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -15,12 +20,12 @@ export function testGroupsOfClients(start: StartStage): void {
     const group = { topic, groupId: topic, ...fromStart };
     const calls: string[] = [];
     const later = { ...group, eventName: 'placed', concurrency: 4 };
-    first.register({ ...later, callback: noteIds(calls) });
-    // Does not end by itself: its event is unfinished when the client closes.
+    first.register({ ...later, callback: collectIds(calls) });
+    // Does not end by itself, so its event is unfinished when the client closes.
     const endless = { ...group, eventName: 'paid', concurrency: 4 };
     first.register({ ...endless, callback: ({ signal }) => ended(signal) });
     await first.publish({ topic, eventName: 'paid', id: 'paid', key: 'a' });
-    await first.publish({ topic, eventName: 'shipped', id: 'nobody asked', key: 'b' });
+    await first.publish({ topic, eventName: 'shipped', id: 'unwanted', key: 'b' });
     await first.publish({ topic, eventName: 'placed', id: 'placed', key: 'c' });
     await until(() => expect(calls).toEqual(['placed']));
     await sleep(500);
@@ -29,7 +34,7 @@ export function testGroupsOfClients(start: StartStage): void {
     const second = await open();
     const got: string[] = [];
     for (const eventName of ['placed', 'paid']) {
-      second.register({ ...group, eventName, callback: noteIds(got) });
+      second.register({ ...group, eventName, callback: collectIds(got) });
     }
     await until(() => expect(got).toEqual(['paid', 'placed']));
   });
@@ -43,7 +48,7 @@ export function testGroupsOfClients(start: StartStage): void {
     const same = { topic, eventName: 'placed', groupId: topic, ...fromStart };
     const got: string[][] = [[], []];
     for (const mine of got) {
-      client.register({ ...same, callback: noteIds(mine) });
+      client.register({ ...same, callback: collectIds(mine) });
     }
     const other = { ...same, handlerTimeoutMs: 1_000, callback: () => undefined };
     expect(() => client.register(other)).toThrow(
@@ -57,7 +62,7 @@ export function testGroupsOfClients(start: StartStage): void {
     expect(got.map(({ length }) => length)).toEqual([2, 2]);
   });
 
-  it('an event that was not handled before the first commit comes again, also from the end', async ({
+  it('an event that was not handled before the first commit is delivered again, also with a start at the end', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -73,7 +78,7 @@ export function testGroupsOfClients(start: StartStage): void {
         return ended(signal);
       },
     });
-    // The consumer has begun when the group has a position.
+    // The consumer has started when the group has a committed offset.
     await until(async () => {
       const [lag] = await first.lag(topic, topic);
       expect(lag?.partitions[0]?.committed).toBe(1n);
@@ -85,15 +90,15 @@ export function testGroupsOfClients(start: StartStage): void {
     const second = await open();
     await publishNumbers(second, topic, 3);
     const got: string[] = [];
-    second.register({ ...atEnd, callback: noteIds(got) });
+    second.register({ ...atEnd, callback: collectIds(got) });
     await until(() => expect(got).toEqual(['2', '3']));
     await second.close();
 
-    // A committed offset wins over any start offset.
+    // A committed offset takes precedence over any start offset.
     const third = await open();
     await publishNumbers(third, topic, 4);
     const rest: string[] = [];
-    third.register({ ...atEnd, ...fromStart, callback: noteIds(rest) });
+    third.register({ ...atEnd, ...fromStart, callback: collectIds(rest) });
     await until(() => expect(rest).toEqual(['4']));
   });
 
@@ -107,7 +112,7 @@ export function testGroupsOfClients(start: StartStage): void {
     client.register({
       topic,
       groupId: topic,
-      callback: noteIds(got),
+      callback: collectIds(got),
     });
     // Kafka reports it as missing; the log creates it for the subscriber.
     await until(async () => {
@@ -120,7 +125,7 @@ export function testGroupsOfClients(start: StartStage): void {
     await until(async () => expect((await client.health()).healthy).toBe(true));
   });
 
-  it('closing finishes and commits events in hand, and flushes what their handlers publish', async ({
+  it('closing finishes and commits events that are being handled, and flushes what their handlers publish', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -147,7 +152,7 @@ export function testGroupsOfClients(start: StartStage): void {
 
     const second = await open();
     const got: string[] = [];
-    const callback = noteIds(got);
+    const callback = collectIds(got);
     second.register({ topic, groupId: topic, ...fromStart, callback });
     second.register({ topic: follow, ...fromStart, callback });
     await until(() => expect(got.toSorted()).toEqual(['2', '7']));
@@ -194,12 +199,12 @@ export function testGroupsOfClients(start: StartStage): void {
     first.register({ ...group, callback: slow });
     await publishNumbers(first, topic, 1);
     await until(async () => expect((await first.health()).consumers[0]?.partitions).toEqual([0]));
-    const taken: string[] = [];
     await until(() => expect(handled).toEqual(['1 false']));
     await first.close();
-    second.register({ ...group, callback: noteIds(taken) });
+    const got: string[] = [];
+    second.register({ ...group, callback: collectIds(got) });
     await publishNumbers(second, topic, 2);
-    await until(() => expect(taken).toEqual(['2']));
+    await until(() => expect(got).toEqual(['2']));
   });
 }
 

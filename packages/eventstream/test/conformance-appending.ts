@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
-import { append, outgoing, patience, read, request } from './conformance-requests.js';
+import { append, outgoing, read, request, testOptions } from './conformance-requests.js';
 import { appendTo, type Conformance, type ConformanceTarget } from './conformance-target.js';
 
-/** Registers the tests of how a driver writes records. */
+/** Registers the tests of appending with a driver. */
 export function testAppending(
   { connect, topic: newTopic, until }: Conformance,
   target: () => ConformanceTarget,
 ): void {
-  it('delivers appended records in order', patience, async () => {
+  it('delivers appended records in order', testOptions, async () => {
     const driver = await connect();
     const topic = await newTopic(2);
     const began = Date.now();
@@ -20,20 +20,20 @@ export function testAppending(
     await appendTo(driver, { topic, partition: 1, records });
     await append(driver, { topic, partition: 1 }, ['e']);
     const { handler } = read(driver, request(topic));
-    await until(() => expect(handler.taken).toHaveLength(5));
+    await until(() => expect(handler.received).toHaveLength(5));
     for (const [index, record] of [...records, outgoing('e')].entries()) {
-      expect(handler.taken[index]).toMatchObject({ ...record, topic, partition: 1 });
+      expect(handler.received[index]).toMatchObject({ ...record, topic, partition: 1 });
     }
-    expect(handler.taken[1]?.headers).toEqual({});
-    const offsets = handler.taken.map(({ offset }) => offset);
+    expect(handler.received[1]?.headers).toEqual({});
+    const offsets = handler.received.map(({ offset }) => offset);
     expect(offsets).toEqual(offsets.toSorted((a, b) => Number(a - b)));
     expect(new Set(offsets).size).toBe(5);
-    for (const { timestampMs } of handler.taken) {
+    for (const { timestampMs } of handler.received) {
       expect(Math.abs(timestampMs - began)).toBeLessThan(60_000);
     }
   });
 
-  it('delivers thousands of records, without leaving any out', patience, async () => {
+  it('delivers thousands of records, and skips none', testOptions, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     const texts = Array.from({ length: 5_000 }, (_, index) => `record ${index}`);
@@ -41,11 +41,11 @@ export function testAppending(
       await append(driver, topic, texts.slice(from, from + 500));
     }
     const { handler } = read(driver, request(topic));
-    await until(() => expect(handler.taken).toHaveLength(texts.length));
+    await until(() => expect(handler.received).toHaveLength(texts.length));
     expect(handler.values).toEqual(texts);
   });
 
-  it('writes nothing when one of the records is too large', patience, async () => {
+  it('writes nothing when one of the records is too large', testOptions, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     const value = Buffer.alloc(target().tooLargeBytes);
@@ -57,12 +57,12 @@ export function testAppending(
     await until(() => expect(handler.values).toEqual(['after']));
   });
 
-  it('knows the partitions of a topic', patience, async () => {
+  it('returns the number of partitions of a topic', testOptions, async () => {
     const driver = await connect();
     expect(await driver.partitionCount(await newTopic(3))).toBe(3);
   });
 
-  it('answers, and refuses appends after it is closed', patience, async () => {
+  it('answers a ping, and refuses appends after it is closed', testOptions, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     await driver.ping();

@@ -5,7 +5,7 @@ import { decodeEnvelope } from '../src/envelope/decode.js';
 import type { OutgoingRecord, StoredRecord } from '../src/record.js';
 import { appendTo, groupOf } from './conformance-target.js';
 
-/** Time to finish records in hand. */
+/** Time to finish records that are being handled. */
 export const drain = { drainMs: 5_000 };
 
 /** Returns an event as it is published. Its key is its id by default. */
@@ -14,7 +14,7 @@ export function event(id: string, name: string, key: string = id): OutgoingRecor
   return { key: Buffer.from(key), value: Buffer.from(JSON.stringify(envelope)), headers: {} };
 }
 
-/** Creates consumers as a client has them, which write dead letters on the same driver. */
+/** Creates consumers as a client does; they write dead letters with the same driver. */
 export function consumersOn(driver: Driver, options: Partial<ConsumersOptions> = {}): Consumers {
   return new Consumers({
     driver,

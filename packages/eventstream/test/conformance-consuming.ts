@@ -3,14 +3,14 @@ import type { Consumers } from '../src/consume/consumers.js';
 import { silentObserver } from '../src/consume/observer.js';
 import type { OutgoingRecord, StoredRecord } from '../src/record.js';
 import { consumersOn, drain, event, registration } from './conformance-consumers.js';
-import { patience } from './conformance-requests.js';
+import { testOptions } from './conformance-requests.js';
 import { appendTo, type Conformance, groupOf } from './conformance-target.js';
 
 /** Registers the tests of consumers on a driver. */
 export function testConsuming({ connect, topic: newTopic, until }: Conformance): void {
   it(
-    'hands events to callbacks of their name, and continues where it stopped',
-    patience,
+    'calls the callbacks of an event name, and continues after the last commit',
+    testOptions,
     async () => {
       const driver = await connect();
       const topic = await newTopic(2);
@@ -42,38 +42,42 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     },
   );
 
-  it('writes a record that always fails to the dead letters, and continues', patience, async () => {
-    const driver = await connect();
-    const topic = await newTopic(1);
-    await newTopic(1, `${topic}.dlq`);
-    const got: string[] = [];
-    const consumers = consumersOn(driver);
-    consumers.register(
-      registration({ topic, eventName: '' }, (id) => {
-        if (id === 'bad') throw new Error('never');
-        got.push(id);
-      }),
-    );
-    const dead: StoredRecord[] = [];
-    consumers.register(
-      registration(
-        { topic: `${topic}.dlq`, eventName: '' },
-        (_id, record) => record && dead.push(record),
-      ),
-    );
-    const records = [event('bad', 'login'), event('good', 'login')];
-    await appendTo(driver, { topic, partition: 0, records });
-    await until(() => expect(got).toEqual(['good']));
-    await until(() => expect(dead).toHaveLength(1));
-    expect(dead[0]).toMatchObject({
-      key: records[0]?.key,
-      value: records[0]?.value,
-      headers: { 'x-original-topic': topic, 'x-error': 'never', 'x-attempts': '2' },
-    });
-    await consumers.close(drain);
-  });
+  it(
+    'writes a record that always fails to the dead letters, and continues',
+    testOptions,
+    async () => {
+      const driver = await connect();
+      const topic = await newTopic(1);
+      await newTopic(1, `${topic}.dlq`);
+      const got: string[] = [];
+      const consumers = consumersOn(driver);
+      consumers.register(
+        registration({ topic, eventName: '' }, (id) => {
+          if (id === 'bad') throw new Error('never');
+          got.push(id);
+        }),
+      );
+      const dead: StoredRecord[] = [];
+      consumers.register(
+        registration(
+          { topic: `${topic}.dlq`, eventName: '' },
+          (_id, record) => record && dead.push(record),
+        ),
+      );
+      const records = [event('bad', 'login'), event('good', 'login')];
+      await appendTo(driver, { topic, partition: 0, records });
+      await until(() => expect(got).toEqual(['good']));
+      await until(() => expect(dead).toHaveLength(1));
+      expect(dead[0]).toMatchObject({
+        key: records[0]?.key,
+        value: records[0]?.value,
+        headers: { 'x-original-topic': topic, 'x-error': 'never', 'x-attempts': '2' },
+      });
+      await consumers.close(drain);
+    },
+  );
 
-  it('writes unreadable records to the dead letters if asked', patience, async () => {
+  it('writes unreadable records to the dead letters if asked', testOptions, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     await newTopic(1, `${topic}.dlq`);
@@ -92,7 +96,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     await consumers.close(drain);
   });
 
-  it('blocks a partition while its dead letters cannot be written', patience, async () => {
+  it('blocks a partition while its dead letters cannot be written', testOptions, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     let alarms = 0;
@@ -117,7 +121,7 @@ export function testConsuming({ connect, topic: newTopic, until }: Conformance):
     await consumers.close(drain);
   });
 
-  it('tries again through a retry topic', patience, async () => {
+  it('handles a failed record again from a retry topic', testOptions, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     await newTopic(1, `${topic}.${groupOf(topic)}.retry.1`);

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
-import { append, patience, read, request } from './conformance-requests.js';
+import { append, read, request, testOptions } from './conformance-requests.js';
 import { type Conformance, groupOf } from './conformance-target.js';
 import { commitAll, RecordingHandler } from './recording-handler.js';
 
 /** Registers the tests of groups and their members. */
 export function testGroups({ connect, topic: newTopic, until }: Conformance): void {
-  it('get all records each', patience, async () => {
+  it('each receive all records', testOptions, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     const readers = ['one', 'two'].map((groupId) => read(driver, request(topic, { groupId })));
@@ -15,7 +15,7 @@ export function testGroups({ connect, topic: newTopic, until }: Conformance): vo
     }
   });
 
-  it('may read several topics, each with members of its own', patience, async () => {
+  it('may read several topics, each with members of its own', testOptions, async () => {
     const driver = await connect();
     const topics = await Promise.all([newTopic(2), newTopic(2)]);
     const groupId = groupOf(topics.join('-'));
@@ -30,54 +30,60 @@ export function testGroups({ connect, topic: newTopic, until }: Conformance): vo
     }
   });
 
-  it('share the partitions, and take over from a member that leaves', patience, async () => {
+  it('share the partitions, and take over from a member that leaves', testOptions, async () => {
     const topic = await newTopic(4);
     const [one, two] = await Promise.all([connect(), connect()]);
     const first = read(one, request(topic));
-    await until(() => expect(first.handler.held.size).toBe(4));
+    await until(() => expect(first.handler.partitions.size).toBe(4));
     const second = read(two, request(topic));
     await until(() => {
-      expect(first.handler.held.size).toBe(2);
-      expect(second.handler.held.size).toBe(2);
-      expect(new Set([...first.handler.held, ...second.handler.held]).size).toBe(4);
+      expect(first.handler.partitions.size).toBe(2);
+      expect(second.handler.partitions.size).toBe(2);
+      expect(new Set([...first.handler.partitions, ...second.handler.partitions]).size).toBe(4);
     });
     expect(first.handler.log.some((line) => line.startsWith('revoked'))).toBe(true);
     await second.subscription.close();
-    expect(second.handler.held.size).toBe(0);
-    await until(() => expect(first.handler.held.size).toBe(4));
+    expect(second.handler.partitions.size).toBe(0);
+    await until(() => expect(first.handler.partitions.size).toBe(4));
   });
 
-  it('let a member commit while it drains, and the next one continue there', patience, async () => {
-    const topic = await newTopic(1);
-    const [one, two] = await Promise.all([connect(), connect()]);
-    await append(one, topic, ['a', 'b']);
-    const onRevoked = (): Promise<void> => commitAll(first.subscription, first.handler);
-    const first = read(one, request(topic), new RecordingHandler({ onRevoked }));
-    await until(() => expect(first.handler.values).toEqual(['a', 'b']));
-    const second = read(two, request(topic));
-    await first.subscription.close();
-    await append(two, topic, ['c']);
-    await until(() => expect(second.handler.values).toEqual(['c']));
-  });
+  it(
+    'let a member commit while it drains; the next member continues after that',
+    testOptions,
+    async () => {
+      const topic = await newTopic(1);
+      const [one, two] = await Promise.all([connect(), connect()]);
+      await append(one, topic, ['a', 'b']);
+      const onRevoked = (): Promise<void> => commitAll(first.subscription, first.handler);
+      const first = read(one, request(topic), new RecordingHandler({ onRevoked }));
+      await until(() => expect(first.handler.values).toEqual(['a', 'b']));
+      const second = read(two, request(topic));
+      await first.subscription.close();
+      await append(two, topic, ['c']);
+      await until(() => expect(second.handler.values).toEqual(['c']));
+    },
+  );
 
-  it('refuse a commit for a partition of another member', patience, async () => {
+  it('refuse a commit for a partition of another member', testOptions, async () => {
     const topic = await newTopic(2);
     const [one, two] = await Promise.all([connect(), connect()]);
     const first = read(one, request(topic));
     const second = read(two, request(topic));
-    await until(() => expect([first.handler.held.size, second.handler.held.size]).toEqual([1, 1]));
-    const [foreign = -1] = second.handler.held;
+    await until(() =>
+      expect([first.handler.partitions.size, second.handler.partitions.size]).toEqual([1, 1]),
+    );
+    const [foreign = -1] = second.handler.partitions;
     const committed = first.subscription.commit(new Map([[foreign, 1n]]));
     await expect(committed).rejects.toMatchObject({ code: 'STREAM_ASSIGNMENT_LOST' });
   });
 
-  it('show their lag', patience, async () => {
+  it('show their lag', testOptions, async () => {
     const driver = await connect();
     const topic = await newTopic(1);
     await append(driver, topic, ['a', 'b', 'c']);
     const { handler, subscription } = read(driver, request(topic));
-    await until(() => expect(handler.taken).toHaveLength(3));
-    const next = (handler.taken[1]?.offset ?? 0n) + 1n;
+    await until(() => expect(handler.received).toHaveLength(3));
+    const next = (handler.received[1]?.offset ?? 0n) + 1n;
     await subscription.commit(new Map([[0, next]]));
     const groupId = groupOf(topic);
     const [group, ...others] = await driver.lag(topic, groupId);
@@ -85,7 +91,7 @@ export function testGroups({ connect, topic: newTopic, until }: Conformance): vo
     expect(group).toMatchObject({ groupId, topic });
     expect(group?.partitions).toMatchObject([{ partition: 0, committed: next, lag: 1n }]);
     expect((await driver.lag(topic)).map(({ groupId }) => groupId)).toEqual([groupId]);
-    expect(await driver.lag(topic, 'nobody')).toSatisfy(
+    expect(await driver.lag(topic, 'no such group')).toSatisfy(
       (lags: readonly { partitions: readonly { committed: unknown }[] }[]) =>
         lags.every(({ partitions }) => partitions.every((one) => one.committed === undefined)),
     );

@@ -2,14 +2,14 @@ import { expect, it } from 'vitest';
 import type { Consumers } from '../src/consume/consumers.js';
 import type { Driver } from '../src/driver.js';
 import { consumersOn, drain, event, registration } from './conformance-consumers.js';
-import { patience } from './conformance-requests.js';
+import { testOptions } from './conformance-requests.js';
 import { appendTo, type Conformance, groupOf } from './conformance-target.js';
 
 /** Registers the tests of consumers while others join and leave their group. */
 export function testMembers({ connect, topic: newTopic, until }: Conformance): void {
   it(
     'finishes a callback before its partition is revoked, and does not repeat it',
-    patience,
+    testOptions,
     async () => {
       const [one, two] = await Promise.all([connect(), connect()]);
       const topic = await newTopic(2);
@@ -28,7 +28,7 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
       await until(() => expect(counts.size).toBe(2));
       const second = consumersOn(two);
       second.register(registration({ topic, eventName: '' }, callback));
-      // Time to ask for the partitions, which must not be given up in the meantime.
+      // Time in which the second asks for partitions; the first must not release them yet.
       await new Promise((resolve) => setTimeout(resolve, 1_500));
       expect(counts.size).toBe(2);
       released.resolve();
@@ -39,8 +39,8 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
   );
 
   it(
-    'delivers a record again whose callback did not end, and ignores that callback’s end',
-    patience,
+    'delivers a record again whose callback did not end, and ignores its later end',
+    testOptions,
     async () => {
       const [one, two] = await Promise.all([connect(), connect()]);
       const topic = await newTopic(1);
@@ -71,8 +71,8 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
   );
 
   it(
-    'loses nothing and keeps the order of every key while members come and go',
-    patience,
+    'loses nothing and keeps the order of every key while members join and leave',
+    testOptions,
     async () => {
       const [one, two] = await Promise.all([connect(), connect()]);
       const topic = await newTopic(4);
@@ -104,7 +104,7 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
       const complete = Array.from({ length: total }, (_, number) => number);
       for (const key of ['k0', 'k1', 'k2', 'k3']) {
         await until(() => expect(new Set(seen.get(key))).toEqual(new Set(complete)));
-        // Records may come twice, but none comes for the first time after a later one.
+        // Records may be delivered twice, but none for the first time after a later one.
         expect([...new Set(seen.get(key))]).toEqual(complete);
       }
       await first.close(drain);

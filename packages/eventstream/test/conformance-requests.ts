@@ -9,8 +9,8 @@ import type { OutgoingRecord } from '../src/record.js';
 import { appendTo, groupOf } from './conformance-target.js';
 import { RecordingHandler } from './recording-handler.js';
 
-/** Time limit of a whole test, on any stream. */
-export const patience = { timeout: 120_000 };
+/** Options of each test: a time limit that is long enough for every stream. */
+export const testOptions = { timeout: 120_000 };
 
 /** Returns a record whose key and value are the text by default. */
 export function outgoing(text: string, fields: Partial<OutgoingRecord> = {}): OutgoingRecord {
@@ -23,8 +23,8 @@ export async function append(
   target: string | Pick<AppendRequest, 'topic' | 'partition'>,
   texts: readonly string[],
 ): Promise<void> {
-  const place = typeof target === 'string' ? { topic: target, partition: 0 } : target;
-  await appendTo(driver, { ...place, records: texts.map((text) => outgoing(text)) });
+  const partition = typeof target === 'string' ? { topic: target, partition: 0 } : target;
+  await appendTo(driver, { ...partition, records: texts.map((text) => outgoing(text)) });
 }
 
 /** Returns a subscription, by default from the beginning and in the group of the topic. */
@@ -42,11 +42,13 @@ export function request(
   };
 }
 
+/** Subscription with the handler that records its calls. */
 export interface Reader {
   readonly handler: RecordingHandler;
   readonly subscription: DriverSubscription;
 }
 
+/** Subscribes with a handler that records its calls. */
 export function read(
   driver: Driver,
   subscribed: SubscriptionRequest,

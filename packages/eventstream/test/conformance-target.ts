@@ -1,27 +1,27 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { AppendRequest, Driver } from '../src/driver.js';
 
-/** A stream on which the suite runs. */
+/** Stream on which the suite runs. */
 export interface ConformanceTarget {
-  /** Opens a connection, as another process would do. */
+  /** Opens a connection of its own, as another process would. */
   connect(): Driver | Promise<Driver>;
   createTopic(topic: string, partitions: number): Promise<void>;
-  /** Size of a record, in bytes, that is refused. */
+  /** Size of a record that is refused, in bytes. */
   readonly tooLargeBytes: number;
-  /** Silence after which a consumer is removed from its group, in ms. */
+  /** Time without a heartbeat after which a consumer is removed from its group, in ms. */
   readonly sessionMs: number;
-  /** Longest time until an expected change has happened, in ms. */
+  /** Longest wait for an expected change, in ms. */
   readonly settleMs: number;
   close(): Promise<void>;
 }
 
-/** The stream, as a test uses it. Its connections are closed after the test. */
+/** Connections and topics of one test. The connections are closed after the test. */
 export interface Conformance {
   /** Opens another connection. */
   connect(): Promise<Driver>;
   /** Creates a topic. */
   topic(partitions: number, name?: string): Promise<string>;
-  /** Waits until this holds. */
+  /** Waits until the assertion holds, up to `settleMs` of the target. */
   until(assertion: () => unknown): Promise<unknown>;
 }
 
@@ -36,8 +36,8 @@ const readyMs = 15_000;
 const notReady: readonly string[] = ['STREAM_UNAVAILABLE', 'EVENT_OUTCOME_UNKNOWN'];
 
 /**
- * Appends records, and tries again while the stream is not ready, as publishers do. Also after an
- * unknown outcome, which a broker reports when it does not know yet that it leads a new partition.
+ * Appends records, and tries again while the stream is not ready, as publishers do. It also tries
+ * again after an unknown outcome: a broker reports it until it knows that it leads a new partition.
  */
 export async function appendTo(
   driver: Driver,

@@ -2,7 +2,7 @@ import { createPostgresDriver, offsetBeginning, PostgresLog } from '@posthaste/e
 import { openPostgres } from '@posthaste/postgres';
 
 /**
- * A consumer that a test kills: `consumer-process.ts <url of the database> <lease in ms>`. For each
+ * Consumer that a test kills: `consumer-process.ts <url of the database> <lease in ms>`. For each
  * record of the topic `orders` it prints the value, which is the side effect, waits 2 ms, and then
  * commits.
  */

@@ -17,7 +17,7 @@ import {
   type ManualSubscription,
 } from './manual-driver.js';
 
-/** An observer that keeps all reports as short texts. */
+/** Observer that keeps each call as a short text. */
 export interface Reports extends ConsumeObserver {
   readonly lines: string[];
 }
@@ -39,6 +39,7 @@ function createReports(): Reports {
   };
 }
 
+/** Consumers with all that they are connected to. */
 export interface Consuming {
   readonly consumers: Consumers;
   readonly subscriptions: readonly ManualSubscription[];
@@ -50,7 +51,7 @@ export interface Consuming {
   deliver(records: readonly StoredRecord[], partition?: number): Promise<void>;
 }
 
-/** Starts consumers on a driver that is played by the test. */
+/** Starts consumers on a driver that the test controls. */
 export function startConsuming(): Consuming {
   const driver = createManualDriver();
   const appender = createManualAppender();
@@ -101,7 +102,7 @@ export function rawHandler(callback: RawCallback): RegistrationHandler {
   return { kind: 'raw', callback };
 }
 
-/** Waits until the position of a partition is stored. */
+/** Waits until this offset of a partition is committed. */
 export async function untilCommitted(
   subscription: ManualSubscription,
   offset: number,
@@ -110,29 +111,29 @@ export async function untilCommitted(
   await vi.waitFor(() => expect(subscription.committed.get(partition)).toBe(BigInt(offset)));
 }
 
-/** A callback whose calls end when the test says so. */
-export interface HeldCallback {
+/** Callback whose calls end when the test ends them. */
+export interface ManualCallback {
   readonly callback: EventCallback;
   /** Calls in progress by the event's id, in the order in which they began. */
-  readonly held: Map<string, { done(): void; fail(error: unknown): void; signal: AbortSignal }>;
+  readonly pending: Map<string, { done(): void; fail(error: unknown): void; signal: AbortSignal }>;
 }
 
-export function holdCallback(): HeldCallback {
-  const held: HeldCallback['held'] = new Map();
+export function createManualCallback(): ManualCallback {
+  const pending: ManualCallback['pending'] = new Map();
   const callback: EventCallback = (ctx, event) =>
     new Promise<void>((resolve, reject) => {
       const id = event?.id ?? 'end';
-      held.set(id, {
+      pending.set(id, {
         signal: ctx.signal,
         done: () => {
-          held.delete(id);
+          pending.delete(id);
           resolve();
         },
         fail: (error) => {
-          held.delete(id);
+          pending.delete(id);
           reject(error);
         },
       });
     });
-  return { callback, held };
+  return { callback, pending };
 }

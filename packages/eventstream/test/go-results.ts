@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { decodeEnvelope } from '../src/envelope/decode.js';
 import { type EnvelopeProfile, encodeEnvelope } from '../src/envelope/encode.js';
 
-/** A record, as a Go service reads and publishes it again. Written by go/envelopes.go. */
+/** Record that a Go service has read and published again. Written by go/envelopes.go. */
 export interface GoResult {
   readonly record: string;
   /** Published with the newer SDK. */
@@ -11,7 +11,7 @@ export interface GoResult {
   readonly older: string;
 }
 
-/** A record that a Go service drops. */
+/** Record that a Go service drops. */
 export interface GoError {
   readonly record: string;
   readonly error: string;
@@ -22,7 +22,7 @@ export interface GoResults {
   readonly dropped: readonly GoError[];
 }
 
-/** Reads a file in `go`: `envelopes` of any origin, or those that this package has `published`. */
+/** Reads a file in `go`: `envelopes` of any origin, or the ones that this package `published`. */
 export function readGoResults(name: 'envelopes' | 'published'): GoResults {
   const lines = readFileSync(`${import.meta.dirname}/go/${name}.jsonl`, 'utf8')
     .trimEnd()
@@ -34,7 +34,7 @@ export function readGoResults(name: 'envelopes' | 'published'): GoResults {
   };
 }
 
-/** Reads and publishes a record again, without the keys that Go services do not know. */
+/** Decodes and encodes a record, without the keys that Go services do not know. */
 export function relay(record: string, profile: EnvelopeProfile): string {
   const { unknownKeys, ...known } = decodeEnvelope(Buffer.from(record));
   return encodeEnvelope(known, profile).toString('utf8');

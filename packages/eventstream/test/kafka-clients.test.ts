@@ -1,7 +1,7 @@
 import { type KafkaBroker, startKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe } from 'vitest';
-import { stageOn } from './client-stage.js';
+import { clientFixtureOn } from './client-fixture.js';
 import { testGo } from './clients-and-go.js';
 import { testDeadLetters } from './clients-dead-letters.js';
 import { testFailing } from './clients-failing.js';
@@ -19,11 +19,11 @@ describeWithKafka('a client on Kafka', { timeout: 60_000 }, () => {
   const brokers = (): string[] => kafka.brokers;
   // They run at the same time, since most of it is waiting.
   describe.concurrent.each(kafkaClients)('through $name', ({ name, open }) => {
-    const stage = stageOn(() => kafkaTarget(kafka.brokers, open));
-    testFailing(stage);
-    testDeadLetters(stage, brokers);
-    testGroupsOfClients(stage);
-    testGo(stage);
-    testKilled(stage, { stream: name, brokers });
+    const start = clientFixtureOn(() => kafkaTarget(kafka.brokers, open));
+    testFailing(start);
+    testDeadLetters(start, brokers);
+    testGroupsOfClients(start);
+    testGo(start);
+    testKilled(start, { stream: name, brokers });
   });
 });

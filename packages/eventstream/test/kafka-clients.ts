@@ -3,7 +3,7 @@ import type { ClientOptions, KafkaConfig } from '../src/client/client-config.js'
 import { createClient, createClientOn } from '../src/client/create-client.js';
 import { createKafkaDriver } from '../src/drivers/kafka/kafkajs-driver.js';
 import { createPlatformaticDriver } from '../src/drivers/platformatic/platformatic-driver.js';
-import { type ClientTarget, prefix } from './client-stage.js';
+import { type ClientTarget, prefix } from './client-fixture.js';
 import { append, createTopic } from './kafka-topic.js';
 
 type OpenClient = (

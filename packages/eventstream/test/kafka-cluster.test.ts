@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type KafkaBroker, type KafkaCluster, startKafkaCluster } from '@posthaste/testbed';
 import { describeWithKafkaCluster } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { type ClientTarget, onWire, stageOn } from './client-stage.js';
+import { type ClientTarget, clientFixtureOn, onWire } from './client-fixture.js';
 import { kafkaClients, kafkaTarget } from './kafka-clients.js';
 import { administer, createTopic } from './kafka-topic.js';
 import { SteadyTraffic } from './steady-traffic.js';
@@ -35,7 +35,7 @@ describeWithKafkaCluster('clients on three brokers', () => {
       if (!node) throw new Error(`there is no broker ${victim}`);
       onTestFinished(() => node.start());
       const started = kafkaClients.map(async (client) => {
-        const start = stageOn(() => toTarget(cluster, client.open, victim));
+        const start = clientFixtureOn(() => toTarget(cluster, client.open, victim));
         const { newTopic, open } = start(onTestFinished);
         const topic = await newTopic(3);
         return { topic, traffic: await SteadyTraffic.start(topic, open) };

@@ -13,7 +13,7 @@ export function testClosing(fixture: DriverFixture): void {
     const { handler } = read(toSubscription(topic), new RecordingHandler(), idle);
     await append(idle, topic, ['a']);
     await idle.ping();
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), waitOptions);
+    await vi.waitFor(() => expect(handler.received).toHaveLength(1), waitOptions);
     const startedAt = performance.now();
     await idle.close();
     await idle.close();

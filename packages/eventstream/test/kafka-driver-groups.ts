@@ -15,7 +15,7 @@ export function testGroup(fixture: DriverFixture): void {
     await append(fixture.driver, topic, ['slow']);
     const handler = new RecordingHandler({ onRecords: () => sleep(4_000) });
     const { subscription } = read(toSubscription(topic), handler, open(quick));
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), waitOptions);
+    await vi.waitFor(() => expect(handler.received).toHaveLength(1), waitOptions);
     await sleep(4_000);
     await commitAll(subscription, handler);
     expect(handler.log).toEqual(['assigned 0']);
@@ -36,11 +36,11 @@ export function testGroup(fixture: DriverFixture): void {
       },
     });
     mine.subscription = read(request, first, open(quick)).subscription;
-    await vi.waitFor(() => expect(first.taken).toHaveLength(2), waitOptions);
+    await vi.waitFor(() => expect(first.received).toHaveLength(2), waitOptions);
     const second = read(request, new RecordingHandler(), open(quick));
-    await vi.waitFor(() => expect(second.handler.held.size).toBe(1), waitOptions);
+    await vi.waitFor(() => expect(second.handler.partitions.size).toBe(1), waitOptions);
     expect(first.log.slice(0, 2)).toEqual(['assigned 0,1', 'revoked 0,1']);
-    await vi.waitFor(() => expect(first.held.size).toBe(1), waitOptions);
+    await vi.waitFor(() => expect(first.partitions.size).toBe(1), waitOptions);
     await append(fixture.driver, { topic, partition: 0 }, ['c']);
     await append(fixture.driver, { topic, partition: 1 }, ['d']);
     await vi.waitFor(() => {
@@ -60,10 +60,10 @@ export function testGroup(fixture: DriverFixture): void {
       onRevoked: () => forever,
     });
     const first = read(request, blocked, open(quick));
-    await vi.waitFor(() => expect(blocked.taken).toHaveLength(2), waitOptions);
-    const early = offsetsAfter(blocked.taken);
+    await vi.waitFor(() => expect(blocked.received).toHaveLength(2), waitOptions);
+    const early = offsetsAfter(blocked.received);
     const second = read(request, new RecordingHandler(), open(quick));
-    await vi.waitFor(() => expect(second.handler.taken).toHaveLength(1), waitOptions);
+    await vi.waitFor(() => expect(second.handler.received).toHaveLength(1), waitOptions);
     await expect(first.subscription.commit(early)).rejects.toMatchObject({
       code: 'STREAM_ASSIGNMENT_LOST',
     });
@@ -95,12 +95,12 @@ export function testGroup(fixture: DriverFixture): void {
       new RecordingHandler(),
       open(options),
     );
-    await vi.waitFor(() => expect(before.handler.held.size).toBe(1), waitOptions);
-    await vi.waitFor(() => expect(neighbour.handler.held.size).toBe(1), waitOptions);
+    await vi.waitFor(() => expect(before.handler.partitions.size).toBe(1), waitOptions);
+    await vi.waitFor(() => expect(neighbour.handler.partitions.size).toBe(1), waitOptions);
     const { length } = neighbour.handler.log;
     await before.subscription.close();
     const after = read({ ...request, groupInstanceId: 'b' }, new RecordingHandler(), open(options));
-    await vi.waitFor(() => expect(after.handler.held.size).toBe(1), waitOptions);
+    await vi.waitFor(() => expect(after.handler.partitions.size).toBe(1), waitOptions);
     await sleep(1_000);
     expect(neighbour.handler.log).toHaveLength(length);
     await Promise.all([neighbour, after].map(({ subscription }) => subscription.close()));
@@ -112,7 +112,7 @@ export function testGroup(fixture: DriverFixture): void {
     const request = toSubscription(topic);
     const { groupId } = request;
     const { handler, subscription } = read(request);
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(3), waitOptions);
+    await vi.waitFor(() => expect(handler.received).toHaveLength(3), waitOptions);
     const lagOf = (committed: bigint, end: bigint): unknown => [
       { groupId, topic, partitions: [{ partition: 0, committed, end, lag: end - committed }] },
     ];

@@ -28,17 +28,17 @@ export function testRecords(fixture: DriverFixture): void {
     await fixture.driver.append({ topic, partition: 0, records, timeoutMs: appendTimeoutMs });
     await append(fixture.driver, topic, ['later']);
     const { handler, subscription } = read(toSubscription(topic));
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(4), waitOptions);
+    await vi.waitFor(() => expect(handler.received).toHaveLength(4), waitOptions);
     await subscription.close();
     records.forEach((record, index) => {
-      expect(handler.taken[index]).toMatchObject({
+      expect(handler.received[index]).toMatchObject({
         topic,
         partition: 0,
         offset: BigInt(index),
         ...record,
       });
     });
-    const written = handler.taken[0]?.timestampMs ?? 0;
+    const written = handler.received[0]?.timestampMs ?? 0;
     expect(written).toBeGreaterThanOrEqual(before);
     expect(written).toBeLessThanOrEqual(Date.now());
   });

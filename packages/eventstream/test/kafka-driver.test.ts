@@ -33,7 +33,7 @@ describeWithKafka.each(kafkaDrivers)('the Kafka driver on $name', ({ create }) =
     const { handler } = read(toSubscription(topic), new RecordingHandler(), idle);
     await append(idle, topic, ['a']);
     await idle.ping();
-    await vi.waitFor(() => expect(handler.taken).toHaveLength(1), waitOptions);
+    await vi.waitFor(() => expect(handler.received).toHaveLength(1), waitOptions);
     await sleep(500);
     const before = process.cpuUsage();
     await sleep(3_000);

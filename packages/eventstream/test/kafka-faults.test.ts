@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type KafkaBroker, startKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { noteIds, publishNumbers, stageOn } from './client-stage.js';
+import { clientFixtureOn, collectIds, publishNumbers } from './client-fixture.js';
 import { kafkaClients, kafkaTarget } from './kafka-clients.js';
 import { SteadyTraffic } from './steady-traffic.js';
 
@@ -19,7 +19,9 @@ describeWithKafka('clients on Kafka', () => {
     kafka = await startKafka({ own: true, settings });
   }, 240_000);
   afterAll(() => kafka?.close());
-  const stages = kafkaClients.map(({ open }) => stageOn(() => kafkaTarget(kafka.brokers, open)));
+  const stages = kafkaClients.map(({ open }) =>
+    clientFixtureOn(() => kafkaTarget(kafka.brokers, open)),
+  );
 
   it('start to work when a broker starts after them', async ({ onTestFinished }) => {
     onTestFinished(() => kafka.start());
@@ -31,7 +33,7 @@ describeWithKafka('clients on Kafka', () => {
     const work = clients.map(async (client, index) => {
       const topic = topics[index] ?? '';
       const ids: string[] = [];
-      client.register({ topic, groupId: topic, offset: -2, callback: noteIds(ids) });
+      client.register({ topic, groupId: topic, offset: -2, callback: collectIds(ids) });
       const published = publishNumbers(client, topic, 1, 2);
       const hasty = client.publish({ topic, eventName: 'placed', timeoutMs: 100 });
       await expect(hasty).rejects.toMatchObject({ code: 'EVENT_NOT_PUBLISHED' });
@@ -73,7 +75,7 @@ describeWithKafka('clients on Kafka', () => {
           const leaver = await open();
           const topic = await newTopic();
           const ids: string[] = [];
-          leaver.register({ topic, groupId: topic, offset: -2, callback: noteIds(ids) });
+          leaver.register({ topic, groupId: topic, offset: -2, callback: collectIds(ids) });
           await publishNumbers(leaver, topic, 1);
           await vi.waitFor(() => expect(ids).toEqual(['1']), waitOptions);
           return leaver;

@@ -72,8 +72,8 @@ describeWithKafka('a group of different clients', () => {
       driver.subscribe(toSubscription(topic, { groupId }), handler);
       return handler;
     });
-    const held = (): number[] => handlers.map((handler) => handler.held.size);
-    await vi.waitFor(() => expect(held()).toEqual([2, 2]), waitOptions);
+    const partitionCounts = (): number[] => handlers.map((handler) => handler.partitions.size);
+    await vi.waitFor(() => expect(partitionCounts()).toEqual([2, 2]), waitOptions);
     const values = ['a', 'b', 'c', 'd'];
     for (const [partition, value] of values.entries()) {
       const driver = drivers[partition % drivers.length];
@@ -102,13 +102,13 @@ describeWithKafka('a group of different clients', () => {
         async () => foreign.start(topic),
         async () => {
           driver.subscribe(request, handler);
-          await vi.waitFor(() => expect(handler.held.size).toBeGreaterThan(0), waitOptions);
+          await vi.waitFor(() => expect(handler.partitions.size).toBeGreaterThan(0), waitOptions);
         },
       ];
       for (const step of foreignFirst ? steps : steps.reverse()) await step();
       await vi.waitFor(() => {
-        expect([...handler.held, ...foreign.partitions].sort()).toEqual([0, 1, 2, 3]);
-        expect(handler.held.size).toBe(2);
+        expect([...handler.partitions, ...foreign.partitions].sort()).toEqual([0, 1, 2, 3]);
+        expect(handler.partitions.size).toBe(2);
       }, waitOptions);
       const values = ['a', 'b', 'c', 'd'];
       for (const [partition, value] of values.entries()) {

@@ -5,11 +5,12 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { expect, it } from 'vitest';
 import { handleOnce } from '../src/inbox/inbox.js';
 import { inboxMigrations } from '../src/inbox/migrations.js';
-import { onWire, publishNumbers, type StartStage } from './client-stage.js';
+import { onWire, publishNumbers, type StartClientFixture } from './client-fixture.js';
 import { openTestLog, type TestLog } from './open-log.js';
 
 const script = fileURLToPath(new URL('mail-process.ts', import.meta.url));
 
+/** Options of `testKilled`. */
 export interface KilledOptions {
   /** Name of the stream for mail-process.ts. */
   readonly stream: string;
@@ -20,9 +21,12 @@ export interface KilledOptions {
 }
 
 /** Registers the test of a consumer that is killed between its side effect and its commit. */
-export function testKilled(start: StartStage, { stream, brokers, log }: KilledOptions): void {
+export function testKilled(
+  start: StartClientFixture,
+  { stream, brokers, log }: KilledOptions,
+): void {
   describeWithPostgres('with an inbox', () =>
-    it('a consumer killed after its side effect: the event comes again, and the inbox skips it', async ({
+    it('a consumer killed after its side effect: the event is delivered again, and the inbox skips it', async ({
       onTestFinished,
     }) => {
       const { open, newTopic, until } = start(onTestFinished);
@@ -37,13 +41,13 @@ export function testKilled(start: StartStage, { stream, brokers, log }: KilledOp
       const args = [script, stream, brokers?.().join() ?? '', topic, url];
       const mailer = await startProcess({ args });
       onTestFinished(() => mailer.close());
-      // It has sent the mail and stored that, and does not reach its commit.
+      // It has stored the mail, and is killed before it commits the offset.
       await mailer.waitForLine(/^sent 3$/);
       await mailer.kill();
-      // Such as warnings about timers and listeners.
+      // Node warns about leaked timers and listeners, for example.
       expect(mailer.output).not.toMatch(/warning/i);
 
-      const came: string[] = [];
+      const handled: string[] = [];
       const skipped: string[] = [];
       client.register({
         topic,
@@ -54,12 +58,12 @@ export function testKilled(start: StartStage, { stream, brokers, log }: KilledOp
           const isNew = await handleOnce(db, { groupId, eventId }, (tx) =>
             tx.query('insert into mail values ($1)', [eventId]),
           );
-          came.push(eventId);
+          handled.push(eventId);
           if (!isNew) skipped.push(eventId);
         },
       });
-      await until(() => expect(came.at(-1)).toBe('5'));
-      expect(came).toEqual(['3', '4', '5']);
+      await until(() => expect(handled.at(-1)).toBe('5'));
+      expect(handled).toEqual(['3', '4', '5']);
       expect(skipped).toEqual(['3']);
       expect(await mailOf(db)).toEqual(['1', '2', '3', '4', '5']);
       await until(async () => {

@@ -3,8 +3,8 @@ import { createPlatformaticDriver } from '@posthaste/eventstream/platformatic';
 import { openPostgres } from '@posthaste/postgres';
 
 /**
- * A consumer that a test kills: `mail-process.ts <stream> <broker> <topic> <url of the database>`.
- * For each event it stores a mail in the database, once, and prints that it did. At the third event
+ * Consumer that a test kills: `mail-process.ts <stream> <broker> <topic> <url of the database>`.
+ * For each event it stores a mail in the database, once, and prints `sent <id>`. At the third event
  * it hangs before the commit; the offsets of the others are committed one by one.
  */
 const [stream, broker = '', topic = '', url = ''] = process.argv.slice(2);

@@ -7,15 +7,15 @@ import type {
 } from '../src/driver.js';
 import type { OutgoingRecord, StoredRecord } from '../src/record.js';
 
-/** A subscription whose stream is played by the test. */
+/** Subscription whose handler the test calls. */
 export interface ManualSubscription {
   readonly request: SubscriptionRequest;
   readonly handler: SubscriptionHandler;
   /** Successful commits, in order. */
   readonly commits: ReadonlyMap<number, bigint>[];
-  /** The last committed position of each partition. */
+  /** The last committed offset of each partition. */
   readonly committed: Map<number, bigint>;
-  /** Error of commits while it is set. */
+  /** If set, the error with which commits fail. */
   failure: unknown;
   /** Partitions whose commits fail, because they belong to another consumer. */
   readonly refused: Set<number>;
@@ -26,7 +26,7 @@ export interface ManualDriver extends Pick<Driver, 'subscribe'> {
   readonly subscriptions: ManualSubscription[];
 }
 
-/** A driver that does nothing by itself: the test calls the handlers. */
+/** Creates a driver that does nothing by itself: the test calls the handlers. */
 export function createManualDriver(): ManualDriver {
   const subscriptions: ManualSubscription[] = [];
   return {
@@ -47,7 +47,7 @@ export function createManualDriver(): ManualDriver {
           await Promise.resolve();
           if (subscription.failure !== undefined) throw subscription.failure;
           if ([...offsets.keys()].some((partition) => subscription.refused.has(partition))) {
-            throw new PlatformError('STREAM_ASSIGNMENT_LOST', 'not ours');
+            throw new PlatformError('STREAM_ASSIGNMENT_LOST', 'owned by another consumer');
           }
           subscription.commits.push(offsets);
           for (const [partition, offset] of offsets) subscription.committed.set(partition, offset);
@@ -60,7 +60,7 @@ export function createManualDriver(): ManualDriver {
   };
 }
 
-/** A record of a topic, with an event of this name unless a value is given. */
+/** Returns a record of a topic, with an event of this name unless a value is given. */
 export function storedRecord(
   offset: number,
   fields: Partial<StoredRecord> & { name?: string },
@@ -79,7 +79,7 @@ export function storedRecord(
   };
 }
 
-/** An appender that collects records, and fails while it has a failure. */
+/** Appender that collects records, and fails while `failure` is set. */
 export interface ManualAppender {
   readonly appended: { readonly topic: string; readonly record: OutgoingRecord }[];
   failure: unknown;

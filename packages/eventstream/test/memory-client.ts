@@ -3,7 +3,9 @@ import type { ClientConfig } from '../src/client/client-config.js';
 import { createClient } from '../src/client/create-client.js';
 import { MemoryStream } from '../src/drivers/memory/memory-stream.js';
 
-/** Reads from the beginning, so that a test need not wait until the consumer has joined. */
+/**
+ * Options to read from the beginning, so that a test need not wait until the consumer has joined.
+ */
 export const fromStart = { offset: -2 } as const;
 
 /** Creates a client with the prefix `shop` on a stream in memory, by default with one partition. */

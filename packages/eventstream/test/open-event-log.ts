@@ -28,7 +28,7 @@ export interface EventInput extends Partial<EventEnvelope> {
   readonly key?: string;
 }
 
-/** Returns an event to publish; without an id it gets a new one. */
+/** Returns an event to publish, with a new id unless one is given. */
 export function eventOf({
   topic = 'orders',
   key = 'k',
@@ -38,7 +38,7 @@ export function eventOf({
   return toEventToPublish(envelope, { topic, key });
 }
 
-/** Returns the names of the events in a topic, in their order. */
+/** Returns the names of the events of a topic, in the order of the log. */
 export async function namesIn({ log }: TestLog, topic = 'orders'): Promise<string[]> {
   const { records } = await log.listEvents({ topics: [topic], limit: 1_000 });
   return records.map(({ value }) => JSON.parse(String(value)).name);
@@ -51,7 +51,7 @@ export interface DeadLetterInput {
   readonly topic?: string;
   /** Default `mail`. */
   readonly group?: string;
-  /** Default: those that consumers write. */
+  /** Default: the headers that consumers write. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 

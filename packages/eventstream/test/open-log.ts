@@ -5,11 +5,11 @@ import { PostgresLog } from '../src/drivers/postgres/postgres-log.js';
 import { eventstreamMigrations } from '../src/drivers/postgres/storage/migrations.js';
 import type { StoredRecord } from '../src/record.js';
 
-/** A log in a database of its own, on Postgres or embedded. */
+/** Log in a database of its own, on Postgres or embedded. */
 export interface TestLog {
   readonly db: Database;
   readonly log: PostgresLog;
-  /** Undefined on the embedded engine. */
+  /** URL of the database; undefined on the embedded engine. */
   readonly url: string | undefined;
   close(): Promise<void>;
 }
@@ -55,7 +55,7 @@ export function valuesOf(records: readonly StoredRecord[]): string[] {
   return records.map(({ value }) => value?.toString() ?? 'null');
 }
 
-/** Appends `count` records to partition 0 with SQL alone. */
+/** Appends `count` records to partition 0 with one SQL statement. */
 export async function appendMany(db: Database, topic: string, count: number): Promise<void> {
   await db.query(
     `select cardinality(eventstream.append(

@@ -4,12 +4,12 @@ import { createClient } from '../src/client/create-client.js';
 import type { SkippedRange } from '../src/drivers/postgres/group/shard-reader.js';
 import {
   type ClientTarget,
-  noteIds,
+  clientFixtureOn,
+  collectIds,
   onWire,
   prefix,
   publishNumbers,
-  stageOn,
-} from './client-stage.js';
+} from './client-fixture.js';
 import { testGo } from './clients-and-go.js';
 import { testFailing } from './clients-failing.js';
 import { testGroupsOfClients } from './clients-in-groups.js';
@@ -38,7 +38,7 @@ function toTarget({ db, log }: TestLog, onSkipped: (range: SkippedRange) => void
 describeWithPostgres('a client on Postgres', () => {
   let test: TestLog;
   const skipped: SkippedRange[] = [];
-  const start = stageOn(() => toTarget(test, (range) => skipped.push(range)));
+  const start = clientFixtureOn(() => toTarget(test, (range) => skipped.push(range)));
   beforeAll(async () => {
     test = await openTestLog('postgres');
   });
@@ -49,14 +49,14 @@ describeWithPostgres('a client on Postgres', () => {
   testGo(start);
   testKilled(start, { stream: 'postgres', log: () => test });
 
-  it('readers wait for an appender that commits late: nobody skips its record', async ({
+  it('readers wait for an appender that commits late, and do not skip its record', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
     const topic = await newTopic();
     const client = await open();
     const got: string[] = [];
-    client.register({ topic, groupId: topic, ...fromStart, callback: noteIds(got) });
+    client.register({ topic, groupId: topic, ...fromStart, callback: collectIds(got) });
     await publishNumbers(client, topic, 1);
     await until(() => expect(got).toEqual(['1']));
     const appended = Promise.withResolvers<void>();
@@ -69,7 +69,7 @@ describeWithPostgres('a client on Postgres', () => {
     });
     await appended.promise;
     await publishNumbers(client, topic, 2, 3);
-    // Several polls of the consumer.
+    // Time for several polls of the consumer.
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(got).toEqual(['1']);
     commit.resolve();
@@ -77,7 +77,7 @@ describeWithPostgres('a client on Postgres', () => {
     await until(() => expect(got).toEqual(['1', 'late', '2', '3']));
   });
 
-  it('a group that was behind skips a partition that was dropped by age, and reports it', async ({
+  it('a group that is behind skips records that were dropped by retention, and reports the range', async ({
     onTestFinished,
   }) => {
     const { open, newTopic, until } = start(onTestFinished);
@@ -92,7 +92,7 @@ describeWithPostgres('a client on Postgres', () => {
     // Starts no segment: it only drops those past retention.
     await test.log.maintain({ segmentMs: 99 * dayMs });
     const got: string[] = [];
-    client.register({ topic, groupId: topic, offset: 0, callback: noteIds(got) });
+    client.register({ topic, groupId: topic, offset: 0, callback: collectIds(got) });
     await until(() => expect(got).toEqual(['3']));
     const range = { topic: onWire(topic), partition: 0, groupId: onWire(topic), from: 0n, to: 2n };
     expect(skipped).toContainEqual(range);

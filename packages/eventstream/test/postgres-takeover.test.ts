@@ -56,13 +56,13 @@ describeWithPostgres('a consumer in a process of its own', () => {
   const handledThere = (): number[] =>
     [...running.output.matchAll(/^handled (\d+)$/gm)].map(([, value]) => Number(value));
 
-  it('is replaced within seconds after kill -9; only uncommitted records come again', async () => {
+  it('is replaced within seconds after SIGKILL; only uncommitted records are delivered again', async () => {
     await running.kill();
     const { values, waitedMs } = await takeOver();
     const there = handledThere();
     expect(waitedMs).toBeLessThan(leaseMs * 3);
     const [first = -1] = values;
-    // It commits each record: at most the one in hand differs, or the one whose line was lost.
+    // It commits each record, so the counts differ by at most the record that it was handling.
     expect(Math.abs(there.length - first)).toBeLessThanOrEqual(1);
     expect(values).toEqual(Array.from({ length: count - first }, (_, n) => first + n));
   });

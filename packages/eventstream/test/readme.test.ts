@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const run = promisify(execFile);
 const packageFolder = join(import.meta.dirname, '..');
 
-/** The examples in the order of the README, with their output. */
+/** Examples in the order of the README, with their output. */
 const examples = [
   { name: 'the first', prints: /^placed \{ total: 3 \}$/m },
   { name: 'Kafka', prints: /^game \{ total: 3 \}$/m, needsKafka: true },
@@ -29,7 +29,7 @@ let folder: string;
 let sources: readonly string[];
 
 beforeAll(async () => {
-  // Inside the package, where its own name resolves to it.
+  // Inside the package, where an import of its own name resolves to it.
   folder = await mkdtemp(join(packageFolder, 'dist', 'readme-'));
   const readme = await readFile(join(packageFolder, 'README.md'), 'utf8');
   sources = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, source]) => source ?? '');

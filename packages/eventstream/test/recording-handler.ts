@@ -1,20 +1,21 @@
 import type { DriverSubscription, SubscriptionHandler } from '../src/driver.js';
 import type { StoredRecord } from '../src/record.js';
 
+/** Functions that a `RecordingHandler` calls. */
 export interface RecordingOptions {
-  /** Called with records. The partition delivers more when it resolves. */
+  /** Called with records. More records of the partition are delivered when it has resolved. */
   readonly onRecords?: (partition: number, records: readonly StoredRecord[]) => Promise<void>;
   readonly onRevoked?: (partitions: readonly number[]) => Promise<void>;
 }
 
-/** A subscription's handler that records its calls. */
+/** Handler of a subscription that records its calls. */
 export class RecordingHandler implements SubscriptionHandler {
-  readonly taken: StoredRecord[] = [];
+  readonly received: StoredRecord[] = [];
   /** Changes of the assignment, in order: `assigned 0,1`, `revoked 0`, `lost 1`. */
   readonly log: string[] = [];
   readonly interruptions: unknown[] = [];
   /** Partitions that the consumer owns now. */
-  readonly held: Set<number> = new Set();
+  readonly partitions: Set<number> = new Set();
   readonly #options: RecordingOptions;
 
   constructor(options: RecordingOptions = {}) {
@@ -22,27 +23,27 @@ export class RecordingHandler implements SubscriptionHandler {
   }
 
   get values(): string[] {
-    return this.taken.map(({ value }) => String(value));
+    return this.received.map(({ value }) => String(value));
   }
 
   assigned(partitions: readonly number[]): void {
     this.log.push(`assigned ${partitions}`);
-    for (const partition of partitions) this.held.add(partition);
+    for (const partition of partitions) this.partitions.add(partition);
   }
 
   async revoked(partitions: readonly number[]): Promise<void> {
     this.log.push(`revoked ${partitions}`);
     await this.#options.onRevoked?.(partitions);
-    for (const partition of partitions) this.held.delete(partition);
+    for (const partition of partitions) this.partitions.delete(partition);
   }
 
   lost(partitions: readonly number[]): void {
     this.log.push(`lost ${partitions}`);
-    for (const partition of partitions) this.held.delete(partition);
+    for (const partition of partitions) this.partitions.delete(partition);
   }
 
   async records(partition: number, records: readonly StoredRecord[]): Promise<void> {
-    this.taken.push(...records);
+    this.received.push(...records);
     await this.#options.onRecords?.(partition, records);
   }
 
@@ -56,10 +57,10 @@ export function offsetsAfter(records: readonly StoredRecord[]): Map<number, bigi
   return new Map(records.map(({ partition, offset }) => [partition, offset + 1n]));
 }
 
-/** Commits all records that a handler got. */
+/** Commits all records that a handler has received. */
 export async function commitAll(
   subscription: DriverSubscription,
   handler: RecordingHandler,
 ): Promise<void> {
-  await subscription.commit(offsetsAfter(handler.taken));
+  await subscription.commit(offsetsAfter(handler.received));
 }

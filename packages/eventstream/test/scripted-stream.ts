@@ -9,14 +9,14 @@ import type { OutgoingRecord } from '../src/record.js';
 /** Topic of the records of these tests. */
 export const topic = 'orders';
 
-/** A stream that remembers what was appended, and fails as scripted. */
+/** Stream that keeps appended records, and fails as scripted. */
 export class ScriptedStream {
   readonly appended: { partition: number; texts: string[] }[] = [];
   readonly tries: AppendRequest[] = [];
   partitions = 1;
   /** Outcomes of the next tries. All tries after them succeed. */
   script: (ErrorCode | 'hang')[] = [];
-  /** Every try waits for it. Undefined: no try waits. */
+  /** If set, every try waits until it resolves. */
   hold: Promise<void> | undefined;
   maxBytes = Number.POSITIVE_INFINITY;
 
@@ -40,12 +40,12 @@ export class ScriptedStream {
   }
 }
 
-/** A record whose value is the text. */
+/** Returns a record whose value is the text. */
 export function record(text: string, key: Buffer | null = Buffer.from('k')): OutgoingRecord {
   return { key, value: Buffer.from(text), headers: {} };
 }
 
-/** A publisher on the scripted stream, without jitter. */
+/** Creates a publisher on the scripted stream, without jitter. */
 export function publisherOf(
   stream: ScriptedStream,
   options: PublisherOptions = {},
@@ -60,7 +60,7 @@ export function outcomes(sent: readonly Promise<void>[]): Promise<string[]> {
   return Promise.all(sent.map((promise) => promise.then(() => 'ok', code)));
 }
 
-/** Gives every test of the file a clock that stands still. Turns of the event loop take no time. */
+/** Fakes timers and clocks in every test of the file. Time passes only when a test advances it. */
 export function useManualClock(): void {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] });

@@ -4,23 +4,23 @@ import type { ClientOptions } from '../src/client/client-config.js';
 
 const keys = ['a', 'b', 'c', 'd'];
 
-/** More than the default: on a busy machine a broker needs half a minute to restart. */
+/** Longer than the default, because on a busy machine a broker needs half a minute to restart. */
 const publishTimeoutMs = 150_000;
 
-/** Wait between two rounds. Each round publishes an event of every key. */
+/** Wait between two rounds, in ms. Each round publishes an event of every key. */
 const roundMs = 25;
 
 interface Arrival {
   /** Key and number, as in `a 17`. */
   readonly event: string;
   /** Partition and offset: an event that is stored twice has two. */
-  readonly place: string;
+  readonly position: string;
   readonly atMs: number;
 }
 
 /**
- * Events that count upwards under each key, published and consumed by one client at the same time.
- * Publishing does not wait for answers, as in a service with many callers.
+ * Traffic of one client that publishes and consumes at the same time. The events of each key are
+ * numbered from 0. Publishing does not wait for outcomes, as in a service with many callers.
  */
 export class SteadyTraffic {
   readonly client: Client;
@@ -41,7 +41,7 @@ export class SteadyTraffic {
     open: (options: ClientOptions) => Promise<Client>,
   ): Promise<SteadyTraffic> {
     const started: { traffic?: SteadyTraffic } = {};
-    const warn = (details: object): void => started.traffic?.noteTry(details);
+    const warn = (details: object): void => started.traffic?.countFailedTry(details);
     const silent = (): void => undefined;
     const logger = { warn, error: silent, info: silent, debug: silent };
     started.traffic = new SteadyTraffic(
@@ -56,8 +56,8 @@ export class SteadyTraffic {
     this.#topic = topic;
     this.client = client;
     const count = (record: { partition: number; offset: bigint }, event: string): void => {
-      const place = `${record.partition}:${record.offset}`;
-      this.#arrivals.push({ event, place, atMs: Date.now() });
+      const position = `${record.partition}:${record.offset}`;
+      this.#arrivals.push({ event, position, atMs: Date.now() });
     };
     client.register({
       topic,
@@ -70,8 +70,8 @@ export class SteadyTraffic {
     this.#done = this.#run();
   }
 
-  /** Reads a line of the client's log: only failed writes have records and a code. */
-  noteTry(details: { readonly code?: string; readonly records?: number }): void {
+  /** Counts a failed try from a line of the client's log: only failed writes have a code. */
+  countFailedTry(details: { readonly code?: string; readonly records?: number }): void {
     const { code, records = 0 } = details;
     if (code === undefined) return;
     this.failedTries.push(code);
@@ -102,20 +102,20 @@ export class SteadyTraffic {
 
   /** Number of events that are stored more than once. */
   get storedTwice(): number {
-    return new Set(this.#arrivals.map(({ place }) => place)).size - this.arrived;
+    return new Set(this.#arrivals.map(({ position }) => position)).size - this.arrived;
   }
 
-  /** Number of events in tries with an unknown outcome: as many may be stored twice. */
+  /** Number of events in tries with an unknown outcome; each of them may be stored twice. */
   get maybeStored(): number {
     return this.#unknownRecords;
   }
 
-  /** First arrivals of records that came again later, in ms since 1970. */
+  /** First arrivals of records that were delivered again, in ms since 1970. */
   get repeatedAtMs(): number[] {
     const first = new Map<string, number>();
-    return this.#arrivals.flatMap(({ place, atMs }) => {
-      const before = first.get(place);
-      first.set(place, before ?? atMs);
+    return this.#arrivals.flatMap(({ position, atMs }) => {
+      const before = first.get(position);
+      first.set(position, before ?? atMs);
       return before === undefined ? [] : [before];
     });
   }

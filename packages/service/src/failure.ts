@@ -2,7 +2,7 @@ import { PlatformError } from '@posthaste/contracts';
 
 /** Exit codes of a process that failed, after sysexits.h. */
 export const exitCodes = {
-  /** Something outside the process is not as it must be: a port in use, a database that is away. */
+  /** A condition outside the process: a port in use, a database that cannot be reached. */
   unavailable: 1,
   /** A defect. */
   software: 70,
@@ -12,8 +12,8 @@ export const exitCodes = {
 
 /**
  * Writes the error that ends a process to standard error. A `PlatformError` is an expected failure
- * and becomes one line for people with its code, or one line for each fault of a configuration. Any
- * other error is a defect and is written with its stack trace.
+ * and becomes one line with its message and code, or one line for each fault of a configuration.
+ * Any other error is a defect and is written with its stack trace.
  * @returns the exit code
  */
 export function reportFailure(error: unknown): number {

@@ -11,7 +11,7 @@ export function isLoopback(host: string): boolean {
 
 /** Names and origins that a server without keys answers to. */
 export interface LocalCallers {
-  /** Host names besides the loopback ones, as the configuration has them. */
+  /** Allowed host names besides the loopback ones, as in the configuration. */
   readonly allowedHosts: readonly string[];
   /** Origins of pages that may call, besides the server's own. */
   readonly allowedOrigins: readonly string[];
@@ -44,10 +44,10 @@ export function createLocalCallerStep(callers: LocalCallers): RequestStep {
 }
 
 /**
- * Creates the check of the headers Host and Origin; it returns the one that is wrong. Without keys,
- * being on this machine is enough to call, and a browser on this machine calls for every page that
- * it shows. The Host header gives away a page whose own name resolves to 127.0.0.1 (DNS rebinding),
- * the Origin header one that calls across origins.
+ * Creates the check of the headers Host and Origin; it returns the header that is wrong. Without
+ * keys, every program on this machine may call, and a browser on this machine calls for every page
+ * that it shows. The Host header reveals a page whose own name resolves to 127.0.0.1 (DNS
+ * rebinding), the Origin header reveals a page of another origin.
  */
 export function createLocalCallerCheck(
   callers: LocalCallers,

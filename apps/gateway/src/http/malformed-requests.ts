@@ -14,7 +14,7 @@ export function createMalformedRequestHandler(logger: Logger): ClientErrorHandle
   return (error, socket) => {
     const problem = toPlatformError(error.code);
     logger.debug({ code: problem.code, reason: error.code }, problem.message);
-    // After a reset nobody is left to read an answer.
+    // After a reset the client cannot receive an answer.
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
     if (isUnanswered(socket)) socket.write(toResponse(problem));
     socket.destroySoon();

@@ -113,7 +113,7 @@ describe('a route that fails', () => {
     expect(answer.json()).toMatchObject({ code: 'CALLBACK_STATE', details: { a: 1 } });
   });
 
-  it('because the database is away sends Retry-After, and warns once a second', async () => {
+  it('because the database cannot be reached sends Retry-After, and warns once a second', async () => {
     const failure = new PlatformError('DATABASE_UNAVAILABLE', 'none to 10.0.0.7');
     const { app, answer, logs } = await failWith(failure);
     await app.inject({ method: 'POST', url: '/things', payload: { url: '' } });

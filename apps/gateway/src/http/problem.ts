@@ -36,8 +36,8 @@ export function createErrorHandler(): ErrorHandler {
 }
 
 /**
- * Returns an error as callers see it. Messages of the database name hosts, ports and tables: they
- * go to the log only. Title and code tell the caller enough.
+ * Converts an error to the form that callers see. Messages of the database contain names of hosts,
+ * ports and tables, so they go only to the log. Title and code are enough for the caller.
  */
 export function toPublicProblem(error: PlatformError, requestId: string): ProblemDetails {
   const problem = toProblemDetails(error, requestId);
@@ -126,7 +126,7 @@ function fromFastify(error: FastifyError): PlatformError | undefined {
   }
 }
 
-/** Converts an error that nobody expected: a defect. */
+/** Converts an unexpected error, which is a defect. */
 export function toInternal(error: unknown): PlatformError {
   const message = error instanceof Error ? error.message : String(error);
   return new PlatformError('INTERNAL', message, { cause: error });

@@ -36,7 +36,7 @@ async function statuses(
 describe('the rate limit', () => {
   const environment = { POSTHASTE_ACCESS: 'keys', POSTHASTE_RATE_LIMIT: '3' };
 
-  it('tells when to try again', async () => {
+  it('says when to try again', async () => {
     const { app } = await testServer({ POSTHASTE_RATE_LIMIT: '1' }, { routes });
     expect((await app.inject('/v1/things')).statusCode).toBe(200);
     const answer = await app.inject('/v1/things');
@@ -83,7 +83,7 @@ describe('the rate limit', () => {
     expect(await statuses(3, send)).toEqual([200, 200, 429]);
   });
 
-  it('takes the address from a trusted proxy, and from nobody else', async () => {
+  it('takes the address from a trusted proxy only', async () => {
     const limited = { POSTHASTE_RATE_LIMIT: '1', POSTHASTE_TRUSTED_PROXIES: '10.0.0.0/8' };
     const { app } = await testServer(limited, { routes });
     const via = (proxy: string, client: string) =>

@@ -4,8 +4,9 @@ export interface WarningLog {
 }
 
 /**
- * Filter of warnings that may come thousands of times a second, such as while the database is away.
- * Writes the first of a kind, then one per second with the number of those that were suppressed.
+ * Filter of warnings that may come thousands of times a second, such as while the database cannot
+ * be reached. Writes the first of a kind, then one per second with the number of those that were
+ * suppressed.
  */
 export class RepeatedWarnings {
   readonly #lastByKind = new Map<string, { writtenAt: number; suppressed: number }>();

@@ -30,7 +30,7 @@ export async function addPageHeaders(scope: App): Promise<void> {
     xFrameOptions: { action: 'deny' },
     contentSecurityPolicy: {
       // Without the defaults, whose `upgrade-insecure-requests` makes browsers load scripts by
-      // HTTPS, where nobody listens when the server is reached over plain HTTP.
+      // HTTPS, where no server listens when this one is reached over plain HTTP.
       useDefaults: false,
       directives: {
         defaultSrc: ["'self'"],

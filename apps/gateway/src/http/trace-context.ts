@@ -10,7 +10,7 @@ export interface TraceContext {
   readonly tracestate?: string;
 }
 
-// Versions above 00 may add fields after the flags; the known fields are read all the same.
+// Versions above 00 may add fields after the flags; the known fields are still read.
 const traceparentPattern = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 const zeroTraceId = '0'.repeat(32);
 const zeroSpanId = '0'.repeat(16);

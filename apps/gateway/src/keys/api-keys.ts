@@ -38,14 +38,14 @@ export interface ApiKeysOptions {
    * long in other processes. Default 10,000.
    */
   readonly cacheMs?: number;
-  /** Most tokens that are remembered, valid and invalid ones each. Default 10,000. */
+  /** Most valid tokens, and most invalid tokens, that are remembered. Default 10,000. */
   readonly cacheSize?: number;
   /** Interval in which `lastUsedAt` is written, in ms. Default 60,000. */
   readonly lastUsedIntervalMs?: number;
   /** Returns the time in ms of a clock that only goes forward. Default `performance.now`. */
   readonly now?: () => number;
   /**
-   * Called when `lastUsedAt` could not be written. Keys work all the same. Default: does nothing.
+   * Called when `lastUsedAt` could not be written. Keys still work. Default: does nothing.
    */
   readonly onLastUsedError?: (error: unknown) => void;
 }

@@ -30,7 +30,7 @@ describe('schemas with a title', () => {
     });
   });
 
-  it('keep a description of their own beside the reference', () => {
+  it('keep a description of their own next to the reference', () => {
     const paths = { a: { ...thing, description: 'first' }, b: { ...thing, description: 'second' } };
     expect(nameSchemas({ paths })).toMatchObject({
       components: { schemas: { Thing: { description: 'first' } } },

@@ -60,7 +60,7 @@ export async function listAllItems<Item>(
 }
 
 /**
- * Returns items up to the limit, read from as many pages as needed. The gateway looks at a bounded
+ * Returns items up to the limit, read from as many pages as needed. The gateway reads a bounded
  * number of rows for a page, so a page may have few items or none and still be followed by others.
  * Here, `next` is `null` unless a further item was found, or the search for it took too long.
  * @throws PlatformError what the gateway refuses
@@ -78,7 +78,7 @@ export async function listItems<Item>(
     items.push(...page.items);
   }
   const { next } = page;
-  // Looks for a further item. Its page is returned again to the caller that continues at `next`.
+  // Searches for a further item. A caller that continues at `next` receives its page again.
   while (page.next !== null && calls++ < maxCalls) {
     page = await readPage<Item>(api, withCursor({ ...request, limit: 1 }, page.next));
     if (page.items.length > 0) return { items, next };

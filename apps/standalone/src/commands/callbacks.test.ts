@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Receiver, startReceiver } from '@posthaste/testbed';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { emptyFolder, patiently, posthaste, startPlatform } from '../../test/posthaste.js';
+import { emptyFolder, posthaste, startPlatform, waitOptions } from '../../test/posthaste.js';
 
 let receiver: Receiver;
 let env: { POSTHASTE_URL: string };
@@ -69,7 +69,7 @@ describe('posthaste callbacks', () => {
     const second = await send(receiver.url, '-a', 'listed', '-q', 'orders');
     const lines = async () => (await output('list', '-a', 'listed')).trimEnd().split('\n');
     await expect
-      .poll(async () => (await lines()).map((line) => line.split(/ {2,}/).slice(0, 5)), patiently)
+      .poll(async () => (await lines()).map((line) => line.split(/ {2,}/).slice(0, 5)), waitOptions)
       .toEqual([
         ['ID', 'STATE', 'LAST', 'APPLICATION', 'QUEUE'],
         [second, 'delivered', '200', 'listed', 'orders'],
@@ -85,7 +85,7 @@ describe('posthaste callbacks', () => {
   it('shows a callback with its attempts, as text or as JSON', async () => {
     receiver.follow([503, 200]);
     const id = await send(receiver.url, '--retries', '3', '--delay-ms', '10');
-    await expect.poll(() => output('show', id), patiently).toMatch(/^state +delivered$/m);
+    await expect.poll(() => output('show', id), waitOptions).toMatch(/^state +delivered$/m);
     expect(await output('show', id)).toMatch(/ {2}1\. .* 503 {2}the receiver answered 503\n/);
     expect(JSON.parse(await output('show', id, '--json'))).toMatchObject({
       id,
@@ -96,15 +96,15 @@ describe('posthaste callbacks', () => {
   it('retries, replays and cancels a callback', async () => {
     receiver.follow([500, 200]);
     const id = await send(receiver.url, '--retries', '3', '--delay-ms', '3600000');
-    await expect.poll(() => output('show', id), patiently).toMatch(/1\. .* 500/);
+    await expect.poll(() => output('show', id), waitOptions).toMatch(/1\. .* 500/);
     await output('retry', id);
-    await expect.poll(() => output('show', id), patiently).toMatch(/^state +delivered$/m);
+    await expect.poll(() => output('show', id), waitOptions).toMatch(/^state +delivered$/m);
     await output('replay', id);
     await receiver.waitFor(3);
 
     receiver.follow(500);
     const hopeless = await send(receiver.url, '--retries', '3', '--delay-ms', '3600000');
-    await expect.poll(() => output('show', hopeless), patiently).toMatch(/1\. .* 500/);
+    await expect.poll(() => output('show', hopeless), waitOptions).toMatch(/1\. .* 500/);
     expect(await output('cancel', hopeless)).toBe(`${hopeless} is cancelled\n`);
   });
 

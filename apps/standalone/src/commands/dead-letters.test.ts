@@ -3,7 +3,7 @@ import { type Database, openPostgres } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { patiently, posthaste, startPlatform, startPosthaste } from '../../test/posthaste.js';
+import { posthaste, startPlatform, startPosthaste, waitOptions } from '../../test/posthaste.js';
 
 describeWithPostgres('posthaste events dlq', () => {
   const toClose: (() => Promise<unknown>)[] = [];
@@ -51,7 +51,7 @@ describeWithPostgres('posthaste events dlq', () => {
       },
     });
     const letters = async () => (await dlq('list', topic, '-n', '500')).split('\n').length - 2;
-    await expect.poll(letters, patiently).toBe(count);
+    await expect.poll(letters, waitOptions).toBe(count);
     await client.close();
   }
 

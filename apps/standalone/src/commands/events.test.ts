@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import {
   emptyFolder,
-  patiently,
   posthaste,
   type StartedPlatform,
   startPlatform,
   startPosthaste,
+  waitOptions,
 } from '../../test/posthaste.js';
 
 let platform: StartedPlatform;
@@ -65,7 +65,7 @@ describe('posthaste events', () => {
       .poll(async () => {
         await events('publish', 'known', 'b', '-k', 'k');
         return tail.output;
-      }, patiently)
+      }, waitOptions)
       .toMatch(/known\/\d@\d+ {2}b /);
     await events('publish', 'unknown', 'c', '-k', 'k');
     await events('publish', 'unknown', 'd', '-k', 'k');
@@ -193,7 +193,7 @@ describe('posthaste events', () => {
     const groups = async (...args: string[]) => events('groups', ...args);
     // The subscriptions of the platform itself read every topic.
     await expect
-      .poll(() => groups('grouped'), patiently)
+      .poll(() => groups('grouped'), waitOptions)
       .toMatch(/^TOPIC +GROUP +PARTITIONS +LAG\ngrouped +posthaste\.subscriptions +4 +0\n$/);
     const [group] = JSON.parse(await groups('grouped', '--json'));
     expect(group).toMatchObject({ topic: 'grouped', lag: 0 });

@@ -77,7 +77,7 @@ describeWithPostgres('posthaste keys and migrate, on Postgres', () => {
     await expectKeyLifecycle(env);
   });
 
-  it('say in one line that the database is away', async () => {
+  it('say in one line that the database cannot be reached', async () => {
     const env = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
     for (const args of [['migrate'], ['keys', 'list']]) {
       const { code, stderr } = await posthaste(args, env);

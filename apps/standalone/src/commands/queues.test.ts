@@ -1,7 +1,7 @@
 import { type Receiver, startReceiver } from '@posthaste/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { postCallback } from '../../test/post-callback.js';
-import { emptyFolder, patiently, posthaste, startPlatform } from '../../test/posthaste.js';
+import { emptyFolder, posthaste, startPlatform, waitOptions } from '../../test/posthaste.js';
 
 let receiver: Receiver;
 let url: string;
@@ -39,7 +39,7 @@ describe('posthaste queues', () => {
     expect(countOf('paused')).toBe(0);
 
     expect(await queues('resume', 'paused', '-a', 'shop')).toBe('paused is resumed\n');
-    await expect.poll(() => countOf('paused'), patiently).toBe(2);
+    await expect.poll(() => countOf('paused'), waitOptions).toBe(2);
   });
 
   it('unblocks a queue whose head waits, by attempting the head now or by skipping it', async () => {
@@ -48,15 +48,15 @@ describe('posthaste queues', () => {
     const head = await post('blocked', { retry });
     await post('blocked');
     const blocked = () => queues('list', '-s', 'blocked');
-    await expect.poll(blocked, patiently).toContain(head);
+    await expect.poll(blocked, waitOptions).toContain(head);
 
     const unblock = (...args: string[]) => queues('unblock', 'blocked', '-a', 'shop', ...args);
     expect(await unblock()).toBe(`${head} is attempted now\n`);
-    await expect.poll(() => countOf('blocked'), patiently).toBe(2);
-    await expect.poll(blocked, patiently).toContain(head);
+    await expect.poll(() => countOf('blocked'), waitOptions).toBe(2);
+    await expect.poll(blocked, waitOptions).toContain(head);
     expect(await unblock('--skip')).toBe(`${head} was skipped\n`);
-    await expect.poll(() => countOf('blocked'), patiently).toBe(3);
-    await expect.poll(blocked, patiently).not.toContain('shop');
+    await expect.poll(() => countOf('blocked'), waitOptions).toBe(3);
+    await expect.poll(blocked, waitOptions).not.toContain('shop');
   });
 
   it('says in one line that a queue does not exist', async () => {

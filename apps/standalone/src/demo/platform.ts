@@ -25,7 +25,7 @@ export class DemoPlatform {
   private constructor(folder: string, port: number) {
     const { promise, reject } = Promise.withResolvers<never>();
     this.crashed = promise;
-    // Without this, a crash that nobody waits for would be an unhandled rejection.
+    // Without this, a crash would be an unhandled rejection when no code waits for the promise.
     promise.catch(() => undefined);
     this.#reportCrash = reject;
     this.#folder = folder;

@@ -10,7 +10,7 @@ const msPerCallback = 5;
 const maxSpreadMs = 5_000;
 const retryEveryMs = 100;
 
-/** So many retries, so soon, that no callback fails while the receiver is away. */
+/** Enough retries, at short intervals, that no callback fails while the receiver is down. */
 const retry = { phases: [{ retries: 10_000, delayMs: 250 }] };
 
 /** Options of `postCallbacks`. */

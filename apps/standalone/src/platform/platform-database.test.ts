@@ -177,7 +177,7 @@ async function checkFilled(db: Database, { token, callbackId }: Filled): Promise
 describe.each<Engine>(['postgres', 'embedded'])('a database of version 0.1 on %s', (engine) => {
   const describeEngine = engine === 'postgres' ? describeWithPostgres : describe;
   describeEngine('when it is migrated', () => {
-    it('loses nothing, and goes on where it was', async () => {
+    it('loses nothing, and continues where it stopped', async () => {
       const open = await createPlace(engine);
       const before = await open();
       await migrate(before, setsBefore);

@@ -7,11 +7,11 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { postCallback } from '../../test/post-callback.js';
 import {
   dataFolder,
-  patiently,
   posthaste,
   type StartedPlatform,
   startPlatform,
   startPosthaste,
+  waitOptions,
 } from '../../test/posthaste.js';
 
 const hasCurl = spawnSync('curl', ['--version']).status === 0;
@@ -43,7 +43,7 @@ describe('posthaste start', () => {
     const { id } = JSON.parse(stdout) as { id: string };
     const status = async () => (await fetch(`${url}/callback/${id}`)).json();
     await expect
-      .poll(status, patiently)
+      .poll(status, waitOptions)
       .toMatchObject({ success: true, attempts: [{ statuscode: 200 }] });
   });
 
@@ -100,7 +100,7 @@ describe('posthaste start', () => {
     expect(ids.filter((id) => !receivedIds(receiver).has(id))).toEqual([]);
   });
 
-  it('loses nothing to SIGKILL, and goes on delivering', async () => {
+  it('loses nothing after SIGKILL, and continues to deliver', async () => {
     const receiver = await startScripted({ kind: 'hang' });
     const { process, url, again } = await startPlatform(shortLeases);
     const ids = await Promise.all(

@@ -58,8 +58,8 @@ async function startStandalone(config: StandaloneConfig, logger: Logger): Promis
 }
 
 /**
- * Refuses to start without a valid API key: nobody could call the gateway, and nobody could create a
- * key either, because the command for it cannot open the embedded database while this runs.
+ * Refuses to start without a valid API key. Without one the gateway could not be called, and a key
+ * could not be created either: the command for that cannot open the embedded database meanwhile.
  */
 async function requireKey(db: Database): Promise<void> {
   const keys = new ApiKeys(db);

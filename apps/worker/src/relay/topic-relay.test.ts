@@ -6,7 +6,7 @@ import { relayGroup, TopicRelay } from './topic-relay.js';
 
 const topic = 'orders';
 const kafkaTopic = 'shop.orders';
-const patience = { timeout: 10_000, interval: 10 };
+const waitOptions = { timeout: 10_000, interval: 10 };
 
 let source: MemoryStream;
 let target: MemoryStream;
@@ -49,7 +49,7 @@ const isComplete = (): Promise<void> =>
   vi.waitFor(() => {
     const values = new Set(published().map(({ value }) => value?.toString()));
     expect(values.size).toBe(source.records(topic).length);
-  }, patience);
+  }, waitOptions);
 /** Expects the values of each key in order, repetitions aside. */
 const expectOrder = (): void => {
   const byKey = Map.groupBy(published(), ({ key }) => key?.toString());
@@ -107,28 +107,28 @@ it.each(['STREAM_UNAUTHORIZED', 'TOPIC_NOT_FOUND'] as const)(
   },
 );
 
-it('waits for Kafka when it is away at the start', async () => {
+it('waits for Kafka when it cannot be reached at the start', async () => {
   target.stop();
   append(3);
   start();
-  await vi.waitFor(() => expect(observer.failures).toContain('STREAM_UNAVAILABLE'), patience);
+  await vi.waitFor(() => expect(observer.failures).toContain('STREAM_UNAVAILABLE'), waitOptions);
   expect(published()).toEqual([]);
   target.start();
   await isComplete();
 });
 
-it('leaves out a record that Kafka refuses for good, reports it, and publishes those beside it', async () => {
+it('skips a record that Kafka refuses permanently, reports it, and publishes the others', async () => {
   const key = Buffer.from('key');
   const values = ['a', 'x'.repeat(3_000), 'b', 'c'].map((text) => Buffer.from(text));
   const records = values.map((value) => ({ key, value, headers: {} }));
   source.append({ topic, partition: 1, records, timeoutMs: 0 });
   start();
-  await vi.waitFor(() => expect(published()).toHaveLength(3), patience);
+  await vi.waitFor(() => expect(published()).toHaveLength(3), waitOptions);
   expect(published().map(({ value }) => value?.toString())).toEqual(['a', 'b', 'c']);
   expect(observer.refusals).toEqual([{ topic, partition: 1, offset: 1n, code: 'EVENT_TOO_LARGE' }]);
   await vi.waitFor(() => {
     expect(source.committed(topic, relayGroup).get(1)).toBe(4n);
-  }, patience);
+  }, waitOptions);
 });
 
 it('shares the log with other relays, and takes over the partitions of one that died', async () => {
@@ -151,7 +151,7 @@ it('repeats records whose offset could not be committed, and loses none', async 
   expect(observer.interruptions).not.toEqual([]);
   await first.close();
   start();
-  await vi.waitFor(() => expect(published().length).toBeGreaterThan(30), patience);
+  await vi.waitFor(() => expect(published().length).toBeGreaterThan(30), waitOptions);
   await isComplete();
   expectOrder();
 });
@@ -165,17 +165,17 @@ it('sends waiting records together, in requests of a bounded size', async () => 
     source.append({ topic, partition, records, timeoutMs: 0 });
   }
   start();
-  await vi.waitFor(() => expect(observer.failures).not.toEqual([]), patience);
+  await vi.waitFor(() => expect(observer.failures).not.toEqual([]), waitOptions);
   target.start();
-  await vi.waitFor(() => expect(published()).toHaveLength(2_000), patience);
+  await vi.waitFor(() => expect(published()).toHaveLength(2_000), waitOptions);
   expect(Math.max(...observer.requests)).toBeLessThanOrEqual((512 * 1024) / 1_500);
 });
 
-it('stops within its time while Kafka is away', async () => {
+it('stops within its time while Kafka cannot be reached', async () => {
   append(3);
   target.stop();
   const relay = start();
-  await vi.waitFor(() => expect(observer.failures).not.toEqual([]), patience);
+  await vi.waitFor(() => expect(observer.failures).not.toEqual([]), waitOptions);
   const startedAt = performance.now();
   await relay.close();
   expect(performance.now() - startedAt).toBeLessThan(6_000);

@@ -22,7 +22,7 @@ export interface TopicRelayOptions {
   readonly observer: RelayObserver;
 }
 
-/** Consumer group of all relays: its offsets are how far the log has been published. */
+/** Consumer group of all relays: records below its offsets are published. */
 export const relayGroup = 'posthaste.relay';
 
 /** Time in which requests under way may finish when a partition goes to another worker. */
@@ -36,15 +36,15 @@ interface Assignment {
   readonly controller: AbortController;
   /** Resolves when the records under way are published. */
   publishing: Promise<void>;
-  /** True: no further records are accepted. */
+  /** True if no further records are accepted. */
   isEnding: boolean;
 }
 
 /**
  * Relay of one topic of the log to Kafka. It keeps the order of the log for each key and repeats each
  * request until Kafka has acknowledged it. Offsets are committed after that, so a crash repeats
- * records and loses none. A worker that was taken for dead may go on for a moment beside the worker
- * that took over. Both then publish in the order of the log from a committed offset, so the order
+ * records and loses none. A worker whose partition was assigned to another worker may still publish
+ * for a moment. Both then publish in the order of the log from a committed offset, so the order
  * holds for readers that skip event ids they have already seen.
  */
 export class TopicRelay implements SubscriptionHandler {

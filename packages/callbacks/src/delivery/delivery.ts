@@ -28,14 +28,15 @@ export interface Delivery {
   readonly fairnessKey: string;
   /** Failed attempts so far that count against the policy. */
   readonly failures: number;
-  /** Attempts so far whose outcome nobody knows, because their worker vanished. */
+  /** Attempts so far of unknown outcome: their worker stopped without releasing its lease. */
   readonly unknowns: number;
   /**
-   * True if it was cancelled under the lease of a worker that then vanished: it is not sent again.
+   * True if it was cancelled under the lease of a worker that then stopped without releasing the
+   * lease: it is not sent again.
    */
   readonly cancelled: boolean;
   /**
-   * Its distance from a callback that was not made for an event about callbacks: see loop-guard.ts.
+   * 0 for an ordinary callback; more if it was made for an event about a callback: loop-guard.ts.
    */
   readonly echo: number;
   readonly request: DeliveryRequest;
@@ -95,7 +96,7 @@ export interface Attempt {
   readonly statusCode: number;
   /** Absent on success. */
   readonly reason: FailureReason | undefined;
-  /** One line for people; absent on success. */
+  /** Description of the failure, in one line; absent on success. */
   readonly detail: string | undefined;
   readonly responseHeaders: readonly (readonly [string, string])[] | undefined;
   readonly responseBody: Buffer | undefined;
@@ -113,7 +114,7 @@ export type Verdict =
       readonly kind: 'ended';
       readonly ending: Ending;
       /**
-       * True if the endpoint's receiver is gone for good: the endpoint is disabled with this
+       * True if the endpoint's receiver is gone permanently: the endpoint is disabled with this
        * result.
        */
       readonly endpointGone?: true;

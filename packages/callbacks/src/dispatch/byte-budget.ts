@@ -8,9 +8,9 @@ interface Waiter {
 const maxOwnerShare = 1 / 2;
 
 /**
- * Semaphore that counts bytes. A caller that finds too few waits, in order of arrival, except that
- * an owner who already uses its share does not block others. Something larger than the budget, or
- * than an owner's share of it, waits until it can have the budget, or the share, alone.
+ * Semaphore that counts bytes. A caller that finds too few free waits, in order of arrival, except
+ * that an owner who already uses its share does not block others. A request for more bytes than the
+ * budget, or than an owner's share of it, waits until it can use the budget, or the share, alone.
  */
 export class ByteBudget {
   readonly #maxBytes: number;
@@ -27,7 +27,7 @@ export class ByteBudget {
     return this.#used;
   }
 
-  /** Takes bytes from the budget; resolves to false when too few came free within `waitMs`. */
+  /** Acquires bytes of the budget; resolves to false when too few were released within `waitMs`. */
   acquire(owner: string, bytes: number, waitMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       let timer: NodeJS.Timeout | undefined;
@@ -46,7 +46,7 @@ export class ByteBudget {
         () => {
           this.#waiting.delete(waiter);
           resolve(false);
-          // It may have been in the way of smaller ones.
+          // It may have blocked smaller requests.
           this.#admit();
         },
         Math.max(0, waitMs),
@@ -68,7 +68,7 @@ export class ByteBudget {
       const { owner, bytes } = waiter;
       const usedByOwner = this.#usedBy.get(owner) ?? 0;
       if (usedByOwner > 0 && usedByOwner + bytes > this.#maxBytes * maxOwnerShare) continue;
-      // Those behind it wait too: otherwise small ones would keep a large one waiting for ever.
+      // Later requests wait too: otherwise small ones could keep a large one waiting for ever.
       if (this.#used > 0 && this.#used + bytes > this.#maxBytes) return;
       this.#waiting.delete(waiter);
       this.#used += bytes;

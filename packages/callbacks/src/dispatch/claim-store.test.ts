@@ -35,7 +35,7 @@ describeWithPostgres('a claim', () => {
     return found;
   };
 
-  it('goes round the fairness keys: on after the last one, and from the first again', async () => {
+  it('visits the fairness keys in turn: continues after the last one, and starts again at the first', async () => {
     for (const host of ['one', 'two', 'three']) await fill(3, host);
     const seen: string[] = [];
     let afterKey = '';
@@ -105,7 +105,7 @@ describeWithPostgres('a claim', () => {
     expect(counts(claimed)).toEqual({ [keyOf('open')]: 5, [keyOf('slow')]: 2 });
   });
 
-  it('visits a limited number of keys, and goes on after them', async () => {
+  it('visits a limited number of keys, and continues after them', async () => {
     const hosts = Array.from({ length: 100 }, (_, i) => `host-${String(i).padStart(3, '0')}`);
     await accept(store.db, ...hosts.map((host) => ({ url: `http://${host}/hook` })));
     const first = await claim();

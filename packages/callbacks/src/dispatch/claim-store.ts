@@ -12,8 +12,8 @@
  *   that was paused beyond its lease can therefore not overwrite the result of the one that
  *   followed it. Nor does it send: before the request it checks that enough of the lease is left
  *   (attempt-runner.ts).
- * - Fairness: the claim goes round the fairness keys (column `lane`) and divides what an origin or
- *   an application may have in flight between its keys.
+ * - Fairness: the claim visits the fairness keys (column `lane`) in turn, and divides the capacity
+ *   of an origin or an application between its keys.
  *
  * Index `head_ready` (lane, retry, due_at) where ready.
  */
@@ -58,9 +58,10 @@ export interface Claim {
 }
 
 /**
- * Settings for the database sessions of a dispatcher. Its statements touch few rows by index,
- * however large the tables are, so one plan is always right: made once and kept, never made for a
- * table that happened to be empty at that moment, and never worth compiling.
+ * Settings for the database sessions of a dispatcher. Its statements read few rows by index,
+ * however large the tables are, so one plan is always right. It is made once and kept; it does not
+ * depend on whether the table is empty at that moment, and compiling it would cost more than it
+ * saves.
  */
 export const deliverySessionSettings: Readonly<Record<string, string>> = {
   plan_cache_mode: 'force_generic_plan',
@@ -81,9 +82,9 @@ const maxKeysPerClaim = 64;
 
 /**
  * SQL for the share that a key has of the capacity that all keys of its `owner` have together; the
- * shares add up to it. The remainder of the division goes to keys drawn at random in each claim: in
- * the order of keys, a host with capacity for one would always get the same application's
- * callbacks, however long the others wait.
+ * shares add up to it. The remainder of the division goes to keys drawn at random in each claim. In
+ * the order of keys, a host with capacity for one would always get callbacks of the same
+ * application, however long the others wait.
  */
 const shareOf = (capacity: string, owner: string): string => `
     ${capacity} / count(*) over (partition by ${owner})
@@ -93,13 +94,13 @@ const shareOf = (capacity: string, owner: string): string => `
 /**
  * Index `head_ready`, read as a loose index scan: one probe for each key, then the key's first
  * rows. Callbacks that wait, are leased or are held are not in that index, so a claim costs the
- * same whatever their number. The scan goes round once: from the key after `$5` to the last one,
- * then from the first one to `$5`. `E'\\x0b'` is the character after the separator of fairness
+ * same whatever their number. The scan visits each key once: from the key after `$5` to the last
+ * one, then from the first one to `$5`. `E'\\x0b'` is the character after the separator of fairness
  * keys: a key with it at the end is past all keys of an origin, which skips an origin without
  * capacity (`$6`).
  *
- * Rows are updated by their ctid: they are locked by then, and one that moved since the snapshot is
- * left to the next claim.
+ * Rows are updated by their ctid, because they are locked by then. A row that moved after the
+ * snapshot is left to the next claim.
  *
  * The capacity of an origin or an application is divided between its keys in this claim, so that
  * nothing is leased that would have to be released at once.
@@ -171,7 +172,8 @@ left join lateral (select * from callbacks.request r where r.id = c.callback_id 
 };
 
 /**
- * Leases due callbacks, going round the fairness keys; of each key first attempts before retries.
+ * Leases due callbacks. Visits the fairness keys in turn; leases the first attempts of each key
+ * before its retries.
  */
 export async function claimDeliveries(db: Queryable, request: ClaimRequest): Promise<Claim> {
   const { limit, origins, applications, fairnessKeys } = request;

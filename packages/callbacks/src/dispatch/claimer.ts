@@ -8,9 +8,9 @@ import type { Slots } from './slots.js';
 export interface ClaimerOptions {
   readonly holder: string;
   readonly leaseMs: number;
-  /** Rows of one claim at most. */
+  /** Most rows of one claim. */
   readonly maxBatch: number;
-  /** True while results pile up: nothing is claimed then. */
+  /** True while too many results are unwritten: nothing is claimed then. */
   readonly isBehind: () => boolean;
   /** Starts the claimed deliveries. The claim was sent at `askedAtMs`, by the monotonic clock. */
   readonly onClaim: (claim: Claim, askedAtMs: number) => Promise<void>;
@@ -19,7 +19,7 @@ export interface ClaimerOptions {
 
 /** Longest time that a claim waits until enough slots are free for a batch, in ms. */
 const batchWindowMs = 10;
-/** Time between two checks while results pile up, in ms. */
+/** Time between two checks while too many results are unwritten, in ms. */
 const behindMs = 50;
 /** Longest pause between claims that visit many fairness keys and find nothing, in ms. */
 const maxEmptyPauseMs = 200;
@@ -27,8 +27,8 @@ const backoff = { initialMs: 100, maxMs: 5_000 };
 
 /**
  * Claims as many callbacks as there are free slots, whenever there may be work; one claim at a
- * time. A claim that brings few rows costs the database half as much again for each row as one that
- * brings many, so a claim waits a moment for more slots to come free.
+ * time. A row costs the database half as much again in a claim that returns few rows as in one that
+ * returns many, so a claim waits a moment until more slots are free.
  */
 export class Claimer {
   readonly #db: Database;
@@ -44,7 +44,7 @@ export class Claimer {
   #afterKey = '';
   /** True if the last claim may have left work behind. */
   #mayHaveMore = true;
-  /** Slots that came free since the last claim. */
+  /** Slots that were released since the last claim. */
   #freedSlots = 0;
   /** Freed slots that are enough for another claim. */
   #enoughSlots = 1;
@@ -64,7 +64,7 @@ export class Claimer {
     this.#schedule(0);
   }
 
-  /** Claims soon, if there may be work, because a slot came free. */
+  /** Claims soon, if there may be work, because a slot was released. */
   notifySlotFreed(): void {
     this.#freedSlots += 1;
     if (this.#mayHaveMore) this.#schedule(this.#batchDelayMs());
@@ -107,7 +107,7 @@ export class Claimer {
     }
     this.#running = undefined;
     if (nextMs !== undefined) this.#schedule(nextMs);
-    // Work that came up during the claim does not wait until a suspended host is available again.
+    // Work that arrived during the claim does not wait until a suspended host is available again.
     if (this.#claimAgain) this.#schedule(this.#batchDelayMs());
   }
 
@@ -116,8 +116,8 @@ export class Claimer {
   }
 
   /**
-   * Claims once; returns the time to the next claim in ms, or `undefined`: when there is something
-   * new.
+   * Claims once; returns the time to the next claim in ms, or `undefined` when the next claim waits
+   * for new work or a free slot.
    */
   async #claim(): Promise<number | undefined> {
     if (this.#options.isBehind()) return behindMs;
@@ -153,7 +153,7 @@ export class Claimer {
   }
 }
 
-/** True if something is at its limit: the claim may not have looked at all work. */
+/** True if something is at its limit: the claim may have skipped due callbacks. */
 function isRestricted({ origins, applications, fairnessKeys }: Capacity): boolean {
   return [origins, applications, fairnessKeys].some((byName) => [...byName.values()].includes(0));
 }

@@ -26,9 +26,9 @@ export interface DispatcherObserver {
   attempted(delivery: Delivery, attempt: Attempt, verdict: Verdict): void;
   /** Results were dropped, because another worker holds the lease by now. */
   leasesLost(count: number): void;
-  /** Leases of workers that vanished have expired; their callbacks are sent again. */
+  /** Leases expired that their workers had not released; the callbacks are sent again. */
   leasesExpired(count: number): void;
-  /** An operation failed, such as "claiming callbacks". The dispatcher goes on. */
+  /** An operation failed, such as "claiming callbacks". The dispatcher continues. */
   error(error: unknown, operation: string): void;
 }
 
@@ -50,7 +50,7 @@ const maxUnwritten = 4_096;
 /**
  * Delivers callbacks: claims those that are due, makes an attempt for each and records the results.
  *
- * - The due poller promotes callbacks whose time has come, and ends expired leases (due-poller.ts).
+ * - The due poller promotes callbacks that are due, and ends expired leases (due-poller.ts).
  * - The claimer leases as many as there are free slots (claimer.ts, claim-store.ts).
  * - Admission gives each a slot, or refuses it: cancelled, expired, endpoint not active, too many
  *   unknown outcomes, no slot (admission.ts).
@@ -59,8 +59,9 @@ const maxUnwritten = 4_096;
  *
  * States of a delivery here: claimed → admitted (it has a slot) → attempted → recorded, or
  * claimed → refused → recorded. Invariants:
- * - A callback is claimed only when it can be attempted at once. Nothing is claimed ahead of a free
- *   slot, so a crash leaves only those attempts in doubt that were really in flight.
+ * - A callback is claimed only when it can be attempted at once. Nothing is claimed before a slot
+ *   is
+ *   free, so after a crash only attempts that were really in flight have an unknown outcome.
  * - In an ordered queue the next callback starts only after the result before it is committed. The
  *   write of a result that keeps the lease returns the next callback, which takes over the slot.
  * - Each slot that admission acquired is released once: after the attempt, or, while the lease is
@@ -123,7 +124,7 @@ export class Dispatcher {
         if (expiredLeases > 0) observer.leasesExpired(expiredLeases);
         this.#claimer.notifyWork();
       },
-      onError: (error) => observer.error(error, 'looking for due callbacks'),
+      onError: (error) => observer.error(error, 'polling for due callbacks'),
     });
     this.#recorder = new Recorder(
       db,
@@ -163,7 +164,8 @@ export class Dispatcher {
 
   /**
    * Claims no more, waits up to `graceMs` for attempts in flight and records their results.
-   * Whatever is not recorded by then is left to the end of its lease. Idempotent.
+   * Callbacks whose result is not recorded by then stay leased until their lease expires.
+   * Idempotent.
    */
   async close(graceMs: number): Promise<void> {
     if (this.#stopping) return;
@@ -235,7 +237,7 @@ export class Dispatcher {
         this.#endpoints.forget(delivery.endpointId ?? '');
       }
       if (next) followers.push(next);
-      // The rest of its queue, if there is more in it, goes on under another lease.
+      // If its queue has more callbacks, they continue under another lease.
       else if (ending && delivery.ordered && !keepLease) this.#claimer.notifyWork();
       if (verdict.kind === 'retry') {
         this.#duePoller.pollWithin(Number(verdict.delayNs / 1_000_000n) + 1);

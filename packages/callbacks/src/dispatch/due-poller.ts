@@ -14,7 +14,7 @@ export interface DuePollerOptions {
 /** Callbacks promoted by one poll at most. */
 const batchSize = 1_000;
 /**
- * Time after an outage of the database during which no lease is taken for expired, in ms: results
+ * Time after an outage of the database during which no lease counts as expired, in ms: results
  * that could not be written meanwhile come first.
  */
 const outageGraceMs = 2_000;

@@ -5,10 +5,10 @@ import type { Queryable, Statement } from '@posthaste/postgres';
  * Makes due callbacks ready to be claimed, and ends leases that have expired: their attempts are
  * recorded as of unknown outcome. Index `head_due`, which has no held or blocked callbacks.
  *
- * `lost` is recorded from the rows that were updated, not from those that were locked. A worker
- * that was paused may end its callback at this moment: the lock then returns the queue's next
- * callback, which the update does not find, because its snapshot is older. That one is left to the
- * next poll.
+ * `unknown_attempts` has the rows that were updated, not those that were locked. A worker that was
+ * paused may end its callback at this moment: the lock then returns the queue's next callback,
+ * which the update does not find, because its snapshot is older. That callback is left to the next
+ * poll.
  */
 const promoteStatement: Statement = {
   name: 'callbacks_promote_due',
@@ -34,14 +34,14 @@ promoted as (
   from due where h.callback_id = due.callback_id
   returning due.*
 ),
-lost as (
+unknown_attempts as (
   insert into callbacks.history (callback_id, step, machine, leased_at, leased_until,
     started_at, duration_ns, status_code, reason, detail)
   select callback_id, step, lease_holder, leased_at, due_at, leased_at, 0, 0, 'unknown',
-    'the worker vanished while the attempt was under way; it is sent again'
+    'the worker stopped without releasing its lease while the attempt was under way; it is sent again'
   from promoted where lease_token is not null
 )
-select count(*)::int as woken, count(lease_token)::int as lost,
+select count(*)::int as promoted, count(lease_token)::int as expired_leases,
   (select (extract(epoch from min(h.due_at) - now()) * 1000)::float8 from callbacks.head h
     where not h.ready and h.hold is null and h.due_at > now()) as next_due_in_ms,
   (extract(epoch from now()) * 1000)::float8 as now_ms
@@ -61,17 +61,17 @@ export interface Promotion {
 }
 
 interface PromotionRow {
-  woken: number;
-  lost: number;
+  promoted: number;
+  expired_leases: number;
   next_due_in_ms: number | null;
   now_ms: number;
 }
 
-/** Promotes up to `limit` due callbacks, those that are due longest first. */
+/** Promotes up to `limit` due callbacks, the oldest first. */
 export async function promoteDue(db: Queryable, limit: number): Promise<Promotion> {
   const { rows } = await db.query<PromotionRow>(promoteStatement, [limit]);
   const row = rows[0];
   if (!row) throw new PlatformError('INTERNAL', 'promoting due callbacks returned no row');
-  const { woken: promoted, lost: expiredLeases, now_ms: nowMs } = row;
+  const { promoted, expired_leases: expiredLeases, now_ms: nowMs } = row;
   return { promoted, expiredLeases, nextDueInMs: row.next_due_in_ms ?? undefined, nowMs };
 }

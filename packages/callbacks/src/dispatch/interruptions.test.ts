@@ -22,7 +22,7 @@ describeWithPostgres('a dispatcher that is interrupted', () => {
   const finished = (id: string, state: CallbackState): Promise<CallbackView> =>
     untilState(store.db, id, state);
 
-  it('sends again when a worker vanished, and records that the outcome is unknown', async () => {
+  it('sends again when a worker stopped without releasing its lease, and records an unknown outcome', async () => {
     receiver = await startReceiver(200);
     const id = await acceptOne(store.db, { url: receiver.url });
     await claim(store.db, 1, 300);
@@ -51,7 +51,7 @@ describeWithPostgres('a dispatcher that is interrupted', () => {
     expect(view.attempts.map(({ reason }) => reason)).toEqual(['unknown', undefined]);
   });
 
-  it('does not send a callback again that was cancelled under a worker that vanished', async () => {
+  it('does not send a callback again that was cancelled under a lease that then expired', async () => {
     receiver = await startReceiver(200);
     const [first, second] = await accept(
       store.db,
@@ -66,7 +66,7 @@ describeWithPostgres('a dispatcher that is interrupted', () => {
     expect(receiver.requests.map(({ path }) => path)).toEqual(['/2']);
   });
 
-  it('gives up on a callback under which workers vanish again and again', async () => {
+  it('gives up on a callback after too many attempts of unknown outcome', async () => {
     receiver = await startReceiver(200);
     const id = await acceptOne(store.db, { url: receiver.url });
     await store.db.query(`update callbacks.head set unknowns = 3 where callback_id = $1`, [id]);
@@ -120,7 +120,7 @@ describeWithPostgres('a dispatcher that is interrupted', () => {
     expect(receiver.count).toBe(1);
   });
 
-  it('goes on when the database comes back', async () => {
+  it('continues when the database can be reached again', async () => {
     receiver = await startReceiver({ kind: 'respond', status: 200, delayMs: 200 });
     const ids = await accept(
       store.db,

@@ -7,7 +7,7 @@ import { useOwnStore } from '../../test/test-store.js';
 
 const maxLargeBodyBytes = 1_000_000;
 const bodyBytes = 200_000;
-const patiently = { timeout: 10_000, interval: 20 };
+const waitOptions = { timeout: 10_000, interval: 20 };
 
 describeWithPostgres('large bodies', () => {
   const store = useOwnStore();
@@ -48,7 +48,7 @@ describeWithPostgres('large bodies', () => {
       await hanging.waitFor(1);
       const others = { url: receiver.url, body: bodyOf(2) };
       await accept(store.db, ...Array.from({ length: 10 }, () => others));
-      await vi.waitFor(() => expect(receiver.count).toBe(10), patiently);
+      await vi.waitFor(() => expect(receiver.count).toBe(10), waitOptions);
       expect(hanging.count).toBeLessThanOrEqual(2);
     } finally {
       await hanging.close();

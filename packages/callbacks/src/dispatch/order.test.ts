@@ -27,7 +27,7 @@ const step = fc.oneof(
       keepLease: fc.boolean(),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('vanish' as const), which: fc.nat() }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('expire' as const), which: fc.nat() }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('comeDue' as const) }) },
 );
 
@@ -47,7 +47,7 @@ class Model {
   /**
    * Deliveries whose lease expired: a result that their worker still reports must not be written.
    */
-  readonly vanished: Delivery[] = [];
+  readonly expired: Delivery[] = [];
 
   accept(queue: number, id: string): void {
     this.queues.set(queue, [...(this.queues.get(queue) ?? []), id]);
@@ -94,11 +94,11 @@ describeWithPostgres('order', () => {
         model.claimed(await claim(store.db, action.limit + 1));
         return;
       case 'record': {
-        const known = [...model.held, ...model.vanished];
+        const known = [...model.held, ...model.expired];
         const delivery = known[action.which % Math.max(1, known.length)];
         const verdict = verdicts[action.verdict];
         if (!delivery || !verdict) return;
-        const late = model.vanished.includes(delivery);
+        const late = model.expired.includes(delivery);
         const recorded = await report(delivery, verdict, action.keepLease);
         expect(recorded).toHaveLength(late ? 0 : 1);
         if (late) return;
@@ -108,7 +108,7 @@ describeWithPostgres('order', () => {
         if (next) model.claimed([next]);
         return;
       }
-      case 'vanish': {
+      case 'expire': {
         const delivery = model.held[action.which % Math.max(1, model.held.length)];
         if (!delivery) return;
         await store.db.query('update callbacks.head set due_at = now() where callback_id = $1', [
@@ -116,7 +116,7 @@ describeWithPostgres('order', () => {
         ]);
         await promoteDue(store.db, 100);
         model.held.splice(model.held.indexOf(delivery), 1);
-        model.vanished.push(delivery);
+        model.expired.push(delivery);
         return;
       }
       case 'comeDue':

@@ -18,7 +18,7 @@ export interface EndpointLimits {
 
 interface EndpointUsage {
   limits: EndpointLimits;
-  /** One for each URL: callbacks to the URL before the present one may be left. */
+  /** One for each URL of the endpoint: callbacks to an earlier URL may still be unfinished. */
   readonly fairnessKeys: Set<string>;
   inFlight: number;
   /** Token bucket: attempts that the rate allows, as of `refilledAtMs`. */
@@ -26,12 +26,12 @@ interface EndpointUsage {
   refilledAtMs: number;
 }
 
-/** Origins and endpoints that are remembered; beyond that, idle ones are forgotten. */
+/** Most origins, and most endpoints, that are remembered; above it, idle ones are forgotten. */
 const maxRemembered = 1_024;
 
 /**
  * Counts of the attempts in flight: in all, per origin, per application and per endpoint. A slow
- * or hanging host fills its own share and no more. Times are by the monotonic clock, in ms.
+ * or hanging host uses its own share and no more. Times are by the monotonic clock, in ms.
  */
 export class Slots {
   readonly #limits: SlotLimits;
@@ -52,11 +52,11 @@ export class Slots {
     return this.#inFlight;
   }
 
-  /** Takes a slot; false when one of the limits is reached. */
+  /** Acquires a slot. Returns false when one of the limits is reached. */
   acquire(fairnessKey: string, endpoint: EndpointLimits | undefined, nowMs: number): boolean {
     const { origin, application, endpointId } = parseFairnessKey(fairnessKey);
     // Before the limits are checked: the next claim must know of a full endpoint too, or it would
-    // bring the same callbacks again.
+    // return the same callbacks again.
     if (endpointId !== undefined && endpoint) {
       this.#setEndpoint(endpointId, endpoint, nowMs).fairnessKeys.add(fairnessKey);
     }
@@ -80,7 +80,7 @@ export class Slots {
     return true;
   }
 
-  /** Gives a slot back. */
+  /** Releases a slot. */
   release(fairnessKey: string, nowMs: number): void {
     const { origin, application, endpointId } = parseFairnessKey(fairnessKey);
     this.#inFlight -= 1;

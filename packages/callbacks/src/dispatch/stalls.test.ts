@@ -82,7 +82,7 @@ describeWithPostgres('deliveries do not stall', () => {
     expect((await findCallback(store.db, id))?.attempts).toHaveLength(1);
   });
 
-  it('but a queue that was paused under a worker that vanished stays paused', async () => {
+  it('but a queue that was paused under a lease that then expired stays paused', async () => {
     const id = await acceptOne(store.db, { url: receiver.url, queue: 'orders' });
     await claim(store.db, 1, 200);
     await pauseQueue(store.db, { application: '', queue: 'orders' });

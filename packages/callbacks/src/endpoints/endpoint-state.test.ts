@@ -100,7 +100,7 @@ describeWithPostgres('the state of an endpoint', () => {
 
   it('goes from disabled to active only by enabling, not by resuming', async () => {
     const [callback] = await accept(store.db, { endpointId: id });
-    await disableEndpoint(store.db, id, 'somebody said so');
+    await disableEndpoint(store.db, id, 'an operator disabled it');
     await hold();
     const refused = withCode('ENDPOINT_STATE');
     await expect(pauseEndpoint(store.db, id)).rejects.toEqual(refused);

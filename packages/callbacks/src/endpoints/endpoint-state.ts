@@ -9,8 +9,8 @@ const maxReasonLength = 512;
  * State of an endpoint. Its callbacks wait while it is not active.
  *
  * - `active`: callbacks are sent.
- * - `paused`: somebody paused it, and can resume it.
- * - `disabled`: its receiver answered 410, or somebody disabled it. It must be enabled.
+ * - `paused`: it was paused, and can be resumed.
+ * - `disabled`: its receiver answered 410, or it was disabled through the API. It must be enabled.
  */
 export type EndpointState = 'active' | 'paused' | 'disabled';
 
@@ -45,7 +45,7 @@ select state from found`,
 
 /**
  * Pauses an active endpoint: running attempts finish, its callbacks wait. Pausing a paused endpoint
- * gives it the new reason. Workers notice within seconds.
+ * replaces the reason. Workers notice within seconds.
  * @throws PlatformError `ENDPOINT_NOT_FOUND`; `ENDPOINT_STATE` when it is disabled
  */
 export async function pauseEndpoint(db: Database, id: string, reason?: string): Promise<void> {
@@ -55,7 +55,7 @@ export async function pauseEndpoint(db: Database, id: string, reason?: string): 
 
 /**
  * Makes a paused endpoint active, and releases its callbacks. Resuming an active endpoint releases
- * callbacks that a worker has held meanwhile.
+ * callbacks that a worker has held in the meantime.
  * @throws PlatformError `ENDPOINT_NOT_FOUND`; `ENDPOINT_STATE` when it is disabled
  */
 export async function resumeEndpoint(db: Database, id: string): Promise<void> {
@@ -66,7 +66,7 @@ export async function resumeEndpoint(db: Database, id: string): Promise<void> {
 
 /**
  * Makes a disabled endpoint active, and releases its callbacks. Enabling an active endpoint
- * releases callbacks that a worker has held meanwhile.
+ * releases callbacks that a worker has held in the meantime.
  * @throws PlatformError `ENDPOINT_NOT_FOUND`; `ENDPOINT_STATE` when it is paused
  */
 export async function enableEndpoint(db: Database, id: string): Promise<void> {
@@ -75,13 +75,13 @@ export async function enableEndpoint(db: Database, id: string): Promise<void> {
   await releaseHeadsOfEndpoint(db, parseEndpointId(id));
 }
 
-/** An endpoint that was just disabled, as its event and its mail need it. */
+/** Endpoint that was just disabled, with the values of its event and its mail. */
 export interface DisabledEndpoint {
   readonly id: string;
   readonly application: string;
   readonly name: string;
   readonly url: string;
-  /** A line for people. */
+  /** Reason in one line, for the event, the mail and the API. */
   readonly reason: string;
   readonly notificationEmail: string | undefined;
 }
@@ -102,8 +102,8 @@ interface DisabledRow {
 
 /**
  * Disables an endpoint: in the transaction of the result that is the reason (its receiver answered
- * 410), or on its own. `undefined` when it is disabled already, or does not exist: of several
- * callers only one gets the endpoint, and so only one sends the notice.
+ * 410), or on its own. Returns `undefined` when it is disabled already, or does not exist: of
+ * several callers only one receives the endpoint, and so only one sends the mail.
  */
 export async function disableEndpoint(
   db: Queryable,
@@ -120,15 +120,15 @@ export async function disableEndpoint(
 
 /** Options of {@link disableEndpointAndEmit}. */
 export interface DisableOptions {
-  /** A line for people. */
+  /** Reason in one line, for the event, the mail and the API. */
   readonly reason: string;
-  /** Gets the event `endpoint.disabled`, if it wants it. */
+  /** Receiver of the event `endpoint.disabled`, if it wants that. */
   readonly events: CallbackEventSink;
 }
 
 /**
- * Disables an endpoint because somebody asked for it, and emits the event in the same transaction.
- * `undefined` when it is disabled already, or does not exist.
+ * Disables an endpoint on request, and emits the event in the same transaction.
+ * Returns `undefined` when it is disabled already, or does not exist.
  * @throws PlatformError `ENDPOINT_NOT_FOUND` when `id` is not an id; `DATABASE_*`
  */
 export async function disableEndpointAndEmit(
@@ -164,7 +164,7 @@ async function changeState(
   return row.state;
 }
 
-/** Cuts a text to what the column can hold: it has a length, and no zero characters. */
+/** Makes a text fit the column: cuts it to the longest length, and removes zero characters. */
 function toReason(text: string): string {
   return text.replaceAll('\0', '').slice(0, maxReasonLength);
 }

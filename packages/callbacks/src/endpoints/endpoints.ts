@@ -229,7 +229,7 @@ function toEndpoint(row: EndpointRow | undefined): Endpoint {
 function rethrow(error: unknown, { application, name, policy }: EndpointFields): never {
   switch (sqlState(error)) {
     case uniqueViolation: {
-      const message = `${withApplication(`endpoint ${name}`, application)} exists already`;
+      const message = `${withApplication(`endpoint '${name}'`, application)} already exists`;
       throw new PlatformError('ENDPOINT_EXISTS', message, { cause: error });
     }
     case foreignKeyViolation:

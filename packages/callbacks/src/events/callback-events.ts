@@ -43,7 +43,7 @@ export interface CallbackEvent {
  * Receiver of events, such as an event log. Events are part of the transaction that they are about.
  */
 export interface CallbackEventSink {
-  /** True if somebody wants events of this name now. */
+  /** True if events of this name are wanted now. */
   wants(name: CallbackEventName): boolean;
   append(tx: Transaction, events: readonly CallbackEvent[]): Promise<unknown>;
   /** Present when the log is in the same database, and a statement may append to it by itself. */
@@ -57,13 +57,13 @@ export interface CallbackEventSink {
 export interface StatementLog {
   /**
    * SQL function that appends events of {@link callbackEventTopic}. Its arguments are arrays with
-   * an entry for each event: places (`integer[]`), names, keys, envelopes and W3C trace contexts or
+   * an entry for each event: shards (`integer[]`), names, keys, envelopes and W3C trace contexts or
    * null (`text[]`).
    */
   readonly appendFunction: string;
-  /** Returns the place in the topic for events with this key. */
-  placeOf(key: string): number;
-  /** To be called after an append, so that readers look for it. */
+  /** Returns the shard of a key: the number by which the log identifies the key's partition. */
+  shardOf(key: string): number;
+  /** Notifies readers of an append. Call it after each. */
   hint(): void;
 }
 

@@ -33,8 +33,8 @@ export interface Acceptance {
    */
   accept(input: CallbackInput, idempotency?: IdempotencyClaim): Promise<AcceptedCallback>;
   /**
-   * Does the same for several; those of one queue keep this order. Returns the outcome of each: one
-   * that is refused does not affect the others.
+   * Checks and stores several callbacks; those of one queue keep this order. Returns the outcome of
+   * each: one that is refused does not affect the others.
    * @throws PlatformError those of `Intake.addAll`, when none could be stored
    */
   acceptAll(items: readonly AcceptanceItem[]): Promise<PromiseSettledResult<AcceptedCallback>[]>;

@@ -41,7 +41,7 @@ describe('the event about an accepted callback', () => {
     expect(text).not.toMatch(/token-|pass/);
   });
 
-  it('is not there when nobody wants it', () => {
+  it('is missing when it is not wanted', () => {
     const request = toCallbackRequest({ url: 'http://example.com/' }, rules);
     const item = { id: newId(), request, idempotency: undefined };
     expect(toAcceptedEvents([item], { wants: () => false })).toEqual([]);

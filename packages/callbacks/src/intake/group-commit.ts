@@ -31,9 +31,9 @@ export interface CommitOptions {
 
 /**
  * Stores several callbacks with one statement, so that they share its flush; returns the outcome of
- * each, in this order. If the database refuses one, the others are stored all the same: in halves,
- * one after the other, so that those of a queue keep their order.
- * @throws PlatformError `DATABASE_*` when none was stored for a reason that concerns them all
+ * each, in this order. If the database refuses one, the others are still stored: in halves, one
+ * after the other, so that callbacks of a queue keep their order.
+ * @throws PlatformError `DATABASE_*` when none was stored, for a reason that affects all of them
  */
 export async function commitTogether(
   db: Database,
@@ -68,7 +68,9 @@ async function commitHalf(
   }
 }
 
-/** True if the error may be one row's. Class 42, such as a missing table or privilege, is not. */
+/**
+ * True if one row may be the cause. Class 42, such as a missing table or privilege, affects all.
+ */
 function mayConcernOneRow(error: unknown): boolean {
   const isRefusal = error instanceof PlatformError && error.code === 'DATABASE_ERROR';
   return isRefusal && !sqlState(error)?.startsWith('42');

@@ -160,7 +160,7 @@ export function checkFilter(filter: CallbackFilter): void {
   const { application, queue, endpointId, createdFrom, createdTo, host } = filter;
   const faults: string[] = [];
   for (const [field, text] of Object.entries({ application, queue, host })) {
-    if (text?.includes('\0')) faults.push(`${field} has control characters`);
+    if (text?.includes('\0')) faults.push(`${field} contains control characters`);
   }
   if (endpointId !== undefined && parseId(endpointId) === undefined) {
     faults.push('endpointId is not an id');

@@ -21,7 +21,10 @@ export interface LeaseView {
   readonly acquiredAt: Date;
   /** End of the lease, unless the result was written earlier. */
   readonly until: Date;
-  /** Time at which the result was written; absent while it runs, and when the worker vanished. */
+  /**
+   * Time at which the result was written. Absent while the attempt runs, or if it was never
+   * written.
+   */
   readonly completedAt: Date | undefined;
 }
 

@@ -21,7 +21,7 @@ export interface FailedCallback {
   readonly attempts: number;
   /** Absent when there was no attempt. */
   readonly last: LastAttempt | undefined;
-  /** True if its queue is parked: nothing moves until somebody unblocks it. */
+  /** True if its queue is parked: nothing of it is sent until it is unblocked. */
   readonly parked: boolean;
 }
 

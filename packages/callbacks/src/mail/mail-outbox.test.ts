@@ -146,7 +146,7 @@ describeWithPostgres('mail outbox', () => {
     expect(post.sent).toHaveLength(30);
   });
 
-  it('sends a mail later whose sender has vanished', async () => {
+  it('sends a mail later when its sender stopped before it was sent', async () => {
     await enqueueMail(store.db, [mail()]);
     const dying = { send: () => new Promise<void>(() => undefined) };
     void sendDueMail(store.db, dying, options()).catch(() => undefined);

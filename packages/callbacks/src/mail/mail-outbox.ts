@@ -47,7 +47,8 @@ const enqueueStatement: Statement = {
 
 /**
  * Puts mails into the outbox, in the transaction of the change that they report. Mails whose
- * recipient is not exactly one address are left out: a notice must not make that change fail.
+ * recipient is not exactly one address are left out, so that the change does not fail because of
+ * them.
  * @returns the number of mails put in
  */
 export async function enqueueMail(tx: Queryable, mails: readonly Mail[]): Promise<number> {
@@ -64,13 +65,13 @@ export async function enqueueMail(tx: Queryable, mails: readonly Mail[]): Promis
 
 interface ClaimedMail extends Mail {
   readonly id: string;
-  /** Number of attempts, the present one included. */
+  /** Number of attempts, the current one included. */
   readonly attempts: number;
 }
 
 /**
  * Claims due mails. Index: `mail_due_at`. A claim makes a mail due again later: if its sender
- * vanishes, another one sends it then.
+ * stops before it has sent the mail, another one sends it then.
  */
 const claimStatement: Statement = {
   name: 'callbacks_mail_claim',

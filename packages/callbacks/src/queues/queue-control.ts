@@ -107,7 +107,7 @@ export interface UnblockRequest extends QueueKey {
   /**
    * - `retry`: the head is attempted now. The policy of a parked head starts again.
    * - `skip`: the head ends and the next callback follows. A parked head keeps its ending. A head
-   *   that is scheduled or held ends as `cancelled`, because somebody decided to end it.
+   *   that is scheduled or held ends as `cancelled`, because an operator decided to end it.
    */
   readonly mode: 'retry' | 'skip';
   /** Id that the head must have, else the request is refused. Default: any. */

@@ -9,8 +9,8 @@ export interface QueueKey {
 }
 
 /**
- * Checks the names of a queue as intake does. Otherwise a queue could have settings that no
- * callback can ever be in.
+ * Checks the names of a queue as intake does. Otherwise settings could be stored for a queue that
+ * no callback can be in.
  * @throws PlatformError `CALLBACK_INVALID`
  */
 export function checkQueueKey({ application, queue }: QueueKey): void {
@@ -27,5 +27,5 @@ export function queueError(
   { application, queue }: QueueKey,
   message: string,
 ): PlatformError {
-  return new PlatformError(code, `${withApplication(`queue ${queue}`, application)} ${message}`);
+  return new PlatformError(code, `${withApplication(`queue '${queue}'`, application)} ${message}`);
 }

@@ -8,8 +8,8 @@ import { checkQueueKey, type QueueKey, queueError } from './queue-key.js';
 /**
  * State of a queue.
  *
- * - `parked`: its head failed for good, and nothing moves until somebody unblocks it.
- * - `paused`: somebody paused it.
+ * - `parked`: its head failed for good, and nothing of it is sent until it is unblocked.
+ * - `paused`: it was paused through the API, and can be resumed.
  * - `blocked`: its head waits for a retry, or for its endpoint to be active again.
  * - `active`: any other queue, also an empty one.
  */
@@ -161,7 +161,7 @@ export async function listQueues(
   const { application, state } = filter;
   const maxMatches = pageLimit(page, maxQueuesPerPage);
   if (application?.includes('\0')) {
-    throw new PlatformError('REQUEST_INVALID', 'application has control characters');
+    throw new PlatformError('REQUEST_INVALID', 'application contains control characters');
   }
   const [startApplication, startQueue] =
     page.cursor === undefined ? [application ?? '', ''] : parsePairCursor(page.cursor);

@@ -11,9 +11,9 @@ const wellFormed =
 const validTracestate = /^[\x20-\x7e]{1,512}$/;
 
 /**
- * Adds the headers of a trace to those of a callback, which callers may not set themselves: they
- * are stored, shown and sent like the others. As the standard demands, what is malformed is left
- * out.
+ * Adds the headers of a trace to those of a callback. Callers may not set these headers themselves;
+ * they are stored, shown and sent like the others. Leaves out malformed headers, as the standard
+ * demands.
  */
 export function withTrace(
   headers: Readonly<Record<string, string>> | undefined,

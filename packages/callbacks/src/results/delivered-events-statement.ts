@@ -15,16 +15,16 @@ import { attemptsOf, latencyMsOf } from './result-events.js';
 /*
  * The statement that records deliveries together with the events about them.
  *
- * Deliveries without a queue are most of all results, and each makes two events. To build,
- * serialize and send these costs a worker half as much again as the delivery itself. So the
- * statement that records such deliveries builds their events from the values that it has, and
- * appends them to the log.
+ * Most results are deliveries without a queue, and each makes two events. A worker that builds,
+ * serializes and sends these spends half as much again as on the delivery itself. So the statement
+ * that records such deliveries builds their events from the values that it has, and appends them to
+ * the log.
  */
 
 /**
- * Length of the part of an event's id that the worker draws, which has all that is random. The
- * number of the result in the statement and a digit for its event follow. To draw each id in
- * Postgres would take as long as all the rest of the event.
+ * Length of the part of an event's id that the worker draws; it has all of the randomness. The
+ * number of the result in the statement and a digit for its event follow. Drawing each id in
+ * Postgres would take as long as everything else about the event.
  */
 const idStartLength = 27;
 const eventId = (digit: number): string =>
@@ -38,8 +38,8 @@ export function isPlainDelivery({ delivery, attempt, verdict }: DeliveryResult):
 }
 
 /**
- * Records plain deliveries with the wanted events about them, of which there must be one; returns
- * the number that was written. The others had lost their lease.
+ * Records plain deliveries with the wanted events about them; at least one kind must be wanted.
+ * Returns the number of results that were written. The others had lost their lease.
  */
 export async function finishWithEvents(
   db: Queryable,
@@ -50,7 +50,7 @@ export async function finishWithEvents(
   const statement = statementOf(log, wants);
   const { rows } = await db.query<{ finished: number }>(statement, [
     ...resultValues(results),
-    results.map(({ delivery }) => log.placeOf(delivery.callbackId)),
+    results.map(({ delivery }) => log.shardOf(delivery.callbackId)),
     results.map(attemptsOf),
     results.map(latencyMsOf),
     toTraces(results),
@@ -62,7 +62,10 @@ export async function finishWithEvents(
   return rows[0]?.finished ?? 0;
 }
 
-/** Returns their traces; an empty list, which the statement reads as nulls, if none has one. */
+/**
+ * Returns the traces of the results, or an empty list if none has one: the statement reads it as
+ * nulls.
+ */
 function toTraces(results: readonly DeliveryResult[]): (string | null)[] {
   const traces = results.map(({ delivery }) => delivery.request.headers?.traceparent ?? null);
   return traces.some((trace) => trace !== null) ? traces : [];
@@ -73,7 +76,7 @@ const plainText = /^[ !#-%'-;=?-[\]-~]*$/;
 const last = { application: '', isPlain: true };
 
 /**
- * True for plain text. The last answer is remembered: most results of one moment are of one
+ * True for plain text. The last answer is kept, because consecutive results mostly belong to one
  * application.
  */
 function isPlain(application: string): boolean {
@@ -115,7 +118,7 @@ function toStatement(appendFunction: string, names: readonly CallbackEventName[]
 with ended as (
   delete from callbacks.head h
   using unnest(${resultArrays}, $12::int[], $13::int[], $14::bigint[], $15::text[]) with ordinality
-    as i(${resultColumns}, place, attempts, latency_ms, traceparent, nth)
+    as i(${resultColumns}, shard, attempts, latency_ms, traceparent, nth)
   where h.callback_id = i.callback_id and h.lease_token = i.lease_token
   returning i.*, h.application, h.endpoint_id, h.step, h.lease_holder, h.leased_at,
     h.due_at as leased_until
@@ -125,13 +128,13 @@ written as (
   select ${historyValues('ended', 'ending')} from ended
 ),
 events as (
-  select count(*)::int as finished, array_agg(g.place) as places, array_agg(g.key) as keys,
+  select count(*)::int as finished, array_agg(g.shard) as shards, array_agg(g.key) as keys,
     array_agg(g.traceparent) as traces,
     ${events.join(', ')}
   from (select *, callback_id::text as key from ended offset 0) g
 )
 select finished, case when finished > 0 then ${appendFunction}(
-  ${forEachName(() => 'places')},
+  ${forEachName(() => 'shards')},
   ${forEachName((i) => `array_fill('${names[i]}'::text, array[finished])`)},
   ${forEachName(() => 'keys')},
   ${forEachName((i) => `events_${i}`)},

@@ -9,7 +9,7 @@ import { useOwnStore } from '../../test/test-store.js';
 import type { RetryPolicy } from '../retry/retry-policy.js';
 
 const twice: RetryPolicy = { kind: 'phases', phases: [{ retries: 1, delayNs: 5_000_000n }] };
-const patience = { timeout: 10_000, interval: 20 };
+const waitOptions = { timeout: 10_000, interval: 20 };
 
 describeWithPostgres('events about results', () => {
   describe.each(['transaction', 'statement'] as const)('appended by the %s', suite);
@@ -52,7 +52,7 @@ function suite(appender: TestSinkAppender): void {
     receiver = await startReceiver(200);
     const ids = await acceptMany(50);
     await start();
-    await vi.waitFor(async () => expect(await names()).toHaveLength(100), patience);
+    await vi.waitFor(async () => expect(await names()).toHaveLength(100), waitOptions);
     const events = await sink.events();
     for (const id of ids) {
       const own = events.filter(({ key }) => key === id).map(({ envelope }) => envelope.name);
@@ -67,7 +67,7 @@ function suite(appender: TestSinkAppender): void {
     await acceptMany(1, { application: 'größer "x"' });
     await acceptMany(1);
     await start(200);
-    await vi.waitFor(async () => expect(await names()).toHaveLength(8), patience);
+    await vi.waitFor(async () => expect(await names()).toHaveLength(8), waitOptions);
     const count = (name: string): Promise<number> =>
       names().then((all) => all.filter((each) => each === name).length);
     expect(await count('callback.attempted')).toBe(4);
@@ -77,7 +77,7 @@ function suite(appender: TestSinkAppender): void {
     expect(namespaces.filter((namespace) => namespace === 'größer "x"')).toHaveLength(2);
   });
 
-  it('are not there for a result whose lease was lost, but for those beside it', async () => {
+  it('are missing for a result whose lease was lost, and not for the others', async () => {
     receiver = await startReceiver({ kind: 'respond', status: 200, delayMs: 300 });
     const ids = await acceptMany(4);
     ids.push(...(await acceptMany(1, { application: '"' })));
@@ -88,7 +88,7 @@ function suite(appender: TestSinkAppender): void {
       'update callbacks.head set lease_token = gen_random_uuid() where callback_id = $1',
       [lost],
     );
-    await vi.waitFor(() => expect(seen.leasesLost).toBe(1), patience);
+    await vi.waitFor(() => expect(seen.leasesLost).toBe(1), waitOptions);
     const events = await sink.eventLines('callbackId');
     expect(events.filter((line) => line.startsWith('callback.delivered'))).toHaveLength(4);
     expect(events.filter((line) => line.endsWith(lost ?? ''))).toEqual([]);
@@ -116,8 +116,8 @@ function suite(appender: TestSinkAppender): void {
     const [first = '', second = ''] = await acceptMany(2);
     await start();
     await Promise.all([
-      vi.waitFor(() => expect(receiver.count).toBe(2), patience),
-      vi.waitFor(async () => expect(await names()).toHaveLength(expected.length), patience),
+      vi.waitFor(() => expect(receiver.count).toBe(2), waitOptions),
+      vi.waitFor(async () => expect(await names()).toHaveLength(expected.length), waitOptions),
     ]);
     expect(await names()).toEqual(expected);
     await untilState(store.db, first, 'delivered').catch(() =>

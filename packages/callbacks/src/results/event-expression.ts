@@ -8,9 +8,9 @@ import type { RecordedResult } from './result-store.js';
 /*
  * The SQL expression that builds the envelope of an event about a delivery.
  *
- * The shape of an event is defined in one place all the same, result-events.ts: the expression has
- * the members that `toResultEvents` gives the event of an example, with the values of the row in
- * place of the example's.
+ * The shape of an event is defined only in result-events.ts: the expression has the members that
+ * `toResultEvents` gives the event of an example delivery, with the values of the row instead of
+ * the example's.
  */
 
 /** SQL for the values of members, by name; all other members are as in the example. */
@@ -31,7 +31,10 @@ const memberValues: Readonly<Record<string, string>> = {
 /** Members that an event lacks when their value is null. */
 const optionalMembers: ReadonlySet<string> = new Set(['namespace', 'spanContext', 'endpointId']);
 
-/** Returns the names of the events that a delivery makes, in their order. */
+/**
+ * Returns the names of the events about a delivery that succeeded, in the order in which they
+ * happen.
+ */
 export function deliveredEventNames(): CallbackEventName[] {
   const events = toResultEvents(example, () => true);
   return events.map(({ envelope }) => envelope.name as CallbackEventName);
@@ -44,7 +47,7 @@ export function deliveredEventNames(): CallbackEventName[] {
 export function eventExpression(name: CallbackEventName, id: string): string {
   const values: Readonly<Record<string, string>> = { ...memberValues, id };
   const [event] = toResultEvents(example, (wanted) => wanted === name);
-  if (!event) throw new PlatformError('INTERNAL', `a delivery makes no event ${name}`);
+  if (!event) throw new PlatformError('INTERNAL', `there is no event ${name} about a delivery`);
   const { payload = {}, ...envelope } = JSON.parse(
     toEventBody(event.envelope).toString(),
   ) as Record<string, unknown>;
@@ -101,7 +104,7 @@ class TextExpression {
   }
 }
 
-/** Delivery that has every value that events about deliveries have. */
+/** Recorded delivery with every value that an event about a delivery can have. */
 const example = {
   result: {
     delivery: {

@@ -8,7 +8,7 @@ import { insertEndings, insertEndingsReturning, type RecordedResult } from './re
 
 /**
  * Records results that end callbacks without a queue, with the events about them; returns the
- * number of those that were written. The others had lost their lease: there is no event about them.
+ * number of results that were written. The others had lost their lease: they have no event.
  */
 export async function finishResults(
   db: Database,
@@ -16,7 +16,7 @@ export async function finishResults(
   events: CallbackEventSink,
 ): Promise<number> {
   const { inStatement: log } = events;
-  // Read once, because what is wanted may change while this is under way.
+  // Read once, because the set of wanted events may change while this runs.
   const wanted: ReadonlySet<string> = new Set(
     callbackEventNames.filter((name) => events.wants(name)),
   );
@@ -54,7 +54,7 @@ async function finishInTransaction(
   return silent + written.length + finished;
 }
 
-/** Converts a result as if it was recorded: a callback without a queue has no queue to park. */
+/** Converts a result of a callback without a queue to a recorded one; there is no queue to park. */
 function toRecordedResult(result: DeliveryResult): RecordedResult {
   const { verdict } = result;
   const ending = verdict.kind === 'ended' ? verdict.ending : undefined;

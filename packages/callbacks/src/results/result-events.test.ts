@@ -67,7 +67,7 @@ describe('the events about a result', () => {
     ]);
   });
 
-  it('are none when it was cancelled, or when nobody wants events', () => {
+  it('are none when it was cancelled, or when no events are wanted', () => {
     const delivery = deliveryOf();
     const result = { delivery, attempt: undefined, verdict: failed, keepLease: false };
     expect(toResultEvents(recordedOf(delivery, { result, ending: 'cancelled' }), all)).toEqual([]);

@@ -15,13 +15,13 @@ interface ResultEventKind {
   readonly name: CallbackEventName;
   /** True if the result makes such an event. */
   readonly appliesTo: (recorded: RecordedResult) => boolean;
-  /** Returns the payload, but for the members that all events about callbacks have. */
+  /** Returns the payload, without the members that all events about callbacks have. */
   readonly toFields: (recorded: RecordedResult) => JsonObject;
 }
 
 /**
- * All kinds, in the order in which they happen. Of callbacks that were made for events about
- * callbacks (`echo`) only failures make an event: see loop-guard.ts.
+ * All kinds, in the order in which they happen. A callback that was made for an event about
+ * callbacks (`echo` over 0) makes an event only when it fails: see loop-guard.ts.
  */
 const kinds: readonly ResultEventKind[] = [
   {
@@ -55,7 +55,10 @@ export function toResultEvents(recorded: RecordedResult, wants: Wants): Callback
   return wanted.map(({ name, toFields }) => toCallbackEvent(name, subject, toFields(recorded)));
 }
 
-/** An attempt of unknown outcome has no event of its own: `attempt` of the next event counts it. */
+/**
+ * Returns the members of `callback.attempted`. An attempt of unknown outcome has no such event; the
+ * next attempt's `attempt` counts it.
+ */
 function toAttemptedFields({ result, ending }: RecordedResult): JsonObject {
   const { attempt } = result;
   return {

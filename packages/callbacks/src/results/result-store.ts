@@ -90,8 +90,8 @@ for no key update of h`,
 /**
  * Writes a batch of results. `fenced` has only the rows whose lease was not lost. A head that ended
  * is replaced by the next callback of its queue, which stays under the lease if the worker keeps
- * it. The next callback is carried along in the row of the result, so that no part of the batch is
- * joined with another: that would cost the square of the batch's size.
+ * it. The row of the result also has the next callback, so that no part of the batch is joined with
+ * another: the cost of that would grow with the square of the batch's size.
  */
 const recordStatement: Statement = {
   name: 'callbacks_record',
@@ -191,10 +191,11 @@ interface RecordedRow {
 export interface RecordedResult {
   readonly result: DeliveryResult;
   /**
-   * State in which the callback ended, if it did; not the verdict's if it was cancelled meanwhile.
+   * State in which the callback ended, if it did. It differs from the verdict's if the callback was
+   * cancelled in the meantime.
    */
   readonly ending: Ending | undefined;
-  /** True if its queue stands still until somebody unblocks it. */
+  /** True if its queue is parked: nothing of it is sent until it is unblocked. */
   readonly parked: boolean;
   /** The queue's next callback, under the same lease; only when the result asked for it. */
   readonly next?: Delivery | undefined;
@@ -216,7 +217,7 @@ export async function recordResults(
     results.map(({ keepLease }) => keepLease),
     leaseMs,
   ]);
-  // By lease: after a pause of this process, two leases of one callback may be in one batch.
+  // By lease, because after a pause of this process one batch may have two leases of one callback.
   const byLease = new Map(results.map((result) => [leaseKey(result.delivery), result]));
   return rows.map((row) => {
     const result = byLease.get(row.recorded_id + row.recorded_token);
@@ -232,8 +233,8 @@ export async function recordResults(
 }
 
 /**
- * Locks the heads that these results end or move on. To be sent before {@link recordResults}, in
- * the same transaction, when any of them is of an ordered queue.
+ * Locks the heads that these results end or move on. Call it before {@link recordResults}, in the
+ * same transaction, when any of the results belongs to an ordered queue.
  */
 export async function lockHeads(db: Queryable, results: readonly DeliveryResult[]): Promise<void> {
   await db.query(lockStatement, [

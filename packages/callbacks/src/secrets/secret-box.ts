@@ -5,7 +5,7 @@ import { PlatformError } from '@posthaste/contracts';
  * Encryption of texts for storage, with AES-256-GCM.
  *
  * A sealed text is `key id (1 byte) | nonce (12) | ciphertext | tag (16)`. The key id is derived
- * from the master key, so that nobody has to number the keys. It says which keys to try.
+ * from the master key, so keys need no configured ids. It selects the keys to try.
  */
 export interface SecretBox {
   /** Encrypts a text for an owner. The owner is not stored, but needed to open the text again. */

@@ -10,7 +10,7 @@ export interface SecretKey {
 
 /** First part of the names of endpoints' secrets. */
 export const endpointSecretPrefix = 'endpoint:';
-/** Stands between application and name. Neither can have it: it is a control character. */
+/** Separates application and name. Neither can contain it: it is a control character. */
 const separator = '\n';
 
 /** Returns the name that the secret of an endpoint has in the endpoint's application. */
@@ -49,7 +49,7 @@ export function fromKeyText(text: string): SecretKey {
 
 /** Returns a secret with its application, for messages. */
 export function describeSecret({ application, name }: SecretKey): string {
-  return withApplication(`secret ${name}`, application);
+  return withApplication(`secret '${name}'`, application);
 }
 
 /** Returns the error for a key that no secret has. */

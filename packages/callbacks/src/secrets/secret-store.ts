@@ -55,7 +55,7 @@ export async function insertSecretVersion(db: Queryable, version: SealedVersion)
     await db.query(insertStatement, values);
   } catch (cause) {
     if (sqlState(cause) !== uniqueViolation) throw cause;
-    const message = `${describeSecret(version)} exists already`;
+    const message = `${describeSecret(version)} already exists`;
     throw new PlatformError('SECRET_EXISTS', message, { cause });
   }
 }

@@ -2,11 +2,11 @@ import { callbackEventTopic } from '../events/callback-events.js';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 
 /*
- * A callback made for an event about a callback could go on for ever: its delivery would be an
- * event, for which a callback would be made, and so on.
+ * Callbacks made for events about callbacks could loop for ever: the delivery of one would be an
+ * event, for which another would be made, and so on.
  *
- * The echo of a callback counts its distance from an ordinary callback: 0 is an ordinary one, 1 was
- * made for an event about a callback of echo 0, 2 for an event about a callback of echo 1.
+ * The echo of a callback is 0 for an ordinary callback, 1 for one that was made for an event about
+ * a callback of echo 0, 2 for one that was made for an event about a callback of echo 1.
  *
  * - A callback with an echo above 0 emits only the events `callback.failed` and
  *   `endpoint.disabled`.
@@ -32,7 +32,7 @@ const ordinaryRule: LoopRule = { echo: 0, isDelivered: true, excludedEndpointId:
 export function toLoopRule({ topic, envelope }: SubscribedEvent): LoopRule {
   if (topic !== callbackEventTopic) return ordinaryRule;
   const { echo, endpointId } = envelope.payload ?? {};
-  // Others can write to the log too: an echo that is not a number of ours counts as 0.
+  // Others can write to the log too: an echo that is not a positive integer counts as 0.
   const sourceEcho = typeof echo === 'number' && Number.isInteger(echo) && echo > 0 ? echo : 0;
   return {
     echo: sourceEcho + 1,

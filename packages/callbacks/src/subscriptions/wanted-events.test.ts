@@ -73,7 +73,7 @@ describeWithPostgres('the wanted events about callbacks', () => {
     await vi.waitFor(() => expect(wanted()).toEqual(alwaysWanted));
   });
 
-  it('stay the same while the database is away, which is reported once', async () => {
+  it('stay the same while the database cannot be reached, which is reported once', async () => {
     const errors: unknown[] = [];
     let isAway = false;
     const db = Object.assign(Object.create(store.db) as typeof store.db, {
@@ -93,7 +93,7 @@ describeWithPostgres('the wanted events about callbacks', () => {
     await vi.waitFor(() => expect(wantedEvents?.wants('callback.attempted')).toBe(true));
   });
 
-  it('are read later when the database is away at the start, which rejects', async () => {
+  it('are read later when the database cannot be reached at the start, which rejects', async () => {
     let isAway = true;
     const db = Object.assign(Object.create(store.db) as typeof store.db, {
       query: (...args: Parameters<typeof store.db.query>) =>

@@ -18,7 +18,7 @@ export interface WantedEventsOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Always wanted: they are rare, and somebody has to know of them. */
+/** Events that are always wanted: they are rare, and operators must learn of them. */
 const alwaysWanted: readonly CallbackEventName[] = ['callback.failed', 'endpoint.disabled'];
 
 /**

@@ -128,7 +128,7 @@ describe('a typed client', () => {
 });
 
 describe('health and metrics', () => {
-  it('shows when the stream is away, and when it is back', async () => {
+  it('reports when the stream cannot be reached, and when it can be reached again', async () => {
     const { client, memory } = await openMemoryClient();
     client.register({ topic: 'orders', groupId: 'mail', callback: vi.fn(), ...fromStart });
     await vi.waitFor(async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   type Consuming,
-  holdCallback,
+  createManualCallback,
   rawHandler,
   registration,
   startConsuming,
@@ -46,14 +46,14 @@ describe('the dispatch of events', () => {
   });
 
   it('does not acknowledge an event for one name while another name works on it', async () => {
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     consuming.consumers.register(registration('login', callback));
     consuming.consumers.register(registration('', () => undefined));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([storedRecord(0, {})]);
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(consuming.main.commits).toEqual([]);
-    held.get('id-0')?.done();
+    pending.get('id-0')?.done();
     await untilCommitted(consuming.main, 1);
   });
 

@@ -107,9 +107,7 @@ export class Consumers {
     this.#consumers.clear();
   }
 
-  /**
-   * Removes a handler. A consumer that leaves is taken out: a new registration gets another one.
-   */
+  /** Removes a handler. A consumer that leaves is removed: a new registration gets another one. */
   async #remove(key: string, consumer: GroupConsumer, remove: () => void): Promise<void> {
     remove();
     if (!consumer.isClosing) return;

@@ -18,7 +18,7 @@ describe('DispatchTable', () => {
     expect(names(table, '')).toEqual(['']);
   });
 
-  it('matches no group for an event that nobody asked for', () => {
+  it('matches no group for an event that no group asked for', () => {
     const table = new DispatchTable<string>();
     table.add('login', 'a');
     expect(table.match('other')).toEqual([]);

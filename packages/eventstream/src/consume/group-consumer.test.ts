@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   type Consuming,
-  holdCallback,
+  createManualCallback,
   rawHandler,
   registration,
   startConsuming,
@@ -19,7 +19,7 @@ afterEach(() => consuming.consumers.close({ drainMs: 0 }));
 const stop = new Error('stop');
 
 describe('cancelling the context of a subscription', () => {
-  it('tells the callback once, with the reason, and leaves', async () => {
+  it('notifies the handler once, with the reason, and leaves', async () => {
     const controller = new AbortController();
     const callback = vi.fn();
     const fields = { signal: controller.signal };
@@ -35,7 +35,7 @@ describe('cancelling the context of a subscription', () => {
     expect(consuming.consumers.status()).toEqual([]);
   });
 
-  it('tells a raw callback too, and ignores its failure', async () => {
+  it('notifies a raw handler too, and ignores its failure', async () => {
     const controller = new AbortController();
     const callback = vi.fn(() => {
       throw new Error('late');
@@ -57,29 +57,29 @@ describe('cancelling the context of a subscription', () => {
 
   it('aborts the calls in progress, and commits those that still succeed', async () => {
     const controller = new AbortController();
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     const fields = { signal: controller.signal, commitIntervalMs: 60_000 };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([storedRecord(0, {}), storedRecord(1, {})]);
-    const call = held.get('id-0');
+    const call = pending.get('id-0');
     controller.abort(stop);
     expect(call?.signal.aborted).toBe(true);
     expect(call?.signal.reason).toBe(stop);
     call?.done();
     await consuming.consumers.close();
     expect(consuming.main.committed.get(0)).toBe(1n);
-    expect(held.has('id-1')).toBe(false);
+    expect(pending.has('id-1')).toBe(false);
   });
 
   it('leaves an event that fails after that to the next consumer', async () => {
     const controller = new AbortController();
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     const fields = { signal: controller.signal, retry: { maxAttempts: 1 } };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([storedRecord(0, {})]);
-    const call = held.get('id-0');
+    const call = pending.get('id-0');
     controller.abort(stop);
     call?.fail(stop);
     await consuming.consumers.close();
@@ -90,12 +90,12 @@ describe('cancelling the context of a subscription', () => {
   it('of one name leaves the other names working', async () => {
     const controller = new AbortController();
     const other = vi.fn();
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     consuming.consumers.register(registration('login', callback, { signal: controller.signal }));
     consuming.consumers.register(registration('logout', other));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([storedRecord(0, {}), storedRecord(1, { name: 'logout' })]);
-    const call = held.get('id-0');
+    const call = pending.get('id-0');
     controller.abort(stop);
     call?.fail(stop);
     await untilCommitted(consuming.main, 2);
@@ -106,31 +106,31 @@ describe('cancelling the context of a subscription', () => {
 
   it('of one of two equal registrations leaves the event to the other', async () => {
     const controller = new AbortController();
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     consuming.consumers.register(registration('login', callback, { signal: controller.signal }));
     consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([storedRecord(0, {}), storedRecord(1, {})]);
-    held.get('id-0')?.done();
-    await vi.waitFor(() => expect(held.has('id-1')).toBe(true));
-    const call = held.get('id-1');
+    pending.get('id-0')?.done();
+    await vi.waitFor(() => expect(pending.has('id-1')).toBe(true));
+    const call = pending.get('id-1');
     controller.abort(stop);
     call?.fail(stop);
-    await vi.waitFor(() => expect(held.has('id-1')).toBe(true));
-    held.get('id-1')?.done();
+    await vi.waitFor(() => expect(pending.has('id-1')).toBe(true));
+    pending.get('id-1')?.done();
     await untilCommitted(consuming.main, 2);
   });
 
   it('of all at once commits nothing that was not handled', async () => {
     const controller = new AbortController();
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     for (const name of ['login', 'logout']) {
       consuming.consumers.register(registration(name, callback, { signal: controller.signal }));
     }
     consuming.main.handler.assigned([0, 1]);
     await consuming.deliver([storedRecord(0, {})]);
     await consuming.deliver([storedRecord(5, { name: 'logout', partition: 1 })], 1);
-    const calls = [...held.values()];
+    const calls = [...pending.values()];
     expect(calls).toHaveLength(2);
     controller.abort(stop);
     for (const call of calls) call.fail(stop);
@@ -141,13 +141,13 @@ describe('cancelling the context of a subscription', () => {
 
 describe('closing', () => {
   it('finishes running calls within the given time, commits and leaves', async () => {
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     const fields = { commitIntervalMs: 60_000 };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([storedRecord(0, {}), storedRecord(1, {})]);
     const closed = consuming.consumers.close({ drainMs: 5_000 });
-    held.get('id-0')?.done();
+    pending.get('id-0')?.done();
     await closed;
     await consuming.consumers.close();
     expect(consuming.main.committed.get(0)).toBe(1n);
@@ -158,7 +158,7 @@ describe('closing', () => {
   });
 
   it('takes no more time than given', async () => {
-    const { callback } = holdCallback();
+    const { callback } = createManualCallback();
     consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([storedRecord(0, {})]);
@@ -169,7 +169,7 @@ describe('closing', () => {
   });
 
   it('shortens the drain time of a consumer that is leaving already', async () => {
-    const { callback } = holdCallback();
+    const { callback } = createManualCallback();
     const registered = consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([storedRecord(0, {})]);
@@ -197,14 +197,14 @@ describe('closing', () => {
   );
 
   it('the last callback lets another consumer of the same group begin', async () => {
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     const first = consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([storedRecord(0, {})]);
     const closed = first.close();
     consuming.consumers.register(registration('login', () => undefined, { concurrency: 9 }));
     expect(consuming.subscriptions).toHaveLength(2);
-    held.get('id-0')?.done();
+    pending.get('id-0')?.done();
     await closed;
     expect(consuming.main.committed.get(0)).toBe(1n);
     expect(consuming.consumers.status()).toHaveLength(1);

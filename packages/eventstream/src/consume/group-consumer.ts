@@ -83,7 +83,7 @@ export class GroupConsumer {
   remove(subscriber: Subscriber, reason: unknown): void {
     if (!this.#subscribers.delete(subscriber)) return;
     this.#tableOf(subscriber).remove(subscriber.eventName, subscriber);
-    // First, and at once: from now on records that nobody asked for stay unfinished.
+    // First and at once, so that records that no subscriber asks for now stay unfinished.
     if (this.#subscribers.size === 0) void this.close(this.#settings.drainMs);
     this.#cancelCalls(subscriber, reason);
   }

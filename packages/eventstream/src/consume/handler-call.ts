@@ -3,15 +3,14 @@ import type { HandlerContext } from './registration.js';
 import type { Subscriber } from './subscriber.js';
 
 /**
- * Outcome of a call. `done`; `abandoned`: the handler was asked to stop and did not finish, which
- * is no failure; else the error with which it failed.
+ * Outcome of a call. `done`: the handler succeeded. `abandoned`: it was asked to stop and did not
+ * finish, which is no failure. Otherwise the error with which it failed.
  */
 export type CallResult = 'done' | 'abandoned' | { readonly error: unknown };
 
 /**
  * One call of a handler, and the context that the handler gets. The call ends when the handler
- * ends, at its deadline, or when it is abandoned, whichever is first. What happens later is
- * ignored.
+ * ends, at its deadline, or when it is abandoned, whichever is first. A later outcome is ignored.
  */
 export class HandlerCall implements HandlerContext {
   readonly groupId: string;
@@ -30,7 +29,7 @@ export class HandlerCall implements HandlerContext {
     this.attempt = attempt;
   }
 
-  /** Created on first use: most handlers never look at it. */
+  /** Created on first use: most handlers never read it. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -60,7 +59,7 @@ export class HandlerCall implements HandlerContext {
     return this.#over ? 'abandoned' : 'done';
   }
 
-  /** Asks the handler to stop and goes on waiting: if it still finishes, that counts. */
+  /** Aborts the signal and still waits for the handler: if it succeeds, its result counts. */
   cancel(reason: unknown): void {
     if (this.#aborted) return;
     this.#aborted = { reason };

@@ -9,9 +9,9 @@ export interface ConsumerName {
 }
 
 /**
- * Final state of a record. `handled` by all who asked for it; `skipped` because nobody did;
- * `unreadable` and dropped, because no subscription wants such dead letters; `retried` in a retry
- * topic; `dead` in the dead letters.
+ * Final state of a record. `handled`: by all subscriber groups that asked for it; `skipped`: no
+ * group asked for it; `unreadable`: dropped, because no subscription wants such dead letters;
+ * `retried`: written to a retry topic; `dead`: written to the dead letters.
  */
 export type RecordOutcome = 'handled' | 'skipped' | 'unreadable' | 'retried' | 'dead';
 
@@ -41,7 +41,7 @@ export interface ConsumeObserver {
    * partition is blocked, and the write is tried again until it succeeds. Called at every failure.
    */
   partitionBlocked(consumer: ConsumerName, write: BlockedWrite): void;
-  /** The write succeeded: the partition goes on. */
+  /** The write succeeded: the partition is no longer blocked. */
   partitionUnblocked(consumer: ConsumerName, record: StoredRecord): void;
   /** A commit failed and is tried again. Handled records may be delivered again. */
   commitFailed(consumer: ConsumerName, error: unknown): void;

@@ -43,7 +43,7 @@ const severity: readonly HandlingResult[] = [
 const noFailures: PastFailures = { attempts: 0, subscription: undefined, dueAtMs: 0 };
 
 /**
- * Decodes records, hands them to every subscriber group that asked for them, and reports the
+ * Decodes records, passes them to every subscriber group that asked for them, and reports the
  * outcome.
  */
 export class RecordDispatcher {
@@ -58,7 +58,7 @@ export class RecordDispatcher {
     this.#handler = new SubscriberGroupHandler(options);
   }
 
-  /** Topic and group that it reads, as observers know them. */
+  /** Topic and group that it reads, as in calls of the observer. */
   get consumer(): ConsumerName {
     return this.#handler.consumer;
   }
@@ -113,7 +113,10 @@ export class RecordDispatcher {
     );
   }
 
-  /** Hands it to raw handlers for all events only: nobody else can know whether it is theirs. */
+  /**
+   * Handles an unreadable record: only raw handlers for all events get it, because its event name
+   * is unknown.
+   */
   async #handleUnreadable(received: ReceivedRecord, error: unknown): Promise<boolean> {
     const { record } = received;
     const { events, raws } = this.#options.tables;
@@ -121,7 +124,8 @@ export class RecordDispatcher {
     const results = await Promise.all(
       recipients.map((group) => this.#handler.handle(group, received)),
     );
-    // The others' copy of a record in a retry topic went to the dead letters the first time.
+    // For all other subscriptions, the record went to the dead letters when it was read from the
+    // topic.
     if (this.#options.level > 0) return this.#finish(record, mostSevere(results));
     const isWanted = events.groups.some(({ members }) =>
       members.some(({ sendErrorDlq }) => sendErrorDlq),

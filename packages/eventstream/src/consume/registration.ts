@@ -18,9 +18,9 @@ export interface HandlerContext {
 }
 
 /**
- * Handler of one event. The value that it returns, or resolves to, does not matter; when it throws
- * or rejects, the event is tried again. When the signal of the registration is aborted, it is
- * called once more, with null and the signal's reason, to report the end.
+ * Handler of one event. The value that it returns, or resolves to, is ignored. When it throws or
+ * rejects, the event is tried again. When the signal of the registration is aborted, it is called
+ * once more, with null and the signal's reason, to report the end.
  */
 export type EventCallback = (
   ctx: HandlerContext,
@@ -29,7 +29,7 @@ export type EventCallback = (
 ) => unknown;
 
 /**
- * Handler of the bytes of one record, else as `EventCallback`. A record may also have a null value.
+ * Like `EventCallback`, but for the bytes of one record. The value of a record may also be null.
  */
 export type RawCallback = (ctx: HandlerContext, value: Buffer | null, error: unknown) => unknown;
 
@@ -54,11 +54,11 @@ export interface ConsumerSettings {
    */
   readonly ordering?: 'key' | 'none' | undefined;
   /**
-   * Number of records of one partition in hand from which the stream must wait. A fetched batch is
-   * always accepted as a whole. Default 1,000.
+   * Number of unfinished records of one partition from which no more are read from the stream. A
+   * fetched batch is always accepted as a whole. Default 1,000.
    */
   readonly maxInHand?: number | undefined;
-  /** Time to finish records in hand when a partition is revoked, in ms. Default 20,000. */
+  /** Time to finish received records when a partition is revoked, in ms. Default 20,000. */
   readonly drainMs?: number | undefined;
 }
 
@@ -76,7 +76,7 @@ export interface Registration extends ConsumerSettings {
   readonly retry?: RetryOptions | undefined;
   /** Longest time of one call, in ms; after that it counts as failed. Default 300,000. */
   readonly handlerTimeoutMs?: number | undefined;
-  /** Aborting it ends the registration; the handler is then called once more, to report the end. */
+  /** Aborting it ends the registration; the handler is then called once more, with null. */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -44,11 +44,11 @@ interface Exhausted {
 }
 
 /**
- * Handles records for one subscriber group, to their end: calls a member, calls again after a
- * failure, then writes the record to the next retry topic or to the dead letters.
+ * Handles records for one subscriber group: calls a member, calls again after failures, and at last
+ * writes the record to the next retry topic or to the dead letters.
  */
 export class SubscriberGroupHandler {
-  /** Topic and group that it reads, as observers know them. */
+  /** Topic and group that it reads, as in calls of the observer. */
   readonly consumer: ConsumerName;
   readonly #options: SubscriberGroupHandlerOptions;
   readonly #deadLetters: string;
@@ -65,7 +65,7 @@ export class SubscriberGroupHandler {
   }
 
   /**
-   * Handles a record. Creates no promise if the first call succeeds and the handler makes none.
+   * Handles a record. Creates no promise if the first call succeeds and the handler returns none.
    */
   handle(
     group: SubscriberGroup<Subscriber>,
@@ -93,7 +93,7 @@ export class SubscriberGroupHandler {
       if (result === 'done') return 'handled';
       if (result === 'abandoned' && processor.stopped) return 'abandoned';
       const [subscriber] = group.members;
-      // The group's subscriptions were cancelled, others live on: as if nobody had asked for the
+      // All subscriptions of the group were cancelled: treated as if no group had asked for the
       // event.
       if (result === undefined || !subscriber) return processor.stopped ? 'abandoned' : 'skipped';
       // Another member gets it at once: a cancelled call is no failure.
@@ -139,15 +139,12 @@ export class SubscriberGroupHandler {
   }
 }
 
-/**
- * Returns the consumer of a retry topic. It has its own group, so that members do not disturb
- * others.
- */
+/** Returns the consumer of a retry topic. It has its own group, so that others do not rebalance. */
 function toRetryConsumer({ topic, groupId }: ConsumerName, level: number): ConsumerName {
   return { topic: retryTopic(topic, groupId, level), groupId: `${groupId}.retry.${level}` };
 }
 
-/** Calls the next member of the group. Undefined: all members have left. */
+/** Calls the next member of the group. Returns `undefined` when all members have left. */
 function callNext(
   group: SubscriberGroup<Subscriber>,
   { record, event, processor }: ReceivedRecord,

@@ -44,9 +44,7 @@ export class Subscriber {
       : handler.callback(ctx, record.value, null);
   }
 
-  /**
-   * Calls the handler once more, to report that no more events will come. Its answer does not matter.
-   */
+  /** Notifies the handler that there are no more events. Its result is ignored. */
   notifyEnd(reason: unknown): void {
     const signal = this.#registration.signal ?? AbortSignal.abort(reason);
     const ctx = { signal, groupId: this.groupId, record: undefined, attempt: 0 };

@@ -2,7 +2,7 @@ import { PlatformError } from '@posthaste/contracts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   type Consuming,
-  holdCallback,
+  createManualCallback,
   registration,
   startConsuming,
   untilCommitted,
@@ -23,65 +23,65 @@ async function pause(ms = 20): Promise<void> {
 }
 
 describe('concurrency', () => {
-  it('handles one record of a partition at a time, partitions beside one another', async () => {
-    const { callback, held } = holdCallback();
+  it('handles one record of a partition at a time, and several partitions concurrently', async () => {
+    const { callback, pending } = createManualCallback();
     consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0, 1]);
     await consuming.deliver([login(0), login(1)]);
     await consuming.deliver([login(10, null, 1), login(11, null, 1)], 1);
-    expect([...held.keys()]).toEqual(['id-0', 'id-10']);
-    held.get('id-0')?.done();
-    await vi.waitFor(() => expect([...held.keys()]).toEqual(['id-10', 'id-1']));
+    expect([...pending.keys()]).toEqual(['id-0', 'id-10']);
+    pending.get('id-0')?.done();
+    await vi.waitFor(() => expect([...pending.keys()]).toEqual(['id-10', 'id-1']));
   });
 
   it('handles different keys together, one key in order', async () => {
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     consuming.consumers.register(registration('login', callback, { concurrency: 3 }));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([login(0, 'a'), login(1, 'a'), login(2, 'b'), login(3), login(4)]);
-    expect([...held.keys()]).toEqual(['id-0', 'id-2', 'id-3']);
-    held.get('id-2')?.done();
-    await vi.waitFor(() => expect([...held.keys()]).toEqual(['id-0', 'id-3', 'id-4']));
-    held.get('id-0')?.done();
-    await vi.waitFor(() => expect([...held.keys()]).toEqual(['id-3', 'id-4', 'id-1']));
+    expect([...pending.keys()]).toEqual(['id-0', 'id-2', 'id-3']);
+    pending.get('id-2')?.done();
+    await vi.waitFor(() => expect([...pending.keys()]).toEqual(['id-0', 'id-3', 'id-4']));
+    pending.get('id-0')?.done();
+    await vi.waitFor(() => expect([...pending.keys()]).toEqual(['id-3', 'id-4', 'id-1']));
   });
 
   it('keeps no order when `ordering` is none', async () => {
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     const fields = { concurrency: 2, ordering: 'none' } as const;
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([login(0, 'a'), login(1, 'a'), login(2, 'a')]);
-    expect([...held.keys()]).toEqual(['id-0', 'id-1']);
+    expect([...pending.keys()]).toEqual(['id-0', 'id-1']);
   });
 
   it('commits only up to the first record that is not finished', async () => {
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     consuming.consumers.register(registration('login', callback, { concurrency: 3 }));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([login(0, 'a'), login(1, 'b'), login(5, 'c')]);
-    held.get('id-1')?.done();
-    held.get('id-5')?.done();
+    pending.get('id-1')?.done();
+    pending.get('id-5')?.done();
     await pause();
     expect(consuming.main.commits).toEqual([]);
-    held.get('id-0')?.done();
+    pending.get('id-0')?.done();
     await untilCommitted(consuming.main, 6);
     expect(consuming.main.commits).toHaveLength(1);
   });
 
   it('makes the stream wait when too many records are in hand, counting finished ones behind a slow one', async () => {
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     const fields = { concurrency: 2, maxInHand: 3 };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
     const accepted = vi.fn();
     void consuming.deliver([login(0, 'slow'), login(1, 'b'), login(2, 'c')]).then(accepted);
-    held.get('id-1')?.done();
-    await vi.waitFor(() => expect(held.has('id-2')).toBe(true));
-    held.get('id-2')?.done();
+    pending.get('id-1')?.done();
+    await vi.waitFor(() => expect(pending.has('id-2')).toBe(true));
+    pending.get('id-2')?.done();
     await pause();
     expect(accepted).not.toHaveBeenCalled();
-    held.get('id-0')?.done();
+    pending.get('id-0')?.done();
     await vi.waitFor(() => expect(accepted).toHaveBeenCalled());
   });
 
@@ -169,28 +169,28 @@ describe('commits', () => {
 
 describe('when partitions are revoked or lost', () => {
   it('finishes running calls, begins no record and commits', async () => {
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     const fields = { commitIntervalMs: 60_000 };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([login(0), login(1)]);
     const revoked = consuming.main.handler.revoked([0]);
     await pause();
-    held.get('id-0')?.done();
+    pending.get('id-0')?.done();
     await revoked;
     expect(consuming.main.committed.get(0)).toBe(1n);
-    expect(held.size).toBe(0);
+    expect(pending.size).toBe(0);
   });
 
   it('aborts unfinished calls at the deadline, and never commits their late results', async () => {
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     consuming.consumers.register(registration('login', callback, { drainMs: 50, concurrency: 2 }));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([login(0, 'a'), login(1, 'b')]);
-    const late = held.get('id-1');
+    const late = pending.get('id-1');
     expect(late?.signal.aborted).toBe(false);
     const revoked = consuming.main.handler.revoked([0]);
-    held.get('id-0')?.done();
+    pending.get('id-0')?.done();
     await revoked;
     expect(late?.signal.aborted).toBe(true);
     consuming.main.handler.assigned([0]);
@@ -200,32 +200,32 @@ describe('when partitions are revoked or lost', () => {
   });
 
   it('commits nothing for a lost partition', async () => {
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([login(0), login(1)]);
-    const late = held.get('id-0');
+    const late = pending.get('id-0');
     consuming.main.handler.lost([0]);
     expect(late?.signal.aborted).toBe(true);
     late?.done();
     await pause();
     expect(consuming.main.commits).toEqual([]);
-    expect(held.has('id-1')).toBe(false);
+    expect(pending.has('id-1')).toBe(false);
   });
 
   it('ignores results of an assignment that a new one replaced', async () => {
-    const { callback, held } = holdCallback();
+    const { callback, pending } = createManualCallback();
     consuming.consumers.register(registration('login', callback));
     consuming.main.handler.assigned([0]);
     await consuming.deliver([login(9)]);
-    const late = held.get('id-9');
-    held.delete('id-9');
+    const late = pending.get('id-9');
+    pending.delete('id-9');
     consuming.main.handler.assigned([0]);
     await consuming.deliver([login(3), login(9)]);
     late?.done();
     await pause();
     expect(consuming.main.commits).toEqual([]);
-    held.get('id-3')?.done();
+    pending.get('id-3')?.done();
     await untilCommitted(consuming.main, 4);
   });
 
@@ -245,7 +245,7 @@ describe('when partitions are revoked or lost', () => {
   });
 
   it('releases a stream that waits for capacity', async () => {
-    const { callback } = holdCallback();
+    const { callback } = createManualCallback();
     const fields = { maxInHand: 1, drainMs: 10 };
     consuming.consumers.register(registration('login', callback, fields));
     consuming.main.handler.assigned([0]);

@@ -76,8 +76,8 @@ function hasLongNumber(text: string, from = 0): boolean {
 }
 
 /**
- * Throws when a number is too large for a double: Go drops such a record, and nobody could publish
- * it again.
+ * Throws when a number is too large for a double: Go drops such a record, and it could not be
+ * published again.
  */
 function requireFinite(value: unknown): unknown {
   if (value === Infinity || value === -Infinity) throw new RangeError('a number is too large');

@@ -11,7 +11,7 @@ import { DeadLetterReplays } from './dead-letters/dead-letter-replays.js';
 import { EventMaintenance, type EventMaintenanceOptions } from './event-maintenance.js';
 import { publishOnce } from './publish/publish-once.js';
 
-const patiently = { timeout: 10_000 };
+const waitOptions = { timeout: 10_000 };
 
 describeWithPostgres('the maintenance of the event log', () => {
   let test: TestLog;
@@ -40,12 +40,12 @@ describeWithPostgres('the maintenance of the event log', () => {
     await test.close();
   });
 
-  it('runs a replay at once when it is told of it', async () => {
+  it('runs a replay at once when it is notified', async () => {
     await appendDeadLetters(test, { name: 'a' }, { name: 'b' });
     start({ pollMs: 60_000 });
     const { id } = await replays.create({ topic: 'orders' });
     maintenance.runNow();
-    await expect.poll(async () => (await replays.get(id)).state, patiently).toBe('done');
+    await expect.poll(async () => (await replays.get(id)).state, waitOptions).toBe('done');
     expect(await namesIn(test)).toEqual(['a', 'b']);
   });
 
@@ -53,7 +53,7 @@ describeWithPostgres('the maintenance of the event log', () => {
     await appendDeadLetters(test, { name: 'a' });
     const { id } = await replays.create({ topic: 'orders' });
     start({ pollMs: 20 });
-    await expect.poll(async () => (await replays.get(id)).state, patiently).toBe('done');
+    await expect.poll(async () => (await replays.get(id)).state, waitOptions).toBe('done');
   });
 
   it.each([
@@ -105,11 +105,11 @@ describeWithPostgres('the maintenance of the event log', () => {
   it('reports a failed pass, and tries again', async () => {
     await test.db.query('alter table event_log.dead_letter_replay rename to elsewhere');
     start({ pollMs: 10 });
-    await expect.poll(() => errors.length, patiently).toBe(1);
+    await expect.poll(() => errors.length, waitOptions).toBe(1);
     await test.db.query('alter table event_log.elsewhere rename to dead_letter_replay');
     await appendDeadLetters(test, { name: 'a' });
     const { id } = await replays.create({ topic: 'orders' });
-    await expect.poll(async () => (await replays.get(id)).state, patiently).toBe('done');
+    await expect.poll(async () => (await replays.get(id)).state, waitOptions).toBe('done');
     expect(errors).toHaveLength(1);
   });
 });

@@ -25,7 +25,10 @@ export interface EventMaintenanceDeps {
   readonly db: Database;
   /** Replays whose steps it runs. */
   readonly replays: Pick<DeadLetterReplays, 'step'>;
-  /** Called after a failed pass: every 2 seconds while the database is away. Must not throw. */
+  /**
+   * Called after a failed pass: every 2 seconds while the database cannot be reached. Must not
+   * throw.
+   */
   readonly onError: (error: unknown) => void;
 }
 

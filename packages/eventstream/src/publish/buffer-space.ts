@@ -41,7 +41,7 @@ export class BufferSpace {
     return this.#records;
   }
 
-  /** Acquires space if there is some and nobody waits for it. */
+  /** Acquires space if enough is free and no other caller waits for it. */
   tryAcquire(bytes: number): boolean {
     if (this.#waiters.size > 0 || !this.#fits(bytes)) return false;
     this.#count(bytes);

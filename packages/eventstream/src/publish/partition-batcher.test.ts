@@ -33,7 +33,7 @@ describe('batches', () => {
     expect(stream.appended.map(({ texts }) => texts.length)).toEqual([2, 1]);
   });
 
-  it('does not linger once half of the last acknowledged number has come again', async () => {
+  it('does not linger once half as many records as in the last batch have arrived', async () => {
     const stream = new ScriptedStream();
     const publisher = publisherOf(stream);
     const sendSome = (count: number): Promise<string[]> =>
@@ -41,7 +41,7 @@ describe('batches', () => {
     const first = sendSome(40);
     await vi.advanceTimersByTimeAsync(5);
     await first;
-    // The clock stands still from here on.
+    // No time passes from here on.
     await sendSome(20);
     expect(stream.appended.map(({ texts }) => texts.length)).toEqual([40, 20]);
   });

@@ -197,7 +197,7 @@ export class PartitionBatcher {
 
 /**
  * Converts the error of a failed try. After an error that drivers should not throw, the records may
- * have been written all the same: the outcome is unknown.
+ * still have been written: the outcome is unknown.
  */
 export function toWriteFailure(error: unknown): PlatformError {
   if (error instanceof PlatformError) return error;

@@ -37,7 +37,7 @@ describe('createPartitioner', () => {
     }
   });
 
-  it('goes round the partitions whatever the key', () => {
+  it('uses the partitions in turn, with any key', () => {
     const partitionOf = createPartitioner('round-robin');
     expect([0, 1, 2].map(() => partitionOf(Buffer.from('same'), 2))).toEqual([1, 0, 1]);
   });

@@ -1,7 +1,9 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { OutgoingRecord } from '../record.js';
 
-/** Bytes that a record costs beside key, value and headers; about its overhead on the wire. */
+/**
+ * Bytes that a record uses in addition to key, value and headers; about its overhead on the wire.
+ */
 const overheadBytes = 32;
 
 /** A record, its limits and the functions for its outcome. */
@@ -48,7 +50,8 @@ export class PendingRecord {
 
   /** Handles the abort event. The record is its own listener, which saves a function per record. */
   handleEvent(): void {
-    // While a try is running only the stream knows: the record stays until that has an outcome.
+    // While a try is running, only the stream knows the outcome: the record stays until the try
+    // ends.
     if (!this.#inFlight) this.giveUp(this.options.signal?.reason);
   }
 
@@ -86,8 +89,16 @@ export class PendingRecord {
     const context = { cause, details: { topic } };
     this.#settle(
       this.#maybeStored || inFlight
-        ? new PlatformError('EVENT_OUTCOME_UNKNOWN', `no answer from ${topic} in time`, context)
-        : new PlatformError('EVENT_NOT_PUBLISHED', `not published to ${topic} in time`, context),
+        ? new PlatformError(
+            'EVENT_OUTCOME_UNKNOWN',
+            `no answer from topic '${topic}' in time`,
+            context,
+          )
+        : new PlatformError(
+            'EVENT_NOT_PUBLISHED',
+            `not published to topic '${topic}' in time`,
+            context,
+          ),
     );
   }
 

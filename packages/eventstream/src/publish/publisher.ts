@@ -33,7 +33,7 @@ export interface RecordOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Limits of a record whose outcome nobody awaits. */
+/** Limits of a record whose outcome the caller does not await. */
 export interface EnqueueOptions extends RecordOptions {
   /** Called when the accepted record fails. */
   readonly onFailed: (error: PlatformError) => void;

@@ -103,7 +103,7 @@ describeWithPostgres('/v1/callbacks/batch', () => {
     ]);
   });
 
-  it('is refused as a whole when the database is away', async () => {
+  it('is refused as a whole when the database cannot be reached', async () => {
     const away = await openTestCallbacks();
     await away.db.close();
     const answer = await away.call('POST', '/v1/callbacks/batch', { items: [{ url }] });

@@ -203,7 +203,7 @@ function toJsonBody(json: unknown): Buffer {
 
 function toTextBody(text: string): Buffer {
   if (text.isWellFormed()) return Buffer.from(text);
-  throw callbackInvalid([{ field: 'text', message: 'contains half a surrogate pair' }]);
+  throw callbackInvalid([{ field: 'text', message: 'contains half of a surrogate pair' }]);
 }
 
 function toDate(moment: string | undefined): Date | undefined {

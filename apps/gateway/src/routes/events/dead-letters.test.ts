@@ -29,7 +29,7 @@ interface Replay {
 }
 
 const path = '/v1/events/dead-letters';
-const patiently = { timeout: 15_000 };
+const waitOptions = { timeout: 15_000 };
 
 describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) => {
   const describeEngine = engine === 'postgres' ? describeWithPostgres : describe;
@@ -58,7 +58,9 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       const { status, json, headers } = await start(body);
       expect(status).toBe(201);
       expect(headers.location).toBe(`${path}/replays/${json.id}`);
-      await expect.poll(async () => (await stateOf(json.id)).state, patiently).not.toBe('running');
+      await expect
+        .poll(async () => (await stateOf(json.id)).state, waitOptions)
+        .not.toBe('running');
       return stateOf(json.id);
     };
     const published = async () =>
@@ -178,7 +180,7 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       const startedAt = performance.now();
       const { json } = await start({ ratePerSecond: 20 });
       await expect
-        .poll(async () => (await stateOf(json.id)).replayed, { ...patiently, interval: 20 })
+        .poll(async () => (await stateOf(json.id)).replayed, { ...waitOptions, interval: 20 })
         .toBeGreaterThanOrEqual(20);
       expect(performance.now() - startedAt).toBeGreaterThan(500);
       const stopped = await gateway.call<Replay>('POST', `${path}/replays/${json.id}/cancel`);
@@ -206,11 +208,11 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
         },
       });
       await gateway.call('POST', '/v1/events', { topic, name: 'order.placed' });
-      await expect.poll(async () => (await list()).items.length, patiently).toBe(1);
+      await expect.poll(async () => (await list()).items.length, waitOptions).toBe(1);
       expect((await list()).items[0]?.failure).toMatchObject({ group: 'mail', error: 'it broke' });
       broken = false;
       await replay();
-      await expect.poll(() => seen, patiently).toEqual(['order.placed']);
+      await expect.poll(() => seen, waitOptions).toEqual(['order.placed']);
       await client.close();
     });
 

@@ -15,7 +15,7 @@ import {
 import { testKeys } from '../../../test/test-server.js';
 import type { AuthenticatedKey } from '../../keys/api-keys.js';
 
-const patiently = { timeout: 10_000 };
+const waitOptions = { timeout: 10_000 };
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
@@ -55,7 +55,7 @@ describe.each(['postgres', 'embedded'] as const)('following events on %s', (engi
   const describeEngine = engine === 'postgres' ? describeWithPostgres : describe;
   describeEngine('a log', () => {
     let gateway: ListeningEvents;
-    const noneLeft = () => expect.poll(() => gateway.events.followers, patiently).toBe(0);
+    const noneLeft = () => expect.poll(() => gateway.events.followers, waitOptions).toBe(0);
 
     beforeAll(async () => {
       gateway = await listen({ engine });
@@ -72,9 +72,9 @@ describe.each(['postgres', 'embedded'] as const)('following events on %s', (engi
         'x-accel-buffering': 'no',
       });
       await publish(gateway, { topic: 'new', name: 'first', payload: { text: 'a\nb' } });
-      await expect.poll(() => follower.names(), patiently).toEqual(['first']);
+      await expect.poll(() => follower.names(), waitOptions).toEqual(['first']);
       await publish(gateway, { topic: 'new', name: 'second' });
-      await expect.poll(() => follower.names(), patiently).toEqual(['first', 'second']);
+      await expect.poll(() => follower.names(), waitOptions).toEqual(['first', 'second']);
       expect(follower.events()[0]?.data).toMatchObject({
         topic: 'new',
         event: { payload: { text: 'a\nb' } },
@@ -89,27 +89,27 @@ describe.each(['postgres', 'embedded'] as const)('following events on %s', (engi
       });
       await publish(gateway, ...events);
       const all = await follow(gateway, 'topic=again&from=beginning');
-      await expect.poll(() => all.names().length, patiently).toBe(30);
+      await expect.poll(() => all.names().length, waitOptions).toBe(30);
       for (const [index, { id }] of all.events().entries()) {
         if (index % 7 > 0) continue;
         const rest = await follow(gateway, 'topic=again', { 'last-event-id': id });
-        await expect.poll(() => rest.names(), patiently).toHaveLength(29 - index);
+        await expect.poll(() => rest.names(), waitOptions).toHaveLength(29 - index);
         const names = [...all.names().slice(0, index + 1), ...rest.names()];
         expect(new Set(names).size).toBe(30);
       }
       const since = await follow(gateway, 'topic=again&since=2000-01-01T00:00:00Z&name=e7');
-      await expect.poll(() => since.names(), patiently).toEqual(['e7']);
+      await expect.poll(() => since.names(), waitOptions).toEqual(['e7']);
     });
 
     it('loses no event while a client that got none yet reconnects', async () => {
       await publish(gateway, { topic: 'gap', name: 'before' });
       const first = await follow(gateway, 'topic=gap');
-      await expect.poll(() => first.text(), patiently).toMatch(/^id: \S+$/m);
+      await expect.poll(() => first.text(), waitOptions).toMatch(/^id: \S+$/m);
       const [, id = ''] = /^id: (.*)$/m.exec(first.text()) ?? [];
       first.leave();
       await publish(gateway, { topic: 'gap', name: 'meanwhile' });
       const second = await follow(gateway, 'topic=gap', { 'last-event-id': id });
-      await expect.poll(() => second.names(), patiently).toEqual(['meanwhile']);
+      await expect.poll(() => second.names(), waitOptions).toEqual(['meanwhile']);
     });
 
     it('refuses `until`, and a HEAD request', async () => {
@@ -132,10 +132,10 @@ describeWithPostgres('followers', () => {
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'a' });
     const follower = await follow(gateway, 'topic=t&name=rare');
-    await expect.poll(() => follower.text(), patiently).toMatch(/^:\n\n:\n\n/m);
+    await expect.poll(() => follower.text(), waitOptions).toMatch(/^:\n\n:\n\n/m);
     await publish(gateway, { topic: 't', name: 'common' });
     await expect
-      .poll(() => new Set(follower.text().match(/^id: .*$/gm)).size, patiently)
+      .poll(() => new Set(follower.text().match(/^id: .*$/gm)).size, waitOptions)
       .toBeGreaterThan(1);
     const last =
       follower
@@ -160,7 +160,7 @@ describeWithPostgres('followers', () => {
     expect(third.response.status).toBe(503);
     expect(third.response.headers.get('retry-after')).toBe('1');
     first.leave();
-    await expect.poll(() => gateway.events.followers, patiently).toBe(1);
+    await expect.poll(() => gateway.events.followers, waitOptions).toBe(1);
     expect((await follow(gateway, 'topic=t')).response.status).toBe(200);
     expect(await gateway.registry.metrics()).toMatch(/^posthaste_event_followers 2$/m);
     expect((await gateway.call('GET', '/v1/events?topic=t')).status).toBe(200);
@@ -186,7 +186,7 @@ describeWithPostgres('followers', () => {
       });
       expect((await publish(gateway, ...events)).status).toBe(200);
     }
-    await expect.poll(() => quick.names().length, patiently).toBe(136);
+    await expect.poll(() => quick.names().length, waitOptions).toBe(136);
     quick.leave();
     expect(heldBytes() - heldBefore).toBeLessThan(20_000_000);
     let received = '';
@@ -212,12 +212,12 @@ describeWithPostgres('followers', () => {
     stalled.write(
       'GET /v1/events?topic=t&from=beginning HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n',
     );
-    await expect.poll(() => gateway.events.followers, patiently).toBe(1);
-    await expect.poll(() => gateway.events.followers, patiently).toBe(0);
+    await expect.poll(() => gateway.events.followers, waitOptions).toBe(1);
+    await expect.poll(() => gateway.events.followers, waitOptions).toBe(0);
     stalled.close();
   });
 
-  it('that vanish without closing the connection are noticed', async () => {
+  it('that stop without closing the connection are noticed', async () => {
     const gateway = await listen({ config: { heartbeatMs: 50 } });
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'a' });
@@ -230,11 +230,11 @@ describeWithPostgres('followers', () => {
       if (i % 2) await once(each.socket, 'data');
       each.socket.resetAndDestroy();
     }
-    await expect.poll(() => gateway.events.followers, patiently).toBe(0);
+    await expect.poll(() => gateway.events.followers, waitOptions).toBe(0);
     expect(gateway.logs.filter(({ level }) => Number(level) >= 50)).toEqual([]);
   });
 
-  it('are ended when their API key is revoked, and not while the database is away', async () => {
+  it('are ended when their API key is revoked, and not while the database cannot be reached', async () => {
     const key = (name: string) => ({ id: name, name, scopes: ['admin'] as const });
     const known = { one: key('one'), other: key('other') };
     const valid: Record<string, AuthenticatedKey> = { ...known };
@@ -258,19 +258,19 @@ describeWithPostgres('followers', () => {
     expect(gateway.events.followers).toBe(1);
   });
 
-  it('continue after the database was away', async () => {
+  it('continue after the database could not be reached', async () => {
     const gateway = await listen({ config: { pollMs: 50 } });
     onTestFinished(() => gateway.close());
     await publish(gateway, { topic: 't', name: 'before' });
     const follower = await follow(gateway, 'topic=t&from=beginning');
-    await expect.poll(() => follower.names(), patiently).toEqual(['before']);
+    await expect.poll(() => follower.names(), waitOptions).toEqual(['before']);
     await gateway.db.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
        where datname = current_database() and pid <> pg_backend_pid()`,
     );
     await pause(100);
     await publish(gateway, { topic: 't', name: 'after' });
-    await expect.poll(() => follower.names(), patiently).toEqual(['before', 'after']);
+    await expect.poll(() => follower.names(), waitOptions).toEqual(['before', 'after']);
   });
 
   it('are ended when the server stops, slow ones too', async () => {

@@ -15,7 +15,7 @@ export interface FollowerStreamOptions {
 
 /** Stream to open. */
 export interface FollowerStreamRequest extends FollowerStreamOptions {
-  /** Cursor that a client continues from that gets no event. */
+  /** Cursor from which a client continues that received no event. */
   readonly cursor: string;
   /** Returns the text of a record, in one line. */
   readonly toText: (record: StoredRecord) => string;
@@ -23,12 +23,12 @@ export interface FollowerStreamRequest extends FollowerStreamOptions {
 
 /** Bytes held for a client that does not read them; one event may exceed it. */
 const maxBufferedBytes = 65_536;
-/** Time after which a client that lost the connection is to come back, in ms. */
+/** Time after which a client that lost the connection should connect again, in ms. */
 const reconnectMs = 2_000;
 
 /**
- * Server-sent events for one client, at its pace: `send` waits for it. The id of each event is the
- * cursor from which a client that lost the connection continues.
+ * Server-sent events for one client: `send` waits until the client reads. The id of each event is
+ * the cursor from which a client that lost the connection continues.
  */
 export class FollowerStream extends Readable implements FollowerConnection {
   readonly #stallMs: number;
@@ -50,7 +50,7 @@ export class FollowerStream extends Readable implements FollowerConnection {
     this.push(`retry: ${reconnectMs}\nid: ${cursor}\n\n`);
   }
 
-  /** Aborted when the stream has ended, whoever ended it. */
+  /** Aborted when the stream has ended, by either side. */
   get ended(): AbortSignal {
     return this.#ended.signal;
   }
@@ -66,12 +66,12 @@ export class FollowerStream extends Readable implements FollowerConnection {
     await promise;
   }
 
-  /** Notes a new cursor without an event: the client gets it with the next heartbeat. */
+  /** Stores a new cursor without an event: the client receives it with the next heartbeat. */
   moveTo(cursor: string): void {
     this.#cursor = cursor;
   }
 
-  /** Ends the stream; the client connects again, elsewhere if need be. Idempotent. */
+  /** Ends the stream. The client connects again, to this server or another one. Idempotent. */
   end(): void {
     if (!this.ended.aborted) this.push(null);
     this.#stop();
@@ -100,7 +100,7 @@ export class FollowerStream extends Readable implements FollowerConnection {
     }
     const hasMoved = this.#cursor !== this.#sentCursor;
     this.#sentCursor = this.#cursor;
-    // An id alone is not an event for the client, but it continues from there.
+    // An id alone is no event for the client, but the client continues from it after a reconnect.
     this.push(hasMoved ? `id: ${this.#cursor}\n\n` : ':\n\n');
   }
 }

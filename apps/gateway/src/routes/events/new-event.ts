@@ -37,7 +37,7 @@ type JsonObject = Readonly<Record<string, unknown>>;
  *   field, `EVENT_TOO_LARGE`
  */
 export function parseNewEvent(body: unknown, context: EventContext): EventToPublish {
-  if (!isObject(body)) throw requestInvalid([{ field: 'body', message: 'is no event' }]);
+  if (!isObject(body)) throw requestInvalid([{ field: 'body', message: 'is not an event' }]);
   return context.isCloudEvent || 'specversion' in body
     ? parseCloudEvent(body, context)
     : parseEnvelopeEvent(body, context);
@@ -47,7 +47,7 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Fields of a checked envelope that are not just passed on. */
+/** Fields of a checked envelope that are more than copied to the event. */
 interface AddressedEnvelope {
   readonly topic?: string;
   readonly key?: string;
@@ -55,8 +55,8 @@ interface AddressedEnvelope {
 }
 
 function parseEnvelopeEvent(body: JsonObject, context: EventContext): EventToPublish {
-  // Null and empty text are as good as nothing, as for all services that share the envelope: some
-  // encoders write them for fields that are not set.
+  // Null and empty text count as absent, as in all services that share the envelope: some encoders
+  // write them for fields that are not set.
   const given = Object.entries(body).filter(([, value]) => value !== null && value !== '');
   const event = Object.fromEntries(given);
   const faults = newEventFaults(event);

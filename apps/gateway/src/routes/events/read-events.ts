@@ -64,7 +64,7 @@ export function readEventRoutes(app: App, deps: ReadEventsDeps): void {
   app.get<ReadRoute>(
     '/v1/events',
     {
-      // Nobody would end a HEAD request to a stream that never ends.
+      // A HEAD request to a stream that never ends would never end.
       exposeHeadRoute: false,
       config: {
         scope: 'events:read',

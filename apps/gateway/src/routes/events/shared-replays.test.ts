@@ -4,7 +4,7 @@ import { putDeadLetters } from '../../../test/dead-letters.js';
 import { openTestEvents } from '../../../test/test-events.js';
 
 const path = '/v1/events/dead-letters/replays';
-const patiently = { timeout: 15_000 };
+const waitOptions = { timeout: 15_000 };
 
 describeWithPostgres('a replay of dead letters', () => {
   it('is continued by another gateway, each dead letter once', async () => {
@@ -21,7 +21,7 @@ describeWithPostgres('a replay of dead letters', () => {
     const others = await Promise.all([gateway.another(), gateway.another()]);
     await gateway.events.close();
     await expect
-      .poll(async () => (await gateway.call('GET', `${path}/${json.id}`)).json, patiently)
+      .poll(async () => (await gateway.call('GET', `${path}/${json.id}`)).json, waitOptions)
       .toMatchObject({ state: 'done', replayed: 300 });
     const { records } = await gateway.log.listEvents({ topics: ['orders'], limit: 1_000 });
     expect(records).toHaveLength(300);

@@ -7,11 +7,14 @@ export interface InjectedFault {
   readonly times?: number;
   /** Topic, as on the wire, whose calls fail. Default: any. */
   readonly topic?: string;
-  /** True if the work is done all the same, as when only the answer is lost. Default false. */
+  /**
+   * True if the work is done although the call fails, as if only its answer was lost. Default
+   * false.
+   */
   readonly stored?: boolean;
 }
 
-/** Faults that wait for their calls. */
+/** Faults that are not used up yet. */
 export class FaultQueue {
   readonly #faults: { fault: InjectedFault; left: number }[] = [];
 
@@ -19,7 +22,7 @@ export class FaultQueue {
     this.#faults.push({ fault, left: fault.times ?? 1 });
   }
 
-  /** Runs `work`, unless a fault for this topic waits. @throws PlatformError of the fault */
+  /** Runs `work`, unless there is a fault for this topic. @throws PlatformError of the fault */
   run(topic: string, work: () => void): void {
     const found = this.#faults.find(
       ({ fault, left }) => left > 0 && (fault.topic === undefined || fault.topic === topic),

@@ -143,7 +143,7 @@ describe('memory driver', () => {
     });
   });
 
-  it('goes on without a member that does not finish draining in time', async () => {
+  it('continues without a member that does not finish draining in time', async () => {
     const stream = new MemoryStream({ partitions: 1 });
     const endless = recorder({ revoked: () => new Promise(() => undefined) });
     const subscription = stream.subscribe(request({ drainMs: 20 }), endless.handler);

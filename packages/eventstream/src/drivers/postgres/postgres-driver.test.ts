@@ -48,8 +48,8 @@ const until = (check: () => void | Promise<void>): Promise<void> =>
 const untilValues = ({ handler }: Consumer, ...values: string[]): Promise<void> =>
   until(() => expect(handler.values).toEqual(values));
 
-const untilHeld = ({ handler }: Consumer, count: number): Promise<void> =>
-  until(() => expect(handler.held.size).toBe(count));
+const untilAssigned = ({ handler }: Consumer, count: number): Promise<void> =>
+  until(() => expect(handler.partitions.size).toBe(count));
 
 describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) => {
   const describeEngine = engine === 'postgres' ? describeWithPostgres : describe;
@@ -85,7 +85,7 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
       expect(first.handler.log.at(-1)).toBe('revoked 0,1,2,3');
       const second = consume(driver);
       await untilValues(second, 'three', 'four');
-      expect(second.handler.taken).toMatchObject([
+      expect(second.handler.received).toMatchObject([
         { topic: 'orders', partition: 2, offset: 2n, key: null },
         { topic: 'orders', partition: 2, offset: 3n, key: null },
       ]);
@@ -95,18 +95,18 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
       await driver.partitionCount('orders');
       await put(0, 'one', 'two');
       const end = consume(driver, { groupId: 'end', startOffset: offsetEnd });
-      await untilHeld(end, 4);
+      await untilAssigned(end, 4);
       await end.subscription.close();
       await put(0, 'three');
       await untilValues(consume(driver, { groupId: 'end', startOffset: offsetEnd }), 'three');
       await untilValues(consume(driver, { groupId: 'number', startOffset: 1n }), 'two', 'three');
     });
 
-    it('waits for a handler, however long it takes, and keeps its partitions meanwhile', async () => {
+    it('waits for a slow handler, and keeps its partitions in the meantime', async () => {
       await driver.partitionCount('orders');
       await put(0, 'one');
-      const held = Promise.withResolvers<void>();
-      const slow = consume(driver, {}, { onRecords: () => held.promise });
+      const released = Promise.withResolvers<void>();
+      const slow = consume(driver, {}, { onRecords: () => released.promise });
       await untilValues(slow, 'one');
       await put(0, 'two');
       await put(1, 'other partition');
@@ -114,7 +114,7 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
       await new Promise((resolve) => setTimeout(resolve, 1_500));
       expect(slow.handler.values).toEqual(['one', 'other partition']);
       expect(slow.handler.log).toEqual(['assigned 0,1,2,3']);
-      held.resolve();
+      released.resolve();
       await untilValues(slow, 'one', 'other partition', 'two');
       await commitAll(slow.subscription, slow.handler);
       expect(slow.handler.interruptions).toEqual([]);
@@ -122,18 +122,20 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
 
     it('divides the partitions among the members, also when one leaves', async () => {
       const first = consume(driver);
-      await untilHeld(first, 4);
+      await untilAssigned(first, 4);
       const second = consume(driver);
-      await untilHeld(second, 2);
-      expect(first.handler.held.size).toBe(2);
+      await untilAssigned(second, 2);
+      expect(first.handler.partitions.size).toBe(2);
       const third = consume(driver);
-      await untilHeld(third, 1);
-      expect([first.handler.held.size, second.handler.held.size].toSorted()).toEqual([1, 2]);
-      const held = [first, second, third].flatMap(({ handler }) => [...handler.held]);
-      expect(held.toSorted()).toEqual([0, 1, 2, 3]);
+      await untilAssigned(third, 1);
+      expect([first.handler.partitions.size, second.handler.partitions.size].toSorted()).toEqual([
+        1, 2,
+      ]);
+      const assigned = [first, second, third].flatMap(({ handler }) => [...handler.partitions]);
+      expect(assigned.toSorted()).toEqual([0, 1, 2, 3]);
       await first.subscription.close();
       await second.subscription.close();
-      await untilHeld(third, 4);
+      await untilAssigned(third, 4);
       expect(third.handler.log.filter((line) => line.startsWith('lost'))).toEqual([]);
     });
 
@@ -148,7 +150,7 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
       await untilValues(first, 'one');
       await first.subscription.close();
       const second = consume(driver);
-      await untilHeld(second, 4);
+      await untilAssigned(second, 4);
       await put(3, 'two');
       await untilValues(second, 'two');
     });
@@ -156,23 +158,23 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
     it('does not wait for a handler that does not finish in time', async () => {
       const never = new Promise<void>(() => undefined);
       const endless = consume(driver, { drainMs: 50 }, { onRevoked: () => never });
-      await untilHeld(endless, 4);
+      await untilAssigned(endless, 4);
       await endless.subscription.close();
-      await untilHeld(consume(driver), 4);
+      await untilAssigned(consume(driver), 4);
     });
 
     it('replaces a member by another with its instance id, at once', async () => {
       const patient = createPostgresDriver(test.log, { leaseMs: 60_000, pollMs: 100 });
       const fields = { groupInstanceId: 'worker-1' };
       const first = consume(patient, fields);
-      await untilHeld(first, 4);
+      await untilAssigned(first, 4);
       const second = consume(patient, fields);
-      await untilHeld(second, 4);
+      await untilAssigned(second, 4);
       await expect(first.subscription.commit(new Map([[0, 0n]]))).rejects.toMatchObject({
         code: 'STREAM_ASSIGNMENT_LOST',
       });
       // The first stays out: otherwise the two would replace each other for ever.
-      await until(() => expect(first.handler.held.size).toBe(0));
+      await until(() => expect(first.handler.partitions.size).toBe(0));
       await new Promise((resolve) => setTimeout(resolve, 300));
       expect(second.handler.log).toEqual(['assigned 0,1,2,3']);
       expect(first.handler.interruptions).toMatchObject([{ code: 'STREAM_ASSIGNMENT_LOST' }]);
@@ -195,10 +197,10 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
     it('reports nothing after it is closed', async () => {
       await driver.ping();
       const consumer = consume(driver);
-      await untilHeld(consumer, 4);
+      await untilAssigned(consumer, 4);
       await driver.close();
       await driver.close();
-      expect(consumer.handler.held.size).toBe(0);
+      expect(consumer.handler.partitions.size).toBe(0);
       await expect(driver.ping()).rejects.toMatchObject({ code: 'STREAM_CLOSED' });
       expect(() => consume(driver)).toThrow('closed');
     });
@@ -265,7 +267,7 @@ describeWithPostgres('a consumer that is cut off', () => {
     const consumer = consume(away);
     await untilValues(consumer, 'one');
     cut.isAway = true;
-    const commit = consumer.subscription.commit(offsetsAfter(consumer.handler.taken));
+    const commit = consumer.subscription.commit(offsetsAfter(consumer.handler.received));
     await expect(commit).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE' });
     await until(() => expect(consumer.handler.log).toEqual(['assigned 0', 'lost 0']));
     expect(consumer.handler.interruptions[0]).toMatchObject({ code: 'STREAM_UNAVAILABLE' });

@@ -52,7 +52,7 @@ export interface StatementAppend {
    */
   readonly appendFunction: string;
   /** Returns the shard of a key. */
-  placeOf(key: string): number;
+  shardOf(key: string): number;
 }
 
 /** The options of a subscription that the log does not have itself. */
@@ -153,7 +153,7 @@ export class PostgresLog {
     const partitionOf = this.#rules.partitionerOf(topic);
     return {
       appendFunction: 'eventstream.append_texts',
-      placeOf: (key) => shards[partitionOf(Buffer.from(key), shards.length)] ?? 0,
+      shardOf: (key) => shards[partitionOf(Buffer.from(key), shards.length)] ?? 0,
     };
   }
 

@@ -154,7 +154,7 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
       );
     });
 
-    it('lets clients publish and consume beside it, each event within a second', async () => {
+    it('lets clients publish and consume at the same time, each event within a second', async () => {
       const client = await createClient('', 'postgres', [], { database: test.db });
       const endless = vi.fn(({ signal }: HandlerContext) => once(signal, 'abort'));
       client.register({ topic: 'orders', groupId: 'slow', maxInHand: 10, callbackRaw: endless });

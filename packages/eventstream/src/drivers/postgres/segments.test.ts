@@ -115,7 +115,7 @@ describe.each(['postgres', 'embedded'] as const)('partitions by time on %s', (en
   });
 });
 
-describeWithPostgres('maintenance beside readers and appenders', () => {
+describeWithPostgres('maintenance while records are read and appended', () => {
   let test: TestLog;
   beforeEach(async () => {
     test = await openTestLog('postgres');
@@ -133,7 +133,7 @@ describeWithPostgres('maintenance beside readers and appenders', () => {
     expect(dropped.flatMap((outcome) => outcome.dropped)).toEqual([1]);
   });
 
-  it('waits only shortly for locks, so that nobody waits behind it', async () => {
+  it('waits only shortly for locks, so that others do not wait long behind it', async () => {
     await age(test.db, dayMs);
     await test.log.maintain();
     await age(test.db, 8 * dayMs);

@@ -45,7 +45,7 @@ const lockTimeoutMs = 250;
 
 /**
  * Starts a new segment when the newest has lasted long enough, and drops segments past retention.
- * Call it every few minutes, from any number of processes. Without it the log goes on in one
+ * Call it every few minutes, from any number of processes. Without it all records go into one
  * growing segment.
  * @throws PlatformError `OPTION_INVALID`, `DATABASE_*`
  */
@@ -71,7 +71,7 @@ export async function maintainSegments(
 }
 
 /**
- * Starts a segment in two transactions: whoever sees it must find its partition (log-functions.ts).
+ * Starts a segment in two transactions: its partition must exist before any transaction sees it.
  */
 async function startSegment(db: Database, segmentMs: number): Promise<boolean> {
   const next = await db.transaction((tx) => attachPartition(tx, segmentMs));
@@ -130,7 +130,7 @@ async function storeStarts(db: Queryable): Promise<void> {
 
 /**
  * Drops the oldest segment if it is past retention. Its youngest record is as old as the next
- * segment. Returns its id. Undefined: it is kept.
+ * segment. Returns its id, or `undefined` if it is kept.
  */
 async function dropOldest(tx: Transaction, retentionMs: number): Promise<number | undefined> {
   await acquireLock(tx);
@@ -157,15 +157,15 @@ async function raiseFirstOffsets(tx: Transaction, dropped: number): Promise<void
   // In a statement of its own, before the one that searches for records: see log-functions.ts.
   const ends = [...(await readableEnds(tx, ids)).values()];
   await tx.query(
-    `update eventstream.shard s set first_offset = left_over.place
+    `update eventstream.shard s set first_offset = left_over.position
      from (
        select e.shard, coalesce((
          select least(r."offset", e.readable) from eventstream.record r
          where r.shard_id = e.shard and r.segment > $1 order by r."offset" limit 1
-       ), e.readable) as place
+       ), e.readable) as position
        from unnest($2::integer[], $3::bigint[]) as e(shard, readable)
      ) as left_over
-     where s.id = left_over.shard and s.first_offset < left_over.place`,
+     where s.id = left_over.shard and s.first_offset < left_over.position`,
     [dropped, ends.map(({ shard }) => shard), ends.map(({ readable }) => readable)],
   );
 }

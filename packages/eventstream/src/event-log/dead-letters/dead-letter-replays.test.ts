@@ -12,7 +12,7 @@ import type { DeadLetterReplay, NewDeadLetterReplay } from './dead-letter-replay
 import { DeadLetterReplays } from './dead-letter-replays.js';
 import { listDeadLetters, listDeadLetterTopics } from './dead-letters.js';
 
-const patiently = { timeout: 15_000 };
+const waitOptions = { timeout: 15_000 };
 const unknownId = '019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11';
 
 describe.each<Engine>(['postgres', 'embedded'])('dead letters on %s', (engine) => {
@@ -33,7 +33,7 @@ describe.each<Engine>(['postgres', 'embedded'])('dead letters on %s', (engine) =
         .poll(async () => {
           while (await replays.step());
           return (await replays.get(id)).state;
-        }, patiently)
+        }, waitOptions)
         .not.toBe('running');
       return replays.get(id);
     };
@@ -148,7 +148,7 @@ describeWithPostgres('a replay that several processes step', () => {
           await Promise.all(processes.map((each) => each.step()));
           return (await processes[0]?.get(id))?.state;
         },
-        { ...patiently, interval: 10 },
+        { ...waitOptions, interval: 10 },
       )
       .toBe('done');
     const { records } = await test.log.listEvents({ topics: ['orders'], limit: 1_000 });
@@ -156,7 +156,7 @@ describeWithPostgres('a replay that several processes step', () => {
     await test.close();
   });
 
-  it('ends in the state failed when its error would come again', async () => {
+  it('ends in the state failed when a retry would fail in the same way', async () => {
     const test = await openTestEventLog('postgres');
     await appendDeadLetters(test, { name: 'a' });
     const replays = new DeadLetterReplays(test);

@@ -19,7 +19,7 @@ export interface DeadLetterFailure {
   /** Consumer group that failed on the record. */
   readonly group: string | undefined;
   readonly error: string | undefined;
-  /** Number of times that a consumer got the record; 0: nobody could read it. */
+  /** Number of calls of the consumer with the record; 0: the record was unreadable. */
   readonly attempts: number | undefined;
   /** Event name that the subscription asked for; empty: all. */
   readonly subscription: string | undefined;

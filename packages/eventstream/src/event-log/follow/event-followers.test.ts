@@ -11,7 +11,7 @@ import {
   type FollowRequest,
 } from './event-followers.js';
 
-const patiently = { timeout: 10_000 };
+const waitOptions = { timeout: 10_000 };
 
 /** Connection that keeps what is sent, and can be made to wait. */
 class TestConnection extends EventEmitter implements FollowerConnection {
@@ -75,14 +75,14 @@ describeWithPostgres('followers of the log', () => {
     start();
     const one = await follow();
     await append(test, recordOf('second', 'k'), recordOf('third', 'k'));
-    await expect.poll(() => one.values, patiently).toEqual(['second', 'third']);
+    await expect.poll(() => one.values, waitOptions).toEqual(['second', 'third']);
     one.end();
     await append(test, recordOf('fourth', 'k'));
     const query = { topics: ['orders'], cursor: one.cursor };
     const two = await follow({ query });
-    await expect.poll(() => two.values, patiently).toEqual(['fourth']);
+    await expect.poll(() => two.values, waitOptions).toEqual(['fourth']);
     const all = await follow({ query: { topics: ['orders'], from: 'beginning' } });
-    await expect.poll(() => all.values, patiently).toHaveLength(4);
+    await expect.poll(() => all.values, waitOptions).toHaveLength(4);
     expect(one.values).toHaveLength(2);
   });
 
@@ -92,7 +92,7 @@ describeWithPostgres('followers of the log', () => {
     one.end();
     await append(test, recordOf('meanwhile', 'k'));
     const two = await follow({ query: { topics: ['orders'], cursor: one.cursor } });
-    await expect.poll(() => two.values, patiently).toEqual(['meanwhile']);
+    await expect.poll(() => two.values, waitOptions).toEqual(['meanwhile']);
   });
 
   it('get a new cursor although their filter matches nothing', async () => {
@@ -100,7 +100,7 @@ describeWithPostgres('followers of the log', () => {
     const one = await follow({ query: { topics: ['orders'], from: 'end', name: 'rare' } });
     const { cursor } = one;
     await append(test, recordOf('common', 'k'));
-    await expect.poll(() => one.cursor, patiently).not.toBe(cursor);
+    await expect.poll(() => one.cursor, waitOptions).not.toBe(cursor);
     expect(one.values).toEqual([]);
   });
 
@@ -110,10 +110,10 @@ describeWithPostgres('followers of the log', () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     slow.blocked = promise;
     for (let i = 0; i < 5; i += 1) await append(test, recordOf(`e${i}`, 'k'));
-    await expect.poll(() => quick.values, patiently).toHaveLength(5);
+    await expect.poll(() => quick.values, waitOptions).toHaveLength(5);
     expect(slow.values).toEqual([]);
     resolve();
-    await expect.poll(() => slow.values, patiently).toHaveLength(5);
+    await expect.poll(() => slow.values, waitOptions).toHaveLength(5);
   });
 
   it('are refused when there are maxFollowers, and after close', async () => {
@@ -141,11 +141,11 @@ describeWithPostgres('followers of the log', () => {
     const one = await follow({ mayContinue: async () => may });
     const two = await follow();
     may = false;
-    await expect.poll(() => one.ended.aborted, patiently).toBe(true);
+    await expect.poll(() => one.ended.aborted, waitOptions).toBe(true);
     expect(two.ended.aborted).toBe(false);
   });
 
-  it('survive a database that is away, and are ended by any other error', async () => {
+  it('continue after a database could not be reached, and are ended by any other error', async () => {
     const errors: unknown[] = [];
     let failure: PlatformError | undefined;
     const log = {
@@ -159,9 +159,9 @@ describeWithPostgres('followers of the log', () => {
     await append(test, recordOf('second', 'k'));
     await new Promise((resolve) => setTimeout(resolve, 100));
     failure = undefined;
-    await expect.poll(() => one.values, patiently).toEqual(['second']);
+    await expect.poll(() => one.values, waitOptions).toEqual(['second']);
     failure = new PlatformError('INTERNAL', 'broken');
-    await expect.poll(() => one.ended.aborted, patiently).toBe(true);
+    await expect.poll(() => one.ended.aborted, waitOptions).toBe(true);
     expect(errors).toEqual([failure]);
   });
 });

@@ -26,7 +26,7 @@ export interface FollowerConnection {
    * @returns when the client is ready for more, or has left
    */
   send(record: StoredRecord, cursor: string): Promise<void>;
-  /** Notes that the client has received everything that precedes `cursor`, without a new record. */
+  /** Stores `cursor` for a client that has received everything before it. No record is sent. */
   moveTo(cursor: string): void;
   /** Ends the connection; the client may connect again. Idempotent. */
   end(): void;
@@ -37,9 +37,12 @@ export interface FollowerConnection {
 /** Request of one client to follow events. */
 export interface FollowRequest<Connection extends FollowerConnection> {
   readonly query: EventQuery;
-  /** Opens the connection, from whose `cursor` on a client continues that gets no event. */
+  /** Opens the connection. A client that receives no event continues from `cursor`. */
   readonly open: (cursor: string) => Connection;
-  /** True while the client may go on: its key may be revoked, for example. Must not reject. */
+  /**
+   * True while the client may continue; false when its key is revoked, for example. Must not
+   * reject.
+   */
   readonly mayContinue: () => Promise<boolean>;
   /** Called with the error that ends the connection early. */
   readonly onError: (error: unknown) => void;
@@ -101,7 +104,10 @@ export class EventFollowers {
     }
   }
 
-  /** Ends all connections: clients connect again, elsewhere or after the restart. Idempotent. */
+  /**
+   * Ends all connections. Clients connect again, to another server or after the restart.
+   * Idempotent.
+   */
   close(): void {
     this.#closed = true;
     for (const connection of this.#connections) connection.end();
@@ -113,7 +119,9 @@ export class EventFollowers {
     return query.cursor ?? page.cursorAfter(-1);
   }
 
-  /** Counts the connection until it is closed, and ends it when it may not go on. */
+  /**
+   * Counts the connection until it is closed, and ends it when the client may no longer continue.
+   */
   #track(
     connection: FollowerConnection,
     { mayContinue }: Pick<FollowRequest<FollowerConnection>, 'mayContinue'>,
@@ -158,7 +166,9 @@ export class EventFollowers {
     }
   }
 
-  /** Reads a page. Tries again while the database is away: that does not end a follower. */
+  /**
+   * Reads a page. Tries again while the database cannot be reached: that does not end a follower.
+   */
   async #read(query: EventQuery, signal: AbortSignal): Promise<EventPage> {
     for (;;) {
       try {

@@ -81,7 +81,7 @@ function checkKey(key: string | undefined): void {
   if (key === undefined) return;
   if (Buffer.byteLength(key) > maxKeyBytes) throw invalid('key', `is over ${maxKeyBytes} bytes`);
   if (!key.isWellFormed()) {
-    throw invalid('key', 'has half a surrogate pair, which no text in UTF-8 can have');
+    throw invalid('key', 'contains half of a surrogate pair, which UTF-8 cannot encode');
   }
 }
 

@@ -34,9 +34,9 @@ returning kind, topic, claim`,
 };
 
 /**
- * Inserts claims and returns those that nobody had made before; of equal ones the first. Waits for
- * another transaction that is inserting the same claim. All transactions insert in the same order,
- * so that two of them cannot deadlock. Index: `event_claim_pkey`.
+ * Inserts claims and returns those that did not exist before; of equal claims in the list, the
+ * first. Waits for another transaction that is inserting the same claim. All transactions insert in
+ * the same order, so that two of them cannot deadlock. Index: `event_claim_pkey`.
  */
 export async function insertClaims(
   tx: Queryable,
@@ -108,7 +108,9 @@ interface EarlierClaimRow {
   readonly same_body: boolean | null;
 }
 
-/** Returns for each claim the one that was made first under its name. Index: `event_claim_pkey`. */
+/**
+ * Returns for each claim the first claim that was stored under its name. Index: `event_claim_pkey`.
+ */
 export async function findEarlierClaims(
   tx: Queryable,
   claims: readonly PublishClaim[],

@@ -40,7 +40,7 @@ export interface PublishTarget {
 
 /**
  * Result of one event. An error is `IDEMPOTENCY_KEY_REUSED`, `EVENT_ID_REUSED` or
- * `TOPIC_LIMIT_REACHED`; the other events are published all the same.
+ * `TOPIC_LIMIT_REACHED`; the other events are still published.
  */
 export type PublishOutcome = PublishedEvent | PlatformError;
 
@@ -177,7 +177,7 @@ async function findEarlier(
   );
 }
 
-/** Returns the key of a repeated event, which from now on stands for the earlier event. */
+/** Returns the key of a repeated event, with the position of the earlier event. */
 function toRepeatedKey([{ keyClaim }, earlier]: readonly [
   ClaimingEvent,
   EarlierClaim,
@@ -185,7 +185,9 @@ function toRepeatedKey([{ keyClaim }, earlier]: readonly [
   return earlier.sameBody ? toPositioned(earlier.position, [keyClaim]) : [];
 }
 
-/** Returns the key of an event that is refused for its id: it may come again with another id. */
+/**
+ * Returns the key of an event that is refused for its id, so that it can be used with another id.
+ */
 function toRefusedKey([{ keyClaim }, earlier]: readonly [
   ClaimingEvent,
   EarlierClaim,
@@ -201,17 +203,17 @@ function toPositioned(
   return claims.flatMap((claim) => (claim ? { claim, position } : []));
 }
 
-/** Returns the error of an event whose key or id another event has, or `undefined`. */
+/** Returns the error of an event whose key or id belongs to another event, else `undefined`. */
 function refusalOf(
   earlierOfKey: EarlierClaim | undefined,
   earlierOfId: EarlierClaim | undefined,
 ): PlatformError | undefined {
   if (earlierOfKey?.sameBody === false) return idempotencyKeyReused('topic');
-  // A key without a position: the same request, which came beside this one, was refused for its id.
+  // A key without a position: an equal request at the same time was refused because of its id.
   const isReused = earlierOfId?.sameBody === false || (earlierOfKey && !earlierOfKey.position);
   if (!isReused) return undefined;
   const id = (earlierOfId ?? earlierOfKey)?.eventId;
-  const message = `another event was published under the id ${id} in this topic by the same source`;
+  const message = `another event was published under the id '${id}' in this topic by the same source`;
   return new PlatformError('EVENT_ID_REUSED', message);
 }
 
@@ -220,7 +222,7 @@ function toPublished(
   position: LogPosition | undefined,
   earlier: EarlierClaim | undefined,
 ): PublishOutcome {
-  if (!position) return new PlatformError('INTERNAL', `event ${id} has no position in the log`);
+  if (!position) return new PlatformError('INTERNAL', `event '${id}' has no position in the log`);
   const { partition, offset } = position;
   const repeated = earlier !== undefined;
   return { id: earlier?.eventId ?? id, topic, partition, offset, repeated };

@@ -26,7 +26,7 @@ export async function findRefusedTopics(
 
 /** Returns the error of an event whose topic must not be created. */
 export function topicRefused(topic: string, maxTopics: number): PlatformError {
-  const message = `topic ${topic} is not created: the log has the ${maxTopics} topics that it may have`;
+  const message = `topic '${topic}' is not created: the log has reached its limit of ${maxTopics} topics`;
   return new PlatformError('TOPIC_LIMIT_REACHED', message, {
     details: [{ field: 'topic', message: 'is new, and the limit of topics is reached' }],
   });

@@ -34,7 +34,7 @@ describe('a batch of kafkajs', () => {
     });
     expect(decodedByKafkajs.resolveOffset).not.toHaveBeenCalled();
     expect(assignment.positions.size).toBe(0);
-    expect(handler.taken).toEqual([]);
+    expect(handler.received).toEqual([]);
     await dispatcher.dispatch(toPayload(5n));
     expect(handler.values).toEqual(['a']);
     expect(assignment.positions.get(0)).toBe(6n);

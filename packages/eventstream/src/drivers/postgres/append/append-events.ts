@@ -21,8 +21,7 @@ type ShardOf = (topic: string, key: string) => number;
 
 /**
  * Appends events to the partitions of their keys, with one statement. For callers that append
- * thousands a second beside other work: events only become columns of texts, and no offsets come
- * back.
+ * thousands per second: each event becomes only texts in columns, and no offsets are returned.
  */
 export async function appendEventsByKey(
   { tx, rules }: AppendContext,

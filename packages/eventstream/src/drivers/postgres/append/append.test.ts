@@ -180,7 +180,7 @@ describeWithPostgres('appenders that overlap', () => {
     await second.rollBack();
   });
 
-  it('are not held up by transactions that do something else', async () => {
+  it('do not wait for transactions that do not append', async () => {
     await first.tx.query('create table something_else ()');
     await append(test, recordOf('next'));
     expect(await allValues(test)).toEqual(['zero', 'next']);
@@ -188,7 +188,7 @@ describeWithPostgres('appenders that overlap', () => {
     await second.rollBack();
   });
 
-  it('of one key are in the order of their commits, whoever began first', async () => {
+  it('of one key are in the order of their commits, not of their starts', async () => {
     await first.tx.query('select pg_current_xact_id()');
     await put(second, recordOf('committed first', 'a'));
     const waiting = put(first, recordOf('committed second', 'a'));

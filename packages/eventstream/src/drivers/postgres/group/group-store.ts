@@ -190,7 +190,7 @@ export async function advanceGroup(
   await tx.query(advanceStatement, [groupId, shard, next]);
 }
 
-/** Sets the group's offsets by shard, whoever reads them. */
+/** Sets the group's offsets by shard, also of shards that a consumer owns. */
 export async function seekGroup(
   tx: Transaction,
   group: number,

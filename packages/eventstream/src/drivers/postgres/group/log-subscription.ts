@@ -10,7 +10,7 @@
  * States:
  *
  *   running  has a lease, or tries to get one
- *   ending   acquires no shards; revokes all, while the loop goes on renewing the lease
+ *   ending   acquires no shards; revokes all, while the loop still renews the lease
  *   stopped  the loop has ended; the member leaves the group
  *
  * Invariants: when the lease runs out, by this process' clock, all shards are lost at once, before

@@ -53,7 +53,7 @@ export class OwnedShards {
   }
 
   /**
-   * Revokes partitions from the handler, which may finish records in hand within `drainMs`.
+   * Revokes partitions from the handler, which may finish received records within `drainMs`.
    * @returns the shards to release
    */
   revoke(partitions: readonly number[], drainMs: number): Promise<readonly number[]> {
@@ -78,8 +78,8 @@ export class OwnedShards {
   }
 
   /**
-   * Removes shards that another consumer owns now. The handler is not told about a partition that
-   * is being revoked: it learns it from its commit.
+   * Removes shards that another consumer owns now, and reports their partitions to the handler. A
+   * partition that is being revoked is not reported: the commit of it fails.
    */
   lose(shards: readonly number[]): void {
     const lost = this.readers.filter(({ name }) => shards.includes(name.shard));

@@ -25,9 +25,9 @@ it('divides the shards exactly and evenly, and changes nothing that is divided a
           for (const shard of free) shard.owner = member;
         }
       }
-      const held = members.map((member) => shards.filter(({ owner }) => owner === member).length);
-      expect(held.reduce((sum, n) => sum + n, 0)).toBe(shards.length);
-      expect(Math.max(...held) - Math.min(...held)).toBeLessThanOrEqual(1);
+      const counts = members.map((member) => shards.filter(({ owner }) => owner === member).length);
+      expect(counts.reduce((sum, n) => sum + n, 0)).toBe(shards.length);
+      expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
       for (const member of members) {
         expect(shareChange({ members, shards }, member)).toEqual({ acquire: 0, release: 0 });
       }

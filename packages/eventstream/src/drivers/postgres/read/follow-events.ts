@@ -47,7 +47,7 @@ export async function* followEvents(
   }
 }
 
-/** A signal that stays set until somebody has waited for it. */
+/** Signal that stays set until it is waited for. */
 class AutoResetSignal {
   #isSet = false;
   #endSleep: (() => void) | undefined;

@@ -50,7 +50,7 @@ export interface RangeRequest {
   readonly limit: number;
   /** The record with which the values reach this many bytes is the last one. */
   readonly maxBytes: number;
-  /** Event names to read, beside records without a name. Absent: all records. */
+  /** Event names to read, in addition to records without a name. Absent: all records. */
   readonly names?: readonly string[] | undefined;
 }
 

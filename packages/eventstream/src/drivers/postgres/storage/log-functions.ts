@@ -38,11 +38,12 @@
  * processed the changes of other sessions. It does so when it takes a lock on a table that it does
  * not hold yet. Both functions force this with `pg_relation_size` on a table that nothing else
  * uses; the lock is released at once. Without it a reader would miss records. A partition is
- * attached in a transaction of its own before its segment is visible (segments.ts): whoever sees
- * the segment, or a record in it, then finds the partition.
+ * attached in a transaction of its own before its segment is visible (segments.ts), so a
+ * transaction that sees the segment, or a record in it, then finds the partition.
  *
- * The segment is read after the offsets are drawn: whoever reads the newest segment, and v after
- * that, knows that records at v and above are in that segment or a later one (segments.ts).
+ * The segment is read after the offsets are drawn. A reader that reads the newest segment, and v
+ * after that, knows that records at v and above are in that segment or a later one
+ * (segments.ts).
  *
  * These functions are part of a released migration: their text must not change, comments included.
  */

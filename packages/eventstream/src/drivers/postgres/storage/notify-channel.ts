@@ -15,8 +15,8 @@ const listenAgainMs = 2_000;
 
 /**
  * Hints about subjects on one channel, by NOTIFY and LISTEN, to the watchers of all processes. A
- * hint may be lost, because the connection was away or nobody sent it, so watchers must poll as
- * well. Listening begins with the first watcher.
+ * hint may be lost, because the connection was down or the hint was never sent, so watchers must
+ * poll as well. Listening begins with the first watcher.
  */
 export class NotifyChannel {
   readonly #db: Database;
@@ -76,7 +76,7 @@ export class NotifyChannel {
       const onHint = (subject: string): void => this.#notify(subject);
       return await this.#db.listen(this.#channel, onHint, () => this.#notifyAll());
     } catch {
-      // The other users of the database notice and report that it is away. Hints only save time.
+      // Other users of the database report that it cannot be reached. Hints only save time.
       this.#listenTimer = setTimeout(() => this.#listenAgain(), listenAgainMs);
       this.#listenTimer.unref();
       return undefined;

@@ -6,7 +6,7 @@ import type { ClientOptions, KafkaConfig } from '../src/client/client-config.js'
 /** Prefix of topics and groups of all clients. */
 export const prefix = 'shop';
 
-/** A stream for the clients of tests. */
+/** Stream for the clients of tests. */
 export interface ClientTarget {
   /** Opens a client as users do. Streams other than Kafka ignore `kafka`. */
   open(options: ClientOptions, kafka: KafkaConfig): Promise<Client>;
@@ -16,26 +16,33 @@ export interface ClientTarget {
   append(topic: string, values: readonly string[]): Promise<void>;
 }
 
-/** The stream, as a test uses it. Its clients are closed after the test. */
-export interface Stage {
+/** Clients and topics of one test. The clients are closed after the test. */
+export interface ClientFixture {
+  /** Opens a client. */
   open(options?: ClientOptions, kafka?: KafkaConfig): Promise<Client>;
   /** Creates a topic. @returns its name without prefix */
   newTopic(partitions?: number): Promise<string>;
   /** Appends any values to partition 0. */
   append(topic: string, values: readonly string[]): Promise<void>;
+  /** Waits up to 30 s until the assertion holds. */
   until(assertion: () => unknown): Promise<unknown>;
 }
 
-/** Starts a stage for a test, which passes its `onTestFinished`: other tests may run beside it. */
-export type StartStage = (onTestFinished: (close: OnTestFinishedHandler) => void) => Stage;
+/**
+ * Creates the fixture of a test, which passes its own `onTestFinished`, because tests may run
+ * concurrently.
+ */
+export type StartClientFixture = (
+  onTestFinished: (close: OnTestFinishedHandler) => void,
+) => ClientFixture;
 
 /** Returns a name that no other topic or group has. */
 export function newTopicName(): string {
   return `orders-${randomUUID()}`;
 }
 
-/** Returns the function that starts a stage. @param target called when a test begins */
-export function stageOn(target: () => ClientTarget): StartStage {
+/** Returns the function that creates fixtures. @param target called when a test needs it */
+export function clientFixtureOn(target: () => ClientTarget): StartClientFixture {
   return (onTestFinished) => ({
     async open(options = {}, kafka = {}) {
       const client = await target().open(options, kafka);
@@ -57,8 +64,8 @@ export function onWire(name: string): string {
   return `${prefix}.${name}`;
 }
 
-/** Returns a callback that only adds the ids of its events to the list. */
-export function noteIds(ids: string[]): (ctx: unknown, event: { id: string } | null) => unknown {
+/** Returns a callback that adds the ids of its events to the list. */
+export function collectIds(ids: string[]): (ctx: unknown, event: { id: string } | null) => unknown {
   return (_ctx, event) => ids.push(`${event?.id}`);
 }
 
