@@ -1,10 +1,13 @@
 import { expect, it, vi } from 'vitest';
+import type { Driver } from '../src/driver.js';
 import { type DriverFixture, waitOptions } from './kafka-driver-fixture.js';
 import {
   append,
   appendInTransactions,
+  appendInterleaved,
   appendTimeoutMs,
   createTopic,
+  type TransactionStep,
   toSubscription,
 } from './kafka-topic.js';
 import { RecordingHandler } from './recording-handler.js';
@@ -110,6 +113,58 @@ export function testRecords(fixture: DriverFixture): void {
     ]);
     await subscription.close();
   });
+
+  it.each([
+    ['last', 'b', 'a'],
+    ['first', 'a', 'b'],
+  ])(
+    'of aborted transactions are left out wherever reading starts (the one that began first ends %s)',
+    async (_, early, late) => {
+      const topic = await createTopic(fixture.brokers);
+      const large = (producer: string, name: string): TransactionStep => ({
+        producer,
+        value: name.padEnd(40_000, '.'),
+      });
+      await appendInterleaved(fixture.brokers, topic, [
+        large('a', 'aborted'),
+        large('b', 'aborted'),
+        large('a', 'aborted'),
+        large('b', 'aborted'),
+        { producer: early, ending: 'abort' },
+        large(late, 'aborted'),
+        large(early, 'first'),
+        { producer: late, ending: 'abort' },
+        large(late, 'second'),
+        large(early, 'third'),
+        { producer: late, ending: 'commit' },
+        { producer: early, ending: 'commit' },
+      ]);
+      await append(fixture.driver, topic, ['outside']);
+      const committed: [bigint, string][] = [
+        [6n, 'first'],
+        [8n, 'second'],
+        [9n, 'third'],
+        [12n, 'outside'],
+      ];
+      const expectCommitted = async (reader: Driver, startOffset: bigint): Promise<void> => {
+        const request = toSubscription(topic, { startOffset });
+        const { handler, subscription } = read(request, new RecordingHandler(), reader);
+        await vi.waitFor(() => expect(handler.values).toContain('outside'), waitOptions);
+        await subscription.close();
+        const found = handler.received.map((one) => [
+          one.offset,
+          `${one.value}`.replace(/\.+$/, ''),
+        ]);
+        expect(found).toEqual(committed.filter(([each]) => each >= startOffset));
+      };
+      const starts = [0n, 1n, 2n, 3n, 5n, 7n];
+      const readers = [open(), open({ maxPartitionBytes: 100_000 })];
+      for (const reader of readers) {
+        await Promise.all(starts.map((start) => expectCommitted(reader, start)));
+      }
+    },
+    60_000,
+  );
 
   it.each(['leader', 'none'] as const)('are written with acks of %s', async (acks) => {
     const topic = await createTopic(fixture.brokers);

@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { type Admin, type ITopicConfig, Kafka, logLevel } from 'kafkajs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Admin,
+  type ITopicConfig,
+  Kafka,
+  logLevel,
+  type Producer,
+  type Transaction,
+} from 'kafkajs';
 import { expect, vi } from 'vitest';
 import { type Driver, offsetBeginning, type SubscriptionRequest } from '../src/driver.js';
 import type { OutgoingRecord } from '../src/record.js';
@@ -7,6 +15,8 @@ import { appendTo } from './conformance-target.js';
 
 export const appendTimeoutMs = 10_000;
 
+/** Time for the coordinator to write the end of a transaction, in ms. */
+const markerMs = 300;
 const leaderWaitOptions = { timeout: 15_000, interval: 20 };
 
 export function uniqueName(): string {
@@ -85,6 +95,43 @@ export async function appendInTransactions(
     }
   } finally {
     await producer.disconnect();
+  }
+}
+
+/** One step of a producer in its transaction: a value, which is a batch of its own, or the end. */
+export interface TransactionStep {
+  readonly producer: string;
+  readonly value?: string;
+  readonly ending?: 'commit' | 'abort';
+}
+
+/** Appends in transactions of several producers at the same time. */
+export async function appendInterleaved(
+  brokers: string[],
+  topic: string,
+  steps: readonly TransactionStep[],
+): Promise<void> {
+  const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING });
+  const producers = new Map<string, Producer>();
+  const transactions = new Map<string, Transaction>();
+  try {
+    for (const { producer: name, value, ending } of steps) {
+      const options = { transactionalId: uniqueName(), maxInFlightRequests: 1 };
+      const producer = producers.get(name) ?? kafka.producer(options);
+      if (!producers.has(name)) await producer.connect();
+      producers.set(name, producer);
+      const transaction = transactions.get(name) ?? (await producer.transaction());
+      transactions.set(name, transaction);
+      if (value !== undefined)
+        await transaction.send({ topic, messages: [{ value, partition: 0 }] });
+      if (ending === undefined) continue;
+      await transaction[ending]();
+      transactions.delete(name);
+      // The coordinator writes the end to the partition a little later.
+      await sleep(markerMs);
+    }
+  } finally {
+    await Promise.all([...producers.values()].map((producer) => producer.disconnect()));
   }
 }
 

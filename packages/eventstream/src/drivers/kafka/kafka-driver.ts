@@ -9,8 +9,9 @@
  * - Lag and health: the admin client of the library (kafkajs-admin.ts).
  *
  * A folder imports only from those before it: wire, connection, produce and group, fetch. What both
- * libraries share is kafka-driver.ts, kafka-options.ts, kafka-errors.ts, ordered-appends.ts and, of
- * group/, all files but kafkajs-assignors.ts and group-coordinator.ts: none of these loads kafkajs.
+ * libraries share is kafka-driver.ts, kafka-options.ts, kafka-errors.ts, ordered-appends.ts,
+ * aborted-transactions.ts and, of group/, all files but kafkajs-assignors.ts and
+ * group-coordinator.ts: none of these loads kafkajs.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,18 +1,14 @@
 import type { RecordsBatch } from '@platformatic/kafka';
 import type { StoredRecord } from '../../record.js';
+import {
+  type AbortedTransaction,
+  AbortedTransactions,
+} from '../kafka/fetch/aborted-transactions.js';
 
-/** Bit of a batch's attributes: the batch belongs to a transaction. */
-const transactionBit = 0x10;
-/** Bit of a batch's attributes: the batch is a control record, which ends a transaction. */
-const controlBit = 0x20;
 /** Bit of a batch's attributes: the records have the time at which the broker appended them. */
 const appendTimeBit = 0x08;
 
 type BatchRecord = RecordsBatch['records'][number];
-
-/** Type of a control record that aborts a transaction. Its key is: version: int16, type: int16. */
-const abortType = 0;
-const controlTypeOffset = 2;
 
 /** Batches of one partition in a Fetch response. */
 export interface FetchedPartition {
@@ -20,11 +16,6 @@ export interface FetchedPartition {
   readonly partition: number;
   readonly batches: readonly RecordsBatch[];
   readonly abortedTransactions: readonly AbortedTransaction[];
-}
-
-interface AbortedTransaction {
-  readonly producerId: bigint;
-  readonly firstOffset: bigint;
 }
 
 /** Fields that the records of one batch share. */
@@ -84,26 +75,12 @@ export function toRecords(fetched: FetchedPartition, position: bigint): StoredRe
   return records;
 }
 
-/**
- * Returns the batches without control records and without those of aborted transactions, as the
- * Java client does. The library has such a filter, too, but it needs the end of a transaction in
- * the same response, and keeps one aborted transaction per producer in mind.
- */
+/** Returns the batches without control records and without those of aborted transactions. */
 function committedBatches({ batches, abortedTransactions }: FetchedPartition): RecordsBatch[] {
-  const byOffset = [...abortedTransactions].sort((a, b) => Number(a.firstOffset - b.firstOffset));
-  const abortingProducers = new Set<bigint>();
+  const aborted = new AbortedTransactions(abortedTransactions);
   return batches.filter((batch) => {
-    const { attributes, producerId } = batch;
-    while (byOffset[0] && byOffset[0].firstOffset <= lastOffsetOf(batch)) {
-      abortingProducers.add(byOffset[0].producerId);
-      byOffset.shift();
-    }
-    if ((attributes & controlBit) !== 0) {
-      const type = batch.records[0]?.key?.readInt16BE(controlTypeOffset);
-      if (type === abortType) abortingProducers.delete(producerId);
-      return false;
-    }
-    return (attributes & transactionBit) === 0 || !abortingProducers.has(producerId);
+    const { attributes, producerId, records } = batch;
+    return !aborted.hides({ attributes, producerId, lastOffset: lastOffsetOf(batch), records });
   });
 }
 

@@ -24,13 +24,15 @@ interface Message {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers?: Readonly<Record<string, Buffer | string>>;
-  readonly batchContext?: { readonly producerId: string; readonly inTransaction: boolean };
 }
 
 interface Response {
   readonly responses: readonly {
     readonly topicName: string;
-    readonly partitions: readonly { readonly messages: readonly Message[] }[];
+    readonly partitions: readonly {
+      readonly messages: readonly Message[];
+      readonly abortedTransactions?: unknown;
+    }[];
   }[];
 }
 
@@ -86,7 +88,8 @@ function toComparable({ responses, ...header }: Response): object {
     ...header,
     responses: responses.map(({ topicName, partitions }) => ({
       topicName,
-      partitions: partitions.map(({ messages, ...rest }) => ({
+      // Ours are empty, because the records are marked already.
+      partitions: partitions.map(({ messages, abortedTransactions, ...rest }) => ({
         ...rest,
         messages: messages.map(toComparableMessage),
       })),
@@ -95,10 +98,9 @@ function toComparable({ responses, ...header }: Response): object {
 }
 
 function toComparableMessage(message: Message): object {
-  const { offset, key, value, headers = {}, isControlRecord = false, batchContext } = message;
-  const { producerId = '-1', inTransaction = false } = batchContext ?? {};
+  const { offset, key, value, headers = {}, isControlRecord = false } = message;
   return {
-    ...{ key, value, isControlRecord, producerId, inTransaction },
+    ...{ key, value, isControlRecord },
     offset: BigInt(offset),
     timestampMs: Number(message.timestampMs ?? message.timestamp ?? -1),
     headers: Object.fromEntries(Object.entries(headers).map(([name, each]) => [name, `${each}`])),

@@ -4,8 +4,8 @@
  * 1. kafkajs's consumer sends a Fetch request to each leader of assigned partitions.
  * 2. The response is decoded here in place of kafkajs, into `FetchedRecord`s (record-decoder.ts;
  *    message-set.ts for formats before Kafka 0.11).
- * 3. kafkajs drops control records and aborted transactions, and calls `eachBatch` for each
- *    partition.
+ * 3. kafkajs drops the records that aborted-transactions.ts has found hidden, and calls `eachBatch`
+ *    for each partition.
  * 4. batch-dispatcher.ts passes the records that belong to the current assignment to the handler,
  *    and pauses a partition whose handler takes long.
  */
@@ -13,6 +13,7 @@
 import type { Cluster } from 'kafkajs';
 import { type CreateRequest, wrapRequest } from '../connection/kafkajs-internals.js';
 import { WireReader } from '../wire/wire-reader.js';
+import { type AbortedTransaction, AbortedTransactions } from './aborted-transactions.js';
 import type { FetchedMessage } from './fetched-record.js';
 import { decodeRecords } from './record-decoder.js';
 
@@ -39,14 +40,10 @@ interface FetchedPartition {
   readonly highWatermark: string;
   readonly lastStableOffset: string;
   readonly lastStartOffset: string;
-  readonly abortedTransactions: readonly AbortedTransaction[];
+  /** Empty: the filter of kafkajs is not used (aborted-transactions.ts). */
+  readonly abortedTransactions: readonly [];
   readonly preferredReadReplica: number;
   readonly messages: readonly FetchedMessage[];
-}
-
-interface AbortedTransaction {
-  readonly producerId: string;
-  readonly firstOffset: string;
 }
 
 /** Makes the brokers of this cluster object decode Fetch responses with `decodeFetchResponse`. */
@@ -106,23 +103,29 @@ async function decodePartition(
   reader: WireReader,
 ): Promise<FetchedPartition> {
   const partition = reader.int32();
-  const header = {
+  const errorCode = reader.int16();
+  const highWatermark = String(reader.int64());
+  const lastStableOffset = version >= 4 ? String(reader.int64()) : '-1';
+  const lastStartOffset = version >= 5 ? String(reader.int64()) : '-1';
+  const aborted = new AbortedTransactions(version >= 4 ? readAbortedTransactions(reader) : []);
+  const preferredReadReplica = version >= 11 ? reader.int32() : -1;
+  const bytes = reader.nullableBytes() ?? Buffer.alloc(0);
+  return {
     partition,
-    errorCode: reader.int16(),
-    highWatermark: String(reader.int64()),
-    lastStableOffset: version >= 4 ? String(reader.int64()) : '-1',
-    lastStartOffset: version >= 5 ? String(reader.int64()) : '-1',
-    abortedTransactions: version >= 4 ? readAbortedTransactions(reader) : [],
-    preferredReadReplica: version >= 11 ? reader.int32() : -1,
+    errorCode,
+    highWatermark,
+    lastStableOffset,
+    lastStartOffset,
+    abortedTransactions: [],
+    preferredReadReplica,
+    messages: await decodeRecords({ topic, partition, bytes, aborted }),
   };
-  const records = reader.nullableBytes() ?? Buffer.alloc(0);
-  return { ...header, messages: await decodeRecords(topic, partition, records) };
 }
 
 function readAbortedTransactions(reader: WireReader): AbortedTransaction[] {
-  const aborted: AbortedTransaction[] = [];
+  const transactions: AbortedTransaction[] = [];
   for (let count = reader.int32(); count > 0; count -= 1) {
-    aborted.push({ producerId: String(reader.int64()), firstOffset: String(reader.int64()) });
+    transactions.push({ producerId: reader.int64(), firstOffset: reader.int64() });
   }
-  return aborted;
+  return transactions;
 }

@@ -9,25 +9,19 @@ export interface LogEntry {
   readonly offset: bigint;
 }
 
-/**
- * A record as the consumer of kafkajs needs it: by the two members beside those of `StoredRecord`,
- * kafkajs drops control records and the records of aborted transactions.
- */
+/** A record as the consumer of kafkajs needs it. */
 export interface FetchedMessage extends StoredRecord {
-  /** True for a marker that ends a transaction. */
+  /**
+   * True for a record that kafkajs must drop: the end of a transaction, or a record of an aborted
+   * one. kafkajs goes on reading behind them, as it would not if they were left out of a fetch.
+   */
   readonly isControlRecord: boolean;
-  readonly batchContext: {
-    /** Id of the producer, in decimal. */
-    readonly producerId: string;
-    readonly inTransaction: boolean;
-  };
 }
 
 /** Fields of a batch's header that its records share. */
 export interface FetchedBatch extends LogEntry {
-  readonly isControl: boolean;
-  readonly inTransaction: boolean;
-  readonly producerId: string;
+  /** True if no handler may see the records. Known when the batch is decoded. */
+  readonly isHidden: boolean;
   readonly baseTimestampMs: number;
   /** Time at which the broker appended the batch, where the topic is set to keep that. */
   readonly appendTimeMs: number | undefined;
@@ -38,10 +32,10 @@ export interface FetchedBatch extends LogEntry {
  * them: few handlers do.
  */
 export class FetchedRecord implements FetchedMessage {
-  readonly batchContext: FetchedBatch;
   readonly offset: bigint;
   readonly timestampMs: number;
   readonly value: Buffer | null;
+  readonly #batch: FetchedBatch;
   readonly #bytes: Buffer;
   readonly #keyPosition: number;
   readonly #headersPosition: number;
@@ -54,7 +48,7 @@ export class FetchedRecord implements FetchedMessage {
    * @param reader at the attributes; it is left behind the value
    */
   constructor(batch: FetchedBatch, reader: WireReader) {
-    this.batchContext = batch;
+    this.#batch = batch;
     this.#bytes = reader.bytes;
     reader.int8(); // attributes: none are defined
     const createdMs = batch.baseTimestampMs + reader.varlong();
@@ -67,15 +61,15 @@ export class FetchedRecord implements FetchedMessage {
   }
 
   get topic(): string {
-    return this.batchContext.topic;
+    return this.#batch.topic;
   }
 
   get partition(): number {
-    return this.batchContext.partition;
+    return this.#batch.partition;
   }
 
   get isControlRecord(): boolean {
-    return this.batchContext.isControl;
+    return this.#batch.isHidden;
   }
 
   get key(): Buffer | null {

@@ -20,9 +20,6 @@ const relativeOffsetsFormat = 1;
 /** Time of a message whose format has none, as the Java client gives it. */
 const noTimestampMs = -1;
 
-/** Formats before 0.11 know neither producer ids nor transactions. */
-const noBatch: FetchedMessage['batchContext'] = { producerId: '-1', inTransaction: false };
-
 export function isMessageFormat(magic: number): boolean {
   return magic === 0 || magic === relativeOffsetsFormat;
 }
@@ -71,8 +68,7 @@ function readMessage(
     key: reader.nullableBytes(),
     value: reader.nullableBytes(),
     headers: {},
-    isControlRecord: false,
-    batchContext: noBatch,
+    isControlRecord: false, // These formats have no transactions.
   };
   return { magic, attributes, message };
 }

@@ -6,12 +6,8 @@
 
 import { codecMask, getCodecByNumber } from '../wire/codecs.js';
 import { WireReader } from '../wire/wire-reader.js';
-import {
-  type FetchedBatch,
-  type FetchedMessage,
-  FetchedRecord,
-  type LogEntry,
-} from './fetched-record.js';
+import type { AbortedTransactions } from './aborted-transactions.js';
+import { type FetchedMessage, FetchedRecord, type LogEntry } from './fetched-record.js';
 import { decodeMessage, isMessageFormat } from './message-set.js';
 
 /** Offset of the format's version ("magic") in an entry of the log: the same in all formats. */
@@ -19,23 +15,30 @@ const magicOffset = 16;
 const batchFormat = 2;
 const checksumBytes = 4;
 const appendTimeBit = 0x08;
-const transactionBit = 0x10;
-const controlBit = 0x20;
+
+/** Bytes of one partition in a Fetch response. */
+export interface PartitionBytes {
+  readonly topic: string;
+  readonly partition: number;
+  readonly bytes: Buffer;
+  readonly aborted: AbortedTransactions;
+}
 
 /**
- * Returns every record, control records included. An entry at the end that is not complete is left
- * out: the next fetch brings it.
+ * Returns every record, also those that kafkajs must drop. An entry at the end that is not complete is
+ * left out: the next fetch brings it.
  *
  * Records => [baseOffset: int64, length: int32, (4 bytes), magic: int8, …], where the bytes after
  *   `length` are a RecordBatch (magic 2) or a Message (magic 0 and 1, message-set.ts)
  *
  * @throws Error for bytes in no known format
  */
-export async function decodeRecords(
-  topic: string,
-  partition: number,
-  bytes: Buffer,
-): Promise<FetchedMessage[]> {
+export async function decodeRecords({
+  topic,
+  partition,
+  bytes,
+  aborted,
+}: PartitionBytes): Promise<FetchedMessage[]> {
   const records: FetchedMessage[] = [];
   const reader = new WireReader(bytes);
   while (reader.remaining > magicOffset) {
@@ -45,20 +48,22 @@ export async function decodeRecords(
     if (length > reader.remaining) break;
     const end = reader.position + length;
     const entry = new WireReader(bytes.subarray(reader.position, end));
-    for (const record of await decodeEntry(magic, { topic, partition, offset }, entry)) {
-      records.push(record);
-    }
+    const place = { topic, partition, offset };
+    const decoded =
+      magic === batchFormat
+        ? await decodeBatch(place, entry, aborted)
+        : await decodeOldEntry(magic, place, entry);
+    for (const record of decoded) records.push(record);
     reader.position = end;
   }
   return records;
 }
 
-async function decodeEntry(
+async function decodeOldEntry(
   magic: number,
   place: LogEntry,
   reader: WireReader,
 ): Promise<readonly FetchedMessage[]> {
-  if (magic === batchFormat) return decodeBatch(place, reader);
   if (isMessageFormat(magic)) return decodeMessage(place, reader);
   throw new Error(`records of ${place.topic}/${place.partition} are in unknown format ${magic}`);
 }
@@ -69,22 +74,25 @@ async function decodeEntry(
  *   producerId: int64, producerEpoch: int16, baseSequence: int32, recordsCount: int32,
  *   [length: varint, Record], compressed from here on as the attributes say
  */
-async function decodeBatch(place: LogEntry, reader: WireReader): Promise<FetchedRecord[]> {
+async function decodeBatch(
+  place: LogEntry,
+  reader: WireReader,
+  aborted: AbortedTransactions,
+): Promise<FetchedRecord[]> {
   reader.int32(); // partitionLeaderEpoch
   reader.int8(); // magic
   reader.skip(checksumBytes); // crc: not checked, as kafkajs does not
   const attributes = reader.int16();
-  reader.int32(); // lastOffsetDelta
+  const lastOffset = place.offset + BigInt(reader.int32());
   const baseTimestampMs = Number(reader.int64());
   const maxTimestampMs = Number(reader.int64());
-  const batch: FetchedBatch = {
+  const batch = {
     ...place,
-    producerId: String(reader.int64()),
-    isControl: (attributes & controlBit) !== 0,
-    inTransaction: (attributes & transactionBit) !== 0,
+    isHidden: false,
     baseTimestampMs,
     appendTimeMs: (attributes & appendTimeBit) !== 0 ? maxTimestampMs : undefined,
   };
+  const producerId = reader.int64();
   reader.int16(); // producerEpoch
   reader.int32(); // baseSequence
   const count = reader.int32();
@@ -96,6 +104,7 @@ async function decodeBatch(place: LogEntry, reader: WireReader): Promise<Fetched
     records.push(new FetchedRecord(batch, plain));
     plain.position = end;
   }
+  batch.isHidden = aborted.hides({ attributes, producerId, lastOffset, records });
   return records;
 }
 
