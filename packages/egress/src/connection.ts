@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net';
 import { Client, type Dispatcher } from 'undici';
+import type { Dialing } from './address-race.js';
 import type { Dial, Phase } from './dial.js';
 import type { Failure } from './failure.js';
 import type { Target } from './target.js';
@@ -59,7 +59,7 @@ export class Connection {
   readonly #client: Client;
   readonly #unaskedContinue = new UnaskedContinue();
   #request: PooledRequest | null = null;
-  #dialing: Socket | null = null;
+  #dialing: Dialing | null = null;
   #phase: Phase = 'idle';
   /** Complete responses that the present socket has carried. */
   #responses = 0;
