@@ -80,6 +80,7 @@ export async function claim(db: Database, limit = 100, leaseMs = 60_000): Promis
     fairnessKeys: new Map(),
     originDefault: limit,
     applicationDefault: limit,
+    fairnessKeyDefault: limit,
   });
   return [...deliveries];
 }

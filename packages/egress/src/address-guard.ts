@@ -9,9 +9,9 @@
  *    refuses the name.
  * 3. An address is denied if it is in a special range (address-range.ts) and no option allows it.
  *    Every other address is public, and is not denied.
- * 4. Node connects to one of the addresses that `lookup` returned, and tries the next one if a
- *    connect fails. It does not resolve the name again, so a name that changes its addresses between
- *    the check and the connect gains nothing.
+ * 4. Only then the addresses that `lookup` returned are connected to, as literal addresses, until
+ *    one of them accepts (address-race.ts). The name is not resolved again, so a name that changes
+ *    its addresses between the check and the connect gains nothing.
  */
 
 import type { LookupAddress } from 'node:dns';

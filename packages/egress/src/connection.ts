@@ -1,8 +1,9 @@
-import type { Socket } from 'node:net';
 import { Client, type Dispatcher } from 'undici';
+import type { Dialing } from './address-race.js';
 import type { Dial, Phase } from './dial.js';
 import type { Failure } from './failure.js';
 import type { Target } from './target.js';
+import { UnaskedContinue } from './unasked-continue.js';
 
 /**
  * A request as the pool and its connections see it: it runs on a connection, or waits for one.
@@ -56,8 +57,9 @@ export class Connection {
   newerIdle: Connection | null = null;
 
   readonly #client: Client;
+  readonly #unaskedContinue = new UnaskedContinue();
   #request: PooledRequest | null = null;
-  #dialing: Socket | null = null;
+  #dialing: Dialing | null = null;
   #phase: Phase = 'idle';
   /** Complete responses that the present socket has carried. */
   #responses = 0;
@@ -78,6 +80,7 @@ export class Connection {
           },
           onOpen: (socket) => {
             this.#dialing = null;
+            this.#unaskedContinue.attach(socket);
             callback(null, socket);
           },
           onError: (error) => {
@@ -119,6 +122,11 @@ export class Connection {
     this.#request = request;
     request.connection = this;
     this.#client.dispatch(request.options, request);
+  }
+
+  /** Notes that the request is about to be written. */
+  markSending(): void {
+    this.#unaskedContinue.expectResponse();
   }
 
   /** Notes that the response has arrived completely. */

@@ -1,11 +1,14 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import type { LookupAddress } from 'node:dns';
+import { isIP, type Socket } from 'node:net';
 import {
   connect as connectTls,
   createSecureContext,
   rootCertificates,
   type SecureContext,
+  type TLSSocket,
 } from 'node:tls';
 import { type AddressGuard, addressBlocked } from './address-guard.js';
+import { alternateFamilies, type Dialing, raceAddresses } from './address-race.js';
 
 /** State of a connection: not opened yet (`idle`), one of the steps of opening it, or open. */
 export type Phase = 'idle' | 'dns' | 'connect' | 'tls' | 'open';
@@ -21,7 +24,7 @@ interface DialTarget {
 
 /**
  * Callbacks of one dial. Either `onOpen` or `onError` is called, once and after `dial` has returned;
- * none of them if the socket is destroyed first.
+ * none of them if the dial is destroyed first.
  */
 interface DialEvents {
   onPhase(phase: Phase): void;
@@ -30,10 +33,10 @@ interface DialEvents {
 }
 
 /**
- * Opens one connection, to a checked address only. Returns the socket while it is still connecting,
- * so that the caller can destroy it; null if the address is denied.
+ * Opens one connection, to a checked address only. Returns what can be destroyed while it is being
+ * opened; null if the address is denied.
  */
-export type Dial = (target: DialTarget, events: DialEvents) => Socket | null;
+export type Dial = (target: DialTarget, events: DialEvents) => Dialing | null;
 
 /** TLS sessions that are kept, so that the next handshake with the same host is shorter. */
 const maxTlsSessions = 500;
@@ -43,58 +46,101 @@ const maxTlsSessions = 500;
  * @param ca PEM certificates that are trusted besides the roots that come with Node
  */
 export function createDial(guard: AddressGuard, ca: readonly string[]): Dial {
-  const startTls = createTlsStarter(guard, ca);
+  const startTls = createTlsStarter(ca);
   return (target, events) => {
-    const isAddress = isIP(target.hostname) !== 0;
-    // Node calls `lookup` for names only, so a literal address is checked here.
-    const denial = isAddress ? guard.denialOf(target.hostname) : undefined;
+    const { hostname } = target;
+    const isAddress = isIP(hostname) !== 0;
+    // The guard's `lookup` is for names only, so a literal address is checked here.
+    const denial = isAddress ? guard.denialOf(hostname) : undefined;
     if (denial !== undefined) {
-      process.nextTick(events.onError, addressBlocked(target.hostname, denial));
+      process.nextTick(events.onError, addressBlocked(hostname, denial));
       return null;
     }
-    events.onPhase(isAddress ? 'connect' : 'dns');
-    const isTls = target.protocol === 'https:';
-    const socket = isTls ? startTls(target, events) : startTcp(guard, target, events);
-    socket.setNoDelay(true);
-    socket.once('error', events.onError);
-    socket.once(isTls ? 'secureConnect' : 'connect', () => {
-      socket.off('error', events.onError);
-      events.onPhase('open');
-      events.onOpen(socket);
-    });
-    return socket;
+    const dialing = new HostDialing(target, events, startTls);
+    if (isAddress) dialing.connect([hostname]);
+    else dialing.lookUp(guard);
+    return dialing;
   };
 }
 
-function startTcp(guard: AddressGuard, { hostname, port }: DialTarget, events: DialEvents): Socket {
-  return connectTcp({
-    host: hostname,
-    port: Number(port || 80),
-    lookup: reportingLookup(guard, events),
-  });
+/** Steps of one dial: the lookup of the name, the race of its addresses, the TLS handshake. */
+class HostDialing implements Dialing {
+  readonly #target: DialTarget;
+  readonly #events: DialEvents;
+  readonly #startTls: TlsStarter;
+  #step: Dialing | undefined;
+  #isDestroyed = false;
+
+  constructor(target: DialTarget, events: DialEvents, startTls: TlsStarter) {
+    this.#target = target;
+    this.#events = events;
+    this.#startTls = startTls;
+  }
+
+  lookUp(guard: AddressGuard): void {
+    this.#events.onPhase('dns');
+    guard.lookup(this.#target.hostname, { all: true }, (error, addresses) => {
+      if (this.#isDestroyed) return;
+      if (error !== null) this.#events.onError(error);
+      else this.connect(alternateFamilies(addresses as LookupAddress[]));
+    });
+  }
+
+  /** Connects to one of the addresses, which are checked. */
+  connect(addresses: readonly string[]): void {
+    const { protocol, port } = this.#target;
+    const isTls = protocol === 'https:';
+    this.#events.onPhase('connect');
+    this.#step = raceAddresses(addresses, Number(port || (isTls ? 443 : 80)), {
+      onOpen: (socket) => (isTls ? this.#secure(socket) : this.#open(socket)),
+      onError: this.#events.onError,
+    });
+  }
+
+  destroy(): void {
+    this.#isDestroyed = true;
+    this.#step?.destroy();
+  }
+
+  #secure(tcp: Socket): void {
+    const { onPhase, onError } = this.#events;
+    onPhase('tls');
+    const socket = this.#startTls(this.#target, tcp);
+    this.#step = socket;
+    socket.once('error', onError);
+    socket.once('secureConnect', () => {
+      socket.off('error', onError);
+      this.#open(socket);
+    });
+  }
+
+  #open(socket: Socket): void {
+    this.#events.onPhase('open');
+    this.#events.onOpen(socket);
+  }
 }
 
-function createTlsStarter(
-  guard: AddressGuard,
-  ca: readonly string[],
-): (target: DialTarget, events: DialEvents) => Socket {
+/** Starts the TLS handshake on a socket that is connected to the target. */
+type TlsStarter = (target: DialTarget, tcp: Socket) => TLSSocket;
+
+function createTlsStarter(ca: readonly string[]): TlsStarter {
   const sessions = new Map<string, Buffer>();
   // Reading the root certificates is slow: it is done once, for the first https URL.
   let context: SecureContext | undefined;
-  return ({ hostname, port }, events) => {
+  return ({ hostname, port }, tcp) => {
     context ??= createSecureContext(ca.length === 0 ? {} : { ca: [...rootCertificates, ...ca] });
     const key = `${hostname}:${port}`;
     const session = sessions.get(key);
     const socket = connectTls({
-      host: hostname,
-      port: Number(port || 443),
-      lookup: reportingLookup(guard, events),
+      socket: tcp,
+      host: hostname, // Without a `servername` the certificate is checked against it.
       servername: isIP(hostname) === 0 ? hostname.replace(/\.$/, '') : '',
       ALPNProtocols: ['http/1.1'],
       secureContext: context,
       ...(session === undefined ? {} : { session }),
     });
-    socket.once('connect', () => events.onPhase('tls'));
+    // An error of the TCP socket that the TLS socket does not report itself.
+    tcp.on('error', (error) => socket.destroy(error));
     socket.on('session', (fresh) => {
       sessions.delete(key);
       sessions.set(key, fresh);
@@ -102,15 +148,5 @@ function createTlsStarter(
       if (sessions.size > maxTlsSessions && oldest !== undefined) sessions.delete(oldest);
     });
     return socket;
-  };
-}
-
-/** Wraps the guard's lookup, and reports the phase `connect` when the name is resolved. */
-function reportingLookup(guard: AddressGuard, events: DialEvents): AddressGuard['lookup'] {
-  return (hostname, options, callback) => {
-    guard.lookup(hostname, options, (error, address, family) => {
-      if (error === null) events.onPhase('connect');
-      callback(error, address, family);
-    });
   };
 }

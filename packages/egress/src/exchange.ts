@@ -86,6 +86,7 @@ export class Exchange implements PooledRequest, Dispatcher.DispatchHandler {
    */
   onRequestStart(): void {
     if (performance.now() >= this.#endsAtMs) this.expire();
+    else this.connection?.markSending();
   }
 
   onResponseStarted(): void {
@@ -98,7 +99,7 @@ export class Exchange implements PooledRequest, Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     if (statusCode < 200) {
-      this.#countInformational();
+      this.#onInformational(statusCode);
       return;
     }
     this.#statusCode = statusCode;
@@ -154,11 +155,16 @@ export class Exchange implements PooledRequest, Dispatcher.DispatchHandler {
     this.end(toTimeout(this.#request.timeoutMs, this.target.host, phase));
   }
 
-  /** Ends the exchange after too many 1xx responses: each costs time, and the real one may never come. */
-  #countInformational(): void {
+  /**
+   * Ignores an informational response. Ends the exchange if no final response can follow it, and
+   * after too many of them: each costs time, and the final one may never come.
+   */
+  #onInformational(statusCode: number): void {
+    if (this.#isSettled) return;
     this.#informational += 1;
-    if (this.#informational <= maxInformational || this.#isSettled) return;
-    const detail = `${this.target.host} sent more than ${maxInformational} informational responses (status 1xx)`;
+    const fault = findFault(statusCode, this.#informational);
+    if (fault === undefined) return;
+    const detail = `${this.target.host} ${fault}`;
     this.end({ reason: 'protocol', detail, permanent: false });
   }
 
@@ -195,6 +201,18 @@ export class Exchange implements PooledRequest, Dispatcher.DispatchHandler {
 
 function expire(exchange: Exchange): void {
   exchange.expire();
+}
+
+/** Returns what is wrong with the `count`-th response whose status is below 200, if anything is. */
+function findFault(statusCode: number, count: number): string | undefined {
+  if (statusCode < 100) {
+    return `sent a response with the status ${String(statusCode).padStart(3, '0')}; a status is 100 to 599`;
+  }
+  if (statusCode === 101) {
+    return 'switched to another protocol (status 101), although the request did not ask for it';
+  }
+  if (count <= maxInformational) return undefined;
+  return `sent more than ${maxInformational} informational responses (status 1xx)`;
 }
 
 function toPairs(headers: Record<string, string | string[] | undefined>): [string, string][] {

@@ -56,7 +56,6 @@ describe('the reason of a failure', () => {
     ['has a folded header', raw('a: b\r\n\tc: d\r\n x\0y\r\n\r\n')],
     ['ends inside its head', raw('Content-Le')],
     ['is an upgrade', { kind: 'raw', data: upgradeTo('websocket') }],
-    ['is a 100 Continue', { kind: 'informational', status: 100 }],
   ])('is protocol when the response %s', async (_what, step) => {
     const receiver = await started(startReceiver(step));
     const egress = openEgress();
@@ -84,6 +83,16 @@ describe('the reason of a failure', () => {
     expect(failureOf(outcome)).toMatchObject({
       reason: 'protocol',
       detail: expect.stringContaining(`the response of ${server.address} is not valid HTTP/1.1`),
+      permanent: false,
+    });
+  });
+
+  it('is protocol when the parser of a response gives up, without a line of its source', () => {
+    const error = Object.assign(new Error('assert(x)'), { code: 'ERR_ASSERTION' });
+    const failure = toFailure(error, { host: 'example.com', phase: 'open', isResponding: true });
+    expect(failure).toEqual({
+      reason: 'protocol',
+      detail: 'the response of example.com is not valid HTTP/1.1: the parser gave up',
       permanent: false,
     });
   });

@@ -58,6 +58,9 @@ const reasonByCode: Readonly<Record<string, FailureReason>> = {
 /** Codes of undici for a request that it refuses to send. */
 const unsendable: ReadonlySet<string> = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED']);
 
+/** Code of a failed assertion in undici's parser, whose message is about undici's own source. */
+const parserBroke = 'ERR_ASSERTION';
+
 /** Description of what a request was doing when its time ran out, by phase. */
 const activityIn: Readonly<Record<Phase, (host: string) => string>> = {
   idle: (host) => `waiting for a free connection to ${host}`,
@@ -87,8 +90,8 @@ export function toTimeout(timeoutMs: number, host: string, phase: Phase): Failur
 function reasonOf(code: string, { phase, isResponding }: FailurePoint): FailureReason {
   if (phase === 'dns' && code !== 'ADDRESS_BLOCKED') return 'dns';
   // undici closed the socket in the middle of a response head, for example because of an upgrade
-  // that was not asked for.
-  if (isResponding && code === 'UND_ERR_SOCKET') return 'protocol';
+  // that was not asked for; or its parser met something that it takes for impossible.
+  if (isResponding && (code === 'UND_ERR_SOCKET' || code === parserBroke)) return 'protocol';
   const reason = reasonByCode[code];
   if (reason !== undefined) return reason;
   if (phase === 'tls' || /^(ERR_TLS|ERR_SSL|CERT)_/.test(code)) return 'tls';
@@ -115,9 +118,10 @@ function describe(reason: FailureReason, error: Error, { host, phase }: FailureP
     case 'too_large':
       return `the headers of the response of ${host} are over the size limit`;
     case 'protocol':
-      return unsendable.has(code)
-        ? `the request could not be sent: ${error.message}`
-        : `the response of ${host} is not valid HTTP/1.1: ${error.message}`;
+      if (unsendable.has(code)) return `the request could not be sent: ${error.message}`;
+      return `the response of ${host} is not valid HTTP/1.1: ${
+        code === parserBroke ? 'the parser gave up' : error.message
+      }`;
     case 'unknown':
       return `the request to ${host} failed (${code})`;
   }

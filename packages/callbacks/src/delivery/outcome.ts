@@ -24,7 +24,10 @@ export type HttpOutcome =
       readonly durationNs: bigint;
     };
 
-/** Information about a host that an attempt yields, for its `OriginLimiter`. */
+/**
+ * Information that an attempt yields: about the receiver (`overloaded`, `slow`) or about its host
+ * (`unreachable`).
+ */
 export type HostSignal =
   | { readonly kind: 'answered' }
   | { readonly kind: 'overloaded'; readonly retryAfterMs: number | undefined }

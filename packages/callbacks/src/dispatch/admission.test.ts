@@ -3,6 +3,7 @@ import { deliveryOf, settingsOf } from '../../test/deliveries.js';
 import type { Delivery, Verdict } from '../delivery/delivery.js';
 import { Admission, type EndpointSettings, findRefusal } from './admission.js';
 import { DatabaseClock } from './database-clock.js';
+import { ReceiverPauses } from './receiver-pauses.js';
 import { Slots } from './slots.js';
 
 const nowMs = Date.parse('2026-01-02T03:04:05Z');
@@ -50,8 +51,9 @@ function endedAs(ending: 'cancelled' | 'failed' | 'expired'): Verdict {
 }
 
 /** Opens an admission with `total` slots. The test answers its questions about endpoints. */
-function openAdmission(total: number) {
+function openAdmission(total: number, pauses = new ReceiverPauses()) {
   const decided: string[] = [];
+  const verdicts: Verdict[] = [];
   const forgotten: string[] = [];
   const answers: PromiseWithResolvers<ReadonlyMap<string, EndpointSettings>>[] = [];
   const admission = new Admission({
@@ -68,18 +70,40 @@ function openAdmission(total: number) {
       },
       forget: (id) => forgotten.push(id),
     },
+    pauses,
     clock: new DatabaseClock(),
     maxUnknowns: 3,
     onAdmitted: () => decided.push('admitted'),
-    onRefused: (_, { kind }) => decided.push(kind),
+    onRefused: (_, verdict) => {
+      decided.push(verdict.kind);
+      verdicts.push(verdict);
+    },
   });
-  return { admission, decided, forgotten, answers };
+  return { admission, decided, verdicts, forgotten, answers };
 }
 
 it('admits as many as there are slots, and releases the rest', async () => {
   const { admission, decided } = openAdmission(2);
   await admission.admit([deliveryOf(), deliveryOf(), deliveryOf()], 0);
   expect(decided).toEqual(['admitted', 'admitted', 'release']);
+});
+
+it('postpones a delivery whose receiver is paused, until the pause ends or the delivery expires', async () => {
+  const pauses = new ReceiverPauses();
+  const told = { kind: 'overloaded', retryAfterMs: 20_000 } as const;
+  pauses.report(deliveryOf(), told, { nowMs: performance.now(), random: 0 });
+  const { admission, decided, verdicts } = openAdmission(9, pauses);
+  const expiresAtMs = Date.now() + 5_000;
+  const other = deliveryOf({ request: { url: 'http://example.com/other' } });
+  await admission.admit([deliveryOf(), other, deliveryOf({ expiresAtMs })], 0);
+  expect(decided).toEqual(['retry', 'admitted', 'retry']);
+  const [long, short] = verdicts.map((verdict) =>
+    verdict.kind === 'retry' ? Number(verdict.delayNs) / 1e6 : 0,
+  );
+  expect(long).toBeGreaterThan(19_000);
+  expect(long).toBeLessThan(21_000);
+  expect(short).toBeGreaterThan(4_000);
+  expect(short).toBeLessThanOrEqual(5_000);
 });
 
 it('asks again about an endpoint that is not active', async () => {

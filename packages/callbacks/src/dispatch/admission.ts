@@ -1,5 +1,6 @@
 import type { Delivery, Verdict } from '../delivery/delivery.js';
 import type { DatabaseClock } from './database-clock.js';
+import type { ReceiverPauses } from './receiver-pauses.js';
 import type { EndpointLimits, Slots } from './slots.js';
 
 /** Settings of an endpoint that a worker needs. */
@@ -28,6 +29,7 @@ export interface AdmittedDelivery {
 /** Dependencies of an {@link Admission}. */
 export interface AdmissionDeps {
   readonly slots: Slots;
+  readonly pauses: ReceiverPauses;
   readonly endpoints: EndpointDirectory;
   readonly clock: DatabaseClock;
   /** Attempts of unknown outcome after which a callback fails for good. */
@@ -85,22 +87,45 @@ export class Admission {
   }
 
   #decideOne(delivery: Delivery, endpoint: EndpointSettings | undefined, leasedAtMs: number): void {
-    const { slots, endpoints, clock, maxUnknowns, onAdmitted, onRefused } = this.#deps;
-    const refusal = findRefusal(delivery, endpoint, { nowMs: clock.now(), maxUnknowns });
+    const { slots, pauses, onAdmitted, onRefused } = this.#deps;
+    const nowMs = performance.now();
+    const refusal = this.#refusalOf(delivery, endpoint, nowMs);
     if (refusal) {
-      // The cached state may be out of date: the store decides, and the next claim asks again.
-      if (refusal.kind === 'hold') endpoints.forget(delivery.endpointId ?? '');
       onRefused(delivery, refusal);
-    } else if (!this.#closed && slots.acquire(delivery.fairnessKey, endpoint, performance.now())) {
+    } else if (!this.#closed && slots.acquire(delivery.fairnessKey, endpoint, nowMs)) {
+      pauses.started(delivery, nowMs);
       onAdmitted({ delivery, endpoint, leasedAtMs });
     } else {
       onRefused(delivery, { kind: 'release' });
     }
   }
 
+  #refusalOf(
+    delivery: Delivery,
+    endpoint: EndpointSettings | undefined,
+    nowMs: number,
+  ): Verdict | undefined {
+    const { pauses, endpoints, clock, maxUnknowns } = this.#deps;
+    const refusal = findRefusal(delivery, endpoint, { nowMs: clock.now(), maxUnknowns });
+    // The cached state may be out of date: the store decides, and the next claim asks again.
+    if (refusal?.kind === 'hold') endpoints.forget(delivery.endpointId ?? '');
+    if (refusal) return refusal;
+    const waitMs = pauses.postponementMs(delivery, { nowMs, random: Math.random() });
+    return waitMs > 0 ? toPostponement(delivery, waitMs, clock.now()) : undefined;
+  }
+
   #releaseAll(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) this.#deps.onRefused(delivery, { kind: 'release' });
   }
+}
+
+/**
+ * Returns the verdict for a delivery whose receiver is paused. It has a due time, so that it leaves
+ * the index of what is ready: no claim brings it again before that. It ends on time if it expires.
+ */
+function toPostponement({ expiresAtMs }: Delivery, waitMs: number, nowMs: number): Verdict {
+  const lastsMs = expiresAtMs === undefined ? waitMs : Math.min(waitMs, expiresAtMs - nowMs);
+  return { kind: 'retry', delayNs: BigInt(Math.ceil(lastsMs)) * 1_000_000n };
 }
 
 /** Returns the verdict that ends or holds a delivery without an attempt, if there is one. Pure. */

@@ -20,6 +20,7 @@ describeWithPostgres('a claim', () => {
       fairnessKeys: new Map(),
       originDefault: 100,
       applicationDefault: 100,
+      fairnessKeyDefault: 100,
       ...asked,
     });
   const fill = (count: number, host: string, application = 'a'): Promise<string[]> => {
@@ -83,12 +84,15 @@ describeWithPostgres('a claim', () => {
     expect(served.size).toBe(7);
   });
 
-  it('uses the default capacity for an origin and an application without one', async () => {
+  it('uses the default capacity for an origin, an application and a key without one', async () => {
     for (let i = 0; i < 4; i++) await fill(5, 'new', `app-${i}`);
     expect((await claim({ originDefault: 6 })).deliveries).toHaveLength(6);
     for (let i = 0; i < 4; i++) await fill(5, `new-${i}`, 'one');
     const { deliveries } = await claim({ originDefault: 100, applicationDefault: 7 });
     expect(deliveries.filter(({ application }) => application === 'one')).toHaveLength(7);
+    await fill(5, 'newest', 'two');
+    const rest = await claim({ fairnessKeyDefault: 2 });
+    expect(rest.deliveries.filter(({ application }) => application === 'two')).toHaveLength(2);
   });
 
   it('leases nothing that has no capacity', async () => {

@@ -34,8 +34,8 @@ export interface ClaimRequest extends Capacity {
 }
 
 /**
- * Number of rows that a claim may lease. An origin or application that is not in a map has the
- * default.
+ * Number of rows that a claim may lease. An origin, application or fairness key that is not in a
+ * map has the default.
  */
 export interface Capacity {
   /** Rows in all. */
@@ -45,6 +45,7 @@ export interface Capacity {
   readonly fairnessKeys: CapacityByName;
   readonly originDefault: number;
   readonly applicationDefault: number;
+  readonly fairnessKeyDefault: number;
 }
 
 /** Rows that may be leased for each name; 0: none. */
@@ -135,7 +136,7 @@ seen as (
   from lanes l where l.n > 0
 ),
 open_lanes as (
-  select s.lane, least($4::int, of_lane.capacity,
+  select s.lane, least($4::int, coalesce(of_lane.capacity, $15::int),
     ${shareOf('coalesce(of_origin.capacity, $13::int)', 's.origin')},
     ${shareOf('coalesce(of_application.capacity, $14::int)', 's.application')}) as capacity
   from seen s
@@ -143,7 +144,7 @@ open_lanes as (
   left join unnest($9::text[], $10::int[]) as of_application(application, capacity) using (application)
   left join unnest($11::text[], $12::int[]) as of_lane(lane, capacity) using (lane)
   where coalesce(of_origin.capacity, $13) > 0 and coalesce(of_application.capacity, $14) > 0
-    and coalesce(of_lane.capacity, 1) > 0
+    and coalesce(of_lane.capacity, $15) > 0
   order by s.n
 ),
 picked as (
@@ -192,6 +193,7 @@ export async function claimDeliveries(db: Queryable, request: ClaimRequest): Pro
     [...fairnessKeys.values()],
     request.originDefault,
     request.applicationDefault,
+    request.fairnessKeyDefault,
   ]);
   const [first] = rows;
   if (!first) throw new PlatformError('INTERNAL', 'a claim returned no row');

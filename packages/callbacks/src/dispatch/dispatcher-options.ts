@@ -63,11 +63,14 @@ export interface SlotOptions {
   readonly origin?: OriginOptions | undefined;
 }
 
-/** Limits of one origin: a concurrency limit that adapts, and a circuit breaker. */
+/** Limits of one origin and of those who send to it, and its circuit breaker. */
 export interface OriginOptions {
   /** Attempts in flight at most. Default: a quarter of `total`. */
   readonly max?: number | undefined;
-  /** Attempts in flight at first; at most `max`. Default 16, or `max` if that is less. */
+  /**
+   * Attempts in flight at first for what one application sends to the origin, or to one endpoint;
+   * at most `max`. Default 16, or `max` if that is less.
+   */
   readonly initial?: number | undefined;
   /** Connection failures in a row that open the circuit breaker. Default 20. */
   readonly breakAfter?: number | undefined;

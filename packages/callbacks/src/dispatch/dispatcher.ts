@@ -17,6 +17,7 @@ import {
 } from './dispatcher-options.js';
 import { DuePoller } from './due-poller.js';
 import { LargeBodies } from './large-bodies.js';
+import { ReceiverPauses } from './receiver-pauses.js';
 import { Slots } from './slots.js';
 
 /** Receiver of a dispatcher's metrics and errors. Its methods must not throw. */
@@ -53,7 +54,7 @@ const maxUnwritten = 4_096;
  * - The due poller promotes callbacks that are due, and ends expired leases (due-poller.ts).
  * - The claimer leases as many as there are free slots (claimer.ts, claim-store.ts).
  * - Admission gives each a slot, or refuses it: cancelled, expired, endpoint not active, too many
- *   unknown outcomes, no slot (admission.ts).
+ *   unknown outcomes, receiver paused (receiver-pauses.ts), no slot (admission.ts).
  * - The attempt runner makes the HTTP request, if enough of the lease is left (attempt-runner.ts).
  * - The recorder writes results in batches (recorder.ts, result-store.ts).
  *
@@ -73,6 +74,7 @@ export class Dispatcher {
   readonly #observer: DispatcherObserver;
   readonly #options: ResolvedDispatcherOptions;
   readonly #slots: Slots;
+  readonly #pauses = new ReceiverPauses();
   readonly #claimer: Claimer;
   readonly #admission: Admission;
   readonly #runner: AttemptRunner;
@@ -100,6 +102,7 @@ export class Dispatcher {
     });
     this.#admission = new Admission({
       slots: this.#slots,
+      pauses: this.#pauses,
       endpoints: deps.endpoints,
       clock: this.#clock,
       maxUnknowns: resolved.maxUnknowns,
@@ -198,8 +201,9 @@ export class Dispatcher {
     const { delivery } = admitted;
     const { attempt, verdict: decided, signal } = await this.#runner.run(admitted);
     if (signal) {
-      const now = { nowMs: performance.now(), random: Math.random() };
-      this.#slots.report(delivery.fairnessKey, signal, now);
+      const moment = { nowMs: performance.now(), random: Math.random() };
+      const isPaused = this.#pauses.report(delivery, signal, moment);
+      this.#slots.report(delivery.fairnessKey, signal, { ...moment, isPaused });
     }
     const verdict = this.#delayWhileSuspended(delivery, decided);
     if (attempt) this.#observer.attempted(delivery, attempt, verdict);
@@ -213,11 +217,13 @@ export class Dispatcher {
     this.#recorder.add({ delivery, attempt, verdict, keepLease });
   }
 
-  /** Moves a retry to the end of its origin's suspension, before which nothing would be sent. */
-  #delayWhileSuspended({ fairnessKey }: Delivery, verdict: Verdict): Verdict {
+  /** Moves a retry to the end of its origin's suspension or its receiver's pause. */
+  #delayWhileSuspended(delivery: Delivery, verdict: Verdict): Verdict {
     if (verdict.kind !== 'retry') return verdict;
     const nowMs = performance.now();
-    const waitMs = (this.#slots.suspendedUntil(fairnessKey, nowMs) ?? nowMs) - nowMs;
+    const suspendedUntilMs = this.#slots.suspendedUntil(delivery.fairnessKey, nowMs) ?? nowMs;
+    const pausedUntilMs = this.#pauses.pausedUntil(delivery, nowMs) ?? nowMs;
+    const waitMs = Math.max(suspendedUntilMs, pausedUntilMs) - nowMs;
     const waitNs = BigInt(Math.ceil(waitMs)) * 1_000_000n;
     return waitNs > verdict.delayNs ? { kind: 'retry', delayNs: waitNs } : verdict;
   }

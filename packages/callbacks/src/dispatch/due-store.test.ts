@@ -16,7 +16,7 @@ describeWithPostgres('a promotion of due callbacks', () => {
     const { deliveries } = await claimDeliveries(store.db, {
       ...{ holder: 'test worker', leaseToken: randomUUID(), leaseMs: 0, limit: 100, afterKey: '' },
       ...{ origins: new Map(), applications: new Map(), fairnessKeys: new Map() },
-      ...{ originDefault: 100, applicationDefault: 100 },
+      ...{ originDefault: 100, applicationDefault: 100, fairnessKeyDefault: 100 },
     });
     return deliveries;
   };

@@ -5,7 +5,10 @@ import type { HostSignal } from '../delivery/outcome.js';
 export interface OriginLimits {
   /** Attempts in flight at most. */
   readonly max: number;
-  /** Attempts in flight at first; 1 or more, at most `max`. After an outage it is 1. */
+  /**
+   * Attempts in flight at first for each of its fairness keys (sender-limiter.ts); 1 or more, at
+   * most `max`.
+   */
   readonly initial: number;
   /** Connection failures in a row that open the circuit breaker. */
   readonly breakAfter: number;
@@ -15,18 +18,15 @@ export interface OriginLimits {
   readonly maxOpenMs: number;
 }
 
-/** Longest time for which a host may suspend itself by Retry-After, in ms. */
-const maxPauseMs = 60_000;
-
 /**
- * Concurrency limit and circuit breaker of one origin.
+ * Concurrency limit and circuit breaker of one origin, over all applications. Only connection
+ * failures count here, because they are about the host. What a receiver answers, or that it does
+ * not answer in time, is about that receiver: sender-limiter.ts and receiver-pauses.ts.
  *
- * - The limit starts at `initial` and grows by one with every answer, up to `max`: a host that
- *   never answers cannot take many slots, and one that comes back is not overrun.
- * - A time-out, a 429 or a 503 halves the limit. A Retry-After suspends the origin for that time.
  * - `breakAfter` connection failures in a row open the breaker: the origin is suspended for a
- *   while, which doubles each time. Then one probe goes out; its success closes the breaker, and
- *   the limit grows again from 1.
+ *   while, which doubles each time. Then one probe goes out; its success closes the breaker.
+ * - The limit is `max`. After an outage it begins at 1 and grows by one with every answer, so that
+ *   a host that comes back is not overrun.
  *
  * Pure: the time (ms, by any monotonic clock) and randomness are passed in.
  */
@@ -41,12 +41,12 @@ export class OriginLimiter {
 
   constructor(limits: OriginLimits) {
     this.#limits = limits;
-    this.#limit = limits.initial;
+    this.#limit = limits.max;
   }
 
   /** Returns the number of attempts that may start now; 0 or less: none. */
   capacity(nowMs: number): number {
-    return nowMs < this.#suspendedUntilMs ? 0 : Math.floor(this.#limit) - this.#inFlight;
+    return nowMs < this.#suspendedUntilMs ? 0 : this.#limit - this.#inFlight;
   }
 
   get inFlight(): number {
@@ -80,22 +80,11 @@ export class OriginLimiter {
     const isReachable = signal.kind !== 'unreachable';
     this.#failuresInRow = isReachable ? 0 : this.#failuresInRow + 1;
     if (isReachable) this.#openingsInRow = 0;
-    switch (signal.kind) {
-      case 'unreachable':
-        this.#failedAtMs = nowMs;
-        if (this.#failuresInRow >= this.#limits.breakAfter) this.#openBreaker(nowMs, random);
-        return;
-      case 'answered':
-        this.#limit = Math.min(this.#limits.max, this.#limit + 1);
-        return;
-      case 'slow':
-        this.#limit = Math.max(1, this.#limit / 2);
-        return;
-      case 'overloaded': {
-        this.#limit = Math.max(1, this.#limit / 2);
-        const pauseMs = Math.min(maxPauseMs, signal.retryAfterMs ?? 0);
-        this.#suspendedUntilMs = Math.max(this.#suspendedUntilMs, nowMs + pauseMs);
-      }
+    if (signal.kind === 'answered') {
+      this.#limit = Math.min(this.#limits.max, this.#limit + 1);
+    } else if (!isReachable) {
+      this.#failedAtMs = nowMs;
+      if (this.#failuresInRow >= this.#limits.breakAfter) this.#openBreaker(nowMs, random);
     }
   }
 

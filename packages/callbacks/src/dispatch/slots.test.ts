@@ -14,6 +14,23 @@ describe('slots', () => {
     return acquired;
   };
 
+  it('lets one sender have its share of a host, and leaves the rest to others', () => {
+    const slots = new Slots({ total: 100, perApplication: 100, origin });
+    expect(acquireAll(slots, keyOf('slow', 'a'))).toBe(4);
+    expect(acquireAll(slots, keyOf('slow', 'b'))).toBe(4);
+    expect(acquireAll(slots, keyOf('slow', 'c'))).toBe(0);
+  });
+
+  it('slows down the sender to a receiver that is slow or overloaded, and no other', () => {
+    const slots = new Slots({ total: 100, perApplication: 100, origin: { ...origin, initial: 8 } });
+    const context = { nowMs: 0, random: 0, isPaused: false };
+    slots.report(keyOf('one', 'a'), { kind: 'slow' }, context);
+    expect(slots.capacity(0).fairnessKeys.get(keyOf('one', 'a'))).toBe(4);
+    slots.report(keyOf('one', 'b'), { kind: 'slow' }, { ...context, isPaused: true });
+    expect(slots.capacity(0).fairnessKeys.has(keyOf('one', 'b'))).toBe(false);
+    expect(slots.capacity(0).origins.size).toBe(0);
+  });
+
   it('lets one host have its share, and leaves the rest to others', () => {
     const slots = new Slots({ total: 6, perApplication: 100, origin });
     expect(acquireAll(slots, keyOf('slow'))).toBe(4);
@@ -25,7 +42,7 @@ describe('slots', () => {
     const slots = new Slots({ total: 100, perApplication: 6, origin });
     expect(acquireAll(slots, keyOf('one'))).toBe(4);
     expect(acquireAll(slots, keyOf('two'))).toBe(2);
-    expect(acquireAll(slots, keyOf('two', 'b'))).toBe(2);
+    expect(acquireAll(slots, keyOf('two', 'b'))).toBe(4);
     expect(slots.capacity(0).applications.get('a')).toBe(0);
   });
 
@@ -35,12 +52,16 @@ describe('slots', () => {
     slots.acquire(keyOf('busy'), undefined, 0);
     const capacity = slots.capacity(0);
     expect([...capacity.origins]).toEqual([
-      ['http://full', 0],
-      ['http://busy', 3],
+      ['http://full', 4],
+      ['http://busy', 7],
     ]);
     expect([...capacity.applications]).toEqual([['a', 95]]);
-    expect(capacity.originDefault).toBe(4);
-    expect(capacity.fairnessKeys.size).toBe(0);
+    expect([...capacity.fairnessKeys]).toEqual([
+      [keyOf('full'), 0],
+      [keyOf('busy'), 3],
+    ]);
+    expect(capacity.originDefault).toBe(8);
+    expect(capacity.fairnessKeyDefault).toBe(4);
   });
 
   it('keeps to the concurrency and the rate of an endpoint', () => {
@@ -66,7 +87,7 @@ describe('slots', () => {
     const slots = new Slots({ total: 10, perApplication: 10, origin });
     expect(slots.suspendedUntil(keyOf('one'), 0)).toBeUndefined();
     for (let i = 0; i < origin.breakAfter; i++) {
-      slots.report(keyOf('one'), { kind: 'unreachable' }, { nowMs: 0, random: 0 });
+      slots.report(keyOf('one'), { kind: 'unreachable' }, { nowMs: 0, random: 0, isPaused: false });
     }
     expect(slots.suspendedUntil(keyOf('one'), 0)).toBe(origin.minOpenMs / 2);
     expect(slots.suspendedUntil(keyOf('one'), origin.minOpenMs)).toBeUndefined();

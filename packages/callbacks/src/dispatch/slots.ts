@@ -2,6 +2,7 @@ import { parseFairnessKey } from '../delivery/fairness-key.js';
 import type { HostSignal } from '../delivery/outcome.js';
 import type { Capacity } from './claim-store.js';
 import { OriginLimiter, type OriginLimits } from './origin-limiter.js';
+import { SenderLimiter } from './sender-limiter.js';
 
 /** Limits of the attempts in flight of one dispatcher. */
 export interface SlotLimits {
@@ -26,16 +27,28 @@ interface EndpointUsage {
   refilledAtMs: number;
 }
 
-/** Most origins, and most endpoints, that are remembered; above it, idle ones are forgotten. */
+/** Moment of a signal and what was made of it. */
+export interface SignalContext {
+  readonly nowMs: number;
+  /** In [0, 1). */
+  readonly random: number;
+  /** True if a pause of the receiver takes care of it: nothing else slows down. */
+  readonly isPaused: boolean;
+}
+
+/** Most origins, senders and endpoints that are remembered; above it, idle ones are forgotten. */
 const maxRemembered = 1_024;
 
 /**
- * Counts of the attempts in flight: in all, per origin, per application and per endpoint. A slow
- * or hanging host uses its own share and no more. Times are by the monotonic clock, in ms.
+ * Counts of the attempts in flight: in all, per origin, per application, per endpoint, and per
+ * sender. A slow or hanging receiver uses the share of those who send to it and no more. Times are
+ * by the monotonic clock, in ms.
  */
 export class Slots {
   readonly #limits: SlotLimits;
   readonly #origins = new Map<string, OriginLimiter>();
+  /** By fairness key. */
+  readonly #senders = new Map<string, SenderLimiter>();
   readonly #applications = new Map<string, number>();
   readonly #endpoints = new Map<string, EndpointUsage>();
   #inFlight = 0;
@@ -61,8 +74,10 @@ export class Slots {
       this.#setEndpoint(endpointId, endpoint, nowMs).fairnessKeys.add(fairnessKey);
     }
     const limiter = this.#originLimiter(origin, nowMs);
+    const sender = this.#senderLimiter(fairnessKey, nowMs);
     if (
       this.free <= 0 ||
+      sender.capacity <= 0 ||
       limiter.capacity(nowMs) <= 0 ||
       this.#applicationCapacity(application) <= 0
     ) {
@@ -72,6 +87,7 @@ export class Slots {
     if (usage && endpointCapacity(usage, nowMs) <= 0) return false;
     this.#inFlight += 1;
     limiter.started();
+    sender.started();
     this.#applications.set(application, (this.#applications.get(application) ?? 0) + 1);
     if (usage) {
       usage.inFlight += 1;
@@ -85,18 +101,20 @@ export class Slots {
     const { origin, application, endpointId } = parseFairnessKey(fairnessKey);
     this.#inFlight -= 1;
     this.#originLimiter(origin, nowMs).ended();
+    this.#senderLimiter(fairnessKey, nowMs).ended();
     this.#decrement(this.#applications, application);
     const usage = endpointId === undefined ? undefined : this.#endpoints.get(endpointId);
     if (usage) usage.inFlight -= 1;
   }
 
-  /** Adapts the limits of an attempt's origin to its signal. `random` is in [0, 1). */
+  /** Adapts the limits of an attempt's origin and sender to its signal. */
   report(
     fairnessKey: string,
     signal: HostSignal,
-    { nowMs, random }: { readonly nowMs: number; readonly random: number },
+    { nowMs, random, isPaused }: SignalContext,
   ): void {
     this.#originLimiter(parseFairnessKey(fairnessKey).origin, nowMs).report(signal, nowMs, random);
+    if (!isPaused) this.#senderLimiter(fairnessKey, nowMs).report(signal);
   }
 
   /** Returns the end of the suspension of a key's origin; `undefined` when it is not suspended. */
@@ -106,19 +124,27 @@ export class Slots {
 
   /** Returns the capacity that a claim may use now. */
   capacity(nowMs: number): Capacity {
+    const { max, initial } = this.#limits.origin;
     const origins = new Map<string, number>();
-    for (const [origin, limiter] of this.#origins)
-      origins.set(origin, Math.max(0, limiter.capacity(nowMs)));
+    for (const [origin, limiter] of this.#origins) {
+      const capacity = Math.max(0, limiter.capacity(nowMs));
+      if (capacity !== max) origins.set(origin, capacity);
+    }
     const applications = new Map<string, number>();
     for (const application of this.#applications.keys()) {
       applications.set(application, Math.max(0, this.#applicationCapacity(application)));
     }
     const fairnessKeys = new Map<string, number>();
+    for (const [key, sender] of this.#senders) {
+      const capacity = Math.max(0, sender.capacity);
+      if (capacity !== initial) fairnessKeys.set(key, capacity);
+    }
     for (const usage of this.#endpoints.values()) {
       const capacity = Math.max(0, endpointCapacity(usage, nowMs));
       // A larger one does not restrict the claim.
-      if (capacity < this.free) {
-        for (const key of usage.fairnessKeys) fairnessKeys.set(key, capacity);
+      if (capacity >= this.free) continue;
+      for (const key of usage.fairnessKeys) {
+        fairnessKeys.set(key, Math.min(capacity, fairnessKeys.get(key) ?? initial));
       }
     }
     return {
@@ -126,8 +152,9 @@ export class Slots {
       origins,
       applications,
       fairnessKeys,
-      originDefault: this.#limits.origin.initial,
+      originDefault: max,
       applicationDefault: this.#limits.perApplication,
+      fairnessKeyDefault: initial,
     };
   }
 
@@ -164,6 +191,16 @@ export class Slots {
     return limiter;
   }
 
+  #senderLimiter(fairnessKey: string, nowMs: number): SenderLimiter {
+    let limiter = this.#senders.get(fairnessKey);
+    if (!limiter) {
+      if (this.#senders.size >= maxRemembered) this.#forgetIdle(nowMs);
+      limiter = new SenderLimiter(this.#limits.origin);
+      this.#senders.set(fairnessKey, limiter);
+    }
+    return limiter;
+  }
+
   #setEndpoint(id: string, limits: EndpointLimits, nowMs: number): EndpointUsage {
     let usage = this.#endpoints.get(id);
     if (!usage) {
@@ -187,6 +224,9 @@ export class Slots {
   #forgetIdle(nowMs: number): void {
     for (const [origin, limiter] of this.#origins) {
       if (limiter.isStale(nowMs)) this.#origins.delete(origin);
+    }
+    for (const [key, sender] of this.#senders) {
+      if (sender.isIdle) this.#senders.delete(key);
     }
     for (const [id, usage] of this.#endpoints) {
       if (usage.inFlight === 0 && tokensNow(usage, nowMs) >= 1) this.#endpoints.delete(id);

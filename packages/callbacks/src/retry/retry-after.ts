@@ -1,3 +1,5 @@
+import { parseHttpDate } from './http-date.js';
+
 /** Digits of any number: the caller limits how long it waits. */
 const seconds = /^\d+$/;
 
@@ -14,8 +16,8 @@ export function parseRetryAfter(
   if (value === undefined) return undefined;
   const text = value.trim();
   if (seconds.test(text)) return Number(text) * 1_000;
-  const until = Date.parse(text);
-  if (Number.isNaN(until)) return undefined;
-  const sent = answerDate === undefined ? Number.NaN : Date.parse(answerDate);
-  return Math.max(0, until - (Number.isNaN(sent) ? nowMs : sent));
+  const untilMs = parseHttpDate(text, nowMs);
+  if (untilMs === undefined) return undefined;
+  const sentMs = answerDate === undefined ? undefined : parseHttpDate(answerDate.trim(), nowMs);
+  return Math.max(0, untilMs - (sentMs ?? nowMs));
 }
