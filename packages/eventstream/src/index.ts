@@ -107,6 +107,7 @@ export {
   type Partitioner,
   type PartitionerName,
 } from './publish/partitioner.js';
-export type { OutgoingRecord, StoredRecord } from './record.js';
+export type { OutgoingRecord, RecordHeader, StoredRecord } from './record.js';
+export { /** @public */ toHeaderList } from './record-headers.js';
 export type { InvalidEventDetails } from './rules/invalid-event.js';
 export { isDeadLetterTopic, isRetryTopic, toWireTopic } from './rules/topic-name.js';
