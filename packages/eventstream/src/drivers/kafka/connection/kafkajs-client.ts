@@ -21,6 +21,7 @@ import {
   type Mechanism,
   type SASLOptions,
 } from 'kafkajs';
+import { Ipv6Names } from './broker-address.js';
 import type { KafkaLogMode, KafkaSasl, KafkaSettings } from './kafka-options.js';
 import { adaptClusters, stopIdleTimers } from './kafkajs-internals.js';
 
@@ -71,15 +72,16 @@ export function createKafkajsClient(settings: KafkaSettings, sockets?: OpenSocke
 
 function toKafkaConfig(settings: KafkaSettings, sockets: OpenSockets | undefined): KafkaConfig {
   const { tls, sasl, dialTimeoutMs, readTimeoutMs, writeTimeoutMs } = settings;
+  const names = new Ipv6Names();
   return {
-    brokers: [...settings.brokers],
+    brokers: settings.brokers.map((broker) => names.toName(broker)),
     clientId: settings.clientId,
     connectionTimeout: dialTimeoutMs,
     authenticationTimeout: dialTimeoutMs,
     requestTimeout: Math.max(readTimeoutMs, writeTimeoutMs),
     retry,
     socketFactory: (target) => {
-      const socket = openSocket(target);
+      const socket = openSocket({ ...target, host: names.toHost(target.host) });
       sockets?.add(socket);
       return socket;
     },
