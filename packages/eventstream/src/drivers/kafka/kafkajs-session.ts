@@ -42,6 +42,7 @@ export class KafkajsSession implements GroupSession {
     this.#started = this.#start().catch((error: unknown) => this.#ended.resolve(error));
     const reason = await this.#ended.promise;
     this.#isEnding = true;
+    this.#sockets.isEnding = true;
     this.#context.assignments.end();
     await this.#disconnect();
     return reason;
@@ -49,6 +50,7 @@ export class KafkajsSession implements GroupSession {
 
   async close(): Promise<void> {
     this.#isEnding = true;
+    this.#sockets.isEnding = true;
     await this.#context.assignments.revoke();
     this.#ended.resolve(undefined);
   }
