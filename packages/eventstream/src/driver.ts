@@ -53,6 +53,11 @@ export interface SubscriptionHandler {
    */
   records(partition: number, records: readonly StoredRecord[]): Promise<void>;
   /**
+   * Reading of one partition has come to this offset: what is before it was delivered, or is no
+   * record for consumers, such as the marker that ends a transaction.
+   */
+  advanced?(partition: number, offset: bigint): void;
+  /**
    * A failure from which the driver recovers by itself: broker not reachable, topic missing, crash.
    */
   interrupted(error: unknown): void;

@@ -97,6 +97,15 @@ export class PartitionProcessor implements ProcessorControl {
     return new Promise((resolve) => this.#capacityWaiters.push(resolve));
   }
 
+  /**
+   * Moves the position to this offset once all records that were accepted are finished: there are
+   * no more before it.
+   */
+  advance(offset: bigint): void {
+    if (this.#state !== 'open' || !this.#tracker.advance(offset)) return;
+    void this.#options.onFinished(this);
+  }
+
   /** Offset to commit: that of the next record to read. Undefined: no record is finished yet. */
   get position(): bigint | undefined {
     return this.#tracker.position;

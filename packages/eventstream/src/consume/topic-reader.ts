@@ -87,6 +87,10 @@ export class TopicReader implements SubscriptionHandler {
     return this.#processors.get(partition)?.push(records) ?? Promise.resolve();
   }
 
+  advanced(partition: number, offset: bigint): void {
+    this.#processors.get(partition)?.advance(offset);
+  }
+
   interrupted(error: unknown): void {
     this.#interruption = { error };
     this.#options.observer.interrupted(this.#options.name, error);

@@ -99,7 +99,10 @@ export class KafkajsSession implements GroupSession {
     consumer.on(events.START_BATCH_PROCESS, ({ payload }) => {
       // No record, but control or compacted ones: kafkajs skips the batch without eachBatch.
       if (payload.batchSize > 0) return;
-      assignments.current?.positions.set(payload.partition, BigInt(payload.lastOffset) + 1n);
+      const { partition, lastOffset } = payload;
+      const next = BigInt(lastOffset) + 1n;
+      assignments.current?.positions.set(partition, next);
+      if (assignments.current?.acceptsRecords(partition)) handler.advanced?.(partition, next);
     });
     await consumer.connect();
     await consumer.subscribe({ topics: [topic], fromBeginning: true });

@@ -141,9 +141,14 @@ export class PartitionFetcher {
     assignment.positions.set(partition, next);
     const abortedTransactions = response.abortedTransactions ?? [];
     const records = toRecords({ topic, partition, batches, abortedTransactions }, position);
-    if (records.length === 0) return;
+    if (records.length === 0) {
+      handler.advanced?.(partition, next);
+      return;
+    }
     busy.add(partition);
-    await handler.records(partition, records).catch(() => undefined);
+    const handled = handler.records(partition, records);
+    handler.advanced?.(partition, next);
+    await handled.catch(() => undefined);
     busy.delete(partition);
   }
 
