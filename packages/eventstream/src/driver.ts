@@ -32,6 +32,13 @@ export interface SubscriptionRequest {
   readonly drainMs: number;
 }
 
+/** Offsets of one partition whose records were deleted unread. */
+export interface LostRange {
+  readonly from: bigint;
+  /** Exclusive. */
+  readonly to: bigint;
+}
+
 /**
  * Functions of one subscription that the driver calls. Calls for one partition follow one another;
  * calls for different partitions may overlap. None of them may throw or reject.
@@ -57,6 +64,10 @@ export interface SubscriptionHandler {
    * record for consumers, such as the marker that ends a transaction.
    */
   advanced?(partition: number, offset: bigint): void;
+  /**
+   * Retention deleted records before they were read. Reading continues behind them.
+   */
+  recordsLost?(partition: number, range: LostRange): void;
   /**
    * A failure from which the driver recovers by itself: broker not reachable, topic missing, crash.
    */

@@ -168,7 +168,7 @@ export class KafkajsSession implements GroupSession {
     fetchTopicsOffset: Cluster['fetchTopicsOffset'],
     partitions: readonly number[],
   ): Promise<{ partition: number; offset: string }[]> {
-    const { request, state, assignments } = this.#context;
+    const { request, handler, state, assignments } = this.#context;
     const assignment = assignments.current;
     if (!assignment) {
       throw new PlatformError('STREAM_ASSIGNMENT_LOST', 'a rebalance began before reading');
@@ -176,7 +176,11 @@ export class KafkajsSession implements GroupSession {
     const ranges = await readOffsetRanges(fetchTopicsOffset, request.topic, partitions);
     const starts = new Map<number, bigint>();
     for (const [partition, range] of ranges) {
-      const wasRead = assignment.positions.has(partition);
+      const position = assignment.positions.get(partition);
+      const wasRead = position !== undefined;
+      if (wasRead && position < range.first) {
+        handler.recordsLost?.(partition, { from: position, to: range.first });
+      }
       const isNew = partition >= (state.initialPartitions ?? 0);
       starts.set(partition, toStartOffset(request.startOffset, range, wasRead || isNew));
     }
