@@ -77,6 +77,15 @@ describe('parseEnvelope', () => {
     });
   });
 
+  it('reads null in a list of strings as an empty string', () => {
+    const lists = { client_ids: [null, 'x'], target_user_ids: [null] };
+    expect(parseEnvelope(lists)).toMatchObject({
+      client_ids: ['', 'x'],
+      target_user_ids: [''],
+    });
+    expect(lists.client_ids).toEqual([null, 'x']);
+  });
+
   it('matches keys without regard to case, and lets the last of them win', () => {
     const event = parseEnvelope({ NAME: 'a', USERID: 'u', name: 'b', EVENT_ID: 3, userId: '' });
     expect(event).toMatchObject({ name: 'b', event_id: 3 });
@@ -111,6 +120,7 @@ describe('parseEnvelope', () => {
     ['privacy', 0],
     ['client_ids', 'a'],
     ['target_user_ids', ['a', 1]],
+    ['client_ids', [null, ['a']]],
     ['additional_fields', []],
     ['payload', 'text'],
   ])('refuses %s when it is %s', (field, value) => {

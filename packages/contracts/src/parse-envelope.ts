@@ -31,7 +31,7 @@ type EnvelopeDraft = { -readonly [Key in keyof EventEnvelope]: unknown };
 
 /**
  * Converts a parsed JSON object to an envelope. Keys match without regard to case; if two match, the
- * last one wins. null means the zero value. Zero values are left out, except for `id`, `name`,
+ * last one wins. null means the zero value, inside a list of strings too. Zero values are left out, except for `id`, `name`,
  * `namespace`, `timestamp` and `version`. Integers beyond 2^53 must be exact, so read the text with
  * `parseExactJson`.
  * @throws PlatformError `ENVELOPE_INVALID` that names the field with the wrong type
@@ -96,12 +96,20 @@ function parseKind(kind: EnvelopeFieldKind, value: unknown): unknown {
       return integer === undefined ? undefined : BigInt(integer);
     }
     case 'strings':
-      return Array.isArray(value) && value.every((item) => typeof item === 'string')
-        ? value
-        : undefined;
+      return Array.isArray(value) ? toStrings(value) : undefined;
     case 'object':
       return isJsonObject(value) ? value : undefined;
   }
+}
+
+/** Returns the list with `''` for null, as Go reads it; undefined if an item is of another type. */
+function toStrings(items: readonly unknown[]): readonly unknown[] | undefined {
+  let hasNull = false;
+  for (const item of items) {
+    if (item === null) hasNull = true;
+    else if (typeof item !== 'string') return undefined;
+  }
+  return hasNull ? items.map((item) => item ?? '') : items;
 }
 
 function toInt64(value: unknown): Int64 | undefined {

@@ -32,6 +32,13 @@ export interface SubscriptionRequest {
   readonly drainMs: number;
 }
 
+/** Offsets of one partition whose records were deleted unread. */
+export interface LostRange {
+  readonly from: bigint;
+  /** Exclusive. */
+  readonly to: bigint;
+}
+
 /**
  * Functions of one subscription that the driver calls. Calls for one partition follow one another;
  * calls for different partitions may overlap. None of them may throw or reject.
@@ -52,6 +59,15 @@ export interface SubscriptionHandler {
    * more (back-pressure). The driver stays a member of the group meanwhile, however long it takes.
    */
   records(partition: number, records: readonly StoredRecord[]): Promise<void>;
+  /**
+   * Reading of one partition has come to this offset: what is before it was delivered, or is no
+   * record for consumers, such as the marker that ends a transaction.
+   */
+  advanced?(partition: number, offset: bigint): void;
+  /**
+   * Retention deleted records before they were read. Reading continues behind them.
+   */
+  recordsLost?(partition: number, range: LostRange): void;
   /**
    * A failure from which the driver recovers by itself: broker not reachable, topic missing, crash.
    */

@@ -22,7 +22,13 @@ export type { Client, CloseOptions } from './client/client.js';
 export type { ClientConfig, ClientOptions, StreamName } from './client/client-config.js';
 export { createClient, createClientOn } from './client/create-client.js';
 export type { ReceivedEvent } from './client/event-iterator.js';
-export type { ConsumerHealth, Fault, StreamHealth } from './client/health.js';
+export type {
+  ConsumerHealth,
+  Fault,
+  PartitionBlock,
+  RecordLoss,
+  StreamHealth,
+} from './client/health.js';
 export type { StreamLogger, StreamLogMode } from './client/stream-log.js';
 export type {
   AnyTopics,
@@ -44,6 +50,7 @@ export {
   type Driver,
   type DriverSubscription,
   type GroupLag,
+  type LostRange,
   offsetBeginning,
   /** @public */ offsetEnd,
   type PartitionLag,
@@ -107,6 +114,7 @@ export {
   type Partitioner,
   type PartitionerName,
 } from './publish/partitioner.js';
-export type { OutgoingRecord, StoredRecord } from './record.js';
+export type { OutgoingRecord, RecordHeader, StoredRecord } from './record.js';
+export { /** @public */ toHeaderList } from './record-headers.js';
 export type { InvalidEventDetails } from './rules/invalid-event.js';
 export { isDeadLetterTopic, isRetryTopic, toWireTopic } from './rules/topic-name.js';

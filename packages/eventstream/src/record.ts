@@ -1,3 +1,10 @@
+/** A header of a record, as it is in the stream. */
+export interface RecordHeader {
+  readonly name: string;
+  /** Null: the header has no value. */
+  readonly value: Buffer | null;
+}
+
 /** A record to be written to a stream. */
 export interface OutgoingRecord {
   /** Decides the partition. Null: no key. */
@@ -5,6 +12,11 @@ export interface OutgoingRecord {
   /** Null: a tombstone. */
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, string>>;
+  /**
+   * All headers, in order. If given, they are written in place of `headers`, which cannot hold a name
+   * twice, null, or bytes that are not UTF-8.
+   */
+  readonly rawHeaders?: readonly RecordHeader[] | undefined;
 }
 
 /** A record read from a stream. */
@@ -14,8 +26,16 @@ export interface StoredRecord {
   readonly offset: bigint;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  /** Names as they were written. A name that was written twice has its last value. */
+  /**
+   * Headers as texts, by their names as they were written. A name that was written twice has its last
+   * value, null is left out, and bytes that are not UTF-8 become U+FFFD.
+   */
   readonly headers: Readonly<Record<string, string>>;
+  /**
+   * All headers, in order, as they were written. Undefined: `headers` has them as they were written.
+   * `toHeaderList` returns them in either case.
+   */
+  readonly rawHeaders?: readonly RecordHeader[] | undefined;
   /** Moment of the append, in ms since 1970. */
   readonly timestampMs: number;
 }

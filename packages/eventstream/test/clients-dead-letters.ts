@@ -45,6 +45,9 @@ export function testDeadLetters(start: StartClientFixture, brokers: () => string
     const blocked = async (): Promise<readonly number[]> =>
       (await client.health()).consumers[0]?.blockedPartitions ?? [];
     await until(async () => expect(await blocked()).toHaveLength(1));
+    expect((await client.health()).consumers[0]?.blocks).toMatchObject([
+      { topic: deadLetters, error: { code: 'EVENT_TOO_LARGE' } },
+    ]);
     const [blockedPartition] = await blocked();
     await until(() => expect(alarms).toContainEqual(expect.stringMatching(/is blocked/)));
     await until(() => expect(got.length).toBeGreaterThan(0));

@@ -33,6 +33,28 @@ export function testAppending(
     }
   });
 
+  it('keeps headers that come twice, are null or are not UTF-8', testOptions, async () => {
+    const driver = await connect();
+    const topic = await newTopic(1);
+    const rawHeaders = [
+      { name: 'twice', value: Buffer.from('1') },
+      { name: 'bytes', value: Buffer.of(0xff, 0) },
+      { name: 'none', value: null },
+      { name: 'empty', value: Buffer.alloc(0) },
+      { name: 'twice', value: Buffer.from('2') },
+    ];
+    const headers = { twice: '2', bytes: '\ufffd\0', empty: '' };
+    const records = [outgoing('a', { headers: {}, rawHeaders }), outgoing('b')];
+    await appendTo(driver, { topic, partition: 0, records });
+    const { handler } = read(driver, request(topic));
+    await until(() => expect(handler.received).toHaveLength(2));
+    const [first, second] = handler.received;
+    expect(first?.rawHeaders).toEqual(rawHeaders);
+    expect(first?.headers).toEqual(headers);
+    expect(second?.rawHeaders).toBeUndefined();
+    expect(second?.headers).toEqual({});
+  });
+
   it('delivers thousands of records, and skips none', testOptions, async () => {
     const driver = await connect();
     const topic = await newTopic(1);

@@ -34,6 +34,8 @@ function createReports(): Reports {
     partitionBlocked: (_consumer, { record, topic, error }) =>
       lines.push(`${record.offset} blocked for ${topic}: ${messageOf(error)}`),
     partitionUnblocked: (_consumer, record) => lines.push(`${record.offset} unblocked`),
+    recordsLost: (_consumer, { partition, from, to }) =>
+      lines.push(`lost ${from} to ${to} of partition ${partition}`),
     commitFailed: (_consumer, error) => lines.push(`commit failed: ${messageOf(error)}`),
     interrupted: (_consumer, error) => lines.push(`interrupted: ${messageOf(error)}`),
   };

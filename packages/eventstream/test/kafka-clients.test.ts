@@ -6,6 +6,7 @@ import { testGo } from './clients-and-go.js';
 import { testDeadLetters } from './clients-dead-letters.js';
 import { testFailing } from './clients-failing.js';
 import { testGroupsOfClients } from './clients-in-groups.js';
+import { testTransactions } from './clients-transactions.js';
 import { kafkaClients, kafkaTarget } from './kafka-clients.js';
 import { testKilled } from './killed-consumer.js';
 
@@ -22,6 +23,7 @@ describeWithKafka('a client on Kafka', { timeout: 60_000 }, () => {
     const start = clientFixtureOn(() => kafkaTarget(kafka.brokers, open));
     testFailing(start);
     testDeadLetters(start, brokers);
+    testTransactions(start, brokers);
     testGroupsOfClients(start);
     testGo(start);
     testKilled(start, { stream: name, brokers });

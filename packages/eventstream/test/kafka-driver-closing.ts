@@ -21,6 +21,25 @@ export function testClosing(fixture: DriverFixture): void {
     expect(handler.log).toEqual(['assigned 0', 'revoked 0']);
   });
 
+  it('and the rebalances of a group log nothing at level error', async () => {
+    const errors: unknown[] = [];
+    const line = (details: object, message: string): unknown => errors.push({ message, details });
+    const silent = (): void => undefined;
+    const logger = { error: line, warn: silent, info: silent, debug: silent };
+    const topic = await createTopic(fixture.brokers, { numPartitions: 2 });
+    const request = toSubscription(topic);
+    const drivers = [0, 1, 2].map(() => open({ logMode: 'debug', logger }));
+    const readers = drivers.map((driver) => read(request, new RecordingHandler(), driver));
+    const heldBy = (count: number): void =>
+      expect(readers.map(({ handler }) => handler.partitions.size).filter(Boolean)).toHaveLength(
+        count,
+      );
+    await vi.waitFor(() => heldBy(2), waitOptions);
+    await append(fixture.driver, topic, ['a']);
+    for (const driver of drivers) await driver.close();
+    expect(errors).toEqual([]);
+  });
+
   it('makes later calls fail', async () => {
     const closed = open();
     await closed.close();

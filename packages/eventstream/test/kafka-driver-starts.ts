@@ -54,7 +54,7 @@ export function testStarts(fixture: DriverFixture): void {
     await second.subscription.close();
   });
 
-  it('at the oldest record that is left, when the group was away for too long', async () => {
+  it('at the oldest record that is left, and the lost ones are reported, if it was away too long', async () => {
     const topic = await createTopic(fixture.brokers);
     await append(fixture.driver, topic, ['a', 'b', 'c', 'd']);
     const request = toSubscription(topic, { startOffset: offsetEnd });
@@ -65,6 +65,7 @@ export function testStarts(fixture: DriverFixture): void {
     });
     const { handler, subscription } = read(request);
     await vi.waitFor(() => expect(handler.values).toEqual(['c', 'd']), waitOptions);
+    expect(handler.losses).toEqual([{ from: 1n, to: 2n }]);
     await subscription.close();
   });
 }

@@ -96,5 +96,7 @@ describeWithPostgres('a client on Postgres', () => {
     await until(() => expect(got).toEqual(['3']));
     const range = { topic: onWire(topic), partition: 0, groupId: onWire(topic), from: 0n, to: 2n };
     expect(skipped).toContainEqual(range);
+    const { consumers } = await client.health();
+    expect(consumers[0]?.lostRecords).toMatchObject([{ partition: 0, records: 2 }]);
   });
 });

@@ -1,4 +1,4 @@
-import type { DriverSubscription, SubscriptionHandler } from '../src/driver.js';
+import type { DriverSubscription, LostRange, SubscriptionHandler } from '../src/driver.js';
 import type { StoredRecord } from '../src/record.js';
 
 /** Functions that a `RecordingHandler` calls. */
@@ -14,6 +14,7 @@ export class RecordingHandler implements SubscriptionHandler {
   /** Changes of the assignment, in order: `assigned 0,1`, `revoked 0`, `lost 1`. */
   readonly log: string[] = [];
   readonly interruptions: unknown[] = [];
+  readonly losses: LostRange[] = [];
   /** Partitions that the consumer owns now. */
   readonly partitions: Set<number> = new Set();
   readonly #options: RecordingOptions;
@@ -45,6 +46,10 @@ export class RecordingHandler implements SubscriptionHandler {
   async records(partition: number, records: readonly StoredRecord[]): Promise<void> {
     this.received.push(...records);
     await this.#options.onRecords?.(partition, records);
+  }
+
+  recordsLost(_partition: number, range: LostRange): void {
+    this.losses.push(range);
   }
 
   interrupted(error: unknown): void {

@@ -19,10 +19,19 @@ describe('republish', () => {
     expect(value.toString()).toBe(text);
   });
 
+  it('publishes an event of v4.2 of the Go SDK with the same bytes in its profile', () => {
+    const text = '{"id":"0a","name":"login","timestamp":"2026-01-02T03:04:05.12345Z","version":1}';
+    const request = republish(decodeEnvelope(Buffer.from(text)), 'a');
+    const { value } = buildEvent(request, { ...options, profile: 'v4.2' });
+    expect(value.toString()).toBe(text);
+  });
+
   it('keeps the time of an event that has it only as text', () => {
     const older = Buffer.from('{"id":"0a","name":"login","timestamp":"2026-01-02T03:04:05Z"}');
     const { envelope } = buildEvent(republish(decodeEnvelope(older), 'a'), options);
     expect(envelope.timestamp).toBe('2026-01-02T03:04:05Z');
+    const nano = Buffer.from('{"name":"login","timestamp":"2026-01-02T05:04:05.1234567+02:00"}');
+    expect(republish(decodeEnvelope(nano), 'a').timestampUnixNano).toBe(1_767_323_045_123_456_700n);
     const none = republish(decodeEnvelope(Buffer.from('{"name":"login"}')), 'a');
     expect(none.timestampUnixNano).toBeUndefined();
   });

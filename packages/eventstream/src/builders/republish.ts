@@ -27,8 +27,13 @@ export function republish(
   };
 }
 
-/** Parses the time of events of older services, which have it as text only. */
+/** Digits of a second in a timestamp of RFC 3339. */
+const fraction = /\.(\d+)(?=Z|[+-]\d\d:\d\d$)/i;
+
+/** Parses the time of events of other services, which have it as text only, to the nanosecond. */
 function parseTimestamp(timestamp: string): bigint | undefined {
-  const ms = Date.parse(timestamp);
-  return Number.isNaN(ms) ? undefined : BigInt(ms) * nsPerMs;
+  const digits = fraction.exec(timestamp)?.[1] ?? '';
+  const ms = Date.parse(timestamp.replace(fraction, ''));
+  if (Number.isNaN(ms)) return undefined;
+  return BigInt(ms) * nsPerMs + BigInt(digits.slice(0, 9).padEnd(9, '0'));
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   newSubscribe,
+  type RegistrationOptions,
   type SubscribeRequest,
   toRegistration,
   toSubscription,
@@ -32,6 +33,22 @@ describe('toRegistration', () => {
   it('supports groups of the Go SDK without a prefix', () => {
     const registration = toRegistration(login, { prefix: '', group: { leadingDot: true } });
     expect(registration).toMatchObject({ topic: 'player', groupId: '.shop' });
+  });
+
+  it('adds the prefix to the instance id of a static member, as to the group', () => {
+    const member = { ...login, groupInstanceId: 'pod-1' };
+    const instanceId = (names: RegistrationOptions): string | undefined =>
+      toRegistration(member, names).groupInstanceId;
+    expect(instanceId(options)).toBe('dev.pod-1');
+    expect(instanceId({ prefix: '' })).toBe('pod-1');
+    expect(instanceId({ prefix: '', group: { leadingDot: true } })).toBe('.pod-1');
+    expect(toRegistration({ ...login, groupInstanceId: '' }, options).groupInstanceId).toBe(
+      undefined,
+    );
+    const long = { ...login, groupInstanceId: 'x'.repeat(247) };
+    expect(() => toRegistration(long, options)).toThrow(
+      expect.objectContaining({ details: expect.objectContaining({ field: 'groupInstanceId' }) }),
+    );
   });
 
   it('accepts a builder with the same result', () => {

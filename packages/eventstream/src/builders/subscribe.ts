@@ -8,7 +8,12 @@ import type {
 import type { RetryOptions } from '../consume/retry-policy.js';
 import { invalidEvent } from '../rules/invalid-event.js';
 import { checkCallbacks, checkSubscribed, toStartOffset } from '../rules/subscribe-rules.js';
-import { type GroupNameOptions, toWireGroup, toWireTopic } from '../rules/topic-name.js';
+import {
+  type GroupNameOptions,
+  toWireGroup,
+  toWireInstanceId,
+  toWireTopic,
+} from '../rules/topic-name.js';
 
 /** A subscription. Only a topic and one of the handlers are required. */
 export interface SubscribeRequest extends Omit<ConsumerSettings, 'startOffset'> {
@@ -60,7 +65,7 @@ export class SubscribeBuilder {
     return this.#set('groupId', groupId);
   }
 
-  /** Instance id of a static member. */
+  /** Instance id of a static member, without the prefix. */
   groupInstanceId(groupInstanceId: string): this {
     return this.#set('groupInstanceId', groupInstanceId);
   }
@@ -153,7 +158,9 @@ export function toSubscription(
     ...request,
     topic: toWireTopic(prefix, request.topic),
     groupId: toWireGroup(prefix, request.groupId ?? '', group),
-    groupInstanceId: request.groupInstanceId || undefined,
+    groupInstanceId: request.groupInstanceId
+      ? toWireInstanceId(prefix, request.groupInstanceId, group)
+      : undefined,
     eventName: request.eventName ?? '',
     startOffset: offset === undefined ? undefined : toStartOffset(offset),
   };

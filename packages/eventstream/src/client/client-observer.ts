@@ -46,6 +46,10 @@ export function createObservers(log: StreamLogger, now: () => number = Date.now)
         consumed.commitFailed(consumer);
         consumeLog.commitFailed(consumer, error);
       },
+      recordsLost(consumer, lost) {
+        consumed.recordsLost(consumer, lost);
+        consumeLog.recordsLost(consumer, lost);
+      },
       interrupted(consumer, error) {
         consumed.interrupted(consumer);
         consumeLog.interrupted(consumer, error);

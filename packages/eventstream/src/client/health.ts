@@ -27,8 +27,32 @@ export interface ConsumerHealth {
   readonly partitions: readonly number[];
   /** Partitions with a record that can neither be handled nor be written to another topic. */
   readonly blockedPartitions: readonly number[];
+  /** The same partitions, with the reason. */
+  readonly blocks: readonly PartitionBlock[];
+  /**
+   * Records that retention deleted before this consumer read them, noticed in the last quarter of
+   * an hour. They do not make the client unhealthy: nothing can be done about them any more.
+   */
+  readonly lostRecords: readonly RecordLoss[];
   /** Reason why the stream is interrupted for this consumer. Undefined: it is not. */
   readonly interruption: Fault | undefined;
+}
+
+/** Reason why a partition is blocked. */
+export interface PartitionBlock {
+  readonly partition: number;
+  /** The dead letter or retry topic that cannot be written to. As on the wire. */
+  readonly topic: string;
+  /** Failure of the last try. */
+  readonly error: Fault;
+}
+
+/** Records of one partition that were lost. */
+export interface RecordLoss {
+  readonly partition: number;
+  /** Number of offsets. Some of them may have had no record. */
+  readonly records: number;
+  readonly noticedAt: Date;
 }
 
 /** Reason for a bad state. */
@@ -64,12 +88,18 @@ function findStreamError(driver: Pick<Driver, 'ping'>): Promise<Fault | undefine
 }
 
 function toConsumerHealth(status: ConsumerStatus): ConsumerHealth {
-  const { topic, groupId, partitions, interruption } = status;
+  const { topic, groupId, partitions, interruption, losses } = status;
   return {
     topic,
     groupId,
     partitions: partitions.map(({ partition }) => partition),
     blockedPartitions: partitions.flatMap(({ partition, blocked }) => (blocked ? [partition] : [])),
+    blocks: partitions.flatMap(({ partition, block }) =>
+      block ? [{ partition, topic: block.topic, error: toFault(block.error) }] : [],
+    ),
+    lostRecords: losses.map(({ partition, from, to, noticedAt }) => {
+      return { partition, records: Number(to - from), noticedAt };
+    }),
     interruption: interruption === undefined ? undefined : toFault(interruption),
   };
 }

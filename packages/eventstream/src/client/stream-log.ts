@@ -60,6 +60,11 @@ export function logConsuming(log: StreamLogger): Omit<ConsumeObserver, 'finished
     partitionUnblocked: (consumer, { partition }) =>
       log.info({ ...consumer, partition }, 'the partition is not blocked any more'),
     commitFailed: (consumer, err) => log.warn({ ...consumer, err }, 'a commit failed'),
+    recordsLost: (consumer, { partition, from, to }) =>
+      log.warn(
+        { ...consumer, partition, from, to, records: Number(to - from) },
+        'records were lost: retention deleted them before they were read',
+      ),
     interrupted: (consumer, err) => log.warn({ ...consumer, err }, 'the stream was interrupted'),
   };
 }

@@ -173,6 +173,7 @@ describe('a consumer’s subscription on its driver', () => {
         groupId: 'game.mail',
         interruption: undefined,
         partitions: [{ partition: 4, inHand: 0, blocked: false }],
+        losses: [],
       },
     ]);
   });

@@ -1,6 +1,7 @@
 import { PlatformError } from '@posthaste/contracts';
 import { describe, expect, it } from 'vitest';
 import type { StoredRecord } from '../record.js';
+import { toHeaderTexts } from '../record-headers.js';
 import { readPastFailures, toFailedRecord, toReplay } from './failed-record.js';
 
 const record: StoredRecord = {
@@ -51,6 +52,28 @@ describe('toFailedRecord', () => {
       'x-attempts': '6',
     });
     expect(second.headers).not.toHaveProperty('x-retry-due-at');
+  });
+
+  it('keeps headers that come twice, are null or are no text, also through a retry topic', () => {
+    const raw = [
+      { name: 'twice', value: Buffer.from('1') },
+      { name: 'twice', value: Buffer.from('2') },
+      { name: 'bytes', value: Buffer.of(0xff, 0) },
+      { name: 'none', value: null },
+    ];
+    const before: StoredRecord = { ...record, headers: { twice: '2' }, rawHeaders: raw };
+    const first = toFailedRecord(before, { ...failure, subscription: '', dueAtMs: 99 });
+    const second = toFailedRecord({ ...record, ...first }, { ...failure, subscription: 'login' });
+    expect(second.rawHeaders?.slice(0, raw.length)).toEqual(raw);
+    const added = toHeaderTexts(second.rawHeaders?.slice(raw.length) ?? []);
+    expect({ twice: '2', ...added }).toEqual(second.headers);
+    expect(second.rawHeaders?.filter(({ name }) => name === 'x-attempts')).toHaveLength(1);
+    expect(toReplay(second)?.record).toEqual({
+      key: record.key,
+      value: record.value,
+      headers: { twice: '2' },
+      rawHeaders: raw,
+    });
   });
 
   it('includes the code of a platform error and shortens long texts', () => {

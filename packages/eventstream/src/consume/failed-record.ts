@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { PlatformError } from '@posthaste/contracts';
-import type { OutgoingRecord, StoredRecord } from '../record.js';
+import type { OutgoingRecord, RecordHeader, StoredRecord } from '../record.js';
+import { toHeaderList } from '../record-headers.js';
 
 /**
  * Headers that a record gets in a dead letter or retry topic: its origin and the reason of its
@@ -47,19 +48,27 @@ export function toFailedRecord(record: StoredRecord, failure: Failure): Outgoing
     [names.offset]: String(record.offset),
     [names.timestamp]: String(record.timestampMs),
   };
-  return {
-    key: record.key,
-    value: record.value,
-    headers: {
-      ...kept,
-      ...(isFromRetryTopic(record) ? {} : origin),
-      [names.group]: failure.groupId,
-      [names.error]: toErrorText(failure.error),
-      [names.attempts]: String(failure.attempts),
-      ...(failure.subscription === undefined ? {} : { [names.subscription]: failure.subscription }),
-      ...(failure.dueAtMs === undefined ? {} : { [names.dueAt]: String(failure.dueAtMs) }),
-    },
+  const added = {
+    ...(isFromRetryTopic(record) ? {} : origin),
+    [names.group]: failure.groupId,
+    [names.error]: toErrorText(failure.error),
+    [names.attempts]: String(failure.attempts),
+    ...(failure.subscription === undefined ? {} : { [names.subscription]: failure.subscription }),
+    ...(failure.dueAtMs === undefined ? {} : { [names.dueAt]: String(failure.dueAtMs) }),
   };
+  const { key, value, rawHeaders } = record;
+  const copy = { key, value, headers: { ...kept, ...added } };
+  if (!rawHeaders) return copy;
+  const replaced = new Set([...Object.keys(added), names.dueAt, names.subscription]);
+  const keptRaw = withoutNames(rawHeaders, replaced);
+  return { ...copy, rawHeaders: [...keptRaw, ...toHeaderList({ headers: added })] };
+}
+
+function withoutNames(
+  headers: readonly RecordHeader[],
+  names: ReadonlySet<string>,
+): readonly RecordHeader[] {
+  return headers.filter(({ name }) => !names.has(name));
 }
 
 /** Earlier failures of a record, as its headers have them. */
@@ -84,14 +93,16 @@ export function readPastFailures({ headers }: StoredRecord): PastFailures {
  * have no original topic. A replay to that topic reaches every group, not only the one that failed.
  */
 export function toReplay(
-  deadLetter: Pick<StoredRecord, 'key' | 'value' | 'headers'>,
+  deadLetter: Pick<StoredRecord, 'key' | 'value' | 'headers' | 'rawHeaders'>,
 ): { readonly topic: string; readonly record: OutgoingRecord } | undefined {
   const topic = deadLetter.headers[failedRecordHeaders.topic];
   if (topic === undefined) return undefined;
   const added: ReadonlySet<string> = new Set(Object.values(failedRecordHeaders));
   const kept = Object.entries(deadLetter.headers).filter(([name]) => !added.has(name));
-  const { key, value } = deadLetter;
-  return { topic, record: { key, value, headers: Object.fromEntries(kept) } };
+  const { key, value, rawHeaders } = deadLetter;
+  const record = { key, value, headers: Object.fromEntries(kept) };
+  if (!rawHeaders) return { topic, record };
+  return { topic, record: { ...record, rawHeaders: withoutNames(rawHeaders, added) } };
 }
 
 function isFromRetryTopic({ headers }: StoredRecord): boolean {

@@ -7,7 +7,7 @@ import type { ConsumeObserver, ConsumerName } from './observer.js';
 import { type EventDecoder, RecordDispatcher, type SubscriberTables } from './record-dispatcher.js';
 import type { Registration } from './registration.js';
 import { Subscriber } from './subscriber.js';
-import { type PartitionStatus, TopicReader } from './topic-reader.js';
+import { type NoticedLoss, type PartitionStatus, TopicReader } from './topic-reader.js';
 import type { RecordAppender } from './write-aside.js';
 
 /** Everything that consumers need from outside. */
@@ -26,6 +26,8 @@ export interface ConsumerStatus extends ConsumerName {
   readonly partitions: readonly PartitionStatus[];
   /** Present failure of the stream. Undefined: none. */
   readonly interruption: unknown;
+  /** Records that retention deleted unread, as far as that was noticed a short time ago. */
+  readonly losses: readonly NoticedLoss[];
 }
 
 /**
@@ -107,6 +109,7 @@ export class GroupConsumer {
       ...reader.name,
       partitions: reader.partitions,
       interruption: reader.interruption?.error,
+      losses: reader.losses,
     }));
   }
 

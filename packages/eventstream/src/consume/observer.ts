@@ -1,3 +1,4 @@
+import type { LostRange } from '../driver.js';
 import type { StoredRecord } from '../record.js';
 
 /**
@@ -31,6 +32,11 @@ export interface BlockedWrite {
   readonly error: unknown;
 }
 
+/** Records of one partition that retention deleted before they were read. */
+export interface LostRecords extends LostRange {
+  readonly partition: number;
+}
+
 /** Observer of consumers, for metrics, logs and alarms. Its methods must not throw. */
 export interface ConsumeObserver {
   /** A record is finished. Called once per record, on the hot path. */
@@ -45,6 +51,8 @@ export interface ConsumeObserver {
   partitionUnblocked(consumer: ConsumerName, record: StoredRecord): void;
   /** A commit failed and is tried again. Handled records may be delivered again. */
   commitFailed(consumer: ConsumerName, error: unknown): void;
+  /** Retention deleted records before they were read. */
+  recordsLost(consumer: ConsumerName, lost: LostRecords): void;
   /** The connection to the stream was interrupted. The driver recovers by itself. */
   interrupted(consumer: ConsumerName, error: unknown): void;
 }
@@ -58,5 +66,6 @@ export const silentObserver: ConsumeObserver = {
   partitionBlocked: nothing,
   partitionUnblocked: nothing,
   commitFailed: nothing,
+  recordsLost: nothing,
   interrupted: nothing,
 };

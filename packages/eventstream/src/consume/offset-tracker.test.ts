@@ -86,6 +86,24 @@ describe('OffsetTracker', () => {
     }
   });
 
+  it('moves behind the last record when there are no more, once all are finished', () => {
+    const tracker = new OffsetTracker();
+    expect(tracker.advance(3n)).toBe(true);
+    expect(tracker.position).toBe(3n);
+    const [first, second] = [tracker.add(4n), tracker.add(5n)];
+    expect(tracker.advance(9n)).toBe(false);
+    tracker.finish(second);
+    expect(tracker.position).toBe(3n);
+    tracker.finish(first);
+    expect(tracker.position).toBe(9n);
+    expect(tracker.span).toBe(0);
+    expect(tracker.advance(8n)).toBe(false);
+    expect(tracker.position).toBe(9n);
+    expect(tracker.advance(12n)).toBe(true);
+    tracker.finish(tracker.add(14n));
+    expect(tracker.position).toBe(15n);
+  });
+
   it('ignores a ticket that it never gave', () => {
     const tracker = new OffsetTracker();
     tracker.add(1n);

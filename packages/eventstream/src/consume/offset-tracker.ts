@@ -41,6 +41,23 @@ export class OffsetTracker {
     if (this.#front >= cutAfter && this.#front * 2 >= this.#offsets.length) this.#cut();
   }
 
+  /**
+   * Says that there are no more records before this offset. The position comes there when all that
+   * were added are finished. Returns true if it has moved at once.
+   */
+  advance(offset: bigint): boolean {
+    const end = this.#offsets.length;
+    const last = this.#front < end ? this.#offsets[end - 1] : this.#last;
+    if (last !== undefined && last >= offset - 1n) return false;
+    if (this.#front < end) {
+      // The last record ends the gap too: when it is finished, so is everything before the offset.
+      this.#offsets[end - 1] = offset - 1n;
+      return false;
+    }
+    this.#last = offset - 1n;
+    return true;
+  }
+
   /** Offset to commit: that of the next record to read. Undefined: no record is finished yet. */
   get position(): bigint | undefined {
     return this.#last === undefined ? undefined : this.#last + 1n;

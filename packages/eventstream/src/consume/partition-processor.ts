@@ -20,6 +20,14 @@ import type { HandlerCall } from './handler-call.js';
 import { OffsetTracker } from './offset-tracker.js';
 import { FifoQueue, KeyedQueue, type QueuedRecord, type RecordQueue } from './record-queue.js';
 
+/** Reason for which a partition is paused: a record cannot be written to another topic. */
+export interface Block {
+  /** The dead letter or retry topic. */
+  readonly topic: string;
+  /** Failure of the last try. */
+  error: unknown;
+}
+
 /** The part of a processor that the handling of a record uses. */
 export interface ProcessorControl {
   /** Calls in progress, which are abandoned together. */
@@ -28,9 +36,9 @@ export interface ProcessorControl {
   readonly stopped: boolean;
   /** Waits. Resolves to false if the processor stopped: then leave the record unfinished. */
   sleep(ms: number): Promise<boolean>;
-  /** Begins no record until `resume`. Pauses may be nested. */
-  pause(): void;
-  resume(): void;
+  /** Begins no record until `resume` is called for each block. */
+  pause(block: Block): void;
+  resume(block: Block): void;
 }
 
 /**
@@ -73,7 +81,7 @@ export class PartitionProcessor implements ProcessorControl {
   readonly #sleeps = new Set<Sleep>();
   #state: 'open' | 'draining' | 'closed' = 'open';
   #workers = 0;
-  #pauses = 0;
+  readonly #blocks = new Set<Block>();
   #capacityWaiters: (() => void)[] = [];
   #idleWaiters: (() => void)[] = [];
 
@@ -97,6 +105,15 @@ export class PartitionProcessor implements ProcessorControl {
     return new Promise((resolve) => this.#capacityWaiters.push(resolve));
   }
 
+  /**
+   * Moves the position to this offset once all records that were accepted are finished: there are
+   * no more before it.
+   */
+  advance(offset: bigint): void {
+    if (this.#state !== 'open' || !this.#tracker.advance(offset)) return;
+    void this.#options.onFinished(this);
+  }
+
   /** Offset to commit: that of the next record to read. Undefined: no record is finished yet. */
   get position(): bigint | undefined {
     return this.#tracker.position;
@@ -110,8 +127,10 @@ export class PartitionProcessor implements ProcessorControl {
     return this.#state !== 'open';
   }
 
-  get paused(): boolean {
-    return this.#pauses > 0;
+  /** Reason for which it is paused. Undefined: it is not. */
+  get block(): Block | undefined {
+    const [first] = this.#blocks;
+    return first;
   }
 
   /** Begins no record and ends waits. Resolves when no record is being handled any more. */
@@ -145,12 +164,12 @@ export class PartitionProcessor implements ProcessorControl {
     });
   }
 
-  pause(): void {
-    this.#pauses += 1;
+  pause(block: Block): void {
+    this.#blocks.add(block);
   }
 
-  resume(): void {
-    this.#pauses -= 1;
+  resume(block: Block): void {
+    this.#blocks.delete(block);
     this.#startWorkers();
   }
 
@@ -164,7 +183,7 @@ export class PartitionProcessor implements ProcessorControl {
   }
 
   #next(): QueuedRecord | undefined {
-    return this.#state === 'open' && this.#pauses === 0 ? this.#queue.next() : undefined;
+    return this.#state === 'open' && this.#blocks.size === 0 ? this.#queue.next() : undefined;
   }
 
   /** Handles one record after the other, as long as there is one. */

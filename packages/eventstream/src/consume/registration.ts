@@ -35,7 +35,7 @@ export type RawCallback = (ctx: HandlerContext, value: Buffer | null, error: unk
 
 /** Settings of a consumer, the same for all registrations of one topic and group. */
 export interface ConsumerSettings {
-  /** Instance id of a static member. Default: a dynamic member. */
+  /** Instance id of a static member, named as the group is. Default: a dynamic member. */
   readonly groupInstanceId?: string | undefined;
   /** Start of a partition without a committed offset. Default `offsetEnd`. */
   readonly startOffset?: bigint | undefined;

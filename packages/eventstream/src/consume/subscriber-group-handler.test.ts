@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { type EventEnvelope, PlatformError } from '@posthaste/contracts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   type Consuming,
@@ -13,7 +13,10 @@ let consuming: Consuming;
 beforeEach(() => {
   consuming = startConsuming();
 });
-afterEach(() => consuming.consumers.close({ drainMs: 0 }));
+afterEach(async () => {
+  vi.useRealTimers();
+  await consuming.consumers.close({ drainMs: 0 });
+});
 
 const unreadable = (offset: number) => storedRecord(offset, { value: Buffer.from('{"name":1}') });
 
@@ -96,6 +99,39 @@ describe('a callback that fails', () => {
     await untilCommitted(consuming.main, 1);
     expect(calls()).toBe(1);
     expect(consuming.appender.appended.map(({ topic }) => topic)).toEqual(['game.account.dlq']);
+  });
+
+  it('gets its event in the end, if what it needs was away for ten seconds', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+    const back = Date.now() + 10_000;
+    const handled: (string | undefined)[] = [];
+    const callback = (_ctx: unknown, event: EventEnvelope | null): void => {
+      if (Date.now() < back) throw new Error('the database is away');
+      handled.push(event?.id);
+    };
+    const byDefault = { retry: undefined };
+    consuming.consumers.register(registration('login', callback, byDefault));
+    consuming.main.handler.assigned([0]);
+    const records = Array.from({ length: 20 }, (_, offset) => storedRecord(offset, {}));
+    await consuming.deliver(records);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(handled).toEqual(records.map(({ offset }) => `id-${offset}`));
+    expect(consuming.appender.appended).toEqual([]);
+  });
+
+  it('has five minutes until its record is a dead letter, by default', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+    const { callback, calls } = failTimes(Infinity);
+    consuming.consumers.register(registration('login', callback, { retry: undefined }));
+    consuming.main.handler.assigned([0]);
+    await consuming.deliver([storedRecord(0, {})]);
+    await vi.advanceTimersByTimeAsync(299_999);
+    expect(consuming.appender.appended).toEqual([]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(consuming.appender.appended).toMatchObject([
+      { topic: 'game.account.dlq', record: { headers: { 'x-attempts': '28' } } },
+    ]);
+    expect(calls()).toBe(28);
   });
 
   it('is called again alone: the others have handled the event', async () => {

@@ -55,6 +55,25 @@ describe('concurrency', () => {
     expect([...pending.keys()]).toEqual(['id-0', 'id-1']);
   });
 
+  it('commits behind what is no record, once the records before it are finished', async () => {
+    const { callback, pending } = createManualCallback();
+    consuming.consumers.register(registration('login', callback));
+    const { main } = consuming;
+    main.handler.assigned([0, 1]);
+    main.handler.advanced?.(1, 7n);
+    await untilCommitted(main, 7, 1);
+    await consuming.deliver([login(0)]);
+    main.handler.advanced?.(0, 4n);
+    await pause();
+    expect(main.committed.get(0)).toBeUndefined();
+    pending.get('id-0')?.done();
+    await untilCommitted(main, 4);
+    await main.handler.revoked([0]);
+    main.handler.advanced?.(0, 9n);
+    await pause();
+    expect(main.committed.get(0)).toBe(4n);
+  });
+
   it('commits only up to the first record that is not finished', async () => {
     const { callback, pending } = createManualCallback();
     consuming.consumers.register(registration('login', callback, { concurrency: 3 }));

@@ -1,11 +1,11 @@
 import { PlatformError, settlesWithin } from '@posthaste/contracts';
-import type { Driver, DriverSubscription, SubscriptionHandler } from '../driver.js';
+import type { Driver, DriverSubscription, LostRange, SubscriptionHandler } from '../driver.js';
 import type { StoredRecord } from '../record.js';
 import type { TimeSlice } from '../time-slice.js';
 import { Committer } from './committer.js';
 import type { ResolvedSettings } from './consumer-settings.js';
-import type { ConsumeObserver, ConsumerName } from './observer.js';
-import { PartitionProcessor, type RecordHandler } from './partition-processor.js';
+import type { ConsumeObserver, ConsumerName, LostRecords } from './observer.js';
+import { type Block, PartitionProcessor, type RecordHandler } from './partition-processor.js';
 
 /** Options of a topic reader. */
 export interface TopicReaderOptions {
@@ -24,7 +24,17 @@ export interface PartitionStatus {
   readonly inHand: number;
   /** True if a record can neither be handled nor be written to a dead letter or retry topic. */
   readonly blocked: boolean;
+  /** Reason why it is blocked. Undefined: it is not. */
+  readonly block?: Block | undefined;
 }
+
+/** Records that were lost, with the moment at which that was noticed. */
+export interface NoticedLoss extends LostRecords {
+  readonly noticedAt: Date;
+}
+
+/** Time for which a loss of records stays in the state of a reader, in ms. */
+const lossVisibleMs = 900_000;
 
 /** Longest part of the drain time that is reserved for the last commit, in ms. */
 const commitReserveMs = 2_000;
@@ -41,6 +51,7 @@ export class TopicReader implements SubscriptionHandler {
   readonly #committer: Committer;
   #subscription: DriverSubscription | undefined;
   #interruption: { readonly error: unknown } | undefined;
+  #losses: readonly NoticedLoss[] = [];
   #closing: Promise<void> | undefined;
 
   constructor(options: TopicReaderOptions) {
@@ -87,6 +98,16 @@ export class TopicReader implements SubscriptionHandler {
     return this.#processors.get(partition)?.push(records) ?? Promise.resolve();
   }
 
+  advanced(partition: number, offset: bigint): void {
+    this.#processors.get(partition)?.advance(offset);
+  }
+
+  recordsLost(partition: number, { from, to }: LostRange): void {
+    const lost = { partition, from, to };
+    this.#losses = [...this.losses, { ...lost, noticedAt: new Date() }];
+    this.#options.observer.recordsLost(this.#options.name, lost);
+  }
+
   interrupted(error: unknown): void {
     this.#interruption = { error };
     this.#options.observer.interrupted(this.#options.name, error);
@@ -112,11 +133,18 @@ export class TopicReader implements SubscriptionHandler {
   }
 
   get partitions(): readonly PartitionStatus[] {
-    return [...this.#processors.values()].map(({ partition, inHand, paused }) => ({
+    return [...this.#processors.values()].map(({ partition, inHand, block }) => ({
       partition,
       inHand,
-      blocked: paused,
+      blocked: block !== undefined,
+      block,
     }));
+  }
+
+  /** Losses of records that were noticed in the last quarter of an hour. */
+  get losses(): readonly NoticedLoss[] {
+    const since = Date.now() - lossVisibleMs;
+    return this.#losses.filter(({ noticedAt }) => noticedAt.getTime() > since);
   }
 
   /** Last failure of the stream, until records or an assignment come again. */

@@ -1,7 +1,7 @@
 import { backoffMs } from '@posthaste/contracts';
 import type { OutgoingRecord, StoredRecord } from '../record.js';
 import type { ConsumeObserver, ConsumerName } from './observer.js';
-import type { ProcessorControl } from './partition-processor.js';
+import type { Block, ProcessorControl } from './partition-processor.js';
 
 /** Writer to dead letter and retry topics. */
 export interface RecordAppender {
@@ -42,16 +42,18 @@ export async function writeAside(
   processor: ProcessorControl,
   { record, topic, copy }: AsideWrite,
 ): Promise<boolean> {
+  const block: Block = { topic, error: undefined };
   for (let failures = 0; ; ) {
     try {
       await appender.append(topic, copy);
       if (failures > 0) {
         observer.partitionUnblocked(consumer, record);
-        processor.resume();
+        processor.resume(block);
       }
       return true;
     } catch (error) {
-      if (failures === 0) processor.pause();
+      block.error = error;
+      processor.pause(block);
       failures += 1;
       observer.partitionBlocked(consumer, { record, topic, error });
       if (!(await processor.sleep(backoffMs(failures, blockedBackoff, random())))) return false;

@@ -40,6 +40,14 @@ describe('decodeEnvelope', () => {
     expect(decode('{"name":"a","name":"b"}').name).toBe('b');
   });
 
+  it('reads null in a list of strings as an empty string, and writes it as Go does', () => {
+    const envelope = decode('{"client_ids":[null,"x"],"target_user_ids":["y",null]}');
+    expect(envelope).toEqual({ ...empty, client_ids: ['', 'x'], target_user_ids: ['y', ''] });
+    expect(encodeEnvelope(envelope, 'default').toString()).toBe(
+      '{"client_ids":["","x"],"target_user_ids":["y",""]}',
+    );
+  });
+
   it.each([
     ['in another key', '{"TIMESTAMPUNIXNANO":1767323045123456789}', 1_767_323_045_123_456_789n],
     ['with space', '{ "timestampUnixNano" : 1767323045123456789 }', 1_767_323_045_123_456_789n],

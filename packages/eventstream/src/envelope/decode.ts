@@ -18,7 +18,7 @@ const longNumber = /[:,[]\s*-?(?:\d{16}|[\d.]+e\+?\d{3})/gi;
 const digits = /-?\d+/y;
 
 /**
- * Decodes an envelope. Keys match without regard to case, the last one wins; null counts as zero;
+ * Decodes an envelope. Keys match without regard to case, the last one wins; null counts as zero (an empty string in a list of strings);
  * integers beyond 2^53 become bigints, everywhere. Bytes that are not UTF-8 become U+FFFD.
  * @throws PlatformError `ENVELOPE_INVALID` when the value is not a JSON object (`null` is none), or
  *   when a key has a value of the wrong type; then `details.field` names the key

@@ -68,6 +68,38 @@ describe('encodeEnvelope, default profile', () => {
   });
 });
 
+describe('encodeEnvelope, profile v4.2', () => {
+  it('has the nanoseconds in the timestamp, and no key for them', () => {
+    const timestampUnixNano = 1_767_323_045_123_456_789n;
+    expect(encode({ ...login, timestampUnixNano, payload: { a: 1 } }, 'v4.2')).toBe(
+      '{"id":"0123456789abcdef0123456789abcdef","name":"login","namespace":"game","timestamp":"2026-01-02T03:04:05.123456789Z","version":1,"payload":{"a":1}}',
+    );
+  });
+
+  it.each([
+    [1_767_323_045_000_000_000n, '2026-01-02T03:04:05Z'],
+    [1_767_323_045_120_000_000n, '2026-01-02T03:04:05.12Z'],
+    [1_767_323_045_000_000_010n, '2026-01-02T03:04:05.00000001Z'],
+    // Of another second: a foreign service set only one of the two.
+    [1_767_323_046_500_000_000n, '2026-01-02T03:04:05Z'],
+  ])('writes %s as Go does', (timestampUnixNano, timestamp) => {
+    const text = encode({ ...login, timestampUnixNano }, 'v4.2');
+    expect(JSON.parse(text)).toMatchObject({ timestamp });
+    expect(text).not.toContain('timestampUnixNano');
+  });
+
+  it('keeps the timestamp of an event that has no other time', () => {
+    const { timestampUnixNano: _, ...older } = login;
+    const timestamp = '2026-01-02T03:04:05.000000007+02:00';
+    expect(JSON.parse(encode({ ...older, timestamp }, 'v4.2'))).toMatchObject({ timestamp });
+  });
+
+  it('writes the other keys as the default profile does', () => {
+    const { timestampUnixNano: _, ...rest } = full;
+    expect(encode(full, 'v4.2')).toBe(encode(rest));
+  });
+});
+
 describe('encodeEnvelope, profile v3.1', () => {
   it('writes the bytes of the Go SDK', () => {
     expect(encode(login, 'v3.1')).toBe(

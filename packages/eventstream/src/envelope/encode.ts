@@ -13,12 +13,14 @@ import {
   PlatformError,
 } from '@posthaste/contracts';
 import { toGoJson, toGoString } from './go-json.js';
+import { toNanoTime } from './nano-time.js';
 
 /**
- * Form of the envelope. `default`: leaves out keys that are zero or empty. `v3.1`: the older
- * envelope, with all of its keys and without the newer ones.
+ * Form of the envelope. `default`: leaves out keys that are zero or empty. `v4.2`: also leaves out
+ * `timestampUnixNano` and has the nanoseconds in `timestamp`, for readers at v4.2 of the Go SDK. `v3.1`:
+ * the older envelope, with all of its keys and without the newer ones.
  */
-export type EnvelopeProfile = 'default' | 'v3.1';
+export type EnvelopeProfile = 'default' | 'v4.2' | 'v3.1';
 
 /**
  * Encodes an envelope as bytes.
@@ -34,12 +36,34 @@ export function encodeEnvelope(
 
 /** Encodes an envelope as text, whose UTF-8 are the bytes. @throws as `encodeEnvelope` */
 export function toEnvelopeText(envelope: EventEnvelope<object>, profile: EnvelopeProfile): string {
-  const members = profile === 'default' ? givenMembers(envelope) : olderMembers(envelope);
+  const members = toMembers(envelope, profile);
   // Each member begins with a comma; the brace replaces the first one.
   return `{${members.slice(1)}}`;
 }
 
-function givenMembers(event: EventEnvelope<object>): string {
+function toMembers(event: EventEnvelope<object>, profile: EnvelopeProfile): string {
+  switch (profile) {
+    case 'default':
+      return givenMembers(event, timeMembers(event));
+    case 'v4.2':
+      return givenMembers(event, nanoTimeMember(event));
+    case 'v3.1':
+      return olderMembers(event);
+  }
+}
+
+function timeMembers({ timestamp, timestampUnixNano }: EventEnvelope<object>): string {
+  return text(',"timestamp":', timestamp) + integer(',"timestampUnixNano":', timestampUnixNano);
+}
+
+/** Writes the timestamp as Go's RFC3339Nano: without zeros at the end of its fraction. */
+function nanoTimeMember(event: EventEnvelope<object>): string {
+  integer(',"timestampUnixNano":', event.timestampUnixNano);
+  const nano = toNanoTime(event)?.replace(/\.?0*Z$/, 'Z');
+  return text(',"timestamp":', nano ?? event.timestamp);
+}
+
+function givenMembers(event: EventEnvelope<object>, time: string): string {
   return (
     text(',"id":', event.id) +
     text(',"name":', event.name) +
@@ -51,8 +75,7 @@ function givenMembers(event: EventEnvelope<object>): string {
     text(',"spanContext":', event.spanContext) +
     text(',"userId":', event.userId) +
     text(',"sessionId":', event.sessionId) +
-    text(',"timestamp":', event.timestamp) +
-    integer(',"timestampUnixNano":', event.timestampUnixNano) +
+    time +
     integer(',"version":', event.version) +
     integer(',"event_id":', event.event_id) +
     integer(',"event_type":', event.event_type) +

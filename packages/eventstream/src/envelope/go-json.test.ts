@@ -99,7 +99,7 @@ describe('toGoJson', () => {
 
   it('treats values that JSON does not have as JSON.stringify does', () => {
     const at = new Date(0);
-    expect(encodeJson({ at, gone: undefined, call: () => 1, list: [undefined, null] })).toBe(
+    expect(encodeJson({ at, gone: undefined, list: [undefined, null] })).toBe(
       '{"at":"1970-01-01T00:00:00.000Z","list":[null,null]}',
     );
     expect(encodeJson([])).toBe('[]');
@@ -110,6 +110,16 @@ describe('toGoJson', () => {
     [Number.NaN, 'NaN'],
     [Number.NEGATIVE_INFINITY, '-Infinity'],
     [2n ** 63n, '9223372036854775808'],
+    [() => 1, 'a function'],
+    [Symbol('x'), 'Symbol(x)'],
+    [new Map([['a', 1]]), 'a Map'],
+    [new Map(), 'a Map'],
+    [new Set([1]), 'a Set'],
+    [new WeakMap(), 'a WeakMap'],
+    [Promise.resolve(1), 'a Promise'],
+    [/a/, 'a RegExp'],
+    [Object(1), 'a Number'],
+    [new ArrayBuffer(1), 'an ArrayBuffer'],
   ])('refuses %s, and names the field and the key', (value, text) => {
     expect(() => encodeJson({ price: [1, value] })).toThrow(
       expect.objectContaining({
@@ -118,6 +128,31 @@ describe('toGoJson', () => {
         details: { field: 'payload' },
       }),
     );
+  });
+
+  it.each([() => 1, Symbol('x'), new Map(), new Set()])('refuses %s as a member too', (value) => {
+    expect(() => encodeJson({ price: value })).toThrow(
+      expect.objectContaining({ code: 'ENVELOPE_INVALID', details: { field: 'payload' } }),
+    );
+    expect(() => encodeJson(value)).toThrow(expect.objectContaining({ code: 'ENVELOPE_INVALID' }));
+  });
+
+  it('writes the members of class instances, and what their toJSON returns', () => {
+    class Price {
+      amount = 3;
+      double(): number {
+        return this.amount * 2;
+      }
+    }
+    class Tags extends Map<string, number> {
+      toJSON(): object {
+        return Object.fromEntries(this);
+      }
+    }
+    expect(encodeJson({ price: new Price(), tags: new Tags([['a', 1]]) })).toBe(
+      '{"price":{"amount":3},"tags":{"a":1}}',
+    );
+    expect(encodeJson(Object.assign(Object.create(null) as object, { a: 1 }))).toBe('{"a":1}');
   });
 
   it('refuses values that contain themselves or are too deep', () => {

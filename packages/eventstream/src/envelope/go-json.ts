@@ -2,12 +2,13 @@
  * Writes JSON byte for byte as Go's `encoding/json` does: keys sorted by their UTF-8 bytes, and
  * `<`, `>`, `&`, U+2028 and U+2029 escaped. Numbers need no care: both languages write the same
  * shortest digits, except for -0. As in `JSON.stringify`, `toJSON` is called, and members that are
- * undefined or functions are left out.
+ * undefined are left out. Values whose contents would be lost are refused, as Go refuses functions.
  *
  * This runs for every member of every payload. Most texts and keys are plain ASCII, and for a short
  * text a loop costs less than a regular expression.
  */
 
+import { types } from 'node:util';
 import { type EnvelopeKey, PlatformError } from '@posthaste/contracts';
 
 /**
@@ -35,7 +36,8 @@ export function toGoString(text: string): string {
 /**
  * Returns any value as JSON. `field` is only used in the error.
  * @throws PlatformError `ENVELOPE_INVALID` with `details.field` for a number that is not finite, a
- *   bigint over 64 bits, a symbol, undefined, or a value deeper than `maxDepth`
+ *   bigint over 64 bits, a function, a symbol, undefined, a Map, a Set or another object whose
+ *   contents are no members, or a value deeper than `maxDepth`
  */
 export function toGoJson(value: unknown, field: EnvelopeKey | 'unknownKeys'): string {
   return writeValue(value, { field, key: '' }, 0);
@@ -81,7 +83,7 @@ function writeContainer(value: object, position: Position, depth: number): strin
   let text = '';
   for (const item of value) {
     text += text === '' ? '[' : ',';
-    text += isAbsent(item) ? 'null' : writeValue(item, position, depth);
+    text += item === undefined ? 'null' : writeValue(item, position, depth);
   }
   return text === '' ? '[]' : `${text}]`;
 }
@@ -91,13 +93,14 @@ function writeObject(
   position: Position,
   depth: number,
 ): string {
+  if (hidesContents(object)) throw unwritable(object, position);
   const keys = Object.keys(object);
   const isPlain = arePlain(keys);
   sortKeys(keys, isPlain);
   let text = '';
   for (const key of keys) {
     const member = object[key];
-    if (isAbsent(member)) continue;
+    if (member === undefined) continue;
     position.key = key;
     text += text === '' ? '{' : ',';
     text += isPlain ? `"${key}":` : `${toEscaped(key)}:`;
@@ -106,8 +109,20 @@ function writeObject(
   return text === '' ? '{}' : `${text}}`;
 }
 
-function isAbsent(value: unknown): boolean {
-  return value === undefined || typeof value === 'function' || typeof value === 'symbol';
+/** True if the contents of the object are not its members: they would be lost. */
+function hidesContents(object: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(object);
+  if (prototype === Object.prototype || prototype === null) return false;
+  return (
+    types.isMap(object) ||
+    types.isSet(object) ||
+    types.isWeakMap(object) ||
+    types.isWeakSet(object) ||
+    types.isPromise(object) ||
+    types.isRegExp(object) ||
+    types.isBoxedPrimitive(object) ||
+    types.isAnyArrayBuffer(object)
+  );
 }
 
 function arePlain(keys: readonly string[]): boolean {
@@ -159,9 +174,17 @@ function toEscaped(text: string): string {
 }
 
 function unwritable(value: unknown, { field, key }: Position): PlatformError {
-  const what = typeof value === 'object' ? `an object over ${maxDepth} levels deep` : String(value);
+  const what = describe(value);
   const where = key === '' ? field : `${field} at ${JSON.stringify(key)}`;
   return new PlatformError('ENVELOPE_INVALID', `${where} holds ${what}, which JSON cannot`, {
     details: { field },
   });
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'function') return 'a function';
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (!hidesContents(value)) return `an object over ${maxDepth} levels deep`;
+  const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  return /^[AEIOU]/.test(kind) ? `an ${kind}` : `a ${kind}`;
 }

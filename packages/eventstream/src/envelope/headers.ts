@@ -15,9 +15,9 @@
  */
 
 import { type EventEnvelope, isTraceparent } from '@posthaste/contracts';
+import { toNanoTime } from './nano-time.js';
 
 const plainNamespace = /^[\w.'-]*$/;
-const wholeSecond = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 const anyTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
 
 /**
@@ -61,31 +61,7 @@ function toPathSegment(namespace: string): string {
 }
 
 /** Returns the time of the event, or undefined when CloudEvents does not allow the timestamp. */
-function toTime({ timestamp, timestampUnixNano }: EventEnvelope<object>): string | undefined {
-  const second = readSecond(timestamp);
-  if (Number.isNaN(second.unixSeconds)) return anyTime.test(timestamp) ? timestamp : undefined;
-  const nano = timestampUnixNano?.toString() ?? '';
-  // Both must be the same second: a foreign service may have set only one of them correctly.
-  const isSame = nano.length > 9 && Number(nano.slice(0, -9)) === second.unixSeconds;
-  return isSame ? `${second.withoutZone}.${nano.slice(-9)}Z` : timestamp;
-}
-
-/** A timestamp with its parts. */
-interface WholeSecond {
-  readonly timestamp: string;
-  /** NaN when the timestamp is not a whole second in UTC. */
-  readonly unixSeconds: number;
-  readonly withoutZone: string;
-}
-
-/** Cache of the last second: thousands of events of a busy service share it. */
-let lastSecond: WholeSecond = { timestamp: '', unixSeconds: Number.NaN, withoutZone: '' };
-
-function readSecond(timestamp: string): WholeSecond {
-  if (timestamp !== lastSecond.timestamp) {
-    const isWhole = wholeSecond.test(timestamp);
-    const unixSeconds = isWhole ? Date.parse(timestamp) / 1_000 : Number.NaN;
-    lastSecond = { timestamp, unixSeconds, withoutZone: timestamp.slice(0, -1) };
-  }
-  return lastSecond;
+function toTime(envelope: EventEnvelope<object>): string | undefined {
+  const { timestamp } = envelope;
+  return toNanoTime(envelope) ?? (anyTime.test(timestamp) ? timestamp : undefined);
 }

@@ -1,4 +1,9 @@
-import type { ConsumeObserver, ConsumerName, RecordOutcome } from '../consume/observer.js';
+import type {
+  ConsumeObserver,
+  ConsumerName,
+  LostRecords,
+  RecordOutcome,
+} from '../consume/observer.js';
 import type { StoredRecord } from '../record.js';
 import { Distribution } from './distribution.js';
 
@@ -18,6 +23,7 @@ export class ConsumerStats {
   failedCalls = 0;
   failedCommits = 0;
   interruptions = 0;
+  lostRecords = 0;
   /** Offset after the last finished record, by partition. */
   readonly nextOffset: Map<number, bigint> = new Map();
   /** From the append of a record until it is finished. */
@@ -64,6 +70,10 @@ export class ConsumeStats
 
   interrupted(consumer: ConsumerName): void {
     this.#of(consumer).interruptions += 1;
+  }
+
+  recordsLost(consumer: ConsumerName, { from, to }: LostRecords): void {
+    this.#of(consumer).lostRecords += Number(to - from);
   }
 
   #of(consumer: ConsumerName): ConsumerStats {

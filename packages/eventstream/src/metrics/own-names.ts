@@ -54,7 +54,7 @@ function consumeFamilies({ consumed, statuses }: StreamMetricsSource): readonly 
   const counter = (
     name: string,
     help: string,
-    field: 'bytes' | 'failedCalls' | 'failedCommits' | 'interruptions',
+    field: 'bytes' | 'failedCalls' | 'failedCommits' | 'interruptions' | 'lostRecords',
   ) => counterFamily({ name, help }, consumers, (stats) => stats[field]);
   return [
     {
@@ -72,6 +72,7 @@ function consumeFamilies({ consumed, statuses }: StreamMetricsSource): readonly 
     counter('handler_failures_total', 'Calls of callbacks that failed.', 'failedCalls'),
     counter('commit_failures_total', 'Commits that failed.', 'failedCommits'),
     counter('interruptions_total', 'Times the stream was interrupted.', 'interruptions'),
+    counter('lost_records_total', 'Records deleted by retention unread.', 'lostRecords'),
     {
       name: `${prefix}partitions_blocked`,
       help: 'Partitions with a record that is neither handled nor written to another topic.',

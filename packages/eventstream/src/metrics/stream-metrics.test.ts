@@ -35,13 +35,14 @@ function textOf(names: MetricNames): string {
   consumed.callFailed(consumer);
   consumed.commitFailed(consumer);
   consumed.interrupted(consumer);
+  consumed.recordsLost(consumer, { partition: 0, from: 2n, to: 6n });
   const states = [0, 1].map((partition) => ({ partition, inHand: 1, blocked: partition === 0 }));
   const partitions = [{ partition: 0, committed: 7n, end: 9n, lag: 2n }];
   const source = {
     published: published.topics,
     buffered: { records: 3, bytes: 150 },
     consumed: [...consumed.consumers],
-    statuses: [{ ...consumer, partitions: states, interruption: undefined }],
+    statuses: [{ ...consumer, partitions: states, interruption: undefined, losses: [] }],
     lags: [{ ...consumer, partitions }],
     toReader: () => ({ topic: 'orders', event: 'placed' }),
   };
@@ -66,6 +67,7 @@ describe('metrics', () => {
     'posthaste_eventstream_handler_failures_total{topic="p.orders",group="p.mail"} 1',
     'posthaste_eventstream_commit_failures_total{topic="p.orders",group="p.mail"} 1',
     'posthaste_eventstream_interruptions_total{topic="p.orders",group="p.mail"} 1',
+    'posthaste_eventstream_lost_records_total{topic="p.orders",group="p.mail"} 4',
     'posthaste_eventstream_partitions_blocked{topic="p.orders",group="p.mail"} 1',
     'posthaste_eventstream_consume_delay_seconds_bucket{topic="p.orders",group="p.mail",le="0.03"} 2',
     'posthaste_eventstream_consumer_lag{topic="p.orders",group="p.mail",partition="0"} 2',

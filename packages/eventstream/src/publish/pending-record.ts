@@ -1,5 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { OutgoingRecord } from '../record.js';
+import { headerBytes } from '../record-headers.js';
 
 /**
  * Bytes that a record uses in addition to key, value and headers; about its overhead on the wire.
@@ -113,9 +114,8 @@ export class PendingRecord {
   }
 }
 
-/** Estimates the bytes of a record. Header texts count by characters: cheap, and close enough. */
-export function recordBytes({ key, value, headers }: OutgoingRecord): number {
-  let bytes = overheadBytes + (key?.length ?? 0) + (value?.length ?? 0);
-  for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);
-  return bytes;
+/** Estimates the bytes of a record. */
+export function recordBytes(record: OutgoingRecord): number {
+  const { key, value } = record;
+  return overheadBytes + (key?.length ?? 0) + (value?.length ?? 0) + headerBytes(record);
 }

@@ -53,6 +53,25 @@ export function toWireGroup(
   return prefix === '' && !leadingDot ? name : prefix + separator + name;
 }
 
+/** Longest instance id that Kafka accepts. */
+const maxInstanceIdLength = 249;
+
+/**
+ * Returns a static member's instance id on the wire, built like a group's name: services with
+ * different prefixes can then use the same ids.
+ * @throws PlatformError `EVENT_INVALID` when it is too long with the prefix
+ */
+export function toWireInstanceId(
+  prefix: string,
+  instanceId: string,
+  options?: GroupNameOptions,
+): string {
+  const name = toWireGroup(prefix, instanceId, options);
+  if (name.length <= maxInstanceIdLength) return name;
+  const reason = `"${name}" has over ${maxInstanceIdLength} characters`;
+  throw invalidEvent("subscribe struct isn't valid", 'groupInstanceId', reason);
+}
+
 /** Returns the dead letter topic of a topic on the wire. @throws PlatformError `EVENT_INVALID` */
 export function deadLetterTopic(topic: string): string {
   return checkLegal(`${topic}.dlq`, 'topic');

@@ -42,6 +42,7 @@ export class KafkajsSession implements GroupSession {
     this.#started = this.#start().catch((error: unknown) => this.#ended.resolve(error));
     const reason = await this.#ended.promise;
     this.#isEnding = true;
+    this.#sockets.isEnding = true;
     this.#context.assignments.end();
     await this.#disconnect();
     return reason;
@@ -49,6 +50,7 @@ export class KafkajsSession implements GroupSession {
 
   async close(): Promise<void> {
     this.#isEnding = true;
+    this.#sockets.isEnding = true;
     await this.#context.assignments.revoke();
     this.#ended.resolve(undefined);
   }
@@ -97,7 +99,10 @@ export class KafkajsSession implements GroupSession {
     consumer.on(events.START_BATCH_PROCESS, ({ payload }) => {
       // No record, but control or compacted ones: kafkajs skips the batch without eachBatch.
       if (payload.batchSize > 0) return;
-      assignments.current?.positions.set(payload.partition, BigInt(payload.lastOffset) + 1n);
+      const { partition, lastOffset } = payload;
+      const next = BigInt(lastOffset) + 1n;
+      assignments.current?.positions.set(partition, next);
+      if (assignments.current?.acceptsRecords(partition)) handler.advanced?.(partition, next);
     });
     await consumer.connect();
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -163,7 +168,7 @@ export class KafkajsSession implements GroupSession {
     fetchTopicsOffset: Cluster['fetchTopicsOffset'],
     partitions: readonly number[],
   ): Promise<{ partition: number; offset: string }[]> {
-    const { request, state, assignments } = this.#context;
+    const { request, handler, state, assignments } = this.#context;
     const assignment = assignments.current;
     if (!assignment) {
       throw new PlatformError('STREAM_ASSIGNMENT_LOST', 'a rebalance began before reading');
@@ -171,7 +176,11 @@ export class KafkajsSession implements GroupSession {
     const ranges = await readOffsetRanges(fetchTopicsOffset, request.topic, partitions);
     const starts = new Map<number, bigint>();
     for (const [partition, range] of ranges) {
-      const wasRead = assignment.positions.has(partition);
+      const position = assignment.positions.get(partition);
+      const wasRead = position !== undefined;
+      if (wasRead && position < range.first) {
+        handler.recordsLost?.(partition, { from: position, to: range.first });
+      }
       const isNew = partition >= (state.initialPartitions ?? 0);
       starts.set(partition, toStartOffset(request.startOffset, range, wasRead || isNew));
     }

@@ -6,6 +6,7 @@ import type {
   SubscriptionRequest,
 } from '../../driver.js';
 import type { OutgoingRecord, StoredRecord } from '../../record.js';
+import { toHeaderList } from '../../record-headers.js';
 import { ConsumerGroup } from './consumer-group.js';
 import { FaultQueue, type InjectedFault } from './faults.js';
 import type { MemorySubscription } from './memory-subscription.js';
@@ -180,10 +181,9 @@ export class MemoryStream {
   }
 }
 
-function recordBytes({ key, value, headers }: OutgoingRecord): number {
-  const bytes = (key?.length ?? 0) + (value?.length ?? 0);
-  return Object.entries(headers).reduce(
-    (sum, [name, text]) => sum + Buffer.byteLength(name) + Buffer.byteLength(text),
-    bytes,
+function recordBytes(record: OutgoingRecord): number {
+  return toHeaderList(record).reduce(
+    (sum, { name, value }) => sum + Buffer.byteLength(name) + (value?.length ?? 0),
+    (record.key?.length ?? 0) + (record.value?.length ?? 0),
   );
 }

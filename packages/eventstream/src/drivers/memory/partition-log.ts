@@ -1,4 +1,5 @@
 import type { OutgoingRecord, StoredRecord } from '../../record.js';
+import { toHeaderTexts, toRawHeaders } from '../../record-headers.js';
 
 /**
  * The records of one partition. They are appended at the end, read from any offset, never dropped.
@@ -20,14 +21,17 @@ export class PartitionLog {
   }
 
   append(records: readonly OutgoingRecord[], timestampMs: number): void {
-    for (const { key, value, headers } of records) {
+    for (const record of records) {
+      const { key, value } = record;
+      const rawHeaders = record.rawHeaders && toRawHeaders(record.rawHeaders);
       this.#records.push({
         topic: this.#topic,
         partition: this.#partition,
         offset: this.end,
         key,
         value,
-        headers,
+        headers: record.rawHeaders ? toHeaderTexts(record.rawHeaders) : record.headers,
+        ...(rawHeaders ? { rawHeaders } : {}),
         timestampMs,
       });
     }

@@ -141,9 +141,14 @@ export class PartitionFetcher {
     assignment.positions.set(partition, next);
     const abortedTransactions = response.abortedTransactions ?? [];
     const records = toRecords({ topic, partition, batches, abortedTransactions }, position);
-    if (records.length === 0) return;
+    if (records.length === 0) {
+      handler.advanced?.(partition, next);
+      return;
+    }
     busy.add(partition);
-    await handler.records(partition, records).catch(() => undefined);
+    const handled = handler.records(partition, records);
+    handler.advanced?.(partition, next);
+    await handled.catch(() => undefined);
     busy.delete(partition);
   }
 
@@ -157,7 +162,7 @@ export class PartitionFetcher {
 
   /** Moves positions whose records were deleted unread to the oldest record that is left. */
   async #returnIntoRange(assignment: PartitionAssignment): Promise<void> {
-    const { topic, consumer } = this.#options;
+    const { topic, consumer, handler } = this.#options;
     const list = (timestamp: bigint): Promise<Offsets> =>
       consumer.listOffsets({ topics: [topic], timestamp });
     const [first, end] = await Promise.all([
@@ -168,6 +173,7 @@ export class PartitionFetcher {
       const oldest = first.get(topic)?.[partition];
       const newest = end.get(topic)?.[partition];
       if (oldest === undefined || newest === undefined) continue;
+      if (position < oldest) handler.recordsLost?.(partition, { from: position, to: oldest });
       if (position < oldest || position > newest) assignment.positions.set(partition, oldest);
     }
   }

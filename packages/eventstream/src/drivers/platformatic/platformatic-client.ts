@@ -9,6 +9,7 @@ import {
   type SASLMechanismValue,
 } from '@platformatic/kafka';
 import { PlatformError, settlesWithin } from '@posthaste/contracts';
+import { parseBroker } from '../kafka/connection/broker-address.js';
 import type { KafkaSasl, KafkaSettings } from '../kafka/connection/kafka-options.js';
 
 const closeTimeoutMs = 2_000;
@@ -26,7 +27,7 @@ type Client = Pick<Base, 'metadata' | 'close'>;
 /** Returns the options of every client of the library. It does not retry by itself. */
 export function toClientOptions(settings: KafkaSettings): BaseOptions {
   const { tls, sasl, dialTimeoutMs, readTimeoutMs, writeTimeoutMs } = settings;
-  const hasNames = settings.brokers.some((broker) => isIP(broker.replace(/:\d+$/, '')) === 0);
+  const hasNames = settings.brokers.some((broker) => isIP(parseBroker(broker)?.host ?? '') === 0);
   return {
     clientId: settings.clientId,
     bootstrapBrokers: [...settings.brokers],

@@ -1,5 +1,6 @@
 import type { RecordsBatch } from '@platformatic/kafka';
-import type { StoredRecord } from '../../record.js';
+import type { RecordHeader, StoredRecord } from '../../record.js';
+import { toHeaderTexts, toRawHeaders } from '../../record-headers.js';
 import {
   type AbortedTransaction,
   AbortedTransactions,
@@ -50,11 +51,17 @@ class PlatformaticRecord implements StoredRecord {
   }
 
   get headers(): Readonly<Record<string, string>> {
-    const texts: Record<string, string> = {};
-    for (const [name, value] of this.#headers) {
-      if (name !== null && value !== null) texts[name.toString()] = value.toString();
-    }
-    return texts;
+    return toHeaderTexts(this.#readHeaders());
+  }
+
+  get rawHeaders(): readonly RecordHeader[] | undefined {
+    return toRawHeaders(this.#readHeaders());
+  }
+
+  #readHeaders(): RecordHeader[] {
+    return this.#headers.flatMap(([name, value]) =>
+      name === null ? [] : [{ name: name.toString(), value }],
+    );
   }
 }
 

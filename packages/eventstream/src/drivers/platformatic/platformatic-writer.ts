@@ -2,6 +2,7 @@ import { type MessageToProduce, ProduceAcks, Producer } from '@platformatic/kafk
 import { PlatformError } from '@posthaste/contracts';
 import type { AppendRequest } from '../../driver.js';
 import type { OutgoingRecord } from '../../record.js';
+import { toHeaderList } from '../../record-headers.js';
 import {
   isWorthReconnecting,
   toAppendError,
@@ -116,16 +117,18 @@ async function connectToLeader(
   throw new PlatformError('STREAM_UNAVAILABLE', `partition ${partition} of ${topic} has no leader`);
 }
 
-function toMessage(
-  { topic, partition }: AppendRequest,
-  { key, value, headers }: OutgoingRecord,
-): MessageToProduce {
-  const texts = Object.entries(headers);
+function toMessage({ topic, partition }: AppendRequest, record: OutgoingRecord): MessageToProduce {
+  const { key, value } = record;
+  const headers = toHeaderList(record).map(({ name, value: bytes }) => {
+    // Its types leave out that it writes null.
+    return [Buffer.from(name), bytes as Buffer] as const;
+  });
   return {
     topic,
     partition,
     ...(key === null ? {} : { key }),
     ...(value === null ? {} : { value }),
-    headers: new Map(texts.map(([name, text]) => [Buffer.from(name), Buffer.from(text)])),
+    // Each name is an object of its own, so a name can come twice.
+    headers: new Map(headers),
   };
 }

@@ -38,6 +38,10 @@ describe('the options of the Kafka drivers', () => {
   it.each<[string, Partial<KafkaDriverOptions>]>([
     ['brokers is empty', { brokers: [] }],
     ['"kafka", which is not host:port', { brokers: ['kafka'] }],
+    [
+      '"kafka://kafka:9092", which is a URL; leave out kafka://',
+      { brokers: ['kafka://kafka:9092'] },
+    ],
     ['acks is some', { acks: 'some' as 'all' }],
     ['compression is zip', { compression: 'zip' as 'gzip' }],
     ['logMode is info without a logger', { logMode: 'info' }],
@@ -52,6 +56,11 @@ describe('the options of the Kafka drivers', () => {
     const resolve = (): unknown => resolveKafkaOptions({ brokers: ['kafka:9092'], ...options });
     expect(resolve).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
     expect(resolve).toThrow(message);
+  });
+
+  it('take IPv6 addresses, and spaces around a broker', () => {
+    const { brokers } = resolveKafkaOptions({ brokers: ['[::1]:9092', ' kafka:9092 '] });
+    expect(brokers).toEqual(['[::1]:9092', 'kafka:9092']);
   });
 
   it('read a certificate chain and its key from one file', async () => {

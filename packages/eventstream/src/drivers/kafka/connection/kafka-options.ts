@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { PlatformError } from '@posthaste/contracts';
 import type { CodecName } from '../wire/codecs.js';
+import { findBrokerFault } from './broker-address.js';
 import { getTlsCertFromFile } from './tls-certificate.js';
 
 /** Lowest level of the client library's log lines that are passed on; `off` for none. */
@@ -39,7 +40,7 @@ export type KafkaSasl =
 
 /** Options of both Kafka drivers. */
 export interface KafkaDriverOptions {
-  /** `host:port` of at least one broker; the others are found through it. */
+  /** `host:port` or `[IPv6 address]:port` of at least one broker; the others are found through it. */
   readonly brokers: readonly string[];
   /** Name of this client in the brokers' logs and quotas. Default `posthaste`. */
   readonly clientId?: string;
@@ -128,6 +129,8 @@ export function resolveKafkaOptions(options: KafkaDriverOptions): KafkaSettings 
   const settings: KafkaSettings = {
     ...defaults,
     ...(Object.fromEntries(given) as unknown as KafkaDriverOptions),
+    // A list that was split at its commas often has spaces.
+    brokers: options.brokers.map((broker) => broker.trim()),
     sasl: options.sasl,
     logger: options.logger,
     tls: resolveTls(options),
@@ -162,9 +165,10 @@ function readCertificates(file: string): string {
 function findFault(settings: KafkaSettings): string | undefined {
   const { brokers, sasl } = settings;
   if (brokers.length === 0) return 'brokers is empty; give at least one host:port';
-  const invalid = brokers.find((broker) => !/^.+:\d{1,5}$/.test(broker));
-  if (invalid !== undefined)
-    return `brokers has ${JSON.stringify(invalid)}, which is not host:port`;
+  for (const broker of brokers) {
+    const fault = findBrokerFault(broker);
+    if (fault !== undefined) return `brokers has ${JSON.stringify(broker)}, ${fault}`;
+  }
   for (const [name, known] of Object.entries(choices)) {
     const value = settings[name as keyof typeof choices];
     if (!known.includes(value)) return `${name} is ${value}, not one of ${known.join(', ')}`;

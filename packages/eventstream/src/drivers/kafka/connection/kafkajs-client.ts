@@ -6,7 +6,8 @@
  *
  * - kafka-options.ts: options of both Kafka drivers and their defaults
  * - kafka-errors.ts: errors of both client libraries translated to `PlatformError`
- * - kafkajs-client.ts: a client; kafkajs-internals.ts: what is used of it beyond its public API
+ * - kafkajs-client.ts: a client; kafkajs-log.ts: its log lines; kafkajs-internals.ts: what is used
+ *   of it beyond its public API
  * - cluster-connection.ts: the connections over which records are written
  */
 
@@ -21,8 +22,10 @@ import {
   type Mechanism,
   type SASLOptions,
 } from 'kafkajs';
+import { Ipv6Names } from './broker-address.js';
 import type { KafkaLogMode, KafkaSasl, KafkaSettings } from './kafka-options.js';
 import { adaptClusters, stopIdleTimers } from './kafkajs-internals.js';
+import { createLogWriter } from './kafkajs-log.js';
 
 const keepAliveMs = 60_000;
 
@@ -46,6 +49,8 @@ const lengthBytes = 4;
 
 /** The open sockets of one client, destroyed at its end if kafkajs does not close them. */
 export class OpenSockets {
+  /** True when the client is being closed: the failures of its requests are expected then. */
+  isEnding = false;
   readonly #sockets = new Set<Socket>();
 
   add(socket: Socket): void {
@@ -71,20 +76,21 @@ export function createKafkajsClient(settings: KafkaSettings, sockets?: OpenSocke
 
 function toKafkaConfig(settings: KafkaSettings, sockets: OpenSockets | undefined): KafkaConfig {
   const { tls, sasl, dialTimeoutMs, readTimeoutMs, writeTimeoutMs } = settings;
+  const names = new Ipv6Names();
   return {
-    brokers: [...settings.brokers],
+    brokers: settings.brokers.map((broker) => names.toName(broker)),
     clientId: settings.clientId,
     connectionTimeout: dialTimeoutMs,
     authenticationTimeout: dialTimeoutMs,
     requestTimeout: Math.max(readTimeoutMs, writeTimeoutMs),
     retry,
     socketFactory: (target) => {
-      const socket = openSocket(target);
+      const socket = openSocket({ ...target, host: names.toHost(target.host) });
       sockets?.add(socket);
       return socket;
     },
     logLevel: logLevels[settings.logMode],
-    logCreator: () => (entry) => writeLog(settings, entry),
+    logCreator: () => createLogWriter(settings, () => sockets?.isEnding ?? false),
     ...(tls ? { ssl: tls } : {}),
     ...(sasl ? { sasl: toSaslOptions(sasl) } : {}),
   };
@@ -98,17 +104,6 @@ const openSocket: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     : connectTcp({ host, port }, onConnect);
   return socket.setKeepAlive(true, keepAliveMs).setNoDelay(true);
 };
-
-function writeLog(
-  { logger }: KafkaSettings,
-  { level, log }: { level: logLevel; log: { message: string } },
-): void {
-  const { message, ...details } = log;
-  if (level === logLevel.ERROR) logger?.error(details, message);
-  else if (level === logLevel.WARN) logger?.warn(details, message);
-  else if (level === logLevel.INFO) logger?.info(details, message);
-  else logger?.debug(details, message);
-}
 
 function toSaslOptions(sasl: KafkaSasl): NonNullable<KafkaConfig['sasl']> {
   if (sasl.mechanism === 'oauthbearer') return createOauthBearer(sasl.token);

@@ -55,9 +55,11 @@ export class BatchDispatcher {
     const isNew = ({ offset }: FetchedMessage): boolean => offset >= position;
     const newRecords = fetchedFrom === position ? records : records.filter(isNew);
     resolveOffset(`${records.at(-1)?.offset ?? batch.lastOffset()}`);
-    assignment.positions.set(partition, BigInt(batch.lastOffset()) + 1n);
-    if (newRecords.length === 0) return;
-    const handled = handler.records(partition, newRecords);
+    const next = BigInt(batch.lastOffset()) + 1n;
+    assignment.positions.set(partition, next);
+    const handled = newRecords.length > 0 ? handler.records(partition, newRecords) : undefined;
+    handler.advanced?.(partition, next);
+    if (!handled) return;
     if (await settlesWithin(handled, handlerWaitMs)) return;
     const resume = pause();
     const resumeIfCurrent = (): void => {

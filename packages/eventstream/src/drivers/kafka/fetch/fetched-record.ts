@@ -1,4 +1,5 @@
-import type { StoredRecord } from '../../../record.js';
+import type { RecordHeader, StoredRecord } from '../../../record.js';
+import { toHeaderTexts, toRawHeaders } from '../../../record-headers.js';
 import { WireReader } from '../wire/wire-reader.js';
 
 /** Place of a batch, or of a message of an older format, in the log. */
@@ -77,12 +78,20 @@ export class FetchedRecord implements FetchedMessage {
   }
 
   get headers(): Readonly<Record<string, string>> {
+    return toHeaderTexts(this.#readHeaders());
+  }
+
+  get rawHeaders(): readonly RecordHeader[] | undefined {
+    return toRawHeaders(this.#readHeaders());
+  }
+
+  #readHeaders(): RecordHeader[] {
     const reader = this.#readerAt(this.#headersPosition);
-    const headers: Record<string, string> = {};
+    const headers: RecordHeader[] = [];
     for (let count = reader.varint(); count > 0; count -= 1) {
       const name = reader.varbytes();
       const value = reader.varbytes();
-      if (name !== null && value !== null) headers[name.toString()] = value.toString();
+      if (name !== null) headers.push({ name: name.toString(), value });
     }
     return headers;
   }

@@ -77,8 +77,12 @@ function seal(batch: Buffer, codecNumber: number): Buffer {
 }
 
 /** Returns the bytes of a record without the length that precedes it. */
-function sizeOfRecord({ key, value, headers }: OutgoingRecord, index: number): number {
+function sizeOfRecord({ key, value, headers, rawHeaders }: OutgoingRecord, index: number): number {
   let size = 1 + 1 + sizeOfVarint(index) + sizeOfBytes(key) + sizeOfBytes(value);
+  if (rawHeaders) {
+    for (const header of rawHeaders) size += sizeOfText(header.name) + sizeOfBytes(header.value);
+    return size + sizeOfVarint(rawHeaders.length);
+  }
   let count = 0;
   for (const name in headers) {
     count += 1;
@@ -96,7 +100,7 @@ function sizeOfRecord({ key, value, headers }: OutgoingRecord, index: number): n
  */
 function writeRecord(
   writer: WireWriter,
-  { key, value, headers }: OutgoingRecord,
+  { key, value, headers, rawHeaders }: OutgoingRecord,
   index: number,
 ): void {
   writer.int8(0); // attributes: none are defined
@@ -104,6 +108,14 @@ function writeRecord(
   writer.varint(index);
   writeBytes(writer, key);
   writeBytes(writer, value);
+  if (rawHeaders) {
+    writer.varint(rawHeaders.length);
+    for (const header of rawHeaders) {
+      writeText(writer, header.name);
+      writeBytes(writer, header.value);
+    }
+    return;
+  }
   const names = Object.keys(headers);
   writer.varint(names.length);
   for (const name of names) {

@@ -46,7 +46,9 @@ function toColumns(events: readonly LogEvent[], shardOf: ShardOf, maxBytes: numb
       checkSize(Buffer.byteLength(key) + Buffer.byteLength(value), maxBytes);
     }
     const isEvent = id !== '' && name !== '' && !name.includes('\0');
-    const stored = isEvent ? undefined : toStoredHeaders(toHeaders(envelope, traceparent));
+    const stored = isEvent
+      ? undefined
+      : toStoredHeaders({ headers: toHeaders(envelope, traceparent) });
     columns.shards.push(shardOf(topic, key));
     columns.names.push(stored ? stored.name : name);
     columns.keys.push(key);

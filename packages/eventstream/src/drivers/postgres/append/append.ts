@@ -61,11 +61,12 @@ export async function appendByKey(
   checkSizes(records, rules.maxBytes);
   const names = [...new Set(records.map(({ topic }) => topic))];
   const topics = await rules.topics.ensure(tx, names);
-  const placed = records.map(({ topic, key, value, headers }) => {
+  const placed = records.map((record) => {
+    const { topic, key, value } = record;
     const shards = topics.get(topic)?.shards ?? [];
     const partition = rules.partitionerOf(topic)(key, shards.length);
     const shard = shards[partition] ?? 0;
-    return { topic, partition, shard, key, value, ...toStoredHeaders(headers) };
+    return { topic, partition, shard, key, value, ...toStoredHeaders(record) };
   });
   const mode = { lockKeys: keyOrder === 'commit', notify: notify ? names : [] };
   const offsets = await appendRecords(tx, placed, mode);
@@ -82,8 +83,9 @@ export async function appendToShard(
   shard: number,
   records: readonly OutgoingRecord[],
 ): Promise<void> {
-  const placed = records.map(({ key, value, headers }) => {
-    return { shard, key, value, ...toStoredHeaders(headers) };
+  const placed = records.map((record) => {
+    const { key, value } = record;
+    return { shard, key, value, ...toStoredHeaders(record) };
   });
   await appendRecords(tx, placed, { lockKeys: false, notify: [] });
 }

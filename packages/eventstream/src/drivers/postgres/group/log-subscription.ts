@@ -184,7 +184,10 @@ export class LogSubscription implements DriverSubscription {
       batchSize,
       maxBatchBytes,
       deliver: (records) => handler.records(partition, records),
-      onSkipped: (from, to) => onSkipped({ topic: topic.name, partition, groupId, from, to }),
+      onSkipped: (from, to) => {
+        handler.recordsLost?.(partition, { from, to });
+        onSkipped({ topic: topic.name, partition, groupId, from, to });
+      },
       onDrained: () => this.#pollSoon(),
       onError: (error) => handler.interrupted(toStreamError(error)),
     });

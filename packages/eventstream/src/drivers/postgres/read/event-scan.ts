@@ -1,6 +1,6 @@
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { StoredRecord } from '../../../record.js';
-import { fromStoredHeaders, type HeadersRow } from '../storage/stored-headers.js';
+import { fromStoredHeaders, fromStoredList, type HeadersRow } from '../storage/stored-headers.js';
 import type { PageLimits } from './merged-records.js';
 import { readableEnds, type ShardName } from './read-store.js';
 
@@ -133,6 +133,8 @@ export async function scanRanges(
     const { topic, partition } = range;
     const timestampMs = appended_at.getTime();
     const stored = { topic, partition, offset, key: rowKey, value, timestampMs };
-    return [{ ...stored, headers: fromStoredHeaders(row) }];
+    const record = { ...stored, headers: fromStoredHeaders(row) };
+    const rawHeaders = fromStoredList(row);
+    return [rawHeaders ? { ...record, rawHeaders } : record];
   });
 }

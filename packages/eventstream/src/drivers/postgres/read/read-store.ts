@@ -1,6 +1,6 @@
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { StoredRecord } from '../../../record.js';
-import { fromStoredHeaders, type HeadersRow } from '../storage/stored-headers.js';
+import { fromStoredHeaders, fromStoredList, type HeadersRow } from '../storage/stored-headers.js';
 
 /** End of a shard. */
 export interface ShardEnd {
@@ -138,7 +138,9 @@ export async function readRange(
     bytes += value?.length ?? 0;
     const timestampMs = appended_at.getTime();
     const headers = fromStoredHeaders(row);
-    records.push({ topic, partition, offset, key, value, headers, timestampMs });
+    const rawHeaders = fromStoredList(row);
+    const record = { topic, partition, offset, key, value, headers, timestampMs };
+    records.push(rawHeaders ? { ...record, rawHeaders } : record);
   }
   const first = rows[0]?.first_offset ?? 0n;
   const last = records.at(-1);

@@ -1,5 +1,7 @@
 import { decodeEnvelope } from '../../../envelope/decode.js';
 import { toHeaders } from '../../../envelope/headers.js';
+import type { OutgoingRecord, RecordHeader } from '../../../record.js';
+import { toHeaderTexts, toRawHeaders } from '../../../record-headers.js';
 
 /**
  * Headers in the form of the table. The headers of most records repeat what is in the envelope, and
@@ -9,6 +11,7 @@ import { toHeaders } from '../../../envelope/headers.js';
  * | column headers | column name | headers of the record                                      |
  * | -------------- | ----------- | ---------------------------------------------------------- |
  * | an object      | any         | this object                                                |
+ * | a list         | any         | these headers, each a name with its value                  |
  * | a text         | given       | `toHeaders` of the envelope, with this text as the trace   |
  * | null           | given       | `toHeaders` of the envelope                                |
  * | null           | null        | none                                                       |
@@ -20,8 +23,21 @@ export interface StoredHeaders {
   readonly headers: string | null;
 }
 
+/** A header in the list: its name and its value as base64, or null. */
+type ListedHeader = readonly [name: string, base64: string | null];
+
 /** Converts the headers of a record to append. */
-export function toStoredHeaders(headers: Readonly<Record<string, string>>): StoredHeaders {
+export function toStoredHeaders({
+  headers,
+  rawHeaders,
+}: Pick<OutgoingRecord, 'headers' | 'rawHeaders'>): StoredHeaders {
+  if (rawHeaders) {
+    if (!toRawHeaders(rawHeaders)) return toStoredHeaders({ headers: toHeaderTexts(rawHeaders) });
+    const list = rawHeaders.map(({ name, value }): ListedHeader => {
+      return [name, value?.toString('base64') ?? null];
+    });
+    return { name: nameOf(toHeaderTexts(rawHeaders)), headers: JSON.stringify(list) };
+  }
   const text = JSON.stringify(headers);
   return text === '{}' ? { name: null, headers: null } : { name: nameOf(headers), headers: text };
 }
@@ -34,12 +50,26 @@ function nameOf({ ce_type: name }: Readonly<Record<string, string>>): string | n
 /** Columns from which the headers of a record are computed. */
 export interface HeadersRow {
   readonly name: string | null;
-  readonly headers: Record<string, string> | string | null;
+  readonly headers: Record<string, string> | readonly ListedHeader[] | string | null;
   readonly value: Buffer | null;
 }
 
-/** Returns the headers of a stored record. */
-export function fromStoredHeaders({ name, headers, value }: HeadersRow): Record<string, string> {
+/** Returns the headers of a stored record that are kept as a list; else undefined. */
+export function fromStoredList({ headers }: HeadersRow): readonly RecordHeader[] | undefined {
+  if (!isList(headers)) return undefined;
+  return headers.map(([name, base64]) => {
+    return { name, value: base64 === null ? null : Buffer.from(base64, 'base64') };
+  });
+}
+
+function isList(headers: HeadersRow['headers']): headers is readonly ListedHeader[] {
+  return Array.isArray(headers);
+}
+
+/** Returns the headers of a stored record as texts. */
+export function fromStoredHeaders(row: HeadersRow): Record<string, string> {
+  const { name, headers, value } = row;
+  if (isList(headers)) return toHeaderTexts(fromStoredList(row) ?? []);
   if (headers !== null && typeof headers === 'object') return headers;
   if (name === null || value === null) return {};
   try {
