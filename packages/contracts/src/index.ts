@@ -42,6 +42,7 @@ export {
   toItemClaim,
 } from './idempotency.js';
 export { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } from './ids.js';
+export { findJsonMember, jsonItems } from './json-text.js';
 export { parseEnvelope } from './parse-envelope.js';
 export { Semaphore } from './semaphore.js';
 export { isTraceparent, toSpanContext, toTraceparent } from './trace-context.js';

@@ -15,6 +15,7 @@ import {
   type NewCallback,
   type NewCallbackContext,
   newCallbackSchema,
+  parseNewCallbacks,
   toCallbackInput,
 } from './new-callback.js';
 import type { PolicyResolver } from './retry-choice.js';
@@ -48,7 +49,7 @@ const BatchAnswer = Type.Object({
 
 /** Adds `/v1/callbacks/batch`: create many callbacks in one call. */
 export function callbackBatchRoutes(app: App, { acceptance, policies }: CallbackBatchDeps): void {
-  addExactBodyParser(app);
+  addExactBodyParser(app, { parse: parseNewCallbacks });
   const validator = Compile(newCallbackSchema);
   app.post<{ Body: { readonly items: readonly unknown[] } }>(
     '/v1/callbacks/batch',

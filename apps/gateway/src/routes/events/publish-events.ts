@@ -1,6 +1,11 @@
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { requestInvalid } from '@posthaste/callbacks';
-import { type IdempotencyClaim, PlatformError, toItemClaim } from '@posthaste/contracts';
+import {
+  type IdempotencyClaim,
+  PlatformError,
+  parseJsonWithBigints,
+  toItemClaim,
+} from '@posthaste/contracts';
 import type {
   PublishBatcher,
   PublishedEvent,
@@ -76,7 +81,8 @@ type EventPublisher = Pick<PublishBatcher, 'publish'>;
 
 /** Adds `POST /v1/events`: publishes one event or many. */
 export function publishEventRoutes(app: App, publisher: EventPublisher): void {
-  addExactBodyParser(app, ['application/json', cloudEvent, cloudEvents]);
+  const mediaTypes = ['application/json', cloudEvent, cloudEvents];
+  addExactBodyParser(app, { parse: parseJsonWithBigints, mediaTypes });
   app.post<PublishRoute>(
     '/v1/events',
     {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import { type IdempotencyClaim, PlatformError, parseJsonWithBigints } from '@posthaste/contracts';
+import { type IdempotencyClaim, PlatformError } from '@posthaste/contracts';
 import type { App } from '../../app.js';
 import { readIdempotencyClaim } from './idempotency.js';
 
@@ -11,14 +11,24 @@ declare module 'fastify' {
   }
 }
 
+/** Options of {@link addExactBodyParser}. */
+export interface ExactBodyOptions {
+  /**
+   * Parses the text of a body. It keeps what a plain parser would lose: digits, white space.
+   * @throws SyntaxError as `JSON.parse` does
+   */
+  readonly parse: (text: string) => unknown;
+  /** Media types of these bodies, all of which are JSON. Default: `application/json`. */
+  readonly mediaTypes?: readonly string[];
+}
+
 /**
- * Adds the body parser of routes that take JSON to be passed on. Integers beyond 2^53 keep their
- * digits, so that receivers get what the caller sent. The text is hashed for an Idempotency-Key.
- * @param mediaTypes media types of these bodies, all of which are JSON
+ * Adds the body parser of routes that take JSON to be passed on: receivers get what the caller sent.
+ * The text is hashed for an Idempotency-Key.
  */
 export function addExactBodyParser(
   app: App,
-  mediaTypes: readonly string[] = ['application/json'],
+  { parse, mediaTypes = ['application/json'] }: ExactBodyOptions,
 ): void {
   app.decorateRequest('idempotency', undefined);
   app.setValidatorCompiler((route) =>
@@ -32,7 +42,7 @@ export function addExactBodyParser(
       try {
         const text = toBodyText(body);
         request.idempotency = readIdempotencyClaim(request.headers, text);
-        done(null, parseJson(text));
+        done(null, parseBody(text, parse));
       } catch (error) {
         done(error as Error);
       }
@@ -50,10 +60,10 @@ export function toBodyText(body: Buffer): string {
   throw new PlatformError('REQUEST_INVALID', 'the body is not valid UTF-8');
 }
 
-function parseJson(text: string): unknown {
+function parseBody(text: string, parse: ExactBodyOptions['parse']): unknown {
   if (text === '') throw new PlatformError('REQUEST_INVALID', 'the body is empty');
   try {
-    return parseJsonWithBigints(text);
+    return parse(text);
   } catch (cause) {
     throw new PlatformError('REQUEST_INVALID', 'the body is not valid JSON', { cause });
   }
