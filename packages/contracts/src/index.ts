@@ -27,9 +27,13 @@ export {
   toProblemDetails,
 } from './errors.js';
 export {
+  hasInfiniteNumber,
+  hasRewrittenNumber,
   isInt64,
+  JsonNumber,
   parseExactJson,
   parseJsonWithBigints,
+  parseJsonWithDigits,
   type RawJson,
   stringifyExactJson,
   toJsonInteger,

@@ -1,3 +1,4 @@
+import { JsonNumber } from '@posthaste/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { maxDepth, toGoJson, toGoString } from './go-json.js';
@@ -93,6 +94,9 @@ describe('toGoJson', () => {
     [Number.MAX_VALUE, '1.7976931348623157e+308'],
     [9_007_199_254_740_993n, '9007199254740993'],
     [-(2n ** 63n), '-9223372036854775808'],
+    [2n ** 64n - 1n, '18446744073709551615'],
+    [new JsonNumber('1.50'), '1.50'],
+    [new JsonNumber('1E5'), '1E5'],
   ])('writes the number %s', (value, expected) => {
     expect(encodeJson(value)).toBe(expected);
   });
@@ -109,7 +113,6 @@ describe('toGoJson', () => {
   it.each([
     [Number.NaN, 'NaN'],
     [Number.NEGATIVE_INFINITY, '-Infinity'],
-    [2n ** 63n, '9223372036854775808'],
   ])('refuses %s, and names the field and the key', (value, text) => {
     expect(() => encodeJson({ price: [1, value] })).toThrow(
       expect.objectContaining({
@@ -118,6 +121,14 @@ describe('toGoJson', () => {
         details: { field: 'payload' },
       }),
     );
+  });
+
+  it.each([
+    [10n ** 309n, `1${'0'.repeat(39)}…`],
+    [new JsonNumber('-1e400'), '-1e400'],
+  ])('refuses a number beyond the range of a float64: %s', (value, text) => {
+    const message = `payload at "price" holds ${text}, which is beyond the range of a float64`;
+    expect(() => encodeJson({ price: value })).toThrow(expect.objectContaining({ message }));
   });
 
   it('refuses values that contain themselves or are too deep', () => {

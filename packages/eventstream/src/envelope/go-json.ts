@@ -1,14 +1,14 @@
 /**
  * Writes JSON byte for byte as Go's `encoding/json` does: keys sorted by their UTF-8 bytes, and
  * `<`, `>`, `&`, U+2028 and U+2029 escaped. Numbers need no care: both languages write the same
- * shortest digits, except for -0. As in `JSON.stringify`, `toJSON` is called, and members that are
- * undefined or functions are left out.
+ * shortest digits, except for -0. A `JsonNumber` keeps its digits. As in `JSON.stringify`, `toJSON`
+ * is called, and members that are undefined or functions are left out.
  *
  * This runs for every member of every payload. Most texts and keys are plain ASCII, and for a short
  * text a loop costs less than a regular expression.
  */
 
-import { type EnvelopeKey, PlatformError } from '@posthaste/contracts';
+import { type EnvelopeKey, JsonNumber, PlatformError } from '@posthaste/contracts';
 
 /**
  * Deepest nesting that is written: Go's decoder has a limit too, and a value may contain itself.
@@ -35,7 +35,8 @@ export function toGoString(text: string): string {
 /**
  * Returns any value as JSON. `field` is only used in the error.
  * @throws PlatformError `ENVELOPE_INVALID` with `details.field` for a number that is not finite, a
- *   bigint over 64 bits, a symbol, undefined, or a value deeper than `maxDepth`
+ *   bigint or `JsonNumber` beyond the range of a float64 (Go would drop the record), a symbol,
+ *   undefined, or a value deeper than `maxDepth`
  */
 export function toGoJson(value: unknown, field: EnvelopeKey | 'unknownKeys'): string {
   return writeValue(value, { field, key: '' }, 0);
@@ -58,7 +59,7 @@ function writeValue(value: unknown, position: Position, depth: number): string {
     case 'boolean':
       return value ? 'true' : 'false';
     case 'bigint':
-      if (BigInt.asIntN(64, value) === value) return value.toString();
+      if (Number.isFinite(Number(value))) return value.toString();
       break;
     case 'object':
       if (value === null) return 'null';
@@ -75,6 +76,8 @@ function writeValue(value: unknown, position: Position, depth: number): string {
 function writeContainer(value: object, position: Position, depth: number): string {
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON === 'function') {
+    // Asked only here, because most objects have no toJSON.
+    if (value instanceof JsonNumber) return writeJsonNumber(value, position);
     return writeValue(toJSON.call(value, position.key) ?? null, position, depth);
   }
   if (!Array.isArray(value)) return writeObject(value as Record<string, unknown>, position, depth);
@@ -84,6 +87,11 @@ function writeContainer(value: object, position: Position, depth: number): strin
     text += isAbsent(item) ? 'null' : writeValue(item, position, depth);
   }
   return text === '' ? '[]' : `${text}]`;
+}
+
+function writeJsonNumber(number: JsonNumber, position: Position): string {
+  if (Number.isFinite(number.valueOf())) return number.text;
+  throw unwritable(number, position);
 }
 
 function writeObject(
@@ -159,9 +167,19 @@ function toEscaped(text: string): string {
 }
 
 function unwritable(value: unknown, { field, key }: Position): PlatformError {
-  const what = typeof value === 'object' ? `an object over ${maxDepth} levels deep` : String(value);
   const where = key === '' ? field : `${field} at ${JSON.stringify(key)}`;
-  return new PlatformError('ENVELOPE_INVALID', `${where} holds ${what}, which JSON cannot`, {
-    details: { field },
-  });
+  const message = `${where} holds ${describe(value)}`;
+  return new PlatformError('ENVELOPE_INVALID', message, { details: { field } });
+}
+
+function describe(value: unknown): string {
+  const isNumber = typeof value === 'bigint' || value instanceof JsonNumber;
+  if (isNumber) return `${shorten(value.toString())}, which is beyond the range of a float64`;
+  return typeof value === 'object'
+    ? `an object over ${maxDepth} levels deep, which JSON cannot`
+    : `${String(value)}, which JSON cannot`;
+}
+
+function shorten(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }

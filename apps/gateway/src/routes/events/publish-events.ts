@@ -3,7 +3,7 @@ import { requestInvalid } from '@posthaste/callbacks';
 import {
   type IdempotencyClaim,
   PlatformError,
-  parseJsonWithBigints,
+  parseJsonWithDigits,
   toItemClaim,
 } from '@posthaste/contracts';
 import type {
@@ -82,7 +82,7 @@ type EventPublisher = Pick<PublishBatcher, 'publish'>;
 /** Adds `POST /v1/events`: publishes one event or many. */
 export function publishEventRoutes(app: App, publisher: EventPublisher): void {
   const mediaTypes = ['application/json', cloudEvent, cloudEvents];
-  addExactBodyParser(app, { parse: parseJsonWithBigints, mediaTypes });
+  addExactBodyParser(app, { parse: parseJsonWithDigits, mediaTypes });
   app.post<PublishRoute>(
     '/v1/events',
     {
