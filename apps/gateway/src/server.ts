@@ -28,6 +28,7 @@ import { addAccess, type KeyAuthenticator, refuseUnknownRoutes } from './http/ac
 import { addCors } from './http/cors.js';
 import { drainConnectionsOnClose } from './http/drain.js';
 import { ignoreEmptyBodyType } from './http/ignore-empty-body-type.js';
+import { createPlainParser, setJsonParser } from './http/json-body.js';
 import { createLocalCallerStep } from './http/local-caller.js';
 import { createMalformedRequestHandler } from './http/malformed-requests.js';
 import { addRequestMetrics, startClock } from './http/metrics.js';
@@ -70,6 +71,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   drainConnectionsOnClose(app);
   // Only JSON is parsed by default. Routes that take other types add their own parsers.
   app.removeContentTypeParser('text/plain');
+  setJsonParser(app, createPlainParser(app));
   addTracing(app);
   await addCors(app, config.corsOrigins);
   const limiter = await createRateLimiter(app, config.maxRequestsPerSecond);

@@ -48,6 +48,11 @@ export {
 export { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } from './ids.js';
 export { findJsonMember, jsonItems } from './json-text.js';
 export { parseEnvelope } from './parse-envelope.js';
+export {
+  exactKeywords,
+  hasExactNumber,
+  toSchemaValue,
+} from './schema-numbers.js';
 export { Semaphore } from './semaphore.js';
 export { isTraceparent, toSpanContext, toTraceparent } from './trace-context.js';
 export { settlesWithin, withTimeout } from './with-timeout.js';

@@ -1,0 +1,66 @@
+import { isUtf8 } from 'node:buffer';
+import { PlatformError } from '@posthaste/contracts';
+import type { FastifyRequest } from 'fastify';
+import type { App } from '../app.js';
+
+/**
+ * Parses the text of a body.
+ * @throws PlatformError, which is passed on; any other error means that the text is not JSON
+ */
+export type JsonParser = (text: string, request: FastifyRequest) => unknown;
+
+/** Sets the parser of JSON bodies for the routes that are registered in this scope from now on. */
+export function setJsonParser(
+  app: App,
+  parse: JsonParser,
+  mediaTypes: readonly string[] = ['application/json'],
+): void {
+  for (const type of mediaTypes) {
+    if (app.hasContentTypeParser(type)) app.removeContentTypeParser(type);
+  }
+  app.addContentTypeParser<Buffer>(
+    [...mediaTypes],
+    { parseAs: 'buffer' },
+    (request, body, done) => {
+      try {
+        done(null, parseBody(request, body, parse));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  );
+}
+
+/** Creates Fastify's own parser: it refuses keys that could change the prototype of an object. */
+export function createPlainParser(app: App): JsonParser {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  return (text, request) => {
+    const result: { error?: Error | null; value?: unknown } = {};
+    // Calls back before it returns, and returns no promise.
+    void parse(request, text, (error, value) => Object.assign(result, { error, value }));
+    if (result.error) throw result.error;
+    return result.value;
+  };
+}
+
+function parseBody(request: FastifyRequest, body: Buffer, parse: JsonParser): unknown {
+  if (body.length === 0) throw new PlatformError('REQUEST_INVALID', 'the body is empty');
+  const text = toText(body);
+  try {
+    return parse(text, request);
+  } catch (cause) {
+    if (cause instanceof PlatformError) throw cause;
+    // Some parsers recurse.
+    const fault = cause instanceof RangeError ? 'is nested too deeply' : 'is not valid JSON';
+    throw new PlatformError('REQUEST_INVALID', `the body ${fault}`, { cause });
+  }
+}
+
+/**
+ * Decodes a body. JSON is UTF-8 (RFC 8259), whatever charset its Content-Type names. Decoding would
+ * replace other bytes, and so change what is passed on; they are refused instead.
+ */
+function toText(body: Buffer): string {
+  if (isUtf8(body)) return body.toString();
+  throw new PlatformError('REQUEST_INVALID', 'the body is not valid UTF-8');
+}
