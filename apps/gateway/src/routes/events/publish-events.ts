@@ -1,4 +1,3 @@
-import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { requestInvalid } from '@posthaste/callbacks';
 import {
   type IdempotencyClaim,
@@ -15,6 +14,7 @@ import type {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import type { App } from '../../app.js';
+import { compileValidator } from '../../http/validator.js';
 import { type ItemProblem, itemResultFields, toItemProblem } from '../schemas/batch-item.js';
 import { addExactBodyParser } from '../schemas/exact-body.js';
 import { noUnknownKeys } from '../schemas/field-schemas.js';
@@ -100,7 +100,7 @@ export function publishEventRoutes(app: App, publisher: EventPublisher): void {
       },
       // The schema of the body is for the API document: `parseNewEvent` checks each event.
       validatorCompiler: (route) =>
-        route.httpPart === 'querystring' ? TypeBoxValidatorCompiler(route) : () => true,
+        route.httpPart === 'querystring' ? compileValidator(route) : () => true,
       schema: {
         tags: ['Events'],
         summary: 'Publish one event or up to 1,000',

@@ -1,7 +1,7 @@
-import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import type { IdempotencyClaim } from '@posthaste/contracts';
 import type { App } from '../../app.js';
 import { setJsonParser } from '../../http/json-body.js';
+import { compileValidator } from '../../http/validator.js';
 import { readIdempotencyClaim } from './idempotency.js';
 
 declare module 'fastify' {
@@ -30,7 +30,7 @@ export function addExactBodyParser(app: App, { parse, mediaTypes }: ExactBodyOpt
   app.decorateRequest('idempotency', undefined);
   app.setValidatorCompiler((route) =>
     // The schema of the headers is for the API document only: the parser reads the Idempotency-Key.
-    route.httpPart === 'headers' ? () => true : TypeBoxValidatorCompiler(route),
+    route.httpPart === 'headers' ? () => true : compileValidator(route),
   );
   setJsonParser(
     app,
