@@ -45,6 +45,7 @@ export function createPlainParser(app: App): JsonParser {
 
 function parseBody(request: FastifyRequest, body: Buffer, parse: JsonParser): unknown {
   if (body.length === 0) throw new PlatformError('REQUEST_INVALID', 'the body is empty');
+  checkEncoding(request.headers['content-encoding']);
   const text = toText(body);
   try {
     return parse(text, request);
@@ -56,11 +57,26 @@ function parseBody(request: FastifyRequest, body: Buffer, parse: JsonParser): un
   }
 }
 
+/** Refuses compressed bodies. The name of no encoding is accepted. */
+function checkEncoding(encoding: string | undefined): void {
+  if (encoding === undefined || encoding === '' || encoding.toLowerCase() === 'identity') return;
+  const message = `the body has the Content-Encoding '${encoding.slice(0, 64)}'; send it without one`;
+  throw new PlatformError('MEDIA_TYPE_UNSUPPORTED', message);
+}
+
 /**
  * Decodes a body. JSON is UTF-8 (RFC 8259), whatever charset its Content-Type names. Decoding would
  * replace other bytes, and so change what is passed on; they are refused instead.
  */
 function toText(body: Buffer): string {
+  if (startsWithMark(body)) {
+    const message = 'the body begins with a UTF-8 byte order mark (BOM); send it without one';
+    throw new PlatformError('MEDIA_TYPE_UNSUPPORTED', message);
+  }
   if (isUtf8(body)) return body.toString();
   throw new PlatformError('REQUEST_INVALID', 'the body is not valid UTF-8');
+}
+
+function startsWithMark(body: Buffer): boolean {
+  return body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
 }
