@@ -31,6 +31,12 @@ export function setJsonParser(
   );
 }
 
+/** True if the route takes no body, or one that may be left out: its schema allows null. */
+export function mayLackBody({ routeOptions }: FastifyRequest): boolean {
+  const body = routeOptions.schema?.body as { readonly type?: unknown } | undefined;
+  return body === undefined || (Array.isArray(body.type) && body.type.includes('null'));
+}
+
 /** Creates Fastify's own parser: it refuses keys that could change the prototype of an object. */
 export function createPlainParser(app: App): JsonParser {
   const parse = app.getDefaultJsonParser('error', 'error');
@@ -44,7 +50,11 @@ export function createPlainParser(app: App): JsonParser {
 }
 
 function parseBody(request: FastifyRequest, body: Buffer, parse: JsonParser): unknown {
-  if (body.length === 0) throw new PlatformError('REQUEST_INVALID', 'the body is empty');
+  if (body.length === 0) {
+    // Sent in chunks, so that only its end shows that there is none.
+    if (mayLackBody(request)) return null;
+    throw new PlatformError('REQUEST_INVALID', 'the body is empty');
+  }
   checkEncoding(request.headers['content-encoding']);
   const text = toText(body);
   try {
