@@ -17,7 +17,6 @@
  * with problem details.
  */
 
-import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { createReadiness, type ReadinessCheck } from '@posthaste/service';
 import { fastify } from 'fastify';
 import type { Logger } from 'pino';
@@ -28,6 +27,7 @@ import { addAccess, type KeyAuthenticator, refuseUnknownRoutes } from './http/ac
 import { addCors } from './http/cors.js';
 import { drainConnectionsOnClose } from './http/drain.js';
 import { ignoreEmptyBodyType } from './http/ignore-empty-body-type.js';
+import { createPlainParser, setJsonParser } from './http/json-body.js';
 import { createLocalCallerStep } from './http/local-caller.js';
 import { createMalformedRequestHandler } from './http/malformed-requests.js';
 import { addRequestMetrics, startClock } from './http/metrics.js';
@@ -38,6 +38,7 @@ import { addRequestLog, requestLogOptions } from './http/request-log.js';
 import { addRequestSteps, type RequestStep } from './http/request-steps.js';
 import { setApiHeaders } from './http/security-headers.js';
 import { addTracing } from './http/tracing.js';
+import { compileValidator } from './http/validator.js';
 import { apiDocsRoutes, collectApiDocs } from './openapi/api-docs.js';
 import { healthRoutes } from './routes/health.js';
 import { type KeyAdmin, keyRoutes } from './routes/keys.js';
@@ -66,10 +67,11 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   const { config, registry } = deps;
   const app = createServer(config, deps.logger);
   app.setErrorHandler(createErrorHandler());
-  app.setValidatorCompiler(TypeBoxValidatorCompiler);
+  app.setValidatorCompiler(compileValidator);
   drainConnectionsOnClose(app);
   // Only JSON is parsed by default. Routes that take other types add their own parsers.
   app.removeContentTypeParser('text/plain');
+  setJsonParser(app, createPlainParser(app));
   addTracing(app);
   await addCors(app, config.corsOrigins);
   const limiter = await createRateLimiter(app, config.maxRequestsPerSecond);

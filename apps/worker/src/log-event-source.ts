@@ -1,6 +1,6 @@
 import type { EventSource, SubscribedEvent } from '@posthaste/callbacks';
 import {
-  decodeEnvelope,
+  decodeEnvelopeWithDigits,
   offsetBeginning,
   type PostgresLog,
   type SkippedRange,
@@ -43,7 +43,7 @@ function toEvents(record: StoredRecord, observer: LogSourceObserver): Subscribed
   const { topic, value, headers } = record;
   if (value === null) return [];
   try {
-    const envelope = decodeEnvelope(value);
+    const envelope = decodeEnvelopeWithDigits(value);
     const key = record.key?.toString();
     const { traceparent, tracestate } = headers;
     return [

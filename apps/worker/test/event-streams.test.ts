@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAcceptance, Intake } from '@posthaste/callbacks';
+import { type JsonObject, parseJsonWithDigits } from '@posthaste/contracts';
 import { decodeEnvelope, encodeEnvelope } from '@posthaste/eventstream';
 import { freePort, type Receiver, startReceiver } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
@@ -50,6 +51,17 @@ describeWithPostgres('the event log in a worker', () => {
     );
     return rows.map(({ name }) => name);
   };
+
+  it('sends every digit of the numbers of an event', async () => {
+    const receiver = await receive(200);
+    await platform.subscribe({ name: 'a', url: receiver.url }, '**');
+    await platform.startWorker();
+    const numbers = '[1.50,18446744073709551615,-0,1E5]';
+    const payload = { numbers: parseJsonWithDigits(numbers) } as JsonObject;
+    await platform.publish({ key: 'k', payload });
+    await vi.waitFor(() => expect(receiver.count).toBe(1), waitOptions);
+    expect(receiver.requests[0]?.body.toString()).toContain(`"payload":{"numbers":${numbers}}`);
+  });
 
   it('creates one callback of an event for each endpoint, however many workers run', async () => {
     const [a, b] = [await receive(200), await receive(200)];

@@ -6,6 +6,7 @@ import {
 } from './compatible-api.js';
 import type { CallbackView } from './lookup/callback-view.js';
 import { toCallbackRequest } from './request/request.js';
+import { fromStoredPolicy, toStoredPolicy } from './retry/retry-policy.js';
 
 const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 28_000, urlFault: () => undefined };
 const codeOf = (text: string): string => {
@@ -59,7 +60,7 @@ describe('compatible API', () => {
         url: 'http://a.example/',
         method: '',
         postdata: { headers: null, data: null },
-        retryphases: [],
+        retryphases: null,
         applicationid: '',
         queueid: '',
         notificationemailaddress: '',
@@ -68,6 +69,30 @@ describe('compatible API', () => {
       locks: [],
       success: false,
     });
+  });
+
+  it.each(['null', '[]', '[{"retries":1,"delay":5}]'])(
+    'shows the retry phases %s as they are',
+    (phases) => {
+      const text = `{"url":"http://a.example/","retryphases":${phases}}`;
+      const request = toCallbackRequest(parseCompatibleRequest(text), rules);
+      expect(newCompatibleStatus('1', request)).toContain(`"retryphases":${phases},`);
+      const stored = JSON.parse(JSON.stringify(toStoredPolicy(request.policy)));
+      const read = { ...request, policy: fromStoredPolicy(stored) };
+      expect(newCompatibleStatus('1', read)).toContain(`"retryphases":${phases},`);
+    },
+  );
+
+  it('takes line breaks inside of base64', () => {
+    const lines =
+      Buffer.from('x'.repeat(100))
+        .toString('base64')
+        .match(/.{1,76}/g) ?? [];
+    for (const lineBreak of ['\n', '\r\n']) {
+      const data = JSON.stringify(lines.join(lineBreak) + lineBreak);
+      const text = `{"url":"http://a.example/","postdata":{"data":${data}}}`;
+      expect(parseCompatibleRequest(text).body?.toString()).toBe('x'.repeat(100));
+    }
   });
 
   it.each([
@@ -80,6 +105,8 @@ describe('compatible API', () => {
     ['{"url":"http://a","postdata":{"headers":{"a":1}}}', 'CALLBACK_INVALID'],
     ['{"url":"http://a","postdata":{"data":"not base64!"}}', 'CALLBACK_INVALID'],
     ['{"url":"http://a","postdata":{"data":"eA"}}', 'CALLBACK_INVALID'],
+    ['{"url":"http://a","postdata":{"data":"eA\\n"}}', 'CALLBACK_INVALID'],
+    ['{"url":"http://a","postdata":{"data":"eA= ="}}', 'CALLBACK_INVALID'],
     ['{"url":"http://a","postdata":{"data":"e-_="}}', 'CALLBACK_INVALID'],
     ['{"url":"http://a","retryphases":[{"retries":1,"delay":0.5}]}', 'CALLBACK_INVALID'],
     ['{"url":"http://a","retryphases":[{"retries":1,"delay":"5"}]}', 'CALLBACK_INVALID'],

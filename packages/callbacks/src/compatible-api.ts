@@ -7,7 +7,7 @@ import type { RetryPhase, RetryPolicy } from './retry/retry-policy.js';
 /*
  * The wire format of `POST /callback` and `GET /callback/{id}`, which existing clients use: keys in
  * any case, unknown ones ignored, a missing or null one read as its zero value, `data` as padded
- * base64, delays as whole nanoseconds.
+ * base64, delays as whole nanoseconds. An answer shows left-out headers, data and phases as null.
  */
 
 /** Members of a JSON object, by their keys in lower case. */
@@ -38,7 +38,7 @@ export function parseCompatibleRequest(text: string): CallbackInput {
     notificationEmail: readText(fields, 'notificationemailaddress'),
     headers: readHeaders(postdata.get('headers')),
     body: readData(postdata.get('data')),
-    policy: { kind: 'phases', phases: readPhases(fields.get('retryphases')) },
+    policy: readPolicy(fields.get('retryphases')),
   };
 }
 
@@ -95,17 +95,21 @@ type StoredRequest = Pick<CallbackRequest, 'application' | 'queue' | 'url' | 'he
  */
 function toWireRequest(request: StoredRequest): string {
   const { url, method, headers, body, policy, application, queue, notificationEmail } = request;
-  const phases = policy.kind === 'phases' ? policy.phases : [];
+  const phases = policy.kind === 'phases' && !policy.leftOut ? policy.phases : undefined;
   const data = body ? `"${body.toString('base64')}"` : 'null';
   const before = JSON.stringify({ url, method });
   const after = JSON.stringify({
-    retryphases: phases.map(({ retries, delayNs }) => ({ retries, delay: toJsonInteger(delayNs) })),
+    retryphases: phases ? phases.map(toWirePhase) : null,
     applicationid: application,
     queueid: queue ?? '',
     notificationemailaddress: notificationEmail ?? '',
   });
   const postdata = `{"headers":${JSON.stringify(headers ?? null)},"data":${data}}`;
   return `${before.slice(0, -1)},"postdata":${postdata},${after.slice(1)}`;
+}
+
+function toWirePhase({ retries, delayNs }: RetryPhase): object {
+  return { retries, delay: toJsonInteger(delayNs) };
 }
 
 function parseJson(text: string): unknown {
@@ -154,14 +158,20 @@ function readData(value: unknown): Buffer | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'string') {
     const data = Buffer.from(value, 'base64');
+    // Line breaks are part of base64 in mail (RFC 2045), and existing clients send them.
+    const text = /[\r\n]/.test(value) ? value.replace(/[\r\n]/g, '') : value;
     // The decoder skips other characters: only base64 is the same when it is encoded again.
-    if (data.toString('base64') === value) return data;
+    if (data.toString('base64') === text) return data;
   }
   throw callbackInvalid([{ field: 'postdata.data', message: 'is not padded base64 text' }]);
 }
 
+function readPolicy(value: unknown): RetryPolicy | undefined {
+  if (value === undefined || value === null) return undefined;
+  return { kind: 'phases', phases: readPhases(value) };
+}
+
 function readPhases(value: unknown): RetryPhase[] {
-  if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) {
     throw callbackInvalid([{ field: 'retryphases', message: 'is not a list' }]);
   }

@@ -76,7 +76,8 @@ export const errorCodes = {
   MEDIA_TYPE_UNSUPPORTED: {
     type: 'invalid',
     status: 415,
-    meaning: 'The route does not accept this Content-Type. Send `application/json`.',
+    meaning:
+      'The route does not accept this Content-Type, Content-Encoding or byte order mark. Send `application/json`, as plain UTF-8.',
   },
   ROUTE_NOT_FOUND: {
     type: 'not_found',

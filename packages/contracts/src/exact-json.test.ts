@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseExactJson, stringifyExactJson, toJsonInteger } from './exact-json.js';
+import {
+  hasInfiniteNumber,
+  hasRewrittenNumber,
+  JsonNumber,
+  parseExactJson,
+  parseJsonWithBigints,
+  parseJsonWithDigits,
+  stringifyExactJson,
+  toJsonInteger,
+} from './exact-json.js';
 
 const keys: ReadonlySet<string> = new Set(['delay']);
 const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
@@ -63,6 +72,68 @@ describe('parseExactJson', () => {
   it('throws as JSON.parse does', () => {
     expect(() => parseExactJson('{"delay":', keys)).toThrow(SyntaxError);
     expect(() => parseExactJson('{"delay":1e5', keys)).toThrow(SyntaxError);
+  });
+});
+
+describe('parseJsonWithBigints', () => {
+  it('keeps integers of any length exact', () => {
+    expect(parseJsonWithBigints('[18446744073709551615,-9007199254740993,1e300,1.50]')).toEqual([
+      2n ** 64n - 1n,
+      -9_007_199_254_740_993n,
+      1e300,
+      1.5,
+    ]);
+  });
+
+  it('makes an integer beyond the range of a double infinite', () => {
+    const parsed = parseJsonWithBigints(`{"a":[1${'0'.repeat(400)}]}`);
+    expect(parsed).toEqual({ a: [Number.POSITIVE_INFINITY] });
+    expect(hasInfiniteNumber(parsed)).toBe(true);
+  });
+});
+
+describe('parseJsonWithDigits', () => {
+  /** Text of any number in JSON. */
+  const literal = fc
+    .tuple(
+      fc.constantFrom('', '-'),
+      fc.oneof(fc.constant('0'), fc.bigInt({ min: 1n, max: 10n ** 30n }).map(String)),
+      fc.oneof(fc.constant(''), fc.stringMatching(/^\.[0-9]{1,20}$/)),
+      fc.oneof(fc.constant(''), fc.stringMatching(/^[eE][+-]?[0-9]{1,3}$/)),
+    )
+    .map((parts) => parts.join(''));
+
+  it('is written again with the same digits, whatever the number', () => {
+    fc.assert(
+      fc.property(literal, (number) => {
+        const text = `{"a":${number},"b":[${number},{"c":${number}}]}`;
+        expect(JSON.stringify(parseJsonWithDigits(text))).toBe(text);
+        expect(stringifyExactJson(parseJsonWithDigits(number))).toBe(number);
+      }),
+    );
+  });
+
+  it('returns plain numbers where JavaScript writes the same digits', () => {
+    const text = '[0,1.5,-12,0.000001,1.5e-7,123456789012345,"1.0"]';
+    expect(hasRewrittenNumber(text)).toBe(true);
+    expect(parseJsonWithDigits(text)).toEqual(JSON.parse(text));
+    // Beyond 2^53 never, because a double may have the same digits by chance.
+    expect(parseJsonWithDigits('[1795985010460000000]')).toEqual([
+      new JsonNumber('1795985010460000000'),
+    ]);
+  });
+
+  it('keeps what is beyond the range of a double, and tells so', () => {
+    const parsed = parseJsonWithDigits('{"a":[-1e400]}');
+    expect(JSON.stringify(parsed)).toBe('{"a":[-1e400]}');
+    expect(hasInfiniteNumber(parsed)).toBe(true);
+    expect(hasInfiniteNumber(parseJsonWithDigits('[1e308,1e-400]'))).toBe(false);
+  });
+});
+
+describe('JsonNumber', () => {
+  it.each(['', '01', '1.', '.5', '+1', 'NaN', '1e', '1,2', '"1"'])('refuses %j', (text) => {
+    expect(() => new JsonNumber(text)).toThrow(SyntaxError);
   });
 });
 

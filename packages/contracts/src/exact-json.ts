@@ -1,7 +1,7 @@
 /**
- * Exact integers in JSON. A JSON number may have any length, but a JavaScript number is rounded beyond
+ * Exact numbers in JSON. A JSON number may have any length, but a JavaScript number is rounded beyond
  * 2^53. So nanoseconds and other 64 bit integers are read from the digits of the text, and written as
- * such.
+ * such. Other numbers can be kept as they are written.
  */
 
 /** Value that `JSON.stringify` writes letter for letter, as made by `JSON.rawJSON`. */
@@ -29,7 +29,45 @@ const numberPattern = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i;
  */
 const inexactLiteral = /[:,[]\s*-?(?:[\d.]{16}|[\d.]+e)/i;
 
+/**
+ * Matches number literals that may differ from what JavaScript writes for them: those above, those
+ * with a zero at the end of a fraction, those below 0.000001, and -0.
+ */
+const rewrittenLiteral =
+  /(?:^|[:,[])\s*-?(?:[\d.]{16}|[\d.]+e|\d+\.\d*0(?!\d)|0\.000000|(?<=-)0(?![\d.]))/i;
+
+const jsonNumberPattern = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?$/i;
+const plainInteger = /^-?\d+$/;
+
 const int64Digits = 19;
+
+/**
+ * A number as JSON has it, for numbers that JavaScript would write otherwise: `1.50`, `-0`, 2^64.
+ * `JSON.stringify` writes its text.
+ */
+export class JsonNumber {
+  /** The number as it is written. */
+  readonly text: string;
+
+  /** @throws SyntaxError if the text is not a number in JSON */
+  constructor(text: string) {
+    if (!jsonNumberPattern.test(text)) throw new SyntaxError('the text is not a number in JSON');
+    this.text = text;
+  }
+
+  /** The nearest double; infinite if the number is beyond the range of doubles. */
+  valueOf(): number {
+    return Number(this.text);
+  }
+
+  toString(): string {
+    return this.text;
+  }
+
+  toJSON(): RawJson {
+    return sourceTextJson.rawJSON(this.text);
+  }
+}
 
 /**
  * Parses decimal text to a whole number, times 10^`shift`: `1.5e3` is 1500n. Returns `undefined` if
@@ -73,14 +111,58 @@ export function parseExactJson(text: string, keys: ReadonlySet<string>): unknown
   );
 }
 
-/** Parses JSON and keeps every integer of 64 bits exact: those beyond 2^53 become a bigint. */
+/**
+ * Parses JSON and keeps every integer exact: those beyond 2^53 become a bigint. Integers beyond 64
+ * bits that are written with an exponent stay numbers, and those beyond the range of a double become
+ * infinite.
+ */
 export function parseJsonWithBigints(text: string): unknown {
   if (!inexactLiteral.test(text)) return JSON.parse(text);
   return sourceTextJson.parse(text, (_key, value, context) =>
     typeof value === 'number' && !Number.isSafeInteger(value) && context?.source !== undefined
-      ? (parseInt64(context.source) ?? value)
+      ? toInteger(context.source, value)
       : value,
   );
+}
+
+function toInteger(source: string, value: number): number | bigint {
+  if (Number.isFinite(value) && plainInteger.test(source)) return BigInt(source);
+  return parseInt64(source) ?? value;
+}
+
+/**
+ * Parses JSON and keeps all numbers as they are written: one that JavaScript would write otherwise,
+ * or that is beyond 2^53, becomes a `JsonNumber`, also beyond the range of a double. `JSON.stringify` writes the numbers of
+ * the result with the same digits.
+ */
+export function parseJsonWithDigits(text: string): unknown {
+  if (!hasRewrittenNumber(text)) return JSON.parse(text);
+  return sourceTextJson.parse(text, (_key, value, context) =>
+    typeof value === 'number' && context?.source !== undefined && isRewritten(value, context.source)
+      ? new JsonNumber(context.source)
+      : value,
+  );
+}
+
+/** True also for integers beyond 2^53, which may have the same digits by chance. */
+function isRewritten(value: number, source: string): boolean {
+  return String(value) !== source || Math.abs(value) > Number.MAX_SAFE_INTEGER;
+}
+
+/**
+ * True if JSON text may have a number that JavaScript would write otherwise. Also true for some text
+ * inside of strings.
+ */
+export function hasRewrittenNumber(text: string): boolean {
+  return rewrittenLiteral.test(text);
+}
+
+/** True if a number in the parsed JSON value is beyond the range of a double. */
+export function hasInfiniteNumber(value: unknown): boolean {
+  if (typeof value === 'number') return value === Infinity || value === -Infinity;
+  if (typeof value !== 'object' || value === null) return false;
+  if (value instanceof JsonNumber) return !Number.isFinite(value.valueOf());
+  return Object.values(value).some(hasInfiniteNumber);
 }
 
 function exactNumber(value: number, source: string | undefined): number | bigint {

@@ -27,9 +27,13 @@ export {
   toProblemDetails,
 } from './errors.js';
 export {
+  hasInfiniteNumber,
+  hasRewrittenNumber,
   isInt64,
+  JsonNumber,
   parseExactJson,
   parseJsonWithBigints,
+  parseJsonWithDigits,
   type RawJson,
   stringifyExactJson,
   toJsonInteger,
@@ -42,7 +46,13 @@ export {
   toItemClaim,
 } from './idempotency.js';
 export { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } from './ids.js';
+export { findJsonMember, jsonItems } from './json-text.js';
 export { parseEnvelope } from './parse-envelope.js';
+export {
+  exactKeywords,
+  hasExactNumber,
+  toSchemaValue,
+} from './schema-numbers.js';
 export { Semaphore } from './semaphore.js';
 export { isTraceparent, toSpanContext, toTraceparent } from './trace-context.js';
 export { settlesWithin, withTimeout } from './with-timeout.js';

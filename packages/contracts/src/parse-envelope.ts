@@ -9,7 +9,7 @@ import {
   type JsonValue,
 } from './envelope.js';
 import { PlatformError } from './errors.js';
-import { isInt64 } from './exact-json.js';
+import { isInt64, JsonNumber, parseInt64 } from './exact-json.js';
 
 /** A key of the envelope, with the kind of its value. */
 interface Field {
@@ -33,7 +33,7 @@ type EnvelopeDraft = { -readonly [Key in keyof EventEnvelope]: unknown };
  * Converts a parsed JSON object to an envelope. Keys match without regard to case; if two match, the
  * last one wins. null means the zero value, inside a list of strings too. Zero values are left out, except for `id`, `name`,
  * `namespace`, `timestamp` and `version`. Integers beyond 2^53 must be exact, so read the text with
- * `parseExactJson`.
+ * `parseExactJson`, `parseJsonWithBigints` or `parseJsonWithDigits`.
  * @throws PlatformError `ENVELOPE_INVALID` that names the field with the wrong type
  */
 export function parseEnvelope(record: unknown): EventEnvelope {
@@ -114,9 +114,10 @@ function toStrings(items: readonly unknown[]): readonly unknown[] | undefined {
 
 function toInt64(value: unknown): Int64 | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined;
-  if (typeof value !== 'bigint' || !isInt64(value)) return undefined;
-  const rounded = Number(value);
-  return Number.isSafeInteger(rounded) ? rounded : value;
+  const integer = value instanceof JsonNumber ? parseInt64(value.text) : value;
+  if (typeof integer !== 'bigint' || !isInt64(integer)) return undefined;
+  const rounded = Number(integer);
+  return Number.isSafeInteger(rounded) ? rounded : integer;
 }
 
 function isZero(value: unknown): boolean {
@@ -124,5 +125,10 @@ function isZero(value: unknown): boolean {
 }
 
 function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof JsonNumber)
+  );
 }

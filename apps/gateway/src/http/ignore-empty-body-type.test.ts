@@ -1,7 +1,9 @@
+import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testServer } from '../../test/test-server.js';
 import type { App } from '../app.js';
+import { nullable } from '../routes/schemas/field-schemas.js';
 
 const config = { scope: 'public' } as const;
 
@@ -12,6 +14,9 @@ describe('a request without a body', () => {
       scope.post('/act', { config }, () => ({ done: true }));
       const body = Type.Object({ name: Type.String() });
       scope.post('/make', { config, schema: { body } }, () => ({ made: true }));
+      scope.post('/may', { config, schema: { body: nullable(body) } }, (request) => ({
+        body: request.body ?? null,
+      }));
     };
     ({ app } = await testServer({}, { routes: [routes] }));
   });
@@ -27,6 +32,31 @@ describe('a request without a body', () => {
       expect([statusCode, json()]).toEqual([200, { done: true }]);
     },
   );
+
+  it.each(['application/json', 'application/octet-stream', 'text/plain', 'nonsense'])(
+    'may have the Content-Type %s on a route whose body may be left out',
+    async (contentType) => {
+      const { statusCode, json } = await post('/may', contentType);
+      expect([statusCode, json()]).toEqual([200, { body: null }]);
+    },
+  );
+
+  it.each(['/act', '/may'])('may be sent in chunks to %s', async (url) => {
+    const answer = await app.inject({
+      method: 'POST',
+      url,
+      headers: { 'content-type': 'application/json', 'transfer-encoding': 'chunked' },
+      payload: Readable.from([]),
+    });
+    expect(answer.statusCode).toBe(200);
+  });
+
+  it('differs from a body that the route checks', async () => {
+    const { statusCode, json } = await post('/may', 'application/json', '{"name":"a"}');
+    expect([statusCode, json()]).toEqual([200, { body: { name: 'a' } }]);
+    expect((await post('/may', 'application/json', '{}')).statusCode).toBe(422);
+    expect((await post('/may', 'application/json', ' ')).statusCode).toBe(422);
+  });
 
   it('is refused on a route that needs a body', async () => {
     const { statusCode, json } = await post('/make', 'application/json');

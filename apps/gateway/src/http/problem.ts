@@ -23,6 +23,8 @@ export function createErrorHandler(): ErrorHandler {
     const known = toPlatformError(error, request);
     logError(known, request, warnings);
     if (known.code === 'REQUEST_TOO_LARGE') keepConnectionForAnswer(request, reply);
+    // RFC 9110, section 12.5.3: it names the encodings that would be accepted.
+    if (known.code === 'MEDIA_TYPE_UNSUPPORTED') reply.header('accept-encoding', 'identity');
     if (known.type === 'unauthorized') reply.header('www-authenticate', 'Bearer');
     if (known.type === 'unavailable' && !reply.hasHeader('retry-after')) {
       reply.header('retry-after', defaultRetryAfter);

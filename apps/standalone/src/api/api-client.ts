@@ -2,7 +2,7 @@ import {
   errorCodes,
   PlatformError,
   type ProblemDetails,
-  parseJsonWithBigints,
+  parseJsonWithDigits,
   stringifyExactJson,
 } from '@posthaste/contracts';
 import {
@@ -162,7 +162,7 @@ function notPosthaste(base: string, { status }: AnswerText): PlatformError {
 /** Parses JSON; returns `undefined` when the text is not JSON. */
 function parseJson(text: string): unknown {
   try {
-    return parseJsonWithBigints(text);
+    return parseJsonWithDigits(text);
   } catch {
     return undefined;
   }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PlatformError, type ProblemDetails, parseJsonWithBigints } from '@posthaste/contracts';
+import { PlatformError, type ProblemDetails, parseJsonWithDigits } from '@posthaste/contracts';
 import type { ApiClient } from './api-client.js';
 
 /** Options of `publishLines`. */
@@ -109,7 +109,7 @@ async function* toBatches({
 /** Parses the event of a line. Accepts the output of `events tail --json` too, with its key. */
 function toEvent(text: string): unknown {
   try {
-    const value = parseJsonWithBigints(text);
+    const value = parseJsonWithDigits(text);
     if (typeof value !== 'object' || value === null || !('event' in value)) return value;
     const { event, key } = value as { readonly event: unknown; readonly key?: unknown };
     return typeof event === 'object' ? { ...event, key } : value;

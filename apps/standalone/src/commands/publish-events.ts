@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import { PlatformError, parseJsonWithBigints } from '@posthaste/contracts';
+import { PlatformError, parseJsonWithDigits } from '@posthaste/contracts';
 import type { Command } from 'commander';
 import { apiClientFrom } from '../api/api-client.js';
 import { publishLines } from '../api/line-publisher.js';
@@ -83,7 +83,7 @@ async function publish(topic: string, name: string, options: PublishOptions): Pr
 async function readPayload(data: string): Promise<unknown> {
   const text = (await readDataArgument(data)).toString();
   try {
-    return parseJsonWithBigints(text);
+    return parseJsonWithDigits(text);
   } catch (cause) {
     throw new PlatformError('REQUEST_INVALID', 'the payload of --data is not JSON', { cause });
   }

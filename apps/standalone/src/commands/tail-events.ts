@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PlatformError, parseJsonWithBigints, stringifyExactJson } from '@posthaste/contracts';
+import { PlatformError, parseJsonWithDigits, stringifyExactJson } from '@posthaste/contracts';
 import type { Command } from 'commander';
 import { type ApiClient, apiClientFrom } from '../api/api-client.js';
 import { type FollowedQuery, followEvents } from '../api/event-follower.js';
@@ -53,7 +53,7 @@ Example:
 async function tail(topics: readonly string[], options: TailOptions): Promise<void> {
   const api = apiClientFrom(process.env);
   const show = (details: string): void => {
-    print(options.json ? details : describeEvent(parseJsonWithBigints(details) as EventDetails));
+    print(options.json ? details : describeEvent(parseJsonWithDigits(details) as EventDetails));
   };
   if (!options.follow) {
     const known = topics.length > 0 ? topics : await listTopics(api);

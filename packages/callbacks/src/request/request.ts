@@ -8,7 +8,7 @@ import {
 } from '../field-checks.js';
 import { callbackInvalid, type FieldFault } from '../field-faults.js';
 import { policyFaults } from '../retry/policy-faults.js';
-import type { RetryPolicy } from '../retry/retry-policy.js';
+import { leftOutPolicy, type RetryPolicy } from '../retry/retry-policy.js';
 import { headerFaults } from './header-rules.js';
 import { type TraceHeaders, withTrace } from './trace-headers.js';
 
@@ -92,7 +92,7 @@ export function toCallbackRequest(input: CallbackInput, rules: RequestRules): Ca
     method,
     headers: withTrace(input.headers, input.trace),
     body: input.body,
-    policy: input.policy ?? { kind: 'phases', phases: [] },
+    policy: input.policy ?? leftOutPolicy,
     timeoutMs,
     secret: input.secret || undefined,
     notificationEmail: input.notificationEmail || undefined,

@@ -11,6 +11,8 @@ export interface RetryPhase {
 export interface PhasesPolicy {
   readonly kind: 'phases';
   readonly phases: readonly RetryPhase[];
+  /** True if the caller left the policy out. The compatible API then shows null instead of `[]`. */
+  readonly leftOut?: true;
 }
 
 /** Retry policy whose delays grow by `factor` up to `maxDelayMs`, with jitter. */
@@ -30,8 +32,11 @@ export interface ExponentialPolicy {
 /** Retry policy of a callback. */
 export type RetryPolicy = PhasesPolicy | ExponentialPolicy;
 
-/** Policy of a callback without phases: one attempt, no retries. */
+/** Policy of a callback with an empty list of phases: one attempt, no retries. */
 export const singleAttempt: RetryPolicy = { kind: 'phases', phases: [] };
+
+/** Policy of a callback whose caller left it out: one attempt, no retries. */
+export const leftOutPolicy: RetryPolicy = { kind: 'phases', phases: [], leftOut: true };
 
 /** Policy of an endpoint without one: about 16 hours of retries. */
 export const defaultEndpointPolicy: ExponentialPolicy = {
@@ -121,17 +126,24 @@ function exponentialDelayNs(
 export function toStoredPolicy(policy: RetryPolicy): unknown {
   if (policy.kind === 'exponential') return policy;
   const phases = policy.phases.map(({ retries, delayNs }) => [retries, delayNs.toString()]);
-  return { kind: 'phases', phases };
+  return { kind: 'phases', phases, ...(policy.leftOut && { leftOut: true }) };
+}
+
+interface StoredPhases {
+  readonly kind: 'phases';
+  readonly phases: readonly (readonly [retries: number, delayNs: string])[];
+  /** Missing in rows of releases before this one. */
+  readonly leftOut?: true;
 }
 
 /** Reads a policy from the database. @throws PlatformError `INTERNAL` */
 export function fromStoredPolicy(stored: unknown): RetryPolicy {
-  const policy = stored as ExponentialPolicy | { kind: 'phases'; phases: [number, string][] };
+  const policy = stored as ExponentialPolicy | StoredPhases;
   switch (policy.kind) {
     case 'exponential':
       return policy;
     case 'phases':
-      if (policy.phases.length === 0) return singleAttempt;
+      if (policy.phases.length === 0) return policy.leftOut ? leftOutPolicy : singleAttempt;
       return {
         kind: 'phases',
         phases: policy.phases.map(([retries, delay]) => ({ retries, delayNs: BigInt(delay) })),

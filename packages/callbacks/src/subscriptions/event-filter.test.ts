@@ -1,3 +1,4 @@
+import { parseJsonWithDigits, toSchemaValue } from '@posthaste/contracts';
 import { describe, expect, it } from 'vitest';
 import { EventFilters } from './event-filter.js';
 
@@ -26,6 +27,41 @@ describe('filters on payloads', () => {
   ])('%j on %j: %s', (schema, payload, expected) => {
     expect(filters.fault(schema)).toBeUndefined();
     expect(filters.matches(JSON.stringify(schema), payload)).toBe(expected);
+  });
+
+  it.each<[schema: string, fits: string, differs: string]>([
+    ['{"const":9007199254740993}', '9007199254740993', '9007199254740992'],
+    ['{"const":9007199254740993}', '9007199254740993.0', '9007199254740994'],
+    ['{"const":1}', '1.000', '1.0000000000000000001'],
+    [
+      '{"const":{"a":[18446744073709551615]}}',
+      '{"a":[18446744073709551615]}',
+      '{"a":[18446744073709551616]}',
+    ],
+    ['{"enum":["a",18446744073709551615]}', '18446744073709551615', '18446744073709551614'],
+    ['{"minimum":9007199254740993}', '9007199254740993', '9007199254740992'],
+    ['{"maximum":9007199254740992}', '9007199254740992', '9007199254740992.1'],
+    ['{"exclusiveMinimum":-9007199254740993}', '-9007199254740992', '-9007199254740993'],
+    ['{"exclusiveMaximum":1e20}', '99999999999999999999', '100000000000000000000'],
+    ['{"minimum":0.1}', '0.10', '0.09999999999999999999'],
+    ['{"multipleOf":0.01}', '1.10', '1.105'],
+    ['{"multipleOf":7}', '18446744073709551614', '18446744073709551615'],
+    ['{"multipleOf":1e-300}', '1e300', '1e-301'],
+    ['{"type":"integer"}', '18446744073709551615', '9007199254740993.5'],
+    ['{"type":"integer"}', '1E5', '1.0000000000000000001'],
+    ['{"type":"number"}', '1.50', '"1.50"'],
+    ['{"not":{"type":"object"}}', '-0', '{}'],
+  ])('compare numbers exactly: %s', (schema, fits, differs) => {
+    const text = `{"properties":{"n":${schema}}}`;
+    expect(filters.fault(parseJsonWithDigits(text))).toBeUndefined();
+    const matches = (n: string): boolean =>
+      filters.matches(text, toSchemaValue(parseJsonWithDigits(`{"n":${n}}`)));
+    expect([matches(fits), matches(differs)]).toEqual([true, false]);
+  });
+
+  it('refuse a number beyond the range of a float64', () => {
+    const fault = filters.fault(parseJsonWithDigits('{"properties":{"n":{"maximum":1e400}}}'));
+    expect(fault).toBe('has a number beyond the range of a float64');
   });
 
   it.each([

@@ -1,4 +1,11 @@
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import {
+  exactKeywords,
+  hasInfiniteNumber,
+  parseJsonWithDigits,
+  stringifyExactJson,
+  toSchemaValue,
+} from '@posthaste/contracts';
+import { Ajv2020, type Options, type ValidateFunction } from 'ajv/dist/2020.js';
 
 /**
  * Keywords that filters support. A filter is a JSON Schema (2020-12) that the payload of an event
@@ -9,6 +16,8 @@ import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
  * the schema. Left out on purpose: `pattern`, `patternProperties` and `format` (a regular
  * expression can run for ever), `$ref`, `$dynamicRef` and `$defs` (they can recurse, and load other
  * schemas), `uniqueItems` (quadratic), and the `unevaluated…` keywords.
+ *
+ * Numbers are compared exactly, in filters and in payloads, whatever their length.
  */
 const keywords: ReadonlyMap<string, KeywordShape> = new Map<string, KeywordShape>([
   ...named('value', ['type', 'enum', 'const', 'required', 'multipleOf']),
@@ -56,7 +65,9 @@ export class EventFilters {
     if (text === undefined || Buffer.byteLength(text) > maxSchemaBytes) {
       return `is not JSON of at most ${maxSchemaBytes} bytes`;
     }
-    const schema: unknown = JSON.parse(text);
+    const exact = parseJsonWithDigits(text);
+    if (hasInfiniteNumber(exact)) return 'has a number beyond the range of a float64';
+    const schema = toSchemaValue(exact);
     if (countValues(schema, maxSchemaDepth) > maxSchemaValues) {
       return `has more than ${maxSchemaValues} values, or is nested deeper than ${maxSchemaDepth}`;
     }
@@ -67,9 +78,10 @@ export class EventFilters {
   /**
    * True if the payload satisfies the schema.
    * @param schemaText a valid schema, as JSON
+   * @param payload payload of `toSchemaValue`
    */
   matches(schemaText: string, payload: unknown): boolean {
-    const validate = this.#compiled.get(schemaText) ?? compile(JSON.parse(schemaText));
+    const validate = this.#compiled.get(schemaText) ?? compile(parseSchema(schemaText));
     // Set again at every use, so that the order of the map is that of use.
     this.#compiled.delete(schemaText);
     this.#compiled.set(schemaText, validate);
@@ -82,7 +94,7 @@ export class EventFilters {
 
   #shapeFault(schema: object): string | undefined {
     // Created when first needed: it takes a tenth of a second.
-    this.#metaSchema ??= new Ajv2020(options);
+    this.#metaSchema ??= createAjv(options);
     if (this.#metaSchema.validateSchema(schema)) return undefined;
     const faults = this.#metaSchema.errorsText(this.#metaSchema.errors, { dataVar: 'filter' });
     return `is not a JSON Schema: ${faults}`;
@@ -95,7 +107,19 @@ export class EventFilters {
  * an instance costs a millisecond.
  */
 function compile(schema: object): ValidateFunction {
-  return new Ajv2020({ ...options, meta: false, validateSchema: false }).compile(schema);
+  return createAjv({ ...options, meta: false, validateSchema: false }).compile(schema);
+}
+
+function createAjv(ajvOptions: Options): Ajv2020 {
+  const ajv = new Ajv2020(ajvOptions);
+  for (const definition of exactKeywords) {
+    ajv.removeKeyword(definition.keyword).addKeyword(definition);
+  }
+  return ajv;
+}
+
+function parseSchema(text: string): object {
+  return toSchemaValue(parseJsonWithDigits(text)) as object;
 }
 
 /** Finds faults that the meta-schema allows and the compiler does not, such as an empty `enum`. */
@@ -111,7 +135,8 @@ function compileFault(schema: object): string | undefined {
 /** Writes a filter as JSON; `undefined` when that is impossible, or it is nested too deeply. */
 function toText(filter: unknown): string | undefined {
   try {
-    return JSON.stringify(filter);
+    // Undefined for a value that is not JSON at all.
+    return stringifyExactJson(filter) as string | undefined;
   } catch (error) {
     if (error instanceof RangeError) return undefined;
     throw error;

@@ -1,4 +1,4 @@
-import { type JsonObject, PlatformError, stringifyExactJson } from '@posthaste/contracts';
+import { PlatformError, toSchemaValue } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { EventOrder } from '../endpoints/event-order.js';
 import { callbackEventTopic } from '../events/callback-events.js';
@@ -105,7 +105,8 @@ export class SubscriptionIndex {
   findTargets({ topic, envelope }: SubscribedEvent): EventTarget[] {
     const { name, namespace } = envelope;
     const segments = name.split('.');
-    const payload = lazily(() => toPlainJson(envelope.payload));
+    // A missing payload counts as an empty object.
+    const payload = lazily(() => toSchemaValue(envelope.payload ?? {}));
     const targets = new Set<EventTarget>();
     const addIfMatching = ({ filter, target, ...subscription }: IndexedSubscription): void => {
       if (targets.has(target)) return;
@@ -190,14 +191,6 @@ function toTarget(row: TargetRow): EventTarget {
     order: row.order_key ?? 'none',
     notificationEmail: row.notification_email ?? undefined,
   };
-}
-
-/**
- * Converts a payload to the JSON that schemas can check: an integer beyond 2^53 becomes the nearest
- * number, a missing payload an empty object.
- */
-function toPlainJson(payload: JsonObject | undefined): unknown {
-  return JSON.parse(stringifyExactJson(payload ?? {}));
 }
 
 function lazily<T>(make: () => T): () => T {

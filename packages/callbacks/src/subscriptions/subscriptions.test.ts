@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { newId } from '@posthaste/contracts';
+import { newId, parseJsonWithDigits } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { useSharedStore } from '../../test/test-store.js';
@@ -51,6 +51,23 @@ function suite(engine: 'postgres' | 'embedded'): void {
       await expect(subscriptions.remove(id)).rejects.toEqual(notFound);
       await expect(subscriptions.update(id, { eventName: '**' })).rejects.toEqual(notFound);
     }
+  });
+
+  it('keep every digit of the numbers of a filter', async () => {
+    const text = '{"properties":{"n":{"const":9007199254740993,"minimum":1.50}}}';
+    const filter = parseJsonWithDigits(text) as Record<string, unknown>;
+    const made = await subscriptions.create({ endpointId, eventName: '**', filter });
+    const replaced = await subscriptions.update(made.id, { eventName: '**', filter });
+    const found = [made, replaced, await subscriptions.get(made.id)];
+    found.push(...(await subscriptions.list()).items);
+    expect(found.map((subscription) => JSON.stringify(subscription.filter))).toEqual(
+      Array.from({ length: 4 }, () => text),
+    );
+    const bigints = { properties: { n: { const: 2n ** 64n } } };
+    const other = await subscriptions.create({ endpointId, eventName: '**', filter: bigints });
+    expect(JSON.stringify(other.filter)).toBe(
+      '{"properties":{"n":{"const":18446744073709551616}}}',
+    );
   });
 
   it('are listed newest first, page by page', async () => {

@@ -1,4 +1,10 @@
-import { newId, PlatformError, parseId } from '@posthaste/contracts';
+import {
+  newId,
+  PlatformError,
+  parseId,
+  parseJsonWithDigits,
+  stringifyExactJson,
+} from '@posthaste/contracts';
 import { type Database, sqlState } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
 import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-state.js';
@@ -8,8 +14,10 @@ import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } fro
 import { EventFilters } from './event-filter.js';
 import { eventPatternFault } from './event-match.js';
 
-const { and, eq, lt, sql } = drizzle;
-const { json, pgSchema, text, timestamp, uuid } = pgCore;
+const { and, eq, getTableColumns, lt, sql } = drizzle;
+const { customType, pgSchema, text, timestamp, uuid } = pgCore;
+
+type Filter = Readonly<Record<string, unknown>>;
 
 /** Conditions of a subscription. An event must match all that are given. */
 export interface SubscriptionFields {
@@ -17,8 +25,11 @@ export interface SubscriptionFields {
   readonly eventName: string;
   /** Exact namespace. Default: any. */
   readonly namespace?: string | null | undefined;
-  /** JSON Schema that the payload must satisfy, see event-filter.ts. Default: any payload. */
-  readonly filter?: Readonly<Record<string, unknown>> | null | undefined;
+  /**
+   * JSON Schema that the payload must satisfy, see event-filter.ts. Numbers that a double does not
+   * hold are bigints or `JsonNumber`s. Default: any payload.
+   */
+  readonly filter?: Filter | null | undefined;
 }
 
 /** A new subscription. */
@@ -32,18 +43,33 @@ export interface Subscription {
   readonly endpointId: string;
   readonly eventName: string;
   readonly namespace: string | undefined;
-  readonly filter: Readonly<Record<string, unknown>> | undefined;
+  /** As it was given; its numbers are as `parseJsonWithDigits` returns them. */
+  readonly filter: Filter | undefined;
   readonly createdAt: Date;
 }
+
+/** JSON that is written with every digit of its numbers. */
+const exactJson = customType<{ data: Filter; driverData: string }>({
+  dataType: () => 'json',
+  toDriver: stringifyExactJson,
+});
 
 const table = pgSchema('callbacks').table('subscription', {
   id: uuid().primaryKey(),
   endpointId: uuid('endpoint_id').notNull(),
   eventName: text('event_name').notNull(),
   namespace: text(),
-  filter: json().$type<Readonly<Record<string, unknown>>>(),
+  filter: exactJson(),
   createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
 });
+
+/** The filter as text, because a JSON value of the driver would have its numbers rounded. */
+const columns = {
+  ...getTableColumns(table),
+  filter: sql<string | null>`${table.filter}::text`,
+};
+
+type Row = Omit<typeof table.$inferSelect, 'filter'> & { readonly filter: string | null };
 
 const foreignKeyViolation = '23503';
 
@@ -68,7 +94,7 @@ export class Subscriptions {
     const [row] = await ormOf(this.#db)
       .insert(table)
       .values({ id: newId(), endpointId, ...toColumns(input) })
-      .returning()
+      .returning(columns)
       .catch((error: unknown) => {
         throw sqlState(error) === foreignKeyViolation ? endpointNotFound(endpointId) : error;
       });
@@ -78,7 +104,7 @@ export class Subscriptions {
   /** Returns a subscription. @throws PlatformError `SUBSCRIPTION_NOT_FOUND` */
   async get(id: string): Promise<Subscription> {
     const key = parseSubscriptionId(id);
-    const [row] = await ormOf(this.#db).select().from(table).where(eq(table.id, key));
+    const [row] = await ormOf(this.#db).select(columns).from(table).where(eq(table.id, key));
     return toSubscription(row, id);
   }
 
@@ -93,7 +119,7 @@ export class Subscriptions {
     const limit = pageLimit(page);
     const { endpointId } = filter;
     const rows = await ormOf(this.#db)
-      .select()
+      .select(columns)
       .from(table)
       .where(
         and(
@@ -119,7 +145,7 @@ export class Subscriptions {
       .update(table)
       .set(toColumns(fields))
       .where(eq(table.id, key))
-      .returning();
+      .returning(columns);
     return toSubscription(row, id);
   }
 
@@ -148,9 +174,10 @@ function toColumns({ eventName, namespace, filter }: SubscriptionFields) {
   return { eventName, namespace: namespace ?? null, filter: filter ?? null };
 }
 
-function toSubscription(row: typeof table.$inferSelect | undefined, id: string): Subscription {
+function toSubscription(row: Row | undefined, id: string): Subscription {
   if (!row) throw subscriptionNotFound(id);
-  return { ...row, namespace: row.namespace ?? undefined, filter: row.filter ?? undefined };
+  const filter = row.filter === null ? undefined : (parseJsonWithDigits(row.filter) as Filter);
+  return { ...row, namespace: row.namespace ?? undefined, filter };
 }
 
 function parseSubscriptionId(text: string): string {

@@ -33,6 +33,29 @@ it.each([
   );
 });
 
+it.each<[schema: object, fits: unknown, differs: unknown]>([
+  [{ const: 2 ** 53 }, 2n ** 53n, 2n ** 53n + 1n],
+  [{ enum: [1, 2n ** 64n] }, 2n ** 64n, 2n ** 64n + 1n],
+  [{ type: 'integer', maximum: 2 ** 53 }, 2n ** 53n, 2n ** 53n + 1n],
+  [{ type: 'integer', exclusiveMinimum: 2n ** 63n }, 2n ** 63n + 1n, 2n ** 63n],
+  [{ type: 'number', multipleOf: 3 }, 2n ** 64n - 1n, 2n ** 64n],
+  [{ type: 'number', multipleOf: 0.1 }, 0.3, 0.35],
+  [
+    { type: 'array', uniqueItems: true },
+    [2n ** 53n, 2n ** 53n + 1n, 'a'],
+    [2n ** 64n, 'a', 2n ** 64n],
+  ],
+  [{ type: 'number', maximum: 5 }, 5, 2n ** 60n],
+])('compares numbers exactly: %o', (schema, fits, differs) => {
+  const exact = new PayloadSchemas({
+    orders: { placed: { type: 'object', properties: { n: schema } } },
+  });
+  expect(() => exact.check('orders', 'placed', { n: fits })).not.toThrow();
+  expect(() => exact.check('orders', 'placed', { n: differs })).toThrow(
+    expect.objectContaining({ code: 'EVENT_INVALID' }),
+  );
+});
+
 it('accepts payloads without a schema', () => {
   expect(() => schemas.check('orders', 'cancelled', { cents: '3' })).not.toThrow();
   expect(() => schemas.check('other', 'placed', undefined)).not.toThrow();

@@ -1,4 +1,10 @@
-import { PlatformError } from '@posthaste/contracts';
+import {
+  exactKeywords,
+  hasExactNumber,
+  PlatformError,
+  parseJsonWithBigints,
+  toSchemaValue,
+} from '@posthaste/contracts';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { toGoJson } from '../envelope/go-json.js';
 
@@ -17,6 +23,9 @@ export class PayloadSchemas {
   constructor(table: PayloadSchemaTable = {}) {
     // `format` is only an annotation, the draft's default.
     const ajv = new Ajv2020({ allErrors: true, validateFormats: false });
+    for (const definition of exactKeywords) {
+      ajv.removeKeyword(definition.keyword).addKeyword(definition);
+    }
     const compileAll = (topic: string, schemas: PayloadSchemaTable[string]) =>
       new Map(
         Object.entries(schemas ?? {}).flatMap(([eventName, schema]) =>
@@ -30,12 +39,15 @@ export class PayloadSchemas {
 
   /**
    * Checks a payload. Events without a schema pass. A missing payload counts as an empty object.
-   * The JSON is what counts: a 64-bit integer is an integer, a date is its text.
+   * The JSON is what counts: a bigint is an integer, a date is its text. Integers are compared
+   * exactly.
    * @throws PlatformError `EVENT_INVALID`; `details.errors` has every error with its place
    */
   check(topic: string, eventName: string, payload: unknown): void {
     const validate = this.#validators.get(topic)?.get(eventName);
-    if (validate === undefined || validate(payload ?? {}) || validate(toJson(payload))) return;
+    if (validate === undefined) return;
+    const isValid = !hasExactNumber(payload) && validate(payload ?? {});
+    if (isValid || validate(toJson(payload))) return;
     const errors = validate.errors?.map(({ instancePath, message }) => ({
       path: instancePath,
       message,
@@ -61,14 +73,14 @@ export class PayloadSchemas {
   }
 }
 
-/** Returns the payload as it is in the stream, integers beyond 2^53 as the nearest number. */
+/** Returns the payload as it is in the stream, for validators. */
 function toJson(payload: unknown): unknown {
-  return JSON.parse(toGoJson(payload ?? {}, 'payload'));
+  return toSchemaValue(parseJsonWithBigints(toGoJson(payload ?? {}, 'payload')));
 }
 
 function compile(ajv: Ajv2020, place: string, schema: object): ValidateFunction {
   try {
-    return ajv.compile(schema);
+    return ajv.compile(toSchemaValue(schema) as object);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new PlatformError('OPTION_INVALID', `schema of ${place}: ${reason}`, { cause });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeEnvelope } from './decode.js';
+import { decodeEnvelope, decodeEnvelopeWithDigits } from './decode.js';
 import { encodeEnvelope } from './encode.js';
 
 const decode = (text: string): ReturnType<typeof decodeEnvelope> =>
@@ -81,6 +81,25 @@ describe('decodeEnvelope', () => {
     expect(envelope.payload).toEqual({ big: 2n ** 53n + 1n, list: [-(2n ** 63n)], small: 5 });
     expect(encodeEnvelope(envelope, 'default').toString()).toBe(text);
   });
+
+  it('keeps integers of any length exact, which a double can hold about', () => {
+    const { payload } = decode('{"payload":{"a":18446744073709551615,"b":[-1e2,1.50]}}');
+    expect(payload).toEqual({ a: 2n ** 64n - 1n, b: [-100, 1.5] });
+  });
+
+  it.each(['', '"timestampUnixNano":1795985010460000000,'])(
+    'keeps every digit of numbers for those who pass the event on',
+    (nano) => {
+      const payload = '{"a":18446744073709551615,"b":[1.50,-0,1E5,0.0000001,{"c":-1.0e-400}]}';
+      const text = `{${nano}"event_id":9223372036854775807,"payload":${payload},"more":2.0}`;
+      const envelope = decodeEnvelopeWithDigits(Buffer.from(text));
+      expect(envelope.event_id).toBe(2n ** 63n - 1n);
+      expect(encodeEnvelope(envelope, 'default').toString()).toBe(text);
+      expect(() => decodeEnvelopeWithDigits(Buffer.from(text.replace('2.0', '2e308')))).toThrow(
+        expect.objectContaining({ code: 'ENVELOPE_INVALID' }),
+      );
+    },
+  );
 
   it('keeps unknown keys, and writes them again', () => {
     const text = '{"name":"login","Partition":3,"later":{"a":[1]}}';

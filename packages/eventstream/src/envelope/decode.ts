@@ -1,10 +1,13 @@
-/** Decodes envelopes as Go services read them, with every 64-bit integer exact. */
+/** Decodes envelopes as Go services read them, with every integer exact. */
 
 import {
   type EventEnvelope,
+  hasInfiniteNumber,
+  hasRewrittenNumber,
   PlatformError,
   parseEnvelope,
   parseJsonWithBigints,
+  parseJsonWithDigits,
 } from '@posthaste/contracts';
 
 const nanoMember = '"timestampUnixNano":';
@@ -13,9 +16,22 @@ const nanoMember = '"timestampUnixNano":';
  * A number of 16 digits or more, which a double may round, or with an exponent of three digits,
  * which a double may not hold. A text in quotes does not match.
  */
-const longNumber = /[:,[]\s*-?(?:\d{16}|[\d.]+e\+?\d{3})/gi;
+const longNumber = /[:,[]\s*-?(?:\d{16}|[\d.]+e\+?\d{3})/i;
 
 const digits = /-?\d+/y;
+
+/** Parser of the JSON of envelopes. */
+interface NumberParser {
+  /** True if the text may have numbers that a plain parser would change. */
+  readonly applies: (text: string) => boolean;
+  readonly parse: (text: string) => unknown;
+}
+
+const bigints: NumberParser = {
+  applies: (text) => longNumber.test(text),
+  parse: parseJsonWithBigints,
+};
+const withDigits: NumberParser = { applies: hasRewrittenNumber, parse: parseJsonWithDigits };
 
 /**
  * Decodes an envelope. Keys match without regard to case, the last one wins; null counts as zero (an empty string in a list of strings);
@@ -24,12 +40,22 @@ const digits = /-?\d+/y;
  *   when a key has a value of the wrong type; then `details.field` names the key
  */
 export function decodeEnvelope(value: Buffer): EventEnvelope {
-  return parseEnvelope(parseJson(value.toString('utf8')));
+  return parseEnvelope(parseJson(value.toString('utf8'), bigints));
 }
 
-function parseJson(text: string): unknown {
+/**
+ * Decodes an envelope to pass it on: as `decodeEnvelope`, but a number that JavaScript would write
+ * otherwise becomes a `JsonNumber`, at any depth of the payload, of additional fields and of unknown
+ * keys. Writing the envelope again keeps every digit.
+ * @throws PlatformError as `decodeEnvelope`
+ */
+export function decodeEnvelopeWithDigits(value: Buffer): EventEnvelope {
+  return parseEnvelope(parseJson(value.toString('utf8'), withDigits));
+}
+
+function parseJson(text: string, numbers: NumberParser): unknown {
   try {
-    return parseWithNano(text) ?? parseExactly(text);
+    return parseWithNano(text, numbers) ?? parseExactly(text, numbers);
   } catch (error) {
     throw new PlatformError('ENVELOPE_INVALID', 'the event is not JSON that Go reads', {
       cause: error,
@@ -43,14 +69,14 @@ function parseJson(text: string): unknown {
  * So this reads the nanoseconds from the text and puts them into the plainly parsed object. Returns
  * undefined when the event is not that simple.
  */
-function parseWithNano(text: string): unknown {
+function parseWithNano(text: string, numbers: NumberParser): unknown {
   const start = text.indexOf(nanoMember);
   if (start === -1 || !isTopLevel(text, start)) return undefined;
   digits.lastIndex = start + nanoMember.length;
   const nano = digits.exec(text)?.[0];
   if (nano === undefined || /[.eE]/.test(text.charAt(digits.lastIndex))) return undefined;
   const end = digits.lastIndex;
-  if (hasLongNumber(text.slice(0, start)) || hasLongNumber(text, end)) return undefined;
+  if (numbers.applies(text.slice(0, start)) || numbers.applies(text.slice(end))) return undefined;
   const record = JSON.parse(text) as { timestampUnixNano?: unknown };
   // With two such keys JSON.parse kept the last one, and the code above may have read the first.
   if (record.timestampUnixNano !== Number(nano)) return undefined;
@@ -66,13 +92,8 @@ function isTopLevel(text: string, start: number): boolean {
   );
 }
 
-function parseExactly(text: string): unknown {
-  return hasLongNumber(text) ? requireFinite(parseJsonWithBigints(text)) : JSON.parse(text);
-}
-
-function hasLongNumber(text: string, from = 0): boolean {
-  longNumber.lastIndex = from;
-  return longNumber.test(text);
+function parseExactly(text: string, { applies, parse }: NumberParser): unknown {
+  return applies(text) ? requireFinite(parse(text)) : JSON.parse(text);
 }
 
 /**
@@ -80,7 +101,6 @@ function hasLongNumber(text: string, from = 0): boolean {
  * published again.
  */
 function requireFinite(value: unknown): unknown {
-  if (value === Infinity || value === -Infinity) throw new RangeError('a number is too large');
-  if (typeof value === 'object' && value !== null) Object.values(value).forEach(requireFinite);
+  if (hasInfiniteNumber(value)) throw new RangeError('a number is too large');
   return value;
 }

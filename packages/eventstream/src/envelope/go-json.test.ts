@@ -1,3 +1,4 @@
+import { JsonNumber } from '@posthaste/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { maxDepth, toGoJson, toGoString } from './go-json.js';
@@ -93,6 +94,9 @@ describe('toGoJson', () => {
     [Number.MAX_VALUE, '1.7976931348623157e+308'],
     [9_007_199_254_740_993n, '9007199254740993'],
     [-(2n ** 63n), '-9223372036854775808'],
+    [2n ** 64n - 1n, '18446744073709551615'],
+    [new JsonNumber('1.50'), '1.50'],
+    [new JsonNumber('1E5'), '1E5'],
   ])('writes the number %s', (value, expected) => {
     expect(encodeJson(value)).toBe(expected);
   });

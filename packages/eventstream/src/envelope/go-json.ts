@@ -60,7 +60,7 @@ function writeValue(value: unknown, position: Position, depth: number): string {
     case 'boolean':
       return value ? 'true' : 'false';
     case 'bigint':
-      if (BigInt.asIntN(64, value) === value) return value.toString();
+      if (Number.isFinite(Number(value))) return value.toString();
       break;
     case 'object':
       if (value === null) return 'null';
@@ -77,6 +77,8 @@ function writeValue(value: unknown, position: Position, depth: number): string {
 function writeContainer(value: object, position: Position, depth: number): string {
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON === 'function') {
+    // Asked only here, because most objects have no toJSON.
+    if (value instanceof JsonNumber) return writeJsonNumber(value, position);
     return writeValue(toJSON.call(value, position.key) ?? null, position, depth);
   }
   if (!Array.isArray(value)) return writeObject(value as Record<string, unknown>, position, depth);
@@ -86,6 +88,11 @@ function writeContainer(value: object, position: Position, depth: number): strin
     text += item === undefined ? 'null' : writeValue(item, position, depth);
   }
   return text === '' ? '[]' : `${text}]`;
+}
+
+function writeJsonNumber(number: JsonNumber, position: Position): string {
+  if (Number.isFinite(number.valueOf())) return number.text;
+  throw unwritable(number, position);
 }
 
 function writeObject(
@@ -176,9 +183,20 @@ function toEscaped(text: string): string {
 function unwritable(value: unknown, { field, key }: Position): PlatformError {
   const what = describe(value);
   const where = key === '' ? field : `${field} at ${JSON.stringify(key)}`;
-  return new PlatformError('ENVELOPE_INVALID', `${where} holds ${what}, which JSON cannot`, {
-    details: { field },
-  });
+  const message = `${where} holds ${describe(value)}`;
+  return new PlatformError('ENVELOPE_INVALID', message, { details: { field } });
+}
+
+function describe(value: unknown): string {
+  const isNumber = typeof value === 'bigint' || value instanceof JsonNumber;
+  if (isNumber) return `${shorten(value.toString())}, which is beyond the range of a float64`;
+  return typeof value === 'object'
+    ? `an object over ${maxDepth} levels deep, which JSON cannot`
+    : `${String(value)}, which JSON cannot`;
+}
+
+function shorten(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
 function describe(value: unknown): string {

@@ -1,4 +1,3 @@
-import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { type Acceptance, type AcceptedCallback, requestInvalid } from '@posthaste/callbacks';
 import { toItemClaim } from '@posthaste/contracts';
 import type { FastifyRequest, FastifySchemaCompiler } from 'fastify';
@@ -6,6 +5,7 @@ import { type TSchema, Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import type { App } from '../../app.js';
 import { toFieldFaults } from '../../http/field-faults.js';
+import { compileValidator } from '../../http/validator.js';
 import { type ItemProblem, itemResultFields, toItemProblem } from '../schemas/batch-item.js';
 import { addExactBodyParser } from '../schemas/exact-body.js';
 import { noUnknownKeys } from '../schemas/field-schemas.js';
@@ -15,6 +15,7 @@ import {
   type NewCallback,
   type NewCallbackContext,
   newCallbackSchema,
+  parseNewCallbacks,
   toCallbackInput,
 } from './new-callback.js';
 import type { PolicyResolver } from './retry-choice.js';
@@ -48,7 +49,7 @@ const BatchAnswer = Type.Object({
 
 /** Adds `/v1/callbacks/batch`: create many callbacks in one call. */
 export function callbackBatchRoutes(app: App, { acceptance, policies }: CallbackBatchDeps): void {
-  addExactBodyParser(app);
+  addExactBodyParser(app, { parse: parseNewCallbacks });
   const validator = Compile(newCallbackSchema);
   app.post<{ Body: { readonly items: readonly unknown[] } }>(
     '/v1/callbacks/batch',
@@ -81,7 +82,7 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
 
 /** Checks the batch only. The schema of the route has the items too, for the API document. */
 const compileBatch: FastifySchemaCompiler<unknown> = (route) =>
-  route.httpPart === 'body' ? TypeBoxValidatorCompiler({ ...route, schema: Batch }) : () => true;
+  route.httpPart === 'body' ? compileValidator({ ...route, schema: Batch }) : () => true;
 
 async function toInput(item: unknown, validator: Validator, context: NewCallbackContext) {
   if (!validator.Check(item)) throw requestInvalid(toFieldFaults(validator.Errors(item), 'body'));

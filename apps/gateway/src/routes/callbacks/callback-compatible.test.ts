@@ -9,7 +9,7 @@ interface Status {
   readonly id: string;
   readonly request: {
     readonly postdata: { readonly headers: object | null; readonly data: string | null };
-    readonly retryphases: readonly { readonly retries: number; readonly delay: number }[];
+    readonly retryphases: readonly object[] | null;
   };
   readonly attempts: readonly { readonly statuscode: number; readonly duration: number }[];
   readonly locks: readonly { readonly completed: boolean }[];
@@ -53,7 +53,12 @@ describeWithPostgres('/callback', () => {
 
   it('shows attempts and locks', async () => {
     const receiver = await startReceiver([
-      { kind: 'respond', status: 500, headers: { 'x-why': 'tired' }, body: 'no' },
+      {
+        kind: 'respond',
+        status: 500,
+        headers: { 'x-why': 'tired', 'Set-Cookie': ['a=1', 'b=2'] },
+        body: 'no',
+      },
       200,
     ]);
     const worker = await startTestWorker(gateway.db);
@@ -72,7 +77,7 @@ describeWithPostgres('/callback', () => {
           {
             statuscode: 500,
             response: {
-              headers: expect.objectContaining({ 'x-why': 'tired' }),
+              headers: expect.objectContaining({ 'x-why': 'tired', 'set-cookie': 'a=1, b=2' }),
               data: Buffer.from('no').toString('base64'),
             },
             time,
@@ -124,6 +129,23 @@ describeWithPostgres('/callback', () => {
       notificationemailaddress: '',
     });
     expect((await post({ url, postdata: null, retryphases: null })).status).toBe(201);
+  });
+
+  it('shows left-out phases, headers and data as null, and empty ones as empty', async () => {
+    const shown = async (body: object) => {
+      const made = await post(body);
+      const { json } = await get(made.json.id);
+      expect(json.request).toEqual(made.json.request);
+      return [json.request.retryphases, json.request.postdata];
+    };
+    expect(await shown({ url })).toEqual([null, { headers: null, data: null }]);
+    const empty = { retryphases: [], postdata: { headers: {}, data: '' } };
+    expect(await shown({ url, ...empty })).toEqual([[], { headers: {}, data: '' }]);
+    const broken = { headers: null, data: 'eHh4\r\neHh4\n' };
+    expect(await shown({ url, postdata: broken })).toEqual([
+      null,
+      { headers: null, data: 'eHh4eHh4' },
+    ]);
   });
 
   describe('refuses', () => {

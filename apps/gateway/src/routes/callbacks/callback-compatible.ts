@@ -10,7 +10,7 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
-import { toBodyText } from '../schemas/exact-body.js';
+import { setJsonParser } from '../../http/json-body.js';
 import { idSchema, momentSchema, nullable } from '../schemas/field-schemas.js';
 import { idempotencyHeaders, markReplayed, readIdempotencyClaim } from '../schemas/idempotency.js';
 
@@ -134,17 +134,7 @@ const Status = Type.Object(
 /** Adds `/callback`, which existing clients use. The callbacks package defines its exact format. */
 export function compatibleRoutes(app: App, deps: CompatibleRoutesDeps): void {
   // Bodies stay text: a JSON parser would round delays beyond 2^53.
-  app.addContentTypeParser<Buffer>(
-    'application/json',
-    { parseAs: 'buffer' },
-    (_request, body, done) => {
-      try {
-        done(null, toBodyText(body));
-      } catch (error) {
-        done(error as Error);
-      }
-    },
-  );
+  setJsonParser(app, (text) => text);
   // The schemas are for the API document only: `parseCompatibleRequest` checks by its own rules.
   app.setValidatorCompiler(() => () => true);
   addCreate(app, deps.acceptance);

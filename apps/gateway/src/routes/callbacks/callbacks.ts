@@ -25,7 +25,7 @@ import {
   toCallbackSummaryView,
   toCallbackView,
 } from './callback-view.js';
-import { newCallbackSchema, toCallbackInput } from './new-callback.js';
+import { newCallbackSchema, parseNewCallback, toCallbackInput } from './new-callback.js';
 import type { PolicyResolver } from './retry-choice.js';
 
 export interface CallbackRoutesDeps {
@@ -44,7 +44,7 @@ const ListQuery = listQuery(500, {
 
 /** Adds `/v1/callbacks`: create, list, get, cancel, retry and replay callbacks. */
 export function callbackRoutes(app: App, deps: CallbackRoutesDeps): void {
-  addExactBodyParser(app);
+  addExactBodyParser(app, { parse: parseNewCallback });
   addCreate(app, deps);
   addList(app, deps.db);
   addGet(app, deps.db);

@@ -114,13 +114,26 @@ describeWithPostgres('POST /v1/callbacks creates', () => {
     });
   });
 
-  it('a JSON body without spaces, with its content type, and with every digit of its integers', async () => {
-    const body = `{"url":"${url}","json": {"n": 9007199254740993, "list": [1.5, null]}}`;
-    const { json } = await gateway.call<{ id: string }>('POST', '/v1/callbacks', body);
-    expect((await get(json.id)).request).toMatchObject({
-      headers: { 'content-type': 'application/json' },
-      text: '{"n":9007199254740993,"list":[1.5,null]}',
-    });
+  it.each([
+    '{"amount":1e400}',
+    '18446744073709551615',
+    '{ "n": 9007199254740993,\n\t"list": [1.50, -0.0, 1E5, null] }',
+    '{"b":"\\u00fc \\/ \\ud83d","a":"ü","b":2}',
+    `${'['.repeat(10_000)}${']'.repeat(10_000)}`,
+  ])('a JSON body byte for byte as it is written, with its content type: %s', async (source) => {
+    const callback = `{"json" : ${source} ,"url":"${url}"}`;
+    const one = await gateway.call<{ id: string }>('POST', '/v1/callbacks', callback);
+    const batch = await gateway.call<{ items: { callback: { id: string } }[] }>(
+      'POST',
+      '/v1/callbacks/batch',
+      `{"items":[{"url":"${url}","json":0}, ${callback} ]}`,
+    );
+    for (const id of [one.json.id, batch.json.items[1]?.callback.id ?? '']) {
+      expect((await get(id)).request).toMatchObject({
+        headers: { 'content-type': 'application/json' },
+        text: source,
+      });
+    }
   });
 
   it('a JSON body with the content type that the caller sets', async () => {

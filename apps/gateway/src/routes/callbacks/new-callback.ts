@@ -5,7 +5,7 @@ import {
   callbackMethods,
   type FieldFault,
 } from '@posthaste/callbacks';
-import { stringifyExactJson } from '@posthaste/contracts';
+import { findJsonMember, jsonItems } from '@posthaste/contracts';
 import { type Static, type TUnsafe, Type } from 'typebox';
 import { type TraceContext, toTraceHeaders } from '../../http/trace-context.js';
 import {
@@ -21,12 +21,21 @@ import {
   retryChoiceSchema,
 } from './retry-choice.js';
 
+/** Member `json` as the caller wrote it: it is sent byte for byte. */
+export class JsonSource {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** Body of `POST /v1/callbacks`. */
 export interface NewCallback {
   readonly url: string;
   readonly method?: CallbackMethod;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly json?: unknown;
+  readonly json?: JsonSource;
   readonly text?: string;
   readonly base64?: string;
   readonly application?: string;
@@ -58,9 +67,10 @@ const Schema = Type.Object(
       examples: [{ 'x-shop': 'berlin' }],
     }),
     json: Type.Optional(
-      Type.Unknown({
+      // Any JSON; `parseNewCallback` has put its text in its place.
+      Type.Unsafe<JsonSource>({
         description:
-          'The body, as any JSON. It is sent without spaces, as `application/json` unless `headers` set another content type. Integers of 64 bits keep their digits.',
+          'The body, as any JSON. It is sent byte for byte as it is written here, white space and all digits included; as `application/json` unless `headers` set another content type.',
         examples: [{ order: 4711, state: 'shipped' }],
       }),
     ),
@@ -119,6 +129,28 @@ const Schema = Type.Object(
     ],
   },
 );
+
+/** Parses the text of a callback. @throws SyntaxError if it is not JSON */
+export function parseNewCallback(text: string): unknown {
+  return keepJsonSource(JSON.parse(text), text);
+}
+
+/** Parses the text of a batch of callbacks. @throws SyntaxError if it is not JSON */
+export function parseNewCallbacks(text: string): unknown {
+  const batch: unknown = JSON.parse(text);
+  const { items } = (batch ?? {}) as { readonly items?: unknown };
+  if (!Array.isArray(items)) return batch;
+  const texts = jsonItems(findJsonMember(text, 'items') ?? '');
+  for (const [index, item] of items.entries()) keepJsonSource(item, texts[index] ?? '');
+  return batch;
+}
+
+function keepJsonSource(callback: unknown, text: string): unknown {
+  if (typeof callback !== 'object' || callback === null) return callback;
+  const source = 'json' in callback ? findJsonMember(text, 'json') : undefined;
+  if (source !== undefined) (callback as { json: unknown }).json = new JsonSource(source);
+  return callback;
+}
 
 export const newCallbackSchema: TUnsafe<NewCallback> = Type.Unsafe<Static<typeof Schema>>(Schema);
 
@@ -182,23 +214,13 @@ function toHeaders({ json, headers }: NewCallback): Readonly<Record<string, stri
 }
 
 function toBody({ json, text, base64 }: NewCallback): Buffer | undefined {
-  if (json !== undefined) return toJsonBody(json);
+  if (json !== undefined) return Buffer.from(json.text);
   if (text !== undefined) return toTextBody(text);
   if (base64 === undefined) return undefined;
   const bytes = Buffer.from(base64, 'base64');
   // The decoder skips invalid characters, so only text that encodes back to itself was valid.
   if (bytes.toString('base64') === base64) return bytes;
   throw callbackInvalid([{ field: 'base64', message: 'is not standard base64 with padding' }]);
-}
-
-function toJsonBody(json: unknown): Buffer {
-  try {
-    return Buffer.from(stringifyExactJson(json));
-  } catch (error) {
-    // The parser takes any depth, because it works in a loop; the serializer recurses.
-    if (!(error instanceof RangeError)) throw error;
-    throw callbackInvalid([{ field: 'json', message: 'is nested too deeply' }]);
-  }
 }
 
 function toTextBody(text: string): Buffer {

@@ -129,15 +129,6 @@ describeWithPostgres('POST /v1/callbacks refuses', () => {
     expect(answer).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
   });
 
-  it('JSON that is nested too deeply to be sent', async () => {
-    const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-    const body = `{"url":"${url}","json":${nested}}`;
-    const { status, json } = await refusal(body);
-    expect({ status, code: json.code }).toEqual({ status: 422, code: 'CALLBACK_INVALID' });
-    const batch = await gateway.call('POST', '/v1/callbacks/batch', `{"items":[${body}]}`);
-    expect(batch.json).toMatchObject({ items: [{ status: 422 }] });
-  });
-
   it.each([
     ['text', { url, text: '\ud800' }],
     ['application', { url, application: 'a\udfff' }],

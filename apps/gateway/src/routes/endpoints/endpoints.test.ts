@@ -29,6 +29,26 @@ describeWithPostgres('/v1/endpoints', () => {
   });
   afterAll(() => gateway.close());
 
+  it('takes a JSON content type without a body wherever the body may be left out', async () => {
+    const id = await create();
+    const typed = gateway.call.with({ 'content-type': 'application/json' });
+    const actions = ['pause', 'resume', 'disable', 'enable', 'test', 'secrets'];
+    const statuses: number[] = [];
+    for (const action of actions) {
+      statuses.push((await typed('POST', `/v1/endpoints/${id}/${action}`)).status);
+    }
+    expect(statuses).toEqual([200, 200, 200, 200, 201, 201]);
+    await gateway.call('POST', '/v1/secrets', { name: 'typed' });
+    expect((await typed('POST', '/v1/secrets/typed/rotate')).status).toBe(201);
+    expect((await typed('POST', '/v1/queues/pause?queue=typed')).status).toBe(204);
+    expect((await typed('POST', '/v1/queues/resume?queue=typed')).status).toBe(204);
+    const callback = await gateway.call<{ id: string }>('POST', '/v1/callbacks', { url });
+    const path = `/v1/callbacks/${callback.json.id}`;
+    expect((await typed('POST', `${path}/cancel`)).status).toBe(200);
+    expect((await typed('POST', `${path}/replay`)).status).toBe(200);
+    expect((await typed('DELETE', `/v1/endpoints/${id}`)).status).toBe(204);
+  });
+
   it('creates an endpoint, and shows its secret only then', async () => {
     const made = await post({ name: 'plain', url });
     const { id } = made.json.endpoint;

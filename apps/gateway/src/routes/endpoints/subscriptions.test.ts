@@ -52,6 +52,19 @@ describeWithPostgres('/v1/subscriptions', () => {
     expect((await gateway.call('DELETE', path)).status).toBe(204);
   });
 
+  it('keeps every digit of the numbers of a filter', async () => {
+    const filter = '{"properties":{"n":{"const":9007199254740993,"maximum":1.50}}}';
+    const body = `{"endpointId":"${endpointId}","eventName":"a","filter":${filter}}`;
+    const made = await gateway.call<Subscription>('POST', '/v1/subscriptions', body);
+    const path = `/v1/subscriptions/${made.json.id}`;
+    const replaced = await gateway.call('PUT', path, `{"eventName":"a","filter":${filter}}`);
+    const list = await gateway.call('GET', '/v1/subscriptions?limit=1');
+    for (const answer of [made, replaced, await gateway.call('GET', path), list]) {
+      expect(answer.body).toContain(`"filter":${filter}`);
+    }
+    expect((await gateway.call('DELETE', path)).status).toBe(204);
+  });
+
   it('answers 404 for unknown subscriptions and endpoints', async () => {
     for (const id of ['x', unknownId]) {
       const path = `/v1/subscriptions/${id}`;

@@ -1,6 +1,8 @@
 import type { Subscription, Subscriptions } from '@posthaste/callbacks/management';
+import { parseJsonWithDigits } from '@posthaste/contracts';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
+import { setJsonParser } from '../../http/json-body.js';
 import {
   idParams,
   idSchema,
@@ -35,7 +37,7 @@ const fields = {
       type: ['object', 'null'],
       additionalProperties: true,
       description:
-        'A JSON Schema (2020-12) that the payload must match, without regular expressions and references. Default: any payload.',
+        'A JSON Schema (2020-12) that the payload must match, without regular expressions and references. Numbers are compared exactly, whatever their length. Default: any payload.',
       examples: [{ properties: { total: { minimum: 100 } }, required: ['total'] }],
     }),
   ),
@@ -58,6 +60,8 @@ const View = Type.Object(
 
 /** Adds `/v1/subscriptions`: the events that an endpoint gets. */
 export function subscriptionRoutes(app: App, subscriptions: Subscriptions): void {
+  // Numbers of filters keep their digits: they are stored and compared exactly.
+  setJsonParser(app, parseJsonWithDigits);
   addCreate(app, subscriptions);
   addList(app, subscriptions);
   addOne(app, subscriptions);

@@ -1,5 +1,5 @@
-import { parseJsonWithBigints, toCloudEvent } from '@posthaste/contracts';
-import { decodeEnvelope, type StoredRecord } from '@posthaste/eventstream';
+import { parseJsonWithDigits, toCloudEvent } from '@posthaste/contracts';
+import { decodeEnvelopeWithDigits, type StoredRecord } from '@posthaste/eventstream';
 import { type TOptional, type TProperties, type TSchema, type TUnsafe, Type } from 'typebox';
 import {
   type BodyView,
@@ -89,10 +89,10 @@ export function toEventView(record: StoredRecord, format: EventFormat): EventVie
 /** Returns the event in these bytes, or `undefined` if they are none: anybody may append anything. */
 function toEvent(value: Buffer, format: EventFormat): object | undefined {
   try {
-    const envelope = decodeEnvelope(value);
+    const envelope = decodeEnvelopeWithDigits(value);
     return format === 'cloudevents'
       ? toCloudEvent(envelope)
-      : (parseJsonWithBigints(value.toString()) as object);
+      : (parseJsonWithDigits(value.toString()) as object);
   } catch {
     return undefined;
   }

@@ -2,6 +2,7 @@ import { callbackEventTopic, requestInvalid } from '@posthaste/callbacks';
 import {
   type EventEnvelope,
   fromCloudEvent,
+  JsonNumber,
   PlatformError,
   parseEnvelope,
 } from '@posthaste/contracts';
@@ -44,7 +45,12 @@ export function parseNewEvent(body: unknown, context: EventContext): EventToPubl
 }
 
 function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof JsonNumber)
+  );
 }
 
 /** Fields of a checked envelope that are more than copied to the event. */
@@ -58,7 +64,7 @@ function parseEnvelopeEvent(body: JsonObject, context: EventContext): EventToPub
   // Null and empty text count as absent, as in all services that share the envelope: some encoders
   // write them for fields that are not set.
   const given = Object.entries(body).filter(([, value]) => value !== null && value !== '');
-  const event = Object.fromEntries(given);
+  const event = Object.fromEntries(given.map(([key, value]) => [key, toPlainNumber(value)]));
   const faults = newEventFaults(event);
   if (faults.length > 0) throw requestInvalid(faults);
   const { topic, key, version = 1, ...rest } = event as AddressedEnvelope;
@@ -68,6 +74,12 @@ function parseEnvelopeEvent(body: JsonObject, context: EventContext): EventToPub
     traceparent: context.trace && toTraceparent(context.trace),
   };
   return prepare(parseEnvelope({ ...rest, version }), options, {});
+}
+
+/** Converts a number of the envelope itself; those inside its payload keep their digits. */
+function toPlainNumber(value: unknown): unknown {
+  if (!(value instanceof JsonNumber)) return value;
+  return /^-?\d{1,19}$/.test(value.text) ? BigInt(value.text) : value.valueOf();
 }
 
 /** Attributes of a CloudEvent, by the field of the envelope that has another name. */

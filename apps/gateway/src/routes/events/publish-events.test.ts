@@ -47,6 +47,22 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
       expect(record?.value?.toString()).toContain('\\u003cü\\u003e');
     });
 
+    it('keeps every digit of numbers, and sorts keys', async () => {
+      const topic = newTopic();
+      const payload =
+        '{"z":18446744073709551615,"a":{"d":1.50,"c":[1E5,-0,0.1000000000000000055]}}';
+      const sorted = '{"a":{"c":[1E5,-0,0.1000000000000000055],"d":1.50},"z":18446744073709551615}';
+      const one = `{"topic":"${topic}","name":"a","version":2.0,"payload":${payload}}`;
+      expect((await post(one)).status).toBe(201);
+      expect((await post<ListAnswer>(`[${one}]`)).json.items).toMatchObject([{ status: 201 }]);
+      const event = `{"specversion":"1.0","id":"1","source":"/x","type":"a","data":${payload}}`;
+      expect((await post(event, cloudEvent, `?topic=${topic}`)).status).toBe(201);
+      const texts = (await recordsOf(topic)).map(({ value }) => value?.toString());
+      expect(texts).toHaveLength(3);
+      for (const text of texts) expect(text).toContain(`"payload":${sorted}`);
+      expect(texts[0]).toContain('"version":2,');
+    });
+
     it('accepts the whole envelope, and treats null and empty text as not given', async () => {
       const topic = newTopic();
       const envelope = {

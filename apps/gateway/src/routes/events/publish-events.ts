@@ -1,6 +1,10 @@
-import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { requestInvalid } from '@posthaste/callbacks';
-import { type IdempotencyClaim, PlatformError, toItemClaim } from '@posthaste/contracts';
+import {
+  type IdempotencyClaim,
+  PlatformError,
+  parseJsonWithDigits,
+  toItemClaim,
+} from '@posthaste/contracts';
 import type {
   PublishBatcher,
   PublishedEvent,
@@ -10,6 +14,7 @@ import type {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import type { App } from '../../app.js';
+import { compileValidator } from '../../http/validator.js';
 import { type ItemProblem, itemResultFields, toItemProblem } from '../schemas/batch-item.js';
 import { addExactBodyParser } from '../schemas/exact-body.js';
 import { noUnknownKeys } from '../schemas/field-schemas.js';
@@ -76,7 +81,8 @@ type EventPublisher = Pick<PublishBatcher, 'publish'>;
 
 /** Adds `POST /v1/events`: publishes one event or many. */
 export function publishEventRoutes(app: App, publisher: EventPublisher): void {
-  addExactBodyParser(app, ['application/json', cloudEvent, cloudEvents]);
+  const mediaTypes = ['application/json', cloudEvent, cloudEvents];
+  addExactBodyParser(app, { parse: parseJsonWithDigits, mediaTypes });
   app.post<PublishRoute>(
     '/v1/events',
     {
@@ -94,7 +100,7 @@ export function publishEventRoutes(app: App, publisher: EventPublisher): void {
       },
       // The schema of the body is for the API document: `parseNewEvent` checks each event.
       validatorCompiler: (route) =>
-        route.httpPart === 'querystring' ? TypeBoxValidatorCompiler(route) : () => true,
+        route.httpPart === 'querystring' ? compileValidator(route) : () => true,
       schema: {
         tags: ['Events'],
         summary: 'Publish one event or up to 1,000',

@@ -35,13 +35,16 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
     });
     afterAll(() => gateway.close());
 
-    it('returns events with their positions, and integers with all digits', async () => {
+    it('returns events with their positions, and numbers with all digits', async () => {
       const body =
-        '{"topic":"shown","key":"k","name":"made","id":"e1","payload":{"big":9007199254740993}}';
+        '{"topic":"shown","key":"k","name":"made","id":"e1","payload":{"a":1.50,"big":18446744073709551615}}';
       await gateway.call('POST', '/v1/events', body);
       const answer = await gateway.call<Page>('GET', '/v1/events?topic=shown');
       expect(answer.headers['content-type']).toBe('application/json; charset=utf-8');
-      expect(answer.body).toContain('"payload":{"big":9007199254740993}');
+      const payload = '{"a":1.50,"big":18446744073709551615}';
+      expect(answer.body).toContain(`"payload":${payload}`);
+      const other = await gateway.call<Page>('GET', '/v1/events?topic=shown&format=cloudevents');
+      expect(other.body).toContain(`"data":${payload}`);
       expect(answer.json).toEqual({
         items: [
           {

@@ -46,6 +46,19 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events refuses on %s'
         'payload',
       ],
       [
+        'an integer that no double holds',
+        `{"topic":"t","name":"a","payload":{"x":[1${'0'.repeat(309)}]}}`,
+        'EVENT_INVALID',
+        'payload',
+      ],
+      [
+        'a payload that is a number',
+        '{"topic":"t","name":"a","payload":1.0}',
+        'REQUEST_INVALID',
+        'payload',
+      ],
+      ['a number', '1.0', 'REQUEST_INVALID', 'body'],
+      [
         'a time that is none',
         { topic: 't', name: 'a', timestamp: 'now' },
         'REQUEST_INVALID',

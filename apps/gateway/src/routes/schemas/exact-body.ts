@@ -1,7 +1,7 @@
-import { isUtf8 } from 'node:buffer';
-import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
-import { type IdempotencyClaim, PlatformError, parseJsonWithBigints } from '@posthaste/contracts';
+import type { IdempotencyClaim } from '@posthaste/contracts';
 import type { App } from '../../app.js';
+import { setJsonParser } from '../../http/json-body.js';
+import { compileValidator } from '../../http/validator.js';
 import { readIdempotencyClaim } from './idempotency.js';
 
 declare module 'fastify' {
@@ -11,50 +11,33 @@ declare module 'fastify' {
   }
 }
 
+/** Options of {@link addExactBodyParser}. */
+export interface ExactBodyOptions {
+  /**
+   * Parses the text of a body. It keeps what a plain parser would lose: digits, white space.
+   * @throws SyntaxError as `JSON.parse` does
+   */
+  readonly parse: (text: string) => unknown;
+  /** Media types of these bodies, all of which are JSON. Default: `application/json`. */
+  readonly mediaTypes?: readonly string[];
+}
+
 /**
- * Adds the body parser of routes that take JSON to be passed on. Integers beyond 2^53 keep their
- * digits, so that receivers get what the caller sent. The text is hashed for an Idempotency-Key.
- * @param mediaTypes media types of these bodies, all of which are JSON
+ * Adds the body parser of routes that take JSON to be passed on: receivers get what the caller sent.
+ * The text is hashed for an Idempotency-Key.
  */
-export function addExactBodyParser(
-  app: App,
-  mediaTypes: readonly string[] = ['application/json'],
-): void {
+export function addExactBodyParser(app: App, { parse, mediaTypes }: ExactBodyOptions): void {
   app.decorateRequest('idempotency', undefined);
   app.setValidatorCompiler((route) =>
     // The schema of the headers is for the API document only: the parser reads the Idempotency-Key.
-    route.httpPart === 'headers' ? () => true : TypeBoxValidatorCompiler(route),
+    route.httpPart === 'headers' ? () => true : compileValidator(route),
   );
-  app.addContentTypeParser<Buffer>(
-    [...mediaTypes],
-    { parseAs: 'buffer' },
-    (request, body, done) => {
-      try {
-        const text = toBodyText(body);
-        request.idempotency = readIdempotencyClaim(request.headers, text);
-        done(null, parseJson(text));
-      } catch (error) {
-        done(error as Error);
-      }
+  setJsonParser(
+    app,
+    (text, request) => {
+      request.idempotency = readIdempotencyClaim(request.headers, text);
+      return parse(text);
     },
+    mediaTypes,
   );
-}
-
-/**
- * Decodes a body. JSON is UTF-8 (RFC 8259), whatever charset its Content-Type names. Decoding would
- * replace other bytes, and so change what is passed on; they are refused instead.
- * @throws PlatformError `REQUEST_INVALID`
- */
-export function toBodyText(body: Buffer): string {
-  if (isUtf8(body)) return body.toString();
-  throw new PlatformError('REQUEST_INVALID', 'the body is not valid UTF-8');
-}
-
-function parseJson(text: string): unknown {
-  if (text === '') throw new PlatformError('REQUEST_INVALID', 'the body is empty');
-  try {
-    return parseJsonWithBigints(text);
-  } catch (cause) {
-    throw new PlatformError('REQUEST_INVALID', 'the body is not valid JSON', { cause });
-  }
 }
