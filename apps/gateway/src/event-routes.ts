@@ -1,3 +1,4 @@
+import { PlatformError } from '@posthaste/contracts';
 import { PostgresLog } from '@posthaste/eventstream';
 import {
   DeadLetterReplays,
@@ -88,6 +89,8 @@ function warnOfMaintenance(logger: WarningLog): (error: unknown) => void {
   return (error) => {
     const reason = error instanceof Error ? error.message : String(error);
     const message = `the maintenance of the event log failed, and is tried again: ${reason}`;
-    warnings.warn(logger, 'event maintenance', message);
+    // By the code, a filter of lines about outages recognises it.
+    const kind = error instanceof PlatformError ? error.code : 'event maintenance';
+    warnings.warn(logger, kind, message);
   };
 }

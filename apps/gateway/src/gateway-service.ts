@@ -1,9 +1,8 @@
 import { callbacksMigrations } from '@posthaste/callbacks';
-import type { PlatformError } from '@posthaste/contracts';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
-import { openDatabase } from '@posthaste/postgres';
-import type { Runnable, RunnableConfig } from '@posthaste/service';
+import { openDatabase, refuseUnsuitable } from '@posthaste/postgres';
+import { type Runnable, type RunnableConfig, watchOutages } from '@posthaste/service';
 import { Registry } from 'prom-client';
 import { createCallbackRoutes } from './callback-routes.js';
 import { type GatewayProcessConfig, readGatewayConfig } from './config.js';
@@ -11,7 +10,7 @@ import { startEventOutbox } from './event-outbox.js';
 import { createEventRoutes } from './event-routes.js';
 import { startGateway } from './gateway.js';
 import { gatewayMigrations } from './migrations.js';
-import { migrationsCheck } from './readiness.js';
+import { databaseCheck, migrationsCheck } from './readiness.js';
 
 /**
  * Gateway as a process of its own, on the Postgres of `DATABASE_URL`. It starts even
@@ -28,8 +27,24 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
     const db = await openDatabase({
       url: platform.databaseUrl,
       maxConnections: platform.databaseConnections,
+      synchronousCommit: platform.synchronousCommit,
       applicationName: 'posthaste-gateway',
       logger,
+    });
+    await refuseUnsuitable(db);
+    const migrations = migrationsCheck(db, [
+      gatewayMigrations,
+      callbacksMigrations,
+      eventstreamMigrations,
+      eventLogMigrations,
+    ]);
+    const database = databaseCheck(db);
+    const outages = watchOutages(logger, {
+      name: 'gateway',
+      async probe() {
+        await database.check();
+        await migrations.check();
+      },
     });
     const outbox = startEventOutbox({ db, callbackEvents, logger });
     const callbacks = createCallbackRoutes({
@@ -39,12 +54,6 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
     });
     const registry = new Registry();
     const events = createEventRoutes({ db, logger, registry, config: domains.events });
-    const migrations = migrationsCheck(db, [
-      gatewayMigrations,
-      callbacksMigrations,
-      eventstreamMigrations,
-      eventLogMigrations,
-    ]);
     const gateway = await startGateway({
       config,
       db,
@@ -54,12 +63,11 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       checks: [migrations],
     });
     logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');
-    migrations.check().catch((error: PlatformError) => {
-      logger.warn({ code: error.code }, `the gateway is not ready: ${error.message}`);
-    });
+    outages.check();
     return {
       async close(limitMs) {
         await gateway.close(limitMs);
+        outages.stop();
         await Promise.all([callbacks.close(), events.close()]);
         await outbox.close();
         await db.close();

@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { callbacksMigrations } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
@@ -9,6 +10,7 @@ import {
   createTestDatabase,
   freePort,
   type RunningProcess,
+  startPostgres,
   startProcess,
 } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
@@ -153,5 +155,83 @@ describeWithPostgres('the process of the gateway on Postgres', () => {
 
     await process.terminate();
     await drop();
+  });
+
+  it('says in one line without stacks that the database is not migrated', async () => {
+    const { url, drop } = await createTestDatabase();
+    const { process } = await startListening({ DATABASE_URL: url });
+    await process.waitForLine(/the gateway is not ready: .*run \\"posthaste migrate\\"/);
+    await sleep(2_000);
+    const warnings = process.output.split('\n').filter((line) => !line.includes('"level":"info"'));
+    expect(warnings).toEqual([expect.stringContaining('the gateway is not ready')]);
+    expect(process.output).not.toContain('stack');
+    await process.terminate();
+    await drop();
+  });
+
+  it.each([
+    [
+      'the encoding LATIN1',
+      [`create database name encoding 'LATIN1' locale 'C' template template0`],
+      /must have UTF8/,
+    ],
+    [
+      'no triggers',
+      ['create database name', `alter database name set session_replication_role = 'replica'`],
+      /reset session_replication_role/,
+    ],
+  ])('does not start on a database with %s', async (_, statements, advice) => {
+    const admin = await createTestDatabase();
+    const name = `${new URL(admin.url).pathname.slice(1)}_other`;
+    const db = await openPostgres({ url: admin.url });
+    for (const statement of statements) {
+      await db.query(statement.replace('database name', `database ${name}`));
+    }
+    const url = admin.url.replace(/[^/]+$/, name);
+    const process = await startMain({ ...noDatabase, DATABASE_URL: url });
+    expect(await process.exited).toMatchObject({ code: 1 });
+    expect(process.output).toMatch(advice);
+    expect(process.output.split('\n')).toHaveLength(1);
+    await db.query(`drop database ${name}`);
+    await db.close();
+    await admin.drop();
+  });
+
+  it('logs an outage once when it begins and once when it ends', async () => {
+    const server = await startPostgres();
+    const db = await openPostgres({ url: server.url });
+    await migrate(db, [
+      gatewayMigrations,
+      callbacksMigrations,
+      eventstreamMigrations,
+      eventLogMigrations,
+    ]);
+    await db.close();
+    const { process, port } = await startListening({ DATABASE_URL: server.url });
+    const ready = () => fetch(`http://127.0.0.1:${port}/health/ready`).then(({ status }) => status);
+    const publish = () =>
+      fetch(`http://127.0.0.1:${port}/v1/events`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"topic":"orders","name":"order.placed","payload":{}}',
+      }).then(({ status }) => status);
+    await expect.poll(ready, { timeout: 10_000 }).toBe(200);
+    expect(await publish()).toBeLessThan(300);
+    await server.kill();
+    for (let second = 0; second < 5; second++) {
+      expect(await publish()).toBe(503);
+      await sleep(1_000);
+    }
+    await server.start();
+    await process.waitForLine(/the gateway is ready/);
+    expect(await publish()).toBeLessThan(300);
+    const lines = process.output.split('\n').map((line) => JSON.parse(line).msg as string);
+    expect(lines).toEqual([
+      'the gateway listens',
+      expect.stringMatching(/^the gateway is not ready: /),
+      expect.stringMatching(/^the gateway is ready: its database is usable after \d+ s$/),
+    ]);
+    await process.terminate();
+    await server.close();
   });
 });

@@ -1,9 +1,14 @@
-import { type Database, type MigrationSet, requireMigrations } from '@posthaste/postgres';
+import {
+  type Database,
+  type MigrationSet,
+  requireMigrations,
+  requireWritable,
+} from '@posthaste/postgres';
 import type { ReadinessCheck } from '@posthaste/service';
 
-/** Creates the check that the database answers. */
+/** Creates the check that the database answers and accepts writes. */
 export function databaseCheck(db: Database): ReadinessCheck {
-  return { name: 'database', check: () => db.ping() };
+  return { name: 'database', check: () => requireWritable(db) };
 }
 
 /** Creates the check that all migrations of this release are applied. Success is remembered. */

@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { deliverySessionSettings } from '@posthaste/callbacks';
 import { PlatformError } from '@posthaste/contracts';
 import { openPostgres } from '@posthaste/postgres';
-import { createLogger } from '@posthaste/service';
+import { createLogger, forwardFailures } from '@posthaste/service';
 import { Registry } from 'prom-client';
 import { startDeliveries } from './deliveries.js';
 import type { MessageFromThread, MessageToThread, ThreadData } from './delivery-threads.js';
@@ -17,6 +17,7 @@ if (!port) throw new Error('this program is started by DeliveryThreads, as a wor
 
 const send = (message: MessageFromThread): void => port.postMessage(message);
 const logger = createLogger({ level: logLevel, service: 'worker' });
+forwardFailures(logger, (failure) => send({ kind: 'database-failure', failure }));
 const registry = new Registry();
 
 try {

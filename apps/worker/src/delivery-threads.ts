@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, PlatformError } from '@posthaste/contracts';
+import type { PostgresOptions, SynchronousCommit } from '@posthaste/postgres';
+import { type DatabaseFailure, logFailure } from '@posthaste/service';
+import type { Logger } from 'pino';
 import type { WorkerConfig } from './config.js';
 import type { Deliveries } from './deliveries.js';
 import type { ThreadPosition } from './thread-limits.js';
@@ -31,7 +34,10 @@ export interface ThreadsOptions {
   readonly databaseUrl: string;
   /** Most database connections of all threads together; the threads divide them. */
   readonly maxConnections: number;
+  readonly synchronousCommit: SynchronousCommit;
   readonly logLevel: string;
+  /** Logs what threads report about the database. */
+  readonly logger: Logger;
   /** Called when a thread ends by itself: the process is then in an unknown state. */
   readonly onDefect: (error: unknown) => void;
 }
@@ -47,7 +53,7 @@ export interface ThreadData {
   /** Configuration of the whole process; the thread divides its limits. */
   readonly config: WorkerConfig;
   readonly thread: ThreadPosition;
-  readonly database: { readonly url: string; readonly maxConnections: number };
+  readonly database: Pick<PostgresOptions, 'url' | 'maxConnections' | 'synchronousCommit'>;
   readonly logLevel: string;
 }
 
@@ -61,6 +67,8 @@ export type MessageFromThread =
   | { readonly kind: 'ready' }
   /** The thread cannot start, for example because the database cannot be reached. */
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string }
+  /** A line for the log about the database: the process logs an outage once, not once per thread. */
+  | { readonly kind: 'database-failure'; readonly failure: DatabaseFailure }
   /** The answer to the message `metrics` with the same `id`. */
   | { readonly kind: 'metrics'; readonly id: number; readonly metrics: readonly object[] };
 
@@ -69,14 +77,15 @@ export type MessageFromThread =
  * @throws PlatformError when a thread cannot start, for example `DATABASE_UNAVAILABLE`
  */
 export async function startDeliveryThreads(options: ThreadsOptions): Promise<DeliveryThreads> {
-  const { config, databaseUrl: url, maxConnections, logLevel, onDefect } = options;
+  const { config, databaseUrl: url, maxConnections, synchronousCommit, logLevel } = options;
   const count = config.threads || defaultThreads();
   const database = {
     url,
     maxConnections: Math.max(minConnections, Math.floor(maxConnections / count)),
+    synchronousCommit,
   };
   const threads = Array.from({ length: count }, (_, index) => {
-    return new DeliveryThread({ config, thread: { index, count }, database, logLevel }, onDefect);
+    return new DeliveryThread({ config, thread: { index, count }, database, logLevel }, options);
   });
   await Promise.all(threads.map((thread) => thread.ready));
   return {
@@ -105,7 +114,7 @@ class DeliveryThread {
   #nextRequest = 0;
   #stopping = false;
 
-  constructor(data: ThreadData, onDefect: (error: unknown) => void) {
+  constructor(data: ThreadData, { logger, onDefect }: Pick<ThreadsOptions, 'logger' | 'onDefect'>) {
     this.#worker = new Worker(new URL('./delivery-thread.js', import.meta.url), {
       workerData: data,
       resourceLimits: {
@@ -120,6 +129,8 @@ class DeliveryThread {
         switch (message.kind) {
           case 'metrics':
             return this.#resolveMetrics(message.id, message.metrics);
+          case 'database-failure':
+            return logFailure(logger, message.failure);
           case 'failed':
             this.#stopping = true;
             return reject(new PlatformError(message.code, message.message));

@@ -1,10 +1,17 @@
 import { PlatformError } from '@posthaste/contracts';
-import { type Database, openDatabase, requireMigrations } from '@posthaste/postgres';
+import {
+  type Database,
+  openDatabase,
+  refuseUnsuitable,
+  requireMigrations,
+  requireWritable,
+} from '@posthaste/postgres';
 import {
   type ReadinessCheck,
   type Runnable,
   type RunnableConfig,
   untilMet,
+  watchOutages,
 } from '@posthaste/service';
 import { AggregatorRegistry, collectDefaultMetrics, Registry } from 'prom-client';
 import { readWorkerConfig, type WorkerProcessConfig } from './config.js';
@@ -41,8 +48,17 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
     const db = await openDatabase({
       url: databaseUrl,
       maxConnections: ownConnections,
+      synchronousCommit: platform.synchronousCommit,
       applicationName: 'posthaste-worker',
       logger,
+    });
+    await refuseUnsuitable(db);
+    const outages = watchOutages(logger, {
+      name: 'worker',
+      async probe() {
+        await requireWritable(db);
+        await requireMigrations(db, workerMigrations);
+      },
     });
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
@@ -57,7 +73,9 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
       config,
       databaseUrl,
       maxConnections: platform.databaseConnections,
+      synchronousCommit: platform.synchronousCommit,
       logLevel,
+      logger,
       onDefect(error) {
         // Thrown outside of any handler, so that it ends the process like any other defect.
         setImmediate(() => {
@@ -73,6 +91,7 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
     return {
       // Deliveries, housekeeping and streams stop at once; the database is closed when all have.
       async close(limitMs) {
+        outages.stop();
         await Promise.all([threads.close(limitMs), housekeeping.close(), streams.close()]);
         await monitor?.close();
         await db.close();
@@ -87,7 +106,7 @@ function checksOf(
 ): ReadinessCheck[] {
   const { db } = parts;
   const checks: ReadinessCheck[] = [
-    { name: 'database', check: () => db.ping() },
+    { name: 'database', check: () => requireWritable(db) },
     { name: 'migrations', check: () => requireMigrations(db, workerMigrations) },
   ];
   if (kafkaBrokers.length === 0) return checks;

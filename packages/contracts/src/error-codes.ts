@@ -183,6 +183,11 @@ export const errorCodes = {
     meaning:
       'The data folder cannot be created, or is not a folder. Choose another POSTHASTE_DATA_DIR.',
   },
+  DATABASE_UNSUITABLE: {
+    type: 'internal',
+    meaning:
+      'The database cannot be used as it is set up, such as with another encoding than UTF8. The message says what to do.',
+  },
   DATABASE_ERROR: {
     type: 'internal',
     meaning:

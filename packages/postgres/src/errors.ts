@@ -57,8 +57,30 @@ export function toPlatformError(error: unknown, context: ErrorContext): Platform
  * wrong password, the code is `DATABASE_ERROR`: another try would not help.
  */
 export function toConnectError(error: unknown): PlatformError {
+  if (error instanceof PlatformError) return error;
+  if (isTlsFailure(error)) {
+    const message = `no TLS connection to the database: ${reasonOf(error)}; check sslmode and sslrootcert in its URL`;
+    return new PlatformError('DATABASE_ERROR', message, { cause: error });
+  }
   const connection = sqlState(error) === undefined ? 'lost' : 'good';
   return toPlatformError(error, { connection, mayHaveCommitted: false });
+}
+
+/** Messages of the driver for a server without TLS; they have no code. */
+const tlsRefusals = [
+  'The server does not support SSL connections',
+  'There was an error establishing an SSL connection',
+];
+
+/** Codes of Node and OpenSSL for handshakes that fail, and for certificates that are not trusted. */
+const tlsFailurePattern =
+  /^(?:ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|HOSTNAME_MISMATCH)/;
+
+/** True if a connection failed because of TLS: the server has none, or its certificate is refused. */
+export function isTlsFailure(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (tlsRefusals.includes(error.message)) return true;
+  return 'code' in error && typeof error.code === 'string' && tlsFailurePattern.test(error.code);
 }
 
 /** True if the session ends with this error, even if the connection is still open. */

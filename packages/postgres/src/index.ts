@@ -21,5 +21,10 @@ export {
   requireMigrations,
 } from './migrate.js';
 export { type DatabaseOptions, openDatabase } from './open-database.js';
-export { openPostgres, type PostgresOptions } from './server/open-postgres.js';
+export { refuseUnsuitable, requireWritable } from './requirements.js';
+export {
+  openPostgres,
+  type PostgresOptions,
+  type SynchronousCommit,
+} from './server/open-postgres.js';
 export { toByteaArray } from './values/encode-values.js';

@@ -1,5 +1,12 @@
 export { reportFailure } from './failure.js';
-export { createLogger } from './logger.js';
+export {
+  createLogger,
+  forwardFailures,
+  logFailure,
+  type OutageWatch,
+  watchOutages,
+} from './logger.js';
+export type { DatabaseFailure } from './outage-log.js';
 export {
   createReadiness,
   liveReport,

@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
-import { pino } from 'pino';
-import { expect, it } from 'vitest';
+import { type Logger, pino } from 'pino';
+import { expect, it, vi } from 'vitest';
 import { untilMet } from './until-met.js';
 
 const away = new PlatformError('DATABASE_UNAVAILABLE', 'it is away');
@@ -44,4 +44,20 @@ it('ends when its signal is aborted, also while a try hangs', async () => {
   stop.abort();
   await expect(hanging).rejects.toBe(stop.signal.reason);
   await expect(wait([], stop.signal)).rejects.toBe(stop.signal.reason);
+});
+
+it('logs the same reason again after a while', async () => {
+  const stop = new AbortController();
+  const warn = vi.fn(() => {
+    if (warn.mock.calls.length === 3) stop.abort();
+  });
+  let tries = 0;
+  const condition = (): Promise<void> => {
+    tries++;
+    return Promise.reject(away);
+  };
+  const logger = { warn } as unknown as Logger;
+  const waiting = untilMet(condition, { signal: stop.signal, logger, retryMs: 1, repeatMs: 50 });
+  await expect(waiting).rejects.toThrow('aborted');
+  expect(tries).toBeGreaterThan(3);
 });

@@ -9,24 +9,29 @@ export interface WaitOptions {
   readonly logger: Logger;
   /** Pause between two tries, in ms. Default 1,000. */
   readonly retryMs?: number;
+  /** Time between two lines about the same reason, in ms. Default 60,000. */
+  readonly repeatMs?: number;
 }
 
 /**
  * Tries `condition` again and again until it resolves: a process may start before the servers that
- * it needs. Logs the reason to wait whenever it changes.
+ * it needs. Logs the reason to wait whenever it changes, and once a minute.
  * @throws PlatformError when waiting cannot help; the signal's reason when it is aborted
  */
 export async function untilMet(
   condition: () => Promise<void>,
-  { signal, logger, retryMs = 1_000 }: WaitOptions,
+  { signal, logger, retryMs = 1_000, repeatMs = 60_000 }: WaitOptions,
 ): Promise<void> {
-  let loggedCode: string | undefined;
+  let logged = { code: '', at: 0 };
   for (;;) {
     const failure = await tryCondition(condition, signal);
     if (failure === undefined) return;
     const { code, message } = failure;
-    if (code !== loggedCode) logger.warn({ code }, `waiting, and trying again: ${message}`);
-    loggedCode = code;
+    const now = performance.now();
+    if (code !== logged.code || now - logged.at >= repeatMs) {
+      logger.warn({ code }, `waiting, and trying again: ${message}`);
+      logged = { code, at: now };
+    }
     await sleep(retryMs, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
 }

@@ -18,6 +18,14 @@ export const platformSettings = {
     meaning:
       'Most connections to Postgres that one process opens. All processes together must stay below `max_connections` of the server.',
   },
+  synchronousCommit: {
+    name: 'POSTHASTE_SYNCHRONOUS_COMMIT',
+    type: 'choice',
+    choices: ['on', 'off', 'local', 'remote_write', 'remote_apply'],
+    default: 'on',
+    meaning:
+      "Durability of a commit in Postgres: its `synchronous_commit`, which overrides that of the database and of the role. `off` is faster, and loses what was accepted in the last moments before a crash of the database's server.",
+  },
   dataDir: {
     name: 'POSTHASTE_DATA_DIR',
     type: 'string',

@@ -6,6 +6,7 @@ export {
   findPostgresBinaries,
   type PostgresBinaries,
 } from './postgres/binaries.js';
+export { type PgBouncer, type PgBouncerOptions, startPgBouncer } from './postgres/pgbouncer.js';
 export {
   type PostgresOptions,
   type PostgresServer,

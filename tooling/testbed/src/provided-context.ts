@@ -7,6 +7,8 @@ declare module 'vitest' {
     postgresUrl: string | undefined;
     /** Source of Kafka for tests; undefined if there is none. */
     kafkaSource: KafkaSource['kind'] | undefined;
+    /** True if this machine has PgBouncer, and a Postgres to put behind it. */
+    pgBouncer: boolean;
     /** True if a test can start several brokers. */
     kafkaClusters: boolean;
   }

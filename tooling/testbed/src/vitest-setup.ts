@@ -1,6 +1,7 @@
 import type { TestProject } from 'vitest/node';
 import { findJavaKafka, findKafka, kafkaAdvice } from './kafka/source.js';
 import { findPostgresBinaries, postgresAdvice } from './postgres/binaries.js';
+import { findPgBouncer, pgBouncerAdvice } from './postgres/pgbouncer.js';
 import { type PostgresServer, startPostgres } from './postgres/server.js';
 import './provided-context.js';
 
@@ -21,7 +22,15 @@ async function providePostgres(project: Project): Promise<PostgresServer | undef
   const url = external || server?.url;
   if (url === undefined) reportMissing('Postgres', postgresAdvice);
   project.provide('postgresUrl', url);
+  await providePgBouncer(project);
   return server;
+}
+
+/** Looks for PgBouncer. No command of the repository installs it, so its absence is never an error. */
+async function providePgBouncer(project: Project): Promise<void> {
+  const found = (await findPgBouncer()) !== undefined;
+  if (!found) warnMissing('PgBouncer', pgBouncerAdvice);
+  project.provide('pgBouncer', found);
 }
 
 /** Finds the source of Kafka. Tests that need Kafka start it. */
@@ -36,5 +45,9 @@ async function provideKafka(project: Project): Promise<void> {
 
 function reportMissing(what: string, advice: string): void {
   if (process.env.CI === 'true') throw new Error(`no ${what} for the tests: ${advice}`);
+  warnMissing(what, advice);
+}
+
+function warnMissing(what: string, advice: string): void {
   console.warn(`Tests that need ${what} are skipped. To run them, ${advice}.`);
 }

@@ -8,6 +8,9 @@ export const describeWithPostgres: ConditionalDescribe = describe.skipIf(
   inject('postgresUrl') === undefined,
 );
 
+/** `describe` for tests through PgBouncer, skipped if it is not installed. */
+export const describeWithPgBouncer: ConditionalDescribe = describe.skipIf(!inject('pgBouncer'));
+
 /** `describe` for tests on real Kafka, skipped if none can be started. */
 export const describeWithKafka: ConditionalDescribe = describe.skipIf(
   inject('kafkaSource') === undefined,

@@ -40,12 +40,18 @@ const daysAhead = 7;
  * @throws PlatformError `DATABASE_*`
  */
 export async function openPlatformDatabase(
-  { databaseUrl: url, databaseConnections: maxConnections, dataDir }: PlatformSettings,
+  {
+    databaseUrl: url,
+    databaseConnections: maxConnections,
+    synchronousCommit,
+    dataDir,
+  }: PlatformSettings,
   logger: Logger,
 ): Promise<Database> {
   try {
     return await openDatabase({
       ...(url === undefined ? { dataDir: join(dataDir, 'database') } : { url, maxConnections }),
+      synchronousCommit,
       applicationName: 'posthaste',
       logger,
     });

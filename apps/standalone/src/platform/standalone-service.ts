@@ -6,8 +6,8 @@ import {
   startEventOutbox,
   startGateway,
 } from '@posthaste/gateway';
-import type { Database } from '@posthaste/postgres';
-import type { Runnable, Service } from '@posthaste/service';
+import { type Database, requireWritable } from '@posthaste/postgres';
+import { type OutageWatch, type Runnable, type Service, watchOutages } from '@posthaste/service';
 import { startCallbackWorker } from '@posthaste/worker';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -49,8 +49,9 @@ async function startStandalone(config: StandaloneConfig, logger: Logger): Promis
       const names = applied.map(({ owner, version, name }) => `${owner} ${version}: ${name}`);
       logger.info({ applied: names }, 'migrated');
     }
+    const outages = watchOutages(logger, { name: 'standalone', probe: () => requireWritable(db) });
     if (config.gateway.access === 'keys') await requireKey(db);
-    return await startOnDatabase(db, config, logger);
+    return await startOnDatabase({ db, outages }, config, logger);
   } catch (error) {
     await db.close();
     throw error;
@@ -74,7 +75,7 @@ async function requireKey(db: Database): Promise<void> {
 }
 
 async function startOnDatabase(
-  db: Database,
+  { db, outages }: { readonly db: Database; readonly outages: OutageWatch },
   config: StandaloneConfig,
   logger: Logger,
 ): Promise<Standalone> {
@@ -117,6 +118,7 @@ async function startOnDatabase(
     url: gateway.url,
     // Gateway and worker stop at once; what they use is closed after both.
     async close(limitMs) {
+      outages.stop();
       await Promise.all([gateway.close(limitMs), worker.close(limitMs)]);
       await closeRoutes();
       await db.close();

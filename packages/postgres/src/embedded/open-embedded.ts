@@ -6,6 +6,7 @@ import type pg from 'pg';
 import { type Database, type DatabaseLogger, silentLogger } from '../database.js';
 import { PooledDatabase } from '../session/pooled-database.js';
 import { SessionPool } from '../session/session-pool.js';
+import { setUpStatement } from '../session/session-settings.js';
 import { driverTypes } from '../values/decode-values.js';
 import { EngineSocket } from './engine-socket.js';
 import { EngineSupervisor } from './engine-supervisor.js';
@@ -60,7 +61,10 @@ async function openCluster(
     idleTimeoutMs: 0,
     responseTimeoutMs: 0,
     logger,
-    onConnect: (session) => listener.attach(session),
+    onConnect: async (session) => {
+      await session.run(setUp);
+      await listener.attach(session);
+    },
   });
   const database = new PooledDatabase({
     kind: 'embedded',
@@ -76,6 +80,9 @@ async function openCluster(
   const maintenance = new EmbeddedMaintenance(database, logger);
   return database;
 }
+
+/** Applies the same settings as on a server. */
+const setUp = setUpStatement();
 
 /** Complete, because the driver would read missing values from environment variables. */
 const connection: pg.ClientConfig = {

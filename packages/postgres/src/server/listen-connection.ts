@@ -4,11 +4,21 @@ import type { DatabaseLogger, Listener } from '../database.js';
 import { toConnectError } from '../errors.js';
 import { type ChannelListener, ChannelListeners } from '../session/channel-listeners.js';
 import { ConnectionWatchdog } from '../session/connection-watchdog.js';
+import type { Encryption } from '../session/encryption.js';
 import { Session } from '../session/session.js';
+import type { SessionSetup } from './session-setup.js';
 
 const backoff = { initialMs: 100, maxMs: 10_000 };
 /** Time limit of LISTEN, in ms. It takes no time by itself, so a slower server is frozen or lost. */
 const responseTimeoutMs = 10_000;
+
+/** Dependencies of `ListenConnection`. */
+export interface ListenConnectionDeps {
+  readonly connection: pg.ClientConfig;
+  readonly encryption: Encryption;
+  readonly setup: SessionSetup;
+  readonly logger: DatabaseLogger;
+}
 
 /**
  * The one connection that all channels of a handle share. It is opened for the first listener, opened
@@ -19,6 +29,8 @@ const responseTimeoutMs = 10_000;
  */
 export class ListenConnection {
   readonly #config: pg.ClientConfig;
+  readonly #encryption: Encryption;
+  readonly #setup: SessionSetup;
   readonly #logger: DatabaseLogger;
   readonly #listeners: ChannelListeners;
   readonly #watchdog = new ConnectionWatchdog();
@@ -30,8 +42,10 @@ export class ListenConnection {
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(config: pg.ClientConfig, logger: DatabaseLogger) {
-    this.#config = { ...config, pipeline: true };
+  constructor({ connection, encryption, setup, logger }: ListenConnectionDeps) {
+    this.#config = { ...connection, pipeline: true };
+    this.#encryption = encryption;
+    this.#setup = setup;
     this.#logger = logger;
     this.#listeners = new ChannelListeners(logger);
   }
@@ -82,16 +96,13 @@ export class ListenConnection {
   }
 
   async #open(): Promise<Session> {
-    const session = new Session(this.#config);
-    session.responseTimeoutMs = responseTimeoutMs;
-    this.#watchdog.add(session);
-    session.on('notification', ({ channel, payload = '' }) => {
-      this.#listeners.dispatch(channel, payload);
-    });
-    await session.connect().catch((error: unknown) => {
-      throw toConnectError(error);
-    });
+    const session = await this.#encryption
+      .connect(() => this.#openSession())
+      .catch((error: unknown) => {
+        throw toConnectError(error);
+      });
     try {
+      await this.#setup.apply(session);
       const channels = this.#listeners.channels();
       await Promise.all(channels.map((channel) => session.run(listenStatement(channel))));
       if (this.#closed) throw closedError();
@@ -105,6 +116,17 @@ export class ListenConnection {
     return session;
   }
 
+  async #openSession(): Promise<Session> {
+    const session = new Session({ ...this.#config, ssl: this.#encryption.current });
+    session.responseTimeoutMs = responseTimeoutMs;
+    this.#watchdog.add(session);
+    session.on('notification', ({ channel, payload = '' }) => {
+      this.#listeners.dispatch(channel, payload);
+    });
+    await session.connect();
+    return session;
+  }
+
   #up(session: Session): void {
     session.once('end', () => this.#onEnd(session));
     this.#session = session;
@@ -112,7 +134,9 @@ export class ListenConnection {
     if (!this.#lost) return;
     this.#lost = false;
     clearTimeout(this.#retry);
-    this.#logger.info({}, 'the database connection for notifications is open again');
+    // The kind lets a filter of lines about outages recognise it.
+    const fields = { kind: 'DATABASE_UNAVAILABLE' };
+    this.#logger.info(fields, 'the database connection for notifications is open again');
     this.#listeners.notifyReconnect();
   }
 
@@ -120,7 +144,8 @@ export class ListenConnection {
     if (this.#session !== session || this.#closed) return;
     this.#session = undefined;
     this.#lost = true;
-    this.#logger.warn({}, 'the database connection for notifications was lost');
+    const err = toConnectError(session.lossCause ?? new Error('it was closed'));
+    this.#logger.warn({ err }, 'the database connection for notifications was lost');
     this.#retryLater();
   }
 

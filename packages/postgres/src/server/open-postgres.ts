@@ -1,11 +1,17 @@
 import { PlatformError } from '@posthaste/contracts';
 import pg from 'pg';
 import { type Database, type DatabaseLogger, silentLogger } from '../database.js';
+import { type Encryption, takeEncryption } from '../session/encryption.js';
 import { PooledDatabase } from '../session/pooled-database.js';
 import { SessionPool } from '../session/session-pool.js';
 import { responseGraceMs } from '../session/transaction.js';
 import { driverTypes } from '../values/decode-values.js';
 import { ListenConnection } from './listen-connection.js';
+import { PoolerCheck } from './pooler-check.js';
+import { SessionSetup } from './session-setup.js';
+
+/** Values of Postgres's `synchronous_commit`. */
+export type SynchronousCommit = 'on' | 'off' | 'local' | 'remote_write' | 'remote_apply';
 
 /** Options of `openPostgres`. */
 export interface PostgresOptions {
@@ -22,8 +28,16 @@ export interface PostgresOptions {
   readonly statementTimeoutMs?: number;
   /** Name in `pg_stat_activity`. Default `posthaste`. */
   readonly applicationName?: string;
-  /** Settings of every session, by name, such as `{ jit: 'off' }`. Default: the server's. */
+  /**
+   * Settings of every session, by name, such as `{ jit: 'off' }`. Default: the server's. Those that the
+   * decoders need cannot be changed.
+   */
   readonly sessionSettings?: Readonly<Record<string, string>>;
+  /**
+   * Durability of a commit, as Postgres's `synchronous_commit`. It overrides that of the database and of
+   * the role. Default `on`.
+   */
+  readonly synchronousCommit?: SynchronousCommit;
   /** Gets a line for each lost and reopened connection. Default: no logger. */
   readonly logger?: DatabaseLogger;
 }
@@ -36,9 +50,6 @@ const idleTimeoutMs = 60_000;
  * from dropping the connection.
  */
 const keepAliveDelayMs = 10_000;
-
-/** Settings that the decoders need. They override those of the server and of the role. */
-const ownSettings: Readonly<Record<string, string>> = { DateStyle: 'ISO', TimeZone: 'UTC' };
 
 /** The largest time limit that Postgres accepts, in ms. */
 const maxTimeoutMs = 2 ** 31 - 1;
@@ -55,18 +66,26 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   const maxStatementTimeoutMs = maxTimeoutMs - responseGraceMs;
   checkRange('statementTimeoutMs', statementTimeoutMs, { min: 0, max: maxStatementTimeoutMs });
   const { logger = silentLogger } = options;
+  const { encryption, ...address } = readUrl(options.url);
   const connection: pg.ClientConfig = {
-    connectionString: withSettings(options.url, { ...options.sessionSettings, ...ownSettings }),
+    ...address,
     application_name: options.applicationName ?? 'posthaste',
     connectionTimeoutMillis: connectTimeoutMs,
-    statement_timeout: statementTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveDelayMs,
     types: driverTypes,
   };
-  checkConnection(connection);
+  checkConnection({ ...connection, ssl: encryption.current });
   const responseTimeoutMs = statementTimeoutMs === 0 ? 0 : statementTimeoutMs + responseGraceMs;
-  const listener = new ListenConnection(connection, logger);
+  const setup = new SessionSetup(
+    {
+      ...options.sessionSettings,
+      statement_timeout: String(statementTimeoutMs),
+      synchronous_commit: options.synchronousCommit ?? 'on',
+    },
+    new PoolerCheck(() => ({ ...connection, ssl: encryption.current })),
+  );
+  const listener = new ListenConnection({ connection, encryption, setup, logger });
   return new PooledDatabase({
     kind: 'postgres',
     pool: new SessionPool({
@@ -76,6 +95,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       idleTimeoutMs,
       responseTimeoutMs,
       logger,
+      encryption,
+      onConnect: (session) => setup.apply(session),
     }),
     listen: (channel, onNotification, onReconnect) =>
       listener.listen(channel, onNotification, onReconnect),
@@ -95,23 +116,33 @@ function checkRange(
   );
 }
 
-/** Adds settings to the `options` of the URL, because these replace options given beside the URL. */
-function withSettings(url: string, settings: Readonly<Record<string, string>>): string {
+interface ReadUrl {
+  /** The URL without its parameters about TLS. */
+  readonly connectionString: string;
+  readonly encryption: Encryption;
+  readonly sslnegotiation?: 'direct';
+}
+
+/** @throws PlatformError `OPTION_INVALID`; its message does not quote the URL, which may contain a password */
+function readUrl(url: string): ReadUrl {
   if (!/^postgres(ql)?:\/\//.test(url)) {
-    // The message does not quote the URL, because it may contain a password.
     throw new PlatformError('OPTION_INVALID', 'the database URL must begin with postgres://');
   }
   const [address, query] = splitOnce(url, '?');
   const params = new URLSearchParams(query);
-  const own = params.get('options');
-  const ours = Object.entries(settings).map(([name, value]) => `-c ${name}=${escaped(value)}`);
-  params.set('options', [own, ...ours].filter((option) => option !== null).join(' '));
-  return `${address}?${params}`;
-}
-
-/** Escapes a value, because the server splits its options at spaces. */
-function escaped(value: string): string {
-  return value.replace(/[\\\s]/g, '\\$&');
+  const isUnixSocket =
+    params.get('host')?.startsWith('/') || /^[^/]+\/\/(?:[^/]*@)?%2f/i.test(address);
+  try {
+    const encryption = takeEncryption(params, isUnixSocket);
+    const isDirect = params.get('sslnegotiation') === 'direct';
+    // Left in the URL, it would replace the choice of `encryption` in the driver.
+    params.delete('sslnegotiation');
+    const connectionString = params.size === 0 ? address : `${address}?${params}`;
+    return { connectionString, encryption, ...(isDirect && { sslnegotiation: 'direct' }) };
+  } catch (error) {
+    if (error instanceof PlatformError) throw error;
+    throw new PlatformError('OPTION_INVALID', 'the database URL is not valid', { cause: error });
+  }
 }
 
 function splitOnce(text: string, separator: string): [string, string] {

@@ -3,6 +3,7 @@ import pg from 'pg';
 import type { DatabaseLogger, PoolStats } from '../database.js';
 import { toConnectError } from '../errors.js';
 import { ConnectionWatchdog } from './connection-watchdog.js';
+import type { Encryption } from './encryption.js';
 import { Session } from './session.js';
 
 /** Options of `SessionPool`. */
@@ -17,8 +18,10 @@ export interface SessionPoolOptions {
   /** Longest wait for the response to a statement, in ms; 0 is no limit. */
   readonly responseTimeoutMs: number;
   readonly logger: DatabaseLogger;
+  /** Choice between TLS and no TLS for each connection. Default: that of `connection`. */
+  readonly encryption?: Encryption;
   /** Prepares a new connection before its first use. */
-  readonly onConnect?: (session: Session) => Promise<void>;
+  readonly onConnect: (session: Session) => Promise<void>;
 }
 
 /** A connection of the pool that is in use. */
@@ -34,7 +37,8 @@ export class SessionPool {
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SessionPoolOptions) {
-    const { logger, responseTimeoutMs, onConnect } = options;
+    const { logger, responseTimeoutMs, onConnect, encryption } = options;
+    const setUpTimeoutMs = responseTimeoutMs === 0 ? 0 : options.connectTimeoutMs;
     this.#options = options;
     this.#watchdog = new ConnectionWatchdog();
     this.#pool = new pg.Pool({
@@ -45,13 +49,17 @@ export class SessionPool {
       // Statements are sent without waiting for the responses to earlier ones.
       pipeline: true,
       // The pool passes its options to the constructor, which its types do not say.
-      Client: Session as unknown as new () => Session,
-      ...(onConnect ? { onConnect: (client) => onConnect(client as Session) } : {}),
+      Client: (encryption ? encryptedSession(encryption) : Session) as unknown as new () => Session,
+      onConnect: async (client) => {
+        const session = client as Session;
+        // The pool's own time limit ends with the connect.
+        session.responseTimeoutMs = setUpTimeoutMs;
+        this.#watchdog.add(session);
+        await onConnect(session);
+      },
     });
     this.#pool.on('connect', (client) => {
-      const session = client as unknown as Session;
-      session.responseTimeoutMs = responseTimeoutMs;
-      this.#watchdog.add(session);
+      (client as unknown as Session).responseTimeoutMs = responseTimeoutMs;
     });
     this.#pool.on('error', (error) => {
       // Translated, because the driver attaches its whole client to the error.
@@ -107,17 +115,28 @@ export class SessionPool {
   }
 
   async #connect(): Promise<PooledSession> {
+    const { connectTimeoutMs, encryption } = this.#options;
     const startedAt = performance.now();
+    const connect = (): Promise<unknown> => this.#pool.connect();
     try {
-      return (await this.#pool.connect()) as unknown as PooledSession;
+      return (await (encryption ? encryption.connect(connect) : connect())) as PooledSession;
     } catch (error) {
-      const { connectTimeoutMs } = this.#options;
+      if (error instanceof PlatformError) throw error;
       // The error of the pool's own time limit has no code, so it is recognised by the elapsed time.
       if (performance.now() - startedAt < connectTimeoutMs - 1) throw toConnectError(error);
       const message = `no database connection within ${connectTimeoutMs} ms`;
       throw new PlatformError('DATABASE_TIMEOUT', message, { cause: error });
     }
   }
+}
+
+/** Returns a class of sessions that use the current choice of `encryption`. */
+function encryptedSession(encryption: Encryption): typeof Session {
+  return class extends Session {
+    constructor(config: pg.ClientConfig) {
+      super({ ...config, ssl: encryption.current });
+    }
+  };
 }
 
 /**

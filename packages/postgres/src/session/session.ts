@@ -53,6 +53,16 @@ export class Session extends pg.Client {
     });
   }
 
+  /** Id of the server process, as announced when the connection was opened. */
+  get announcedPid(): number | null {
+    return (this as unknown as { readonly processID: number | null }).processID;
+  }
+
+  /** Error that ended the connection; undefined while it is good. */
+  get lossCause(): Error | undefined {
+    return this.#lost;
+  }
+
   /** True if the connection is lost, or is about to be closed. */
   get isLost(): boolean {
     return this.#lost !== undefined;

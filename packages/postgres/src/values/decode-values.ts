@@ -1,3 +1,4 @@
+import { PlatformError } from '@posthaste/contracts';
 import type pg from 'pg';
 
 /** Converts the text of one value to the value that callers get. */
@@ -7,25 +8,25 @@ const asText: Decode = (text) => text;
 
 /** Decoders by the oid of the type and the oid of its array type. */
 const decoders: readonly (readonly [oid: number, arrayOid: number, decode: Decode])[] = [
-  [16, 1000, (text) => text === 't'], // bool
+  [16, 1000, decodeBool],
   [17, 1001, decodeBytea],
   [18, 1002, asText], // "char"
   [19, 1003, asText], // name
-  [20, 1016, (text) => BigInt(text)], // int8
-  [21, 1005, Number], // int2
-  [23, 1007, Number], // int4
+  [20, 1016, decodeInt8],
+  [21, 1005, decodeInteger], // int2
+  [23, 1007, decodeInteger], // int4
   [25, 1009, asText], // text
-  [26, 1028, Number], // oid
+  [26, 1028, decodeInteger], // oid
   [114, 199, (text) => JSON.parse(text)],
-  [700, 1021, Number], // float4
-  [701, 1022, Number], // float8
+  [700, 1021, decodeFloat], // float4
+  [701, 1022, decodeFloat], // float8
   [1042, 1014, asText], // bpchar
   [1043, 1015, asText], // varchar
-  [1082, 1182, asText], // date
-  [1114, 1115, asText], // timestamp without time zone
+  [1082, 1182, textOf('date', /^(?:\d{4,}-\d\d-\d\d(?: BC)?|-?infinity)$/)],
+  [1114, 1115, textOf('timestamp', /^(?:\d{4,}-\d\d-\d\d [\d:.]+(?: BC)?|-?infinity)$/)],
   [1184, 1185, decodeTimestamptz],
   [1186, 1187, asText], // interval
-  [1700, 1231, asText], // numeric
+  [1700, 1231, textOf('numeric', /^(?:-?\d+(?:\.\d+)?|NaN|-?Infinity)$/)],
   [2950, 2951, asText], // uuid
   [3802, 3807, (text) => JSON.parse(text)], // jsonb
 ];
@@ -46,8 +47,56 @@ export const driverTypes: pg.CustomTypesConfig = {
     decodeByOid.get(oid) ?? asText) as pg.CustomTypesConfig['getTypeParser'],
 };
 
+/**
+ * Error for a value that has not the form that a session's settings promise. It does not quote the value,
+ * which may be a secret.
+ */
+function unexpectedForm(type: string): PlatformError {
+  return new PlatformError(
+    'DATABASE_ERROR',
+    `the database returned a value of type ${type} in another form than expected: a setting of the session was changed`,
+  );
+}
+
+/** Returns a decoder that returns the text unchanged if it has the expected form. */
+function textOf(type: string, form: RegExp): Decode {
+  return (text) => {
+    if (!form.test(text)) throw unexpectedForm(type);
+    return text;
+  };
+}
+
+function decodeBool(text: string): boolean {
+  if (text === 't') return true;
+  if (text === 'f') return false;
+  throw unexpectedForm('bool');
+}
+
 function decodeBytea(text: string): Buffer {
-  return Buffer.from(text.slice(2), 'hex');
+  const bytes = text.startsWith('\\x') ? Buffer.from(text.slice(2), 'hex') : undefined;
+  // Buffer stops at the first character that is no hexadecimal digit.
+  if (bytes?.length !== (text.length - 2) / 2) throw unexpectedForm('bytea');
+  return bytes;
+}
+
+const int8Pattern = /^-?\d+$/;
+
+function decodeInt8(text: string): bigint {
+  if (!int8Pattern.test(text)) throw unexpectedForm('int8');
+  return BigInt(text);
+}
+
+function decodeInteger(text: string): number {
+  const value = Number(text);
+  // The empty text would be 0.
+  if (!Number.isInteger(value) || text === '') throw unexpectedForm('integer');
+  return value;
+}
+
+function decodeFloat(text: string): number {
+  const value = Number(text);
+  if ((Number.isNaN(value) && text !== 'NaN') || text === '') throw unexpectedForm('float');
+  return value;
 }
 
 const timestamptzPattern =
@@ -57,46 +106,69 @@ const timestamptzPattern =
 function decodeTimestamptz(text: string): Date | number {
   // Sessions run in UTC, so this covers every year from 0 to 9999.
   if (text[10] === ' ' && text.endsWith('+00')) {
-    return new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`);
+    return validDate(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`);
   }
   if (text === 'infinity') return Number.POSITIVE_INFINITY;
   if (text === '-infinity') return Number.NEGATIVE_INFINITY;
   const match = timestamptzPattern.exec(text);
-  if (!match) return new Date(Number.NaN);
+  if (!match) throw unexpectedForm('timestamptz');
   const [, year, monthAndDay, time, zoneHours, zoneMinutes = '00', beforeChrist] = match;
   const isoYear = beforeChrist ? 1 - Number(year) : Number(year);
   const sign = isoYear < 0 ? '-' : '+';
   const digits = String(Math.abs(isoYear)).padStart(6, '0');
-  return new Date(`${sign}${digits}${monthAndDay}T${time}${zoneHours}:${zoneMinutes}`);
+  return validDate(`${sign}${digits}${monthAndDay}T${time}${zoneHours}:${zoneMinutes}`);
 }
+
+function validDate(iso: string): Date {
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime())) throw unexpectedForm('timestamptz');
+  return date;
+}
+
+/** Bounds that are printed before an array if its lower bound is not 1: `[0:2]=`. */
+const boundsPattern = /^(?:\[-?\d+:-?\d+\])+=/;
 
 /** Parses an array literal: `{1,NULL,"a \"quoted\" one",{nested}}`. */
 class ArrayReader {
   readonly #text: string;
   readonly #decode: Decode;
-  #position: number;
+  #position = 0;
 
   constructor(text: string, decode: Decode) {
     this.#text = text;
     this.#decode = decode;
-    // Arrays whose lower bound is not 1 are printed as `[0:2]={...}`.
-    this.#position = text.indexOf('{');
   }
 
   read(): unknown[] {
-    const items: unknown[] = [];
-    this.#position++;
-    while (this.#text[this.#position] !== '}') {
-      items.push(this.#item());
-      if (this.#text[this.#position] === ',') this.#position++;
-    }
-    this.#position++;
+    const bounds = this.#text.startsWith('[') ? boundsPattern.exec(this.#text) : undefined;
+    this.#position = bounds?.[0].length ?? 0;
+    const items = this.#array();
+    if (this.#position !== this.#text.length) throw unexpectedForm('array');
     return items;
+  }
+
+  #array(): unknown[] {
+    const items: unknown[] = [];
+    this.#expect('{');
+    if (this.#text[this.#position] !== '}') {
+      items.push(this.#item());
+      while (this.#text[this.#position] === ',') {
+        this.#position++;
+        items.push(this.#item());
+      }
+    }
+    this.#expect('}');
+    return items;
+  }
+
+  #expect(character: string): void {
+    if (this.#text[this.#position] !== character) throw unexpectedForm('array');
+    this.#position++;
   }
 
   #item(): unknown {
     const next = this.#text[this.#position];
-    if (next === '{') return this.read();
+    if (next === '{') return this.#array();
     if (next === '"') return this.#decode(this.#quoted());
     const bare = this.#bare();
     return bare === 'NULL' ? null : this.#decode(bare);
@@ -104,23 +176,28 @@ class ArrayReader {
 
   #bare(): string {
     const start = this.#position;
+    const { length } = this.#text;
     let end = start;
-    while (this.#text[end] !== ',' && this.#text[end] !== '}') end++;
+    while (end < length && this.#text[end] !== ',' && this.#text[end] !== '}') end++;
+    // An empty text is printed with quotes.
+    if (end === start) throw unexpectedForm('array');
     this.#position = end;
     return this.#text.slice(start, end);
   }
 
   #quoted(): string {
     const start = this.#position + 1;
+    const { length } = this.#text;
     let end = start;
     let escaped = false;
-    while (this.#text[end] !== '"') {
+    while (end < length && this.#text[end] !== '"') {
       if (this.#text[end] === '\\') {
         escaped = true;
         end++;
       }
       end++;
     }
+    if (end >= length) throw unexpectedForm('array');
     this.#position = end + 1;
     const raw = this.#text.slice(start, end);
     return escaped ? raw.replace(/\\(.)/gs, '$1') : raw;

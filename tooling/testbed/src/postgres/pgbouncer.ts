@@ -1,0 +1,108 @@
+import { access, chown, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import pg from 'pg';
+import { freePort } from '../free-port.js';
+import { ServerProcess } from '../process/server-process.js';
+import { findUnprivilegedUser } from '../process/unprivileged-user.js';
+
+/** Advice for people on how to get PgBouncer. */
+export const pgBouncerAdvice = 'install PgBouncer (Debian: apt-get install pgbouncer)';
+
+/** Longest time of a start, in ms. */
+const readyTimeoutMs = 10_000;
+
+/** Options of `startPgBouncer`. */
+export interface PgBouncerOptions {
+  /** URL of the Postgres server behind it. Its user needs no password. */
+  readonly serverUrl: string;
+  readonly poolMode: 'session' | 'transaction' | 'statement';
+  /** Further settings of the section `pgbouncer`. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** A running PgBouncer. */
+export interface PgBouncer {
+  /** URL of the database of `serverUrl`, through PgBouncer. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Finds the program on the PATH and in Debian's folder. */
+export async function findPgBouncer(): Promise<string | undefined> {
+  const folders = [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), '/usr/sbin'];
+  for (const folder of folders) {
+    const program = join(folder, 'pgbouncer');
+    const isThere = await access(program).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return program;
+  }
+  return undefined;
+}
+
+/**
+ * Starts PgBouncer in front of a Postgres server, on 127.0.0.1 with the defaults of its package, as an
+ * unprivileged user. It ends with this process.
+ * @throws Error if there is none on this machine, or it does not start
+ */
+export async function startPgBouncer(options: PgBouncerOptions): Promise<PgBouncer> {
+  const program = await findPgBouncer();
+  if (program === undefined) throw new Error(`no PgBouncer found: ${pgBouncerAdvice}`);
+  const user = await findUnprivilegedUser();
+  const folder = await mkdtemp(join(tmpdir(), 'posthaste-pgbouncer-'));
+  const port = await freePort();
+  const config = join(folder, 'pgbouncer.ini');
+  await writeFile(config, configOf(options, folder, port));
+  await writeFile(join(folder, 'users.txt'), `"${userOf(options.serverUrl)}" ""\n`);
+  if (user) {
+    for (const path of [folder, config, join(folder, 'users.txt')]) {
+      await chown(path, user.uid, user.gid);
+    }
+  }
+  const server = new ServerProcess(folder);
+  const url = new URL(options.serverUrl);
+  url.host = `127.0.0.1:${port}`;
+  try {
+    await server.launch({ program, args: [config], user });
+    await server.waitUntilReady(() => responds(url.href), readyTimeoutMs);
+    return { url: url.href, close: () => server.close() };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+function configOf(options: PgBouncerOptions, folder: string, port: number): string {
+  const { hostname, port: serverPort } = new URL(options.serverUrl);
+  const settings = {
+    listen_addr: '127.0.0.1',
+    listen_port: String(port),
+    unix_socket_dir: folder,
+    auth_type: 'trust',
+    auth_file: join(folder, 'users.txt'),
+    pool_mode: options.poolMode,
+    ...options.settings,
+  };
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
+  return `[databases]\n* = host=${hostname} port=${serverPort}\n[pgbouncer]\n${lines.join('\n')}\n`;
+}
+
+function userOf(serverUrl: string): string {
+  return new URL(serverUrl).username;
+}
+
+async function responds(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1_000 });
+  // Without a listener, an error of the connection would end the process.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
