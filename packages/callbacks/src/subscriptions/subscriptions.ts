@@ -1,4 +1,4 @@
-import { newId, PlatformError, parseId } from '@posthaste/contracts';
+import { eventPatternFault, newId, PlatformError, parseId } from '@posthaste/contracts';
 import { type Database, sqlState } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
 import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-state.js';
@@ -6,14 +6,13 @@ import { checkName } from '../field-checks.js';
 import { type FieldFault, requestInvalid } from '../field-faults.js';
 import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
 import { EventFilters } from './event-filter.js';
-import { eventPatternFault } from './event-match.js';
 
 const { and, eq, lt, sql } = drizzle;
 const { json, pgSchema, text, timestamp, uuid } = pgCore;
 
 /** Conditions of a subscription. An event must match all that are given. */
 export interface SubscriptionFields {
-  /** Pattern of event names, see event-match.ts: `order.created`, `order.*`, `order.**`. */
+  /** Pattern of event names, see `EventPattern`: `order.created`, `order.*`, `order.**`. */
   readonly eventName: string;
   /** Exact namespace. Default: any. */
   readonly namespace?: string | null | undefined;
