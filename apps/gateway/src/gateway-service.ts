@@ -1,4 +1,4 @@
-import { callbacksMigrations } from '@posthaste/callbacks';
+import { callbacksMigrations, createSecretBox, markMasterKey } from '@posthaste/callbacks';
 import type { PlatformError } from '@posthaste/contracts';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
@@ -45,16 +45,27 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       eventstreamMigrations,
       eventLogMigrations,
     ]);
+    const box = createSecretBox(domains.callbacks.secretKey);
+    let isKeyMarked = false;
+    const checkMigrations = async (): Promise<void> => {
+      await migrations.check();
+      if (isKeyMarked) return;
+      isKeyMarked = true;
+      markMasterKey(db, box).catch((err: unknown) => {
+        isKeyMarked = false;
+        logger.warn({ err }, 'workers cannot check their secret key: it could not be stored');
+      });
+    };
     const gateway = await startGateway({
       config,
       db,
       logger,
       registry,
       routes: [...callbacks.routes, ...events.routes],
-      checks: [migrations],
+      checks: [{ ...migrations, check: checkMigrations }],
     });
     logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');
-    migrations.check().catch((error: PlatformError) => {
+    checkMigrations().catch((error: PlatformError) => {
       logger.warn({ code: error.code }, `the gateway is not ready: ${error.message}`);
     });
     return {
