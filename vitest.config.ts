@@ -9,5 +9,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    // What is waited for comes in milliseconds, unless the machine is busy.
+    expect: { poll: { timeout: 20_000 } },
   },
 });

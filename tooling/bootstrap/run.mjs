@@ -37,6 +37,9 @@ const commands = {
   docs: [build, () => runtime([join(root, 'tooling/checks/dist/write-docs.js')])],
 };
 
+/** Oldest Node that can install and build. */
+const oldestMajor = 20;
+
 class StepFailed extends Error {
   constructor(message, exitCode = 1) {
     super(message);
@@ -46,6 +49,12 @@ class StepFailed extends Error {
 
 const [command, ...args] = process.argv.slice(2);
 try {
+  if (nodeMajor() < oldestMajor) {
+    throw new StepFailed(
+      `Posthaste needs Node ${oldestMajor} or newer to install and build, and this is ${process.version}.`,
+      69,
+    );
+  }
   const steps = commands[command];
   if (!steps) throw new StepFailed(`usage: run.mjs ${Object.keys(commands).join('|')}`, 64);
   await ensurePnpm();
@@ -153,9 +162,13 @@ async function runtime(args) {
   await run(nodeBinary() ?? process.execPath, ['--disable-warning=ExperimentalWarning', ...args]);
 }
 
+function nodeMajor() {
+  return Number(process.versions.node.split('.')[0]);
+}
+
 /** Returns the pinned Node from the registry, or undefined if this Node is new enough. */
 function nodeBinary() {
-  if (Number(process.versions.node.split('.')[0]) >= runtimeMajor) return undefined;
+  if (nodeMajor() >= runtimeMajor) return undefined;
   const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
   const path = join(root, 'node_modules', name, 'bin', isWindows() ? 'node.exe' : 'node');
   if (existsSync(path)) return path;

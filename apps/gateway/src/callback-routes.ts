@@ -12,7 +12,12 @@ import {
 import { Endpoints, Subscriptions } from '@posthaste/callbacks/management';
 import { type AddressGuard, createAddressGuard } from '@posthaste/egress';
 import type { Database } from '@posthaste/postgres';
-import { type callbackSettings, leaseMarginMs, type SettingValues } from '@posthaste/settings';
+import {
+  addressAdvice,
+  type callbackSettings,
+  leaseMarginMs,
+  type SettingValues,
+} from '@posthaste/settings';
 import type { Routes } from './app.js';
 import { callbackBatchRoutes } from './routes/callbacks/callback-batch.js';
 import { compatibleRoutes } from './routes/callbacks/callback-compatible.js';
@@ -93,7 +98,11 @@ export function createCallbackRoutes({
 
 function toRequestRules(config: CallbackRoutesConfig): RequestRules {
   const { attemptTimeoutMs, leaseMs, allowLoopback, allowedNetworks } = config;
-  const guard = createAddressGuard({ allowLoopback, allow: [...allowedNetworks] });
+  const guard = createAddressGuard({
+    allowLoopback,
+    allow: [...allowedNetworks],
+    advice: addressAdvice,
+  });
   return {
     defaultTimeoutMs: attemptTimeoutMs,
     maxTimeoutMs: leaseMs - leaseMarginMs,

@@ -1,4 +1,4 @@
-import { callbacksMigrations } from '@posthaste/callbacks';
+import { callbacksMigrations, createSecretBox, markMasterKey } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import { openDatabase, refuseUnsuitable } from '@posthaste/postgres';
@@ -38,12 +38,23 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       eventstreamMigrations,
       eventLogMigrations,
     ]);
+    const box = createSecretBox(domains.callbacks.secretKey);
+    let isKeyMarked = false;
+    const checkMigrations = async (): Promise<void> => {
+      await migrations.check();
+      if (isKeyMarked) return;
+      isKeyMarked = true;
+      markMasterKey(db, box).catch((err: unknown) => {
+        isKeyMarked = false;
+        logger.warn({ err }, 'workers cannot check their secret key: it could not be stored');
+      });
+    };
     const database = databaseCheck(db);
     const outages = watchOutages(logger, {
       name: 'gateway',
       async probe() {
         await database.check();
-        await migrations.check();
+        await checkMigrations();
       },
     });
     const outbox = startEventOutbox({ db, callbackEvents, logger });
@@ -60,7 +71,7 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       logger,
       registry,
       routes: [...callbacks.routes, ...events.routes],
-      checks: [migrations],
+      checks: [{ ...migrations, check: checkMigrations }],
     });
     logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');
     outages.check();

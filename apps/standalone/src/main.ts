@@ -1,34 +1,8 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
-import { runCommandLine } from './command-line.js';
-import { addCallbacksCommand } from './commands/callbacks.js';
-import { addDemoCommand } from './commands/demo.js';
-import { addEventsCommand } from './commands/events.js';
-import { addKeysCommand } from './commands/keys.js';
-import { addMigrateCommand } from './commands/migrate.js';
-import { addQueuesCommand } from './commands/queues.js';
-import { addServiceCommands } from './commands/services.js';
+import { requireNode } from '@posthaste/service/node-version';
 
-const program = new Command('posthaste')
-  .description('Event platform that delivers callbacks in order, whatever crashes.')
-  .addHelpText(
-    'after',
-    `
-Settings are environment variables; docs/configuration.md lists all of them.
-
-Examples:
-  posthaste start                 run everything in this process, on http://127.0.0.1:8080
-  posthaste demo                  send 1,000 callbacks to a receiver that misbehaves
-  posthaste callbacks send <url>  send a callback
-  posthaste events tail           show events as they come`,
-  );
-
-addServiceCommands(program);
-addMigrateCommand(program);
-addKeysCommand(program);
-addCallbacksCommand(program);
-addQueuesCommand(program);
-addEventsCommand(program);
-addDemoCommand(program);
-
-await runCommandLine(program);
+requireNode(24);
+// Only now: older versions of Node cannot load what the commands need.
+const { createProgram } = await import('./program.js');
+const { runCommandLine } = await import('./command-line.js');
+await runCommandLine(createProgram());

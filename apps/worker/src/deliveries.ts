@@ -9,7 +9,7 @@ import {
 } from '@posthaste/callbacks';
 import { createAddressGuard, createEgress } from '@posthaste/egress';
 import type { Database } from '@posthaste/postgres';
-import { leaseMarginMs } from '@posthaste/settings';
+import { addressAdvice, leaseMarginMs } from '@posthaste/settings';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { WorkerConfig } from './config.js';
@@ -55,7 +55,7 @@ export async function startDeliveries(deps: DeliveriesDeps): Promise<Deliveries>
   const options = resolveDispatcherOptions(toDispatcherOptions(config, thread));
   const outbox = await openEventOutbox({ config, db, logger });
   const http = createEgress({
-    guard: createAddressGuard({ allowLoopback, allow }),
+    guard: createAddressGuard({ allowLoopback, allow, advice: addressAdvice }),
     maxConnectionsPerOrigin: maxInFlightPerOrigin,
     // Closed after the dispatcher: requests that are still open then have used up their time.
     closeTimeoutMs: 1,

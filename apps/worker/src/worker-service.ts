@@ -1,3 +1,4 @@
+import { checkMasterKey, createSecretBox } from '@posthaste/callbacks';
 import { PlatformError } from '@posthaste/contracts';
 import {
   type Database,
@@ -88,6 +89,9 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
     parts.streams = streams;
     const housekeeping = new Housekeeping({ db, log: streams.log, logger }, config);
     logger.info({ monitor: monitor?.url }, 'the worker delivers');
+    checkMasterKey(db, createSecretBox(config.secretKey)).catch((error: PlatformError) => {
+      logger.warn({ code: error.code }, `callbacks cannot be signed: ${error.message}`);
+    });
     return {
       // Deliveries, housekeeping and streams stop at once; the database is closed when all have.
       async close(limitMs) {
@@ -102,12 +106,14 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
 
 function checksOf(
   parts: WorkerParts,
-  { kafkaBrokers }: WorkerProcessConfig['worker'],
+  { kafkaBrokers, secretKey }: WorkerProcessConfig['worker'],
 ): ReadinessCheck[] {
   const { db } = parts;
+  const box = createSecretBox(secretKey);
   const checks: ReadinessCheck[] = [
     { name: 'database', check: () => requireWritable(db) },
     { name: 'migrations', check: () => requireMigrations(db, workerMigrations) },
+    { name: 'secret_key', check: () => checkMasterKey(db, box) },
   ];
   if (kafkaBrokers.length === 0) return checks;
   const check = async (): Promise<void> => {

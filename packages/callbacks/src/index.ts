@@ -82,6 +82,7 @@ export {
 } from './retry/policy-input.js';
 export type { RetryPolicy } from './retry/retry-policy.js';
 export { createDeliverySigner } from './secrets/delivery-signer.js';
+export { checkMasterKey, markMasterKey } from './secrets/master-key-mark.js';
 export { createSecretBox, /** @public */ parseMasterKey } from './secrets/secret-box.js';
 export { endpointSecretName } from './secrets/secret-key.js';
 export { removeExpiredSecrets, type SecretView } from './secrets/secret-store.js';

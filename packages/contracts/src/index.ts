@@ -27,6 +27,13 @@ export {
   toProblemDetails,
 } from './errors.js';
 export {
+  type EventPattern,
+  eventPatternFault,
+  matchesEventName,
+  toEventNameRegExp,
+  toEventPattern,
+} from './event-name-pattern.js';
+export {
   hasInfiniteNumber,
   hasRewrittenNumber,
   isInt64,

@@ -39,6 +39,11 @@ export interface AddressGuardOptions {
    * allowed only if the form is listed here and the address inside is listed here or public.
    */
   readonly allow?: readonly string[];
+  /**
+   * Returns the advice that the message of a denial gives for a special range, such as `loopback`.
+   * Default: none.
+   */
+  readonly advice?: (range: string) => string;
   /** Resolver of names. Default: the hosts file, name servers, the operating system. */
   readonly resolve?: Resolve;
 }
@@ -73,7 +78,7 @@ export interface AddressGuard {
  * @throws PlatformError `OPTION_INVALID` for an entry of `allow` that is not a network
  */
 export function createAddressGuard(options: AddressGuardOptions = {}): AddressGuard {
-  const { allowLoopback = false, allow = [], resolve = createNameResolver() } = options;
+  const { allowLoopback = false, allow = [], advice, resolve = createNameResolver() } = options;
   const allowed = allow.map(toNetwork);
 
   const findDenial = (address: Address): string | undefined => {
@@ -86,8 +91,13 @@ export function createAddressGuard(options: AddressGuardOptions = {}): AddressGu
     return inner === undefined ? undefined : `${range}, with a ${inner} address inside`;
   };
 
-  const denialOf = (address: string): string | undefined =>
-    isIP(address) === 0 ? 'not an address' : findDenial(ipaddr.parse(address));
+  const denialOf = (address: string): string | undefined => {
+    if (isIP(address) === 0) return 'not an address';
+    const parsed = ipaddr.parse(address);
+    const denial = findDenial(parsed);
+    const range = advice && denial !== undefined ? specialRange(parsed) : undefined;
+    return advice && range !== undefined ? `${denial}; ${advice(range)}` : denial;
+  };
 
   return { denialOf, checkUrl: createUrlCheck(denialOf), lookup: createLookup(denialOf, resolve) };
 }

@@ -62,3 +62,13 @@ export function callbackFaults(
     },
   ];
 }
+
+/**
+ * Returns the setting that allows callbacks to an address of a special range, for the message of a
+ * refusal.
+ */
+export function addressAdvice(range: string): string {
+  return range === 'loopback'
+    ? 'POSTHASTE_ALLOW_LOOPBACK=true allows it'
+    : 'POSTHASTE_ALLOWED_NETWORKS can allow its network';
+}

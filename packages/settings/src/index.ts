@@ -1,4 +1,9 @@
-export { callbackFaults, callbackSettings, leaseMarginMs } from './callback-settings.js';
+export {
+  addressAdvice,
+  callbackFaults,
+  callbackSettings,
+  leaseMarginMs,
+} from './callback-settings.js';
 export { commandSettings } from './command-settings.js';
 export type { SettingDefinitions, SettingFault, SettingValues } from './definition.js';
 export { eventFaults, eventSettings } from './event-settings.js';

@@ -17,7 +17,7 @@ const published = listWorkspacePackages().filter(({ manifest }) => !manifest.pri
 const necessaryFiles = ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts'];
 /** Files that a tarball may hold: code with its maps, types, and the template of an embedded database. */
 const publishedFile =
-  /^(?:package\.json|README\.md|LICENSE|dist\/cluster-template\.tgz|dist\/(?!.*\.test\.).+\.(?:js|js\.map|d\.ts))$/;
+  /^(?:package\.json|README\.md|LICENSE|dist\/cluster-template\.tgz|dist\/(?!.*\.test\.).+\.(?:js|js\.map|d\.ts|d\.cts))$/;
 const installTimeoutMs = 180_000;
 const packed = new Map<string, PackedPackage>();
 let scratch = '';
@@ -30,15 +30,20 @@ beforeAll(async () => {
   for (const member of published) {
     packed.set(member.manifest.name, await packPackage(member, scratch));
   }
-  await installPacked([...packed.values()], project, { '@types/node': await nodeTypesVersion() });
+  await installPacked([...packed.values()], project, {
+    '@types/node': await versionIn('tooling/checks', '@types/node'),
+    // An optional peer dependency.
+    '@platformatic/kafka': await versionIn('packages/eventstream', '@platformatic/kafka'),
+  });
 }, installTimeoutMs);
 
 afterAll(async () => {
   if (scratch) await rm(scratch, { recursive: true, force: true });
 });
 
-async function nodeTypesVersion(): Promise<string> {
-  const path = join(root, 'tooling/checks/node_modules/@types/node/package.json');
+/** Returns the version of a dependency that is installed in a package of this repository. */
+async function versionIn(folder: string, name: string): Promise<string> {
+  const path = join(root, folder, 'node_modules', name, 'package.json');
   return (JSON.parse(await readFile(path, 'utf8')) as { version: string }).version;
 }
 
@@ -48,11 +53,12 @@ async function readTarball(name: string): Promise<Uint8Array<ArrayBuffer>> {
 
 /**
  * True for problems that are accepted. The packages contain ES modules only, and `require` loads them
- * on every supported Node, so CommonJS consumers may resolve to a module. Node 10, which does not know
- * `exports`, is not supported.
+ * on every supported Node. TypeScript with `module: node16` does not know that, so the types for
+ * `require` are those of CommonJS although the code is not. Node 10, which does not know `exports`, is
+ * not supported.
  */
 function isExpected(problem: Problem): boolean {
-  if (problem.kind === 'CJSResolvesToESM') return true;
+  if (problem.kind === 'FalseCJS' || problem.kind === 'CJSResolvesToESM') return true;
   return 'resolutionKind' in problem && problem.resolutionKind === 'node10';
 }
 
@@ -112,9 +118,9 @@ describe.each(published.map(({ manifest }) => manifest.name))('%s, packed', (nam
 });
 
 /** Returns the compiler's errors about `file` in the project, except those about third parties. */
-async function compile(file: string): Promise<string[]> {
+async function compile(file: string, module: 'node16' | 'nodenext'): Promise<string[]> {
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const options = ['--strict', '--noEmit', '--target', 'es2024', '--module', 'nodenext'];
+  const options = ['--strict', '--noEmit', '--target', 'es2024', '--module', module];
   const args = [compiler, ...options, '--types', 'node', '--pretty', 'false', file];
   const output = await run(process.execPath, args, project).catch(outputOf);
   return output.split('\n').filter((line) => line !== '' && !isThirdParty(line));
@@ -128,10 +134,38 @@ function isThirdParty(line: string): boolean {
   );
 }
 
-it('types of all packages compile in another project', async () => {
-  const lines = published.map(
-    ({ manifest }, index) => `export * as entry${index} from '${manifest.name}';\n`,
-  );
-  await writeFile(join(project, 'consumer.ts'), lines.join(''));
-  expect(await compile('consumer.ts')).toEqual([]);
-}, 60_000);
+/** Entry points of all packages: `@posthaste/eventstream/kafka`. */
+const entryPoints = published.flatMap(({ manifest }) =>
+  Object.keys(manifest.exports ?? {})
+    .filter((path) => path !== './package.json')
+    .map((path) => manifest.name + path.slice(1)),
+);
+
+it.each([
+  ['an ES module', 'consumer.mts', 'nodenext'],
+  ['an ES module with module: node16', 'consumer16.mts', 'node16'],
+  ['CommonJS', 'consumer.cts', 'nodenext'],
+  ['CommonJS with module: node16', 'consumer16.cts', 'node16'],
+] as const)(
+  'types of all packages compile in %s of another project',
+  async (_kind, file, module) => {
+    const lines = entryPoints.map((path, i) => `export * as entry${i} from '${path}';\n`);
+    await writeFile(join(project, file), lines.join(''));
+    expect(await compile(file, module)).toEqual([]);
+  },
+  installTimeoutMs,
+);
+
+it(
+  'values and types of a package can be used in CommonJS with module: node16',
+  async () => {
+    const program = `
+    import { createEnvelope, type ErrorCode, PlatformError } from '@posthaste/contracts';
+    const code: ErrorCode = new PlatformError('STOPPING', 'now').code;
+    const envelope = createEnvelope({ name: 'order.placed', namespace: 'shop', payload: {} });
+    console.log(code, envelope.name);`;
+    await writeFile(join(project, 'program.cts'), program);
+    expect(await compile('program.cts', 'node16')).toEqual([]);
+  },
+  installTimeoutMs,
+);

@@ -40,6 +40,40 @@ describe('field faults', () => {
     ]);
   });
 
+  it('suggest the nearest key for an unknown one, also below arrays', () => {
+    const Phase = Type.Object(
+      { retries: Type.Optional(Type.Integer()), delayMs: Type.Optional(Type.Integer()) },
+      { additionalProperties: false },
+    );
+    const Strict = Type.Object(
+      { queue: Type.Optional(Type.String()), phases: Type.Optional(Type.Array(Phase)) },
+      { additionalProperties: false },
+    );
+    const messagesOf = (value: unknown): string[] =>
+      toFieldFaults(Compile(Strict).Errors(value), 'body', Strict).map(
+        ({ field, message }) => `${field} ${message}`,
+      );
+    expect(messagesOf({ quee: '' })).toEqual(['quee is not known; did you mean queue?']);
+    expect(messagesOf({ Queue: '' })).toEqual(['Queue is not known; did you mean queue?']);
+    expect(messagesOf({ phases: [{ delay: 1 }, { delayMS: 1 }] })).toEqual([
+      'phases.0.delay is not known; did you mean delayMs?',
+      'phases.1.delayMS is not known; did you mean delayMs?',
+    ]);
+    expect(messagesOf({ colour: '' })).toEqual(['colour is not known']);
+    expect(messagesOf({ ['q'.repeat(100_000)]: '' })[0]).toMatch(/is not known$/);
+  });
+
+  it('list the values that are allowed', () => {
+    const Choice = Type.Object({
+      state: Type.Optional(Type.Enum(['active', 'paused'], { type: 'string' })),
+      version: Type.Optional(Type.Literal('1.0')),
+    });
+    expect(toFieldFaults(Compile(Choice).Errors({ state: 'x', version: '2.0' }), 'body')).toEqual([
+      { field: 'state', message: 'must be one of active, paused' },
+      { field: 'version', message: 'must be "1.0"' },
+    ]);
+  });
+
   it('name the body itself when it is of the wrong type', () => {
     expect(fieldsOf('text')).toEqual(['body']);
   });

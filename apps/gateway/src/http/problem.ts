@@ -67,7 +67,7 @@ function toPlatformError(error: unknown, request: FastifyRequest): PlatformError
     const message = 'the client closed the connection before its request ended';
     return new PlatformError('REQUEST_MALFORMED', message, { cause: error });
   }
-  return (isFastifyError(error) ? fromFastify(error) : undefined) ?? toInternal(error);
+  return (isFastifyError(error) ? fromFastify(error, request) : undefined) ?? toInternal(error);
 }
 
 /** SQLSTATEs of a missing table and a missing schema. After the migrations none is missing. */
@@ -91,11 +91,12 @@ function hasCode(error: unknown, code?: string): error is Error & { code: string
   return code === undefined || error.code === code;
 }
 
-function fromFastify(error: FastifyError): PlatformError | undefined {
+function fromFastify(error: FastifyError, request: FastifyRequest): PlatformError | undefined {
   const options = { cause: error };
   switch (error.code) {
     case 'FST_ERR_VALIDATION': {
-      const details = toFieldFaults(error.validation ?? [], error.validationContext ?? 'body');
+      const part = error.validationContext ?? 'body';
+      const details = toFieldFaults(error.validation ?? [], part, schemaOf(request, part));
       const [first] = details;
       const message = first ? `${first.field}: ${first.message}` : 'the request is invalid';
       return new PlatformError('REQUEST_INVALID', message, { ...options, details });
@@ -126,6 +127,12 @@ function fromFastify(error: FastifyError): PlatformError | undefined {
     default:
       return undefined;
   }
+}
+
+/** Returns the schema of a part of the request, which validated it. */
+function schemaOf({ routeOptions }: FastifyRequest, part: string): unknown {
+  const schema: object = routeOptions.schema ?? {};
+  return part in schema ? Reflect.get(schema, part) : undefined;
 }
 
 /** Converts an unexpected error, which is a defect. */

@@ -7,6 +7,7 @@ import { Type } from 'typebox';
 import type { App } from '../app.js';
 import { addPageHeaders } from '../http/security-headers.js';
 import { nameSchemas } from './named-schemas.js';
+import { markOptionalBodies } from './optional-bodies.js';
 
 const Problem = Type.Object(
   {
@@ -41,6 +42,7 @@ export async function collectApiDocs(app: App): Promise<void> {
         description: 'An event platform: guaranteed callbacks, and event streams.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
+      servers: [{ url: '/', description: 'The gateway that serves this document.' }],
       components: {
         securitySchemes: {
           key: {
@@ -60,7 +62,7 @@ export async function collectApiDocs(app: App): Promise<void> {
       url,
     }),
     transformObject: (given) =>
-      'openapiObject' in given ? nameSchemas({ ...given.openapiObject }) : {},
+      'openapiObject' in given ? nameSchemas(markOptionalBodies({ ...given.openapiObject })) : {},
   });
 }
 
@@ -77,10 +79,18 @@ function describeRoute(
     security: needs.length > 0 ? [{ key: [] }] : [],
     response: {
       ...describeAnswers(response as Record<string, object> | undefined),
-      ...describeErrors(errors),
+      ...describeErrors([...new Set([...errors, ...sharedErrors(needs.length > 0)])]),
       default: anyError,
     },
   };
+}
+
+/** Returns the codes of the checks that are made before a route is reached. */
+function sharedErrors(needsKey: boolean): readonly ErrorCode[] {
+  const ofCaller = ['HOST_NOT_ALLOWED', 'ORIGIN_NOT_ALLOWED'] as const;
+  return needsKey
+    ? ['KEY_MISSING', 'KEY_INVALID', 'SCOPE_MISSING', ...ofCaller, 'RATE_LIMITED']
+    : ofCaller;
 }
 
 /** Gives answers whose schema has no description the standard text of their status. */

@@ -29,6 +29,7 @@ export function healthRoutes(app: App, readiness: () => Promise<ReadinessReport>
       config,
       schema: {
         tags: ['Health'],
+        operationId: 'getLiveness',
         summary: 'Tell whether the process is alive',
         response: { 200: Live },
       },
@@ -42,6 +43,7 @@ export function healthRoutes(app: App, readiness: () => Promise<ReadinessReport>
       config,
       schema: {
         tags: ['Health'],
+        operationId: 'getReadiness',
         summary: 'Tell whether requests can be served, and what is not ready',
         response: { 200: Ready, 503: Ready },
       },

@@ -78,6 +78,7 @@ export function keyRoutes(app: App, keys: KeyAdmin): void {
       config,
       schema: {
         tags,
+        operationId: 'createKey',
         summary: 'Create an API key',
         body: NewKey,
         response: { 201: CreatedKeyView },
@@ -98,6 +99,7 @@ export function keyRoutes(app: App, keys: KeyAdmin): void {
       config,
       schema: {
         tags,
+        operationId: 'listKeys',
         summary: 'List API keys, newest first',
         querystring: PageQuery,
         response: { 200: KeyPage },
@@ -116,6 +118,7 @@ export function keyRoutes(app: App, keys: KeyAdmin): void {
       config,
       schema: {
         tags,
+        operationId: 'revokeKey',
         summary: 'Revoke an API key',
         description: 'The key stays in the list. Other gateways refuse it within ten seconds.',
         params: KeyParams,

@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client';
+import { Type } from 'typebox';
 import type { App } from '../app.js';
 
 /** Adds `/metrics`: all metrics of the process, in Prometheus' text format. */
@@ -9,8 +10,9 @@ export function metricsRoutes(app: App, registry: Registry): void {
       config: { scope: 'metrics:read', answersUnderLoad: true },
       schema: {
         tags: ['Health'],
+        operationId: 'getMetrics',
         summary: 'Get the metrics in Prometheus format',
-        produces: ['text/plain'],
+        response: { 200: { content: { 'text/plain': { schema: Type.String() } } } },
       },
     },
     async (_request, reply) => {

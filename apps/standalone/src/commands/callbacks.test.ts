@@ -58,6 +58,22 @@ describe('posthaste callbacks', () => {
     ]);
   });
 
+  it('sends JSON and text with their content types, unless a header names one', async () => {
+    for (const args of [
+      ['{"order": 4711}'],
+      ['späte Post'],
+      ['{"order": 4711}', '-H', 'Content-Type: application/vnd.shop+json'],
+    ]) {
+      await send(receiver.url, '-q', 'typed', '-d', ...args);
+    }
+    const requests = await receiver.waitFor(3);
+    expect(requests.map(({ headers }) => headers['content-type'])).toEqual([
+      'application/json',
+      'text/plain; charset=utf-8',
+      'application/vnd.shop+json',
+    ]);
+  });
+
   it('sends a callback once under one idempotency key', async () => {
     const args = [receiver.url, '--idempotency-key', 'once'] as const;
     const ids = [await send(...args), await send(...args)];
@@ -97,7 +113,7 @@ describe('posthaste callbacks', () => {
     receiver.follow([500, 200]);
     const id = await send(receiver.url, '--retries', '3', '--delay-ms', '3600000');
     await expect.poll(() => output('show', id), waitOptions).toMatch(/1\. .* 500/);
-    await output('retry', id);
+    expect(JSON.parse(await output('retry', id, '-o', 'json'))).toMatchObject({ id });
     await expect.poll(() => output('show', id), waitOptions).toMatch(/^state +delivered$/m);
     await output('replay', id);
     await receiver.waitFor(3);

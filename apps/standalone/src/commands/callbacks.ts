@@ -1,10 +1,12 @@
+import { isUtf8 } from 'node:buffer';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { apiClientFrom, gatewayHelp } from '../api/api-client.js';
 import { listItems } from '../api/item-list.js';
 import { readDataArgument } from '../arguments/data-argument.js';
 import { wholeNumberParser } from '../arguments/option-parsers.js';
+import { addOutputOption, type OutputOptions } from '../arguments/output-option.js';
 import { type CallbackDetails, describeCallback } from '../display/callback-description.js';
-import { print, printJson, printTable } from '../display/output.js';
+import { print, printJson, printResult, printTable } from '../display/output.js';
 
 interface CallbackSummary {
   readonly id: string;
@@ -17,7 +19,7 @@ interface CallbackSummary {
   readonly lastAttempt: { readonly statusCode: number; readonly reason: string | null } | null;
 }
 
-interface SendOptions {
+interface SendOptions extends OutputOptions {
   readonly method?: string;
   readonly data?: string;
   readonly header: Readonly<Record<string, string>>;
@@ -31,14 +33,13 @@ interface SendOptions {
   readonly idempotencyKey?: string;
 }
 
-interface ListOptions {
+interface ListOptions extends OutputOptions {
   readonly state?: string;
   readonly application?: string;
   readonly queue?: string;
   readonly host?: string;
   readonly limit: number;
   readonly cursor?: string;
-  readonly json?: boolean;
 }
 
 const states = [
@@ -67,38 +68,33 @@ ${gatewayHelp}`,
     );
   addSend(command);
   addList(command);
-  command
-    .command('show <id>')
-    .description('show a callback with all its attempts')
-    .option('--json', 'print JSON')
-    .action(show);
+  addOutputOption(
+    command.command('show <id>').description('show a callback with all its attempts'),
+  ).action(show);
   for (const [name, description] of [
     ['retry', 'make the next attempt of a callback now, before it is due'],
     ['replay', 'deliver a finished callback again, at the end of its queue'],
     ['cancel', 'end a callback without further attempts'],
   ] as const) {
-    command
-      .command(`${name} <id>`)
-      .description(description)
-      .action(async (id: string) => {
+    addOutputOption(command.command(`${name} <id>`).description(description)).action(
+      async (id: string, options: OutputOptions) => {
         const path = `${pathOf(id)}/${name}`;
-        const { state } = await apiClientFrom(process.env).call<CallbackDetails>('POST', path);
-        print(`${id} is ${state}`);
-      });
+        const callback = await apiClientFrom(process.env).call<CallbackDetails>('POST', path);
+        printResult(options, callback, `${id} is ${callback.state}`);
+      },
+    );
   }
 }
 
 function addSend(command: Command): void {
-  command
-    .command('send <url>')
-    .description('send a callback and print its id')
+  addOutputOption(command.command('send <url>').description('send a callback and print its id'))
     .option(
       '-X, --method <method>',
       'GET, POST, PUT, PATCH, DELETE or HEAD (default: POST with --data, else GET)',
     )
     .option(
       '-d, --data <text>',
-      'body; @file reads a file, @- reads standard input (default: no body)',
+      'body; @file reads a file, @- reads standard input (default: no body). Without a content-type header it gets application/json if it is JSON, text/plain if it is other text',
     )
     .addOption(
       new Option('-H, --header <name: value>', 'header of the request; may be repeated')
@@ -140,42 +136,31 @@ function addSend(command: Command): void {
       `
 Example:
   posthaste callbacks send https://example.com/hook -d '{"order": 4711}' \\
-    -H 'content-type: application/json' --queue order-4711 --retries 5`,
+    --queue order-4711 --retries 5`,
     )
     .action(send);
 }
 
 function addList(command: Command): void {
-  command
-    .command('list')
-    .description('list callbacks, newest first')
+  addOutputOption(command.command('list').description('list callbacks, newest first'))
     .addOption(new Option('-s, --state <state>', 'only callbacks in this state').choices(states))
     .option('-a, --application <name>', 'only callbacks of this application')
     .option('-q, --queue <name>', 'only callbacks of this queue')
     .option('--host <host>', 'only callbacks to this host; host:port for one port of it')
     .option('-n, --limit <n>', 'most callbacks to list', wholeNumberParser(1, maxLimit), 20)
     .option('--cursor <cursor>', 'continue at the cursor that the last page printed')
-    .option('--json', 'print JSON')
     .action(list);
 }
 
 async function send(url: string, options: SendOptions): Promise<void> {
-  const {
-    data,
-    header: headers,
-    retries,
-    delayMs,
-    application,
-    queue,
-    timeoutMs,
-    secret,
-  } = options;
+  const { retries, delayMs, application, queue, timeoutMs, secret } = options;
+  const data = options.data === undefined ? undefined : await readDataArgument(options.data);
   const callback = {
     url,
     method: options.method ?? (data === undefined ? 'GET' : 'POST'),
-    headers,
+    headers: data === undefined ? options.header : withContentType(options.header, data),
     // Left out of the JSON where they are undefined.
-    base64: data === undefined ? undefined : (await readDataArgument(data)).toString('base64'),
+    base64: data?.toString('base64'),
     application,
     queue,
     timeoutMs,
@@ -184,14 +169,35 @@ async function send(url: string, options: SendOptions): Promise<void> {
     retry: retries === undefined ? undefined : { phases: [{ retries, delayMs }] },
   };
   const key = options.idempotencyKey;
-  const { id } = await apiClientFrom(process.env).call<{ id: string }>('POST', '/v1/callbacks', {
+  const api = apiClientFrom(process.env);
+  const accepted = await api.call<{ id: string }>('POST', '/v1/callbacks', {
     body: callback,
     ...(key === undefined ? {} : { headers: { 'idempotency-key': key } }),
   });
-  print(id);
+  printResult(options, accepted, accepted.id);
 }
 
-async function list({ json, limit, ...filter }: ListOptions): Promise<void> {
+/** Adds the content type of a body, unless there is one. Bytes that are no text get none. */
+function withContentType(
+  headers: Readonly<Record<string, string>>,
+  body: Buffer,
+): Readonly<Record<string, string>> {
+  const isGiven = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
+  if (isGiven || !isUtf8(body)) return headers;
+  const type = isJson(body.toString()) ? 'application/json' : 'text/plain; charset=utf-8';
+  return { 'content-type': type, ...headers };
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function list({ json, output: _, limit, ...filter }: ListOptions): Promise<void> {
   const request = { path: '/v1/callbacks', query: { ...filter }, limit };
   const page = await listItems<CallbackSummary>(apiClientFrom(process.env), request);
   if (json) return printJson(page);
@@ -210,7 +216,7 @@ async function list({ json, limit, ...filter }: ListOptions): Promise<void> {
   if (page.next !== null) print(`\nmore: --cursor ${page.next}`);
 }
 
-async function show(id: string, { json }: { json?: boolean }): Promise<void> {
+async function show(id: string, { json }: OutputOptions): Promise<void> {
   const callback = await apiClientFrom(process.env).call<CallbackDetails>('GET', pathOf(id));
   if (json) printJson(callback);
   else print(describeCallback(callback, new Date()));

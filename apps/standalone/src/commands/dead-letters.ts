@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { apiClientFrom } from '../api/api-client.js';
 import { readPage } from '../api/item-list.js';
 import { wholeNumberParser } from '../arguments/option-parsers.js';
+import { addOutputOption, type OutputOptions } from '../arguments/output-option.js';
 import type { EventDetails } from '../display/event-description.js';
 import { print, printJson, printTable } from '../display/output.js';
 import { addReplayCommands } from './dead-letter-replays.js';
@@ -17,10 +18,9 @@ interface LetterDetails extends EventDetails {
   readonly replayedAt: string | null;
 }
 
-interface ListOptions extends LetterFilterOptions {
+interface ListOptions extends LetterFilterOptions, OutputOptions {
   readonly limit: number;
   readonly cursor?: string;
-  readonly json?: boolean;
 }
 
 const maxLimit = 500;
@@ -36,17 +36,21 @@ export function addDeadLettersCommand(events: Command): void {
 A consumer that cannot handle an event of a topic writes it to <topic>.dlq. The dead letter
 stays there until POSTHASTE_EVENT_RETENTION is over, also after it was replayed.`,
     );
-  addLetterFilter(command.command('list [topic]').description('list dead letters, oldest first'))
+  addLetterFilter(
+    addOutputOption(
+      command.command('list [topic]').description('list dead letters, oldest first'),
+      'print JSON, with the events',
+    ),
+  )
     .option('-n, --limit <n>', 'most dead letters to list', wholeNumberParser(1, maxLimit), 20)
     .option('--cursor <cursor>', 'continue at the cursor that the last page printed')
-    .option('--json', 'print JSON, with the events')
     .action(list);
   addReplayCommands(command);
 }
 
 async function list(
   topic: string | undefined,
-  { json, limit, ...filter }: ListOptions,
+  { json, output: _, limit, ...filter }: ListOptions,
 ): Promise<void> {
   const request = { path: '/v1/events/dead-letters', query: { topic, ...filter }, limit };
   const page = await readPage<LetterDetails>(apiClientFrom(process.env), request);

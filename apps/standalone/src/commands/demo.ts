@@ -1,9 +1,11 @@
 import { type Command, Option } from 'commander';
 import { apiClientFrom } from '../api/api-client.js';
 import { wholeNumberParser } from '../arguments/option-parsers.js';
+import { addOutputOption, type OutputOptions } from '../arguments/output-option.js';
 import type { DemoOptions } from '../demo/demo.js';
+import { printJson } from '../display/output.js';
 
-interface DemoArguments {
+interface DemoArguments extends OutputOptions {
   readonly callbacks: number;
   readonly queues: number;
   readonly seed: number;
@@ -15,9 +17,12 @@ const maxCallbacks = 1_000_000;
 
 /** Adds `posthaste demo`: delivers callbacks to a receiver that misbehaves, and proves their order. */
 export function addDemoCommand(program: Command): void {
-  program
-    .command('demo')
-    .description('deliver callbacks to a receiver that misbehaves, and prove that order holds')
+  addOutputOption(
+    program
+      .command('demo')
+      .description('deliver callbacks to a receiver that misbehaves, and prove that order holds'),
+    'print the result, and the progress to standard error',
+  )
     .option(
       '-c, --callbacks <n>',
       'number of callbacks to send',
@@ -52,7 +57,10 @@ Examples:
     .action(demo);
 }
 
-async function demo({ url, ...rest }: DemoArguments, command: Command): Promise<void> {
+async function demo(
+  { url, json, output: _, ...rest }: DemoArguments,
+  command: Command,
+): Promise<void> {
   if (rest.queues > rest.callbacks) {
     command.error('error: there are more --queues than --callbacks');
   }
@@ -65,7 +73,9 @@ async function demo({ url, ...rest }: DemoArguments, command: Command): Promise<
   const onSignal = (): void => stop.abort();
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
-    if (!(await runDemo(options, process.stdout, stop.signal))) process.exitCode = 1;
+    const proved = await runDemo(options, json ? process.stderr : process.stdout, stop.signal);
+    if (json) printJson({ callbacks: rest.callbacks, queues: rest.queues, proved });
+    if (!proved) process.exitCode = 1;
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     process.exitCode = 130;

@@ -17,7 +17,10 @@ export interface LetterFilterOptions extends FilterOptions {
 /** Adds the options that choose events of a topic. */
 export function addFilterOptions(command: Command): Command {
   return command
-    .option('--name <name>', 'only events with this name')
+    .option(
+      '--name <name>',
+      "only events with this name, or with names of a pattern such as 'order.*' or 'order.**'",
+    )
     .option('-k, --key <key>', 'only events with this key')
     .option(
       '--since <time>',

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { apiClientFrom } from '../api/api-client.js';
 import { listAllItems } from '../api/item-list.js';
+import { addOutputOption, type OutputOptions } from '../arguments/output-option.js';
 import { printJson, printStatus, printTable } from '../display/output.js';
 
 interface GroupDetails {
@@ -17,18 +18,18 @@ interface GroupDetails {
 
 const pageSize = 500;
 
-interface GroupOptions {
+interface GroupOptions extends OutputOptions {
   readonly group?: string;
-  readonly json?: boolean;
 }
 
 /** Adds `posthaste events groups` and `lag`, which show how far consumer groups have read the log. */
 export function addGroupsCommands(command: Command): void {
-  command
-    .command('groups [topic]')
-    .description('list consumer groups with their lag: the number of events still to read')
+  addOutputOption(
+    command
+      .command('groups [topic]')
+      .description('list consumer groups with their lag: the number of events still to read'),
+  )
     .option('-g, --group <name>', 'only this group')
-    .option('--json', 'print JSON')
     .action(async (topic: string | undefined, options: GroupOptions) => {
       const groups = await listGroups(topic, options.group);
       if (options.json) return printJson(groups);
@@ -42,25 +43,28 @@ export function addGroupsCommands(command: Command): void {
         ]),
       );
     });
-  command
-    .command('lag <topic> [group]')
-    .description('show the lag of consumer groups in each partition of a topic')
-    .option('--json', 'print JSON')
-    .action(async (topic: string, group: string | undefined, options: GroupOptions) => {
-      const groups = await listGroups(topic, group);
-      if (options.json) return printJson(groups);
-      if (groups.length === 0)
-        printStatus(`no consumer group${group ? ` ${group}` : ''} reads ${topic}`);
-      printTable(
-        ['GROUP', 'PARTITION', 'NEXT', 'END', 'LAG'],
-        groups.flatMap(({ group: name, partitions }) =>
-          partitions.map(({ partition, committed, end, lag }) => [
-            name,
-            ...[partition, committed, end, lag].map(String),
-          ]),
-        ),
-      );
-    });
+  addOutputOption(
+    command
+      .command('lag <topic> [group]')
+      .description('show the lag of consumer groups in each partition of a topic'),
+  ).action(async (topic: string, group: string | undefined, options: GroupOptions) => {
+    const groups = await listGroups(topic, group);
+    if (groups.length === 0) {
+      printStatus(`no consumer group${group ? ` ${group}` : ''} reads ${topic}`);
+      // A group that was named and does not read the topic is a mistake; a topic without groups is not.
+      if (group !== undefined) process.exitCode = 1;
+    }
+    if (options.json) return printJson(groups);
+    printTable(
+      ['GROUP', 'PARTITION', 'NEXT', 'END', 'LAG'],
+      groups.flatMap(({ group: name, partitions }) =>
+        partitions.map(({ partition, committed, end, lag }) => [
+          name,
+          ...[partition, committed, end, lag].map(String),
+        ]),
+      ),
+    );
+  });
 }
 
 function listGroups(topic?: string, group?: string): Promise<GroupDetails[]> {

@@ -96,6 +96,31 @@ describe('posthaste events', () => {
     });
   });
 
+  it('shows the events whose names match a pattern, stored ones and new ones', async () => {
+    await events('publish', 'patterns', 'order.placed', '-k', 'k');
+    await events('publish', 'patterns', 'mail.sent', '-k', 'k');
+    const stored = await events(
+      'tail',
+      'patterns',
+      '--no-follow',
+      '--name',
+      'order.*',
+      '-o',
+      'json',
+    );
+    expect(JSON.parse(stored)).toMatchObject({ event: { name: 'order.placed' } });
+    const tail = await startPosthaste(
+      ['events', 'tail', 'patterns', '--beginning', '--name', 'order.*'],
+      env,
+    );
+    await tail.waitForLine(/order\.placed/);
+    await events('publish', 'patterns', 'mail.sent', '-k', 'k');
+    await events('publish', 'patterns', 'order.shipped', '-k', 'k');
+    await tail.waitForLine(/order\.shipped/);
+    expect(tail.output).not.toContain('mail.sent');
+    expect(await tail.terminate()).toEqual({ code: 0, signal: null });
+  });
+
   it('publishes a payload from a file or standard input, or none', async () => {
     const file = join(await emptyFolder(), 'payload.json');
     await writeFile(file, '{"from":"file"}');
@@ -203,11 +228,13 @@ describe('posthaste events', () => {
     expect(lag).toHaveLength(5);
     expect(JSON.parse(await events('lag', 'grouped', '--json'))[0].partitions).toHaveLength(4);
     const none = await posthaste(['events', 'lag', 'grouped', 'none'], env);
-    expect([none.code, none.stderr]).toEqual([0, 'no consumer group none reads grouped\n']);
+    expect([none.code, none.stderr]).toEqual([1, 'no consumer group none reads grouped\n']);
   });
 
   it.each([
     ['an unknown topic', ['tail', 'none'], 'TOPIC_NOT_FOUND'],
+    ['the lag of an unknown topic', ['lag', 'nosuch'], 'TOPIC_NOT_FOUND'],
+    ['a pattern that is none', ['tail', 'known', '--name', 'or*'], 'REQUEST_INVALID'],
     ['an invalid name', ['publish', 'orders', 'a b'], 'REQUEST_INVALID'],
     ['a payload that is not JSON', ['publish', 'orders', 'a', '-d', '{'], 'REQUEST_INVALID'],
     ['a payload that is a list', ['publish', 'orders', 'a', '-d', '[]'], 'REQUEST_INVALID'],

@@ -32,8 +32,13 @@ async function expectKeyLifecycle(env: Environment, ...options: string[]): Promi
 describe('posthaste keys', () => {
   it('works on an embedded database, also on a new one', async () => {
     const env = { POSTHASTE_DATA_DIR: await emptyFolder() };
-    const token = await keys(env, 'create', '--name', 'admin', '--expires', '2999-01-01');
-    expect(token).toMatch(/^phk_\S+\n$/);
+    const args = ['create', '--name', 'admin', '--admin', '--expires', '2999-01-01', '-o', 'json'];
+    expect(JSON.parse(await keys(env, ...args))).toMatchObject({
+      name: 'admin',
+      scopes: ['admin'],
+      expiresAt: '2999-01-01T00:00:00.000Z',
+      token: expect.stringMatching(/^phk_\S+$/),
+    });
     expect(await keys(env, 'list')).toMatch(/\n\S+ +admin +admin +active /);
   });
 
@@ -50,12 +55,20 @@ describe('posthaste keys', () => {
 
   it.each([
     [['create']],
-    [['create', '--name', '']],
+    [['create', '--name', '', '--admin']],
+    [['create', '--name', 'x', '--admin', '--scopes', 'queues:read']],
     [['create', '--name', 'x', '--scopes', 'everything']],
-    [['create', '--name', 'x', '--expires', '2020-01-01']],
-    [['create', '--name', 'x', '--expires', 'tomorrow']],
+    [['create', '--name', 'x', '--admin', '--expires', '2020-01-01']],
+    [['create', '--name', 'x', '--admin', '--expires', 'tomorrow']],
   ])('exits with 64 on %j', async (args) => {
     expect(await posthaste(['keys', ...args])).toMatchObject({ code: 64, stdout: '' });
+  });
+
+  it('asks for --scopes or --admin, and creates no key without them', async () => {
+    const env = { POSTHASTE_DATA_DIR: await emptyFolder() };
+    const { code, stdout, stderr } = await posthaste(['keys', 'create', '--name', 'x'], env);
+    expect([code, stdout]).toEqual([64, '']);
+    expect(stderr).toMatch(/^error: give --scopes .*callbacks:write.* or --admin /);
   });
 });
 
@@ -64,7 +77,7 @@ describeWithPostgres('posthaste keys and migrate, on Postgres', () => {
     const { url, drop } = await createTestDatabase();
     onTestFinished(drop);
     const env = { DATABASE_URL: url };
-    const early = await posthaste(['keys', 'create', '--name', 'x'], env);
+    const early = await posthaste(['keys', 'create', '--name', 'x', '--admin'], env);
     expect(early.code).toBe(1);
     expect(early.stderr).toMatch(/run "posthaste migrate" first \(MIGRATION_PENDING\)\n$/);
 

@@ -2,12 +2,14 @@ import { PlatformError } from '@posthaste/contracts';
 import { type Scope, scopes } from '@posthaste/gateway/scopes';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readApiAddress } from '../api/api-client.js';
-import { print, printJson, printTable } from '../display/output.js';
+import { addOutputOption, type OutputOptions } from '../arguments/output-option.js';
+import { printJson, printResult, printTable } from '../display/output.js';
 import type { KeyStore } from '../platform/key-store.js';
 
-interface CreateOptions {
+interface CreateOptions extends OutputOptions {
   readonly name: string;
-  readonly scopes: readonly Scope[];
+  readonly scopes?: readonly Scope[];
+  readonly admin?: boolean;
   readonly expires?: Date;
 }
 
@@ -34,34 +36,28 @@ while no other process has it open. The first key has to be created that way. Ch
 running gateways within ten seconds.`,
     );
   addCreate(command);
-  command
-    .command('list')
-    .description('list all keys, newest first, including revoked ones')
-    .option('--json', 'print JSON')
-    .action((options: { json?: boolean }) =>
-      withStore(command, (store) => list(store, options.json ?? false)),
-    );
-  command
-    .command('revoke <id>')
-    .description('revoke a key: it is no longer accepted')
-    .action((id: string) =>
-      withStore(command, async (store) => {
-        const { name } = await store.revoke(id);
-        print(`revoked ${name}`);
-      }),
-    );
+  addOutputOption(
+    command.command('list').description('list all keys, newest first, including revoked ones'),
+  ).action((options: OutputOptions) =>
+    withStore(command, (store) => list(store, options.json ?? false)),
+  );
+  addOutputOption(
+    command.command('revoke <id>').description('revoke a key: it is no longer accepted'),
+  ).action((id: string, options: OutputOptions) =>
+    withStore(command, async (store) => {
+      const key = await store.revoke(id);
+      printResult(options, key, `revoked ${key.name}`);
+    }),
+  );
 }
 
 function addCreate(command: Command): void {
-  command
-    .command('create')
-    .description('create a key and print it; it cannot be shown again')
+  const create: Command = addOutputOption(
+    command.command('create').description('create a key and print it; it cannot be shown again'),
+  )
     .requiredOption('-n, --name <name>', 'name of the key, for people', toName)
-    .addOption(
-      new Option('-s, --scopes <scopes...>', 'scopes of the key; admin allows everything')
-        .choices(scopes)
-        .default(['admin']),
-    )
+    .addOption(new Option('-s, --scopes <scopes...>', 'scopes of the key').choices(scopes))
+    .addOption(new Option('--admin', 'create a key that may do everything').conflicts('scopes'))
     .option(
       '--expires <time>',
       'time from which the key is not accepted, such as 2030-01-31 (default: never)',
@@ -69,13 +65,23 @@ function addCreate(command: Command): void {
     )
     .addHelpText(
       'after',
-      '\nExample:\n  posthaste keys create --name shop --scopes callbacks:write callbacks:read',
-    )
-    .action(({ name, scopes, expires }: CreateOptions) =>
-      withStore(command, async (store) => {
-        print(await store.create({ name, scopes, expiresAt: expires ?? null }));
-      }),
+      `
+Examples:
+  posthaste keys create --name shop --scopes callbacks:write callbacks:read
+  posthaste keys create --name operator --admin`,
     );
+  create.action(({ name, scopes: given, admin, expires, ...options }: CreateOptions) => {
+    const chosen: readonly Scope[] | undefined = admin ? ['admin'] : given;
+    if (!chosen) {
+      create.error(
+        `error: give --scopes with what the key may do (${scopes.join(', ')}), or --admin for everything`,
+      );
+    }
+    return withStore(command, async (store) => {
+      const created = await store.create({ name, scopes: chosen, expiresAt: expires ?? null });
+      printResult(options, created, created.token);
+    });
+  });
 }
 
 async function list(store: KeyStore, asJson: boolean): Promise<void> {

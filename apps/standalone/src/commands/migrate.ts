@@ -1,13 +1,16 @@
 import { createLogger } from '@posthaste/service';
 import { platformSettings, readSettings } from '@posthaste/settings';
 import type { Command } from 'commander';
-import { print } from '../display/output.js';
+import { addOutputOption, type OutputOptions } from '../arguments/output-option.js';
+import { print, printJson } from '../display/output.js';
 
 /** Adds `posthaste migrate`, which brings the tables up to date and exits. */
 export function addMigrateCommand(program: Command): void {
-  program
-    .command('migrate')
-    .description('bring the tables of DATABASE_URL, or of the embedded database, up to date')
+  addOutputOption(
+    program
+      .command('migrate')
+      .description('bring the tables of DATABASE_URL, or of the embedded database, up to date'),
+  )
     .addHelpText(
       'after',
       `
@@ -18,7 +21,7 @@ before a new release. "posthaste start" migrates by itself.`,
     .action(migrate);
 }
 
-async function migrate(): Promise<void> {
+async function migrate({ json }: OutputOptions): Promise<void> {
   const { migratePlatform, openPlatformDatabase } = await import(
     '../platform/platform-database.js'
   );
@@ -26,6 +29,7 @@ async function migrate(): Promise<void> {
   const db = await openPlatformDatabase(settings, createLogger({ level: 'silent', service: '' }));
   try {
     const applied = await migratePlatform(db);
+    if (json) return printJson({ applied });
     for (const { owner, version, name } of applied) print(`applied ${owner} ${version}: ${name}`);
     print('The database is up to date.');
   } finally {

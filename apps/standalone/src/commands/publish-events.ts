@@ -5,10 +5,11 @@ import { apiClientFrom } from '../api/api-client.js';
 import { publishLines } from '../api/line-publisher.js';
 import { openDataFile, readDataArgument } from '../arguments/data-argument.js';
 import { wholeNumberParser } from '../arguments/option-parsers.js';
-import { print } from '../display/output.js';
+import { addOutputOption, type OutputOptions } from '../arguments/output-option.js';
+import { printResult } from '../display/output.js';
 import { formatCount, formatSeconds, ProgressDisplay } from '../display/progress-display.js';
 
-interface PublishOptions {
+interface PublishOptions extends OutputOptions {
   readonly data?: string;
   readonly lines?: string;
   readonly rate?: number;
@@ -23,9 +24,12 @@ const maxRate = 100_000;
 
 /** Adds `posthaste events publish`, which publishes one event, or many from a file. */
 export function addPublishCommand(events: Command): void {
-  const command: Command = events
-    .command('publish <topic> [name]')
-    .description('publish an event and print its id, or publish many with --lines')
+  const command: Command = addOutputOption(
+    events
+      .command('publish <topic> [name]')
+      .description('publish an event and print its id, or publish many with --lines'),
+    'print the position of the event, or the numbers of events',
+  )
     .option(
       '-d, --data <json>',
       'payload; @file reads a file, @- reads standard input (default: {})',
@@ -76,7 +80,7 @@ async function publish(topic: string, name: string, options: PublishOptions): Pr
     body: { topic, name, key, namespace, id, userId: user, payload },
     ...(idempotencyKey === undefined ? {} : { headers: { 'idempotency-key': idempotencyKey } }),
   });
-  print(answer.id);
+  printResult(options, answer, answer.id);
 }
 
 /** Reads a payload. @throws PlatformError `REQUEST_INVALID` */
@@ -92,7 +96,7 @@ async function readPayload(data: string): Promise<unknown> {
 async function publishMany(
   topic: string,
   file: string,
-  { rate: ratePerSecond, idempotencyKey }: PublishOptions,
+  { rate: ratePerSecond, idempotencyKey, ...options }: PublishOptions,
 ): Promise<void> {
   const api = apiClientFrom(process.env);
   const input = await openDataFile(file);
@@ -116,6 +120,7 @@ async function publishMany(
     display.close();
   }
   const { published, refused } = progress;
-  print(`published ${formatCount(published)} of ${formatCount(published + refused)}`);
+  const line = `published ${formatCount(published)} of ${formatCount(published + refused)}`;
+  printResult(options, { published, refused }, line);
   if (refused > 0) process.exitCode = 1;
 }

@@ -28,7 +28,7 @@ const countOf = (queue: string): number =>
 
 describe('posthaste queues', () => {
   it('pauses a queue, lists it, and resumes it', async () => {
-    expect(await queues('pause', 'paused', '-a', 'shop')).toBe('paused is paused\n');
+    expect(await queues('pause', 'paused', '-a', 'shop', '--create')).toBe('paused is paused\n');
     const head = await post('paused');
     await post('paused');
     const [, row] = (await queues('list', '-s', 'paused')).split('\n');
@@ -38,7 +38,8 @@ describe('posthaste queues', () => {
     ]);
     expect(countOf('paused')).toBe(0);
 
-    expect(await queues('resume', 'paused', '-a', 'shop')).toBe('paused is resumed\n');
+    const resumed = await queues('resume', 'paused', '-a', 'shop', '-o', 'json');
+    expect(JSON.parse(resumed)).toEqual({ application: 'shop', queue: 'paused', paused: false });
     await expect.poll(() => countOf('paused'), waitOptions).toBe(2);
   });
 
@@ -59,9 +60,12 @@ describe('posthaste queues', () => {
     await expect.poll(blocked, waitOptions).not.toContain('shop');
   });
 
-  it('says in one line that a queue does not exist', async () => {
-    const result = await posthaste(['queues', 'unblock', 'none'], { POSTHASTE_URL: url });
-    expect(result.code).toBe(1);
-    expect(result.stderr).toMatch(/^.*none.* \(QUEUE_NOT_FOUND\)\n$/);
-  });
+  it.each(['pause', 'resume', 'unblock'])(
+    '%s says in one line that a queue does not exist',
+    async (action) => {
+      const result = await posthaste(['queues', action, 'none'], { POSTHASTE_URL: url });
+      expect(result.code).toBe(1);
+      expect(result.stderr).toMatch(/^.*none.* \(QUEUE_NOT_FOUND\)\n$/);
+    },
+  );
 });

@@ -4,14 +4,14 @@ import type { Command } from 'commander';
 import { type ApiClient, apiClientFrom } from '../api/api-client.js';
 import { type FollowedQuery, followEvents } from '../api/event-follower.js';
 import { iterateItems, readPage } from '../api/item-list.js';
+import { addOutputOption, type OutputOptions } from '../arguments/output-option.js';
 import { describeEvent, type EventDetails } from '../display/event-description.js';
 import { print, printStatus } from '../display/output.js';
 import { addFilterOptions, type FilterOptions } from './event-filter.js';
 
-interface TailOptions extends FilterOptions {
+interface TailOptions extends FilterOptions, OutputOptions {
   readonly beginning?: boolean;
   readonly follow: boolean;
-  readonly json?: boolean;
   readonly cloudevents?: boolean;
 }
 
@@ -25,17 +25,19 @@ const maxTopics = 20;
 /** Adds `posthaste events tail`, which shows events as they come. */
 export function addTailCommand(command: Command): void {
   addFilterOptions(
-    command
-      .command('tail [topics...]')
-      .description('show events of these topics, or of all topics, as they come'),
+    addOutputOption(
+      command
+        .command('tail [topics...]')
+        .description('show events of these topics, or of all topics, as they come'),
+      'print one line for each event',
+    ),
   )
     .option('--beginning', 'begin with the oldest event in the log (default: with new events)')
     .option(
       '--no-follow',
       'show only events that exist already, from the beginning or --since, and exit',
     )
-    .option('--json', 'print one line of JSON for each event')
-    .option('--cloudevents', 'with --json: print CloudEvents')
+    .option('--cloudevents', 'with -o json: print CloudEvents')
     .addHelpText(
       'after',
       `
@@ -45,7 +47,7 @@ Ctrl-C ends it. Without topics, it shows events of all topics, including topics 
 if there are more than ${maxTopics} topics, name those to show.
 
 Example:
-  posthaste events tail orders --since 10m --name order.placed`,
+  posthaste events tail orders --since 10m --name 'order.*'`,
     )
     .action(tail);
 }

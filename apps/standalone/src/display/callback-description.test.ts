@@ -12,6 +12,7 @@ const callback = {
   endedAt: null,
   request: { method: 'POST', url: 'http://localhost/hook' },
   attempts: [],
+  leases: [],
 };
 
 const now = new Date('2026-01-02T03:04:10.000Z');
@@ -41,6 +42,18 @@ describe('the description of a callback', () => {
       'after the callbacks ahead of it in its queue',
     );
     expect(nextOf('paused', new Date(due))).toBe(due);
+  });
+
+  it('tells why a worker sent nothing under the last lease', () => {
+    const lease = { machine: 'w:1', acquiredAt: '2026-01-02T03:04:06.000Z' };
+    const lastLine = (...notes: (string | null)[]): string | undefined =>
+      describeCallback({ ...callback, leases: notes.map((note) => ({ ...lease, note })) }, now)
+        .split('\n')
+        .at(-1);
+    expect(lastLine(null, 'not sent: secret main cannot be read')).toBe(
+      '2026-01-02T03:04:06.000Z  w:1  not sent: secret main cannot be read',
+    );
+    expect(lastLine('not sent: secret main cannot be read', null)).toBe('no attempt yet');
   });
 
   it('numbers the attempts, with their status or the reason of their failure', () => {

@@ -10,6 +10,15 @@ export interface CallbackDetails {
   readonly endedAt: string | null;
   readonly request: { readonly method: string; readonly url: string };
   readonly attempts: readonly AttemptDetails[];
+  readonly leases: readonly LeaseDetails[];
+}
+
+/** Lease of a callback by a worker. */
+export interface LeaseDetails {
+  readonly machine: string;
+  readonly acquiredAt: string;
+  /** Reason why nothing was sent under it. */
+  readonly note: string | null;
 }
 
 /** Attempt of a callback. */
@@ -38,7 +47,14 @@ export function describeCallback(callback: CallbackDetails, now: Date): string {
     value === null ? [] : [`${name.padEnd(12)}  ${value}`],
   );
   const attempts = callback.attempts.map((attempt, i) => `  ${i + 1}. ${describeAttempt(attempt)}`);
-  return [...lines, attempts.length > 0 ? 'attempts' : 'no attempt yet', ...attempts].join('\n');
+  const notes = describeLastLease(callback.leases.at(-1));
+  const heading = attempts.length > 0 ? 'attempts' : 'no attempt yet';
+  return [...lines, heading, ...attempts, ...notes].join('\n');
+}
+
+/** Returns a line about the last lease if nothing was sent under it. */
+function describeLastLease(lease: LeaseDetails | undefined): string[] {
+  return lease?.note ? [`${lease.acquiredAt}  ${lease.machine}  ${lease.note}`] : [];
 }
 
 /** A due callback waits for a worker, or for its host, which is left alone for a while after failures. */

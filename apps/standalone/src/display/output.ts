@@ -12,6 +12,16 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, exact, 2));
 }
 
+/** Prints the result of a command: as JSON, or as a line for people. */
+export function printResult(
+  { json }: { readonly json?: boolean | undefined },
+  value: unknown,
+  line: string,
+): void {
+  if (json) printJson(value);
+  else print(line);
+}
+
 /** Prints a line about the progress of the work to standard error; results go to standard output. */
 export function printStatus(line: string): void {
   process.stderr.write(`${line}\n`);

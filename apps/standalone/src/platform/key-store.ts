@@ -17,13 +17,17 @@ export interface ListedKey {
   readonly lastUsedAt: string | null;
 }
 
+/** API key that was just created, with its token, which cannot be read again. */
+export interface NewKey extends ListedKey {
+  readonly token: string;
+}
+
 /** Store of API keys: the database, or a running gateway. */
 export interface KeyStore {
-  /** Creates a key and returns its token, which cannot be read again. */
-  create(request: KeyRequest): Promise<string>;
+  create(request: KeyRequest): Promise<NewKey>;
   list(): Promise<readonly ListedKey[]>;
   /** Revokes a key. @throws PlatformError `KEY_NOT_FOUND` */
-  revoke(id: string): Promise<{ readonly name: string }>;
+  revoke(id: string): Promise<ListedKey>;
 }
 
 const maxListed = 1_000;
@@ -65,16 +69,19 @@ async function prepareTables(db: Database): Promise<void> {
 
 function databaseKeyStore(keys: ApiKeys): KeyStore {
   return {
-    create: async (request) => (await keys.createKey(request)).token,
+    create: async (request) => {
+      const { key, token } = await keys.createKey(request);
+      return { ...toListed(key), token };
+    },
     list: async () => (await keys.listKeys({ limit: maxListed })).map(toListed),
-    revoke: (id) => keys.revokeKey(id),
+    revoke: async (id) => toListed(await keys.revokeKey(id)),
   };
 }
 
 function gatewayKeyStore(environment: Environment): KeyStore {
   const api = apiClientFrom(environment);
   return {
-    create: async (body) => (await api.call<{ token: string }>('POST', '/v1/keys', { body })).token,
+    create: (body) => api.call('POST', '/v1/keys', { body }),
     list: async () =>
       (await api.call<{ keys: ListedKey[] }>('GET', `/v1/keys?limit=${maxListed}`)).keys,
     revoke: (id) => api.call('DELETE', `/v1/keys/${encodeURIComponent(id)}`),

@@ -167,9 +167,11 @@ describe('posthaste start, when it cannot start', () => {
     };
     const refused = await posthaste(['start'], env);
     expect(refused.code).toBe(78);
-    expect(refused.stderr).toContain('Create one with "posthaste keys create --name admin"');
+    expect(refused.stderr).toContain(
+      'Create one with "posthaste keys create --name admin --admin"',
+    );
 
-    const { stdout } = await posthaste(['keys', 'create', '--name', 'admin'], env);
+    const { stdout } = await posthaste(['keys', 'create', '--name', 'admin', '--admin'], env);
     await startPosthaste(['start'], env, /Posthaste listens on/);
     const list = (headers: Record<string, string>) =>
       fetch(`http://127.0.0.1:${env.POSTHASTE_PORT}/v1/callbacks`, { headers });

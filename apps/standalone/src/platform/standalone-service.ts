@@ -1,3 +1,4 @@
+import { createSecretBox, markMasterKey } from '@posthaste/callbacks';
 import { PlatformError } from '@posthaste/contracts';
 import {
   ApiKeys,
@@ -70,7 +71,7 @@ async function requireKey(db: Database): Promise<void> {
   if (known.some((key) => !key.revokedAt && (!key.expiresAt || key.expiresAt > now))) return;
   throw new PlatformError(
     'CONFIG_INVALID',
-    'API keys are required on this address, and there is no valid one yet. Create one with "posthaste keys create --name admin" (npm run -s posthaste -- keys create --name admin), then start again.',
+    'API keys are required on this address, and there is no valid one yet. Create one with "posthaste keys create --name admin --admin" (npm run -s posthaste -- keys create --name admin --admin), then start again.',
   );
 }
 
@@ -103,6 +104,9 @@ async function startOnDatabase(
   }).catch(async (error: unknown) => {
     await closeRoutes();
     throw error;
+  });
+  await markMasterKey(db, createSecretBox(secretKey)).catch((err: unknown) => {
+    logger.warn({ err }, 'workers cannot check their secret key: it could not be stored');
   });
   const worker = await startCallbackWorker({
     config: { ...config.worker, secretKey },

@@ -119,8 +119,13 @@ export type Verdict =
        */
       readonly endpointGone?: true;
     }
-  /** Due again after the delay. Counts against the policy when there was an attempt. */
-  | { readonly kind: 'retry'; readonly delayNs: bigint }
+  | {
+      /** Due again after the delay. Counts against the policy when there was an attempt. */
+      readonly kind: 'retry';
+      readonly delayNs: bigint;
+      /** Reason why nothing was sent, for people. Only without an attempt. */
+      readonly note?: string;
+    }
   /** Nothing was sent: due again at once, for any worker. */
   | { readonly kind: 'release' }
   /** Nothing was sent, and nothing will be until its endpoint is active again. */

@@ -97,3 +97,15 @@ it('retries later, without counting an attempt, when signing fails for another r
   );
   expect(result).toMatchObject({ attempt: undefined, verdict: { kind: 'retry' } });
 });
+
+it('retries later, with a note, when the secret was stored with another master key', async () => {
+  const unreadable = new PlatformError('SECRET_UNREADABLE', 'secret main cannot be read');
+  const { result } = await run(
+    { request: { secret: 'main' } },
+    { sign: () => Promise.reject(unreadable) },
+  );
+  expect(result).toMatchObject({
+    attempt: undefined,
+    verdict: { kind: 'retry', note: 'not sent: secret main cannot be read' },
+  });
+});

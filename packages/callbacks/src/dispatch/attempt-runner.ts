@@ -112,8 +112,9 @@ export class AttemptRunner {
 }
 
 /** Returns the result of a delivery that was not sent and is due again after a delay. */
-function retryAfter(delayNs: bigint): AttemptResult {
-  return { attempt: undefined, verdict: { kind: 'retry', delayNs }, signal: undefined };
+function retryAfter(delayNs: bigint, note?: string): AttemptResult {
+  const verdict = { kind: 'retry', delayNs, ...(note === undefined ? {} : { note }) } as const;
+  return { attempt: undefined, verdict, signal: undefined };
 }
 
 /**
@@ -121,6 +122,11 @@ function retryAfter(delayNs: bigint): AttemptResult {
  * the signing secret was removed the callback fails; anything else may work later.
  */
 function toUnsendable(error: unknown, nowMs: number): AttemptResult {
+  if (error instanceof PlatformError && error.code === 'SECRET_UNREADABLE') {
+    // Written down, because neither the receiver nor the retry policy is told of it.
+    const note = `not sent: ${error.message}`;
+    return retryAfter(unsendableDelayNs, note);
+  }
   const secretRemoved = error instanceof PlatformError && error.code === 'SECRET_NOT_FOUND';
   if (!secretRemoved) return retryAfter(unsendableDelayNs);
   const attempt: Attempt = {

@@ -26,6 +26,8 @@ export interface LeaseView {
    * written.
    */
   readonly completedAt: Date | undefined;
+  /** Reason why nothing was sent under it, for people. */
+  readonly note: string | undefined;
 }
 
 /** Members that a callback has in lists and on its own. */
@@ -148,6 +150,7 @@ export function toLease(row: HistoryRow): LeaseView | undefined {
     acquiredAt: row.leased_at,
     until: row.leased_until,
     completedAt: row.completed_at ?? undefined,
+    note: row.status_code === null ? (row.detail ?? undefined) : undefined,
   };
 }
 

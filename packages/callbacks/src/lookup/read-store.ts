@@ -161,7 +161,8 @@ function isHistory(row: StateRow): row is LeaseColumns & HistoryRow {
 function toRunningLease(current: LeaseColumns): LeaseView | undefined {
   const { head_step: step, lease_taken_at: acquiredAt, lease_ends_at: until } = current;
   if (current.lease_token === null || step === null || !acquiredAt || !until) return undefined;
-  return { step, machine: current.lease_holder ?? '', acquiredAt, until, completedAt: undefined };
+  const machine = current.lease_holder ?? '';
+  return { step, machine, acquiredAt, until, completedAt: undefined, note: undefined };
 }
 
 function toRequest(row: RequestRow): CallbackView['request'] {

@@ -85,6 +85,19 @@ describeWithPostgres('queue control', () => {
     expect(await stateOf()).toBe('blocked');
   });
 
+  it('refuses to pause or resume a queue that must exist and does not', async () => {
+    for (const change of [pauseQueue, resumeQueue]) {
+      await expect(change(store.db, { ...orders, mustExist: true })).rejects.toMatchObject({
+        code: 'QUEUE_NOT_FOUND',
+        message: expect.stringContaining('does not exist'),
+      });
+    }
+    await expect(getQueue(store.db, orders)).rejects.toMatchObject({ code: 'QUEUE_NOT_FOUND' });
+    await accept(store.db, orders);
+    await pauseQueue(store.db, { ...orders, mustExist: true });
+    expect(await stateOf()).toBe('paused');
+  });
+
   it('pauses an empty queue, and refuses an invalid name', async () => {
     await pauseQueue(store.db, orders);
     const [id] = await accept(store.db, orders);

@@ -2,7 +2,7 @@ import { parseId } from '@posthaste/contracts';
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
 import { endLockedHead, type LockedHead, lockQueueHead, makeDueNow } from './locked-head.js';
 import { checkQueueKey, type QueueKey, queueError } from './queue-key.js';
-import type { OnFailure } from './queues.js';
+import { getQueue, type OnFailure } from './queues.js';
 
 /**
  * Changes the settings of a queue: a row of the table `queue`, which exists only while they differ
@@ -44,14 +44,21 @@ with released as (
 select pg_notify('callbacks_due', '') from released where ready`,
 };
 
+/** Queue to pause or to resume. */
+export interface PauseRequest extends QueueKey {
+  /** True refuses a queue that has neither callbacks nor settings. Default: false. */
+  readonly mustExist?: boolean | undefined;
+}
+
 /**
  * Pauses a queue: a running attempt finishes, no other starts. A queue that is still empty can be
- * paused too. Pausing a paused queue changes nothing.
- * @throws PlatformError `CALLBACK_INVALID` for an invalid name
+ * paused too, unless it must exist. Pausing a paused queue changes nothing.
+ * @throws PlatformError `CALLBACK_INVALID` for an invalid name, `QUEUE_NOT_FOUND`
  */
-export async function pauseQueue(db: Database, key: QueueKey): Promise<void> {
+export async function pauseQueue(db: Database, key: PauseRequest): Promise<void> {
   checkQueueKey(key);
   await db.transaction(async (tx) => {
+    if (key.mustExist) await getQueue(tx, key);
     await changeSettings(tx, key, { paused: true });
     // Locked also while it is leased, so that recording the result sees the pause.
     await lockQueueHead(tx, key.application, key.queue);
@@ -61,11 +68,12 @@ export async function pauseQueue(db: Database, key: QueueKey): Promise<void> {
 
 /**
  * Resumes a paused queue. A queue that is not paused stays as it is, and so does a parked one.
- * @throws PlatformError `CALLBACK_INVALID` for an invalid name
+ * @throws PlatformError `CALLBACK_INVALID` for an invalid name, `QUEUE_NOT_FOUND`
  */
-export async function resumeQueue(db: Database, key: QueueKey): Promise<void> {
+export async function resumeQueue(db: Database, key: PauseRequest): Promise<void> {
   checkQueueKey(key);
   await db.transaction(async (tx) => {
+    if (key.mustExist) await getQueue(tx, key);
     await changeSettings(tx, key, { paused: false });
     await lockQueueHead(tx, key.application, key.queue);
     await tx.query(releaseStatement, [key.application, key.queue]);

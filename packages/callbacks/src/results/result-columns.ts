@@ -42,11 +42,17 @@ export function resultValues(results: readonly DeliveryResult[]): unknown[] {
     attempts.map((attempt) => attempt?.durationNs ?? null),
     attempts.map((attempt) => attempt?.statusCode ?? null),
     attempts.map((attempt) => attempt?.reason ?? null),
-    attempts.map((attempt) => attempt?.detail ?? null),
+    results.map(toDetail),
     attempts.map((attempt) => toJson(attempt?.responseHeaders)),
     attempts.map((attempt) => attempt?.responseBody ?? null),
     attempts.map(toFlags),
   ];
+}
+
+/** Returns the description of a failure, or of the reason why nothing was sent. */
+function toDetail({ attempt, verdict }: DeliveryResult): string | null {
+  const note = verdict.kind === 'retry' ? verdict.note : undefined;
+  return attempt?.detail ?? note ?? null;
 }
 
 function toFlags(attempt: Attempt | undefined): number {

@@ -237,7 +237,7 @@ export class Secrets {
       return parseSecret(this.#box.open(sealed, keyText));
     } catch (cause) {
       const secret = describeSecret(fromKeyText(keyText));
-      const message = `${secret} cannot be read; check the master keys`;
+      const message = `${secret} cannot be read: it was stored with another master key; give gateway and worker the same POSTHASTE_SECRET_KEY`;
       throw new PlatformError('SECRET_UNREADABLE', message, { cause });
     }
   }

@@ -1,11 +1,16 @@
-import { PlatformError, toSchemaValue } from '@posthaste/contracts';
+import {
+  type EventPattern,
+  matchesEventName,
+  PlatformError,
+  toEventPattern,
+  toSchemaValue,
+} from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { EventOrder } from '../endpoints/event-order.js';
 import { callbackEventTopic } from '../events/callback-events.js';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 import { fromStoredPolicy, type RetryPolicy } from '../retry/retry-policy.js';
 import type { EventFilters } from './event-filter.js';
-import { type EventPattern, matchesEventName, toEventPattern } from './event-match.js';
 
 /** An endpoint, with the settings that its callbacks for events get. */
 export interface EventTarget {

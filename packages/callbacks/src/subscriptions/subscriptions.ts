@@ -1,4 +1,5 @@
 import {
+  eventPatternFault,
   newId,
   PlatformError,
   parseId,
@@ -12,7 +13,6 @@ import { checkName } from '../field-checks.js';
 import { type FieldFault, requestInvalid } from '../field-faults.js';
 import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
 import { EventFilters } from './event-filter.js';
-import { eventPatternFault } from './event-match.js';
 
 const { and, eq, getTableColumns, lt, sql } = drizzle;
 const { customType, pgSchema, text, timestamp, uuid } = pgCore;
@@ -21,7 +21,7 @@ type Filter = Readonly<Record<string, unknown>>;
 
 /** Conditions of a subscription. An event must match all that are given. */
 export interface SubscriptionFields {
-  /** Pattern of event names, see event-match.ts: `order.created`, `order.*`, `order.**`. */
+  /** Pattern of event names, see `EventPattern`: `order.created`, `order.*`, `order.**`. */
   readonly eventName: string;
   /** Exact namespace. Default: any. */
   readonly namespace?: string | null | undefined;

@@ -113,7 +113,6 @@ describe('toGoJson', () => {
   it.each([
     [Number.NaN, 'NaN'],
     [Number.NEGATIVE_INFINITY, '-Infinity'],
-    [2n ** 63n, '9223372036854775808'],
     [() => 1, 'a function'],
     [Symbol('x'), 'Symbol(x)'],
     [new Map([['a', 1]]), 'a Map'],
@@ -157,6 +156,14 @@ describe('toGoJson', () => {
       '{"price":{"amount":3},"tags":{"a":1}}',
     );
     expect(encodeJson(Object.assign(Object.create(null) as object, { a: 1 }))).toBe('{"a":1}');
+  });
+
+  it.each([
+    [10n ** 309n, `1${'0'.repeat(39)}…`],
+    [new JsonNumber('-1e400'), '-1e400'],
+  ])('refuses a number beyond the range of a float64: %s', (value, text) => {
+    const message = `payload at "price" holds ${text}, which is beyond the range of a float64`;
+    expect(() => encodeJson({ price: value })).toThrow(expect.objectContaining({ message }));
   });
 
   it('refuses values that contain themselves or are too deep', () => {

@@ -1,15 +1,16 @@
 /**
  * Writes JSON byte for byte as Go's `encoding/json` does: keys sorted by their UTF-8 bytes, and
  * `<`, `>`, `&`, U+2028 and U+2029 escaped. Numbers need no care: both languages write the same
- * shortest digits, except for -0. As in `JSON.stringify`, `toJSON` is called, and members that are
- * undefined are left out. Values whose contents would be lost are refused, as Go refuses functions.
+ * shortest digits, except for -0. A `JsonNumber` keeps its digits. As in `JSON.stringify`, `toJSON`
+ * is called, and members that are undefined are left out. Values whose contents would be lost are
+ * refused, as Go refuses functions.
  *
  * This runs for every member of every payload. Most texts and keys are plain ASCII, and for a short
  * text a loop costs less than a regular expression.
  */
 
 import { types } from 'node:util';
-import { type EnvelopeKey, PlatformError } from '@posthaste/contracts';
+import { type EnvelopeKey, JsonNumber, PlatformError } from '@posthaste/contracts';
 
 /**
  * Deepest nesting that is written: Go's decoder has a limit too, and a value may contain itself.
@@ -36,8 +37,9 @@ export function toGoString(text: string): string {
 /**
  * Returns any value as JSON. `field` is only used in the error.
  * @throws PlatformError `ENVELOPE_INVALID` with `details.field` for a number that is not finite, a
- *   bigint over 64 bits, a function, a symbol, undefined, a Map, a Set or another object whose
- *   contents are no members, or a value deeper than `maxDepth`
+ *   bigint or `JsonNumber` beyond the range of a float64 (Go would drop the record), a function, a
+ *   symbol, undefined, a Map, a Set or another object whose contents are no members, or a value
+ *   deeper than `maxDepth`
  */
 export function toGoJson(value: unknown, field: EnvelopeKey | 'unknownKeys'): string {
   return writeValue(value, { field, key: '' }, 0);
@@ -181,28 +183,26 @@ function toEscaped(text: string): string {
 }
 
 function unwritable(value: unknown, { field, key }: Position): PlatformError {
-  const what = describe(value);
   const where = key === '' ? field : `${field} at ${JSON.stringify(key)}`;
   const message = `${where} holds ${describe(value)}`;
   return new PlatformError('ENVELOPE_INVALID', message, { details: { field } });
 }
 
 function describe(value: unknown): string {
-  const isNumber = typeof value === 'bigint' || value instanceof JsonNumber;
-  if (isNumber) return `${shorten(value.toString())}, which is beyond the range of a float64`;
-  return typeof value === 'object'
-    ? `an object over ${maxDepth} levels deep, which JSON cannot`
-    : `${String(value)}, which JSON cannot`;
+  if (typeof value === 'bigint' || value instanceof JsonNumber) {
+    return `${shorten(value.toString())}, which is beyond the range of a float64`;
+  }
+  return `${nameOf(value)}, which JSON cannot`;
 }
 
-function shorten(text: string): string {
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
-}
-
-function describe(value: unknown): string {
+function nameOf(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (typeof value !== 'object' || value === null) return String(value);
   if (!hidesContents(value)) return `an object over ${maxDepth} levels deep`;
   const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
   return /^[AEIOU]/.test(kind) ? `an ${kind}` : `a ${kind}`;
+}
+
+function shorten(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }

@@ -58,6 +58,7 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
       validatorCompiler: compileBatch,
       schema: {
         tags: ['Callbacks'],
+        operationId: 'createCallbacks',
         summary: 'Create up to 1,000 callbacks',
         description:
           'Each callback is accepted or refused on its own. Callbacks of one queue are delivered in the order of the list. With an Idempotency-Key, a repeated request gets the first answer for each callback that was accepted, and tries again those that were not.',
@@ -85,7 +86,9 @@ const compileBatch: FastifySchemaCompiler<unknown> = (route) =>
   route.httpPart === 'body' ? compileValidator({ ...route, schema: Batch }) : () => true;
 
 async function toInput(item: unknown, validator: Validator, context: NewCallbackContext) {
-  if (!validator.Check(item)) throw requestInvalid(toFieldFaults(validator.Errors(item), 'body'));
+  if (!validator.Check(item)) {
+    throw requestInvalid(toFieldFaults(validator.Errors(item), 'body', newCallbackSchema));
+  }
   return toCallbackInput(item as NewCallback, context);
 }
 

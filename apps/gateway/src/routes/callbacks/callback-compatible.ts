@@ -151,6 +151,7 @@ function addCreate(app: App, acceptance: Acceptance): void {
       },
       schema: {
         tags,
+        operationId: 'createCompatibleCallback',
         summary: 'Create a callback',
         description:
           'Answered after the callback is committed. From then on its delivery is guaranteed.',
@@ -179,6 +180,7 @@ function addGet(app: App, db: Database): void {
       config: { scope: 'callbacks:read', errors: ['CALLBACK_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'getCompatibleCallback',
         summary: 'Get the status of a callback',
         params: Type.Object({ id: idSchema }),
         response: { 200: Status },

@@ -1,5 +1,5 @@
 import { type TInteger, type TOptional, type TString, Type } from 'typebox';
-import { applicationField, idSchema, momentSchema } from '../schemas/field-schemas.js';
+import { applicationFilter, idSchema, momentSchema } from '../schemas/field-schemas.js';
 
 /** Filters of callbacks besides the state, for lists and for replays. */
 export const callbackFilterFields: {
@@ -11,8 +11,10 @@ export const callbackFilterFields: {
   readonly host: TOptional<TString>;
   readonly statusCode: TOptional<TInteger>;
 } = {
-  application: applicationField,
-  queue: Type.Optional(Type.String({ maxLength: 256 })),
+  application: applicationFilter,
+  queue: Type.Optional(
+    Type.String({ maxLength: 256, description: 'Only those of queues of this name.' }),
+  ),
   endpointId: Type.Optional(idSchema),
   createdFrom: Type.Optional({ ...momentSchema, description: 'Accepted at this time or later.' }),
   createdTo: Type.Optional({ ...momentSchema, description: 'Accepted before this time.' }),

@@ -67,6 +67,7 @@ function addCreate(app: App, { acceptance, policies }: CallbackRoutesDeps): void
       },
       schema: {
         tags,
+        operationId: 'createCallback',
         summary: 'Create a callback',
         description:
           'Answered after the callback is committed. From then on its delivery is guaranteed. The headers `traceparent` and `tracestate` of this request are sent to the receiver too, so that the trace continues there.',
@@ -92,6 +93,7 @@ function addList(app: App, db: Database): void {
       config: { scope: 'callbacks:read', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
+        operationId: 'listCallbacks',
         summary: 'List callbacks, newest first',
         description:
           'Lists the callbacks that match all filters. Each page scans a limited number of callbacks. So with a filter that has no index, a page may be short or empty while more pages follow.',
@@ -114,6 +116,7 @@ function addGet(app: App, db: Database): void {
       config: { scope: 'callbacks:read', errors: ['CALLBACK_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'getCallback',
         summary: 'Get a callback with all its attempts',
         params: idParams,
         response: { 200: callbackSchema },
@@ -127,6 +130,7 @@ const actions = [
   {
     name: 'cancel',
     act: cancelCallback,
+    operationId: 'cancelCallback',
     summary: 'Cancel a callback',
     description:
       'A callback that waits is never sent. A running attempt cannot be stopped: if it succeeds the callback is delivered, otherwise it is cancelled.',
@@ -134,12 +138,14 @@ const actions = [
   {
     name: 'retry',
     act: retryNow,
+    operationId: 'retryCallback',
     summary: 'Attempt a callback now instead of when it is due',
     description: 'For a callback that waits for its next attempt.',
   },
   {
     name: 'replay',
     act: replayCallback,
+    operationId: 'replayCallback',
     summary: 'Deliver a callback once more',
     description:
       'For a callback that has ended. It keeps its id, goes to the end of its queue, and its retry policy starts again.',
@@ -147,12 +153,12 @@ const actions = [
 ] as const;
 
 function addActions(app: App, db: Database): void {
-  for (const { name, act, summary, description } of actions) {
+  for (const { name, act, ...described } of actions) {
     app.post(
       `${path}/:id/${name}`,
       {
         config: { scope: 'callbacks:write', errors: ['CALLBACK_NOT_FOUND', 'CALLBACK_STATE'] },
-        schema: { tags, summary, description, params: idParams, response: { 200: callbackSchema } },
+        schema: { tags, ...described, params: idParams, response: { 200: callbackSchema } },
       },
       async ({ params }) => {
         await act(db, params.id);

@@ -74,6 +74,9 @@ const Lease = Type.Object(
       ...momentSchema,
       description: 'Null while the lease runs, and if its worker crashed.',
     }),
+    note: nullable(
+      Type.String({ description: 'Reason why nothing was sent under it, for people.' }),
+    ),
   },
   { title: 'Lease' },
 );
@@ -103,12 +106,13 @@ export function toAttemptView(attempt: AttemptView): object {
   return result;
 }
 
-export function toLeaseView({ machine, acquiredAt, until, completedAt }: LeaseView): object {
+export function toLeaseView({ machine, acquiredAt, until, completedAt, note }: LeaseView): object {
   const result: Static<typeof Lease> = {
     machine,
     acquiredAt: acquiredAt.toISOString(),
     until: until.toISOString(),
     completedAt: toMoment(completedAt),
+    note: note ?? null,
   };
   return result;
 }

@@ -14,6 +14,7 @@ import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
 import {
   applicationField,
+  applicationFilter,
   idSchema,
   momentSchema,
   noUnknownKeys,
@@ -39,6 +40,20 @@ const QueueQuery = Type.Object(
   noUnknownKeys,
 );
 
+/** Query of a pause: the queue, and whether it must exist. */
+const PauseQuery = Type.Object(
+  {
+    ...QueueQuery.properties,
+    mustExist: Type.Optional(
+      Type.Boolean({
+        description:
+          'True: refuse a queue that has neither callbacks nor settings, whose name may be misspelt. Default false: such a queue can be paused before its first callback.',
+      }),
+    ),
+  },
+  noUnknownKeys,
+);
+
 const states: readonly QueueState[] = ['active', 'paused', 'parked', 'blocked'];
 
 const State = Type.Enum([...states], {
@@ -54,7 +69,7 @@ const OnFailure = Type.Enum(['skip', 'park'], {
 });
 
 const ListQuery = listQuery(maxQueuesPerPage, {
-  application: applicationField,
+  application: applicationFilter,
   state: Type.Optional(State),
 });
 
@@ -129,6 +144,7 @@ function addList(app: App, db: Database): void {
       config: { scope: 'queues:read', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
+        operationId: 'listQueues',
         summary: 'List queues, by application and name',
         description: 'Lists queues that have callbacks or settings.',
         querystring: ListQuery,
@@ -147,6 +163,7 @@ function addDetails(app: App, db: Database): void {
       config: { scope: 'queues:read', errors: ['QUEUE_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'getQueue',
         summary: 'Get a queue',
         querystring: QueueQuery,
         response: { 200: Queue },
@@ -165,19 +182,20 @@ function addPauseAndResume(app: App, db: Database): void {
     app.post(
       `${path}/${name}`,
       {
-        config: { scope: 'queues:write', errors: ['CALLBACK_INVALID'] },
+        config: { scope: 'queues:write', errors: ['CALLBACK_INVALID', 'QUEUE_NOT_FOUND'] },
         schema: {
           tags,
+          operationId: `${name}Queue`,
           summary: name === 'pause' ? 'Pause a queue' : 'Resume a queue',
           description,
-          querystring: QueueQuery,
+          querystring: PauseQuery,
           response: {
             204: Type.Null({ description: 'Done. Also if the queue was in this state before.' }),
           },
         },
       },
       async ({ query }, reply) => {
-        await act(db, toKey(query));
+        await act(db, { ...toKey(query), mustExist: query.mustExist });
         return reply.code(204).send(null);
       },
     );
@@ -191,6 +209,7 @@ function addUnblock(app: App, db: Database): void {
       config: { scope: 'queues:write', errors: ['QUEUE_NOT_FOUND', 'QUEUE_STATE'] },
       schema: {
         tags,
+        operationId: 'unblockQueue',
         summary: 'Unblock a queue whose head blocks it',
         querystring: QueueQuery,
         body: Unblock,
@@ -212,6 +231,7 @@ function addSettings(app: App, db: Database): void {
       config: { scope: 'queues:write', errors: ['CALLBACK_INVALID'] },
       schema: {
         tags,
+        operationId: 'setQueueSettings',
         summary: 'Set what happens when the head of a queue fails for good',
         querystring: QueueQuery,
         body: Type.Object({ onFailure: OnFailure }, noUnknownKeys),

@@ -115,6 +115,16 @@ describeWithPostgres('POST /v1/callbacks refuses', () => {
     }
   });
 
+  it.each([
+    ['http://127.0.0.1/', 'POSTHASTE_ALLOW_LOOPBACK=true allows it'],
+    ['http://localhost/', 'POSTHASTE_ALLOW_LOOPBACK=true allows it'],
+    ['http://10.0.0.1/', 'POSTHASTE_ALLOWED_NETWORKS can allow its network'],
+    ['http://[fd00::1]/', 'POSTHASTE_ALLOWED_NETWORKS can allow its network'],
+  ])('the private address %s, with the setting that allows it', async (privateUrl, advice) => {
+    const { json } = await refusal({ url: privateUrl });
+    expect(json.details).toEqual([{ field: 'url', message: expect.stringContaining(advice) }]);
+  });
+
   it.each(['{"url":', '', '{"url":"http://a.b/"} x'])(
     'a body that is not JSON: %s',
     async (body) => {

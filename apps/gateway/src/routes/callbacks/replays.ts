@@ -86,6 +86,7 @@ function addCreate(app: App, db: Database): void {
       config: { scope: 'callbacks:write', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
+        operationId: 'createReplay',
         summary: 'Deliver many callbacks once more',
         description:
           'Replays callbacks that were accepted before this call: oldest first, so in the order of their queues, and at a limited rate. A replay continues after a restart.',
@@ -107,6 +108,7 @@ function addList(app: App, db: Database): void {
       config: { scope: 'callbacks:read', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
+        operationId: 'listReplays',
         summary: 'List replays, newest first',
         querystring: listQuery(maxReplaysPerPage, {}),
         response: { 200: pageSchema(View) },
@@ -123,6 +125,7 @@ function addOne(app: App, db: Database): void {
       config: { scope: 'callbacks:read', errors: ['REPLAY_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'getReplay',
         summary: 'Get a replay with its progress',
         params: idParams,
         response: { 200: View },
@@ -136,6 +139,7 @@ function addOne(app: App, db: Database): void {
       config: { scope: 'callbacks:write', errors: ['REPLAY_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'cancelReplay',
         summary: 'Stop a replay',
         description:
           'Callbacks that it has replayed stay replayed. A replay that has ended does not change.',

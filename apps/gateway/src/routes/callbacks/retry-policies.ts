@@ -35,6 +35,7 @@ function addPut(app: App, policies: Policies): void {
       config: { scope: 'endpoints:write', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
+        operationId: 'putRetryPolicy',
         summary: 'Create or replace a retry policy',
         description:
           'A callback gets a copy of the policy when it is accepted, so a change applies to later callbacks only.',
@@ -55,6 +56,7 @@ function addList(app: App, policies: Policies): void {
       config: { scope: 'endpoints:read', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
+        operationId: 'listRetryPolicies',
         summary: 'List retry policies, by name',
         querystring: listQuery(maxPoliciesPerPage, {}),
         response: { 200: pageSchema(View) },
@@ -69,7 +71,13 @@ function addOne(app: App, policies: Policies): void {
     `${path}/:name`,
     {
       config: { scope: 'endpoints:read', errors: ['POLICY_NOT_FOUND'] },
-      schema: { tags, summary: 'Get a retry policy', params: NameParams, response: { 200: View } },
+      schema: {
+        tags,
+        operationId: 'getRetryPolicy',
+        summary: 'Get a retry policy',
+        params: NameParams,
+        response: { 200: View },
+      },
     },
     async ({ params }) => toPolicyView(await policies.get(params.name)),
   );
@@ -79,6 +87,7 @@ function addOne(app: App, policies: Policies): void {
       config: { scope: 'endpoints:write', errors: ['POLICY_NOT_FOUND', 'POLICY_IN_USE'] },
       schema: {
         tags,
+        operationId: 'deleteRetryPolicy',
         summary: 'Remove a retry policy',
         description: 'Callbacks keep their copies. Refused while an endpoint names the policy.',
         params: NameParams,

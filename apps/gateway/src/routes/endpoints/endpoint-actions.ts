@@ -91,6 +91,7 @@ function addStateChanges(app: App, { db, events, endpoints }: EndpointActionsDep
         config: { scope: 'endpoints:write', errors: ['ENDPOINT_NOT_FOUND', 'ENDPOINT_STATE'] },
         schema: {
           tags,
+          operationId: `${name}Endpoint`,
           summary,
           description,
           params: idParams,
@@ -113,6 +114,7 @@ function addTest(app: App, { fanout }: EndpointActionsDeps): void {
       config: { scope: 'endpoints:write', errors: ['ENDPOINT_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'testEndpoint',
         summary: 'Send an endpoint a test event',
         description:
           'The event is named `posthaste.test`. It is sent whatever the subscriptions, and in no queue.',
@@ -146,6 +148,7 @@ function addSecrets(app: App, { endpoints, secrets }: EndpointActionsDeps): void
       config: { scope: 'endpoints:read', errors: ['ENDPOINT_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'listEndpointSecrets',
         summary: 'List the versions of the secret of an endpoint',
         params: idParams,
         response: { 200: Type.Object({ versions: versionsSchema }) },
@@ -159,6 +162,7 @@ function addSecrets(app: App, { endpoints, secrets }: EndpointActionsDeps): void
       config: { scope: 'endpoints:write', errors: ['ENDPOINT_NOT_FOUND', 'SECRET_INVALID'] },
       schema: {
         tags,
+        operationId: 'rotateEndpointSecret',
         summary: 'Rotate the secret of an endpoint',
         description: 'Adds a version. Earlier versions sign too, until the grace time is over.',
         params: idParams,

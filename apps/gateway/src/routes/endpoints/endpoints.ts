@@ -5,6 +5,7 @@ import type { App } from '../../app.js';
 import { retryChoiceSchema, toPolicyOrName } from '../callbacks/retry-choice.js';
 import {
   applicationField,
+  applicationFilter,
   headersSchema,
   idParams,
   noUnknownKeys,
@@ -150,6 +151,7 @@ function addCreate(app: App, endpoints: Endpoints): void {
       },
       schema: {
         tags,
+        operationId: 'createEndpoint',
         summary: 'Create an endpoint',
         description: 'It gets a secret, given or generated, that signs all requests to it.',
         body: NewEndpoint,
@@ -180,9 +182,10 @@ function addList(app: App, endpoints: Endpoints): void {
       config: { scope: 'endpoints:read', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
+        operationId: 'listEndpoints',
         summary: 'List endpoints, newest first',
         querystring: listQuery(maxEndpointsPerPage, {
-          application: applicationField,
+          application: applicationFilter,
           state: Type.Optional(Type.Enum([...states], { type: 'string' })),
         }),
         response: { 200: pageSchema(endpointSchema) },
@@ -200,6 +203,7 @@ function addOne(app: App, endpoints: Endpoints): void {
       config: { scope: 'endpoints:read', errors: ['ENDPOINT_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'getEndpoint',
         summary: 'Get an endpoint',
         params: idParams,
         response: { 200: endpointSchema },
@@ -216,6 +220,7 @@ function addOne(app: App, endpoints: Endpoints): void {
       },
       schema: {
         tags,
+        operationId: 'updateEndpoint',
         summary: 'Change an endpoint',
         description:
           'New headers and limits apply to all further attempts. The other settings apply to new events; callbacks that exist keep theirs.',
@@ -232,6 +237,7 @@ function addOne(app: App, endpoints: Endpoints): void {
       config: { scope: 'endpoints:write', errors: ['ENDPOINT_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'deleteEndpoint',
         summary: 'Remove an endpoint, with its subscriptions and its secret',
         description: 'Callbacks to it that are not delivered yet end as `cancelled`.',
         params: idParams,

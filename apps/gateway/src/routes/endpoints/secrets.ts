@@ -1,7 +1,12 @@
 import type { Secrets, SecretView } from '@posthaste/callbacks';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
-import { applicationField, configuredNameSchema, noUnknownKeys } from '../schemas/field-schemas.js';
+import {
+  applicationField,
+  applicationFilter,
+  configuredNameSchema,
+  noUnknownKeys,
+} from '../schemas/field-schemas.js';
 import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 import {
   newVersionSchema,
@@ -52,6 +57,7 @@ function addCreate(app: App, secrets: Secrets): void {
       },
       schema: {
         tags,
+        operationId: 'createSecret',
         summary: 'Create a signing secret',
         description:
           'The secret is given or generated. Callbacks of the application refer to it by `secret`.',
@@ -74,9 +80,10 @@ function addList(app: App, secrets: Secrets): void {
       config: { scope: 'endpoints:read', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
+        operationId: 'listSecrets',
         summary: 'List signing secrets, by application and name',
         description: 'Without the secrets themselves, and without those of endpoints.',
-        querystring: listQuery(maxSecretsPerPage, { application: applicationField }),
+        querystring: listQuery(maxSecretsPerPage, { application: applicationFilter }),
         response: { 200: pageSchema(View) },
       },
     },
@@ -91,7 +98,13 @@ function addOne(app: App, secrets: Secrets): void {
     `${path}/:name`,
     {
       config: { scope: 'endpoints:read', errors: ['SECRET_NOT_FOUND'] },
-      schema: { tags, summary: 'Get a signing secret', ...request, response: { 200: View } },
+      schema: {
+        tags,
+        operationId: 'getSecret',
+        summary: 'Get a signing secret',
+        ...request,
+        response: { 200: View },
+      },
     },
     async ({ params: { name }, query: { application = '' } }) =>
       toSecretView(await secrets.get({ application, name })),
@@ -102,6 +115,7 @@ function addOne(app: App, secrets: Secrets): void {
       config: { scope: 'endpoints:write', errors: ['SECRET_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'deleteSecret',
         summary: 'Remove a signing secret',
         description: 'Further attempts of callbacks that refer to it fail.',
         ...request,
@@ -122,6 +136,7 @@ function addRotate(app: App, secrets: Secrets): void {
       config: { scope: 'endpoints:write', errors: ['SECRET_NOT_FOUND', 'SECRET_INVALID'] },
       schema: {
         tags,
+        operationId: 'rotateSecret',
         summary: 'Rotate a signing secret',
         description: 'Adds a version. Earlier versions sign too, until the grace time is over.',
         params: NameParams,

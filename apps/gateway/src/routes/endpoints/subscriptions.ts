@@ -74,6 +74,7 @@ function addCreate(app: App, subscriptions: Subscriptions): void {
       config: { scope: 'endpoints:write', errors: ['REQUEST_INVALID', 'ENDPOINT_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'createSubscription',
         summary: 'Subscribe an endpoint to events',
         description:
           'Applies to events that are published from now on. An endpoint gets an event once, even if several of its subscriptions match.',
@@ -98,6 +99,7 @@ function addList(app: App, subscriptions: Subscriptions): void {
       config: { scope: 'endpoints:read', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
+        operationId: 'listSubscriptions',
         summary: 'List subscriptions, newest first',
         querystring: listQuery(maxSubscriptionsPerPage, {
           endpointId: Type.Optional({
@@ -118,7 +120,13 @@ function addOne(app: App, subscriptions: Subscriptions): void {
     `${path}/:id`,
     {
       config: { scope: 'endpoints:read', errors: ['SUBSCRIPTION_NOT_FOUND'] },
-      schema: { tags, summary: 'Get a subscription', params: idParams, response: { 200: View } },
+      schema: {
+        tags,
+        operationId: 'getSubscription',
+        summary: 'Get a subscription',
+        params: idParams,
+        response: { 200: View },
+      },
     },
     async ({ params }) => toSubscriptionView(await subscriptions.get(params.id)),
   );
@@ -128,6 +136,7 @@ function addOne(app: App, subscriptions: Subscriptions): void {
       config: { scope: 'endpoints:write', errors: ['SUBSCRIPTION_NOT_FOUND', 'REQUEST_INVALID'] },
       schema: {
         tags,
+        operationId: 'replaceSubscription',
         summary: 'Replace the filters of a subscription',
         params: idParams,
         body: Replacement,
@@ -142,6 +151,7 @@ function addOne(app: App, subscriptions: Subscriptions): void {
       config: { scope: 'endpoints:write', errors: ['SUBSCRIPTION_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'deleteSubscription',
         summary: 'Remove a subscription',
         description: 'Callbacks that exist already are still delivered.',
         params: idParams,

@@ -115,6 +115,7 @@ function addCreate(app: App, { replays, onCreated }: DeadLetterReplayRoutesDeps)
       config: { scope: 'events:write', errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'createDeadLetterReplay',
         summary: 'Replay dead letters',
         description:
           'Publishes dead letters to the topic they came from, as they were, in their order and at a limited rate: every consumer group of the topic gets them again. Only those that exist at the time of this call are part of the replay, each once unless `again` is true. A replay continues after a restart.',
@@ -137,6 +138,7 @@ function addList(app: App, { replays }: DeadLetterReplayRoutesDeps): void {
       config: { scope: 'events:read', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
+        operationId: 'listDeadLetterReplays',
         summary: 'List replays of dead letters, newest first',
         querystring: Type.Object(pageQuery(maxReplaysPerPage), noUnknownKeys),
         response: { 200: pageSchema(View) },
@@ -158,6 +160,7 @@ function addOne(app: App, { replays }: DeadLetterReplayRoutesDeps): void {
       config: { scope: 'events:read', errors: ['REPLAY_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'getDeadLetterReplay',
         summary: 'One replay of dead letters, with its progress',
         params: idParams,
         response: { 200: View },
@@ -171,6 +174,7 @@ function addOne(app: App, { replays }: DeadLetterReplayRoutesDeps): void {
       config: { scope: 'events:write', errors: ['REPLAY_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'cancelDeadLetterReplay',
         summary: 'Stop a replay of dead letters',
         description:
           'What the replay has published stays published. A replay that has ended stays as it is.',

@@ -90,6 +90,7 @@ export function deadLetterRoutes(app: App, source: DeadLetterSource): void {
       config: { scope: 'events:read', errors: ['REQUEST_INVALID'] },
       schema: {
         tags: ['Dead letters'],
+        operationId: 'listDeadLetters',
         summary: 'List dead letters, oldest first',
         description:
           'Events that consumers could not handle, from the topics `<topic>.dlq`. They stay there after a replay, until the retention of events removes them. A page may be short, even empty, and be followed by others.',

@@ -76,7 +76,7 @@ describe.each(['postgres', 'embedded'] as const)('topics and groups on %s', (eng
       expect(await groupsOf('topic=a')).toEqual(['a mail', 'a search']);
       expect(await groupsOf('group=mail')).toEqual(['a mail', 'c mail']);
       expect(await groupsOf('topic=a&group=search')).toEqual(['a search']);
-      expect(await groupsOf('topic=unknown')).toEqual([]);
+      expect(await groupsOf('topic=b')).toEqual([]);
       const first = await get('groups?limit=1');
       expect(first.items).toMatchObject([{ topic: 'a', group: 'mail' }]);
       const second = await get(`groups?limit=1&cursor=${first.next}`);
@@ -85,6 +85,11 @@ describe.each(['postgres', 'embedded'] as const)('topics and groups on %s', (eng
       expect(third).toMatchObject({ items: [{ topic: 'c', group: 'mail' }], next: null });
       const mail = await get('groups?limit=1&group=mail');
       expect(await groupsOf(`group=mail&cursor=${mail.next}`)).toEqual(['c mail']);
+    });
+
+    it('refuses a topic that does not exist', async () => {
+      const answer = await gateway.call('GET', '/v1/events/groups?topic=unknown');
+      expect(answer).toMatchObject({ status: 404, json: { code: 'TOPIC_NOT_FOUND' } });
     });
 
     it('queries the database once for a page, however many topics there are', async () => {

@@ -1,4 +1,5 @@
 import { requestInvalid } from '@posthaste/callbacks';
+import { PlatformError } from '@posthaste/contracts';
 import type { GroupLag, PostgresLog } from '@posthaste/eventstream';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
@@ -58,6 +59,7 @@ export function eventGroupRoutes(app: App, log: GroupLog): void {
       config: { scope: 'events:read', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
+        operationId: 'listTopics',
         summary: 'List topics, by name',
         querystring: Type.Object(pageQuery(maxLimit), noUnknownKeys),
         response: { 200: pageSchema(Topic) },
@@ -73,9 +75,10 @@ export function eventGroupRoutes(app: App, log: GroupLog): void {
   app.get(
     '/v1/events/groups',
     {
-      config: { scope: 'events:read', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'events:read', errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND'] },
       schema: {
         tags,
+        operationId: 'listConsumerGroups',
         summary: 'List consumer groups with their lag',
         description:
           'Sorted by topic and name. A group that reads several topics is listed once for each.',
@@ -92,6 +95,10 @@ async function listGroups(
   { group: groupId, ...query }: Static<typeof GroupQuery>,
 ): Promise<PageView<GroupView>> {
   const { groups, next } = await log.listGroups({ ...query, groupId });
+  const { topic } = query;
+  if (groups.length === 0 && topic !== undefined && !(await log.listTopics()).includes(topic)) {
+    throw new PlatformError('TOPIC_NOT_FOUND', `topic '${topic}' does not exist; check the name`);
+  }
   return { items: groups.map(toGroupView), next: next ?? null };
 }
 

@@ -2,7 +2,7 @@ import { isInt64 } from '@posthaste/contracts';
 import { type TOptional, type TSchema, type TString, type TUnsafe, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { type FieldFault, toFieldFaults } from '../../http/field-faults.js';
-import { momentSchema, noUnknownKeys } from '../schemas/field-schemas.js';
+import { freeForm, momentSchema, noUnknownKeys } from '../schemas/field-schemas.js';
 
 /** Pattern of the name of an event, a topic or a namespace. */
 export const eventNamePattern = "^[A-Za-z0-9]+(?:['_.-][A-Za-z0-9]+)*$";
@@ -19,7 +19,14 @@ export const eventFilterFields: {
   readonly since: TOptional<TString>;
   readonly until: TOptional<TString>;
 } = {
-  name: Type.Optional(Type.String({ maxLength: 256, description: 'Only events of this name.' })),
+  name: Type.Optional(
+    Type.String({
+      maxLength: 256,
+      description:
+        'Only events of this name, or of the names that match this pattern: `*` matches one segment between dots; `**`, only in the last place, matches one or more.',
+      examples: ['order.placed', 'order.*', 'order.**'],
+    }),
+  ),
   key: Type.Optional(Type.String({ maxLength: 4_096, description: 'Only events of this key.' })),
   since: Type.Optional({
     ...momentSchema,
@@ -65,7 +72,10 @@ const eventOf = (int64: (description?: string) => TSchema) =>
       ),
       version: Type.Optional(int64('Version of the payload. Default 1.')),
       payload: Type.Optional(
-        Type.Object({}, { description: 'The content of the event.', examples: [{ total: 3 }] }),
+        Type.Object(
+          {},
+          { ...freeForm, description: 'The content of the event.', examples: [{ total: 3 }] },
+        ),
       ),
       userId: text('The user who caused the event.'),
       clientId: text(),
@@ -83,7 +93,7 @@ const eventOf = (int64: (description?: string) => TSchema) =>
       target_user_ids: Type.Optional(Type.Array(Type.String())),
       target_namespace: text(),
       privacy: Type.Optional(Type.Boolean()),
-      additional_fields: Type.Optional(Type.Object({})),
+      additional_fields: Type.Optional(Type.Object({}, freeForm)),
     },
     {
       ...noUnknownKeys,
@@ -105,13 +115,14 @@ export const newEventSchema: TUnsafe<unknown> = Type.Unsafe(
 const isInteger = (value: unknown): boolean =>
   typeof value === 'bigint' ? isInt64(value) : Number.isSafeInteger(value);
 
-const validator = Compile(
-  eventOf(() => Type.Refine(Type.Unknown(), isInteger, () => 'must be an integer of 64 bits')),
+const schema = eventOf(() =>
+  Type.Refine(Type.Unknown(), isInteger, () => 'must be an integer of 64 bits'),
 );
+const validator = Compile(schema);
 
 /** Returns all faults in the form of an event; none if it is valid. */
 export function newEventFaults(event: unknown): FieldFault[] {
-  return validator.Check(event) ? [] : toFieldFaults(validator.Errors(event), 'body');
+  return validator.Check(event) ? [] : toFieldFaults(validator.Errors(event), 'body', schema);
 }
 
 export const cloudEventSchema: TUnsafe<unknown> = Type.Unsafe(
@@ -133,12 +144,13 @@ export const cloudEventSchema: TUnsafe<unknown> = Type.Unsafe(
       time: Type.Optional(momentSchema),
       subject: text('The user who caused the event: `userId` in the envelope.'),
       data: Type.Optional(
-        Type.Object({}, { description: 'The content: `payload` in the envelope.' }),
+        Type.Object({}, { ...freeForm, description: 'The content: `payload` in the envelope.' }),
       ),
       topic: text('The topic of the event. Default: the topic in the query.'),
       partitionkey: text('The key of the event. Default: the key in the query, else the id.'),
     },
     {
+      ...freeForm,
       title: 'CloudEvent',
       description: 'CloudEvents 1.0 in JSON. Other attributes are kept.',
       examples: [

@@ -4,6 +4,7 @@ import { type TOptional, type TProperties, type TSchema, type TUnsafe, Type } fr
 import {
   type BodyView,
   bodyFields,
+  freeForm,
   momentSchema,
   nullable,
   toBodyView,
@@ -39,7 +40,13 @@ export const eventViewFields: TProperties = {
   key: nullable(Type.String({ description: 'Events of one key are in one partition.' })),
   appendedAt: momentSchema,
   event: nullable(
-    Type.Object({}, { description: 'The envelope, or the CloudEvent with `format=cloudevents`.' }),
+    Type.Object(
+      {},
+      {
+        ...freeForm,
+        description: 'The envelope, or the CloudEvent with `format=cloudevents`.',
+      },
+    ),
   ),
   value: Type.Optional(
     Type.Object(bodyFields, {

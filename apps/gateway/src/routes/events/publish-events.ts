@@ -103,6 +103,7 @@ export function publishEventRoutes(app: App, publisher: EventPublisher): void {
         route.httpPart === 'querystring' ? compileValidator(route) : () => true,
       schema: {
         tags: ['Events'],
+        operationId: 'publishEvents',
         summary: 'Publish one event or up to 1,000',
         description:
           'The answer comes after the commit of all events, in one transaction. One event is answered with 201. Each event of a list has its own answer: the others are published although one is refused. Events of one key are read in this order. A topic is created with its first event, while there are fewer than POSTHASTE_MAX_TOPICS. An event that was published before under the same id in the topic and namespace (source of a CloudEvent), or under the same Idempotency-Key in the topic, is not appended again: it gets the first answer again. Another event under that id is refused; only its time and its trace may differ.',

@@ -61,6 +61,20 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
       });
     });
 
+    it('filters by the patterns that subscriptions take', async () => {
+      const names = ['order.placed', 'order.item.added', 'order', 'orders.placed', 'Order.placed'];
+      await publish(...names.map((name) => ({ topic: 'named', key: 'k', name })));
+      expect(await namesOf('topic=named&name=order.placed')).toEqual(['order.placed']);
+      expect(await namesOf('topic=named&name=order.*')).toEqual(['order.placed']);
+      expect(await namesOf('topic=named&name=order.**')).toEqual(names.slice(0, 2));
+      expect(await namesOf('topic=named&name=*.placed')).toEqual([names[0], names[3], names[4]]);
+      expect(await namesOf('topic=named&name=**')).toEqual(names);
+      for (const name of ['or*', '**.placed', 'order..*']) {
+        const answer = await gateway.call('GET', `/v1/events?topic=named&name=${name}`);
+        expect(answer).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });
+      }
+    });
+
     it('returns CloudEvents with format=cloudevents', async () => {
       await publish({
         topic: 'clouds',

@@ -72,6 +72,7 @@ export function readEventRoutes(app: App, deps: ReadEventsDeps): void {
       },
       schema: {
         tags: ['Events'],
+        operationId: 'readEvents',
         summary: 'Read events, or follow them',
         description:
           'Oldest first; events of one key in their order. A page reads a bounded number of events: with a narrow filter it may be short, even empty, and be followed by others. With `Accept: text/event-stream` events come as they happen, as server-sent events: `data` is an event as in `items`, `id` the cursor after it. Without events a line comes every 15 seconds. The server ends the stream when it stops, when the API key is no longer valid, and when a client reads nothing for 30 seconds.',

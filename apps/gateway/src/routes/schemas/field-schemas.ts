@@ -15,6 +15,9 @@ export const noUnknownKeys: { readonly additionalProperties: false } = {
   additionalProperties: false,
 };
 
+/** Option of schemas of objects whose keys callers choose, such as the payload of an event. */
+export const freeForm: { readonly additionalProperties: true } = { additionalProperties: true };
+
 /** A time in JSON: RFC 3339, with its offset. */
 export const momentSchema: TString = Type.String({
   format: 'date-time',
@@ -54,6 +57,16 @@ export const applicationField: TOptional<TString> = Type.Optional(
     maxLength: 256,
     description:
       'Name of the application that owns it. Default: the application with the empty name.',
+    examples: ['shop'],
+  }),
+);
+
+/** Filter by application. */
+export const applicationFilter: TOptional<TString> = Type.Optional(
+  Type.String({
+    maxLength: 256,
+    description:
+      'Only those of the application of this name. Empty text is the application with the empty name. Default: those of all applications.',
     examples: ['shop'],
   }),
 );

@@ -11,7 +11,7 @@ import type { ShardName } from './read-store.js';
 export interface EventQuery {
   /** At least one topic. All must exist. */
   readonly topics: readonly string[];
-  /** The event's name: the record's `ce_type` header. */
+  /** The event's name, the record's `ce_type` header, or a pattern of names: `order.*`, `order.**`. */
   readonly name?: string | undefined;
   /** The record's key. Only the partition of the key is searched. */
   readonly key?: Buffer | undefined;

@@ -1,3 +1,4 @@
+import { toEventNameRegExp, toEventPattern } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { StoredRecord } from '../../../record.js';
 import { fromStoredHeaders, fromStoredList, type HeadersRow } from '../storage/stored-headers.js';
@@ -25,6 +26,7 @@ export interface ScanStart {
 
 /** Filter and limits of a scan. */
 export interface ScanFilter extends PageLimits {
+  /** A name, or a pattern of names. */
   readonly name?: string | undefined;
   readonly key?: Buffer | undefined;
   readonly since?: Date | undefined;
@@ -103,7 +105,7 @@ cross join lateral (
           select coalesce(max(f.segment), 0) from eventstream.segment_start f
           where f.shard_id = e.shard and f.first_offset <= e.low
         )
-        and ($5::text is null or name = $5) and ($6::bytea is null or key = $6)
+        and ($5::text is null or name = $5) and ($10::text is null or name ~ $10) and ($6::bytea is null or key = $6)
         and ($7::timestamptz is null or appended_at >= $7)
         and ($8::timestamptz is null or appended_at < $8)
       order by "offset" limit $4
@@ -119,11 +121,20 @@ export async function scanRanges(
   ranges: readonly ScanRange[],
   { name, key, since, until, limit, maxBytes }: ScanFilter,
 ): Promise<StoredRecord[]> {
+  const pattern = name?.includes('*') ? toEventNameRegExp(toEventPattern(name)) : undefined;
   const { rows } = await db.query<ScanRow>(scanStatement, [
     ranges.map(({ shard }) => shard),
     ranges.map(({ from }) => from),
     ranges.map(({ to }) => to),
-    ...[limit, name ?? null, key ?? null, since ?? null, until ?? null, maxBytes],
+    ...[
+      limit,
+      pattern ? null : (name ?? null),
+      key ?? null,
+      since ?? null,
+      until ?? null,
+      maxBytes,
+    ],
+    pattern ?? null,
   ]);
   const byId = new Map(ranges.map((range) => [range.shard, range]));
   return rows.flatMap((row) => {

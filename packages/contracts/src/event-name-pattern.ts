@@ -1,5 +1,5 @@
 /**
- * A pattern of event names, which a subscription has.
+ * A pattern of event names, which subscriptions and filters of the event log have.
  *
  * An event's name has segments with dots between them, such as `order.item.added`. So has a
  * pattern, where `*` matches any one segment, and `**`, allowed only as the last segment, any one
@@ -13,10 +13,10 @@
  * | `order.**`      | `order.created`, `order.item.new`    | `order`                  |
  * | `**`            | everything                           |                          |
  *
- * Names are compared letter for letter, including case. The platform's own events about callbacks
- * and endpoints match only patterns whose first segment is no wildcard, such as `callback.*`: a
- * subscription to `**` is for the events of publishers, not for three more about the delivery of
- * each.
+ * Names are compared letter for letter, including case. Subscriptions to the platform's own events
+ * about callbacks and endpoints need a pattern whose first segment is no wildcard, such as
+ * `callback.*`: a subscription to `**` is for the events of publishers, not for three more about the
+ * delivery of each.
  */
 export interface EventPattern {
   /** The only name it matches, if it has no wildcard. */
@@ -32,6 +32,8 @@ export interface EventPattern {
 const maxPatternLength = 256;
 const oneSegment = '*';
 const manySegments = '**';
+const anySegment = '[^.]+';
+const openEnd = '[^.]+([.][^.]+)*';
 const plainSegment = /^[A-Za-z0-9'_-]+$/;
 
 /** Returns the fault of a pattern, for people; `undefined` when it is valid. */
@@ -65,4 +67,14 @@ export function matchesEventName(pattern: EventPattern, nameSegments: readonly s
   const excess = nameSegments.length - segments.length;
   if (hasOpenEnd ? excess < 1 : excess !== 0) return false;
   return segments.every((segment, i) => segment === oneSegment || segment === nameSegments[i]);
+}
+
+/**
+ * Returns a regular expression, of POSIX and of JavaScript, that exactly the names match which the
+ * pattern matches. For databases.
+ */
+export function toEventNameRegExp({ segments, hasOpenEnd }: EventPattern): string {
+  const parts = segments.map((segment) => (segment === oneSegment ? anySegment : segment));
+  // Plain segments have no letter with a meaning in regular expressions.
+  return `^${[...parts, ...(hasOpenEnd ? [openEnd] : [])].join('[.]')}$`;
 }

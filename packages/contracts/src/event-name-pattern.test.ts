@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { eventPatternFault, matchesEventName, toEventPattern } from './event-match.js';
+import {
+  eventPatternFault,
+  matchesEventName,
+  toEventNameRegExp,
+  toEventPattern,
+} from './event-name-pattern.js';
 
 describe('event patterns', () => {
   it.each([
@@ -27,6 +32,7 @@ describe('event patterns', () => {
   ])('%s and %s: %s', (pattern, name, expected) => {
     expect(eventPatternFault(pattern)).toBeUndefined();
     expect(matchesEventName(toEventPattern(pattern), name.split('.'))).toBe(expected);
+    expect(new RegExp(toEventNameRegExp(toEventPattern(pattern))).test(name)).toBe(expected);
   });
 
   it('have an exact name if they have no wildcard', () => {

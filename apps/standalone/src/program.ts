@@ -1,0 +1,34 @@
+import { Command } from 'commander';
+import { addCallbacksCommand } from './commands/callbacks.js';
+import { addDemoCommand } from './commands/demo.js';
+import { addEventsCommand } from './commands/events.js';
+import { addKeysCommand } from './commands/keys.js';
+import { addMigrateCommand } from './commands/migrate.js';
+import { addQueuesCommand } from './commands/queues.js';
+import { addServiceCommands } from './commands/services.js';
+
+/** Creates the `posthaste` command with all its commands. */
+export function createProgram(): Command {
+  const program = new Command('posthaste')
+    .description('Event platform that delivers callbacks in order, whatever crashes.')
+    .addHelpText(
+      'after',
+      `
+Settings are environment variables; docs/configuration.md lists all of them.
+
+Examples:
+  posthaste start                 run everything in this process, on http://127.0.0.1:8080
+  posthaste demo                  send 1,000 callbacks to a receiver that misbehaves
+  posthaste callbacks send <url>  send a callback
+  posthaste events tail           show events as they come`,
+    );
+
+  addServiceCommands(program);
+  addMigrateCommand(program);
+  addKeysCommand(program);
+  addCallbacksCommand(program);
+  addQueuesCommand(program);
+  addEventsCommand(program);
+  addDemoCommand(program);
+  return program;
+}
