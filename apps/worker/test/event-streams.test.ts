@@ -205,6 +205,7 @@ describeWithPostgres('the event log in a worker', () => {
         checks: [
           { name: 'database', ready: true },
           { name: 'migrations', ready: true },
+          { name: 'secret_key', ready: true },
           { name: 'kafka', ready: false, code: 'STREAM_UNAVAILABLE' },
         ],
       },

@@ -146,7 +146,7 @@ describeWithPostgres('a worker process', () => {
       503,
       {
         status: 'not_ready',
-        checks: ['database', 'migrations'].map((name) => ({
+        checks: ['database', 'migrations', 'secret_key'].map((name) => ({
           name,
           ready: false,
           code: 'DATABASE_UNAVAILABLE',
