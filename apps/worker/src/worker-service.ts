@@ -90,6 +90,8 @@ export const workerService: Runnable<WorkerProcessConfig & RunnableConfig> = {
     const housekeeping = new Housekeeping({ db, log: streams.log, logger }, config);
     logger.info({ monitor: monitor?.url }, 'the worker delivers');
     checkMasterKey(db, createSecretBox(config.secretKey)).catch((error: PlatformError) => {
+      // An outage has lines of its own.
+      if (error.code !== 'SECRET_UNREADABLE') return;
       logger.warn({ code: error.code }, `callbacks cannot be signed: ${error.message}`);
     });
     return {

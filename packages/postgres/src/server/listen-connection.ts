@@ -134,9 +134,6 @@ export class ListenConnection {
     if (!this.#lost) return;
     this.#lost = false;
     clearTimeout(this.#retry);
-    // The kind lets a filter of lines about outages recognise it.
-    const fields = { kind: 'DATABASE_UNAVAILABLE' };
-    this.#logger.info(fields, 'the database connection for notifications is open again');
     this.#listeners.notifyReconnect();
   }
 
