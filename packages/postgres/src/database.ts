@@ -90,9 +90,8 @@ export interface Database extends Queryable {
 
 /** Logger for problems that no caller gets as an error. pino's logger fits. */
 export interface DatabaseLogger {
-  info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
 
 /** Default logger of a handle: discards everything. */
-export const silentLogger: DatabaseLogger = { info: () => undefined, warn: () => undefined };
+export const silentLogger: DatabaseLogger = { warn: () => undefined };

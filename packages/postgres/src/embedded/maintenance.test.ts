@@ -5,7 +5,7 @@ import { openEmbedded } from './open-embedded.js';
 
 let db: Database;
 let maintenance: EmbeddedMaintenance;
-const logger = { info: vi.fn(), warn: vi.fn() };
+const logger = { warn: vi.fn() };
 
 beforeEach(async () => {
   db = await openEmbedded();

@@ -33,7 +33,7 @@ describeWithPostgres('a server that stops', () => {
   });
 
   it('while connections are idle: the loss is logged', async () => {
-    const logger = { info: vi.fn(), warn: vi.fn() };
+    const logger = { warn: vi.fn() };
     const logged = await subject.open({ logger });
     await logged.ping();
     await subject.endSessions();
