@@ -1,5 +1,5 @@
 /*
- * What happens on SIGTERM or SIGINT, in this order:
+ * Steps of a stop by SIGTERM or SIGINT, in this order:
  *
  * 1. `stopOnSignal` below logs the signal and aborts `stopping`. A service that still waits for its
  *    database stops waiting; one that is in the middle of its start finishes the start first.

@@ -19,7 +19,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const document = join(root, 'docs/openapi.json');
 const maxMs = 120_000;
 
-/** What a user of the API writes, against the generated types. */
+/** Calls as a user of the API writes them, against the generated types. */
 const client = `
 import createClient from 'openapi-fetch';
 import type { paths } from './api.js';

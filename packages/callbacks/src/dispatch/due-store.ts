@@ -52,7 +52,7 @@ from promoted`,
 export interface Promotion {
   /** Callbacks that were promoted. */
   readonly promoted: number;
-  /** Those of them whose lease had expired. */
+  /** Number of those whose lease had expired. */
   readonly expiredLeases: number;
   /** Milliseconds until the next callback comes due; absent when none waits for a time. */
   readonly nextDueInMs: number | undefined;
