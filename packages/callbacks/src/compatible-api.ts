@@ -158,10 +158,10 @@ function readData(value: unknown): Buffer | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'string') {
     const data = Buffer.from(value, 'base64');
-    // Line breaks are part of base64 in mail (RFC 2045), and existing clients send them.
-    const text = /[\r\n]/.test(value) ? value.replace(/[\r\n]/g, '') : value;
     // The decoder skips other characters: only base64 is the same when it is encoded again.
-    if (data.toString('base64') === text) return data;
+    const text = data.toString('base64');
+    // Line breaks are part of base64 in mail (RFC 2045), and existing clients send them.
+    if (text === value || text === value.replace(/[\r\n]/g, '')) return data;
   }
   throw callbackInvalid([{ field: 'postdata.data', message: 'is not padded base64 text' }]);
 }
