@@ -14,7 +14,7 @@ export {
   sourceOf,
   toCloudEvent,
 } from './cloudevents/cloudevents.js';
-export { isEventName, toEventName } from './cloudevents/event-name.js';
+export { isEventName, /** @public */ toEventName } from './cloudevents/event-name.js';
 export { fromHttpHeaders, type HttpHeaders, toHttpHeaders } from './cloudevents/http-headers.js';
 export { msToNs, nsToMs, parseDuration } from './durations.js';
 export {
