@@ -18,12 +18,13 @@
  * |                                      | as JSON text, integers beyond 32 bits as their digits   |
  * | a key whose value no attribute can   | JSON text in `envelopekeys`                             |
  * | have: a name or namespace outside    |                                                         |
- * | the name rule, control characters    |                                                         |
+ * | the name rule, control characters, a |                                                         |
+ * | `timestamp` alone                    |                                                         |
  *
  * Attributes of foreign events that the envelope has no key for (`dataschema`, extensions, another
  * `datacontenttype`) become additional fields, and become attributes again on the way back. So does a
  * foreign `source`; its namespace is then the extension `namespace`. If `timestamp` and
- * `timestampUnixNano` are not of the same moment, or one is missing, both are carried as extensions.
+ * `timestampUnixNano` are not of the same moment, both are carried as extensions.
  * original.ts describes what is kept beside the envelope, in the additional field `cloudevent`.
  */
 

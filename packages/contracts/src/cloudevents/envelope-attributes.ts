@@ -20,7 +20,7 @@ import {
   isObject,
 } from './attributes.js';
 import { isEventName, toEventName } from './event-name.js';
-import { fromTimeAttributes, toTimeAttributes } from './event-time.js';
+import { fromTimeAttributes, hasOnlyText, toTimeAttributes } from './event-time.js';
 import {
   foreignSource,
   fromExtensions,
@@ -73,9 +73,13 @@ export function toAttributes(envelope: EventEnvelope<object>, isWrapped: boolean
   const { keys, others } = toKeyAttributes(envelope);
   if (!isEventName(name)) others.name = name;
   if (namespace !== '' && !isEventName(namespace)) others.namespace = namespace;
-  if (!isAttributeValue(timestamp ?? '')) others.timestamp = envelope.timestamp;
-  // The encoder leaves out an empty payload, so that one of a foreign event is wrapped.
-  if (payload && !isWrapped && Object.keys(payload).length === 0) others.payload = {};
+  if (hasOnlyText(envelope) || !isAttributeValue(timestamp ?? '')) {
+    others.timestamp = envelope.timestamp;
+  }
+  // The encoder leaves out empty objects, so that those of foreign events are kept otherwise.
+  if (isEmpty(payload) && !isWrapped) others.payload = {};
+  if (isEmpty(envelope.additional_fields)) others.additional_fields = {};
+  if (isEmpty(unknownKeys)) others.unknownKeys = {};
   return definedOnly({
     specversion: '1.0',
     id,
@@ -87,9 +91,13 @@ export function toAttributes(envelope: EventEnvelope<object>, isWrapped: boolean
     timestamp: 'timestamp' in others ? undefined : timestamp,
     namespace: source !== undefined && isEventName(namespace) ? namespace : undefined,
     ...toExtensions(envelope, type),
-    unknownkeys: unknownKeys && toJsonText(unknownKeys),
+    unknownkeys: isEmpty(unknownKeys) ? undefined : unknownKeys && toJsonText(unknownKeys),
     envelopekeys: Object.keys(others).length > 0 ? toJsonText(others) : undefined,
   });
+}
+
+function isEmpty(value: unknown): boolean {
+  return isObject(value) && Object.keys(value).length === 0;
 }
 
 /** Returns the attributes of single keys, and the keys whose value no attribute can have. */
@@ -151,34 +159,24 @@ function toInt64(integer: bigint | undefined): Int64 | undefined {
  */
 export function fromAttributes(parts: EventParts, trustsJson: boolean): EventEnvelope {
   const { attributes } = parts;
-  const [others, unknownKeys, rest] = jsonAttributes.map((name) => {
+  const [keys = {}, unknownkeys, rest] = jsonAttributes.map((name) => {
     if (!trustsJson || attributes[name] === undefined) return undefined;
     const object = parseObjectText(attributes[name]);
     if (object === undefined) throw notWritten(name);
     return object;
   });
-  const keys = carriedKeys.map((key) => [
-    key,
-    fromAttribute(attributes[attributeOf[key]], envelopeFields[key]) ?? null,
-  ]);
-  const record = {
-    id: attributes.id,
-    name: toEventName(attributes.type),
-    namespace: namespaceOf(attributes),
-    ...fromTimeAttributes(attributes),
-    ...Object.fromEntries(keys),
-    ...others,
-    payload: toPayload(parts, others?.payload),
-  };
+  const { unknownKeys = unknownkeys, ...others } = keys;
+  if (unknownKeys !== undefined && !areUnknown(unknownKeys)) throw notWritten('unknownkeys');
+  const payload = toPayload(parts, others.payload);
   const { unknownKeys: unknown, ...envelope } = parseEnvelope({
-    ...record,
-    version: record.version ?? defaultVersion,
+    ...toRecord(attributes, others),
+    payload,
   });
   if (unknown !== undefined) throw notWritten('envelopekeys');
-  const isWrapped = record.payload !== null && record.payload !== parts.data;
+  const isWrapped = payload !== null && payload !== parts.data;
   const additional = fromExtensions(attributes, {
     namespace: envelope.namespace,
-    impliedType: envelope.payload && !isWrapped ? jsonType : undefined,
+    impliedType: payload !== null && !isWrapped ? jsonType : undefined,
     rest,
   });
   return {
@@ -186,6 +184,30 @@ export function fromAttributes(parts: EventParts, trustsJson: boolean): EventEnv
     ...(additional && { additional_fields: additional }),
     ...(unknownKeys && { unknownKeys }),
   };
+}
+
+/** Returns the record of an envelope, without its payload. `others` are the keys that come as JSON. */
+function toRecord(attributes: EventParts['attributes'], others: JsonObject): Values {
+  const keys = carriedKeys.map((key) => [
+    key,
+    fromAttribute(attributes[attributeOf[key]], envelopeFields[key]) ?? null,
+  ]);
+  const isTextOnly = 'timestamp' in others && attributes.timestampunixnano === undefined;
+  const record: Values = {
+    id: attributes.id,
+    name: toEventName(attributes.type),
+    namespace: namespaceOf(attributes),
+    ...(isTextOnly ? {} : fromTimeAttributes(attributes)),
+    ...Object.fromEntries(keys),
+    ...others,
+  };
+  return { ...record, version: record.version ?? defaultVersion };
+}
+
+/** True for an object without keys that the envelope defines: an envelope cannot have those twice. */
+function areUnknown(keys: JsonValue): keys is JsonObject {
+  const { unknownKeys = {} } = parseEnvelope(keys);
+  return Object.keys(unknownKeys).length === Object.keys(keys as JsonObject).length;
 }
 
 function notWritten(name: string): PlatformError {

@@ -30,19 +30,23 @@ function daysOf(year: number, month: number): number {
 }
 
 /**
- * Returns the attributes of an envelope's time. `time` alone if both keys are of one moment. Else
- * `timestamp` and `timestampunixnano` have the two keys, because `time` does not tell them.
+ * Returns the attributes of an envelope's time. `time` alone, unless its two keys are of different
+ * moments: then `timestamp` and `timestampunixnano` have them.
  */
 export function toTimeAttributes({
   timestamp,
   timestampUnixNano = 0n,
 }: EnvelopeTime): TimeAttributes {
   const text = timestamp === '' ? undefined : timestamp;
-  if (timestampUnixNano === 0n)
-    return { time: isTime(timestamp) ? text : undefined, timestamp: text };
+  if (timestampUnixNano === 0n) return isTime(timestamp) ? { time: text } : { timestamp: text };
   const time = toNanoTimestamp(timestampUnixNano);
   if (timestamp === toTimestamp(timestampUnixNano)) return { time };
   return { time, timestamp: text, timestampunixnano: timestampUnixNano.toString() };
+}
+
+/** True if the envelope has its time only as text. From the text alone it would be read as both keys. */
+export function hasOnlyText({ timestamp, timestampUnixNano = 0n }: EnvelopeTime): boolean {
+  return timestampUnixNano === 0n && isTime(timestamp);
 }
 
 /**

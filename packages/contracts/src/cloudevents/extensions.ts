@@ -56,7 +56,8 @@ export function toExtensions(
   envelope: EventEnvelope<object>,
   impliedType: string | undefined,
 ): Readonly<Record<string, unknown>> {
-  if (envelope.additional_fields === undefined) return {};
+  const fields = Object.entries(envelope.additional_fields ?? {});
+  if (fields.length === 0) return {};
   const source = foreignSource(envelope);
   const isCarried = (name: string, value: unknown): boolean => {
     if (name === 'source') return value === source;
@@ -66,10 +67,10 @@ export function toExtensions(
   };
   const carried: [string, unknown][] = [];
   const rest: [string, unknown][] = [];
-  for (const [name, value] of Object.entries(envelope.additional_fields)) {
+  for (const [name, value] of fields) {
     (isCarried(name, value) ? carried : rest).push([name, value]);
   }
-  if (carried.length > 0 && rest.length === 0) return Object.fromEntries(carried);
+  if (rest.length === 0) return Object.fromEntries(carried);
   return { ...Object.fromEntries(carried), additionalfields: toJsonText(Object.fromEntries(rest)) };
 }
 
