@@ -145,7 +145,9 @@ function prepare(
     return toEventToPublish(envelope, { topic, ...address });
   } catch (error) {
     if (!(error instanceof PlatformError && error.code === 'EVENT_INVALID')) throw error;
-    const { field: requestField, reason: message } = error.details as InvalidEventDetails;
+    const { field: requestField, reason } = error.details as InvalidEventDetails;
+    // The reason is of the field's type, and the publisher may have given text.
+    const message = requestField === 'timestampUnixNano' ? 'is not from 1678 to 2261' : reason;
     // The one field that requests of the package name differently from envelopes.
     const field = requestField === 'eventName' ? 'name' : requestField;
     throw eventInvalid({ field: nameOf(field), message }, error);
