@@ -20,6 +20,7 @@ import { eventGroupRoutes } from './routes/events/event-groups.js';
 import type { FollowerStreamOptions } from './routes/events/follower-stream.js';
 import { publishEventRoutes } from './routes/events/publish-events.js';
 import { readEventRoutes } from './routes/events/read-events.js';
+import { webhookHandshakeRoutes } from './routes/events/webhook-handshake.js';
 
 /** Configuration of the routes of events. Each setting is described in @posthaste/settings. */
 export type EventRoutesConfig = Required<
@@ -68,6 +69,7 @@ export function createEventRoutes({ db, logger, registry, config }: EventRoutesD
   return {
     routes: [
       (app) => publishEventRoutes(app, publisher),
+      webhookHandshakeRoutes,
       (app) => readEventRoutes(app, { log, followers, streams: config }),
       (app) => eventGroupRoutes(app, log),
       (app) => deadLetterRoutes(app, { db, log }),

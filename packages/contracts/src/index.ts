@@ -1,6 +1,21 @@
 export { type Backoff, backoffMs } from './backoff.js';
 export { type CallbackEventName, callbackEventNames } from './callback-event-names.js';
-export { type CloudEvent, fromCloudEvent, sourceOf, toCloudEvent } from './cloudevents.js';
+export {
+  type BinaryCloudEvent,
+  fromBinaryCloudEvent,
+  isJsonContentType,
+  toBinaryCloudEvent,
+} from './cloudevents/binary-mode.js';
+export {
+  type CloudEvent,
+  eventDataOf,
+  eventTypeOf,
+  fromCloudEvent,
+  sourceOf,
+  toCloudEvent,
+} from './cloudevents/cloudevents.js';
+export { isEventName, /** @public */ toEventName } from './cloudevents/event-name.js';
+export { fromHttpHeaders, type HttpHeaders, toHttpHeaders } from './cloudevents/http-headers.js';
 export { msToNs, nsToMs, parseDuration } from './durations.js';
 export {
   createEnvelope,

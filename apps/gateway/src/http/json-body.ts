@@ -9,26 +9,18 @@ import type { App } from '../app.js';
  */
 export type JsonParser = (text: string, request: FastifyRequest) => unknown;
 
+const jsonType = 'application/json';
+
 /** Sets the parser of JSON bodies for the routes that are registered in this scope from now on. */
-export function setJsonParser(
-  app: App,
-  parse: JsonParser,
-  mediaTypes: readonly string[] = ['application/json'],
-): void {
-  for (const type of mediaTypes) {
-    if (app.hasContentTypeParser(type)) app.removeContentTypeParser(type);
-  }
-  app.addContentTypeParser<Buffer>(
-    [...mediaTypes],
-    { parseAs: 'buffer' },
-    (request, body, done) => {
-      try {
-        done(null, parseBody(request, body, parse));
-      } catch (error) {
-        done(error as Error);
-      }
-    },
-  );
+export function setJsonParser(app: App, parse: JsonParser): void {
+  if (app.hasContentTypeParser(jsonType)) app.removeContentTypeParser(jsonType);
+  app.addContentTypeParser<Buffer>(jsonType, { parseAs: 'buffer' }, (request, body, done) => {
+    try {
+      done(null, parseJsonBody(request, body, parse));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
 }
 
 /** True if the route takes no body, or one that may be left out: its schema allows null. */
@@ -49,14 +41,19 @@ export function createPlainParser(app: App): JsonParser {
   };
 }
 
-function parseBody(request: FastifyRequest, body: Buffer, parse: JsonParser): unknown {
+/**
+ * Parses the bytes of a JSON body. An empty one is null where the body may be left out.
+ * @throws PlatformError `REQUEST_INVALID`; `MEDIA_TYPE_UNSUPPORTED` for a Content-Encoding or a byte
+ *   order mark
+ */
+export function parseJsonBody(request: FastifyRequest, body: Buffer, parse: JsonParser): unknown {
   if (body.length === 0) {
     // Sent in chunks, so that only its end shows that there is none.
     if (mayLackBody(request)) return null;
     throw new PlatformError('REQUEST_INVALID', 'the body is empty');
   }
   checkEncoding(request.headers['content-encoding']);
-  const text = toText(body);
+  const text = decodeJson(body);
   try {
     return parse(text, request);
   } catch (cause) {
@@ -67,8 +64,11 @@ function parseBody(request: FastifyRequest, body: Buffer, parse: JsonParser): un
   }
 }
 
-/** Refuses compressed bodies. The name of no encoding is accepted. */
-function checkEncoding(encoding: string | undefined): void {
+/**
+ * Refuses compressed bodies. The name of no encoding is accepted.
+ * @throws PlatformError `MEDIA_TYPE_UNSUPPORTED`
+ */
+export function checkEncoding(encoding: string | undefined): void {
   if (encoding === undefined || encoding === '' || encoding.toLowerCase() === 'identity') return;
   const message = `the body has the Content-Encoding '${encoding.slice(0, 64)}'; send it without one`;
   throw new PlatformError('MEDIA_TYPE_UNSUPPORTED', message);
@@ -77,8 +77,9 @@ function checkEncoding(encoding: string | undefined): void {
 /**
  * Decodes a body. JSON is UTF-8 (RFC 8259), whatever charset its Content-Type names. Decoding would
  * replace other bytes, and so change what is passed on; they are refused instead.
+ * @throws PlatformError `REQUEST_INVALID`; `MEDIA_TYPE_UNSUPPORTED` for a byte order mark
  */
-function toText(body: Buffer): string {
+export function decodeJson(body: Buffer): string {
   if (startsWithMark(body)) {
     const message = 'the body begins with a UTF-8 byte order mark (BOM); send it without one';
     throw new PlatformError('MEDIA_TYPE_UNSUPPORTED', message);

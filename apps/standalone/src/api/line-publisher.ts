@@ -112,10 +112,17 @@ function toEvent(text: string): unknown {
     const value = parseJsonWithDigits(text);
     if (typeof value !== 'object' || value === null || !('event' in value)) return value;
     const { event, key } = value as { readonly event: unknown; readonly key?: unknown };
-    return typeof event === 'object' ? { ...event, key } : value;
+    return typeof event === 'object' && event !== null ? withKey(event, key) : value;
   } catch {
     return undefined;
   }
+}
+
+/** Adds the key of a record to its event. A CloudEvent has it in `partitionkey`, or it is the id. */
+function withKey(event: object, key: unknown): object {
+  if (!('specversion' in event)) return { ...event, key };
+  const isOwnKey = key === null || ('id' in event && event.id === key);
+  return isOwnKey || 'partitionkey' in event ? event : { ...event, partitionkey: key };
 }
 
 /** Publishes one batch and returns the number of refused events. */

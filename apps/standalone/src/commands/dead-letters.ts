@@ -1,3 +1,4 @@
+import { eventTypeOf } from '@posthaste/contracts';
 import type { Command } from 'commander';
 import { apiClientFrom } from '../api/api-client.js';
 import { readPage } from '../api/item-list.js';
@@ -60,7 +61,7 @@ async function list(
     page.items.map(({ appendedAt, topic: letters, event, key, failure, replayedAt }) => [
       appendedAt,
       failure.topic ?? letters,
-      String(event?.name ?? '-'),
+      event ? String(eventTypeOf(event)) : '-',
       key ?? '-',
       failure.group ?? '-',
       String(failure.attempts ?? '-'),

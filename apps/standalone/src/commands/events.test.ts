@@ -30,6 +30,8 @@ async function events(...args: string[]): Promise<string> {
   return stdout;
 }
 
+const parse = (line: string): unknown => JSON.parse(line);
+
 describe('posthaste events', () => {
   it('waits for the first topic when there is none', async () => {
     let lists = 0;
@@ -178,6 +180,32 @@ describe('posthaste events', () => {
     });
     const [line] = (await events('tail', 'copy', '--no-follow')).split('\n');
     expect(line?.split('  ').slice(2)).toEqual(['a', 'k1', '{"n":1}']);
+  });
+
+  it('publishes the CloudEvents of tail as they are, with their keys', async () => {
+    const base = {
+      specversion: '1.0',
+      source: 'urn:x',
+      type: '/a b',
+      time: '2026-01-02T03:04:05Z',
+    };
+    const keyed = { ...base, id: '1', data: [1], partitionkey: 'k1' };
+    const plain = { ...base, id: '2', datacontenttype: 'text/plain', data: 'x' };
+    const publish = (topic: string, lines: string) =>
+      posthaste(['events', 'publish', topic, '--lines', '-'], env, lines);
+    const tail = ['--no-follow', '--json', '--cloudevents'];
+    await publish('clouds', [keyed, plain].map((event) => JSON.stringify(event)).join('\n'));
+    await events('publish', 'clouds', 'c', '-k', 'k2');
+    await publish('copies', await events('tail', 'clouds', ...tail));
+    const shown = (await events('tail', 'copies', ...tail)).trimEnd().split('\n').map(parse);
+    expect(shown).toHaveLength(3);
+    expect(shown).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ key: 'k1', event: keyed }),
+        expect.objectContaining({ key: '2', event: plain }),
+        expect.objectContaining({ key: 'k2', event: expect.objectContaining({ type: 'c' }) }),
+      ]),
+    );
   });
 
   it('shows events as they come, also after a restart of the gateway', async () => {

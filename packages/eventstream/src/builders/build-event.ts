@@ -31,6 +31,13 @@ export interface BuildOptions {
   readonly cloudEvents?: boolean | undefined;
   /** W3C trace context of the publisher, for events without one of their own. */
   readonly traceparent?: string | undefined;
+  /**
+   * True if the trace context of the publisher also becomes the span context of the envelope. False:
+   * it is only in the header of the record. Default true.
+   */
+  readonly addSpanContext?: boolean | undefined;
+  /** Key `topic` of the envelope. Default none: readers know the topic of a record. */
+  readonly envelopeTopic?: string | undefined;
   /** Clock, in ms since 1970. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
   /** Source of ids. Default: UUIDs v4 without hyphens. */
@@ -99,7 +106,7 @@ function findTraceparent(
 function toEnvelope(
   request: PublishRequest,
   traceparent: string | undefined,
-  { now = Date.now, newId = newEventId }: BuildOptions,
+  { now = Date.now, newId = newEventId, addSpanContext = true, envelopeTopic }: BuildOptions,
 ): EventEnvelope<object> {
   const { timestampUnixNano } = request;
   const time =
@@ -112,8 +119,10 @@ function toEnvelope(
     timestampUnixNano: time.timestampUnixNano,
     version: request.version ?? 1,
   };
-  const spanContext = request.spanContext || (traceparent && toSpanContext(traceparent));
+  const traced = addSpanContext && traceparent ? toSpanContext(traceparent) : undefined;
+  const spanContext = request.spanContext || traced;
   if (spanContext) envelope.spanContext = spanContext;
+  if (envelopeTopic) envelope.topic = envelopeTopic;
   // Only the fields that are given: most requests have few of them.
   for (const field of Object.keys(request)) {
     const key = envelopeKeyOf.get(field);

@@ -1,12 +1,6 @@
+import { isEventName } from '@posthaste/contracts';
 import { newEventId } from './event-id.js';
 import { invalidEvent } from './invalid-event.js';
-
-/**
- * Letters and digits, with one of `'` `_` `.` `-` between them. A separator must be followed by a
- * letter or digit, so a text can match in one way only and the pattern cannot backtrack.
- */
-const namePattern = /^[A-Za-z0-9]+(?:['_.-][A-Za-z0-9]+)*$/;
-const maxNameLength = 256;
 
 /** `details.reason` for an invalid name. */
 export const nameRule =
@@ -31,7 +25,7 @@ export interface GroupNameOptions {
 
 /** True if the value can be the name of a topic, event, namespace or group. */
 export function isName(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= maxNameLength && namePattern.test(value);
+  return typeof value === 'string' && isEventName(value);
 }
 
 /**

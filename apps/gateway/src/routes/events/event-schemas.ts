@@ -125,6 +125,28 @@ export function newEventFaults(event: unknown): FieldFault[] {
   return validator.Check(event) ? [] : toFieldFaults(validator.Errors(event), 'body', schema);
 }
 
+/** Schema of the data of a CloudEvent in binary mode. */
+export const binaryDataSchema: TUnsafe<unknown> = Type.Unsafe({
+  type: 'string',
+  format: 'binary',
+  description:
+    'The data of a CloudEvent in binary mode, whose attributes are headers. JSON and text are stored as such, anything else as bytes. An event without data has no body.',
+});
+
+const header = (description: string, examples: string[]) =>
+  Type.Optional(Type.String({ description, examples }));
+
+/** Headers of a CloudEvent in binary mode, for the API document. */
+export const binaryHeaders: Readonly<Record<string, TOptional<TString>>> = {
+  'ce-specversion': header('CloudEvents in binary mode: `1.0`.', ['1.0']),
+  'ce-id': header('CloudEvents in binary mode: the id.', ['8b5f6d3e']),
+  'ce-source': header('CloudEvents in binary mode: the source.', ['/namespaces/shop']),
+  'ce-type': header(
+    'CloudEvents in binary mode: the type. Each other attribute also is a header of its name after `ce-`. Values are percent-encoded.',
+    ['order.placed'],
+  ),
+};
+
 export const cloudEventSchema: TUnsafe<unknown> = Type.Unsafe(
   Type.Object(
     {
@@ -140,19 +162,31 @@ export const cloudEventSchema: TUnsafe<unknown> = Type.Unsafe(
           'The namespace as `/namespaces/<namespace>`. Any other source is kept as it is.',
         examples: ['/namespaces/shop'],
       }),
-      type: name('What happened: `name` in the envelope.', ['order.placed']),
+      type: Type.String({
+        minLength: 1,
+        description:
+          'What happened: `name` in the envelope. The name of a type that is no valid name is derived from it.',
+        examples: ['order.placed'],
+      }),
       time: Type.Optional(momentSchema),
       subject: text('The user who caused the event: `userId` in the envelope.'),
+      datacontenttype: text('The media type of the data. Default `application/json`.'),
+      dataschema: text('The schema of the data, as a URI.'),
       data: Type.Optional(
-        Type.Object({}, { ...freeForm, description: 'The content: `payload` in the envelope.' }),
+        Type.Unknown({
+          description:
+            'The content, JSON of any kind or text: `payload` in the envelope, as `{"data": …}` if it is no object.',
+        }),
       ),
+      data_base64: text('The content as bytes, in base64, instead of `data`.'),
       topic: text('The topic of the event. Default: the topic in the query.'),
       partitionkey: text('The key of the event. Default: the key in the query, else the id.'),
     },
     {
       ...freeForm,
       title: 'CloudEvent',
-      description: 'CloudEvents 1.0 in JSON. Other attributes are kept.',
+      description:
+        'CloudEvents 1.0 in JSON. Other attributes are kept: text, a boolean or an integer.',
       examples: [
         {
           specversion: '1.0',

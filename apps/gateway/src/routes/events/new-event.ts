@@ -14,6 +14,14 @@ import {
 } from '@posthaste/eventstream/event-log';
 import type { FieldFault } from '../../http/field-faults.js';
 import { parseTraceContext, type TraceContext, toTraceparent } from '../../http/trace-context.js';
+import {
+  type EventMode,
+  eventInvalid,
+  hasHalfPair,
+  toAttributeField,
+  toEventField,
+  toEventInvalid,
+} from './event-faults.js';
 import { newEventFaults } from './event-schemas.js';
 
 /** Topics that only the platform publishes to: their events have really happened. */
@@ -26,8 +34,10 @@ export interface EventContext {
   /** Key of the query, for events that have none. Default: the id of the event. */
   readonly key: string | undefined;
   readonly trace: TraceContext | undefined;
-  /** True if it must be a CloudEvent; false: it is one if it has a `specversion`. */
-  readonly isCloudEvent: boolean;
+  /** Mode of the request. In `plain` mode, the event is a CloudEvent if it has a `specversion`. */
+  readonly mode: EventMode;
+  /** True if it must be checked for half surrogate pairs. */
+  readonly mayHaveHalfPairs: boolean;
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -39,9 +49,18 @@ type JsonObject = Readonly<Record<string, unknown>>;
  */
 export function parseNewEvent(body: unknown, context: EventContext): EventToPublish {
   if (!isObject(body)) throw requestInvalid([{ field: 'body', message: 'is not an event' }]);
-  return context.isCloudEvent || 'specversion' in body
+  if (context.mayHaveHalfPairs) refuseHalfPairs(body, context.mode);
+  return context.mode !== 'plain' || 'specversion' in body
     ? parseCloudEvent(body, context)
     : parseEnvelopeEvent(body, context);
+}
+
+/** Refuses what UTF-8 cannot encode: it would be stored as other characters. */
+function refuseHalfPairs(body: JsonObject, mode: EventMode): void {
+  const found = Object.entries(body).find((member) => hasHalfPair(member));
+  if (found === undefined) return;
+  const message = 'contains half of a surrogate pair, which UTF-8 cannot encode';
+  throw eventInvalid({ field: toAttributeField(found[0], mode), message });
 }
 
 function isObject(value: unknown): value is JsonObject {
@@ -73,7 +92,7 @@ function parseEnvelopeEvent(body: JsonObject, context: EventContext): EventToPub
     key: key ?? context.key,
     traceparent: context.trace && toTraceparent(context.trace),
   };
-  return prepare(parseEnvelope({ ...rest, version }), options, {});
+  return prepare(parseEnvelope({ ...rest, version }), options, (field) => field);
 }
 
 /** Converts a number of the envelope itself; those inside its payload keep their digits. */
@@ -82,26 +101,17 @@ function toPlainNumber(value: unknown): unknown {
   return /^-?\d{1,19}$/.test(value.text) ? BigInt(value.text) : value.valueOf();
 }
 
-/** Attributes of a CloudEvent, by the field of the envelope that has another name. */
-const attributeNames: Readonly<Record<string, string>> = {
-  name: 'type',
-  namespace: 'source',
-  key: 'partitionkey',
-  payload: 'data',
-  timestamp: 'time',
-  timestampUnixNano: 'time',
-};
-
 function parseCloudEvent(body: JsonObject, context: EventContext): EventToPublish {
-  const envelope = toEnvelope(body);
+  const envelope = toEnvelope(body, context.mode);
   const { partitionkey, traceparent } = envelope.additional_fields ?? {};
   const hasOwnKey = typeof partitionkey === 'string' && partitionkey !== '';
   const options = {
     topic: envelope.topic ?? context.topic,
     key: hasOwnKey ? partitionkey : context.key,
     traceparent: ownTraceparent(traceparent) ?? (context.trace && toTraceparent(context.trace)),
+    asGiven: true,
   };
-  return prepare(envelope, options, attributeNames);
+  return prepare(envelope, options, (field) => toEventField(field, context.mode));
 }
 
 /** Returns the attribute of CloudEvents' extension for distributed tracing, if it is valid. */
@@ -110,14 +120,11 @@ function ownTraceparent(attribute: unknown): string | undefined {
   return own && toTraceparent(own);
 }
 
-function toEnvelope(body: JsonObject): EventEnvelope {
+function toEnvelope(body: JsonObject, mode: EventMode): EventEnvelope {
   try {
     return fromCloudEvent(body);
   } catch (error) {
-    if (!(error instanceof PlatformError && error.code === 'ENVELOPE_INVALID')) throw error;
-    const { field = 'specversion' } = (error.details ?? {}) as { readonly field?: string };
-    const details = [{ field, message: error.message }];
-    throw new PlatformError('EVENT_INVALID', error.message, { cause: error, details });
+    throw toEventInvalid(error, mode);
   }
 }
 
@@ -125,12 +132,12 @@ type Address = Omit<EventToPublishOptions, 'topic'> & { readonly topic: string |
 
 /**
  * Checks and encodes the event.
- * @param fieldNames the publisher's names of fields of the envelope, where they differ; for faults
+ * @param nameOf returns the publisher's name of a field of the envelope, for faults
  */
 function prepare(
   envelope: EventEnvelope,
   { topic = '', ...address }: Address,
-  fieldNames: Readonly<Record<string, string>>,
+  nameOf: (field: string) => string,
 ): EventToPublish {
   const fault = topicFault(topic);
   if (fault) throw eventInvalid(fault);
@@ -138,10 +145,12 @@ function prepare(
     return toEventToPublish(envelope, { topic, ...address });
   } catch (error) {
     if (!(error instanceof PlatformError && error.code === 'EVENT_INVALID')) throw error;
-    const { field: requestField, reason: message } = error.details as InvalidEventDetails;
+    const { field: requestField, reason } = error.details as InvalidEventDetails;
+    // The reason is of the field's type, and the publisher may have given text.
+    const message = requestField === 'timestampUnixNano' ? 'is not from 1678 to 2261' : reason;
     // The one field that requests of the package name differently from envelopes.
     const field = requestField === 'eventName' ? 'name' : requestField;
-    throw eventInvalid({ field: fieldNames[field] ?? field, message }, error);
+    throw eventInvalid({ field: nameOf(field), message }, error);
   }
 }
 
@@ -153,9 +162,4 @@ function topicFault(topic: string): FieldFault | undefined {
     return { field: 'topic', message: 'is a topic that only the platform itself publishes to' };
   }
   return undefined;
-}
-
-function eventInvalid(fault: FieldFault, cause?: unknown): PlatformError {
-  const message = `${fault.field} ${fault.message}`;
-  return new PlatformError('EVENT_INVALID', message, { cause, details: [fault] });
 }

@@ -1,10 +1,5 @@
 import { requestInvalid } from '@posthaste/callbacks';
-import {
-  type IdempotencyClaim,
-  PlatformError,
-  parseJsonWithDigits,
-  toItemClaim,
-} from '@posthaste/contracts';
+import { type IdempotencyClaim, PlatformError, toItemClaim } from '@posthaste/contracts';
 import type {
   PublishBatcher,
   PublishedEvent,
@@ -16,15 +11,25 @@ import { type Static, type TSchema, Type } from 'typebox';
 import type { App } from '../../app.js';
 import { compileValidator } from '../../http/validator.js';
 import { type ItemProblem, itemResultFields, toItemProblem } from '../schemas/batch-item.js';
-import { addExactBodyParser } from '../schemas/exact-body.js';
 import { noUnknownKeys } from '../schemas/field-schemas.js';
 import { idempotencyHeaders, markReplayed } from '../schemas/idempotency.js';
-import { cloudEventSchema, eventNamePattern, newEventSchema } from './event-schemas.js';
+import {
+  addEventBodyParser,
+  cloudEventsType,
+  cloudEventType,
+  type EventBody,
+  readEventBody,
+} from './event-body.js';
+import {
+  binaryDataSchema,
+  binaryHeaders,
+  cloudEventSchema,
+  eventNamePattern,
+  newEventSchema,
+} from './event-schemas.js';
 import { type EventContext, parseNewEvent } from './new-event.js';
 
 const maxItems = 1_000;
-const cloudEvent = 'application/cloudevents+json';
-const cloudEvents = 'application/cloudevents-batch+json';
 
 const Query = Type.Object(
   {
@@ -69,7 +74,8 @@ const listOf = (item: TSchema): TSchema => Type.Array(item, { minItems: 1, maxIt
 type ItemAnswer = { readonly status: 201; readonly event: Static<typeof Published> } | ItemProblem;
 
 interface PublishRoute {
-  Body: unknown;
+  /** Undefined without a body: an event in binary mode may have no data. */
+  Body: EventBody | undefined;
   Querystring: Static<typeof Query>;
   Reply: Static<typeof Published> | { items: ItemAnswer[] };
 }
@@ -81,8 +87,7 @@ type EventPublisher = Pick<PublishBatcher, 'publish'>;
 
 /** Adds `POST /v1/events`: publishes one event or many. */
 export function publishEventRoutes(app: App, publisher: EventPublisher): void {
-  const mediaTypes = ['application/json', cloudEvent, cloudEvents];
-  addExactBodyParser(app, { parse: parseJsonWithDigits, mediaTypes });
+  addEventBodyParser(app);
   app.post<PublishRoute>(
     '/v1/events',
     {
@@ -96,9 +101,10 @@ export function publishEventRoutes(app: App, publisher: EventPublisher): void {
           'IDEMPOTENCY_KEY_REUSED',
           'EVENT_ID_REUSED',
           'TOPIC_LIMIT_REACHED',
+          'MEDIA_TYPE_UNSUPPORTED',
         ],
       },
-      // The schema of the body is for the API document: `parseNewEvent` checks each event.
+      // The schemas of body and headers are for the API document: `parseNewEvent` checks each event.
       validatorCompiler: (route) =>
         route.httpPart === 'querystring' ? compileValidator(route) : () => true,
       schema: {
@@ -106,33 +112,64 @@ export function publishEventRoutes(app: App, publisher: EventPublisher): void {
         operationId: 'publishEvents',
         summary: 'Publish one event or up to 1,000',
         description:
-          'The answer comes after the commit of all events, in one transaction. One event is answered with 201. Each event of a list has its own answer: the others are published although one is refused. Events of one key are read in this order. A topic is created with its first event, while there are fewer than POSTHASTE_MAX_TOPICS. An event that was published before under the same id in the topic and namespace (source of a CloudEvent), or under the same Idempotency-Key in the topic, is not appended again: it gets the first answer again. Another event under that id is refused; only its time and its trace may differ.',
-        headers: idempotencyHeaders('topic'),
+          'Takes the event envelope, and CloudEvents 1.0 in binary, structured and batched mode (https://github.com/cloudevents/spec); docs/cloudevents.md describes them. The answer comes after the commit of all events, in one transaction. One event is answered with 201. Each event of a list has its own answer: the others are published although one is refused. Events of one key are read in this order. A topic is created with its first event, while there are fewer than POSTHASTE_MAX_TOPICS. An event that was published before under the same id in the topic and namespace (source of a CloudEvent), or under the same Idempotency-Key in the topic, is not appended again: it gets the first answer again. Another event under that id is refused; only its time and its trace may differ.',
+        headers: Type.Object({ ...idempotencyHeaders('topic').properties, ...binaryHeaders }),
         querystring: Query,
         body: {
           content: {
             'application/json': { schema: Type.Union([newEventSchema, listOf(newEventSchema)]) },
-            [cloudEvent]: { schema: cloudEventSchema },
-            [cloudEvents]: { schema: listOf(cloudEventSchema) },
+            [cloudEventType]: { schema: cloudEventSchema },
+            [cloudEventsType]: { schema: Type.Array(cloudEventSchema, { maxItems }) },
+            '*/*': { schema: binaryDataSchema },
           },
         },
         response: { 200: ListAnswer, 201: Published },
       },
     },
-    (request, reply) =>
-      Array.isArray(request.body)
-        ? publishList(publisher, { request, items: request.body }, reply)
-        : publishOne(publisher, request, reply),
+    (request, reply) => {
+      const body = request.body ?? readEventBody(request, Buffer.alloc(0));
+      const items = toItems(body);
+      const publish: PublishCall = { publisher, request, reply, context: contextOf(request, body) };
+      return items ? publishList(publish, items) : publishOne(publish, body.value);
+    },
   );
 }
 
+/** Request to publish, with what its events have in common. */
+interface PublishCall {
+  readonly publisher: EventPublisher;
+  readonly request: PublishRequest;
+  readonly reply: FastifyReply;
+  readonly context: EventContext;
+}
+
+/**
+ * Returns the events of a list; undefined for one event.
+ * @throws PlatformError `REQUEST_INVALID` when the media type is of one event and the body a list, or
+ *   the other way round
+ */
+function toItems({ mode, value }: EventBody): readonly unknown[] | undefined {
+  const isList = Array.isArray(value);
+  if (mode === 'binary' || (!isList && mode !== 'batched')) return undefined;
+  if (mode === 'structured') throw bodyInvalid('is a list, not one event');
+  if (!isList) throw bodyInvalid('is not a list of events');
+  // CloudEvents allow an empty batch, as an answer to the sender that has none.
+  const minItems = mode === 'batched' ? 0 : 1;
+  if (value.length < minItems || value.length > maxItems) {
+    throw bodyInvalid(`must be ${minItems} to ${maxItems} events`);
+  }
+  return value;
+}
+
+function bodyInvalid(message: string): PlatformError {
+  return requestInvalid([{ field: 'body', message }]);
+}
+
 async function publishOne(
-  publisher: EventPublisher,
-  request: PublishRequest,
-  reply: FastifyReply,
+  { publisher, request, reply, context }: PublishCall,
+  value: unknown,
 ): Promise<Static<typeof Published>> {
-  const isCloudEvent = checkMediaType(request, false);
-  const event = parseNewEvent(request.body, contextOf(request, isCloudEvent));
+  const event = parseNewEvent(value, context);
   const [outcome] = await publisher.publish([{ event, idempotency: request.idempotency }]);
   if (!outcome || outcome instanceof PlatformError) throw outcome;
   if (outcome.repeated) markReplayed(reply);
@@ -141,14 +178,9 @@ async function publishOne(
 }
 
 async function publishList(
-  publisher: EventPublisher,
-  { request, items }: { readonly request: PublishRequest; readonly items: readonly unknown[] },
-  reply: FastifyReply,
+  { publisher, request, reply, context }: PublishCall,
+  items: readonly unknown[],
 ): Promise<{ items: ItemAnswer[] }> {
-  const context = contextOf(request, checkMediaType(request, true));
-  if (items.length === 0 || items.length > maxItems) {
-    throw requestInvalid([{ field: 'body', message: `must be 1 to ${maxItems} events` }]);
-  }
   const parsed = items.map((item, index) =>
     parseItem(item, context, request.idempotency && toItemClaim(request.idempotency, index)),
   );
@@ -163,23 +195,11 @@ async function publishList(
   };
 }
 
-/**
- * Returns true if the body must hold CloudEvents by its media type.
- * @throws PlatformError `REQUEST_INVALID` when the media type is of one event and the body a list, or
- *   the other way round
- */
-function checkMediaType({ headers }: PublishRequest, isList: boolean): boolean {
-  const [mediaType = ''] = (headers['content-type'] ?? '').toLowerCase().split(';');
-  const form = mediaType.trim();
-  if (form === (isList ? cloudEvent : cloudEvents)) {
-    const message = isList ? 'is a list, not one event' : 'is not a list of events';
-    throw requestInvalid([{ field: 'body', message }]);
-  }
-  return form !== 'application/json';
-}
-
-function contextOf({ query, trace }: PublishRequest, isCloudEvent: boolean): EventContext {
-  return { topic: query.topic, key: query.key, trace, isCloudEvent };
+function contextOf(
+  { query, trace }: PublishRequest,
+  { mode, mayHaveHalfPairs }: EventBody,
+): EventContext {
+  return { topic: query.topic, key: query.key, trace, mode, mayHaveHalfPairs };
 }
 
 /** Parses one event of a list. An error is the answer to this event alone. */

@@ -127,20 +127,26 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events refuses on %s'
         'source',
       ],
       [
-        'a CloudEvent with a type that is no name',
-        { specversion: '1.0', id: '1', source: '/', type: 'a:b', topic: 't' },
+        'a CloudEvent with a control character in its type',
+        { specversion: '1.0', id: '1', source: '/', type: 'a\0', topic: 't' },
         'EVENT_INVALID',
         'type',
       ],
       [
-        'a CloudEvent with bytes',
-        { specversion: '1.0', id: '1', source: '/', type: 'a', data_base64: 'AA==' },
+        'a CloudEvent whose bytes are no base64',
+        { specversion: '1.0', id: '1', source: '/', type: 'a', data_base64: 'A' },
         'EVENT_INVALID',
         'data_base64',
       ],
       [
-        'a CloudEvent whose data is text',
-        { specversion: '1.0', id: '1', source: '/', type: 'a', data: 'x' },
+        'a CloudEvent whose data no double holds',
+        '{"specversion":"1.0","id":"1","source":"/","type":"a","topic":"t","data":1e999}',
+        'EVENT_INVALID',
+        'data',
+      ],
+      [
+        'half a surrogate pair in a payload',
+        '{"topic":"t","name":"a","payload":{"a":["\\ud83d"]}}',
         'EVENT_INVALID',
         'payload',
       ],
@@ -186,6 +192,8 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events refuses on %s'
       expect(wrongKey.json).toMatchObject({ details: [{ field: 'header.idempotency-key' }] });
       const xml = await post('<a/>', { 'content-type': 'application/xml' });
       expect(xml.json.code).toBe('MEDIA_TYPE_UNSUPPORTED');
+      const nothing = await post(undefined);
+      expect(nothing.json).toMatchObject({ code: 'REQUEST_INVALID', detail: 'the body is empty' });
       const wrongQuery = await post(event, {}, '?topic=a/b');
       expect(wrongQuery.json).toMatchObject({ details: [{ field: 'query.topic' }] });
       expect((await post(event, {}, '?tpoic=a')).status).toBe(422);

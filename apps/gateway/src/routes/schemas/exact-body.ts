@@ -18,26 +18,20 @@ export interface ExactBodyOptions {
    * @throws SyntaxError as `JSON.parse` does
    */
   readonly parse: (text: string) => unknown;
-  /** Media types of these bodies, all of which are JSON. Default: `application/json`. */
-  readonly mediaTypes?: readonly string[];
 }
 
 /**
  * Adds the body parser of routes that take JSON to be passed on: receivers get what the caller sent.
  * The text is hashed for an Idempotency-Key.
  */
-export function addExactBodyParser(app: App, { parse, mediaTypes }: ExactBodyOptions): void {
+export function addExactBodyParser(app: App, { parse }: ExactBodyOptions): void {
   app.decorateRequest('idempotency', undefined);
   app.setValidatorCompiler((route) =>
     // The schema of the headers is for the API document only: the parser reads the Idempotency-Key.
     route.httpPart === 'headers' ? () => true : compileValidator(route),
   );
-  setJsonParser(
-    app,
-    (text, request) => {
-      request.idempotency = readIdempotencyClaim(request.headers, text);
-      return parse(text);
-    },
-    mediaTypes,
-  );
+  setJsonParser(app, (text, request) => {
+    request.idempotency = readIdempotencyClaim(request.headers, text);
+    return parse(text);
+  });
 }

@@ -2,14 +2,14 @@ import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { type IdempotencyClaim, isIdempotencyKey, PlatformError } from '@posthaste/contracts';
 import type { FastifyReply } from 'fastify';
-import { type TSchema, Type } from 'typebox';
+import { type TObject, Type } from 'typebox';
 
 /**
  * Returns the schema of the header for the API document; {@link readIdempotencyClaim} checks the
  * header of a request.
  * @param owner what keys are unique within
  */
-export function idempotencyHeaders(owner: 'application' | 'topic'): TSchema {
+export function idempotencyHeaders(owner: 'application' | 'topic'): TObject {
   return Type.Object({
     'idempotency-key': Type.Optional(
       Type.String({
@@ -28,7 +28,7 @@ export function idempotencyHeaders(owner: 'application' | 'topic'): TSchema {
  */
 export function readIdempotencyClaim(
   headers: IncomingHttpHeaders,
-  body: string,
+  body: string | Uint8Array,
 ): IdempotencyClaim | undefined {
   const key = headers['idempotency-key'];
   if (key === undefined) return undefined;

@@ -1,4 +1,9 @@
-import { createEnvelope, type EventEnvelope } from '@posthaste/contracts';
+import {
+  createEnvelope,
+  type EventEnvelope,
+  fromCloudEvent,
+  toCloudEvent,
+} from '@posthaste/contracts';
 import { describe, expect, it } from 'vitest';
 import { decodeEnvelope } from '../../envelope/decode.js';
 import { type EventToPublishOptions, toEventToPublish } from './event-to-publish.js';
@@ -36,6 +41,35 @@ describe('an event to publish', () => {
     expect(prepare(later, { traceparent }).contentHash).toEqual(hash);
     expect(prepare({ payload: { a: 2 } }).contentHash).not.toEqual(hash);
     expect(prepare({}, { key: 'other' }).contentHash).not.toEqual(hash);
+  });
+
+  it('has the same content hash whatever the text of its time as a CloudEvent', () => {
+    const event = { specversion: '1.0', id: 'e1', source: '/x', data: [1] };
+    const hashOf = (type: string, time: string): Buffer | undefined =>
+      toEventToPublish(fromCloudEvent({ ...event, type, time }), { topic }).contentHash;
+    const hash = hashOf('a b', '2026-01-02T03:04:05Z');
+    expect(hashOf('a b', '2026-01-02T04:04:05.000+01:00')).toEqual(hash);
+    expect(hashOf('a b', '2027-01-02T03:04:05.000000000Z')).toEqual(hash);
+    expect(hashOf('a/b', '2026-01-02T03:04:05Z')).not.toEqual(hash);
+  });
+
+  it('has the same content hash as a CloudEvent and as an envelope', () => {
+    const given = { specversion: '1.0', id: 'e1', source: '/namespaces/shop', type: 'placed' };
+    const hashOf = (event: object): Buffer | undefined =>
+      toEventToPublish(fromCloudEvent(event), { topic }).contentHash;
+    const hash = prepare().contentHash;
+    expect(hashOf({ ...given, data: { a: 1 } })).toEqual(hash);
+    expect(hashOf({ ...given, data: { a: 1 }, datacontenttype: 'application/json' })).toEqual(hash);
+    expect(hashOf({ ...given, data: { a: 1 }, version: 'v1' })).not.toEqual(hash);
+  });
+
+  it('is what its CloudEvent was if it is to be as given', () => {
+    const event = { specversion: '1.0', id: 'e1', source: '/x', type: 'a b', topic: 'other' };
+    const given = { ...event, time: '2026-01-02T03:04:05.5+01:00', data: 'x' };
+    const options = { topic, traceparent, asGiven: true };
+    const { value, headers } = toEventToPublish(fromCloudEvent(given), options);
+    expect(toCloudEvent(decodeEnvelope(value))).toEqual(given);
+    expect(headers).toMatchObject({ traceparent });
   });
 
   it('has the trace of the caller only without one of its own', () => {

@@ -1,5 +1,12 @@
 import { hash } from 'node:crypto';
-import { type EventEnvelope, PlatformError, sourceOf } from '@posthaste/contracts';
+import {
+  type EventEnvelope,
+  eventDataOf,
+  type JsonObject,
+  type JsonValue,
+  PlatformError,
+  sourceOf,
+} from '@posthaste/contracts';
 import { type BuiltEvent, buildEvent } from '../../builders/build-event.js';
 import { republish } from '../../builders/republish.js';
 import { encodeEnvelope } from '../../envelope/encode.js';
@@ -17,6 +24,11 @@ export interface EventToPublishOptions {
   readonly key?: string | undefined;
   /** W3C trace context of the caller, for an event that has no trace of its own. */
   readonly traceparent?: string | undefined;
+  /**
+   * True for an event that readers get as it came: its envelope keeps its `topic`, and gets no span
+   * context of the caller's trace, which is in the record's header. Default false.
+   */
+  readonly asGiven?: boolean | undefined;
   /** Largest key and value together, in bytes. Default 1,048,576, as in `PostgresLog`. */
   readonly maxBytes?: number | undefined;
 }
@@ -48,7 +60,7 @@ export interface EventToPublish {
  */
 export function toEventToPublish(
   envelope: EventEnvelope,
-  { topic, key, traceparent, maxBytes = 1_048_576 }: EventToPublishOptions,
+  { topic, key, traceparent, asGiven = false, maxBytes = 1_048_576 }: EventToPublishOptions,
 ): EventToPublish {
   checkKey(key);
   checkId(envelope);
@@ -60,6 +72,8 @@ export function toEventToPublish(
     profile: 'default',
     strictValidation: false,
     traceparent,
+    addSpanContext: !asGiven,
+    envelopeTopic: asGiven ? envelope.topic : undefined,
   });
   const bytes = built.key.length + built.value.length;
   if (bytes > maxBytes) {
@@ -105,9 +119,41 @@ function invalid(field: string, reason: string): PlatformError {
 
 /** Hashes the encoded event, so that neither the order of JSON members nor white space matters. */
 function hashContent({ envelope, key }: BuiltEvent): Buffer {
-  const { timestampUnixNano: _, spanContext: _span, traceId: _trace, ...content } = envelope;
-  const { traceparent: _parent, tracestate: _state, ...fields } = content.additional_fields ?? {};
-  const value = encodeEnvelope({ ...content, timestamp: '', additional_fields: fields }, 'default');
+  // The topic too is left out: an id belongs to a topic, which the request may also name elsewhere.
+  const { timestampUnixNano: _, spanContext, traceId, topic, ...given } = envelope;
+  const content = withoutEmptyData(given);
+  const additional_fields = toHashedFields(content.additional_fields);
+  const value = encodeEnvelope({ ...content, timestamp: '', additional_fields }, 'default');
   // The NUL separates key and content unambiguously: JSON contains none.
   return hash('sha256', Buffer.concat([key, Buffer.of(0), value]), 'buffer');
+}
+
+/** Removes the data of a CloudEvent that is an empty object: an envelope has none of it. */
+function withoutEmptyData(envelope: EventEnvelope<object>): EventEnvelope<object> {
+  const data = eventDataOf(envelope);
+  if (!isObject(data) || data === envelope.payload || Object.keys(data).length > 0) return envelope;
+  const { payload: _, additional_fields: { cloudevent, ...fields } = {}, ...rest } = envelope;
+  const { data: _wrapped, ...original } = isObject(cloudevent) ? cloudevent : {};
+  return { ...rest, additional_fields: { ...fields, cloudevent: original } };
+}
+
+/**
+ * Returns the additional fields that are content. Neither the trace is, nor what only says how a
+ * CloudEvent was written: the text of its time, and which attributes were left to their defaults.
+ */
+function toHashedFields(fields: JsonObject = {}): JsonObject {
+  const { traceparent: _parent, tracestate: _state, cloudevent, ...hashed } = fields;
+  if (!isObject(cloudevent)) return cloudevent === undefined ? hashed : { ...hashed, cloudevent };
+  const { time: _time, attributes, ...original } = cloudevent;
+  const written = isObject(attributes) ? Object.entries(attributes) : [];
+  const given = written.filter(([, value]) => value !== null);
+  const content = {
+    ...original,
+    ...(given.length > 0 && { attributes: Object.fromEntries(given) }),
+  };
+  return Object.keys(content).length > 0 ? { ...hashed, cloudevent: content } : hashed;
+}
+
+function isObject(value: JsonValue | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { type IdempotencyClaim, idempotencyKeyReused, PlatformError } from '@posthaste/contracts';
 import type { Database, Transaction } from '@posthaste/postgres';
 import type { PostgresLog } from '../../drivers/postgres/postgres-log.js';
@@ -13,6 +14,9 @@ import {
   setClaimPositions,
 } from './publish-claim-store.js';
 import { findRefusedTopics, topicRefused } from './topic-limit.js';
+
+/** Most UTF-16 units of a claim that is stored as it is; each takes up to three bytes. */
+const maxClaimLength = 640;
 
 /** Event to publish, with the Idempotency-Key of its request. */
 export interface SubmittedEvent {
@@ -119,10 +123,19 @@ function toClaimingEvent({ event, idempotency }: SubmittedEvent): ClaimingEvent 
       kind: 'id',
       topic,
       eventId,
-      claim: `${source}\n${eventId}`,
+      claim: toIdClaim(source, eventId),
       bodyHash: contentHash,
     },
   };
+}
+
+/**
+ * Returns the claim of an id within its source. A long one is hashed, because an index holds no more
+ * than 2,704 bytes of a row. The hash cannot be a claim of another event: it has no line feed.
+ */
+function toIdClaim(source: string, id: string): string {
+  const claim = `${source}\n${id}`;
+  return claim.length <= maxClaimLength ? claim : hash('sha256', claim, 'hex');
 }
 
 /** Inserts one claim of each event. Returns the events whose claim was taken, with that claim. */
