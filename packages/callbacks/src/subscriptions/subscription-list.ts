@@ -1,16 +1,17 @@
 import {
   type EventPattern,
+  eventDataOf,
+  eventTypeOf,
   matchesEventName,
   PlatformError,
   toEventPattern,
-  toSchemaValue,
 } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { EventOrder } from '../endpoints/event-order.js';
 import { callbackEventTopic } from '../events/callback-events.js';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 import { fromStoredPolicy, type RetryPolicy } from '../retry/retry-policy.js';
-import type { EventFilters } from './event-filter.js';
+import { type EventFilters, toFilterData } from './event-filter.js';
 
 /** An endpoint, with the settings that its callbacks for events get. */
 export interface EventTarget {
@@ -108,15 +109,19 @@ export class SubscriptionIndex {
 
   /** Finds the endpoints that get the event, each once, even if several subscriptions match. */
   findTargets({ topic, envelope }: SubscribedEvent): EventTarget[] {
-    const { name, namespace } = envelope;
+    const { namespace } = envelope;
+    const name = eventTypeOf(envelope);
     const segments = name.split('.');
-    // A missing payload counts as an empty object.
-    const payload = lazily(() => toSchemaValue(envelope.payload ?? {}));
+    const data = lazily(() => {
+      const original = eventDataOf(envelope);
+      // Missing data counts as an empty object.
+      return toFilterData(original === undefined ? {} : original);
+    });
     const targets = new Set<EventTarget>();
     const addIfMatching = ({ filter, target, ...subscription }: IndexedSubscription): void => {
       if (targets.has(target)) return;
       if (subscription.namespace !== undefined && subscription.namespace !== namespace) return;
-      if (filter === undefined || this.#filters.matches(filter, payload())) targets.add(target);
+      if (filter === undefined || this.#filters.matches(filter, data())) targets.add(target);
     };
     this.#byName.get(name)?.forEach(addIfMatching);
     for (const subscription of this.#withWildcards) {
