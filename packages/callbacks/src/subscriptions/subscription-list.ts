@@ -9,6 +9,7 @@ import {
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { EventOrder } from '../endpoints/event-order.js';
 import { callbackEventTopic } from '../events/callback-events.js';
+import type { EventFormat } from '../events/event-format.js';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 import { fromStoredPolicy, type RetryPolicy } from '../retry/retry-policy.js';
 import { type EventFilters, toFilterData } from './event-filter.js';
@@ -23,6 +24,7 @@ export interface EventTarget {
   readonly policy: RetryPolicy;
   readonly timeoutMs: number;
   readonly order: EventOrder;
+  readonly eventFormat: EventFormat;
   readonly notificationEmail: string | undefined;
 }
 
@@ -33,6 +35,7 @@ interface TargetRow {
   readonly policy: unknown;
   readonly timeout_ms: number;
   readonly order_key: EventOrder | null;
+  readonly event_format: EventFormat;
   readonly notification_email: string | null;
 }
 
@@ -51,7 +54,8 @@ interface IndexedSubscription {
 }
 
 const targetColumns = `e.id as endpoint_id, e.application, e.url,
-  coalesce(p.policy, e.policy) as policy, e.timeout_ms, e.order_key, e.notification_email`;
+  coalesce(p.policy, e.policy) as policy, e.timeout_ms, e.order_key, e.event_format,
+  e.notification_email`;
 
 const generationStatement: Statement = {
   name: 'callbacks_subscription_generation',
@@ -199,6 +203,7 @@ function toTarget(row: TargetRow): EventTarget {
     policy: fromStoredPolicy(row.policy),
     timeoutMs: row.timeout_ms,
     order: row.order_key ?? 'none',
+    eventFormat: row.event_format,
     notificationEmail: row.notification_email ?? undefined,
   };
 }
