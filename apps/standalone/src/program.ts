@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { addCallbacksCommand } from './commands/callbacks.js';
 import { addDemoCommand } from './commands/demo.js';
+import { addEndpointsCommand } from './commands/endpoints.js';
 import { addEventsCommand } from './commands/events.js';
 import { addKeysCommand } from './commands/keys.js';
 import { addMigrateCommand } from './commands/migrate.js';
 import { addQueuesCommand } from './commands/queues.js';
 import { addServiceCommands } from './commands/services.js';
+import { addSubscriptionsCommand } from './commands/subscriptions.js';
 
 /** Creates the `posthaste` command with all its commands. */
 export function createProgram(): Command {
@@ -29,6 +31,8 @@ Examples:
   addCallbacksCommand(program);
   addQueuesCommand(program);
   addEventsCommand(program);
+  addEndpointsCommand(program);
+  addSubscriptionsCommand(program);
   addDemoCommand(program);
   return program;
 }

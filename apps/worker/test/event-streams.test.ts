@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAcceptance, Intake } from '@posthaste/callbacks';
-import { type JsonObject, parseJsonWithDigits } from '@posthaste/contracts';
+import { fromCloudEvent, type JsonObject, parseJsonWithDigits } from '@posthaste/contracts';
 import { decodeEnvelope, encodeEnvelope } from '@posthaste/eventstream';
 import { freePort, type Receiver, startReceiver } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
@@ -61,6 +61,37 @@ describeWithPostgres('the event log in a worker', () => {
     await platform.publish({ key: 'k', payload });
     await vi.waitFor(() => expect(receiver.count).toBe(1), waitOptions);
     expect(receiver.requests[0]?.body.toString()).toContain(`"payload":{"numbers":${numbers}}`);
+  });
+
+  it('delivers a CloudEvent as it was published, byte for byte', async () => {
+    const [binary, structured] = [await receive(200), await receive(200)];
+    for (const [name, { url }, eventFormat] of [
+      ['binary', binary, 'cloudevents-binary'],
+      ['structured', structured, 'cloudevents-structured'],
+    ] as const) {
+      await platform.subscribe({ name, url, eventFormat }, '**');
+    }
+    await platform.startWorker();
+    const data = Buffer.from([0, 255, 10, 254]);
+    const attributes = { specversion: '1.0', id: '1', source: 'urn:a b', type: '/a b/事件' };
+    const event = {
+      ...attributes,
+      datacontenttype: 'image/png',
+      data_base64: data.toString('base64'),
+    };
+    const envelope = fromCloudEvent(event);
+    await platform.db.transaction((tx) =>
+      platform.log.appendEvents(tx, [{ topic: 'orders', key: 'k', envelope }]),
+    );
+    const [request] = await binary.waitFor(1);
+    expect(request?.body).toEqual(data);
+    expect(request?.headers).toMatchObject({
+      'content-type': 'image/png',
+      'ce-source': 'urn:a%20b',
+      'ce-type': '/a%20b/%E4%BA%8B%E4%BB%B6',
+    });
+    const [other] = await structured.waitFor(1);
+    expect(JSON.parse(String(other?.body))).toEqual(event);
   });
 
   it('creates one callback of an event for each endpoint, however many workers run', async () => {

@@ -37,6 +37,7 @@ export {
   callbackEventTopic,
   noEvents,
 } from './events/callback-events.js';
+export { type EventFormat, eventFormats } from './events/event-format.js';
 export { type EventLog, EventLogSink } from './events/event-log-sink.js';
 export type { SubscribedEvent } from './events/subscribed-event.js';
 export type { RequestRules } from './field-checks.js';

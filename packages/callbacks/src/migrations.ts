@@ -232,5 +232,22 @@ create index mail_due_at on callbacks.mail (due_at);
       // loop-guard.ts.
       sql: 'alter table callbacks.request add column echo smallint not null default 0',
     },
+    {
+      version: 3,
+      name: 'event format of endpoints',
+      // A gateway of the version before does not write the column: it keeps the default, or its value.
+      sql: `
+alter table callbacks.endpoint add column event_format text not null default 'envelope'
+  check (event_format in ('envelope', 'cloudevents-structured', 'cloudevents-binary'));
+
+-- As before, for changes of this column too.
+drop trigger next_generation on callbacks.endpoint;
+create trigger next_generation
+  after update of application, url, policy, policy_name, timeout_ms, order_key, notification_email,
+    event_format
+  on callbacks.endpoint
+  for each statement execute function callbacks.next_subscription_generation();
+`,
+    },
   ],
 };

@@ -1,9 +1,10 @@
 /**
  * A pattern of event names, which subscriptions and filters of the event log have.
  *
- * An event's name has segments with dots between them, such as `order.item.added`. So has a
- * pattern, where `*` matches any one segment, and `**`, allowed only as the last segment, any one
- * or more:
+ * An event's name has segments with dots between them, such as `order.item.added`. The name of an
+ * event that came as a CloudEvent is its `type`, which may have any characters. A pattern has
+ * segments too, where `*` matches any one segment, and `**`, allowed only as the last segment, any
+ * one or more:
  *
  * | pattern         | matches                              | does not match           |
  * |-----------------|--------------------------------------|--------------------------|
@@ -12,11 +13,16 @@
  * | `*.created`     | `order.created`                      | `a.order.created`        |
  * | `order.**`      | `order.created`, `order.item.new`    | `order`                  |
  * | `**`            | everything                           |                          |
+ * | `/shop/新.*`    | `/shop/新.order`                     | `/shop/新`               |
  *
- * Names are compared letter for letter, including case. Subscriptions to the platform's own events
- * about callbacks and endpoints need a pattern whose first segment is no wildcard, such as
- * `callback.*`: a subscription to `**` is for the events of publishers, not for three more about the
- * delivery of each.
+ * Names are compared letter for letter, including case. A segment may be empty (`a..b`), and all
+ * characters but `*` and control characters stand for themselves. A `*` inside a longer segment is
+ * refused, because it would not match what it seems to; a name that has one there is matched by `*`
+ * in the place of that segment.
+ *
+ * Subscriptions to the platform's own events about callbacks and endpoints need a pattern whose
+ * first segment is no wildcard, such as `callback.*`: a subscription to `**` is for the events of
+ * publishers, not for three more about the delivery of each.
  */
 export interface EventPattern {
   /** The only name it matches, if it has no wildcard. */
@@ -29,26 +35,27 @@ export interface EventPattern {
   readonly startsWithWord: boolean;
 }
 
-const maxPatternLength = 256;
+/** Types of CloudEvents are often URIs, which are longer than names. */
+const maxPatternLength = 1_024;
 const oneSegment = '*';
 const manySegments = '**';
-const anySegment = '[^.]+';
-const openEnd = '[^.]+([.][^.]+)*';
-const plainSegment = /^[A-Za-z0-9'_-]+$/;
+const anySegment = '[^.]*';
+const openEnd = '[^.]*([.][^.]*)*';
+const controlCharacter = /\p{Cc}/u;
+/** Characters with a meaning in regular expressions, of POSIX or of JavaScript. */
+const specialCharacter = /[\\^$.*+?()[\]{}|]/g;
 
 /** Returns the fault of a pattern, for people; `undefined` when it is valid. */
 export function eventPatternFault(text: string): string | undefined {
   if (text === '') return 'is empty; ** matches every event';
   if (text.length > maxPatternLength) return `is longer than ${maxPatternLength} characters`;
-  const segments = text.split('.');
-  const wrong = segments.find((segment, i) => {
-    if (segment === manySegments) return i < segments.length - 1;
-    return segment !== oneSegment && !plainSegment.test(segment);
-  });
-  if (wrong === undefined) return undefined;
-  if (wrong === manySegments) return 'has ** before its last segment';
-  if (wrong === '') return 'has an empty segment';
-  return "has a segment that is not *, ** or a text of letters, digits, ', _ and -";
+  if (controlCharacter.test(text)) return 'contains a control character';
+  if (!text.isWellFormed()) return 'contains half of a surrogate pair';
+  const { segments } = toEventPattern(text);
+  if (segments.includes(manySegments)) return 'has ** before its last segment';
+  const isPart = (segment: string): boolean => segment !== oneSegment && segment.includes('*');
+  if (!segments.some(isPart)) return undefined;
+  return 'has * inside a segment; it stands for a whole segment, as in order.*';
 }
 
 /** Converts the text of a valid pattern. */
@@ -70,11 +77,12 @@ export function matchesEventName(pattern: EventPattern, nameSegments: readonly s
 }
 
 /**
- * Returns a regular expression, of POSIX and of JavaScript, that exactly the names match which the
- * pattern matches. For databases.
+ * Returns a regular expression, of POSIX (with the advanced forms of Postgres or without) and of
+ * JavaScript, that exactly the names match which the pattern matches. For databases.
  */
 export function toEventNameRegExp({ segments, hasOpenEnd }: EventPattern): string {
-  const parts = segments.map((segment) => (segment === oneSegment ? anySegment : segment));
-  // Plain segments have no letter with a meaning in regular expressions.
+  const parts = segments.map((segment) =>
+    segment === oneSegment ? anySegment : segment.replace(specialCharacter, '\\$&'),
+  );
   return `^${[...parts, ...(hasOpenEnd ? [openEnd] : [])].join('[.]')}$`;
 }

@@ -67,10 +67,13 @@ describe('field faults', () => {
     const Choice = Type.Object({
       state: Type.Optional(Type.Enum(['active', 'paused'], { type: 'string' })),
       version: Type.Optional(Type.Literal('1.0')),
+      form: Type.Optional(Type.Unsafe({ type: ['string', 'null'], enum: ['a', 'b', null] })),
     });
-    expect(toFieldFaults(Compile(Choice).Errors({ state: 'x', version: '2.0' }), 'body')).toEqual([
+    const wrong = { state: 'x', version: '2.0', form: 'c' };
+    expect(toFieldFaults(Compile(Choice).Errors(wrong), 'body')).toEqual([
       { field: 'state', message: 'must be one of active, paused' },
       { field: 'version', message: 'must be "1.0"' },
+      { field: 'form', message: 'must be one of a, b, null' },
     ]);
   });
 

@@ -56,7 +56,7 @@ function toMessage(fault: SchemaFault, schema: unknown): string {
   if (keyword === 'required') return 'is missing';
   if (keyword === 'boolean') return toUnknownKeyMessage(fault, schema) ?? message;
   if ('allowedValues' in params && Array.isArray(params.allowedValues)) {
-    return `must be one of ${params.allowedValues.join(', ')}`;
+    return `must be one of ${params.allowedValues.map(String).join(', ')}`;
   }
   if ('allowedValue' in params) return `must be ${JSON.stringify(params.allowedValue)}`;
   return message;

@@ -27,6 +27,16 @@ export function wholeNumberParser(min: number, max: number): (text: string) => n
   };
 }
 
+/** Adds a header, written as "name: value", to those given before, for commander. */
+export function addHeader(
+  text: string,
+  headers: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const colon = text.indexOf(':');
+  if (colon < 1) throw new InvalidArgumentError('Write it as "name: value".');
+  return { ...headers, [text.slice(0, colon).trim()]: text.slice(colon + 1).trim() };
+}
+
 /** Accepts only text that begins with a date: `Date.parse` makes a time of nearly every text. */
 function parseTime(text: string): number {
   return /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;

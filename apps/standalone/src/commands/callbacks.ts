@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { apiClientFrom, gatewayHelp } from '../api/api-client.js';
 import { listItems } from '../api/item-list.js';
 import { readDataArgument } from '../arguments/data-argument.js';
-import { wholeNumberParser } from '../arguments/option-parsers.js';
+import { addHeader, wholeNumberParser } from '../arguments/option-parsers.js';
 import { addOutputOption, type OutputOptions } from '../arguments/output-option.js';
 import { type CallbackDetails, describeCallback } from '../display/callback-description.js';
 import { print, printJson, printResult, printTable } from '../display/output.js';
@@ -224,13 +224,4 @@ async function show(id: string, { json }: OutputOptions): Promise<void> {
 
 function pathOf(id: string): string {
   return `/v1/callbacks/${encodeURIComponent(id)}`;
-}
-
-function addHeader(
-  text: string,
-  headers: Readonly<Record<string, string>>,
-): Readonly<Record<string, string>> {
-  const colon = text.indexOf(':');
-  if (colon < 1) throw new InvalidArgumentError('Write it as "name: value".');
-  return { ...headers, [text.slice(0, colon).trim()]: text.slice(colon + 1).trim() };
 }

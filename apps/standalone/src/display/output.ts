@@ -41,6 +41,12 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
   }
 }
 
+/** Returns lines for people: each fact by its name. Facts that are null are left out. */
+export function describeFacts(facts: readonly (readonly [string, string | null])[]): string {
+  const known = facts.filter((fact): fact is [string, string] => fact[1] !== null);
+  return known.map(([name, value]) => `${name.padEnd(12)}  ${printable(value)}`).join('\n');
+}
+
 /** Escapes control characters, so that text from others cannot send commands to the terminal. */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => {

@@ -52,6 +52,7 @@ export interface RequestContext {
 
 const methodsWithBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 const emptyBody = Buffer.alloc(0);
+const ofCloudEvent = /^(?:ce-|content-type$)/;
 /** Trace flags of a trace that begins here: sampled. */
 const traceFlags = '01';
 
@@ -89,7 +90,11 @@ export async function buildRequest(
   return { url, method, headers, body, timeoutMs, maxResponseBytes: settings.maxResponseBytes };
 }
 
-/** Returns the callback's own headers, and those of its endpoint that it does not have itself. */
+/**
+ * Returns the callback's own headers, and those of its endpoint that it does not have itself. A
+ * CloudEvent in binary mode is made of its `ce-` headers and content type: the endpoint adds none,
+ * because the event would have an attribute, or data of a type, that it was not published with.
+ */
 function mergeHeaders(
   ofEndpoint: Readonly<Record<string, string>> | undefined,
   own: Readonly<Record<string, string>> | undefined,
@@ -97,7 +102,11 @@ function mergeHeaders(
   const headers = own ? Object.entries(own) : [];
   if (!ofEndpoint) return headers;
   const given = new Set(headers.map(([name]) => name.toLowerCase()));
-  const added = Object.entries(ofEndpoint).filter(([name]) => !given.has(name.toLowerCase()));
+  const isCloudEvent = given.has('ce-specversion');
+  const added = Object.entries(ofEndpoint).filter(([name]) => {
+    const lower = name.toLowerCase();
+    return !given.has(lower) && !(isCloudEvent && ofCloudEvent.test(lower));
+  });
   return [...added, ...headers];
 }
 

@@ -1,3 +1,4 @@
+import { type EventFormat, eventFormats, isEventFormat } from '../events/event-format.js';
 import {
   checkEmail,
   checkName,
@@ -36,6 +37,8 @@ export interface EndpointPatch {
   readonly maxConcurrency?: number | null | undefined;
   /** Order in which its events are delivered. Default: `none`. */
   readonly order?: EventOrder | null | undefined;
+  /** Form in which it gets events. Default: `envelope`. */
+  readonly eventFormat?: EventFormat | null | undefined;
   /** Address for mails about failed callbacks and a disabled endpoint. Default: none. */
   readonly notificationEmail?: string | null | undefined;
 }
@@ -52,6 +55,7 @@ export interface EndpointFields {
   readonly ratePerSecond: number | undefined;
   readonly maxConcurrency: number | undefined;
   readonly order: EventOrder;
+  readonly eventFormat: EventFormat;
   readonly notificationEmail: string | undefined;
 }
 
@@ -74,6 +78,7 @@ export function toEndpointFields(input: EndpointInput, rules: RequestRules): End
     ratePerSecond: undefined,
     maxConcurrency: undefined,
     order: 'none',
+    eventFormat: 'envelope',
     notificationEmail: undefined,
   };
   return patchEndpointFields(start, input, rules);
@@ -99,6 +104,7 @@ export function patchEndpointFields(
     ratePerSecond: patched(patch.ratePerSecond, before.ratePerSecond, undefined),
     maxConcurrency: patched(patch.maxConcurrency, before.maxConcurrency, undefined),
     order: patched(patch.order, before.order, 'none'),
+    eventFormat: patched(patch.eventFormat, before.eventFormat, 'envelope'),
     notificationEmail: patched(patch.notificationEmail, before.notificationEmail, undefined),
   };
   const faults = endpointFaults(fields, rules);
@@ -148,6 +154,9 @@ function endpointFaults(fields: EndpointFields, rules: RequestRules): FieldFault
   if (!isEventOrder(order)) {
     const message = 'must be none, key, namespace, userId or a JSON Pointer into the payload';
     faults.push({ field: 'order', message });
+  }
+  if (!isEventFormat(fields.eventFormat)) {
+    faults.push({ field: 'eventFormat', message: `must be one of ${eventFormats.join(', ')}` });
   }
   return faults;
 }

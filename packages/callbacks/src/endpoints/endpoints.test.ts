@@ -52,6 +52,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
       ratePerSecond: undefined,
       maxConcurrency: undefined,
       order: 'none',
+      eventFormat: 'envelope',
       notificationEmail: undefined,
       state: 'active',
       stateReason: undefined,
@@ -73,6 +74,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
       ratePerSecond: 0.5,
       maxConcurrency: 3,
       order: '/order/id' as const,
+      eventFormat: 'cloudevents-structured' as const,
       notificationEmail: 'ops@example.com',
     };
     const { endpoint, secret } = await endpoints.create({ ...hook, ...settings }, { secret: text });
@@ -93,6 +95,11 @@ function suite(engine: 'postgres' | 'embedded'): void {
     const back = await endpoints.update(endpoint.id, { ratePerSecond: null, policy: null });
     expect(back).toMatchObject({ ratePerSecond: undefined, policy: { exponential: {} } });
     expect(back.name).toBe('new');
+    await endpoints.update(endpoint.id, { eventFormat: 'cloudevents-binary' });
+    const kept = await endpoints.update(endpoint.id, { name: 'newer' });
+    expect(kept.eventFormat).toBe('cloudevents-binary');
+    const reset = await endpoints.update(endpoint.id, { eventFormat: null });
+    expect(reset.eventFormat).toBe('envelope');
   });
 
   it('can name a stored policy, which then cannot be removed', async () => {
@@ -164,6 +171,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     ['maxConcurrency', { maxConcurrency: 1.5 }],
     ['notificationEmail', { notificationEmail: 'nobody' }],
     ['order', { order: '/~' }],
+    ['eventFormat', { eventFormat: 'cloudevents' as 'envelope' }],
     ['policy', { policy: 'a\0' }],
     ['policy.factor', { policy: { exponential: { factor: 0 } } }],
   ])('are refused for a wrong %s', async (field, wrong) => {

@@ -1,6 +1,7 @@
 import { newId, PlatformError } from '@posthaste/contracts';
 import { type Database, sqlState } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
+import type { EventFormat } from '../events/event-format.js';
 import { checkName, type RequestRules } from '../field-checks.js';
 import { type FieldFault, requestInvalid, withApplication } from '../field-faults.js';
 import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
@@ -60,6 +61,7 @@ const table = pgSchema('callbacks').table('endpoint', {
   ratePerSecond: doublePrecision('rate_limit_per_second'),
   maxConcurrency: integer('max_concurrency'),
   order: text('order_key').$type<EventOrder>(),
+  eventFormat: text('event_format').$type<EventFormat>().notNull().default('envelope'),
   notificationEmail: text('notification_email'),
   state: text().$type<EndpointState>().notNull().default('active'),
   stateReason: text('state_reason'),
@@ -142,8 +144,8 @@ export class Endpoints {
 
   /**
    * Changes an endpoint. New headers and limits apply to all further attempts (workers notice
-   * within seconds). A new URL, policy, order or time-out applies to further events only: callbacks
-   * that exist keep theirs.
+   * within seconds). A new URL, policy, order, time-out or event format applies to further events
+   * only: callbacks that exist keep theirs.
    * @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_NOT_FOUND`, `ENDPOINT_EXISTS`,
    *   `POLICY_NOT_FOUND`
    */
@@ -204,6 +206,7 @@ function toFields(row: EndpointRow): EndpointFields {
     ratePerSecond: row.ratePerSecond ?? undefined,
     maxConcurrency: row.maxConcurrency ?? undefined,
     order: row.order ?? 'none',
+    eventFormat: row.eventFormat,
     notificationEmail: row.notificationEmail ?? undefined,
   };
 }

@@ -1,4 +1,4 @@
-import { createEnvelope, type JsonObject } from '@posthaste/contracts';
+import { createEnvelope, JsonNumber, type JsonObject } from '@posthaste/contracts';
 import { describe, expect, it } from 'vitest';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 import { type EventOrder, isEventOrder, toEventQueue } from './event-order.js';
@@ -33,6 +33,8 @@ describe('the order of an endpoint', () => {
     ['userId', 'endpoint:e:u1'],
     ['/id', 'endpoint:e:7'],
     ['/big', 'endpoint:e:9007199254740993'],
+    ['/parsed', 'endpoint:e:9007199254740993'],
+    ['/rewritten', 'endpoint:e:1.5'],
     ['/flag', 'endpoint:e:false'],
     ['/items/1/sku', 'endpoint:e:b'],
     ['/a~1b/~0', 'endpoint:e:x'],
@@ -41,12 +43,16 @@ describe('the order of an endpoint', () => {
     ['/empty', undefined],
     ['/items', undefined],
     ['/id/deeper', undefined],
+    ['/parsed/text', undefined],
     ['/constructor', undefined],
     ['/items/length', undefined],
   ])('by %s gives the queue %s', (order, queue) => {
     const payload = {
       id: 7,
       big: 9007199254740993n,
+      // As numbers come from the log.
+      parsed: new JsonNumber('9007199254740993') as unknown as number,
+      rewritten: new JsonNumber('1.50') as unknown as number,
       flag: false,
       items: [{ sku: 'a' }, { sku: 'b' }],
       'a/b': { '~': 'x' },

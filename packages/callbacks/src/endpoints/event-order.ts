@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { JsonValue } from '@posthaste/contracts';
+import { eventDataOf, JsonNumber, type JsonValue } from '@posthaste/contracts';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 
 /**
@@ -9,7 +9,8 @@ import type { SubscribedEvent } from '../events/subscribed-event.js';
  * - `none`: no order;
  * - `key`: the key that the event was published with;
  * - `namespace`, `userId`: that field of the event;
- * - a JSON Pointer (RFC 6901) such as `/order/id`: that value of the payload.
+ * - a JSON Pointer (RFC 6901) such as `/order/id`: that value of the payload, or of the data of an
+ *   event that came as a CloudEvent.
  *
  * The value is text, a number or a boolean. An event without a value, or with an empty text, has no
  * order.
@@ -38,9 +39,8 @@ export function toEventQueue(
   event: SubscribedEvent,
 ): string | undefined {
   const value = orderValue(order, event);
-  if (value === undefined || value === null || typeof value === 'object') return undefined;
-  const text = String(value);
-  if (text === '') return undefined;
+  const text = toOrderText(value);
+  if (text === undefined || text === '') return undefined;
   // Names of queues have a limited length and set of characters, values do not: others are hashed.
   const fits = text.length <= maxReadableLength && readable.test(text);
   const name = fits ? text : `sha256:${createHash('sha256').update(text).digest('hex')}`;
@@ -58,14 +58,29 @@ function orderValue(order: EventOrder, { key, envelope }: SubscribedEvent): Json
     case 'userId':
       return envelope.userId;
     default:
-      return valueAt(envelope.payload, order);
+      return valueAt(eventDataOf(envelope), order);
   }
+}
+
+/**
+ * Returns the text of a value by which events are ordered. Numbers that are written differently and
+ * mean the same, such as 7 and 7.0, have the same text; those beyond 2^53 keep all digits.
+ */
+function toOrderText(value: JsonValue | JsonNumber | undefined): string | undefined {
+  if (value instanceof JsonNumber) {
+    const rounded = value.valueOf();
+    return Math.abs(rounded) <= Number.MAX_SAFE_INTEGER ? String(rounded) : value.text;
+  }
+  if (value === undefined || value === null || typeof value === 'object') return undefined;
+  return String(value);
 }
 
 function valueAt(payload: JsonValue | undefined, path: `/${string}`): JsonValue | undefined {
   let value = payload;
   for (const token of path.slice(1).split('/')) {
     if (typeof value !== 'object' || value === null) return undefined;
+    // A number that JavaScript would write otherwise is an object to it.
+    if ((value as unknown) instanceof JsonNumber) return undefined;
     const name = token.replaceAll('~1', '/').replaceAll('~0', '~');
     if (!Object.hasOwn(value, name) || (Array.isArray(value) && !arrayIndex.test(name))) {
       return undefined;

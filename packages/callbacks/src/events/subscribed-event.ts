@@ -11,11 +11,8 @@ export interface SubscribedEvent {
   readonly trace?: TraceHeaders | undefined;
 }
 
-/** Content type of {@link toEventBody}. */
-export const eventContentType = 'application/json';
-
 /**
- * Writes the body of the callbacks made for an event: the envelope as one JSON object in UTF-8,
+ * Writes the body of the callbacks made for an event, for endpoints that ask for envelopes: the envelope as one JSON object in UTF-8,
  * without spaces. Its keys are in the order of the wire; a key without a value is left out, keys
  * that the envelope does not define follow at the end. Integers are exact, also beyond 2^53.
  *

@@ -3,10 +3,10 @@ import type { Database, Queryable, Statement, Transaction } from '@posthaste/pos
 import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-state.js';
 import { toEventQueue } from '../endpoints/event-order.js';
 import { type CallbackEventSink, noEvents } from '../events/callback-events.js';
-import { eventContentType, type SubscribedEvent, toEventBody } from '../events/subscribed-event.js';
+import { createEventMessages } from '../events/event-message.js';
+import type { SubscribedEvent } from '../events/subscribed-event.js';
 import { toAcceptedEvents } from '../intake/accepted-events.js';
 import { type IntakeItem, storeCallbacks } from '../intake/intake-store.js';
-import { withTrace } from '../request/trace-headers.js';
 import { EventFilters } from './event-filter.js';
 import { toLoopRule } from './loop-guard.js';
 import { type EventTarget, findEventTarget, SubscriptionList } from './subscription-list.js';
@@ -16,7 +16,6 @@ export const testEventName = 'posthaste.test';
 
 const maxBatch = 500;
 const maxBatchBytes = 4 * 1024 * 1024;
-const eventHeaders: Readonly<Record<string, string>> = { 'content-type': eventContentType };
 
 /**
  * Locks the heads of all queues of a transaction, in the order in which intake and workers lock the
@@ -117,8 +116,7 @@ function toItems(event: SubscribedEvent, found: readonly EventTarget[]): IntakeI
   if (!isDelivered) return [];
   const targets = found.filter(({ endpointId }) => endpointId !== excludedEndpointId);
   if (targets.length === 0) return [];
-  const body = toEventBody(event.envelope);
-  const headers = withTrace(eventHeaders, event.trace);
+  const messageOf = createEventMessages(event);
   return targets.map((target) => ({
     id: newId(),
     idempotency: undefined,
@@ -129,8 +127,7 @@ function toItems(event: SubscribedEvent, found: readonly EventTarget[]): IntakeI
       url: target.url,
       origin: target.origin,
       method: 'POST',
-      headers,
-      body,
+      ...messageOf(target.eventFormat),
       policy: target.policy,
       timeoutMs: target.timeoutMs,
       // Without a name, the signer uses the secret of the endpoint.

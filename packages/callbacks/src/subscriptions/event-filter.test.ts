@@ -1,6 +1,6 @@
-import { parseJsonWithDigits, toSchemaValue } from '@posthaste/contracts';
+import { parseJsonWithDigits } from '@posthaste/contracts';
 import { describe, expect, it } from 'vitest';
-import { EventFilters } from './event-filter.js';
+import { EventFilters, toFilterData } from './event-filter.js';
 
 function nested(depth: number): unknown {
   return depth === 0 ? {} : { not: nested(depth - 1) };
@@ -24,9 +24,15 @@ describe('filters on payloads', () => {
     [{ if: { required: ['a'] }, then: { required: ['b'] } }, { a: 1 }, false],
     [{ $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'object' }, {}, true],
     [{ additionalProperties: false, properties: { a: true } }, { a: 1, b: 1 }, false],
+    [{ const: 'text' }, 'text', true],
+    [{ type: 'object' }, 'text', false],
+    [{ type: 'string', minLength: 5 }, 'text', false],
+    [{ type: 'null' }, null, true],
+    [{ contains: { const: 2 } }, [1, 2], true],
+    [{ minimum: 3 }, 2, false],
   ])('%j on %j: %s', (schema, payload, expected) => {
     expect(filters.fault(schema)).toBeUndefined();
-    expect(filters.matches(JSON.stringify(schema), payload)).toBe(expected);
+    expect(filters.matches(JSON.stringify(schema), toFilterData(payload))).toBe(expected);
   });
 
   it.each<[schema: string, fits: string, differs: string]>([
@@ -54,9 +60,16 @@ describe('filters on payloads', () => {
   ])('compare numbers exactly: %s', (schema, fits, differs) => {
     const text = `{"properties":{"n":${schema}}}`;
     expect(filters.fault(parseJsonWithDigits(text))).toBeUndefined();
-    const matches = (n: string): boolean =>
-      filters.matches(text, toSchemaValue(parseJsonWithDigits(`{"n":${n}}`)));
-    expect([matches(fits), matches(differs)]).toEqual([true, false]);
+    const matches = (filter: string, data: string): boolean =>
+      filters.matches(filter, toFilterData(parseJsonWithDigits(data)));
+    expect([matches(text, `{"n":${fits}}`), matches(text, `{"n":${differs}}`)]).toEqual([
+      true,
+      false,
+    ]);
+    // As data that is no object.
+    expect([matches(schema, fits), matches(schema, differs)]).toEqual([true, false]);
+    const nested = `{"allOf":[{"anyOf":[${schema}]}]}`;
+    expect([matches(nested, fits), matches(nested, differs)]).toEqual([true, false]);
   });
 
   it('refuse a number beyond the range of a float64', () => {
@@ -94,13 +107,15 @@ describe('filters on payloads', () => {
   it('keep a limited number of compiled schemas, those used last', () => {
     const bounded = new EventFilters(2);
     for (let i = 0; i < 50; i++) {
-      expect(bounded.matches(JSON.stringify({ minProperties: i % 5 }), { a: 1 })).toBe(i % 5 < 2);
+      const schema = JSON.stringify({ minProperties: i % 5 });
+      expect(bounded.matches(schema, toFilterData({ a: 1 }))).toBe(i % 5 < 2);
     }
   });
 
   it('treat code in a schema as data', () => {
     const schema = { properties: { '"];throw 1;//': { const: '");process.exit(1);//' } } };
     expect(filters.fault(schema)).toBeUndefined();
-    expect(filters.matches(JSON.stringify(schema), { '"];throw 1;//': 'x' })).toBe(false);
+    const data = toFilterData({ '"];throw 1;//': 'x' });
+    expect(filters.matches(JSON.stringify(schema), data)).toBe(false);
   });
 });

@@ -9,7 +9,7 @@ import { Ajv2020, type Options, type ValidateFunction } from 'ajv/dist/2020.js';
 
 /**
  * Keywords that filters support. A filter is a JSON Schema (2020-12) that the payload of an event
- * must satisfy.
+ * must satisfy; for an event that came as a CloudEvent, its data, which may be any JSON.
  *
  * Schemas come from callers and run for every event, so only keywords that are cheap for every
  * payload are supported: a check visits each value of the payload at most once for each value of
@@ -48,6 +48,24 @@ const maxSchemaDepth = 16;
 const options = { strict: false, ownProperties: true, logger: false } as const;
 const dialect = 'https://json-schema.org/draft/2020-12/schema';
 
+/**
+ * Data of an event as a validator takes it, with its place: in a list of one item, which has the
+ * exact number if the data is a number.
+ */
+export type FilterData = NonNullable<Parameters<ValidateFunction>[1]>;
+
+/** Converts the data of an event, of `parseJsonWithDigits`, for {@link EventFilters.matches}. */
+export function toFilterData(data: unknown): FilterData {
+  const parentData = toSchemaValue([data]) as [Record<string, unknown>];
+  return {
+    instancePath: '',
+    parentData,
+    parentDataProperty: 0,
+    rootData: parentData[0],
+    dynamicAnchors: {},
+  };
+}
+
 /** Checks filters, and payloads against filters. A limited number of compiled schemas is kept. */
 export class EventFilters {
   readonly #maxCompiled: number;
@@ -76,11 +94,10 @@ export class EventFilters {
   }
 
   /**
-   * True if the payload satisfies the schema.
+   * True if the data satisfies the schema.
    * @param schemaText a valid schema, as JSON
-   * @param payload payload of `toSchemaValue`
    */
-  matches(schemaText: string, payload: unknown): boolean {
+  matches(schemaText: string, data: FilterData): boolean {
     const validate = this.#compiled.get(schemaText) ?? compile(parseSchema(schemaText));
     // Set again at every use, so that the order of the map is that of use.
     this.#compiled.delete(schemaText);
@@ -89,7 +106,7 @@ export class EventFilters {
       const leastUsed = this.#compiled.keys().next();
       if (!leastUsed.done) this.#compiled.delete(leastUsed.value);
     }
-    return validate(payload);
+    return validate(data.rootData, data);
   }
 
   #shapeFault(schema: object): string | undefined {

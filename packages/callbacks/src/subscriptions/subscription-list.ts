@@ -1,16 +1,18 @@
 import {
   type EventPattern,
+  eventDataOf,
+  eventTypeOf,
   matchesEventName,
   PlatformError,
   toEventPattern,
-  toSchemaValue,
 } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { EventOrder } from '../endpoints/event-order.js';
 import { callbackEventTopic } from '../events/callback-events.js';
+import type { EventFormat } from '../events/event-format.js';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 import { fromStoredPolicy, type RetryPolicy } from '../retry/retry-policy.js';
-import type { EventFilters } from './event-filter.js';
+import { type EventFilters, toFilterData } from './event-filter.js';
 
 /** An endpoint, with the settings that its callbacks for events get. */
 export interface EventTarget {
@@ -22,6 +24,7 @@ export interface EventTarget {
   readonly policy: RetryPolicy;
   readonly timeoutMs: number;
   readonly order: EventOrder;
+  readonly eventFormat: EventFormat;
   readonly notificationEmail: string | undefined;
 }
 
@@ -32,6 +35,7 @@ interface TargetRow {
   readonly policy: unknown;
   readonly timeout_ms: number;
   readonly order_key: EventOrder | null;
+  readonly event_format: EventFormat;
   readonly notification_email: string | null;
 }
 
@@ -50,7 +54,8 @@ interface IndexedSubscription {
 }
 
 const targetColumns = `e.id as endpoint_id, e.application, e.url,
-  coalesce(p.policy, e.policy) as policy, e.timeout_ms, e.order_key, e.notification_email`;
+  coalesce(p.policy, e.policy) as policy, e.timeout_ms, e.order_key, e.event_format,
+  e.notification_email`;
 
 const generationStatement: Statement = {
   name: 'callbacks_subscription_generation',
@@ -108,15 +113,19 @@ export class SubscriptionIndex {
 
   /** Finds the endpoints that get the event, each once, even if several subscriptions match. */
   findTargets({ topic, envelope }: SubscribedEvent): EventTarget[] {
-    const { name, namespace } = envelope;
+    const { namespace } = envelope;
+    const name = eventTypeOf(envelope);
     const segments = name.split('.');
-    // A missing payload counts as an empty object.
-    const payload = lazily(() => toSchemaValue(envelope.payload ?? {}));
+    const data = lazily(() => {
+      const original = eventDataOf(envelope);
+      // Missing data counts as an empty object.
+      return toFilterData(original === undefined ? {} : original);
+    });
     const targets = new Set<EventTarget>();
     const addIfMatching = ({ filter, target, ...subscription }: IndexedSubscription): void => {
       if (targets.has(target)) return;
       if (subscription.namespace !== undefined && subscription.namespace !== namespace) return;
-      if (filter === undefined || this.#filters.matches(filter, payload())) targets.add(target);
+      if (filter === undefined || this.#filters.matches(filter, data())) targets.add(target);
     };
     this.#byName.get(name)?.forEach(addIfMatching);
     for (const subscription of this.#withWildcards) {
@@ -194,6 +203,7 @@ function toTarget(row: TargetRow): EventTarget {
     policy: fromStoredPolicy(row.policy),
     timeoutMs: row.timeout_ms,
     order: row.order_key ?? 'none',
+    eventFormat: row.event_format,
     notificationEmail: row.notification_email ?? undefined,
   };
 }

@@ -1,7 +1,11 @@
+import { eventFormats } from '@posthaste/callbacks';
 import type { Endpoint } from '@posthaste/callbacks/management';
 import { type Static, type TSchema, Type } from 'typebox';
 import { retryChoiceSchema, toRetryChoice } from '../callbacks/retry-choice.js';
 import { headersSchema, idSchema, momentSchema, nullable } from '../schemas/field-schemas.js';
+
+export const eventFormatDescription =
+  'Form in which it gets events: `envelope` is the event as JSON, `cloudevents-structured` a CloudEvent as JSON, `cloudevents-binary` a CloudEvent with its attributes in `ce-` headers and its data as the body.';
 
 const View = Type.Object(
   {
@@ -15,6 +19,10 @@ const View = Type.Object(
     ratePerSecond: nullable(Type.Number()),
     maxConcurrency: nullable(Type.Integer()),
     order: Type.String(),
+    eventFormat: Type.Enum([...eventFormats], {
+      type: 'string',
+      description: eventFormatDescription,
+    }),
     notificationEmail: nullable(Type.String()),
     state: Type.Enum(['active', 'paused', 'disabled'], {
       type: 'string',
@@ -43,6 +51,7 @@ export function toEndpointView(endpoint: Endpoint): object {
     ratePerSecond: endpoint.ratePerSecond ?? null,
     maxConcurrency: endpoint.maxConcurrency ?? null,
     order: endpoint.order,
+    eventFormat: endpoint.eventFormat,
     notificationEmail: endpoint.notificationEmail ?? null,
     state: endpoint.state,
     stateReason: endpoint.stateReason ?? null,

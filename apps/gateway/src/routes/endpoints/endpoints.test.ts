@@ -64,6 +64,7 @@ describeWithPostgres('/v1/endpoints', () => {
       ratePerSecond: null,
       maxConcurrency: null,
       order: 'none',
+      eventFormat: 'envelope',
       notificationEmail: null,
       state: 'active',
       stateReason: null,
@@ -92,6 +93,7 @@ describeWithPostgres('/v1/endpoints', () => {
       ratePerSecond: 0.5,
       maxConcurrency: 2,
       order: '/order/id',
+      eventFormat: 'cloudevents-binary',
       notificationEmail: 'a@example.com',
     };
     const id = await create({ application: 'shop', ...settings });
@@ -107,6 +109,7 @@ describeWithPostgres('/v1/endpoints', () => {
       timeoutMs: 15_000,
       ratePerSecond: null,
       maxConcurrency: null,
+      eventFormat: 'envelope',
       notificationEmail: null,
     });
   });
@@ -131,6 +134,7 @@ describeWithPostgres('/v1/endpoints', () => {
     ['a private address', { name: 'x', url: 'http://10.0.0.1/' }, 'url'],
     ['a rate of 0', { name: 'x', url, ratePerSecond: 0 }, 'ratePerSecond'],
     ['an unknown order', { name: 'x', url, order: 'time' }, 'order'],
+    ['an unknown format', { name: 'x', url, eventFormat: 'cloudevents' }, 'eventFormat'],
     ['LF in a header', { name: 'x', url, headers: { a: 'b\nc' } }, 'headers.a'],
     ['a timeout beyond the lease', { name: 'x', url, timeoutMs: 28_001 }, 'timeoutMs'],
     ['an unknown key', { name: 'x', url, state: 'paused' }, 'state'],

@@ -2,16 +2,15 @@ import type { EndpointPatch, EndpointState } from '@posthaste/callbacks';
 import type { Endpoints } from '@posthaste/callbacks/management';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
-import { retryChoiceSchema, toPolicyOrName } from '../callbacks/retry-choice.js';
+import { toPolicyOrName } from '../callbacks/retry-choice.js';
 import {
   applicationField,
   applicationFilter,
-  headersSchema,
   idParams,
   noUnknownKeys,
-  nullable,
 } from '../schemas/field-schemas.js';
 import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
+import { endpointSettings } from './endpoint-settings.js';
 import { endpointSchema, toEndpointView } from './endpoint-view.js';
 import {
   newVersionSchema,
@@ -37,75 +36,12 @@ const Url = Type.String({
   examples: ['https://example.com/hooks'],
 });
 
-const settings = {
-  headers: Type.Optional(
-    nullable({
-      ...headersSchema,
-      type: 'object',
-      description:
-        'Headers of every request. A header of the callback replaces that of the same name.',
-    }),
-  ),
-  retry: Type.Optional(
-    nullable({
-      ...retryChoiceSchema,
-      description:
-        'One of `phases`, `exponential` and `policy`. Default: waits that grow, for about 16 hours in total.',
-    }),
-  ),
-  timeoutMs: Type.Optional(
-    nullable(
-      Type.Integer({ minimum: 1, description: 'Longest total time of one attempt, in ms.' }),
-    ),
-  ),
-  ratePerSecond: Type.Optional(
-    nullable(
-      Type.Number({
-        minimum: 0.01,
-        maximum: 10_000,
-        description:
-          'Most attempts per second, in each worker process. Default: no limit for this endpoint.',
-      }),
-    ),
-  ),
-  maxConcurrency: Type.Optional(
-    nullable(
-      Type.Integer({
-        minimum: 1,
-        maximum: 10_000,
-        description:
-          'Most attempts at the same time, in each worker process; at least one in each of its threads. Default: no limit for this endpoint.',
-      }),
-    ),
-  ),
-  order: Type.Optional(
-    Type.Unsafe<NonNullable<EndpointPatch['order']> | null>(
-      nullable(
-        Type.String({
-          description:
-            'Field by which events are ordered: `none`, `key`, `namespace`, `userId`, or a JSON Pointer into the payload. Events with the same value are delivered one after another. Default `none`.',
-          examples: ['key', '/order/id'],
-        }),
-      ),
-    ),
-  ),
-  notificationEmail: Type.Optional(
-    nullable(
-      Type.String({
-        maxLength: 320,
-        description:
-          'Gets a mail when a callback fails for good, and when the endpoint is disabled.',
-      }),
-    ),
-  ),
-};
-
 const NewEndpoint = Type.Object(
   {
     application: applicationField,
     name: Name,
     url: Url,
-    ...settings,
+    ...endpointSettings,
     secret: ownSecretField,
     secretKind: secretKindField,
   },
@@ -124,7 +60,7 @@ const NewEndpoint = Type.Object(
 );
 
 const Patch = Type.Object(
-  { name: Type.Optional(Name), url: Type.Optional(Url), ...settings },
+  { name: Type.Optional(Name), url: Type.Optional(Url), ...endpointSettings },
   {
     ...noUnknownKeys,
     title: 'EndpointPatch',

@@ -52,6 +52,21 @@ describeWithPostgres('/v1/subscriptions', () => {
     expect((await gateway.call('DELETE', path)).status).toBe(204);
   });
 
+  it('takes patterns that name types of CloudEvents', async () => {
+    for (const eventName of [
+      'https://例え.jp/a b?c=(d)',
+      '/a b/事件.**',
+      'a..b',
+      'x'.repeat(1_024),
+    ]) {
+      const made = await create({ eventName });
+      expect(made).toMatchObject({ status: 201, json: { eventName } });
+      const path = `/v1/subscriptions/${made.json.id}`;
+      expect((await gateway.call('GET', path)).json).toMatchObject({ eventName });
+      await gateway.call('DELETE', path);
+    }
+  });
+
   it('keeps every digit of the numbers of a filter', async () => {
     const filter = '{"properties":{"n":{"const":9007199254740993,"maximum":1.50}}}';
     const body = `{"endpointId":"${endpointId}","eventName":"a","filter":${filter}}`;
@@ -90,7 +105,9 @@ describeWithPostgres('/v1/subscriptions', () => {
   it.each([
     [{}],
     [{ eventName: '' }],
-    [{ eventName: 'a..b' }],
+    [{ eventName: 'a.b*' }],
+    [{ eventName: 'a\u0000b' }],
+    [{ eventName: 'a'.repeat(1_025) }],
     [{ eventName: '**.a' }],
     [{ eventName: 'a', filter: { pattern: '(a+)+$' } }],
     [{ eventName: 'a', filter: [] }],

@@ -19,9 +19,9 @@ const maxSubscriptionsPerPage = 500;
 const fields = {
   eventName: Type.String({
     minLength: 1,
-    maxLength: 256,
+    maxLength: 1_024,
     description:
-      'Pattern of event names. `*` matches one segment between dots; `**`, only in the last place, matches one or more.',
+      'Pattern of event names; for CloudEvents, of their `type`. `*` matches one segment between dots; `**`, only in the last place, matches one or more. Other characters stand for themselves.',
     examples: ['order.created', 'order.*', 'order.**'],
   }),
   namespace: Type.Optional(
@@ -37,7 +37,7 @@ const fields = {
       type: ['object', 'null'],
       additionalProperties: true,
       description:
-        'A JSON Schema (2020-12) that the payload must match, without regular expressions and references. Numbers are compared exactly, whatever their length. Default: any payload.',
+        'A JSON Schema (2020-12) that the payload, or the data of a CloudEvent, must match, without regular expressions and references. Numbers are compared exactly, whatever their length. Default: any payload.',
       examples: [{ properties: { total: { minimum: 100 } }, required: ['total'] }],
     }),
   ),

@@ -21,9 +21,9 @@ export const eventFilterFields: {
 } = {
   name: Type.Optional(
     Type.String({
-      maxLength: 256,
+      maxLength: 1_024,
       description:
-        'Only events of this name, or of the names that match this pattern: `*` matches one segment between dots; `**`, only in the last place, matches one or more.',
+        'Only events of this name (for CloudEvents: of this `type`), or of the names that match this pattern: `*` matches one segment between dots; `**`, only in the last place, matches one or more.',
       examples: ['order.placed', 'order.*', 'order.**'],
     }),
   ),

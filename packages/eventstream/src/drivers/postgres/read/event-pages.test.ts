@@ -1,3 +1,4 @@
+import { matchesEventName, toEventPattern } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -108,6 +109,32 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
       expect(await find({ key: Buffer.from('a') })).toEqual(['1', '2', '4']);
       expect(await find({ name: 'made', key: Buffer.from('b') })).toEqual(['3']);
       expect(await find({ name: 'unknown' })).toEqual([]);
+    });
+
+    it('can be filtered by patterns of names, whatever characters these have', async () => {
+      const special = '.\\^$+?()[]{}|-/:#=!<>&,~@% \'"a9';
+      const names = [...special].map((character) => `x${character}y.end`);
+      names.push(
+        'https://例え.jp/a b/事件😀.end',
+        '(?i)X.end',
+        '***:x.end',
+        '\\d.end',
+        '.end',
+        'a..b',
+      );
+      await append(test, ...names.map((name) => named(name, name, 'k')));
+      const find = async (name: string): Promise<string[]> =>
+        valuesOf((await test.log.listEvents({ ...orders, limit: 1_000, name })).records);
+      expect(await find('**')).toEqual(names);
+      expect(await find('a.*.b')).toEqual(['a..b']);
+      for (const name of names.filter((text) => text.endsWith('.end') && !text.includes('*'))) {
+        const pattern = `${name.slice(0, -'end'.length)}*`;
+        const expected = names.filter((other) =>
+          matchesEventName(toEventPattern(pattern), other.split('.')),
+        );
+        expect(expected).toContain(name);
+        expect(await find(pattern), pattern).toEqual(expected);
+      }
     });
 
     it('can be limited to a span of time', async () => {

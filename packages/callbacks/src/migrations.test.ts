@@ -1,0 +1,128 @@
+import { newId } from '@posthaste/contracts';
+import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
+import { createTestDatabase } from '@posthaste/testbed';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { callbacksMigrations } from './migrations.js';
+import { EventFilters } from './subscriptions/event-filter.js';
+import { findEventTarget, SubscriptionList } from './subscriptions/subscription-list.js';
+
+/** Migrations of the version before endpoints had an event format. */
+const before = { ...callbacksMigrations, migrations: callbacksMigrations.migrations.slice(0, 2) };
+
+const oldColumns = `id, application, name, url, headers, policy, policy_name, timeout_ms,
+  rate_limit_per_second, max_concurrency, order_key, notification_email, state, state_reason,
+  created_at, updated_at`;
+
+/** Statements of a gateway and a worker of that version. */
+const old = {
+  createEndpoint: {
+    name: 'old_create_endpoint',
+    text: `insert into callbacks.endpoint (${oldColumns})
+      values ($1, 'shop', $2, 'https://example.com/', '{}', '{"kind":"phases","phases":[]}', null, 1000, null, null,
+        null, null, default, default, default, default)
+      returning ${oldColumns}`,
+  },
+  updateEndpoint: {
+    name: 'old_update_endpoint',
+    text: `update callbacks.endpoint set application = 'shop', name = $2, url = $3, headers = '{}',
+      policy = '{"kind":"phases","phases":[]}', policy_name = null, timeout_ms = 1000, rate_limit_per_second = null,
+      max_concurrency = null, order_key = null, notification_email = null, updated_at = now()
+      where id = $1 returning ${oldColumns}`,
+  },
+  subscribe: {
+    name: 'old_subscribe',
+    text: `insert into callbacks.subscription (id, endpoint_id, event_name, namespace, filter)
+      values ($1, $2, $3, null, null)`,
+  },
+  listSubscriptions: {
+    name: 'old_subscription_list',
+    text: `select s.event_name, s.namespace, s.filter::text as filter, e.id as endpoint_id,
+      e.application, e.url, coalesce(p.policy, e.policy) as policy, e.timeout_ms, e.order_key,
+      e.notification_email
+    from callbacks.subscription s
+    join callbacks.endpoint e on e.id = s.endpoint_id
+    left join callbacks.policy p on p.name = e.policy_name
+    order by s.id`,
+  },
+} as const;
+
+async function generationOf(db: Database): Promise<bigint | undefined> {
+  const statement = 'select generation from callbacks.subscription_generation';
+  return (await db.query<{ generation: bigint }>(statement)).rows[0]?.generation;
+}
+
+async function formatsOf(db: Database): Promise<string[]> {
+  const { rows } = await db.query<{ name: string; event_format: string }>(
+    'select name, event_format from callbacks.endpoint order by name',
+  );
+  return rows.map(({ name, event_format }) => `${name} ${event_format}`);
+}
+
+async function openDatabases(engine: 'postgres' | 'embedded'): Promise<[Database, Database]> {
+  if (engine === 'embedded') {
+    const db = await openEmbedded({});
+    onTestFinished(() => db.close());
+    return [db, db];
+  }
+  const { url, drop } = await createTestDatabase();
+  const db = await openPostgres({ url, maxConnections: 2 });
+  // One connection: what is prepared before the migration is used after it.
+  const older = await openPostgres({ url, maxConnections: 1 });
+  onTestFinished(async () => {
+    await Promise.all([db.close(), older.close()]);
+    await drop();
+  });
+  return [db, older];
+}
+
+describe.each(['postgres', 'embedded'] as const)('the event format on %s', (engine) => {
+  const describeEngine = engine === 'postgres' ? describeWithPostgres : describe;
+  describeEngine('in a database of the version before', () => {
+    it('is the envelope for endpoints that exist, and for those of older gateways', async () => {
+      const [db, older] = await openDatabases(engine);
+      await migrate(db, [before]);
+      const [first, second] = [newId(), newId()];
+      await older.query(old.createEndpoint, [first, 'first']);
+      await older.query(old.subscribe, [newId(), first, '**']);
+      expect((await older.query(old.listSubscriptions)).rowCount).toBe(1);
+      await older.query(old.updateEndpoint, [first, 'first', 'https://example.com/1']);
+
+      expect(await migrate(db, [callbacksMigrations])).toEqual([
+        { owner: 'callbacks', version: 3, name: 'event format of endpoints' },
+      ]);
+      await older.query(old.createEndpoint, [second, 'second']);
+      await older.query(old.subscribe, [newId(), second, '**']);
+      expect((await older.query(old.listSubscriptions)).rowCount).toBe(2);
+      expect(await formatsOf(db)).toEqual(['first envelope', 'second envelope']);
+      const list = new SubscriptionList(new EventFilters());
+      expect((await list.current(db)).isEmpty).toBe(false);
+      expect(await findEventTarget(db, second)).toMatchObject({ eventFormat: 'envelope' });
+    });
+
+    it('stays when an older gateway changes the endpoint', async () => {
+      const [db, older] = await openDatabases(engine);
+      await migrate(db, [before]);
+      const id = newId();
+      await older.query(old.createEndpoint, [id, 'first']);
+      await migrate(db, [callbacksMigrations]);
+      await db.query(`update callbacks.endpoint set event_format = 'cloudevents-binary'`);
+      const generation = await generationOf(db);
+      await older.query(old.updateEndpoint, [id, 'first', 'https://example.com/2']);
+      expect(await formatsOf(db)).toEqual(['first cloudevents-binary']);
+      expect(await generationOf(db)).toBe((generation ?? 0n) + 1n);
+    });
+
+    it('is noticed by workers when it changes, and is one of the known ones', async () => {
+      const [db] = await openDatabases(engine);
+      await migrate(db, [before]);
+      await db.query(old.createEndpoint, [newId(), 'first']);
+      await migrate(db, [callbacksMigrations]);
+      const generation = await generationOf(db);
+      await db.query(`update callbacks.endpoint set event_format = 'cloudevents-structured'`);
+      expect(await generationOf(db)).toBe((generation ?? 0n) + 1n);
+      const unknown = db.query(`update callbacks.endpoint set event_format = 'avro'`);
+      await expect(unknown).rejects.toMatchObject({ code: expect.any(String) });
+    });
+  });
+});
