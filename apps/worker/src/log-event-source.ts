@@ -1,6 +1,6 @@
 import type { EventSource, SubscribedEvent } from '@posthaste/callbacks';
 import {
-  decodeEnvelopeWithDigits,
+  decodeRecordWithDigits,
   offsetBeginning,
   type PostgresLog,
   type SkippedRange,
@@ -40,10 +40,10 @@ export function createLogEventSource(log: PostgresLog, observer: LogSourceObserv
 
 /** Converts a record to one event, or to none when it is not an event. */
 function toEvents(record: StoredRecord, observer: LogSourceObserver): SubscribedEvent[] {
-  const { topic, value, headers } = record;
-  if (value === null) return [];
+  const { topic, headers } = record;
   try {
-    const envelope = decodeEnvelopeWithDigits(value);
+    const envelope = decodeRecordWithDigits(record);
+    if (envelope === null) return [];
     const key = record.key?.toString();
     const { traceparent, tracestate } = headers;
     return [

@@ -136,6 +136,42 @@ describeWithPostgres('the event log in a worker', () => {
     }
   });
 
+  it('delivers CloudEvents that consumers of the log have written in their own form', async () => {
+    const a = await receive(200);
+    await platform.subscribe({ name: 'a', url: a.url, order: 'key' }, 'com.example.placed');
+    const headers = {
+      ce_specversion: '1.0',
+      ce_id: '1',
+      ce_type: 'com.example.placed',
+      ce_source: '//shop',
+    };
+    const structured = {
+      specversion: '1.0',
+      id: '2',
+      type: 'com.example.placed',
+      source: '//shop',
+      data: { total: 2 },
+    };
+    const record = { topic: 'orders', key: Buffer.from('k') };
+    const value = Buffer.from(JSON.stringify(structured));
+    await platform.db.transaction((tx) =>
+      platform.log.append(tx, [
+        {
+          ...record,
+          value: Buffer.from('{"name":"alice"}'),
+          headers: { ...headers, 'content-type': 'application/json' },
+        },
+        { ...record, value, headers: { 'content-type': 'application/cloudevents+json' } },
+      ]),
+    );
+    await platform.startWorker();
+    await a.waitFor(2);
+    expect(eventsOf(a)).toMatchObject([
+      { id: '1', name: 'com.example.placed', payload: { name: 'alice' } },
+      { id: '2', name: 'com.example.placed', payload: { total: 2 } },
+    ]);
+  });
+
   it('skips records that are not events', async () => {
     const a = await receive(200);
     await platform.subscribe({ name: 'a', url: a.url }, 'order.placed');

@@ -92,7 +92,8 @@ export type { EventPage, EventQuery } from './drivers/postgres/read/event-pages.
 export type { FollowedLog, FollowOptions } from './drivers/postgres/read/follow-events.js';
 export type { MaintenanceOptions, MaintenanceOutcome } from './drivers/postgres/segments.js';
 export { eventstreamMigrations } from './drivers/postgres/storage/migrations.js';
-export { decodeEnvelope, decodeEnvelopeWithDigits } from './envelope/decode.js';
+export { decodeEnvelope, /** @public */ decodeEnvelopeWithDigits } from './envelope/decode.js';
+export { /** @public */ decodeRecord, decodeRecordWithDigits } from './envelope/decode-record.js';
 export { type EnvelopeProfile, encodeEnvelope } from './envelope/encode.js';
 export { toHeaders } from './envelope/headers.js';
 export {

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { OutgoingRecord, RecordHeader } from './record.js';
+import type { OutgoingRecord, RecordHeader, StoredRecord } from './record.js';
 
 /** Returns every header of a record in order, with the bytes of its value. */
 export function toHeaderList({
@@ -41,4 +41,19 @@ export function headerBytes({
   // Texts count by characters: cheap, and close enough.
   for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);
   return bytes;
+}
+
+/**
+ * True if the record has a header of this name with a value, or with exactly this text. Makes no texts
+ * of headers that are still bytes: consumers ask for every record.
+ * @param name in ASCII
+ */
+export function hasHeader(
+  record: Pick<StoredRecord, 'headers' | 'findsHeader'>,
+  name: string,
+  text?: string,
+): boolean {
+  if (record.findsHeader) return record.findsHeader(name, text);
+  const value = record.headers[name];
+  return text === undefined ? value !== undefined : value === text;
 }

@@ -36,6 +36,11 @@ export interface StoredRecord {
    * `toHeaderList` returns them in either case.
    */
   readonly rawHeaders?: readonly RecordHeader[] | undefined;
+  /**
+   * Answers `hasHeader` for this record, faster than `headers` would. For drivers that make the texts
+   * of `headers` each time they are read. Undefined: `headers` is cheap to read.
+   */
+  readonly findsHeader?: ((name: string, text?: string) => boolean) | undefined;
   /** Moment of the append, in ms since 1970. */
   readonly timestampMs: number;
 }

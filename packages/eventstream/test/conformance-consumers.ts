@@ -1,7 +1,7 @@
 import { Consumers, type ConsumersOptions } from '../src/consume/consumers.js';
 import type { Registration } from '../src/consume/registration.js';
 import { type Driver, offsetBeginning } from '../src/driver.js';
-import { decodeEnvelope } from '../src/envelope/decode.js';
+import { decodeRecord } from '../src/envelope/decode-record.js';
 import type { OutgoingRecord, StoredRecord } from '../src/record.js';
 import { appendTo, groupOf } from './conformance-target.js';
 
@@ -18,7 +18,7 @@ export function event(id: string, name: string, key: string = id): OutgoingRecor
 export function consumersOn(driver: Driver, options: Partial<ConsumersOptions> = {}): Consumers {
   return new Consumers({
     driver,
-    decode: decodeEnvelope,
+    decode: decodeRecord,
     appender: {
       append: (topic, record) => appendTo(driver, { topic, partition: 0, records: [record] }),
     },

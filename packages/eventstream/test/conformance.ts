@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, vi } from 'vitest';
 import type { Driver } from '../src/driver.js';
 import { testAppending } from './conformance-appending.js';
+import { testCloudEvents } from './conformance-cloudevents.js';
 import { testConsuming } from './conformance-consuming.js';
 import { testGroups } from './conformance-groups.js';
 import { testMembers } from './conformance-members.js';
@@ -37,5 +38,6 @@ export function testDriver(open: () => Promise<ConformanceTarget>): void {
   describe('consumers on it', () => {
     testConsuming(conformance);
     testMembers(conformance);
+    testCloudEvents(conformance);
   });
 }

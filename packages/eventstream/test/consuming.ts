@@ -8,7 +8,7 @@ import type {
   Registration,
   RegistrationHandler,
 } from '../src/consume/registration.js';
-import { decodeEnvelope } from '../src/envelope/decode.js';
+import { decodeRecord } from '../src/envelope/decode-record.js';
 import type { StoredRecord } from '../src/record.js';
 import {
   createManualAppender,
@@ -61,7 +61,7 @@ export function startConsuming(): Consuming {
   const consumers = new Consumers({
     driver,
     appender,
-    decode: decodeEnvelope,
+    decode: decodeRecord,
     observer: reports,
     random: () => 0,
   });

@@ -2,6 +2,7 @@ import { type KafkaBroker, startKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { clientFixtureOn } from './client-fixture.js';
+import { testCloudEventsOfClients } from './clients-and-cloudevents.js';
 import { testGo } from './clients-and-go.js';
 import { testDeadLetters } from './clients-dead-letters.js';
 import { testFailing } from './clients-failing.js';
@@ -26,6 +27,7 @@ describeWithKafka('a client on Kafka', { timeout: 60_000 }, () => {
     testTransactions(start, brokers);
     testGroupsOfClients(start);
     testGo(start);
+    testCloudEventsOfClients(start, brokers);
     testKilled(start, { stream: name, brokers });
   });
 });

@@ -14,6 +14,11 @@ const examples = [
   { name: 'the first', prints: /^placed \{ total: 3 \}$/m },
   { name: 'Kafka', prints: /^game \{ total: 3 \}$/m, needsKafka: true },
   { name: 'a loop', prints: /^1 3$/m },
+  {
+    name: 'CloudEvents',
+    prints:
+      /^com\.example\.placed \{ data: '<order total="3"\/>' \}\ncom\.example\.placed <order total="3"\/> https:\/\/example\.com\/orders$/m,
+  },
   { name: 'the outbox', prints: /^\{ total: 3 \}$/m },
   { name: 'publishing once', prints: /^0n false\n0n true$/m },
   {

@@ -1,3 +1,4 @@
+import { fromCloudEvent, toCloudEvent } from '@posthaste/contracts';
 import { describe, expect, it } from 'vitest';
 import { decodeEnvelope } from '../envelope/decode.js';
 import { buildEvent } from './build-event.js';
@@ -34,5 +35,26 @@ describe('republish', () => {
     expect(republish(decodeEnvelope(nano), 'a').timestampUnixNano).toBe(1_767_323_045_123_456_700n);
     const none = republish(decodeEnvelope(Buffer.from('{"name":"login"}')), 'a');
     expect(none.timestampUnixNano).toBeUndefined();
+  });
+
+  it('keeps what the envelope cannot hold of a CloudEvent', () => {
+    const event = {
+      specversion: '1.0',
+      id: '1',
+      source: '//shop.example',
+      type: '/a b/事件',
+      time: '2026-01-02T03:04:05.120+02:00',
+      datacontenttype: 'application/xml',
+      sequence: '5',
+      data: '<a/>',
+    };
+    const { envelope, headers } = buildEvent(republish(fromCloudEvent(event), 'a'), options);
+    expect(envelope.name).toBe('a-b');
+    expect(toCloudEvent(envelope)).toEqual(event);
+    expect(headers).toMatchObject({
+      ce_type: event.type,
+      ce_source: event.source,
+      ce_time: event.time,
+    });
   });
 });

@@ -14,7 +14,7 @@ import { Consumers, type RegisteredCallback } from '../consume/consumers.js';
 import type { ConsumerName } from '../consume/observer.js';
 import type { Registration } from '../consume/registration.js';
 import type { GroupLag } from '../driver.js';
-import { decodeEnvelope } from '../envelope/decode.js';
+import { decodeRecord } from '../envelope/decode-record.js';
 import type { MetricFamily } from '../metrics/metric-family.js';
 import { toOriginalFamilies } from '../metrics/original-names.js';
 import { toOwnFamilies } from '../metrics/own-names.js';
@@ -78,7 +78,7 @@ export class StreamClient {
     this.#consumers = new Consumers({
       driver,
       appender: { append: (topic, record) => publisher.send(topic, record) },
-      decode: decodeEnvelope,
+      decode: decodeRecord,
       observer: this.#observers.consuming,
     });
   }

@@ -13,8 +13,11 @@ import {
   type SubscriberGroupHandlerOptions,
 } from './subscriber-group-handler.js';
 
-/** Decodes a record's value. @throws when it is not an event: the record is unreadable */
-export type EventDecoder = (value: Buffer, topic: string) => EventEnvelope;
+/**
+ * Decodes the event in a record; null if the record has no value.
+ * @throws when the record is not an event: it is unreadable
+ */
+export type EventDecoder = (record: StoredRecord) => EventEnvelope | null;
 
 /** Subscribers of one topic and group, by kind of handler. */
 export interface SubscriberTables {
@@ -84,14 +87,14 @@ export class RecordDispatcher {
   ): boolean | Promise<boolean> {
     const { events, raws } = this.#options.tables;
     const undecoded = { record, event: null, processor, past };
-    if (record.value === null) return this.#handleBy(raws.groups, undecoded);
     if (events.size === 0 && !raws.asksForNames) return this.#handleBy(raws.match(''), undecoded);
-    let event: EventEnvelope;
+    let event: EventEnvelope | null;
     try {
-      event = this.#options.decode(record.value, this.#options.origin.topic);
+      event = this.#options.decode(record);
     } catch (error) {
       return this.#handleUnreadable(undecoded, error);
     }
+    if (event === null) return this.#handleBy(raws.groups, undecoded);
     const matching = events.match(event.name);
     const groups = raws.size === 0 ? matching : [...matching, ...raws.match(event.name)];
     return this.#handleBy(groups, { record, event, processor, past });

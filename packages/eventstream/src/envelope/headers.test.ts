@@ -1,5 +1,5 @@
 import type { EventEnvelope } from '@posthaste/contracts';
-import { toCloudEvent } from '@posthaste/contracts';
+import { fromCloudEvent, toCloudEvent } from '@posthaste/contracts';
 import { describe, expect, it } from 'vitest';
 import { toHeaders } from './headers.js';
 
@@ -11,6 +11,14 @@ const login: EventEnvelope = {
   timestamp: '2026-01-02T03:04:05Z',
   timestampUnixNano: 1_767_323_045_123_456_789n,
   version: 1,
+};
+const foreign = {
+  specversion: '1.0',
+  id: '0a',
+  source: '//shop.example',
+  type: 'login',
+  subject: 'u1',
+  time: '2026-01-02T03:04:05Z',
 };
 const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
@@ -32,6 +40,12 @@ describe('toHeaders', () => {
     { ...login, namespace: 'a b/é' },
     { ...login, namespace: '' },
     { ...login, timestampUnixNano: 1_767_323_045_000_000_000n },
+    { ...login, additional_fields: { a: 1 } },
+    { ...login, additional_fields: { source: 'https://shop.example/ü' } },
+    fromCloudEvent({ ...foreign, type: '/a b/事件' }),
+    fromCloudEvent({ ...foreign, time: '2026-01-02T03:04:05.120+02:00', data: [1] }),
+    fromCloudEvent({ ...foreign, source: '/namespaces/a b' }),
+    fromCloudEvent({ ...foreign, time: undefined }),
   ])('says what the event in structured mode says: $namespace', (envelope) => {
     const headers = toHeaders(envelope);
     const { specversion, id, source, type, subject, time } = toCloudEvent(envelope);

@@ -7,14 +7,22 @@
  * | `content-type`   | `application/json`                                             |
  * | `ce_specversion` | `1.0`                                                          |
  * | `ce_id`          | `id`                                                           |
- * | `ce_type`        | `name`                                                         |
- * | `ce_source`      | `/namespaces/<namespace>`, percent-encoded                     |
- * | `ce_time`        | `timestamp`, with nanoseconds if `timestampUnixNano` is given  |
+ * | `ce_type`        | `name`, or the type that the event came with as a CloudEvent   |
+ * | `ce_source`      | `/namespaces/<namespace>`, percent-encoded, or the source that |
+ * |                  | the event came with                                            |
+ * | `ce_time`        | `timestamp`, with nanoseconds if `timestampUnixNano` is given, |
+ * |                  | or the text that the event came with                           |
  * | `ce_subject`     | `userId`, if given                                             |
  * | `traceparent`    | W3C trace context, if given                                    |
  */
 
-import { type EventEnvelope, isTraceparent } from '@posthaste/contracts';
+import {
+  type EventEnvelope,
+  eventTypeOf,
+  isTraceparent,
+  sourceOf,
+  toCloudEvent,
+} from '@posthaste/contracts';
 import { toNanoTime } from './nano-time.js';
 
 const plainNamespace = /^[\w.'-]*$/;
@@ -40,24 +48,41 @@ export function toTraceHeaders(traceparent: string | undefined): Record<string, 
 }
 
 function toCloudEventHeaders(envelope: EventEnvelope<object>): Record<string, string> {
-  const { id, name, namespace, userId } = envelope;
+  const { id, name, userId } = envelope;
   if (id === '' || name === '') return {};
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     ce_specversion: '1.0',
     ce_id: id,
-    ce_type: name,
-    ce_source: `/namespaces/${toPathSegment(namespace)}`,
+    ce_type: eventTypeOf(envelope),
+    ce_source: toSource(envelope),
   };
-  const time = toTime(envelope);
+  const time = originalTimeOf(envelope) ?? toTime(envelope);
   if (time !== undefined) headers.ce_time = time;
   if (userId !== undefined && userId !== '') headers.ce_subject = userId;
   return headers;
 }
 
-function toPathSegment(namespace: string): string {
-  if (plainNamespace.test(namespace)) return namespace;
-  return encodeURIComponent(namespace.toWellFormed());
+function toSource(envelope: EventEnvelope<object>): string {
+  const { namespace, additional_fields } = envelope;
+  if (additional_fields === undefined && plainNamespace.test(namespace)) {
+    return `/namespaces/${namespace}`;
+  }
+  // `sourceOf` refuses half of a surrogate pair, which Go services and older records may have.
+  const isValid = namespace.isWellFormed();
+  return sourceOf(isValid ? envelope : { ...envelope, namespace: namespace.toWellFormed() });
+}
+
+/** Returns the text of the time that the event came with as a CloudEvent, if it was kept. */
+function originalTimeOf(envelope: EventEnvelope<object>): string | undefined {
+  // Most events have none, and the conversion of the whole event takes time.
+  const kept = envelope.additional_fields?.cloudevent;
+  if (typeof kept !== 'object' || kept === null || !('time' in kept)) return undefined;
+  try {
+    return toCloudEvent(envelope).time;
+  } catch {
+    return undefined; // The envelope cannot be a CloudEvent in structured mode.
+  }
 }
 
 /** Returns the time of the event, or undefined when CloudEvents does not allow the timestamp. */

@@ -1,5 +1,10 @@
-import { parseJsonWithDigits, toCloudEvent } from '@posthaste/contracts';
-import { decodeEnvelopeWithDigits, type StoredRecord } from '@posthaste/eventstream';
+import {
+  type EventEnvelope,
+  parseEnvelope,
+  parseJsonWithDigits,
+  toCloudEvent,
+} from '@posthaste/contracts';
+import { decodeRecordWithDigits, encodeEnvelope, type StoredRecord } from '@posthaste/eventstream';
 import { type TOptional, type TProperties, type TSchema, type TUnsafe, Type } from 'typebox';
 import {
   type BodyView,
@@ -81,7 +86,7 @@ export function eventPageSchema(item: TSchema): TSchema {
 /** Converts a record for an answer. */
 export function toEventView(record: StoredRecord, format: EventFormat): EventView {
   const { topic, partition, offset, key, value, timestampMs } = record;
-  const event = value && toEvent(value, format);
+  const event = toEvent(record, format);
   return {
     topic,
     partition,
@@ -93,13 +98,32 @@ export function toEventView(record: StoredRecord, format: EventFormat): EventVie
   };
 }
 
-/** Returns the event in these bytes, or `undefined` if they are none: anybody may append anything. */
-function toEvent(value: Buffer, format: EventFormat): object | undefined {
+/** Returns the event of a record, or `undefined` if it has none: anybody may append anything. */
+function toEvent(record: StoredRecord, format: EventFormat): object | undefined {
   try {
-    const envelope = decodeEnvelopeWithDigits(value);
-    return format === 'cloudevents'
-      ? toCloudEvent(envelope)
-      : (parseJsonWithDigits(value.toString()) as object);
+    const envelope = decodeRecordWithDigits(record);
+    if (envelope === null) return undefined;
+    return format === 'cloudevents' ? toCloudEvent(envelope) : toStoredJson(record, envelope);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Returns the envelope as it is stored. That of a CloudEvent which a consumer of the log wrote in its
+ * own form is as `POST /v1/events` would store it.
+ */
+function toStoredJson({ value }: StoredRecord, envelope: EventEnvelope): object {
+  const stored = value && findEnvelope(value, envelope);
+  return stored ?? (parseJsonWithDigits(encodeEnvelope(envelope, 'default').toString()) as object);
+}
+
+/** Returns the JSON of the value if it is this envelope. */
+function findEnvelope(value: Buffer, { id, name }: EventEnvelope): object | undefined {
+  try {
+    const json = parseJsonWithDigits(value.toString()) as object;
+    const stored = parseEnvelope(json);
+    return stored.id === id && stored.name === name ? json : undefined;
   } catch {
     return undefined;
   }

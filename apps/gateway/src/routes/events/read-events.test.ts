@@ -93,6 +93,51 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
       });
     });
 
+    it('returns CloudEvents that clients of the log have written in their own form', async () => {
+      const cloudEvent = {
+        specversion: '1.0',
+        id: '2',
+        type: '/a b',
+        source: '//shop',
+        datacontenttype: 'application/json',
+        data: [1.5],
+      };
+      const binary = {
+        ce_specversion: '1.0',
+        ce_id: '1',
+        ce_type: 'placed',
+        ce_source: '//shop',
+        'content-type': 'text/plain',
+      };
+      const record = { topic: 'foreign', key: Buffer.from('k') };
+      const value = Buffer.from(JSON.stringify(cloudEvent));
+      const structured = { 'content-type': 'application/cloudevents+json' };
+      await gateway.db.transaction((tx) =>
+        gateway.log.append(tx, [
+          { ...record, value: Buffer.from('text'), headers: binary },
+          { ...record, value, headers: structured },
+        ]),
+      );
+      const { items } = await get('topic=foreign');
+      expect(items).toMatchObject([
+        { event: { id: '1', name: 'placed', payload: { data: 'text' } } },
+        { event: { id: '2', name: 'a-b', payload: { data: [1.5] } } },
+      ]);
+      const clouds = await get('topic=foreign&format=cloudevents');
+      expect(clouds.items.map(({ event }) => event)).toEqual([
+        {
+          specversion: '1.0',
+          id: '1',
+          type: 'placed',
+          source: '//shop',
+          datacontenttype: 'text/plain',
+          data: 'text',
+        },
+        cloudEvent,
+      ]);
+      expect((await get('topic=foreign&name=placed')).items).toHaveLength(1);
+    });
+
     it('returns page after page, and then what is appended after the last', async () => {
       const events = Array.from({ length: 7 }, (_, i) => ({
         topic: 'pages',

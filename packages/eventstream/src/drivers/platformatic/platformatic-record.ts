@@ -5,6 +5,7 @@ import {
   type AbortedTransaction,
   AbortedTransactions,
 } from '../kafka/fetch/aborted-transactions.js';
+import { matchText } from '../kafka/wire/wire-reader.js';
 
 /** Bit of a batch's attributes: the records have the time at which the broker appended them. */
 const appendTimeBit = 0x08;
@@ -56,6 +57,15 @@ class PlatformaticRecord implements StoredRecord {
 
   get rawHeaders(): readonly RecordHeader[] | undefined {
     return toRawHeaders(this.#readHeaders());
+  }
+
+  findsHeader(name: string, text?: string): boolean {
+    for (const [key, value] of this.#headers) {
+      if (key === null || value === null || key.length !== name.length) continue;
+      if (matchText(key, 0, name) !== key.length) continue;
+      if (text === undefined || matchText(value, 0, text) === value.length) return true;
+    }
+    return false;
   }
 
   #readHeaders(): RecordHeader[] {

@@ -85,6 +85,17 @@ export class FetchedRecord implements FetchedMessage {
     return toRawHeaders(this.#readHeaders());
   }
 
+  findsHeader(name: string, text?: string): boolean {
+    const reader = this.#readerAt(this.#headersPosition);
+    for (let count = reader.varint(); count > 0; count -= 1) {
+      const isNamed = reader.varbytesAreAscii(name);
+      const isFound =
+        isNamed && text !== undefined ? reader.varbytesAre(text) : reader.skipVarbytes();
+      if (isNamed && isFound) return true;
+    }
+    return false;
+  }
+
   #readHeaders(): RecordHeader[] {
     const reader = this.#readerAt(this.#headersPosition);
     const headers: RecordHeader[] = [];

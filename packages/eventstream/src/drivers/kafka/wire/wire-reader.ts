@@ -74,6 +74,28 @@ export class WireReader {
     return this.#slice(this.varint());
   }
 
+  /** Moves past varbytes. Returns true if they are this text in UTF-8, of which it makes no copy. */
+  varbytesAre(text: string): boolean {
+    const length = this.varint();
+    const start = this.#advance(Math.max(0, length));
+    // Characters beyond ASCII take several bytes.
+    return length >= text.length && matchText(this.bytes, start, text) === length;
+  }
+
+  /** Moves past varbytes. Returns true if they are this text, which must be ASCII. */
+  varbytesAreAscii(text: string): boolean {
+    const length = this.varint();
+    const start = this.#advance(Math.max(0, length));
+    return length === text.length && matchText(this.bytes, start, text) === length;
+  }
+
+  /** Moves past varbytes. Returns false if they are null. */
+  skipVarbytes(): boolean {
+    const length = this.varint();
+    this.#advance(Math.max(0, length));
+    return length >= 0;
+  }
+
   skip(length: number): void {
     this.position += length;
   }
@@ -90,4 +112,22 @@ export class WireReader {
     this.position += length;
     return position;
   }
+}
+
+/**
+ * Returns the length of the text in bytes if the bytes have it at `start`, else -1. Makes no text of
+ * the bytes, unless the text has characters beyond ASCII.
+ */
+export function matchText(bytes: Buffer, start: number, text: string): number {
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code > 0x7f) return matchWideText(bytes, start, text);
+    if (bytes[start + index] !== code) return -1;
+  }
+  return text.length;
+}
+
+function matchWideText(bytes: Buffer, start: number, text: string): number {
+  const length = Buffer.byteLength(text);
+  return bytes.toString('utf8', start, start + length) === text ? length : -1;
 }

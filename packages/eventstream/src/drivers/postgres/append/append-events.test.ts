@@ -1,4 +1,4 @@
-import { createEnvelope } from '@posthaste/contracts';
+import { createEnvelope, fromCloudEvent } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openTestLog, type TestLog } from '../../../../test/open-log.js';
@@ -54,6 +54,15 @@ describe.each(['postgres', 'embedded'] as const)('appending events on %s', (engi
       );
       const page = await test.log.listEvents({ topics: ['orders'], name: 'order.placed' });
       expect(page.records).toMatchObject(expected.slice(0, 2));
+    });
+
+    it('is found by the type that it came with as a CloudEvent', async () => {
+      const foreign = { specversion: '1.0', id: '1', source: '//a', type: '/a b', data: [1] };
+      const event = eventOf({ envelope: fromCloudEvent(foreign) });
+      await append(event, eventOf());
+      const page = await test.log.listEvents({ topics: ['orders'], name: '/a b' });
+      expect(page.records).toEqual([expect.objectContaining(asPublished(event))]);
+      expect(page.records[0]?.headers).toMatchObject({ ce_type: '/a b', ce_source: '//a' });
     });
 
     it('has no headers when it is not a CloudEvent', async () => {

@@ -1,4 +1,4 @@
-import type { EventEnvelope } from '@posthaste/contracts';
+import { type EventEnvelope, eventTypeOf } from '@posthaste/contracts';
 import { toEnvelopeText } from '../../../envelope/encode.js';
 import { toHeaders } from '../../../envelope/headers.js';
 import { toStoredHeaders } from '../storage/stored-headers.js';
@@ -39,18 +39,18 @@ export async function appendEventsByKey(
 function toColumns(events: readonly LogEvent[], shardOf: ShardOf, maxBytes: number): TextColumns {
   const columns: TextColumns = { shards: [], names: [], keys: [], values: [], headers: [] };
   for (const { topic, key, envelope, traceparent } of events) {
-    const { id, name } = envelope;
+    const type = eventTypeOf(envelope);
     const value = toEnvelopeText(envelope, 'default');
     // UTF-8 has at most three bytes per character of a text's length.
     if ((key.length + value.length) * 3 > maxBytes) {
       checkSize(Buffer.byteLength(key) + Buffer.byteLength(value), maxBytes);
     }
-    const isEvent = id !== '' && name !== '' && !name.includes('\0');
+    const isEvent = envelope.id !== '' && envelope.name !== '' && !type.includes('\0');
     const stored = isEvent
       ? undefined
       : toStoredHeaders({ headers: toHeaders(envelope, traceparent) });
     columns.shards.push(shardOf(topic, key));
-    columns.names.push(stored ? stored.name : name);
+    columns.names.push(stored ? stored.name : type);
     columns.keys.push(key);
     columns.values.push(value);
     columns.headers.push(stored ? stored.headers : toTraceText(traceparent));
