@@ -21,6 +21,7 @@ it.each([
   ['a coordinator that starts', 14, 'info'],
   ['a member that the group has forgotten', 25, 'warn'],
   ['a partition without a leader', 5, 'warn'],
+  ['an offset that retention has deleted, which the driver reports', 1, 'debug'],
   ['a refused group', 30, 'error'],
 ] as const)('writes the response about %s (%i) at level %s', (_, code, level) => {
   write(messageOf(code));

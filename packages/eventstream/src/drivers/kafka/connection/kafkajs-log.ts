@@ -21,6 +21,7 @@ interface LogEntry {
 
 /** Levels of error codes that are part of the protocol's ordinary course. */
 const levelByCode: Readonly<Record<number, Level>> = {
+  1: 'debug', // OFFSET_OUT_OF_RANGE: the driver reports the records that were lost
   3: 'warn', // UNKNOWN_TOPIC_OR_PARTITION: a topic that is being created
   5: 'warn', // LEADER_NOT_AVAILABLE
   6: 'warn', // NOT_LEADER_OR_FOLLOWER
