@@ -37,6 +37,18 @@ it('writes failures of a client that is being closed at level debug', () => {
   expect(logger.error).not.toHaveBeenCalled();
 });
 
+it.each([
+  'Connection error: connect ECONNREFUSED 127.0.0.1:9092',
+  'Connection timeout',
+  'Failed to connect to seed broker, trying another broker from the list: Connection timeout',
+  'Failed to connect to broker, reconnecting',
+])('writes a connect that failed at level debug, because the driver reports it: %s', (message) => {
+  const writer = createLogWriter({ logger, logMode: 'debug' }, () => false);
+  writer({ level: logLevel.ERROR, log: { message } });
+  expect(logger.debug).toHaveBeenCalledExactlyOnceWith({}, message);
+  expect(logger.error).not.toHaveBeenCalled();
+});
+
 it('writes nothing below the level of the client', () => {
   write(messageOf(27), false, 'error');
   expect(logger.info).not.toHaveBeenCalled();

@@ -37,6 +37,12 @@ const levelByCode: Readonly<Record<number, Level>> = {
 /** Line about an offset that retention has deleted, or that a topic never had: reported by the driver. */
 const outOfRange = 'Offset out of range, resetting to default offset';
 
+/**
+ * Lines about a broker that cannot be reached: several for each try. The driver reports it with the
+ * append that failed, or as an interruption of the subscription.
+ */
+const connectFailure = /^(?:Connection error: |Connection timeout$|Failed to connect to )/;
+
 /** Creates a function that writes lines of one client of kafkajs. */
 export function createLogWriter(
   { logger, logMode }: Pick<KafkaSettings, 'logger' | 'logMode'>,
@@ -55,7 +61,7 @@ export function createLogWriter(
     if (level === logLevel.INFO) return 'info';
     if (level !== logLevel.ERROR) return 'debug';
     // The end of a client interrupts its requests.
-    if (isEnding()) return 'debug';
+    if (isEnding() || connectFailure.test(message)) return 'debug';
     return message === outOfRange ? 'warn' : (levelByMessage.get(error) ?? 'error');
   };
   return (entry) => {
