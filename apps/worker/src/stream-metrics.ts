@@ -3,6 +3,7 @@ import type { PostgresLog } from '@posthaste/eventstream';
 import type { Logger } from 'pino';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { LogSourceObserver } from './log-event-source.js';
+import { RelayFailureLog } from './relay/relay-failure-log.js';
 import type { RelayObserver } from './relay/relay-observer.js';
 
 /** Registers `posthaste_log_lag_events`, the lag of each consumer group, read when metrics are. */
@@ -104,22 +105,16 @@ export function observeRelay(registry: Registry, logger: Logger): RelayObserver 
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5],
     registers: [registry],
   });
-  // Topics that fail: logged once, and not at every try.
-  const failing = new Set<string>();
+  const log = new RelayFailureLog(logger);
   return {
     published(topic, count, durationMs) {
       records.inc({ topic }, count);
       durations.observe(durationMs / 1_000);
-      if (failing.delete(topic)) logger.info({ topic }, 'the relay publishes to Kafka again');
+      log.published(topic);
     },
     failed(topic, err) {
       failures.inc({ code: err.code });
-      if (failing.has(topic)) return;
-      failing.add(topic);
-      logger.error(
-        { err, topic },
-        'the relay cannot publish to Kafka; it tries again until it can',
-      );
+      log.failed(topic, err);
     },
     refused({ topic, partition, offset }, err) {
       refused.inc({ code: err.code });

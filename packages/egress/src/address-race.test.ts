@@ -98,6 +98,13 @@ it('reaches the last of many addresses, most of which refuse', async () => {
   expect(responseOf(await send(receiver.port)).statusCode).toBe(200);
 });
 
+it('reaches the last of ten addresses, of which nine never accept', async () => {
+  const { port } = await started(startUnacceptingServer('127.0.0.1'));
+  await started(startReceiver(200, { host: '127.0.0.2', port }));
+  const { send } = resolvingTo([...Array<string>(9).fill('127.0.0.1'), '127.0.0.2']);
+  expect(responseOf(await send(port)).statusCode).toBe(200);
+});
+
 it('alternates the families, beginning with the first address, and keeps the order within one', () => {
   const sorted = (...addresses: string[]) => alternateFamilies(addresses.map(toLookup));
   expect(sorted('1.1.1.1', '1.1.1.2', '1.1.1.3', '2a00::1')).toEqual([

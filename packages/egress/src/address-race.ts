@@ -6,8 +6,8 @@ import { connect, type Socket } from 'node:net';
  * in ms: the Connection Attempt Delay of RFC 8305, section 8.
  */
 const attemptDelayMs = 250;
-/** Most connects of one race that are under way at the same time. */
-const maxUnderWay = 8;
+/** Most addresses of a name that are tried, all of which may be under way at the same time. */
+const maxAddresses = 64;
 
 /** Callbacks of a race. One of them is called, once and later; none if the race is destroyed first. */
 interface RaceEvents {
@@ -47,7 +47,7 @@ export function raceAddresses(
   port: number,
   { onOpen, onError }: RaceEvents,
 ): Dialing {
-  const waiting = [...addresses];
+  const waiting = addresses.slice(0, maxAddresses);
   const underWay = new Set<Socket>();
   let timer: NodeJS.Timeout | undefined;
   let firstError: Error | undefined;
@@ -80,9 +80,7 @@ export function raceAddresses(
       stop();
       onOpen(socket);
     });
-    if (waiting.length > 0 && underWay.size < maxUnderWay) {
-      timer = setTimeout(connectNext, attemptDelayMs);
-    }
+    if (waiting.length > 0) timer = setTimeout(connectNext, attemptDelayMs);
   };
 
   connectNext();

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Connection, PooledRequest } from './connection.js';
-import { type Failure, toFailure, toTimeout } from './failure.js';
+import { type Failure, switchedProtocol, toFailure, toTimeout } from './failure.js';
 import type { EgressOutcome } from './outcome.js';
 import type { EgressRequest } from './request.js';
 import type { Target } from './target.js';
@@ -208,9 +208,7 @@ function findFault(statusCode: number, count: number): string | undefined {
   if (statusCode < 100) {
     return `sent a response with the status ${String(statusCode).padStart(3, '0')}; a status is 100 to 599`;
   }
-  if (statusCode === 101) {
-    return 'switched to another protocol (status 101), although the request did not ask for it';
-  }
+  if (statusCode === 101) return switchedProtocol;
   if (count <= maxInformational) return undefined;
   return `sent more than ${maxInformational} informational responses (status 1xx)`;
 }

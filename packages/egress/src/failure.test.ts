@@ -55,7 +55,6 @@ describe('the reason of a failure', () => {
     ['has length and chunks', raw('Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nx')],
     ['has a folded header', raw('a: b\r\n\tc: d\r\n x\0y\r\n\r\n')],
     ['ends inside its head', raw('Content-Le')],
-    ['is an upgrade', { kind: 'raw', data: upgradeTo('websocket') }],
   ])('is protocol when the response %s', async (_what, step) => {
     const receiver = await started(startReceiver(step));
     const egress = openEgress();
@@ -69,10 +68,21 @@ describe('the reason of a failure', () => {
     expect(egress.stats().connections).toBe(0);
   });
 
-  it('says what is wrong with a response', async () => {
+  it('says that a response is an upgrade', async () => {
     const receiver = await started(startReceiver({ kind: 'raw', data: upgradeTo('websocket') }));
+    const egress = openEgress();
+    expect(failureOf(await egress.send(get(receiver.url)))).toMatchObject({
+      reason: 'protocol',
+      detail: `127.0.0.1:${receiver.port} switched to another protocol (status 101), although the request did not ask for it`,
+      permanent: false,
+    });
+    expect(egress.stats().connections).toBe(0);
+  });
+
+  it('says what is wrong with a response', async () => {
+    const receiver = await started(startReceiver({ kind: 'raw', data: 'SSH-2.0-OpenSSH\r\n' }));
     const { detail } = failureOf(await openEgress().send(get(receiver.url)));
-    expect(detail).toMatch(/is not valid HTTP\/1.1: bad upgrade$/);
+    expect(detail).toMatch(/is not valid HTTP\/1.1: .*Expected HTTP/);
   });
 
   it('is protocol when the server sends something before the request', async () => {

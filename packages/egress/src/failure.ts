@@ -61,6 +61,13 @@ const unsendable: ReadonlySet<string> = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR
 /** Code of a failed assertion in undici's parser, whose message is about undici's own source. */
 const parserBroke = 'ERR_ASSERTION';
 
+/** Message of undici's error for an upgrade, which it has no other mark for. */
+const unaskedUpgrade = 'bad upgrade';
+
+/** Description of a response with the status 101, after the name of the host. */
+export const switchedProtocol: string =
+  'switched to another protocol (status 101), although the request did not ask for it';
+
 /** Description of what a request was doing when its time ran out, by phase. */
 const activityIn: Readonly<Record<Phase, (host: string) => string>> = {
   idle: (host) => `waiting for a free connection to ${host}`,
@@ -119,6 +126,7 @@ function describe(reason: FailureReason, error: Error, { host, phase }: FailureP
       return `the headers of the response of ${host} are over the size limit`;
     case 'protocol':
       if (unsendable.has(code)) return `the request could not be sent: ${error.message}`;
+      if (error.message === unaskedUpgrade) return `${host} ${switchedProtocol}`;
       return `the response of ${host} is not valid HTTP/1.1: ${
         code === parserBroke ? 'the parser gave up' : error.message
       }`;

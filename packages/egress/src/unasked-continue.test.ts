@@ -75,7 +75,13 @@ describe('a 100 Continue that was not asked for', () => {
 });
 
 describe('a status that no answer can have', () => {
-  const rests = ['', 'Content-Length: 0\r\n', 'Content-Length: 4\r\n', 'Connection: close\r\n'];
+  const rests = [
+    '',
+    'Content-Length: 0\r\n',
+    'Content-Length: 4\r\n',
+    'Connection: close\r\n',
+    'Connection: upgrade\r\nUpgrade: websocket\r\n',
+  ];
   const endings = ['fin', 'reset', 'open'] as const;
 
   it.each([

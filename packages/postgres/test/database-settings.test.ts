@@ -29,6 +29,7 @@ const hostileSettings: readonly (readonly [name: string, value: string])[] = [
   ['lc_numeric', 'C'],
   ['client_min_messages', 'debug1'],
   ['escape_string_warning', 'off'],
+  ['exit_on_error', 'on'],
 ];
 
 const readValues = `select '\\x00ff5c'::bytea as bytes, array[1, null, 3] as with_null,
@@ -132,6 +133,15 @@ describeWithPostgres('a database or a role with settings of its own', () => {
     expect((await db.query(`select 'body'::bytea as body`)).rows).toEqual([
       { body: Buffer.from('body') },
     ]);
+  });
+
+  it('goes on with a session whose statement failed', async () => {
+    await asAdmin(`alter database ${name} set exit_on_error = on`);
+    const db = await open({ maxConnections: 1 });
+    const pid = async () => (await db.query('select pg_backend_pid() as pid')).rows;
+    const before = await pid();
+    await expect(db.query('select 1 / 0')).rejects.toMatchObject({ code: 'DATABASE_ERROR' });
+    expect(await pid()).toEqual(before);
   });
 
   it('commits as durably as the option says', async () => {

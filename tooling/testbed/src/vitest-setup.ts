@@ -1,53 +1,72 @@
 import type { TestProject } from 'vitest/node';
 import { findJavaKafka, findKafka, kafkaAdvice } from './kafka/source.js';
 import { findPostgresBinaries, postgresAdvice } from './postgres/binaries.js';
-import { findPgBouncer, pgBouncerAdvice } from './postgres/pgbouncer.js';
+import { fetchPgBouncer, findPgBouncer, pgBouncerAdvice } from './postgres/pgbouncer-program.js';
 import { type PostgresServer, startPostgres } from './postgres/server.js';
 import './provided-context.js';
 
 type Project = Pick<TestProject, 'provide'>;
 
-/** Global setup of all tests: starts one Postgres for the run. Returns the teardown. */
-export default async function setup(project: Project): Promise<() => Promise<void>> {
-  const [server] = await Promise.all([providePostgres(project), provideKafka(project)]);
-  return async () => server?.close();
+/** Something that tests need and this machine does not have. */
+interface Missing {
+  readonly what: string;
+  readonly advice: string;
 }
 
-async function providePostgres(project: Project): Promise<PostgresServer | undefined> {
+/**
+ * Global setup of all tests: starts one Postgres for the run. Returns the teardown.
+ * @throws Error with CI=true, if a server is missing
+ */
+export default async function setup(project: Project): Promise<() => Promise<void>> {
+  const missing: Missing[] = [];
+  const [server] = await Promise.all([
+    providePostgres(project, missing),
+    provideKafka(project, missing),
+    providePgBouncer(project, missing),
+  ]);
+  const close = async (): Promise<void> => server?.close();
+  if (missing.length > 0 && process.env.CI === 'true') {
+    await close();
+    throw new Error(
+      missing.map(({ what, advice }) => `no ${what} for the tests: ${advice}`).join('; '),
+    );
+  }
+  for (const { what, advice } of missing) {
+    console.warn(`Tests that need ${what} are skipped. To run them, ${advice}.`);
+  }
+  return close;
+}
+
+async function providePostgres(
+  project: Project,
+  missing: Missing[],
+): Promise<PostgresServer | undefined> {
   const external = process.env.DATABASE_URL;
   const binaries = external ? undefined : await findPostgresBinaries();
   // No test crashes this server, so durability would only make it slower.
   const settings = { fsync: 'off', full_page_writes: 'off' };
   const server = binaries && (await startPostgres({ binaries, settings }));
   const url = external || server?.url;
-  if (url === undefined) reportMissing('Postgres', postgresAdvice);
+  if (url === undefined) missing.push({ what: 'Postgres', advice: postgresAdvice });
   project.provide('postgresUrl', url);
-  await providePgBouncer(project);
   return server;
 }
 
-/** Looks for PgBouncer. No command of the repository installs it, so its absence is never an error. */
-async function providePgBouncer(project: Project): Promise<void> {
-  const found = (await findPgBouncer()) !== undefined;
-  if (!found) warnMissing('PgBouncer', pgBouncerAdvice);
-  project.provide('pgBouncer', found);
+/** Finds PgBouncer, or fetches it. */
+async function providePgBouncer(project: Project, missing: Missing[]): Promise<void> {
+  const program = (await findPgBouncer()) ?? (await fetchPgBouncer());
+  if (!program) missing.push({ what: 'PgBouncer', advice: pgBouncerAdvice });
+  project.provide('pgBouncer', program !== undefined);
 }
 
 /** Finds the source of Kafka. Tests that need Kafka start it. */
-async function provideKafka(project: Project): Promise<void> {
+async function provideKafka(project: Project, missing: Missing[]): Promise<void> {
   const source = await findKafka();
-  if (!source) reportMissing('Kafka', kafkaAdvice);
+  if (!source) missing.push({ what: 'Kafka', advice: kafkaAdvice });
   project.provide('kafkaSource', source?.kind);
   const clusters = (await findJavaKafka()) !== undefined;
-  if (source && !clusters) reportMissing('several brokers of Kafka', 'install Java 17 or newer');
+  if (source && !clusters) {
+    missing.push({ what: 'several brokers of Kafka', advice: 'install Java 17 or newer' });
+  }
   project.provide('kafkaClusters', clusters);
-}
-
-function reportMissing(what: string, advice: string): void {
-  if (process.env.CI === 'true') throw new Error(`no ${what} for the tests: ${advice}`);
-  warnMissing(what, advice);
-}
-
-function warnMissing(what: string, advice: string): void {
-  console.warn(`Tests that need ${what} are skipped. To run them, ${advice}.`);
 }

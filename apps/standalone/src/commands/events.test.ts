@@ -266,7 +266,9 @@ describe('posthaste events', () => {
     ['an invalid name', ['publish', 'orders', 'a b'], 'REQUEST_INVALID'],
     ['a payload that is not JSON', ['publish', 'orders', 'a', '-d', '{'], 'REQUEST_INVALID'],
     ['a payload that is a list', ['publish', 'orders', 'a', '-d', '[]'], 'REQUEST_INVALID'],
-    ['dead letters of an unknown topic', ['dlq', 'replay', 'none'], 'TOPIC_NOT_FOUND'],
+    ['dead letters of an unknown topic', ['dlq', 'list', 'nosuch'], 'TOPIC_NOT_FOUND'],
+    ['a replay of an unknown topic', ['dlq', 'replay', 'none'], 'TOPIC_NOT_FOUND'],
+    ['groups of an unknown topic', ['groups', 'nosuch'], 'TOPIC_NOT_FOUND'],
     ['an unknown replay', ['dlq', 'cancel', 'none'], 'REPLAY_NOT_FOUND'],
   ])('reports %s in one line, with its code', async (_case, args, code) => {
     const result = await posthaste(['events', ...args], env);

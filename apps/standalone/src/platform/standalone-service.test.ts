@@ -37,14 +37,28 @@ describe('posthaste start', () => {
   });
 
   it.skipIf(!hasCurl)('prints a curl command that works as printed', async () => {
-    const { process, url } = platform;
+    const { process } = platform;
     const [command] = await process.waitForLine(/curl -H .*$/);
     const { stdout } = await promisify(execFile)('/bin/sh', ['-c', `${command} -s`]);
     const { id } = JSON.parse(stdout) as { id: string };
-    const status = async () => (await fetch(`${url}/callback/${id}`)).json();
+    const [show] = await process.waitForLine(/curl .*<id>$/);
+    const status = async () => {
+      const shown = await promisify(execFile)('/bin/sh', [
+        '-c',
+        `${show.trim().replace('<id>', id)} -s`,
+      ]);
+      return JSON.parse(shown.stdout) as object;
+    };
     await expect
       .poll(status, waitOptions)
-      .toMatchObject({ success: true, attempts: [{ statuscode: 200 }] });
+      .toMatchObject({ state: 'delivered', attempts: [{ statusCode: 200 }] });
+  });
+
+  it('prints the native API first, and the older one for existing clients', async () => {
+    const { process, url } = platform;
+    await process.waitForLine(/for existing clients/i);
+    const addresses = process.output.match(/http\S+\/(?:v1\/callbacks|callback)$/gm);
+    expect(addresses).toEqual([`${url}/v1/callbacks`, `${url}/callback`]);
   });
 
   it('redirects from its root to the documentation', async () => {

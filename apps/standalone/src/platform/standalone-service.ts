@@ -135,19 +135,21 @@ interface GreetingOptions {
   readonly docs: boolean;
 }
 
-/** Renders the URL and three things to try. The callback of the example goes to the platform itself. */
+/** Renders the URL and things to try. The callback of the example goes to the platform itself. */
 function renderGreeting(url: string, { access, docs }: GreetingOptions): string {
   const local = url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:');
   const key = access === 'keys' ? " -H 'Authorization: Bearer <key>'" : '';
-  const callback = JSON.stringify({ url: `${local}/health/live`, method: 'GET', queueid: 'first' });
+  const callback = JSON.stringify({ url: `${local}/health/live`, method: 'GET', queue: 'first' });
   return `
   Posthaste listens on ${url}
 
   Send a callback
-    curl${key} -H 'Content-Type: application/json' -d '${callback}' ${local}/callback
+    curl${key} -H 'Content-Type: application/json' -d '${callback}' ${local}/v1/callbacks
 
-  See its status, by the id in the answer
-    curl${key} ${local}/callback/<id>
+  See its state, by the id in the answer
+    curl${key} ${local}/v1/callbacks/<id>
 
-${docs ? `  Read the API documentation\n    ${local}/docs\n\n` : ''}`;
+${docs ? `  Read the API documentation\n    ${local}/docs\n\n` : ''}  For existing clients, the older wire format is on ${local}/callback
+
+`;
 }

@@ -123,6 +123,12 @@ describe('toGoJson', () => {
     [/a/, 'a RegExp'],
     [Object(1), 'a Number'],
     [new ArrayBuffer(1), 'an ArrayBuffer'],
+    [new DataView(new ArrayBuffer(1)), 'a DataView'],
+    [new TypeError('no'), 'an Error'],
+    [new Headers({ a: 'b' }), 'a Headers'],
+    [new Map().keys(), 'a Map Iterator'],
+    [new Set().values(), 'a Set Iterator'],
+    [[1].values(), 'an Array Iterator'],
   ])('refuses %s, and names the field and the key', (value, text) => {
     expect(() => encodeJson({ price: [1, value] })).toThrow(
       expect.objectContaining({

@@ -38,8 +38,8 @@ export function toGoString(text: string): string {
  * Returns any value as JSON. `field` is only used in the error.
  * @throws PlatformError `ENVELOPE_INVALID` with `details.field` for a number that is not finite, a
  *   bigint or `JsonNumber` beyond the range of a float64 (Go would drop the record), a function, a
- *   symbol, undefined, a Map, a Set or another object whose contents are no members, or a value
- *   deeper than `maxDepth`
+ *   symbol, undefined, a Map, a Set, an Error or another object whose contents are no members, or a
+ *   value deeper than `maxDepth`
  */
 export function toGoJson(value: unknown, field: EnvelopeKey | 'unknownKeys'): string {
   return writeValue(value, { field, key: '' }, 0);
@@ -121,7 +121,7 @@ function writeObject(
 /** True if the contents of the object are not its members: they would be lost. */
 function hidesContents(object: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(object);
-  if (prototype === Object.prototype || prototype === null) return false;
+  if (prototype === Object.prototype || prototype === null || Array.isArray(object)) return false;
   return (
     types.isMap(object) ||
     types.isSet(object) ||
@@ -130,7 +130,11 @@ function hidesContents(object: object): boolean {
     types.isPromise(object) ||
     types.isRegExp(object) ||
     types.isBoxedPrimitive(object) ||
-    types.isAnyArrayBuffer(object)
+    types.isAnyArrayBuffer(object) ||
+    types.isDataView(object) ||
+    types.isNativeError(object) ||
+    // An iterator, or a collection such as Headers.
+    (Symbol.iterator in object && Object.keys(object).length === 0 && !ArrayBuffer.isView(object))
   );
 }
 

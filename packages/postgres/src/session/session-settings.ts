@@ -25,6 +25,8 @@ const pinned: Readonly<Record<string, string>> = {
   // Statements that lock rows and read them again would fail at any other level.
   default_transaction_isolation: 'read committed',
   default_transaction_deferrable: 'off',
+  // A statement may fail, such as one that breaks a unique key: the session goes on.
+  exit_on_error: 'off',
   // Sessions that LISTEN are idle most of the time.
   idle_session_timeout: '0',
 };

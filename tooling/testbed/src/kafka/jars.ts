@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cacheFolder } from '../cache-folder.js';
 
 const run = promisify(execFile);
 
@@ -12,10 +12,9 @@ export const kafkaVersion = '4.3.1';
 const log4jVersion = '2.26.1';
 const copyGoal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
 
-/** Returns the folder that keeps the jars: in `$XDG_CACHE_HOME/posthaste` or `~/.cache/posthaste`. */
+/** Returns the folder that keeps the jars. */
 export function jarFolder(): string {
-  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-  return join(cache, 'posthaste', `kafka-${kafkaVersion}-log4j-${log4jVersion}`);
+  return cacheFolder(`kafka-${kafkaVersion}-log4j-${log4jVersion}`);
 }
 
 /** True if the jars were fetched before. */

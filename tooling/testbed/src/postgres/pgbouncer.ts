@@ -1,13 +1,11 @@
-import { access, chown, mkdtemp, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import pg from 'pg';
 import { freePort } from '../free-port.js';
 import { ServerProcess } from '../process/server-process.js';
 import { findUnprivilegedUser } from '../process/unprivileged-user.js';
-
-/** Advice for people on how to get PgBouncer. */
-export const pgBouncerAdvice = 'install PgBouncer (Debian: apt-get install pgbouncer)';
+import { findPgBouncer, type PgBouncerProgram, pgBouncerAdvice } from './pgbouncer-program.js';
 
 /** Longest time of a start, in ms. */
 const readyTimeoutMs = 10_000;
@@ -19,6 +17,8 @@ export interface PgBouncerOptions {
   readonly poolMode: 'session' | 'transaction' | 'statement';
   /** Further settings of the section `pgbouncer`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Default: `findPgBouncer()`. */
+  readonly program?: PgBouncerProgram;
 }
 
 /** A running PgBouncer. */
@@ -28,28 +28,14 @@ export interface PgBouncer {
   close(): Promise<void>;
 }
 
-/** Finds the program on the PATH and in Debian's folder. */
-export async function findPgBouncer(): Promise<string | undefined> {
-  const folders = [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), '/usr/sbin'];
-  for (const folder of folders) {
-    const program = join(folder, 'pgbouncer');
-    const isThere = await access(program).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return program;
-  }
-  return undefined;
-}
-
 /**
  * Starts PgBouncer in front of a Postgres server, on 127.0.0.1 with the defaults of its package, as an
  * unprivileged user. It ends with this process.
  * @throws Error if there is none on this machine, or it does not start
  */
 export async function startPgBouncer(options: PgBouncerOptions): Promise<PgBouncer> {
-  const program = await findPgBouncer();
-  if (program === undefined) throw new Error(`no PgBouncer found: ${pgBouncerAdvice}`);
+  const found = options.program ?? (await findPgBouncer());
+  if (found === undefined) throw new Error(`no PgBouncer found: ${pgBouncerAdvice}`);
   const user = await findUnprivilegedUser();
   const folder = await mkdtemp(join(tmpdir(), 'posthaste-pgbouncer-'));
   const port = await freePort();
@@ -65,13 +51,24 @@ export async function startPgBouncer(options: PgBouncerOptions): Promise<PgBounc
   const url = new URL(options.serverUrl);
   url.host = `127.0.0.1:${port}`;
   try {
-    await server.launch({ program, args: [config], user });
+    await server.launch({ ...(await programIn(folder, found)), args: [config], user });
     await server.waitUntilReady(() => responds(url.href), readyTimeoutMs);
     return { url: url.href, close: () => server.close() };
   } catch (error) {
     await server.close();
     throw error;
   }
+}
+
+/** Returns the program to run. A fetched one is copied, because other users cannot read the cache. */
+async function programIn(
+  folder: string,
+  { path, fetched }: PgBouncerProgram,
+): Promise<{ readonly program: string; readonly env?: NodeJS.ProcessEnv }> {
+  if (fetched === undefined) return { program: path };
+  const copy = join(folder, 'program');
+  await cp(fetched, copy, { recursive: true });
+  return { program: join(copy, 'pgbouncer'), env: { LD_LIBRARY_PATH: copy } };
 }
 
 function configOf(options: PgBouncerOptions, folder: string, port: number): string {

@@ -13,6 +13,8 @@ export interface ServerCommand {
   readonly args: readonly string[];
   /** User to run it as; undefined is the current user. */
   readonly user?: UserIds | undefined;
+  /** Variables in addition to those of this process. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /**
@@ -38,13 +40,14 @@ export class ServerProcess {
   }
 
   /** Starts the program in its folder. It may not be ready yet when this resolves. */
-  async launch({ program, args, user }: ServerCommand): Promise<void> {
+  async launch({ program, args, user, env }: ServerCommand): Promise<void> {
     // A file and not a pipe, because a server must not block on its log if the reader has died.
     const log = await open(this.#logFile, 'a');
     try {
       const child = spawn(program, args, {
         ...user,
         cwd: this.folder,
+        env: { ...process.env, ...env },
         // Ctrl-C in a terminal must reach the tests first.
         detached: true,
         stdio: ['ignore', log.fd, log.fd],

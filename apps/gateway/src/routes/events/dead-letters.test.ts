@@ -128,7 +128,10 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       expect(clouds.items).toMatchObject([{ event: { specversion: '1.0', type: 'b' } }]);
     });
 
-    it('are an empty list before the first one', async () => {
+    it('are an empty list before the first one, and none of a topic that does not exist', async () => {
+      const nosuch = await gateway.call('GET', `${path}?topic=${topic}`);
+      expect(nosuch).toMatchObject({ status: 404, json: { code: 'TOPIC_NOT_FOUND' } });
+      await gateway.call('POST', '/v1/events', { topic, name: 'made' });
       expect(await list()).toEqual({ items: [], next: null, isLast: true });
       expect(await start({})).toMatchObject({ status: 404, json: { code: 'TOPIC_NOT_FOUND' } });
     });

@@ -10,6 +10,7 @@ import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
 import { momentSchema, noUnknownKeys, nullable, toMoment } from '../schemas/field-schemas.js';
 import { pageQuery } from '../schemas/pages.js';
+import { requireTopic } from './event-groups.js';
 import { eventFilterFields } from './event-schemas.js';
 import {
   type EventFormat,
@@ -87,7 +88,7 @@ export function deadLetterRoutes(app: App, source: DeadLetterSource): void {
   app.get(
     '/v1/events/dead-letters',
     {
-      config: { scope: 'events:read', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'events:read', errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND'] },
       schema: {
         tags: ['Dead letters'],
         operationId: 'listDeadLetters',
@@ -113,7 +114,10 @@ async function listLetters(
   { topic, format = 'envelope', limit = 50, ...query }: Static<typeof Query>,
 ): Promise<LetterPage> {
   const topics = await listDeadLetterTopics(source.log, topic);
-  if (topics.length === 0) return { items: [], next: null, isLast: true };
+  if (topics.length === 0) {
+    if (topic !== undefined) await requireTopic(source.log, topic);
+    return { items: [], next: null, isLast: true };
+  }
   if (topics.length > maxTopics) {
     const message = `is needed: more than ${maxTopics} topics have dead letters`;
     throw requestInvalid([{ field: 'query.topic', message }]);

@@ -95,11 +95,20 @@ async function listGroups(
   { group: groupId, ...query }: Static<typeof GroupQuery>,
 ): Promise<PageView<GroupView>> {
   const { groups, next } = await log.listGroups({ ...query, groupId });
-  const { topic } = query;
-  if (groups.length === 0 && topic !== undefined && !(await log.listTopics()).includes(topic)) {
-    throw new PlatformError('TOPIC_NOT_FOUND', `topic '${topic}' does not exist; check the name`);
-  }
+  if (groups.length === 0 && query.topic !== undefined) await requireTopic(log, query.topic);
   return { items: groups.map(toGroupView), next: next ?? null };
+}
+
+/**
+ * Checks that a topic exists whose list is empty: a misspelt name has an empty list too.
+ * @throws PlatformError `TOPIC_NOT_FOUND`
+ */
+export async function requireTopic(
+  log: Pick<PostgresLog, 'listTopics'>,
+  topic: string,
+): Promise<void> {
+  if ((await log.listTopics()).includes(topic)) return;
+  throw new PlatformError('TOPIC_NOT_FOUND', `topic '${topic}' does not exist; check the name`);
 }
 
 /**

@@ -21,6 +21,7 @@ it.each([
   ['a coordinator that starts', 14, 'info'],
   ['a member that the group has forgotten', 25, 'warn'],
   ['a partition without a leader', 5, 'warn'],
+  ['an offset that retention has deleted, which the driver reports', 1, 'debug'],
   ['a refused group', 30, 'error'],
 ] as const)('writes the response about %s (%i) at level %s', (_, code, level) => {
   write(messageOf(code));
@@ -33,6 +34,18 @@ it.each([
 it('writes failures of a client that is being closed at level debug', () => {
   write('Connection error: the client was closed', true);
   expect(logger.debug).toHaveBeenCalledOnce();
+  expect(logger.error).not.toHaveBeenCalled();
+});
+
+it.each([
+  'Connection error: connect ECONNREFUSED 127.0.0.1:9092',
+  'Connection timeout',
+  'Failed to connect to seed broker, trying another broker from the list: Connection timeout',
+  'Failed to connect to broker, reconnecting',
+])('writes a connect that failed at level debug, because the driver reports it: %s', (message) => {
+  const writer = createLogWriter({ logger, logMode: 'debug' }, () => false);
+  writer({ level: logLevel.ERROR, log: { message } });
+  expect(logger.debug).toHaveBeenCalledExactlyOnceWith({}, message);
   expect(logger.error).not.toHaveBeenCalled();
 });
 

@@ -21,6 +21,7 @@ interface LogEntry {
 
 /** Levels of error codes that are part of the protocol's ordinary course. */
 const levelByCode: Readonly<Record<number, Level>> = {
+  1: 'debug', // OFFSET_OUT_OF_RANGE: the driver reports the records that were lost
   3: 'warn', // UNKNOWN_TOPIC_OR_PARTITION: a topic that is being created
   5: 'warn', // LEADER_NOT_AVAILABLE
   6: 'warn', // NOT_LEADER_OR_FOLLOWER
@@ -35,6 +36,12 @@ const levelByCode: Readonly<Record<number, Level>> = {
 
 /** Line about an offset that retention has deleted, or that a topic never had: reported by the driver. */
 const outOfRange = 'Offset out of range, resetting to default offset';
+
+/**
+ * Lines about a broker that cannot be reached: several for each try. The driver reports it with the
+ * append that failed, or as an interruption of the subscription.
+ */
+const connectFailure = /^(?:Connection error: |Connection timeout$|Failed to connect to )/;
 
 /** Creates a function that writes lines of one client of kafkajs. */
 export function createLogWriter(
@@ -54,7 +61,7 @@ export function createLogWriter(
     if (level === logLevel.INFO) return 'info';
     if (level !== logLevel.ERROR) return 'debug';
     // The end of a client interrupts its requests.
-    if (isEnding()) return 'debug';
+    if (isEnding() || connectFailure.test(message)) return 'debug';
     return message === outOfRange ? 'warn' : (levelByMessage.get(error) ?? 'error');
   };
   return (entry) => {
