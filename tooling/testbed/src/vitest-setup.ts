@@ -1,4 +1,5 @@
 import type { TestProject } from 'vitest/node';
+import { offerSharedKafka, type SharedKafkaOffer } from './kafka/shared-kafka.js';
 import { findJavaKafka, findKafka, kafkaAdvice } from './kafka/source.js';
 import { findPostgresBinaries, postgresAdvice } from './postgres/binaries.js';
 import { findPgBouncer, pgBouncerAdvice } from './postgres/pgbouncer.js';
@@ -7,10 +8,12 @@ import './provided-context.js';
 
 type Project = Pick<TestProject, 'provide'>;
 
-/** Global setup of all tests: starts one Postgres for the run. Returns the teardown. */
+/** Global setup of all tests: starts one Postgres for the run, and offers one Kafka. Returns the teardown. */
 export default async function setup(project: Project): Promise<() => Promise<void>> {
-  const [server] = await Promise.all([providePostgres(project), provideKafka(project)]);
-  return async () => server?.close();
+  const servers = await Promise.all([providePostgres(project), provideKafka(project)]);
+  return async () => {
+    await Promise.all(servers.map((server) => server?.close()));
+  };
 }
 
 async function providePostgres(project: Project): Promise<PostgresServer | undefined> {
@@ -33,14 +36,17 @@ async function providePgBouncer(project: Project): Promise<void> {
   project.provide('pgBouncer', found);
 }
 
-/** Finds the source of Kafka. Tests that need Kafka start it. */
-async function provideKafka(project: Project): Promise<void> {
+/** Finds the source of Kafka, and offers one broker, which the first test that needs it starts. */
+async function provideKafka(project: Project): Promise<SharedKafkaOffer | undefined> {
   const source = await findKafka();
   if (!source) reportMissing('Kafka', kafkaAdvice);
   project.provide('kafkaSource', source?.kind);
   const clusters = (await findJavaKafka()) !== undefined;
   if (source && !clusters) reportMissing('several brokers of Kafka', 'install Java 17 or newer');
   project.provide('kafkaClusters', clusters);
+  const offer = source && (await offerSharedKafka());
+  project.provide('sharedKafkaUrl', offer?.url);
+  return offer;
 }
 
 function reportMissing(what: string, advice: string): void {

@@ -33,9 +33,15 @@ describe.runIf(canRun)('the eventstream suite', () => {
 
   beforeAll(async () => {
     bench = await openBench({ log: () => undefined });
-    const options = { quick: false, only: [], peers: ['kafkajs'] };
-    const found = await createEventstreamSuite(sizes).run(bench, options);
-    sections = new Map(found.map((section) => [section.id, section]));
+    const suite = createEventstreamSuite(sizes);
+    // At the same time, because these rates are looked at by nobody.
+    const found = await Promise.all(
+      [
+        ['publish-each', 'publish-full', 'consume'],
+        ['latency', 'idle', 'postgres', 'relay'],
+      ].map((only) => suite.run(bench, { quick: false, only, peers: ['kafkajs'] })),
+    );
+    sections = new Map(found.flat().map((section) => [section.id, section]));
   }, wholeSuiteMs);
   afterAll(() => bench?.close());
 
