@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Consumer } from '@platformatic/kafka';
-import { type KafkaBroker, startKafka } from '@posthaste/testbed';
+import { type SharedKafka, sharedKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { beforeAll, expect, it, vi } from 'vitest';
 import { createPlatformaticDriver } from '../src/drivers/platformatic/platformatic-driver.js';
 import { append, createTopic, toSubscription } from './kafka-topic.js';
 import { commitAll, RecordingHandler } from './recording-handler.js';
@@ -11,11 +11,10 @@ const waitOptions = { timeout: 15_000, interval: 20 };
 const heartbeatIntervalMs = 200;
 
 describeWithKafka('a consumer of @platformatic/kafka that cannot be closed', () => {
-  let kafka: KafkaBroker;
+  let kafka: SharedKafka;
   beforeAll(async () => {
-    kafka = await startKafka();
+    kafka = await sharedKafka();
   }, 240_000);
-  afterAll(() => kafka?.close());
 
   it('leaves the assignment of its successor alone when it joins again', async () => {
     const topic = await createTopic(kafka.brokers);

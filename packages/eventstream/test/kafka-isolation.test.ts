@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type KafkaBroker, startKafka } from '@posthaste/testbed';
+import { type SharedKafka, sharedKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import kafkajs, { CompressionTypes, Kafka, logLevel } from 'kafkajs';
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, expect, it, vi } from 'vitest';
 import type { Driver } from '../src/driver.js';
 import type { KafkaDriverOptions } from '../src/drivers/kafka/connection/kafka-options.js';
 import { append, createTopic, toSubscription, uniqueName } from './kafka-topic.js';
@@ -56,7 +56,8 @@ function changesSince(before: Snapshot): string[] {
 async function exchangeWithKafkajs(brokers: string[], topic: string): Promise<string> {
   const kafka = new Kafka({ brokers, logLevel: logLevel.NOTHING });
   const producer = kafka.producer();
-  const consumer = kafka.consumer({ groupId: uniqueName() });
+  // Disconnecting waits for the request under way, by default up to 5 s.
+  const consumer = kafka.consumer({ groupId: uniqueName(), maxWaitTimeInMs: 100 });
   const received = Promise.withResolvers<string>();
   await Promise.all([producer.connect(), consumer.connect()]);
   try {
@@ -73,12 +74,12 @@ async function exchangeWithKafkajs(brokers: string[], topic: string): Promise<st
 }
 
 describeWithKafka('a client of kafkajs in the same process as the driver', () => {
-  let kafka: KafkaBroker;
+  let kafka: SharedKafka;
   let createKafkaDriver: (options: KafkaDriverOptions) => Driver;
   let before: Snapshot;
   const drivers: Driver[] = [];
   beforeAll(async () => {
-    kafka = await startKafka();
+    kafka = await sharedKafka();
     // kafkajs loads some of its modules when it needs them first.
     const topic = await createTopic(kafka.brokers);
     await exchangeWithKafkajs(kafka.brokers, topic);
@@ -88,7 +89,6 @@ describeWithKafka('a client of kafkajs in the same process as the driver', () =>
   afterEach(async () => {
     await Promise.all(drivers.splice(0).map((driver) => driver.close()));
   });
-  afterAll(() => kafka?.close());
 
   function open(options: Partial<KafkaDriverOptions> = {}): Driver {
     const driver = createKafkaDriver({ brokers: kafka.brokers, ...options });
