@@ -76,7 +76,7 @@ class Outbox {
           return { key: `key ${k}`, payload: { key: `key ${k}`, n } };
         });
         ids.push(...(await this.platform.publish(...events)));
-        await sleep(20);
+        await sleep(50);
       }
       return ids;
     };

@@ -7,7 +7,7 @@ import { append, createTopic, toSubscription } from './kafka-topic.js';
 import { RecordingHandler } from './recording-handler.js';
 
 const waitOptions = { timeout: 15_000, interval: 20 };
-const idleMs = 3_000;
+const idleMs = 2_000;
 
 /** In a file of its own, because the CPU time is that of the whole process. */
 describeWithKafka('Kafka drivers', () => {
