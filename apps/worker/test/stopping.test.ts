@@ -241,10 +241,13 @@ describeWithPostgres.concurrent('a worker process', { timeout: 60_000 }, () => {
       status: 'ready',
     });
     // An attempt is counted when its response has arrived, a moment after the receiver saw it.
-    await vi.waitFor(async () => {
-      const metrics = await (await fetch(`${url}/metrics`)).text();
-      expect(metrics).toMatch(/posthaste_callback_attempts_total\{outcome="delivered"\} 50/);
-    });
+    await vi.waitFor(
+      async () => {
+        const metrics = await (await fetch(`${url}/metrics`)).text();
+        expect(metrics).toMatch(/posthaste_callback_attempts_total\{outcome="delivered"\} 50/);
+      },
+      { timeout: 20_000 },
+    );
     expect((await fetch(`${url}/other`)).status).toBe(404);
   });
 });

@@ -5,7 +5,7 @@ import type { KafkaDriverOptions } from '../src/drivers/kafka/connection/kafka-o
 import type { kafkaDrivers } from './kafka-drivers.js';
 import { RecordingHandler } from './recording-handler.js';
 
-export const waitOptions = { timeout: 15_000, interval: 20 };
+export const waitOptions = { timeout: 30_000, interval: 20 };
 
 /** Opens a driver that is closed after the test. */
 type OpenDriver = (options?: Partial<KafkaDriverOptions>) => Driver;

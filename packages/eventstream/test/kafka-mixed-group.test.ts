@@ -7,7 +7,7 @@ import { kafkaDrivers } from './kafka-drivers.js';
 import { append, createTopic, toSubscription, uniqueName } from './kafka-topic.js';
 import { RecordingHandler } from './recording-handler.js';
 
-const waitOptions = { timeout: 15_000, interval: 20 };
+const waitOptions = { timeout: 30_000, interval: 20 };
 
 /** A group member with one assignor only, as clients in other languages may be. */
 class ForeignMember {

@@ -14,7 +14,7 @@ import { append, appendTimeoutMs, createTopic, toRecord, toSubscription } from '
 import { addScramUser } from './kafka-users.js';
 import { RecordingHandler } from './recording-handler.js';
 
-const waitOptions = { timeout: 15_000, interval: 20 };
+const waitOptions = { timeout: 30_000, interval: 20 };
 const password = 'correct horse battery staple';
 
 const modules = 'org.apache.kafka.common.security';
@@ -36,7 +36,7 @@ function toToken(subject: string): string {
   return `${parts.join('.')}.`;
 }
 
-describeWithKafka('security', () => {
+describeWithKafka('security', { timeout: 60_000 }, () => {
   let kafka: KafkaBroker;
   let folder: string;
   /** Options that both listeners with TLS need. */
