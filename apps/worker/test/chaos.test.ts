@@ -19,7 +19,8 @@ const queues = 60;
 const perQueue = 50;
 const unordered = 1_000;
 const total = queues * perQueue + unordered;
-const chaosMs = 20_000;
+/** Number of times that something is killed or frozen. */
+const faults = 14;
 const drainMs = 90_000;
 
 /**
@@ -56,7 +57,7 @@ describeWithPostgres('chaos', () => {
         POSTHASTE_SECRET_KEY: Buffer.alloc(32, 1).toString('base64'),
         POSTHASTE_ALLOW_LOOPBACK: 'true',
         POSTHASTE_CALLBACK_TIMEOUT: '1s',
-        POSTHASTE_CALLBACK_LEASE: '4s',
+        POSTHASTE_CALLBACK_LEASE: '3s',
         // Slow enough that attempts are under way at every moment.
         POSTHASTE_WORKER_CONCURRENCY: '16',
         POSTHASTE_WORKER_CONCURRENCY_PER_HOST: '16',
@@ -115,9 +116,8 @@ describeWithPostgres('chaos', () => {
   const makeChaos = async (): Promise<void> => {
     const random = seededRandom(11);
     const living = [await startWorker(), await startWorker(), await startWorker()];
-    const until = Date.now() + chaosMs;
-    for (let round = 0; Date.now() < until; round++) {
-      await sleep(500 + random() * 700);
+    for (let round = 0; round < faults; round++) {
+      await sleep(300 + random() * 500);
       const index = Math.floor(random() * living.length);
       const victim = living[index];
       if (round % 7 === 3) {
@@ -126,7 +126,7 @@ describeWithPostgres('chaos', () => {
       } else if (round % 5 === 2 && victim) {
         // Longer than the lease: it continues with deliveries that others have taken over.
         await victim.pause();
-        setTimeout(() => victim.resume(), 6_000);
+        setTimeout(() => victim.resume(), 4_500);
       } else if (victim) {
         await victim.kill();
         living[index] = await startWorker();

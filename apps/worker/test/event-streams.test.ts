@@ -4,12 +4,12 @@ import { fromCloudEvent, type JsonObject, parseJsonWithDigits } from '@posthaste
 import { decodeEnvelope, encodeEnvelope } from '@posthaste/eventstream';
 import { freePort, type Receiver, startReceiver } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { EventPlatform } from './event-platform.js';
 
-const waitOptions = { timeout: 20_000, interval: 50 };
+const waitOptions = { timeout: 30_000, interval: 50 };
 const rules = { defaultTimeoutMs: 1_000, maxTimeoutMs: 20_000, urlFault: () => undefined };
-/** Longer than the worker takes to notice new subscriptions and events. */
+/** Longer than the worker takes to notice new events. */
 const aWhileMs = 2_500;
 
 interface Received {
@@ -17,42 +17,53 @@ interface Received {
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
-describeWithPostgres('the event log in a worker', () => {
-  let platform: EventPlatform;
-  const receivers: Receiver[] = [];
-  beforeEach(async () => {
-    platform = await EventPlatform.open();
-  });
-  afterEach(async () => {
-    await platform.close();
-    await Promise.all(receivers.splice(0).map((receiver) => receiver.close()));
-  });
+type Receive = typeof startReceiver;
 
-  const receive = async (...script: Parameters<typeof startReceiver>): Promise<Receiver> => {
-    const receiver = await startReceiver(...script);
-    receivers.push(receiver);
-    return receiver;
-  };
-  const eventsOf = ({ requests }: Receiver): Received[] =>
-    requests.map(({ body }) => JSON.parse(body.toString()) as Received);
-  const namesOf = (receiver: Receiver): string[] => eventsOf(receiver).map(({ name }) => name);
-  /** Sends a callback that no subscription made; returns its id. */
-  const sendCallback = async (url: string): Promise<string> => {
-    const intake = new Intake(platform.db);
-    const { accept } = createAcceptance({ intake, rules, secretExists: async () => false });
-    const { id } = await accept({ url, application: 'shop' });
-    await intake.close();
-    return id;
-  };
-  /** Returns the names of all events in the log, oldest first. */
-  const eventNames = async (): Promise<string[]> => {
-    const { rows } = await platform.db.query<{ name: string }>(
-      'select name from eventstream.record order by appended_at, "offset"',
-    );
-    return rows.map(({ name }) => name);
-  };
+/** `it`, whose tests get a platform and receivers of their own. All are closed after the test. */
+const it = test
+  .extend('platform', async ({ onTestFinished }): Promise<EventPlatform> => {
+    const platform = await EventPlatform.open();
+    onTestFinished(() => platform.close());
+    return platform;
+  })
+  .extend(
+    'receive',
+    ({ onTestFinished }): Receive =>
+      async (...script) => {
+        const receiver = await startReceiver(...script);
+        onTestFinished(() => receiver.close());
+        return receiver;
+      },
+  );
 
-  it('sends every digit of the numbers of an event', async () => {
+function eventsOf({ requests }: Receiver): Received[] {
+  return requests.map(({ body }) => JSON.parse(body.toString()) as Received);
+}
+
+function namesOf(receiver: Receiver): string[] {
+  return eventsOf(receiver).map(({ name }) => name);
+}
+
+/** Sends a callback that no subscription made; returns its id. */
+async function sendCallback({ db }: EventPlatform, url: string): Promise<string> {
+  const intake = new Intake(db);
+  const { accept } = createAcceptance({ intake, rules, secretExists: async () => false });
+  const { id } = await accept({ url, application: 'shop' });
+  await intake.close();
+  return id;
+}
+
+/** Returns the names of all events in the log, oldest first. */
+async function eventNames({ db }: EventPlatform): Promise<string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    'select name from eventstream.record order by appended_at, "offset"',
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** They run at the same time, since most of it is waiting. */
+describeWithPostgres.concurrent('the event log in a worker', { timeout: 60_000 }, () => {
+  it('sends every digit of the numbers of an event', async ({ platform, receive }) => {
     const receiver = await receive(200);
     await platform.subscribe({ name: 'a', url: receiver.url }, '**');
     await platform.startWorker();
@@ -63,7 +74,7 @@ describeWithPostgres('the event log in a worker', () => {
     expect(receiver.requests[0]?.body.toString()).toContain(`"payload":{"numbers":${numbers}}`);
   });
 
-  it('delivers a CloudEvent as it was published, byte for byte', async () => {
+  it('delivers a CloudEvent as it was published, byte for byte', async ({ platform, receive }) => {
     const [binary, structured] = [await receive(200), await receive(200)];
     for (const [name, { url }, eventFormat] of [
       ['binary', binary, 'cloudevents-binary'],
@@ -94,7 +105,10 @@ describeWithPostgres('the event log in a worker', () => {
     expect(JSON.parse(String(other?.body))).toEqual(event);
   });
 
-  it('creates one callback of an event for each endpoint, however many workers run', async () => {
+  it('creates one callback of an event for each endpoint, however many workers run', async ({
+    platform,
+    receive,
+  }) => {
     const [a, b] = [await receive(200), await receive(200)];
     await platform.subscribe({ name: 'a', url: a.url, order: 'key' }, 'order.placed', 'order.*');
     await platform.subscribe({ name: 'b', url: b.url, order: 'key' }, '**');
@@ -113,7 +127,10 @@ describeWithPostgres('the event log in a worker', () => {
     expect([a.count, b.count]).toEqual([60, 61]);
   });
 
-  it('continues the trace of an event in its callback and in the events about that callback', async () => {
+  it('continues the trace of an event in its callback and in the events about that callback', async ({
+    platform,
+    receive,
+  }) => {
     const a = await receive(200);
     await platform.subscribe({ name: 'a', url: a.url }, 'order.placed');
     await platform.startWorker({ POSTHASTE_CALLBACK_EVENTS: 'all' });
@@ -121,7 +138,7 @@ describeWithPostgres('the event log in a worker', () => {
     await platform.publish({ key: 'k', traceparent });
     await a.waitFor(1);
     expect(a.requests[0]?.headers).toMatchObject({ traceparent });
-    await vi.waitFor(async () => expect(await eventNames()).toHaveLength(4), waitOptions);
+    await vi.waitFor(async () => expect(await eventNames(platform)).toHaveLength(4), waitOptions);
     const { records } = await platform.log.listEvents({ topics: ['callbacks'] });
     expect(records.map(({ headers }) => [headers.ce_type, headers.traceparent])).toEqual([
       ['callback.accepted', traceparent],
@@ -136,7 +153,7 @@ describeWithPostgres('the event log in a worker', () => {
     }
   });
 
-  it('delivers CloudEvents that consumers of the log have written in their own form', async () => {
+  it('delivers CloudEvents that consumers of the log have written in their own form', async ({ platform, receive }) => {
     const a = await receive(200);
     await platform.subscribe({ name: 'a', url: a.url, order: 'key' }, 'com.example.placed');
     const headers = {
@@ -172,7 +189,7 @@ describeWithPostgres('the event log in a worker', () => {
     ]);
   });
 
-  it('skips records that are not events', async () => {
+  it('skips records that are not events', async ({ platform, receive }) => {
     const a = await receive(200);
     await platform.subscribe({ name: 'a', url: a.url }, 'order.placed');
     const record = { topic: 'orders', key: null, headers: { ce_type: 'order.placed' } };
@@ -188,36 +205,51 @@ describeWithPostgres('the event log in a worker', () => {
     expect(worker.output).toContain('a record of the log is not an event');
   });
 
-  it('always writes events about failures, and about deliveries while a subscription asks for them', async () => {
+  it('always writes events about failures, and about deliveries while a subscription asks for them', async ({
+    platform,
+    receive,
+  }) => {
     const [good, bad, listener] = [await receive(200), await receive(500), await receive(200)];
     await platform.startWorker();
-    await sendCallback(good.url);
-    await sendCallback(bad.url);
+    /** Sends a callback, and returns the events that were written with its delivery. */
+    const deliver = async (): Promise<string[]> => {
+      const before = (await eventNames(platform)).length;
+      const id = await sendCallback(platform, good.url);
+      await vi.waitFor(async () => {
+        const query = `select from callbacks.history where callback_id = $1 and ending = 'delivered'`;
+        expect((await platform.db.query(query, [id])).rowCount).toBe(1);
+      }, waitOptions);
+      return (await eventNames(platform)).slice(before);
+    };
+    expect(await deliver()).toEqual([]);
+    await sendCallback(platform, bad.url);
     await vi.waitFor(
-      async () => expect(await eventNames()).toEqual(['callback.failed']),
+      async () => expect(await eventNames(platform)).toEqual(['callback.failed']),
       waitOptions,
     );
     const endpointId = await platform.subscribe(
       { name: 'listener', url: listener.url },
       'callback.delivered',
     );
-    await sleep(1_000);
-    await sendCallback(good.url);
-    await listener.waitFor(1);
-    expect(namesOf(listener)).toEqual(['callback.delivered']);
+    // The worker notices the subscription, and later its end, within a while.
+    await vi.waitFor(
+      async () => expect(await deliver()).toEqual(['callback.delivered']),
+      waitOptions,
+    );
+    await listener.waitFor(1, waitOptions.timeout);
+    expect(new Set(namesOf(listener))).toEqual(new Set(['callback.delivered']));
     await platform.db.query('delete from callbacks.endpoint where id = $1', [endpointId]);
-    await sleep(1_000);
-    await sendCallback(good.url);
-    await good.waitFor(3);
-    await sleep(500);
-    expect(await eventNames()).toEqual(['callback.failed', 'callback.delivered']);
+    await vi.waitFor(async () => expect(await deliver()).toEqual([]), waitOptions);
   });
 
-  it('writes all events about callbacks when configured so, in the order in which they happened', async () => {
+  it('writes all events about callbacks when configured so, in the order in which they happened', async ({
+    platform,
+    receive,
+  }) => {
     const receiver = await receive([500, 200]);
     await platform.startWorker({ POSTHASTE_CALLBACK_EVENTS: 'all' });
-    const id = await sendCallback(receiver.url);
-    await vi.waitFor(async () => expect(await eventNames()).toHaveLength(2), waitOptions);
+    const id = await sendCallback(platform, receiver.url);
+    await vi.waitFor(async () => expect(await eventNames(platform)).toHaveLength(2), waitOptions);
     const { records } = await platform.log.listEvents({ topics: ['callbacks'] });
     expect(records.map(({ key, headers }) => [key?.toString(), headers.ce_type])).toEqual([
       [id, 'callback.attempted'],
@@ -225,21 +257,18 @@ describeWithPostgres('the event log in a worker', () => {
     ]);
   });
 
-  it('makes no loop of subscriptions to events about callbacks', async () => {
+  it('makes no loop of subscriptions to events about callbacks', async ({ platform, receive }) => {
     const [a, b] = [await receive(500), await receive(500)];
+    const expectedCount = 1 + 2 + 2 + (2 + 6);
     const policy = { phases: [] };
     await platform.subscribe({ name: 'a', url: a.url, policy }, 'callback.**', 'endpoint.*', '**');
     await platform.subscribe({ name: 'b', url: b.url, policy }, 'callback.*');
     await platform.startWorker();
-    await sleep(1_000);
     // Both endpoints fail; the event about each failure goes to the other endpoint, which fails too.
     await platform.publish({ key: 'k' });
-    await vi.waitFor(() => expect(a.count).toBeGreaterThan(3), waitOptions);
-    let before = -1;
-    while (a.count + b.count > before) {
-      before = a.count + b.count;
-      await sleep(aWhileMs);
-    }
+    await vi.waitFor(() => expect(a.count + b.count).toBe(expectedCount), waitOptions);
+    await sleep(aWhileMs);
+    expect(a.count + b.count).toBe(expectedCount);
     const counts = Map.groupBy([...namesOf(a), ...namesOf(b)], (name) => name);
     // Events about the first callback go to a and b; events about their failures to the other one.
     expect(counts.get('order.placed')).toHaveLength(1);
@@ -247,9 +276,11 @@ describeWithPostgres('the event log in a worker', () => {
     expect(counts.get('callback.attempted')).toHaveLength(2);
     expect(counts.get('callback.failed')).toHaveLength(2 + 6);
     expect(counts.size).toBe(4);
-  }, 60_000);
+  });
 
-  it('reports the lag of subscriptions, and that Kafka does not accept the log', async () => {
+  it('reports the lag of subscriptions, and that Kafka does not accept the log', async ({
+    platform,
+  }) => {
     const brokers = `127.0.0.1:${await freePort()}`;
     const env = { POSTHASTE_WORKER_PORT: '0', KAFKA_BROKERS: brokers };
     const worker = await platform.startWorker(env);

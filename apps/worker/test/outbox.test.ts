@@ -1,13 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type KafkaBroker,
+  quickRecovery,
   type Receiver,
   type RunningProcess,
+  type SharedKafka,
+  sharedKafka,
   startKafka,
   startReceiver,
 } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { expect, it, type TestContext, vi } from 'vitest';
 import { EventPlatform } from './event-platform.js';
 import { KafkaReader } from './kafka-reader.js';
 
@@ -25,38 +29,45 @@ function requestsOf({ requests }: Receiver) {
   });
 }
 
-describeWithKafka('the event log as outbox of a worker', () => {
-  let kafka: KafkaBroker;
-  let platform: EventPlatform;
-  let receiver: Receiver;
-  let reader: KafkaReader | undefined;
-  beforeAll(async () => {
-    kafka = await startKafka({ own: true });
-  }, 240_000);
-  afterAll(() => kafka.close());
-  beforeEach(async () => {
-    platform = await EventPlatform.open();
-    receiver = await startReceiver(200);
-  });
-  afterEach(async () => {
-    await platform.close();
-    await receiver.close();
-    await reader?.close();
-    await kafka.start();
-  });
-
+/** Event log of one test, and what publishes from it. Everything is closed after the test. */
+class Outbox {
+  readonly platform: EventPlatform;
+  readonly #context: Pick<TestContext, 'onTestFinished'>;
+  readonly #kafka: SharedKafka;
   /** Prefix of topics in Kafka: every test has topics of its own. */
-  let prefix = '';
-  beforeEach(() => {
-    prefix = `test-${Date.now()}`;
-  });
-  const startWorker = (): Promise<RunningProcess> =>
-    platform.startWorker({
-      KAFKA_BROKERS: kafka.brokers.join(),
-      POSTHASTE_KAFKA_PREFIX: prefix,
+  readonly #prefix = `test-${randomUUID()}`;
+
+  private constructor(platform: EventPlatform, kafka: SharedKafka, context: TestContext) {
+    this.platform = platform;
+    this.#kafka = kafka;
+    this.#context = context;
+  }
+
+  static async open(kafka: SharedKafka, context: TestContext): Promise<Outbox> {
+    const platform = await EventPlatform.open();
+    context.onTestFinished(() => platform.close());
+    return new Outbox(platform, kafka, context);
+  }
+
+  startWorker(): Promise<RunningProcess> {
+    return this.platform.startWorker({
+      KAFKA_BROKERS: this.#kafka.brokers.join(),
+      POSTHASTE_KAFKA_PREFIX: this.#prefix,
     });
-  /** Publishes one event for each key again and again, until the returned function is called. */
-  const publishSteadily = (): (() => Promise<string[]>) => {
+  }
+
+  /** Reads what has been published to Kafka. */
+  read(): KafkaReader {
+    const reader = new KafkaReader(this.#kafka.brokers, [`${this.#prefix}.orders`]);
+    this.#context.onTestFinished(() => reader.close());
+    return reader;
+  }
+
+  /**
+   * Publishes one event for each key again and again, until the returned function is called. That
+   * resolves to the ids.
+   */
+  publishSteadily(): () => Promise<string[]> {
     let stopped = false;
     const run = async (): Promise<string[]> => {
       const ids: string[] = [];
@@ -64,8 +75,8 @@ describeWithKafka('the event log as outbox of a worker', () => {
         const events = Array.from({ length: keys }, (_, k) => {
           return { key: `key ${k}`, payload: { key: `key ${k}`, n } };
         });
-        ids.push(...(await platform.publish(...events)));
-        await sleep(20);
+        ids.push(...(await this.platform.publish(...events)));
+        await sleep(50);
       }
       return ids;
     };
@@ -74,26 +85,34 @@ describeWithKafka('the event log as outbox of a worker', () => {
       stopped = true;
       return running;
     };
-  };
-  const expectOrder = (byKey: ReadonlyMap<string, readonly unknown[]>): void => {
-    for (const numbers of byKey.values()) expect(numbers).toEqual(numbers.map((_, n) => n));
-    expect(byKey.size).toBe(keys);
-  };
+  }
+}
 
-  it('brings every event to Kafka and to a webhook, in order, while workers are killed', async () => {
+function expectOrder(byKey: ReadonlyMap<string, readonly unknown[]>): void {
+  for (const numbers of byKey.values()) expect(numbers).toEqual(numbers.map((_, n) => n));
+  expect(byKey.size).toBe(keys);
+}
+
+/** At the same time, since most of it is waiting. */
+describeWithKafka.concurrent('the event log as outbox of a worker', { timeout: 300_000 }, () => {
+  it('brings every event to Kafka and to a webhook, in order, while workers are killed', async (context) => {
+    const outbox = await Outbox.open(await sharedKafka(), context);
+    const receiver = await startReceiver(200);
+    context.onTestFinished(() => receiver.close());
+    const { platform } = outbox;
     await platform.subscribe({ name: 'a', url: receiver.url, order: 'key' }, 'order.*');
-    let worker = await startWorker();
-    const stop = publishSteadily();
+    let worker = await outbox.startWorker();
+    const stop = outbox.publishSteadily();
     for (let kills = 0; kills < 3; kills++) {
-      await sleep(1_500);
+      const before = receiver.count;
+      await vi.waitFor(() => expect(receiver.count).toBeGreaterThan(before + 100), waitOptions);
       await worker.kill();
-      worker = await startWorker();
+      worker = await outbox.startWorker();
     }
-    await sleep(500);
     const ids = await stop();
-    reader = new KafkaReader(kafka.brokers, [`${prefix}.orders`]);
+    const reader = outbox.read();
 
-    await vi.waitFor(() => expect(reader?.ids.length).toBe(ids.length), waitOptions);
+    await vi.waitFor(() => expect(reader.ids.length).toBe(ids.length), waitOptions);
     expect(new Set(reader.ids)).toEqual(new Set(ids));
     expectOrder(reader.fieldsByKey('n'));
 
@@ -107,11 +126,14 @@ describeWithKafka('the event log as outbox of a worker', () => {
     const firsts = requests.filter(({ id }, i) => requests.findIndex((a) => a.id === id) === i);
     const byKey = Map.groupBy(firsts, ({ key }) => key);
     expectOrder(new Map([...byKey].map(([key, own]) => [key, own.map(({ n }) => n)])));
-  }, 120_000);
+  });
 
-  it('loses nothing and keeps the order while the broker is stopped and killed', async () => {
-    await startWorker();
-    const stop = publishSteadily();
+  it('loses nothing and keeps the order while the broker is stopped and killed', async (context) => {
+    const kafka: KafkaBroker = await startKafka({ own: true, settings: quickRecovery });
+    context.onTestFinished(() => kafka.close());
+    const outbox = await Outbox.open(kafka, context);
+    await outbox.startWorker();
+    const stop = outbox.publishSteadily();
     for (const end of [() => kafka.stop(), () => kafka.kill()]) {
       await sleep(1_000);
       await end();
@@ -120,8 +142,8 @@ describeWithKafka('the event log as outbox of a worker', () => {
     }
     await sleep(500);
     const ids = await stop();
-    reader = new KafkaReader(kafka.brokers, [`${prefix}.orders`]);
-    await vi.waitFor(() => expect(reader?.ids.length).toBe(ids.length), waitOptions);
+    const reader = outbox.read();
+    await vi.waitFor(() => expect(reader.ids.length).toBe(ids.length), waitOptions);
     expectOrder(reader.fieldsByKey('n'));
-  }, 120_000);
+  });
 });

@@ -1,5 +1,5 @@
 import { type EventEnvelope, toCloudEvent } from '@posthaste/contracts';
-import { expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { buildEvent } from '../src/builders/build-event.js';
 import type { Consumers } from '../src/consume/consumers.js';
 import type { RawCallback, RegistrationHandler } from '../src/consume/registration.js';
@@ -14,7 +14,7 @@ import {
 } from './cloudevent-records.js';
 import { consumersOn, drain, event, registration } from './conformance-consumers.js';
 import { testOptions } from './conformance-requests.js';
-import { appendTo, type Conformance, groupOf } from './conformance-target.js';
+import { appendTo, type ConformanceTest, groupOf } from './conformance-target.js';
 
 /** A call of a typed subscriber. */
 interface Call {
@@ -63,11 +63,11 @@ function subscribeRaw(consumers: Consumers, topic: string): StoredRecord[] {
 }
 
 /** Registers the tests of CloudEvents that others have written to the stream. */
-export function testCloudEvents({ connect, topic: newTopic, until }: Conformance): void {
+export function testCloudEvents(it: ConformanceTest): void {
   it(
     'calls subscribers of their types with CloudEvents of other publishers',
     testOptions,
-    async () => {
+    async ({ connect, newTopic, until }) => {
       const driver = await connect();
       const topic = await newTopic(1);
       const consumers = consumersOn(driver);
@@ -110,7 +110,7 @@ export function testCloudEvents({ connect, topic: newTopic, until }: Conformance
     },
   );
 
-  it('keeps them as they are in retry topics and dead letters', testOptions, async () => {
+  it('keeps them as they are in retry topics and dead letters', testOptions, async ({ connect, newTopic, until }) => {
     const driver = await connect();
     const topic = await newTopic(1);
     await newTopic(1, `${topic}.dlq`);
@@ -136,7 +136,7 @@ export function testCloudEvents({ connect, topic: newTopic, until }: Conformance
   it(
     'writes those that cannot be read to the dead letters with the reason, and goes on',
     testOptions,
-    async () => {
+    async ({ connect, newTopic, until }) => {
       const driver = await connect();
       const topic = await newTopic(1);
       await newTopic(1, `${topic}.dlq`);
@@ -154,7 +154,7 @@ export function testCloudEvents({ connect, topic: newTopic, until }: Conformance
     },
   );
 
-  it('writes events that the CloudEvents SDK reads', testOptions, async () => {
+  it('writes events that the CloudEvents SDK reads', testOptions, async ({ connect, newTopic, until }) => {
     const driver = await connect();
     const topic = await newTopic(1);
     const options = { prefix: '', profile: 'default', strictValidation: false } as const;

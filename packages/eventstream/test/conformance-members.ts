@@ -1,16 +1,16 @@
-import { expect, it } from 'vitest';
+import { expect } from 'vitest';
 import type { Consumers } from '../src/consume/consumers.js';
 import type { Driver } from '../src/driver.js';
 import { consumersOn, drain, event, registration } from './conformance-consumers.js';
 import { testOptions } from './conformance-requests.js';
-import { appendTo, type Conformance, groupOf } from './conformance-target.js';
+import { appendTo, type ConformanceTest, groupOf } from './conformance-target.js';
 
 /** Registers the tests of consumers while others join and leave their group. */
-export function testMembers({ connect, topic: newTopic, until }: Conformance): void {
+export function testMembers(it: ConformanceTest): void {
   it(
     'finishes a callback before its partition is revoked, and does not repeat it',
     testOptions,
-    async () => {
+    async ({ connect, newTopic, until }) => {
       const [one, two] = await Promise.all([connect(), connect()]);
       const topic = await newTopic(2);
       const counts = new Map<string, number>();
@@ -41,7 +41,7 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
   it(
     'delivers a record again whose callback did not end, and ignores its later end',
     testOptions,
-    async () => {
+    async ({ connect, newTopic, until }) => {
       const [one, two] = await Promise.all([connect(), connect()]);
       const topic = await newTopic(1);
       const calls: PromiseWithResolvers<void>[] = [];
@@ -73,7 +73,7 @@ export function testMembers({ connect, topic: newTopic, until }: Conformance): v
   it(
     'loses nothing and keeps the order of every key while members join and leave',
     testOptions,
-    async () => {
+    async ({ connect, newTopic, until }) => {
       const [one, two] = await Promise.all([connect(), connect()]);
       const topic = await newTopic(4);
       const seen = new Map<string, number[]>();

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { PlatformError } from '@posthaste/contracts';
+import { test, vi } from 'vitest';
 import type { AppendRequest, Driver } from '../src/driver.js';
 
 /** Stream on which the suite runs. */
@@ -18,11 +20,43 @@ export interface ConformanceTarget {
 /** Connections and topics of one test. The connections are closed after the test. */
 export interface Conformance {
   /** Opens another connection. */
-  connect(): Promise<Driver>;
+  readonly connect: () => Promise<Driver>;
   /** Creates a topic. */
-  topic(partitions: number, name?: string): Promise<string>;
+  readonly newTopic: (partitions: number, name?: string) => Promise<string>;
   /** Waits until the assertion holds, up to `settleMs` of the target. */
-  until(assertion: () => unknown): Promise<unknown>;
+  readonly until: (assertion: () => unknown) => Promise<unknown>;
+}
+
+/** `it`, whose tests get connections and topics. */
+export type ConformanceTest = ReturnType<typeof conformanceTest>;
+
+/** Returns `it` for tests on a target, which get connections and topics. */
+export function conformanceTest(target: () => ConformanceTarget) {
+  return test
+    .extend('connect', async ({ onTestFinished }): Promise<Conformance['connect']> => {
+      const drivers: Driver[] = [];
+      onTestFinished(async () => {
+        await Promise.all(drivers.map((driver) => driver.close()));
+      });
+      return async () => {
+        const driver = await target().connect();
+        drivers.push(driver);
+        return driver;
+      };
+    })
+    .extend(
+      'newTopic',
+      (): Conformance['newTopic'] =>
+        async (partitions, topic = `t-${randomUUID()}`) => {
+          await target().createTopic(topic, partitions);
+          return topic;
+        },
+    )
+    .extend(
+      'until',
+      (): Conformance['until'] => (assertion) =>
+        vi.waitFor(assertion, { timeout: target().settleMs, interval: 10 }),
+    );
 }
 
 /** Returns the group of a topic. Each test has its own topic, and so its own group. */

@@ -1,43 +1,29 @@
-import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, vi } from 'vitest';
-import type { Driver } from '../src/driver.js';
+import { afterAll, beforeAll, describe } from 'vitest';
 import { testAppending } from './conformance-appending.js';
 import { testCloudEvents } from './conformance-cloudevents.js';
 import { testConsuming } from './conformance-consuming.js';
 import { testGroups } from './conformance-groups.js';
 import { testMembers } from './conformance-members.js';
 import { testReading } from './conformance-reading.js';
-import type { Conformance, ConformanceTarget } from './conformance-target.js';
+import { type ConformanceTarget, conformanceTest } from './conformance-target.js';
 
-/** Registers the tests that every driver must pass, in the surrounding suite. */
+/**
+ * Registers the tests that every driver must pass, in the surrounding suite. They may run at the same
+ * time: each has connections, topics and groups of its own.
+ */
 export function testDriver(open: () => Promise<ConformanceTarget>): void {
   let target: ConformanceTarget;
-  const drivers: Driver[] = [];
   beforeAll(async () => {
     target = await open();
   }, 60_000);
-  afterEach(async () => {
-    await Promise.all(drivers.splice(0).map((driver) => driver.close()));
-  });
   afterAll(() => target?.close());
-  const conformance: Conformance = {
-    async connect() {
-      const driver = await target.connect();
-      drivers.push(driver);
-      return driver;
-    },
-    async topic(partitions, topic = `t-${randomUUID()}`) {
-      await target.createTopic(topic, partitions);
-      return topic;
-    },
-    until: (assertion) => vi.waitFor(assertion, { timeout: target.settleMs, interval: 10 }),
-  };
-  describe('appending', () => testAppending(conformance, () => target));
-  describe('reading', () => testReading(conformance, () => target));
-  describe('groups', () => testGroups(conformance));
+  const it = conformanceTest(() => target);
+  describe('appending', () => testAppending(it, () => target));
+  describe('reading', () => testReading(it, () => target));
+  describe('groups', () => testGroups(it));
   describe('consumers on it', () => {
-    testConsuming(conformance);
-    testMembers(conformance);
-    testCloudEvents(conformance);
+    testConsuming(it);
+    testMembers(it);
+    testCloudEvents(it);
   });
 }

@@ -1,5 +1,5 @@
 import { PlatformError } from '@posthaste/contracts';
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
 import { Consumers } from '../src/consume/consumers.js';
 import type { ConsumeObserver } from '../src/consume/observer.js';
 import type {
@@ -16,6 +16,7 @@ import {
   type ManualAppender,
   type ManualSubscription,
 } from './manual-driver.js';
+import { until } from './until.js';
 
 /** Observer that keeps each call as a short text. */
 export interface Reports extends ConsumeObserver {
@@ -110,7 +111,7 @@ export async function untilCommitted(
   offset: number,
   partition = 0,
 ): Promise<void> {
-  await vi.waitFor(() => expect(subscription.committed.get(partition)).toBe(BigInt(offset)));
+  await until(() => expect(subscription.committed.get(partition)).toBe(BigInt(offset)));
 }
 
 /** Callback whose calls end when the test ends them. */

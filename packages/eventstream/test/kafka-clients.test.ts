@@ -1,6 +1,6 @@
-import { type KafkaBroker, startKafka } from '@posthaste/testbed';
+import { type SharedKafka, sharedKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, describe } from 'vitest';
+import { beforeAll, describe } from 'vitest';
 import { clientFixtureOn } from './client-fixture.js';
 import { testCloudEventsOfClients } from './clients-and-cloudevents.js';
 import { testGo } from './clients-and-go.js';
@@ -12,11 +12,10 @@ import { kafkaClients, kafkaTarget } from './kafka-clients.js';
 import { testKilled } from './killed-consumer.js';
 
 describeWithKafka('a client on Kafka', { timeout: 60_000 }, () => {
-  let kafka: KafkaBroker;
+  let kafka: SharedKafka;
   beforeAll(async () => {
-    kafka = await startKafka();
+    kafka = await sharedKafka();
   }, 240_000);
-  afterAll(() => kafka?.close());
 
   const brokers = (): string[] => kafka.brokers;
   // They run at the same time, since most of it is waiting.

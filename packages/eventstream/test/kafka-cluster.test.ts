@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type KafkaBroker, type KafkaCluster, startKafkaCluster } from '@posthaste/testbed';
+import {
+  type KafkaBroker,
+  type KafkaCluster,
+  quickRecovery,
+  startKafkaCluster,
+} from '@posthaste/testbed';
 import { describeWithKafkaCluster } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type ClientTarget, clientFixtureOn, onWire } from './client-fixture.js';
@@ -10,9 +15,7 @@ import { SteadyTraffic } from './steady-traffic.js';
 const settings = {
   'min.insync.replicas': '2',
   'offsets.topic.replication.factor': '3',
-  // A killed broker is noticed sooner than after 9 s.
-  'broker.session.timeout.ms': '2000',
-  'broker.heartbeat.interval.ms': '500',
+  ...quickRecovery,
 };
 const waitOptions = { timeout: 60_000, interval: 50 };
 

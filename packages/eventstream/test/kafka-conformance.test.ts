@@ -1,19 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { type KafkaBroker, startKafka } from '@posthaste/testbed';
+import { type SharedKafka, sharedKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, describe } from 'vitest';
+import { beforeAll, describe } from 'vitest';
 import { testDriver } from './conformance.js';
 import type { ConformanceTarget } from './conformance-target.js';
 import { kafkaDrivers } from './kafka-drivers.js';
 import { createTopic } from './kafka-topic.js';
 
-/** The shortest session that brokers accept by default, in ms. */
-const sessionMs = 6_000;
+/** The shortest session that brokers accept by default, in ms. Those of the testbed accept less. */
+const shortestSessionMs = 6_000;
 
 function toTarget(
-  kafka: KafkaBroker,
+  kafka: SharedKafka,
   create: (typeof kafkaDrivers)[number]['create'],
 ): ConformanceTarget {
+  const sessionMs = kafka.kind === 'external' ? shortestSessionMs : 3_000;
   return {
     connect: () =>
       create({
@@ -33,13 +34,13 @@ function toTarget(
 }
 
 describeWithKafka('on Kafka', () => {
-  let kafka: KafkaBroker;
+  let kafka: SharedKafka;
   beforeAll(async () => {
-    kafka = await startKafka();
+    kafka = await sharedKafka();
   }, 240_000);
-  afterAll(() => kafka?.close());
 
-  describe.each(kafkaDrivers)('the $name driver', ({ create }) =>
+  // They run at the same time, since most of it is waiting.
+  describe.concurrent.each(kafkaDrivers)('the $name driver', ({ create }) =>
     testDriver(async () => toTarget(kafka, create)),
   );
 });

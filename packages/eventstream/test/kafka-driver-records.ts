@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { Driver } from '../src/driver.js';
 import { type DriverFixture, waitOptions } from './kafka-driver-fixture.js';
 import {
@@ -14,7 +14,7 @@ import { RecordingHandler } from './recording-handler.js';
 
 /** Registers tests of records that are written and read. */
 export function testRecords(fixture: DriverFixture): void {
-  const { open, read } = fixture;
+  const { it, read } = fixture;
 
   it('come as they were appended, in order', async () => {
     const topic = await createTopic(fixture.brokers);
@@ -46,9 +46,9 @@ export function testRecords(fixture: DriverFixture): void {
     expect(written).toBeLessThanOrEqual(Date.now());
   });
 
-  it.each(['gzip', 'snappy', 'lz4', 'zstd'] as const)(
+  it.for(['gzip', 'snappy', 'lz4', 'zstd'] as const)(
     'are written and read in %s, also as the brokers compress it',
-    async (compression) => {
+    async (compression, { open }) => {
       // A topic with a codec of its own makes the broker unpack and pack again what it is sent.
       const byTopic = compression === 'gzip' ? 'lz4' : compression;
       const configEntries = [{ name: 'compression.type', value: byTopic }];
@@ -87,39 +87,42 @@ export function testRecords(fixture: DriverFixture): void {
     await expect(fixture.driver.append(request)).rejects.toMatchObject({ code: 'EVENT_INVALID' });
   });
 
-  it.each([
+  it.for([
     ['one fetch', 10_000_000],
     ['several fetches', 100_000],
-  ])('of aborted transactions are left out (in %s)', async (_, maxPartitionBytes) => {
-    const topic = await createTopic(fixture.brokers);
-    const large = (name: string): string[] =>
-      Array.from({ length: 6 }, (__, number) => `${name} ${number} `.padEnd(40_000, '.'));
-    await appendInTransactions(fixture.brokers, topic, [
-      { values: ['first'], ending: 'commit' },
-      { values: large('aborted'), ending: 'abort' },
-      { values: large('aborted again'), ending: 'abort' },
-      { values: ['second', 'third'], ending: 'commit' },
-    ]);
-    await append(fixture.driver, topic, ['outside']);
-    const request = toSubscription(topic);
-    const reader = open({ maxPartitionBytes });
-    const { handler, subscription } = read(request, new RecordingHandler(), reader);
-    await vi.waitFor(() => expect(handler.values).toContain('outside'), waitOptions);
-    expect(handler.values.map((value) => value.slice(0, 20))).toEqual([
-      'first',
-      'second',
-      'third',
-      'outside',
-    ]);
-    await subscription.close();
-  });
+  ] as const)(
+    'of aborted transactions are left out (in %s)',
+    async ([, maxPartitionBytes], { open }) => {
+      const topic = await createTopic(fixture.brokers);
+      const large = (name: string): string[] =>
+        Array.from({ length: 6 }, (__, number) => `${name} ${number} `.padEnd(40_000, '.'));
+      await appendInTransactions(fixture.brokers, topic, [
+        { values: ['first'], ending: 'commit' },
+        { values: large('aborted'), ending: 'abort' },
+        { values: large('aborted again'), ending: 'abort' },
+        { values: ['second', 'third'], ending: 'commit' },
+      ]);
+      await append(fixture.driver, topic, ['outside']);
+      const request = toSubscription(topic);
+      const reader = open({ maxPartitionBytes });
+      const { handler, subscription } = read(request, new RecordingHandler(), reader);
+      await vi.waitFor(() => expect(handler.values).toContain('outside'), waitOptions);
+      expect(handler.values.map((value) => value.slice(0, 20))).toEqual([
+        'first',
+        'second',
+        'third',
+        'outside',
+      ]);
+      await subscription.close();
+    },
+  );
 
-  it.each([
+  it.for([
     ['last', 'b', 'a'],
     ['first', 'a', 'b'],
-  ])(
+  ] as const)(
     'of aborted transactions are left out wherever reading starts (the one that began first ends %s)',
-    async (_, early, late) => {
+    async ([, early, late], { open }) => {
       const topic = await createTopic(fixture.brokers);
       const large = (producer: string, name: string): TransactionStep => ({
         producer,
@@ -163,10 +166,9 @@ export function testRecords(fixture: DriverFixture): void {
         await Promise.all(starts.map((start) => expectCommitted(reader, start)));
       }
     },
-    60_000,
   );
 
-  it.each(['leader', 'none'] as const)('are written with acks of %s', async (acks) => {
+  it.for(['leader', 'none'] as const)('are written with acks of %s', async (acks, { open }) => {
     const topic = await createTopic(fixture.brokers);
     await append(open({ acks }), topic, ['a']);
     const { handler, subscription } = read(toSubscription(topic));

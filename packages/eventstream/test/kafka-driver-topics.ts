@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import { offsetEnd } from '../src/driver.js';
 import { type DriverFixture, waitOptions } from './kafka-driver-fixture.js';
 import { administer, append, createTopic, toSubscription, uniqueName } from './kafka-topic.js';
@@ -6,13 +6,13 @@ import { RecordingHandler } from './recording-handler.js';
 
 /** Registers tests of topics that are missing, refused, created late or growing. */
 export function testTopics(fixture: DriverFixture): void {
-  const { open, read } = fixture;
+  const { it, read } = fixture;
 
   it('are created when they are asked for', async () => {
     expect(await fixture.driver.partitionCount(uniqueName())).toBe(3);
   });
 
-  it('are not created if the driver must not', async () => {
+  it('are not created if the driver must not', async ({ open }) => {
     const topic = uniqueName();
     const careful = open({ createTopics: false });
     await expect(careful.partitionCount(topic)).rejects.toMatchObject({
@@ -41,7 +41,7 @@ export function testTopics(fixture: DriverFixture): void {
     await subscription.close();
   });
 
-  it('that get more partitions are read with those', async () => {
+  it('that get more partitions are read with those', async ({ open }) => {
     const topic = await createTopic(fixture.brokers);
     const watchful = open({ topicRefreshMs: 300 });
     const request = toSubscription(topic, { startOffset: offsetEnd });

@@ -1,13 +1,13 @@
 import { Consumer, type MessagesStream } from '@platformatic/kafka';
-import { type KafkaBroker, startKafka } from '@posthaste/testbed';
+import { type SharedKafka, sharedKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
-import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { beforeAll, expect, it, type TestContext, vi } from 'vitest';
 import type { Driver } from '../src/driver.js';
 import { kafkaDrivers } from './kafka-drivers.js';
 import { append, createTopic, toSubscription, uniqueName } from './kafka-topic.js';
 import { RecordingHandler } from './recording-handler.js';
 
-const waitOptions = { timeout: 15_000, interval: 20 };
+const waitOptions = { timeout: 30_000, interval: 20 };
 
 /** A group member with one assignor only, as clients in other languages may be. */
 class ForeignMember {
@@ -46,27 +46,26 @@ class ForeignMember {
   }
 }
 
-describeWithKafka('a group of different clients', () => {
-  let kafka: KafkaBroker;
-  const open: { close(): Promise<void> }[] = [];
+describeWithKafka('a group of different clients', { timeout: 60_000 }, () => {
+  let kafka: SharedKafka;
   beforeAll(async () => {
-    kafka = await startKafka();
+    kafka = await sharedKafka();
   }, 240_000);
-  afterEach(async () => {
-    await Promise.all(open.splice(0).map((one) => one.close()));
-  });
-  afterAll(() => kafka?.close());
 
-  function openDriver(create: (typeof kafkaDrivers)[number]['create']): Driver {
+  /** Opens a driver that is closed after the test. */
+  function openDriver(
+    create: (typeof kafkaDrivers)[number]['create'],
+    onTestFinished: TestContext['onTestFinished'],
+  ): Driver {
     const driver = create({ brokers: kafka.brokers, heartbeatIntervalMs: 200 });
-    open.push(driver);
+    onTestFinished(() => driver.close());
     return driver;
   }
 
-  it('shares the partitions between both drivers', async () => {
+  it.concurrent('shares the partitions between both drivers', async ({ onTestFinished }) => {
     const topic = await createTopic(kafka.brokers, { numPartitions: 4 });
     const groupId = uniqueName();
-    const drivers = kafkaDrivers.map(({ create }) => openDriver(create));
+    const drivers = kafkaDrivers.map(({ create }) => openDriver(create, onTestFinished));
     const handlers = drivers.map((driver) => {
       const handler = new RecordingHandler();
       driver.subscribe(toSubscription(topic, { groupId }), handler);
@@ -89,15 +88,15 @@ describeWithKafka('a group of different clients', () => {
       [true, false].map((foreignFirst) => ({ name, create, assignor, foreignFirst })),
     ),
   );
-  it.each(members)(
+  it.concurrent.for(members)(
     'lets $name share with a member that has only $assignor (which leads the group: $foreignFirst)',
-    async ({ create, assignor, foreignFirst }) => {
+    async ({ create, assignor, foreignFirst }, { onTestFinished }) => {
       const topic = await createTopic(kafka.brokers, { numPartitions: 4 });
       const request = toSubscription(topic);
       const foreign = new ForeignMember(kafka.brokers, request.groupId, assignor);
       const handler = new RecordingHandler();
-      const driver = openDriver(create);
-      open.push(foreign);
+      const driver = openDriver(create, onTestFinished);
+      onTestFinished(() => foreign.close());
       const steps = [
         async () => foreign.start(topic),
         async () => {

@@ -17,7 +17,7 @@ export const appendTimeoutMs = 10_000;
 
 /** Time for the coordinator to write the end of a transaction, in ms. */
 const markerMs = 300;
-const leaderWaitOptions = { timeout: 15_000, interval: 20 };
+const leaderWaitOptions = { timeout: 30_000, interval: 20 };
 
 export function uniqueName(): string {
   return `test-${randomUUID()}`;

@@ -3,7 +3,7 @@ import { createMemoryDriver } from '../src/drivers/memory/memory-driver.js';
 import { MemoryStream } from '../src/drivers/memory/memory-stream.js';
 import { testDriver } from './conformance.js';
 
-describe('the memory driver', () => {
+describe.concurrent('the memory driver', () => {
   testDriver(async () => {
     const stream = new MemoryStream({ maxRecordBytes: 100_000, createTopics: false });
     return {
@@ -11,7 +11,7 @@ describe('the memory driver', () => {
       createTopic: async (topic, partitions) => stream.createTopic(topic, partitions),
       tooLargeBytes: 100_001,
       sessionMs: 100,
-      settleMs: 5_000,
+      settleMs: 20_000,
       close: async () => undefined,
     };
   });

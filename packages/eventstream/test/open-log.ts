@@ -1,9 +1,10 @@
-import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
+import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
 import type { LogRecord } from '../src/drivers/postgres/append/append.js';
 import { PostgresLog } from '../src/drivers/postgres/postgres-log.js';
 import { eventstreamMigrations } from '../src/drivers/postgres/storage/migrations.js';
 import type { StoredRecord } from '../src/record.js';
+import { takeEmbedded } from './embedded-pool.js';
 
 /** Log in a database of its own, on Postgres or embedded. */
 export interface TestLog {
@@ -18,20 +19,29 @@ export async function openTestLog(
   engine: 'postgres' | 'embedded',
   options: { readonly partitions?: number } = {},
 ): Promise<TestLog> {
-  const database = engine === 'postgres' ? await createTestDatabase() : undefined;
-  const db = await (database
-    ? openPostgres({ url: database.url, maxConnections: 16 })
-    : openEmbedded({}));
+  const { db, url, release } = await (engine === 'postgres' ? openOnPostgres() : takeEmbedded());
   await migrate(db, [eventstreamMigrations]);
   const log = new PostgresLog({ db, partitions: 1, ...options });
   return {
     db,
     log,
-    url: database?.url,
+    url,
     close: async () => {
       await log.close();
+      await release();
+    },
+  };
+}
+
+async function openOnPostgres() {
+  const { url, drop } = await createTestDatabase();
+  const db = await openPostgres({ url, maxConnections: 16 });
+  return {
+    db,
+    url,
+    release: async () => {
       await db.close();
-      await database?.drop();
+      await drop();
     },
   };
 }

@@ -1,5 +1,5 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../src/client/create-client.js';
 import type { SkippedRange } from '../src/drivers/postgres/group/shard-reader.js';
 import {
@@ -44,10 +44,13 @@ describeWithPostgres('a client on Postgres', () => {
   });
   afterAll(() => test.close());
 
-  testFailing(start);
-  testGroupsOfClients(start);
-  testGo(start);
-  testKilled(start, { stream: 'postgres', log: () => test });
+  // They run at the same time, since most of it is waiting.
+  describe.concurrent('as any client', { timeout: 60_000 }, () => {
+    testFailing(start);
+    testGroupsOfClients(start);
+    testGo(start);
+    testKilled(start, { stream: 'postgres', log: () => test });
+  });
 
   it('readers wait for an appender that commits late, and do not skip its record', async ({
     onTestFinished,

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type KafkaBroker, startKafka } from '@posthaste/testbed';
+import { type SharedKafka, sharedKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -59,18 +59,17 @@ describe('the examples of the README', () => {
 
   for (const [index, { name, prints, needsKafka }] of examples.entries()) {
     if (needsKafka) continue;
-    it(`run: ${name}`, async () => expect(await output(index)).toMatch(prints), timeoutMs);
+    const test = async (): Promise<void> => expect(await output(index)).toMatch(prints);
+    it.concurrent(`run: ${name}`, test, timeoutMs);
   }
 });
 
 describeWithKafka('the examples of the README on Kafka', () => {
-  let kafka: KafkaBroker;
+  let kafka: SharedKafka;
 
   beforeAll(async () => {
-    kafka = await startKafka();
+    kafka = await sharedKafka();
   }, timeoutMs);
-
-  afterAll(() => kafka?.close());
 
   for (const [index, { name, prints, needsKafka }] of examples.entries()) {
     if (!needsKafka) continue;

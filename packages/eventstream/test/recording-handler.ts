@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import type { DriverSubscription, LostRange, SubscriptionHandler } from '../src/driver.js';
 import type { StoredRecord } from '../src/record.js';
 
@@ -68,4 +69,17 @@ export async function commitAll(
   handler: RecordingHandler,
 ): Promise<void> {
   await subscription.commit(offsetsAfter(handler.received));
+}
+
+/**
+ * Returns the values that a handler has received, each once. A value may have come again only if the
+ * handler had lost its partition before: a member that joins the group makes the others give up theirs,
+ * and what they had not committed comes again with the partition.
+ * @throws AssertionError if more came again
+ */
+export function distinct({ values, log }: RecordingHandler): string[] {
+  const found = [...new Set(values)];
+  const deliveries = log.filter((line) => line.startsWith('assigned')).length;
+  expect(values.length).toBeLessThanOrEqual(found.length * Math.max(1, deliveries));
+  return found;
 }

@@ -1,6 +1,8 @@
 export { freePort } from './free-port.js';
 export { type KafkaBroker, type KafkaOptions, startKafka } from './kafka/broker.js';
 export { type KafkaCluster, startKafkaCluster } from './kafka/cluster.js';
+export { quickRecovery } from './kafka/properties.js';
+export { type SharedKafka, sharedKafka } from './kafka/shared-kafka.js';
 export {
   /** @public */
   findPostgresBinaries,

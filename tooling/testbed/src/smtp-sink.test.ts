@@ -104,7 +104,7 @@ describe('startSmtpSink', () => {
     const before = performance.now();
     await sink.close();
     await sink.close();
-    expect(performance.now() - before).toBeLessThan(1_000);
+    expect(performance.now() - before).toBeLessThan(5_000);
     await failed;
   });
 });

@@ -6,7 +6,7 @@ import { Condition } from './condition.js';
 import { readTestCertificate } from './test-certificate.js';
 
 const maxMails = 10_000;
-const defaultWaitMs = 10_000;
+const defaultWaitMs = 20_000;
 
 /** An accepted mail. */
 export interface ReceivedMail {
@@ -132,7 +132,7 @@ export class SmtpSink {
 
   /**
    * Waits for `count` accepted mails.
-   * @param timeoutMs default 10 s
+   * @param timeoutMs default 20 s
    */
   async waitFor(
     count: number,

@@ -40,6 +40,7 @@ describe('global setup', () => {
     expect(provided).toEqual({
       postgresUrl: 'postgres://somewhere/else',
       kafkaSource: 'external',
+      sharedKafkaUrl: expect.stringMatching(/^http:/),
       kafkaClusters: false,
       // Depends on the machine.
       pgBouncer: expect.any(Boolean),
@@ -54,6 +55,7 @@ describe('global setup', () => {
       expect.stringMatching(/^Tests that need Kafka are skipped.* Java 17 .*\.$/),
     ]);
     expect(provided.kafkaSource).toBeUndefined();
+    expect(provided.sharedKafkaUrl).toBeUndefined();
   });
 
   it('fails on CI if something is missing', async () => {

@@ -1,4 +1,5 @@
 import type { TestProject } from 'vitest/node';
+import { offerSharedKafka, type SharedKafkaOffer } from './kafka/shared-kafka.js';
 import { findJavaKafka, findKafka, kafkaAdvice } from './kafka/source.js';
 import { findPostgresBinaries, postgresAdvice } from './postgres/binaries.js';
 import { fetchPgBouncer, findPgBouncer, pgBouncerAdvice } from './postgres/pgbouncer-program.js';
@@ -14,17 +15,20 @@ interface Missing {
 }
 
 /**
- * Global setup of all tests: starts one Postgres for the run. Returns the teardown.
+ * Global setup of all tests: starts one Postgres for the run, and offers one Kafka. Returns the
+ * teardown.
  * @throws Error with CI=true, if a server is missing
  */
 export default async function setup(project: Project): Promise<() => Promise<void>> {
   const missing: Missing[] = [];
-  const [server] = await Promise.all([
+  const [postgres, kafka] = await Promise.all([
     providePostgres(project, missing),
     provideKafka(project, missing),
     providePgBouncer(project, missing),
   ]);
-  const close = async (): Promise<void> => server?.close();
+  const close = async (): Promise<void> => {
+    await Promise.all([postgres?.close(), kafka?.close()]);
+  };
   if (missing.length > 0 && process.env.CI === 'true') {
     await close();
     throw new Error(
@@ -59,8 +63,11 @@ async function providePgBouncer(project: Project, missing: Missing[]): Promise<v
   project.provide('pgBouncer', program !== undefined);
 }
 
-/** Finds the source of Kafka. Tests that need Kafka start it. */
-async function provideKafka(project: Project, missing: Missing[]): Promise<void> {
+/** Finds the source of Kafka, and offers one broker, which the first test that needs it starts. */
+async function provideKafka(
+  project: Project,
+  missing: Missing[],
+): Promise<SharedKafkaOffer | undefined> {
   const source = await findKafka();
   if (!source) missing.push({ what: 'Kafka', advice: kafkaAdvice });
   project.provide('kafkaSource', source?.kind);
@@ -69,4 +76,7 @@ async function provideKafka(project: Project, missing: Missing[]): Promise<void>
     missing.push({ what: 'several brokers of Kafka', advice: 'install Java 17 or newer' });
   }
   project.provide('kafkaClusters', clusters);
+  const offer = source && (await offerSharedKafka());
+  project.provide('sharedKafkaUrl', offer?.url);
+  return offer;
 }

@@ -48,7 +48,7 @@ describe('a loop over events', () => {
     await sleep(20);
     const startedAt = performance.now();
     await loop.return?.();
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
     const rest: string[] = [];
     for await (const received of client.consume(subscription)) {
       rest.push(received.event.name);

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { openMemoryClient } from '../../test/memory-client.js';
+import { until } from '../../test/until.js';
 import { newAuditLog } from '../audit/audit-log.js';
 import { newPublish } from '../builders/publish.js';
 import { decodeEnvelope } from '../envelope/decode.js';
@@ -45,7 +46,7 @@ describe('publishing', () => {
     const reported = vi.fn();
     const event = newPublish().topic('orders', 'audit').eventName('placed').errorCallback(reported);
     const { id } = await client.publish(event);
-    await vi.waitFor(() => expect(reported).toHaveBeenCalledOnce());
+    await until(() => expect(reported).toHaveBeenCalledOnce());
     expect(reported.mock.calls[0]).toMatchObject([{ id }, { code: 'STREAM_UNAUTHORIZED' }]);
     await expect(client.publishSync(event)).rejects.toMatchObject({ code: 'STREAM_UNAUTHORIZED' });
     expect(reported).toHaveBeenCalledTimes(2);
@@ -138,7 +139,7 @@ describe('audit logs', () => {
     const builder = newAuditLog().category('account').actionName('ban').isActorTypeUser(true);
     builder.actor(log.actor).clientId(log.clientId).actorNamespace('a').objectNamespace('a');
     await client.publishAuditLog(builder.errorCallback(onError));
-    await vi.waitFor(() => expect(onError).toHaveBeenCalledTimes(2));
+    await until(() => expect(onError).toHaveBeenCalledTimes(2));
     await client.close();
   });
 });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createManualDriver, type ManualDriver } from '../../test/manual-driver.js';
 import { openMemoryClient } from '../../test/memory-client.js';
+import { until } from '../../test/until.js';
 import { createNoneDriver } from '../drivers/none.js';
 import { toPrometheusText } from '../metrics/metric-family.js';
 import type { Client } from './client.js';
@@ -52,15 +53,15 @@ it('shows why a partition is blocked', async () => {
   await blocked.publish({ topic: 'orders', eventName: 'placed' });
   const message = 'injected fault on shop.orders.dlq';
   const block = { partition: 0, topic: 'shop.orders.dlq' };
-  await vi.waitFor(async () => {
+  await until(async () => {
     expect(await blocked.health()).toMatchObject({
       healthy: false,
       consumers: [{ blocks: [{ ...block, error: { code: 'STREAM_UNAUTHORIZED', message } }] }],
     });
   });
-  await vi.waitFor(async () => {
+  await until(async () => {
     expect(await blocked.health()).toMatchObject({ healthy: true, consumers: [{ blocks: [] }] });
-  }, 5_000);
+  });
   expect(memory.records('shop.orders.dlq')).toHaveLength(1);
   await blocked.close();
 });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { fromStart, openMemoryClient } from '../../test/memory-client.js';
+import { until } from '../../test/until.js';
 import { newSubscribe } from '../builders/subscribe.js';
 import { MemoryStream } from '../drivers/memory/memory-stream.js';
 import { toPrometheusText } from '../metrics/metric-family.js';
@@ -20,7 +21,7 @@ describe('consuming', () => {
     );
     await client.publish({ topic: 'orders', eventName: 'paid' });
     const { id } = await client.publish({ topic: 'orders', eventName: 'placed' });
-    await vi.waitFor(() => expect(callback).toHaveBeenCalledOnce());
+    await until(() => expect(callback).toHaveBeenCalledOnce());
     expect(callback.mock.calls[0]).toMatchObject([{ groupId: 'shop.mail' }, { id }, null]);
     await client.close();
   });
@@ -29,7 +30,7 @@ describe('consuming', () => {
     const memory = new MemoryStream({ partitions: 1 });
     const client = await createClient('', 'memory', [], { memory, leadingDotGroups: true });
     client.register({ topic: 'orders', groupId: 'mail', callback: vi.fn(), ...fromStart });
-    await vi.waitFor(async () => {
+    await until(async () => {
       expect((await client.lag('orders')).map(({ groupId }) => groupId)).toEqual(['.mail']);
     });
     await client.close();
@@ -40,7 +41,7 @@ describe('consuming', () => {
     const callback = vi.fn().mockRejectedValue(new Error('no'));
     client.register({ topic: 'orders', groupId: 'mail', callback, ...fromStart });
     await client.publish({ topic: 'orders', eventName: 'placed' });
-    await vi.waitFor(() => expect(memory.records('shop.orders.dlq')).toHaveLength(1));
+    await until(() => expect(memory.records('shop.orders.dlq')).toHaveLength(1));
     expect(callback).toHaveBeenCalledOnce();
     await client.close();
   });
@@ -53,7 +54,7 @@ describe('consuming', () => {
     });
     client.register({ topic: 'orders', groupId: 'mail', callback, ...fromStart });
     await client.publish({ topic: 'orders', eventName: 'placed' });
-    await vi.waitFor(() => expect(callback).toHaveBeenCalled());
+    await until(() => expect(callback).toHaveBeenCalled());
     await client.close();
     expect(memory.records('shop.mails')).toHaveLength(1);
     expect(memory.committed('shop.orders', 'shop.mail').get(0)).toBe(1n);
@@ -101,7 +102,7 @@ describe('a typed client', () => {
     });
     // @ts-expect-error: no such event
     await client.publish({ topic: 'orders', eventName: 'lost', payload: {} });
-    await vi.waitFor(() => expect(totals).toEqual([5]));
+    await until(() => expect(totals).toEqual([5]));
     await client.close();
   });
 
@@ -120,7 +121,7 @@ describe('a typed client', () => {
       });
     }
     await stranger.publish({ topic: 'orders', eventName: 'placed', payload: { total: -1 } });
-    await vi.waitFor(() => expect(memory.records('shop.orders.dlq')).toHaveLength(1));
+    await until(() => expect(memory.records('shop.orders.dlq')).toHaveLength(1));
     expect(memory.records('shop.orders.dlq')[0]?.headers['x-attempts']).toBe('1');
     expect(callback).not.toHaveBeenCalled();
     await Promise.all([client.close(), stranger.close()]);
@@ -131,7 +132,7 @@ describe('health and metrics', () => {
   it('reports when the stream cannot be reached, and when it can be reached again', async () => {
     const { client, memory } = await openMemoryClient();
     client.register({ topic: 'orders', groupId: 'mail', callback: vi.fn(), ...fromStart });
-    await vi.waitFor(async () => {
+    await until(async () => {
       expect(await client.health()).toMatchObject({
         healthy: true,
         streamError: undefined,
@@ -146,7 +147,7 @@ describe('health and metrics', () => {
     });
     memory.start();
     await client.publish({ topic: 'orders', eventName: 'placed' });
-    await vi.waitFor(async () => expect((await client.health()).healthy).toBe(true));
+    await until(async () => expect((await client.health()).healthy).toBe(true));
     await client.close();
   });
 
@@ -164,7 +165,7 @@ describe('health and metrics', () => {
       toPrometheusText(await client.metrics())
         .split('\n')
         .find((line) => line.startsWith(`posthaste_eventstream_partitions_blocked${labels}`));
-    await vi.waitFor(async () => expect(await blocked()).toMatch(/ 1$/), 5_000);
+    await until(async () => expect(await blocked()).toMatch(/ 1$/));
     await registered.close();
     expect(await blocked()).toBeUndefined();
     await client.close();
@@ -177,7 +178,7 @@ describe('health and metrics', () => {
     for (let count = 0; count < 3; count += 1) {
       await client.publish({ topic: 'orders', eventName: 'placed' });
     }
-    await vi.waitFor(() => expect(callback).toHaveBeenCalled());
+    await until(() => expect(callback).toHaveBeenCalled());
     const text = toPrometheusText(await client.metrics());
     expect(text).toContain('posthaste_eventstream_published_total{topic="shop.orders"} 3');
     expect(text).toContain(
@@ -191,7 +192,7 @@ describe('health and metrics', () => {
     const callback = vi.fn();
     client.register({ topic: 'orders', eventName: 'placed', groupId: 'm', callback, ...fromStart });
     await client.publish({ topic: 'orders', eventName: 'placed' });
-    await vi.waitFor(() => expect(callback).toHaveBeenCalled());
+    await until(() => expect(callback).toHaveBeenCalled());
     expect(toPrometheusText(await client.metrics())).toContain(
       'ab_eventstream_kafka_reader_messages{topic="orders",event="placed"} 1',
     );

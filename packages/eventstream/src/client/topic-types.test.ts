@@ -1,5 +1,6 @@
 import type { EventEnvelope, JsonObject } from '@posthaste/contracts';
-import { expect, expectTypeOf, it, vi } from 'vitest';
+import { expect, expectTypeOf, it } from 'vitest';
+import { until } from '../../test/until.js';
 import type { EventCallback } from '../consume/registration.js';
 import { MemoryStream } from '../drivers/memory/memory-stream.js';
 import type { Client } from './client.js';
@@ -37,7 +38,7 @@ it('lets a client without topics register any callback, and publish any object',
   >();
   const order: Order = { total: 3 };
   await client.publish({ topic: 'orders', eventName: 'placed', payload: order });
-  await vi.waitFor(() => expect(events).toMatchObject([{ payload: { total: 3 } }]));
+  await until(() => expect(events).toMatchObject([{ payload: { total: 3 } }]));
   await client.close();
 });
 

@@ -9,6 +9,7 @@ import {
   untilCommitted,
 } from '../../test/consuming.js';
 import { storedRecord } from '../../test/manual-driver.js';
+import { until } from '../../test/until.js';
 
 let consuming: Consuming;
 beforeEach(() => {
@@ -112,11 +113,11 @@ describe('cancelling the context of a subscription', () => {
     consuming.main.handler.assigned([0]);
     await consuming.deliver([storedRecord(0, {}), storedRecord(1, {})]);
     pending.get('id-0')?.done();
-    await vi.waitFor(() => expect(pending.has('id-1')).toBe(true));
+    await until(() => expect(pending.has('id-1')).toBe(true));
     const call = pending.get('id-1');
     controller.abort(stop);
     call?.fail(stop);
-    await vi.waitFor(() => expect(pending.has('id-1')).toBe(true));
+    await until(() => expect(pending.has('id-1')).toBe(true));
     pending.get('id-1')?.done();
     await untilCommitted(consuming.main, 2);
   });
@@ -164,7 +165,7 @@ describe('closing', () => {
     await consuming.deliver([storedRecord(0, {})]);
     const began = Date.now();
     await consuming.consumers.close({ drainMs: 50 });
-    expect(Date.now() - began).toBeLessThan(1_000);
+    expect(Date.now() - began).toBeLessThan(5_000);
     expect(consuming.main.commits).toEqual([]);
   });
 
@@ -177,7 +178,7 @@ describe('closing', () => {
     const left = registered.close();
     await consuming.consumers.close({ drainMs: 50 });
     await left;
-    expect(Date.now() - began).toBeLessThan(1_000);
+    expect(Date.now() - began).toBeLessThan(5_000);
     expect(consuming.main.closed).toBe(true);
   });
 

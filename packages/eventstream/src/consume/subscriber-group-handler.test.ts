@@ -8,6 +8,7 @@ import {
   untilCommitted,
 } from '../../test/consuming.js';
 import { storedRecord } from '../../test/manual-driver.js';
+import { until } from '../../test/until.js';
 
 let consuming: Consuming;
 beforeEach(() => {
@@ -189,7 +190,7 @@ describe('dead letters that cannot be written', () => {
     consuming.main.handler.assigned([0]);
     consuming.appender.failure = new Error('disk full');
     await consuming.deliver([storedRecord(0, { key: Buffer.from('a') })]);
-    await vi.waitFor(() =>
+    await until(() =>
       expect(consuming.reports.lines).toContain('0 blocked for game.account.dlq: disk full'),
     );
     await consuming.deliver([storedRecord(1, { key: Buffer.from('b') })]);
@@ -211,7 +212,7 @@ describe('dead letters that cannot be written', () => {
     consuming.main.handler.assigned([0]);
     consuming.appender.failure = new Error('disk full');
     await consuming.deliver([storedRecord(0, {})]);
-    await vi.waitFor(() => expect(consuming.reports.lines).toHaveLength(2));
+    await until(() => expect(consuming.reports.lines).toHaveLength(2));
     await consuming.main.handler.revoked([0]);
     expect(consuming.main.commits).toEqual([]);
     expect(consuming.main.committed.size).toBe(0);
@@ -279,12 +280,12 @@ describe('retry topics', () => {
     for (const subscription of consuming.subscriptions) subscription.handler.assigned([0]);
     await main?.handler.records(0, [storedRecord(5, {})]);
     for (const [index, subscription] of [one, two].entries()) {
-      await vi.waitFor(() => expect(consuming.appender.appended).toHaveLength(index + 1));
+      await until(() => expect(consuming.appender.appended).toHaveLength(index + 1));
       const { topic, record } = consuming.appender.appended[index] ?? {};
       const stored = storedRecord(0, { ...record, ...(topic === undefined ? {} : { topic }) });
       await subscription?.handler.records(0, [stored]);
     }
-    await vi.waitFor(() => expect(consuming.appender.appended).toHaveLength(3));
+    await until(() => expect(consuming.appender.appended).toHaveLength(3));
     expect(consuming.appender.appended.map(({ topic }) => topic)).toEqual([
       first,
       'game.account.game.mail.retry.2',

@@ -8,6 +8,7 @@ import {
   untilCommitted,
 } from '../../test/consuming.js';
 import { storedRecord } from '../../test/manual-driver.js';
+import { until } from '../../test/until.js';
 
 let consuming: Consuming;
 beforeEach(() => {
@@ -31,7 +32,7 @@ describe('concurrency', () => {
     await consuming.deliver([login(10, null, 1), login(11, null, 1)], 1);
     expect([...pending.keys()]).toEqual(['id-0', 'id-10']);
     pending.get('id-0')?.done();
-    await vi.waitFor(() => expect([...pending.keys()]).toEqual(['id-10', 'id-1']));
+    await until(() => expect([...pending.keys()]).toEqual(['id-10', 'id-1']));
   });
 
   it('handles different keys together, one key in order', async () => {
@@ -41,9 +42,9 @@ describe('concurrency', () => {
     await consuming.deliver([login(0, 'a'), login(1, 'a'), login(2, 'b'), login(3), login(4)]);
     expect([...pending.keys()]).toEqual(['id-0', 'id-2', 'id-3']);
     pending.get('id-2')?.done();
-    await vi.waitFor(() => expect([...pending.keys()]).toEqual(['id-0', 'id-3', 'id-4']));
+    await until(() => expect([...pending.keys()]).toEqual(['id-0', 'id-3', 'id-4']));
     pending.get('id-0')?.done();
-    await vi.waitFor(() => expect([...pending.keys()]).toEqual(['id-3', 'id-4', 'id-1']));
+    await until(() => expect([...pending.keys()]).toEqual(['id-3', 'id-4', 'id-1']));
   });
 
   it('keeps no order when `ordering` is none', async () => {
@@ -96,12 +97,12 @@ describe('concurrency', () => {
     const accepted = vi.fn();
     void consuming.deliver([login(0, 'slow'), login(1, 'b'), login(2, 'c')]).then(accepted);
     pending.get('id-1')?.done();
-    await vi.waitFor(() => expect(pending.has('id-2')).toBe(true));
+    await until(() => expect(pending.has('id-2')).toBe(true));
     pending.get('id-2')?.done();
     await pause();
     expect(accepted).not.toHaveBeenCalled();
     pending.get('id-0')?.done();
-    await vi.waitFor(() => expect(accepted).toHaveBeenCalled());
+    await until(() => expect(accepted).toHaveBeenCalled());
   });
 
   it('lets timers run while callbacks never wait', async () => {
@@ -156,7 +157,7 @@ describe('commits', () => {
     consuming.main.handler.assigned([0]);
     consuming.main.failure = new PlatformError('STREAM_UNAVAILABLE', 'away');
     await consuming.deliver([login(0), login(1)]);
-    await vi.waitFor(() => expect(consuming.reports.lines).toContain('commit failed: away'));
+    await until(() => expect(consuming.reports.lines).toContain('commit failed: away'));
     expect(callback).toHaveBeenCalledTimes(1);
     consuming.main.failure = undefined;
     await untilCommitted(consuming.main, 2);
@@ -168,7 +169,7 @@ describe('commits', () => {
     consuming.main.handler.assigned([0]);
     consuming.main.failure = new PlatformError('STREAM_UNAVAILABLE', 'away');
     await consuming.deliver([login(0)]);
-    await vi.waitFor(() => expect(consuming.reports.lines).toContain('commit failed: away'));
+    await until(() => expect(consuming.reports.lines).toContain('commit failed: away'));
     consuming.main.failure = undefined;
     await untilCommitted(consuming.main, 1);
   });

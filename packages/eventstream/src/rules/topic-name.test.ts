@@ -61,7 +61,8 @@ describe('isName', () => {
     const started = performance.now();
     expect(isName(`${'a.'.repeat(127)}a!`)).toBe(false);
     expect(isName(`${'a'.repeat(255)}!`)).toBe(false);
-    expect(performance.now() - started).toBeLessThan(50);
+    // A pattern that backtracks would take years.
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 });
 

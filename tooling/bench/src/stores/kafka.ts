@@ -33,7 +33,7 @@ export interface StreamServer {
 
 /** Starts a new Kafka. @throws Error if it cannot be started */
 export async function startKafkaServer(): Promise<StreamServer> {
-  const broker = await startKafka({ own: true, settings: brokerSettings });
+  const broker = await startKafka({ own: true, settings: brokerSettings, quickStart: false });
   const admin = new Kafka({ brokers: broker.brokers, logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   return {

@@ -9,7 +9,7 @@ import type { Sizes } from './sizes.js';
 
 /** The benchmark reads /proc, and starts a Postgres if `postgresUrl` shows that there is one. */
 const canRun = process.platform === 'linux' && inject('postgresUrl') !== undefined;
-const wholeSuiteMs = 180_000;
+const wholeSuiteMs = 600_000;
 const sizes: Sizes = {
   rounds: 1,
   callbacks: 300,

@@ -2,6 +2,8 @@ import { type IHeaders, Kafka, logLevel } from 'kafkajs';
 import { expect, it, vi } from 'vitest';
 import { describeWithKafka } from '../vitest.js';
 import { startKafka } from './broker.js';
+import { quickRecovery } from './properties.js';
+import { sharedKafka } from './shared-kafka.js';
 
 /** The first run fetches the jars or the image. */
 const firstRunMs = 240_000;
@@ -12,7 +14,9 @@ function connect(brokers: string[]): Kafka {
 
 /** Everything in a topic, from its beginning. */
 async function readAll(brokers: string[], topic: string, count: number): Promise<string[]> {
-  const consumer = connect(brokers).consumer({ groupId: `read-${Math.random()}` });
+  const groupId = `read-${Math.random()}`;
+  // Disconnecting waits for the request under way, by default up to 5 s.
+  const consumer = connect(brokers).consumer({ groupId, maxWaitTimeInMs: 100 });
   const values: string[] = [];
   await consumer.connect();
   try {
@@ -36,7 +40,8 @@ describeWithKafka('startKafka', () => {
   it(
     'serves clients, and keeps what was written through kill and start',
     async () => {
-      const kafka = await startKafka({ own: true, settings: { 'num.partitions': '2' } });
+      const settings = { 'num.partitions': '2', ...quickRecovery };
+      const kafka = await startKafka({ own: true, settings });
       try {
         const { brokers } = kafka;
         const topic = 'orders';
@@ -92,4 +97,19 @@ it('does not stop brokers that it did not start', async () => {
   } finally {
     delete process.env.KAFKA_BROKERS;
   }
+});
+
+describeWithKafka('sharedKafka', () => {
+  it(
+    'is the same for all that ask',
+    async () => {
+      const [one, other] = await Promise.all([sharedKafka(), sharedKafka()]);
+      expect(other).toEqual(one);
+      const admin = connect(one.brokers).admin();
+      await admin.connect();
+      expect((await admin.describeCluster()).brokers).not.toEqual([]);
+      await admin.disconnect();
+    },
+    firstRunMs,
+  );
 });

@@ -27,25 +27,22 @@ export async function startKafkaCluster(
 ): Promise<KafkaCluster> {
   const java = await findJavaKafka();
   if (!java) throw new Error(`a cluster of several brokers needs Java: ${kafkaAdvice}`);
-  const id = newClusterId();
+  const clusterId = newClusterId();
   const controllerPort = await freePort();
-  const nodes = new Map<number, KafkaBroker>();
+  const create = async (nodeId: number): Promise<[number, KafkaBroker]> => {
+    const port = await freePort();
+    const own = nodeId === 1 ? {} : toBrokerOnly(nodeId, port, controllerPort);
+    const listeners = { port, controllerPort, extra: [] };
+    const options = { listeners, settings: { ...settings, ...own }, clusterId };
+    const node = await createJavaNode(java.program, options);
+    return [nodeId, toBroker(node, { kind: 'java', address: `127.0.0.1:${port}`, listeners: {} })];
+  };
+  const nodeIds = Array.from({ length: size }, (_, index) => index + 1);
+  const nodes = new Map(await Promise.all(nodeIds.map(create)));
   const close = async (): Promise<void> => {
     await Promise.all([...nodes.values()].map((node) => node.close()));
   };
   try {
-    for (let nodeId = 1; nodeId <= size; nodeId += 1) {
-      const port = await freePort();
-      const own = nodeId === 1 ? {} : toBrokerOnly(nodeId, port, controllerPort);
-      const listeners = { port, controllerPort, extra: [] };
-      const node = await createJavaNode(java.program, {
-        listeners,
-        settings: { ...settings, ...own },
-        clusterId: id,
-      });
-      const address = `127.0.0.1:${port}`;
-      nodes.set(nodeId, toBroker(node, { kind: 'java', address, listeners: {} }));
-    }
     await Promise.all([...nodes.values()].map((node) => node.start()));
   } catch (error) {
     await close();

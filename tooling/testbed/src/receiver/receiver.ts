@@ -7,7 +7,7 @@ import { createScriptRunner, type ReceiverScript, type Step } from './receiver-s
 import { type ReceivedRequest, RequestLog } from './request-log.js';
 
 const maxBodyBytes = 1024 * 1024;
-const defaultWaitMs = 10_000;
+const defaultWaitMs = 20_000;
 
 /** Options of `startReceiver`. */
 export interface ReceiverOptions {
@@ -112,7 +112,7 @@ export class Receiver {
 
   /**
    * Waits for `count` requests since the start or the last `clear`.
-   * @param timeoutMs default 10 s
+   * @param timeoutMs default 20 s
    */
   async waitFor(count: number, timeoutMs?: number): Promise<readonly ReceivedRequest[]> {
     return this.waitUntil(() => this.count >= count, timeoutMs);
@@ -120,7 +120,7 @@ export class Receiver {
 
   /**
    * Waits until `isSatisfied` returns true. It is called again for each request.
-   * @param timeoutMs default 10 s
+   * @param timeoutMs default 20 s
    */
   async waitUntil(
     isSatisfied: (requests: readonly ReceivedRequest[]) => boolean,

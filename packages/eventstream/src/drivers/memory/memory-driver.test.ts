@@ -1,4 +1,5 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { until } from '../../../test/until.js';
 import type { SubscriptionHandler, SubscriptionRequest } from '../../driver.js';
 import { offsetBeginning, offsetEnd } from '../../driver.js';
 import type { OutgoingRecord, StoredRecord } from '../../record.js';
@@ -51,7 +52,7 @@ describe('memory driver', () => {
       records: ['a', 'b'].map(record),
       timeoutMs: 1_000,
     });
-    await vi.waitFor(() => expect(texts(consumer.seen)).toEqual(['a', 'b']));
+    await until(() => expect(texts(consumer.seen)).toEqual(['a', 'b']));
     expect(consumer.seen.map(({ offset }) => offset)).toEqual([0n, 1n]);
     expect(consumer.seen[0]?.timestampMs).toBe(42);
     await driver.close();
@@ -73,11 +74,11 @@ describe('memory driver', () => {
     stream.subscribe(request(), recorder({ records }).handler);
     append(stream, 'a');
     append(stream, 'b');
-    await vi.waitFor(() => expect(seen).toEqual(['a']));
+    await until(() => expect(seen).toEqual(['a']));
     await Promise.resolve();
     expect(seen).toEqual(['a']);
     more();
-    await vi.waitFor(() => expect(seen).toEqual(['a', 'b']));
+    await until(() => expect(seen).toEqual(['a', 'b']));
   });
 
   it('begins at the committed offset, else at the start offset', async () => {
@@ -85,12 +86,12 @@ describe('memory driver', () => {
     for (const text of ['a', 'b', 'c']) append(stream, text);
     const first = recorder();
     const subscription = stream.subscribe(request({ startOffset: 1n }), first.handler);
-    await vi.waitFor(() => expect(texts(first.seen)).toEqual(['b', 'c']));
+    await until(() => expect(texts(first.seen)).toEqual(['b', 'c']));
     await subscription.commit(new Map([[0, 2n]]));
     await subscription.close();
     const second = recorder();
     stream.subscribe(request({ startOffset: offsetEnd }), second.handler);
-    await vi.waitFor(() => expect(texts(second.seen)).toEqual(['c']));
+    await until(() => expect(texts(second.seen)).toEqual(['c']));
     expect(stream.lag(topic, 'g')).toEqual([
       { groupId: 'g', topic, partitions: [{ partition: 0, committed: 2n, end: 3n, lag: 1n }] },
     ]);
@@ -101,24 +102,24 @@ describe('memory driver', () => {
     append(stream, 'old');
     const first = recorder();
     const subscription = stream.subscribe(request({ startOffset: offsetEnd }), first.handler);
-    await vi.waitFor(() => expect(first.calls).toEqual(['assigned 0']));
+    await until(() => expect(first.calls).toEqual(['assigned 0']));
     append(stream, 'new');
     await subscription.close();
     const second = recorder();
     stream.subscribe(request({ startOffset: offsetEnd }), second.handler);
-    await vi.waitFor(() => expect(texts(second.seen)).toEqual(['new']));
+    await until(() => expect(texts(second.seen)).toEqual(['new']));
   });
 
   it('divides the partitions among the members, also when one leaves', async () => {
     const stream = new MemoryStream({ partitions: 3 });
     const [a, b] = [recorder(), recorder()];
     stream.subscribe(request({ groupInstanceId: 'a' }), a.handler);
-    await vi.waitFor(() => expect(a.calls).toEqual(['assigned 0,1,2']));
+    await until(() => expect(a.calls).toEqual(['assigned 0,1,2']));
     const leaving = stream.subscribe(request({ groupInstanceId: 'b' }), b.handler);
-    await vi.waitFor(() => expect(b.calls).toEqual(['assigned 2']));
+    await until(() => expect(b.calls).toEqual(['assigned 2']));
     expect(a.calls.slice(1)).toEqual(['revoked 0,1,2', 'assigned 0,1']);
     await leaving.close();
-    await vi.waitFor(() => expect(a.calls.at(-1)).toBe('assigned 0,1,2'));
+    await until(() => expect(a.calls.at(-1)).toBe('assigned 0,1,2'));
     expect(b.calls.at(-1)).toBe('revoked 2');
   });
 
@@ -132,7 +133,7 @@ describe('memory driver', () => {
     const consumer = recorder({ revoked });
     const subscription = stream.subscribe(request({ drainMs: 5_000 }), consumer.handler);
     append(stream, 'a');
-    await vi.waitFor(() => expect(consumer.seen).toHaveLength(1));
+    await until(() => expect(consumer.seen).toHaveLength(1));
     const closed = subscription.close();
     await subscription.commit(new Map([[0, 1n]]));
     finish();
@@ -147,11 +148,11 @@ describe('memory driver', () => {
     const stream = new MemoryStream({ partitions: 1 });
     const endless = recorder({ revoked: () => new Promise(() => undefined) });
     const subscription = stream.subscribe(request({ drainMs: 20 }), endless.handler);
-    await vi.waitFor(() => expect(endless.calls).toEqual(['assigned 0']));
+    await until(() => expect(endless.calls).toEqual(['assigned 0']));
     const other = recorder();
     stream.subscribe(request(), other.handler);
     await subscription.close();
-    await vi.waitFor(() => expect(other.calls).toEqual(['assigned 0']));
+    await until(() => expect(other.calls).toEqual(['assigned 0']));
   });
 
   it('revokes the partitions of an expired session and lets the member join again', async () => {
@@ -159,19 +160,19 @@ describe('memory driver', () => {
     const consumer = recorder();
     stream.subscribe(request(), consumer.handler);
     append(stream, 'a');
-    await vi.waitFor(() => expect(consumer.seen).toHaveLength(1));
+    await until(() => expect(consumer.seen).toHaveLength(1));
     await stream.expireOwner(topic, 'g', 0);
     expect(consumer.calls).toEqual(['assigned 0', 'lost 0', 'assigned 0']);
-    await vi.waitFor(() => expect(texts(consumer.seen)).toEqual(['a', 'a']));
+    await until(() => expect(texts(consumer.seen)).toEqual(['a', 'a']));
   });
 
   it('fences a static member when another one joins with its instance id', async () => {
     const stream = new MemoryStream({ partitions: 1 });
     const [first, second] = [recorder(), recorder()];
     stream.subscribe(request({ groupInstanceId: 'x' }), first.handler);
-    await vi.waitFor(() => expect(first.calls).toEqual(['assigned 0']));
+    await until(() => expect(first.calls).toEqual(['assigned 0']));
     stream.subscribe(request({ groupInstanceId: 'x' }), second.handler);
-    await vi.waitFor(() => expect(second.calls).toEqual(['assigned 0']));
+    await until(() => expect(second.calls).toEqual(['assigned 0']));
     expect(first.calls.slice(1)).toEqual(['lost 0', 'interrupted STREAM_ASSIGNMENT_LOST']);
   });
 
@@ -183,7 +184,7 @@ describe('memory driver', () => {
     expect(() => append(stream, 'a')).toThrow(expect.objectContaining({ code: 'TOPIC_NOT_FOUND' }));
     stream.createTopic(topic, 1);
     append(stream, 'a');
-    await vi.waitFor(() => expect(texts(consumer.seen)).toEqual(['a']));
+    await until(() => expect(texts(consumer.seen)).toEqual(['a']));
   });
 
   it('is unavailable while stopped, and continues where it was', async () => {
@@ -192,7 +193,7 @@ describe('memory driver', () => {
     const consumer = recorder();
     driver.subscribe(request(), consumer.handler);
     append(stream, 'a');
-    await vi.waitFor(() => expect(consumer.seen).toHaveLength(1));
+    await until(() => expect(consumer.seen).toHaveLength(1));
     stream.stop();
     expect(consumer.calls.at(-1)).toBe('interrupted STREAM_UNAVAILABLE');
     expect(() => append(stream, 'b')).toThrow(
@@ -201,7 +202,7 @@ describe('memory driver', () => {
     await expect(driver.ping()).rejects.toMatchObject({ code: 'STREAM_UNAVAILABLE' });
     stream.start();
     append(stream, 'b');
-    await vi.waitFor(() => expect(texts(consumer.seen)).toEqual(['a', 'b']));
+    await until(() => expect(texts(consumer.seen)).toEqual(['a', 'b']));
   });
 
   it('fails calls as configured, with or without doing their work', async () => {
@@ -216,7 +217,7 @@ describe('memory driver', () => {
     );
     const consumer = recorder();
     const subscription = stream.subscribe(request(), consumer.handler);
-    await vi.waitFor(() => expect(consumer.seen).toHaveLength(2));
+    await until(() => expect(consumer.seen).toHaveLength(2));
     stream.failCommits({ code: 'STREAM_UNAVAILABLE' });
     await expect(subscription.commit(new Map([[0, 1n]]))).rejects.toThrow('injected fault');
     await subscription.commit(new Map([[0, 1n]]));

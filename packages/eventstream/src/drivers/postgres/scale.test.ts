@@ -89,7 +89,7 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
       await log.ensureGroup({ topic: 'orders', groupId: 'quick' }, offsetEnd);
       const { rows } = await db.query<{ id: number }>('select id from eventstream.shard');
       shard = rows[0]?.id ?? 0;
-    });
+    }, 300_000);
     afterAll(() => test.close());
 
     const range = (from: number): Promise<Execution> =>
@@ -158,7 +158,7 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
       const client = await createClient('', 'postgres', [], { database: test.db });
       const endless = vi.fn(({ signal }: HandlerContext) => once(signal, 'abort'));
       client.register({ topic: 'orders', groupId: 'slow', maxInHand: 10, callbackRaw: endless });
-      await vi.waitFor(() => expect(endless).toHaveBeenCalled(), { timeout: 10_000 });
+      await vi.waitFor(() => expect(endless).toHaveBeenCalled(), { timeout: 20_000 });
       const received: number[] = [];
       const callback = (_ctx: unknown, event: { payload?: object } | null): unknown =>
         received.push(Object(event?.payload).n);

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { toSubscription } from '../../../../test/kafka-topic.js';
 import { RecordingHandler } from '../../../../test/recording-handler.js';
+import { until } from '../../../../test/until.js';
 import { type GroupSession, KafkaSubscription, type SessionContext } from './kafka-subscription.js';
 
 /** A session that begins an assignment of partition 0 at once, and ends when the test says so. */
@@ -58,7 +59,7 @@ describe('hooks of a session that has ended', () => {
   it('leave the assignment of the next session alone', async () => {
     const { handler, sessions, subscription } = subscribe();
     sessions[0]?.fail();
-    await vi.waitFor(() => expect(sessions).toHaveLength(2));
+    await until(() => expect(sessions).toHaveLength(2));
     const [ended, current] = sessions as [FakeSession, FakeSession];
     await ended.context.assignments.revoke();
     ended.begin();
@@ -76,7 +77,7 @@ describe('hooks of a session that has ended', () => {
     const [first] = sessions as [FakeSession];
     first.context.state.memberId = 'a';
     first.fail();
-    await vi.waitFor(() => expect(sessions).toHaveLength(2));
+    await until(() => expect(sessions).toHaveLength(2));
     first.context.state.memberId = undefined;
     expect(sessions[1]?.context.state.memberId).toBe('a');
     await subscription.close();
