@@ -137,13 +137,14 @@ it(
     await run('openapi-typescript', 'openapi-typescript', [
       document,
       '-o',
-      join(folder, 'api.d.ts'),
+      // No declaration file: the compiler checks it although it skips those of libraries.
+      join(folder, 'api.ts'),
     ]);
     await writeFile(join(folder, 'client.ts'), client);
     await writeFile(join(folder, 'package.json'), '{"type":"module"}');
     await run('typescript', 'tsc', [
       ...['--strict', '--target', 'es2024', '--lib', 'es2024,dom'],
-      ...['--module', 'nodenext', '--types', 'node', 'client.ts'],
+      ...['--module', 'nodenext', '--types', 'node', '--skipLibCheck', 'client.ts'],
     ]);
     const args = [join(folder, 'client.js'), url, receiver.url];
     const { stdout } = await execute(process.execPath, args, { cwd: folder });
