@@ -23,6 +23,8 @@ const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const noDatabase = {
   DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
   POSTHASTE_SECRET_KEY: Buffer.alloc(32).toString('base64'),
+  // A busy test machine would exceed the delay, and requests would be answered with 503.
+  POSTHASTE_MAX_EVENT_LOOP_DELAY: '0',
 };
 
 const running: RunningProcess[] = [];
@@ -95,11 +97,22 @@ describe('the process of the gateway', () => {
   });
 });
 
-/** Sends requests on one connection, each after the answer to the one before, until refused. */
+/** Connections that are idle for longer, in ms, may be closed by a gateway that stops: see `drain.ts`. */
+const idleGraceMs = 250;
+
+/**
+ * Sends requests on one connection, each after the answer to the one before, until refused. A busy
+ * machine may delay this process, so that the connection was idle for too long: then a reset of it is
+ * no loss, and the client connects again.
+ */
 async function askUntilRefused(port: number, seen: Map<string, number>): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  let sentAt = performance.now();
   for (let last = ''; last !== 'ECONNREFUSED'; ) {
+    const wasLate = performance.now() - sentAt > idleGraceMs;
+    sentAt = performance.now();
     last = await ask(port, agent);
+    if (last === 'ECONNRESET' && wasLate) continue;
     seen.set(last, (seen.get(last) ?? 0) + 1);
   }
   agent.destroy();
@@ -218,7 +231,7 @@ describeWithPostgres('the process of the gateway on Postgres', () => {
     await expect.poll(ready, { timeout: 10_000 }).toBe(200);
     expect(await publish()).toBeLessThan(300);
     await server.kill();
-    for (let second = 0; second < 5; second++) {
+    for (let second = 0; second < 3; second++) {
       expect(await publish()).toBe(503);
       await sleep(1_000);
     }

@@ -116,7 +116,7 @@ describeWithPostgres('the platform on a database as it is found', () => {
     await db.close();
   });
 
-  it.each(['worker', 'start'])('posthaste %s logs an outage in two lines', async (command) => {
+  it('posthaste worker and posthaste start log an outage in two lines each', async () => {
     const server = await startPostgres();
     onTestFinished(() => server.close());
     const env = {
@@ -126,20 +126,27 @@ describeWithPostgres('the platform on a database as it is found', () => {
       POSTHASTE_WORKER_THREADS: '2',
     };
     expect(await posthaste(['migrate'], env)).toMatchObject({ code: 0 });
-    const name = command === 'start' ? 'standalone' : 'worker';
-    const started = command === 'start' ? /Posthaste listens/ : /the worker delivers/;
-    const process = await startPosthaste([command], env, started);
+    const services = [
+      { name: 'worker', process: await startPosthaste(['worker'], env, /the worker delivers/) },
+      { name: 'standalone', process: await startPosthaste(['start'], env, /Posthaste listens/) },
+    ];
     await server.kill();
-    await process.waitForLine(new RegExp(`the ${name} is not ready`));
+    for (const { name, process } of services) {
+      await process.waitForLine(new RegExp(`the ${name} is not ready`));
+    }
     await sleep(5_000);
     await server.start();
-    await process.waitForLine(new RegExp(`the ${name} is ready`));
+    for (const { name, process } of services) {
+      await process.waitForLine(new RegExp(`the ${name} is ready`));
+    }
     await sleep(1_000);
-    expect(linesAboutFailures(process)).toEqual([
-      expect.stringMatching(`^the ${name} is not ready: `),
-      expect.stringMatching(`^the ${name} is ready: its database is usable after \\d+ s$`),
-    ]);
-    expect(await process.terminate()).toEqual({ code: 0, signal: null });
+    for (const { name, process } of services) {
+      expect(linesAboutFailures(process)).toEqual([
+        expect.stringMatching(`^the ${name} is not ready: `),
+        expect.stringMatching(`^the ${name} is ready: its database is usable after \\d+ s$`),
+      ]);
+      expect(await process.terminate()).toEqual({ code: 0, signal: null });
+    }
   });
 });
 

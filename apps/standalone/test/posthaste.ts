@@ -1,10 +1,18 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort, type RunningProcess, startProcess } from '@posthaste/testbed';
-import { afterAll, vi } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import {
+  createTestDatabase,
+  freePort,
+  type RunningProcess,
+  startProcess,
+  type TestDatabase,
+} from '@posthaste/testbed';
+import { afterAll, inject, vi } from 'vitest';
 
 /** Program of the built `posthaste` command. */
 const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
@@ -25,19 +33,54 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs a command to its end, with only `env` and PATH as environment and `input` as standard input. */
-export function posthaste(
+/** Command to run in the worker thread of `posthaste`. */
+export interface CommandCall {
+  readonly args: readonly string[];
+  readonly env: Environment;
+  /** Content of standard input. */
+  readonly input: string;
+}
+
+/**
+ * Runs a command to its end, with only `env` and PATH as environment and `input` as standard input. It
+ * runs in a thread that has loaded the command already. Commands run one after another.
+ */
+export async function posthaste(
   args: readonly string[],
   env: Environment = {},
   input = '',
 ): Promise<CommandResult> {
+  const call: CommandCall = { args, env, input };
+  const turn = lastCall.then(() => callHost(call));
+  lastCall = turn.catch(() => undefined);
+  return turn;
+}
+
+async function callHost(call: CommandCall): Promise<CommandResult> {
+  host ??= new Worker(new URL('./command-host.ts', import.meta.url), { execArgv: [] });
+  host.postMessage(call);
+  const [result] = await once(host, 'message', { signal: AbortSignal.timeout(maxStartMs) });
+  return result as CommandResult;
+}
+
+/** Does the same as `posthaste` in a process of its own, for what is about the process. */
+export function posthasteProcess(
+  args: readonly string[],
+  env: Environment = {},
+): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const options = { env: { PATH: process.env.PATH ?? '', ...env }, timeout: maxStartMs };
+    const options = { env: { ...processEnvironment(), ...env }, timeout: maxStartMs };
     const child = execFile(process.execPath, [program, ...args], options, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code ?? 255) : 0, stdout, stderr }),
     );
-    child.stdin?.end(input);
+    child.stdin?.end();
   });
+}
+
+/** Returns the variables that a process gets besides those of the test. */
+function processEnvironment(): Environment {
+  const { PATH = '', NODE_COMPILE_CACHE } = process.env;
+  return { PATH, ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }) };
 }
 
 /** Starts a command that runs until a signal stops it; it is ended after the file's tests. */
@@ -68,17 +111,32 @@ export interface StartedPlatform {
 export async function startPlatform(env: Environment = {}): Promise<StartedPlatform> {
   return startOn({
     POSTHASTE_PORT: String(await freePort()),
-    POSTHASTE_DATA_DIR: env.POSTHASTE_DATA_DIR ?? (await dataFolder()),
+    POSTHASTE_DATA_DIR: env.POSTHASTE_DATA_DIR ?? (await folderFor(env)),
     // A busy test machine would exceed the delay, and requests would be answered with 503.
     POSTHASTE_MAX_EVENT_LOOP_DELAY: '0',
     ...env,
   });
 }
 
+function folderFor({ DATABASE_URL }: Environment): Promise<string> {
+  return DATABASE_URL === undefined ? dataFolder() : emptyFolder();
+}
+
 async function startOn(env: Environment): Promise<StartedPlatform> {
   const url = `http://127.0.0.1:${env.POSTHASTE_PORT}`;
   const process = await startPosthaste(['start'], env, new URL('/health/ready', url));
   return { url, env, process, again: () => startOn(env) };
+}
+
+/**
+ * Returns the settings of a new database for `startPlatform`: on the Postgres of the tests, which
+ * starts faster than an embedded database, or embedded if there is none.
+ */
+export async function newDatabase(): Promise<Environment> {
+  if (inject('postgresUrl') === undefined) return { POSTHASTE_DATA_DIR: await emptyFolder() };
+  const database = await createTestDatabase();
+  databases.push(database);
+  return { DATABASE_URL: database.url };
 }
 
 /** Creates a folder with an embedded database that is empty and up to date. */
@@ -98,11 +156,16 @@ export async function emptyFolder(): Promise<string> {
 }
 
 let template: Promise<string> | undefined;
+let host: Worker | undefined;
+let lastCall: Promise<unknown> = Promise.resolve();
+const databases: TestDatabase[] = [];
 const started: RunningProcess[] = [];
 const folders: string[] = [];
 
 afterAll(async () => {
+  await host?.terminate();
   await Promise.all(started.splice(0).map((each) => each.close()));
+  await Promise.all(databases.splice(0).map((database) => database.drop()));
   await Promise.all(folders.splice(0).map((each) => rm(each, { recursive: true, force: true })));
 });
 

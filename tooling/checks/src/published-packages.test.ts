@@ -27,9 +27,8 @@ beforeAll(async () => {
   // The real path, because on macOS the temporary folder is a link, and compilers print its target.
   scratch = await realpath(await mkdtemp(join(tmpdir(), 'posthaste-packed-')));
   project = await mkdtemp(join(scratch, 'project-'));
-  for (const member of published) {
-    packed.set(member.manifest.name, await packPackage(member, scratch));
-  }
+  const members = await Promise.all(published.map((member) => packPackage(member, scratch)));
+  for (const member of members) packed.set(member.manifest.name, member);
   await installPacked([...packed.values()], project, {
     '@types/node': await versionIn('tooling/checks', '@types/node'),
     // An optional peer dependency.
@@ -117,11 +116,11 @@ describe.each(published.map(({ manifest }) => manifest.name))('%s, packed', (nam
   });
 });
 
-/** Returns the compiler's errors about `file` in the project, except those about third parties. */
-async function compile(file: string, module: 'node16' | 'nodenext'): Promise<string[]> {
+/** Returns the compiler's errors about `files` in the project, except those about third parties. */
+async function compile(files: readonly string[], module: 'node16' | 'nodenext'): Promise<string[]> {
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const options = ['--strict', '--noEmit', '--target', 'es2024', '--module', module];
-  const args = [compiler, ...options, '--types', 'node', '--pretty', 'false', file];
+  const args = [compiler, ...options, '--types', 'node', '--pretty', 'false', ...files];
   const output = await run(process.execPath, args, project).catch(outputOf);
   return output.split('\n').filter((line) => line !== '' && !isThirdParty(line));
 }
@@ -141,17 +140,14 @@ const entryPoints = published.flatMap(({ manifest }) =>
     .map((path) => manifest.name + path.slice(1)),
 );
 
-it.each([
-  ['an ES module', 'consumer.mts', 'nodenext'],
-  ['an ES module with module: node16', 'consumer16.mts', 'node16'],
-  ['CommonJS', 'consumer.cts', 'nodenext'],
-  ['CommonJS with module: node16', 'consumer16.cts', 'node16'],
-] as const)(
-  'types of all packages compile in %s of another project',
-  async (_kind, file, module) => {
+it.each(['nodenext', 'node16'] as const)(
+  'types of all packages compile with module: %s in an ES module and in CommonJS of another project',
+  async (module) => {
     const lines = entryPoints.map((path, i) => `export * as entry${i} from '${path}';\n`);
-    await writeFile(join(project, file), lines.join(''));
-    expect(await compile(file, module)).toEqual([]);
+    // In one run of the compiler, because most of its time goes to what both import.
+    const files = ['consumer.mts', 'consumer.cts'];
+    for (const file of files) await writeFile(join(project, file), lines.join(''));
+    expect(await compile(files, module)).toEqual([]);
   },
   installTimeoutMs,
 );
@@ -165,7 +161,7 @@ it(
     const envelope = createEnvelope({ name: 'order.placed', namespace: 'shop', payload: {} });
     console.log(code, envelope.name);`;
     await writeFile(join(project, 'program.cts'), program);
-    expect(await compile('program.cts', 'node16')).toEqual([]);
+    expect(await compile(['program.cts'], 'node16')).toEqual([]);
   },
   installTimeoutMs,
 );

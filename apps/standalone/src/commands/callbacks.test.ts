@@ -2,14 +2,20 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Receiver, startReceiver } from '@posthaste/testbed';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { emptyFolder, posthaste, startPlatform, waitOptions } from '../../test/posthaste.js';
+import {
+  emptyFolder,
+  newDatabase,
+  posthaste,
+  startPlatform,
+  waitOptions,
+} from '../../test/posthaste.js';
 
 let receiver: Receiver;
 let env: { POSTHASTE_URL: string };
 
 beforeAll(async () => {
   receiver = await startReceiver();
-  const { url } = await startPlatform({ POSTHASTE_DATA_DIR: await emptyFolder() });
+  const { url } = await startPlatform(await newDatabase());
   env = { POSTHASTE_URL: url };
 });
 

@@ -1,13 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { emptyFolder, posthaste, startPosthaste } from '../../test/posthaste.js';
+import { emptyFolder, posthaste, posthasteProcess, startPosthaste } from '../../test/posthaste.js';
 
 const small = ['demo', '--callbacks', '100', '--queues', '10'];
 
 describe('posthaste demo', () => {
   it('proves that every queue arrived in order, and leaves nothing behind', async () => {
     const folder = await emptyFolder();
-    const { code, stdout, stderr } = await posthaste(small, { TMPDIR: folder });
+    const { code, stdout, stderr } = await posthasteProcess(small, { TMPDIR: folder });
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/accepted \d+\/100 {2}delivered /);
     expect(stdout).toContain('* the receiver has recovered\n');
@@ -18,7 +18,7 @@ describe('posthaste demo', () => {
   });
 
   it('proves it although Posthaste is killed in the middle', async () => {
-    const { code, stdout, stderr } = await posthaste([...small, '--kill']);
+    const { code, stdout, stderr } = await posthasteProcess([...small, '--kill']);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('* Posthaste was killed (SIGKILL)\n');
     expect(stdout).toMatch(/nothing was lost, although Posthaste was killed in the middle\.\n$/);

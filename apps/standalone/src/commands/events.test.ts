@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import {
   emptyFolder,
+  newDatabase,
   posthaste,
   type StartedPlatform,
   startPlatform,
@@ -17,9 +18,7 @@ let platform: StartedPlatform;
 let env: { POSTHASTE_URL: string };
 
 beforeAll(async () => {
-  platform = await startPlatform({
-    POSTHASTE_DATA_DIR: await emptyFolder(),
-  });
+  platform = await startPlatform(await newDatabase());
   env = { POSTHASTE_URL: platform.url };
 });
 

@@ -1,14 +1,14 @@
 import { type Receiver, startReceiver } from '@posthaste/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { postCallback } from '../../test/post-callback.js';
-import { emptyFolder, posthaste, startPlatform, waitOptions } from '../../test/posthaste.js';
+import { newDatabase, posthaste, startPlatform, waitOptions } from '../../test/posthaste.js';
 
 let receiver: Receiver;
 let url: string;
 
 beforeAll(async () => {
   receiver = await startReceiver();
-  ({ url } = await startPlatform({ POSTHASTE_DATA_DIR: await emptyFolder() }));
+  ({ url } = await startPlatform(await newDatabase()));
 });
 afterAll(() => receiver.close());
 

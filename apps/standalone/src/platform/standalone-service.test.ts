@@ -6,8 +6,10 @@ import { freePort, type Receiver, startReceiver } from '@posthaste/testbed';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { postCallback } from '../../test/post-callback.js';
 import {
-  dataFolder,
+  emptyFolder,
+  newDatabase,
   posthaste,
+  posthasteProcess,
   type StartedPlatform,
   startPlatform,
   startPosthaste,
@@ -70,7 +72,7 @@ describe('posthaste start', () => {
 
   it('lets no second process open its data; that one exits with 1 and says what to do', async () => {
     const { env, process } = platform;
-    const { code, stderr } = await posthaste(['start'], { ...env, POSTHASTE_PORT: '0' });
+    const { code, stderr } = await posthasteProcess(['start'], { ...env, POSTHASTE_PORT: '0' });
     expect(code).toBe(1);
     expect(stderr).toBe(
       `${env.POSTHASTE_DATA_DIR}/database is in use by process ${process.pid}. Stop that one, or set POSTHASTE_DATA_DIR to another folder. (DATABASE_IN_USE)\n`,
@@ -79,7 +81,7 @@ describe('posthaste start', () => {
 
   it('exits with 1 when its data folder cannot be created, and says what to do', async () => {
     const env = { POSTHASTE_DATA_DIR: fileURLToPath(import.meta.url), POSTHASTE_PORT: '0' };
-    const { code, stderr } = await posthaste(['start'], env);
+    const { code, stderr } = await posthasteProcess(['start'], env);
     expect(code).toBe(1);
     expect(stderr).toMatch(
       /^the database in .* Set POSTHASTE_DATA_DIR to another folder\. \(DATABASE_FOLDER_INVALID\)\n$/,
@@ -88,12 +90,13 @@ describe('posthaste start', () => {
 
   it('stops within its limit on SIGTERM, although a receiver never answers', async () => {
     const receiver = await startScripted({ kind: 'hang' });
-    const { process, url } = await startPlatform({ POSTHASTE_STOP_TIMEOUT: '1s' });
+    const env = { ...(await newDatabase()), POSTHASTE_STOP_TIMEOUT: '1s' };
+    const { process, url } = await startPlatform(env);
     await postCallback(url, receiver.url);
     await receiver.waitFor(1);
     const startedAt = performance.now();
     expect(await process.terminate()).toEqual({ code: 0, signal: null });
-    expect(performance.now() - startedAt).toBeLessThan(6_000);
+    expect(performance.now() - startedAt).toBeLessThan(12_000);
   });
 
   it('stops under load on SIGTERM, and delivers accepted callbacks after the next start', async () => {
@@ -110,7 +113,7 @@ describe('posthaste start', () => {
 
     receiver.follow(200);
     await again();
-    await receiver.waitUntil(() => receivedIds(receiver).size >= ids.length, 25_000);
+    await receiver.waitUntil(() => receivedIds(receiver).size >= ids.length, 60_000);
     expect(ids.filter((id) => !receivedIds(receiver).has(id))).toEqual([]);
   });
 
@@ -129,14 +132,14 @@ describe('posthaste start', () => {
     receiver.clear();
     receiver.follow(200);
     await again();
-    await receiver.waitUntil(() => receivedIds(receiver).size === ids.length, 25_000);
+    await receiver.waitUntil(() => receivedIds(receiver).size === ids.length, 60_000);
     expect([...receivedIds(receiver)].sort()).toEqual([...ids].sort());
   });
 });
 
 describe('posthaste start, when it cannot start', () => {
   it('exits with 78 on a wrong configuration, and lists every fault', async () => {
-    const { code, stderr } = await posthaste(['start'], {
+    const { code, stderr } = await posthasteProcess(['start'], {
       POSTHASTE_PORT: 'eighty',
       POSTHASTE_HOST: '0.0.0.0',
       POSTHASTE_ACCESS: 'loopback',
@@ -161,8 +164,9 @@ describe('posthaste start, when it cannot start', () => {
     const port = await freePort();
     const other = createServer().listen(port, '127.0.0.1');
     onTestFinished(() => void other.close());
-    const { code, stderr } = await posthaste(['start'], {
-      POSTHASTE_DATA_DIR: await dataFolder(),
+    const { code, stderr } = await posthasteProcess(['start'], {
+      ...(await newDatabase()),
+      POSTHASTE_DATA_DIR: await emptyFolder(),
       POSTHASTE_PORT: String(port),
     });
     expect(code).toBe(1);
@@ -173,13 +177,14 @@ describe('posthaste start, when it cannot start', () => {
 
   it('requires a key before it listens on an address that others can reach', async () => {
     const env = {
-      POSTHASTE_DATA_DIR: await dataFolder(),
+      ...(await newDatabase()),
+      POSTHASTE_DATA_DIR: await emptyFolder(),
       POSTHASTE_PORT: String(await freePort()),
       POSTHASTE_HOST: '0.0.0.0',
       // The test is not about load: a busy machine must not make requests be refused.
       POSTHASTE_MAX_EVENT_LOOP_DELAY: '0',
     };
-    const refused = await posthaste(['start'], env);
+    const refused = await posthasteProcess(['start'], env);
     expect(refused.code).toBe(78);
     expect(refused.stderr).toContain(
       'Create one with "posthaste keys create --name admin --admin"',

@@ -103,10 +103,10 @@ describeWithPostgres('sessions that end at random moments', () => {
     const { db } = subject;
     const reported: number[] = [];
     const codes = new Set<unknown>();
-    const stopAt = performance.now() + 3_000;
+    let stopped = false;
     const statement = { name: 'keep', text: 'insert into kept (id) values ($1)' };
     const writer = async (n: number): Promise<void> => {
-      for (let id = n; performance.now() < stopAt; id += 10) {
+      for (let id = n; !stopped; id += 10) {
         try {
           await db.transaction((tx) =>
             Promise.all([tx.query(statement, [id]), tx.query(statement, [id])]),
@@ -118,10 +118,11 @@ describeWithPostgres('sessions that end at random moments', () => {
       }
     };
     const writers = Array.from({ length: 10 }, (_, n) => writer(n));
-    while (performance.now() < stopAt) {
+    for (let ends = 0; ends < 30 || reported.length <= 100; ends++) {
       await subject.endSessions();
       await sleep(50);
     }
+    stopped = true;
     await Promise.all(writers);
     const { rows } = await db.query<{ id: number; count: bigint }>(
       'select id, count(*) as count from kept group by id',
@@ -129,7 +130,6 @@ describeWithPostgres('sessions that end at random moments', () => {
     expect(rows.filter(({ count }) => count !== 2n)).toEqual([]);
     const stored = new Set(rows.map(({ id }) => id));
     expect(reported.filter((id) => !stored.has(id))).toEqual([]);
-    expect(reported.length).toBeGreaterThan(100);
     for (const code of codes) expect(code).toMatch(/^DATABASE_(UNAVAILABLE|OUTCOME_UNKNOWN)$/);
   });
 });
@@ -168,10 +168,10 @@ describeWithPostgres('time limits', () => {
   });
 
   describe('bound the wait for a frozen server', () => {
-    it('in a statement that commits on its own, and in a COMMIT', async () => {
+    it('in a statement that commits on its own, in a COMMIT, and in ping', async () => {
       const { server } = subject;
-      const hasty = await subject.open({ statementTimeoutMs: 500, maxConnections: 2 });
-      await Promise.all([hasty.ping(), hasty.ping()]);
+      const hasty = await subject.open({ statementTimeoutMs: 500, maxConnections: 3 });
+      await Promise.all([hasty.ping(), hasty.ping(), hasty.ping()]);
       const insert = 'insert into kept values (1)';
       const startedAt = performance.now();
       const paused = Promise.withResolvers<void>();
@@ -184,8 +184,10 @@ describeWithPostgres('time limits', () => {
       );
       await paused.promise;
       const write = expected(hasty.query(insert));
+      const ping = expected(hasty.ping());
       await expect(inCommit).rejects.toMatchObject(outcomeUnknown);
       await expect(write).rejects.toMatchObject(outcomeUnknown);
+      await expect(ping).rejects.toMatchObject(timedOut);
       expect(performance.now() - startedAt).toBeLessThan(15_000);
     });
 
@@ -198,13 +200,6 @@ describeWithPostgres('time limits', () => {
       const startedAt = performance.now();
       await closing.close();
       expect(performance.now() - startedAt).toBeLessThan(5_000);
-    });
-
-    it('in ping', async () => {
-      const hasty = await subject.open({ statementTimeoutMs: 500 });
-      await hasty.ping();
-      await subject.server.pause();
-      await expect(hasty.ping()).rejects.toMatchObject(timedOut);
     });
   });
 });

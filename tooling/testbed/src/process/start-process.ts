@@ -12,14 +12,17 @@ const defaultWaitMs = 30_000;
 const maxLines = 10_000;
 
 /** Variables that every process needs. Other variables of this process are not passed on. */
-const inherited = ['PATH', 'HOME', 'TMPDIR', 'LANG'] as const;
+const inherited = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'NODE_COMPILE_CACHE'] as const;
 
 /** Options of `startProcess`. */
 export interface ProcessOptions {
   /** Program. Default: the Node that runs this process. */
   readonly command?: string;
   readonly args: readonly string[];
-  /** Variables besides PATH, HOME, TMPDIR and LANG. Settings of the tests do not leak into the child. */
+  /**
+   * Variables besides PATH, HOME, TMPDIR, LANG and NODE_COMPILE_CACHE. Settings of the tests do not leak
+   * into the child.
+   */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** Ready when a line of output matches, or when the URL responds with 2xx. Default: at once. */

@@ -60,7 +60,8 @@ describe('the request log of the receiver', () => {
   });
 
   it('counts requests in flight and connections', async () => {
-    const receiver = await start({ kind: 'respond', delayMs: 50 });
+    // Long enough that a busy machine has sent the last before the first is answered.
+    const receiver = await start({ kind: 'respond', delayMs: 1_000 });
     const answers = Promise.all([send(receiver.url), send(receiver.url), send(receiver.url)]);
     await receiver.waitFor(3);
     expect([receiver.inFlight, receiver.connectionsOpen]).toEqual([3, 3]);
