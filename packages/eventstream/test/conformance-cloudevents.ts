@@ -110,28 +110,32 @@ export function testCloudEvents(it: ConformanceTest): void {
     },
   );
 
-  it('keeps them as they are in retry topics and dead letters', testOptions, async ({ connect, newTopic, until }) => {
-    const driver = await connect();
-    const topic = await newTopic(1);
-    await newTopic(1, `${topic}.dlq`);
-    await newTopic(1, `${topic}.${groupOf(topic)}.retry.1`);
-    const consumers = consumersOn(driver);
-    const calls = subscribe(consumers, { topic, eventName: placed, fails: true });
-    const dead = subscribe(consumers, { topic: `${topic}.dlq`, eventName: placed });
-    const bytes = Uint8Array.of(0, 255, 1);
-    const data = { datacontenttype: 'application/octet-stream', data: bytes };
-    const written = modes.map((mode) => toRecord(cloudEvent({ id: mode, ...data }), mode));
-    await appendTo(driver, { topic, partition: 0, records: written });
-    await until(() => expect(dead).toHaveLength(2));
-    await consumers.close(drain);
-    expect(calls).toHaveLength(4);
-    for (const [index, { event: received, record }] of dead.entries()) {
-      expect(record?.value).toEqual(written[index]?.value);
-      expect(record?.headers).toMatchObject({ ...written[index]?.headers, 'x-attempts': '2' });
-      const first = calls.find(({ event: one }) => one?.id === received?.id);
-      expect(received).toEqual(first?.event);
-    }
-  });
+  it(
+    'keeps them as they are in retry topics and dead letters',
+    testOptions,
+    async ({ connect, newTopic, until }) => {
+      const driver = await connect();
+      const topic = await newTopic(1);
+      await newTopic(1, `${topic}.dlq`);
+      await newTopic(1, `${topic}.${groupOf(topic)}.retry.1`);
+      const consumers = consumersOn(driver);
+      const calls = subscribe(consumers, { topic, eventName: placed, fails: true });
+      const dead = subscribe(consumers, { topic: `${topic}.dlq`, eventName: placed });
+      const bytes = Uint8Array.of(0, 255, 1);
+      const data = { datacontenttype: 'application/octet-stream', data: bytes };
+      const written = modes.map((mode) => toRecord(cloudEvent({ id: mode, ...data }), mode));
+      await appendTo(driver, { topic, partition: 0, records: written });
+      await until(() => expect(dead).toHaveLength(2));
+      await consumers.close(drain);
+      expect(calls).toHaveLength(4);
+      for (const [index, { event: received, record }] of dead.entries()) {
+        expect(record?.value).toEqual(written[index]?.value);
+        expect(record?.headers).toMatchObject({ ...written[index]?.headers, 'x-attempts': '2' });
+        const first = calls.find(({ event: one }) => one?.id === received?.id);
+        expect(received).toEqual(first?.event);
+      }
+    },
+  );
 
   it(
     'writes those that cannot be read to the dead letters with the reason, and goes on',
@@ -154,23 +158,33 @@ export function testCloudEvents(it: ConformanceTest): void {
     },
   );
 
-  it('writes events that the CloudEvents SDK reads', testOptions, async ({ connect, newTopic, until }) => {
-    const driver = await connect();
-    const topic = await newTopic(1);
-    const options = { prefix: '', profile: 'default', strictValidation: false } as const;
-    const built = buildEvent(
-      { topic, eventName: 'placed', namespace: 'shop', userId: 'u1', payload: { total: 3 } },
-      options,
-    );
-    await appendTo(driver, { topic, partition: 0, records: [built] });
-    const consumers = consumersOn(driver);
-    const calls = subscribe(consumers, { topic, eventName: 'placed' });
-    await until(() => expect(calls).toHaveLength(1));
-    await consumers.close(drain);
-    const [call] = calls;
-    const read = call?.record && readBySdk(call.record);
-    const { id, source, type, subject } = toCloudEvent(built.envelope);
-    expect(read).toMatchObject({ id, source, type, subject, datacontenttype: 'application/json' });
-    expect(read?.data).toEqual(JSON.parse(built.value.toString()));
-  });
+  it(
+    'writes events that the CloudEvents SDK reads',
+    testOptions,
+    async ({ connect, newTopic, until }) => {
+      const driver = await connect();
+      const topic = await newTopic(1);
+      const options = { prefix: '', profile: 'default', strictValidation: false } as const;
+      const built = buildEvent(
+        { topic, eventName: 'placed', namespace: 'shop', userId: 'u1', payload: { total: 3 } },
+        options,
+      );
+      await appendTo(driver, { topic, partition: 0, records: [built] });
+      const consumers = consumersOn(driver);
+      const calls = subscribe(consumers, { topic, eventName: 'placed' });
+      await until(() => expect(calls).toHaveLength(1));
+      await consumers.close(drain);
+      const [call] = calls;
+      const read = call?.record && readBySdk(call.record);
+      const { id, source, type, subject } = toCloudEvent(built.envelope);
+      expect(read).toMatchObject({
+        id,
+        source,
+        type,
+        subject,
+        datacontenttype: 'application/json',
+      });
+      expect(read?.data).toEqual(JSON.parse(built.value.toString()));
+    },
+  );
 }
