@@ -109,7 +109,7 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
         ce_source: '//shop',
         'content-type': 'text/plain',
       };
-      const record = { topic: 'foreign', key: Buffer.from('k') };
+      const record = { topic: 'own-form', key: Buffer.from('k') };
       const value = Buffer.from(JSON.stringify(cloudEvent));
       const structured = { 'content-type': 'application/cloudevents+json' };
       await gateway.db.transaction((tx) =>
@@ -118,12 +118,12 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
           { ...record, value, headers: structured },
         ]),
       );
-      const { items } = await get('topic=foreign');
+      const { items } = await get('topic=own-form');
       expect(items).toMatchObject([
         { event: { id: '1', name: 'placed', payload: { data: 'text' } } },
         { event: { id: '2', name: 'a-b', payload: { data: [1.5] } } },
       ]);
-      const clouds = await get('topic=foreign&format=cloudevents');
+      const clouds = await get('topic=own-form&format=cloudevents');
       expect(clouds.items.map(({ event }) => event)).toEqual([
         {
           specversion: '1.0',
@@ -135,7 +135,7 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
         },
         cloudEvent,
       ]);
-      expect((await get('topic=foreign&name=placed')).items).toHaveLength(1);
+      expect((await get('topic=own-form&name=placed')).items).toHaveLength(1);
     });
 
     it('returns page after page, and then what is appended after the last', async () => {
