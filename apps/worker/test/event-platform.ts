@@ -4,11 +4,15 @@ import { Endpoints, Subscriptions } from '@posthaste/callbacks/management';
 import { createEnvelope, type JsonObject } from '@posthaste/contracts';
 import { PostgresLog } from '@posthaste/eventstream';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
-import { createTestDatabase, type RunningProcess, startProcess } from '@posthaste/testbed';
+import {
+  createTestDatabase,
+  type RunningProcess,
+  startProcess,
+  type TestDatabase,
+} from '@posthaste/testbed';
 import { workerMigrations } from '../src/migrations.js';
 
 const secretKey = Buffer.alloc(32, 1);
-const rules = { defaultTimeoutMs: 1_000, maxTimeoutMs: 20_000, urlFault: () => undefined };
 
 /** Event that a test publishes. */
 export interface TestEvent {
@@ -25,20 +29,23 @@ export class EventPlatform {
   readonly log: PostgresLog;
   readonly #url: string;
   readonly #drop: () => Promise<void>;
+  readonly #timeoutMs: number;
   readonly #workers: RunningProcess[] = [];
 
-  private constructor(url: string, db: Database, drop: () => Promise<void>) {
+  private constructor({ url, drop }: TestDatabase, db: Database, timeoutMs: number) {
     this.#url = url;
     this.#drop = drop;
+    this.#timeoutMs = timeoutMs;
     this.db = db;
     this.log = new PostgresLog({ db });
   }
 
-  static async open(): Promise<EventPlatform> {
-    const { url, drop } = await createTestDatabase();
-    const db = await openPostgres({ url });
+  /** @param timeoutMs time limit of an attempt, in ms. A lease lasts 2 s longer. */
+  static async open(timeoutMs = 1_000): Promise<EventPlatform> {
+    const database = await createTestDatabase();
+    const db = await openPostgres({ url: database.url });
     await migrate(db, workerMigrations);
-    return new EventPlatform(url, db, drop);
+    return new EventPlatform(database, db, timeoutMs);
   }
 
   /** Starts a worker process with short leases. */
@@ -49,8 +56,8 @@ export class EventPlatform {
         DATABASE_URL: this.#url,
         POSTHASTE_SECRET_KEY: secretKey.toString('base64'),
         POSTHASTE_ALLOW_LOOPBACK: 'true',
-        POSTHASTE_CALLBACK_TIMEOUT: '1s',
-        POSTHASTE_CALLBACK_LEASE: '3s',
+        POSTHASTE_CALLBACK_TIMEOUT: `${this.#timeoutMs}ms`,
+        POSTHASTE_CALLBACK_LEASE: `${this.#timeoutMs + 2_000}ms`,
         POSTHASTE_WORKER_THREADS: '1',
         ...env,
       },
@@ -65,6 +72,11 @@ export class EventPlatform {
     endpoint: Pick<EndpointInput, 'name' | 'url'> & Partial<EndpointInput>,
     ...eventNames: readonly string[]
   ): Promise<string> {
+    const rules = {
+      defaultTimeoutMs: this.#timeoutMs,
+      maxTimeoutMs: 20_000,
+      urlFault: () => undefined,
+    };
     const secrets = new Secrets(this.db, createSecretBox(secretKey));
     const created = await new Endpoints({ db: this.db, secrets, rules }).create(endpoint);
     const subscriptions = new Subscriptions(this.db);

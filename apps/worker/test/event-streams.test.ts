@@ -8,7 +8,9 @@ import { expect, test, vi } from 'vitest';
 import { EventPlatform } from './event-platform.js';
 
 const waitOptions = { timeout: 30_000, interval: 50 };
-const rules = { defaultTimeoutMs: 1_000, maxTimeoutMs: 20_000, urlFault: () => undefined };
+/** Time limit of an attempt, in ms: on a busy machine a second passes, and the attempt is repeated. */
+const attemptMs = 15_000;
+const rules = { defaultTimeoutMs: attemptMs, maxTimeoutMs: 20_000, urlFault: () => undefined };
 /** Longer than the worker takes to notice new events. */
 const aWhileMs = 2_500;
 
@@ -22,7 +24,7 @@ type Receive = typeof startReceiver;
 /** `it`, whose tests get a platform and receivers of their own. All are closed after the test. */
 const it = test
   .extend('platform', async ({ onTestFinished }): Promise<EventPlatform> => {
-    const platform = await EventPlatform.open();
+    const platform = await EventPlatform.open(attemptMs);
     onTestFinished(() => platform.close());
     return platform;
   })

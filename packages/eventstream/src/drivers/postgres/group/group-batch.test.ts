@@ -191,7 +191,9 @@ describeWithPostgres('several processes of a group', () => {
     let open = true;
     let turn = 0;
     const consume = async (): Promise<void> => {
-      for (let last = 1; open || last > 0; ) {
+      // The last transaction begins after everything was appended, and finds nothing.
+      for (let isOver = false; !isOver; ) {
+        const wasOpen = open;
         const work = test.db.transaction(async (tx) => {
           const { records } = await test.log.readGroupBatch(tx, { ...orders, limit: 7 });
           for (const { key, value } of records) {
@@ -202,7 +204,7 @@ describeWithPostgres('several processes of a group', () => {
           if (records.length > 0 && turn % 5 === 0) throw new Error('rolled back by the test');
           return records.length;
         });
-        last = await work.catch(() => 1);
+        isOver = (await work.catch(() => 1)) === 0 && !wasOpen;
       }
     };
     const consumers = [consume(), consume(), consume()];
