@@ -84,8 +84,19 @@ it('writes one line when an outage begins, one a minute, and one when it ends', 
 it('writes the line of a failure when the database can be used', async () => {
   const logger = watched();
   logger.warn(failed('DATABASE_CONFLICT'), 'a periodic task failed');
-  await vi.advanceTimersByTimeAsync(0);
+  await vi.advanceTimersByTimeAsync(1_500);
+  expect(lines).toEqual([]);
+  await vi.advanceTimersByTimeAsync(500);
   expect(lines).toMatchObject([{ level: 'warn', msg: 'a periodic task failed', err: {} }]);
+});
+
+it('does not rely on one probe that succeeds while the sessions of a killed server end', async () => {
+  const logger = watched();
+  logger.warn(failed('DATABASE_UNAVAILABLE'), 'an idle connection was lost');
+  await vi.advanceTimersByTimeAsync(500);
+  failure = away;
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(texts()).toEqual(['the gateway is not ready: connection refused']);
 });
 
 it('leaves other lines alone, also during an outage', async () => {

@@ -54,13 +54,19 @@ const probeTimeoutMs = 5_000;
 /** Probes after which an outage ends although lines about it still come. */
 const enoughSuccesses = 5;
 
+/**
+ * Probes in a row that succeed before held lines are written. One is not enough: the sessions of a
+ * server that was killed end one after another, and the probe may have the last one.
+ */
+const successesBeforeRelease = 3;
+
 /** Codes in other domains for a failure of the database behind them. */
 const otherCodes: readonly string[] = ['STREAM_UNAVAILABLE', 'EVENT_OUTCOME_UNKNOWN'];
 
 /**
  * Filter of log lines about the database. While it is away, every part of a process fails again and
- * again. A line about a failure is held until a probe has shown if the database can be used. If it can,
- * the line is written. If it cannot, an outage begins: one line when it begins, one each minute, one when
+ * again. A line about a failure is held until probes have shown if the database can be used. If it can,
+ * the line is written, two seconds late. If it cannot, an outage begins: one line when it begins, one each minute, one when
  * it ends, and nothing from the parts meanwhile.
  */
 export class OutageLog {
@@ -68,6 +74,8 @@ export class OutageLog {
   #forward: ((failure: DatabaseFailure) => void) | undefined;
   /** By code and text: a line that comes often is written once. */
   readonly #held = new Map<string, HeldLine>();
+  /** Probes that succeeded one after another while lines are held. */
+  #successes = 0;
   #outage: Outage | undefined;
   #isProbing = false;
 
@@ -127,7 +135,7 @@ export class OutageLog {
     if (!this.#options) return;
     if (failure) this.#onFailure(failure, options);
     else this.#onSuccess(options);
-    this.#isProbing = this.#outage !== undefined;
+    this.#isProbing = this.#outage !== undefined || this.#held.size > 0;
     if (this.#isProbing) setTimeout(() => void this.#probe(), options.probeMs ?? 1_000).unref();
   }
 
@@ -161,7 +169,8 @@ export class OutageLog {
   #onSuccess({ name, logger }: OutageOptions): void {
     const outage = this.#outage;
     if (!outage) {
-      this.#releaseHeld(undefined);
+      this.#successes++;
+      if (this.#successes >= successesBeforeRelease) this.#releaseHeld(undefined);
       return;
     }
     outage.successes++;
@@ -182,6 +191,7 @@ export class OutageLog {
   #releaseHeld(outage: Outage | undefined): void {
     const lines = [...this.#held.values()];
     this.#held.clear();
+    this.#successes = 0;
     for (const { code, write } of lines) {
       if (!outage || !belongsTo(outage, code)) write();
       else outage.suppressed++;
