@@ -41,11 +41,14 @@ describeWithPostgres('the routes of events', () => {
     operations = Object.entries(document.paths)
       .filter(([path]) => path.startsWith('/v1/events'))
       .flatMap(([path, methods]) =>
-        Object.entries(methods).map(([method, operation]) => ({
-          ...operation,
-          method: method.toUpperCase() as Method,
-          path,
-        })),
+        Object.entries(methods)
+          // The validation request of webhook senders needs no key: webhook-handshake.test.ts.
+          .filter(([method]) => method !== 'options')
+          .map(([method, operation]) => ({
+            ...operation,
+            method: method.toUpperCase() as Method,
+            path,
+          })),
       );
   });
   afterAll(() => gateway.close());
@@ -87,6 +90,8 @@ describeWithPostgres('the routes of events', () => {
       'application/json',
       'application/cloudevents+json',
       'application/cloudevents-batch+json',
+      // A CloudEvent in binary mode has data of any type.
+      '*/*',
     ]);
     expect(Object.keys(get?.responses['200']?.content ?? {})).toEqual([
       'application/json',
