@@ -70,6 +70,7 @@ export {
 export { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } from './ids.js';
 export { findJsonMember, jsonItems } from './json-text.js';
 export { parseEnvelope } from './parse-envelope.js';
+export { platformTopicOf, reservedNameFault, reservedTopicFault } from './platform-events.js';
 export {
   exactKeywords,
   hasExactNumber,

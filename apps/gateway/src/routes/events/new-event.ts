@@ -1,10 +1,13 @@
-import { callbackEventTopic, requestInvalid } from '@posthaste/callbacks';
+import { requestInvalid } from '@posthaste/callbacks';
 import {
   type EventEnvelope,
+  eventTypeOf,
   fromCloudEvent,
   JsonNumber,
   PlatformError,
   parseEnvelope,
+  reservedNameFault,
+  reservedTopicFault,
 } from '@posthaste/contracts';
 import type { InvalidEventDetails } from '@posthaste/eventstream';
 import {
@@ -23,9 +26,6 @@ import {
   toEventInvalid,
 } from './event-faults.js';
 import { newEventFaults } from './event-schemas.js';
-
-/** Topics that only the platform publishes to: their events have really happened. */
-const platformTopics: ReadonlySet<string> = new Set([callbackEventTopic]);
 
 /** Request that an event comes with. */
 export interface EventContext {
@@ -139,7 +139,7 @@ function prepare(
   { topic = '', ...address }: Address,
   nameOf: (field: string) => string,
 ): EventToPublish {
-  const fault = topicFault(topic);
+  const fault = topicFault(topic) ?? nameFault(envelope, nameOf('name'));
   if (fault) throw eventInvalid(fault);
   try {
     return toEventToPublish(envelope, { topic, ...address });
@@ -158,8 +158,12 @@ function topicFault(topic: string): FieldFault | undefined {
   if (topic === '') {
     return { field: 'topic', message: 'is missing: name it in the event or in the query' };
   }
-  if (platformTopics.has(topic)) {
-    return { field: 'topic', message: 'is a topic that only the platform itself publishes to' };
-  }
-  return undefined;
+  const message = reservedTopicFault(topic);
+  return message === undefined ? undefined : { field: 'topic', message };
+}
+
+/** Checks both names of a CloudEvent: subscriptions choose by its type, consumers by the other. */
+function nameFault(envelope: EventEnvelope, field: string): FieldFault | undefined {
+  const message = reservedNameFault(envelope.name) ?? reservedNameFault(eventTypeOf(envelope));
+  return message === undefined ? undefined : { field, message };
 }
