@@ -7,7 +7,7 @@ import {
   type RequestRules,
 } from '../field-checks.js';
 import { callbackInvalid, type FieldFault } from '../field-faults.js';
-import { policyFaults } from '../retry/policy-faults.js';
+import { attemptFaults, policyFaults } from '../retry/policy-faults.js';
 import { leftOutPolicy, type RetryPolicy } from '../retry/retry-policy.js';
 import { headerFaults } from './header-rules.js';
 import { type TraceHeaders, withTrace } from './trace-headers.js';
@@ -76,7 +76,9 @@ export function toCallbackRequest(input: CallbackInput, rules: RequestRules): Ca
   checkName('queue', input.queue, faults);
   checkName('secret', input.secret, faults);
   if (input.headers) faults.push(...headerFaults(input.headers));
-  if (input.policy) faults.push(...policyFaults(input.policy));
+  if (input.policy) {
+    faults.push(...policyFaults(input.policy), ...attemptFaults(input.policy, rules.maxAttempts));
+  }
   const timeoutMs = input.timeoutMs ?? rules.defaultTimeoutMs;
   checkTimeout(timeoutMs, rules, faults);
   checkEmail(input.notificationEmail, faults);
