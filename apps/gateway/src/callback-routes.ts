@@ -84,7 +84,7 @@ export function createCallbackRoutes({
       (app) => compatibleRoutes(app, { db, acceptance }),
       (app) => callbackRoutes(app, { db, acceptance, policies }),
       (app) => callbackBatchRoutes(app, { acceptance, policies }),
-      (app) => replayRoutes(app, db),
+      (app) => replayRoutes(app, { db, maxRunning: config.maxReplays }),
       (app) => queueRoutes(app, db),
       (app) => endpointRoutes(app, endpoints),
       (app) => endpointActionRoutes(app, { db, endpoints, secrets, fanout, events }),

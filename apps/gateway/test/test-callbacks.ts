@@ -52,6 +52,7 @@ export async function openTestCallbacks(
       leaseMs: 30_000,
       maxAttempts: 10_000,
       minRetryDelayMs: 1_000,
+      maxReplays: 10,
       allowLoopback: false,
       allowedNetworks: [],
       secretKey: testSecretKey,

@@ -61,6 +61,7 @@ export {
   toJsonInteger,
 } from './exact-json.js';
 export { ExpiringCache } from './expiring-cache.js';
+export { hopsHeader, parseHops } from './hops.js';
 export {
   type IdempotencyClaim,
   idempotencyKeyReused,

@@ -40,6 +40,16 @@ export const callbackSettings = {
     meaning:
       'Shortest wait before a retry. A policy with shorter delays is accepted and shown as given, but its retries wait longer: the first one at least 10ms, and each further one twice as long as the one before, up to this. 0 turns this off.',
   },
+  maxReplays: {
+    name: 'POSTHASTE_MAX_REPLAYS',
+    type: 'integer',
+    min: 1,
+    max: 10_000,
+    unit: 'replays',
+    default: 10,
+    meaning:
+      'Replays of callbacks that may run at the same time for one application, and for all applications together. Further ones are refused until one ends.',
+  },
   callbackEvents: {
     name: 'POSTHASTE_CALLBACK_EVENTS',
     type: 'choices',

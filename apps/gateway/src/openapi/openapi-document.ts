@@ -19,6 +19,7 @@ export async function renderOpenApiDocument(): Promise<string> {
       leaseMs: 30_000,
       maxAttempts: 10_000,
       minRetryDelayMs: 1_000,
+      maxReplays: 10,
       allowLoopback: false,
       allowedNetworks: [],
       secretKey: new Uint8Array(32),

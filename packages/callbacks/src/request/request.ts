@@ -35,7 +35,7 @@ export interface CallbackRequest {
   readonly notificationEmail: string | undefined;
   readonly expiresAt: Date | undefined;
   readonly deliverAfter: Date | undefined;
-  /** Above 0 if it was made for an event about another callback: see loop-guard.ts. */
+  /** Above 0 if a delivery, or an event about another callback, led to it: see loop-guard.ts. */
   readonly echo: number;
 }
 
@@ -62,6 +62,8 @@ export interface CallbackInput {
   readonly deliverAfter?: Date | undefined;
   /** Trace that its attempts continue. Default: a trace of its own. */
   readonly trace?: TraceHeaders | undefined;
+  /** Number of deliveries that led to it: see loop-guard.ts. Default 0. */
+  readonly echo?: number | undefined;
 }
 
 /**
@@ -100,7 +102,7 @@ export function toCallbackRequest(input: CallbackInput, rules: RequestRules): Ca
     notificationEmail: input.notificationEmail || undefined,
     expiresAt: input.expiresAt,
     deliverAfter: input.deliverAfter,
-    echo: 0,
+    echo: input.echo ?? 0,
   };
 }
 

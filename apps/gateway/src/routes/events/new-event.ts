@@ -3,6 +3,7 @@ import {
   type EventEnvelope,
   eventTypeOf,
   fromCloudEvent,
+  hopsHeader,
   JsonNumber,
   PlatformError,
   parseEnvelope,
@@ -34,6 +35,8 @@ export interface EventContext {
   /** Key of the query, for events that have none. Default: the id of the event. */
   readonly key: string | undefined;
   readonly trace: TraceContext | undefined;
+  /** Number of deliveries that led to the request. */
+  readonly hops: number;
   /** Mode of the request. In `plain` mode, the event is a CloudEvent if it has a `specversion`. */
   readonly mode: EventMode;
   /** True if it must be checked for half surrogate pairs. */
@@ -91,6 +94,7 @@ function parseEnvelopeEvent(body: JsonObject, context: EventContext): EventToPub
     topic: topic ?? context.topic,
     key: key ?? context.key,
     traceparent: context.trace && toTraceparent(context.trace),
+    headers: toHopHeaders(context),
   };
   return prepare(parseEnvelope({ ...rest, version }), options, (field) => field);
 }
@@ -109,9 +113,15 @@ function parseCloudEvent(body: JsonObject, context: EventContext): EventToPublis
     topic: envelope.topic ?? context.topic,
     key: hasOwnKey ? partitionkey : context.key,
     traceparent: ownTraceparent(traceparent) ?? (context.trace && toTraceparent(context.trace)),
+    headers: toHopHeaders(context),
     asGiven: true,
   };
   return prepare(envelope, options, (field) => toEventField(field, context.mode));
+}
+
+/** Returns the header of a record that callbacks made for the event get their hops from. */
+function toHopHeaders({ hops }: EventContext): Readonly<Record<string, string>> | undefined {
+  return hops === 0 ? undefined : { [hopsHeader]: String(hops) };
 }
 
 /** Returns the attribute of CloudEvents' extension for distributed tracing, if it is valid. */
