@@ -36,6 +36,11 @@ declare module 'fastify' {
      * Set on routes that are answered under overload too, so that operators can watch the server.
      */
     answersUnderLoad?: true;
+    /**
+     * Set on routes that send again what was sent before. Deliveries of the platform may not call
+     * them: http/hops.ts.
+     */
+    sendsAgain?: true;
   }
 
   interface FastifyRequest {

@@ -70,7 +70,7 @@ export function createCallbackRoutes({
   const rules = toRequestRules(config);
   const intake = new Intake(db, { events });
   const secrets = new Secrets(db, createSecretBox(config.secretKey));
-  const policies = new Policies(db);
+  const policies = new Policies(db, { maxAttempts: config.maxAttempts });
   const endpoints = new Endpoints({ db, secrets, rules });
   const subscriptions = new Subscriptions(db);
   const fanout = new EventFanout({ db, events });
@@ -84,7 +84,7 @@ export function createCallbackRoutes({
       (app) => compatibleRoutes(app, { db, acceptance }),
       (app) => callbackRoutes(app, { db, acceptance, policies }),
       (app) => callbackBatchRoutes(app, { acceptance, policies }),
-      (app) => replayRoutes(app, db),
+      (app) => replayRoutes(app, { db, maxRunning: config.maxReplays }),
       (app) => queueRoutes(app, db),
       (app) => endpointRoutes(app, endpoints),
       (app) => endpointActionRoutes(app, { db, endpoints, secrets, fanout, events }),
@@ -97,7 +97,7 @@ export function createCallbackRoutes({
 }
 
 function toRequestRules(config: CallbackRoutesConfig): RequestRules {
-  const { attemptTimeoutMs, leaseMs, allowLoopback, allowedNetworks } = config;
+  const { attemptTimeoutMs, leaseMs, maxAttempts, allowLoopback, allowedNetworks } = config;
   const guard = createAddressGuard({
     allowLoopback,
     allow: [...allowedNetworks],
@@ -106,6 +106,7 @@ function toRequestRules(config: CallbackRoutesConfig): RequestRules {
   return {
     defaultTimeoutMs: attemptTimeoutMs,
     maxTimeoutMs: leaseMs - leaseMarginMs,
+    maxAttempts,
     urlFault: createUrlCheck(guard),
   };
 }

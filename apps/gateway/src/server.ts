@@ -6,7 +6,8 @@
  * 2. http/tracing.ts: the server span, if an OpenTelemetry SDK is registered.
  * 3. http/cors.ts: preflight requests and CORS headers, if origins are configured.
  * 4. The request steps, all in one hook; `createRequestSteps` lists them: clock, headers of the
- *    answer, overload, Host and Origin on loopback, unknown routes, Content-Type of an empty body.
+ *    answer, overload, Host and Origin on loopback, unknown routes, loops of deliveries, Content-Type of an
+ *    empty body.
  * 5. http/access.ts: API key, scope and rate limit of the route.
  * 6. Body, parsed as JSON within the size limit, unless the route's own parsers read it
  *    (routes/schemas/exact-body.ts); then validation by the schemas of the route.
@@ -26,6 +27,7 @@ import type { GatewayConfig } from './config.js';
 import { addAccess, type KeyAuthenticator, refuseUnknownRoutes } from './http/access.js';
 import { addCors } from './http/cors.js';
 import { drainConnectionsOnClose } from './http/drain.js';
+import { createLoopStep } from './http/hops.js';
 import { ignoreEmptyBodyType } from './http/ignore-empty-body-type.js';
 import { createPlainParser, setJsonParser } from './http/json-body.js';
 import { createLocalCallerStep } from './http/local-caller.js';
@@ -99,6 +101,7 @@ async function createRequestSteps(
     ...(config.access === 'loopback' ? [createLocalCallerStep(callers)] : []),
     // With a rate limit, http/access.ts counts unknown routes and then refuses them.
     ...(limiter ? [] : [refuseUnknownRoutes]),
+    createLoopStep(config.maxHops),
     ignoreEmptyBodyType,
   ];
 }

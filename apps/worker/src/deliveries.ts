@@ -94,6 +94,7 @@ function toDispatcherOptions(config: WorkerConfig, thread: ThreadPosition): Disp
     leaseMs: config.leaseMs,
     // One half is for the time before an attempt starts, the other for writing its result.
     leaseMarginMs: leaseMarginMs / 2,
+    minRetryDelayMs: config.minRetryDelayMs,
     slots: {
       total: config.maxInFlight,
       perApplication: config.maxInFlightPerApplication,

@@ -1,4 +1,5 @@
 import type { EventSource, SubscribedEvent } from '@posthaste/callbacks';
+import { hopsHeader, parseHops } from '@posthaste/contracts';
 import {
   decodeRecordWithDigits,
   offsetBeginning,
@@ -52,6 +53,7 @@ function toEvents(record: StoredRecord, observer: LogSourceObserver): Subscribed
         envelope,
         // An event without a key of its own has its id as key, and is ordered with no other event.
         key: key === envelope.id ? undefined : key,
+        hops: parseHops(headers[hopsHeader]),
         ...(traceparent === undefined ? {} : { trace: { traceparent, tracestate } }),
       },
     ];

@@ -62,6 +62,7 @@ describeWithPostgres('chaos', () => {
         POSTHASTE_WORKER_CONCURRENCY: '16',
         POSTHASTE_WORKER_CONCURRENCY_PER_HOST: '16',
         POSTHASTE_WORKER_CONCURRENCY_PER_APPLICATION: '16',
+        POSTHASTE_MIN_RETRY_DELAY: '30ms',
       },
       ready: /the worker delivers/,
     });

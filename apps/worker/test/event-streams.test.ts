@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAcceptance, Intake } from '@posthaste/callbacks';
-import { fromCloudEvent, type JsonObject, parseJsonWithDigits } from '@posthaste/contracts';
+import {
+  createEnvelope,
+  fromCloudEvent,
+  type JsonObject,
+  parseJsonWithDigits,
+} from '@posthaste/contracts';
 import { decodeEnvelope, encodeEnvelope } from '@posthaste/eventstream';
+import { toEventToPublish } from '@posthaste/eventstream/event-log';
 import { freePort, type Receiver, startReceiver } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { expect, test, vi } from 'vitest';
@@ -105,6 +111,21 @@ describeWithPostgres.concurrent('the event log in a worker', { timeout: 60_000 }
     });
     const [other] = await structured.waitFor(1);
     expect(JSON.parse(String(other?.body))).toEqual(event);
+  });
+
+  it('counts the deliveries on that led to an event', async ({ platform, receive }) => {
+    const receiver = await receive(200);
+    await platform.subscribe({ name: 'a', url: receiver.url }, '**');
+    await platform.startWorker();
+    const event = toEventToPublish(createEnvelope({ name: 'order.placed', namespace: 'shop' }), {
+      topic: 'orders',
+      headers: { 'posthaste-hops': '3' },
+    });
+    await platform.db.transaction((tx) => platform.log.append(tx, [event]));
+    await platform.publish({ key: 'k' });
+    await vi.waitFor(() => expect(receiver.count).toBe(2), waitOptions);
+    const hops = receiver.requests.map(({ headers }) => headers['posthaste-hops']);
+    expect(hops.sort()).toEqual(['1', '4']);
   });
 
   it('creates one callback of an event for each endpoint, however many workers run', async ({

@@ -6,6 +6,8 @@ export interface RequestRules {
   readonly defaultTimeoutMs: number;
   /** Longest time-out that a caller may give, in ms; shorter than the lease. */
   readonly maxTimeoutMs: number;
+  /** Most attempts that a retry policy may ask for. Default 10,000. */
+  readonly maxAttempts?: number | undefined;
   /**
    * Returns the reason why a URL may not be called, or `undefined`. Checks addresses that are
    * written out; resolves no names.

@@ -34,7 +34,6 @@ export {
 export {
   type CallbackEvent,
   type CallbackEventSink,
-  callbackEventTopic,
   noEvents,
 } from './events/callback-events.js';
 export { type EventFormat, eventFormats } from './events/event-format.js';

@@ -88,6 +88,12 @@ export const errorCodes = {
     meaning:
       'The Host header is not one that this server serves. Add it to POSTHASTE_ALLOWED_HOSTS.',
   },
+  LOOP_DETECTED: {
+    type: 'forbidden',
+    status: 508,
+    meaning:
+      'Deliveries of the platform call the platform itself, too many in a chain or to send again. Deliver elsewhere, or raise POSTHASTE_MAX_HOPS.',
+  },
   ORIGIN_NOT_ALLOWED: {
     type: 'forbidden',
     meaning:
@@ -261,6 +267,11 @@ export const errorCodes = {
     meaning: 'The endpoint is in a state that does not allow this. The message names the state.',
   },
   SUBSCRIPTION_NOT_FOUND: { type: 'not_found', meaning: 'There is no subscription with this id.' },
+  REPLAY_LIMIT_REACHED: {
+    type: 'rate_limited',
+    meaning:
+      'The application has as many running replays as it may have. Wait until one ends, or cancel one, or raise POSTHASTE_MAX_REPLAYS.',
+  },
   REPLAY_NOT_FOUND: { type: 'not_found', meaning: 'There is no replay with this id.' },
   EVENT_INVALID: {
     type: 'invalid',

@@ -22,7 +22,7 @@
  *
  * Subscriptions to the platform's own events about callbacks and endpoints need a pattern whose
  * first segment is no wildcard, such as `callback.*`: a subscription to `**` is for the events of
- * publishers, not for three more about the delivery of each.
+ * publishers, not for three more about the delivery of each. platform-events.ts has their names.
  */
 export interface EventPattern {
   /** The only name it matches, if it has no wildcard. */

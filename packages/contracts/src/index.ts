@@ -61,6 +61,7 @@ export {
   toJsonInteger,
 } from './exact-json.js';
 export { ExpiringCache } from './expiring-cache.js';
+export { hopsHeader, parseHops } from './hops.js';
 export {
   type IdempotencyClaim,
   idempotencyKeyReused,
@@ -70,6 +71,7 @@ export {
 export { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } from './ids.js';
 export { findJsonMember, jsonItems } from './json-text.js';
 export { parseEnvelope } from './parse-envelope.js';
+export { platformTopicOf, reservedNameFault, reservedTopicFault } from './platform-events.js';
 export {
   exactKeywords,
   hasExactNumber,

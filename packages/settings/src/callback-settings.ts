@@ -21,6 +21,35 @@ export const callbackSettings = {
     meaning:
       'Time for which a worker holds a callback before another worker may take it over. Must be at least 2s above POSTHASTE_CALLBACK_TIMEOUT. A caller may set a timeout of up to this value minus 2s.',
   },
+  maxAttempts: {
+    name: 'POSTHASTE_MAX_ATTEMPTS',
+    type: 'integer',
+    min: 1,
+    max: 10_000_001,
+    unit: 'attempts',
+    default: 10_000,
+    meaning:
+      'Most attempts that the retry policy of one callback may ask for: the first one and all retries of all phases. A policy with more is refused.',
+  },
+  minRetryDelayMs: {
+    name: 'POSTHASTE_MIN_RETRY_DELAY',
+    type: 'duration',
+    min: 0,
+    max: 3_600_000,
+    default: 1_000,
+    meaning:
+      'Shortest wait before a retry. A policy with shorter delays is accepted and shown as given, but its retries wait longer: the first one at least 10ms, and each further one twice as long as the one before, up to this. 0 turns this off.',
+  },
+  maxReplays: {
+    name: 'POSTHASTE_MAX_REPLAYS',
+    type: 'integer',
+    min: 1,
+    max: 10_000,
+    unit: 'replays',
+    default: 10,
+    meaning:
+      'Replays of callbacks that may run at the same time for one application, and for all applications together. Further ones are refused until one ends.',
+  },
   callbackEvents: {
     name: 'POSTHASTE_CALLBACK_EVENTS',
     type: 'choices',

@@ -54,6 +54,16 @@ export const gatewaySettings = {
     meaning:
       'Requests that one gateway process accepts from one API key, or from one client address when there is no key. 0 is no limit.',
   },
+  maxHops: {
+    name: 'POSTHASTE_MAX_HOPS',
+    type: 'integer',
+    min: 0,
+    max: 98,
+    unit: 'deliveries',
+    default: 5,
+    meaning:
+      'Length of a chain of deliveries to the platform itself, each caused by the one before. A request past it is refused. 0 refuses every request of a delivery.',
+  },
   maxBodyBytes: {
     name: 'POSTHASTE_BODY_LIMIT',
     type: 'integer',

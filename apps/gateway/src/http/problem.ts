@@ -26,7 +26,7 @@ export function createErrorHandler(): ErrorHandler {
     // RFC 9110, section 12.5.3: it names the encodings that would be accepted.
     if (known.code === 'MEDIA_TYPE_UNSUPPORTED') reply.header('accept-encoding', 'identity');
     if (known.type === 'unauthorized') reply.header('www-authenticate', 'Bearer');
-    if (known.type === 'unavailable' && !reply.hasHeader('retry-after')) {
+    if (isTemporary(known) && !reply.hasHeader('retry-after')) {
       reply.header('retry-after', defaultRetryAfter);
     }
     reply
@@ -35,6 +35,10 @@ export function createErrorHandler(): ErrorHandler {
       // As text, because the serializer of the route fits its own answers only.
       .send(JSON.stringify(toPublicProblem(known, request.id)));
   };
+}
+
+function isTemporary({ type }: PlatformError): boolean {
+  return type === 'unavailable' || type === 'rate_limited';
 }
 
 /**

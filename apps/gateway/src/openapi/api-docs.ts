@@ -87,7 +87,7 @@ function describeRoute(
 
 /** Returns the codes of the checks that are made before a route is reached. */
 function sharedErrors(needsKey: boolean): readonly ErrorCode[] {
-  const ofCaller = ['HOST_NOT_ALLOWED', 'ORIGIN_NOT_ALLOWED'] as const;
+  const ofCaller = ['HOST_NOT_ALLOWED', 'ORIGIN_NOT_ALLOWED', 'LOOP_DETECTED'] as const;
   return needsKey
     ? ['KEY_MISSING', 'KEY_INVALID', 'SCOPE_MISSING', ...ofCaller, 'RATE_LIMITED']
     : ofCaller;

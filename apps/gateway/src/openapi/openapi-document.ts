@@ -17,6 +17,9 @@ export async function renderOpenApiDocument(): Promise<string> {
     config: {
       attemptTimeoutMs: 15_000,
       leaseMs: 30_000,
+      maxAttempts: 10_000,
+      minRetryDelayMs: 1_000,
+      maxReplays: 10,
       allowLoopback: false,
       allowedNetworks: [],
       secretKey: new Uint8Array(32),

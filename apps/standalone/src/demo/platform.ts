@@ -38,6 +38,8 @@ export class DemoPlatform {
       POSTHASTE_CALLBACK_LEASE: `${attemptTimeoutMs + 2_000}ms`,
       // The demo is not about load: a busy machine must not make requests be refused.
       POSTHASTE_MAX_EVENT_LOOP_DELAY: '0',
+      // The receiver comes back soon after it fails.
+      POSTHASTE_MIN_RETRY_DELAY: '250ms',
       POSTHASTE_LOG_LEVEL: 'error',
     };
   }

@@ -11,7 +11,7 @@ const maxSpreadMs = 5_000;
 const retryEveryMs = 100;
 
 /** Enough retries, at short intervals, that no callback fails while the receiver is down. */
-const retry = { phases: [{ retries: 10_000, delayMs: 250 }] };
+const retry = { phases: [{ retries: 9_999, delayMs: 250 }] };
 
 /** Options of `postCallbacks`. */
 export interface PostingOptions {

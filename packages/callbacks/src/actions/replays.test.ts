@@ -176,6 +176,51 @@ describeWithPostgres('replays', () => {
     expect((await work(store.db)).sort()).toEqual(ids.sort());
   });
 
+  it('takes turns with others, also of other applications', async () => {
+    for (const application of ['a', 'b']) {
+      await accept(store.db, ...Array.from({ length: 30 }, () => ({ application })));
+    }
+    await work(store.db, failed);
+    for (let i = 0; i < 3; i++) await start({ state: 'failed', application: 'a' });
+    await start({ state: 'failed', application: 'b' });
+    const owners: (string | undefined)[] = [];
+    for (let i = 0; i < 8; i++) {
+      await pass(1);
+      owners.push((await stepReplay(store.db, 2))?.filter.application);
+    }
+    expect(owners.filter((owner) => owner === 'b')).toHaveLength(4);
+    expect(owners.filter((owner) => owner === 'a')).toHaveLength(4);
+  });
+
+  it('does not wait for one that finds nothing to replay', async () => {
+    await accept(store.db, ...Array.from({ length: 2_500 }, () => ({ application: 'a' })));
+    await acceptOne(store.db, { application: 'b' });
+    await work(store.db, failed);
+    await start({ state: 'failed', host: 'nowhere.example' });
+    await start({ state: 'failed', application: 'b' });
+    await pass(1);
+    const [first, second] = [await stepReplay(store.db, 10), await stepReplay(store.db, 10)];
+    expect([first?.filter.host, second?.filter.application]).toEqual(['nowhere.example', 'b']);
+  });
+
+  it('is refused while its application has as many as it may have', async () => {
+    const create = (application?: string) =>
+      createReplay(store.db, {
+        filter: { state: 'failed', ...(application === undefined ? {} : { application }) },
+        maxRunning: 2,
+      });
+    const all = await Promise.allSettled(Array.from({ length: 8 }, () => create('a')));
+    const made = all.filter((each) => each.status === 'fulfilled');
+    expect(made).toHaveLength(2);
+    await expect(create('a')).rejects.toMatchObject({
+      code: 'REPLAY_LIMIT_REACHED',
+      message: expect.stringContaining("application 'a': 2 replays run, and the limit"),
+    });
+    for (const other of ['b', '', undefined]) await create(other);
+    await cancelReplay(store.db, made[0]?.value.id ?? '');
+    await create('a');
+  });
+
   it('stops when it is cancelled, and shows that state', async () => {
     await fail(20);
     const { id } = await start({ state: 'failed' });

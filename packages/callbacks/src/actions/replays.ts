@@ -19,6 +19,8 @@ export interface ReplayOptions {
   readonly filter: ReplayFilter;
   /** Highest rate, in callbacks per second, 1 to 10,000. Default 100. */
   readonly ratePerSecond?: number | undefined;
+  /** Most running replays of the filter's application, and of those without one. Default 10. */
+  readonly maxRunning?: number | undefined;
 }
 
 /**
@@ -60,6 +62,7 @@ type StoredFilter = Omit<ReplayFilter, 'createdFrom' | 'createdTo'> & {
 
 const maxRatePerSecond = 10_000;
 const defaultRatePerSecond = 100;
+const defaultMaxRunning = 10;
 /** Most rows that one step scans. A step holds the locks of what it replays until it ends. */
 const maxRowsPerStep = 2_000;
 const replayableEndings: ReadonlySet<string> = new Set<ReplayableEnding>([
@@ -68,17 +71,35 @@ const replayableEndings: ReadonlySet<string> = new Set<ReplayableEnding>([
   'cancelled',
 ]);
 
+/** Lets one process at a time count the running replays and insert another. */
+const createLockStatement: Statement = {
+  name: 'callbacks_replay_create_lock',
+  text: `select pg_advisory_xact_lock(hashtext('callbacks.replay create'))`,
+};
+
+/** SQL for the application that a replay belongs to; null for one of all applications. */
+const applicationOf = (replay: string): string => `${replay}.filter ->> 'application'`;
+
+/** Inserts a replay, unless its application has `$4` that run. */
 const createStatement: Statement = {
   name: 'callbacks_replay_create',
-  text: `insert into callbacks.replay (id, filter, rate_per_second) values ($1, $2, $3) returning *`,
+  text: `
+insert into callbacks.replay (id, filter, rate_per_second)
+select $1, $2, $3
+where (
+  select count(*) from callbacks.replay r
+  where r.state = 'running' and ${applicationOf('r')} is not distinct from $2::json ->> 'application'
+) < $4
+returning *`,
 };
 
 /**
  * Creates a replay. Its work is done by {@link stepReplay}, which housekeeping calls.
- * @throws PlatformError `REQUEST_INVALID`
+ * @throws PlatformError `REQUEST_INVALID`, `REPLAY_LIMIT_REACHED`
  */
-export async function createReplay(db: Queryable, options: ReplayOptions): Promise<Replay> {
+export async function createReplay(db: Database, options: ReplayOptions): Promise<Replay> {
   const { filter, ratePerSecond = defaultRatePerSecond } = options;
+  const { maxRunning = defaultMaxRunning } = options;
   checkFilter(filter);
   if (!replayableEndings.has(filter.state)) {
     throw new PlatformError('REQUEST_INVALID', 'state must be delivered, failed or cancelled');
@@ -89,8 +110,17 @@ export async function createReplay(db: Queryable, options: ReplayOptions): Promi
     const message = `ratePerSecond must be a whole number from 1 to ${maxRatePerSecond}`;
     throw new PlatformError('REQUEST_INVALID', message);
   }
-  const values = [newId(), JSON.stringify(filter), ratePerSecond];
-  return toReplay(await getRow(db, createStatement, values));
+  const values = [newId(), JSON.stringify(filter), ratePerSecond, maxRunning];
+  const [row] = await db.transaction(async (tx) => {
+    await tx.query(createLockStatement);
+    return (await tx.query<ReplayRow>(createStatement, values)).rows;
+  });
+  if (row) return toReplay(row);
+  const { application } = filter;
+  const owner =
+    application === undefined ? 'replays of all applications' : `application '${application}'`;
+  const message = `${owner}: ${maxRunning} replays run, and the limit (POSTHASTE_MAX_REPLAYS) is ${maxRunning}`;
+  throw new PlatformError('REPLAY_LIMIT_REACHED', message);
 }
 
 const getStatement: Statement = {
@@ -135,19 +165,28 @@ export async function cancelReplay(db: Queryable, id: string): Promise<Replay> {
 }
 
 /**
- * Locks the replay that has been due the longest. Its allowance is the number of callbacks that the
+ * Locks the replay whose turn it is. Of the applications with a replay that is due, that is the one
+ * whose last step was longest ago, and of its replays the same: none waits while another, whose rate
+ * is higher or whose filter matches little, makes step after step. Its allowance is the number of callbacks that the
  * rate permits for the time since the replay became due: at least 1, at most those of one second.
  * So a late housekeeping run catches up on one second, not on more. Index: `replay_running`.
  */
 const pickStatement: Statement = {
   name: 'callbacks_replay_pick',
   text: `
-select *, least($1::int, rate_per_second,
-  1 + floor(extract(epoch from now() - due_at) * rate_per_second))::int as allowance
-from callbacks.replay
-where state = 'running' and due_at <= now()
-order by due_at limit 1
-for no key update skip locked`,
+with running as (
+  select id, max(updated_at) over (partition by ${applicationOf('p')}) as last_step
+  from callbacks.replay p
+  where state = 'running'
+)
+select p.*, least($1::int, p.rate_per_second,
+  1 + floor(extract(epoch from now() - p.due_at) * p.rate_per_second))::int as allowance
+from running
+join callbacks.replay p on p.id = running.id
+where p.state = 'running' and p.due_at <= now()
+order by running.last_step, p.updated_at, p.id
+limit 1
+for no key update of p skip locked`,
 };
 
 /** Stores the progress of a step. The replay is due again when its rate permits more callbacks. */
@@ -164,7 +203,7 @@ returning *`,
 };
 
 /**
- * Makes one step of the replay that has been due the longest: requeues up to `maxCallbacks`
+ * Makes one step of the replay whose turn it is: requeues up to `maxCallbacks`
  * callbacks and stores how far it got, in one transaction. After a crash the next step continues
  * from there. Workers that step at the same time work on different replays.
  * @returns the replay after the step; `undefined` when none is due

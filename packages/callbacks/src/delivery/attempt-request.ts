@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { hopsHeader } from '@posthaste/contracts';
 import type { Delivery } from './delivery.js';
 import type { HttpOutcome } from './outcome.js';
 
@@ -79,6 +80,7 @@ export async function buildRequest(
     headers.push(['user-agent', settings.userAgent]);
   }
   headers.push(['webhook-id', callbackId], ['webhook-timestamp', String(timestampSeconds)]);
+  headers.push([hopsHeader, toHops(delivery)]);
   if (request.headers?.traceparent === undefined) {
     headers.push(['traceparent', newTraceparent(callbackId)]);
   }
@@ -108,6 +110,11 @@ function mergeHeaders(
     return !given.has(lower) && !(isCloudEvent && ofCloudEvent.test(lower));
   });
   return [...added, ...headers];
+}
+
+/** Nearly all deliveries are the first of their chain: their header is no new text. */
+function toHops({ echo }: Delivery): string {
+  return echo === 0 ? '1' : String(echo + 1);
 }
 
 function newTraceparent(callbackId: string): string {

@@ -36,7 +36,8 @@ export interface Delivery {
    */
   readonly cancelled: boolean;
   /**
-   * 0 for an ordinary callback; more if it was made for an event about a callback: loop-guard.ts.
+   * 0 for an ordinary callback; more if a delivery, or an event about a callback, led to it:
+   * loop-guard.ts.
    */
   readonly echo: number;
   readonly request: DeliveryRequest;

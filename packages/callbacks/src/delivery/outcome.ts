@@ -46,6 +46,8 @@ export interface ClassifiedOutcome {
 export interface OutcomeContext {
   readonly startedAtMs: number;
   readonly endedAtMs: number;
+  /** Shortest delay of retries, after the first few. Default 0. */
+  readonly minRetryDelayMs?: number | undefined;
   /** In [0, 1). */
   readonly random: number;
 }
@@ -65,7 +67,7 @@ const unreachable: ReadonlySet<FailureReason> = new Set(['dns', 'refused', 'rese
 export function classifyOutcome(
   delivery: Delivery,
   outcome: HttpOutcome,
-  { startedAtMs, endedAtMs, random }: OutcomeContext,
+  { startedAtMs, endedAtMs, minRetryDelayMs, random }: OutcomeContext,
 ): ClassifiedOutcome {
   const attempt = toAttempt(outcome, startedAtMs);
   if (attempt.reason === undefined) {
@@ -85,18 +87,19 @@ export function classifyOutcome(
       : undefined;
   return {
     attempt,
-    verdict: toVerdict(delivery, { retryAfterMs, nowMs: endedAtMs, random }),
+    verdict: toVerdict(delivery, { retryAfterMs, minRetryDelayMs, nowMs: endedAtMs, random }),
     signal: toSignal(attempt, retryAfterMs),
   };
 }
 
+interface VerdictContext extends Pick<OutcomeContext, 'minRetryDelayMs' | 'random'> {
+  readonly retryAfterMs: number | undefined;
+  readonly nowMs: number;
+}
+
 function toVerdict(
   delivery: Delivery,
-  {
-    retryAfterMs,
-    nowMs,
-    random,
-  }: { retryAfterMs: number | undefined; nowMs: number; random: number },
+  { nowMs, minRetryDelayMs: minDelayMs, retryAfterMs, random }: VerdictContext,
 ): Verdict {
   const { createdAtMs, expiresAtMs } = delivery;
   const decision = decideRetry({
@@ -105,6 +108,7 @@ function toVerdict(
     ageMs: nowMs - createdAtMs,
     expiresInMs: expiresAtMs === undefined ? undefined : expiresAtMs - nowMs,
     retryAfterMs,
+    minDelayMs,
     random,
   });
   return decision.kind === 'retry' ? decision : { kind: 'ended', ending: decision.ending };

@@ -30,7 +30,13 @@ async function run(
       clock: new DatabaseClock(),
       onError: (error) => errors.push(error),
     },
-    { userAgent: 'Posthaste test', maxResponseBytes: 64, leaseMs, leaseMarginMs },
+    {
+      userAgent: 'Posthaste test',
+      maxResponseBytes: 64,
+      leaseMs,
+      leaseMarginMs,
+      minRetryDelayMs: 0,
+    },
   );
   const leasedAtMs = performance.now() - ageMs;
   const result = await runner.run({

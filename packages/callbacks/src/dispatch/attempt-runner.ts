@@ -34,6 +34,7 @@ export interface AttemptRunnerDeps {
 export interface AttemptRunnerOptions extends AttemptSettings {
   readonly leaseMs: number;
   readonly leaseMarginMs: number;
+  readonly minRetryDelayMs: number;
 }
 
 /** Delay after a request could not be built, such as for a signing key that cannot be read. */
@@ -97,8 +98,9 @@ export class AttemptRunner {
       return { attempt: undefined, verdict: { kind: 'release' }, signal: undefined };
     }
     const outcome = await http.send(request);
-    const random = Math.random();
-    return classifyOutcome(delivery, outcome, { startedAtMs, endedAtMs: clock.now(), random });
+    const { minRetryDelayMs } = this.#options;
+    const context = { startedAtMs, endedAtMs: clock.now(), minRetryDelayMs, random: Math.random() };
+    return classifyOutcome(delivery, outcome, context);
   }
 
   /**

@@ -31,6 +31,11 @@ export interface DispatcherOptions {
    * Callbacks of one ordered queue that are sent one after another under one lease. Default 100.
    */
   readonly maxPerLease?: number | undefined;
+  /**
+   * Shortest wait before a retry, in ms. A shorter delay of a policy is lengthened: the first one to
+   * 10, each further one to twice that, up to this. Default 1,000.
+   */
+  readonly minRetryDelayMs?: number | undefined;
   /** Attempts of unknown outcome after which a callback fails for good. Default 10. */
   readonly maxUnknowns?: number | undefined;
   /**
@@ -90,6 +95,7 @@ export interface ResolvedDispatcherOptions extends AttemptSettings {
   readonly leaseMarginMs: number;
   readonly slots: SlotLimits;
   readonly maxPerLease: number;
+  readonly minRetryDelayMs: number;
   readonly maxUnknowns: number;
   readonly pollMs: number;
   readonly recordWindowMs: number;
@@ -128,6 +134,7 @@ export function resolveDispatcherOptions(
     leaseMarginMs: options.leaseMarginMs ?? Math.min(1_000, (options.leaseMs ?? 30_000) / 4),
     slots: resolveSlots(options.slots),
     maxPerLease: options.maxPerLease ?? 100,
+    minRetryDelayMs: options.minRetryDelayMs ?? 1_000,
     maxUnknowns: options.maxUnknowns ?? 10,
     pollMs: options.pollMs ?? 500,
     recordWindowMs: options.recordWindowMs ?? 20,
@@ -145,6 +152,7 @@ export function resolveDispatcherOptions(
     throw invalid('leaseMarginMs', leaseMarginMs, `must be below half of leaseMs (${leaseMs})`);
   }
   checkRange('maxPerLease', resolved.maxPerLease, count);
+  checkRange('minRetryDelayMs', resolved.minRetryDelayMs, window);
   checkRange('maxUnknowns', resolved.maxUnknowns, count);
   checkRange('pollMs', resolved.pollMs, time);
   checkRange('recordWindowMs', resolved.recordWindowMs, window);

@@ -40,6 +40,7 @@ describeWithPostgres('dispatcher', () => {
     expect(request?.headers).toMatchObject({
       'x-one': 'v',
       'webhook-id': id,
+      'posthaste-hops': '1',
       'user-agent': 'Posthaste test',
       'accept-encoding': 'identity',
       traceparent: expect.stringMatching(`^00-${id.replaceAll('-', '')}-[0-9a-f]{16}-01$`),

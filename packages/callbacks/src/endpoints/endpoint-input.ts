@@ -99,7 +99,7 @@ export function patchEndpointFields(
     name: patch.name ?? before.name,
     url: patch.url ?? before.url,
     headers,
-    policy: patchedPolicy(patch.policy, before.policy),
+    policy: patchedPolicy(patch.policy, before.policy, rules),
     timeoutMs: patched(patch.timeoutMs, before.timeoutMs, rules.defaultTimeoutMs),
     ratePerSecond: patched(patch.ratePerSecond, before.ratePerSecond, undefined),
     maxConcurrency: patched(patch.maxConcurrency, before.maxConcurrency, undefined),
@@ -127,10 +127,11 @@ function patched<T>(change: T | null | undefined, before: T, defaultValue: T): T
 function patchedPolicy(
   change: PolicyInput | string | null | undefined,
   before: RetryPolicy | string,
+  { maxAttempts }: RequestRules,
 ): RetryPolicy | string {
   if (change === undefined) return before;
   if (change === null) return defaultEndpointPolicy;
-  return typeof change === 'string' ? change : toRetryPolicy(change);
+  return typeof change === 'string' ? change : toRetryPolicy(change, maxAttempts);
 }
 
 function endpointFaults(fields: EndpointFields, rules: RequestRules): FieldFault[] {

@@ -9,6 +9,8 @@ export interface SubscribedEvent {
   readonly key: string | undefined;
   /** Trace of the event, which the callbacks made for it continue. */
   readonly trace?: TraceHeaders | undefined;
+  /** Number of deliveries that led to it: see loop-guard.ts. Default 0. */
+  readonly hops?: number | undefined;
 }
 
 /**

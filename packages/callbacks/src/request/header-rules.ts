@@ -1,3 +1,4 @@
+import { hopsHeader } from '@posthaste/contracts';
 import type { FieldFault } from '../field-faults.js';
 
 const maxHeaders = 64;
@@ -30,6 +31,7 @@ const reserved: ReadonlySet<string> = new Set([
   'webhook-signature',
   'traceparent',
   'tracestate',
+  hopsHeader,
 ]);
 
 /** Returns a fault for each of a caller's headers that may not be sent. */

@@ -7,7 +7,7 @@ import {
   type RequestRules,
 } from '../field-checks.js';
 import { callbackInvalid, type FieldFault } from '../field-faults.js';
-import { policyFaults } from '../retry/policy-faults.js';
+import { attemptFaults, policyFaults } from '../retry/policy-faults.js';
 import { leftOutPolicy, type RetryPolicy } from '../retry/retry-policy.js';
 import { headerFaults } from './header-rules.js';
 import { type TraceHeaders, withTrace } from './trace-headers.js';
@@ -35,7 +35,7 @@ export interface CallbackRequest {
   readonly notificationEmail: string | undefined;
   readonly expiresAt: Date | undefined;
   readonly deliverAfter: Date | undefined;
-  /** Above 0 if it was made for an event about another callback: see loop-guard.ts. */
+  /** Above 0 if a delivery, or an event about another callback, led to it: see loop-guard.ts. */
   readonly echo: number;
 }
 
@@ -62,6 +62,8 @@ export interface CallbackInput {
   readonly deliverAfter?: Date | undefined;
   /** Trace that its attempts continue. Default: a trace of its own. */
   readonly trace?: TraceHeaders | undefined;
+  /** Number of deliveries that led to it: see loop-guard.ts. Default 0. */
+  readonly echo?: number | undefined;
 }
 
 /**
@@ -76,7 +78,9 @@ export function toCallbackRequest(input: CallbackInput, rules: RequestRules): Ca
   checkName('queue', input.queue, faults);
   checkName('secret', input.secret, faults);
   if (input.headers) faults.push(...headerFaults(input.headers));
-  if (input.policy) faults.push(...policyFaults(input.policy));
+  if (input.policy) {
+    faults.push(...policyFaults(input.policy), ...attemptFaults(input.policy, rules.maxAttempts));
+  }
   const timeoutMs = input.timeoutMs ?? rules.defaultTimeoutMs;
   checkTimeout(timeoutMs, rules, faults);
   checkEmail(input.notificationEmail, faults);
@@ -98,7 +102,7 @@ export function toCallbackRequest(input: CallbackInput, rules: RequestRules): Ca
     notificationEmail: input.notificationEmail || undefined,
     expiresAt: input.expiresAt,
     deliverAfter: input.deliverAfter,
-    echo: 0,
+    echo: input.echo ?? 0,
   };
 }
 

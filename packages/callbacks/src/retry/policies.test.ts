@@ -51,6 +51,9 @@ describe('policies as callers write them', () => {
     [{ exponential: { factor: 0.5 } }, 'policy.factor'],
     [{ exponential: { maxDelayMs: 1, initialDelayMs: 2 } }, 'policy.maxDelayMs'],
     [{ exponential: { jitter: 2 } }, 'policy.jitter'],
+    [{ phases: [{ retries: 10_000, delayMs: 1e9 }] }, 'retryPhases'],
+    [{ phases: Array.from({ length: 100 }, () => ({ retries: 100, delayMs: 0 })) }, 'retryPhases'],
+    [{ exponential: { maxRetries: 10_000 } }, 'policy.maxRetries'],
     [{} as PolicyInput, 'policy'],
   ])('%j is refused', (input, field) => {
     const details = [expect.objectContaining({ field })];
@@ -58,6 +61,17 @@ describe('policies as callers write them', () => {
       expect.objectContaining({ code: 'REQUEST_INVALID', details }),
     );
   });
+});
+
+it('takes as many attempts as the limit allows, in all phases together', () => {
+  const phases = [
+    { retries: 9_000, delayMs: 0 },
+    { retries: 999, delayMs: 0 },
+  ];
+  expect(toPolicyInput(toRetryPolicy({ phases }))).toEqual({ phases });
+  expect(() => toRetryPolicy({ phases }, 9_999)).toThrow(
+    'retryPhases asks for 10,000 attempts in all, and the limit (POSTHASTE_MAX_ATTEMPTS) is 9,999',
+  );
 });
 
 describeWithPostgres('named policies', () => {

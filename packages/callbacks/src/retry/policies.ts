@@ -18,6 +18,8 @@ export interface NamedPolicy {
 export interface PoliciesOptions {
   /** Time after which a policy is read again, in ms. Default 5,000. */
   readonly cacheTtlMs?: number | undefined;
+  /** Most attempts that a policy may ask for. Default 10,000. */
+  readonly maxAttempts?: number | undefined;
   /** Monotonic clock, in ms. Default: the process's. */
   readonly now?: (() => number) | undefined;
 }
@@ -54,10 +56,12 @@ const listStatement: Statement = {
  */
 export class Policies {
   readonly #db: Database;
+  readonly #maxAttempts: number | undefined;
   readonly #cache: LoadingCache<RetryPolicy>;
 
   constructor(db: Database, options: PoliciesOptions = {}) {
     this.#db = db;
+    this.#maxAttempts = options.maxAttempts;
     this.#cache = new LoadingCache({
       ttlMs: options.cacheTtlMs ?? 5_000,
       maxEntries: maxCached,
@@ -78,7 +82,7 @@ export class Policies {
     checkName('name', name, faults);
     if (name === '') faults.push({ field: 'name', message: 'is empty' });
     if (faults.length > 0) throw requestInvalid(faults);
-    const stored = JSON.stringify(toStoredPolicy(toRetryPolicy(input)));
+    const stored = JSON.stringify(toStoredPolicy(toRetryPolicy(input, this.#maxAttempts)));
     const { rows } = await this.#db.query<PolicyRow>(putStatement, [name, stored]);
     this.#cache.forget(name);
     const row = rows[0];

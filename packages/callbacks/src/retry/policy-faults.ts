@@ -7,6 +7,30 @@ const maxFactor = 100;
 /** Ten years: limit of a single delay and of the maximum age, in ms. */
 const maxDelayMs = 10 * 365 * 24 * 3_600_000;
 
+/** Most attempts that a policy may ask for, unless the installation has another limit. */
+const defaultMaxAttempts = 10_000;
+
+/**
+ * Returns a fault if the policy asks for more attempts than the limit. Each value of it may be in
+ * its range nevertheless: 100 phases of 100,000 retries would keep a worker busy for ever.
+ */
+export function attemptFaults(
+  policy: RetryPolicy,
+  maxAttempts: number = defaultMaxAttempts,
+): FieldFault[] {
+  const attempts = 1 + countRetries(policy);
+  if (!(attempts > maxAttempts)) return [];
+  const field = policy.kind === 'phases' ? 'retryPhases' : 'policy.maxRetries';
+  const asked = `asks for ${attempts.toLocaleString('en')} attempts in all`;
+  const message = `${asked}, and the limit (POSTHASTE_MAX_ATTEMPTS) is ${maxAttempts.toLocaleString('en')}`;
+  return [{ field, message }];
+}
+
+function countRetries(policy: RetryPolicy): number {
+  if (policy.kind === 'exponential') return policy.maxRetries;
+  return policy.phases.reduce((sum, { retries }) => sum + retries, 0);
+}
+
 /** Returns a fault for each value of a policy that is out of range. */
 export function policyFaults(policy: RetryPolicy): FieldFault[] {
   const faults: FieldFault[] = [];

@@ -1,6 +1,6 @@
 import { msToNs, nsToMs } from '@posthaste/contracts';
 import { type FieldFault, requestInvalid } from '../field-faults.js';
-import { policyFaults } from './policy-faults.js';
+import { attemptFaults, policyFaults } from './policy-faults.js';
 import { defaultEndpointPolicy, type ExponentialPolicy, type RetryPolicy } from './retry-policy.js';
 
 /** Retry policy as callers write it, in JSON. */
@@ -41,11 +41,12 @@ export interface ExponentialInput {
 
 /**
  * Converts and checks a policy.
+ * @param maxAttempts most attempts that it may ask for. Default 10,000
  * @throws PlatformError `REQUEST_INVALID`, with the faults as `details`
  */
-export function toRetryPolicy(input: PolicyInput): RetryPolicy {
+export function toRetryPolicy(input: PolicyInput, maxAttempts?: number): RetryPolicy {
   const policy = 'phases' in input ? fromPhases(input) : fromExponential(input.exponential);
-  const faults = policyFaults(policy);
+  const faults = [...policyFaults(policy), ...attemptFaults(policy, maxAttempts)];
   if (faults.length > 0) throw requestInvalid(faults);
   return policy;
 }

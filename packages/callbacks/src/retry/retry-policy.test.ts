@@ -99,6 +99,32 @@ describe('retry policy', () => {
     expect(delayOf(1e12)).toEqual({ kind: 'retry', delayNs: 86_400_000_000_000n });
   });
 
+  it('lengthens short delays, the first ones less', () => {
+    const policy: RetryPolicy = { kind: 'phases', phases: [{ retries: 9_999, delayNs: 0n }] };
+    const delayOf = (failures: number, rule: RetryPolicy = policy, minDelayMs = 1_000) => {
+      const answer = ask(rule, failures, { minDelayMs });
+      return answer.kind === 'retry' ? Number(answer.delayNs) / 1e6 : answer.ending;
+    };
+    const delays = [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000];
+    expect(delays.map((_, i) => delayOf(i + 1))).toEqual(delays);
+    expect([delayOf(9_999), delayOf(10_000)]).toEqual([1_000, 'failed']);
+    expect(delayOf(1, policy, 5)).toBe(5);
+    expect(delayOf(9_999, policy, 0)).toBe(0);
+    const quick = { ...exponential, initialDelayMs: 1, maxDelayMs: 1, maxRetries: 20, jitter: 1 };
+    expect(delayOf(20, quick)).toBe(1_000);
+    const longer: RetryPolicy = {
+      kind: 'phases',
+      phases: [{ retries: 99, delayNs: 1_500_000_000n }],
+    };
+    expect(delayOf(50, longer)).toBe(1_500);
+  });
+
+  it('gives up when the lengthened delay ends after the expiry', () => {
+    const policy: RetryPolicy = { kind: 'phases', phases: [{ retries: 99, delayNs: 0n }] };
+    const answer = ask(policy, 20, { minDelayMs: 1_000, expiresInMs: 1_000 });
+    expect(answer).toEqual({ kind: 'give-up', ending: 'expired' });
+  });
+
   it('gives up when the next attempt would come after the expiry or the maximum age', () => {
     const policy: RetryPolicy = {
       kind: 'phases',

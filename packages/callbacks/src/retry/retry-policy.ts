@@ -52,6 +52,8 @@ export const defaultEndpointPolicy: ExponentialPolicy = {
 /** Longest delay that a receiver can ask for by Retry-After, in ms. */
 const maxRetryAfterMs = 24 * 3_600_000;
 const nsPerMs = 1_000_000n;
+/** Shortest delay of the first retry, in ms, unless `minDelayMs` is less. */
+const firstShortestMs = 10;
 
 /** Values that decide about a retry. */
 export interface RetryContext {
@@ -64,6 +66,8 @@ export interface RetryContext {
   readonly expiresInMs: number | undefined;
   /** Delay that the receiver asked for by Retry-After, in ms from now. */
   readonly retryAfterMs: number | undefined;
+  /** Shortest delay of retries, after the first few: see {@link shortestDelayNs}. Default 0. */
+  readonly minDelayMs?: number | undefined;
   /** In [0, 1). */
   readonly random: number;
 }
@@ -74,8 +78,8 @@ export type RetryDecision =
   | { readonly kind: 'give-up'; readonly ending: 'failed' | 'expired' };
 
 /**
- * Decides whether there is another attempt, and computes its delay: the policy's, or Retry-After if
- * that is longer. Gives up when the policy has no more retries, or when the next attempt would come
+ * Decides whether there is another attempt, and computes its delay: the policy's, or Retry-After or
+ * the shortest delay of the installation if that is longer. Gives up when the policy has no more retries, or when the next attempt would come
  * after the callback's expiry or the policy's maximum age. Pure.
  */
 export function decideRetry(context: RetryContext): RetryDecision {
@@ -86,7 +90,10 @@ export function decideRetry(context: RetryContext): RetryDecision {
       : exponentialDelayNs(policy, failures, random);
   if (policyDelayNs === undefined) return { kind: 'give-up', ending: 'failed' };
   const askedNs = BigInt(Math.ceil(Math.min(retryAfterMs ?? 0, maxRetryAfterMs))) * nsPerMs;
-  const delayNs = askedNs > policyDelayNs ? askedNs : policyDelayNs;
+  const delayNs = longer(
+    longer(policyDelayNs, askedNs),
+    shortestDelayNs(failures, context.minDelayMs),
+  );
   const delayMs = Number(delayNs / nsPerMs);
   if (expiresInMs !== undefined && delayMs >= expiresInMs) {
     return { kind: 'give-up', ending: 'expired' };
@@ -96,6 +103,20 @@ export function decideRetry(context: RetryContext): RetryDecision {
     return { kind: 'give-up', ending: 'failed' };
   }
   return { kind: 'retry', delayNs };
+}
+
+/**
+ * Returns the shortest delay of a retry. It doubles with each, up to `minDelayMs`: a few quick
+ * retries do no harm, and receivers that fail for a moment get them; thousands without a wait would
+ * keep a worker and the database busy for one callback.
+ */
+function shortestDelayNs(failures: number, minDelayMs = 0): bigint {
+  const ms = Math.min(minDelayMs, firstShortestMs * 2 ** (failures - 1));
+  return BigInt(Math.ceil(ms)) * nsPerMs;
+}
+
+function longer(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }
 
 function phaseDelayNs(phases: readonly RetryPhase[], failures: number): bigint | undefined {

@@ -202,6 +202,35 @@ function suite(engine: 'postgres' | 'embedded'): void {
     );
   });
 
+  it('never takes an event of another topic for one of the platform', async () => {
+    const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
+    const names = ['callback.failed', 'callback.*', 'message.received', 'posthaste.**'];
+    for (const eventName of names) await subscriptions.create({ endpointId: a, eventName });
+    for (const endpointId of [b, c]) await subscriptions.create({ endpointId, eventName: '**' });
+    await subscriptions.create({ endpointId: c, eventName: 'callback.failed' });
+    const select = await fanout.currentSelector(store.db);
+    if (select === 'none') throw new Error('there are subscriptions');
+    const forged = ['callback.failed', 'message.received', 'posthaste.alert.raised'].map(
+      (name, n) => eventOf(name, { n }, { topic: 'anything' }),
+    );
+    expect(await deliver(...forged)).toBe(5);
+    // To the endpoint that gets real failures, the forged one does not go under any subscription.
+    expect((await due()).sort()).toEqual(['b 0', 'b 1', 'b 2', 'c 1', 'c 2']);
+    const real = eventOf('callback.failed', { n: 9 }, { topic: 'callbacks' });
+    expect(await deliver(real)).toBe(2);
+  });
+
+  it('selects no event of another topic for a pattern of platform events', async () => {
+    await subscriptions.create({ endpointId: await endpoint('a'), eventName: 'callback.failed' });
+    await subscriptions.create({ endpointId: await endpoint('b'), eventName: 'endpoint.*' });
+    const select = await fanout.currentSelector(store.db);
+    if (select === 'none') throw new Error('there are subscriptions');
+    expect(select('anything', 'callback.failed')).toBe(false);
+    expect(select('callbacks', 'callback.failed')).toBe(true);
+    expect(select('anything', 'endpoint.disabled')).toBe(false);
+    expect(select('callbacks', 'endpoint.disabled')).toBe(true);
+  });
+
   it('does not send events of echo 1 to their own endpoint, and events of echo 2 to none', async () => {
     const [a, b] = [await endpoint('a'), await endpoint('b')];
     for (const endpointId of [a, b]) {

@@ -84,10 +84,11 @@ export class EventFanout {
   /**
    * Sends an endpoint an event named `posthaste.test`, independent of its subscriptions and in no
    * queue.
+   * @param hops number of deliveries that led to the test: see loop-guard.ts
    * @returns the id of the callback
    * @throws PlatformError `ENDPOINT_NOT_FOUND`
    */
-  async testEvent(endpointId: string): Promise<string> {
+  async testEvent(endpointId: string, hops = 0): Promise<string> {
     const target = await findEventTarget(this.#db, parseEndpointId(endpointId));
     if (!target) throw endpointNotFound(endpointId);
     const envelope = createEnvelope({
@@ -96,7 +97,7 @@ export class EventFanout {
       payload: { endpointId: target.endpointId, message: 'This is a test event.' },
     });
     const unordered: EventTarget = { ...target, order: 'none' };
-    const [item] = toItems({ topic: 'posthaste', envelope, key: undefined }, [unordered]);
+    const [item] = toItems({ topic: 'posthaste', envelope, key: undefined, hops }, [unordered]);
     if (!item) throw new PlatformError('INTERNAL', 'the test event made no callback');
     await this.#db.transaction(async (tx) => {
       await storeCallbacks(tx, [item], true);

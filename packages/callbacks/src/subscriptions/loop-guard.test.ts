@@ -10,6 +10,11 @@ it('does not restrict events of other topics, whatever their payload', () => {
   expect(toLoopRule(event)).toEqual({ echo: 0, isDelivered: true, excludedEndpointId: undefined });
 });
 
+it('counts on for an event that a delivery published', () => {
+  const event = { ...eventOf('order.placed', {}, { topic: 'orders' }), hops: 3 };
+  expect(toLoopRule(event)).toEqual({ echo: 3, isDelivered: true, excludedEndpointId: undefined });
+});
+
 it('sends events about a callback to all endpoints', () => {
   expect(aboutCallback({ endpointId: 'e' })).toEqual({
     echo: 1,

@@ -4,11 +4,11 @@ import {
   eventTypeOf,
   matchesEventName,
   PlatformError,
+  platformTopicOf,
   toEventPattern,
 } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { EventOrder } from '../endpoints/event-order.js';
-import { callbackEventTopic } from '../events/callback-events.js';
 import type { EventFormat } from '../events/event-format.js';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 import { fromStoredPolicy, type RetryPolicy } from '../retry/retry-policy.js';
@@ -106,15 +106,19 @@ export class SubscriptionIndex {
 
   /** True if a subscription matches events of this name in this topic. */
   matchesName(topic: string, name: string): boolean {
-    if (this.#byName.has(name)) return true;
+    const origin = toNameOrigin(topic, name);
+    if (origin !== 'foreign' && this.#byName.has(name)) return true;
     const segments = name.split('.');
-    return this.#withWildcards.some(({ pattern }) => matchesPattern(pattern, topic, segments));
+    return this.#withWildcards.some(({ pattern }) => matchesPattern(pattern, origin, segments));
   }
 
   /** Finds the endpoints that get the event, each once, even if several subscriptions match. */
   findTargets({ topic, envelope }: SubscribedEvent): EventTarget[] {
     const { namespace } = envelope;
     const name = eventTypeOf(envelope);
+    // An envelope made of a CloudEvent may have another name than its type.
+    const shown = platformTopicOf(name) === undefined ? envelope.name : name;
+    const origin = shown === name ? toNameOrigin(topic, name) : toNameOrigin('', shown);
     const segments = name.split('.');
     const data = lazily(() => {
       const original = eventDataOf(envelope);
@@ -127,11 +131,23 @@ export class SubscriptionIndex {
       if (subscription.namespace !== undefined && subscription.namespace !== namespace) return;
       if (filter === undefined || this.#filters.matches(filter, data())) targets.add(target);
     };
-    this.#byName.get(name)?.forEach(addIfMatching);
+    if (origin !== 'foreign') this.#byName.get(name)?.forEach(addIfMatching);
     for (const subscription of this.#withWildcards) {
-      if (matchesPattern(subscription.pattern, topic, segments)) addIfMatching(subscription);
+      if (matchesPattern(subscription.pattern, origin, segments)) addIfMatching(subscription);
+    }
+    if (origin === 'foreign') {
+      for (const target of this.#subscribersOf(shown)) targets.delete(target);
     }
     return [...targets];
+  }
+
+  /** Returns the targets that ask for platform events of this name. */
+  #subscribersOf(name: string): EventTarget[] {
+    const segments = name.split('.');
+    const others = this.#withWildcards.filter(({ pattern }) =>
+      matchesPattern(pattern, 'platform', segments),
+    );
+    return [...(this.#byName.get(name) ?? []), ...others].map(({ target }) => target);
   }
 
   #add(subscription: IndexedSubscription): void {
@@ -146,13 +162,29 @@ export class SubscriptionIndex {
   }
 }
 
+/**
+ * Origin of an event, by its name and topic:
+ * - `platform`: the name of a platform event, in the topic of such events.
+ * - `foreign`: the name of a platform event in another topic, where a service or somebody in Kafka
+ *   wrote it. It never counts as a platform event: only subscriptions to events of any name get it,
+ *   and those only at endpoints that get no platform event of that name, which they could take it for.
+ * - `publisher`: any other.
+ */
+type NameOrigin = 'platform' | 'foreign' | 'publisher';
+
+function toNameOrigin(topic: string, name: string): NameOrigin {
+  const platformTopic = platformTopicOf(name);
+  if (platformTopic === undefined) return 'publisher';
+  return platformTopic === topic ? 'platform' : 'foreign';
+}
+
 /** True if the pattern matches. {@link EventPattern} explains the platform's own events. */
 function matchesPattern(
   pattern: EventPattern,
-  topic: string,
+  origin: NameOrigin,
   segments: readonly string[],
 ): boolean {
-  if (topic === callbackEventTopic && !pattern.startsWithWord) return false;
+  if (origin !== 'publisher' && pattern.startsWithWord !== (origin === 'platform')) return false;
   return matchesEventName(pattern, segments);
 }
 

@@ -5,6 +5,7 @@ import { type TSchema, Type } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import type { App } from '../../app.js';
 import { toFieldFaults } from '../../http/field-faults.js';
+import { hopsOf } from '../../http/hops.js';
 import { compileValidator } from '../../http/validator.js';
 import { type ItemProblem, itemResultFields, toItemProblem } from '../schemas/batch-item.js';
 import { addExactBodyParser } from '../schemas/exact-body.js';
@@ -69,9 +70,10 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
     },
     async (request, reply) => {
       const { body, idempotency, trace } = request;
+      const context = { policies, trace, hops: hopsOf(request) };
       const outcomes = await acceptance.acceptAll(
         body.items.map((item, i) => ({
-          input: toInput(item, validator, { policies, trace }),
+          input: toInput(item, validator, context),
           idempotency: idempotency && toItemClaim(idempotency, i),
         })),
       );

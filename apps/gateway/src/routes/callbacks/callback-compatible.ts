@@ -10,6 +10,7 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
+import { hopsOf } from '../../http/hops.js';
 import { setJsonParser } from '../../http/json-body.js';
 import { idSchema, momentSchema, nullable } from '../schemas/field-schemas.js';
 import { idempotencyHeaders, markReplayed, readIdempotencyClaim } from '../schemas/idempotency.js';
@@ -160,9 +161,10 @@ function addCreate(app: App, acceptance: Acceptance): void {
         response: { 201: Status },
       },
     },
-    async ({ body = '', headers }, reply) => {
+    async (request, reply) => {
+      const { body = '', headers } = request;
       const idempotency = readIdempotencyClaim(headers, body);
-      const input = parseCompatibleRequest(body);
+      const input = { ...parseCompatibleRequest(body), echo: hopsOf(request) };
       const accepted = await acceptance.accept(input, idempotency).catch((error: unknown) => {
         throw toCompatibleError(error);
       });

@@ -11,6 +11,7 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
+import { hopsOf } from '../../http/hops.js';
 import { addExactBodyParser } from '../schemas/exact-body.js';
 import { idParams } from '../schemas/field-schemas.js';
 import { idempotencyHeaders, markReplayed } from '../schemas/idempotency.js';
@@ -76,8 +77,9 @@ function addCreate(app: App, { acceptance, policies }: CallbackRoutesDeps): void
         response: { 201: acceptedSchema },
       },
     },
-    async ({ body, idempotency, trace }, reply) => {
-      const input = await toCallbackInput(body, { policies, trace });
+    async (request, reply) => {
+      const { body, idempotency, trace } = request;
+      const input = await toCallbackInput(body, { policies, trace, hops: hopsOf(request) });
       const accepted = await acceptance.accept(input, idempotency);
       if (accepted.repeated) markReplayed(reply);
       reply.code(201).header('location', `${path}/${accepted.id}`);
@@ -126,7 +128,16 @@ function addGet(app: App, db: Database): void {
   );
 }
 
-const actions = [
+interface CallbackAction {
+  readonly name: string;
+  readonly act: (db: Database, id: string) => Promise<unknown>;
+  readonly operationId: string;
+  readonly sendsAgain?: true;
+  readonly summary: string;
+  readonly description: string;
+}
+
+const actions: readonly CallbackAction[] = [
   {
     name: 'cancel',
     act: cancelCallback,
@@ -139,6 +150,7 @@ const actions = [
     name: 'retry',
     act: retryNow,
     operationId: 'retryCallback',
+    sendsAgain: true,
     summary: 'Attempt a callback now instead of when it is due',
     description: 'For a callback that waits for its next attempt.',
   },
@@ -146,18 +158,23 @@ const actions = [
     name: 'replay',
     act: replayCallback,
     operationId: 'replayCallback',
+    sendsAgain: true,
     summary: 'Deliver a callback once more',
     description:
       'For a callback that has ended. It keeps its id, goes to the end of its queue, and its retry policy starts again.',
   },
-] as const;
+];
 
 function addActions(app: App, db: Database): void {
-  for (const { name, act, ...described } of actions) {
+  for (const { name, act, sendsAgain, ...described } of actions) {
     app.post(
       `${path}/:id/${name}`,
       {
-        config: { scope: 'callbacks:write', errors: ['CALLBACK_NOT_FOUND', 'CALLBACK_STATE'] },
+        config: {
+          scope: 'callbacks:write',
+          errors: ['CALLBACK_NOT_FOUND', 'CALLBACK_STATE'],
+          ...(sendsAgain && { sendsAgain }),
+        },
         schema: { tags, ...described, params: idParams, response: { 200: callbackSchema } },
       },
       async ({ params }) => {

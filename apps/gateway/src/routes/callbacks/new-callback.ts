@@ -162,6 +162,8 @@ export interface NewCallbackContext {
   readonly policies: PolicyResolver;
   /** Trace of the request that creates it. */
   readonly trace: TraceContext | undefined;
+  /** Number of deliveries that led to that request. */
+  readonly hops: number;
 }
 
 /**
@@ -171,7 +173,7 @@ export interface NewCallbackContext {
  */
 export async function toCallbackInput(
   callback: NewCallback,
-  { policies, trace }: NewCallbackContext,
+  { policies, trace, hops }: NewCallbackContext,
 ): Promise<CallbackInput> {
   const { retry, url, method, application, queue, timeoutMs, secret, notificationEmail } = callback;
   checkBody(callback);
@@ -189,6 +191,7 @@ export async function toCallbackInput(
     deliverAfter: toDate(callback.deliverAfter),
     expiresAt: toDate(callback.expiresAt),
     trace: trace && toTraceHeaders(trace),
+    echo: hops,
   };
 }
 

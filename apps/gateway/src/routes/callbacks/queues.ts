@@ -206,7 +206,11 @@ function addUnblock(app: App, db: Database): void {
   app.post(
     `${path}/unblock`,
     {
-      config: { scope: 'queues:write', errors: ['QUEUE_NOT_FOUND', 'QUEUE_STATE'] },
+      config: {
+        scope: 'queues:write',
+        errors: ['QUEUE_NOT_FOUND', 'QUEUE_STATE'],
+        sendsAgain: true,
+      },
       schema: {
         tags,
         operationId: 'unblockQueue',

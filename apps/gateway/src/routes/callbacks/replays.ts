@@ -72,30 +72,41 @@ const View = Type.Object(
   { title: 'Replay' },
 );
 
+export interface ReplayRoutesDeps {
+  readonly db: Database;
+  /** Most running replays of an application. */
+  readonly maxRunning: number;
+}
+
 /** Adds `/v1/replays`: deliver many callbacks once more. Workers run the replays, step by step. */
-export function replayRoutes(app: App, db: Database): void {
-  addCreate(app, db);
+export function replayRoutes(app: App, { db, maxRunning }: ReplayRoutesDeps): void {
+  addCreate(app, { db, maxRunning });
   addList(app, db);
   addOne(app, db);
 }
 
-function addCreate(app: App, db: Database): void {
+function addCreate(app: App, { db, maxRunning }: ReplayRoutesDeps): void {
   app.post(
     path,
     {
-      config: { scope: 'callbacks:write', errors: ['REQUEST_INVALID'] },
+      config: {
+        scope: 'callbacks:write',
+        errors: ['REQUEST_INVALID', 'REPLAY_LIMIT_REACHED'],
+        sendsAgain: true,
+      },
       schema: {
         tags,
         operationId: 'createReplay',
         summary: 'Deliver many callbacks once more',
         description:
-          'Replays callbacks that were accepted before this call: oldest first, so in the order of their queues, and at a limited rate. A replay continues after a restart.',
+          'Replays callbacks that were accepted before this call: oldest first, so in the order of their queues, and at a limited rate. A replay continues after a restart. Running replays take turns, and an application may have POSTHASTE_MAX_REPLAYS of them. A delivery of the platform itself may not create one.',
         body: NewReplay,
         response: { 201: View },
       },
     },
     async ({ body: { filter, ratePerSecond } }, reply) => {
-      const replay = await createReplay(db, { filter: toCallbackFilter(filter), ratePerSecond });
+      const options = { filter: toCallbackFilter(filter), ratePerSecond, maxRunning };
+      const replay = await createReplay(db, options);
       return reply.code(201).header('location', `${path}/${replay.id}`).send(toReplayView(replay));
     },
   );

@@ -156,6 +156,7 @@ export async function resolveRetry(
   policies: PolicyResolver,
 ): Promise<RetryPolicy> {
   return retry.policy === undefined
-    ? toRetryPolicy(ruleToPolicyInput(retry))
+    ? // How many attempts it may ask for is checked with the callback.
+      toRetryPolicy(ruleToPolicyInput(retry), Number.POSITIVE_INFINITY)
     : policies.resolve(retry.policy);
 }

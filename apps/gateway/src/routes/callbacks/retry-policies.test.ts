@@ -49,6 +49,55 @@ describeWithPostgres('/v1/retry-policies', () => {
     });
   });
 
+  it('refuses policies of more attempts than the limit wherever they are given', async () => {
+    const phases = Array.from({ length: 100 }, () => ({ retries: 100_000, delayMs: 0 }));
+    const url = 'https://example.com/';
+    const wire = { url, method: 'POST', retryphases: [{ retries: 10_000, delay: 0 }] };
+    // Stored by a release that had no limit.
+    await gateway.db.query(`insert into callbacks.policy (name, policy) values
+      ('old', '{"kind":"phases","phases":[[10000,"0"]]}')`);
+    const limit = {
+      message: expect.stringContaining('the limit (POSTHASTE_MAX_ATTEMPTS) is 10,000'),
+    };
+    const refused = (code: string, field: string) => ({
+      status: 422,
+      json: { code, details: [{ ...limit, field }] },
+    });
+    const post = (path: string, body: unknown) => gateway.call('POST', path, body);
+    expect(await put('long', { phases })).toMatchObject(refused('REQUEST_INVALID', 'retryPhases'));
+    expect(await put('long', { exponential: { maxRetries: 10_000 } })).toMatchObject(
+      refused('REQUEST_INVALID', 'policy.maxRetries'),
+    );
+    expect(await post('/v1/callbacks', { url, retry: { phases } })).toMatchObject(
+      refused('CALLBACK_INVALID', 'retryPhases'),
+    );
+    expect(await post('/v1/callbacks', { url, retry: { policy: 'old' } })).toMatchObject(
+      refused('CALLBACK_INVALID', 'retryPhases'),
+    );
+    expect(await post('/callback', wire)).toMatchObject(refused('CALLBACK_INVALID', 'retryphases'));
+    expect(await post('/v1/endpoints', { name: 'long', url, retry: { phases } })).toMatchObject(
+      refused('REQUEST_INVALID', 'retryPhases'),
+    );
+    const batch = { items: [{ url, retry: { phases } }, { url }] };
+    expect((await post('/v1/callbacks/batch', batch)).json).toMatchObject({
+      items: [{ status: 422, problem: { details: [limit] } }, { status: 201 }],
+    });
+  });
+
+  it('shows short delays as they were given', async () => {
+    const phases = [{ retries: 9_999, delayMs: 0 }];
+    const url = 'https://example.com/';
+    const { json } = await gateway.call<{ id: string }>('POST', '/v1/callbacks', {
+      url,
+      retry: { phases },
+    });
+    const shown = await gateway.call('GET', `/v1/callbacks/${json.id}`);
+    expect(shown.json).toMatchObject({ request: { retry: { phases } } });
+    const retryphases = [{ retries: 9_999, delay: 0 }];
+    const wire = await gateway.call('POST', '/callback', { url, method: 'POST', retryphases });
+    expect(wire).toMatchObject({ status: 201, json: { request: { retryphases } } });
+  });
+
   it.each([
     ['no rule', {}],
     ['two rules', { phases: [], exponential: {} }],

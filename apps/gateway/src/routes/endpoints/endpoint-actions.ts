@@ -12,6 +12,7 @@ import type { Endpoints } from '@posthaste/callbacks/management';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
+import { hopsOf } from '../../http/hops.js';
 import { idParams, idSchema, noUnknownKeys, nullable } from '../schemas/field-schemas.js';
 import { endpointSchema, toEndpointView } from './endpoint-view.js';
 import {
@@ -130,8 +131,8 @@ function addTest(app: App, { fanout }: EndpointActionsDeps): void {
         },
       },
     },
-    async ({ params }, reply) => {
-      const callbackId = await fanout.testEvent(params.id);
+    async (request, reply) => {
+      const callbackId = await fanout.testEvent(request.params.id, hopsOf(request));
       return reply.code(201).header('location', `/v1/callbacks/${callbackId}`).send({ callbackId });
     },
   );

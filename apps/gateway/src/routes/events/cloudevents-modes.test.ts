@@ -173,6 +173,13 @@ describe('CloudEvents', () => {
       'EVENT_INVALID',
       'topic',
     ],
+    [
+      'the type of a platform event',
+      '{}',
+      { ...attributes, 'ce-type': 'endpoint.disabled' },
+      'EVENT_INVALID',
+      'header.ce-type',
+    ],
     ['JSON that is not valid', '{', { ...json, ...attributes }, 'EVENT_INVALID', 'body'],
     ['a number that no double holds', '1e999', { ...json, ...attributes }, 'EVENT_INVALID', 'body'],
     ['half a surrogate pair', '["\\ud83d"]', { ...json, ...attributes }, 'EVENT_INVALID', 'body'],

@@ -112,7 +112,11 @@ function addCreate(app: App, { replays, onCreated }: DeadLetterReplayRoutesDeps)
   app.post(
     path,
     {
-      config: { scope: 'events:write', errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND'] },
+      config: {
+        scope: 'events:write',
+        errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND'],
+        sendsAgain: true,
+      },
       schema: {
         tags,
         operationId: 'createDeadLetterReplay',

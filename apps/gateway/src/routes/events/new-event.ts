@@ -1,10 +1,14 @@
-import { callbackEventTopic, requestInvalid } from '@posthaste/callbacks';
+import { requestInvalid } from '@posthaste/callbacks';
 import {
   type EventEnvelope,
+  eventTypeOf,
   fromCloudEvent,
+  hopsHeader,
   JsonNumber,
   PlatformError,
   parseEnvelope,
+  reservedNameFault,
+  reservedTopicFault,
 } from '@posthaste/contracts';
 import type { InvalidEventDetails } from '@posthaste/eventstream';
 import {
@@ -24,9 +28,6 @@ import {
 } from './event-faults.js';
 import { newEventFaults } from './event-schemas.js';
 
-/** Topics that only the platform publishes to: their events have really happened. */
-const platformTopics: ReadonlySet<string> = new Set([callbackEventTopic]);
-
 /** Request that an event comes with. */
 export interface EventContext {
   /** Topic of the query, for events that name none. */
@@ -34,6 +35,8 @@ export interface EventContext {
   /** Key of the query, for events that have none. Default: the id of the event. */
   readonly key: string | undefined;
   readonly trace: TraceContext | undefined;
+  /** Number of deliveries that led to the request. */
+  readonly hops: number;
   /** Mode of the request. In `plain` mode, the event is a CloudEvent if it has a `specversion`. */
   readonly mode: EventMode;
   /** True if it must be checked for half surrogate pairs. */
@@ -91,6 +94,7 @@ function parseEnvelopeEvent(body: JsonObject, context: EventContext): EventToPub
     topic: topic ?? context.topic,
     key: key ?? context.key,
     traceparent: context.trace && toTraceparent(context.trace),
+    headers: toHopHeaders(context),
   };
   return prepare(parseEnvelope({ ...rest, version }), options, (field) => field);
 }
@@ -109,9 +113,15 @@ function parseCloudEvent(body: JsonObject, context: EventContext): EventToPublis
     topic: envelope.topic ?? context.topic,
     key: hasOwnKey ? partitionkey : context.key,
     traceparent: ownTraceparent(traceparent) ?? (context.trace && toTraceparent(context.trace)),
+    headers: toHopHeaders(context),
     asGiven: true,
   };
   return prepare(envelope, options, (field) => toEventField(field, context.mode));
+}
+
+/** Returns the header of a record that callbacks made for the event get their hops from. */
+function toHopHeaders({ hops }: EventContext): Readonly<Record<string, string>> | undefined {
+  return hops === 0 ? undefined : { [hopsHeader]: String(hops) };
 }
 
 /** Returns the attribute of CloudEvents' extension for distributed tracing, if it is valid. */
@@ -139,7 +149,7 @@ function prepare(
   { topic = '', ...address }: Address,
   nameOf: (field: string) => string,
 ): EventToPublish {
-  const fault = topicFault(topic);
+  const fault = topicFault(topic) ?? nameFault(envelope, nameOf('name'));
   if (fault) throw eventInvalid(fault);
   try {
     return toEventToPublish(envelope, { topic, ...address });
@@ -158,8 +168,12 @@ function topicFault(topic: string): FieldFault | undefined {
   if (topic === '') {
     return { field: 'topic', message: 'is missing: name it in the event or in the query' };
   }
-  if (platformTopics.has(topic)) {
-    return { field: 'topic', message: 'is a topic that only the platform itself publishes to' };
-  }
-  return undefined;
+  const message = reservedTopicFault(topic);
+  return message === undefined ? undefined : { field: 'topic', message };
+}
+
+/** Checks both names of a CloudEvent: subscriptions choose by its type, consumers by the other. */
+function nameFault(envelope: EventEnvelope, field: string): FieldFault | undefined {
+  const message = reservedNameFault(envelope.name) ?? reservedNameFault(eventTypeOf(envelope));
+  return message === undefined ? undefined : { field, message };
 }

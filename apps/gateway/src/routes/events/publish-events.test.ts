@@ -47,6 +47,23 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events on %s', (engin
       expect(record?.value?.toString()).toContain('\\u003cü\\u003e');
     });
 
+    it('passes on how many deliveries led to an event, beside its envelope', async () => {
+      const topic = newTopic();
+      const typed = { specversion: '1.0', id: '1', source: '/x', type: 'a', topic };
+      await post({ topic, name: 'a', key: 'k' }, { 'posthaste-hops': '2' });
+      await post({ ...typed, partitionkey: 'k' }, { ...cloudEvent, 'posthaste-hops': '5' });
+      await post({ topic, name: 'a', key: 'k' });
+      const records = await recordsOf(topic);
+      expect(records.map(({ headers }) => headers['posthaste-hops'])).toEqual([
+        '2',
+        '5',
+        undefined,
+      ]);
+      expect(records.some(({ value }) => value?.includes('hops'))).toBe(false);
+      const refused = await post({ topic, name: 'a' }, { 'posthaste-hops': '6' });
+      expect([refused.status, refused.json.code]).toEqual([508, 'LOOP_DETECTED']);
+    });
+
     it('keeps every digit of numbers, and sorts keys', async () => {
       const topic = newTopic();
       const payload =

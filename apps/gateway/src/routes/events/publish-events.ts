@@ -9,6 +9,7 @@ import type {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, type TSchema, Type } from 'typebox';
 import type { App } from '../../app.js';
+import { hopsOf } from '../../http/hops.js';
 import { compileValidator } from '../../http/validator.js';
 import { type ItemProblem, itemResultFields, toItemProblem } from '../schemas/batch-item.js';
 import { noUnknownKeys } from '../schemas/field-schemas.js';
@@ -195,11 +196,10 @@ async function publishList(
   };
 }
 
-function contextOf(
-  { query, trace }: PublishRequest,
-  { mode, mayHaveHalfPairs }: EventBody,
-): EventContext {
-  return { topic: query.topic, key: query.key, trace, mode, mayHaveHalfPairs };
+function contextOf(request: PublishRequest, { mode, mayHaveHalfPairs }: EventBody): EventContext {
+  const { query, trace } = request;
+  const { topic, key } = query;
+  return { topic, key, trace, hops: hopsOf(request), mode, mayHaveHalfPairs };
 }
 
 /** Parses one event of a list. An error is the answer to this event alone. */

@@ -20,6 +20,42 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events refuses on %s'
       ['a topic for dead letters', { topic: 't.dlq', name: 'a' }, 'EVENT_INVALID', 'topic'],
       ['a topic for retries', { topic: 't.g.retry.1', name: 'a' }, 'EVENT_INVALID', 'topic'],
       ["the platform's own topic", { topic: 'callbacks', name: 'a' }, 'EVENT_INVALID', 'topic'],
+      ['a topic of a part to come', { topic: 'messages', name: 'a' }, 'EVENT_INVALID', 'topic'],
+      ['a topic of the platform', { topic: 'posthaste.x', name: 'a' }, 'EVENT_INVALID', 'topic'],
+      [
+        'the name of a callback event',
+        { topic: 't', name: 'callback.failed' },
+        'EVENT_INVALID',
+        'name',
+      ],
+      ['a name beside it', { topic: 't', name: 'endpoint.x.y' }, 'EVENT_INVALID', 'name'],
+      [
+        'a name of a part to come',
+        { topic: 't', name: 'message.received' },
+        'EVENT_INVALID',
+        'name',
+      ],
+      ['a name of an alert', { topic: 't', name: 'posthaste.alert' }, 'EVENT_INVALID', 'name'],
+      [
+        'the type of a callback event',
+        { specversion: '1.0', id: '1', source: '/', type: 'callback.failed', topic: 't' },
+        'EVENT_INVALID',
+        'type',
+      ],
+      [
+        'the type of a callback event in structured mode',
+        { specversion: '1.0', id: '1', source: '/', type: 'callback.failed', topic: 't' },
+        'EVENT_INVALID',
+        'type',
+        cloudEvent,
+      ],
+      [
+        'a type whose name is that of a callback event',
+        { specversion: '1.0', id: '1', source: '/', type: '/callback.failed', topic: 't' },
+        'EVENT_INVALID',
+        'type',
+        cloudEvent,
+      ],
       [
         'a payload that is a list',
         { topic: 't', name: 'a', payload: [] },
@@ -197,6 +233,19 @@ describe.each(['postgres', 'embedded'] as const)('POST /v1/events refuses on %s'
       const wrongQuery = await post(event, {}, '?topic=a/b');
       expect(wrongQuery.json).toMatchObject({ details: [{ field: 'query.topic' }] });
       expect((await post(event, {}, '?tpoic=a')).status).toBe(422);
+    });
+
+    it('refuses forged events of lists and batches, and publishes the others', async () => {
+      const topic = newTopic();
+      const statuses = async (items: unknown[], headers = {}) => {
+        const { json } = await post<ListAnswer>(items, headers, `?topic=${topic}`);
+        return json.items.map(({ status, problem }) => problem?.code ?? status);
+      };
+      const list = [{ name: 'callback.failed' }, { name: 'a' }, { name: 'a', topic: 'audit' }];
+      expect(await statuses(list)).toEqual(['EVENT_INVALID', 201, 'EVENT_INVALID']);
+      const typed = (id: string, type: string) => ({ specversion: '1.0', id, source: '/', type });
+      const batch = [typed('1', 'endpoint.disabled'), typed('2', 'a'), typed('3', '.arc.changed')];
+      expect(await statuses(batch, cloudEvents)).toEqual(['EVENT_INVALID', 201, 'EVENT_INVALID']);
     });
 
     it('refuses an event of a list that is too large, and publishes the others', async () => {

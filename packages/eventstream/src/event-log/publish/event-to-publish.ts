@@ -24,6 +24,8 @@ export interface EventToPublishOptions {
   readonly key?: string | undefined;
   /** W3C trace context of the caller, for an event that has no trace of its own. */
   readonly traceparent?: string | undefined;
+  /** Further headers of the record. Default: none. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /**
    * True for an event that readers get as it came: its envelope keeps its `topic`, and gets no span
    * context of the caller's trace, which is in the record's header. Default false.
@@ -60,8 +62,9 @@ export interface EventToPublish {
  */
 export function toEventToPublish(
   envelope: EventEnvelope,
-  { topic, key, traceparent, asGiven = false, maxBytes = 1_048_576 }: EventToPublishOptions,
+  options: EventToPublishOptions,
 ): EventToPublish {
+  const { topic, key, traceparent, headers, asGiven = false, maxBytes = 1_048_576 } = options;
   checkKey(key);
   checkId(envelope);
   checkTime(envelope);
@@ -87,7 +90,7 @@ export function toEventToPublish(
     contentHash: hasOwnId ? hashContent(built) : undefined,
     key: built.key,
     value: built.value,
-    headers: built.headers,
+    headers: headers === undefined ? built.headers : { ...built.headers, ...headers },
   };
 }
 
