@@ -3,6 +3,7 @@ export { type CallbackEventName, callbackEventNames } from './callback-event-nam
 export {
   type BinaryCloudEvent,
   fromBinaryCloudEvent,
+  isCloudEventContentType,
   isJsonContentType,
   toBinaryCloudEvent,
 } from './cloudevents/binary-mode.js';
