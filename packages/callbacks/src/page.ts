@@ -31,6 +31,25 @@ export function pageLimit(page: PageRequest, max: number = maxPageLimit): number
   );
 }
 
+/** Rows read for a page, and how its items are made. */
+interface PageRows<Row, Item> {
+  /** Limit of the page. One row more was asked for, which shows that another page follows. */
+  readonly limit: number;
+  readonly toItem: (row: Row) => Item;
+  /** Returns the cursor after an item. */
+  readonly cursorAfter: (item: Item) => string;
+}
+
+/** Returns the page of up to `limit` + 1 rows. */
+export function toPage<Row, Item>(
+  rows: readonly Row[],
+  { limit, toItem, cursorAfter }: PageRows<Row, Item>,
+): Page<Item> {
+  const items = rows.slice(0, limit).map(toItem);
+  const last = rows.length > limit ? items.at(-1) : undefined;
+  return { items, next: last && cursorAfter(last) };
+}
+
 /** Returns the cursor after an id, in a list that is ordered by id. */
 export function toIdCursor(id: string): string {
   return Buffer.from(toCompactId(id), 'hex').toString('base64url');

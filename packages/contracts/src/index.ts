@@ -3,6 +3,7 @@ export { type CallbackEventName, callbackEventNames } from './callback-event-nam
 export {
   type BinaryCloudEvent,
   fromBinaryCloudEvent,
+  isCloudEventContentType,
   isJsonContentType,
   toBinaryCloudEvent,
 } from './cloudevents/binary-mode.js';
@@ -70,7 +71,7 @@ export {
 } from './idempotency.js';
 export { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } from './ids.js';
 export { findJsonMember, jsonItems } from './json-text.js';
-export { parseEnvelope } from './parse-envelope.js';
+export { isJsonObject, parseEnvelope } from './parse-envelope.js';
 export { platformTopicOf, reservedNameFault, reservedTopicFault } from './platform-events.js';
 export {
   exactKeywords,

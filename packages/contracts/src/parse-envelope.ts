@@ -124,7 +124,8 @@ function isZero(value: unknown): boolean {
   return value === undefined || value === '' || value === 0 || value === 0n || value === false;
 }
 
-function isJsonObject(value: unknown): value is JsonObject {
+/** True for a JSON object: a list, null and a number with digits are none. */
+export function isJsonObject(value: unknown): value is JsonObject {
   return (
     typeof value === 'object' &&
     value !== null &&

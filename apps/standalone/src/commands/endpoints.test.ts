@@ -1,3 +1,4 @@
+import { eventFormats } from '@posthaste/callbacks';
 import { type Receiver, startReceiver } from '@posthaste/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { emptyFolder, posthaste, startPlatform, waitOptions } from '../../test/posthaste.js';
@@ -104,8 +105,10 @@ describe('posthaste endpoints and subscriptions', () => {
   });
 
   it('refuse a format that is not one, and a filter that is no JSON', async () => {
+    const avro = ['endpoints', 'create', 'b', receiver.url, '--event-format', 'avro'];
+    expect((await posthaste(avro, env)).stderr).toContain(eventFormats.join(', '));
     for (const args of [
-      ['endpoints', 'create', 'b', receiver.url, '--event-format', 'avro'],
+      avro,
       ['endpoints', 'create', 'b', receiver.url, '--rate', '0'],
       ['subscriptions', 'create', 'x', '**', '--filter', '{'],
     ]) {

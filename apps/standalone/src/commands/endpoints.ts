@@ -46,6 +46,7 @@ interface ListOptions extends OutputOptions {
 
 const path = '/v1/endpoints';
 const states = ['active', 'paused', 'disabled'];
+/** As in `eventFormats` of @posthaste/callbacks, which would take longer to load than most commands. */
 const formats = ['envelope', 'cloudevents-structured', 'cloudevents-binary'];
 const maxLimit = 500;
 

@@ -1,7 +1,13 @@
 import { type Receiver, startReceiver } from '@posthaste/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { postCallback } from '../../test/post-callback.js';
-import { newDatabase, posthaste, startPlatform, waitOptions } from '../../test/posthaste.js';
+import {
+  newDatabase,
+  posthaste,
+  posthasteProcess,
+  startPlatform,
+  waitOptions,
+} from '../../test/posthaste.js';
 
 let receiver: Receiver;
 let url: string;
@@ -27,6 +33,17 @@ const countOf = (queue: string): number =>
   receiver.requests.filter(({ path }) => path === `/${queue}`).length;
 
 describe('posthaste queues', () => {
+  // The other tests run commands in a thread, where one that never ends would not be noticed.
+  it('ends its process with all of its output and its exit code', async () => {
+    const env = { POSTHASTE_URL: url };
+    const { stdout, ...ended } = await posthasteProcess(['queues', 'list', '--json'], env);
+    expect(ended).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ next: null });
+    const refused = await posthasteProcess(['queues', 'pause', 'nosuch'], env);
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toContain('QUEUE_NOT_FOUND');
+  });
+
   it('pauses a queue, lists it, and resumes it', async () => {
     expect(await queues('pause', 'paused', '-a', 'shop', '--create')).toBe('paused is paused\n');
     const head = await post('paused');

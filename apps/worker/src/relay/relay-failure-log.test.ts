@@ -26,7 +26,7 @@ it('an outage of Kafka has a line when it begins, one a minute and one when it e
     'error: the relay cannot publish to Kafka; it tries again until it can: connect ECONNREFUSED',
     'error: the relay cannot publish to Kafka for 60 s now; it tries again until it can: connect ECONNREFUSED',
     'error: the relay cannot publish to Kafka for 120 s now; it tries again until it can: connect ECONNREFUSED',
-    'info: the relay publishes to Kafka again, after 150 s',
+    'info: the relay reaches Kafka again, after 150 s',
   ]);
   expect(JSON.stringify(lines)).not.toContain('stack');
 });
@@ -41,7 +41,22 @@ it('a topic that Kafka refuses has lines of its own, also during an outage', () 
   expect(lines.map(({ msg }) => msg)).toEqual([
     'the relay cannot publish to Kafka; it tries again until it can: connect ECONNREFUSED',
     'the relay cannot publish a topic to Kafka; it tries again until it can',
-    'the relay publishes to Kafka again, after 0 s',
+    'the relay reaches Kafka again, after 0 s',
     'the relay publishes a topic to Kafka again',
+  ]);
+});
+
+it('an outage has ended for a topic that Kafka answers with a refusal', () => {
+  const { log, lines } = openLog();
+  log.failed('a', away);
+  log.failed('a', refused);
+  log.failed('b', away);
+  log.published('b');
+  expect(lines.map(({ msg }) => msg)).toEqual([
+    'the relay cannot publish to Kafka; it tries again until it can: connect ECONNREFUSED',
+    'the relay reaches Kafka again, after 0 s',
+    'the relay cannot publish a topic to Kafka; it tries again until it can',
+    'the relay cannot publish to Kafka; it tries again until it can: connect ECONNREFUSED',
+    'the relay reaches Kafka again, after 0 s',
   ]);
 });

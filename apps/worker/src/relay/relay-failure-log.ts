@@ -12,7 +12,7 @@ interface Outage {
 /**
  * Log lines about requests to Kafka that fail and are repeated. While Kafka is away, every partition
  * of every topic fails again and again: there is one line when that begins, one a minute, and one when
- * all topics are published again. A failure of another kind, such as a topic that may not be written,
+ * it answers for all topics again. A failure of another kind, such as a topic that may not be written,
  * has one line of its own for its topic.
  */
 export class RelayFailureLog {
@@ -32,12 +32,15 @@ export class RelayFailureLog {
 
   /** A request for the topic failed; it is tried again. */
   failed(topic: string, error: PlatformError): void {
-    if (error.retryable) this.#countOutage(topic, error);
-    else if (!this.#failing.has(topic)) {
-      this.#failing.add(topic);
-      const text = 'the relay cannot publish a topic to Kafka; it tries again until it can';
-      this.#logger.error({ err: error, topic }, text);
+    if (error.retryable) {
+      this.#countOutage(topic, error);
+      return;
     }
+    this.#reached(topic);
+    if (this.#failing.has(topic)) return;
+    this.#failing.add(topic);
+    const text = 'the relay cannot publish a topic to Kafka; it tries again until it can';
+    this.#logger.error({ err: error, topic }, text);
   }
 
   /** A request for the topic succeeded. */
@@ -45,10 +48,15 @@ export class RelayFailureLog {
     if (this.#failing.delete(topic)) {
       this.#logger.info({ topic }, 'the relay publishes a topic to Kafka again');
     }
+    this.#reached(topic);
+  }
+
+  /** Kafka has answered, be it with a refusal. The outage ends with the last topic that waits. */
+  #reached(topic: string): void {
     if (!this.#waiting.delete(topic) || this.#waiting.size > 0 || !this.#outage) return;
     const seconds = secondsBetween(this.#outage.startedAt, this.#now());
     this.#outage = undefined;
-    this.#logger.info({}, `the relay publishes to Kafka again, after ${seconds} s`);
+    this.#logger.info({}, `the relay reaches Kafka again, after ${seconds} s`);
   }
 
   #countOutage(topic: string, { code, message }: PlatformError): void {

@@ -2,7 +2,14 @@ import { idTime, newId, PlatformError, parseId } from '@posthaste/contracts';
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
 import type { Ending } from '../delivery/delivery.js';
 import { type CallbackFilter, checkFilter, scanCallbacks } from '../lookup/callback-scan.js';
-import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
+import {
+  type Page,
+  type PageRequest,
+  pageLimit,
+  parseIdCursor,
+  toIdCursor,
+  toPage,
+} from '../page.js';
 import { requeueCallbacks } from './requeue-store.js';
 
 /** Endings that can be replayed. `expired` is none: such a callback would only expire again. */
@@ -143,9 +150,7 @@ export async function listReplays(db: Queryable, page: PageRequest): Promise<Pag
   const limit = pageLimit(page);
   const before = page.cursor === undefined ? 'f'.repeat(32) : parseIdCursor(page.cursor);
   const { rows } = await db.query<ReplayRow>(listStatement, [before, limit + 1]);
-  const items = rows.slice(0, limit).map(toReplay);
-  const last = rows.length > limit ? items.at(-1) : undefined;
-  return { items, next: last && toIdCursor(last.id) };
+  return toPage(rows, { limit, toItem: toReplay, cursorAfter: ({ id }) => toIdCursor(id) });
 }
 
 const cancelStatement: Statement = {

@@ -4,7 +4,14 @@ import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
 import type { EventFormat } from '../events/event-format.js';
 import { checkName, type RequestRules } from '../field-checks.js';
 import { type FieldFault, requestInvalid, withApplication } from '../field-faults.js';
-import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
+import {
+  type Page,
+  type PageRequest,
+  pageLimit,
+  parseIdCursor,
+  toIdCursor,
+  toPage,
+} from '../page.js';
 import { policyNotFound } from '../retry/policies.js';
 import type { PolicyInput } from '../retry/policy-input.js';
 import { fromStoredPolicy, type RetryPolicy, toStoredPolicy } from '../retry/retry-policy.js';
@@ -137,9 +144,7 @@ export class Endpoints {
       )
       .orderBy(sql`${table.id} desc`)
       .limit(limit + 1);
-    const items = rows.slice(0, limit).map(toEndpoint);
-    const last = rows.length > limit ? items.at(-1) : undefined;
-    return { items, next: last && toIdCursor(last.id) };
+    return toPage(rows, { limit, toItem: toEndpoint, cursorAfter: ({ id }) => toIdCursor(id) });
   }
 
   /**

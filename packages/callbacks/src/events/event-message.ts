@@ -1,6 +1,7 @@
 import {
   type CloudEvent,
   type EventEnvelope,
+  isCloudEventContentType,
   isJsonContentType,
   PlatformError,
   stringifyExactJson,
@@ -30,7 +31,6 @@ const structuredHeaders: Readonly<Record<string, string>> = {
 const maxHeaderBytes = 8 * 1024;
 const maxHeaders = 64;
 const fieldValue = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/;
-const cloudEventType = /^application\/cloudevents/i;
 
 /** Returns a function that writes the event in a form, once for all endpoints that ask for it. */
 export function createEventMessages({
@@ -97,7 +97,7 @@ function isExactType(event: CloudEvent, written: string | undefined): boolean {
   // Text can be of any type. Bytes of a JSON type need not be JSON.
   const isFree = data_base64 === undefined && (data === undefined || typeof data === 'string');
   if (!isFree && isJsonContentType(written) !== (data !== undefined)) return false;
-  return fieldValue.test(written) && !cloudEventType.test(written);
+  return fieldValue.test(written) && !isCloudEventContentType(written);
 }
 
 function toBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {

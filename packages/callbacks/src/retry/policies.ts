@@ -3,7 +3,14 @@ import { type Database, type Queryable, type Statement, sqlState } from '@postha
 import { checkName, isName } from '../field-checks.js';
 import { type FieldFault, requestInvalid } from '../field-faults.js';
 import { LoadingCache } from '../loading-cache.js';
-import { type Page, type PageRequest, pageLimit, parsePairCursor, toPairCursor } from '../page.js';
+import {
+  type Page,
+  type PageRequest,
+  pageLimit,
+  parsePairCursor,
+  toPage,
+  toPairCursor,
+} from '../page.js';
 import { type PolicyInput, toPolicyInput, toRetryPolicy } from './policy-input.js';
 import { fromStoredPolicy, type RetryPolicy, toStoredPolicy } from './retry-policy.js';
 
@@ -102,9 +109,8 @@ export class Policies {
     const limit = pageLimit(page);
     const [after] = page.cursor === undefined ? [''] : parsePairCursor(page.cursor);
     const { rows } = await this.#db.query<PolicyRow>(listStatement, [after, limit + 1]);
-    const items = rows.slice(0, limit).map(toNamedPolicy);
-    const last = rows.length > limit ? items.at(-1) : undefined;
-    return { items, next: last && toPairCursor(last.name, '') };
+    const cursorAfter = ({ name }: NamedPolicy): string => toPairCursor(name, '');
+    return toPage(rows, { limit, toItem: toNamedPolicy, cursorAfter });
   }
 
   /**

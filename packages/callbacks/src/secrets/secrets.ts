@@ -3,7 +3,14 @@ import type { Database, Queryable } from '@posthaste/postgres';
 import { checkName } from '../field-checks.js';
 import { type FieldFault, requestInvalid } from '../field-faults.js';
 import { LoadingCache } from '../loading-cache.js';
-import { type Page, type PageRequest, pageLimit, parsePairCursor, toPairCursor } from '../page.js';
+import {
+  type Page,
+  type PageRequest,
+  pageLimit,
+  parsePairCursor,
+  toPage,
+  toPairCursor,
+} from '../page.js';
 import type { SecretBox } from './secret-box.js';
 import {
   checkSecretKey,
@@ -158,10 +165,11 @@ export class Secrets {
       excludedPrefix: endpointSecretPrefix,
       limit: limit + 1,
     });
-    const views = toSecretViews(rows);
-    const items = views.slice(0, limit);
-    const last = views.length > limit ? items.at(-1) : undefined;
-    return { items, next: last && toPairCursor(last.application, last.name) };
+    return toPage(toSecretViews(rows), {
+      limit,
+      toItem: (view) => view,
+      cursorAfter: (view) => toPairCursor(view.application, view.name),
+    });
   }
 
   /**

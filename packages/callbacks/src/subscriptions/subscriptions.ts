@@ -11,7 +11,14 @@ import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
 import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-state.js';
 import { checkName } from '../field-checks.js';
 import { type FieldFault, requestInvalid } from '../field-faults.js';
-import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
+import {
+  type Page,
+  type PageRequest,
+  pageLimit,
+  parseIdCursor,
+  toIdCursor,
+  toPage,
+} from '../page.js';
 import { EventFilters } from './event-filter.js';
 
 const { and, eq, getTableColumns, lt, sql } = drizzle;
@@ -129,9 +136,11 @@ export class Subscriptions {
       )
       .orderBy(sql`${table.id} desc`)
       .limit(limit + 1);
-    const items = rows.slice(0, limit).map((row) => toSubscription(row, row.id));
-    const last = rows.length > limit ? items.at(-1) : undefined;
-    return { items, next: last && toIdCursor(last.id) };
+    return toPage(rows, {
+      limit,
+      toItem: (row) => toSubscription(row, row.id),
+      cursorAfter: ({ id }) => toIdCursor(id),
+    });
   }
 
   /**

@@ -1,8 +1,9 @@
 /** Attributes of CloudEvents: their names and values, and the parts of a parsed event. */
 
-import type { JsonObject, JsonValue } from '../envelope.js';
+import type { JsonValue } from '../envelope.js';
 import { PlatformError } from '../errors.js';
 import { JsonNumber, parseInt64 } from '../exact-json.js';
+import { isJsonObject } from '../parse-envelope.js';
 import { isTime } from './event-time.js';
 
 /** Value of an attribute: text without control characters, a boolean, an integer of 32 bits. */
@@ -50,7 +51,7 @@ const longIntegers: ReadonlySet<string> = new Set([
  * @throws PlatformError `ENVELOPE_INVALID` with `details.field` if it is not a CloudEvent 1.0
  */
 export function parseEventParts(event: unknown): EventParts {
-  if (!isObject(event)) throw invalid('specversion', 'the event is not a JSON object');
+  if (!isJsonObject(event)) throw invalid('specversion', 'the event is not a JSON object');
   const { data, data_base64, ...members } = event as Readonly<Record<string, JsonValue>>;
   checkVersion(members.specversion);
   const given: [string, AttributeValue][] = [];
@@ -141,16 +142,6 @@ export function isAttributeValue(value: unknown): value is AttributeValue {
 /** True if the number is an integer of 32 bits. */
 export function isInt32(value: unknown): value is number {
   return typeof value === 'number' && (value | 0) === value && !Object.is(value, -0);
-}
-
-/** True for a JSON object: a list, null and a number with digits are none. */
-export function isObject(value: unknown): value is JsonObject {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof JsonNumber)
-  );
 }
 
 function invalidAttribute(name: string, expected: string): PlatformError {

@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseJsonWithDigits } from '../exact-json.js';
-import { fromBinaryCloudEvent, toBinaryCloudEvent } from './binary-mode.js';
+import {
+  fromBinaryCloudEvent,
+  isCloudEventContentType,
+  toBinaryCloudEvent,
+} from './binary-mode.js';
 import type { CloudEvent } from './cloudevents.js';
 import { fromHttpHeaders, toHttpHeaders } from './http-headers.js';
 
@@ -117,6 +121,17 @@ describe('binary mode', () => {
     expect(() => fromBinaryCloudEvent(message)).toThrow(
       expect.objectContaining({ code: 'ENVELOPE_INVALID', details: { field } }),
     );
+  });
+
+  it.each([
+    ['application/cloudevents+json; charset=utf-8', true],
+    [' Application/CloudEvents-Batch+JSON', true],
+    ['application/cloudevents', true],
+    ['application/cloudevents+avro', true],
+    ['application/json', false],
+    ['', false],
+  ])('is told from the other modes by its content type: %s', (contentType, expected) => {
+    expect(isCloudEventContentType(contentType)).toBe(expected);
   });
 
   it('takes a content type that is repeated as an attribute', () => {

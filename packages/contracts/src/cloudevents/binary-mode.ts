@@ -22,6 +22,7 @@ export interface BinaryCloudEvent {
 type DataKind = 'json' | 'text' | 'bytes';
 
 const jsonType = 'application/json';
+const cloudEventPrefix = 'application/cloudevents';
 const shownLength = 64;
 const charsetPattern = /;\s*charset\s*=\s*("?)([^\s";]*)\1/i;
 /** Charsets whose bytes are UTF-8. */
@@ -117,6 +118,16 @@ function parseJson(contentType: string, body: Uint8Array): JsonValue {
     const fault = cause instanceof RangeError ? 'is nested too deeply' : 'is not valid JSON';
     throw invalid('data', `the data ${fault} (its content type is ${type})`, cause);
   }
+}
+
+/**
+ * True if the content type says that the body is a whole CloudEvent or a batch, in whatever format:
+ * `application/cloudevents+json`, for example.
+ */
+export function isCloudEventContentType(contentType: string): boolean {
+  return (
+    contentType.trimStart().slice(0, cloudEventPrefix.length).toLowerCase() === cloudEventPrefix
+  );
 }
 
 /** True if data of this content type is JSON: `application/json`, or a type that ends in `+json`. */

@@ -10,14 +10,13 @@ import {
 } from '../envelope.js';
 import { PlatformError } from '../errors.js';
 import { parseInt64 } from '../exact-json.js';
-import { parseEnvelope } from '../parse-envelope.js';
+import { isJsonObject, parseEnvelope } from '../parse-envelope.js';
 import {
   type Attributes,
   type AttributeValue,
   type EventParts,
   isAttributeValue,
   isInt32,
-  isObject,
 } from './attributes.js';
 import { isEventName, toEventName } from './event-name.js';
 import { fromTimeAttributes, hasOnlyText, toTimeAttributes } from './event-time.js';
@@ -97,7 +96,7 @@ export function toAttributes(envelope: EventEnvelope<object>, isWrapped: boolean
 }
 
 function isEmpty(value: unknown): boolean {
-  return isObject(value) && Object.keys(value).length === 0;
+  return isJsonObject(value) && Object.keys(value).length === 0;
 }
 
 /** Returns the attributes of single keys, and the keys whose value no attribute can have. */
@@ -217,7 +216,9 @@ function notWritten(name: string): PlatformError {
 function toPayload({ data, base64 }: EventParts, other: JsonValue | undefined): JsonObject | null {
   if (base64 !== undefined) return { data_base64: base64 };
   if (data === undefined) return null;
-  return isObject(data) && (Object.keys(data).length > 0 || other !== undefined) ? data : { data };
+  return isJsonObject(data) && (Object.keys(data).length > 0 || other !== undefined)
+    ? data
+    : { data };
 }
 
 function isZero(value: unknown): boolean {

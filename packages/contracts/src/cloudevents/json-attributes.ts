@@ -7,7 +7,7 @@ import {
   parseJsonWithDigits,
   stringifyExactJson,
 } from '../exact-json.js';
-import { isObject } from './attributes.js';
+import { isJsonObject } from '../parse-envelope.js';
 
 /** Control characters that JSON does not escape by itself. Attributes must have none. */
 const plainControls = /[\u007f-\u009f]/g;
@@ -35,7 +35,7 @@ export function parseJsonText(text: unknown): unknown {
 /** Parses an attribute that `toJsonText` wrote of an object. Returns undefined for any other. */
 export function parseObjectText(text: unknown): JsonObject | undefined {
   const value = parseJsonText(text);
-  return isObject(value) ? value : undefined;
+  return isJsonObject(value) ? value : undefined;
 }
 
 /** True if two values are the same JSON, with the same digits. Members that are undefined are absent. */

@@ -16,7 +16,8 @@
  */
 
 import type { EventEnvelope, JsonObject, JsonValue } from '../envelope.js';
-import { type Attributes, type EventParts, isBase64, isObject } from './attributes.js';
+import { isJsonObject } from '../parse-envelope.js';
+import { type Attributes, type EventParts, isBase64 } from './attributes.js';
 import { fromAttributes, toAttributes } from './envelope-attributes.js';
 import { isEventName, toEventName } from './event-name.js';
 import { originalField } from './extensions.js';
@@ -37,14 +38,14 @@ const memberNames: ReadonlySet<string> = new Set(['type', 'time', 'data', 'attri
 /** Returns the original parts in an envelope; undefined if there are none of this form. */
 export function readOriginal(envelope: EventEnvelope<object>): Original | undefined {
   const field = envelope.additional_fields?.[originalField];
-  if (!isObject(field)) return undefined;
+  if (!isJsonObject(field)) return undefined;
   const { type, time, data, attributes } = field;
   const isValid =
     Object.keys(field).every((name) => memberNames.has(name)) &&
     (type === undefined || originalType(envelope) !== undefined) &&
     (time === undefined || typeof time === 'string') &&
     (data === undefined || wrappedData(envelope) !== undefined) &&
-    (attributes === undefined || isObject(attributes));
+    (attributes === undefined || isJsonObject(attributes));
   return isValid ? (field as Original) : undefined;
 }
 
@@ -61,7 +62,7 @@ export function originalType({
   additional_fields,
 }: EventEnvelope<object>): string | undefined {
   const field = additional_fields?.[originalField];
-  if (!isObject(field) || typeof field.type !== 'string') return undefined;
+  if (!isJsonObject(field) || typeof field.type !== 'string') return undefined;
   return !isEventName(field.type) && toEventName(field.type) === name ? field.type : undefined;
 }
 
@@ -71,13 +72,13 @@ export function wrappedData({
   additional_fields,
 }: EventEnvelope<object>): EventData | undefined {
   const field = additional_fields?.[originalField];
-  if (!isObject(field) || field.data !== 'wrapped' || !isObject(payload)) return undefined;
+  if (!isJsonObject(field) || field.data !== 'wrapped' || !isJsonObject(payload)) return undefined;
   const [name, ...others] = Object.keys(payload);
   if (others.length > 0) return undefined;
   const { data, data_base64 } = payload;
   if (name === 'data_base64' && isBase64(data_base64))
     return { data: undefined, base64: data_base64 };
-  const isWrapped = name === 'data' && (!isObject(data) || Object.keys(data).length === 0);
+  const isWrapped = name === 'data' && (!isJsonObject(data) || Object.keys(data).length === 0);
   return isWrapped ? { data, base64: undefined } : undefined;
 }
 

@@ -14,6 +14,7 @@ import {
   type BinaryCloudEvent,
   fromBinaryCloudEvent,
   hasInfiniteNumber,
+  isCloudEventContentType,
   PlatformError,
 } from '@posthaste/contracts';
 import type { StoredRecord } from '../record.js';
@@ -39,9 +40,7 @@ export type CloudEventMode = 'binary' | 'structured';
 export function modeOf(record: StoredRecord): CloudEventMode | undefined {
   const isBinary = hasHeader(record, 'ce_specversion');
   if (!hasHeader(record, 'content-type')) return isBinary ? 'binary' : undefined;
-  const contentType = record.headers['content-type'] ?? '';
-  if (contentType.trimStart().slice(0, mediaType.length).toLowerCase() === mediaType)
-    return 'structured';
+  if (isCloudEventContentType(record.headers['content-type'] ?? '')) return 'structured';
   return isBinary ? 'binary' : undefined;
 }
 

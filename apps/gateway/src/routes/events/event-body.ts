@@ -2,6 +2,7 @@ import {
   fromBinaryCloudEvent,
   fromHttpHeaders,
   type HttpHeaders,
+  isCloudEventContentType,
   isJsonContentType,
   PlatformError,
   parseJsonWithDigits,
@@ -66,7 +67,7 @@ function modeOf({ headers }: FastifyRequest, body: Buffer): EventMode {
   const type = mediaType.trim().toLowerCase();
   if (type === cloudEventType) return 'structured';
   if (type === cloudEventsType) return 'batched';
-  if (type.startsWith('application/cloudevents')) {
+  if (isCloudEventContentType(type)) {
     const message = `the format '${type.slice(0, 64)}' of CloudEvents is not supported; send ${cloudEventType}, ${cloudEventsType}, or binary mode`;
     throw new PlatformError('MEDIA_TYPE_UNSUPPORTED', message);
   }

@@ -4,7 +4,9 @@ import {
   eventTypeOf,
   fromCloudEvent,
   hopsHeader,
+  isJsonObject,
   JsonNumber,
+  type JsonObject,
   PlatformError,
   parseEnvelope,
   reservedNameFault,
@@ -43,15 +45,13 @@ export interface EventContext {
   readonly mayHaveHalfPairs: boolean;
 }
 
-type JsonObject = Readonly<Record<string, unknown>>;
-
 /**
  * Parses an event of a parsed body: an envelope or a CloudEvent.
  * @throws PlatformError `REQUEST_INVALID` with all faults of its form; `EVENT_INVALID` with the
  *   field, `EVENT_TOO_LARGE`
  */
 export function parseNewEvent(body: unknown, context: EventContext): EventToPublish {
-  if (!isObject(body)) throw requestInvalid([{ field: 'body', message: 'is not an event' }]);
+  if (!isJsonObject(body)) throw requestInvalid([{ field: 'body', message: 'is not an event' }]);
   if (context.mayHaveHalfPairs) refuseHalfPairs(body, context.mode);
   return context.mode !== 'plain' || 'specversion' in body
     ? parseCloudEvent(body, context)
@@ -64,15 +64,6 @@ function refuseHalfPairs(body: JsonObject, mode: EventMode): void {
   if (found === undefined) return;
   const message = 'contains half of a surrogate pair, which UTF-8 cannot encode';
   throw eventInvalid({ field: toAttributeField(found[0], mode), message });
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof JsonNumber)
-  );
 }
 
 /** Fields of a checked envelope that are more than copied to the event. */

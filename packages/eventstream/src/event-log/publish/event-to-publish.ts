@@ -2,8 +2,8 @@ import { hash } from 'node:crypto';
 import {
   type EventEnvelope,
   eventDataOf,
+  isJsonObject,
   type JsonObject,
-  type JsonValue,
   PlatformError,
   sourceOf,
 } from '@posthaste/contracts';
@@ -134,9 +134,10 @@ function hashContent({ envelope, key }: BuiltEvent): Buffer {
 /** Removes the data of a CloudEvent that is an empty object: an envelope has none of it. */
 function withoutEmptyData(envelope: EventEnvelope<object>): EventEnvelope<object> {
   const data = eventDataOf(envelope);
-  if (!isObject(data) || data === envelope.payload || Object.keys(data).length > 0) return envelope;
+  if (!isJsonObject(data) || data === envelope.payload || Object.keys(data).length > 0)
+    return envelope;
   const { payload: _, additional_fields: { cloudevent, ...fields } = {}, ...rest } = envelope;
-  const { data: _wrapped, ...original } = isObject(cloudevent) ? cloudevent : {};
+  const { data: _wrapped, ...original } = isJsonObject(cloudevent) ? cloudevent : {};
   return { ...rest, additional_fields: { ...fields, cloudevent: original } };
 }
 
@@ -146,17 +147,14 @@ function withoutEmptyData(envelope: EventEnvelope<object>): EventEnvelope<object
  */
 function toHashedFields(fields: JsonObject = {}): JsonObject {
   const { traceparent: _parent, tracestate: _state, cloudevent, ...hashed } = fields;
-  if (!isObject(cloudevent)) return cloudevent === undefined ? hashed : { ...hashed, cloudevent };
+  if (!isJsonObject(cloudevent))
+    return cloudevent === undefined ? hashed : { ...hashed, cloudevent };
   const { time: _time, attributes, ...original } = cloudevent;
-  const written = isObject(attributes) ? Object.entries(attributes) : [];
+  const written = isJsonObject(attributes) ? Object.entries(attributes) : [];
   const given = written.filter(([, value]) => value !== null);
   const content = {
     ...original,
     ...(given.length > 0 && { attributes: Object.fromEntries(given) }),
   };
   return Object.keys(content).length > 0 ? { ...hashed, cloudevent: content } : hashed;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
