@@ -6,8 +6,8 @@
  * 2. http/tracing.ts: the server span, if an OpenTelemetry SDK is registered.
  * 3. http/cors.ts: preflight requests and CORS headers, if origins are configured.
  * 4. The request steps, all in one hook; `createRequestSteps` lists them: clock, headers of the
- *    answer, overload, Host and Origin on loopback, unknown routes, loops of deliveries, Content-Type of an
- *    empty body.
+ *    answer, two Host headers, overload, Host and Origin on loopback, unknown routes, loops of
+ *    deliveries, Content-Type of an empty body.
  * 5. http/access.ts: API key, scope and rate limit of the route.
  * 6. Body, parsed as JSON within the size limit, unless the route's own parsers read it
  *    (routes/schemas/exact-body.ts); then validation by the schemas of the route.
@@ -31,7 +31,7 @@ import { createLoopStep } from './http/hops.js';
 import { ignoreEmptyBodyType } from './http/ignore-empty-body-type.js';
 import { createPlainParser, setJsonParser } from './http/json-body.js';
 import { createLocalCallerStep } from './http/local-caller.js';
-import { createMalformedRequestHandler } from './http/malformed-requests.js';
+import { createMalformedRequestHandler, refuseTwoHosts } from './http/malformed-requests.js';
 import { addRequestMetrics, startClock } from './http/metrics.js';
 import { createPressureStep } from './http/pressure.js';
 import { createErrorHandler } from './http/problem.js';
@@ -96,6 +96,7 @@ async function createRequestSteps(
   const callers = { allowedHosts: config.allowedHosts, allowedOrigins: config.corsOrigins };
   return [
     startClock,
+    refuseTwoHosts,
     setApiHeaders,
     await createPressureStep(app, config),
     ...(config.access === 'loopback' ? [createLocalCallerStep(callers)] : []),

@@ -185,6 +185,16 @@ describe('headers', () => {
   });
 });
 
+describe('the Host header', () => {
+  it.each(['Host', 'HOST'])('must not come twice (%s)', async (name) => {
+    const connection = await connected(await listening());
+    connection.write(`GET /open HTTP/1.1\r\nHost: localhost\r\nX: 1\r\n${name}: other\r\n\r\n`);
+    const answer = await connection.received;
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(bodyOf(answer)).toMatchObject({ code: 'REQUEST_MALFORMED', status: 400 });
+  });
+});
+
 describe('connections', () => {
   it('are kept open for POSTHASTE_KEEP_ALIVE_TIMEOUT', async () => {
     const port = await listening({ POSTHASTE_KEEP_ALIVE_TIMEOUT: '5s' });
