@@ -50,9 +50,38 @@ export const gatewaySettings = {
     min: 0,
     max: 1_000_000,
     unit: 'requests per second',
-    default: 0,
+    default: 30_000,
     meaning:
-      'Requests that one gateway process accepts from one API key, or from one client address when there is no key. 0 is no limit.',
+      'Requests that one gateway process accepts from one API key; with `loopback` access, from one client address. The default is more than a process can store on a machine of two cores: it stops floods of requests that cost less. 0 is no limit.',
+  },
+  maxReadsPerSecond: {
+    name: 'POSTHASTE_READ_RATE_LIMIT',
+    type: 'integer',
+    min: 0,
+    max: 1_000_000,
+    unit: 'requests per second',
+    default: 1_000,
+    meaning: 'Part of POSTHASTE_RATE_LIMIT that may read (GET and HEAD). 0 is no limit.',
+  },
+  maxRequestsPerSecondWithoutKey: {
+    name: 'POSTHASTE_RATE_LIMIT_WITHOUT_KEY',
+    type: 'integer',
+    min: 0,
+    max: 1_000_000,
+    unit: 'requests per second',
+    default: 200,
+    meaning:
+      'With `keys` access: requests that one gateway process accepts from one client address without a known API key, such as those for the documentation and those with a wrong key. Health checks are not counted. 0 is no limit.',
+  },
+  maxPipelined: {
+    name: 'POSTHASTE_MAX_PIPELINED',
+    type: 'integer',
+    min: 1,
+    max: 1_000,
+    unit: 'requests',
+    default: 16,
+    meaning:
+      'Most requests that one connection may have in hand: sent before the answers to those before. Of more, these are answered, and then the connection is closed.',
   },
   maxHops: {
     name: 'POSTHASTE_MAX_HOPS',
