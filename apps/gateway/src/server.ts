@@ -114,7 +114,7 @@ function createServer(config: GatewayConfig, logger: Logger): App {
     return503OnClosing: false,
     clientErrorHandler: createMalformedRequestHandler(logger),
     frameworkErrors: createErrorHandler(),
-    serverFactory: (begin) => createHttpServer(config, begin),
+    serverFactory: (begin) => createHttpServer(config, { begin, logger }),
   });
   return app;
 }

@@ -155,6 +155,16 @@ export const gatewaySettings = {
     default: 10_000,
     meaning: 'Most connections at a time. Further ones are closed at once.',
   },
+  maxConnectionsPerAddress: {
+    name: 'POSTHASTE_MAX_CONNECTIONS_PER_ADDRESS',
+    type: 'integer',
+    min: 0,
+    max: 1_000_000,
+    unit: 'connections',
+    default: 1_000,
+    meaning:
+      'Part of POSTHASTE_MAX_CONNECTIONS that one client address may have, or one IPv6 /64 network; loopback addresses too. Proxies of POSTHASTE_TRUSTED_PROXIES have no such limit. 0 is no limit.',
+  },
   maxFollowers: {
     name: 'POSTHASTE_MAX_FOLLOWERS',
     type: 'integer',
@@ -164,6 +174,16 @@ export const gatewaySettings = {
     default: 200,
     meaning:
       'Most clients that follow events of one gateway process at a time (server-sent events). Further ones are answered with 503.',
+  },
+  maxFollowersPerCaller: {
+    name: 'POSTHASTE_MAX_FOLLOWERS_PER_CALLER',
+    type: 'integer',
+    min: 1,
+    max: 100_000,
+    unit: 'clients',
+    default: 50,
+    meaning:
+      'Part of POSTHASTE_MAX_FOLLOWERS that one API key may use, or one client address where there is no key. Further ones are answered with 429.',
   },
   maxTopics: {
     name: 'POSTHASTE_MAX_TOPICS',
