@@ -30,6 +30,8 @@ declare module 'fastify' {
      * declares none. The check is described in http/access.ts.
      */
     scope?: RouteScope;
+    /** False on routes whose requests are not counted by the rate limits. */
+    rateLimit?: false;
     /** Error codes of this route, without those that all routes share. For the API document. */
     errors?: readonly ErrorCode[];
     /**

@@ -24,7 +24,7 @@ import { webhookHandshakeRoutes } from './routes/events/webhook-handshake.js';
 
 /** Configuration of the routes of events. Each setting is described in @posthaste/settings. */
 export type EventRoutesConfig = Required<
-  Pick<FollowerOptions, 'maxFollowers'> &
+  Pick<FollowerOptions, 'maxFollowers' | 'maxFollowersPerCaller'> &
     Pick<EventMaintenanceOptions, 'idempotencyMs' | 'eventRetentionMs'> &
     Pick<PublishTarget, 'maxTopics'>
 > &

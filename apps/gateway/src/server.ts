@@ -1,13 +1,14 @@
 /*
  * The way of a request through the server, in order:
  *
- * 1. Node and http/malformed-requests.ts: the limits of connections, headers and time. Bytes that
- *    are no HTTP request are answered there and go no further.
+ * 1. http/http-server.ts, Node and http/malformed-requests.ts: the limits of connections, of requests
+ *    in hand on each, of headers and time. Bytes that are no HTTP request are answered there and go
+ *    no further.
  * 2. http/tracing.ts: the server span, if an OpenTelemetry SDK is registered.
  * 3. http/cors.ts: preflight requests and CORS headers, if origins are configured.
  * 4. The request steps, all in one hook; `createRequestSteps` lists them: clock, headers of the
- *    answer, overload, Host and Origin on loopback, unknown routes, loops of deliveries, Content-Type of an
- *    empty body.
+ *    answer, two Host headers, overload, Host and Origin on loopback, unknown routes, loops of
+ *    deliveries, Content-Type of an empty body.
  * 5. http/access.ts: API key, scope and rate limit of the route.
  * 6. Body, parsed as JSON within the size limit, unless the route's own parsers read it
  *    (routes/schemas/exact-body.ts); then validation by the schemas of the route.
@@ -24,18 +25,19 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { App, Routes } from './app.js';
 import type { GatewayConfig } from './config.js';
-import { addAccess, type KeyAuthenticator, refuseUnknownRoutes } from './http/access.js';
+import { addAccess, createUnknownRouteStep, type KeyAuthenticator } from './http/access.js';
 import { addCors } from './http/cors.js';
 import { drainConnectionsOnClose } from './http/drain.js';
 import { createLoopStep } from './http/hops.js';
+import { createHttpServer } from './http/http-server.js';
 import { ignoreEmptyBodyType } from './http/ignore-empty-body-type.js';
 import { createPlainParser, setJsonParser } from './http/json-body.js';
 import { createLocalCallerStep } from './http/local-caller.js';
-import { createMalformedRequestHandler } from './http/malformed-requests.js';
+import { createMalformedRequestHandler, refuseTwoHosts } from './http/malformed-requests.js';
 import { addRequestMetrics, startClock } from './http/metrics.js';
 import { createPressureStep } from './http/pressure.js';
 import { createErrorHandler } from './http/problem.js';
-import { createRateLimiter, type RateLimiter } from './http/rate-limit.js';
+import { RateLimiter } from './http/rate-limit.js';
 import { addRequestLog, requestLogOptions } from './http/request-log.js';
 import { addRequestSteps, type RequestStep } from './http/request-steps.js';
 import { setApiHeaders } from './http/security-headers.js';
@@ -45,9 +47,6 @@ import { apiDocsRoutes, collectApiDocs } from './openapi/api-docs.js';
 import { healthRoutes } from './routes/health.js';
 import { type KeyAdmin, keyRoutes } from './routes/keys.js';
 import { metricsRoutes } from './routes/metrics.js';
-
-/** Requests after which a connection is closed, so that clients connect to new gateways too. */
-const maxRequestsPerSocket = 100_000;
 
 export interface ServerDeps {
   readonly config: GatewayConfig;
@@ -76,7 +75,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   setJsonParser(app, createPlainParser(app));
   addTracing(app);
   await addCors(app, config.corsOrigins);
-  const limiter = await createRateLimiter(app, config.maxRequestsPerSecond);
+  const limiter = new RateLimiter(config);
   addRequestSteps(app, await createRequestSteps(app, config, limiter));
   addRequestMetrics(app, registry);
   if (config.logRequests) addRequestLog(app);
@@ -91,16 +90,16 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
 async function createRequestSteps(
   app: App,
   config: GatewayConfig,
-  limiter: RateLimiter | undefined,
+  limiter: RateLimiter,
 ): Promise<RequestStep[]> {
   const callers = { allowedHosts: config.allowedHosts, allowedOrigins: config.corsOrigins };
   return [
     startClock,
     setApiHeaders,
+    refuseTwoHosts,
     await createPressureStep(app, config),
     ...(config.access === 'loopback' ? [createLocalCallerStep(callers)] : []),
-    // With a rate limit, http/access.ts counts unknown routes and then refuses them.
-    ...(limiter ? [] : [refuseUnknownRoutes]),
+    createUnknownRouteStep(limiter),
     createLoopStep(config.maxHops),
     ignoreEmptyBodyType,
   ];
@@ -110,24 +109,13 @@ function createServer(config: GatewayConfig, logger: Logger): App {
   const app: App = fastify({
     ...requestLogOptions(logger),
     bodyLimit: config.maxBodyBytes,
-    requestTimeout: config.requestTimeoutMs,
-    connectionTimeout: config.stallTimeoutMs,
-    keepAliveTimeout: config.keepAliveTimeoutMs,
-    maxRequestsPerSocket,
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
     // While stopping, requests on open connections are still served; then each is closed.
     return503OnClosing: false,
     clientErrorHandler: createMalformedRequestHandler(logger),
     frameworkErrors: createErrorHandler(),
-    http: {
-      maxHeaderSize: config.maxHeaderBytes,
-      headersTimeout: config.headersTimeoutMs,
-      requestTimeout: config.requestTimeoutMs,
-      // Longest delay until a timeout is noticed.
-      connectionsCheckingInterval: Math.min(1_000, config.headersTimeoutMs / 4),
-    },
+    serverFactory: (begin) => createHttpServer(config, { begin, logger }),
   });
-  app.server.maxConnections = config.maxConnections;
   return app;
 }
 

@@ -65,6 +65,7 @@ export async function openTestEvents({
       registry,
       config: {
         maxFollowers: 10,
+        maxFollowersPerCaller: 10,
         maxTopics: 1_000,
         idempotencyMs: 86_400_000,
         eventRetentionMs: 604_800_000,

@@ -65,7 +65,7 @@ export const errorCodes = {
   REQUEST_MALFORMED: {
     type: 'invalid',
     status: 400,
-    meaning: 'The bytes that arrived are not an HTTP request. Correct the client.',
+    meaning: 'The bytes that arrived are not a valid HTTP request. Correct the client.',
   },
   HEADERS_TOO_LARGE: {
     type: 'too_large',

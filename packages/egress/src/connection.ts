@@ -4,6 +4,7 @@ import type { Dial, Phase } from './dial.js';
 import type { Failure } from './failure.js';
 import type { Target } from './target.js';
 import { UnaskedContinue } from './unasked-continue.js';
+import { UnreportedBytes } from './unreported-bytes.js';
 
 /**
  * A request as the pool and its connections see it: it runs on a connection, or waits for one.
@@ -58,6 +59,7 @@ export class Connection {
 
   readonly #client: Client;
   readonly #unaskedContinue = new UnaskedContinue();
+  readonly #unreported: UnreportedBytes;
   #request: PooledRequest | null = null;
   #dialing: Dialing | null = null;
   #phase: Phase = 'idle';
@@ -71,6 +73,7 @@ export class Connection {
     onIdleClose: (connection: Connection) => void,
   ) {
     this.origin = origin;
+    this.#unreported = new UnreportedBytes(maxHeaderBytes);
     this.#client = new Client(origin.url, {
       connect: (target, callback) => {
         this.#responses = 0;
@@ -81,6 +84,7 @@ export class Connection {
           onOpen: (socket) => {
             this.#dialing = null;
             this.#unaskedContinue.attach(socket);
+            this.#unreported.attach(socket);
             callback(null, socket);
           },
           onError: (error) => {
@@ -127,6 +131,12 @@ export class Connection {
   /** Notes that the request is about to be written. */
   markSending(): void {
     this.#unaskedContinue.expectResponse();
+    this.#unreported.reset();
+  }
+
+  /** Notes that a response head or a part of a body has arrived. */
+  markProgress(): void {
+    this.#unreported.reset();
   }
 
   /** Notes that the response has arrived completely. */

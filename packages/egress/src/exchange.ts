@@ -98,6 +98,7 @@ export class Exchange implements PooledRequest, Dispatcher.DispatchHandler {
     statusCode: number,
     headers: Record<string, string | string[] | undefined>,
   ): void {
+    this.connection?.markProgress();
     if (statusCode < 200) {
       this.#onInformational(statusCode);
       return;
@@ -108,6 +109,7 @@ export class Exchange implements PooledRequest, Dispatcher.DispatchHandler {
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isSettled) return;
+    this.connection?.markProgress();
     const remaining = this.#request.maxResponseBytes - this.#size;
     this.#chunks.push(chunk.length > remaining ? chunk.subarray(0, remaining) : chunk);
     this.#size += chunk.length;

@@ -1,4 +1,5 @@
 import type { Phase } from './dial.js';
+import { FramingOverflowError } from './unreported-bytes.js';
 
 /** Reason for a missing response. The attempt history of `@posthaste/callbacks` uses them too. */
 export type FailureReason =
@@ -49,6 +50,7 @@ const reasonByCode: Readonly<Record<string, FailureReason>> = {
   UND_ERR_SOCKET: 'reset', // the other side closed, without an error of the socket
   ETIMEDOUT: 'timeout',
   UND_ERR_HEADERS_OVERFLOW: 'too_large',
+  RESPONSE_FRAMING_OVERFLOW: 'too_large',
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'protocol',
   HTTPParserError: 'protocol',
   UND_ERR_INVALID_ARG: 'protocol',
@@ -123,6 +125,7 @@ function describe(reason: FailureReason, error: Error, { host, phase }: FailureP
     case 'blocked':
       return error.message;
     case 'too_large':
+      if (error instanceof FramingOverflowError) return `${host} ${error.message}`;
       return `the headers of the response of ${host} are over the size limit`;
     case 'protocol':
       if (unsendable.has(code)) return `the request could not be sent: ${error.message}`;

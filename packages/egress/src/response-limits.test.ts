@@ -108,3 +108,36 @@ describe('a head over the limit', () => {
     expect(response).toMatchObject({ statusCode: 200, cut: true, body: Buffer.from('body') });
   });
 });
+
+describe('bytes that are neither a header nor a body', () => {
+  const mebibyte = 'x'.repeat(2 ** 20);
+
+  it.each([
+    ['a status line', `HTTP/1.1 200 ${mebibyte}`],
+    ['the status line after a hint', `HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 ${mebibyte}`],
+    ['empty lines before a response', '\r\n'.repeat(2 ** 19)],
+  ])('%s without end is a failure', async (_what, data) => {
+    const receiver = await started(startReceiver({ kind: 'raw', data }));
+    const { reason, detail } = failureOf(await openEgress().send(get(receiver.url)));
+    expect(reason).toBe('too_large');
+    expect(detail).toMatch(/^127\.0\.0\.1:\d+ sent more than 16384 bytes .* no end$/);
+    await expect.poll(() => receiver.connectionsOpen).toBe(0);
+  });
+
+  it('a chunk extension without end cuts the body, and the response is kept', async () => {
+    const data = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n1;${mebibyte}`;
+    const receiver = await started(startReceiver({ kind: 'raw', data }));
+    const response = responseOf(await openEgress().send(get(receiver.url)));
+    expect(response).toMatchObject({ statusCode: 200, cut: true, body: Buffer.from('body') });
+    await expect.poll(() => receiver.connectionsOpen).toBe(0);
+  });
+
+  it('many small chunks are a body, however much surrounds them', async () => {
+    const chunks = '1;extension\r\nx\r\n'.repeat(16_384);
+    const data = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`;
+    const receiver = await started(startReceiver({ kind: 'raw', data }));
+    const response = responseOf(await openEgress().send(get(receiver.url)));
+    expect(response).toMatchObject({ truncated: false, cut: false });
+    expect(response.body.length).toBe(16_384);
+  });
+});

@@ -50,9 +50,38 @@ export const gatewaySettings = {
     min: 0,
     max: 1_000_000,
     unit: 'requests per second',
-    default: 0,
+    default: 30_000,
     meaning:
-      'Requests that one gateway process accepts from one API key, or from one client address when there is no key. 0 is no limit.',
+      'Requests that one gateway process accepts from one API key; with `loopback` access, from one client address. The default is more than a process can store on a machine of two cores: it stops floods of requests that cost less. 0 is no limit.',
+  },
+  maxReadsPerSecond: {
+    name: 'POSTHASTE_READ_RATE_LIMIT',
+    type: 'integer',
+    min: 0,
+    max: 1_000_000,
+    unit: 'requests per second',
+    default: 1_000,
+    meaning: 'Part of POSTHASTE_RATE_LIMIT that may read (GET and HEAD). 0 is no limit.',
+  },
+  maxRequestsPerSecondWithoutKey: {
+    name: 'POSTHASTE_RATE_LIMIT_WITHOUT_KEY',
+    type: 'integer',
+    min: 0,
+    max: 1_000_000,
+    unit: 'requests per second',
+    default: 200,
+    meaning:
+      'With `keys` access: requests that one gateway process accepts from one client address without a known API key, such as those for the documentation and those with a wrong key. Health checks are not counted. 0 is no limit.',
+  },
+  maxPipelined: {
+    name: 'POSTHASTE_MAX_PIPELINED',
+    type: 'integer',
+    min: 1,
+    max: 1_000,
+    unit: 'requests',
+    default: 16,
+    meaning:
+      'Most requests that one connection may have in hand: sent before the answers to those before. Of more, these are answered, and then the connection is closed.',
   },
   maxHops: {
     name: 'POSTHASTE_MAX_HOPS',
@@ -126,6 +155,16 @@ export const gatewaySettings = {
     default: 10_000,
     meaning: 'Most connections at a time. Further ones are closed at once.',
   },
+  maxConnectionsPerAddress: {
+    name: 'POSTHASTE_MAX_CONNECTIONS_PER_ADDRESS',
+    type: 'integer',
+    min: 0,
+    max: 1_000_000,
+    unit: 'connections',
+    default: 1_000,
+    meaning:
+      'Part of POSTHASTE_MAX_CONNECTIONS that one client address may have, or one IPv6 /64 network; loopback addresses too. Proxies of POSTHASTE_TRUSTED_PROXIES have no such limit. 0 is no limit.',
+  },
   maxFollowers: {
     name: 'POSTHASTE_MAX_FOLLOWERS',
     type: 'integer',
@@ -135,6 +174,16 @@ export const gatewaySettings = {
     default: 200,
     meaning:
       'Most clients that follow events of one gateway process at a time (server-sent events). Further ones are answered with 503.',
+  },
+  maxFollowersPerCaller: {
+    name: 'POSTHASTE_MAX_FOLLOWERS_PER_CALLER',
+    type: 'integer',
+    min: 1,
+    max: 100_000,
+    unit: 'clients',
+    default: 50,
+    meaning:
+      'Part of POSTHASTE_MAX_FOLLOWERS that one API key may use, or one client address where there is no key. Further ones are answered with 429.',
   },
   maxTopics: {
     name: 'POSTHASTE_MAX_TOPICS',

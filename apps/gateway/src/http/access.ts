@@ -13,14 +13,14 @@
  *      refuses with KEY_MISSING or KEY_INVALID (401), or with SCOPE_MISSING (403);
  *    - on loopback without keys, no route needs a key. http/local-caller.ts refuses callers that
  *      are not on this machine.
- * 4. With POSTHASTE_RATE_LIMIT, the same check counts the request, by key or by address.
+ * 4. The same check counts the request, by key or by address (http/rate-limit.ts).
  */
 
 import { PlatformError } from '@posthaste/contracts';
-import type { FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
+import type { FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
 import type { App } from '../app.js';
 import type { AuthenticatedKey } from '../keys/api-keys.js';
-import { grants, type RouteScope, type Scope } from '../keys/scopes.js';
+import { grants, type Scope } from '../keys/scopes.js';
 import type { RateLimiter } from './rate-limit.js';
 import type { RequestStep } from './request-steps.js';
 
@@ -36,12 +36,17 @@ export interface AccessOptions {
   /** `loopback` needs no key, and answers callers on this machine only. */
   readonly mode: 'loopback' | 'keys';
   readonly keys: KeyAuthenticator;
-  readonly limiter: RateLimiter | undefined;
+  readonly limiter: RateLimiter;
 }
 
-/** Refuses unknown routes. The not-found handler would run after the body was read. */
-export const refuseUnknownRoutes: RequestStep = (request) =>
-  request.is404 ? routeNotFound(request) : undefined;
+/**
+ * Creates the step that counts requests for unknown routes, and refuses them. The not-found handler
+ * would run after the body was read.
+ */
+export function createUnknownRouteStep(limiter: RateLimiter): RequestStep {
+  return (request, reply) =>
+    request.is404 ? (limiter.byAddress(request, reply) ?? routeNotFound(request)) : undefined;
+}
 
 /**
  * Adds the check of key, scope and rate limit to all routes that are registered after this call.
@@ -53,17 +58,14 @@ export function addAccess(app: App, options: AccessOptions): void {
     return isStillAuthorized(this, options);
   });
   requireScopes(app);
-  if (options.mode === 'keys' || options.limiter) {
-    app.addHook('onRoute', (route) => {
-      const others = route.onRequest ?? [];
-      // On each route and not once for all: reading a route's options from the request is slow.
-      route.onRequest = [
-        createAccessCheck(route, options),
-        ...(Array.isArray(others) ? others : [others]),
-      ];
-    });
-  }
-  if (options.limiter) rateLimitUnknownRoutes(app, options.limiter);
+  app.addHook('onRoute', (route) => {
+    const others = route.onRequest ?? [];
+    // On each route and not once for all: reading a route's options from the request is slow.
+    route.onRequest = [
+      createAccessCheck(route, options),
+      ...(Array.isArray(others) ? others : [others]),
+    ];
+  });
   // For handlers that call `reply.callNotFound()`.
   app.setNotFoundHandler((request) => {
     throw routeNotFound(request);
@@ -103,48 +105,25 @@ function requireScopes(app: App): void {
   });
 }
 
-/** Counts requests for unknown routes too, then refuses them. Replaces `refuseUnknownRoutes`. */
-function rateLimitUnknownRoutes(app: App, limiter: RateLimiter): void {
-  app.addHook('onRequest', (request, reply, done) => {
-    if (!request.is404) return done();
-    limiter.byAddress(request, reply).then(() => done(routeNotFound(request)), done);
-  });
-}
-
 function createAccessCheck(
   route: RouteOptions,
   { mode, keys, limiter }: AccessOptions,
 ): onRequestHookHandler {
+  const isCounted = route.config?.rateLimit !== false;
   return (request, reply, done) => {
     const scope = mode === 'loopback' ? 'public' : (route.config?.scope ?? 'admin');
-    if (limiter && route.config?.rateLimit !== false) {
-      checkKeyAndRate({ request, reply, scope, keys, limiter }).then(() => done(), done);
-      return;
-    }
-    if (scope === 'public') return done();
+    if (scope === 'public') return done(isCounted ? limiter.byAddress(request, reply) : undefined);
     const key = keys.findCached(bearerToken(request) ?? '');
     // Nearly every request goes this way: its key is in memory, and no promise is needed.
-    if (key) done(authorize(request, key, scope));
-    else checkKey(request, scope, keys).then(() => done(), done);
+    if (key) {
+      const refused = authorize(request, key, scope);
+      return done((isCounted ? limiter.byKey(request, reply) : undefined) ?? refused);
+    }
+    // By address first: guesses must not reach the database unlimited.
+    const limited = isCounted ? limiter.byAddress(request, reply) : undefined;
+    if (limited) return done(limited);
+    checkKey(request, scope, keys).then(() => done(limiter.byKey(request, reply)), done);
   };
-}
-
-interface RateLimitedCheck {
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
-  readonly scope: RouteScope;
-  readonly keys: KeyAuthenticator;
-  readonly limiter: RateLimiter;
-}
-
-async function checkKeyAndRate(check: RateLimitedCheck): Promise<void> {
-  const { request, reply, scope, keys, limiter } = check;
-  if (scope === 'public') return limiter.byAddress(request, reply);
-  // Unknown tokens are counted by address first: guesses must not reach the database unlimited.
-  const known = keys.findCached(bearerToken(request) ?? '');
-  if (!known) await limiter.byAddress(request, reply);
-  await checkKey(request, scope, keys);
-  await limiter.byKey(request, reply);
 }
 
 /** @throws PlatformError `KEY_MISSING`, `KEY_INVALID`, `SCOPE_MISSING`, `DATABASE_*` */

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -185,6 +186,16 @@ describe('headers', () => {
   });
 });
 
+describe('the Host header', () => {
+  it.each(['Host', 'HOST'])('must not come twice (%s)', async (name) => {
+    const connection = await connected(await listening());
+    connection.write(`GET /open HTTP/1.1\r\nHost: localhost\r\nX: 1\r\n${name}: other\r\n\r\n`);
+    const answer = await connection.received;
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(bodyOf(answer)).toMatchObject({ code: 'REQUEST_MALFORMED', status: 400 });
+  });
+});
+
 describe('connections', () => {
   it('are kept open for POSTHASTE_KEEP_ALIVE_TIMEOUT', async () => {
     const port = await listening({ POSTHASTE_KEEP_ALIVE_TIMEOUT: '5s' });
@@ -198,5 +209,38 @@ describe('connections', () => {
     await connected(port);
     const third = await connected(port);
     expect(await third.received).toBe('');
+  });
+
+  const open = (address: string, port: number) => {
+    const socket = connect({ host: '127.0.0.1', port, localAddress: address });
+    cleanups.push(() => socket.destroy());
+    socket.on('error', () => undefined);
+    return socket;
+  };
+  const isServed = async (address: string, port: number): Promise<boolean> => {
+    const socket = open(address, port);
+    socket.write('GET /open HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const served = once(socket, 'data').then(() => true);
+    return Promise.race([served, once(socket, 'close').then(() => false)]);
+  };
+
+  // Only Linux has all addresses of 127.0.0.0/8.
+  it.runIf(process.platform === 'linux')('are limited for each address', async () => {
+    const port = await listening({ POSTHASTE_MAX_CONNECTIONS_PER_ADDRESS: '2' });
+    expect(await isServed('127.0.0.2', port)).toBe(true);
+    const second = open('127.0.0.2', port);
+    await once(second, 'connect');
+    expect(await isServed('127.0.0.2', port)).toBe(false);
+    expect(await isServed('127.0.0.3', port)).toBe(true);
+    second.destroy();
+    await expect.poll(() => isServed('127.0.0.2', port)).toBe(true);
+  });
+
+  it('of a trusted proxy are not limited by its address', async () => {
+    const port = await listening({
+      POSTHASTE_MAX_CONNECTIONS_PER_ADDRESS: '1',
+      POSTHASTE_TRUSTED_PROXIES: '127.0.0.0/8',
+    });
+    for (let i = 0; i < 3; i += 1) expect(await isServed('127.0.0.1', port)).toBe(true);
   });
 });

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { testServer } from '../../test/test-server.js';
+import type { App } from '../app.js';
 import { createLocalCallerCheck } from './local-caller.js';
 
 const check = createLocalCallerCheck({
@@ -55,4 +57,60 @@ describe('the check of the Origin header', () => {
   ])('refuses pages of %s', (origin) => {
     expect(check('localhost:8080', origin)).toBe('origin');
   });
+});
+
+describe('a browser', () => {
+  const routes = [
+    (app: App): void => {
+      app.get('/things', { config: { scope: 'callbacks:read' } }, () => ({}));
+      app.post('/things', { config: { scope: 'callbacks:write' } }, () => ({}));
+    },
+  ];
+  const page = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+  const statusOf = async (headers: Record<string, string>, method: 'GET' | 'POST' = 'GET') => {
+    const { app } = await testServer(
+      { POSTHASTE_CORS_ORIGINS: 'https://app.example.com' },
+      { routes },
+    );
+    // The first makes the Host header known, which has a way of its own.
+    await app.inject({ url: '/things', headers: { host: 'localhost' } });
+    const answer = await app.inject({
+      method,
+      url: '/things',
+      headers: { host: 'localhost', ...headers },
+    });
+    return answer.statusCode;
+  };
+
+  it.each(['cross-site', 'same-site', 'anything'])(
+    'is refused what a page of another origin loads (%s)',
+    async (site) => {
+      const headers = { 'sec-fetch-site': site };
+      expect(await statusOf(headers)).toBe(403);
+      expect(await statusOf({ ...headers, 'sec-fetch-mode': 'no-cors' })).toBe(403);
+      expect(await statusOf({ ...page, ...headers, 'sec-fetch-dest': 'iframe' })).toBe(403);
+      expect(await statusOf({ ...page, ...headers }, 'POST')).toBe(403);
+    },
+  );
+
+  it.each(['same-origin', 'none'])('is answered otherwise (%s)', async (site) => {
+    expect(await statusOf({ 'sec-fetch-site': site })).toBe(200);
+  });
+
+  it('may follow a link', async () => {
+    expect(await statusOf({ ...page, 'sec-fetch-site': 'cross-site' })).toBe(200);
+  });
+
+  it('may show pages of allowed origins', async () => {
+    const headers = { 'sec-fetch-site': 'cross-site', origin: 'https://app.example.com' };
+    expect(await statusOf(headers, 'POST')).toBe(200);
+  });
+});
+
+it('says on every answer that pages of other origins may not load it', async () => {
+  const { app } = await testServer();
+  for (const url of ['/health/live', '/nothing', '/docs', '/openapi.json']) {
+    const { headers } = await app.inject({ url, headers: { host: 'localhost' } });
+    expect(headers['cross-origin-resource-policy']).toBe('same-origin');
+  }
 });

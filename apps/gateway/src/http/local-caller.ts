@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { PlatformError } from '@posthaste/contracts';
+import type { FastifyRequest } from 'fastify';
 import type { RequestStep } from './request-steps.js';
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
@@ -23,8 +24,10 @@ export function createLocalCallerStep(callers: LocalCallers): RequestStep {
   // Nearly all callers on this machine send the same Host header.
   let lastAllowed: string | undefined;
   return (request) => {
-    const { host, origin } = request.raw.headers;
-    if (host === lastAllowed && host !== undefined && origin === undefined) return undefined;
+    const { headers } = request.raw;
+    const { host, origin } = headers;
+    const isKnown = host === lastAllowed && host !== undefined;
+    if (isKnown && origin === undefined && !comesFromOtherSite(request)) return undefined;
     switch (check(host, origin)) {
       case 'host':
         return new PlatformError(
@@ -37,10 +40,31 @@ export function createLocalCallerStep(callers: LocalCallers): RequestStep {
           `web pages of the origin '${origin}' may not call this server`,
         );
       default:
+        // A page of an allowed origin names it where it is allowed to read the answer.
+        if (origin === undefined && comesFromOtherSite(request)) {
+          const site = headers['sec-fetch-site'];
+          return new PlatformError(
+            'ORIGIN_NOT_ALLOWED',
+            `a web page of another origin sent this request (Sec-Fetch-Site: ${site})`,
+          );
+        }
         lastAllowed = host;
         return undefined;
     }
   };
+}
+
+/**
+ * True if a browser says that a page of another origin sent the request. Without an Origin header
+ * that is how images, scripts and frames are loaded. A link that somebody follows is no such
+ * request: it shows the answer to that person, and changes nothing.
+ */
+function comesFromOtherSite({ method, raw: { headers } }: FastifyRequest): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site === undefined || site === 'same-origin' || site === 'none') return false;
+  const isLink =
+    headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
+  return !(isLink && (method === 'GET' || method === 'HEAD'));
 }
 
 /**

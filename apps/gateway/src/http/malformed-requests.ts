@@ -3,8 +3,15 @@ import { PlatformError, toProblemDetails } from '@posthaste/contracts';
 import type { FastifyServerOptions } from 'fastify';
 import type { Logger } from 'pino';
 import { problemType } from './problem.js';
+import type { RequestStep } from './request-steps.js';
 
 type ClientErrorHandler = NonNullable<FastifyServerOptions['clientErrorHandler']>;
+
+/** Created once: it is the same for every such request. */
+const twoHosts = new PlatformError(
+  'REQUEST_MALFORMED',
+  'the request has more than one Host header',
+);
 
 /**
  * Creates the handler of bytes that never became a request: too slow, too large, or not HTTP. It
@@ -20,6 +27,22 @@ export function createMalformedRequestHandler(logger: Logger): ClientErrorHandle
     socket.destroySoon();
   };
 }
+
+/**
+ * Refuses requests with more than one Host header, and closes their connection (RFC 9112, section
+ * 3.2). Node takes the first; a proxy in front may have taken another, and checked that one.
+ */
+export const refuseTwoHosts: RequestStep = (request, reply) => {
+  const { rawHeaders } = request.raw;
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i];
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  if (hosts <= 1) return undefined;
+  reply.header('connection', 'close');
+  return twoHosts;
+};
 
 function toPlatformError(reason: string): PlatformError {
   switch (reason) {
@@ -45,6 +68,7 @@ function toResponse(problem: PlatformError): string {
     `HTTP/1.1 ${problem.httpStatus} ${problem.code}`,
     `content-type: ${problemType}`,
     `content-length: ${Buffer.byteLength(body)}`,
+    'cross-origin-resource-policy: same-origin',
     'connection: close',
     '',
     body,

@@ -11,6 +11,8 @@ export function nearestName(name: string, candidates: readonly string[]): string
   let nearest: string | undefined;
   let least = Math.max(1, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of candidates) {
+    // Each letter that one of them has more is a change.
+    if (Math.abs(candidate.length - wanted.length) >= least) continue;
     const changes = countChanges(wanted, candidate.toLowerCase());
     if (changes >= least) continue;
     least = changes;

@@ -1,6 +1,8 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { describe, expect, it } from 'vitest';
-import { testKeys, testServer } from '../../test/test-server.js';
+import { testConfig, testKeys, testServer } from '../../test/test-server.js';
 import type { App } from '../app.js';
+import { RateLimiter } from './rate-limit.js';
 
 const keys = testKeys({
   one: { id: '1', name: 'one', scopes: ['admin'] },
@@ -33,8 +35,27 @@ async function statuses(
   return seen;
 }
 
+const reply = { header: () => reply } as unknown as FastifyReply;
+
+/** Returns a request that arrived at this time, as far as the limiter reads it. */
+function requestAt(startedAt: number, fields: object = {}): FastifyRequest {
+  const request = { startedAt, ip: '10.0.0.1', method: 'GET', apiKey: null, ...fields };
+  return request as unknown as FastifyRequest;
+}
+
+/** Returns how many of `count` requests were not refused. The number of each is below 1,000. */
+function accepted(count: number, send: (number: number) => unknown): number {
+  let passed = 0;
+  for (let i = 0; i < count; i += 1) if (send(i % 1_000) === undefined) passed += 1;
+  return passed;
+}
+
 describe('the rate limit', () => {
-  const environment = { POSTHASTE_ACCESS: 'keys', POSTHASTE_RATE_LIMIT: '3' };
+  const environment = {
+    POSTHASTE_ACCESS: 'keys',
+    POSTHASTE_RATE_LIMIT: '3',
+    POSTHASTE_RATE_LIMIT_WITHOUT_KEY: '3',
+  };
 
   it('says when to try again', async () => {
     const { app } = await testServer({ POSTHASTE_RATE_LIMIT: '1' }, { routes });
@@ -105,9 +126,40 @@ describe('the rate limit', () => {
     expect(await statuses(5, send)).toEqual([200, 200, 200, 200, 200]);
   });
 
-  it('is off unless set', async () => {
-    const { app } = await testServer({}, { routes });
-    const send = () => get(app, { address: '127.0.0.1' });
-    expect(new Set(await statuses(200, send))).toEqual(new Set([200]));
+  it('counts what has no key by address, and less of it, unless set otherwise', () => {
+    const limits = new RateLimiter(testConfig({ POSTHASTE_ACCESS: 'keys' }));
+    const withKey = { apiKey: { id: '1' }, method: 'POST' };
+    expect(accepted(250, (number) => limits.byAddress(requestAt(number), reply))).toBe(200);
+    expect(accepted(30_001, () => limits.byKey(requestAt(0, withKey), reply))).toBe(30_000);
+  });
+
+  it('limits reading by itself', () => {
+    const limits = new RateLimiter(testConfig({ POSTHASTE_READ_RATE_LIMIT: '5' }));
+    const get = (at: number) => limits.byAddress(requestAt(at), reply);
+    const post = () => limits.byAddress(requestAt(0, { method: 'POST' }), reply);
+    expect(accepted(9, () => get(0))).toBe(5);
+    expect(accepted(9, post)).toBe(9);
+    expect(get(999)?.message).toContain('5 requests that read');
+    expect(get(1_000)).toBeUndefined();
+  });
+
+  it('is off with 0', () => {
+    const off = {
+      POSTHASTE_RATE_LIMIT: '0',
+      POSTHASTE_READ_RATE_LIMIT: '0',
+      POSTHASTE_RATE_LIMIT_WITHOUT_KEY: '0',
+    };
+    for (const access of ['loopback', 'keys']) {
+      const limits = new RateLimiter(testConfig({ ...off, POSTHASTE_ACCESS: access }));
+      expect(accepted(100_000, () => limits.byAddress(requestAt(0), reply))).toBe(100_000);
+    }
+  });
+
+  it('forgets the callers that came first when there are very many', () => {
+    const limits = new RateLimiter(testConfig({ POSTHASTE_RATE_LIMIT: '1' }));
+    const from = (ip: string) => limits.byAddress(requestAt(0, { ip }), reply);
+    expect([from('a'), from('a')?.code]).toEqual([undefined, 'RATE_LIMITED']);
+    for (let i = 0; i < 50_000; i += 1) from(`${i}`);
+    expect(from('a')).toBeUndefined();
   });
 });

@@ -1,48 +1,108 @@
-import rateLimit from '@fastify/rate-limit';
 import { PlatformError } from '@posthaste/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { App } from '../app.js';
+import { toClientNetwork } from './client-address.js';
 
 const windowMs = 1_000;
-/** Most callers that are counted at a time, per kind. */
+const retryAfter = String(windowMs / 1_000);
+/** Most callers that are counted at a time, per kind. The first to come is forgotten for a new one. */
 const maxCallers = 50_000;
 
-/** Counts a request. @throws PlatformError `RATE_LIMITED`, with Retry-After on the reply */
-type Limit = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
-
-/** One limit, counted by API key or by address. */
-export interface RateLimiter {
-  /** Counts by API key; the request must have one. */
-  readonly byKey: Limit;
-  /** Counts by address. IPv6 addresses count by their /64 network, which is one subscriber. */
-  readonly byAddress: Limit;
+/** Limits of the requests that one gateway process accepts. 0 is no limit. */
+export interface RateLimits {
+  /** `loopback` has no keys: each address has the limits of a key. */
+  readonly access: 'loopback' | 'keys';
+  /** Requests per second with one API key. */
+  readonly maxRequestsPerSecond: number;
+  /** Part of them that may read: GET and HEAD. */
+  readonly maxReadsPerSecond: number;
+  /** Requests per second of one address without a key that is known. */
+  readonly maxRequestsPerSecondWithoutKey: number;
 }
 
-/** Creates the rate limiter. Returns `undefined` for a `maxPerSecond` of 0, which is no limit. */
-export async function createRateLimiter(
-  app: App,
-  maxPerSecond: number,
-): Promise<RateLimiter | undefined> {
-  if (maxPerSecond === 0) return undefined;
-  await app.register(rateLimit, {
-    global: false,
-    max: maxPerSecond,
-    timeWindow: windowMs,
-    cache: maxCallers,
-  });
-  const countKey = app.createRateLimit({ keyGenerator: (request) => request.apiKey?.id ?? '' });
-  const countAddress = app.createRateLimit({});
-  return { byKey: toLimit(countKey), byAddress: toLimit(countAddress) };
+/** Requests of one caller in the current window. */
+interface Count {
+  startedAt: number;
+  requests: number;
+  reads: number;
 }
 
-function toLimit(count: ReturnType<App['createRateLimit']>): Limit {
-  return async (request, reply) => {
-    const result = await count(request);
-    if (result.isAllowed || !result.isExceeded) return;
-    reply.header('retry-after', String(Math.max(1, result.ttlInSeconds)));
-    throw new PlatformError(
-      'RATE_LIMITED',
-      `the caller has sent more than ${result.max} requests in a second`,
-    );
-  };
+/** One kind of callers, with the limits of each. */
+class Callers {
+  readonly #perSecond: number;
+  readonly #readsPerSecond: number;
+  readonly #counts = new Map<string, Count>();
+  // Created once: taking a stack trace per refusal would cost time that a flood is meant to cost.
+  readonly #tooMany: PlatformError;
+  readonly #tooManyReads: PlatformError;
+
+  constructor(perSecond: number, readsPerSecond: number) {
+    this.#perSecond = perSecond || Number.POSITIVE_INFINITY;
+    this.#readsPerSecond = readsPerSecond || Number.POSITIVE_INFINITY;
+    this.#tooMany = rateLimited(`${perSecond} requests`);
+    this.#tooManyReads = rateLimited(`${readsPerSecond} requests that read (GET)`);
+  }
+
+  /** Counts a request. Returns the error if it is over a limit, and sets Retry-After. */
+  count(caller: string, request: FastifyRequest, reply: FastifyReply): PlatformError | undefined {
+    const now = request.startedAt;
+    const count = this.#counts.get(caller) ?? this.#add(caller, now);
+    if (now - count.startedAt >= windowMs) {
+      count.startedAt = now;
+      count.requests = 0;
+      count.reads = 0;
+    }
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    count.requests += 1;
+    if (isRead) count.reads += 1;
+    const refused =
+      count.requests > this.#perSecond
+        ? this.#tooMany
+        : isRead && count.reads > this.#readsPerSecond
+          ? this.#tooManyReads
+          : undefined;
+    if (refused) reply.header('retry-after', retryAfter);
+    return refused;
+  }
+
+  #add(caller: string, startedAt: number): Count {
+    if (this.#counts.size >= maxCallers) {
+      const [first = ''] = this.#counts.keys();
+      this.#counts.delete(first);
+    }
+    const count: Count = { startedAt, requests: 0, reads: 0 };
+    this.#counts.set(caller, count);
+    return count;
+  }
+}
+
+function rateLimited(limit: string): PlatformError {
+  return new PlatformError('RATE_LIMITED', `the caller has sent more than ${limit} in a second`);
+}
+
+/**
+ * Counts the requests of each caller, in windows of a second. Every request passes it: it allocates
+ * something only for a caller that is new and for a refusal, and needs no promise.
+ */
+export class RateLimiter {
+  readonly #keys: Callers;
+  readonly #addresses: Callers;
+
+  constructor({ access, ...limits }: RateLimits) {
+    const { maxRequestsPerSecond, maxReadsPerSecond, maxRequestsPerSecondWithoutKey } = limits;
+    this.#keys = new Callers(maxRequestsPerSecond, maxReadsPerSecond);
+    this.#addresses =
+      access === 'loopback'
+        ? new Callers(maxRequestsPerSecond, maxReadsPerSecond)
+        : new Callers(maxRequestsPerSecondWithoutKey, 0);
+  }
+
+  /** Counts by API key; the request must have one. Returns the error if it is over a limit. */
+  byKey(request: FastifyRequest, reply: FastifyReply): PlatformError | undefined {
+    return this.#keys.count(request.apiKey?.id ?? '', request, reply);
+  }
+
+  /** Counts by address, IPv6 by its /64 network. Returns the error if it is over a limit. */
+  byAddress(request: FastifyRequest, reply: FastifyReply): PlatformError | undefined {
+    return this.#addresses.count(toClientNetwork(request.ip), request, reply);
+  }
 }

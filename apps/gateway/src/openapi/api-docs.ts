@@ -119,12 +119,13 @@ function describeErrors(codes: readonly ErrorCode[]) {
  * nothing from other servers. `/` redirects there.
  */
 export async function apiDocsRoutes(app: App): Promise<void> {
-  let document: string | undefined;
+  // As bytes: text would be converted, and copied, for each client.
+  let document: Buffer | undefined;
   app.get(
     '/openapi.json',
     { config: { scope: 'public' }, schema: { hide: true } },
     (_request, reply) => {
-      document ??= JSON.stringify(app.swagger());
+      document ??= Buffer.from(JSON.stringify(app.swagger()));
       return reply.header('content-type', 'application/json; charset=utf-8').send(document);
     },
   );

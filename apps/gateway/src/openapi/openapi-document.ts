@@ -31,7 +31,13 @@ export async function renderOpenApiDocument(): Promise<string> {
     db: unreachableDatabase,
     logger,
     registry,
-    config: { maxFollowers: 0, idempotencyMs: 0, eventRetentionMs: 0, maxTopics: 0 },
+    config: {
+      maxFollowers: 0,
+      maxFollowersPerCaller: 0,
+      idempotencyMs: 0,
+      eventRetentionMs: 0,
+      maxTopics: 0,
+    },
   });
   const app = await buildServer({
     config: toGatewayConfig(readSettings({}, gatewaySettings)),

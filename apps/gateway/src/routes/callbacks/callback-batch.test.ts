@@ -48,6 +48,34 @@ describeWithPostgres('/v1/callbacks/batch', () => {
     expect(json.items[6]?.callback).toMatchObject({ application: 'b', url });
   });
 
+  it('lists the faults of the first 50 invalid items, and refuses the others', async () => {
+    const { json } = await post([
+      ...Array.from({ length: 200 }, () => ({ urll: 1, methodd: 2 })),
+      { url },
+    ]);
+    const details = json.items.map(({ problem }) => problem?.details ?? []);
+    expect(details.slice(0, 50).every((faults) => faults.length === 3)).toBe(true);
+    expect(details.slice(50, 200)).toEqual(
+      Array.from({ length: 150 }, () => [
+        { field: 'body', message: expect.stringMatching(/^is invalid; .* first 50 /) },
+      ]),
+    );
+    expect(json.items.at(-1)?.status).toBe(201);
+  });
+
+  it('lets other requests have turns while it checks', async () => {
+    let turns = 0;
+    let isCounting = true;
+    const count = (): void => {
+      turns += 1;
+      if (isCounting) setImmediate(count);
+    };
+    setImmediate(count);
+    await post(Array.from({ length: 1_000 }, () => ({})));
+    isCounting = false;
+    expect(turns).toBeGreaterThanOrEqual(1_000 / 50);
+  });
+
   it('fails only the item that meets a defect', async () => {
     const otherKey = createSecretBox(new Uint8Array(32).fill(1));
     await new Secrets(gateway.db, otherKey).create({ application: '', name: 'foreign' });

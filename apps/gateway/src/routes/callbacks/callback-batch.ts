@@ -7,7 +7,13 @@ import type { App } from '../../app.js';
 import { toFieldFaults } from '../../http/field-faults.js';
 import { hopsOf } from '../../http/hops.js';
 import { compileValidator } from '../../http/validator.js';
-import { type ItemProblem, itemResultFields, toItemProblem } from '../schemas/batch-item.js';
+import {
+  convertInSlices,
+  ItemFaults,
+  type ItemProblem,
+  itemResultFields,
+  toItemProblem,
+} from '../schemas/batch-item.js';
 import { addExactBodyParser } from '../schemas/exact-body.js';
 import { noUnknownKeys } from '../schemas/field-schemas.js';
 import { idempotencyHeaders, markReplayed } from '../schemas/idempotency.js';
@@ -62,7 +68,7 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
         operationId: 'createCallbacks',
         summary: 'Create up to 1,000 callbacks',
         description:
-          'Each callback is accepted or refused on its own. Callbacks of one queue are delivered in the order of the list. With an Idempotency-Key, a repeated request gets the first answer for each callback that was accepted, and tries again those that were not.',
+          'Each callback is accepted or refused on its own; the faults are listed for the first 50 that are invalid. Callbacks of one queue are delivered in the order of the list. With an Idempotency-Key, a repeated request gets the first answer for each callback that was accepted, and tries again those that were not.',
         headers: idempotencyHeaders('application'),
         body: batchOf(newCallbackSchema),
         response: { 200: BatchAnswer },
@@ -70,10 +76,12 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
     },
     async (request, reply) => {
       const { body, idempotency, trace } = request;
+      const check: ItemCheck = { validator, faults: new ItemFaults() };
       const context = { policies, trace, hops: hopsOf(request) };
+      const inputs = convertInSlices(body.items, (item) => toInput(item, check, context));
       const outcomes = await acceptance.acceptAll(
-        body.items.map((item, i) => ({
-          input: toInput(item, validator, context),
+        inputs.map((input, i) => ({
+          input,
           idempotency: idempotency && toItemClaim(idempotency, i),
         })),
       );
@@ -87,9 +95,20 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
 const compileBatch: FastifySchemaCompiler<unknown> = (route) =>
   route.httpPart === 'body' ? compileValidator({ ...route, schema: Batch }) : () => true;
 
-async function toInput(item: unknown, validator: Validator, context: NewCallbackContext) {
+/** Check of the items of one request. */
+interface ItemCheck {
+  readonly validator: Validator;
+  readonly faults: ItemFaults;
+}
+
+async function toInput(
+  item: unknown,
+  { validator, faults }: ItemCheck,
+  context: NewCallbackContext,
+) {
   if (!validator.Check(item)) {
-    throw requestInvalid(toFieldFaults(validator.Errors(item), 'body', newCallbackSchema));
+    const find = () => toFieldFaults(validator.Errors(item), 'body', newCallbackSchema);
+    throw requestInvalid(faults.explain(find));
   }
   return toCallbackInput(item as NewCallback, context);
 }

@@ -17,6 +17,7 @@ import {
   toBodyView,
   toMoment,
 } from '../schemas/field-schemas.js';
+import { maskedUrlDescription, maskQuery } from '../schemas/masked-url.js';
 import {
   attemptSchema,
   attemptSummarySchema,
@@ -108,7 +109,7 @@ const Summary = Type.Object(
   {
     ...statusFields,
     method: Type.String(),
-    url: Type.String(),
+    url: Type.String({ description: maskedUrlDescription }),
     createdAt: momentSchema,
     dueAt: DueAt,
     endedAt: EndedAt,
@@ -166,7 +167,7 @@ export function toCallbackSummaryView(summary: CallbackSummary): object {
   const result: Static<typeof Summary> = {
     ...toStatusView(summary),
     method: toMethod(summary.method),
-    url: summary.url,
+    url: maskQuery(summary.url),
     lastAttempt: summary.lastAttempt ? toAttemptSummaryView(summary.lastAttempt) : null,
   };
   return result;

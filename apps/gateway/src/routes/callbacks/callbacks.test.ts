@@ -102,6 +102,16 @@ describeWithPostgres('/v1/callbacks', () => {
       ]);
     });
 
+    it('URLs without their query, which the callback by itself has', async () => {
+      const url = 'https://a.example/x?token=secret#part';
+      const id = await create({ url, application: 'hidden' });
+      const { json } = await list('application=hidden');
+      expect(json.items).toMatchObject([{ id, url: 'https://a.example/x?***' }]);
+      expect((await gateway.call('GET', `/v1/callbacks/${id}`)).json).toMatchObject({
+        request: { url },
+      });
+    });
+
     it.each([
       'limit=0',
       'limit=501',

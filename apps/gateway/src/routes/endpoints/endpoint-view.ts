@@ -3,6 +3,7 @@ import type { Endpoint } from '@posthaste/callbacks/management';
 import { type Static, type TSchema, Type } from 'typebox';
 import { retryChoiceSchema, toRetryChoice } from '../callbacks/retry-choice.js';
 import { headersSchema, idSchema, momentSchema, nullable } from '../schemas/field-schemas.js';
+import { maskedUrlDescription, maskQuery } from '../schemas/masked-url.js';
 
 export const eventFormatDescription =
   'Form in which it gets events: `envelope` is the event as JSON, `cloudevents-structured` a CloudEvent as JSON, `cloudevents-binary` a CloudEvent with its attributes in `ce-` headers and its data as the body.';
@@ -38,6 +39,16 @@ const View = Type.Object(
 
 /** An endpoint in answers, without its secret. */
 export const endpointSchema: TSchema = View;
+
+/** An endpoint in a list. */
+export const listedEndpointSchema: TSchema = Type.Object(
+  { ...View.properties, url: Type.String({ description: maskedUrlDescription }) },
+  { title: 'ListedEndpoint' },
+);
+
+export function toListedEndpointView(endpoint: Endpoint): object {
+  return toEndpointView({ ...endpoint, url: maskQuery(endpoint.url) });
+}
 
 export function toEndpointView(endpoint: Endpoint): object {
   const view: Static<typeof View> = {

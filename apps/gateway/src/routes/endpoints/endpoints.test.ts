@@ -160,6 +160,16 @@ describeWithPostgres('/v1/endpoints', () => {
     });
   });
 
+  it('hides the query of a URL in lists only', async () => {
+    const secretUrl = `${url}?token=secret`;
+    const id = await create({ application: 'hidden', url: secretUrl });
+    const { json } = await gateway.call('GET', '/v1/endpoints?application=hidden');
+    expect(json).toMatchObject({ items: [{ id, url: `${url}?***` }] });
+    expect((await gateway.call('GET', `/v1/endpoints/${id}`)).json).toMatchObject({
+      url: secretUrl,
+    });
+  });
+
   it('refuses a name that another endpoint of the application has', async () => {
     await create({ application: 'twice', name: 'same' });
     expect(await post({ application: 'twice', name: 'same', url })).toMatchObject({

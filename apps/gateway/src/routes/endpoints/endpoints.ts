@@ -11,7 +11,12 @@ import {
 } from '../schemas/field-schemas.js';
 import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 import { endpointSettings } from './endpoint-settings.js';
-import { endpointSchema, toEndpointView } from './endpoint-view.js';
+import {
+  endpointSchema,
+  listedEndpointSchema,
+  toEndpointView,
+  toListedEndpointView,
+} from './endpoint-view.js';
 import {
   newVersionSchema,
   ownSecretField,
@@ -124,11 +129,11 @@ function addList(app: App, endpoints: Endpoints): void {
           application: applicationFilter,
           state: Type.Optional(Type.Enum([...states], { type: 'string' })),
         }),
-        response: { 200: pageSchema(endpointSchema) },
+        response: { 200: pageSchema(listedEndpointSchema) },
       },
     },
     async ({ query: { application, state, ...page } }) =>
-      toPageView(await endpoints.list({ application, state }, page), toEndpointView),
+      toPageView(await endpoints.list({ application, state }, page), toListedEndpointView),
   );
 }
 

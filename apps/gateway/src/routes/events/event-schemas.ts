@@ -2,6 +2,7 @@ import { isInt64 } from '@posthaste/contracts';
 import { type TOptional, type TSchema, type TString, type TUnsafe, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { type FieldFault, toFieldFaults } from '../../http/field-faults.js';
+import type { ItemFaults } from '../schemas/batch-item.js';
 import { freeForm, momentSchema, noUnknownKeys } from '../schemas/field-schemas.js';
 
 /** Pattern of the name of an event, a topic or a namespace. */
@@ -120,9 +121,10 @@ const schema = eventOf(() =>
 );
 const validator = Compile(schema);
 
-/** Returns all faults in the form of an event; none if it is valid. */
-export function newEventFaults(event: unknown): FieldFault[] {
-  return validator.Check(event) ? [] : toFieldFaults(validator.Errors(event), 'body', schema);
+/** Returns all faults in the form of an event of a request; none if it is valid. */
+export function newEventFaults(event: unknown, faults: ItemFaults): FieldFault[] {
+  if (validator.Check(event)) return [];
+  return faults.explain(() => toFieldFaults(validator.Errors(event), 'body', schema));
 }
 
 /** Schema of the data of a CloudEvent in binary mode. */

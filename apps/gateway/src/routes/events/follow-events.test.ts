@@ -168,6 +168,26 @@ describeWithPostgres('followers', () => {
     expect((await gateway.call('GET', '/v1/events?topic=t')).status).toBe(200);
   });
 
+  it('are refused above the share of a key, and other keys are not', async () => {
+    const keys = testKeys({
+      one: { id: '1', name: 'one', scopes: ['admin'] },
+      two: { id: '2', name: 'two', scopes: ['admin'] },
+    });
+    const gateway = await listen({
+      config: { maxFollowersPerCaller: 1 },
+      environment: { POSTHASTE_ACCESS: 'keys' },
+      deps: { keys },
+    });
+    onTestFinished(() => gateway.close());
+    const as = (token: string) => ({ authorization: `Bearer ${token}` });
+    await gateway.call.with(as('one'))('POST', '/v1/events', { topic: 't', name: 'a' });
+    expect((await follow(gateway, 'topic=t', as('one'))).response.status).toBe(200);
+    const second = await follow(gateway, 'topic=t', as('one'));
+    expect(second.response.status).toBe(429);
+    expect(second.response.headers.get('retry-after')).toBe('1');
+    expect((await follow(gateway, 'topic=t', as('two'))).response.status).toBe(200);
+  });
+
   it('that are slow do not delay others, are not buffered for, and lose nothing', async () => {
     const gateway = await listen({ config: { stallMs: 120_000 } });
     onTestFinished(() => gateway.close());

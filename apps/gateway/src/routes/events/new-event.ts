@@ -20,6 +20,7 @@ import {
 } from '@posthaste/eventstream/event-log';
 import type { FieldFault } from '../../http/field-faults.js';
 import { parseTraceContext, type TraceContext, toTraceparent } from '../../http/trace-context.js';
+import type { ItemFaults } from '../schemas/batch-item.js';
 import {
   type EventMode,
   eventInvalid,
@@ -43,6 +44,8 @@ export interface EventContext {
   readonly mode: EventMode;
   /** True if it must be checked for half surrogate pairs. */
   readonly mayHaveHalfPairs: boolean;
+  /** Faults of the events of the request. */
+  readonly faults: ItemFaults;
 }
 
 /**
@@ -78,7 +81,7 @@ function parseEnvelopeEvent(body: JsonObject, context: EventContext): EventToPub
   // write them for fields that are not set.
   const given = Object.entries(body).filter(([, value]) => value !== null && value !== '');
   const event = Object.fromEntries(given.map(([key, value]) => [key, toPlainNumber(value)]));
-  const faults = newEventFaults(event);
+  const faults = newEventFaults(event, context.faults);
   if (faults.length > 0) throw requestInvalid(faults);
   const { topic, key, version = 1, ...rest } = event as AddressedEnvelope;
   const options = {

@@ -11,7 +11,13 @@ import { type Static, type TSchema, Type } from 'typebox';
 import type { App } from '../../app.js';
 import { hopsOf } from '../../http/hops.js';
 import { compileValidator } from '../../http/validator.js';
-import { type ItemProblem, itemResultFields, toItemProblem } from '../schemas/batch-item.js';
+import {
+  convertInSlices,
+  ItemFaults,
+  type ItemProblem,
+  itemResultFields,
+  toItemProblem,
+} from '../schemas/batch-item.js';
 import { noUnknownKeys } from '../schemas/field-schemas.js';
 import { idempotencyHeaders, markReplayed } from '../schemas/idempotency.js';
 import {
@@ -113,7 +119,7 @@ export function publishEventRoutes(app: App, publisher: EventPublisher): void {
         operationId: 'publishEvents',
         summary: 'Publish one event or up to 1,000',
         description:
-          'Takes the event envelope, and CloudEvents 1.0 in binary, structured and batched mode (https://github.com/cloudevents/spec); docs/cloudevents.md describes them. The answer comes after the commit of all events, in one transaction. One event is answered with 201. Each event of a list has its own answer: the others are published although one is refused. Events of one key are read in this order. A topic is created with its first event, while there are fewer than POSTHASTE_MAX_TOPICS. An event that was published before under the same id in the topic and namespace (source of a CloudEvent), or under the same Idempotency-Key in the topic, is not appended again: it gets the first answer again. Another event under that id is refused; only its time and its trace may differ.',
+          'Takes the event envelope, and CloudEvents 1.0 in binary, structured and batched mode (https://github.com/cloudevents/spec); docs/cloudevents.md describes them. The answer comes after the commit of all events, in one transaction. One event is answered with 201. Each event of a list has its own answer, with the faults of the first 50 that are invalid: the others are published although one is refused. Events of one key are read in this order. A topic is created with its first event, while there are fewer than POSTHASTE_MAX_TOPICS. An event that was published before under the same id in the topic and namespace (source of a CloudEvent), or under the same Idempotency-Key in the topic, is not appended again: it gets the first answer again. Another event under that id is refused; only its time and its trace may differ.',
         headers: Type.Object({ ...idempotencyHeaders('topic').properties, ...binaryHeaders }),
         querystring: Query,
         body: {
@@ -182,8 +188,10 @@ async function publishList(
   { publisher, request, reply, context }: PublishCall,
   items: readonly unknown[],
 ): Promise<{ items: ItemAnswer[] }> {
-  const parsed = items.map((item, index) =>
-    parseItem(item, context, request.idempotency && toItemClaim(request.idempotency, index)),
+  const parsed = await Promise.all(
+    convertInSlices(items, (item, index) =>
+      parseItem(item, context, request.idempotency && toItemClaim(request.idempotency, index)),
+    ),
   );
   const submitted = parsed.flatMap((item) => (item instanceof PlatformError ? [] : [item]));
   const outcomes = await publisher.publish(submitted);
@@ -199,7 +207,8 @@ async function publishList(
 function contextOf(request: PublishRequest, { mode, mayHaveHalfPairs }: EventBody): EventContext {
   const { query, trace } = request;
   const { topic, key } = query;
-  return { topic, key, trace, hops: hopsOf(request), mode, mayHaveHalfPairs };
+  const faults = new ItemFaults();
+  return { topic, key, trace, hops: hopsOf(request), mode, mayHaveHalfPairs, faults };
 }
 
 /** Parses one event of a list. An error is the answer to this event alone. */

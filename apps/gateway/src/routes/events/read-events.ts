@@ -5,6 +5,7 @@ import { type EventFollowers, parseEventFilter } from '@posthaste/eventstream/ev
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
+import { toCaller } from '../../http/client-address.js';
 import { noUnknownKeys } from '../schemas/field-schemas.js';
 import { refuseNulInQuery } from '../schemas/nul-free.js';
 import { pageQuery } from '../schemas/pages.js';
@@ -68,7 +69,7 @@ export function readEventRoutes(app: App, deps: ReadEventsDeps): void {
       exposeHeadRoute: false,
       config: {
         scope: 'events:read',
-        errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND', 'OVERLOADED'],
+        errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND', 'OVERLOADED', 'RATE_LIMITED'],
       },
       schema: {
         tags: ['Events'],
@@ -122,6 +123,7 @@ async function follow(
   const toText = (record: StoredRecord): string => stringifyExactJson(toEventView(record, format));
   const stream = await followers.follow({
     query: { ...toQuery(query), from, cursor },
+    caller: toCaller(request),
     open: (start) => new FollowerStream({ ...streams, cursor: start, toText }),
     mayContinue: () => request.isStillAuthorized(),
     onError: (err) => log.error({ err }, 'following events ended early'),

@@ -54,6 +54,7 @@ describeWithPostgres('followers of the log', () => {
   const follow = (changes: Partial<FollowRequest<TestConnection>> = {}): Promise<TestConnection> =>
     followers.follow({
       query: { topics: ['orders'], from: 'end' },
+      caller: 'one',
       open: (cursor) => new TestConnection(cursor),
       mayContinue: async () => true,
       onError: (error) => {
@@ -114,6 +115,19 @@ describeWithPostgres('followers of the log', () => {
     expect(slow.values).toEqual([]);
     resolve();
     await expect.poll(() => slow.values, waitOptions).toHaveLength(5);
+  });
+
+  it('are refused when their caller has its share, and others are not', async () => {
+    start({ maxFollowers: 4, maxFollowersPerCaller: 2 });
+    const [one] = await Promise.all([follow(), follow()]);
+    await expect(follow()).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    await follow({ caller: 'two' });
+    one.end();
+    // One that cannot start does not keep its place.
+    const query = { topics: ['unknown'] };
+    await expect(follow({ query })).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
+    await follow();
+    await expect(follow()).rejects.toMatchObject({ code: 'RATE_LIMITED' });
   });
 
   it('are refused when there are maxFollowers, and after close', async () => {

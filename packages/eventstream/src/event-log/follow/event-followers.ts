@@ -8,6 +8,8 @@ import type { StoredRecord } from '../../record.js';
 export interface FollowerOptions {
   /** Followers at the same time; more are refused. Default 200. */
   readonly maxFollowers?: number | undefined;
+  /** Followers of one caller at the same time; more are refused. Default 50. */
+  readonly maxFollowersPerCaller?: number | undefined;
   /** Longest time until a new event is noticed when its notification is lost, in ms. Default 5,000. */
   readonly pollMs?: number | undefined;
   /** Time between two calls of `mayContinue`, in ms. Default 15,000. */
@@ -37,6 +39,8 @@ export interface FollowerConnection {
 /** Request of one client to follow events. */
 export interface FollowRequest<Connection extends FollowerConnection> {
   readonly query: EventQuery;
+  /** Name of the caller whose share this follower is counted in: a key or an address, for example. */
+  readonly caller: string;
   /** Opens the connection. A client that receives no event continues from `cursor`. */
   readonly open: (cursor: string) => Connection;
   /**
@@ -62,6 +66,8 @@ export class EventFollowers {
   readonly #options: FollowerOptions;
   readonly #reads = new Semaphore(maxReads);
   readonly #connections = new Set<FollowerConnection>();
+  /** Followers of each caller, with those whose start position is still being read. */
+  readonly #countByCaller = new Map<string, number>();
   /** Followers whose start position is still being read. */
   #starting = 0;
   #closed = false;
@@ -79,18 +85,24 @@ export class EventFollowers {
   /**
    * Opens a connection and sends events on it until the client leaves.
    * @throws PlatformError `TOPIC_NOT_FOUND`, `REQUEST_INVALID`, `DATABASE_*`; `OVERLOADED` when there
-   *   are too many followers, `STOPPING` after `close`
+   *   are too many followers, `RATE_LIMITED` when the caller has too many, `STOPPING` after `close`
    */
   async follow<Connection extends FollowerConnection>(
     request: FollowRequest<Connection>,
   ): Promise<Connection> {
-    const { maxFollowers = 200 } = this.#options;
+    const { maxFollowers = 200, maxFollowersPerCaller = 50 } = this.#options;
+    const { caller } = request;
     if (this.#closed) throw new PlatformError('STOPPING', 'the server is stopping');
     if (this.count >= maxFollowers) {
       const message = `${maxFollowers} clients follow events already; try again later`;
       throw new PlatformError('OVERLOADED', message);
     }
+    if ((this.#countByCaller.get(caller) ?? 0) >= maxFollowersPerCaller) {
+      const message = `the caller follows events with ${maxFollowersPerCaller} clients already, as many as one API key or address may have`;
+      throw new PlatformError('RATE_LIMITED', message);
+    }
     this.#starting += 1;
+    this.#addToCaller(caller, 1);
     try {
       const cursor = await this.#findStart(request.query);
       const connection = request.open(cursor);
@@ -99,6 +111,9 @@ export class EventFollowers {
       // `close` may have been called meanwhile.
       if (this.#closed) connection.end();
       return connection;
+    } catch (error) {
+      this.#addToCaller(caller, -1);
+      throw error;
     } finally {
       this.#starting -= 1;
     }
@@ -124,7 +139,7 @@ export class EventFollowers {
    */
   #track(
     connection: FollowerConnection,
-    { mayContinue }: Pick<FollowRequest<FollowerConnection>, 'mayContinue'>,
+    { caller, mayContinue }: Pick<FollowRequest<FollowerConnection>, 'caller' | 'mayContinue'>,
   ): void {
     const { recheckMs = 15_000 } = this.#options;
     this.#connections.add(connection);
@@ -134,7 +149,14 @@ export class EventFollowers {
     connection.once('close', () => {
       clearInterval(recheck);
       this.#connections.delete(connection);
+      this.#addToCaller(caller, -1);
     });
+  }
+
+  #addToCaller(caller: string, change: 1 | -1): void {
+    const count = (this.#countByCaller.get(caller) ?? 0) + change;
+    if (count === 0) this.#countByCaller.delete(caller);
+    else this.#countByCaller.set(caller, count);
   }
 
   async #run(
