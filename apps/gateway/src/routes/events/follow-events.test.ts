@@ -210,7 +210,8 @@ describeWithPostgres('followers', () => {
     }
     await expect.poll(() => quick.names().length, rarely).toBe(136);
     quick.leave();
-    expect(heldBytes() - heldBefore).toBeLessThan(20_000_000);
+    // 13.5 MB were published. Polled, because V8 frees buffers some time after their collection.
+    await expect.poll(() => heldBytes() - heldBefore, rarely).toBeLessThan(6_000_000);
     let received = '';
     slow.socket.on('data', (chunk: Buffer) => {
       received += chunk.toString();
