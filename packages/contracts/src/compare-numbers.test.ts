@@ -54,6 +54,33 @@ describe('exact numbers', () => {
     expect(isMultipleOf(new JsonNumber('1e-999999999'), 7)).toBe(false);
   });
 
+  it('are divided whatever their exponents', () => {
+    const nines = '9'.repeat(400);
+    const isMultiple = (value: string, divisor: string): boolean =>
+      isMultipleOf(new JsonNumber(value), new JsonNumber(divisor));
+    expect(isMultiple('5', `1e-${nines}`)).toBe(true);
+    expect(isMultiple(`5e-${nines}`, `1e-${nines}`)).toBe(true);
+    expect(isMultiple('5', `7e-${nines}`)).toBe(false);
+    expect(isMultiple('35', `7e-${nines}`)).toBe(true);
+    expect(isMultiple('1', `1024e-${nines}`)).toBe(true);
+    expect(isMultiple('1', '1025e-9999')).toBe(false);
+    expect(isMultiple(`5e-${nines}`, '1')).toBe(false);
+    expect(compareNumbers(new JsonNumber(`5e-${nines}`), new JsonNumber(`6e-${nines}`))).toBe(-1);
+  });
+
+  // These two took minutes, and end by the time limit of tests if they do again.
+  it('are divided by long numbers of any exponent', () => {
+    const divisor = new JsonNumber(`1.${'7'.repeat(7_000)}e-${'9'.repeat(300)}`);
+    const values = Array.from({ length: 200 }, (_, i) => i + 0.5);
+    expect(values.some((value) => isMultipleOf(value, divisor))).toBe(false);
+  });
+
+  it('are parsed once, however often they are compared', () => {
+    const long = new JsonNumber(`0.${'0'.repeat(1_000_000)}1`);
+    const values = Array.from({ length: 5_000 }, (_, i) => i + 1);
+    expect(values.every((value) => compareNumbers(long, value) < 0)).toBe(true);
+  });
+
   it('are whole if they have no fraction', () => {
     const whole = ['1.0', '15e-1', '150e-1', '1e300', '0.0', '-2'];
     expect(whole.map((text) => isWhole(new JsonNumber(text)))).toEqual([

@@ -10,6 +10,18 @@ const parts = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i;
 /** Digits that are divided at once: their product with 10^15 is a small bigint. */
 const chunkDigits = 15;
 
+/** Most binary digits of a decimal digit, rounded up. */
+const bitsPerDigit = 4;
+
+/**
+ * Largest power of ten of a number that is told apart from larger ones. A sum with the length of a
+ * text is still exact.
+ */
+const maxExponent = 1e15;
+
+/** Decimals of numbers that were compared: one of a million digits is compared with many others. */
+const decimals = new WeakMap<JsonNumber, Decimal>();
+
 /** `0.<digits>` times 10^`magnitude`. Zero has no digits. */
 interface Decimal {
   readonly sign: 1 | -1;
@@ -44,14 +56,25 @@ export function isMultipleOf(value: JsonNumeric, divisor: JsonNumeric): boolean 
   const dividend = toDecimal(value);
   if (dividend.digits === '') return true;
   const part = toDecimal(divisor);
-  const power = powerOf(dividend) - powerOf(part);
+  const difference = powerOf(dividend) - powerOf(part);
   // The digits of the dividend do not end in a zero, so no power of ten divides them.
-  if (power < 0) return false;
+  if (difference < 0) return false;
+  // The divisor's digits have no more factors of 2 and 5 than bits, so a higher power changes nothing.
+  const power = Math.min(difference, bitsPerDigit * part.digits.length);
   const modulus = BigInt(part.digits);
   return (remainder(dividend.digits, modulus) * powerOfTen(power, modulus)) % modulus === 0n;
 }
 
 function toDecimal(value: JsonNumeric): Decimal {
+  if (!(value instanceof JsonNumber)) return parseDecimal(value);
+  const known = decimals.get(value);
+  if (known !== undefined) return known;
+  const decimal = parseDecimal(value);
+  decimals.set(value, decimal);
+  return decimal;
+}
+
+function parseDecimal(value: JsonNumeric): Decimal {
   const match = parts.exec(value.toString());
   if (!match) throw new RangeError(`${value} is not a number in JSON`);
   const [, sign, whole = '', fraction = '', exponent = '0'] = match;
@@ -61,7 +84,8 @@ function toDecimal(value: JsonNumeric): Decimal {
   let end = all.length;
   while (end > start && all[end - 1] === '0') end -= 1;
   const digits = all.slice(start, end);
-  const magnitude = digits === '' ? 0 : Number(exponent) + whole.length - start;
+  const power = Math.max(-maxExponent, Math.min(maxExponent, Number(exponent)));
+  const magnitude = digits === '' ? 0 : power + whole.length - start;
   return { sign: sign === '' || digits === '' ? 1 : -1, digits, magnitude };
 }
 

@@ -165,3 +165,17 @@ describe('beyond a thousand paths', () => {
     expect(waitOf(to('/ok'), 1_000_000)).toBe(0);
   });
 });
+
+describe('many applications in trouble', () => {
+  it('cost no search for each further one, and the ones known longest are forgotten', () => {
+    const { report, waitOf } = open();
+    for (let i = 0; i < 100_000; i++) report(to('/', `${i}`), asking(300_000), 0);
+    expect(waitOf(to('/', '0'), 0)).toBe(300_000);
+    expect(waitOf(to('/', '99999'), 0)).toBe(300_000);
+    report(to('/', '100000'), asking(300_000), 10_000);
+    report(to('/', '100001'), asking(300_000), 20_000);
+    expect(waitOf(to('/', '0'), 20_000)).toBe(0);
+    expect(waitOf(to('/', '1'), 20_000)).toBe(280_000);
+    expect(waitOf(to('/', '100001'), 20_000)).toBe(300_000);
+  });
+});

@@ -6,6 +6,10 @@ import { type Moment, ReceiverState } from './receiver-state.js';
 const maxReceivers = 1_000;
 /** Applications above which those are forgotten whose last trouble is long ago. */
 const maxApplications = 1_024;
+/** Shortest time between two searches for these, in ms: a search looks at all receivers. */
+const searchEveryMs = 10_000;
+/** Receivers that a search leaves, about 50 MB. Beyond them those are forgotten that are known longest. */
+const maxKnown = 100_000;
 
 type States = Map<string, ReceiverState>;
 
@@ -32,6 +36,7 @@ interface Receivers {
  */
 export class ReceiverPauses {
   readonly #applications = new Map<string, Receivers>();
+  #nextSearchMs = -Infinity;
 
   /** Returns the time for which a delivery must be postponed, in ms; 0 if it may start now. */
   postponementMs(delivery: Delivery, moment: Moment): number {
@@ -118,17 +123,29 @@ export class ReceiverPauses {
   #receiversFor(application: string, nowMs: number): Receivers {
     const known = this.#applications.get(application);
     if (known !== undefined) return known;
-    if (this.#applications.size >= maxApplications) this.#forgetOld(nowMs);
+    if (this.#applications.size >= maxApplications && nowMs >= this.#nextSearchMs) {
+      this.#nextSearchMs = nowMs + searchEveryMs;
+      this.#forgetOld(nowMs);
+    }
     const receivers = { endpoints: new Map(), paths: new Map(), origins: new Map() };
     this.#applications.set(application, receivers);
     return receivers;
   }
 
   #forgetOld(nowMs: number): void {
+    let known = 0;
     for (const [application, receivers] of this.#applications) {
       const { endpoints, paths, origins } = receivers;
       for (const states of [endpoints, paths, origins]) forgetOld(states, nowMs);
       if (isEmpty(receivers)) this.#applications.delete(application);
+      known += sizeOf(receivers);
+    }
+    // In the order in which the applications had their first trouble. A callback that was told to
+    // wait does so all the same: only the others of its receiver are not held back any longer.
+    for (const [application, receivers] of this.#applications) {
+      if (known <= maxKnown) return;
+      known -= sizeOf(receivers);
+      this.#applications.delete(application);
     }
   }
 }
@@ -163,8 +180,12 @@ function getOrAdd(states: States, key: string, nowMs: number): ReceiverState {
   return state;
 }
 
-function isEmpty({ endpoints, paths, origins }: Receivers): boolean {
-  return endpoints.size + paths.size + origins.size === 0;
+function sizeOf({ endpoints, paths, origins }: Receivers): number {
+  return endpoints.size + paths.size + origins.size;
+}
+
+function isEmpty(receivers: Receivers): boolean {
+  return sizeOf(receivers) === 0;
 }
 
 /** Forgets receivers whose last trouble is long ago. */

@@ -77,6 +77,39 @@ describe('filters on payloads', () => {
     expect(fault).toBe('has a number beyond the range of a float64');
   });
 
+  it('refuse a number that is too long', () => {
+    const schema = (digits: number): unknown =>
+      parseJsonWithDigits(`{"properties":{"n":{"multipleOf":1.${'7'.repeat(digits)}}}}`);
+    expect(filters.fault(schema(98))).toBeUndefined();
+    expect(filters.fault(schema(99))).toBe('has a number of more than 100 characters');
+    const small = parseJsonWithDigits(`{"multipleOf":1e-${'9'.repeat(400)}}`);
+    expect(filters.fault(small)).toBeTypeOf('string');
+  });
+
+  // With the errors of all items it took gigabytes and hours.
+  it.each([{ minLength: 9 }, { const: 1 }])(
+    'check each item of a long list with many schemas: %j',
+    (schema) => {
+      const filter = JSON.stringify({ contains: { anyOf: Array(150).fill(schema) } });
+      expect(filters.fault(JSON.parse(filter))).toBeUndefined();
+      const items = (last: unknown): unknown[] => [...Array(20_000).fill(''), last];
+      expect(filters.matches(filter, toFilterData(items('')))).toBe(false);
+      expect(filters.matches(filter, toFilterData(items(schema.const ?? 'long enough')))).toBe(
+        true,
+      );
+    },
+  );
+
+  it.each([
+    ['2 to 3 items', { minContains: 2, maxContains: 3 }, [0, 0, 1, 1, 1, 1]],
+    ['no item at all', { minContains: 0, maxContains: 0 }, [1, 0, 0, 0, 0, 0]],
+  ])('count %s that fit', (_, limits, expected) => {
+    const filter = JSON.stringify({ contains: { anyOf: [{ const: 1 }, { const: 2 }] }, ...limits });
+    const lists = [[3, 3], [1], [1, 3, 2], [3, 1, 1, 1], [1, 2, 3, 4], [2, 2]];
+    const found = lists.map((list) => Number(filters.matches(filter, toFilterData(list))));
+    expect(found).toEqual(expected);
+  });
+
   it.each([
     ['a pattern', { properties: { a: { pattern: '^(a+)+$' } } }],
     ['patternProperties', { patternProperties: { '(a+)+$': {} } }],

@@ -1,6 +1,8 @@
 import {
   exactKeywords,
   hasInfiniteNumber,
+  JsonNumber,
+  PlatformError,
   parseJsonWithDigits,
   stringifyExactJson,
   toSchemaValue,
@@ -17,7 +19,8 @@ import { Ajv2020, type Options, type ValidateFunction } from 'ajv/dist/2020.js';
  * expression can run for ever), `$ref`, `$dynamicRef` and `$defs` (they can recurse, and load other
  * schemas), `uniqueItems` (quadratic), and the `unevaluated…` keywords.
  *
- * Numbers are compared exactly, in filters and in payloads, whatever their length.
+ * Numbers are compared exactly, in payloads whatever their length; those of filters have up to 100
+ * characters.
  */
 const keywords: ReadonlyMap<string, KeywordShape> = new Map<string, KeywordShape>([
   ...named('value', ['type', 'enum', 'const', 'required', 'multipleOf']),
@@ -44,6 +47,8 @@ type KeywordShape = 'value' | 'schema' | 'schemas' | 'schemaMap';
 const maxSchemaBytes = 8 * 1024;
 const maxSchemaValues = 400;
 const maxSchemaDepth = 16;
+/** Most characters of a number: each number of a payload may be divided by it. */
+const maxNumberLength = 100;
 /** Own properties only: otherwise every object would satisfy `required: ['toString']`. */
 const options = { strict: false, ownProperties: true, logger: false } as const;
 const dialect = 'https://json-schema.org/draft/2020-12/schema';
@@ -85,6 +90,7 @@ export class EventFilters {
     }
     const exact = parseJsonWithDigits(text);
     if (hasInfiniteNumber(exact)) return 'has a number beyond the range of a float64';
+    if (hasLongNumber(exact)) return `has a number of more than ${maxNumberLength} characters`;
     const schema = toSchemaValue(exact);
     if (countValues(schema, maxSchemaDepth) > maxSchemaValues) {
       return `has more than ${maxSchemaValues} values, or is nested deeper than ${maxSchemaDepth}`;
@@ -124,15 +130,41 @@ export class EventFilters {
  * an instance costs a millisecond.
  */
 function compile(schema: object): ValidateFunction {
-  return createAjv({ ...options, meta: false, validateSchema: false }).compile(schema);
+  const lean = { ...options, meta: false, validateSchema: false, messages: false };
+  return forgetErrorsOfItems(createAjv(lean)).compile(schema);
 }
 
 function createAjv(ajvOptions: Options): Ajv2020 {
   const ajv = new Ajv2020(ajvOptions);
   for (const definition of exactKeywords) {
-    ajv.removeKeyword(definition.keyword).addKeyword(definition);
+    // Nobody reads errors of their own without messages, and they would be copied for each further one.
+    const errors = ajvOptions.messages === false ? { errors: false } : {};
+    ajv.removeKeyword(definition.keyword).addKeyword({ ...definition, ...errors });
   }
   return ajv;
+}
+
+/**
+ * Makes `contains` forget the errors of an item before it checks the next one. As it comes, it keeps
+ * those of all items until the end of the list: gigabytes for a long list and a long `anyOf`.
+ */
+function forgetErrorsOfItems(ajv: Ajv2020): Ajv2020 {
+  const keyword = 'contains';
+  const definition = ajv.getKeyword(keyword);
+  if (typeof definition !== 'object' || !('code' in definition) || !definition.code) {
+    throw new PlatformError('INTERNAL', `the validator has no code for ${keyword}`);
+  }
+  const { code } = definition;
+  const forgetful: typeof code = (context, ruleType) => {
+    const check = context.subschema.bind(context);
+    context.subschema = (applied, valid) => {
+      const checked = check(applied, valid);
+      context.reset();
+      return checked;
+    };
+    code(context, ruleType);
+  };
+  return ajv.removeKeyword(keyword).addKeyword({ ...definition, keyword, code: forgetful });
 }
 
 function parseSchema(text: string): object {
@@ -191,6 +223,12 @@ function subschemas(shape: KeywordShape, value: unknown): unknown[] {
     case 'schemaMap':
       return typeof value === 'object' && value !== null ? Object.values(value) : [value];
   }
+}
+
+/** True if a number in the parsed JSON value is written with too many characters. */
+function hasLongNumber(value: unknown): boolean {
+  if (value instanceof JsonNumber) return value.text.length > maxNumberLength;
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasLongNumber);
 }
 
 /** Counts the values in a JSON value, itself included; infinite when it is nested too deeply. */

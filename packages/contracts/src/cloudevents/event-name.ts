@@ -5,6 +5,9 @@ const maxNameLength = 256;
 /** A separator must be followed by a letter or digit, so the pattern cannot backtrack. */
 const namePattern = /^[A-Za-z0-9]+(?:['_.-][A-Za-z0-9]+)*$/;
 
+/** Matches the runs of a type that a name may have: letters and digits, or one separator. */
+const isKept = /^(?:[A-Za-z0-9]|['_.-]$)/;
+
 /** Name of an event whose type has no letter and no digit that a name may have. */
 const fallbackName = 'cloudevent';
 
@@ -24,8 +27,13 @@ export function isEventName(text: string): boolean {
  */
 export function toEventName(type: string): string {
   if (isEventName(type)) return type;
-  const name = type
-    .replace(/[^A-Za-z0-9]+/g, (run) => (/^['_.-]$/.test(run) ? run : '-'))
+  // A type may have a million characters, and few of them are the name.
+  let start = '';
+  for (const [run] of type.matchAll(/[A-Za-z0-9]+|[^A-Za-z0-9]+/g)) {
+    start += isKept.test(run) ? run : '-';
+    if (start.length > maxNameLength) break;
+  }
+  const name = start
     .replace(/^['_.-]/, '')
     .slice(0, maxNameLength)
     .replace(/['_.-]$/, '');

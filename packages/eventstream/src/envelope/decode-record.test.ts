@@ -62,6 +62,28 @@ describe('a record of an envelope', () => {
   });
 });
 
+describe('an event to pass on', () => {
+  const nested = (levels: number): string => `${'['.repeat(levels)}${']'.repeat(levels)}`;
+  const structured = { 'content-type': 'application/cloudevents+json' };
+
+  it.each([
+    ['an envelope', {}, (data: string) => `{"id":"1","name":"placed","payload":{"a":${data}}}`],
+    ['a binary CloudEvent', binary, (data: string) => data],
+    [
+      'a structured CloudEvent',
+      structured,
+      (data: string) => `{"specversion":"1.0","id":"1","source":"/s","type":"t","data":${data}}`,
+    ],
+  ])('is unreadable if it is nested deeper than publishers may: %s', (_, headers, toText) => {
+    const fits = decodeRecordWithDigits(recordOf(toText(nested(999)), headers));
+    expect(JSON.stringify(fits?.payload)).toContain(nested(999));
+    for (const levels of [1_100, 9_000, 100_000]) {
+      const record = recordOf(toText(nested(levels)), headers);
+      expect(() => decodeRecordWithDigits(record)).toThrow();
+    }
+  });
+});
+
 describe('a CloudEvent of another publisher', () => {
   it.each([
     ['{"id":"x","name":"alice","payload":{"a":1}}', 'another id'],

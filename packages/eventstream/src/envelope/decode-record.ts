@@ -5,6 +5,7 @@ import {
   eventTypeOf,
   fromCloudEvent,
   type JsonObject,
+  PlatformError,
   parseJsonWithBigints,
   parseJsonWithDigits,
   stringifyExactJson,
@@ -13,12 +14,16 @@ import type { StoredRecord } from '../record.js';
 import { hasHeader } from '../record-headers.js';
 import { decodeEnvelope, decodeEnvelopeWithDigits } from './decode.js';
 import { type CloudEventMode, modeOf, parseForeignEvent } from './foreign-event.js';
+import { maxDepth } from './go-json.js';
 
 /** Functions that read numbers in one way. */
 interface NumberReader {
   readonly decode: (value: Buffer) => EventEnvelope;
   readonly parse: (text: string) => unknown;
 }
+
+/** Deepest nesting of an event that is passed on: a publisher's own, and the levels of the envelope. */
+const maxEventDepth = maxDepth + 8;
 
 const bigints: NumberReader = { decode: decodeEnvelope, parse: parseJsonWithBigints };
 const withDigits: NumberReader = { decode: decodeEnvelopeWithDigits, parse: parseJsonWithDigits };
@@ -35,11 +40,25 @@ export function decodeRecord(record: StoredRecord): EventEnvelope | null {
 
 /**
  * Decodes the event in a record to pass it on: as `decodeRecord`, with numbers as
- * `decodeEnvelopeWithDigits` reads them.
+ * `decodeEnvelopeWithDigits` reads them. An event that is nested deeper than publishers may nest theirs
+ * is unreadable: what writes, copies or compares it would exceed the stack.
  * @throws PlatformError as `decodeRecord`
  */
 export function decodeRecordWithDigits(record: StoredRecord): EventEnvelope | null {
-  return decodeWith(withDigits, record);
+  const envelope = decodeWith(withDigits, record);
+  // Each level takes two characters at least, so most values are too short to be checked.
+  const mayBeDeep = record.value !== null && record.value.length > 2 * maxEventDepth;
+  if (mayBeDeep && isDeeper(envelope, maxEventDepth)) {
+    throw new PlatformError('ENVELOPE_INVALID', `the event is over ${maxDepth} levels deep`);
+  }
+  return envelope;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  for (const member of Object.values(value)) if (isDeeper(member, levels - 1)) return true;
+  return false;
 }
 
 /**
