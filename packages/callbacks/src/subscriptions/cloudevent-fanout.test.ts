@@ -1,47 +1,23 @@
-import { randomBytes } from 'node:crypto';
 import { fromCloudEvent, parseJsonWithDigits } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { useFanout } from '../../test/event-fanout.js';
 import { eventOf } from '../../test/events.js';
 import { claim } from '../../test/live-callbacks.js';
 import { useEmptiedStore } from '../../test/test-store.js';
-import type { EndpointInput } from '../endpoints/endpoint-input.js';
-import { Endpoints } from '../endpoints/endpoints.js';
 import { type SubscribedEvent, toEventBody } from '../events/subscribed-event.js';
-import { createSecretBox } from '../secrets/secret-box.js';
-import { Secrets } from '../secrets/secrets.js';
-import { EventFanout } from './event-fanout.js';
-import { Subscriptions } from './subscriptions.js';
-
-const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
 
 function suite(engine: 'postgres' | 'embedded'): void {
   const store = useEmptiedStore(engine);
-  let endpoints: Endpoints;
-  let subscriptions: Subscriptions;
-  let fanout: EventFanout;
-  beforeAll(async () => {
-    const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
-    endpoints = new Endpoints({ db: store.db, secrets, rules });
-    subscriptions = new Subscriptions(store.db);
-    fanout = new EventFanout({ db: store.db });
-  });
-  beforeEach(async () => {
-    await store.db.query('delete from callbacks.endpoint');
-  });
-  const endpoint = async (name: string, settings: Partial<EndpointInput> = {}): Promise<string> => {
-    const url = `https://${name}.example.com/`;
-    return (await endpoints.create({ name, url, ...settings })).endpoint.id;
-  };
-  const deliver = (...events: SubscribedEvent[]): Promise<number> =>
-    store.db.transaction((tx) => fanout.deliverEvents(tx, events));
+  const fan = useFanout(store);
+  const { endpoint, deliver } = fan;
 
   it('writes each event in the form that its endpoint asks for at that moment', async () => {
     const formats = ['envelope', 'cloudevents-structured', 'cloudevents-binary'] as const;
     const ids: string[] = [];
     for (const [index, eventFormat] of formats.entries()) {
       ids.push(await endpoint(`e${index}`, { eventFormat }));
-      await subscriptions.create({ endpointId: ids.at(-1) ?? '', eventName: '**' });
+      await fan.subscriptions.create({ endpointId: ids.at(-1) ?? '', eventName: '**' });
     }
     const types = async (): Promise<(string | undefined)[]> => {
       await deliver(eventOf('order.created', { n: 1 }));
@@ -53,15 +29,16 @@ function suite(engine: 'postgres' | 'embedded'): void {
     };
     const structured = 'application/cloudevents+json; charset=utf-8';
     expect(await types()).toEqual(['application/json', structured, 'order.created']);
-    await endpoints.update(ids[0] ?? '', { eventFormat: 'cloudevents-binary' });
-    await endpoints.update(ids[2] ?? '', { eventFormat: null });
+    await fan.endpoints.update(ids[0] ?? '', { eventFormat: 'cloudevents-binary' });
+    await fan.endpoints.update(ids[2] ?? '', { eventFormat: null });
     expect(await types()).toEqual(['order.created', structured, 'application/json']);
   });
 
   it('sends an event that can be no CloudEvent as envelope, and goes on', async () => {
     const a = await endpoint('a', { eventFormat: 'cloudevents-binary' });
     const b = await endpoint('b', { eventFormat: 'cloudevents-structured' });
-    for (const endpointId of [a, b]) await subscriptions.create({ endpointId, eventName: '**' });
+    for (const endpointId of [a, b])
+      await fan.subscriptions.create({ endpointId, eventName: '**' });
     const valid = eventOf('order.created', { n: 4 });
     const broken = [{ id: '' }, { name: '' }, { namespace: '\ud800' }].map((wrong, n) => {
       const event = eventOf('order.created', { n });
@@ -85,12 +62,16 @@ function suite(engine: 'postgres' | 'embedded'): void {
       await endpoint('c'),
       await endpoint('d'),
     ];
-    await subscriptions.create({ endpointId: a, eventName: '/a b/事件' });
-    await subscriptions.create({ endpointId: b, eventName: '/a b/x.*', filter: { minItems: 2 } });
+    await fan.subscriptions.create({ endpointId: a, eventName: '/a b/事件' });
+    await fan.subscriptions.create({
+      endpointId: b,
+      eventName: '/a b/x.*',
+      filter: { minItems: 2 },
+    });
     const number = { const: 18446744073709551615n };
-    await subscriptions.create({ endpointId: c, eventName: '**', filter: number });
+    await fan.subscriptions.create({ endpointId: c, eventName: '**', filter: number });
     // The derived name is no longer the name of the event.
-    await subscriptions.create({ endpointId: d, eventName: 'a-b' });
+    await fan.subscriptions.create({ endpointId: d, eventName: 'a-b' });
     const cloudEvent = (type: string, data: string): SubscribedEvent => {
       const text = `{"specversion":"1.0","id":"1","source":"/s","type":"${type}","data":${data}}`;
       return {
@@ -112,13 +93,13 @@ function suite(engine: 'postgres' | 'embedded'): void {
         [c, undefined],
       ].sort(),
     );
-    const index = await fanout.currentSelector(store.db);
+    const index = await fan.fanout.currentSelector(store.db);
     expect(index !== 'none' && index('orders', '/a b/x.1')).toBe(true);
   });
 
   it('sends the test event in the form of the endpoint', async () => {
     const a = await endpoint('a', { eventFormat: 'cloudevents-binary' });
-    await fanout.testEvent(a);
+    await fan.fanout.testEvent(a);
     expect((await claim(store.db))[0]?.request).toMatchObject({
       headers: { 'ce-type': 'posthaste.test', 'ce-source': '/namespaces/posthaste' },
       body: Buffer.from(`{"endpointId":"${a}","message":"This is a test event."}`),

@@ -1,45 +1,24 @@
-import { randomBytes } from 'node:crypto';
 import { newId } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { useFanout } from '../../test/event-fanout.js';
 import { eventOf, TestSink } from '../../test/events.js';
 import { claim, findFaults, work } from '../../test/live-callbacks.js';
 import { useEmptiedStore } from '../../test/test-store.js';
-import type { EndpointInput } from '../endpoints/endpoint-input.js';
 import { disableEndpoint } from '../endpoints/endpoint-state.js';
-import { Endpoints } from '../endpoints/endpoints.js';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 import { Policies } from '../retry/policies.js';
 import { toRetryPolicy } from '../retry/policy-input.js';
-import { createSecretBox } from '../secrets/secret-box.js';
-import { Secrets } from '../secrets/secrets.js';
 import { EventFanout, type EventSelector } from './event-fanout.js';
-import { Subscriptions } from './subscriptions.js';
-
-const rules = { defaultTimeoutMs: 15_000, maxTimeoutMs: 30_000, urlFault: () => undefined };
 
 function suite(engine: 'postgres' | 'embedded'): void {
   const store = useEmptiedStore(engine);
-  let endpoints: Endpoints;
-  let subscriptions: Subscriptions;
+  const fan = useFanout(store);
+  const { endpoint, deliver } = fan;
   let policies: Policies;
-  let fanout: EventFanout;
-  beforeAll(async () => {
-    const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
-    endpoints = new Endpoints({ db: store.db, secrets, rules });
-    subscriptions = new Subscriptions(store.db);
+  beforeAll(() => {
     policies = new Policies(store.db);
-    fanout = new EventFanout({ db: store.db });
   });
-  beforeEach(async () => {
-    await store.db.query('delete from callbacks.endpoint');
-  });
-  const endpoint = async (name: string, settings: Partial<EndpointInput> = {}): Promise<string> => {
-    const url = `https://${name}.example.com/`;
-    return (await endpoints.create({ name, url, ...settings })).endpoint.id;
-  };
-  const deliver = (...events: SubscribedEvent[]): Promise<number> =>
-    store.db.transaction((tx) => fanout.deliverEvents(tx, events));
   /** Claims what is due now. Returns the host and the field `n` of the payload of each. */
   const due = async (): Promise<string[]> => {
     const deliveries = await claim(store.db, 10_000);
@@ -53,11 +32,11 @@ function suite(engine: 'postgres' | 'embedded'): void {
 
   it('makes one callback for each endpoint with a matching subscription', async () => {
     const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
-    await subscriptions.create({ endpointId: a, eventName: 'order.created' });
-    await subscriptions.create({ endpointId: a, eventName: 'order.*' });
-    await subscriptions.create({ endpointId: a, eventName: '**' });
-    await subscriptions.create({ endpointId: b, eventName: 'order.**', namespace: 'shop' });
-    await subscriptions.create({
+    await fan.subscriptions.create({ endpointId: a, eventName: 'order.created' });
+    await fan.subscriptions.create({ endpointId: a, eventName: 'order.*' });
+    await fan.subscriptions.create({ endpointId: a, eventName: '**' });
+    await fan.subscriptions.create({ endpointId: b, eventName: 'order.**', namespace: 'shop' });
+    await fan.subscriptions.create({
       endpointId: c,
       eventName: '**',
       filter: { required: ['n'], properties: { n: { type: 'integer', minimum: 3 } } },
@@ -85,7 +64,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
       notificationEmail: 'ops@example.com',
     };
     const endpointId = await endpoint('a', settings);
-    await subscriptions.create({ endpointId, eventName: '**' });
+    await fan.subscriptions.create({ endpointId, eventName: '**' });
     const event = eventOf('order.created', { text: 'größer' });
     await deliver(event);
     const [delivery] = await claim(store.db);
@@ -112,7 +91,8 @@ function suite(engine: 'postgres' | 'embedded'): void {
 
   it('orders the events of each endpoint by its own setting', async () => {
     const [a, b] = [await endpoint('a', { order: 'key' }), await endpoint('b', { order: '/n' })];
-    for (const endpointId of [a, b]) await subscriptions.create({ endpointId, eventName: '**' });
+    for (const endpointId of [a, b])
+      await fan.subscriptions.create({ endpointId, eventName: '**' });
     await deliver(...[1, 2, 3].map((n) => eventOf('e', { n }, { key: 'k' })));
     await deliver(eventOf('e', { n: 1 }), eventOf('e', { n: 4 }, { key: 'k' }));
     const { rows } = await store.db.query<{ queue: string; depth: number }>(
@@ -142,25 +122,25 @@ function suite(engine: 'postgres' | 'embedded'): void {
     };
     const a = await endpoint('a');
     expect(await count()).toBe(0);
-    const { id } = await subscriptions.create({ endpointId: a, eventName: 'e' });
+    const { id } = await fan.subscriptions.create({ endpointId: a, eventName: 'e' });
     expect(await count()).toBe(1);
-    await subscriptions.update(id, { eventName: 'f' });
+    await fan.subscriptions.update(id, { eventName: 'f' });
     expect(await count()).toBe(0);
-    await subscriptions.update(id, { eventName: 'e' });
+    await fan.subscriptions.update(id, { eventName: 'e' });
     await work(store.db);
-    await endpoints.update(a, { url: 'https://new.example.com/' });
+    await fan.endpoints.update(a, { url: 'https://new.example.com/' });
     expect(await lastUrl()).toBe('https://new.example.com/');
-    await subscriptions.remove(id);
+    await fan.subscriptions.remove(id);
     expect(await count()).toBe(0);
-    await subscriptions.create({ endpointId: a, eventName: 'e' });
+    await fan.subscriptions.create({ endpointId: a, eventName: 'e' });
     expect(await count()).toBe(1);
-    await endpoints.remove(a);
+    await fan.endpoints.remove(a);
     expect(await count()).toBe(0);
   });
 
   it('stores events for an endpoint that is disabled', async () => {
     const a = await endpoint('a');
-    await subscriptions.create({ endpointId: a, eventName: '**' });
+    await fan.subscriptions.create({ endpointId: a, eventName: '**' });
     await disableEndpoint(store.db, a, 'gone');
     expect(await deliver(eventOf('e', { n: 1 }))).toBe(1);
     expect(await due()).toEqual(['a 1']);
@@ -170,7 +150,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     const names = ['a', 'b', 'c'];
     for (const name of names) {
       const endpointId = await endpoint(name, { order: 'key' });
-      await subscriptions.create({ endpointId, eventName: '**' });
+      await fan.subscriptions.create({ endpointId, eventName: '**' });
     }
     const events = Array.from({ length: 400 }, (_, n) => eventOf('e', { n }, { key: `k${n % 7}` }));
     expect(await deliver(...events)).toBe(1_200);
@@ -187,10 +167,10 @@ function suite(engine: 'postgres' | 'embedded'): void {
 
   it('makes callbacks for events about callbacks only if a pattern names their first segment', async () => {
     const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
-    await subscriptions.create({ endpointId: a, eventName: 'callback.failed' });
-    await subscriptions.create({ endpointId: b, eventName: 'callback.*' });
-    await subscriptions.create({ endpointId: c, eventName: '**' });
-    await subscriptions.create({ endpointId: c, eventName: '*.failed' });
+    await fan.subscriptions.create({ endpointId: a, eventName: 'callback.failed' });
+    await fan.subscriptions.create({ endpointId: b, eventName: 'callback.*' });
+    await fan.subscriptions.create({ endpointId: c, eventName: '**' });
+    await fan.subscriptions.create({ endpointId: c, eventName: '*.failed' });
     const failure = eventOf('callback.failed', { n: 1 }, { topic: 'callbacks' });
     expect(await deliver(failure)).toBe(2);
     const deliveries = await claim(store.db);
@@ -205,10 +185,11 @@ function suite(engine: 'postgres' | 'embedded'): void {
   it('never takes an event of another topic for one of the platform', async () => {
     const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
     const names = ['callback.failed', 'callback.*', 'message.received', 'posthaste.**'];
-    for (const eventName of names) await subscriptions.create({ endpointId: a, eventName });
-    for (const endpointId of [b, c]) await subscriptions.create({ endpointId, eventName: '**' });
-    await subscriptions.create({ endpointId: c, eventName: 'callback.failed' });
-    const select = await fanout.currentSelector(store.db);
+    for (const eventName of names) await fan.subscriptions.create({ endpointId: a, eventName });
+    for (const endpointId of [b, c])
+      await fan.subscriptions.create({ endpointId, eventName: '**' });
+    await fan.subscriptions.create({ endpointId: c, eventName: 'callback.failed' });
+    const select = await fan.fanout.currentSelector(store.db);
     if (select === 'none') throw new Error('there are subscriptions');
     const forged = ['callback.failed', 'message.received', 'posthaste.alert.raised'].map(
       (name, n) => eventOf(name, { n }, { topic: 'anything' }),
@@ -221,9 +202,12 @@ function suite(engine: 'postgres' | 'embedded'): void {
   });
 
   it('selects no event of another topic for a pattern of platform events', async () => {
-    await subscriptions.create({ endpointId: await endpoint('a'), eventName: 'callback.failed' });
-    await subscriptions.create({ endpointId: await endpoint('b'), eventName: 'endpoint.*' });
-    const select = await fanout.currentSelector(store.db);
+    await fan.subscriptions.create({
+      endpointId: await endpoint('a'),
+      eventName: 'callback.failed',
+    });
+    await fan.subscriptions.create({ endpointId: await endpoint('b'), eventName: 'endpoint.*' });
+    const select = await fan.fanout.currentSelector(store.db);
     if (select === 'none') throw new Error('there are subscriptions');
     expect(select('anything', 'callback.failed')).toBe(false);
     expect(select('callbacks', 'callback.failed')).toBe(true);
@@ -234,7 +218,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
   it('does not send events of echo 1 to their own endpoint, and events of echo 2 to none', async () => {
     const [a, b] = [await endpoint('a'), await endpoint('b')];
     for (const endpointId of [a, b]) {
-      await subscriptions.create({ endpointId, eventName: 'callback.failed' });
+      await fan.subscriptions.create({ endpointId, eventName: 'callback.failed' });
     }
     const failureOf = (echo: number): SubscribedEvent =>
       eventOf('callback.failed', { endpointId: a, echo, n: echo }, { topic: 'callbacks' });
@@ -247,8 +231,8 @@ function suite(engine: 'postgres' | 'embedded'): void {
     const sink = await TestSink.create(store.db);
     const emitting = new EventFanout({ db: store.db, events: sink });
     const a = await endpoint('a');
-    await subscriptions.create({ endpointId: a, eventName: 'order.created' });
-    await subscriptions.create({ endpointId: a, eventName: 'callback.failed' });
+    await fan.subscriptions.create({ endpointId: a, eventName: 'order.created' });
+    await fan.subscriptions.create({ endpointId: a, eventName: 'callback.failed' });
     const events = [
       eventOf('order.created', { n: 1 }),
       eventOf('callback.failed', { n: 2 }, { topic: 'callbacks' }),
@@ -263,10 +247,10 @@ function suite(engine: 'postgres' | 'embedded'): void {
   });
 
   it('selects the events that a subscription may match', async () => {
-    const select = async (): Promise<EventSelector> => fanout.currentSelector(store.db);
+    const select = async (): Promise<EventSelector> => fan.fanout.currentSelector(store.db);
     expect(await select()).toBe('none');
     const a = await endpoint('a');
-    await subscriptions.create({ endpointId: a, eventName: 'order.*', namespace: 'shop' });
+    await fan.subscriptions.create({ endpointId: a, eventName: 'order.*', namespace: 'shop' });
     const selector = await select();
     if (selector === 'none') throw new Error('there is a subscription');
     expect(selector('orders', 'order.created')).toBe(true);
@@ -275,7 +259,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
   });
 
   it('continues the trace of the event', async () => {
-    await subscriptions.create({ endpointId: await endpoint('a'), eventName: '**' });
+    await fan.subscriptions.create({ endpointId: await endpoint('a'), eventName: '**' });
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     await deliver({ ...eventOf('e', { n: 1 }), trace: { traceparent } });
     const [delivery] = await claim(store.db);
@@ -284,7 +268,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
 
   it('sends a test event independent of subscriptions and order', async () => {
     const a = await endpoint('a', { order: 'namespace' });
-    const id = await fanout.testEvent(a);
+    const id = await fan.fanout.testEvent(a);
     const [delivery] = await claim(store.db);
     expect(delivery).toMatchObject({ callbackId: id, endpointId: a, queue: undefined });
     expect(JSON.parse(delivery?.request.body?.toString() ?? '')).toMatchObject({
@@ -293,7 +277,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
       payload: { endpointId: a },
     });
     for (const unknown of [newId(), 'x']) {
-      await expect(fanout.testEvent(unknown)).rejects.toEqual(
+      await expect(fan.fanout.testEvent(unknown)).rejects.toEqual(
         expect.objectContaining({ code: 'ENDPOINT_NOT_FOUND' }),
       );
     }
