@@ -4,7 +4,7 @@ import setUpServers from './vitest-setup.js';
 
 /** Servers of one run of the tests. */
 interface Run {
-  /** What the tests get, by its key. */
+  /** Values that the tests get, by key. */
   readonly provided: Map<keyof ProvidedContext, unknown>;
   readonly teardown: Promise<() => Promise<void>>;
   projects: number;

@@ -1,11 +1,11 @@
 import { chown, cp, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { freePort } from '../free-port.js';
 import { ServerProcess } from '../process/server-process.js';
 import { findUnprivilegedUser } from '../process/unprivileged-user.js';
 import { findPgBouncer, type PgBouncerProgram, pgBouncerAdvice } from './pgbouncer-program.js';
+import { responds } from './responds.js';
 
 /** Longest time of a start, in ms. */
 const readyTimeoutMs = 10_000;
@@ -88,18 +88,4 @@ function configOf(options: PgBouncerOptions, folder: string, port: number): stri
 
 function userOf(serverUrl: string): string {
   return new URL(serverUrl).username;
-}
-
-async function responds(url: string): Promise<boolean> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1_000 });
-  // Without a listener, an error of the connection would end the process.
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    return true;
-  } catch {
-    return false;
-  } finally {
-    await client.end().catch(() => undefined);
-  }
 }

@@ -1,8 +1,8 @@
-import pg from 'pg';
 import { freePort } from '../free-port.js';
 import { ServerProcess } from '../process/server-process.js';
 import { findPostgresBinaries, type PostgresBinaries, postgresAdvice } from './binaries.js';
 import { createCluster, type PostgresCluster } from './cluster.js';
+import { responds } from './responds.js';
 
 /** Longest time of a start, in ms. It includes the recovery after a crash under load. */
 const readyTimeoutMs = 60_000;
@@ -118,19 +118,5 @@ export class PostgresServer {
   /** Kills the server, paused or not, and removes its folder. */
   async close(): Promise<void> {
     await this.#process.close();
-  }
-}
-
-async function responds(url: string): Promise<boolean> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1_000 });
-  // Without a listener, an error of the connection would end the process.
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    return true;
-  } catch {
-    return false;
-  } finally {
-    await client.end().catch(() => undefined);
   }
 }
