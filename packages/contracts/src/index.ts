@@ -15,7 +15,11 @@ export {
   sourceOf,
   toCloudEvent,
 } from './cloudevents/cloudevents.js';
-export { isEventName, /** @public */ toEventName } from './cloudevents/event-name.js';
+export {
+  eventNamePattern,
+  isEventName,
+  /** @public */ toEventName,
+} from './cloudevents/event-name.js';
 export { fromHttpHeaders, type HttpHeaders, toHttpHeaders } from './cloudevents/http-headers.js';
 export { msToNs, nsToMs, parseDuration } from './durations.js';
 export {

@@ -2,8 +2,11 @@
 
 const maxNameLength = 256;
 
-/** A separator must be followed by a letter or digit, so the pattern cannot backtrack. */
-const namePattern = /^[A-Za-z0-9]+(?:['_.-][A-Za-z0-9]+)*$/;
+/**
+ * Pattern of the name of an event, a topic or a namespace, of at most 256 characters. A separator must
+ * be followed by a letter or digit, so the pattern cannot backtrack.
+ */
+export const eventNamePattern: RegExp = /^[A-Za-z0-9]+(?:['_.-][A-Za-z0-9]+)*$/;
 
 /** Matches the runs of a type that a name may have: letters and digits, or one separator. */
 const isKept = /^(?:[A-Za-z0-9]|['_.-]$)/;
@@ -16,7 +19,7 @@ const fallbackName = 'cloudevent';
  * single `'`, `_`, `.` or `-` between them.
  */
 export function isEventName(text: string): boolean {
-  return text.length <= maxNameLength && namePattern.test(text);
+  return text.length <= maxNameLength && eventNamePattern.test(text);
 }
 
 /**

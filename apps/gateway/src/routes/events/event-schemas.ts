@@ -1,17 +1,14 @@
-import { isInt64 } from '@posthaste/contracts';
+import { eventNamePattern, isInt64 } from '@posthaste/contracts';
 import { type TOptional, type TSchema, type TString, type TUnsafe, Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { type FieldFault, toFieldFaults } from '../../http/field-faults.js';
 import type { ItemFaults } from '../schemas/batch-item.js';
 import { freeForm, momentSchema, noUnknownKeys } from '../schemas/field-schemas.js';
 
-/** Pattern of the name of an event, a topic or a namespace. */
-export const eventNamePattern = "^[A-Za-z0-9]+(?:['_.-][A-Za-z0-9]+)*$";
-
 const text = (description?: string) =>
   Type.Optional(Type.String(description === undefined ? {} : { description }));
 const name = (description: string, examples: string[]) =>
-  Type.String({ pattern: eventNamePattern, maxLength: 256, description, examples });
+  Type.String({ pattern: eventNamePattern.source, maxLength: 256, description, examples });
 
 /** Filter fields of queries and replays. A topic is not among them. */
 export const eventFilterFields: {

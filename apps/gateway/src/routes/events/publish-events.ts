@@ -1,5 +1,10 @@
 import { requestInvalid } from '@posthaste/callbacks';
-import { type IdempotencyClaim, PlatformError, toItemClaim } from '@posthaste/contracts';
+import {
+  eventNamePattern,
+  type IdempotencyClaim,
+  PlatformError,
+  toItemClaim,
+} from '@posthaste/contracts';
 import type {
   PublishBatcher,
   PublishedEvent,
@@ -31,7 +36,6 @@ import {
   binaryDataSchema,
   binaryHeaders,
   cloudEventSchema,
-  eventNamePattern,
   newEventSchema,
 } from './event-schemas.js';
 import { type EventContext, parseNewEvent } from './new-event.js';
@@ -42,7 +46,7 @@ const Query = Type.Object(
   {
     topic: Type.Optional(
       Type.String({
-        pattern: eventNamePattern,
+        pattern: eventNamePattern.source,
         maxLength: 249,
         description: 'The topic of events that name none.',
         examples: ['orders'],
