@@ -77,10 +77,10 @@ function decodeWith(reader: NumberReader, record: StoredRecord): EventEnvelope |
     if (mode === undefined || (mode === 'binary' && hasEnvelopeMembers(record))) throw error;
     return decodeForeign(record, mode, reader);
   }
-  if (isNamedInHeaders(record, envelope) && !isStructured(envelope)) return envelope;
+  const isNamed = isNamedInHeaders(record, envelope);
+  if (isNamed && !isStructured(envelope)) return envelope;
   const mode = modeOf(record);
-  if (mode === undefined || (mode === 'binary' && isNamedInHeaders(record, envelope)))
-    return envelope;
+  if (mode === undefined || (mode === 'binary' && isNamed)) return envelope;
   return decodeForeign(record, mode, reader);
 }
 
