@@ -1,5 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import type { ErrorCode } from '@posthaste/contracts';
+import type { Caller, RouteScope } from '@posthaste/access';
+import type { Applications, ErrorCode } from '@posthaste/contracts';
 import type {
   FastifyBaseLogger,
   FastifyInstance,
@@ -7,9 +8,8 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from 'fastify';
+import type { ApplicationSource } from './access/application-source.js';
 import type { TraceContext } from './http/trace-context.js';
-import type { AuthenticatedKey } from './keys/api-keys.js';
-import type { RouteScope } from './keys/scopes.js';
 
 /** The Fastify server, with TypeBox schemas that type the handlers of its routes. */
 export type App = FastifyInstance<
@@ -27,9 +27,14 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /**
      * Scope that the API key of the caller must have. The server does not start while a route
-     * declares none. The check is described in http/access.ts.
+     * declares none. The check is described in access/access.ts.
      */
     scope?: RouteScope;
+    /**
+     * The way in which the route finds the applications of a request. The server does not start
+     * while a route declares none. access/application-access.ts resolves it.
+     */
+    application?: ApplicationSource;
     /** False on routes whose requests are not counted by the rate limits. */
     rateLimit?: false;
     /** Error codes of this route, without those that all routes share. For the API document. */
@@ -46,8 +51,20 @@ declare module 'fastify' {
   }
 
   interface FastifyRequest {
-    /** API key of the caller; `null` on public routes and on a server without keys. */
-    apiKey: AuthenticatedKey | null;
+    /** Sender of the request. On public routes `anonymousCaller`. */
+    caller: Caller;
+    /**
+     * Applications that the request is about, for the sources `filter`, `named`, `owner`, `caller`
+     * and `all`: the handler shows and changes nothing of others.
+     */
+    readonly applications: Applications;
+    /** The application that the request is about, for the source `named`. */
+    readonly application: string;
+    /**
+     * Returns the application of an item that names this one, or none.
+     * @throws PlatformError `APPLICATION_FORBIDDEN`, `APPLICATION_REQUIRED`
+     */
+    applicationFor(named: string | undefined): string;
     /**
      * Returns true if the caller would be let in now. For answers that last long. Does not throw.
      */

@@ -10,9 +10,9 @@ import {
   type SettingValues,
   workerSettings,
 } from '@posthaste/settings';
+import { isLoopback } from './access/local-caller.js';
 import type { CallbackRoutesConfig } from './callback-routes.js';
 import type { EventRoutesConfig } from './event-routes.js';
-import { isLoopback } from './http/local-caller.js';
 
 type GatewaySettingValues = SettingValues<typeof gatewaySettings>;
 

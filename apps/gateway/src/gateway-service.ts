@@ -1,3 +1,4 @@
+import { accessMigrations } from '@posthaste/access';
 import { callbacksMigrations, createSecretBox, markMasterKey } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
@@ -9,7 +10,6 @@ import { type GatewayProcessConfig, readGatewayConfig } from './config.js';
 import { startEventOutbox } from './event-outbox.js';
 import { createEventRoutes } from './event-routes.js';
 import { startGateway } from './gateway.js';
-import { gatewayMigrations } from './migrations.js';
 import { databaseCheck, migrationsCheck } from './readiness.js';
 
 /**
@@ -33,7 +33,7 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
     });
     await refuseUnsuitable(db);
     const migrations = migrationsCheck(db, [
-      gatewayMigrations,
+      accessMigrations,
       callbacksMigrations,
       eventstreamMigrations,
       eventLogMigrations,

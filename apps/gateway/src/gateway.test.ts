@@ -25,12 +25,14 @@ describe('the gateway', () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const arrived = Promise.withResolvers<void>();
     const routes = (app: App): void => {
-      app.get('/slow', { config: { scope: 'public' } }, async () => {
+      app.get('/slow', { config: { scope: 'public', application: 'none' } }, async () => {
         arrived.resolve();
         await promise;
         return { done: true };
       });
-      app.get('/quick', { config: { scope: 'public' } }, () => ({ done: true }));
+      app.get('/quick', { config: { scope: 'public', application: 'none' } }, () => ({
+        done: true,
+      }));
     };
     return { routes, finish: resolve, arrived: arrived.promise };
   }

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { ApiKeys } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import type { ReadinessCheck } from '@posthaste/service';
@@ -7,13 +8,12 @@ import type { Registry } from 'prom-client';
 import type { App, Routes } from './app.js';
 import type { GatewayConfig } from './config.js';
 import { addPoolMetrics, addProcessMetrics } from './http/metrics.js';
-import { ApiKeys } from './keys/api-keys.js';
 import { databaseCheck } from './readiness.js';
 import { buildServer } from './server.js';
 
 export interface GatewayDeps {
   readonly config: GatewayConfig;
-  /** Needs `gatewayMigrations`. While it cannot be reached, requests are answered with 503. */
+  /** Needs `accessMigrations`. While it cannot be reached, requests are answered with 503. */
   readonly db: Database;
   readonly registry: Registry;
   readonly logger: Logger;

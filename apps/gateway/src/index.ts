@@ -5,8 +5,4 @@ export { startEventOutbox } from './event-outbox.js';
 export { createEventRoutes, type EventRoutesConfig } from './event-routes.js';
 export { type Gateway, startGateway } from './gateway.js';
 export { gatewayService } from './gateway-service.js';
-export type { ApiKey } from './keys/api-key-store.js';
-export { ApiKeys, type KeyRequest } from './keys/api-keys.js';
-export { type Scope, scopes } from './keys/scopes.js';
-export { gatewayMigrations } from './migrations.js';
 export { renderOpenApiDocument } from './openapi/openapi-document.js';

@@ -2,6 +2,7 @@ import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { ApiKeys, accessMigrations } from '@posthaste/access';
 import { callbacksMigrations } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
@@ -16,8 +17,6 @@ import {
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, describe, expect, it } from 'vitest';
 import { rawConnection } from '../test/raw-connection.js';
-import { ApiKeys } from './keys/api-keys.js';
-import { gatewayMigrations } from './migrations.js';
 
 const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const noDatabase = {
@@ -155,7 +154,7 @@ describeWithPostgres('the process of the gateway on Postgres', () => {
 
     const db = await openPostgres({ url });
     await migrate(db, [
-      gatewayMigrations,
+      accessMigrations,
       callbacksMigrations,
       eventstreamMigrations,
       eventLogMigrations,
@@ -214,7 +213,7 @@ describeWithPostgres('the process of the gateway on Postgres', () => {
     const server = await startPostgres();
     const db = await openPostgres({ url: server.url });
     await migrate(db, [
-      gatewayMigrations,
+      accessMigrations,
       callbacksMigrations,
       eventstreamMigrations,
       eventLogMigrations,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { accessMigrations } from '@posthaste/access';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
@@ -7,7 +8,6 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { oldEventStatements as old } from '../test/old-event-statements.js';
 import type { Engine } from '../test/test-events.js';
-import { gatewayMigrations } from './migrations.js';
 
 const eventTables = ['event_claim', 'dead_letter_replay', 'replayed_dead_letter'];
 
@@ -110,7 +110,7 @@ describe.each<Engine>(['postgres', 'embedded'])('the event tables on %s', (engin
   describeEngine('when they move out of the gateway', () => {
     it('are the same as those of a database that never had a gateway', async () => {
       const [moved, created] = [await openDatabases(engine), await openDatabases(engine)];
-      await migrate(moved.db, [gatewayMigrations, eventstreamMigrations, eventLogMigrations]);
+      await migrate(moved.db, [accessMigrations, eventstreamMigrations, eventLogMigrations]);
       await migrate(created.db, [eventLogMigrations]);
       const tables = await describeTables(moved.db);
       expect(tables).toHaveLength(3);
@@ -119,11 +119,11 @@ describe.each<Engine>(['postgres', 'embedded'])('the event tables on %s', (engin
 
     it('keep their rows, and serve gateways of the version before', async () => {
       const { db, other } = await openDatabases(engine);
-      await migrate(db, [gatewayMigrations]);
+      await migrate(db, [accessMigrations]);
       // Prepared before the move, and used again after it.
       await runOldStatements(other, 1);
-      await migrate(db, [gatewayMigrations, eventLogMigrations]);
-      expect(await migrate(db, [gatewayMigrations, eventLogMigrations])).toEqual([]);
+      await migrate(db, [accessMigrations, eventLogMigrations]);
+      expect(await migrate(db, [accessMigrations, eventLogMigrations])).toEqual([]);
       expect(await countRows(db)).toEqual([1, 1, 1]);
       await runOldStatements(other, 2);
       expect(await countRows(db)).toEqual([2, 2, 2]);
@@ -156,28 +156,28 @@ describeWithPostgres('a gateway with a database role of its own', () => {
       await db.close();
       await drop();
     });
-    await migrate(db, [gatewayMigrations]);
+    await migrate(db, [accessMigrations]);
     await db.query(`grant usage on schema gateway to ${role}`);
     await db.query(
       `grant select, insert, update, delete on all tables in schema gateway to ${role}`,
     );
     await runOldStatements(as, 1);
-    await migrate(db, [gatewayMigrations, eventLogMigrations]);
+    await migrate(db, [accessMigrations, eventLogMigrations]);
     await runOldStatements(as, 2);
     expect(await countRows(as)).toEqual([2, 2, 2]);
   });
 
   it('is not held up by a migration that waits for a long reader', async () => {
     const { db, other } = await openDatabases('postgres');
-    await migrate(db, [gatewayMigrations]);
+    await migrate(db, [accessMigrations]);
     await other.transaction(async (reader) => {
       await reader.query('select from gateway.event_claim');
-      await expect(migrate(db, [gatewayMigrations, eventLogMigrations])).rejects.toMatchObject({
+      await expect(migrate(db, [accessMigrations, eventLogMigrations])).rejects.toMatchObject({
         code: 'DATABASE_TIMEOUT',
       });
       await runOldStatements(other, 1);
     });
-    await migrate(db, [gatewayMigrations, eventLogMigrations]);
+    await migrate(db, [accessMigrations, eventLogMigrations]);
     expect(await countRows(db)).toEqual([1, 1, 1]);
   });
 });
@@ -185,7 +185,7 @@ describeWithPostgres('a gateway with a database role of its own', () => {
 describeWithPostgres('a gateway of the version before', () => {
   it('works while the tables move', async () => {
     const { db, other } = await openDatabases('postgres');
-    await migrate(db, [gatewayMigrations]);
+    await migrate(db, [accessMigrations]);
     let stopped = false;
     let rounds = 0;
     const gateway = (async () => {

@@ -1,8 +1,8 @@
+import { accessMigrations } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
 import { migrate, openEmbedded } from '@posthaste/postgres';
 import { describe, expect, it } from 'vitest';
 import { testServer } from '../test/test-server.js';
-import { gatewayMigrations } from './migrations.js';
 import { migrationsCheck } from './readiness.js';
 
 const passing = { name: 'passing', check: async () => undefined };
@@ -29,9 +29,9 @@ describe('readiness', () => {
 
   it('waits for migrations, and does not ask again once they are applied', async () => {
     const db = await openEmbedded();
-    const { check } = migrationsCheck(db, [gatewayMigrations]);
+    const { check } = migrationsCheck(db, [accessMigrations]);
     await expect(check()).rejects.toMatchObject({ code: 'MIGRATION_PENDING' });
-    await migrate(db, [gatewayMigrations]);
+    await migrate(db, [accessMigrations]);
     await check();
     await db.close();
     await check();

@@ -9,9 +9,10 @@
  * 4. The request steps, all in one hook; `createRequestSteps` lists them: clock, headers of the
  *    answer, two Host headers, overload, Host and Origin on loopback, unknown routes, loops of
  *    deliveries, Content-Type of an empty body.
- * 5. http/access.ts: API key, scope and rate limit of the route.
+ * 5. access/access.ts: API key, scope and rate limit of the route.
  * 6. Body, parsed as JSON within the size limit, unless the route's own parsers read it
  *    (routes/schemas/exact-body.ts); then validation by the schemas of the route.
+ *    Then access/application-access.ts finds the applications that the request is about.
  * 7. The handler in routes/.
  * 8. http/metrics.ts counts and times the answer; http/request-log.ts logs it, if configured.
  *
@@ -23,16 +24,17 @@ import { createReadiness, type ReadinessCheck } from '@posthaste/service';
 import { fastify } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { addAccess, createUnknownRouteStep, type KeyAuthenticator } from './access/access.js';
+import { addApplicationAccess } from './access/application-access.js';
+import { createLocalCallerStep } from './access/local-caller.js';
 import type { App, Routes } from './app.js';
 import type { GatewayConfig } from './config.js';
-import { addAccess, createUnknownRouteStep, type KeyAuthenticator } from './http/access.js';
 import { addCors } from './http/cors.js';
 import { drainConnectionsOnClose } from './http/drain.js';
 import { createLoopStep } from './http/hops.js';
 import { createHttpServer } from './http/http-server.js';
 import { ignoreEmptyBodyType } from './http/ignore-empty-body-type.js';
 import { createPlainParser, setJsonParser } from './http/json-body.js';
-import { createLocalCallerStep } from './http/local-caller.js';
 import { createMalformedRequestHandler, refuseTwoHosts } from './http/malformed-requests.js';
 import { addRequestMetrics, startClock } from './http/metrics.js';
 import { createPressureStep } from './http/pressure.js';
@@ -80,6 +82,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   addRequestMetrics(app, registry);
   if (config.logRequests) addRequestLog(app);
   addAccess(app, { mode: config.access, keys: deps.keys, limiter });
+  addApplicationAccess(app, config);
   if (config.docs) await collectApiDocs(app);
   await addRoutes(app, deps);
   await app.ready();

@@ -1,11 +1,11 @@
+import type { Caller } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
 import { createLogger } from '@posthaste/service';
 import { gatewaySettings, readSettings } from '@posthaste/settings';
 import { Registry } from 'prom-client';
+import type { KeyAuthenticator } from '../src/access/access.js';
 import type { App } from '../src/app.js';
 import { type GatewayConfig, gatewayFaults, toGatewayConfig } from '../src/config.js';
-import type { KeyAuthenticator } from '../src/http/access.js';
-import type { AuthenticatedKey } from '../src/keys/api-keys.js';
 import type { KeyAdmin } from '../src/routes/keys.js';
 import { buildServer, type ServerDeps } from '../src/server.js';
 
@@ -51,17 +51,18 @@ export async function testServer(
   return { app, registry, logs };
 }
 
+/** Key of a test. It is for all applications unless it names some. */
+export type TestKey = Pick<Caller, 'id' | 'name' | 'scopes'> & Partial<Caller>;
+
 /** Returns an authenticator of keys by their token, without a database. */
-export function testKeys(
-  keys: Readonly<Record<string, AuthenticatedKey>>,
-): KeyAuthenticator & KeyAdmin {
+export function testKeys(keys: Readonly<Record<string, TestKey>>): KeyAuthenticator & KeyAdmin {
   const unused = () => Promise.reject(new Error('not part of this test'));
   return {
     findCached: () => undefined,
     authenticate: async (token) => {
       const key = keys[token];
       if (!key) throw new PlatformError('KEY_INVALID', 'unknown');
-      return key;
+      return { kind: 'key', applications: 'all', ...key };
     },
     createKey: unused,
     listKeys: unused,

@@ -112,6 +112,18 @@ export const errorCodes = {
     type: 'forbidden',
     meaning: 'The API key lacks the scope of this route. Use a key that has the scope.',
   },
+  APPLICATION_FORBIDDEN: {
+    type: 'forbidden',
+    meaning: 'The caller may not use this application. Name one of its own, or none.',
+  },
+  APPLICATION_REQUIRED: {
+    type: 'invalid',
+    meaning: 'The caller has several applications. Name the one that the request is about.',
+  },
+  APPLICATION_SCOPE_MISSING: {
+    type: 'forbidden',
+    meaning: 'The route is only for callers for all applications. Use a key for all.',
+  },
   KEY_NOT_FOUND: { type: 'not_found', meaning: 'There is no API key with this id.' },
   RATE_LIMITED: {
     type: 'rate_limited',

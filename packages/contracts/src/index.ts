@@ -1,3 +1,9 @@
+export {
+  type Applications,
+  /** @public */ applicationHeader,
+  includesApplication,
+  toApplicationColumn,
+} from './applications.js';
 export { type Backoff, backoffMs } from './backoff.js';
 export { type CallbackEventName, callbackEventNames } from './callback-event-names.js';
 export {

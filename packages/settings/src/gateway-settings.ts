@@ -21,6 +21,13 @@ export const gatewaySettings = {
     meaning:
       '`keys`: every route except health and documentation needs an API key. `loopback`: no key is needed, but only callers on this machine are served; refused unless POSTHASTE_HOST is a loopback address. Not set: `loopback` on a loopback address, else `keys`. Behind a reverse proxy on the same machine, set `keys`.',
   },
+  defaultApplication: {
+    name: 'POSTHASTE_DEFAULT_APPLICATION',
+    type: 'string',
+    default: '',
+    meaning:
+      'Application of requests that name none and come from a caller for all applications. With one tenant, nobody needs to name it.',
+  },
   allowedHosts: {
     name: 'POSTHASTE_ALLOWED_HOSTS',
     type: 'list',

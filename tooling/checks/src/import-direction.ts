@@ -37,6 +37,7 @@ const importsOf: Readonly<Record<string, readonly string[]>> = {
   'packages/egress': [contracts],
   'packages/settings': [contracts],
   'packages/service': [contracts],
+  'packages/access': [contracts, postgres],
   'packages/callbacks': [contracts, postgres],
   'packages/eventstream': [contracts, postgres],
   'packages/courier-core': [contracts, postgres],

@@ -18,7 +18,8 @@ export async function addCors(app: App, origins: readonly string[]): Promise<voi
   if (origins.length === 0) return;
   app.addHook('onRoute', (route) => {
     // The route that the library adds for preflight requests, which browsers send without a key.
-    if (route.method === 'OPTIONS' && route.url === '*') route.config = { scope: 'public' };
+    if (route.method === 'OPTIONS' && route.url === '*')
+      route.config = { scope: 'public', application: 'none' };
   });
   await app.register(cors, {
     origin: [...origins],

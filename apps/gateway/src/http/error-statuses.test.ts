@@ -17,12 +17,12 @@ const documented: ReadonlyMap<string, number> = new Map(
   ]),
 );
 
-const config = { scope: 'public' } as const;
+const config = { scope: 'public', application: 'none' } as const;
 const routes = [
   (app: App): void => {
     app.post('/things', { config, schema: { body: Type.Object({}) } }, () => ({}));
     app.get('/open', { config }, () => ({ open: true }));
-    app.get('/keys-only', { config: { scope: 'admin' } }, () => ({}));
+    app.get('/keys-only', { config: { scope: 'admin', application: 'caller' } }, () => ({}));
     app.get<{ Params: { code: ErrorCode } }>('/fail/:code', { config }, ({ params }) => {
       throw new PlatformError(params.code, 'as the test asks');
     });

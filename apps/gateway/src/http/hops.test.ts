@@ -6,8 +6,14 @@ import { hopsOf } from './hops.js';
 
 const routes = [
   (app: App): void => {
-    app.get('/seen', { config: { scope: 'public' } }, (request) => ({ hops: hopsOf(request) }));
-    app.post('/again', { config: { scope: 'public', sendsAgain: true } }, () => ({ sent: true }));
+    app.get('/seen', { config: { scope: 'public', application: 'none' } }, (request) => ({
+      hops: hopsOf(request),
+    }));
+    app.post(
+      '/again',
+      { config: { scope: 'public', application: 'none', sendsAgain: true } },
+      () => ({ sent: true }),
+    );
   },
 ];
 

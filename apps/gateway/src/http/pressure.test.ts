@@ -4,7 +4,7 @@ import type { App } from '../app.js';
 
 const routes = [
   (app: App): void => {
-    app.get('/open', { config: { scope: 'public' } }, () => ({ open: true }));
+    app.get('/open', { config: { scope: 'public', application: 'none' } }, () => ({ open: true }));
   },
 ];
 

@@ -1,3 +1,4 @@
+import { localCaller } from '@posthaste/access';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { testConfig, testKeys, testServer } from '../../test/test-server.js';
@@ -11,7 +12,11 @@ const keys = testKeys({
 
 const routes = [
   (app: App): void => {
-    app.get('/v1/things', { config: { scope: 'callbacks:read' } }, () => ({}));
+    app.get(
+      '/v1/things',
+      { config: { scope: 'callbacks:read', application: 'caller' } },
+      () => ({}),
+    );
   },
 ];
 
@@ -20,8 +25,8 @@ interface Caller {
   readonly token?: string;
 }
 
-function get(app: App, { address, token = '' }: Caller, url = '/v1/things') {
-  const headers = { authorization: `Bearer ${token}` };
+function get(app: App, { address, token }: Caller, url = '/v1/things') {
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return app.inject({ url, remoteAddress: address, headers });
 }
 
@@ -39,7 +44,7 @@ const reply = { header: () => reply } as unknown as FastifyReply;
 
 /** Returns a request that arrived at this time, as far as the limiter reads it. */
 function requestAt(startedAt: number, fields: object = {}): FastifyRequest {
-  const request = { startedAt, ip: '10.0.0.1', method: 'GET', apiKey: null, ...fields };
+  const request = { startedAt, ip: '10.0.0.1', method: 'GET', caller: { id: '' }, ...fields };
   return request as unknown as FastifyRequest;
 }
 
@@ -68,7 +73,10 @@ describe('the rate limit', () => {
 
   it('counts a known key by itself, wherever it calls from', async () => {
     const { app } = await testServer(environment, {
-      keys: { ...keys, findCached: (token) => ({ id: token, name: token, scopes: ['admin'] }) },
+      keys: {
+        ...keys,
+        findCached: (token) => ({ ...localCaller, kind: 'key', id: token, name: token }),
+      },
       routes,
     });
     const send = (number: number) => get(app, { token: 'one', address: `10.0.0.${number}` });
@@ -128,7 +136,7 @@ describe('the rate limit', () => {
 
   it('counts what has no key by address, and less of it, unless set otherwise', () => {
     const limits = new RateLimiter(testConfig({ POSTHASTE_ACCESS: 'keys' }));
-    const withKey = { apiKey: { id: '1' }, method: 'POST' };
+    const withKey = { caller: { id: '1' }, method: 'POST' };
     expect(accepted(250, (number) => limits.byAddress(requestAt(number), reply))).toBe(200);
     expect(accepted(30_001, () => limits.byKey(requestAt(0, withKey), reply))).toBe(30_000);
   });

@@ -57,7 +57,7 @@ export function addRequestLog(app: App): void {
         path: request.url.split('?', 1)[0],
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 100) / 100,
-        ...(request.apiKey ? { apiKey: request.apiKey.id } : {}),
+        ...(request.caller?.kind === 'key' ? { apiKey: request.caller.id } : {}),
       },
       'request answered',
     );

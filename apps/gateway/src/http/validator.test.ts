@@ -10,7 +10,10 @@ describe('integers in a query', () => {
     const statusCode = Type.Optional(Type.Integer({ minimum: 0, maximum: 999 }));
     const querystring = listQuery(500, { statusCode, name: Type.Optional(Type.String()) });
     const routes = (scope: App): void => {
-      const options = { config: { scope: 'public' }, schema: { querystring } } as const;
+      const options = {
+        config: { scope: 'public', application: 'none' },
+        schema: { querystring },
+      } as const;
       scope.get('/things', options, ({ query }) => query);
     };
     ({ app } = await testServer({}, { routes: [routes] }));

@@ -10,7 +10,11 @@ const routes = [
     app.post(
       '/v1/things',
       {
-        config: { scope: 'callbacks:write', errors: ['CALLBACK_INVALID', 'CALLBACK_STATE'] },
+        config: {
+          scope: 'callbacks:write',
+          application: 'caller',
+          errors: ['CALLBACK_INVALID', 'CALLBACK_STATE'],
+        },
         schema: { summary: 'Make', description: 'A thing.', body: Thing, response: { 201: Thing } },
       },
       async (_request, reply) => reply.code(201).send({ url: '' }),

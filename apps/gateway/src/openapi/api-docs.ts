@@ -123,19 +123,21 @@ export async function apiDocsRoutes(app: App): Promise<void> {
   let document: Buffer | undefined;
   app.get(
     '/openapi.json',
-    { config: { scope: 'public' }, schema: { hide: true } },
+    { config: { scope: 'public', application: 'none' }, schema: { hide: true } },
     (_request, reply) => {
       document ??= Buffer.from(JSON.stringify(app.swagger()));
       return reply.header('content-type', 'application/json; charset=utf-8').send(document);
     },
   );
-  app.get('/', { config: { scope: 'public' }, schema: { hide: true } }, (_request, reply) =>
-    reply.redirect('/docs'),
+  app.get(
+    '/',
+    { config: { scope: 'public', application: 'none' }, schema: { hide: true } },
+    (_request, reply) => reply.redirect('/docs'),
   );
   await app.register(async (pages: App) => {
     // Public, because the files of the page are the same in every installation.
     pages.addHook('onRoute', (route) => {
-      route.config = { ...route.config, scope: 'public' };
+      route.config = { ...route.config, scope: 'public', application: 'none' };
     });
     pages.setErrorHandler((error) => {
       throw toPageError(error);

@@ -19,6 +19,7 @@ const Ready = Type.Object({
 export function healthRoutes(app: App, readiness: () => Promise<ReadinessReport>): void {
   const config = {
     scope: 'public',
+    application: 'none',
     rateLimit: false,
     answersUnderLoad: true,
   } as const;

@@ -1,10 +1,9 @@
+import { ApiKeys, accessMigrations } from '@posthaste/access';
 import { type Database, migrate, openEmbedded } from '@posthaste/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Call, createCaller } from '../../test/caller.js';
 import { testServer } from '../../test/test-server.js';
 import type { App } from '../app.js';
-import { ApiKeys } from '../keys/api-keys.js';
-import { gatewayMigrations } from '../migrations.js';
 
 describe('/v1/keys', () => {
   let db: Database;
@@ -13,7 +12,7 @@ describe('/v1/keys', () => {
 
   beforeAll(async () => {
     db = await openEmbedded();
-    await migrate(db, [gatewayMigrations]);
+    await migrate(db, [accessMigrations]);
     const keys = new ApiKeys(db);
     const { token } = await keys.createKey({ name: 'admin', scopes: ['admin'] });
     ({ app } = await testServer({ POSTHASTE_ACCESS: 'keys' }, { keys }));

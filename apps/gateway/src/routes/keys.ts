@@ -1,9 +1,8 @@
+import type { ApiKey, CreatedKey, KeyRequest } from '@posthaste/access';
+import { scopes } from '@posthaste/access';
 import { requestInvalid } from '@posthaste/callbacks';
 import { Type } from 'typebox';
 import type { App } from '../app.js';
-import type { ApiKey } from '../keys/api-key-store.js';
-import type { CreatedKey, KeyRequest } from '../keys/api-keys.js';
-import { scopes } from '../keys/scopes.js';
 
 const defaultPageSize = 100;
 
@@ -69,7 +68,7 @@ export interface KeyAdmin {
 
 /** Adds `/v1/keys`: create, list and revoke API keys. */
 export function keyRoutes(app: App, keys: KeyAdmin): void {
-  const config = { scope: 'admin' } as const;
+  const config = { scope: 'admin', application: 'all' } as const;
   const tags = ['API keys'];
 
   app.post(

@@ -7,7 +7,7 @@ export function metricsRoutes(app: App, registry: Registry): void {
   app.get(
     '/metrics',
     {
-      config: { scope: 'metrics:read', answersUnderLoad: true },
+      config: { scope: 'metrics:read', application: 'all', answersUnderLoad: true },
       schema: {
         tags: ['Health'],
         operationId: 'getMetrics',

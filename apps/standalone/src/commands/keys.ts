@@ -1,5 +1,5 @@
+import { type Scope, scopes } from '@posthaste/access/scopes';
 import { PlatformError } from '@posthaste/contracts';
-import { type Scope, scopes } from '@posthaste/gateway/scopes';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { readApiAddress } from '../api/api-client.js';
 import { addOutputOption, type OutputOptions } from '../arguments/output-option.js';

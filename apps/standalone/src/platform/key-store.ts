@@ -1,5 +1,5 @@
+import { type ApiKey, ApiKeys, accessMigrations, type KeyRequest } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
-import { type ApiKey, ApiKeys, gatewayMigrations, type KeyRequest } from '@posthaste/gateway';
 import { type Database, pendingMigrations } from '@posthaste/postgres';
 import { createLogger } from '@posthaste/service';
 import { type Environment, platformSettings, readSettings } from '@posthaste/settings';
@@ -61,7 +61,7 @@ export async function withKeyStore(
 async function prepareTables(db: Database): Promise<void> {
   if (db.kind === 'embedded') {
     await migratePlatform(db);
-  } else if ((await pendingMigrations(db, [gatewayMigrations])).length > 0) {
+  } else if ((await pendingMigrations(db, [accessMigrations])).length > 0) {
     const message = 'the database has no current tables for keys: run "posthaste migrate" first';
     throw new PlatformError('MIGRATION_PENDING', message);
   }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ApiKeys, accessMigrations } from '@posthaste/access';
 import {
   type Acceptance,
   callbacksMigrations,
@@ -17,7 +18,6 @@ import {
   publishOnce,
   toEventToPublish,
 } from '@posthaste/eventstream/event-log';
-import { ApiKeys, gatewayMigrations } from '@posthaste/gateway';
 import { type Database, migrate, openDatabase } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
@@ -30,7 +30,7 @@ vi.setConfig({ testTimeout: 120_000 });
 type Engine = 'postgres' | 'embedded';
 
 /** Tables of version 0.1, in which the gateway has claims and replays. */
-const setsBefore = [gatewayMigrations, callbacksMigrations, eventstreamMigrations];
+const setsBefore = [accessMigrations, callbacksMigrations, eventstreamMigrations];
 
 const topic = 'orders';
 const replayId = '019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
+import { accessMigrations } from '@posthaste/access';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
-import { gatewayMigrations } from '@posthaste/gateway';
 import {
   type Database,
   type MigrationSet,
@@ -18,7 +18,7 @@ export type PlatformSettings = SettingValues<typeof platformSettings>;
 
 /** Tables of every part of the platform. */
 export const platformMigrations: readonly MigrationSet[] = [
-  gatewayMigrations,
+  accessMigrations,
   callbacksMigrations,
   eventstreamMigrations,
   // After the gateway's: moves tables that the gateway has owned.

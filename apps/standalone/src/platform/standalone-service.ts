@@ -1,7 +1,7 @@
+import { ApiKeys } from '@posthaste/access';
 import { createSecretBox, markMasterKey } from '@posthaste/callbacks';
 import { PlatformError } from '@posthaste/contracts';
 import {
-  ApiKeys,
   createCallbackRoutes,
   createEventRoutes,
   startEventOutbox,

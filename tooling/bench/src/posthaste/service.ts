@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { accessMigrations } from '@posthaste/access';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
-import { gatewayMigrations } from '@posthaste/gateway';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import { freePort } from '@posthaste/testbed';
 import type { CallbackService, ServiceProcess } from '../contender.js';
@@ -37,7 +37,7 @@ export const posthaste: CallbackService = {
   async prepare(storeUrl) {
     await withDatabase(storeUrl, async (db) => {
       await migrate(db, [
-        gatewayMigrations,
+        accessMigrations,
         callbacksMigrations,
         eventstreamMigrations,
         eventLogMigrations,

@@ -61,7 +61,11 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
   app.post<{ Body: { readonly items: readonly unknown[] } }>(
     '/v1/callbacks/batch',
     {
-      config: { scope: 'callbacks:write', errors: ['REQUEST_INVALID', 'REQUEST_TOO_LARGE'] },
+      config: {
+        scope: 'callbacks:write',
+        application: 'items',
+        errors: ['REQUEST_INVALID', 'REQUEST_TOO_LARGE'],
+      },
       validatorCompiler: compileBatch,
       schema: {
         tags: ['Callbacks'],

@@ -148,6 +148,7 @@ function addCreate(app: App, acceptance: Acceptance): void {
     {
       config: {
         scope: 'callbacks:write',
+        application: 'items',
         errors: ['CALLBACK_INVALID', 'REQUEST_INVALID', 'IDEMPOTENCY_KEY_REUSED'],
       },
       schema: {
@@ -179,7 +180,7 @@ function addGet(app: App, db: Database): void {
   app.get<{ Params: { id: string } }>(
     '/callback/:id',
     {
-      config: { scope: 'callbacks:read', errors: ['CALLBACK_NOT_FOUND'] },
+      config: { scope: 'callbacks:read', application: 'owner', errors: ['CALLBACK_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'getCompatibleCallback',

@@ -58,6 +58,7 @@ function addCreate(app: App, { acceptance, policies }: CallbackRoutesDeps): void
     {
       config: {
         scope: 'callbacks:write',
+        application: 'named',
         errors: [
           'CALLBACK_INVALID',
           'REQUEST_INVALID',
@@ -92,7 +93,7 @@ function addList(app: App, db: Database): void {
   app.get(
     path,
     {
-      config: { scope: 'callbacks:read', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'callbacks:read', application: 'filter', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
         operationId: 'listCallbacks',
@@ -115,7 +116,7 @@ function addGet(app: App, db: Database): void {
   app.get(
     `${path}/:id`,
     {
-      config: { scope: 'callbacks:read', errors: ['CALLBACK_NOT_FOUND'] },
+      config: { scope: 'callbacks:read', application: 'owner', errors: ['CALLBACK_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'getCallback',
@@ -172,6 +173,7 @@ function addActions(app: App, db: Database): void {
       {
         config: {
           scope: 'callbacks:write',
+          application: 'owner',
           errors: ['CALLBACK_NOT_FOUND', 'CALLBACK_STATE'],
           ...(sendsAgain && { sendsAgain }),
         },

@@ -141,7 +141,7 @@ function addList(app: App, db: Database): void {
   app.get(
     path,
     {
-      config: { scope: 'queues:read', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'queues:read', application: 'filter', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
         operationId: 'listQueues',
@@ -160,7 +160,7 @@ function addDetails(app: App, db: Database): void {
   app.get(
     `${path}/details`,
     {
-      config: { scope: 'queues:read', errors: ['QUEUE_NOT_FOUND'] },
+      config: { scope: 'queues:read', application: 'named', errors: ['QUEUE_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'getQueue',
@@ -182,7 +182,11 @@ function addPauseAndResume(app: App, db: Database): void {
     app.post(
       `${path}/${name}`,
       {
-        config: { scope: 'queues:write', errors: ['CALLBACK_INVALID', 'QUEUE_NOT_FOUND'] },
+        config: {
+          scope: 'queues:write',
+          application: 'owner',
+          errors: ['CALLBACK_INVALID', 'QUEUE_NOT_FOUND'],
+        },
         schema: {
           tags,
           operationId: `${name}Queue`,
@@ -208,6 +212,7 @@ function addUnblock(app: App, db: Database): void {
     {
       config: {
         scope: 'queues:write',
+        application: 'named',
         errors: ['QUEUE_NOT_FOUND', 'QUEUE_STATE'],
         sendsAgain: true,
       },
@@ -232,7 +237,7 @@ function addSettings(app: App, db: Database): void {
   app.put(
     `${path}/settings`,
     {
-      config: { scope: 'queues:write', errors: ['CALLBACK_INVALID'] },
+      config: { scope: 'queues:write', application: 'named', errors: ['CALLBACK_INVALID'] },
       schema: {
         tags,
         operationId: 'setQueueSettings',

@@ -91,6 +91,7 @@ function addCreate(app: App, { db, maxRunning }: ReplayRoutesDeps): void {
     {
       config: {
         scope: 'callbacks:write',
+        application: 'items',
         errors: ['REQUEST_INVALID', 'REPLAY_LIMIT_REACHED'],
         sendsAgain: true,
       },
@@ -116,7 +117,7 @@ function addList(app: App, db: Database): void {
   app.get(
     path,
     {
-      config: { scope: 'callbacks:read', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'callbacks:read', application: 'filter', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
         operationId: 'listReplays',
@@ -133,7 +134,7 @@ function addOne(app: App, db: Database): void {
   app.get(
     `${path}/:id`,
     {
-      config: { scope: 'callbacks:read', errors: ['REPLAY_NOT_FOUND'] },
+      config: { scope: 'callbacks:read', application: 'owner', errors: ['REPLAY_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'getReplay',
@@ -147,7 +148,7 @@ function addOne(app: App, db: Database): void {
   app.post(
     `${path}/:id/cancel`,
     {
-      config: { scope: 'callbacks:write', errors: ['REPLAY_NOT_FOUND'] },
+      config: { scope: 'callbacks:write', application: 'owner', errors: ['REPLAY_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'cancelReplay',

@@ -32,7 +32,7 @@ function addPut(app: App, policies: Policies): void {
   app.put(
     `${path}/:name`,
     {
-      config: { scope: 'endpoints:write', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'endpoints:write', application: 'named', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
         operationId: 'putRetryPolicy',
@@ -53,7 +53,7 @@ function addList(app: App, policies: Policies): void {
   app.get(
     path,
     {
-      config: { scope: 'endpoints:read', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'endpoints:read', application: 'filter', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
         operationId: 'listRetryPolicies',
@@ -70,7 +70,7 @@ function addOne(app: App, policies: Policies): void {
   app.get(
     `${path}/:name`,
     {
-      config: { scope: 'endpoints:read', errors: ['POLICY_NOT_FOUND'] },
+      config: { scope: 'endpoints:read', application: 'named', errors: ['POLICY_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'getRetryPolicy',
@@ -84,7 +84,11 @@ function addOne(app: App, policies: Policies): void {
   app.delete(
     `${path}/:name`,
     {
-      config: { scope: 'endpoints:write', errors: ['POLICY_NOT_FOUND', 'POLICY_IN_USE'] },
+      config: {
+        scope: 'endpoints:write',
+        application: 'named',
+        errors: ['POLICY_NOT_FOUND', 'POLICY_IN_USE'],
+      },
       schema: {
         tags,
         operationId: 'deleteRetryPolicy',

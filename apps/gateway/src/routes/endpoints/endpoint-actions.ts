@@ -89,7 +89,11 @@ function addStateChanges(app: App, { db, events, endpoints }: EndpointActionsDep
     app.post(
       `${path}/${name}`,
       {
-        config: { scope: 'endpoints:write', errors: ['ENDPOINT_NOT_FOUND', 'ENDPOINT_STATE'] },
+        config: {
+          scope: 'endpoints:write',
+          application: 'owner',
+          errors: ['ENDPOINT_NOT_FOUND', 'ENDPOINT_STATE'],
+        },
         schema: {
           tags,
           operationId: `${name}Endpoint`,
@@ -112,7 +116,7 @@ function addTest(app: App, { fanout }: EndpointActionsDeps): void {
   app.post(
     `${path}/test`,
     {
-      config: { scope: 'endpoints:write', errors: ['ENDPOINT_NOT_FOUND'] },
+      config: { scope: 'endpoints:write', application: 'owner', errors: ['ENDPOINT_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'testEndpoint',
@@ -146,7 +150,7 @@ function addSecrets(app: App, { endpoints, secrets }: EndpointActionsDeps): void
   app.get(
     `${path}/secrets`,
     {
-      config: { scope: 'endpoints:read', errors: ['ENDPOINT_NOT_FOUND'] },
+      config: { scope: 'endpoints:read', application: 'owner', errors: ['ENDPOINT_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'listEndpointSecrets',
@@ -160,7 +164,11 @@ function addSecrets(app: App, { endpoints, secrets }: EndpointActionsDeps): void
   app.post(
     `${path}/secrets`,
     {
-      config: { scope: 'endpoints:write', errors: ['ENDPOINT_NOT_FOUND', 'SECRET_INVALID'] },
+      config: {
+        scope: 'endpoints:write',
+        application: 'owner',
+        errors: ['ENDPOINT_NOT_FOUND', 'SECRET_INVALID'],
+      },
       schema: {
         tags,
         operationId: 'rotateEndpointSecret',

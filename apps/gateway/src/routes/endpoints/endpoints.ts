@@ -88,6 +88,7 @@ function addCreate(app: App, endpoints: Endpoints): void {
     {
       config: {
         scope: 'endpoints:write',
+        application: 'named',
         errors: ['REQUEST_INVALID', 'ENDPOINT_EXISTS', 'POLICY_NOT_FOUND', 'SECRET_INVALID'],
       },
       schema: {
@@ -120,7 +121,7 @@ function addList(app: App, endpoints: Endpoints): void {
   app.get(
     path,
     {
-      config: { scope: 'endpoints:read', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'endpoints:read', application: 'filter', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
         operationId: 'listEndpoints',
@@ -141,7 +142,7 @@ function addOne(app: App, endpoints: Endpoints): void {
   app.get(
     `${path}/:id`,
     {
-      config: { scope: 'endpoints:read', errors: ['ENDPOINT_NOT_FOUND'] },
+      config: { scope: 'endpoints:read', application: 'owner', errors: ['ENDPOINT_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'getEndpoint',
@@ -157,6 +158,7 @@ function addOne(app: App, endpoints: Endpoints): void {
     {
       config: {
         scope: 'endpoints:write',
+        application: 'owner',
         errors: ['REQUEST_INVALID', 'ENDPOINT_NOT_FOUND', 'ENDPOINT_EXISTS', 'POLICY_NOT_FOUND'],
       },
       schema: {
@@ -175,7 +177,7 @@ function addOne(app: App, endpoints: Endpoints): void {
   app.delete(
     `${path}/:id`,
     {
-      config: { scope: 'endpoints:write', errors: ['ENDPOINT_NOT_FOUND'] },
+      config: { scope: 'endpoints:write', application: 'owner', errors: ['ENDPOINT_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'deleteEndpoint',

@@ -53,6 +53,7 @@ function addCreate(app: App, secrets: Secrets): void {
     {
       config: {
         scope: 'endpoints:write',
+        application: 'named',
         errors: ['REQUEST_INVALID', 'SECRET_INVALID', 'SECRET_EXISTS'],
       },
       schema: {
@@ -77,7 +78,7 @@ function addList(app: App, secrets: Secrets): void {
   app.get(
     path,
     {
-      config: { scope: 'endpoints:read', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'endpoints:read', application: 'filter', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
         operationId: 'listSecrets',
@@ -97,7 +98,7 @@ function addOne(app: App, secrets: Secrets): void {
   app.get(
     `${path}/:name`,
     {
-      config: { scope: 'endpoints:read', errors: ['SECRET_NOT_FOUND'] },
+      config: { scope: 'endpoints:read', application: 'named', errors: ['SECRET_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'getSecret',
@@ -112,7 +113,7 @@ function addOne(app: App, secrets: Secrets): void {
   app.delete(
     `${path}/:name`,
     {
-      config: { scope: 'endpoints:write', errors: ['SECRET_NOT_FOUND'] },
+      config: { scope: 'endpoints:write', application: 'named', errors: ['SECRET_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'deleteSecret',
@@ -133,7 +134,11 @@ function addRotate(app: App, secrets: Secrets): void {
   app.post(
     `${path}/:name/rotate`,
     {
-      config: { scope: 'endpoints:write', errors: ['SECRET_NOT_FOUND', 'SECRET_INVALID'] },
+      config: {
+        scope: 'endpoints:write',
+        application: 'named',
+        errors: ['SECRET_NOT_FOUND', 'SECRET_INVALID'],
+      },
       schema: {
         tags,
         operationId: 'rotateSecret',

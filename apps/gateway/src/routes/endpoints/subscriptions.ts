@@ -71,7 +71,11 @@ function addCreate(app: App, subscriptions: Subscriptions): void {
   app.post(
     path,
     {
-      config: { scope: 'endpoints:write', errors: ['REQUEST_INVALID', 'ENDPOINT_NOT_FOUND'] },
+      config: {
+        scope: 'endpoints:write',
+        application: 'owner',
+        errors: ['REQUEST_INVALID', 'ENDPOINT_NOT_FOUND'],
+      },
       schema: {
         tags,
         operationId: 'createSubscription',
@@ -96,7 +100,7 @@ function addList(app: App, subscriptions: Subscriptions): void {
   app.get(
     path,
     {
-      config: { scope: 'endpoints:read', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'endpoints:read', application: 'filter', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
         operationId: 'listSubscriptions',
@@ -119,7 +123,7 @@ function addOne(app: App, subscriptions: Subscriptions): void {
   app.get(
     `${path}/:id`,
     {
-      config: { scope: 'endpoints:read', errors: ['SUBSCRIPTION_NOT_FOUND'] },
+      config: { scope: 'endpoints:read', application: 'owner', errors: ['SUBSCRIPTION_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'getSubscription',
@@ -133,7 +137,11 @@ function addOne(app: App, subscriptions: Subscriptions): void {
   app.put(
     `${path}/:id`,
     {
-      config: { scope: 'endpoints:write', errors: ['SUBSCRIPTION_NOT_FOUND', 'REQUEST_INVALID'] },
+      config: {
+        scope: 'endpoints:write',
+        application: 'owner',
+        errors: ['SUBSCRIPTION_NOT_FOUND', 'REQUEST_INVALID'],
+      },
       schema: {
         tags,
         operationId: 'replaceSubscription',
@@ -148,7 +156,11 @@ function addOne(app: App, subscriptions: Subscriptions): void {
   app.delete(
     `${path}/:id`,
     {
-      config: { scope: 'endpoints:write', errors: ['SUBSCRIPTION_NOT_FOUND'] },
+      config: {
+        scope: 'endpoints:write',
+        application: 'owner',
+        errors: ['SUBSCRIPTION_NOT_FOUND'],
+      },
       schema: {
         tags,
         operationId: 'deleteSubscription',

@@ -114,6 +114,7 @@ function addCreate(app: App, { replays, onCreated }: DeadLetterReplayRoutesDeps)
     {
       config: {
         scope: 'events:write',
+        application: 'items',
         errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND'],
         sendsAgain: true,
       },
@@ -139,7 +140,7 @@ function addList(app: App, { replays }: DeadLetterReplayRoutesDeps): void {
   app.get(
     path,
     {
-      config: { scope: 'events:read', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'events:read', application: 'filter', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
         operationId: 'listDeadLetterReplays',
@@ -161,7 +162,7 @@ function addOne(app: App, { replays }: DeadLetterReplayRoutesDeps): void {
   app.get(
     `${path}/:id`,
     {
-      config: { scope: 'events:read', errors: ['REPLAY_NOT_FOUND'] },
+      config: { scope: 'events:read', application: 'owner', errors: ['REPLAY_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'getDeadLetterReplay',
@@ -175,7 +176,7 @@ function addOne(app: App, { replays }: DeadLetterReplayRoutesDeps): void {
   app.post(
     `${path}/:id/cancel`,
     {
-      config: { scope: 'events:write', errors: ['REPLAY_NOT_FOUND'] },
+      config: { scope: 'events:write', application: 'owner', errors: ['REPLAY_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'cancelDeadLetterReplay',

@@ -88,7 +88,11 @@ export function deadLetterRoutes(app: App, source: DeadLetterSource): void {
   app.get(
     '/v1/events/dead-letters',
     {
-      config: { scope: 'events:read', errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND'] },
+      config: {
+        scope: 'events:read',
+        application: 'filter',
+        errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND'],
+      },
       schema: {
         tags: ['Dead letters'],
         operationId: 'listDeadLetters',

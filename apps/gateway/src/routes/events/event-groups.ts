@@ -56,7 +56,7 @@ export function eventGroupRoutes(app: App, log: GroupLog): void {
   app.get(
     '/v1/events/topics',
     {
-      config: { scope: 'events:read', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'events:read', application: 'filter', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
         operationId: 'listTopics',
@@ -75,7 +75,11 @@ export function eventGroupRoutes(app: App, log: GroupLog): void {
   app.get(
     '/v1/events/groups',
     {
-      config: { scope: 'events:read', errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND'] },
+      config: {
+        scope: 'events:read',
+        application: 'filter',
+        errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND'],
+      },
       schema: {
         tags,
         operationId: 'listConsumerGroups',

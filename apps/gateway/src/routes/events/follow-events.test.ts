@@ -12,8 +12,7 @@ import {
   type TestEvents,
   type TestEventsOptions,
 } from '../../../test/test-events.js';
-import { testKeys } from '../../../test/test-server.js';
-import type { AuthenticatedKey } from '../../keys/api-keys.js';
+import { type TestKey, testKeys } from '../../../test/test-server.js';
 
 const waitOptions = { timeout: 30_000 };
 /** For checks that read megabytes, and so take time from what they wait for. */
@@ -260,7 +259,7 @@ describeWithPostgres('followers', () => {
   it('are ended when their API key is revoked, and not while the database cannot be reached', async () => {
     const key = (name: string) => ({ id: name, name, scopes: ['admin'] as const });
     const known = { one: key('one'), other: key('other') };
-    const valid: Record<string, AuthenticatedKey> = { ...known };
+    const valid: Record<string, TestKey> = { ...known };
     const keys = testKeys(valid);
     const environment = { POSTHASTE_ACCESS: 'keys' };
     const gateway = await listen({ deps: { keys }, environment, config: { recheckMs: 50 } });

@@ -104,6 +104,7 @@ export function publishEventRoutes(app: App, publisher: EventPublisher): void {
     {
       config: {
         scope: 'events:write',
+        application: 'items',
         errors: [
           'EVENT_INVALID',
           'REQUEST_INVALID',

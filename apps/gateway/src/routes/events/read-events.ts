@@ -69,6 +69,7 @@ export function readEventRoutes(app: App, deps: ReadEventsDeps): void {
       exposeHeadRoute: false,
       config: {
         scope: 'events:read',
+        application: 'filter',
         errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND', 'OVERLOADED', 'RATE_LIMITED'],
       },
       schema: {

@@ -33,7 +33,12 @@ export function webhookHandshakeRoutes(app: App): void {
   app.options<HandshakeRoute>(
     '/v1/events',
     {
-      config: { scope: 'public', errors: ['REQUEST_INVALID'], cors: answersOptions },
+      config: {
+        scope: 'public',
+        application: 'none',
+        errors: ['REQUEST_INVALID'],
+        cors: answersOptions,
+      },
       validatorCompiler: () => () => true,
       schema: {
         tags: ['Events'],

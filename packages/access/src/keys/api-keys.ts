@@ -1,6 +1,15 @@
 import { timingSafeEqual } from 'node:crypto';
-import { ExpiringCache, newId, PlatformError, parseId } from '@posthaste/contracts';
+import {
+  type Applications,
+  ExpiringCache,
+  newId,
+  PlatformError,
+  parseId,
+  toApplicationColumn,
+} from '@posthaste/contracts';
 import type { Queryable } from '@posthaste/postgres';
+import type { Caller } from '../caller.js';
+import type { Scope } from '../scopes.js';
 import {
   type ApiKey,
   findUsableKey,
@@ -10,14 +19,6 @@ import {
   updateLastUsed,
 } from './api-key-store.js';
 import { fingerprint, hashSecret, newSecret, parseToken, toToken } from './api-token.js';
-import type { Scope } from './scopes.js';
-
-/** API key of a request, as routes see it. */
-export interface AuthenticatedKey {
-  readonly id: string;
-  readonly name: string;
-  readonly scopes: readonly Scope[];
-}
 
 export interface CreatedKey {
   readonly key: ApiKey;
@@ -28,6 +29,8 @@ export interface CreatedKey {
 export interface KeyRequest {
   readonly name: string;
   readonly scopes: readonly Scope[];
+  /** Applications that it may use. Default: all. */
+  readonly applications?: Applications;
   /** End of the key's validity. Default: `null`, which is never. */
   readonly expiresAt?: Date | null;
 }
@@ -50,17 +53,17 @@ export interface ApiKeysOptions {
   readonly onLastUsedError?: (error: unknown) => void;
 }
 
-/** API keys of a database, with a cache of those in use. Needs `gatewayMigrations`. */
+/** API keys of a database, with a cache of those in use. Needs `accessMigrations`. */
 export class ApiKeys {
   readonly #db: Queryable;
   readonly #options: Required<ApiKeysOptions>;
   /** Caches, by the fingerprint of the token. */
-  readonly #validKeys: ExpiringCache<AuthenticatedKey>;
+  readonly #validKeys: ExpiringCache<Caller>;
   readonly #invalidTokens: ExpiringCache<true>;
   /**
    * Running lookups, by the fingerprint of the token: a burst of one key asks the database once.
    */
-  readonly #lookups = new Map<string, Promise<AuthenticatedKey>>();
+  readonly #lookups = new Map<string, Promise<Caller>>();
   readonly #usedIds = new Set<string>();
   /** Number of revocations: a lookup that began before one must not be cached after it. */
   #revocations = 0;
@@ -77,11 +80,23 @@ export class ApiKeys {
   }
 
   /** Stores a new key and returns it with its token. @throws PlatformError `DATABASE_*` */
-  async createKey({ name, scopes, expiresAt = null }: KeyRequest): Promise<CreatedKey> {
+  async createKey({
+    name,
+    scopes,
+    applications = 'all',
+    expiresAt = null,
+  }: KeyRequest): Promise<CreatedKey> {
     const id = newId();
     const secret = newSecret();
     const secretHash = hashSecret(secret);
-    const key = await insertKey(this.#db, { id, name, scopes, expiresAt, secretHash });
+    const key = await insertKey(this.#db, {
+      id,
+      name,
+      scopes,
+      applications: toApplicationColumn(applications),
+      expiresAt,
+      secretHash,
+    });
     return { key, token: toToken({ id, secret }) };
   }
 
@@ -110,7 +125,7 @@ export class ApiKeys {
   }
 
   /** Returns the key of a token if it is cached. Never asks the database. */
-  findCached(token: string): AuthenticatedKey | undefined {
+  findCached(token: string): Caller | undefined {
     const key = this.#validKeys.get(fingerprint(token), this.#options.now());
     if (key !== undefined) this.#markUsed(key.id);
     return key;
@@ -120,7 +135,7 @@ export class ApiKeys {
    * Returns the key of a token, from the cache or from the database.
    * @throws PlatformError `KEY_INVALID`; `DATABASE_*` when the key cannot be looked up
    */
-  async authenticate(token: string): Promise<AuthenticatedKey> {
+  async authenticate(token: string): Promise<Caller> {
     const cached = this.findCached(token);
     if (cached !== undefined) return cached;
     const cacheKey = fingerprint(token);
@@ -138,13 +153,13 @@ export class ApiKeys {
     await this.#writeLastUsed();
   }
 
-  #startLookup(cacheKey: string, token: string): Promise<AuthenticatedKey> {
+  #startLookup(cacheKey: string, token: string): Promise<Caller> {
     const lookup = this.#lookUp(cacheKey, token).finally(() => this.#lookups.delete(cacheKey));
     this.#lookups.set(cacheKey, lookup);
     return lookup;
   }
 
-  async #lookUp(cacheKey: string, token: string): Promise<AuthenticatedKey> {
+  async #lookUp(cacheKey: string, token: string): Promise<Caller> {
     const revocations = this.#revocations;
     const parsed = parseToken(token);
     const row = parsed && (await findUsableKey(this.#db, parsed.id));
@@ -153,7 +168,8 @@ export class ApiKeys {
       this.#invalidTokens.set(cacheKey, true, now + this.#options.cacheMs);
       throw invalidKey();
     }
-    const key = { id: row.id, name: row.name, scopes: row.scopes };
+    const { id, name, scopes, applications } = row;
+    const key: Caller = { kind: 'key', id, name, scopes, applications: applications ?? 'all' };
     const trustMs = Math.min(this.#options.cacheMs, row.remainingMs ?? this.#options.cacheMs);
     if (revocations === this.#revocations) this.#validKeys.set(cacheKey, key, now + trustMs);
     return key;

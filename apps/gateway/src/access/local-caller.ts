@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { PlatformError } from '@posthaste/contracts';
 import type { FastifyRequest } from 'fastify';
-import type { RequestStep } from './request-steps.js';
+import type { RequestStep } from '../http/request-steps.js';
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
 

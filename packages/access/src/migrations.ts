@@ -1,10 +1,11 @@
 import type { MigrationSet } from '@posthaste/postgres';
 
 /**
- * Tables of the gateway. Those of versions 2 and 3 have moved: `eventLogMigrations` of
+ * Tables of applications, API keys and people, in the Postgres schema `gateway`, whose name is older
+ * than this package. Those of versions 2 and 3 have moved: `eventLogMigrations` of
  * `@posthaste/eventstream/event-log`, which come after these, move them to the schema `event_log`.
  */
-export const gatewayMigrations: MigrationSet = {
+export const accessMigrations: MigrationSet = {
   owner: 'gateway',
   migrations: [
     {
@@ -74,6 +75,22 @@ export const gatewayMigrations: MigrationSet = {
         );
         create index replayed_dead_letter_replayed_at
           on gateway.replayed_dead_letter (replayed_at)`,
+    },
+    {
+      version: 4,
+      name: 'applications',
+      // A gateway of the version before ignores the column: to it, every key is one for all.
+      sql: `
+        create table gateway.application (
+          name text primary key,
+          state text not null default 'active' check (state in ('active', 'deleting')),
+          limits json not null default '{}',
+          retention_ms bigint,
+          created_at timestamptz not null default now(),
+          updated_at timestamptz not null default now()
+        );
+        -- Null: a key for all applications.
+        alter table gateway.api_key add column applications text[]`,
     },
   ],
 };

@@ -1,6 +1,6 @@
 /**
  * Every scope that an API key can have. `admin` includes all others, and only `admin` manages keys.
- * How a route gets its scope, and how it is checked: http/access.ts.
+ * How a route gets its scope, and how it is checked: access/access.ts.
  */
 export const scopes = [
   'callbacks:read',

@@ -10,10 +10,14 @@ const keys = testKeys({
 
 const routes = [
   (app: App): void => {
-    app.post('/v1/things', { config: { scope: 'callbacks:write' } }, ({ apiKey }) => ({
-      caller: apiKey?.name ?? null,
-    }));
-    app.get('/open', { config: { scope: 'public' } }, () => ({ open: true }));
+    app.post(
+      '/v1/things',
+      { config: { scope: 'callbacks:write', application: 'caller' } },
+      ({ caller }) => ({
+        caller: caller.name,
+      }),
+    );
+    app.get('/open', { config: { scope: 'public', application: 'none' } }, () => ({ open: true }));
   },
 ];
 
@@ -108,7 +112,7 @@ describe('on loopback', () => {
   it('needs no key', async () => {
     const { app } = await testServer({}, { keys, routes });
     const answer = await post(app, { host: 'localhost:8080' });
-    expect(answer.json()).toEqual({ caller: null });
+    expect(answer.json()).toEqual({ caller: 'local' });
     expect((await app.inject('/metrics')).statusCode).toBe(200);
   });
 
@@ -179,7 +183,7 @@ describe('a route without a scope', () => {
   it('keeps the server from starting', async () => {
     const open = (app: App): void => void app.get('/forgotten', () => 'oops');
     await expect(testServer({}, { routes: [open] })).rejects.toThrow(
-      'no scope is declared by GET /forgotten, HEAD /forgotten',
+      'no scope or application is declared by GET /forgotten, HEAD /forgotten',
     );
   });
 });

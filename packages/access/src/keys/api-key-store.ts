@@ -1,6 +1,6 @@
 import type { Queryable } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
-import type { Scope } from './scopes.js';
+import type { Scope } from '../scopes.js';
 
 const { and, desc, eq, gt, inArray, isNull, lt, or, sql } = drizzle;
 const { customType, pgSchema, text, timestamp, uuid } = pgCore;
@@ -13,6 +13,7 @@ const apiKeys = pgSchema('gateway').table('api_key', {
   name: text('name').notNull(),
   secretHash: bytea('secret_hash').notNull(),
   scopes: text('scopes').array().$type<Scope[]>().notNull(),
+  applications: text('applications').array(),
   createdAt: moment('created_at').notNull().defaultNow(),
   expiresAt: moment('expires_at'),
   revokedAt: moment('revoked_at'),
@@ -24,6 +25,7 @@ const publicColumns = {
   id: apiKeys.id,
   name: apiKeys.name,
   scopes: apiKeys.scopes,
+  applications: apiKeys.applications,
   createdAt: apiKeys.createdAt,
   expiresAt: apiKeys.expiresAt,
   revokedAt: apiKeys.revokedAt,
@@ -36,6 +38,8 @@ export interface ApiKey {
   /** Name for people. Need not be unique. */
   readonly name: string;
   readonly scopes: readonly Scope[];
+  /** Applications that it may use; `null` for all. */
+  readonly applications: readonly string[] | null;
   readonly createdAt: Date;
   /** End of the key's validity; `null` is never. */
   readonly expiresAt: Date | null;
@@ -49,6 +53,8 @@ export interface NewApiKey {
   readonly name: string;
   readonly secretHash: Buffer;
   readonly scopes: readonly Scope[];
+  /** `null` for all. */
+  readonly applications: readonly string[] | null;
   readonly expiresAt: Date | null;
 }
 
@@ -57,6 +63,8 @@ export interface UsableKey {
   readonly id: string;
   readonly name: string;
   readonly scopes: readonly Scope[];
+  /** `null` for all. */
+  readonly applications: readonly string[] | null;
   readonly secretHash: Buffer;
   /** Milliseconds until it expires, by the database's clock; `null` is never. */
   readonly remainingMs: number | null;
@@ -66,7 +74,11 @@ export interface UsableKey {
 export async function insertKey(db: Queryable, key: NewApiKey): Promise<ApiKey> {
   const [row] = await ormOf(db)
     .insert(apiKeys)
-    .values({ ...key, scopes: [...key.scopes] })
+    .values({
+      ...key,
+      scopes: [...key.scopes],
+      applications: key.applications && [...key.applications],
+    })
     .returning(publicColumns);
   if (!row) throw new Error('an insert returned no row');
   return row;
@@ -79,6 +91,7 @@ export async function findUsableKey(db: Queryable, id: string): Promise<UsableKe
       id: apiKeys.id,
       name: apiKeys.name,
       scopes: apiKeys.scopes,
+      applications: apiKeys.applications,
       secretHash: apiKeys.secretHash,
       remainingMs: sql<
         number | null

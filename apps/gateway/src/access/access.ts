@@ -2,34 +2,35 @@
  * Access: from a route to its scope to the check of the caller's API key.
  *
  * 1. Each route in `routes/` declares the scope that it needs, as `config.scope`. For example
- *    `config: { scope: 'callbacks:write' }`. `public` needs no key. keys/scopes.ts lists all scopes.
+ *    `config: { scope: 'callbacks:write' }`. `public` needs no key. The package
+ *    `access` lists all scopes.
  *    Routes of libraries (CORS, the pages of /docs) get theirs from an `onRoute` hook where the
  *    library is registered.
  * 2. A route without a scope would be open to everybody by mistake: `requireScopes` looks through
  *    all routes when the server becomes ready, and the server does not start.
  * 3. `addAccess` adds a check to each route. It runs before the body is read:
  *    - with `POSTHASTE_ACCESS=keys`, it takes the token from `Authorization: Bearer`, finds its key
- *      (keys/api-keys.ts: in memory, else in the database) and compares scopes (`grants`). It
+ *      (`ApiKeys`: in memory, else in the database) and compares scopes (`grants`). It
  *      refuses with KEY_MISSING or KEY_INVALID (401), or with SCOPE_MISSING (403);
- *    - on loopback without keys, no route needs a key. http/local-caller.ts refuses callers that
- *      are not on this machine.
- * 4. The same check counts the request, by key or by address (http/rate-limit.ts).
+ *    - on loopback without keys, no route needs a key, but one that is sent is checked and binds.
+ *      access/local-caller.ts refuses callers that are not on this machine.
+ * 4. access/application-access.ts then finds the applications that the request is about.
+ * 5. The same check counts the request, by key or by address (http/rate-limit.ts).
  */
 
+import { anonymousCaller, type Caller, grants, localCaller, type Scope } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
 import type { FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
 import type { App } from '../app.js';
-import type { AuthenticatedKey } from '../keys/api-keys.js';
-import { grants, type Scope } from '../keys/scopes.js';
-import type { RateLimiter } from './rate-limit.js';
-import type { RequestStep } from './request-steps.js';
+import type { RateLimiter } from '../http/rate-limit.js';
+import type { RequestStep } from '../http/request-steps.js';
 
 /** Methods of `ApiKeys` that the check uses. */
 export interface KeyAuthenticator {
   /** Returns the key of a token if it is in memory. */
-  findCached(token: string): AuthenticatedKey | undefined;
+  findCached(token: string): Caller | undefined;
   /** @throws PlatformError `KEY_INVALID`; `DATABASE_*` when the key cannot be looked up */
-  authenticate(token: string): Promise<AuthenticatedKey>;
+  authenticate(token: string): Promise<Caller>;
 }
 
 export interface AccessOptions {
@@ -53,7 +54,8 @@ export function createUnknownRouteStep(limiter: RateLimiter): RequestStep {
  * Requests that a request step refuses do not reach it.
  */
 export function addAccess(app: App, options: AccessOptions): void {
-  app.decorateRequest('apiKey', null);
+  // The check below sets it before anything that belongs to a route reads it.
+  app.decorateRequest('caller', null as unknown as Caller);
   app.decorateRequest('isStillAuthorized', function () {
     return isStillAuthorized(this, options);
   });
@@ -78,7 +80,8 @@ async function isStillAuthorized(
   { mode, keys }: AccessOptions,
 ): Promise<boolean> {
   const { scope = 'admin' } = request.routeOptions.config;
-  if (mode === 'loopback' || scope === 'public') return true;
+  const isOpen = mode === 'loopback' && bearerToken(request) === undefined;
+  if (isOpen || scope === 'public') return true;
   try {
     await checkKey(request, scope, keys);
     return true;
@@ -90,7 +93,7 @@ async function isStillAuthorized(
 
 const refusalTypes: ReadonlySet<string> = new Set(['unauthorized', 'forbidden']);
 
-/** Keeps the server from starting while a route declares no scope. */
+/** Keeps the server from starting while a route declares no scope or no source of its applications. */
 function requireScopes(app: App): void {
   const routes: RouteOptions[] = [];
   app.addHook('onRoute', (route) => {
@@ -98,10 +101,14 @@ function requireScopes(app: App): void {
   });
   // Not in `onRoute`: a later hook may still set the scope of a library's route.
   app.addHook('onReady', async () => {
-    const unscoped = routes.filter((route) => route.config?.scope === undefined);
-    if (unscoped.length === 0) return;
-    const names = unscoped.map((route) => `${route.method} ${route.url}`).join(', ');
-    throw new Error(`no scope is declared by ${names}; set config.scope on each of these routes`);
+    const unknown = routes.filter(
+      ({ config }) => config?.scope === undefined || config.application === undefined,
+    );
+    if (unknown.length === 0) return;
+    const names = unknown.map((route) => `${route.method} ${route.url}`).join(', ');
+    throw new Error(
+      `no scope or application is declared by ${names}; set config.scope and config.application on each of these routes`,
+    );
   });
 }
 
@@ -111,9 +118,14 @@ function createAccessCheck(
 ): onRequestHookHandler {
   const isCounted = route.config?.rateLimit !== false;
   return (request, reply, done) => {
-    const scope = mode === 'loopback' ? 'public' : (route.config?.scope ?? 'admin');
-    if (scope === 'public') return done(isCounted ? limiter.byAddress(request, reply) : undefined);
-    const key = keys.findCached(bearerToken(request) ?? '');
+    const { scope = 'admin' } = route.config ?? {};
+    const token = bearerToken(request);
+    if (scope === 'public' || (mode === 'loopback' && token === undefined)) {
+      request.caller = scope === 'public' ? anonymousCaller : localCaller;
+      return done(isCounted ? limiter.byAddress(request, reply) : undefined);
+    }
+    request.caller = anonymousCaller;
+    const key = keys.findCached(token ?? '');
     // Nearly every request goes this way: its key is in memory, and no promise is needed.
     if (key) {
       const refused = authorize(request, key, scope);
@@ -143,13 +155,9 @@ async function checkKey(
   if (refused) throw refused;
 }
 
-/** Sets `request.apiKey`. Returns the error if the key lacks the scope of the route. */
-function authorize(
-  request: FastifyRequest,
-  key: AuthenticatedKey,
-  scope: Scope,
-): PlatformError | undefined {
-  request.apiKey = key;
+/** Sets `request.caller`. Returns the error if the key lacks the scope of the route. */
+function authorize(request: FastifyRequest, key: Caller, scope: Scope): PlatformError | undefined {
+  request.caller = key;
   if (grants(key.scopes, scope)) return undefined;
   return new PlatformError('SCOPE_MISSING', `the API key '${key.name}' lacks the scope ${scope}`, {
     details: { needed: scope, held: key.scopes },

@@ -62,8 +62,16 @@ describe('the check of the Origin header', () => {
 describe('a browser', () => {
   const routes = [
     (app: App): void => {
-      app.get('/things', { config: { scope: 'callbacks:read' } }, () => ({}));
-      app.post('/things', { config: { scope: 'callbacks:write' } }, () => ({}));
+      app.get(
+        '/things',
+        { config: { scope: 'callbacks:read', application: 'caller' } },
+        () => ({}),
+      );
+      app.post(
+        '/things',
+        { config: { scope: 'callbacks:write', application: 'caller' } },
+        () => ({}),
+      );
     },
   ];
   const page = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };

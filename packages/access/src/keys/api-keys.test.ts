@@ -3,7 +3,7 @@ import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/p
 import { createTestDatabase } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { gatewayMigrations } from '../migrations.js';
+import { accessMigrations } from '../migrations.js';
 import { ApiKeys, type ApiKeysOptions } from './api-keys.js';
 import { newSecret, toToken } from './api-token.js';
 
@@ -16,7 +16,7 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
 
   beforeAll(async () => {
     ({ db, drop } = await open());
-    await migrate(db, [gatewayMigrations]);
+    await migrate(db, [accessMigrations]);
   });
 
   afterAll(async () => {
@@ -28,7 +28,12 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
 
   it('are recognised by their token', async () => {
     const { key, token } = await createApiKeys().createKey(writer);
-    expect(await createApiKeys().authenticate(token)).toEqual({ id: key.id, ...writer });
+    expect(await createApiKeys().authenticate(token)).toEqual({
+      kind: 'key',
+      id: key.id,
+      ...writer,
+      applications: 'all',
+    });
   });
 
   it('are stored without their secret', async () => {

@@ -1,0 +1,5 @@
+export { anonymousCaller, type Caller, localCaller } from './caller.js';
+export type { ApiKey } from './keys/api-key-store.js';
+export { ApiKeys, type CreatedKey, type KeyRequest } from './keys/api-keys.js';
+export { accessMigrations } from './migrations.js';
+export { grants, type RouteScope, type Scope, scopes } from './scopes.js';

@@ -1,0 +1,24 @@
+/**
+ * Applications that somebody may see: all, or those of the list. An application is a tenant; its
+ * name is any text of up to 256 characters, and the empty text is one.
+ */
+export type Applications = 'all' | readonly string[];
+
+/** True if the application is one of them. */
+export function includesApplication(applications: Applications, application: string): boolean {
+  return applications === 'all' || applications.includes(application);
+}
+
+/**
+ * Returns the SQL parameter of a condition on applications, `null` for all:
+ * `($n::text[] is null or application = any($n))`.
+ */
+export function toApplicationColumn(applications: Applications): readonly string[] | null {
+  return applications === 'all' ? null : applications;
+}
+
+/**
+ * Header of a record in the event log and in Kafka that names the application it belongs to. The
+ * envelope of the event does not name it.
+ */
+export const applicationHeader = 'posthaste-application';
