@@ -65,6 +65,11 @@ export interface UrlSetting extends Described, MaySecret {
   readonly type: 'url';
   /** Accepted schemes, without the colon. */
   readonly schemes: readonly string[];
+  /**
+   * Present: the URL has a scheme, a host and an optional port only. The value has no slash at its
+   * end.
+   */
+  readonly originOnly?: true;
   readonly default?: string;
 }
 

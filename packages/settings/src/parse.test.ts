@@ -44,6 +44,30 @@ describe('choices', () => {
   });
 });
 
+describe('URLs', () => {
+  const url = { name: 'X', type: 'url', schemes: ['https', 'http'], meaning: '' } as const;
+
+  it.each([
+    ['https://posthaste.example', 'https://posthaste.example'],
+    ['https://Posthaste.example:443/', 'https://posthaste.example'],
+    ['http://127.0.0.1:8080', 'http://127.0.0.1:8080'],
+  ])('may be an origin only: %s is %s', (text, value) => {
+    expect(parseSetting({ ...url, originOnly: true }, text)).toEqual({ value });
+  });
+
+  it.each([
+    'posthaste.example',
+    'ftp://posthaste.example',
+    'https://posthaste.example/events',
+    'https://posthaste.example/?a=b',
+    'https://posthaste.example?',
+    'https://posthaste.example#top',
+    'https://user@posthaste.example',
+  ])('may not have more than an origin then: %s', (text) => {
+    expect(parseSetting({ ...url, originOnly: true }, text)).toHaveProperty('fault');
+  });
+});
+
 describe('keys', () => {
   const key = { name: 'X', type: 'key', bytes: 3, secret: true, meaning: '' } as const;
 

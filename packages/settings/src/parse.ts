@@ -32,7 +32,7 @@ export function parseSetting(definition: SettingDefinition, text: string): Parse
     case 'choices':
       return parseChoices(text, definition.choices);
     case 'url':
-      return parseUrl(text, definition.schemes);
+      return parseUrl(text, definition);
     case 'list':
       return parseList(text, definition.items);
     case 'key':
@@ -63,9 +63,19 @@ function parseBoolean(text: string): ParseResult {
   return value === undefined ? { fault: 'is not true or false' } : { value };
 }
 
-function parseUrl(text: string, schemes: readonly string[]): ParseResult {
+function parseUrl(
+  text: string,
+  { schemes, originOnly }: Extract<SettingDefinition, { type: 'url' }>,
+): ParseResult {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url && schemes.includes(url.protocol.slice(0, -1))) return { value: text };
+  if (url && schemes.includes(url.protocol.slice(0, -1))) {
+    if (!originOnly) return { value: text };
+    // `?` and `#` alone leave no trace in the parsed URL, so its text is compared.
+    if (url.href === `${url.origin}/` && !/[?#]$/.test(text)) return { value: url.origin };
+    return {
+      fault: 'has more than a scheme, a host and a port, such as https://posthaste.example',
+    };
+  }
   return { fault: `is not a URL that starts with ${schemes.map((s) => `${s}://`).join(' or ')}` };
 }
 
