@@ -75,9 +75,10 @@ export interface UrlSetting extends Described, MaySecret {
 
 /**
  * Form of the items of a list: `host` is a name or address without port, `address` a host with a
- * port, `origin` a scheme, host and optional port, `network` an IP address or CIDR.
+ * port, `origin` a scheme, host and optional port, `network` an IP address or CIDR, `recipient` a mail
+ * address or `*@` with a domain.
  */
-export type ListItem = 'string' | 'host' | 'address' | 'origin' | 'network';
+export type ListItem = 'string' | 'host' | 'address' | 'origin' | 'network' | 'recipient';
 
 /** Setting of items separated by commas; spaces around items are ignored. */
 export interface ListSetting extends Described {

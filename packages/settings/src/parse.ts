@@ -106,6 +106,7 @@ const itemForms: Readonly<Record<ListItem, string>> = {
   address: 'a host and port such as broker:9092',
   origin: 'an origin such as https://app.example.com',
   network: 'an IP address or network such as 10.0.0.0/8',
+  recipient: 'a mail address such as ops@example.com, or *@example.com for all of a domain',
 };
 
 const isItem: Readonly<Record<ListItem, (item: string) => boolean>> = {
@@ -115,12 +116,17 @@ const isItem: Readonly<Record<ListItem, (item: string) => boolean>> = {
   origin: (item) =>
     /^https?:/i.test(item) && URL.canParse(item) && new URL(item).origin === item.toLowerCase(),
   network: isNetwork,
+  recipient: isRecipient,
 };
 
 function isHost(item: string): boolean {
   return (
     isIP(item.replace(/^\[(.*)\]$/, '$1')) !== 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(item)
   );
+}
+
+function isRecipient(item: string): boolean {
+  return /^(\*|[^\s@*<>,;:"()[\]\\%!]{1,64})@[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(item);
 }
 
 function isAddress(item: string): boolean {
