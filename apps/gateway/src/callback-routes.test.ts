@@ -23,7 +23,8 @@ interface Document {
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 const url = 'https://example.com/hook';
-const ownPath = /^\/(?:callback|v1\/(?!keys))/;
+/** All but those of keys, and the pages of links in mails, whose token is the credential. */
+const ownPath = /^\/(?:callback|v1\/(?!keys|mail-recipients\/(?:confirm|refuse)$))/;
 
 describeWithPostgres('routes of callbacks', () => {
   let gateway: TestCallbacks;

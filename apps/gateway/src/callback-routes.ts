@@ -6,6 +6,7 @@ import {
   Intake,
   noEvents,
   Policies,
+  RecipientRegistry,
   type RequestRules,
   Secrets,
 } from '@posthaste/callbacks';
@@ -22,7 +23,9 @@ import type { Routes } from './app.js';
 import { callbackBatchRoutes } from './routes/callbacks/callback-batch.js';
 import { compatibleRoutes } from './routes/callbacks/callback-compatible.js';
 import { callbackRoutes } from './routes/callbacks/callbacks.js';
+import { mailRecipientRoutes } from './routes/callbacks/mail-recipients.js';
 import { queueRoutes } from './routes/callbacks/queues.js';
+import { recipientLinkRoutes } from './routes/callbacks/recipient-links.js';
 import { replayRoutes } from './routes/callbacks/replays.js';
 import { retryPolicyRoutes } from './routes/callbacks/retry-policies.js';
 import { endpointActionRoutes } from './routes/endpoints/endpoint-actions.js';
@@ -71,13 +74,15 @@ export function createCallbackRoutes({
   const intake = new Intake(db, { events });
   const secrets = new Secrets(db, createSecretBox(config.secretKey));
   const policies = new Policies(db, { maxAttempts: config.maxAttempts });
-  const endpoints = new Endpoints({ db, secrets, rules });
+  const recipients = new RecipientRegistry(db, { allowed: config.mailRecipients });
+  const endpoints = new Endpoints({ db, secrets, rules, recipients });
   const subscriptions = new Subscriptions(db);
   const fanout = new EventFanout({ db, events });
   const acceptance = createAcceptance({
     intake,
     rules,
     secretExists: (application, name) => secrets.exists({ application, name }),
+    recipients,
   });
   return {
     routes: [
@@ -86,6 +91,8 @@ export function createCallbackRoutes({
       (app) => callbackBatchRoutes(app, { acceptance, policies }),
       (app) => replayRoutes(app, { db, maxRunning: config.maxReplays }),
       (app) => queueRoutes(app, db),
+      (app) => mailRecipientRoutes(app, db),
+      (app) => recipientLinkRoutes(app, db),
       (app) => endpointRoutes(app, endpoints),
       (app) => endpointActionRoutes(app, { db, endpoints, secrets, fanout, events }),
       (app) => subscriptionRoutes(app, subscriptions),

@@ -53,6 +53,7 @@ export async function openTestCallbacks(
       maxAttempts: 10_000,
       minRetryDelayMs: 1_000,
       maxReplays: 10,
+      mailRecipients: [],
       allowLoopback: false,
       allowedNetworks: [],
       secretKey: testSecretKey,

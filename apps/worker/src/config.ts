@@ -18,6 +18,7 @@ export type WorkerConfig = SettingValues<typeof workerSettings> &
     readonly allowLoopback: boolean;
     readonly secretKey: Uint8Array;
     readonly stopTimeoutMs: number;
+    readonly publicUrl?: string | undefined;
   };
 
 /** Configuration of the worker as a process of its own. */

@@ -6,16 +6,16 @@ import {
   reconcileQueues,
   releaseHeldHeads,
   removeExpiredSecrets,
-  sendDueMail,
   stepReplay,
 } from '@posthaste/callbacks';
 import type { PostgresLog } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
+import { type MailTaskOptions, mailTasks } from './mail-tasks.js';
 import { createMailer, type SmtpMailer } from './mailer.js';
 import { type PeriodicTask, PeriodicTasks } from './periodic-tasks.js';
 
 /** Options of `Housekeeping`; each is a setting of the worker. */
-export interface HousekeepingOptions {
+export interface HousekeepingOptions extends MailTaskOptions {
   /** Days after which finished callbacks are dropped: POSTHASTE_RETENTION_DAYS. */
   readonly retentionDays: number;
   /** Time for which idempotency keys are kept, in ms: POSTHASTE_IDEMPOTENCY_RETENTION. */
@@ -43,7 +43,6 @@ const day = 24 * hour;
 const daysAhead = 7;
 const keysPerRun = 5_000;
 const replaysPerStep = 200;
-const mailsPerRun = 10;
 
 /** Periodic work besides deliveries: partitions, retention, replays, mail, the event log, repairs. */
 export class Housekeeping {
@@ -57,7 +56,7 @@ export class Housekeeping {
       [
         ...callbackTasks(db, options),
         logTask(log, options),
-        mailTask(db, this.#mailer ?? loggingMailer(logger), logger),
+        ...mailTasks({ db, mailer: this.#mailer, logger }, options),
       ],
       logger,
     );
@@ -123,30 +122,5 @@ function logTask(
     name: 'maintain the event log',
     everyMs: 5 * minute,
     run: async () => (await log.maintain({ segmentMs, retentionMs })).busy,
-  };
-}
-
-function mailTask(
-  db: Database,
-  mailer: Parameters<typeof sendDueMail>[1],
-  logger: MailLogger,
-): PeriodicTask {
-  return {
-    name: 'send mail',
-    everyMs: second,
-    run: async () =>
-      (await sendDueMail(db, mailer, { logger, limit: mailsPerRun })).sent === mailsPerRun,
-  };
-}
-
-/** Logs mails when there is no SMTP server, so that they do not pile up and are not lost unnoticed. */
-function loggingMailer(logger: MailLogger): Parameters<typeof sendDueMail>[1] {
-  return {
-    async send({ recipient, subject }) {
-      logger.warn(
-        { recipient, subject },
-        'a notification was logged and not mailed, because POSTHASTE_SMTP_URL is not set',
-      );
-    },
   };
 }

@@ -5,6 +5,8 @@ export interface OutgoingMail {
   readonly recipient: string;
   readonly subject: string;
   readonly body: string;
+  /** URL at which the recipient refuses further mails by one POST (RFC 8058). */
+  readonly unsubscribeUrl?: string | undefined;
 }
 
 /** Sender of mails over SMTP. */
@@ -24,13 +26,27 @@ const timeoutMs = 20_000;
 export function createMailer(url: string, from: string): SmtpMailer {
   let transport: Promise<Transporter> | undefined;
   return {
-    async send({ recipient, subject, body }) {
+    async send({ recipient, subject, body, unsubscribeUrl }) {
       transport ??= openTransport(url, from);
-      await (await transport).sendMail({ to: recipient, subject, text: body });
+      await (await transport).sendMail({
+        // As an object: a text is parsed, and could become several addresses.
+        to: { name: '', address: recipient },
+        subject,
+        text: body,
+        headers: { 'Auto-Submitted': 'auto-generated', ...toUnsubscribeHeaders(unsubscribeUrl) },
+      });
     },
     close: () => {
       transport?.then((opened) => opened.close()).catch(() => undefined);
     },
+  };
+}
+
+function toUnsubscribeHeaders(url: string | undefined): Record<string, string> {
+  if (url === undefined) return {};
+  return {
+    'List-Unsubscribe': `<${url}>`,
+    'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
   };
 }
 

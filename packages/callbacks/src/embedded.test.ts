@@ -12,7 +12,8 @@ import { useSharedStore } from '../test/test-store.js';
 import { cancelCallback, replayCallback, retryNow } from './actions/callback-actions.js';
 import { createReplay, stepReplay } from './actions/replays.js';
 import { findCallback, listCallbacks } from './lookup/read-store.js';
-import { enqueueMail, sendDueMail } from './mail/mail-outbox.js';
+import { enqueueNotices, sendDueMail } from './mail/mail-outbox.js';
+import { planMail } from './mail/mail-planner.js';
 import {
   pauseQueue,
   reconcileQueues,
@@ -90,7 +91,8 @@ describe('on the embedded database', () => {
 
   it('sends mails', async () => {
     const mail = { recipient: 'a@example.com', subject: 'Subject', body: 'Body' };
-    await store.db.transaction((tx) => enqueueMail(tx, [mail]));
+    await store.db.transaction((tx) => enqueueNotices(tx, [{ application: 'shop', ...mail }]));
+    await planMail(store.db, { allowed: ['*@example.com'] });
     const sent: unknown[] = [];
     const mailer = { send: async (one: unknown) => void sent.push(one) };
     const logger = { warn: () => undefined, error: () => undefined };

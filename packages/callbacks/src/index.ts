@@ -52,7 +52,30 @@ export type {
   LeaseView,
 } from './lookup/callback-view.js';
 export { findCallback, listCallbacks } from './lookup/read-store.js';
-export { type Mailer, type MailLogger, sendDueMail } from './mail/mail-outbox.js';
+export { type Mail, type Mailer, type MailLogger, sendDueMail } from './mail/mail-outbox.js';
+export { forgetUnconfirmedRecipients, planMail } from './mail/mail-planner.js';
+export {
+  confirmByToken,
+  confirmPath,
+  findByConfirmToken,
+  findByRefuseToken,
+  refuseByToken,
+  refusePath,
+} from './mail/recipient-links.js';
+export { RecipientRegistry } from './mail/recipient-registry.js';
+export {
+  /** @public */
+  eraseMailOfApplication,
+  type RecipientKey,
+  type RecipientState,
+} from './mail/recipient-store.js';
+export {
+  confirmMailRecipient,
+  getMailRecipient,
+  listMailRecipients,
+  type MailRecipient,
+  refuseMailRecipient,
+} from './mail/recipients.js';
 export { callbacksMigrations } from './migrations.js';
 export type { Page } from './page.js';
 export {

@@ -249,5 +249,77 @@ create trigger next_generation
   for each statement execute function callbacks.next_subscription_generation();
 `,
     },
+    {
+      version: 5,
+      name: 'recipients of mails',
+      // Addresses of endpoints were all named by keys for all applications, which need no
+      // confirmation: they go on getting mails. Those of callbacks are not looked through: a caller
+      // for all applications confirms them when it names them again.
+      //
+      // A worker of the version before writes mails without an application, which are sent as they
+      // are, and does not see those of this version until they are due: `infinity` keeps a mail
+      // that is new or held from it. The new columns do not rewrite the table.
+      sql: `
+create table callbacks.mail_recipient (
+  id uuid primary key,
+  application text not null,
+  address text not null,
+  mailbox text not null,
+  state text not null check (state in ('pending', 'confirmed', 'refused')),
+  decided_by text check (decided_by in ('migration', 'caller', 'recipient', 'operator')),
+  decided_at timestamptz,
+  confirm_token_hash bytea,
+  refuse_token text not null
+    default replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''),
+  confirmation_due_at timestamptz,
+  confirmations integer not null default 0,
+  confirmation_sent_at timestamptz,
+  window_started_at timestamptz,
+  window_mails integer not null default 0,
+  suppressed bigint not null default 0,
+  dropped bigint not null default 0,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  unique (application, address)
+);
+create index mail_recipient_mailbox on callbacks.mail_recipient (mailbox);
+create unique index mail_recipient_confirm_token on callbacks.mail_recipient (confirm_token_hash)
+  where confirm_token_hash is not null;
+create unique index mail_recipient_refuse_token on callbacks.mail_recipient (refuse_token);
+create index mail_recipient_pending on callbacks.mail_recipient (application, updated_at)
+  where state = 'pending';
+create index mail_recipient_confirmation_due on callbacks.mail_recipient (confirmation_due_at)
+  where confirmation_due_at is not null;
+create index mail_recipient_confirmation_sent
+  on callbacks.mail_recipient (application, confirmation_sent_at)
+  where confirmation_sent_at is not null;
+create index mail_recipient_suppressed on callbacks.mail_recipient (window_started_at)
+  where suppressed > 0 and state = 'confirmed';
+
+insert into callbacks.mail_recipient
+  (id, application, address, mailbox, state, decided_by, decided_at)
+select distinct on (application, address)
+  gen_random_uuid(), application, address,
+  lower(coalesce(substring(address from '^([^+@]+)'), split_part(address, '@', 1)))
+    || '@' || split_part(address, '@', 2),
+  'confirmed', 'migration', now()
+from (
+  select application,
+    split_part(notification_email, '@', 1) || '@' || lower(split_part(notification_email, '@', 2))
+      as address
+  from callbacks.endpoint where notification_email like '%_@_%'
+) e
+order by application, address;
+
+alter table callbacks.mail
+  add column application text,
+  add column kind text,
+  add column notices integer not null default 1,
+  add column stage text not null default 'due' check (stage in ('new', 'held', 'due'));
+create index mail_new on callbacks.mail (id) where stage = 'new';
+create index mail_held on callbacks.mail (created_at) where stage = 'held';
+create index mail_of_recipient on callbacks.mail (application, recipient);
+`,
+    },
   ],
 };

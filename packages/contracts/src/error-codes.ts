@@ -269,6 +269,14 @@ export const errorCodes = {
     type: 'conflict',
     meaning: 'The queue is in a state that does not allow this. The message names the state.',
   },
+  MAIL_RECIPIENT_NOT_FOUND: {
+    type: 'not_found',
+    meaning: 'There is no mail recipient with this id.',
+  },
+  MAIL_RECIPIENT_REFUSED: {
+    type: 'conflict',
+    meaning: 'The person has refused mails of the application. Name another address.',
+  },
   ENDPOINT_NOT_FOUND: { type: 'not_found', meaning: 'There is no endpoint with this id.' },
   ENDPOINT_EXISTS: {
     type: 'conflict',

@@ -58,6 +58,14 @@ export const callbackSettings = {
     meaning:
       'Events about callbacks that are always written to the event log, for example for consumers in Kafka. `callback.failed` and `endpoint.disabled` are always written; the others are also written while a subscription asks for them.',
   },
+  mailRecipients: {
+    name: 'POSTHASTE_MAIL_RECIPIENTS',
+    type: 'list',
+    items: 'recipient',
+    default: [],
+    meaning:
+      'Addresses for notification mails that need no confirmation: `ops@example.com`, or `*@example.com` for all of a domain (not of its subdomains). Those that a caller for all applications names need none either; all others confirm by a link.',
+  },
   allowLoopback: {
     name: 'POSTHASTE_ALLOW_LOOPBACK',
     type: 'boolean',

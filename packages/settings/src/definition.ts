@@ -65,14 +65,20 @@ export interface UrlSetting extends Described, MaySecret {
   readonly type: 'url';
   /** Accepted schemes, without the colon. */
   readonly schemes: readonly string[];
+  /**
+   * Present: the URL has a scheme, a host and an optional port only. The value has no slash at its
+   * end.
+   */
+  readonly originOnly?: true;
   readonly default?: string;
 }
 
 /**
  * Form of the items of a list: `host` is a name or address without port, `address` a host with a
- * port, `origin` a scheme, host and optional port, `network` an IP address or CIDR.
+ * port, `origin` a scheme, host and optional port, `network` an IP address or CIDR, `recipient` a mail
+ * address or `*@` with a domain.
  */
-export type ListItem = 'string' | 'host' | 'address' | 'origin' | 'network';
+export type ListItem = 'string' | 'host' | 'address' | 'origin' | 'network' | 'recipient';
 
 /** Setting of items separated by commas; spaces around items are ignored. */
 export interface ListSetting extends Described {

@@ -13,6 +13,7 @@ const itemNames: Readonly<Record<ListItem, string>> = {
   address: 'list of host:port',
   origin: 'list of origins',
   network: 'list of addresses or networks',
+  recipient: 'list of mail addresses or *@domain',
 };
 
 /** Returns the type of a setting in words for people, with its range and unit. */

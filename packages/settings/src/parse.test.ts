@@ -24,6 +24,12 @@ describe('list items', () => {
     ['origin', 'https://app.example.com/', false],
     ['origin', '*', false],
     ['origin', 'null', false],
+    ['recipient', 'ops@example.com', true],
+    ['recipient', '*@example.com', true],
+    ['recipient', 'example.com', false],
+    ['recipient', '*', false],
+    ['recipient', '*@*', false],
+    ['recipient', 'a*@example.com', false],
     ['network', '10.0.0.0/8', true],
     ['network', '::1', true],
     ['network', 'fd00::/129', false],
@@ -41,6 +47,30 @@ describe('choices', () => {
   it('may be several, each of which must be offered', () => {
     expect(parseSetting(choices, ' a, b,,')).toEqual({ value: ['a', 'b'] });
     expect(parseSetting(choices, 'a,c')).toEqual({ fault: 'has "c", which is none of a, b' });
+  });
+});
+
+describe('URLs', () => {
+  const url = { name: 'X', type: 'url', schemes: ['https', 'http'], meaning: '' } as const;
+
+  it.each([
+    ['https://posthaste.example', 'https://posthaste.example'],
+    ['https://Posthaste.example:443/', 'https://posthaste.example'],
+    ['http://127.0.0.1:8080', 'http://127.0.0.1:8080'],
+  ])('may be an origin only: %s is %s', (text, value) => {
+    expect(parseSetting({ ...url, originOnly: true }, text)).toEqual({ value });
+  });
+
+  it.each([
+    'posthaste.example',
+    'ftp://posthaste.example',
+    'https://posthaste.example/events',
+    'https://posthaste.example/?a=b',
+    'https://posthaste.example?',
+    'https://posthaste.example#top',
+    'https://user@posthaste.example',
+  ])('may not have more than an origin then: %s', (text) => {
+    expect(parseSetting({ ...url, originOnly: true }, text)).toHaveProperty('fault');
   });
 });
 

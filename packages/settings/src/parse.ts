@@ -32,7 +32,7 @@ export function parseSetting(definition: SettingDefinition, text: string): Parse
     case 'choices':
       return parseChoices(text, definition.choices);
     case 'url':
-      return parseUrl(text, definition.schemes);
+      return parseUrl(text, definition);
     case 'list':
       return parseList(text, definition.items);
     case 'key':
@@ -63,9 +63,19 @@ function parseBoolean(text: string): ParseResult {
   return value === undefined ? { fault: 'is not true or false' } : { value };
 }
 
-function parseUrl(text: string, schemes: readonly string[]): ParseResult {
+function parseUrl(
+  text: string,
+  { schemes, originOnly }: Extract<SettingDefinition, { type: 'url' }>,
+): ParseResult {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url && schemes.includes(url.protocol.slice(0, -1))) return { value: text };
+  if (url && schemes.includes(url.protocol.slice(0, -1))) {
+    if (!originOnly) return { value: text };
+    // `?` and `#` alone leave no trace in the parsed URL, so its text is compared.
+    if (url.href === `${url.origin}/` && !/[?#]$/.test(text)) return { value: url.origin };
+    return {
+      fault: 'has more than a scheme, a host and a port, such as https://posthaste.example',
+    };
+  }
   return { fault: `is not a URL that starts with ${schemes.map((s) => `${s}://`).join(' or ')}` };
 }
 
@@ -96,6 +106,7 @@ const itemForms: Readonly<Record<ListItem, string>> = {
   address: 'a host and port such as broker:9092',
   origin: 'an origin such as https://app.example.com',
   network: 'an IP address or network such as 10.0.0.0/8',
+  recipient: 'a mail address such as ops@example.com, or *@example.com for all of a domain',
 };
 
 const isItem: Readonly<Record<ListItem, (item: string) => boolean>> = {
@@ -105,12 +116,17 @@ const isItem: Readonly<Record<ListItem, (item: string) => boolean>> = {
   origin: (item) =>
     /^https?:/i.test(item) && URL.canParse(item) && new URL(item).origin === item.toLowerCase(),
   network: isNetwork,
+  recipient: isRecipient,
 };
 
 function isHost(item: string): boolean {
   return (
     isIP(item.replace(/^\[(.*)\]$/, '$1')) !== 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(item)
   );
+}
+
+function isRecipient(item: string): boolean {
+  return /^(\*|[^\s@*<>,;:"()[\]\\%!]{1,64})@[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(item);
 }
 
 function isAddress(item: string): boolean {

@@ -41,6 +41,14 @@ export const platformSettings = {
     meaning:
       'Key that encrypts the signing secrets in the database. Must be the same in every process. Not set: the standalone creates one in its data folder; gateway and worker do not start.',
   },
+  publicUrl: {
+    name: 'POSTHASTE_PUBLIC_URL',
+    type: 'url',
+    schemes: ['https', 'http'],
+    originOnly: true,
+    meaning:
+      'Address at which people reach the gateway from their browsers, such as https://posthaste.example. Links in mails and the sign-in of people need it.',
+  },
   logLevel: {
     name: 'POSTHASTE_LOG_LEVEL',
     type: 'choice',

@@ -71,13 +71,23 @@ export const workerSettings = {
     schemes: ['smtp', 'smtps'],
     secret: true,
     meaning:
-      'SMTP server for notification mails, such as smtp://user:password@mail.example:587. Not set: failures are only logged.',
+      'SMTP server for notification mails, such as smtp://user:password@mail.example:587. Not set: mails are only logged. Links in mails need POSTHASTE_PUBLIC_URL.',
   },
   mailFrom: {
     name: 'POSTHASTE_MAIL_FROM',
     type: 'string',
     default: 'Posthaste <posthaste@localhost>',
     meaning: 'Sender of notification mails.',
+  },
+  maxMailsPerRecipient: {
+    name: 'POSTHASTE_MAX_MAILS_PER_RECIPIENT',
+    type: 'integer',
+    min: 1,
+    max: 100_000,
+    unit: 'mails',
+    default: 30,
+    meaning:
+      'Most notification mails that one recipient gets of one application in an hour. Further failures are summed up in one mail afterwards.',
   },
   monitorHost: {
     name: 'POSTHASTE_WORKER_HOST',

@@ -20,6 +20,7 @@ export async function renderOpenApiDocument(): Promise<string> {
       maxAttempts: 10_000,
       minRetryDelayMs: 1_000,
       maxReplays: 10,
+      mailRecipients: [],
       allowLoopback: false,
       allowedNetworks: [],
       secretKey: new Uint8Array(32),

@@ -41,6 +41,8 @@ export interface EndpointPatch {
   readonly eventFormat?: EventFormat | null | undefined;
   /** Address for mails about failed callbacks and a disabled endpoint. Default: none. */
   readonly notificationEmail?: string | null | undefined;
+  /** True if `notificationEmail` needs no confirmation of the recipient. Default false. */
+  readonly isRecipientTrusted?: boolean | undefined;
 }
 
 /** Settings of an endpoint, complete and checked. */

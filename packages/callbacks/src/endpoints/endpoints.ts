@@ -1,9 +1,10 @@
 import { newId, PlatformError } from '@posthaste/contracts';
-import { type Database, sqlState } from '@posthaste/postgres';
+import { type Database, sqlState, type Transaction } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
 import type { EventFormat } from '../events/event-format.js';
 import { checkName, type RequestRules } from '../field-checks.js';
 import { type FieldFault, requestInvalid, withApplication } from '../field-faults.js';
+import type { RecipientRegistry } from '../mail/recipient-registry.js';
 import {
   type Page,
   type PageRequest,
@@ -86,6 +87,8 @@ export interface EndpointsDeps {
   readonly db: Database;
   readonly secrets: Secrets;
   readonly rules: RequestRules;
+  /** Recipients of mails that callers name. Default: the worker stores them, as untrusted ones. */
+  readonly recipients?: Pick<RecipientRegistry, 'registerIn'> | undefined;
 }
 
 /** Creates, changes, lists and removes endpoints. Their state is changed in endpoint-state.ts. */
@@ -93,11 +96,13 @@ export class Endpoints {
   readonly #db: Database;
   readonly #secrets: Secrets;
   readonly #rules: RequestRules;
+  readonly #recipients: EndpointsDeps['recipients'];
 
-  constructor({ db, secrets, rules }: EndpointsDeps) {
+  constructor({ db, secrets, rules, recipients }: EndpointsDeps) {
     this.#db = db;
     this.#secrets = secrets;
     this.#rules = rules;
+    this.#recipients = recipients;
   }
 
   /**
@@ -114,6 +119,7 @@ export class Endpoints {
         .returning()
         .catch((error: unknown) => rethrow(error, fields));
       const endpoint = toEndpoint(row);
+      await this.#registerRecipient(tx, endpoint, input);
       return { endpoint, secret: await this.#secrets.createForEndpoint(tx, endpoint, source) };
     });
   }
@@ -166,8 +172,19 @@ export class Endpoints {
         .where(eq(table.id, key))
         .returning()
         .catch((error: unknown) => rethrow(error, fields));
-      return toEndpoint(row);
+      const endpoint = toEndpoint(row);
+      if (patch.notificationEmail) await this.#registerRecipient(tx, endpoint, patch);
+      return endpoint;
     });
+  }
+
+  async #registerRecipient(
+    tx: Transaction,
+    { application, notificationEmail }: Endpoint,
+    { isRecipientTrusted: isTrusted = false }: EndpointPatch,
+  ): Promise<void> {
+    if (notificationEmail === undefined) return;
+    await this.#recipients?.registerIn(tx, { application, address: notificationEmail, isTrusted });
   }
 
   /**

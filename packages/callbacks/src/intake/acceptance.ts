@@ -1,6 +1,7 @@
 import { type IdempotencyClaim, newId, PlatformError } from '@posthaste/contracts';
 import type { RequestRules } from '../field-checks.js';
 import { withApplication } from '../field-faults.js';
+import type { RecipientRegistry } from '../mail/recipient-registry.js';
 import { type CallbackInput, type CallbackRequest, toCallbackRequest } from '../request/request.js';
 import type { Accepted } from './group-commit.js';
 import type { Intake } from './intake.js';
@@ -11,6 +12,8 @@ export interface AcceptanceDeps {
   readonly rules: RequestRules;
   /** True if the application has a secret of this name. */
   readonly secretExists: (application: string, name: string) => Promise<boolean>;
+  /** Recipients of mails that callers name. Default: the worker stores them, as untrusted ones. */
+  readonly recipients?: Pick<RecipientRegistry, 'register'> | undefined;
 }
 
 /** Callback that is stored, with its checked request. */
@@ -41,14 +44,23 @@ export interface Acceptance {
 }
 
 /** Creates an acceptance that stores callbacks through `intake`. */
-export function createAcceptance({ intake, rules, secretExists }: AcceptanceDeps): Acceptance {
+export function createAcceptance({
+  intake,
+  rules,
+  secretExists,
+  recipients,
+}: AcceptanceDeps): Acceptance {
   const toRequest = async (input: CallbackInput): Promise<CallbackRequest> => {
     const request = toCallbackRequest(input, rules);
-    const { secret, application } = request;
+    const { secret, application, notificationEmail } = request;
     if (secret !== undefined && !(await secretExists(application, secret))) {
       const named = withApplication(`signing secret '${secret}'`, application);
       const message = `${named} does not exist; create it, or check the name`;
       throw new PlatformError('SECRET_NOT_FOUND', message);
+    }
+    if (notificationEmail !== undefined && recipients) {
+      const { isRecipientTrusted: isTrusted = false } = input;
+      await recipients.register({ application, address: notificationEmail, isTrusted });
     }
     return request;
   };

@@ -1,8 +1,15 @@
 import type { FailureReason } from '../delivery/delivery.js';
 import type { DisabledEndpoint } from '../endpoints/endpoint-state.js';
 
-/** A mail to one person, in plain text. */
-export interface Mail {
+/*
+ * Texts of mails. Subjects are constants: nothing that an application chose (URL, queue, its own
+ * name) reaches the subject or another header. A body has such values one to a line, behind a label.
+ */
+
+/** Notification for one recipient, in plain text, as it is put into the outbox. */
+export interface Notice {
+  readonly application: string;
+  /** Address as the application gave it. */
   readonly recipient: string;
   readonly subject: string;
   readonly body: string;
@@ -50,10 +57,9 @@ const reasons: Record<FailureReason, string> = {
 };
 
 /** Builds the mail about a callback that failed for good. It has no headers, bodies or secrets. */
-export function toFailureMail(recipient: string, callback: FailedCallback): Mail {
+export function toFailureMail(recipient: string, callback: FailedCallback): Notice {
   const { ending, queue, last } = callback;
   const application = toLine(callback.application, maxNameLength);
-  const of = application === '' ? '' : ` of ${application}`;
   const facts: [string, string | undefined][] = [
     ['Callback', callback.id],
     ['Application', application || undefined],
@@ -64,8 +70,10 @@ export function toFailureMail(recipient: string, callback: FailedCallback): Mail
     ['Last attempt', last && describeAttempt(last)],
   ];
   return {
+    application: callback.application,
     recipient,
-    subject: `Callback${of} ${ending}: ${toPublicHost(callback.url)}`,
+    subject:
+      ending === 'expired' ? 'Posthaste: a callback expired' : 'Posthaste: a callback failed',
     body: [
       ending === 'expired'
         ? 'A callback was not delivered before it expired.'
@@ -83,18 +91,18 @@ export function toEndpointDisabledMail(
   recipient: string,
   endpoint: Omit<DisabledEndpoint, 'notificationEmail'>,
   disabledAt: Date,
-): Mail {
-  const name = toLine(endpoint.name, maxNameLength);
+): Notice {
   const facts: [string, string | undefined][] = [
-    ['Endpoint', `${name} (${endpoint.id})`],
+    ['Endpoint', `${toLine(endpoint.name, maxNameLength)} (${endpoint.id})`],
     ['Application', toLine(endpoint.application, maxNameLength) || undefined],
     ['URL', toPublicUrl(endpoint.url)],
     ['Reason', toLine(endpoint.reason, maxUrlLength)],
     ['Disabled', disabledAt.toISOString()],
   ];
   return {
+    application: endpoint.application,
     recipient,
-    subject: `Endpoint ${name} disabled`,
+    subject: 'Posthaste: an endpoint was disabled',
     body: [
       'An endpoint was disabled. Its callbacks are kept, but not sent.',
       toTable(facts),
@@ -103,20 +111,52 @@ export function toEndpointDisabledMail(
   };
 }
 
-/**
- * Exactly one address. Addresses are checked when they are accepted; this pattern refuses text that
- * a mail server could read as two addresses or as a header.
- */
-const addressPattern = /^[^\s@<>,;:"()[\]\\]{1,64}@[^\s@<>,;:"()[\]\\]{1,253}$/;
+/** Subject and body of a mail. */
+export interface MailText {
+  readonly subject: string;
+  readonly body: string;
+}
 
-/** True if a mail can go to this recipient: exactly one address, without a name. */
-export function isMailAddress(recipient: string): boolean {
-  return addressPattern.test(recipient);
+/** Builds the mail that sums up notices which got no mail of their own. */
+export function toSummaryMail(application: string, notices: number): MailText {
+  const name = toLine(application, maxNameLength);
+  return {
+    subject: 'Posthaste: more callbacks failed',
+    body: [
+      `${notices} more ${notices === 1 ? 'callback' : 'callbacks'} failed or expired, or endpoints were disabled, without a mail for each.`,
+      ...(name === '' ? [] : [toTable([['Application', name]])]),
+      'A recipient gets a limited number of mails in an hour. `GET /v1/callbacks?state=failed` lists all of them.',
+    ].join('\n\n'),
+  };
+}
+
+/** Links of one recipient. */
+export interface RecipientLinks {
+  readonly confirm: string;
+  readonly refuse: string;
+}
+
+/** Builds the mail that asks for a confirmation. An application has no influence on any of it. */
+export function toConfirmationMail({ confirm, refuse }: RecipientLinks): MailText {
+  return {
+    subject: 'Posthaste: confirm that you want mails about failed callbacks',
+    body: [
+      'This address was named for mails about HTTP callbacks that could not be delivered. None is sent before you confirm that you want them:',
+      confirm,
+      'If you did not expect this, do nothing, or open this link to refuse such mails for good:',
+      refuse,
+    ].join('\n\n'),
+  };
+}
+
+/** Adds how to get no more mails to the body of a mail. */
+export function withRefuseLink(body: string, refuse: string): string {
+  return `${body}\n\nTo get no more of these mails:\n${refuse}`;
 }
 
 /**
  * Makes one line of a text: without line breaks, other control characters, and characters that
- * change the text direction. Names come from callers; in a subject they must not start a header.
+ * change the text direction. Names come from callers; in a body they must not start a line.
  */
 export function toLine(text: string, maxLength: number): string {
   const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, ' ').trim();
@@ -132,10 +172,6 @@ function describeAttempt({ at, statusCode, reason }: LastAttempt): string {
 function toPublicUrl(url: string): string {
   const parsed = URL.parse(url);
   return parsed ? toLine(parsed.origin + parsed.pathname, maxUrlLength) : 'not a URL';
-}
-
-function toPublicHost(url: string): string {
-  return toLine(URL.parse(url)?.host ?? 'not a URL', maxNameLength);
 }
 
 function toTable(facts: readonly (readonly [string, string | undefined])[]): string {

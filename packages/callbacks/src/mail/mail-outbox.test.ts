@@ -2,16 +2,19 @@ import { backoffMs } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, expect, it } from 'vitest';
 import { useSharedStore } from '../../test/test-store.js';
-import type { Mail } from './failure-mail.js';
+import type { Notice } from './failure-mail.js';
 import {
-  enqueueMail,
+  enqueueNotices,
+  type Mail,
   type Mailer,
   type MailOptions,
   mailBackoff,
   sendDueMail,
 } from './mail-outbox.js';
+import { planMail } from './mail-planner.js';
 
-const mail = (recipient = 'a@example.com'): Mail => ({
+const notice = (recipient = 'a@example.com'): Notice => ({
+  application: 'shop',
   recipient,
   subject: 'Subject',
   body: 'Body',
@@ -19,7 +22,7 @@ const mail = (recipient = 'a@example.com'): Mail => ({
 
 describeWithPostgres('mail outbox', () => {
   const store = useSharedStore();
-  afterEach(() => store.db.query('truncate callbacks.mail'));
+  afterEach(() => store.db.query('truncate callbacks.mail, callbacks.mail_recipient'));
 
   const lines: [string, object, string][] = [];
   afterEach(() => lines.splice(0));
@@ -42,6 +45,11 @@ describeWithPostgres('mail outbox', () => {
       },
     };
   };
+  /** Puts notices into the outbox and makes them due. */
+  const enqueue = async (...recipients: string[]): Promise<void> => {
+    await enqueueNotices(store.db, recipients.map(notice));
+    await planMail(store.db, { allowed: ['*@example.com'] });
+  };
   const makeDue = (): Promise<unknown> =>
     store.db.query('update callbacks.mail set due_at = now()');
   const waiting = async (): Promise<unknown[]> =>
@@ -49,8 +57,9 @@ describeWithPostgres('mail outbox', () => {
 
   it('sends mails once their transaction is committed, each once', async () => {
     await store.db.transaction((tx) =>
-      enqueueMail(tx, [mail('a@example.com'), mail('b@example.com')]),
+      enqueueNotices(tx, [notice('a@example.com'), notice('b@example.com')]),
     );
+    await planMail(store.db, { allowed: ['*@example.com'] });
     const post = mailer();
     expect(await sendDueMail(store.db, post, options())).toEqual({
       sent: 2,
@@ -75,7 +84,7 @@ describeWithPostgres('mail outbox', () => {
 
   it('drops the mails of a transaction that is rolled back', async () => {
     const rolledBack = store.db.transaction(async (tx) => {
-      await enqueueMail(tx, [mail()]);
+      await enqueueNotices(tx, [notice()]);
       throw new Error('no');
     });
     await expect(rolledBack).rejects.toThrow('no');
@@ -84,12 +93,12 @@ describeWithPostgres('mail outbox', () => {
 
   it('leaves out recipients that are not one address', async () => {
     const recipients = ['a@b, c@d', 'a@b\r\nBcc: c@d', 'Name <a@b>', '', 'nobody', 'a@b'];
-    expect(await enqueueMail(store.db, recipients.map(mail))).toBe(1);
+    expect(await enqueueNotices(store.db, recipients.map(notice))).toBe(1);
     expect(await waiting()).toMatchObject([{ recipient: 'a@b' }]);
   });
 
   it('tries again with increasing waits, and logs a warning', async () => {
-    await enqueueMail(store.db, [mail()]);
+    await enqueue('a@example.com');
     const post = mailer(2);
     expect(await sendDueMail(store.db, post, options())).toMatchObject({ failed: 1 });
     expect(await sendDueMail(store.db, post, options())).toMatchObject({ sent: 0, failed: 0 });
@@ -103,14 +112,14 @@ describeWithPostgres('mail outbox', () => {
   });
 
   it('waits for the given time after the first failure', async () => {
-    await enqueueMail(store.db, [mail()]);
+    await enqueue('a@example.com');
     await sendDueMail(store.db, mailer(1), options({ firstBackoffMs: 1 }));
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(await sendDueMail(store.db, mailer(), options())).toMatchObject({ sent: 1 });
   });
 
   it('gives up after the last attempt, and logs an error', async () => {
-    await enqueueMail(store.db, [mail()]);
+    await enqueue('a@example.com');
     const post = mailer(9);
     await sendDueMail(store.db, post, options({ maxAttempts: 2 }));
     await makeDue();
@@ -122,7 +131,7 @@ describeWithPostgres('mail outbox', () => {
   });
 
   it('counts a mailer that hangs as failed', async () => {
-    await enqueueMail(store.db, [mail()]);
+    await enqueue('a@example.com');
     const hanging = { send: () => new Promise<void>(() => undefined) };
     expect(await sendDueMail(store.db, hanging, options({ sendTimeoutMs: 20 }))).toMatchObject({
       failed: 1,
@@ -133,10 +142,7 @@ describeWithPostgres('mail outbox', () => {
   });
 
   it('shares mails among workers, each sent once', async () => {
-    await enqueueMail(
-      store.db,
-      Array.from({ length: 30 }, (_, i) => mail(`${i}@example.com`)),
-    );
+    await enqueue(...Array.from({ length: 30 }, (_, i) => `${i}@example.com`));
     const post = mailer();
     await Promise.all(
       Array.from({ length: 6 }, () => sendDueMail(store.db, post, options({ limit: 6 }))),
@@ -147,12 +153,48 @@ describeWithPostgres('mail outbox', () => {
   });
 
   it('sends a mail later when its sender stopped before it was sent', async () => {
-    await enqueueMail(store.db, [mail()]);
+    await enqueue('a@example.com');
     const dying = { send: () => new Promise<void>(() => undefined) };
     void sendDueMail(store.db, dying, options()).catch(() => undefined);
     await expect.poll(waiting).toMatchObject([{ attempts: 1 }]);
     expect(await sendDueMail(store.db, mailer(), options())).toMatchObject({ sent: 0 });
     await makeDue();
     expect(await sendDueMail(store.db, mailer(), options())).toMatchObject({ sent: 1 });
+  });
+
+  it('keeps few texts of one recipient and transaction, and counts the others', async () => {
+    const many = Array.from({ length: 500 }, () => notice('A@EXAMPLE.com'));
+    expect(await enqueueNotices(store.db, [...many, notice('b@example.com')])).toBe(501);
+    const { rows } = await store.db.query(
+      `select recipient, count(*)::int as rows, sum(notices)::int as notices
+       from callbacks.mail group by recipient order by 1`,
+    );
+    expect(rows).toEqual([
+      { recipient: 'A@example.com', rows: 11, notices: 500 },
+      { recipient: 'b@example.com', rows: 1, notices: 1 },
+    ]);
+  });
+
+  it('has a link to refuse further mails, in the text and for mail programs', async () => {
+    await enqueue('a@example.com');
+    const post = mailer();
+    await sendDueMail(store.db, post, options({ publicUrl: 'https://p.example' }));
+    const [sent] = post.sent;
+    expect(sent?.unsubscribeUrl).toMatch(
+      /^https:\/\/p\.example\/v1\/mail-recipients\/refuse\?token=[0-9a-f]{64}$/,
+    );
+    expect(sent?.body).toBe(`Body\n\nTo get no more of these mails:\n${sent?.unsubscribeUrl}`);
+  });
+
+  it('replaces the subject of mails of workers of the version before', async () => {
+    await store.db.query(
+      `insert into callbacks.mail (id, recipient, subject, body)
+       values (gen_random_uuid(), 'a@example.com', 'Callback of http://evil.example failed', 'Body')`,
+    );
+    const post = mailer();
+    await sendDueMail(store.db, post, options());
+    expect(post.sent.map(({ subject }) => subject)).toEqual([
+      'Posthaste: a callback failed, or an endpoint was disabled',
+    ]);
   });
 });

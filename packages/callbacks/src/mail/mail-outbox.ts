@@ -1,6 +1,22 @@
 import { type Backoff, backoffMs, newId, PlatformError, withTimeout } from '@posthaste/contracts';
 import type { Database, Queryable, Statement } from '@posthaste/postgres';
-import { isMailAddress, type Mail } from './failure-mail.js';
+import { type Notice, withRefuseLink } from './failure-mail.js';
+import { toRecipientAddress } from './mail-address.js';
+import { refuseLink } from './recipient-links.js';
+
+/** A mail to one person, in plain text. */
+export interface Mail {
+  /** Exactly one address. */
+  readonly recipient: string;
+  /** Constant text: never has anything that an application chose. */
+  readonly subject: string;
+  readonly body: string;
+  /**
+   * URL at which the recipient refuses further mails, by one POST (RFC 8058). Absent without a
+   * public URL of the platform.
+   */
+  readonly unsubscribeUrl?: string | undefined;
+}
 
 /** Sender of mails, such as an SMTP client. */
 export interface Mailer {
@@ -17,6 +33,8 @@ export interface MailLogger {
 /** Options of {@link sendDueMail}. */
 export interface MailOptions {
   readonly logger: MailLogger;
+  /** Address of the gateway for people, for links in mails. Default: mails have no links. */
+  readonly publicUrl?: string | undefined;
   /** Most mails of one call; they are sent concurrently. Default 10. */
   readonly limit?: number | undefined;
   /** Longest time to send one mail, in ms; after it the mail counts as failed. Default 30,000. */
@@ -39,34 +57,73 @@ const maxBackoffMs = 6 * 3_600_000;
 /** A claim lasts this much longer than the time to send, so that no mail is sent by two at once. */
 const claimMarginMs = 15_000;
 
+/** Most notices of one transaction, for one recipient, that keep their text; more are counted. */
+const maxTexts = 10;
+
 const enqueueStatement: Statement = {
   name: 'callbacks_mail_enqueue',
-  text: `insert into callbacks.mail (id, recipient, subject, body)
-    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])`,
+  text: `insert into callbacks.mail
+      (id, application, recipient, kind, subject, body, notices, stage, due_at)
+    select id, application, recipient, 'notice', subject, body, notices, 'new', 'infinity'
+    from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[])
+      as i(id, application, recipient, subject, body, notices)`,
 };
 
 /**
- * Puts mails into the outbox, in the transaction of the change that they report. Mails whose
- * recipient is not exactly one address are left out, so that the change does not fail because of
- * them.
- * @returns the number of mails put in
+ * Puts notices into the outbox, in the transaction of the change that they report. They wait for
+ * `planMail`, which knows the recipients. Rows are only added, so that no result waits for another
+ * one with the same recipient. Notices whose recipient is not exactly one address are left out, so
+ * that the change does not fail because of them.
+ * @returns the number of notices put in
  */
-export async function enqueueMail(tx: Queryable, mails: readonly Mail[]): Promise<number> {
-  const sendable = mails.filter(({ recipient }) => isMailAddress(recipient));
-  if (sendable.length === 0) return 0;
+export async function enqueueNotices(tx: Queryable, notices: readonly Notice[]): Promise<number> {
+  const rows = toRows(notices);
+  if (rows.length === 0) return 0;
   await tx.query(enqueueStatement, [
-    sendable.map(() => newId()),
-    sendable.map(({ recipient }) => recipient),
-    sendable.map(({ subject }) => subject),
-    sendable.map(({ body }) => body),
+    rows.map(() => newId()),
+    rows.map(({ application }) => application),
+    rows.map(({ recipient }) => recipient),
+    rows.map(({ subject }) => subject),
+    rows.map(({ body }) => body),
+    rows.map((row) => row.notices),
   ]);
-  return sendable.length;
+  return rows.reduce((sum, row) => sum + row.notices, 0);
+}
+
+interface NoticeRow extends Notice {
+  /** Number of notices that the row stands for. The body is empty if they are only counted. */
+  notices: number;
+}
+
+function toRows(notices: readonly Notice[]): NoticeRow[] {
+  const rows: NoticeRow[] = [];
+  const byRecipient = new Map<string, NoticeRow[]>();
+  for (const notice of notices) {
+    const recipient = toRecipientAddress(notice.recipient);
+    if (recipient === undefined) continue;
+    const key = `${notice.application}\0${recipient}`;
+    const own = byRecipient.get(key) ?? [];
+    byRecipient.set(key, own);
+    const counted = own[maxTexts];
+    if (counted) {
+      counted.notices += 1;
+      continue;
+    }
+    const body = own.length === maxTexts ? '' : notice.body;
+    const row = { ...notice, recipient, body, notices: 1 };
+    own.push(row);
+    rows.push(row);
+  }
+  return rows;
 }
 
 interface ClaimedMail extends Mail {
   readonly id: string;
   /** Number of attempts, the current one included. */
   readonly attempts: number;
+  /** Absent in mails of a worker of the version before. */
+  readonly kind: 'notice' | 'summary' | 'confirmation' | null;
+  readonly refuse_token: string | null;
 }
 
 /**
@@ -80,11 +137,17 @@ with due as (
   select id from callbacks.mail where due_at <= now()
   order by due_at limit $1
   for no key update skip locked
+),
+claimed as (
+  update callbacks.mail m
+  set attempts = m.attempts + 1, due_at = now() + $2::float8 * interval '1 ms'
+  from due where m.id = due.id
+  returning m.id, m.application, m.recipient, m.subject, m.body, m.attempts, m.kind
 )
-update callbacks.mail m
-set attempts = m.attempts + 1, due_at = now() + $2::float8 * interval '1 ms'
-from due where m.id = due.id
-returning m.id, m.recipient, m.subject, m.body, m.attempts`,
+select c.id, c.recipient, c.subject, c.body, c.attempts, c.kind, r.refuse_token
+from claimed c
+left join callbacks.mail_recipient r
+  on r.application = c.application and r.address = c.recipient`,
 };
 
 /** The number of attempts is the fencing token: a sender that was too slow changes nothing. */
@@ -132,9 +195,11 @@ async function sendOne(
   { db, mailer, options }: MailContext,
 ): Promise<MailOutcome> {
   const { logger, sendTimeoutMs = 30_000, maxAttempts = 12, firstBackoffMs = 60_000 } = options;
-  const { id, attempts, recipient, subject, body } = mail;
+  const { id, attempts } = mail;
+  const outgoing = toMail(mail, options.publicUrl);
+  const { subject } = outgoing;
   try {
-    await withTimeout(mailer.send({ recipient, subject, body }), sendTimeoutMs, () => {
+    await withTimeout(mailer.send(outgoing), sendTimeoutMs, () => {
       throw new Error(`not sent within ${sendTimeoutMs} ms`);
     });
     await db.query(removeStatement, [id]);
@@ -155,6 +220,19 @@ async function sendOne(
     logger.warn(fields, 'a mail could not be sent; it is tried again later');
     return 'failed';
   }
+}
+
+/** Subject of mails of a worker of the version before, whose own subject has text of an application. */
+const legacySubject = 'Posthaste: a callback failed, or an endpoint was disabled';
+
+function toMail(mail: ClaimedMail, publicUrl: string | undefined): Mail {
+  const { recipient, body, kind, refuse_token: token } = mail;
+  const subject = kind === null ? legacySubject : mail.subject;
+  if (publicUrl === undefined || token === null) return { recipient, subject, body };
+  const unsubscribeUrl = refuseLink(publicUrl, token);
+  // The text of a confirmation has the link already.
+  const text = kind === 'confirmation' ? body : withRefuseLink(body, unsubscribeUrl);
+  return { recipient, subject, body: text, unsubscribeUrl };
 }
 
 /** Returns the backoff of mails: from `firstBackoffMs` after the first failure, up to 6 hours. */

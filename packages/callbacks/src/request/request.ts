@@ -58,6 +58,8 @@ export interface CallbackInput {
   readonly timeoutMs?: number | undefined;
   readonly secret?: string | undefined;
   readonly notificationEmail?: string | undefined;
+  /** True if `notificationEmail` needs no confirmation of the recipient. Default false. */
+  readonly isRecipientTrusted?: boolean | undefined;
   readonly expiresAt?: Date | undefined;
   readonly deliverAfter?: Date | undefined;
   /** Trace that its attempts continue. Default: a trace of its own. */

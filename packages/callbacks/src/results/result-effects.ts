@@ -7,8 +7,8 @@ import {
   type CallbackEventSink,
   toDisabledEvent,
 } from '../events/callback-events.js';
-import { type Mail, toEndpointDisabledMail, toFailureMail } from '../mail/failure-mail.js';
-import { enqueueMail } from '../mail/mail-outbox.js';
+import { type Notice, toEndpointDisabledMail, toFailureMail } from '../mail/failure-mail.js';
+import { enqueueNotices } from '../mail/mail-outbox.js';
 import { attemptsOf, toResultEvents } from './result-events.js';
 import type { RecordedResult } from './result-store.js';
 
@@ -31,7 +31,7 @@ export async function writeEffects(
   events: CallbackEventSink,
 ): Promise<void> {
   const disabled = await disableGoneEndpoints(tx, recorded);
-  await enqueueMail(tx, [
+  await enqueueNotices(tx, [
     ...recorded.flatMap((entry) => toMail(entry) ?? []),
     ...disabled.flatMap((endpoint) => endpoint.mail ?? []),
   ]);
@@ -44,7 +44,7 @@ function isFailure(ending: Ending | undefined): ending is 'failed' | 'expired' {
   return ending === 'failed' || ending === 'expired';
 }
 
-function toMail({ result, ending, parked }: RecordedResult): Mail | undefined {
+function toMail({ result, ending, parked }: RecordedResult): Notice | undefined {
   const { delivery, attempt } = result;
   const { notificationEmail, method, url } = delivery.request;
   if (notificationEmail === undefined || !isFailure(ending)) return undefined;
@@ -68,7 +68,7 @@ function toMail({ result, ending, parked }: RecordedResult): Mail | undefined {
 
 interface DisabledEndpoint {
   readonly event: CallbackEvent;
-  readonly mail: Mail | undefined;
+  readonly mail: Notice | undefined;
 }
 
 /**

@@ -18,6 +18,7 @@ import { addExactBodyParser } from '../schemas/exact-body.js';
 import { noUnknownKeys } from '../schemas/field-schemas.js';
 import { idempotencyHeaders, markReplayed } from '../schemas/idempotency.js';
 import { acceptedSchema, toAcceptedView } from './callback-view.js';
+import { isRecipientTrusted } from './mail-recipients.js';
 import {
   type NewCallback,
   type NewCallbackContext,
@@ -81,7 +82,12 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
     async (request, reply) => {
       const { body, idempotency, trace } = request;
       const check: ItemCheck = { validator, faults: new ItemFaults() };
-      const context = { policies, trace, hops: hopsOf(request) };
+      const context = {
+        policies,
+        trace,
+        hops: hopsOf(request),
+        isRecipientTrusted: isRecipientTrusted(request.caller),
+      };
       const inputs = convertInSlices(body.items, (item) => toInput(item, check, context));
       const outcomes = await acceptance.acceptAll(
         inputs.map((input, i) => ({

@@ -14,6 +14,7 @@ import { hopsOf } from '../../http/hops.js';
 import { setJsonParser } from '../../http/json-body.js';
 import { idSchema, momentSchema, nullable } from '../schemas/field-schemas.js';
 import { idempotencyHeaders, markReplayed, readIdempotencyClaim } from '../schemas/idempotency.js';
+import { isRecipientTrusted, notificationEmailDescription } from './mail-recipients.js';
 
 export interface CompatibleRoutesDeps {
   readonly db: Database;
@@ -81,7 +82,7 @@ const Request = Type.Object(
       ),
     ),
     notificationemailaddress: Type.Optional(
-      nullable(Type.String({ description: 'Gets a mail when the callback fails for good.' })),
+      nullable(Type.String({ description: notificationEmailDescription })),
     ),
   },
   {
@@ -165,7 +166,11 @@ function addCreate(app: App, acceptance: Acceptance): void {
     async (request, reply) => {
       const { body = '', headers } = request;
       const idempotency = readIdempotencyClaim(headers, body);
-      const input = { ...parseCompatibleRequest(body), echo: hopsOf(request) };
+      const input = {
+        ...parseCompatibleRequest(body),
+        echo: hopsOf(request),
+        isRecipientTrusted: isRecipientTrusted(request.caller),
+      };
       const accepted = await acceptance.accept(input, idempotency).catch((error: unknown) => {
         throw toCompatibleError(error);
       });

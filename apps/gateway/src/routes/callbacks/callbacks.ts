@@ -26,6 +26,7 @@ import {
   toCallbackSummaryView,
   toCallbackView,
 } from './callback-view.js';
+import { isRecipientTrusted } from './mail-recipients.js';
 import { newCallbackSchema, parseNewCallback, toCallbackInput } from './new-callback.js';
 import type { PolicyResolver } from './retry-choice.js';
 
@@ -80,7 +81,12 @@ function addCreate(app: App, { acceptance, policies }: CallbackRoutesDeps): void
     },
     async (request, reply) => {
       const { body, idempotency, trace } = request;
-      const input = await toCallbackInput(body, { policies, trace, hops: hopsOf(request) });
+      const input = await toCallbackInput(body, {
+        policies,
+        trace,
+        hops: hopsOf(request),
+        isRecipientTrusted: isRecipientTrusted(request.caller),
+      });
       const accepted = await acceptance.accept(input, idempotency);
       if (accepted.repeated) markReplayed(reply);
       reply.code(201).header('location', `${path}/${accepted.id}`);

@@ -14,6 +14,7 @@ import {
   momentSchema,
   noUnknownKeys,
 } from '../schemas/field-schemas.js';
+import { notificationEmailDescription } from './mail-recipients.js';
 import {
   type PolicyResolver,
   type RetryChoice,
@@ -111,7 +112,7 @@ const Schema = Type.Object(
       }),
     ),
     notificationEmail: Type.Optional(
-      Type.String({ maxLength: 320, description: 'Gets a mail when the callback fails for good.' }),
+      Type.String({ maxLength: 320, description: notificationEmailDescription }),
     ),
   },
   {
@@ -164,6 +165,8 @@ export interface NewCallbackContext {
   readonly trace: TraceContext | undefined;
   /** Number of deliveries that led to that request. */
   readonly hops: number;
+  /** True if a recipient that the caller names needs no confirmation. */
+  readonly isRecipientTrusted: boolean;
 }
 
 /**
@@ -173,7 +176,7 @@ export interface NewCallbackContext {
  */
 export async function toCallbackInput(
   callback: NewCallback,
-  { policies, trace, hops }: NewCallbackContext,
+  { policies, trace, hops, isRecipientTrusted }: NewCallbackContext,
 ): Promise<CallbackInput> {
   const { retry, url, method, application, queue, timeoutMs, secret, notificationEmail } = callback;
   checkBody(callback);
@@ -188,6 +191,7 @@ export async function toCallbackInput(
     timeoutMs,
     secret,
     notificationEmail,
+    isRecipientTrusted,
     deliverAfter: toDate(callback.deliverAfter),
     expiresAt: toDate(callback.expiresAt),
     trace: trace && toTraceHeaders(trace),

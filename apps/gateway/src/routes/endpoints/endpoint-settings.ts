@@ -5,7 +5,7 @@ import { headersSchema, nullable } from '../schemas/field-schemas.js';
 import { eventFormatDescription } from './endpoint-view.js';
 
 /** Settings of an endpoint in requests, but for its name and URL. */
-type Settings = Omit<EndpointPatch, 'name' | 'url' | 'policy'> & {
+type Settings = Omit<EndpointPatch, 'name' | 'url' | 'policy' | 'isRecipientTrusted'> & {
   readonly retry?: RetryChoice | null;
 };
 
@@ -78,7 +78,7 @@ export const endpointSettings: SettingSchemas = {
       Type.String({
         maxLength: 320,
         description:
-          'Gets a mail when a callback fails for good, and when the endpoint is disabled.',
+          'Gets a mail when a callback fails for good, and when the endpoint is disabled; once the recipient has confirmed, unless the caller is one for all applications.',
       }),
     ),
   ),

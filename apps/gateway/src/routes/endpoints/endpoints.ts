@@ -2,6 +2,7 @@ import type { EndpointPatch, EndpointState } from '@posthaste/callbacks';
 import type { Endpoints } from '@posthaste/callbacks/management';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
+import { isRecipientTrusted } from '../callbacks/mail-recipients.js';
 import { toPolicyOrName } from '../callbacks/retry-choice.js';
 import {
   applicationField,
@@ -100,10 +101,16 @@ function addCreate(app: App, endpoints: Endpoints): void {
         response: { 201: Type.Object({ endpoint: endpointSchema, secret: newVersionSchema }) },
       },
     },
-    async ({ body: { secret: text, secretKind: kind, ...fields } }, reply) => {
+    async ({ body: { secret: text, secretKind: kind, ...fields }, caller }, reply) => {
       const { application, name, url } = fields;
       const created = await endpoints.create(
-        { ...toPatch(fields), application, name, url },
+        {
+          ...toPatch(fields),
+          application,
+          name,
+          url,
+          isRecipientTrusted: isRecipientTrusted(caller),
+        },
         { secret: text, kind },
       );
       return reply
@@ -172,7 +179,10 @@ function addOne(app: App, endpoints: Endpoints): void {
         response: { 200: endpointSchema },
       },
     },
-    async ({ params, body }) => toEndpointView(await endpoints.update(params.id, toPatch(body))),
+    async ({ params, body, caller }) => {
+      const patch = { ...toPatch(body), isRecipientTrusted: isRecipientTrusted(caller) };
+      return toEndpointView(await endpoints.update(params.id, patch));
+    },
   );
   app.delete(
     `${path}/:id`,
