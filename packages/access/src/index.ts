@@ -1,3 +1,9 @@
+export {
+  type Authenticator,
+  type Authenticators,
+  sessionCookie,
+  tokenPrefix,
+} from './authenticator.js';
 export { anonymousCaller, type Caller, localCaller } from './caller.js';
 export type { ApiKey } from './keys/api-key-store.js';
 export { ApiKeys, type CreatedKey, type KeyRequest } from './keys/api-keys.js';

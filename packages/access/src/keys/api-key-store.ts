@@ -66,6 +66,7 @@ export interface UsableKey {
   /** `null` for all. */
   readonly applications: readonly string[] | null;
   readonly secretHash: Buffer;
+  readonly expiresAt: Date | null;
   /** Milliseconds until it expires, by the database's clock; `null` is never. */
   readonly remainingMs: number | null;
 }
@@ -93,6 +94,7 @@ export async function findUsableKey(db: Queryable, id: string): Promise<UsableKe
       scopes: apiKeys.scopes,
       applications: apiKeys.applications,
       secretHash: apiKeys.secretHash,
+      expiresAt: apiKeys.expiresAt,
       remainingMs: sql<
         number | null
       >`(extract(epoch from ${apiKeys.expiresAt} - now()) * 1000)::float8`.mapWith(Number),

@@ -33,6 +33,7 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
       id: key.id,
       ...writer,
       applications: 'all',
+      expiresAt: null,
     });
   });
 

@@ -8,6 +8,7 @@ import {
   toApplicationColumn,
 } from '@posthaste/contracts';
 import type { Queryable } from '@posthaste/postgres';
+import type { Authenticator } from '../authenticator.js';
 import type { Caller } from '../caller.js';
 import type { Scope } from '../scopes.js';
 import {
@@ -54,7 +55,7 @@ export interface ApiKeysOptions {
 }
 
 /** API keys of a database, with a cache of those in use. Needs `accessMigrations`. */
-export class ApiKeys {
+export class ApiKeys implements Authenticator {
   readonly #db: Queryable;
   readonly #options: Required<ApiKeysOptions>;
   /** Caches, by the fingerprint of the token. */
@@ -169,7 +170,14 @@ export class ApiKeys {
       throw invalidKey();
     }
     const { id, name, scopes, applications } = row;
-    const key: Caller = { kind: 'key', id, name, scopes, applications: applications ?? 'all' };
+    const key: Caller = {
+      kind: 'key',
+      id,
+      name,
+      scopes,
+      applications: applications ?? 'all',
+      expiresAt: row.expiresAt,
+    };
     const trustMs = Math.min(this.#options.cacheMs, row.remainingMs ?? this.#options.cacheMs);
     if (revocations === this.#revocations) this.#validKeys.set(cacheKey, key, now + trustMs);
     return key;
