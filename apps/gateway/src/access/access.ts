@@ -13,7 +13,8 @@
  *      finds its caller (an `Authenticator` per kind of credential: in memory, else in the database)
  *      and compares scopes (`grants`). It refuses with KEY_MISSING or KEY_INVALID (401), or with
  *      SCOPE_MISSING (403);
- *    - on loopback, no route needs a credential, but one that is sent is checked and binds.
+ *    - on loopback, no route needs a credential, but one that is sent is checked and binds. An
+ *      Authorization header of any other form is refused too: who sends it expects a check.
  *      access/local-caller.ts refuses callers that are not on this machine.
  * 4. access/application-access.ts then finds the applications that the request is about.
  * 5. The same check counts the request, by key or by address (http/rate-limit.ts).
@@ -34,6 +35,7 @@ import type { App } from '../app.js';
 import type { RateLimiter } from '../http/rate-limit.js';
 import type { RequestStep } from '../http/request-steps.js';
 import { findAuthenticator, readCredential } from './credential.js';
+import { checkOriginOfKey } from './foreign-origin.js';
 
 export interface AccessOptions {
   /** `loopback` needs no credential, and answers callers on this machine only. */
@@ -155,14 +157,17 @@ async function checkCaller(
   authenticator: Authenticator | undefined,
 ): Promise<void> {
   const credential = readCredential(request);
-  if (authenticator === undefined || credential === '') {
-    throw new PlatformError(
-      'KEY_MISSING',
-      'the request has no API key; send one as `Authorization: Bearer <key>`',
-    );
-  }
+  if (authenticator === undefined || credential === '') throw missingKey(request);
   const refused = authorize(request, await authenticator.authenticate(credential), scope);
   if (refused) throw refused;
+}
+
+/** Returns the error of a request without a credential, or with one of another form. */
+function missingKey({ raw }: FastifyRequest): PlatformError {
+  const how = 'send an API key as `Authorization: Bearer <key>`';
+  return raw.headers.authorization === undefined
+    ? new PlatformError('KEY_MISSING', `the request has no API key; ${how}`)
+    : new PlatformError('KEY_MISSING', `the Authorization header has no API key; ${how}`);
 }
 
 const kindNames: Readonly<Record<Caller['kind'], string>> = {
@@ -173,14 +178,17 @@ const kindNames: Readonly<Record<Caller['kind'], string>> = {
   anonymous: 'caller',
 };
 
-/** Sets `request.caller`. Returns the error if the caller lacks the scope of the route. */
+/**
+ * Sets `request.caller`. Returns the error if the caller lacks the scope of the route, or is a key in
+ * a page of another origin.
+ */
 function authorize(
   request: FastifyRequest,
   caller: Caller,
   scope: Scope,
 ): PlatformError | undefined {
   request.caller = caller;
-  if (grants(caller.scopes, scope)) return undefined;
+  if (grants(caller.scopes, scope)) return checkOriginOfKey(request, caller);
   const who = `${kindNames[caller.kind]} '${caller.name}'`;
   return new PlatformError('SCOPE_MISSING', `the ${who} lacks the scope ${scope}`, {
     details: { needed: scope, held: caller.scopes },
