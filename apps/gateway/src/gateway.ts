@@ -8,8 +8,12 @@ import type { Registry } from 'prom-client';
 import type { App, Routes } from './app.js';
 import type { GatewayConfig } from './config.js';
 import { addPoolMetrics, addProcessMetrics } from './http/metrics.js';
+import { RepeatedWarnings } from './http/repeated-warnings.js';
 import { databaseCheck } from './readiness.js';
 import { buildServer } from './server.js';
+
+/** Time between two warnings about API keys that cannot be checked, in ms. */
+const warnEveryMs = 60_000;
 
 export interface GatewayDeps {
   readonly config: GatewayConfig;
@@ -43,7 +47,12 @@ export interface Gateway {
  */
 export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const { config, db, registry, logger } = deps;
+  const warnings = new RepeatedWarnings(undefined, warnEveryMs);
   const keys = new ApiKeys(db, {
+    onCheckError: (error) => {
+      const message = `the API keys in use could not be checked; they are refused ten seconds after their last check: ${String(error)}`;
+      warnings.warn(logger, error instanceof PlatformError ? error.code : 'API keys', message);
+    },
     onLastUsedError: (err) => logger.warn({ err }, 'the last use of API keys was not written'),
   });
   addProcessMetrics(registry);

@@ -20,11 +20,12 @@
  * with problem details.
  */
 
+import type { Authenticator, Authenticators } from '@posthaste/access';
 import { createReadiness, type ReadinessCheck } from '@posthaste/service';
 import { fastify } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { addAccess, createUnknownRouteStep, type KeyAuthenticator } from './access/access.js';
+import { addAccess, createUnknownRouteStep } from './access/access.js';
 import { addApplicationAccess } from './access/application-access.js';
 import { createLocalCallerStep } from './access/local-caller.js';
 import type { App, Routes } from './app.js';
@@ -55,7 +56,9 @@ export interface ServerDeps {
   readonly logger: Logger;
   /** Registry of the server's metrics, which `/metrics` shows. */
   readonly registry: Registry;
-  readonly keys: KeyAuthenticator & KeyAdmin;
+  readonly keys: Authenticator & KeyAdmin;
+  /** Authenticators of credentials other than API keys. Default: none. */
+  readonly authenticators?: Omit<Authenticators, 'keys'> | undefined;
   /** Checks that `/health/ready` runs. */
   readonly checks: readonly ReadinessCheck[];
   /** Routes of resources, which share access, limits, errors and documentation. */
@@ -81,7 +84,8 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   addRequestSteps(app, await createRequestSteps(app, config, limiter));
   addRequestMetrics(app, registry);
   if (config.logRequests) addRequestLog(app);
-  addAccess(app, { mode: config.access, keys: deps.keys, limiter });
+  const authenticators: Authenticators = { ...deps.authenticators, keys: deps.keys };
+  addAccess(app, { mode: config.access, authenticators, limiter });
   addApplicationAccess(app, config);
   if (config.docs) await collectApiDocs(app);
   await addRoutes(app, deps);

@@ -1,9 +1,8 @@
-import type { Caller } from '@posthaste/access';
+import type { Authenticator, Caller } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
 import { createLogger } from '@posthaste/service';
 import { gatewaySettings, readSettings } from '@posthaste/settings';
 import { Registry } from 'prom-client';
-import type { KeyAuthenticator } from '../src/access/access.js';
 import type { App } from '../src/app.js';
 import { type GatewayConfig, gatewayFaults, toGatewayConfig } from '../src/config.js';
 import type { KeyAdmin } from '../src/routes/keys.js';
@@ -55,14 +54,14 @@ export async function testServer(
 export type TestKey = Pick<Caller, 'id' | 'name' | 'scopes'> & Partial<Caller>;
 
 /** Returns an authenticator of keys by their token, without a database. */
-export function testKeys(keys: Readonly<Record<string, TestKey>>): KeyAuthenticator & KeyAdmin {
+export function testKeys(keys: Readonly<Record<string, TestKey>>): Authenticator & KeyAdmin {
   const unused = () => Promise.reject(new Error('not part of this test'));
   return {
     findCached: () => undefined,
     authenticate: async (token) => {
       const key = keys[token];
       if (!key) throw new PlatformError('KEY_INVALID', 'unknown');
-      return { kind: 'key', applications: 'all', ...key };
+      return { kind: 'key', applications: 'all', expiresAt: null, ...key };
     },
     createKey: unused,
     listKeys: unused,

@@ -19,6 +19,8 @@ export interface Caller {
   /** Applications whose things the caller may see. */
   readonly applications: Applications;
   readonly scopes: readonly Scope[];
+  /** End of what the caller may do: keys that it creates end then at the latest. `null` is never. */
+  readonly expiresAt: Date | null;
 }
 
 /** Somebody who has shown no credential yet, or none that is needed: on a public route. */
@@ -28,6 +30,7 @@ export const anonymousCaller: Caller = {
   name: 'anonymous',
   applications: [],
   scopes: [],
+  expiresAt: null,
 };
 
 /** Caller without a credential on a server that needs none. */
@@ -37,4 +40,5 @@ export const localCaller: Caller = {
   name: 'local',
   applications: 'all',
   scopes: ['admin'],
+  expiresAt: null,
 };

@@ -1,5 +1,6 @@
 /**
  * Every scope that an API key can have. `admin` includes all others, and only `admin` manages keys.
+ * The scopes of realtime are the only ones that a key in a web page may have.
  * How a route gets its scope, and how it is checked: access/access.ts.
  */
 export const scopes = [
@@ -12,6 +13,8 @@ export const scopes = [
   'events:read',
   'events:write',
   'metrics:read',
+  'realtime:publish',
+  'realtime:subscribe',
   'admin',
 ] as const;
 

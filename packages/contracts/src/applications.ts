@@ -9,6 +9,12 @@ export function includesApplication(applications: Applications, application: str
   return applications === 'all' || applications.includes(application);
 }
 
+/** True if all applications of `needed` are among those of `held`. */
+export function coversApplications(held: Applications, needed: Applications): boolean {
+  if (held === 'all' || held === needed) return true;
+  return needed !== 'all' && needed.every((application) => held.includes(application));
+}
+
 /**
  * Returns the SQL parameter of a condition on applications, `null` for all:
  * `($n::text[] is null or application = any($n))`.

@@ -99,6 +99,11 @@ export const errorCodes = {
     meaning:
       'The request comes from a web page of another origin. Add the origin to POSTHASTE_CORS_ORIGINS.',
   },
+  ORIGIN_KEY_FORBIDDEN: {
+    type: 'forbidden',
+    meaning:
+      'A web page of another origin sent an API key with scopes other than `realtime:…`. Everybody who loads the page could read the key: use a short-lived token there.',
+  },
   KEY_MISSING: {
     type: 'unauthorized',
     meaning: 'The route needs an API key. Send it as `Authorization: Bearer <key>`.',
@@ -123,6 +128,23 @@ export const errorCodes = {
   APPLICATION_SCOPE_MISSING: {
     type: 'forbidden',
     meaning: 'The route is only for callers for all applications. Use a key for all.',
+  },
+  APPLICATION_NOT_FOUND: {
+    type: 'not_found',
+    meaning: 'There is no application with this name. Check the name.',
+  },
+  APPLICATION_EXISTS: {
+    type: 'conflict',
+    meaning: 'An application with this name exists already. Change it, or choose another name.',
+  },
+  APPLICATION_DELETING: {
+    type: 'conflict',
+    meaning: 'The application is being deleted, with everything it has. Use another one.',
+  },
+  KEY_EXCEEDS_CREATOR: {
+    type: 'forbidden',
+    meaning:
+      'The new key could do more than the caller: more scopes or applications, or for longer. Ask for less, or use a key that may do more.',
   },
   KEY_NOT_FOUND: { type: 'not_found', meaning: 'There is no API key with this id.' },
   RATE_LIMITED: {

@@ -1,6 +1,7 @@
 export {
   type Applications,
   /** @public */ applicationHeader,
+  coversApplications,
   includesApplication,
   toApplicationColumn,
 } from './applications.js';

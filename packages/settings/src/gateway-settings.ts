@@ -41,7 +41,8 @@ export const gatewaySettings = {
     type: 'list',
     items: 'origin',
     default: [],
-    meaning: 'Origins whose web pages may call the API. Empty: only its own.',
+    meaning:
+      'Origins whose web pages may call the API. Empty: only its own. An API key that such a page sends may have scopes of realtime only.',
   },
   trustedProxies: {
     name: 'POSTHASTE_TRUSTED_PROXIES',

@@ -116,6 +116,28 @@ describe('on loopback', () => {
     expect((await app.inject('/metrics')).statusCode).toBe(200);
   });
 
+  it('checks a key that is sent, and lets it do no more than elsewhere', async () => {
+    const { app } = await testServer({}, { keys, routes });
+    const as = (authorization: string) => post(app, { host: 'localhost', authorization });
+    expect((await as('Bearer writer')).json()).toEqual({ caller: 'the writer' });
+    expect((await as('Bearer reader')).json()).toMatchObject({ code: 'SCOPE_MISSING' });
+    expect((await as('Bearer wrong')).json()).toMatchObject({ code: 'KEY_INVALID' });
+  });
+
+  it.each(['Basic d3JpdGVyOg==', 'Bearer', 'Bearer ', 'bearer\twriter', 'writer', 'Digest x', ''])(
+    'refuses the Authorization header "%s", and does not take its sender for a local caller',
+    async (authorization) => {
+      const { app } = await testServer({}, { keys, routes });
+      const answer = await post(app, { host: 'localhost', authorization });
+      expect(answer.statusCode).toBe(401);
+      expect(answer.json()).toMatchObject({
+        code: 'KEY_MISSING',
+        detail:
+          'the Authorization header has no API key; send an API key as `Authorization: Bearer <key>`',
+      });
+    },
+  );
+
   it('refuses another Host header on every route', async () => {
     const { app } = await testServer({}, { keys, routes });
     for (const url of ['/open', '/health/live', '/docs', '/metrics', '/nothing']) {
@@ -176,6 +198,96 @@ describe('CORS', () => {
   it('lets configured origins call a server without keys', async () => {
     const { app } = await testServer({ POSTHASTE_CORS_ORIGINS: origin }, { keys, routes });
     expect((await post(app, { host: 'localhost', origin })).statusCode).toBe(200);
+  });
+});
+
+describe('an API key in a web page', () => {
+  const origin = 'https://app.example.com';
+  const environment = { ...withKeys, POSTHASTE_CORS_ORIGINS: origin };
+  const host = 'posthaste.example.com';
+
+  it('is refused from another origin, allowed by CORS or not', async () => {
+    const { app } = await testServer(environment, { keys, routes });
+    for (const from of [origin, 'https://evil.example', 'null', `https://${host}.evil.example`]) {
+      const answer = await post(app, { host, origin: from, authorization: 'Bearer writer' });
+      expect(answer.statusCode, from).toBe(403);
+      expect(answer.json()).toMatchObject({ code: 'ORIGIN_KEY_FORBIDDEN' });
+    }
+  });
+
+  it('is accepted from the own origin, also behind a proxy that changes the Host header', async () => {
+    const { app } = await testServer(environment, { keys, routes });
+    for (const headers of [
+      { host, origin: `https://${host}` },
+      { host: `${host}:8080`, origin: `http://${host}:8080` },
+      { host: '10.0.0.1', origin: `https://${host}`, 'sec-fetch-site': 'same-origin' },
+    ]) {
+      const answer = await post(app, { ...headers, authorization: 'Bearer writer' });
+      expect(answer.statusCode).toBe(200);
+    }
+  });
+
+  it('may come from another origin if it can do nothing but realtime', async () => {
+    const realtime = testKeys({
+      page: { id: '4', name: 'page', scopes: ['realtime:subscribe'] },
+      more: { id: '5', name: 'more', scopes: ['realtime:subscribe', 'callbacks:read'] },
+    });
+    const stream = (app: App): void => {
+      const config = { scope: 'realtime:subscribe', application: 'caller' } as const;
+      app.get('/v1/stream', { config }, () => ({}));
+    };
+    const { app } = await testServer(environment, { keys: realtime, routes: [stream] });
+    const as = async (token: string) => {
+      const headers = { host, origin, authorization: `Bearer ${token}` };
+      return (await app.inject({ url: '/v1/stream', headers })).statusCode;
+    };
+    expect([await as('page'), await as('more')]).toEqual([200, 403]);
+  });
+
+  it('does not bind tokens and people, whose credentials are made for pages', async () => {
+    const tokens = testKeys({
+      pht_1: { kind: 'token', id: '6', name: 'portal', scopes: ['callbacks:write'] },
+    });
+    const { app } = await testServer(environment, { keys, routes, authenticators: { tokens } });
+    const answer = await post(app, { host, origin, authorization: 'Bearer pht_1' });
+    expect(answer.json()).toEqual({ caller: 'portal' });
+  });
+});
+
+describe('other credentials than keys', () => {
+  const tokens = testKeys({
+    pht_1: { kind: 'token', id: '6', name: 'portal', scopes: ['callbacks:write'] },
+  });
+  const sessions = testKeys({
+    s1: { kind: 'person', id: '7', name: 'Ada', scopes: ['callbacks:write'] },
+  });
+  const authenticators = { tokens, sessions };
+
+  it('are found by the prefix of a token and by the cookie of a session', async () => {
+    const { app } = await testServer(withKeys, { keys, routes, authenticators });
+    const as = async (headers: Record<string, string>) => (await post(app, headers)).json();
+    expect(await as({ authorization: 'Bearer pht_1' })).toEqual({ caller: 'portal' });
+    expect(await as({ cookie: 'a=b; posthaste_session=s1; c=d' })).toEqual({ caller: 'Ada' });
+    expect(await as({ cookie: 'posthaste_session=s2' })).toMatchObject({ code: 'KEY_INVALID' });
+    expect(await as({ cookie: 'xposthaste_session=s1' })).toMatchObject({ code: 'KEY_MISSING' });
+  });
+
+  it('do not stand in for a credential in Authorization that is refused', async () => {
+    const { app } = await testServer(withKeys, { keys, routes, authenticators });
+    for (const authorization of ['Bearer wrong', 'Bearer s1', 'Bearer pht_2', 'Basic x', '']) {
+      const answer = await post(app, { authorization, cookie: 'posthaste_session=s1' });
+      expect(answer.statusCode, authorization).toBe(401);
+    }
+  });
+
+  it('are refused where the server does not know their kind', async () => {
+    const { app } = await testServer(withKeys, { keys, routes });
+    for (const headers of [
+      { authorization: 'Bearer pht_1' },
+      { cookie: 'posthaste_session=s1' },
+    ] as Record<string, string>[]) {
+      expect((await post(app, headers)).statusCode).toBe(401);
+    }
   });
 });
 

@@ -9,34 +9,38 @@
  * 2. A route without a scope would be open to everybody by mistake: `requireScopes` looks through
  *    all routes when the server becomes ready, and the server does not start.
  * 3. `addAccess` adds a check to each route. It runs before the body is read:
- *    - with `POSTHASTE_ACCESS=keys`, it takes the token from `Authorization: Bearer`, finds its key
- *      (`ApiKeys`: in memory, else in the database) and compares scopes (`grants`). It
- *      refuses with KEY_MISSING or KEY_INVALID (401), or with SCOPE_MISSING (403);
- *    - on loopback without keys, no route needs a key, but one that is sent is checked and binds.
+ *    - with `POSTHASTE_ACCESS=keys`, it takes the credential of the request (access/credential.ts),
+ *      finds its caller (an `Authenticator` per kind of credential: in memory, else in the database)
+ *      and compares scopes (`grants`). It refuses with KEY_MISSING or KEY_INVALID (401), or with
+ *      SCOPE_MISSING (403);
+ *    - on loopback, no route needs a credential, but one that is sent is checked and binds. An
+ *      Authorization header of any other form is refused too: who sends it expects a check.
  *      access/local-caller.ts refuses callers that are not on this machine.
  * 4. access/application-access.ts then finds the applications that the request is about.
  * 5. The same check counts the request, by key or by address (http/rate-limit.ts).
  */
 
-import { anonymousCaller, type Caller, grants, localCaller, type Scope } from '@posthaste/access';
-import { PlatformError } from '@posthaste/contracts';
+import {
+  type Authenticator,
+  type Authenticators,
+  anonymousCaller,
+  type Caller,
+  grants,
+  localCaller,
+  type Scope,
+} from '@posthaste/access';
+import { coversApplications, PlatformError } from '@posthaste/contracts';
 import type { FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
 import type { App } from '../app.js';
 import type { RateLimiter } from '../http/rate-limit.js';
 import type { RequestStep } from '../http/request-steps.js';
-
-/** Methods of `ApiKeys` that the check uses. */
-export interface KeyAuthenticator {
-  /** Returns the key of a token if it is in memory. */
-  findCached(token: string): Caller | undefined;
-  /** @throws PlatformError `KEY_INVALID`; `DATABASE_*` when the key cannot be looked up */
-  authenticate(token: string): Promise<Caller>;
-}
+import { findAuthenticator, readCredential } from './credential.js';
+import { checkOriginOfKey } from './foreign-origin.js';
 
 export interface AccessOptions {
-  /** `loopback` needs no key, and answers callers on this machine only. */
+  /** `loopback` needs no credential, and answers callers on this machine only. */
   readonly mode: 'loopback' | 'keys';
-  readonly keys: KeyAuthenticator;
+  readonly authenticators: Authenticators;
   readonly limiter: RateLimiter;
 }
 
@@ -74,17 +78,22 @@ export function addAccess(app: App, options: AccessOptions): void {
   });
 }
 
-/** Returns true also if the key cannot be looked up now: only a clear refusal ends an answer. */
+/**
+ * Returns true also if the credential cannot be looked up now: only a clear refusal ends an answer.
+ * A caller that has lost an application is refused: the answer may be about that one.
+ */
 async function isStillAuthorized(
   request: FastifyRequest,
-  { mode, keys }: AccessOptions,
+  { mode, authenticators }: AccessOptions,
 ): Promise<boolean> {
   const { scope = 'admin' } = request.routeOptions.config;
-  const isOpen = mode === 'loopback' && bearerToken(request) === undefined;
+  const authenticator = findAuthenticator(request, authenticators);
+  const isOpen = mode === 'loopback' && authenticator === undefined;
   if (isOpen || scope === 'public') return true;
+  const { applications } = request.caller;
   try {
-    await checkKey(request, scope, keys);
-    return true;
+    await checkCaller(request, scope, authenticator);
+    return coversApplications(request.caller.applications, applications);
   } catch (error) {
     const isRefused = error instanceof PlatformError && refusalTypes.has(error.type);
     return !isRefused;
@@ -114,60 +123,76 @@ function requireScopes(app: App): void {
 
 function createAccessCheck(
   route: RouteOptions,
-  { mode, keys, limiter }: AccessOptions,
+  { mode, authenticators, limiter }: AccessOptions,
 ): onRequestHookHandler {
   const isCounted = route.config?.rateLimit !== false;
   return (request, reply, done) => {
     const { scope = 'admin' } = route.config ?? {};
-    const token = bearerToken(request);
-    if (scope === 'public' || (mode === 'loopback' && token === undefined)) {
+    const authenticator = findAuthenticator(request, authenticators);
+    if (scope === 'public' || (mode === 'loopback' && authenticator === undefined)) {
       request.caller = scope === 'public' ? anonymousCaller : localCaller;
       return done(isCounted ? limiter.byAddress(request, reply) : undefined);
     }
     request.caller = anonymousCaller;
-    const key = keys.findCached(token ?? '');
-    // Nearly every request goes this way: its key is in memory, and no promise is needed.
-    if (key) {
-      const refused = authorize(request, key, scope);
+    const caller = authenticator?.findCached(readCredential(request));
+    // Nearly every request goes this way: its caller is in memory, and no promise is needed.
+    if (caller) {
+      const refused = authorize(request, caller, scope);
       return done((isCounted ? limiter.byKey(request, reply) : undefined) ?? refused);
     }
     // By address first: guesses must not reach the database unlimited.
     const limited = isCounted ? limiter.byAddress(request, reply) : undefined;
     if (limited) return done(limited);
-    checkKey(request, scope, keys).then(() => done(limiter.byKey(request, reply)), done);
+    checkCaller(request, scope, authenticator).then(
+      () => done(limiter.byKey(request, reply)),
+      done,
+    );
   };
 }
 
 /** @throws PlatformError `KEY_MISSING`, `KEY_INVALID`, `SCOPE_MISSING`, `DATABASE_*` */
-async function checkKey(
+async function checkCaller(
   request: FastifyRequest,
   scope: Scope,
-  keys: KeyAuthenticator,
+  authenticator: Authenticator | undefined,
 ): Promise<void> {
-  const token = bearerToken(request);
-  if (token === undefined) {
-    throw new PlatformError(
-      'KEY_MISSING',
-      'the request has no API key; send one as `Authorization: Bearer <key>`',
-    );
-  }
-  const refused = authorize(request, await keys.authenticate(token), scope);
+  const credential = readCredential(request);
+  if (authenticator === undefined || credential === '') throw missingKey(request);
+  const refused = authorize(request, await authenticator.authenticate(credential), scope);
   if (refused) throw refused;
 }
 
-/** Sets `request.caller`. Returns the error if the key lacks the scope of the route. */
-function authorize(request: FastifyRequest, key: Caller, scope: Scope): PlatformError | undefined {
-  request.caller = key;
-  if (grants(key.scopes, scope)) return undefined;
-  return new PlatformError('SCOPE_MISSING', `the API key '${key.name}' lacks the scope ${scope}`, {
-    details: { needed: scope, held: key.scopes },
-  });
+/** Returns the error of a request without a credential, or with one of another form. */
+function missingKey({ raw }: FastifyRequest): PlatformError {
+  const how = 'send an API key as `Authorization: Bearer <key>`';
+  return raw.headers.authorization === undefined
+    ? new PlatformError('KEY_MISSING', `the request has no API key; ${how}`)
+    : new PlatformError('KEY_MISSING', `the Authorization header has no API key; ${how}`);
 }
 
-function bearerToken(request: FastifyRequest): string | undefined {
-  const header = request.raw.headers.authorization;
-  // The name of the scheme is matched without regard to case (RFC 9110, section 11.1).
-  return header !== undefined && /^bearer /i.test(header) ? header.slice(7).trim() : undefined;
+const kindNames: Readonly<Record<Caller['kind'], string>> = {
+  key: 'API key',
+  person: 'person',
+  token: 'token',
+  local: 'caller',
+  anonymous: 'caller',
+};
+
+/**
+ * Sets `request.caller`. Returns the error if the caller lacks the scope of the route, or is a key in
+ * a page of another origin.
+ */
+function authorize(
+  request: FastifyRequest,
+  caller: Caller,
+  scope: Scope,
+): PlatformError | undefined {
+  request.caller = caller;
+  if (grants(caller.scopes, scope)) return checkOriginOfKey(request, caller);
+  const who = `${kindNames[caller.kind]} '${caller.name}'`;
+  return new PlatformError('SCOPE_MISSING', `the ${who} lacks the scope ${scope}`, {
+    details: { needed: scope, held: caller.scopes },
+  });
 }
 
 function routeNotFound(request: FastifyRequest): PlatformError {

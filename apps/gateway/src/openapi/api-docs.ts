@@ -89,7 +89,14 @@ function describeRoute(
 function sharedErrors(needsKey: boolean): readonly ErrorCode[] {
   const ofCaller = ['HOST_NOT_ALLOWED', 'ORIGIN_NOT_ALLOWED', 'LOOP_DETECTED'] as const;
   return needsKey
-    ? ['KEY_MISSING', 'KEY_INVALID', 'SCOPE_MISSING', ...ofCaller, 'RATE_LIMITED']
+    ? [
+        'KEY_MISSING',
+        'KEY_INVALID',
+        'SCOPE_MISSING',
+        ...ofCaller,
+        'ORIGIN_KEY_FORBIDDEN',
+        'RATE_LIMITED',
+      ]
     : ofCaller;
 }
 

@@ -1,6 +1,7 @@
-import type { ApiKey, CreatedKey, KeyRequest } from '@posthaste/access';
+import type { ApiKey, CreatedKey, KeyPage, KeyRequest } from '@posthaste/access';
 import { scopes } from '@posthaste/access';
 import { requestInvalid } from '@posthaste/callbacks';
+import type { Applications } from '@posthaste/contracts';
 import { Type } from 'typebox';
 import type { App } from '../app.js';
 
@@ -45,7 +46,7 @@ const CreatedKeyView = Type.Object({
   }),
 });
 
-const KeyPage = Type.Object({
+const KeyPageView = Type.Object({
   keys: Type.Array(KeyView),
   next: Type.Union([Type.String(), Type.Null()], {
     description: 'Pass it as `before` to get the next page. Null on the last page.',
@@ -62,8 +63,8 @@ const KeyParams = Type.Object({ id: Type.String() });
 /** Methods of `ApiKeys` that these routes use. */
 export interface KeyAdmin {
   createKey(request: KeyRequest): Promise<CreatedKey>;
-  listKeys(page: { limit: number; before?: string | undefined }): Promise<ApiKey[]>;
-  revokeKey(id: string): Promise<ApiKey>;
+  listKeys(within: Applications, page: Partial<KeyPage>): Promise<ApiKey[]>;
+  revokeKey(id: string, within: Applications): Promise<ApiKey>;
 }
 
 /** Adds `/v1/keys`: create, list and revoke API keys. */
@@ -101,11 +102,11 @@ export function keyRoutes(app: App, keys: KeyAdmin): void {
         operationId: 'listKeys',
         summary: 'List API keys, newest first',
         querystring: PageQuery,
-        response: { 200: KeyPage },
+        response: { 200: KeyPageView },
       },
     },
     async ({ query: { limit = defaultPageSize, before } }) => {
-      const page = await keys.listKeys({ limit, before });
+      const page = await keys.listKeys('all', { limit, before });
       const last = page.length === limit ? page.at(-1) : undefined;
       return { keys: page.map(toKeyView), next: last?.id ?? null };
     },
@@ -119,12 +120,12 @@ export function keyRoutes(app: App, keys: KeyAdmin): void {
         tags,
         operationId: 'revokeKey',
         summary: 'Revoke an API key',
-        description: 'The key stays in the list. Other gateways refuse it within ten seconds.',
+        description: 'The key stays in the list. Other gateways refuse it within a second.',
         params: KeyParams,
         response: { 200: KeyView },
       },
     },
-    async ({ params }) => toKeyView(await keys.revokeKey(params.id)),
+    async ({ params }) => toKeyView(await keys.revokeKey(params.id, 'all')),
   );
 }
 

@@ -33,7 +33,7 @@ export function addKeysCommand(program: Command): void {
       `
 Without --url, these commands open the database: DATABASE_URL, or the embedded database
 while no other process has it open. The first key has to be created that way. Changes reach
-running gateways within ten seconds.`,
+running gateways within a second.`,
     );
   addCreate(command);
   addOutputOption(

@@ -73,8 +73,8 @@ function databaseKeyStore(keys: ApiKeys): KeyStore {
       const { key, token } = await keys.createKey(request);
       return { ...toListed(key), token };
     },
-    list: async () => (await keys.listKeys({ limit: maxListed })).map(toListed),
-    revoke: async (id) => toListed(await keys.revokeKey(id)),
+    list: async () => (await keys.listKeys('all', { limit: maxListed })).map(toListed),
+    revoke: async (id) => toListed(await keys.revokeKey(id, 'all')),
   };
 }
 

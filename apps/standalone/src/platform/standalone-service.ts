@@ -65,7 +65,7 @@ async function startStandalone(config: StandaloneConfig, logger: Logger): Promis
  */
 async function requireKey(db: Database): Promise<void> {
   const keys = new ApiKeys(db);
-  const known = await keys.listKeys({ limit: maxKeysChecked });
+  const known = await keys.listKeys('all', { limit: maxKeysChecked });
   await keys.close();
   const now = new Date();
   if (known.some((key) => !key.revokedAt && (!key.expiresAt || key.expiresAt > now))) return;

@@ -1,5 +1,7 @@
+import type { Applications } from '@posthaste/contracts';
 import type { Queryable } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
+import type { Caller } from '../caller.js';
 import type { Scope } from '../scopes.js';
 
 const { and, desc, eq, gt, inArray, isNull, lt, or, sql } = drizzle;
@@ -66,6 +68,7 @@ export interface UsableKey {
   /** `null` for all. */
   readonly applications: readonly string[] | null;
   readonly secretHash: Buffer;
+  readonly expiresAt: Date | null;
   /** Milliseconds until it expires, by the database's clock; `null` is never. */
   readonly remainingMs: number | null;
 }
@@ -93,6 +96,7 @@ export async function findUsableKey(db: Queryable, id: string): Promise<UsableKe
       scopes: apiKeys.scopes,
       applications: apiKeys.applications,
       secretHash: apiKeys.secretHash,
+      expiresAt: apiKeys.expiresAt,
       remainingMs: sql<
         number | null
       >`(extract(epoch from ${apiKeys.expiresAt} - now()) * 1000)::float8`.mapWith(Number),
@@ -108,26 +112,86 @@ export async function findUsableKey(db: Queryable, id: string): Promise<UsableKe
   return row;
 }
 
-/** Lists keys, newest first, with revoked and expired ones. `before` is the last id listed before. */
+/**
+ * Returns the ids of those keys that are neither revoked nor expired, and still have these
+ * applications. By the primary key.
+ */
+export async function findUsableIds(
+  db: Queryable,
+  keys: readonly Pick<Caller, 'id' | 'applications'>[],
+): Promise<string[]> {
+  const { rows } = await db.query<Pick<ApiKey, 'id' | 'applications'>>(usableKeys, [
+    keys.map(({ id }) => id),
+  ]);
+  const known = new Map(rows.map(({ id, applications }) => [id, applications]));
+  return keys.filter((key) => hasApplications(key, known.get(key.id))).map(({ id }) => id);
+}
+
+const usableKeys = {
+  name: 'access_usable_keys',
+  text: `
+select id, applications from gateway.api_key
+where id = any($1::uuid[]) and revoked_at is null and (expires_at is null or expires_at > now())`,
+};
+
+function hasApplications(
+  { applications }: Pick<Caller, 'applications'>,
+  stored: readonly string[] | null | undefined,
+): boolean {
+  if (stored === undefined) return false;
+  if (stored === null || applications === 'all') return stored === null && applications === 'all';
+  return (
+    stored.length === applications.length && stored.every((name, i) => name === applications[i])
+  );
+}
+
+/** Page of a list of keys. */
+export interface KeyPage {
+  readonly limit: number;
+  /** Id of the last key of the page before. */
+  readonly before?: string | undefined;
+}
+
+/** Condition on keys that the applications of somebody include. */
+function within(applications: Applications) {
+  return applications === 'all'
+    ? undefined
+    : sql`${apiKeys.applications} <@ ${sql.param([...applications])}::text[]`;
+}
+
+/** Lists keys whose applications are all among these, newest first, with revoked and expired ones. */
 export function listKeys(
   db: Queryable,
-  page: { readonly limit: number; readonly before?: string | undefined },
+  applications: Applications,
+  page: KeyPage,
 ): Promise<ApiKey[]> {
   // Ids begin with their time, so the order of the primary key is that of creation.
   return ormOf(db)
     .select(publicColumns)
     .from(apiKeys)
-    .where(page.before === undefined ? undefined : lt(apiKeys.id, page.before))
+    .where(
+      and(
+        within(applications),
+        page.before === undefined ? undefined : lt(apiKeys.id, page.before),
+      ),
+    )
     .orderBy(desc(apiKeys.id))
     .limit(page.limit);
 }
 
-/** Revokes a key. Revoking again keeps the first time. Returns `undefined` for an unknown key. */
-export async function revokeKey(db: Queryable, id: string): Promise<ApiKey | undefined> {
+/**
+ * Revokes a key whose applications are all among these. Revoking again keeps the first time. Returns
+ * `undefined` for any other key.
+ */
+export async function revokeKey(
+  db: Queryable,
+  id: string,
+  applications: Applications,
+): Promise<ApiKey | undefined> {
   const [row] = await ormOf(db)
     .update(apiKeys)
     .set({ revokedAt: sql`coalesce(${apiKeys.revokedAt}, now())` })
-    .where(eq(apiKeys.id, id))
+    .where(and(eq(apiKeys.id, id), within(applications)))
     .returning(publicColumns);
   return row;
 }

@@ -33,6 +33,7 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
       id: key.id,
       ...writer,
       applications: 'all',
+      expiresAt: null,
     });
   });
 
@@ -57,32 +58,45 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
     }
   });
 
-  it('are refused at once where they were revoked, and elsewhere when the cache expires', async () => {
-    let now = 0;
+  it('are refused at once where they were revoked, and elsewhere after the next check', async () => {
     const here = createApiKeys();
-    const elsewhere = createApiKeys({ now: () => now, cacheMs: 1_000 });
+    const elsewhere = createApiKeys({ checkMs: 20 });
     const { key, token } = await here.createKey(writer);
     await here.authenticate(token);
     await elsewhere.authenticate(token);
-    const revoked = await here.revokeKey(key.id);
+    const revoked = await here.revokeKey(key.id, 'all');
     expect(revoked.revokedAt).toBeInstanceOf(Date);
     expect(here.findCached(token)).toBeUndefined();
     await expect(here.authenticate(token)).rejects.toMatchObject({ code: 'KEY_INVALID' });
-    expect(await elsewhere.authenticate(token)).toMatchObject({ id: key.id });
-    now = 1_000;
+    await expect.poll(() => elsewhere.findCached(token)).toBeUndefined();
     await expect(elsewhere.authenticate(token)).rejects.toMatchObject({ code: 'KEY_INVALID' });
+    await elsewhere.close();
+  });
+
+  it('are looked up again when their applications have changed', async () => {
+    const keys = createApiKeys({ checkMs: 20 });
+    const { key, token } = await keys.createKey({ ...writer, applications: ['a', 'b'] });
+    const before = await keys.authenticate(token);
+    await db.query(`update gateway.api_key set applications = array_remove(applications, 'a')
+      where id = '${key.id}'`);
+    await expect.poll(() => keys.findCached(token)).toBeUndefined();
+    expect(before.applications).toEqual(['a', 'b']);
+    expect(await keys.authenticate(token)).toMatchObject({ applications: ['b'] });
+    await keys.close();
   });
 
   it('keep the time of their first revocation', async () => {
     const keys = createApiKeys();
     const { key } = await keys.createKey(writer);
-    const first = await keys.revokeKey(key.id);
-    expect(await keys.revokeKey(key.id)).toEqual(first);
+    const first = await keys.revokeKey(key.id, 'all');
+    expect(await keys.revokeKey(key.id, 'all')).toEqual(first);
   });
 
   it('that do not exist cannot be revoked', async () => {
     for (const id of [newId(), 'nonsense']) {
-      await expect(createApiKeys().revokeKey(id)).rejects.toMatchObject({ code: 'KEY_NOT_FOUND' });
+      await expect(createApiKeys().revokeKey(id, 'all')).rejects.toMatchObject({
+        code: 'KEY_NOT_FOUND',
+      });
     }
   });
 
@@ -115,7 +129,7 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
     const { key, token } = await keys.createKey(writer);
     expect(key.lastUsedAt).toBeNull();
     await keys.authenticate(token);
-    const lastUsed = async () => (await keys.listKeys({ limit: 1 }))[0]?.lastUsedAt;
+    const lastUsed = async () => (await keys.listKeys('all', { limit: 1 }))[0]?.lastUsedAt;
     await expect.poll(lastUsed).toBeInstanceOf(Date);
   });
 
@@ -125,15 +139,33 @@ function keysOn(open: () => Promise<{ db: Database; drop: () => Promise<void> }>
     await keys.authenticate(token);
     await keys.close();
     await keys.close();
-    expect((await keys.listKeys({ limit: 1 }))[0]?.lastUsedAt).toBeInstanceOf(Date);
+    expect((await keys.listKeys('all', { limit: 1 }))[0]?.lastUsedAt).toBeInstanceOf(Date);
+  });
+
+  it('of other applications do not exist for a caller of some', async () => {
+    const keys = createApiKeys();
+    const create = async (applications: readonly string[] | 'all') =>
+      (await keys.createKey({ ...writer, applications })).key.id;
+    const own = [await create(['a']), await create(['b', 'a'])];
+    const foreign = [await create(['c']), await create(['a', 'c']), await create('all')];
+    const seen = (await keys.listKeys(['a', 'b'], { limit: 1_000 })).map(({ id }) => id);
+    expect(seen).toEqual(expect.arrayContaining(own));
+    for (const id of foreign) {
+      expect(seen).not.toContain(id);
+      await expect(keys.revokeKey(id, ['a', 'b'])).rejects.toMatchObject({
+        code: 'KEY_NOT_FOUND',
+        message: `there is no API key with the id '${id}'`,
+      });
+    }
+    for (const id of own) expect(await keys.revokeKey(id, ['a', 'b'])).toMatchObject({ id });
   });
 
   it('are listed newest first, page by page', async () => {
     const keys = createApiKeys();
     const ids: string[] = [];
     for (let i = 0; i < 3; i += 1) ids.unshift((await keys.createKey(writer)).key.id);
-    const first = await keys.listKeys({ limit: 2 });
-    const second = await keys.listKeys({ limit: 1, before: first[1]?.id });
+    const first = await keys.listKeys('all', { limit: 2 });
+    const second = await keys.listKeys('all', { limit: 1, before: first[1]?.id });
     expect([...first, ...second].map((key) => key.id)).toEqual(ids);
   });
 }

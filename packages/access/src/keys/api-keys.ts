@@ -1,24 +1,31 @@
 import { timingSafeEqual } from 'node:crypto';
 import {
   type Applications,
-  ExpiringCache,
   newId,
   PlatformError,
   parseId,
   toApplicationColumn,
 } from '@posthaste/contracts';
 import type { Queryable } from '@posthaste/postgres';
+import type { Authenticator } from '../authenticator.js';
 import type { Caller } from '../caller.js';
+import {
+  CredentialCache,
+  type CredentialCacheOptions,
+  type FoundCredential,
+} from '../credential-cache.js';
 import type { Scope } from '../scopes.js';
 import {
   type ApiKey,
+  findUsableIds,
   findUsableKey,
   insertKey,
+  type KeyPage,
   listKeys,
   revokeKey,
   updateLastUsed,
 } from './api-key-store.js';
-import { fingerprint, hashSecret, newSecret, parseToken, toToken } from './api-token.js';
+import { hashSecret, newSecret, parseToken, toToken } from './api-token.js';
 
 export interface CreatedKey {
   readonly key: ApiKey;
@@ -35,18 +42,10 @@ export interface KeyRequest {
   readonly expiresAt?: Date | null;
 }
 
-export interface ApiKeysOptions {
-  /**
-   * Time for which a key is trusted without asking the database, in ms: a revoked key works this
-   * long in other processes. Default 10,000.
-   */
-  readonly cacheMs?: number;
-  /** Most valid tokens, and most invalid tokens, that are remembered. Default 10,000. */
-  readonly cacheSize?: number;
+/** Options of API keys, with those of the cache of keys in use. */
+export interface ApiKeysOptions extends CredentialCacheOptions {
   /** Interval in which `lastUsedAt` is written, in ms. Default 60,000. */
   readonly lastUsedIntervalMs?: number;
-  /** Returns the time in ms of a clock that only goes forward. Default `performance.now`. */
-  readonly now?: () => number;
   /**
    * Called when `lastUsedAt` could not be written. Keys still work. Default: does nothing.
    */
@@ -54,29 +53,22 @@ export interface ApiKeysOptions {
 }
 
 /** API keys of a database, with a cache of those in use. Needs `accessMigrations`. */
-export class ApiKeys {
+export class ApiKeys implements Authenticator {
   readonly #db: Queryable;
-  readonly #options: Required<ApiKeysOptions>;
-  /** Caches, by the fingerprint of the token. */
-  readonly #validKeys: ExpiringCache<Caller>;
-  readonly #invalidTokens: ExpiringCache<true>;
-  /**
-   * Running lookups, by the fingerprint of the token: a burst of one key asks the database once.
-   */
-  readonly #lookups = new Map<string, Promise<Caller>>();
+  readonly #cache: CredentialCache;
+  readonly #lastUsedIntervalMs: number;
+  readonly #onLastUsedError: (error: unknown) => void;
   readonly #usedIds = new Set<string>();
-  /** Number of revocations: a lookup that began before one must not be cached after it. */
-  #revocations = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(db: Queryable, options: ApiKeysOptions = {}) {
-    const { cacheMs = 10_000, cacheSize = 10_000, lastUsedIntervalMs = 60_000 } = options;
-    const { now = () => performance.now(), onLastUsedError = () => undefined } = options;
+    const { lastUsedIntervalMs = 60_000, onLastUsedError = () => undefined } = options;
     this.#db = db;
-    this.#options = { cacheMs, cacheSize, lastUsedIntervalMs, now, onLastUsedError };
-    this.#validKeys = new ExpiringCache(cacheSize);
-    // A cache of its own, so that a flood of guesses does not push out the valid keys.
-    this.#invalidTokens = new ExpiringCache(cacheSize);
+    this.#lastUsedIntervalMs = lastUsedIntervalMs;
+    this.#onLastUsedError = onLastUsedError;
+    const find = (token: string) => findByToken(db, token);
+    const findUsable = (callers: readonly Caller[]) => findUsableIds(db, callers);
+    this.#cache = new CredentialCache({ find, findUsable, refused: invalidKey }, options);
   }
 
   /** Stores a new key and returns it with its token. @throws PlatformError `DATABASE_*` */
@@ -101,78 +93,48 @@ export class ApiKeys {
   }
 
   /**
-   * Lists keys, newest first, with revoked and expired ones. `limit` defaults to 100; `before` is
-   * the id of the last key of the page before.
+   * Lists keys whose applications are all `within` these, newest first, with revoked and expired
+   * ones. `limit` defaults to 100; `before` is the id of the last key of the page before.
    * @throws PlatformError `DATABASE_*`
    */
-  listKeys(page: { limit?: number; before?: string | undefined } = {}): Promise<ApiKey[]> {
-    return listKeys(this.#db, { limit: page.limit ?? 100, before: page.before });
+  listKeys(within: Applications, page: Partial<KeyPage> = {}): Promise<ApiKey[]> {
+    return listKeys(this.#db, within, { limit: page.limit ?? 100, before: page.before });
   }
 
   /**
-   * Revokes a key: in this process at once, in others within `cacheMs`. Revoking twice is no error.
+   * Revokes a key whose applications are all `within` these: in this process at once, in others
+   * within a second. Revoking twice is no error.
    * @throws PlatformError `KEY_NOT_FOUND`, `DATABASE_*`
    */
-  async revokeKey(id: string): Promise<ApiKey> {
+  async revokeKey(id: string, within: Applications): Promise<ApiKey> {
     const parsed = parseId(id);
-    const key = parsed === undefined ? undefined : await revokeKey(this.#db, parsed);
+    const key = parsed === undefined ? undefined : await revokeKey(this.#db, parsed, within);
     if (key === undefined) {
       throw new PlatformError('KEY_NOT_FOUND', `there is no API key with the id '${id}'`);
     }
-    this.#revocations += 1;
-    this.#validKeys.clear();
+    this.#cache.forget(key.id);
     return key;
   }
 
-  /** Returns the key of a token if it is cached. Never asks the database. */
   findCached(token: string): Caller | undefined {
-    const key = this.#validKeys.get(fingerprint(token), this.#options.now());
+    const key = this.#cache.findCached(token);
     if (key !== undefined) this.#markUsed(key.id);
     return key;
   }
 
-  /**
-   * Returns the key of a token, from the cache or from the database.
-   * @throws PlatformError `KEY_INVALID`; `DATABASE_*` when the key cannot be looked up
-   */
+  /** @throws PlatformError `KEY_INVALID`; `DATABASE_*` when the key cannot be looked up */
   async authenticate(token: string): Promise<Caller> {
-    const cached = this.findCached(token);
-    if (cached !== undefined) return cached;
-    const cacheKey = fingerprint(token);
-    if (this.#invalidTokens.get(cacheKey, this.#options.now())) throw invalidKey();
-    const lookup = this.#lookups.get(cacheKey) ?? this.#startLookup(cacheKey, token);
-    const key = await lookup;
+    const key = await this.#cache.authenticate(token);
     this.#markUsed(key.id);
     return key;
   }
 
   /** Writes outstanding times of last use. May be called twice. The database stays open. */
   async close(): Promise<void> {
+    this.#cache.close();
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#writeLastUsed();
-  }
-
-  #startLookup(cacheKey: string, token: string): Promise<Caller> {
-    const lookup = this.#lookUp(cacheKey, token).finally(() => this.#lookups.delete(cacheKey));
-    this.#lookups.set(cacheKey, lookup);
-    return lookup;
-  }
-
-  async #lookUp(cacheKey: string, token: string): Promise<Caller> {
-    const revocations = this.#revocations;
-    const parsed = parseToken(token);
-    const row = parsed && (await findUsableKey(this.#db, parsed.id));
-    const now = this.#options.now();
-    if (!parsed || !row || !timingSafeEqual(row.secretHash, hashSecret(parsed.secret))) {
-      this.#invalidTokens.set(cacheKey, true, now + this.#options.cacheMs);
-      throw invalidKey();
-    }
-    const { id, name, scopes, applications } = row;
-    const key: Caller = { kind: 'key', id, name, scopes, applications: applications ?? 'all' };
-    const trustMs = Math.min(this.#options.cacheMs, row.remainingMs ?? this.#options.cacheMs);
-    if (revocations === this.#revocations) this.#validKeys.set(cacheKey, key, now + trustMs);
-    return key;
   }
 
   #markUsed(id: string): void {
@@ -181,15 +143,28 @@ export class ApiKeys {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       void this.#writeLastUsed();
-    }, this.#options.lastUsedIntervalMs).unref();
+    }, this.#lastUsedIntervalMs).unref();
   }
 
   async #writeLastUsed(): Promise<void> {
     if (this.#usedIds.size === 0) return;
     const ids = [...this.#usedIds];
     this.#usedIds.clear();
-    await updateLastUsed(this.#db, ids).catch(this.#options.onLastUsedError);
+    await updateLastUsed(this.#db, ids).catch(this.#onLastUsedError);
   }
+}
+
+async function findByToken(db: Queryable, token: string): Promise<FoundCredential | undefined> {
+  const parsed = parseToken(token);
+  const row = parsed && (await findUsableKey(db, parsed.id));
+  if (!parsed || !row || !timingSafeEqual(row.secretHash, hashSecret(parsed.secret))) {
+    return undefined;
+  }
+  const { id, name, scopes, applications, expiresAt, remainingMs } = row;
+  return {
+    caller: { kind: 'key', id, name, scopes, applications: applications ?? 'all', expiresAt },
+    remainingMs,
+  };
 }
 
 /** Returns the same error for unknown, revoked, expired and wrong keys: guessers learn nothing. */

@@ -33,8 +33,3 @@ export function parseToken(token: string): ParsedToken | undefined {
 export function hashSecret(secret: string): Buffer {
   return hash('sha256', secret, 'buffer');
 }
-
-/** Returns the cache key of a token, so that tokens themselves are not kept in memory. */
-export function fingerprint(token: string): string {
-  return hash('sha256', token, 'base64');
-}

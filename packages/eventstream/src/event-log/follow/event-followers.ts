@@ -12,7 +12,7 @@ export interface FollowerOptions {
   readonly maxFollowersPerCaller?: number | undefined;
   /** Longest time until a new event is noticed when its notification is lost, in ms. Default 5,000. */
   readonly pollMs?: number | undefined;
-  /** Time between two calls of `mayContinue`, in ms. Default 15,000. */
+  /** Wait between two calls of `mayContinue`, in ms. Default 250. */
   readonly recheckMs?: number | undefined;
 }
 
@@ -141,10 +141,17 @@ export class EventFollowers {
     connection: FollowerConnection,
     { caller, mayContinue }: Pick<FollowRequest<FollowerConnection>, 'caller' | 'mayContinue'>,
   ): void {
-    const { recheckMs = 15_000 } = this.#options;
+    const { recheckMs = 250 } = this.#options;
     this.#connections.add(connection);
+    let isAsking = false;
     const recheck = setInterval(() => {
-      void mayContinue().then((may) => may || connection.end());
+      // An answer may take as long as a database that does not respond.
+      if (isAsking) return;
+      isAsking = true;
+      void mayContinue().then((may) => {
+        isAsking = false;
+        if (!may) connection.end();
+      });
     }, recheckMs);
     connection.once('close', () => {
       clearInterval(recheck);

@@ -1,0 +1,103 @@
+import type { AddressInfo } from 'node:net';
+import { ApiKeys, accessMigrations, type KeyRequest } from '@posthaste/access';
+import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
+import { eventstreamMigrations } from '@posthaste/eventstream';
+import { eventLogMigrations } from '@posthaste/eventstream/event-log';
+import { type Database, migrate, openPostgres } from '@posthaste/postgres';
+import { createTestDatabase, type TestDatabase } from '@posthaste/testbed';
+import { Registry } from 'prom-client';
+import type { App } from '../src/app.js';
+import { createCallbackRoutes } from '../src/callback-routes.js';
+import { createEventRoutes } from '../src/event-routes.js';
+import { type Call, createCaller } from './caller.js';
+import { testSecretKey } from './test-callbacks.js';
+import { testServer } from './test-server.js';
+
+/** Gateway with all its routes and real API keys, which every request needs. */
+export interface TestPlatform {
+  readonly app: App;
+  readonly db: Database;
+  readonly keys: ApiKeys;
+  /** Creates a key and returns its token. Default: all scopes, all applications. */
+  createKey(request?: Partial<KeyRequest>): Promise<string>;
+  /** Returns the caller with this token; without one, with no credential. */
+  as(token?: string): Call;
+  /** Listens on a free port and returns the URL. */
+  listen(): Promise<string>;
+  /** Closes the gateway. Its database stays. */
+  close(): Promise<void>;
+}
+
+/** Opens a migrated database for gateways. */
+export async function createPlatformDatabase(): Promise<TestDatabase> {
+  const database = await createTestDatabase();
+  const db = await openPostgres({ url: database.url });
+  await migrate(db, [
+    accessMigrations,
+    callbacksMigrations,
+    eventstreamMigrations,
+    eventLogMigrations,
+  ]);
+  await ensurePartitions(db, { daysAhead: 1 });
+  await db.close();
+  return database;
+}
+
+/** Opens a gateway on a database of {@link createPlatformDatabase}. */
+export async function openTestPlatform(
+  { url }: Pick<TestDatabase, 'url'>,
+  environment: Record<string, string> = {},
+): Promise<TestPlatform> {
+  const db = await openPostgres({ url, maxConnections: 8 });
+  const keys = new ApiKeys(db);
+  const callbacks = createCallbackRoutes({
+    db,
+    config: {
+      attemptTimeoutMs: 15_000,
+      leaseMs: 30_000,
+      maxAttempts: 10_000,
+      minRetryDelayMs: 1_000,
+      maxReplays: 10,
+      allowLoopback: true,
+      allowedNetworks: [],
+      secretKey: testSecretKey,
+    },
+  });
+  const registry = new Registry();
+  const events = createEventRoutes({
+    db,
+    logger: { warn: () => undefined },
+    registry,
+    config: {
+      maxFollowers: 10,
+      maxFollowersPerCaller: 10,
+      maxTopics: 1_000,
+      idempotencyMs: 86_400_000,
+      eventRetentionMs: 604_800_000,
+    },
+  });
+  const { app } = await testServer(
+    { POSTHASTE_ACCESS: 'keys', ...environment },
+    { keys, registry, routes: [...callbacks.routes, ...events.routes] },
+  );
+  return {
+    app,
+    db,
+    keys,
+    async createKey(request = {}) {
+      const { token } = await keys.createKey({ name: 'test', scopes: ['admin'], ...request });
+      return token;
+    },
+    as: (token) =>
+      createCaller(app, token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    async listen() {
+      await app.listen({ host: '127.0.0.1', port: 0 });
+      return `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+    },
+    async close() {
+      await app.close();
+      await Promise.all([callbacks.close(), events.close(), keys.close()]);
+      await db.close();
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import type { Caller } from './caller.js';
+
+/**
+ * Check of one kind of credentials: API keys (`phk_…`), tokens (`pht_…`), or the cookies of
+ * sessions. `CredentialCache` implements it for credentials that are kept in a table.
+ */
+export interface Authenticator {
+  /**
+   * Returns the caller of a credential if it is in memory and was checked lately. Nearly every
+   * request goes this way: it needs no promise and never asks the database.
+   */
+  findCached(credential: string): Caller | undefined;
+  /**
+   * Returns the caller of a credential, from memory or from the database.
+   * @throws PlatformError with a code of the type `unauthorized` (`KEY_INVALID`, for example) when it
+   *   is unknown, revoked or expired; `DATABASE_*` when it cannot be looked up
+   */
+  authenticate(credential: string): Promise<Caller>;
+}
+
+/** Authenticators of an API, by the kind of credential. */
+export interface Authenticators {
+  /** Of `Authorization: Bearer phk_…`, and of every other bearer credential. */
+  readonly keys: Authenticator;
+  /** Of `Authorization: Bearer pht_…`. Default: such credentials are refused as unknown keys. */
+  readonly tokens?: Authenticator | undefined;
+  /** Of the cookie `sessionCookie`. Default: the cookie is ignored. */
+  readonly sessions?: Authenticator | undefined;
+}
+
+/** Beginning of tokens, which tells them from API keys. */
+export const tokenPrefix = 'pht_';
+
+/** Name of the cookie that holds a session. */
+export const sessionCookie = 'posthaste_session';
