@@ -58,6 +58,7 @@ export async function openTestPlatform(
       maxAttempts: 10_000,
       minRetryDelayMs: 1_000,
       maxReplays: 10,
+      mailRecipients: [],
       allowLoopback: true,
       allowedNetworks: [],
       secretKey: testSecretKey,
