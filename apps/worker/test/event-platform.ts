@@ -78,10 +78,13 @@ export class EventPlatform {
       urlFault: () => undefined,
     };
     const secrets = new Secrets(this.db, createSecretBox(secretKey));
-    const created = await new Endpoints({ db: this.db, secrets, rules }).create(endpoint);
+    const created = await new Endpoints({ db: this.db, secrets, rules }).create({
+      application: '',
+      ...endpoint,
+    });
     const subscriptions = new Subscriptions(this.db);
     for (const eventName of eventNames) {
-      await subscriptions.create({ endpointId: created.endpoint.id, eventName });
+      await subscriptions.create({ endpointId: created.endpoint.id, eventName }, 'all');
     }
     return created.endpoint.id;
   }

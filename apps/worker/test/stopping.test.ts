@@ -212,7 +212,7 @@ describeWithPostgres.concurrent('a worker process', { timeout: 60_000 }, () => {
     const receiver = await stage.startReceiver({ kind: 'hang' });
     const secrets = new Secrets(stage.db, createSecretBox(secretKey));
     const endpoints = new Endpoints({ db: stage.db, secrets, rules });
-    const limited = { name: 'limited', url: receiver.url, maxConcurrency: 3 };
+    const limited = { application: '', name: 'limited', url: receiver.url, maxConcurrency: 3 };
     const { endpoint } = await endpoints.create(limited);
     await stage.accept(receiver, 20, () => ({ endpointId: endpoint.id }));
     await stage.startWorker({

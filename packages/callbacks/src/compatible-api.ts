@@ -44,7 +44,13 @@ export function parseCompatibleRequest(text: string): CallbackInput {
 
 /** Converts the error of a request: its faults get the names of fields on this wire. */
 export function toCompatibleError(error: unknown): unknown {
-  if (!(error instanceof PlatformError && error.code === 'CALLBACK_INVALID')) return error;
+  if (!(error instanceof PlatformError)) return error;
+  if (error.code === 'APPLICATION_REQUIRED') {
+    const message = 'the caller has several applications; name one as `applicationid`';
+    const details = [{ field: 'applicationid', message: 'is required' }];
+    return new PlatformError(error.code, message, { details, cause: error });
+  }
+  if (error.code !== 'CALLBACK_INVALID') return error;
   return callbackInvalid((error.details as readonly FieldFault[]).map(toWireFault));
 }
 

@@ -10,7 +10,8 @@ import {
 } from '../test/live-callbacks.js';
 import { useSharedStore } from '../test/test-store.js';
 import { cancelCallback, replayCallback, retryNow } from './actions/callback-actions.js';
-import { createReplay, stepReplay } from './actions/replays.js';
+import { stepReplay } from './actions/replay-steps.js';
+import { createReplay } from './actions/replays.js';
 import { findCallback, listCallbacks } from './lookup/read-store.js';
 import { enqueueNotices, sendDueMail } from './mail/mail-outbox.js';
 import { planMail } from './mail/mail-planner.js';
@@ -59,7 +60,7 @@ describe('on the embedded database', () => {
     await setQueuePolicy(store.db, orders, 'park');
     const [head = '', next = ''] = await accept(store.db, orders, orders);
     await record(store.db, await claim(store.db), failed);
-    expect(await listQueues(store.db, { state: 'parked' }, {})).toMatchObject({
+    expect(await listQueues(store.db, { within: 'all', state: 'parked' }, {})).toMatchObject({
       items: [{ ...orders, depth: 2, head: { id: head } }],
     });
     await unblockQueue(store.db, { ...orders, mode: 'retry' });
@@ -69,13 +70,17 @@ describe('on the embedded database', () => {
     expect(await reconcileQueues(store.db)).toEqual({ held: 0, released: 0 });
     expect(await getQueue(store.db, orders)).toMatchObject({ state: 'paused', head: { id: next } });
     await resumeQueue(store.db, orders);
-    expect(await cancelCallback(store.db, next)).toBe('cancelled');
-    await replayCallback(store.db, next);
-    await retryNow(store.db, next);
+    expect(await cancelCallback(store.db, next, 'all')).toBe('cancelled');
+    await replayCallback(store.db, next, 'all');
+    await retryNow(store.db, next, 'all');
     expect(await work(store.db)).toEqual([next]);
-    const { items } = await listCallbacks(store.db, { application: 'shop', state: 'failed' }, {});
+    const { items } = await listCallbacks(
+      store.db,
+      { within: 'all', application: 'shop', state: 'failed' },
+      {},
+    );
     expect(items.map(({ id }) => id)).toEqual([head]);
-    expect(await findCallback(store.db, head)).toMatchObject({
+    expect(await findCallback(store.db, head, 'all')).toMatchObject({
       attempts: [{ step: 1 }, { step: 2 }],
     });
     expect(await findFaults(store.db)).toEqual([]);
@@ -84,7 +89,10 @@ describe('on the embedded database', () => {
   it('replays many', async () => {
     const id = await acceptOne(store.db, { application: 'many' });
     await work(store.db, failed);
-    await createReplay(store.db, { filter: { state: 'failed', application: 'many' } });
+    await createReplay(store.db, {
+      within: 'all',
+      filter: { state: 'failed', application: 'many' },
+    });
     expect(await stepReplay(store.db, 10)).toMatchObject({ replayed: 1 });
     expect(await work(store.db)).toEqual([id]);
   });

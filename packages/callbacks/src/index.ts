@@ -1,12 +1,12 @@
 export type { CallbackEventName } from '@posthaste/contracts';
 export { cancelCallback, replayCallback, retryNow } from './actions/callback-actions.js';
+export type { Replay } from './actions/replay.js';
+export { stepReplay } from './actions/replay-steps.js';
 export {
   cancelReplay,
   createReplay,
   getReplay,
   listReplays,
-  type Replay,
-  stepReplay,
 } from './actions/replays.js';
 export {
   newCompatibleStatus,

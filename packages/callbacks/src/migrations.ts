@@ -250,6 +250,58 @@ create trigger next_generation
 `,
     },
     {
+      version: 4,
+      name: 'applications of policies and replays',
+      // A gateway of the version before knows neither the table nor the new column, and goes on: a
+      // trigger drops the name of an application's policy from an endpoint that such a gateway gives
+      // another policy.
+      sql: `
+-- Not a column: statements of such a gateway that are prepared with \`returning *\` would fail once.
+create index replay_application on callbacks.replay ((filter ->> 'application'), id);
+
+create table callbacks.application_policy (
+  application text not null,
+  name text not null,
+  policy json not null,
+  updated_at timestamptz not null default now(),
+  primary key (application, name)
+);
+create index application_policy_name on callbacks.application_policy (name, application);
+
+-- While it is set, \`policy\` has a copy of the policy for workers of the version before.
+alter table callbacks.endpoint
+  add column own_policy_name text,
+  add foreign key (application, own_policy_name) references callbacks.application_policy;
+create index endpoint_own_policy on callbacks.endpoint (application, own_policy_name)
+  where own_policy_name is not null;
+create index endpoint_application on callbacks.endpoint (application, id);
+create index subscription_of_endpoint on callbacks.subscription (endpoint_id, id);
+drop index callbacks.subscription_endpoint;
+
+create function callbacks.forget_own_policy() returns trigger language plpgsql as $$
+begin
+  new.own_policy_name := null;
+  return new;
+end $$;
+create trigger forget_own_policy before update of policy, policy_name on callbacks.endpoint
+  for each row when (
+    new.own_policy_name = old.own_policy_name
+    and (new.policy_name is not null or new.policy::jsonb is distinct from old.policy::jsonb)
+  )
+  execute function callbacks.forget_own_policy();
+
+-- As before, for changes of the policies of applications too.
+create trigger next_generation after update on callbacks.application_policy
+  for each statement execute function callbacks.next_subscription_generation();
+drop trigger next_generation on callbacks.endpoint;
+create trigger next_generation
+  after update of application, url, policy, policy_name, own_policy_name, timeout_ms, order_key,
+    notification_email, event_format
+  on callbacks.endpoint
+  for each statement execute function callbacks.next_subscription_generation();
+`,
+    },
+    {
       version: 5,
       name: 'recipients of mails',
       // Addresses of endpoints were all named by keys for all applications, which need no

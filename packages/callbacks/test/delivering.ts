@@ -106,7 +106,7 @@ type StartDispatcher = (
 
 /** Returns a callback. @throws Error when it does not exist */
 export async function viewOf(db: Database, id: string): Promise<CallbackView> {
-  const view = await findCallback(db, id);
+  const view = await findCallback(db, id, 'all');
   if (!view) throw new Error(`callback ${id} does not exist`);
   return view;
 }

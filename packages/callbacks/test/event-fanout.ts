@@ -52,7 +52,8 @@ export function useFanout(store: StoreOfTest): FanoutOfTest {
     },
     async endpoint(name, settings = {}) {
       const url = `https://${name}.example.com/`;
-      return (await get().endpoints.create({ name, url, ...settings })).endpoint.id;
+      return (await get().endpoints.create({ application: '', name, url, ...settings })).endpoint
+        .id;
     },
     deliver: (...events) => store.db.transaction((tx) => get().fanout.deliverEvents(tx, events)),
   };

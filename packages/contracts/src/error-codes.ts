@@ -117,6 +117,12 @@ export const errorCodes = {
     type: 'forbidden',
     meaning: 'The API key lacks the scope of this route. Use a key that has the scope.',
   },
+  PRECONDITION_FAILED: {
+    type: 'conflict',
+    status: 412,
+    meaning:
+      'Somebody else has changed it since it was read. Get it again, and repeat the change with its new ETag.',
+  },
   APPLICATION_FORBIDDEN: {
     type: 'forbidden',
     meaning: 'The caller may not use this application. Name one of its own, or none.',

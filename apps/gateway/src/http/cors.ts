@@ -24,7 +24,7 @@ export async function addCors(app: App, origins: readonly string[]): Promise<voi
   await app.register(cors, {
     origin: [...origins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: ['retry-after', 'location', 'idempotent-replayed'],
+    exposedHeaders: ['retry-after', 'location', 'idempotent-replayed', 'etag'],
     maxAge: preflightMaxAgeSeconds,
   });
 }

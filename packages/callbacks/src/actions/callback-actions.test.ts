@@ -20,7 +20,7 @@ import { cancelCallback, replayCallback, retryNow } from './callback-actions.js'
 describeWithPostgres('actions on a callback', () => {
   const store = useEmptiedStore();
   const stateOf = async (id: string): Promise<string | undefined> =>
-    (await findCallback(store.db, id))?.state;
+    (await findCallback(store.db, id, 'all'))?.state;
   const outcomes = async (calls: readonly Promise<unknown>[]): Promise<string[]> =>
     (await Promise.allSettled(calls)).map((call) =>
       call.status === 'fulfilled' ? 'ok' : (call.reason as { code: string }).code,
@@ -31,7 +31,7 @@ describeWithPostgres('actions on a callback', () => {
       store.db,
       ...[1, 2, 3].map(() => ({ queue: 'orders' })),
     );
-    expect(await cancelCallback(store.db, second ?? '')).toBe('cancelled');
+    expect(await cancelCallback(store.db, second ?? '', 'all')).toBe('cancelled');
     expect(await stateOf(second ?? '')).toBe('cancelled');
     expect(await work(store.db)).toEqual([first, third]);
   });
@@ -39,8 +39,8 @@ describeWithPostgres('actions on a callback', () => {
   it('cancels a head that is not leased, and its queue moves on', async () => {
     const [first, second] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
     await record(store.db, await claim(store.db), retryLater);
-    expect(await cancelCallback(store.db, first ?? '')).toBe('cancelled');
-    const view = await findCallback(store.db, first ?? '');
+    expect(await cancelCallback(store.db, first ?? '', 'all')).toBe('cancelled');
+    const view = await findCallback(store.db, first ?? '', 'all');
     expect(view).toMatchObject({ state: 'cancelled', attempts: [{ statusCode: 500 }] });
     expect(view?.leases).toHaveLength(1);
     expect(await work(store.db)).toEqual([second]);
@@ -50,17 +50,17 @@ describeWithPostgres('actions on a callback', () => {
     await setQueuePolicy(store.db, { application: '', queue: 'orders' }, 'park');
     const [first] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
     await record(store.db, await claim(store.db), failed);
-    const refused = cancelCallback(store.db, first ?? '');
+    const refused = cancelCallback(store.db, first ?? '', 'all');
     await expect(refused).rejects.toMatchObject({ code: 'CALLBACK_STATE' });
-    const view = await findCallback(store.db, first ?? '');
+    const view = await findCallback(store.db, first ?? '', 'all');
     expect(view).toMatchObject({ state: 'held', hold: 'parked' });
   });
 
   it('holds the next callback when the queue is paused', async () => {
     const [first, second] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
     await pauseQueue(store.db, { application: '', queue: 'orders' });
-    await cancelCallback(store.db, first ?? '');
-    expect(await findCallback(store.db, second ?? '')).toMatchObject({
+    await cancelCallback(store.db, first ?? '', 'all');
+    expect(await findCallback(store.db, second ?? '', 'all')).toMatchObject({
       state: 'held',
       hold: 'paused',
     });
@@ -70,8 +70,11 @@ describeWithPostgres('actions on a callback', () => {
   it('makes a running attempt the last one', async () => {
     const id = await acceptOne(store.db);
     const deliveries = await claim(store.db);
-    expect(await cancelCallback(store.db, id)).toBe('cancelling');
-    expect(await findCallback(store.db, id)).toMatchObject({ state: 'leased', cancelling: true });
+    expect(await cancelCallback(store.db, id, 'all')).toBe('cancelling');
+    expect(await findCallback(store.db, id, 'all')).toMatchObject({
+      state: 'leased',
+      cancelling: true,
+    });
     await record(store.db, deliveries, retryLater);
     expect(await stateOf(id)).toBe('cancelled');
   });
@@ -79,7 +82,7 @@ describeWithPostgres('actions on a callback', () => {
   it('leaves a callback delivered if its last attempt succeeds after the cancel', async () => {
     const id = await acceptOne(store.db, { queue: 'orders' });
     const deliveries = await claim(store.db);
-    await cancelCallback(store.db, id);
+    await cancelCallback(store.db, id, 'all');
     await record(store.db, deliveries, delivered);
     expect(await stateOf(id)).toBe('delivered');
   });
@@ -87,11 +90,11 @@ describeWithPostgres('actions on a callback', () => {
   it('refuses to cancel a callback that has ended or does not exist', async () => {
     const id = await acceptOne(store.db);
     await work(store.db);
-    await expect(cancelCallback(store.db, id)).rejects.toMatchObject({
+    await expect(cancelCallback(store.db, id, 'all')).rejects.toMatchObject({
       code: 'CALLBACK_STATE',
       details: { state: 'delivered' },
     });
-    await expect(cancelCallback(store.db, 'nothing')).rejects.toMatchObject({
+    await expect(cancelCallback(store.db, 'nothing', 'all')).rejects.toMatchObject({
       code: 'CALLBACK_NOT_FOUND',
     });
   });
@@ -106,7 +109,7 @@ describeWithPostgres('actions on a callback', () => {
         })),
       );
       const deliveries = await claim(store.db);
-      const cancels = outcomes(ids.slice(0, 9).map((id) => cancelCallback(store.db, id)));
+      const cancels = outcomes(ids.slice(0, 9).map((id) => cancelCallback(store.db, id, 'all')));
       const records = Promise.all(
         deliveries.map((delivery, i) =>
           record(store.db, [delivery], [delivered, retryLater][i % 2] ?? failed),
@@ -125,16 +128,16 @@ describeWithPostgres('actions on a callback', () => {
   it('makes a callback that is scheduled for later due now', async () => {
     const id = await acceptOne(store.db, { deliverAfter: new Date(Date.now() + 3_600_000) });
     expect(await claim(store.db)).toEqual([]);
-    await retryNow(store.db, id);
+    await retryNow(store.db, id, 'all');
     await record(store.db, await claim(store.db), retryLater);
-    await retryNow(store.db, id);
+    await retryNow(store.db, id, 'all');
     expect(await claim(store.db)).toMatchObject([{ callbackId: id, failures: 1 }]);
   });
 
   it('refuses to retry a callback that is not scheduled for later', async () => {
     const [head, waiting] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
     const refused = (id = ''): Promise<void> =>
-      expect(retryNow(store.db, id)).rejects.toMatchObject({ code: 'CALLBACK_STATE' });
+      expect(retryNow(store.db, id, 'all')).rejects.toMatchObject({ code: 'CALLBACK_STATE' });
     await refused(waiting);
     const deliveries = await claim(store.db);
     await refused(head);
@@ -152,10 +155,10 @@ describeWithPostgres('actions on a callback', () => {
       { queue: 'orders' },
     );
     await record(store.db, await claim(store.db), failed);
-    await replayCallback(store.db, first ?? '');
+    await replayCallback(store.db, first ?? '', 'all');
     expect(await stateOf(first ?? '')).toBe('waiting');
     expect(await work(store.db)).toEqual([second, third, first]);
-    const view = await findCallback(store.db, first ?? '');
+    const view = await findCallback(store.db, first ?? '', 'all');
     expect(view).toMatchObject({ state: 'delivered' });
     expect(view?.attempts.map(({ step, statusCode }) => [step, statusCode])).toEqual([
       [1, 500],
@@ -166,18 +169,18 @@ describeWithPostgres('actions on a callback', () => {
   it('starts the retry policy again with a replay', async () => {
     const id = await acceptOne(store.db);
     await record(store.db, await claim(store.db), retryLater);
-    await retryNow(store.db, id);
+    await retryNow(store.db, id, 'all');
     await record(store.db, await claim(store.db), failed);
-    await replayCallback(store.db, id);
+    await replayCallback(store.db, id, 'all');
     expect(await claim(store.db)).toMatchObject([{ callbackId: id, failures: 0, unknowns: 0 }]);
   });
 
   it('replays a callback that was cancelled while it waited', async () => {
     const [, second] = await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
-    await cancelCallback(store.db, second ?? '');
-    await replayCallback(store.db, second ?? '');
+    await cancelCallback(store.db, second ?? '', 'all');
+    await replayCallback(store.db, second ?? '', 'all');
     expect(await work(store.db)).toHaveLength(2);
-    await replayCallback(store.db, second ?? '');
+    await replayCallback(store.db, second ?? '', 'all');
     expect(await work(store.db)).toEqual([second]);
   });
 
@@ -185,16 +188,20 @@ describeWithPostgres('actions on a callback', () => {
     const expiring = await acceptOne(store.db, { expiresAt: new Date(Date.now() + 300) });
     await work(store.db);
     const alive = await acceptOne(store.db);
-    await expect(replayCallback(store.db, alive)).rejects.toMatchObject({ code: 'CALLBACK_STATE' });
+    await expect(replayCallback(store.db, alive, 'all')).rejects.toMatchObject({
+      code: 'CALLBACK_STATE',
+    });
     await new Promise((resolve) => setTimeout(resolve, 400));
-    await expect(replayCallback(store.db, expiring)).rejects.toThrow('is past its expiresAt');
+    await expect(replayCallback(store.db, expiring, 'all')).rejects.toThrow(
+      'is past its expiresAt',
+    );
   });
 
   it('replays once when several callers replay at the same time', async () => {
     for (const queue of ['', 'orders']) {
       const id = await acceptOne(store.db, { queue });
       await work(store.db, failed);
-      const calls = Array.from({ length: 8 }, () => replayCallback(store.db, id));
+      const calls = Array.from({ length: 8 }, () => replayCallback(store.db, id, 'all'));
       expect((await outcomes(calls)).filter((outcome) => outcome === 'ok')).toHaveLength(1);
       expect(await work(store.db)).toEqual([id]);
     }
@@ -210,7 +217,7 @@ describeWithPostgres('actions on a callback', () => {
     const intake = async (): Promise<void> => {
       for (let i = 0; i < 40; i++) await accept(store.db, { queue: 'orders' }, { queue: 'orders' });
     };
-    const replays = Promise.all(ids.map((id) => replayCallback(store.db, id)));
+    const replays = Promise.all(ids.map((id) => replayCallback(store.db, id, 'all')));
     const workers = [worker(), worker()];
     await Promise.all([replays, intake()]);
     open = false;
@@ -228,8 +235,8 @@ describeWithPostgres('actions on a callback', () => {
     await claim(store.db, 1, 1);
     await new Promise((resolve) => setTimeout(resolve, 20));
     await promoteDue(store.db, 10);
-    expect(await cancelCallback(store.db, id)).toBe('cancelled');
-    expect(await findCallback(store.db, id)).toMatchObject({
+    expect(await cancelCallback(store.db, id, 'all')).toBe('cancelled');
+    expect(await findCallback(store.db, id, 'all')).toMatchObject({
       state: 'cancelled',
       attempts: [{ statusCode: 0, reason: 'unknown' }],
       leases: [{ completedAt: undefined }],

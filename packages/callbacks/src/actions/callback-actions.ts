@@ -1,4 +1,9 @@
-import { PlatformError, parseId } from '@posthaste/contracts';
+import {
+  type Applications,
+  PlatformError,
+  parseId,
+  toApplicationColumn,
+} from '@posthaste/contracts';
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
 import { findCallback } from '../lookup/read-store.js';
 import {
@@ -18,16 +23,27 @@ export type CancelOutcome = 'cancelled' | 'cancelling';
  * running attempt cannot be stopped: if it succeeds, the callback is delivered, else cancelled.
  * @throws PlatformError `CALLBACK_NOT_FOUND`; `CALLBACK_STATE` when it has ended
  */
-export async function cancelCallback(db: Database, id: string): Promise<CancelOutcome> {
-  const uuid = parseCallbackId(id);
-  const outcome = await db.transaction((tx) => cancelIn(tx, uuid));
+export async function cancelCallback(
+  db: Database,
+  id: string,
+  within: Applications,
+): Promise<CancelOutcome> {
+  const key: CallbackKey = { id: parseCallbackId(id), within };
+  const outcome = await db.transaction((tx) => cancelIn(tx, key));
   if (outcome) return outcome;
-  throw await stateError(db, uuid, 'has ended');
+  throw await stateError(db, key, 'has ended');
+}
+
+/** A callback, and the applications that the caller may change. */
+interface CallbackKey {
+  readonly id: string;
+  readonly within: Applications;
 }
 
 /** Cancels a callback in a transaction; `undefined` when it has ended. */
-async function cancelIn(tx: Transaction, id: string): Promise<CancelOutcome | undefined> {
-  const { application, queue } = await getQueueColumns(tx, id);
+async function cancelIn(tx: Transaction, key: CallbackKey): Promise<CancelOutcome | undefined> {
+  const { id } = key;
+  const { application, queue } = await getQueueColumns(tx, key);
   // A callback moves from waiting to head only under the lock on the head of its queue. While this
   // transaction holds that lock, the callback stays where it is.
   const head =
@@ -46,7 +62,8 @@ async function cancelIn(tx: Transaction, id: string): Promise<CancelOutcome | un
 
 const queueStatement: Statement = {
   name: 'callbacks_queue_of',
-  text: 'select application, queue from callbacks.request where id = $1',
+  text: `select application, queue from callbacks.request
+    where id = $1 and ($2::text[] is null or application = any($2))`,
 };
 
 interface QueueColumns {
@@ -54,8 +71,10 @@ interface QueueColumns {
   readonly queue: string | null;
 }
 
-async function getQueueColumns(db: Queryable, id: string): Promise<QueueColumns> {
-  const [columns] = (await db.query<QueueColumns>(queueStatement, [id])).rows;
+/** @throws PlatformError `CALLBACK_NOT_FOUND`, also for a callback of another application */
+async function getQueueColumns(db: Queryable, { id, within }: CallbackKey): Promise<QueueColumns> {
+  const values = [id, toApplicationColumn(within)];
+  const [columns] = (await db.query<QueueColumns>(queueStatement, values)).rows;
   if (columns) return columns;
   throw callbackNotFound(id);
 }
@@ -84,17 +103,18 @@ async function cancelWaiting(tx: Transaction, id: string): Promise<boolean> {
  * @throws PlatformError `CALLBACK_NOT_FOUND`; `CALLBACK_STATE` when it has ended, is being
  *   attempted, is held, or waits behind another callback of its queue
  */
-export async function retryNow(db: Database, id: string): Promise<void> {
-  const uuid = parseCallbackId(id);
+export async function retryNow(db: Database, id: string, within: Applications): Promise<void> {
+  const key: CallbackKey = { id: parseCallbackId(id), within };
   const refusal = await db.transaction(async (tx) => {
-    const head = await lockHead(tx, uuid);
+    await getQueueColumns(tx, key);
+    const head = await lockHead(tx, key.id);
     if (!head) return 'waits behind another callback of its queue, or has ended';
     if (head.leased) return 'is being attempted now';
     if (head.hold) return `is held: ${holdReasons[head.hold]}`;
     if (!head.ready) await makeDueNow(tx, head, false);
     return undefined;
   });
-  if (refusal) throw await stateError(db, uuid, refusal);
+  if (refusal) throw await stateError(db, key, refusal);
 }
 
 const holdReasons: Record<NonNullable<LockedHead['hold']>, string> = {
@@ -110,15 +130,22 @@ const holdReasons: Record<NonNullable<LockedHead['hold']>, string> = {
  * @throws PlatformError `CALLBACK_NOT_FOUND`; `CALLBACK_STATE` when it has not ended, or its
  *   `expiresAt` is in the past
  */
-export async function replayCallback(db: Database, id: string): Promise<void> {
-  const uuid = parseCallbackId(id);
-  const [outcome] = await db.transaction((tx) => requeueCallbacks(tx, [uuid]));
+export async function replayCallback(
+  db: Database,
+  id: string,
+  within: Applications,
+): Promise<void> {
+  const key: CallbackKey = { id: parseCallbackId(id), within };
+  const [outcome] = await db.transaction(async (tx) => {
+    await getQueueColumns(tx, key);
+    return requeueCallbacks(tx, [key.id]);
+  });
   if (outcome?.kind === 'requeued') return;
   const refusal =
     outcome?.kind === 'expired'
       ? 'is past its expiresAt, which a replay does not change; send a new callback'
       : 'has not ended, or is being replayed';
-  throw await stateError(db, uuid, refusal);
+  throw await stateError(db, key, refusal);
 }
 
 function parseCallbackId(id: string): string {
@@ -132,8 +159,12 @@ function callbackNotFound(id: string): PlatformError {
 }
 
 /** Returns the error of a refused action, with the callback's state in message and details. */
-async function stateError(db: Database, id: string, refusal: string): Promise<PlatformError> {
-  const callback = await findCallback(db, id);
+async function stateError(
+  db: Database,
+  { id, within }: CallbackKey,
+  refusal: string,
+): Promise<PlatformError> {
+  const callback = await findCallback(db, id, within);
   if (!callback) return callbackNotFound(id);
   const { state } = callback;
   return new PlatformError('CALLBACK_STATE', `callback ${id} ${refusal} (${state})`, {

@@ -4,20 +4,14 @@ import { accept, acceptOne, aroundTransactions, failed, work } from '../../test/
 import { useEmptiedStore } from '../../test/test-store.js';
 import { findCallback } from '../lookup/read-store.js';
 import { cancelCallback } from './callback-actions.js';
-import {
-  cancelReplay,
-  createReplay,
-  getReplay,
-  listReplays,
-  type Replay,
-  type ReplayFilter,
-  stepReplay,
-} from './replays.js';
+import type { Replay, ReplayFilter } from './replay.js';
+import { stepReplay } from './replay-steps.js';
+import { cancelReplay, createReplay, getReplay, listReplays } from './replays.js';
 
 describeWithPostgres('replays', () => {
   const store = useEmptiedStore();
   const start = (filter: ReplayFilter, ratePerSecond = 10_000): Promise<Replay> =>
-    createReplay(store.db, { filter, ratePerSecond });
+    createReplay(store.db, { within: 'all', filter, ratePerSecond });
   /** Moves the replays back in time, so that their rate permits more callbacks. */
   const pass = (seconds: number): Promise<unknown> =>
     store.db.query(
@@ -55,7 +49,7 @@ describeWithPostgres('replays', () => {
       [20, 'running'],
       [25, 'done'],
     ]);
-    const done = await getReplay(store.db, id);
+    const done = await getReplay(store.db, id, 'all');
     expect(done).toMatchObject({ scanned: 25, replayed: 25, filter: { state: 'failed' } });
     expect(done.scannedUntil).toBeInstanceOf(Date);
     const order = await work(store.db);
@@ -73,7 +67,7 @@ describeWithPostgres('replays', () => {
     await run();
     await work(store.db, failed);
     expect(await run()).toEqual([]);
-    expect((await findCallback(store.db, first))?.attempts).toHaveLength(2);
+    expect((await findCallback(store.db, first, 'all'))?.attempts).toHaveLength(2);
   });
 
   it('leaves out callbacks that are past their expiresAt or alive again', async () => {
@@ -82,7 +76,7 @@ describeWithPostgres('replays', () => {
     await new Promise((resolve) => setTimeout(resolve, 250));
     await start({ state: 'failed' });
     expect(await run()).toMatchObject([{ state: 'done', scanned: 1, replayed: 0 }]);
-    expect(await findCallback(store.db, expiring)).toMatchObject({ state: 'failed' });
+    expect(await findCallback(store.db, expiring, 'all')).toMatchObject({ state: 'failed' });
   });
 
   it('filters as the list does, also by time', async () => {
@@ -112,7 +106,7 @@ describeWithPostgres('replays', () => {
 
   it('replays cancelled and delivered callbacks when the filter says so', async () => {
     const cancelled = await acceptOne(store.db);
-    await cancelCallback(store.db, cancelled);
+    await cancelCallback(store.db, cancelled, 'all');
     const delivered = await acceptOne(store.db);
     await work(store.db);
     await start({ state: 'cancelled' });
@@ -170,7 +164,7 @@ describeWithPostgres('replays', () => {
     };
     await Promise.all([worker(), worker(), worker(), worker()]);
     await run();
-    const { items } = await listReplays(store.db, {});
+    const { items } = await listReplays(store.db, { within: 'all' }, {});
     expect(items.map(({ state }) => state)).toEqual(['done', 'done']);
     expect(items.reduce((sum, { replayed }) => sum + replayed, 0)).toBe(120);
     expect((await work(store.db)).sort()).toEqual(ids.sort());
@@ -206,6 +200,7 @@ describeWithPostgres('replays', () => {
   it('is refused while its application has as many as it may have', async () => {
     const create = (application?: string) =>
       createReplay(store.db, {
+        within: 'all',
         filter: { state: 'failed', ...(application === undefined ? {} : { application }) },
         maxRunning: 2,
       });
@@ -217,7 +212,7 @@ describeWithPostgres('replays', () => {
       message: expect.stringContaining("application 'a': 2 replays run, and the limit"),
     });
     for (const other of ['b', '', undefined]) await create(other);
-    await cancelReplay(store.db, made[0]?.value.id ?? '');
+    await cancelReplay(store.db, made[0]?.value.id ?? '', 'all');
     await create('a');
   });
 
@@ -226,17 +221,20 @@ describeWithPostgres('replays', () => {
     const { id } = await start({ state: 'failed' });
     await pass(1);
     await stepReplay(store.db, 5);
-    expect(await cancelReplay(store.db, id)).toMatchObject({ state: 'cancelled', replayed: 5 });
+    expect(await cancelReplay(store.db, id, 'all')).toMatchObject({
+      state: 'cancelled',
+      replayed: 5,
+    });
     expect(await run()).toEqual([]);
-    expect(await cancelReplay(store.db, id)).toMatchObject({ state: 'cancelled' });
+    expect(await cancelReplay(store.db, id, 'all')).toMatchObject({ state: 'cancelled' });
     expect(await work(store.db)).toHaveLength(5);
   });
 
   it('lists newest first, page by page', async () => {
     const ids = [];
     for (let i = 0; i < 3; i++) ids.unshift((await start({ state: 'failed' })).id);
-    const first = await listReplays(store.db, { limit: 2 });
-    const second = await listReplays(store.db, { limit: 2, cursor: first.next });
+    const first = await listReplays(store.db, { within: 'all' }, { limit: 2 });
+    const second = await listReplays(store.db, { within: 'all' }, { limit: 2, cursor: first.next });
     expect([...first.items, ...second.items].map(({ id }) => id)).toEqual(ids);
     expect(second.next).toBeUndefined();
   });
@@ -247,8 +245,12 @@ describeWithPostgres('replays', () => {
     await expect(start({} as ReplayFilter)).rejects.toMatchObject(invalid);
     await expect(start({ state: 'failed' }, 0)).rejects.toMatchObject(invalid);
     for (const id of ['junk', crypto.randomUUID()]) {
-      await expect(getReplay(store.db, id)).rejects.toMatchObject({ code: 'REPLAY_NOT_FOUND' });
-      await expect(cancelReplay(store.db, id)).rejects.toMatchObject({ code: 'REPLAY_NOT_FOUND' });
+      await expect(getReplay(store.db, id, 'all')).rejects.toMatchObject({
+        code: 'REPLAY_NOT_FOUND',
+      });
+      await expect(cancelReplay(store.db, id, 'all')).rejects.toMatchObject({
+        code: 'REPLAY_NOT_FOUND',
+      });
     }
   });
 });

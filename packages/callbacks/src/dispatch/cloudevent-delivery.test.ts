@@ -59,8 +59,16 @@ describeWithPostgres('events that are delivered as CloudEvents', () => {
   });
 
   const subscribed = async (settings: Partial<EndpointInput>) => {
-    const made = await endpoints.create({ name: newId(), url: receiver.url, ...settings });
-    await new Subscriptions(store.db).create({ endpointId: made.endpoint.id, eventName: '**' });
+    const made = await endpoints.create({
+      application: '',
+      name: newId(),
+      url: receiver.url,
+      ...settings,
+    });
+    await new Subscriptions(store.db).create(
+      { endpointId: made.endpoint.id, eventName: '**' },
+      'all',
+    );
     return { id: made.endpoint.id, secret: made.secret.secret };
   };
   const publish = (event: CloudEventJson | string): Promise<number> =>
@@ -192,7 +200,7 @@ describeWithPostgres('events that are delivered as CloudEvents', () => {
       expect(request.headers).toMatchObject({ 'ce-type': 'order.placed', 'x-token': 't' });
       expect(request.headers['content-type']).toBe(type);
     }
-    await endpoints.update(id, { eventFormat: 'cloudevents-structured' });
+    await endpoints.update(id, { eventFormat: 'cloudevents-structured' }, { within: 'all' });
     expect((await delivered(plain)).headers['content-type']).toBe(structuredType);
   });
 
@@ -218,10 +226,10 @@ describeWithPostgres('events that are delivered as CloudEvents', () => {
     });
     const event = { ...foreign, datacontenttype: 'text/plain', data: text };
     const first = await delivered(event);
-    await endpoints.update(id, { eventFormat: 'envelope' });
+    await endpoints.update(id, { eventFormat: 'envelope' }, { within: 'all' });
     const callback = String(first.headers['webhook-id']);
     await untilState(store.db, callback, 'delivered');
-    await replayCallback(store.db, callback);
+    await replayCallback(store.db, callback, 'all');
     const requests = await receiver.waitFor(3);
     const stable = requests.map(({ headers, body }) => {
       const names = Object.keys(headers).filter((name) =>

@@ -38,8 +38,16 @@ describeWithPostgres('events that are delivered to an endpoint', () => {
     await receiver.close();
   });
   const subscribed = async (settings: Partial<EndpointInput> = {}): Promise<NewEndpoint> => {
-    const made = await endpoints.create({ name: 'hook', url: receiver.url, ...settings });
-    await new Subscriptions(store.db).create({ endpointId: made.endpoint.id, eventName: '**' });
+    const made = await endpoints.create({
+      application: '',
+      name: 'hook',
+      url: receiver.url,
+      ...settings,
+    });
+    await new Subscriptions(store.db).create(
+      { endpointId: made.endpoint.id, eventName: '**' },
+      'all',
+    );
     return made;
   };
   const publish = (...ns: readonly number[]): Promise<number> =>
@@ -48,7 +56,7 @@ describeWithPostgres('events that are delivered to an endpoint', () => {
       ns.map((n) => eventOf('order.created', { n }, { key: 'k' })),
     );
   const states = async (): Promise<string[]> =>
-    (await listCallbacks(store.db, {}, {})).items.map(({ state }) => state).sort();
+    (await listCallbacks(store.db, { within: 'all' }, {})).items.map(({ state }) => state).sort();
   const statesBecome = (...expected: readonly string[]): Promise<void> =>
     vi.waitFor(async () => expect(await states()).toEqual(expected), {
       timeout: 10_000,
@@ -86,7 +94,7 @@ describeWithPostgres('events that are delivered to an endpoint', () => {
     const { endpoint } = await subscribed();
     await publish(1);
     await statesBecome('failed');
-    expect(await endpoints.get(endpoint.id)).toMatchObject({
+    expect(await endpoints.get(endpoint.id, 'all')).toMatchObject({
       state: 'disabled',
       stateReason: 'its receiver answered 410 Gone',
     });
@@ -94,7 +102,7 @@ describeWithPostgres('events that are delivered to an endpoint', () => {
     await publish(2, 3);
     await statesBecome('failed', 'held', 'held');
     expect(receiver.count).toBe(1);
-    await enableEndpoint(store.db, endpoint.id);
+    await enableEndpoint(store.db, endpoint.id, { within: 'all' });
     await statesBecome('delivered', 'delivered', 'failed');
   });
 
@@ -104,7 +112,7 @@ describeWithPostgres('events that are delivered to an endpoint', () => {
     const { endpoint } = await subscribed({ order: 'key', policy });
     await publish(1, 2);
     await vi.waitFor(() => expect(receiver.count).toBe(1), { timeout: 10_000 });
-    await endpoints.remove(endpoint.id);
+    await endpoints.remove(endpoint.id, 'all');
     await statesBecome('cancelled', 'cancelled');
   });
 });

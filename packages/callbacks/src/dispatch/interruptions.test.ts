@@ -59,7 +59,7 @@ describeWithPostgres('a dispatcher that is interrupted', () => {
       { url: `${receiver.url}/2`, queue: 'orders' },
     );
     await claim(store.db, 1, 300);
-    expect(await cancelCallback(store.db, first ?? '')).toBe('cancelling');
+    expect(await cancelCallback(store.db, first ?? '', 'all')).toBe('cancelling');
     await start();
     await finished(second ?? '', 'delivered');
     expect((await viewOf(store.db, first ?? '')).state).toBe('cancelled');

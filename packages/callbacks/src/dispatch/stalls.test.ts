@@ -56,10 +56,10 @@ describeWithPostgres('deliveries do not stall', () => {
     await start({ leaseMs: 5_000 });
     await receiver.waitFor(1);
     await vi.waitFor(
-      async () => expect((await findCallback(store.db, id))?.state).toBe('delivered'),
+      async () => expect((await findCallback(store.db, id, 'all'))?.state).toBe('delivered'),
       inTime,
     );
-    expect((await findCallback(store.db, id))?.leases).toHaveLength(1);
+    expect((await findCallback(store.db, id, 'all'))?.leases).toHaveLength(1);
   });
 
   it('when the endpoints cannot be read: claimed callbacks are released', async () => {
@@ -76,10 +76,10 @@ describeWithPostgres('deliveries do not stall', () => {
     await start({}, { endpoints });
     await receiver.waitFor(1);
     await vi.waitFor(
-      async () => expect((await findCallback(store.db, id))?.state).toBe('delivered'),
+      async () => expect((await findCallback(store.db, id, 'all'))?.state).toBe('delivered'),
       inTime,
     );
-    expect((await findCallback(store.db, id))?.attempts).toHaveLength(1);
+    expect((await findCallback(store.db, id, 'all'))?.attempts).toHaveLength(1);
   });
 
   it('but a queue that was paused under a lease that then expired stays paused', async () => {
@@ -90,7 +90,10 @@ describeWithPostgres('deliveries do not stall', () => {
     await vi.waitFor(() => expect(seen.leasesExpired).toBe(1), inTime);
     await vi.waitFor(
       async () =>
-        expect(await findCallback(store.db, id)).toMatchObject({ state: 'held', hold: 'paused' }),
+        expect(await findCallback(store.db, id, 'all')).toMatchObject({
+          state: 'held',
+          hold: 'paused',
+        }),
       inTime,
     );
     expect(receiver.count).toBe(0);

@@ -14,8 +14,8 @@ import { type EventOrder, isEventOrder } from './event-order.js';
 
 /** Settings of a new endpoint. What is left out or `null` has its default. */
 export interface EndpointInput extends EndpointPatch {
-  /** Application it belongs to. Default: the one with the empty name. Cannot be changed later. */
-  readonly application?: string | undefined;
+  /** Application it belongs to. Cannot be changed later. */
+  readonly application: string;
   /** Unique in its application. */
   readonly name: string;
   readonly url: string;
@@ -71,7 +71,7 @@ const maxConcurrency = 10_000;
  */
 export function toEndpointFields(input: EndpointInput, rules: RequestRules): EndpointFields {
   const start: EndpointFields = {
-    application: input.application ?? '',
+    application: input.application,
     name: input.name,
     url: input.url,
     headers: {},

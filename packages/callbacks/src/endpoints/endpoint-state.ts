@@ -1,4 +1,9 @@
-import { PlatformError, parseId } from '@posthaste/contracts';
+import {
+  type Applications,
+  PlatformError,
+  parseId,
+  toApplicationColumn,
+} from '@posthaste/contracts';
 import type { Database, Queryable, Statement } from '@posthaste/postgres';
 import { type CallbackEventSink, toDisabledEvent } from '../events/callback-events.js';
 import { releaseHeadsOfEndpoint } from './endpoint-hold.js';
@@ -34,7 +39,8 @@ const changeStatement: Statement = {
   name: 'callbacks_endpoint_change_state',
   text: `
 with found as (
-  select id, state from callbacks.endpoint where id = $1 for no key update
+  select id, state from callbacks.endpoint
+  where id = $1 and ($5::text[] is null or application = any($5)) for no key update
 ),
 changed as (
   update callbacks.endpoint e set state = $2, state_reason = $4, updated_at = now()
@@ -43,13 +49,25 @@ changed as (
 select state from found`,
 };
 
+/** Options of a change of state. */
+interface StateOptions {
+  /** Applications whose endpoints the caller may change: those of others do not exist for it. */
+  readonly within: Applications;
+  /** Reason in one line, for the API. */
+  readonly reason?: string | undefined;
+}
+
 /**
  * Pauses an active endpoint: running attempts finish, its callbacks wait. Pausing a paused endpoint
  * replaces the reason. Workers notice within seconds.
  * @throws PlatformError `ENDPOINT_NOT_FOUND`; `ENDPOINT_STATE` when it is disabled
  */
-export async function pauseEndpoint(db: Database, id: string, reason?: string): Promise<void> {
-  const state = await changeState(db, id, { from: ['active', 'paused'], to: 'paused', reason });
+export async function pauseEndpoint(
+  db: Database,
+  id: string,
+  options: StateOptions,
+): Promise<void> {
+  const state = await changeState(db, id, { ...options, from: ['active', 'paused'], to: 'paused' });
   if (state === 'disabled') throw stateError(id, 'is disabled: enable it before pausing it');
 }
 
@@ -58,8 +76,12 @@ export async function pauseEndpoint(db: Database, id: string, reason?: string): 
  * callbacks that a worker has held in the meantime.
  * @throws PlatformError `ENDPOINT_NOT_FOUND`; `ENDPOINT_STATE` when it is disabled
  */
-export async function resumeEndpoint(db: Database, id: string): Promise<void> {
-  const state = await changeState(db, id, { from: ['paused'], to: 'active' });
+export async function resumeEndpoint(
+  db: Database,
+  id: string,
+  { within }: Pick<StateOptions, 'within'>,
+): Promise<void> {
+  const state = await changeState(db, id, { within, from: ['paused'], to: 'active' });
   if (state === 'disabled') throw stateError(id, 'is disabled: enable it');
   await releaseHeadsOfEndpoint(db, parseEndpointId(id));
 }
@@ -69,8 +91,12 @@ export async function resumeEndpoint(db: Database, id: string): Promise<void> {
  * releases callbacks that a worker has held in the meantime.
  * @throws PlatformError `ENDPOINT_NOT_FOUND`; `ENDPOINT_STATE` when it is paused
  */
-export async function enableEndpoint(db: Database, id: string): Promise<void> {
-  const state = await changeState(db, id, { from: ['disabled'], to: 'active' });
+export async function enableEndpoint(
+  db: Database,
+  id: string,
+  { within }: Pick<StateOptions, 'within'>,
+): Promise<void> {
+  const state = await changeState(db, id, { within, from: ['disabled'], to: 'active' });
   if (state === 'paused') throw stateError(id, 'is paused: resume it');
   await releaseHeadsOfEndpoint(db, parseEndpointId(id));
 }
@@ -89,7 +115,7 @@ export interface DisabledEndpoint {
 const disableStatement: Statement = {
   name: 'callbacks_endpoint_disable',
   text: `update callbacks.endpoint set state = 'disabled', state_reason = $2, updated_at = now()
-    where id = $1 and state <> 'disabled'
+    where id = $1 and state <> 'disabled' and ($3::text[] is null or application = any($3))
     returning application, name, url, notification_email`,
 };
 
@@ -108,10 +134,11 @@ interface DisabledRow {
 export async function disableEndpoint(
   db: Queryable,
   id: string,
-  reason: string,
+  { within, reason }: Pick<DisableOptions, 'within' | 'reason'>,
 ): Promise<DisabledEndpoint | undefined> {
   const kept = toReason(reason);
-  const { rows } = await db.query<DisabledRow>(disableStatement, [parseEndpointId(id), kept]);
+  const values = [parseEndpointId(id), kept, toApplicationColumn(within)];
+  const { rows } = await db.query<DisabledRow>(disableStatement, values);
   const row = rows[0];
   if (!row) return undefined;
   const { application, name, url, notification_email: email } = row;
@@ -120,6 +147,8 @@ export async function disableEndpoint(
 
 /** Options of {@link disableEndpointAndEmit}. */
 export interface DisableOptions {
+  /** Applications whose endpoints the caller may change: those of others do not exist for it. */
+  readonly within: Applications;
   /** Reason in one line, for the event, the mail and the API. */
   readonly reason: string;
   /** Receiver of the event `endpoint.disabled`, if it wants that. */
@@ -134,10 +163,10 @@ export interface DisableOptions {
 export async function disableEndpointAndEmit(
   db: Database,
   id: string,
-  { reason, events }: DisableOptions,
+  { within, reason, events }: DisableOptions,
 ): Promise<DisabledEndpoint | undefined> {
   return db.transaction(async (tx) => {
-    const disabled = await disableEndpoint(tx, id, reason);
+    const disabled = await disableEndpoint(tx, id, { within, reason });
     if (disabled && events.wants('endpoint.disabled')) {
       await events.append(tx, [toDisabledEvent(disabled)]);
     }
@@ -145,19 +174,19 @@ export async function disableEndpointAndEmit(
   });
 }
 
-interface StateChange {
+interface StateChange extends StateOptions {
   readonly from: readonly EndpointState[];
   readonly to: EndpointState;
-  readonly reason?: string | undefined;
 }
 
 /** Changes the state if it is one of `from`. Returns the state before the change. */
 async function changeState(
   db: Database,
   id: string,
-  { from, to, reason }: StateChange,
+  { within, from, to, reason }: StateChange,
 ): Promise<EndpointState> {
-  const values = [parseEndpointId(id), to, from, reason === undefined ? null : toReason(reason)];
+  const kept = reason === undefined ? null : toReason(reason);
+  const values = [parseEndpointId(id), to, from, kept, toApplicationColumn(within)];
   const { rows } = await db.query<{ state: EndpointState }>(changeStatement, values);
   const row = rows[0];
   if (!row) throw endpointNotFound(id);

@@ -1,9 +1,11 @@
-import { newId, PlatformError } from '@posthaste/contracts';
-import { type Database, sqlState, type Transaction } from '@posthaste/postgres';
+import { type Applications, newId, PlatformError } from '@posthaste/contracts';
+import type { Database, Transaction } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
+import { type ApplicationFilter, listedApplications } from '../application-filter.js';
+import { type ChangeCondition, checkVersion } from '../entity-version.js';
 import type { EventFormat } from '../events/event-format.js';
 import { checkName, type RequestRules } from '../field-checks.js';
-import { type FieldFault, requestInvalid, withApplication } from '../field-faults.js';
+import { type FieldFault, requestInvalid } from '../field-faults.js';
 import type { RecipientRegistry } from '../mail/recipient-registry.js';
 import {
   type Page,
@@ -13,9 +15,6 @@ import {
   toIdCursor,
   toPage,
 } from '../page.js';
-import { policyNotFound } from '../retry/policies.js';
-import type { PolicyInput } from '../retry/policy-input.js';
-import { fromStoredPolicy, type RetryPolicy, toStoredPolicy } from '../retry/retry-policy.js';
 import type { NewSecret, SecretSource, Secrets } from '../secrets/secrets.js';
 import { releaseHeadsOfEndpoint } from './endpoint-hold.js';
 import {
@@ -24,25 +23,21 @@ import {
   type EndpointPatch,
   patchEndpointFields,
   toEndpointFields,
-  toEndpointPolicyInput,
 } from './endpoint-input.js';
+import { type PolicyColumns, toPolicyColumns } from './endpoint-policy.js';
+import {
+  type Endpoint,
+  type EndpointRow,
+  rethrowWriteError,
+  toColumns,
+  toEndpoint,
+  toFields,
+} from './endpoint-row.js';
 import { type EndpointState, endpointNotFound, parseEndpointId } from './endpoint-state.js';
 import type { EventOrder } from './event-order.js';
 
-const { and, eq, getTableColumns, lt, sql } = drizzle;
+const { and, eq, getTableColumns, inArray, lt, sql } = drizzle;
 const { doublePrecision, integer, json, pgSchema, text, timestamp, uuid } = pgCore;
-
-/** A named URL that callbacks are sent to. */
-export interface Endpoint extends Omit<EndpointFields, 'policy'> {
-  readonly id: string;
-  /** Its own policy, or the name of a stored one. */
-  readonly policy: PolicyInput | string;
-  readonly state: EndpointState;
-  /** Reason for which it is paused or disabled. */
-  readonly stateReason: string | undefined;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-}
 
 /** An endpoint just created, with its secret. */
 export interface NewEndpoint {
@@ -52,8 +47,7 @@ export interface NewEndpoint {
 }
 
 /** Filter of endpoints. An endpoint must match every member that is given. */
-export interface EndpointFilter {
-  readonly application?: string | undefined;
+export interface EndpointFilter extends ApplicationFilter {
   readonly state?: EndpointState | undefined;
 }
 
@@ -65,6 +59,7 @@ const table = pgSchema('callbacks').table('endpoint', {
   headers: json().$type<Record<string, string>>().notNull(),
   policy: json().$type<unknown>(),
   policyName: text('policy_name'),
+  ownPolicyName: text('own_policy_name'),
   timeoutMs: integer('timeout_ms').notNull(),
   ratePerSecond: doublePrecision('rate_limit_per_second'),
   maxConcurrency: integer('max_concurrency'),
@@ -77,10 +72,8 @@ const table = pgSchema('callbacks').table('endpoint', {
   updatedAt: timestamp('updated_at', { withTimezone: true }).notNull().defaultNow(),
 });
 const columns = getTableColumns(table);
-type EndpointRow = typeof table.$inferSelect;
 
-const uniqueViolation = '23505';
-const foreignKeyViolation = '23503';
+const highestId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /** Dependencies of {@link Endpoints}. */
 export interface EndpointsDeps {
@@ -115,38 +108,46 @@ export class Endpoints {
     return this.#db.transaction(async (tx) => {
       const [row] = await ormOf(tx)
         .insert(table)
-        .values({ id: newId(), ...toColumns(fields) })
+        .values({ id: newId(), ...toColumns(fields), ...(await toPolicyColumns(tx, fields)) })
         .returning()
-        .catch((error: unknown) => rethrow(error, fields));
-      const endpoint = toEndpoint(row);
+        .catch((error: unknown) => rethrowWriteError(error, fields));
+      const endpoint = toStored(row);
       await this.#registerRecipient(tx, endpoint, input);
       return { endpoint, secret: await this.#secrets.createForEndpoint(tx, endpoint, source) };
     });
   }
 
-  /** Returns an endpoint. @throws PlatformError `ENDPOINT_NOT_FOUND` */
-  async get(id: string): Promise<Endpoint> {
+  /** Returns an endpoint of these applications. @throws PlatformError `ENDPOINT_NOT_FOUND` */
+  async get(id: string, within: Applications): Promise<Endpoint> {
     const key = parseEndpointId(id);
-    const [row] = await ormOf(this.#db).select().from(table).where(eq(table.id, key));
+    const [row] = await ormOf(this.#db).select().from(table).where(isVisible(key, within));
     if (!row) throw endpointNotFound(id);
     return toEndpoint(row);
   }
 
-  /** Lists endpoints, newest first. @throws PlatformError `REQUEST_INVALID` */
-  async list(filter: EndpointFilter = {}, page: PageRequest = {}): Promise<Page<Endpoint>> {
+  /**
+   * Lists endpoints, newest first. Indexes: the primary key for a caller for all applications;
+   * `endpoint_application` for others, which reads endpoints of their applications only.
+   * @throws PlatformError `REQUEST_INVALID`
+   */
+  async list(filter: EndpointFilter, page: PageRequest = {}): Promise<Page<Endpoint>> {
     const limit = pageLimit(page);
     const faults: FieldFault[] = [];
     checkName('application', filter.application, faults);
     if (faults.length > 0) throw requestInvalid(faults);
+    const before = page.cursor === undefined ? undefined : parseIdCursor(page.cursor);
+    const { state } = filter;
+    const applications = listedApplications(filter);
     const rows = await ormOf(this.#db)
       .select()
       .from(table)
       .where(
-        and(
-          page.cursor === undefined ? undefined : lt(table.id, parseIdCursor(page.cursor)),
-          filter.application === undefined ? undefined : eq(table.application, filter.application),
-          filter.state === undefined ? undefined : eq(table.state, filter.state),
-        ),
+        applications
+          ? sql`${table.id} in (${newestOf(applications, { before, state, limit: limit + 1 })})`
+          : and(
+              before === undefined ? undefined : lt(table.id, before),
+              state === undefined ? undefined : eq(table.state, state),
+            ),
       )
       .orderBy(sql`${table.id} desc`)
       .limit(limit + 1);
@@ -156,23 +157,29 @@ export class Endpoints {
   /**
    * Changes an endpoint. New headers and limits apply to all further attempts (workers notice
    * within seconds). A new URL, policy, order, time-out or event format applies to further events
-   * only: callbacks that exist keep theirs.
+   * only: callbacks that exist keep theirs. Without `ifMatch` the last of several changes wins.
    * @throws PlatformError `REQUEST_INVALID`, `ENDPOINT_NOT_FOUND`, `ENDPOINT_EXISTS`,
-   *   `POLICY_NOT_FOUND`
+   *   `POLICY_NOT_FOUND`, `PRECONDITION_FAILED`
    */
-  async update(id: string, patch: EndpointPatch): Promise<Endpoint> {
+  async update(id: string, patch: EndpointPatch, condition: ChangeCondition): Promise<Endpoint> {
     const key = parseEndpointId(id);
     return this.#db.transaction(async (tx) => {
-      const [before] = await ormOf(tx).select().from(table).where(eq(table.id, key)).for('update');
+      const visible = isVisible(key, condition.within);
+      const [before] = await ormOf(tx).select().from(table).where(visible).for('update');
       if (!before) throw endpointNotFound(id);
+      checkVersion(condition, `endpoint ${key}`, toEndpoint(before).version);
       const fields = patchEndpointFields(toFields(before), patch, this.#rules);
       const [row] = await ormOf(tx)
         .update(table)
-        .set({ ...toColumns(fields), updatedAt: sql`now()` })
+        .set({
+          ...toColumns(fields),
+          ...(patch.policy !== undefined && (await this.#newPolicy(tx, fields, before))),
+          updatedAt: sql`now()`,
+        })
         .where(eq(table.id, key))
         .returning()
-        .catch((error: unknown) => rethrow(error, fields));
-      const endpoint = toEndpoint(row);
+        .catch((error: unknown) => rethrowWriteError(error, fields));
+      const endpoint = toStored(row);
       if (patch.notificationEmail) await this.#registerRecipient(tx, endpoint, patch);
       return endpoint;
     });
@@ -193,73 +200,57 @@ export class Endpoints {
    * and its queue moves on.
    * @throws PlatformError `ENDPOINT_NOT_FOUND`
    */
-  async remove(id: string): Promise<void> {
+  async remove(id: string, within: Applications): Promise<void> {
     const key = parseEndpointId(id);
     await this.#db.transaction(async (tx) => {
-      const [row] = await ormOf(tx).delete(table).where(eq(table.id, key)).returning(columns);
+      const [row] = await ormOf(tx).delete(table).where(isVisible(key, within)).returning(columns);
       if (!row) throw endpointNotFound(id);
       await this.#secrets.removeForEndpoint(tx, row);
     });
     await releaseHeadsOfEndpoint(this.#db, key);
   }
-}
 
-function toColumns({ policy, order, ...fields }: EndpointFields) {
-  const named = typeof policy === 'string';
-  return {
-    ...fields,
-    policy: named ? null : toStoredPolicy(policy),
-    policyName: named ? policy : null,
-    ratePerSecond: fields.ratePerSecond ?? null,
-    maxConcurrency: fields.maxConcurrency ?? null,
-    notificationEmail: fields.notificationEmail ?? null,
-    order: order === 'none' ? null : order,
-  };
-}
-
-function toFields(row: EndpointRow): EndpointFields {
-  return {
-    application: row.application,
-    name: row.name,
-    url: row.url,
-    headers: row.headers,
-    policy: toPolicy(row),
-    timeoutMs: row.timeoutMs,
-    ratePerSecond: row.ratePerSecond ?? undefined,
-    maxConcurrency: row.maxConcurrency ?? undefined,
-    order: row.order ?? 'none',
-    eventFormat: row.eventFormat,
-    notificationEmail: row.notificationEmail ?? undefined,
-  };
-}
-
-function toPolicy({ policy, policyName }: EndpointRow): RetryPolicy | string {
-  return policyName ?? fromStoredPolicy(policy);
-}
-
-function toEndpoint(row: EndpointRow | undefined): Endpoint {
-  if (!row) throw new PlatformError('INTERNAL', 'the database returned no row for the endpoint');
-  const { policy, ...fields } = toFields(row);
-  return {
-    id: row.id,
-    ...fields,
-    policy: toEndpointPolicyInput(policy),
-    state: row.state,
-    stateReason: row.stateReason ?? undefined,
-    createdAt: row.createdAt,
-    updatedAt: row.updatedAt,
-  };
-}
-
-function rethrow(error: unknown, { application, name, policy }: EndpointFields): never {
-  switch (sqlState(error)) {
-    case uniqueViolation: {
-      const message = `${withApplication(`endpoint '${name}'`, application)} already exists`;
-      throw new PlatformError('ENDPOINT_EXISTS', message, { cause: error });
-    }
-    case foreignKeyViolation:
-      throw policyNotFound(typeof policy === 'string' ? policy : '');
-    default:
-      throw error;
+  /** Returns the columns of a new policy; none if the endpoint has this one of its application. */
+  async #newPolicy(
+    tx: Transaction,
+    fields: EndpointFields,
+    before: EndpointRow,
+  ): Promise<PolicyColumns | undefined> {
+    const columns = await toPolicyColumns(tx, fields);
+    const isSame = columns.ownPolicyName !== null && columns.ownPolicyName === before.ownPolicyName;
+    // A new copy under the same name would look to the trigger `forget_own_policy` like an older
+    // gateway that sets another policy.
+    return isSame ? undefined : columns;
   }
+}
+
+function isVisible(id: string, within: Applications) {
+  return and(
+    eq(table.id, id),
+    within === 'all' ? undefined : inArray(table.application, [...within]),
+  );
+}
+
+interface NewestRequest {
+  readonly before: string | undefined;
+  readonly state: EndpointState | undefined;
+  readonly limit: number;
+}
+
+/** Returns SQL for the ids of the newest endpoints of these applications. */
+function newestOf(applications: readonly string[], { before, state, limit }: NewestRequest) {
+  return sql`
+    select n.id from unnest(${sql.param(applications)}::text[]) a(application)
+    cross join lateral (
+      select e.id from callbacks.endpoint e
+      where e.application = a.application and e.id < ${before ?? highestId}::uuid
+        and (${state ?? null}::text is null or e.state = ${state ?? null})
+      order by e.id desc limit ${limit}
+    ) n
+    order by n.id desc limit ${limit}`;
+}
+
+function toStored(row: EndpointRow | undefined): Endpoint {
+  if (row) return toEndpoint(row);
+  throw new PlatformError('INTERNAL', 'the database returned no row for the endpoint');
 }

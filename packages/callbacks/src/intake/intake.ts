@@ -118,14 +118,13 @@ export class Intake {
   #overloadBy(bytes: number): PlatformError | undefined {
     const { maxWaiting, maxUnstoredBytes } = this.#options;
     if (this.#waiting.length >= maxWaiting) {
-      return new PlatformError(
-        'OVERLOADED',
-        `${this.#waiting.length} callbacks wait to be stored; try again later`,
-      );
+      // Without numbers: those of all applications are nobody's business.
+      const message = 'too many callbacks wait to be stored; try again later';
+      return new PlatformError('OVERLOADED', message);
     }
     if (this.#unstoredBytes === 0 || this.#unstoredBytes + bytes <= maxUnstoredBytes)
       return undefined;
-    const message = `bodies of ${this.#unstoredBytes} bytes wait to be stored; try again later`;
+    const message = 'too many bytes of bodies wait to be stored; try again later';
     return new PlatformError('OVERLOADED', message);
   }
 

@@ -15,7 +15,7 @@ import {
 import { useEmptiedStore } from '../../test/test-store.js';
 import { cancelCallback, replayCallback } from '../actions/callback-actions.js';
 import { pauseQueue, setQueuePolicy } from '../queues/queue-control.js';
-import type { CallbackFilter } from './callback-scan.js';
+import type { CallbackFilter } from './callback-filter.js';
 import { listCallbacks } from './read-store.js';
 
 describeWithPostgres('list of callbacks', () => {
@@ -24,7 +24,11 @@ describeWithPostgres('list of callbacks', () => {
     const ids: string[] = [];
     let cursor: string | undefined;
     do {
-      const { items, next } = await listCallbacks(store.db, filter, { limit, cursor });
+      const { items, next } = await listCallbacks(
+        store.db,
+        { ...filter, within: 'all' },
+        { limit, cursor },
+      );
       ids.push(...items.map(({ id }) => id));
       cursor = next;
     } while (cursor !== undefined);
@@ -36,7 +40,11 @@ describeWithPostgres('list of callbacks', () => {
     const seen: string[] = [];
     let cursor: string | undefined;
     do {
-      const { items, next } = await listCallbacks(store.db, {}, { limit: 7, cursor });
+      const { items, next } = await listCallbacks(
+        store.db,
+        { within: 'all' },
+        { limit: 7, cursor },
+      );
       seen.push(...items.map(({ id }) => id));
       cursor = next;
       await accept(store.db, {}, {});
@@ -47,8 +55,12 @@ describeWithPostgres('list of callbacks', () => {
 
   it('ends exactly at the last item', async () => {
     await accept(store.db, {}, {}, {}, {});
-    const first = await listCallbacks(store.db, {}, { limit: 2 });
-    const second = await listCallbacks(store.db, {}, { limit: 2, cursor: first.next });
+    const first = await listCallbacks(store.db, { within: 'all' }, { limit: 2 });
+    const second = await listCallbacks(
+      store.db,
+      { within: 'all' },
+      { limit: 2, cursor: first.next },
+    );
     expect(second.items).toHaveLength(2);
     expect(second.next).toBeUndefined();
   });
@@ -66,7 +78,7 @@ describeWithPostgres('list of callbacks', () => {
       failed,
     );
     const cancelled = await acceptOne(store.db);
-    await cancelCallback(store.db, cancelled);
+    await cancelCallback(store.db, cancelled, 'all');
     const expired = await acceptOne(store.db);
     await work(store.db, { kind: 'ended', ending: 'expired' });
     const done = await acceptOne(store.db);
@@ -99,12 +111,12 @@ describeWithPostgres('list of callbacks', () => {
   it('lists a callback that failed twice once, and not as failed while it is replayed', async () => {
     const id = await acceptOne(store.db);
     await work(store.db, failed);
-    await replayCallback(store.db, id);
+    await replayCallback(store.db, id, 'all');
     expect(await list({ state: 'failed' })).toEqual([]);
     expect(await list({ state: 'pending' })).toEqual([id]);
     await work(store.db, failed);
     expect(await list({ state: 'failed' })).toEqual([id]);
-    await replayCallback(store.db, id);
+    await replayCallback(store.db, id, 'all');
     await work(store.db, delivered);
     expect(await list({ state: 'failed' })).toEqual([]);
     expect(await list({ state: 'delivered' })).toEqual([id]);
@@ -146,11 +158,15 @@ describeWithPostgres('list of callbacks', () => {
     const wanted = await acceptOne(store.db, { url: 'http://wanted.example' });
     for (let i = 0; i < 3; i++)
       await accept(store.db, ...Array.from({ length: 1_000 }, () => ({})));
-    const first = await listCallbacks(store.db, { host: 'wanted.example' }, { limit: 10 });
+    const first = await listCallbacks(
+      store.db,
+      { within: 'all', host: 'wanted.example' },
+      { limit: 10 },
+    );
     expect(first.items).toEqual([]);
     const second = await listCallbacks(
       store.db,
-      { host: 'wanted.example' },
+      { within: 'all', host: 'wanted.example' },
       { limit: 10, cursor: first.next },
     );
     expect(second.items.map(({ id }) => id)).toEqual([wanted]);
@@ -159,7 +175,7 @@ describeWithPostgres('list of callbacks', () => {
 
   it('refuses invalid cursors, limits and filters', async () => {
     const refused = (filter: CallbackFilter, page: object): Promise<void> =>
-      expect(listCallbacks(store.db, filter, page)).rejects.toMatchObject({
+      expect(listCallbacks(store.db, { ...filter, within: 'all' }, page)).rejects.toMatchObject({
         code: 'REQUEST_INVALID',
       });
     await refused({}, { cursor: 'junk' });
@@ -175,7 +191,7 @@ describeWithPostgres('list of callbacks', () => {
     const id = await acceptOne(store.db, { queue: 'orders', method: 'GET' });
     await recordAnswer(store.db, await claim(store.db), { verdict: retryLater, statusCode: 503 });
     await pauseQueue(store.db, { application: '', queue: 'orders' });
-    const { items } = await listCallbacks(store.db, {}, {});
+    const { items } = await listCallbacks(store.db, { within: 'all' }, {});
     expect(items).toEqual([
       {
         id,

@@ -1,7 +1,10 @@
-import { idLowerBound, PlatformError, parseId } from '@posthaste/contracts';
+import { type Applications, idLowerBound, parseId } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
+import { listedApplications } from '../application-filter.js';
 import { type Scan, type ScanLimits, scanRows } from '../bounded-scan.js';
-import type { CallbackState, Ending, FailureReason } from '../delivery/delivery.js';
+import type { Ending, FailureReason } from '../delivery/delivery.js';
+import { type CallbackFilter, checkFilter } from './callback-filter.js';
+import { chooseSource, type ScanOrder, type SourceName, sourceText } from './callback-sources.js';
 import {
   type CallbackSummary,
   hasHost,
@@ -10,26 +13,12 @@ import {
   toState,
 } from './callback-view.js';
 
-/** Filter of callbacks. A callback must match every member that is given. */
-export interface CallbackFilter {
-  readonly state?: CallbackState | undefined;
-  readonly application?: string | undefined;
-  readonly queue?: string | undefined;
-  readonly endpointId?: string | undefined;
-  /** Earliest time in the id, which is the clock of the process that accepted the callback. */
-  readonly createdFrom?: Date | undefined;
-  /** The end of that time, exclusive. */
-  readonly createdTo?: Date | undefined;
-  /** Host of the URL, such as `example.com`, or host and port, such as `example.com:8443`. */
-  readonly host?: string | undefined;
-  /** Status code of the last attempt; 0 when it had no answer. */
-  readonly statusCode?: number | undefined;
-}
-
 /** A scan to make: the filter, the order, the range of ids and the limits. */
 export interface CallbackScanRequest extends ScanLimits {
   readonly filter: CallbackFilter;
-  readonly order: 'newest' | 'oldest';
+  /** Applications whose callbacks are scanned. */
+  readonly within: Applications;
+  readonly order: ScanOrder;
   /** Lower bound of the ids, exclusive. Default: none. */
   readonly after?: string | undefined;
   /** Upper bound of the ids, exclusive. Default: none. */
@@ -40,50 +29,10 @@ export interface CallbackScanRequest extends ScanLimits {
 export type CallbackScan = Scan<string, CallbackSummary>;
 
 /**
- * Sources of a scan. Each gives ids in order, at most as many as asked for. The rest of the filter
- * is applied row by row. `$1` and `$2` are the bounds of the ids, `$3` is the limit.
- *
- * | filter | source | index |
- * |---|---|---|
- * | pending, leased or held, with application and queue | `queueHead` | `head_queue`, one row |
- * | pending, leased or held | `heads` | primary key of `head`, which has no finished callbacks |
- * | waiting, with application and queue | `queue` | `request_queue`: the newest of a queue wait |
- * | waiting | `waiting` | `waiting_callback` |
- * | endpoint | `endpoint` | `request_endpoint` |
- * | application and queue | `queue` | `request_queue` |
- * | failed, expired or cancelled | `ended` | `history_not_delivered` |
- * | application | `application` | `request_application` |
- * | host, status code, delivered, queue alone, times, nothing | `all` | primary key of `request` |
- */
-const sources = {
-  all: 'select r.id from callbacks.request r where r.id > $1 and r.id < $2 order by r.id',
-  application: `select r.id from callbacks.request r
-    where r.application = $4 and r.id > $1 and r.id < $2 order by r.id`,
-  queue: `select r.id from callbacks.request r
-    where r.application = $4 and r.queue = $5 and r.id > $1 and r.id < $2 order by r.id`,
-  endpoint: `select r.id from callbacks.request r
-    where r.endpoint_id = $4 and r.id > $1 and r.id < $2 order by r.id`,
-  // Distinct, because a callback can fail again after a replay. The condition with the literal
-  // repeats the one of the partial index: a plan that does not know $4 could not use it otherwise.
-  ended: `select distinct y.callback_id as id from callbacks.history y
-    where y.ending = $4 and y.ending <> 'delivered' and y.callback_id > $1 and y.callback_id < $2
-    order by y.callback_id`,
-  heads: `select h.callback_id as id from callbacks.head h
-    where h.callback_id > $1 and h.callback_id < $2 order by h.callback_id`,
-  queueHead: `select h.callback_id as id from callbacks.head h
-    where h.application = $4 and h.queue = $5 and h.callback_id > $1 and h.callback_id < $2
-    order by h.callback_id`,
-  waiting: `select w.callback_id as id from callbacks.waiting w
-    where w.callback_id > $1 and w.callback_id < $2 order by w.callback_id`,
-} as const;
-
-type SourceName = keyof typeof sources;
-
-/**
  * Reads the callbacks of a source. The planner cannot merge subqueries with a limit into the whole
  * query: each stays one index probe per row of the source, whatever it assumes about table sizes.
  */
-const scanStatement = (source: SourceName, order: CallbackScanRequest['order']): Statement => ({
+const scanStatement = (source: SourceName, order: ScanOrder): Statement => ({
   name: `callbacks_scan_${source}_${order}`,
   text: `
 select c.id, r.application, r.queue, r.endpoint_id, r.url, r.method, r.created_at,
@@ -93,7 +42,7 @@ select c.id, r.application, r.queue, r.endpoint_id, r.url, r.method, r.created_a
   last.ending, last.recorded_at,
   (extract(epoch from a.started_at) * 1000)::float8 as started_ms, a.duration_ns, a.status_code,
   a.reason
-from (${sources[source]} ${order === 'newest' ? 'desc' : 'asc'} limit $3) c
+from (${sourceText(source, order)}) c
 left join lateral (select * from callbacks.request r where r.id = c.id limit 1) r on true
 left join lateral (select * from callbacks.head h where h.callback_id = c.id limit 1) h on true
 left join lateral (select * from callbacks.waiting w where w.callback_id = c.id limit 1) w on true
@@ -129,16 +78,18 @@ const lowestId = '00000000-0000-0000-0000-000000000000';
 const highestId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /**
- * Scans callbacks in the order of their ids.
+ * Scans callbacks in the order of their ids. callback-sources.ts names the index of each filter.
  * @throws PlatformError `REQUEST_INVALID` for an invalid filter
  */
 export async function scanCallbacks(
   db: Queryable,
   request: CallbackScanRequest,
 ): Promise<CallbackScan> {
-  const { filter, order } = request;
+  const { filter, order, within } = request;
   checkFilter(filter);
-  const { name, keys } = chooseSource(filter);
+  const { application } = filter;
+  const applications = within === 'all' ? undefined : listedApplications({ within, application });
+  const { name, keys } = chooseSource(filter, applications);
   const statement = scanStatement(name, order);
   const [low, high] = toBounds(request);
   const { last, ...scan } = await scanRows(
@@ -148,46 +99,21 @@ export async function scanCallbacks(
     },
     (row) => {
       const summary = toSummary(row);
-      return summary && isMatch(summary, filter) ? summary : undefined;
+      const isVisible = summary && (applications?.includes(summary.application) ?? true);
+      return isVisible && isMatch(summary, filter) ? summary : undefined;
     },
-    request,
+    { ...request, maxRows: maxRowsOf(request.maxRows, applications) },
   );
   return { ...scan, last: last?.id };
 }
 
-/** Checks a filter. @throws PlatformError `REQUEST_INVALID` with everything that is wrong */
-export function checkFilter(filter: CallbackFilter): void {
-  const { application, queue, endpointId, createdFrom, createdTo, host } = filter;
-  const faults: string[] = [];
-  for (const [field, text] of Object.entries({ application, queue, host })) {
-    if (text?.includes('\0')) faults.push(`${field} contains control characters`);
-  }
-  if (endpointId !== undefined && parseId(endpointId) === undefined) {
-    faults.push('endpointId is not an id');
-  }
-  for (const [field, moment] of Object.entries({ createdFrom, createdTo })) {
-    if (moment && !(moment.getTime() >= 0 && moment.getTime() < 2 ** 48)) {
-      faults.push(`${field} is out of range`);
-    }
-  }
-  if (faults.length > 0) throw new PlatformError('REQUEST_INVALID', faults.join('; '));
-}
+/** Most index entries that a scan of several applications reads: it reads up to its rows of each. */
+const maxMergedEntries = 100_000;
 
-function chooseSource(filter: CallbackFilter): { name: SourceName; keys: readonly string[] } {
-  const { state, application, queue, endpointId } = filter;
-  const ofQueue =
-    application !== undefined && queue !== undefined ? [application, queue] : undefined;
-  if (state === 'pending' || state === 'leased' || state === 'held') {
-    return ofQueue ? { name: 'queueHead', keys: ofQueue } : { name: 'heads', keys: [] };
-  }
-  if (state === 'waiting') {
-    return ofQueue ? { name: 'queue', keys: ofQueue } : { name: 'waiting', keys: [] };
-  }
-  if (endpointId !== undefined) return { name: 'endpoint', keys: [endpointId] };
-  if (ofQueue) return { name: 'queue', keys: ofQueue };
-  if (state !== undefined && state !== 'delivered') return { name: 'ended', keys: [state] };
-  if (application !== undefined) return { name: 'application', keys: [application] };
-  return { name: 'all', keys: [] };
+/** Returns the most rows of a scan. With many applications it is less. */
+function maxRowsOf(maxRows: number, applications: readonly string[] | undefined): number {
+  const each = Math.ceil(maxMergedEntries / (applications?.length || 1));
+  return Math.min(maxRows, each);
 }
 
 /**

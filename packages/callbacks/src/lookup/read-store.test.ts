@@ -22,7 +22,7 @@ describeWithPostgres('read store', () => {
       notificationEmail: 'a@example.com',
       expiresAt,
     });
-    expect(await findCallback(store.db, id.replaceAll('-', '').toUpperCase())).toEqual({
+    expect(await findCallback(store.db, id.replaceAll('-', '').toUpperCase(), 'all')).toEqual({
       id,
       application: 'shop',
       queue: 'orders',
@@ -51,8 +51,8 @@ describeWithPostgres('read store', () => {
   });
 
   it('finds nothing for an unknown id, or for text that is not an id', async () => {
-    expect(await findCallback(store.db, crypto.randomUUID())).toBeUndefined();
-    expect(await findCallback(store.db, "'; drop table")).toBeUndefined();
+    expect(await findCallback(store.db, crypto.randomUUID(), 'all')).toBeUndefined();
+    expect(await findCallback(store.db, "'; drop table", 'all')).toBeUndefined();
   });
 
   it('shows attempts and leases, the running one included', async () => {
@@ -61,7 +61,7 @@ describeWithPostgres('read store', () => {
     await record(store.db, first, { kind: 'retry', delayNs: 0n });
     await store.db.query('update callbacks.head set ready = true');
     await claim(store.db);
-    const view = await findCallback(store.db, id);
+    const view = await findCallback(store.db, id, 'all');
     const { startedAtMs: _, ...attempt } = attemptWith(500);
     expect(view).toMatchObject({ state: 'leased', dueAt: undefined, attempts: [attempt] });
     expect(view?.attempts[0]?.startedAtMs).toBeCloseTo(Date.now(), -4);
@@ -79,7 +79,7 @@ describeWithPostgres('read store', () => {
     const result = { delivery, attempt, verdict: delivered, keepLease: false };
     if (queue === undefined) await insertEndings(store.db, [result]);
     else await recordResults(store.db, [result], 1_000);
-    const view = await findCallback(store.db, id);
+    const view = await findCallback(store.db, id, 'all');
     expect(view?.attempts[0]?.startedAtMs).toBeGreaterThanOrEqual(
       view?.leases[0]?.acquiredAt.getTime() ?? Number.NaN,
     );
@@ -96,7 +96,7 @@ describeWithPostgres('read store', () => {
       keepLease: false,
     } as const;
     await recordResults(store.db, [result], 1_000);
-    expect(await findCallback(store.db, id)).toMatchObject({
+    expect(await findCallback(store.db, id, 'all')).toMatchObject({
       state: 'pending',
       attempts: [],
       leases: [{ step: 1 }],
@@ -111,7 +111,7 @@ describeWithPostgres('read store', () => {
        select $1, step, 503, now() from generate_series(1, 1200) step`,
       [id],
     );
-    const view = await findCallback(store.db, id);
+    const view = await findCallback(store.db, id, 'all');
     expect(view?.shortened).toBe(true);
     expect(view?.attempts.map(({ step }) => step)).toEqual(
       Array.from({ length: 1_000 }, (_, i) => 201 + i),

@@ -1,8 +1,9 @@
-import { parseId } from '@posthaste/contracts';
+import { type Applications, parseId, toApplicationColumn } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import { type Page, type PageRequest, pageLimit, parseIdCursor, toIdCursor } from '../page.js';
 import { fromStoredPolicy } from '../retry/retry-policy.js';
-import { type CallbackFilter, scanCallbacks } from './callback-scan.js';
+import type { CallbackListFilter } from './callback-filter.js';
+import { scanCallbacks } from './callback-scan.js';
 import {
   type AttemptView,
   type CallbackSummary,
@@ -37,7 +38,8 @@ const requestStatement: Statement = {
   text: `
 select application, queue, endpoint_id, url, method, headers, body, policy, timeout_ms, secret,
   notification_email, expires_at, created_at
-from callbacks.request where id = $1`,
+from callbacks.request
+where id = $1 and ($2::text[] is null or application = any($2))`,
 };
 
 interface LeaseColumns extends LiveColumns {
@@ -80,13 +82,18 @@ order by y.step desc`,
 const maxHistory = 1_000;
 
 /**
- * Finds a callback with its last 1,000 attempts and leases; `undefined` when there is none with
- * this id, or it is past its retention. Indexes: the primary keys.
+ * Finds a callback of these applications with its last 1,000 attempts and leases; `undefined` when
+ * there is none with this id, or it is past its retention. Indexes: the primary keys.
  */
-export async function findCallback(db: Queryable, id: string): Promise<CallbackView | undefined> {
+export async function findCallback(
+  db: Queryable,
+  id: string,
+  within: Applications,
+): Promise<CallbackView | undefined> {
   const uuid = parseId(id);
   if (uuid === undefined) return undefined;
-  const [request] = (await db.query<RequestRow>(requestStatement, [uuid])).rows;
+  const values = [uuid, toApplicationColumn(within)];
+  const [request] = (await db.query<RequestRow>(requestStatement, values)).rows;
   if (!request) return undefined;
   const { rows } = await db.query<StateRow>(stateStatement, [uuid, maxHistory + 1]);
   const [current] = rows;
@@ -99,18 +106,20 @@ const maxRowsPerPage = 2_000;
 /**
  * Lists the callbacks that match a filter, newest first. Pages are stable: callbacks added
  * meanwhile are never in a later page, and no callback is in two. The cost of a page is bounded for
- * every filter (callback-scan.ts names the indexes), so a page may be short, even empty, and still
- * be followed by others.
+ * every filter (callback-sources.ts names the indexes), so a page may be short, even empty, and
+ * still be followed by others. For a caller who may see some applications only, all rows that it
+ * scans are theirs.
  * @throws PlatformError `REQUEST_INVALID`
  */
 export async function listCallbacks(
   db: Queryable,
-  filter: CallbackFilter,
+  { within, ...filter }: CallbackListFilter,
   page: PageRequest,
 ): Promise<Page<CallbackSummary>> {
   const before = page.cursor === undefined ? undefined : parseIdCursor(page.cursor);
   const { matches, last, finished } = await scanCallbacks(db, {
     filter,
+    within,
     order: 'newest',
     before,
     maxMatches: pageLimit(page),

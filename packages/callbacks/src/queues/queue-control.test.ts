@@ -55,8 +55,8 @@ describeWithPostgres('queue control', () => {
     const deliveries = await claim(store.db);
     await pauseQueue(store.db, orders);
     await record(store.db, deliveries, delivered);
-    expect(await findCallback(store.db, first ?? '')).toMatchObject({ state: 'delivered' });
-    expect(await findCallback(store.db, second ?? '')).toMatchObject({ state: 'held' });
+    expect(await findCallback(store.db, first ?? '', 'all')).toMatchObject({ state: 'delivered' });
+    expect(await findCallback(store.db, second ?? '', 'all')).toMatchObject({ state: 'held' });
     await resumeQueue(store.db, orders);
     expect(await work(store.db)).toEqual([second]);
   });
@@ -73,7 +73,7 @@ describeWithPostgres('queue control', () => {
     });
     await pauseQueue(slow, orders);
     await recorded;
-    expect(await findCallback(store.db, second ?? '')).toMatchObject({ state: 'held' });
+    expect(await findCallback(store.db, second ?? '', 'all')).toMatchObject({ state: 'held' });
     expect(await reconcileQueues(store.db)).toEqual({ held: 0, released: 0 });
   });
 
@@ -101,7 +101,10 @@ describeWithPostgres('queue control', () => {
   it('pauses an empty queue, and refuses an invalid name', async () => {
     await pauseQueue(store.db, orders);
     const [id] = await accept(store.db, orders);
-    expect(await findCallback(store.db, id ?? '')).toMatchObject({ state: 'held', hold: 'paused' });
+    expect(await findCallback(store.db, id ?? '', 'all')).toMatchObject({
+      state: 'held',
+      hold: 'paused',
+    });
     for (const queue of ['', 'a\nb', 'x'.repeat(257)]) {
       const pausing = pauseQueue(store.db, { application: 'shop', queue });
       await expect(pausing).rejects.toMatchObject({ code: 'CALLBACK_INVALID' });
@@ -126,7 +129,7 @@ describeWithPostgres('queue control', () => {
     expect(deliveries).toMatchObject([{ callbackId: head, failures: 0 }]);
     await record(store.db, deliveries, delivered);
     expect(await work(store.db)).toEqual([next]);
-    expect(await findCallback(store.db, head)).toMatchObject({
+    expect(await findCallback(store.db, head, 'all')).toMatchObject({
       state: 'delivered',
       attempts: [{ statusCode: 500 }, { statusCode: 200 }],
     });
@@ -135,7 +138,7 @@ describeWithPostgres('queue control', () => {
   it('skips a parked head, which keeps its ending', async () => {
     const [head, next] = await park();
     await unblockQueue(store.db, { ...orders, mode: 'skip', headId: head });
-    expect(await findCallback(store.db, head)).toMatchObject({ state: 'failed' });
+    expect(await findCallback(store.db, head, 'all')).toMatchObject({ state: 'failed' });
     expect(await work(store.db)).toEqual([next]);
   });
 
@@ -144,7 +147,7 @@ describeWithPostgres('queue control', () => {
     await record(store.db, await claim(store.db), retryLater);
     expect(await stateOf()).toBe('blocked');
     await unblockQueue(store.db, { ...orders, mode: 'skip' });
-    expect(await findCallback(store.db, head)).toMatchObject({ state: 'cancelled' });
+    expect(await findCallback(store.db, head, 'all')).toMatchObject({ state: 'cancelled' });
     expect(await work(store.db)).toEqual([next]);
   });
 
@@ -188,7 +191,7 @@ describeWithPostgres('queue control', () => {
       const won = settled.filter(({ status }) => status === 'fulfilled');
       expect(won).toHaveLength(1);
       await work(store.db);
-      expect(await findCallback(store.db, next)).toMatchObject({ state: 'delivered' });
+      expect(await findCallback(store.db, next, 'all')).toMatchObject({ state: 'delivered' });
       await setQueuePolicy(store.db, orders, 'skip');
     }
   });

@@ -4,6 +4,7 @@ import { callbackInvalid, type FieldFault, withApplication } from '../field-faul
 
 /** Identifies a queue. */
 export interface QueueKey {
+  /** An application that the caller may see and change. */
   readonly application: string;
   readonly queue: string;
 }

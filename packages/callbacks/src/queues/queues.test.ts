@@ -4,7 +4,13 @@ import { accept, acceptOne, claim, failed, record, retryLater } from '../../test
 import { useEmptiedStore } from '../../test/test-store.js';
 import type { Delivery } from '../delivery/delivery.js';
 import { pauseQueue, setQueuePolicy } from './queue-control.js';
-import { getQueue, listQueues, type QueueState, type QueueView } from './queues.js';
+import {
+  getQueue,
+  listQueues,
+  type QueueFilter,
+  type QueueState,
+  type QueueView,
+} from './queues.js';
 
 describeWithPostgres('queues', () => {
   const store = useEmptiedStore();
@@ -26,14 +32,15 @@ describeWithPostgres('queues', () => {
     await pauseQueue(store.db, queue('paused'));
   }
 
-  async function listAll(
-    filter: Parameters<typeof listQueues>[1],
-    limit: number,
-  ): Promise<QueueView[]> {
+  async function listAll(filter: Partial<QueueFilter>, limit: number): Promise<QueueView[]> {
     const all: QueueView[] = [];
     let cursor: string | undefined;
     do {
-      const { items, next } = await listQueues(store.db, filter, { limit, cursor });
+      const { items, next } = await listQueues(
+        store.db,
+        { within: 'all', ...filter },
+        { limit, cursor },
+      );
       all.push(...items);
       cursor = next;
     } while (cursor !== undefined);
@@ -104,11 +111,11 @@ describeWithPostgres('queues', () => {
   });
 
   it('refuses a limit over 100, and a cursor that no page has returned', async () => {
-    await expect(listQueues(store.db, {}, { limit: 101 })).rejects.toMatchObject({
+    await expect(listQueues(store.db, { within: 'all' }, { limit: 101 })).rejects.toMatchObject({
       code: 'REQUEST_INVALID',
     });
     for (const cursor of ['', 'junk', Buffer.from('["a","\\u0000"]').toString('base64url')]) {
-      await expect(listQueues(store.db, {}, { cursor })).rejects.toMatchObject({
+      await expect(listQueues(store.db, { within: 'all' }, { cursor })).rejects.toMatchObject({
         code: 'REQUEST_INVALID',
       });
     }

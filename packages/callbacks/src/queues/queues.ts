@@ -1,5 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
+import { type ApplicationFilter, listedApplications } from '../application-filter.js';
 import { scanRows } from '../bounded-scan.js';
 import type { Hold } from '../delivery/delivery.js';
 import { type Page, type PageRequest, pageLimit, parsePairCursor, toPairCursor } from '../page.js';
@@ -46,8 +47,7 @@ export interface QueueHead {
 }
 
 /** Filter of queues. A queue must match every member that is given. */
-export interface QueueFilter {
-  readonly application?: string | undefined;
+export interface QueueFilter extends ApplicationFilter {
   readonly state?: QueueState | undefined;
 }
 
@@ -94,9 +94,22 @@ const keySources = {
     select t.application, t.queue from callbacks.queue t where t.paused and ${range}`,
 } as const;
 
-const keyRanges = {
-  everywhere: '(t.application, t.queue) > ($1, $2)',
-  application: 't.application = $1 and t.queue > $2',
+const afterStart = '(t.application, t.queue) > ($1, $2)';
+
+/**
+ * SQL of the queues to list, in their order: all, or those of each application of `$4`. The latter
+ * reads no queue of another application, and for each of its own at most `$3` index entries.
+ */
+const keyScopes = {
+  all: (source: keyof typeof keySources): string => `
+    select * from (${keySources[source](afterStart)}) k`,
+  own: (source: keyof typeof keySources): string => `
+    select k.* from unnest($4::text[]) a(application)
+    cross join lateral (
+      select * from (${keySources[source](`t.application = a.application and ${afterStart}`)}) k
+      order by k.queue limit $3
+    ) k
+    where a.application >= $1`,
 } as const;
 
 const viewText = (keys: string): string => `
@@ -119,13 +132,10 @@ order by k.application, k.queue`;
 
 const listStatement = (
   source: keyof typeof keySources,
-  range: keyof typeof keyRanges,
+  scope: keyof typeof keyScopes,
 ): Statement => ({
-  name: `callbacks_queues_${source}_${range}`,
-  text: viewText(
-    `select * from (${keySources[source](keyRanges[range])}) k
-     order by application, queue limit $3`,
-  ),
+  name: `callbacks_queues_${source}_${scope}`,
+  text: viewText(`${keyScopes[scope](source)} order by application, queue limit $3`),
 });
 
 const oneStatement: Statement = {
@@ -149,7 +159,8 @@ order by k.n`,
 
 /**
  * Lists the queues that have callbacks or settings, in the order of their names. A page may be
- * short, even empty, and still be followed by others.
+ * short, even empty, and still be followed by others. For a caller who may see some applications
+ * only, all rows that it scans are theirs.
  * @param page `limit` at most 100
  * @throws PlatformError `REQUEST_INVALID`
  */
@@ -164,16 +175,15 @@ export async function listQueues(
     throw new PlatformError('REQUEST_INVALID', 'application contains control characters');
   }
   const [startApplication, startQueue] =
-    page.cursor === undefined ? [application ?? '', ''] : parsePairCursor(page.cursor);
+    page.cursor === undefined ? ['', ''] : parsePairCursor(page.cursor);
   const source = state === 'parked' || state === 'paused' ? state : 'any';
-  const statement = listStatement(source, application === undefined ? 'everywhere' : 'application');
+  const applications = listedApplications(filter);
+  const statement = listStatement(source, applications ? 'own' : 'all');
   const { matches, last, finished } = await scanRows(
     async (after: QueueRow | undefined, count) => {
-      const start = [
-        application ?? after?.application ?? startApplication,
-        after?.queue ?? startQueue,
-      ];
-      return (await db.query<QueueRow>(statement, [...start, count])).rows;
+      const start = after ? [after.application, after.queue] : [startApplication, startQueue];
+      const values = [...start, count, ...(applications ? [applications] : [])];
+      return (await db.query<QueueRow>(statement, values)).rows;
     },
     (row) => (state === undefined || toQueueState(row) === state ? row : undefined),
     { maxMatches, maxRows: maxRowsPerPage },
@@ -185,7 +195,7 @@ export async function listQueues(
 }
 
 /**
- * Returns a queue.
+ * Returns a queue of an application that the caller may see.
  * @throws PlatformError `QUEUE_NOT_FOUND` when it is empty and has no settings; `CALLBACK_INVALID`
  *   for an invalid name
  */

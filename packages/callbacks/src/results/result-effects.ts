@@ -88,7 +88,7 @@ async function disableGoneEndpoints(
   }
   const disabled: DisabledEndpoint[] = [];
   for (const [id, echo] of [...echoes].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const endpoint = await disableEndpoint(tx, id, goneReason);
+    const endpoint = await disableEndpoint(tx, id, { within: 'all', reason: goneReason });
     if (!endpoint) continue;
     const { notificationEmail } = endpoint;
     disabled.push({

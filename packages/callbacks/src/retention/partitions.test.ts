@@ -83,7 +83,7 @@ describeWithPostgres('partitions', () => {
     }
     const [, created] = await accept(store.db, {}, { acceptedAt: daysFromNow(1) });
     expect(await tablesOf(store.db, created ?? '')).toHaveLength(1);
-    expect(await findCallback(store.db, created ?? '')).toMatchObject({ state: 'pending' });
+    expect(await findCallback(store.db, created ?? '', 'all')).toMatchObject({ state: 'pending' });
   });
 
   it('completes the work of a run that was killed between its steps', async () => {

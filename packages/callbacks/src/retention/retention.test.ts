@@ -47,9 +47,9 @@ describeWithPostgres('retention', () => {
       deleted: 0,
       more: false,
     });
-    const { items } = await listCallbacks(store.db, {}, {});
+    const { items } = await listCallbacks(store.db, { within: 'all' }, {});
     expect(items.map(({ id }) => id)).toEqual([ids[3], ids[2]]);
-    expect(await findCallback(store.db, ids[0] ?? '')).toBeUndefined();
+    expect(await findCallback(store.db, ids[0] ?? '', 'all')).toBeUndefined();
     expect(await dropExpired(store.db, { retentionDays: 7 })).toMatchObject({ days: [] });
   });
 
@@ -63,9 +63,9 @@ describeWithPostgres('retention', () => {
     await store.db.query('update callbacks.head set ready = true');
     await work(store.db);
     await acceptOne(store.db, { queue: 'orders' });
-    await replayCallback(store.db, done);
-    await replayCallback(store.db, head);
-    expect(await findCallback(store.db, head)).toMatchObject({ state: 'waiting' });
+    await replayCallback(store.db, done, 'all');
+    await replayCallback(store.db, head, 'all');
+    expect(await findCallback(store.db, head, 'all')).toMatchObject({ state: 'waiting' });
     expect(await dropExpired(store.db, { retentionDays: 7 })).toMatchObject(kept);
     await work(store.db);
     expect(await dropExpired(store.db, { retentionDays: 7 })).toMatchObject({
@@ -82,7 +82,7 @@ describeWithPostgres('retention', () => {
     expect(await sweep()).toMatchObject({ deleted: 3, more: true });
     expect(await sweep()).toMatchObject({ deleted: 2, more: false });
     expect(await sweep()).toMatchObject({ deleted: 0 });
-    const { items } = await listCallbacks(store.db, {}, {});
+    const { items } = await listCallbacks(store.db, { within: 'all' }, {});
     expect(items.map(({ id }) => id)).toEqual([young, waiting]);
     const { rows } = await store.db.query('select callback_id from callbacks.history');
     expect(rows).toEqual([{ callback_id: young }]);
@@ -125,7 +125,7 @@ describeWithPostgres('retention', () => {
       const during = await dropExpired(store.db, { retentionDays: 7 });
       expect(during).toMatchObject({ days: [{ kind: 'busy' }] });
     });
-    await replayCallback(store.db, id);
+    await replayCallback(store.db, id, 'all');
     expect(await dropExpired(store.db, { retentionDays: 7 })).toMatchObject({
       days: [{ kind: 'alive' }],
     });
@@ -143,7 +143,7 @@ describeWithPostgres('retention', () => {
         })),
       );
       await work(store.db);
-      const replays = ids.map((id) => replayCallback(store.db, id).catch(() => undefined));
+      const replays = ids.map((id) => replayCallback(store.db, id, 'all').catch(() => undefined));
       await Promise.all([dropExpired(store.db, { retentionDays: 7 }), ...replays]);
       expect(await findFaults(store.db)).toEqual([]);
       // A head without its request could never be claimed.

@@ -1,3 +1,4 @@
+import type { Applications } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { useSharedStore } from '../../test/test-store.js';
@@ -74,49 +75,119 @@ it('takes as many attempts as the limit allows, in all phases together', () => {
   );
 });
 
-describeWithPostgres('named policies', () => {
-  const store = useSharedStore();
+function suite(engine: 'postgres' | 'embedded'): void {
+  const store = useSharedStore(engine);
   const clock = { ms: 0 };
-  beforeEach(() => store.db.query('truncate callbacks.policy cascade'));
+  beforeEach(() =>
+    store.db.query('truncate callbacks.policy, callbacks.application_policy cascade'),
+  );
   const open = (): Policies => new Policies(store.db, { now: () => clock.ms });
   const slow: PolicyInput = { phases: [{ retries: 2, delayMs: 60_000 }] };
   const fast: PolicyInput = { phases: [{ retries: 9, delayMs: 1 }] };
 
   it('are stored, replaced, listed and removed', async () => {
     const policies = open();
-    for (const name of ['b', 'c', 'a']) await policies.put(name, slow);
-    await policies.put('b', fast);
-    const first = await policies.list({ limit: 2 });
+    for (const name of ['b', 'c', 'a']) await policies.put({ application: undefined, name }, slow);
+    await policies.put({ application: undefined, name: 'b' }, fast);
+    const first = await policies.list({ within: 'all' }, { limit: 2 });
     expect(first.items.map(({ name, policy }) => [name, policy])).toEqual([
       ['a', slow],
       ['b', fast],
     ]);
-    const second = await policies.list({ limit: 2, cursor: first.next });
+    const second = await policies.list({ within: 'all' }, { limit: 2, cursor: first.next });
     expect(second.items.map(({ name }) => name)).toEqual(['c']);
     expect(second.next).toBeUndefined();
-    await policies.remove('a');
+    await policies.remove({ application: undefined, name: 'a' });
     for (const name of ['a', '', 'a\0']) {
-      await expect(policies.get(name)).rejects.toEqual(withCode('POLICY_NOT_FOUND'));
-      await expect(policies.remove(name)).rejects.toEqual(withCode('POLICY_NOT_FOUND'));
-      await expect(policies.resolve(name)).rejects.toEqual(withCode('POLICY_NOT_FOUND'));
+      await expect(policies.get({ application: undefined, name })).rejects.toEqual(
+        withCode('POLICY_NOT_FOUND'),
+      );
+      await expect(policies.remove({ application: undefined, name })).rejects.toEqual(
+        withCode('POLICY_NOT_FOUND'),
+      );
+      await expect(policies.resolve({ application: 'shop', name })).rejects.toEqual(
+        withCode('POLICY_NOT_FOUND'),
+      );
     }
   });
 
   it('reach other processes within five seconds, this one at once', async () => {
     const [here, elsewhere] = [open(), open()];
-    await here.put('p', slow);
-    expect(await elsewhere.resolve('p')).toEqual(toRetryPolicy(slow));
-    await here.put('p', fast);
-    expect(await here.resolve('p')).toEqual(toRetryPolicy(fast));
+    await here.put({ application: undefined, name: 'p' }, slow);
+    expect(await elsewhere.resolve({ application: 'shop', name: 'p' })).toEqual(
+      toRetryPolicy(slow),
+    );
+    await here.put({ application: undefined, name: 'p' }, fast);
+    expect(await here.resolve({ application: 'shop', name: 'p' })).toEqual(toRetryPolicy(fast));
     clock.ms += 4_999;
-    expect(await elsewhere.resolve('p')).toEqual(toRetryPolicy(slow));
+    expect(await elsewhere.resolve({ application: 'shop', name: 'p' })).toEqual(
+      toRetryPolicy(slow),
+    );
     clock.ms += 1;
-    expect(await elsewhere.resolve('p')).toEqual(toRetryPolicy(fast));
+    expect(await elsewhere.resolve({ application: 'shop', name: 'p' })).toEqual(
+      toRetryPolicy(fast),
+    );
+  });
+
+  it('of an application are found before shared ones of the same name, by nobody else', async () => {
+    const policies = open();
+    const [shop, bank] = [
+      { application: 'shop', name: 'p' },
+      { application: 'bank', name: 'p' },
+    ];
+    const shared = { application: undefined, name: 'p' };
+    await policies.put(shop, fast);
+    for (const key of [bank, shared]) {
+      await expect(policies.get(key)).rejects.toEqual(withCode('POLICY_NOT_FOUND'));
+      await expect(policies.remove(key)).rejects.toEqual(withCode('POLICY_NOT_FOUND'));
+    }
+    await expect(policies.resolve(bank)).rejects.toEqual(withCode('POLICY_NOT_FOUND'));
+    await policies.put(shared, slow);
+    expect(await policies.get(shop)).toMatchObject({ ...shop, policy: fast });
+    expect(await policies.get(bank)).toMatchObject({ ...shared, policy: slow });
+    expect(await policies.get(shared)).toMatchObject({ ...shared, policy: slow });
+    expect(await policies.resolve(shop)).toEqual(toRetryPolicy(fast));
+    expect(await policies.resolve(bank)).toEqual(toRetryPolicy(slow));
+    await policies.put(shared, fast);
+    expect(await policies.resolve(bank)).toEqual(toRetryPolicy(fast));
+    await policies.put(shared, slow);
+    // What is shared is none of its own.
+    await expect(policies.remove(bank)).rejects.toEqual(withCode('POLICY_NOT_FOUND'));
+    await policies.remove(shop);
+    expect(await policies.resolve(shop)).toEqual(toRetryPolicy(slow));
+  });
+
+  it('are listed for applications with the shared ones, page by page', async () => {
+    const policies = open();
+    for (const application of ['shop', 'bank', undefined, '']) {
+      for (const name of application === 'bank' ? ['b', 'c'] : ['a', 'b']) {
+        await policies.put({ application, name }, slow);
+      }
+    }
+    const list = async (within: Applications): Promise<string[]> => {
+      const names: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const { items, next } = await policies.list({ within }, { limit: 2, cursor });
+        names.push(...items.map(({ application, name }) => `${name} ${application ?? '-'}`));
+        cursor = next;
+      } while (cursor !== undefined);
+      return names;
+    };
+    const all = ['a -', 'a ', 'a shop', 'b -', 'b ', 'b bank', 'b shop', 'c bank'];
+    expect(await list('all')).toEqual(all);
+    expect(await list(['shop', '', 'shop'])).toEqual(all.filter((name) => !name.includes('bank')));
+    expect(await list([])).toEqual(['a -', 'b -']);
   });
 
   it('are refused without a proper name', async () => {
     for (const name of ['', 'a\nb', 'x'.repeat(257)]) {
-      await expect(open().put(name, slow)).rejects.toEqual(withCode('REQUEST_INVALID'));
+      await expect(open().put({ application: undefined, name }, slow)).rejects.toEqual(
+        withCode('REQUEST_INVALID'),
+      );
     }
   });
-});
+}
+
+describeWithPostgres('named policies', () => suite('postgres'));
+describe('named policies in the embedded database', () => suite('embedded'));

@@ -1,7 +1,8 @@
 import { PlatformError } from '@posthaste/contracts';
-import { type Database, type Queryable, type Statement, sqlState } from '@posthaste/postgres';
+import type { Database } from '@posthaste/postgres';
+import { type ApplicationFilter, listedApplications } from '../application-filter.js';
 import { checkName, isName } from '../field-checks.js';
-import { type FieldFault, requestInvalid } from '../field-faults.js';
+import { type FieldFault, requestInvalid, withApplication } from '../field-faults.js';
 import { LoadingCache } from '../loading-cache.js';
 import {
   type Page,
@@ -12,11 +13,20 @@ import {
   toPairCursor,
 } from '../page.js';
 import { type PolicyInput, toPolicyInput, toRetryPolicy } from './policy-input.js';
+import {
+  deletePolicy,
+  findPolicies,
+  listPolicies,
+  type PolicyKey,
+  type PolicyReference,
+  type PolicyRow,
+  placeOf,
+  putPolicy,
+} from './policy-store.js';
 import { fromStoredPolicy, type RetryPolicy, toStoredPolicy } from './retry-policy.js';
 
 /** Retry policy with a name. */
-export interface NamedPolicy {
-  readonly name: string;
+export interface NamedPolicy extends PolicyKey {
   readonly policy: PolicyInput;
   readonly updatedAt: Date;
 }
@@ -31,40 +41,22 @@ export interface PoliciesOptions {
   readonly now?: (() => number) | undefined;
 }
 
-interface PolicyRow {
-  readonly name: string;
-  readonly policy: unknown;
-  readonly updated_at: Date;
-}
-
-const maxCached = 1_000;
-const foreignKeyViolation = '23503';
-
-const putStatement: Statement = {
-  name: 'callbacks_policy_put',
-  text: `insert into callbacks.policy (name, policy) values ($1, $2)
-    on conflict (name) do update set policy = excluded.policy, updated_at = now()
-    returning name, policy, updated_at`,
-};
-
-const findStatement: Statement = {
-  name: 'callbacks_policy_find',
-  text: 'select name, policy, updated_at from callbacks.policy where name = any($1::text[])',
-};
-
-const listStatement: Statement = {
-  name: 'callbacks_policy_list',
-  text: 'select name, policy, updated_at from callbacks.policy where name > $1 order by name limit $2',
-};
+const maxCached = 10_000;
+/** Separates the parts of keys of the cache. No name contains it: it is a control character. */
+const separator = '\n';
 
 /**
- * Retry policies by name, for all applications. A callback gets a copy of its policy when it is
- * accepted, a callback for an event when the event is: a change applies to later ones only.
+ * Retry policies by name: those of one application, which nobody else sees, and shared ones. A name
+ * means the policy that the application has of this name, else the shared one. A callback gets a
+ * copy of its policy when it is accepted, a callback for an event when the event is: a change
+ * applies to later ones only.
  */
 export class Policies {
   readonly #db: Database;
   readonly #maxAttempts: number | undefined;
   readonly #cache: LoadingCache<RetryPolicy>;
+  /** Number of changes of shared policies by this process. Each makes the cached ones old. */
+  #sharedChanges = 0;
 
   constructor(db: Database, options: PoliciesOptions = {}) {
     this.#db = db;
@@ -73,86 +65,126 @@ export class Policies {
       ttlMs: options.cacheTtlMs ?? 5_000,
       maxEntries: maxCached,
       now: options.now,
-      load: async (names) => {
-        const rows = await findPolicies(db, names);
-        return new Map(rows.map(({ name, policy }) => [name, fromStoredPolicy(policy)]));
-      },
+      load: (keys) => this.#load(keys),
     });
   }
 
   /**
-   * Creates a policy, or replaces the one of this name.
+   * Creates a policy, or replaces it. Only callers for all applications may change shared ones.
    * @throws PlatformError `REQUEST_INVALID`
    */
-  async put(name: string, input: PolicyInput): Promise<NamedPolicy> {
+  async put(key: PolicyKey, input: PolicyInput): Promise<NamedPolicy> {
+    const { application, name } = key;
     const faults: FieldFault[] = [];
+    checkName('application', application, faults);
     checkName('name', name, faults);
     if (name === '') faults.push({ field: 'name', message: 'is empty' });
     if (faults.length > 0) throw requestInvalid(faults);
     const stored = JSON.stringify(toStoredPolicy(toRetryPolicy(input, this.#maxAttempts)));
-    const { rows } = await this.#db.query<PolicyRow>(putStatement, [name, stored]);
-    this.#cache.forget(name);
-    const row = rows[0];
-    if (!row) throw new PlatformError('INTERNAL', 'storing a policy returned no row');
+    const row = await putPolicy(this.#db, key, stored);
+    this.#forget(key);
     return toNamedPolicy(row);
   }
 
-  /** Returns a policy. @throws PlatformError `POLICY_NOT_FOUND` */
-  async get(name: string): Promise<NamedPolicy> {
-    const [row] = await findPolicies(this.#db, [name]);
-    if (!row) throw policyNotFound(name);
+  /**
+   * Returns the policy that the name means in the application; without one, the shared policy.
+   * @throws PlatformError `POLICY_NOT_FOUND`
+   */
+  async get(key: PolicyKey): Promise<NamedPolicy> {
+    const [row] = isPolicyKey(key) ? await findPolicies(this.#db, [key]) : [];
+    if (!row) throw policyNotFound(key);
     return toNamedPolicy(row);
   }
 
-  /** Lists policies by name. @throws PlatformError `REQUEST_INVALID` */
-  async list(page: PageRequest = {}): Promise<Page<NamedPolicy>> {
+  /**
+   * Lists the policies of applications and the shared ones, by name; of one name the shared one
+   * first.
+   * @throws PlatformError `REQUEST_INVALID`
+   */
+  async list(filter: ApplicationFilter, page: PageRequest = {}): Promise<Page<NamedPolicy>> {
     const limit = pageLimit(page);
-    const [after] = page.cursor === undefined ? [''] : parsePairCursor(page.cursor);
-    const { rows } = await this.#db.query<PolicyRow>(listStatement, [after, limit + 1]);
-    const cursorAfter = ({ name }: NamedPolicy): string => toPairCursor(name, '');
+    const rows = await listPolicies(this.#db, {
+      after: page.cursor === undefined ? ['', ''] : parsePairCursor(page.cursor),
+      applications: listedApplications(filter),
+      limit: limit + 1,
+    });
+    const cursorAfter = (policy: NamedPolicy): string => toPairCursor(policy.name, placeOf(policy));
     return toPage(rows, { limit, toItem: toNamedPolicy, cursorAfter });
   }
 
   /**
-   * Removes a policy. Callbacks that were accepted with it keep their copy.
+   * Removes a policy of the application, or without one a shared policy, which only callers for all
+   * applications may do. Callbacks that were accepted with it keep their copy.
    * @throws PlatformError `POLICY_NOT_FOUND`; `POLICY_IN_USE` while an endpoint names it
    */
-  async remove(name: string): Promise<void> {
-    if (!isName(name)) throw policyNotFound(name);
-    const removed = await this.#db
-      .query('delete from callbacks.policy where name = $1', [name])
-      .catch((error: unknown) => {
-        if (sqlState(error) !== foreignKeyViolation) throw error;
-        const message = `retry policy '${name}' is used by endpoints; give them another one first`;
-        throw new PlatformError('POLICY_IN_USE', message, { cause: error });
-      });
-    this.#cache.forget(name);
-    if (removed.rowCount === 0) throw policyNotFound(name);
+  async remove(key: PolicyKey): Promise<void> {
+    const removed = isPolicyKey(key) && (await deletePolicy(this.#db, key));
+    this.#forget(key);
+    if (removed) return;
+    throw policyNotFound(key);
   }
 
   /**
-   * Returns the policy of a name; from memory if it was read a moment ago.
+   * Returns the policy that the name means in the application; from memory if it was read a moment
+   * ago.
    * @throws PlatformError `POLICY_NOT_FOUND`
    */
-  async resolve(name: string): Promise<RetryPolicy> {
-    const policy = await this.#cache.find(name);
+  async resolve(reference: PolicyReference): Promise<RetryPolicy> {
+    const policy = isPolicyKey(reference)
+      ? await this.#cache.find(this.#toCacheKey(reference))
+      : undefined;
     if (policy) return policy;
-    throw policyNotFound(name);
+    throw policyNotFound(reference);
+  }
+
+  /** Reads policies by the keys of the cache. */
+  async #load(keys: readonly string[]): Promise<Map<string, RetryPolicy>> {
+    const references = keys.map((key) => {
+      const [, application, name = ''] = key.split(separator);
+      return { application, name };
+    });
+    const found = new Map<string, RetryPolicy>();
+    for (const { n, policy } of await findPolicies(this.#db, references)) {
+      const key = keys[Number(n) - 1];
+      if (key !== undefined) found.set(key, fromStoredPolicy(policy));
+    }
+    return found;
+  }
+
+  #toCacheKey({ application, name }: PolicyReference): string {
+    return [this.#sharedChanges, application, name].join(separator);
+  }
+
+  #forget({ application, name }: PolicyKey): void {
+    if (application === undefined) this.#sharedChanges += 1;
+    else this.#cache.forget(this.#toCacheKey({ application, name }));
   }
 }
 
-async function findPolicies(db: Queryable, names: readonly string[]): Promise<PolicyRow[]> {
-  return (await db.query<PolicyRow>(findStatement, [names.filter(isName)])).rows;
+/** True if a policy can have these names. No other is looked up in the database. */
+function isPolicyKey({ application = '', name }: PolicyKey): boolean {
+  return isName(application) && isName(name);
 }
 
-function toNamedPolicy({ name, policy, updated_at: updatedAt }: PolicyRow): NamedPolicy {
-  return { name, policy: toPolicyInput(fromStoredPolicy(policy)), updatedAt };
+function toNamedPolicy({
+  application,
+  name,
+  policy,
+  updated_at: updatedAt,
+}: PolicyRow): NamedPolicy {
+  return {
+    application: application ?? undefined,
+    name,
+    policy: toPolicyInput(fromStoredPolicy(policy)),
+    updatedAt,
+  };
 }
 
 /** Creates the error for a name that no policy has. */
-export function policyNotFound(name: string): PlatformError {
-  return new PlatformError(
-    'POLICY_NOT_FOUND',
-    `retry policy '${name.slice(0, 64)}' does not exist`,
+export function policyNotFound({ application, name }: PolicyKey): PlatformError {
+  const policy = withApplication(
+    `retry policy '${name.slice(0, 64)}'`,
+    (application ?? '').slice(0, 64),
   );
+  return new PlatformError('POLICY_NOT_FOUND', `${policy} does not exist`);
 }

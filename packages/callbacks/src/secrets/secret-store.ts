@@ -121,27 +121,35 @@ export async function listSecretVersions(
   return (await db.query<SecretVersionRow>(versionsStatement, [application, name])).rows;
 }
 
-const pageStatement: Statement = {
-  name: 'callbacks_secret_page',
-  text: `
-select ${versionColumns}
-from (
-  select distinct application, name from callbacks.secret
-  where (application, name) > ($1, $2) and ($3::text is null or application = $3)
-    and not starts_with(name, $4) and ${isActive}
-  order by application, name limit $5
-) page
+const pageKeys = (condition: string): string => `
+  select distinct s.application, s.name from callbacks.secret s
+  where ${condition} (s.application, s.name) > ($1, $2) and not starts_with(s.name, $3)
+    and ${isActive}
+  order by s.application, s.name limit $4`;
+
+const pageText = (keys: string): string => `
+select ${versionColumns} from (${keys}) page
 join callbacks.secret using (application, name)
 where ${isActive}
-order by application, name, version desc`,
+order by application, name, version desc`;
+
+const pageStatement: Statement = { name: 'callbacks_secret_page', text: pageText(pageKeys('')) };
+
+/** Reads the secrets of the applications `$5`, and no row of another one. Index: primary key. */
+const ownPageStatement: Statement = {
+  name: 'callbacks_secret_page_own',
+  text: pageText(`
+select k.* from unnest($5::text[]) a(application)
+cross join lateral (${pageKeys('s.application = a.application and')}) k
+order by k.application, k.name limit $4`),
 };
 
 /** Page of secrets to read. */
 export interface SecretPageRequest {
   /** Secrets after this one are listed. */
   readonly after: SecretKey;
-  /** Application to list. Default: all. */
-  readonly application: string | undefined;
+  /** Applications to list; absent: all. */
+  readonly applications: readonly string[] | undefined;
   /** Secrets whose names begin with this text are left out. */
   readonly excludedPrefix: string;
   /** Most secrets, each with all its versions. */
@@ -151,10 +159,13 @@ export interface SecretPageRequest {
 /** Lists secrets in the order of application and name, the versions of each latest first. */
 export async function listSecrets(
   db: Queryable,
-  { after, application, excludedPrefix, limit }: SecretPageRequest,
+  { after, applications, excludedPrefix, limit }: SecretPageRequest,
 ): Promise<SecretVersionRow[]> {
-  const values = [after.application, after.name, application ?? null, excludedPrefix, limit];
-  return (await db.query<SecretVersionRow>(pageStatement, values)).rows;
+  const values = [after.application, after.name, excludedPrefix, limit];
+  const { rows } = applications
+    ? await db.query<SecretVersionRow>(ownPageStatement, [...values, applications])
+    : await db.query<SecretVersionRow>(pageStatement, values);
+  return rows;
 }
 
 const sealedStatement: Statement = {

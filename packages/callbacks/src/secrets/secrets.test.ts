@@ -176,16 +176,16 @@ describeWithPostgres('secrets', () => {
     await secrets.rotate({ application: 'shop', name: 'b' });
     await secrets.create({ application: 'bank', name: 'z' });
     await secrets.createForEndpoint(store.db, { application: 'shop', id: 'e1' }, {});
-    const first = await secrets.list({}, { limit: 3 });
+    const first = await secrets.list({ within: 'all' }, { limit: 3 });
     expect(first.items.map(({ name, versions }) => `${name}${versions.length}`)).toEqual([
       'z1',
       'a1',
       'b2',
     ]);
-    const second = await secrets.list({}, { limit: 3, cursor: first.next });
+    const second = await secrets.list({ within: 'all' }, { limit: 3, cursor: first.next });
     expect(second.items.map(({ name }) => name)).toEqual(['c']);
     expect(second.next).toBeUndefined();
-    const shop = await secrets.list({ application: 'shop' });
+    const shop = await secrets.list({ within: 'all', application: 'shop' });
     expect(shop.items.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
     expect(JSON.stringify([first, second, shop])).not.toContain('whsec_');
   });
@@ -203,7 +203,7 @@ describeWithPostgres('secrets', () => {
       const refused = secrets.rotate({ ...orders, graceMs });
       await expect(refused).rejects.toEqual(withCode('REQUEST_INVALID'));
     }
-    const refused = secrets.list({ application: '\0' });
+    const refused = secrets.list({ within: 'all', application: '\0' });
     await expect(refused).rejects.toEqual(withCode('REQUEST_INVALID'));
   });
 

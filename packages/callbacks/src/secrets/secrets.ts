@@ -1,5 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable } from '@posthaste/postgres';
+import { type ApplicationFilter, listedApplications } from '../application-filter.js';
 import { checkName } from '../field-checks.js';
 import { type FieldFault, requestInvalid } from '../field-faults.js';
 import { LoadingCache } from '../loading-cache.js';
@@ -79,7 +80,10 @@ const defaultGraceMs = 24 * 3_600_000;
 const maxGraceMs = 30 * 24 * 3_600_000;
 const maxPage = 100;
 
-/** Signing secrets of applications: sealed in the database, rotated by adding versions. */
+/**
+ * Signing secrets of applications: sealed in the database, rotated by adding versions. Each method
+ * is about the application that its key names, which the caller may see and change.
+ */
 export class Secrets {
   readonly #db: Database;
   readonly #box: SecretBox;
@@ -150,10 +154,7 @@ export class Secrets {
    * @param page `limit` at most 100
    * @throws PlatformError `REQUEST_INVALID`
    */
-  async list(
-    filter: { readonly application?: string | undefined } = {},
-    page: PageRequest = {},
-  ): Promise<Page<SecretView>> {
+  async list(filter: ApplicationFilter, page: PageRequest = {}): Promise<Page<SecretView>> {
     const limit = pageLimit(page, maxPage);
     const faults: FieldFault[] = [];
     checkName('application', filter.application, faults);
@@ -161,7 +162,7 @@ export class Secrets {
     const [application, name] = page.cursor ? parsePairCursor(page.cursor) : ['', ''];
     const rows = await listSecrets(this.#db, {
       after: { application, name },
-      application: filter.application,
+      applications: listedApplications(filter),
       excludedPrefix: endpointSecretPrefix,
       limit: limit + 1,
     });

@@ -17,7 +17,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     const ids: string[] = [];
     for (const [index, eventFormat] of formats.entries()) {
       ids.push(await endpoint(`e${index}`, { eventFormat }));
-      await fan.subscriptions.create({ endpointId: ids.at(-1) ?? '', eventName: '**' });
+      await fan.subscriptions.create({ endpointId: ids.at(-1) ?? '', eventName: '**' }, 'all');
     }
     const types = async (): Promise<(string | undefined)[]> => {
       await deliver(eventOf('order.created', { n: 1 }));
@@ -29,8 +29,12 @@ function suite(engine: 'postgres' | 'embedded'): void {
     };
     const structured = 'application/cloudevents+json; charset=utf-8';
     expect(await types()).toEqual(['application/json', structured, 'order.created']);
-    await fan.endpoints.update(ids[0] ?? '', { eventFormat: 'cloudevents-binary' });
-    await fan.endpoints.update(ids[2] ?? '', { eventFormat: null });
+    await fan.endpoints.update(
+      ids[0] ?? '',
+      { eventFormat: 'cloudevents-binary' },
+      { within: 'all' },
+    );
+    await fan.endpoints.update(ids[2] ?? '', { eventFormat: null }, { within: 'all' });
     expect(await types()).toEqual(['order.created', structured, 'application/json']);
   });
 
@@ -38,7 +42,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     const a = await endpoint('a', { eventFormat: 'cloudevents-binary' });
     const b = await endpoint('b', { eventFormat: 'cloudevents-structured' });
     for (const endpointId of [a, b])
-      await fan.subscriptions.create({ endpointId, eventName: '**' });
+      await fan.subscriptions.create({ endpointId, eventName: '**' }, 'all');
     const valid = eventOf('order.created', { n: 4 });
     const broken = [{ id: '' }, { name: '' }, { namespace: '\ud800' }].map((wrong, n) => {
       const event = eventOf('order.created', { n });
@@ -62,16 +66,19 @@ function suite(engine: 'postgres' | 'embedded'): void {
       await endpoint('c'),
       await endpoint('d'),
     ];
-    await fan.subscriptions.create({ endpointId: a, eventName: '/a b/事件' });
-    await fan.subscriptions.create({
-      endpointId: b,
-      eventName: '/a b/x.*',
-      filter: { minItems: 2 },
-    });
+    await fan.subscriptions.create({ endpointId: a, eventName: '/a b/事件' }, 'all');
+    await fan.subscriptions.create(
+      {
+        endpointId: b,
+        eventName: '/a b/x.*',
+        filter: { minItems: 2 },
+      },
+      'all',
+    );
     const number = { const: 18446744073709551615n };
-    await fan.subscriptions.create({ endpointId: c, eventName: '**', filter: number });
+    await fan.subscriptions.create({ endpointId: c, eventName: '**', filter: number }, 'all');
     // The derived name is no longer the name of the event.
-    await fan.subscriptions.create({ endpointId: d, eventName: 'a-b' });
+    await fan.subscriptions.create({ endpointId: d, eventName: 'a-b' }, 'all');
     const cloudEvent = (type: string, data: string): SubscribedEvent => {
       const text = `{"specversion":"1.0","id":"1","source":"/s","type":"${type}","data":${data}}`;
       return {
@@ -99,7 +106,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
 
   it('sends the test event in the form of the endpoint', async () => {
     const a = await endpoint('a', { eventFormat: 'cloudevents-binary' });
-    await fan.fanout.testEvent(a);
+    await fan.fanout.testEvent(a, { within: 'all' });
     expect((await claim(store.db))[0]?.request).toMatchObject({
       headers: { 'ce-type': 'posthaste.test', 'ce-source': '/namespaces/posthaste' },
       body: Buffer.from(`{"endpointId":"${a}","message":"This is a test event."}`),

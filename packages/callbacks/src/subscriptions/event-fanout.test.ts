@@ -32,15 +32,21 @@ function suite(engine: 'postgres' | 'embedded'): void {
 
   it('makes one callback for each endpoint with a matching subscription', async () => {
     const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
-    await fan.subscriptions.create({ endpointId: a, eventName: 'order.created' });
-    await fan.subscriptions.create({ endpointId: a, eventName: 'order.*' });
-    await fan.subscriptions.create({ endpointId: a, eventName: '**' });
-    await fan.subscriptions.create({ endpointId: b, eventName: 'order.**', namespace: 'shop' });
-    await fan.subscriptions.create({
-      endpointId: c,
-      eventName: '**',
-      filter: { required: ['n'], properties: { n: { type: 'integer', minimum: 3 } } },
-    });
+    await fan.subscriptions.create({ endpointId: a, eventName: 'order.created' }, 'all');
+    await fan.subscriptions.create({ endpointId: a, eventName: 'order.*' }, 'all');
+    await fan.subscriptions.create({ endpointId: a, eventName: '**' }, 'all');
+    await fan.subscriptions.create(
+      { endpointId: b, eventName: 'order.**', namespace: 'shop' },
+      'all',
+    );
+    await fan.subscriptions.create(
+      {
+        endpointId: c,
+        eventName: '**',
+        filter: { required: ['n'], properties: { n: { type: 'integer', minimum: 3 } } },
+      },
+      'all',
+    );
     const count = await deliver(
       eventOf('order.created', { n: 1 }),
       eventOf('order.item.added', { n: 2 }, { namespace: 'bank' }),
@@ -56,7 +62,10 @@ function suite(engine: 'postgres' | 'embedded'): void {
   });
 
   it('uses the settings of the endpoint', async () => {
-    await policies.put('slow', { phases: [{ retries: 2, delayMs: 60_000 }] });
+    await policies.put(
+      { application: undefined, name: 'slow' },
+      { phases: [{ retries: 2, delayMs: 60_000 }] },
+    );
     const settings = {
       application: 'shop',
       policy: 'slow',
@@ -64,7 +73,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
       notificationEmail: 'ops@example.com',
     };
     const endpointId = await endpoint('a', settings);
-    await fan.subscriptions.create({ endpointId, eventName: '**' });
+    await fan.subscriptions.create({ endpointId, eventName: '**' }, 'all');
     const event = eventOf('order.created', { text: 'größer' });
     await deliver(event);
     const [delivery] = await claim(store.db);
@@ -84,7 +93,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
       name: 'order.created',
       payload: { text: 'größer' },
     });
-    await policies.put('slow', { phases: [] });
+    await policies.put({ application: undefined, name: 'slow' }, { phases: [] });
     await deliver(event);
     expect((await claim(store.db))[0]?.request.policy).toEqual(toRetryPolicy({ phases: [] }));
   });
@@ -92,7 +101,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
   it('orders the events of each endpoint by its own setting', async () => {
     const [a, b] = [await endpoint('a', { order: 'key' }), await endpoint('b', { order: '/n' })];
     for (const endpointId of [a, b])
-      await fan.subscriptions.create({ endpointId, eventName: '**' });
+      await fan.subscriptions.create({ endpointId, eventName: '**' }, 'all');
     await deliver(...[1, 2, 3].map((n) => eventOf('e', { n }, { key: 'k' })));
     await deliver(eventOf('e', { n: 1 }), eventOf('e', { n: 4 }, { key: 'k' }));
     const { rows } = await store.db.query<{ queue: string; depth: number }>(
@@ -122,26 +131,26 @@ function suite(engine: 'postgres' | 'embedded'): void {
     };
     const a = await endpoint('a');
     expect(await count()).toBe(0);
-    const { id } = await fan.subscriptions.create({ endpointId: a, eventName: 'e' });
+    const { id } = await fan.subscriptions.create({ endpointId: a, eventName: 'e' }, 'all');
     expect(await count()).toBe(1);
-    await fan.subscriptions.update(id, { eventName: 'f' });
+    await fan.subscriptions.update(id, { eventName: 'f' }, { within: 'all' });
     expect(await count()).toBe(0);
-    await fan.subscriptions.update(id, { eventName: 'e' });
+    await fan.subscriptions.update(id, { eventName: 'e' }, { within: 'all' });
     await work(store.db);
-    await fan.endpoints.update(a, { url: 'https://new.example.com/' });
+    await fan.endpoints.update(a, { url: 'https://new.example.com/' }, { within: 'all' });
     expect(await lastUrl()).toBe('https://new.example.com/');
-    await fan.subscriptions.remove(id);
+    await fan.subscriptions.remove(id, 'all');
     expect(await count()).toBe(0);
-    await fan.subscriptions.create({ endpointId: a, eventName: 'e' });
+    await fan.subscriptions.create({ endpointId: a, eventName: 'e' }, 'all');
     expect(await count()).toBe(1);
-    await fan.endpoints.remove(a);
+    await fan.endpoints.remove(a, 'all');
     expect(await count()).toBe(0);
   });
 
   it('stores events for an endpoint that is disabled', async () => {
     const a = await endpoint('a');
-    await fan.subscriptions.create({ endpointId: a, eventName: '**' });
-    await disableEndpoint(store.db, a, 'gone');
+    await fan.subscriptions.create({ endpointId: a, eventName: '**' }, 'all');
+    await disableEndpoint(store.db, a, { within: 'all', reason: 'gone' });
     expect(await deliver(eventOf('e', { n: 1 }))).toBe(1);
     expect(await due()).toEqual(['a 1']);
   });
@@ -150,7 +159,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     const names = ['a', 'b', 'c'];
     for (const name of names) {
       const endpointId = await endpoint(name, { order: 'key' });
-      await fan.subscriptions.create({ endpointId, eventName: '**' });
+      await fan.subscriptions.create({ endpointId, eventName: '**' }, 'all');
     }
     const events = Array.from({ length: 400 }, (_, n) => eventOf('e', { n }, { key: `k${n % 7}` }));
     expect(await deliver(...events)).toBe(1_200);
@@ -167,10 +176,10 @@ function suite(engine: 'postgres' | 'embedded'): void {
 
   it('makes callbacks for events about callbacks only if a pattern names their first segment', async () => {
     const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
-    await fan.subscriptions.create({ endpointId: a, eventName: 'callback.failed' });
-    await fan.subscriptions.create({ endpointId: b, eventName: 'callback.*' });
-    await fan.subscriptions.create({ endpointId: c, eventName: '**' });
-    await fan.subscriptions.create({ endpointId: c, eventName: '*.failed' });
+    await fan.subscriptions.create({ endpointId: a, eventName: 'callback.failed' }, 'all');
+    await fan.subscriptions.create({ endpointId: b, eventName: 'callback.*' }, 'all');
+    await fan.subscriptions.create({ endpointId: c, eventName: '**' }, 'all');
+    await fan.subscriptions.create({ endpointId: c, eventName: '*.failed' }, 'all');
     const failure = eventOf('callback.failed', { n: 1 }, { topic: 'callbacks' });
     expect(await deliver(failure)).toBe(2);
     const deliveries = await claim(store.db);
@@ -185,10 +194,11 @@ function suite(engine: 'postgres' | 'embedded'): void {
   it('never takes an event of another topic for one of the platform', async () => {
     const [a, b, c] = [await endpoint('a'), await endpoint('b'), await endpoint('c')];
     const names = ['callback.failed', 'callback.*', 'message.received', 'posthaste.**'];
-    for (const eventName of names) await fan.subscriptions.create({ endpointId: a, eventName });
+    for (const eventName of names)
+      await fan.subscriptions.create({ endpointId: a, eventName }, 'all');
     for (const endpointId of [b, c])
-      await fan.subscriptions.create({ endpointId, eventName: '**' });
-    await fan.subscriptions.create({ endpointId: c, eventName: 'callback.failed' });
+      await fan.subscriptions.create({ endpointId, eventName: '**' }, 'all');
+    await fan.subscriptions.create({ endpointId: c, eventName: 'callback.failed' }, 'all');
     const select = await fan.fanout.currentSelector(store.db);
     if (select === 'none') throw new Error('there are subscriptions');
     const forged = ['callback.failed', 'message.received', 'posthaste.alert.raised'].map(
@@ -202,11 +212,17 @@ function suite(engine: 'postgres' | 'embedded'): void {
   });
 
   it('selects no event of another topic for a pattern of platform events', async () => {
-    await fan.subscriptions.create({
-      endpointId: await endpoint('a'),
-      eventName: 'callback.failed',
-    });
-    await fan.subscriptions.create({ endpointId: await endpoint('b'), eventName: 'endpoint.*' });
+    await fan.subscriptions.create(
+      {
+        endpointId: await endpoint('a'),
+        eventName: 'callback.failed',
+      },
+      'all',
+    );
+    await fan.subscriptions.create(
+      { endpointId: await endpoint('b'), eventName: 'endpoint.*' },
+      'all',
+    );
     const select = await fan.fanout.currentSelector(store.db);
     if (select === 'none') throw new Error('there are subscriptions');
     expect(select('anything', 'callback.failed')).toBe(false);
@@ -218,7 +234,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
   it('does not send events of echo 1 to their own endpoint, and events of echo 2 to none', async () => {
     const [a, b] = [await endpoint('a'), await endpoint('b')];
     for (const endpointId of [a, b]) {
-      await fan.subscriptions.create({ endpointId, eventName: 'callback.failed' });
+      await fan.subscriptions.create({ endpointId, eventName: 'callback.failed' }, 'all');
     }
     const failureOf = (echo: number): SubscribedEvent =>
       eventOf('callback.failed', { endpointId: a, echo, n: echo }, { topic: 'callbacks' });
@@ -231,14 +247,14 @@ function suite(engine: 'postgres' | 'embedded'): void {
     const sink = await TestSink.create(store.db);
     const emitting = new EventFanout({ db: store.db, events: sink });
     const a = await endpoint('a');
-    await fan.subscriptions.create({ endpointId: a, eventName: 'order.created' });
-    await fan.subscriptions.create({ endpointId: a, eventName: 'callback.failed' });
+    await fan.subscriptions.create({ endpointId: a, eventName: 'order.created' }, 'all');
+    await fan.subscriptions.create({ endpointId: a, eventName: 'callback.failed' }, 'all');
     const events = [
       eventOf('order.created', { n: 1 }),
       eventOf('callback.failed', { n: 2 }, { topic: 'callbacks' }),
     ];
     await store.db.transaction((tx) => emitting.deliverEvents(tx, events));
-    await emitting.testEvent(a);
+    await emitting.testEvent(a, { within: 'all' });
     expect(await sink.eventLines('endpointId')).toEqual([
       `callback.accepted ${a}`,
       `callback.accepted ${a}`,
@@ -250,7 +266,10 @@ function suite(engine: 'postgres' | 'embedded'): void {
     const select = async (): Promise<EventSelector> => fan.fanout.currentSelector(store.db);
     expect(await select()).toBe('none');
     const a = await endpoint('a');
-    await fan.subscriptions.create({ endpointId: a, eventName: 'order.*', namespace: 'shop' });
+    await fan.subscriptions.create(
+      { endpointId: a, eventName: 'order.*', namespace: 'shop' },
+      'all',
+    );
     const selector = await select();
     if (selector === 'none') throw new Error('there is a subscription');
     expect(selector('orders', 'order.created')).toBe(true);
@@ -259,7 +278,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
   });
 
   it('continues the trace of the event', async () => {
-    await fan.subscriptions.create({ endpointId: await endpoint('a'), eventName: '**' });
+    await fan.subscriptions.create({ endpointId: await endpoint('a'), eventName: '**' }, 'all');
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     await deliver({ ...eventOf('e', { n: 1 }), trace: { traceparent } });
     const [delivery] = await claim(store.db);
@@ -268,7 +287,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
 
   it('sends a test event independent of subscriptions and order', async () => {
     const a = await endpoint('a', { order: 'namespace' });
-    const id = await fan.fanout.testEvent(a);
+    const id = await fan.fanout.testEvent(a, { within: 'all' });
     const [delivery] = await claim(store.db);
     expect(delivery).toMatchObject({ callbackId: id, endpointId: a, queue: undefined });
     expect(JSON.parse(delivery?.request.body?.toString() ?? '')).toMatchObject({
@@ -277,7 +296,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
       payload: { endpointId: a },
     });
     for (const unknown of [newId(), 'x']) {
-      await expect(fan.fanout.testEvent(unknown)).rejects.toEqual(
+      await expect(fan.fanout.testEvent(unknown, { within: 'all' })).rejects.toEqual(
         expect.objectContaining({ code: 'ENDPOINT_NOT_FOUND' }),
       );
     }

@@ -1,4 +1,4 @@
-import { createEnvelope, newId, PlatformError } from '@posthaste/contracts';
+import { type Applications, createEnvelope, newId, PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Statement, Transaction } from '@posthaste/postgres';
 import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-state.js';
 import { toEventQueue } from '../endpoints/event-order.js';
@@ -36,6 +36,14 @@ export interface EventFanoutOptions {
   readonly db: Database;
   /** Sink of the events `callback.accepted`. Default: none. */
   readonly events?: CallbackEventSink | undefined;
+}
+
+/** Options of a test event. */
+interface TestOptions {
+  /** Applications to whose endpoints the caller may send. */
+  readonly within: Applications;
+  /** Number of deliveries that led to the test: see loop-guard.ts. Default 0. */
+  readonly hops?: number | undefined;
 }
 
 /** Selects the events of a log that a subscription may match: `none`, or some by topic and name. */
@@ -84,12 +92,11 @@ export class EventFanout {
   /**
    * Sends an endpoint an event named `posthaste.test`, independent of its subscriptions and in no
    * queue.
-   * @param hops number of deliveries that led to the test: see loop-guard.ts
    * @returns the id of the callback
    * @throws PlatformError `ENDPOINT_NOT_FOUND`
    */
-  async testEvent(endpointId: string, hops = 0): Promise<string> {
-    const target = await findEventTarget(this.#db, parseEndpointId(endpointId));
+  async testEvent(endpointId: string, { within, hops = 0 }: TestOptions): Promise<string> {
+    const target = await findEventTarget(this.#db, parseEndpointId(endpointId), within);
     if (!target) throw endpointNotFound(endpointId);
     const envelope = createEnvelope({
       name: testEventName,

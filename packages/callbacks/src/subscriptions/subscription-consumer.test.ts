@@ -29,11 +29,12 @@ describeWithPostgres('a consumer of events', () => {
     const endpoints = new Endpoints({ db: store.db, secrets, rules });
     for (const name of ['a', 'b']) {
       const { endpoint } = await endpoints.create({
+        application: '',
         name,
         url: 'https://example.com/',
         order: 'key',
       });
-      await new Subscriptions(store.db).create({ endpointId: endpoint.id, eventName: '**' });
+      await new Subscriptions(store.db).create({ endpointId: endpoint.id, eventName: '**' }, 'all');
     }
   });
   beforeEach(() => store.db.query('truncate callbacks.head, callbacks.waiting, callbacks.request'));

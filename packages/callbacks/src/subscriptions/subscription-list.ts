@@ -1,10 +1,12 @@
 import {
+  type Applications,
   type EventPattern,
   eventDataOf,
   eventTypeOf,
   matchesEventName,
   PlatformError,
   platformTopicOf,
+  toApplicationColumn,
   toEventPattern,
 } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
@@ -53,9 +55,14 @@ interface IndexedSubscription {
   readonly target: EventTarget;
 }
 
+/** The copy in `e.policy` of a policy that the application has by a name counts last. */
 const targetColumns = `e.id as endpoint_id, e.application, e.url,
-  coalesce(p.policy, e.policy) as policy, e.timeout_ms, e.order_key, e.event_format,
+  coalesce(o.policy, p.policy, e.policy) as policy, e.timeout_ms, e.order_key, e.event_format,
   e.notification_email`;
+
+const policyJoins = `left join callbacks.policy p on p.name = e.policy_name
+    left join callbacks.application_policy o
+      on o.application = e.application and o.name = e.own_policy_name`;
 
 const generationStatement: Statement = {
   name: 'callbacks_subscription_generation',
@@ -67,15 +74,16 @@ const listStatement: Statement = {
   text: `select s.event_name, s.namespace, s.filter::text as filter, ${targetColumns}
     from callbacks.subscription s
     join callbacks.endpoint e on e.id = s.endpoint_id
-    left join callbacks.policy p on p.name = e.policy_name
+    ${policyJoins}
     order by s.id`,
 };
 
 const targetStatement: Statement = {
   name: 'callbacks_event_target',
   text: `select ${targetColumns}
-    from callbacks.endpoint e left join callbacks.policy p on p.name = e.policy_name
-    where e.id = $1`,
+    from callbacks.endpoint e
+    ${policyJoins}
+    where e.id = $1 and ($2::text[] is null or e.application = any($2))`,
 };
 
 /** All subscriptions, indexed by the event names that they match. */
@@ -215,12 +223,14 @@ export class SubscriptionList {
   }
 }
 
-/** Finds an endpoint as a target of events; `undefined` when it does not exist. */
+/** Finds an endpoint of these applications as a target of events; `undefined` without one. */
 export async function findEventTarget(
   db: Queryable,
   endpointId: string,
+  within: Applications,
 ): Promise<EventTarget | undefined> {
-  const { rows } = await db.query<TargetRow>(targetStatement, [endpointId]);
+  const values = [endpointId, toApplicationColumn(within)];
+  const { rows } = await db.query<TargetRow>(targetStatement, values);
   return rows[0] && toTarget(rows[0]);
 }
 

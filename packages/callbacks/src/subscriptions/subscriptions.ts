@@ -1,14 +1,17 @@
 import {
+  type Applications,
   eventPatternFault,
   newId,
   PlatformError,
   parseId,
   parseJsonWithDigits,
   stringifyExactJson,
+  toApplicationColumn,
 } from '@posthaste/contracts';
-import { type Database, sqlState } from '@posthaste/postgres';
+import { type Database, type Statement, sqlState } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
 import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-state.js';
+import { type ChangeCondition, checkVersion, versionOf } from '../entity-version.js';
 import { checkName } from '../field-checks.js';
 import { type FieldFault, requestInvalid } from '../field-faults.js';
 import {
@@ -20,43 +23,19 @@ import {
   toPage,
 } from '../page.js';
 import { EventFilters } from './event-filter.js';
+import type {
+  PayloadFilter,
+  Subscription,
+  SubscriptionFields,
+  SubscriptionFilter,
+  SubscriptionInput,
+} from './subscription.js';
 
 const { and, eq, getTableColumns, lt, sql } = drizzle;
 const { customType, pgSchema, text, timestamp, uuid } = pgCore;
 
-type Filter = Readonly<Record<string, unknown>>;
-
-/** Conditions of a subscription. An event must match all that are given. */
-export interface SubscriptionFields {
-  /** Pattern of event names, see `EventPattern`: `order.created`, `order.*`, `order.**`. */
-  readonly eventName: string;
-  /** Exact namespace. Default: any. */
-  readonly namespace?: string | null | undefined;
-  /**
-   * JSON Schema that the payload must satisfy, see event-filter.ts. Numbers that a double does not
-   * hold are bigints or `JsonNumber`s. Default: any payload.
-   */
-  readonly filter?: Filter | null | undefined;
-}
-
-/** A new subscription. */
-export interface SubscriptionInput extends SubscriptionFields {
-  readonly endpointId: string;
-}
-
-/** A subscription of an endpoint to the events that match its conditions. */
-export interface Subscription {
-  readonly id: string;
-  readonly endpointId: string;
-  readonly eventName: string;
-  readonly namespace: string | undefined;
-  /** As it was given; its numbers are as `parseJsonWithDigits` returns them. */
-  readonly filter: Filter | undefined;
-  readonly createdAt: Date;
-}
-
 /** JSON that is written with every digit of its numbers. */
-const exactJson = customType<{ data: Filter; driverData: string }>({
+const exactJson = customType<{ data: PayloadFilter; driverData: string }>({
   dataType: () => 'json',
   toDriver: stringifyExactJson,
 });
@@ -79,6 +58,13 @@ const columns = {
 type Row = Omit<typeof table.$inferSelect, 'filter'> & { readonly filter: string | null };
 
 const foreignKeyViolation = '23503';
+const highestId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+const endpointStatement: Statement = {
+  name: 'callbacks_subscription_endpoint',
+  text: `select from callbacks.endpoint
+    where id = $1 and ($2::text[] is null or application = any($2))`,
+};
 
 /**
  * Creates, changes, lists and removes subscriptions. A change applies to events consumed after it.
@@ -92,12 +78,18 @@ export class Subscriptions {
   }
 
   /**
-   * Creates a subscription.
+   * Creates a subscription, to an endpoint of these applications.
    * @throws PlatformError `REQUEST_INVALID`, with all faults as `details`; `ENDPOINT_NOT_FOUND`
    */
-  async create(input: SubscriptionInput): Promise<Subscription> {
+  async create(input: SubscriptionInput, within: Applications): Promise<Subscription> {
     this.#check(input);
     const endpointId = parseEndpointId(input.endpointId);
+    // Its application never changes, so no transaction is needed.
+    const { rows } = await this.#db.query(endpointStatement, [
+      endpointId,
+      toApplicationColumn(within),
+    ]);
+    if (rows.length === 0) throw endpointNotFound(endpointId);
     const [row] = await ormOf(this.#db)
       .insert(table)
       .values({ id: newId(), endpointId, ...toColumns(input) })
@@ -108,31 +100,39 @@ export class Subscriptions {
     return toSubscription(row, endpointId);
   }
 
-  /** Returns a subscription. @throws PlatformError `SUBSCRIPTION_NOT_FOUND` */
-  async get(id: string): Promise<Subscription> {
+  /** Returns a subscription of these applications. @throws PlatformError `SUBSCRIPTION_NOT_FOUND` */
+  async get(id: string, within: Applications): Promise<Subscription> {
     const key = parseSubscriptionId(id);
-    const [row] = await ormOf(this.#db).select(columns).from(table).where(eq(table.id, key));
+    const [row] = await ormOf(this.#db).select(columns).from(table).where(isVisible(key, within));
     return toSubscription(row, id);
   }
 
   /**
-   * Lists subscriptions, newest first.
+   * Lists subscriptions, newest first. Those of single applications are found by their endpoints
+   * (indexes `endpoint_application` and `subscription_of_endpoint`): a page reads the ids of all
+   * subscriptions that they have, and none of others.
    * @throws PlatformError `REQUEST_INVALID`; `ENDPOINT_NOT_FOUND` when `endpointId` is not an id
    */
   async list(
-    filter: { readonly endpointId?: string | undefined } = {},
+    { within, ...filter }: SubscriptionFilter,
     page: PageRequest = {},
   ): Promise<Page<Subscription>> {
     const limit = pageLimit(page);
-    const { endpointId } = filter;
+    const endpointId =
+      filter.endpointId === undefined ? undefined : parseEndpointId(filter.endpointId);
+    const before = page.cursor === undefined ? undefined : parseIdCursor(page.cursor);
+    const ofEach = within !== 'all' && endpointId === undefined ? [...new Set(within)] : undefined;
     const rows = await ormOf(this.#db)
       .select(columns)
       .from(table)
       .where(
-        and(
-          page.cursor === undefined ? undefined : lt(table.id, parseIdCursor(page.cursor)),
-          endpointId === undefined ? undefined : eq(table.endpointId, parseEndpointId(endpointId)),
-        ),
+        ofEach
+          ? sql`${table.id} in (${newestOf(ofEach, before ?? highestId, limit + 1)})`
+          : and(
+              before === undefined ? undefined : lt(table.id, before),
+              endpointId === undefined ? undefined : eq(table.endpointId, endpointId),
+              belongsTo(within),
+            ),
       )
       .orderBy(sql`${table.id} desc`)
       .limit(limit + 1);
@@ -144,27 +144,36 @@ export class Subscriptions {
   }
 
   /**
-   * Replaces the conditions of a subscription.
-   * @throws PlatformError `REQUEST_INVALID`, `SUBSCRIPTION_NOT_FOUND`
+   * Replaces the conditions of a subscription. Without `ifMatch` the last of several changes wins.
+   * @throws PlatformError `REQUEST_INVALID`, `SUBSCRIPTION_NOT_FOUND`, `PRECONDITION_FAILED`
    */
-  async update(id: string, fields: SubscriptionFields): Promise<Subscription> {
+  async update(
+    id: string,
+    fields: SubscriptionFields,
+    condition: ChangeCondition,
+  ): Promise<Subscription> {
     this.#check(fields);
     const key = parseSubscriptionId(id);
-    const [row] = await ormOf(this.#db)
-      .update(table)
-      .set(toColumns(fields))
-      .where(eq(table.id, key))
-      .returning(columns);
-    return toSubscription(row, id);
+    return this.#db.transaction(async (tx) => {
+      const visible = isVisible(key, condition.within);
+      const [before] = await ormOf(tx).select(columns).from(table).where(visible).for('update');
+      checkVersion(condition, `subscription ${key}`, toSubscription(before, id).version);
+      const [row] = await ormOf(tx)
+        .update(table)
+        .set(toColumns(fields))
+        .where(eq(table.id, key))
+        .returning(columns);
+      return toSubscription(row, id);
+    });
   }
 
   /**
    * Removes a subscription. Callbacks made for it before are still delivered.
    * @throws PlatformError `SUBSCRIPTION_NOT_FOUND`
    */
-  async remove(id: string): Promise<void> {
+  async remove(id: string, within: Applications): Promise<void> {
     const key = parseSubscriptionId(id);
-    const [row] = await ormOf(this.#db).delete(table).where(eq(table.id, key)).returning();
+    const [row] = await ormOf(this.#db).delete(table).where(isVisible(key, within)).returning();
     if (!row) throw subscriptionNotFound(id);
   }
 
@@ -179,14 +188,42 @@ export class Subscriptions {
   }
 }
 
+function isVisible(id: string, within: Applications) {
+  return and(eq(table.id, id), belongsTo(within));
+}
+
+function belongsTo(within: Applications) {
+  if (within === 'all') return undefined;
+  return sql`exists (
+    select from callbacks.endpoint e
+    where e.id = ${table.endpointId} and e.application = any(${sql.param(within)}::text[])
+  )`;
+}
+
+/** Returns SQL for the ids of the newest subscriptions before `before`. */
+function newestOf(applications: readonly string[], before: string, limit: number) {
+  // `offset 0` keeps the planner from reading the subscriptions of all and dropping most of them.
+  return sql`
+    select n.id from unnest(${sql.param(applications)}::text[]) a(application)
+    cross join lateral (
+      select e.id from callbacks.endpoint e where e.application = a.application offset 0
+    ) e
+    cross join lateral (
+      select s.id from callbacks.subscription s
+      where s.endpoint_id = e.id and s.id < ${before}::uuid order by s.id desc limit ${limit}
+    ) n
+    order by n.id desc limit ${limit}`;
+}
+
 function toColumns({ eventName, namespace, filter }: SubscriptionFields) {
   return { eventName, namespace: namespace ?? null, filter: filter ?? null };
 }
 
 function toSubscription(row: Row | undefined, id: string): Subscription {
   if (!row) throw subscriptionNotFound(id);
-  const filter = row.filter === null ? undefined : (parseJsonWithDigits(row.filter) as Filter);
-  return { ...row, namespace: row.namespace ?? undefined, filter };
+  const filter =
+    row.filter === null ? undefined : (parseJsonWithDigits(row.filter) as PayloadFilter);
+  return { ...row, namespace: row.namespace ?? undefined, filter, version: versionOf(row) };
 }
 
 function parseSubscriptionId(text: string): string {

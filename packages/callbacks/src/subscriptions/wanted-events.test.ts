@@ -20,7 +20,11 @@ describeWithPostgres('the wanted events about callbacks', () => {
   beforeAll(async () => {
     const secrets = new Secrets(store.db, createSecretBox(randomBytes(32)));
     const endpoints = new Endpoints({ db: store.db, secrets, rules });
-    const { endpoint } = await endpoints.create({ name: 'a', url: 'https://example.com/' });
+    const { endpoint } = await endpoints.create({
+      application: '',
+      name: 'a',
+      url: 'https://example.com/',
+    });
     endpointId = endpoint.id;
     subscriptions = new Subscriptions(store.db);
   });
@@ -66,10 +70,10 @@ describeWithPostgres('the wanted events about callbacks', () => {
     ['order.created', alwaysWanted],
   ])('follow subscriptions to %s', async (eventName, expected) => {
     await start();
-    const { id } = await subscriptions.create({ endpointId, eventName });
+    const { id } = await subscriptions.create({ endpointId, eventName }, 'all');
     await new Promise((resolve) => setTimeout(resolve, 100));
     await vi.waitFor(() => expect(wanted()).toEqual(expected));
-    await subscriptions.remove(id);
+    await subscriptions.remove(id, 'all');
     await vi.waitFor(() => expect(wanted()).toEqual(alwaysWanted));
   });
 
@@ -80,7 +84,7 @@ describeWithPostgres('the wanted events about callbacks', () => {
       query: (...args: Parameters<typeof store.db.query>) =>
         isAway ? Promise.reject(new Error('away')) : store.db.query(...args),
     });
-    await subscriptions.create({ endpointId, eventName: 'callback.accepted' });
+    await subscriptions.create({ endpointId, eventName: 'callback.accepted' }, 'all');
     await start({ db, onError: (error) => errors.push(error) });
     expect(wantedEvents?.wants('callback.accepted')).toBe(true);
     isAway = true;
@@ -89,7 +93,7 @@ describeWithPostgres('the wanted events about callbacks', () => {
     expect(errors).toHaveLength(1);
     expect(wantedEvents?.wants('callback.accepted')).toBe(true);
     isAway = false;
-    await subscriptions.create({ endpointId, eventName: 'callback.attempted' });
+    await subscriptions.create({ endpointId, eventName: 'callback.attempted' }, 'all');
     await vi.waitFor(() => expect(wantedEvents?.wants('callback.attempted')).toBe(true));
   });
 
@@ -99,7 +103,7 @@ describeWithPostgres('the wanted events about callbacks', () => {
       query: (...args: Parameters<typeof store.db.query>) =>
         isAway ? Promise.reject(new Error('away')) : store.db.query(...args),
     });
-    await subscriptions.create({ endpointId, eventName: 'callback.accepted' });
+    await subscriptions.create({ endpointId, eventName: 'callback.accepted' }, 'all');
     await expect(start({ db, onError: () => undefined })).rejects.toThrow('away');
     expect(wanted()).toEqual(alwaysWanted);
     isAway = false;

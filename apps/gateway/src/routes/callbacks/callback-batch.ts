@@ -82,7 +82,8 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
     async (request, reply) => {
       const { body, idempotency, trace } = request;
       const check: ItemCheck = { validator, faults: new ItemFaults() };
-      const context = {
+      const context: BatchContext = {
+        applicationFor: (named) => request.applicationFor(named),
         policies,
         trace,
         hops: hopsOf(request),
@@ -111,16 +112,22 @@ interface ItemCheck {
   readonly faults: ItemFaults;
 }
 
+/** Context of the items of one request. */
+type BatchContext = Omit<NewCallbackContext, 'application'> &
+  Pick<FastifyRequest, 'applicationFor'>;
+
 async function toInput(
   item: unknown,
   { validator, faults }: ItemCheck,
-  context: NewCallbackContext,
+  { applicationFor, ...context }: BatchContext,
 ) {
   if (!validator.Check(item)) {
     const find = () => toFieldFaults(validator.Errors(item), 'body', newCallbackSchema);
     throw requestInvalid(faults.explain(find));
   }
-  return toCallbackInput(item as NewCallback, context);
+  const callback = item as NewCallback;
+  const application = applicationFor(callback.application);
+  return toCallbackInput(callback, { ...context, application });
 }
 
 /** True if all callbacks in the answer existed before this request. */

@@ -8,6 +8,7 @@ import {
 } from '@posthaste/callbacks';
 import { PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
 import { hopsOf } from '../../http/hops.js';
@@ -71,7 +72,15 @@ const Request = Type.Object(
         type: ['array', 'null'],
       }),
     ),
-    applicationid: Type.Optional(nullable(Type.String({ maxLength: 256 }))),
+    applicationid: Type.Optional(
+      nullable(
+        Type.String({
+          maxLength: 256,
+          description:
+            'Application that it belongs to. Empty: the one of the API key; without a key, or with one for all, POSTHASTE_DEFAULT_APPLICATION. Another one than those of the key is refused with 403.',
+        }),
+      ),
+    ),
     queueid: Type.Optional(
       nullable(
         Type.String({
@@ -166,8 +175,10 @@ function addCreate(app: App, acceptance: Acceptance): void {
     async (request, reply) => {
       const { body = '', headers } = request;
       const idempotency = readIdempotencyClaim(headers, body);
+      const parsed = parseCompatibleRequest(body);
       const input = {
-        ...parseCompatibleRequest(body),
+        ...parsed,
+        application: applicationOf(request, parsed.application),
         echo: hopsOf(request),
         isRecipientTrusted: isRecipientTrusted(request.caller),
       };
@@ -179,6 +190,15 @@ function addCreate(app: App, acceptance: Acceptance): void {
       return newCompatibleStatus(accepted.id, accepted.request);
     },
   );
+}
+
+/** Returns the application of a request. On this wire a text that is left out is an empty one. */
+function applicationOf(request: Pick<FastifyRequest, 'applicationFor'>, named?: string): string {
+  try {
+    return request.applicationFor(named || undefined);
+  } catch (error) {
+    throw toCompatibleError(error);
+  }
 }
 
 function addGet(app: App, db: Database): void {
@@ -194,8 +214,8 @@ function addGet(app: App, db: Database): void {
         response: { 200: Status },
       },
     },
-    async ({ params }, reply) => {
-      const view = await findCallback(db, params.id);
+    async ({ params, applications }, reply) => {
+      const view = await findCallback(db, params.id, applications);
       if (!view) {
         throw new PlatformError(
           'CALLBACK_NOT_FOUND',

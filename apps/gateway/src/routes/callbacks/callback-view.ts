@@ -17,7 +17,7 @@ import {
   toBodyView,
   toMoment,
 } from '../schemas/field-schemas.js';
-import { maskedUrlDescription, maskQuery } from '../schemas/masked-url.js';
+import { maskedUrlDescription, maskQuery } from '../schemas/masking.js';
 import {
   attemptSchema,
   attemptSummarySchema,

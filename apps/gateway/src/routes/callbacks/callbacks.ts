@@ -7,7 +7,7 @@ import {
   replayCallback,
   retryNow,
 } from '@posthaste/callbacks';
-import { PlatformError } from '@posthaste/contracts';
+import { type Applications, PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
@@ -80,8 +80,9 @@ function addCreate(app: App, { acceptance, policies }: CallbackRoutesDeps): void
       },
     },
     async (request, reply) => {
-      const { body, idempotency, trace } = request;
+      const { body, idempotency, trace, application } = request;
       const input = await toCallbackInput(body, {
+        application,
         policies,
         trace,
         hops: hopsOf(request),
@@ -110,9 +111,11 @@ function addList(app: App, db: Database): void {
         response: { 200: pageSchema(callbackSummarySchema) },
       },
     },
-    async ({ query }) => {
-      const { limit, cursor, ...filter } = query;
-      const page = await listCallbacks(db, toCallbackFilter(filter), { limit, cursor });
+    async ({ query, caller }) => {
+      const { limit, cursor, ...fields } = query;
+      // Not the applications of the request: a caller for all has better indexes for one of them.
+      const filter = { ...toCallbackFilter(fields), within: caller.applications };
+      const page = await listCallbacks(db, filter, { limit, cursor });
       return toPageView(page, toCallbackSummaryView);
     },
   );
@@ -131,13 +134,13 @@ function addGet(app: App, db: Database): void {
         response: { 200: callbackSchema },
       },
     },
-    ({ params }) => getCallback(db, params.id),
+    ({ params, applications }) => getCallback(db, params.id, applications),
   );
 }
 
 interface CallbackAction {
   readonly name: string;
-  readonly act: (db: Database, id: string) => Promise<unknown>;
+  readonly act: (db: Database, id: string, within: Applications) => Promise<unknown>;
   readonly operationId: string;
   readonly sendsAgain?: true;
   readonly summary: string;
@@ -185,16 +188,16 @@ function addActions(app: App, db: Database): void {
         },
         schema: { tags, ...described, params: idParams, response: { 200: callbackSchema } },
       },
-      async ({ params }) => {
-        await act(db, params.id);
-        return getCallback(db, params.id);
+      async ({ params, applications }) => {
+        await act(db, params.id, applications);
+        return getCallback(db, params.id, applications);
       },
     );
   }
 }
 
-async function getCallback(db: Database, id: string): Promise<object> {
-  const view = await findCallback(db, id);
+async function getCallback(db: Database, id: string, within: Applications): Promise<object> {
+  const view = await findCallback(db, id, within);
   if (view) return toCallbackView(view);
   throw new PlatformError('CALLBACK_NOT_FOUND', `there is no callback with the id '${id}'`);
 }

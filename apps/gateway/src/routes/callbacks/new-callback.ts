@@ -160,6 +160,8 @@ const bodyKeys = ['json', 'text', 'base64'] as const;
 
 /** Context of a new callback, besides the body of its request. */
 export interface NewCallbackContext {
+  /** Application that it belongs to. */
+  readonly application: string;
   readonly policies: PolicyResolver;
   /** Trace of the request that creates it. */
   readonly trace: TraceContext | undefined;
@@ -176,9 +178,9 @@ export interface NewCallbackContext {
  */
 export async function toCallbackInput(
   callback: NewCallback,
-  { policies, trace, hops, isRecipientTrusted }: NewCallbackContext,
+  { application, policies, trace, hops, isRecipientTrusted }: NewCallbackContext,
 ): Promise<CallbackInput> {
-  const { retry, url, method, application, queue, timeoutMs, secret, notificationEmail } = callback;
+  const { retry, url, method, queue, timeoutMs, secret, notificationEmail } = callback;
   checkBody(callback);
   return {
     url,
@@ -187,7 +189,7 @@ export async function toCallbackInput(
     queue,
     headers: toHeaders(callback),
     body: toBody(callback),
-    policy: retry && (await resolveRetry(retry, policies)),
+    policy: retry && (await resolveRetry(retry, { application, policies })),
     timeoutMs,
     secret,
     notificationEmail,

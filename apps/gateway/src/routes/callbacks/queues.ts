@@ -151,8 +151,8 @@ function addList(app: App, db: Database): void {
         response: { 200: pageSchema(Queue) },
       },
     },
-    async ({ query: { limit, cursor, ...filter } }) =>
-      toPageView(await listQueues(db, filter, { limit, cursor }), toQueueView),
+    async ({ query: { limit, cursor, state }, applications: within }) =>
+      toPageView(await listQueues(db, { state, within }, { limit, cursor }), toQueueView),
   );
 }
 
@@ -169,7 +169,7 @@ function addDetails(app: App, db: Database): void {
         response: { 200: Queue },
       },
     },
-    async ({ query }) => toQueueView(await getQueue(db, toKey(query))),
+    async (request) => toQueueView(await getQueue(db, toKey(request))),
   );
 }
 
@@ -184,7 +184,7 @@ function addPauseAndResume(app: App, db: Database): void {
       {
         config: {
           scope: 'queues:write',
-          application: 'owner',
+          application: 'named',
           errors: ['CALLBACK_INVALID', 'QUEUE_NOT_FOUND'],
         },
         schema: {
@@ -198,8 +198,8 @@ function addPauseAndResume(app: App, db: Database): void {
           },
         },
       },
-      async ({ query }, reply) => {
-        await act(db, { ...toKey(query), mustExist: query.mustExist });
+      async (request, reply) => {
+        await act(db, { ...toKey(request), mustExist: request.query.mustExist });
         return reply.code(204).send(null);
       },
     );
@@ -229,7 +229,9 @@ function addUnblock(app: App, db: Database): void {
         },
       },
     },
-    async ({ query, body }) => ({ headId: await unblockQueue(db, { ...toKey(query), ...body }) }),
+    async (request) => ({
+      headId: await unblockQueue(db, { ...toKey(request), ...request.body }),
+    }),
   );
 }
 
@@ -247,14 +249,19 @@ function addSettings(app: App, db: Database): void {
         response: { 204: Type.Null({ description: 'Done.' }) },
       },
     },
-    async ({ query, body }, reply) => {
-      await setQueuePolicy(db, toKey(query), body.onFailure);
+    async (request, reply) => {
+      await setQueuePolicy(db, toKey(request), request.body.onFailure);
       return reply.code(204).send(null);
     },
   );
 }
 
-function toKey({ application = '', queue }: Static<typeof QueueQuery>): QueueKey {
+interface QueueRequest {
+  readonly application: string;
+  readonly query: Static<typeof QueueQuery>;
+}
+
+function toKey({ application, query: { queue } }: QueueRequest): QueueKey {
   return { application, queue };
 }
 

@@ -7,8 +7,10 @@ import {
 } from '@posthaste/callbacks';
 import type { Database } from '@posthaste/postgres';
 import { type Static, Type } from 'typebox';
+import { applicationOrAll } from '../../access/application-or-all.js';
 import type { App } from '../../app.js';
 import {
+  applicationFilter,
   idParams,
   idSchema,
   momentSchema,
@@ -55,6 +57,12 @@ const NewReplay = Type.Object(
 const View = Type.Object(
   {
     id: idSchema,
+    application: nullable(
+      Type.String({
+        description:
+          'Application whose callbacks are replayed. Null: those of all; only callers for all see it.',
+      }),
+    ),
     filter: Filter,
     ratePerSecond: Type.Integer(),
     state: Type.Enum(['running', 'done', 'cancelled'], { type: 'string' }),
@@ -100,14 +108,20 @@ function addCreate(app: App, { db, maxRunning }: ReplayRoutesDeps): void {
         operationId: 'createReplay',
         summary: 'Deliver many callbacks once more',
         description:
-          'Replays callbacks that were accepted before this call: oldest first, so in the order of their queues, and at a limited rate. A replay continues after a restart. Running replays take turns, and an application may have POSTHASTE_MAX_REPLAYS of them. A delivery of the platform itself may not create one.',
+          'Replays callbacks that were accepted before this call: oldest first, so in the order of their queues, and at a limited rate. A replay continues after a restart. Running replays take turns, and an application may have POSTHASTE_MAX_REPLAYS of them. A delivery of the platform itself may not create one. Without `application` in its filter, it is about the application of the API key, or for a caller for all applications about all.',
         body: NewReplay,
         response: { 201: View },
       },
     },
-    async ({ body: { filter, ratePerSecond } }, reply) => {
-      const options = { filter: toCallbackFilter(filter), ratePerSecond, maxRunning };
-      const replay = await createReplay(db, options);
+    async (request, reply) => {
+      const { filter, ratePerSecond } = request.body;
+      const application = applicationOrAll(request, filter.application);
+      const replay = await createReplay(db, {
+        filter: { ...toCallbackFilter(filter), application },
+        within: request.caller.applications,
+        ratePerSecond,
+        maxRunning,
+      });
       return reply.code(201).header('location', `${path}/${replay.id}`).send(toReplayView(replay));
     },
   );
@@ -122,11 +136,12 @@ function addList(app: App, db: Database): void {
         tags,
         operationId: 'listReplays',
         summary: 'List replays, newest first',
-        querystring: listQuery(maxReplaysPerPage, {}),
+        querystring: listQuery(maxReplaysPerPage, { application: applicationFilter }),
         response: { 200: pageSchema(View) },
       },
     },
-    async ({ query }) => toPageView(await listReplays(db, query), toReplayView),
+    async ({ query: { limit, cursor }, applications: within }) =>
+      toPageView(await listReplays(db, { within }, { limit, cursor }), toReplayView),
   );
 }
 
@@ -143,7 +158,7 @@ function addOne(app: App, db: Database): void {
         response: { 200: View },
       },
     },
-    async ({ params }) => toReplayView(await getReplay(db, params.id)),
+    async ({ params, applications }) => toReplayView(await getReplay(db, params.id, applications)),
   );
   app.post(
     `${path}/:id/cancel`,
@@ -159,15 +174,16 @@ function addOne(app: App, db: Database): void {
         response: { 200: View },
       },
     },
-    async ({ params }) => toReplayView(await cancelReplay(db, params.id)),
+    async ({ params, applications }) =>
+      toReplayView(await cancelReplay(db, params.id, applications)),
   );
 }
 
-function toReplayView({ filter, ...replay }: Replay): Static<typeof View> {
-  const { state, application, queue, endpointId, createdFrom, createdTo, host, statusCode } =
-    filter;
+function toReplayView({ filter, application, ...replay }: Replay): Static<typeof View> {
+  const { state, queue, endpointId, createdFrom, createdTo, host, statusCode } = filter;
   return {
     ...replay,
+    application: application ?? null,
     filter: {
       state,
       ...(application === undefined ? {} : { application }),

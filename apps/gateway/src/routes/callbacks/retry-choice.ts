@@ -104,7 +104,10 @@ const Choice = Type.Object(
   {
     ...ruleFields,
     policy: Type.Optional(
-      Type.String({ description: 'Name of a retry policy.', examples: ['patient'] }),
+      Type.String({
+        description: 'Name of a retry policy: one of the application, else a shared one.',
+        examples: ['patient'],
+      }),
     ),
   },
   {
@@ -144,7 +147,13 @@ export function toRetryChoice(policy: PolicyInput | string): RetryChoice {
 /** Method of `Policies` that resolves names. */
 export interface PolicyResolver {
   /** @throws PlatformError `POLICY_NOT_FOUND` */
-  resolve(name: string): Promise<RetryPolicy>;
+  resolve(reference: { readonly application: string; readonly name: string }): Promise<RetryPolicy>;
+}
+
+/** Policies that an application may name. */
+export interface NameablePolicies {
+  readonly application: string;
+  readonly policies: PolicyResolver;
 }
 
 /**
@@ -153,10 +162,10 @@ export interface PolicyResolver {
  */
 export async function resolveRetry(
   retry: RetryChoice,
-  policies: PolicyResolver,
+  { application, policies }: NameablePolicies,
 ): Promise<RetryPolicy> {
   return retry.policy === undefined
     ? // How many attempts it may ask for is checked with the callback.
       toRetryPolicy(ruleToPolicyInput(retry), Number.POSITIVE_INFINITY)
-    : policies.resolve(retry.policy);
+    : policies.resolve({ application, name: retry.policy });
 }

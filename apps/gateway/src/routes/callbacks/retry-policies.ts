@@ -1,7 +1,15 @@
 import type { NamedPolicy, Policies } from '@posthaste/callbacks';
+import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { applicationOrAll } from '../../access/application-or-all.js';
 import type { App } from '../../app.js';
-import { configuredNameSchema, momentSchema } from '../schemas/field-schemas.js';
+import {
+  applicationFilter,
+  configuredNameSchema,
+  momentSchema,
+  noUnknownKeys,
+  nullable,
+} from '../schemas/field-schemas.js';
 import { listQuery, pageSchema, toPageView } from '../schemas/pages.js';
 import { retryRuleSchema, ruleToPolicyInput } from './retry-choice.js';
 
@@ -12,8 +20,26 @@ const maxPoliciesPerPage = 500;
 const NameParams = Type.Object({ name: Type.String() });
 const NewNameParams = Type.Object({ name: configuredNameSchema });
 
+/** Query that names the owner of a policy. */
+const OwnerQuery = Type.Object(
+  {
+    application: Type.Optional(
+      Type.String({
+        maxLength: 256,
+        description:
+          'Application that the policy belongs to. Default: the one of the API key; without a key, or with one for all, the policies that all applications share.',
+        examples: ['shop'],
+      }),
+    ),
+  },
+  noUnknownKeys,
+);
+
 const View = Type.Object(
   {
+    application: nullable(
+      Type.String({ description: 'Application that it belongs to. Null: all share it.' }),
+    ),
     name: Type.String(),
     retry: retryRuleSchema,
     updatedAt: momentSchema,
@@ -21,7 +47,7 @@ const View = Type.Object(
   { title: 'RetryPolicy' },
 );
 
-/** Adds `/v1/retry-policies`: retry policies by name, for all applications. */
+/** Adds `/v1/retry-policies`: retry policies by name, of one application or shared by all. */
 export function retryPolicyRoutes(app: App, policies: Policies): void {
   addPut(app, policies);
   addList(app, policies);
@@ -32,20 +58,21 @@ function addPut(app: App, policies: Policies): void {
   app.put(
     `${path}/:name`,
     {
-      config: { scope: 'endpoints:write', application: 'named', errors: ['REQUEST_INVALID'] },
+      config: { scope: 'endpoints:write', application: 'items', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
         operationId: 'putRetryPolicy',
         summary: 'Create or replace a retry policy',
         description:
-          'A callback gets a copy of the policy when it is accepted, so a change applies to later callbacks only.',
+          'A callback gets a copy of the policy when it is accepted, so a change applies to later callbacks only. A policy of an application is found before a shared one of the same name. Shared ones can be changed by callers for all applications only.',
         params: NewNameParams,
+        querystring: OwnerQuery,
         body: retryRuleSchema,
         response: { 200: View },
       },
     },
-    async ({ params, body }) =>
-      toPolicyView(await policies.put(params.name, ruleToPolicyInput(body))),
+    async (request) =>
+      toPolicyView(await policies.put(toKey(request), ruleToPolicyInput(request.body))),
   );
 }
 
@@ -58,11 +85,13 @@ function addList(app: App, policies: Policies): void {
         tags,
         operationId: 'listRetryPolicies',
         summary: 'List retry policies, by name',
-        querystring: listQuery(maxPoliciesPerPage, {}),
+        description: 'Those of applications, and the shared ones.',
+        querystring: listQuery(maxPoliciesPerPage, { application: applicationFilter }),
         response: { 200: pageSchema(View) },
       },
     },
-    async ({ query }) => toPageView(await policies.list(query), toPolicyView),
+    async ({ query: { limit, cursor }, applications: within }) =>
+      toPageView(await policies.list({ within }, { limit, cursor }), toPolicyView),
   );
 }
 
@@ -70,23 +99,25 @@ function addOne(app: App, policies: Policies): void {
   app.get(
     `${path}/:name`,
     {
-      config: { scope: 'endpoints:read', application: 'named', errors: ['POLICY_NOT_FOUND'] },
+      config: { scope: 'endpoints:read', application: 'items', errors: ['POLICY_NOT_FOUND'] },
       schema: {
         tags,
         operationId: 'getRetryPolicy',
         summary: 'Get a retry policy',
+        description: 'The one of the application, else the shared one.',
         params: NameParams,
+        querystring: OwnerQuery,
         response: { 200: View },
       },
     },
-    async ({ params }) => toPolicyView(await policies.get(params.name)),
+    async (request) => toPolicyView(await policies.get(toKey(request))),
   );
   app.delete(
     `${path}/:name`,
     {
       config: {
         scope: 'endpoints:write',
-        application: 'named',
+        application: 'items',
         errors: ['POLICY_NOT_FOUND', 'POLICY_IN_USE'],
       },
       schema: {
@@ -95,16 +126,28 @@ function addOne(app: App, policies: Policies): void {
         summary: 'Remove a retry policy',
         description: 'Callbacks keep their copies. Refused while an endpoint names the policy.',
         params: NameParams,
+        querystring: OwnerQuery,
         response: { 204: Type.Null({ description: 'Removed.' }) },
       },
     },
-    async ({ params }, reply) => {
-      await policies.remove(params.name);
+    async (request, reply) => {
+      await policies.remove(toKey(request));
       return reply.code(204).send(null);
     },
   );
 }
 
-function toPolicyView({ name, policy: retry, updatedAt }: NamedPolicy): Static<typeof View> {
-  return { name, retry, updatedAt: updatedAt.toISOString() };
+type PolicyRequest = FastifyRequest<{
+  readonly Params: Static<typeof NameParams>;
+  readonly Querystring: Static<typeof OwnerQuery>;
+}>;
+
+function toKey(request: PolicyRequest): Parameters<Policies['get']>[0] {
+  const application = applicationOrAll(request, request.query.application);
+  return { application, name: request.params.name };
+}
+
+function toPolicyView(named: NamedPolicy): Static<typeof View> {
+  const { application, name, policy: retry, updatedAt } = named;
+  return { application: application ?? null, name, retry, updatedAt: updatedAt.toISOString() };
 }

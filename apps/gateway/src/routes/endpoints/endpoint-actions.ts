@@ -9,10 +9,12 @@ import {
   type Secrets,
 } from '@posthaste/callbacks';
 import type { Endpoints } from '@posthaste/callbacks/management';
+import type { Applications } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
 import { hopsOf } from '../../http/hops.js';
+import { setEntityTag } from '../schemas/entity-tag.js';
 import { idParams, idSchema, noUnknownKeys, nullable } from '../schemas/field-schemas.js';
 import { endpointSchema, toEndpointView } from './endpoint-view.js';
 import {
@@ -49,29 +51,36 @@ const Reason = nullable(
 
 type ChangeDeps = Pick<EndpointActionsDeps, 'db' | 'events'>;
 
+/** Endpoint whose state changes. */
+interface StateChange {
+  readonly id: string;
+  readonly within: Applications;
+  readonly reason?: string | undefined;
+}
+
 const stateChanges = [
   {
     name: 'pause',
-    change: ({ db }: ChangeDeps, id: string, reason?: string) => pauseEndpoint(db, id, reason),
+    change: ({ db }: ChangeDeps, { id, ...options }: StateChange) => pauseEndpoint(db, id, options),
     summary: 'Pause an endpoint',
     description: 'Running attempts are finished. Other callbacks to it wait.',
   },
   {
     name: 'resume',
-    change: ({ db }: ChangeDeps, id: string) => resumeEndpoint(db, id),
+    change: ({ db }: ChangeDeps, { id, within }: StateChange) => resumeEndpoint(db, id, { within }),
     summary: 'Resume a paused endpoint',
     description: 'Callbacks that wait for it are delivered.',
   },
   {
     name: 'disable',
-    change: ({ db, events }: ChangeDeps, id: string, reason = defaultReason) =>
-      disableEndpointAndEmit(db, id, { reason, events }),
+    change: ({ db, events }: ChangeDeps, { id, within, reason = defaultReason }: StateChange) =>
+      disableEndpointAndEmit(db, id, { within, reason, events }),
     summary: 'Disable an endpoint',
     description: 'As if its receiver had answered 410. Callbacks to it wait.',
   },
   {
     name: 'enable',
-    change: ({ db }: ChangeDeps, id: string) => enableEndpoint(db, id),
+    change: ({ db }: ChangeDeps, { id, within }: StateChange) => enableEndpoint(db, id, { within }),
     summary: 'Enable a disabled endpoint',
     description: 'Callbacks that wait for it are delivered.',
   },
@@ -104,9 +113,11 @@ function addStateChanges(app: App, { db, events, endpoints }: EndpointActionsDep
           response: { 200: endpointSchema },
         },
       },
-      async ({ params, body }) => {
-        await change({ db, events }, params.id, body?.reason);
-        return toEndpointView(await endpoints.get(params.id));
+      async ({ params: { id }, body, applications: within }, reply) => {
+        await change({ db, events }, { id, within, reason: body?.reason });
+        const endpoint = await endpoints.get(id, within);
+        setEntityTag(reply, endpoint.version);
+        return toEndpointView(endpoint);
       },
     );
   }
@@ -136,15 +147,16 @@ function addTest(app: App, { fanout }: EndpointActionsDeps): void {
       },
     },
     async (request, reply) => {
-      const callbackId = await fanout.testEvent(request.params.id, hopsOf(request));
+      const options = { within: request.applications, hops: hopsOf(request) };
+      const callbackId = await fanout.testEvent(request.params.id, options);
       return reply.code(201).header('location', `/v1/callbacks/${callbackId}`).send({ callbackId });
     },
   );
 }
 
 function addSecrets(app: App, { endpoints, secrets }: EndpointActionsDeps): void {
-  const keyOf = async (id: string) => {
-    const endpoint = await endpoints.get(id);
+  const keyOf = async (id: string, within: Applications) => {
+    const endpoint = await endpoints.get(id, within);
     return { application: endpoint.application, name: endpointSecretName(endpoint.id) };
   };
   app.get(
@@ -159,7 +171,10 @@ function addSecrets(app: App, { endpoints, secrets }: EndpointActionsDeps): void
         response: { 200: Type.Object({ versions: versionsSchema }) },
       },
     },
-    async ({ params }) => ({ versions: toVersionViews(await secrets.get(await keyOf(params.id))) }),
+    async ({ params, applications }) => {
+      const key = await keyOf(params.id, applications);
+      return { versions: toVersionViews(await secrets.get(key)) };
+    },
   );
   app.post(
     `${path}/secrets`,
@@ -179,8 +194,9 @@ function addSecrets(app: App, { endpoints, secrets }: EndpointActionsDeps): void
         response: { 201: newVersionSchema },
       },
     },
-    async ({ params, body }, reply) => {
-      const rotated = await secrets.rotate({ ...body, ...(await keyOf(params.id)) });
+    async ({ params, body, applications }, reply) => {
+      const key = await keyOf(params.id, applications);
+      const rotated = await secrets.rotate({ ...body, ...key });
       return reply.code(201).send(toNewVersionView(rotated));
     },
   );

@@ -3,7 +3,12 @@ import type { Endpoint } from '@posthaste/callbacks/management';
 import { type Static, type TSchema, Type } from 'typebox';
 import { retryChoiceSchema, toRetryChoice } from '../callbacks/retry-choice.js';
 import { headersSchema, idSchema, momentSchema, nullable } from '../schemas/field-schemas.js';
-import { maskedUrlDescription, maskQuery } from '../schemas/masked-url.js';
+import {
+  maskCredentials,
+  maskedHeadersDescription,
+  maskedUrlDescription,
+  maskQuery,
+} from '../schemas/masking.js';
 
 export const eventFormatDescription =
   'Form in which it gets events: `envelope` is the event as JSON, `cloudevents-structured` a CloudEvent as JSON, `cloudevents-binary` a CloudEvent with its attributes in `ce-` headers and its data as the body.';
@@ -42,12 +47,17 @@ export const endpointSchema: TSchema = View;
 
 /** An endpoint in a list. */
 export const listedEndpointSchema: TSchema = Type.Object(
-  { ...View.properties, url: Type.String({ description: maskedUrlDescription }) },
+  {
+    ...View.properties,
+    url: Type.String({ description: maskedUrlDescription }),
+    headers: { ...headersSchema, description: maskedHeadersDescription },
+  },
   { title: 'ListedEndpoint' },
 );
 
 export function toListedEndpointView(endpoint: Endpoint): object {
-  return toEndpointView({ ...endpoint, url: maskQuery(endpoint.url) });
+  const { url, headers } = endpoint;
+  return toEndpointView({ ...endpoint, url: maskQuery(url), headers: maskCredentials(headers) });
 }
 
 export function toEndpointView(endpoint: Endpoint): object {

@@ -4,6 +4,7 @@ import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
 import { isRecipientTrusted } from '../callbacks/mail-recipients.js';
 import { toPolicyOrName } from '../callbacks/retry-choice.js';
+import { ifMatchHeaders, readIfMatch, setEntityTag } from '../schemas/entity-tag.js';
 import {
   applicationField,
   applicationFilter,
@@ -101,8 +102,9 @@ function addCreate(app: App, endpoints: Endpoints): void {
         response: { 201: Type.Object({ endpoint: endpointSchema, secret: newVersionSchema }) },
       },
     },
-    async ({ body: { secret: text, secretKind: kind, ...fields }, caller }, reply) => {
-      const { application, name, url } = fields;
+    async ({ application, body, caller }, reply) => {
+      const { secret: text, secretKind: kind, application: _, ...fields } = body;
+      const { name, url } = fields;
       const created = await endpoints.create(
         {
           ...toPatch(fields),
@@ -113,6 +115,7 @@ function addCreate(app: App, endpoints: Endpoints): void {
         },
         { secret: text, kind },
       );
+      setEntityTag(reply, created.endpoint.version);
       return reply
         .code(201)
         .header('location', `${path}/${created.endpoint.id}`)
@@ -140,8 +143,10 @@ function addList(app: App, endpoints: Endpoints): void {
         response: { 200: pageSchema(listedEndpointSchema) },
       },
     },
-    async ({ query: { application, state, ...page } }) =>
-      toPageView(await endpoints.list({ application, state }, page), toListedEndpointView),
+    async ({ query: { state, limit, cursor }, applications: within }) => {
+      const page = await endpoints.list({ state, within }, { limit, cursor });
+      return toPageView(page, toListedEndpointView);
+    },
   );
 }
 
@@ -158,7 +163,11 @@ function addOne(app: App, endpoints: Endpoints): void {
         response: { 200: endpointSchema },
       },
     },
-    async ({ params }) => toEndpointView(await endpoints.get(params.id)),
+    async ({ params, applications }, reply) => {
+      const endpoint = await endpoints.get(params.id, applications);
+      setEntityTag(reply, endpoint.version);
+      return toEndpointView(endpoint);
+    },
   );
   app.patch(
     `${path}/:id`,
@@ -166,7 +175,13 @@ function addOne(app: App, endpoints: Endpoints): void {
       config: {
         scope: 'endpoints:write',
         application: 'owner',
-        errors: ['REQUEST_INVALID', 'ENDPOINT_NOT_FOUND', 'ENDPOINT_EXISTS', 'POLICY_NOT_FOUND'],
+        errors: [
+          'REQUEST_INVALID',
+          'ENDPOINT_NOT_FOUND',
+          'ENDPOINT_EXISTS',
+          'POLICY_NOT_FOUND',
+          'PRECONDITION_FAILED',
+        ],
       },
       schema: {
         tags,
@@ -175,13 +190,17 @@ function addOne(app: App, endpoints: Endpoints): void {
         description:
           'New headers and limits apply to all further attempts. The other settings apply to new events; callbacks that exist keep theirs.',
         params: idParams,
+        headers: ifMatchHeaders,
         body: Patch,
         response: { 200: endpointSchema },
       },
     },
-    async ({ params, body, caller }) => {
+    async ({ params, body, headers, caller, applications: within }, reply) => {
+      const condition = { within, ifMatch: readIfMatch(headers) };
       const patch = { ...toPatch(body), isRecipientTrusted: isRecipientTrusted(caller) };
-      return toEndpointView(await endpoints.update(params.id, patch));
+      const endpoint = await endpoints.update(params.id, patch, condition);
+      setEntityTag(reply, endpoint.version);
+      return toEndpointView(endpoint);
     },
   );
   app.delete(
@@ -197,8 +216,8 @@ function addOne(app: App, endpoints: Endpoints): void {
         response: { 204: Type.Null({ description: 'Removed.' }) },
       },
     },
-    async ({ params }, reply) => {
-      await endpoints.remove(params.id);
+    async ({ params, applications }, reply) => {
+      await endpoints.remove(params.id, applications);
       return reply.code(204).send(null);
     },
   );

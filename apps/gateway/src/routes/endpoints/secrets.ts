@@ -66,8 +66,8 @@ function addCreate(app: App, secrets: Secrets): void {
         response: { 201: Created },
       },
     },
-    async ({ body }, reply) => {
-      const { application = '', name } = body;
+    async ({ body, application }, reply) => {
+      const { name } = body;
       const created = await secrets.create({ ...body, application });
       return reply.code(201).send({ application, name, latest: toNewVersionView(created) });
     },
@@ -88,8 +88,8 @@ function addList(app: App, secrets: Secrets): void {
         response: { 200: pageSchema(View) },
       },
     },
-    async ({ query: { application, limit, cursor } }) =>
-      toPageView(await secrets.list({ application }, { limit, cursor }), toSecretView),
+    async ({ query: { limit, cursor }, applications: within }) =>
+      toPageView(await secrets.list({ within }, { limit, cursor }), toSecretView),
   );
 }
 
@@ -107,7 +107,7 @@ function addOne(app: App, secrets: Secrets): void {
         response: { 200: View },
       },
     },
-    async ({ params: { name }, query: { application = '' } }) =>
+    async ({ params: { name }, application }) =>
       toSecretView(await secrets.get({ application, name })),
   );
   app.delete(
@@ -123,7 +123,7 @@ function addOne(app: App, secrets: Secrets): void {
         response: { 204: Type.Null({ description: 'Removed.' }) },
       },
     },
-    async ({ params: { name }, query: { application = '' } }, reply) => {
+    async ({ params: { name }, application }, reply) => {
       await secrets.remove({ application, name });
       return reply.code(204).send(null);
     },
@@ -150,7 +150,7 @@ function addRotate(app: App, secrets: Secrets): void {
         response: { 201: Created },
       },
     },
-    async ({ params: { name }, query: { application = '' }, body }, reply) => {
+    async ({ params: { name }, application, body }, reply) => {
       const rotated = await secrets.rotate({ ...body, application, name });
       return reply.code(201).send({ application, name, latest: toNewVersionView(rotated) });
     },

@@ -3,7 +3,9 @@ import { parseJsonWithDigits } from '@posthaste/contracts';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
 import { setJsonParser } from '../../http/json-body.js';
+import { ifMatchHeaders, readIfMatch, setEntityTag } from '../schemas/entity-tag.js';
 import {
+  applicationFilter,
   idParams,
   idSchema,
   momentSchema,
@@ -86,8 +88,9 @@ function addCreate(app: App, subscriptions: Subscriptions): void {
         response: { 201: View },
       },
     },
-    async ({ body }, reply) => {
-      const subscription = await subscriptions.create(body);
+    async ({ body, applications }, reply) => {
+      const subscription = await subscriptions.create(body, applications);
+      setEntityTag(reply, subscription.version);
       return reply
         .code(201)
         .header('location', `${path}/${subscription.id}`)
@@ -106,6 +109,7 @@ function addList(app: App, subscriptions: Subscriptions): void {
         operationId: 'listSubscriptions',
         summary: 'List subscriptions, newest first',
         querystring: listQuery(maxSubscriptionsPerPage, {
+          application: applicationFilter,
           endpointId: Type.Optional({
             ...idSchema,
             description: 'Only subscriptions of this endpoint.',
@@ -114,8 +118,10 @@ function addList(app: App, subscriptions: Subscriptions): void {
         response: { 200: pageSchema(View) },
       },
     },
-    async ({ query: { endpointId, ...page } }) =>
-      toPageView(await subscriptions.list({ endpointId }, page), toSubscriptionView),
+    async ({ query: { endpointId, limit, cursor }, applications: within }) => {
+      const page = await subscriptions.list({ endpointId, within }, { limit, cursor });
+      return toPageView(page, toSubscriptionView);
+    },
   );
 }
 
@@ -132,7 +138,11 @@ function addOne(app: App, subscriptions: Subscriptions): void {
         response: { 200: View },
       },
     },
-    async ({ params }) => toSubscriptionView(await subscriptions.get(params.id)),
+    async ({ params, applications }, reply) => {
+      const subscription = await subscriptions.get(params.id, applications);
+      setEntityTag(reply, subscription.version);
+      return toSubscriptionView(subscription);
+    },
   );
   app.put(
     `${path}/:id`,
@@ -140,18 +150,24 @@ function addOne(app: App, subscriptions: Subscriptions): void {
       config: {
         scope: 'endpoints:write',
         application: 'owner',
-        errors: ['SUBSCRIPTION_NOT_FOUND', 'REQUEST_INVALID'],
+        errors: ['SUBSCRIPTION_NOT_FOUND', 'REQUEST_INVALID', 'PRECONDITION_FAILED'],
       },
       schema: {
         tags,
         operationId: 'replaceSubscription',
         summary: 'Replace the filters of a subscription',
         params: idParams,
+        headers: ifMatchHeaders,
         body: Replacement,
         response: { 200: View },
       },
     },
-    async ({ params, body }) => toSubscriptionView(await subscriptions.update(params.id, body)),
+    async ({ params, body, headers, applications: within }, reply) => {
+      const condition = { within, ifMatch: readIfMatch(headers) };
+      const subscription = await subscriptions.update(params.id, body, condition);
+      setEntityTag(reply, subscription.version);
+      return toSubscriptionView(subscription);
+    },
   );
   app.delete(
     `${path}/:id`,
@@ -170,14 +186,14 @@ function addOne(app: App, subscriptions: Subscriptions): void {
         response: { 204: Type.Null({ description: 'Removed.' }) },
       },
     },
-    async ({ params }, reply) => {
-      await subscriptions.remove(params.id);
+    async ({ params, applications }, reply) => {
+      await subscriptions.remove(params.id, applications);
       return reply.code(204).send(null);
     },
   );
 }
 
-function toSubscriptionView(subscription: Subscription): Static<typeof View> {
+function toSubscriptionView({ version: _, ...subscription }: Subscription): Static<typeof View> {
   return {
     ...subscription,
     namespace: subscription.namespace ?? null,

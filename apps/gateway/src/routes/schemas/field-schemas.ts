@@ -56,7 +56,7 @@ export const applicationField: TOptional<TString> = Type.Optional(
   Type.String({
     maxLength: 256,
     description:
-      'Name of the application that owns it. Default: the application with the empty name.',
+      'Name of the application that owns it. Default: the one of the API key; without a key, or with one for all, POSTHASTE_DEFAULT_APPLICATION, which is the application with the empty name unless set.',
     examples: ['shop'],
   }),
 );
@@ -66,7 +66,7 @@ export const applicationFilter: TOptional<TString> = Type.Optional(
   Type.String({
     maxLength: 256,
     description:
-      'Only those of the application of this name. Empty text is the application with the empty name. Default: those of all applications.',
+      'Only those of the application of this name. Empty text is the application with the empty name. Default: those of all applications of the caller.',
     examples: ['shop'],
   }),
 );
