@@ -119,6 +119,7 @@ describeWithPostgres.concurrent('the event log in a worker', { timeout: 60_000 }
     await platform.startWorker();
     const event = toEventToPublish(createEnvelope({ name: 'order.placed', namespace: 'shop' }), {
       topic: 'orders',
+      application: '',
       headers: { 'posthaste-hops': '3' },
     });
     await platform.db.transaction((tx) => platform.log.append(tx, [event]));
@@ -162,7 +163,7 @@ describeWithPostgres.concurrent('the event log in a worker', { timeout: 60_000 }
     await a.waitFor(1);
     expect(a.requests[0]?.headers).toMatchObject({ traceparent });
     await vi.waitFor(async () => expect(await eventNames(platform)).toHaveLength(4), waitOptions);
-    const { records } = await platform.log.listEvents({ topics: ['callbacks'] });
+    const { records } = await platform.log.listEvents({ within: 'all', topics: ['callbacks'] });
     expect(records.map(({ headers }) => [headers.ce_type, headers.traceparent])).toEqual([
       ['callback.accepted', traceparent],
       ['callback.attempted', traceparent],
@@ -276,7 +277,7 @@ describeWithPostgres.concurrent('the event log in a worker', { timeout: 60_000 }
     await platform.startWorker({ POSTHASTE_CALLBACK_EVENTS: 'all' });
     const id = await sendCallback(platform, receiver.url);
     await vi.waitFor(async () => expect(await eventNames(platform)).toHaveLength(2), waitOptions);
-    const { records } = await platform.log.listEvents({ topics: ['callbacks'] });
+    const { records } = await platform.log.listEvents({ within: 'all', topics: ['callbacks'] });
     expect(records.map(({ key, headers }) => [key?.toString(), headers.ce_type])).toEqual([
       [id, 'callback.attempted'],
       [id, 'callback.failed'],
