@@ -65,7 +65,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     };
     const endpointId = await endpoint('a', settings);
     await fan.subscriptions.create({ endpointId, eventName: '**' });
-    const event = eventOf('order.created', { text: 'größer' });
+    const event = eventOf('order.created', { text: 'größer' }, { application: 'shop' });
     await deliver(event);
     const [delivery] = await claim(store.db);
     expect(delivery).toMatchObject({ application: 'shop', endpointId, queue: undefined });
