@@ -113,6 +113,41 @@ describeWithPostgres.concurrent('the event log in a worker', { timeout: 60_000 }
     expect(JSON.parse(String(other?.body))).toEqual(event);
   });
 
+  it('brings an event to the endpoints of its application, else to those of its topic or the default', async ({
+    platform,
+    receive,
+  }) => {
+    const applications = ['shop', 'game', 'main', ''] as const;
+    const receivers = await Promise.all(applications.map(() => receive(200)));
+    for (const [index, application] of applications.entries()) {
+      const url = receivers[index]?.url ?? '';
+      await platform.subscribe({ name: `e${index}`, url, application }, '**');
+    }
+    await platform.startWorker({
+      POSTHASTE_DEFAULT_APPLICATION: 'main',
+      POSTHASTE_TOPIC_APPLICATIONS: 'scores.*=game, stock=shop',
+    });
+    await platform.publish(
+      { key: 'k', name: 'own.shop', application: 'shop' },
+      { key: 'k', name: 'own.game', application: 'game', topic: 'stock' },
+      { key: 'k', name: 'own.empty', application: '' },
+      { key: 'k', name: 'of.topic', topic: 'scores.today' },
+      { key: 'k', name: 'of.nobody' },
+    );
+    await vi.waitFor(() => {
+      expect(receivers.map((each) => namesOf(each).toSorted())).toEqual([
+        ['own.shop'],
+        ['of.topic', 'own.game'],
+        ['of.nobody'],
+        ['own.empty'],
+      ]);
+    }, waitOptions);
+    const { rows } = await platform.db.query<{ count: bigint }>(
+      'select count(*) from callbacks.request',
+    );
+    expect(rows).toEqual([{ count: 5n }]);
+  });
+
   it('counts the deliveries on that led to an event', async ({ platform, receive }) => {
     const receiver = await receive(200);
     await platform.subscribe({ name: 'a', url: receiver.url }, '**');
@@ -255,7 +290,7 @@ describeWithPostgres.concurrent('the event log in a worker', { timeout: 60_000 }
       waitOptions,
     );
     const endpointId = await platform.subscribe(
-      { name: 'listener', url: listener.url },
+      { name: 'listener', url: listener.url, application: 'shop' },
       'callback.delivered',
     );
     // The worker notices the subscription, and later its end, within a while.
