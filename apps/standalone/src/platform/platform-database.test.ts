@@ -202,7 +202,10 @@ describe.each<Engine>(['postgres', 'embedded'])('a database of version 0.1 on %s
       await before.close();
       const db = await open();
       const applied = await migratePlatform(db);
-      expect(applied.map(({ owner, version }) => `${owner} ${version}`)).toEqual(['event-log 1']);
+      expect(applied.map(({ owner, version }) => `${owner} ${version}`)).toEqual([
+        'event-log 1',
+        'event-log 2',
+      ]);
       await checkFilled(db, filled);
       expect(await migratePlatform(db)).toEqual([]);
     });
