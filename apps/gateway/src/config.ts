@@ -1,4 +1,5 @@
 import {
+  applicationFaults,
   callbackFaults,
   callbackSettings,
   type Environment,
@@ -40,12 +41,19 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
     // Settings of other parts that decide how long Idempotency-Keys and events are kept.
     idempotencyMs: workerSettings.idempotencyMs,
     eventRetentionMs: eventSettings.eventRetentionMs,
+    // Settings of the event log that decide who sees which topics and groups.
+    topicApplications: eventSettings.topicApplications,
+    groupApplications: eventSettings.groupApplications,
     // The embedded database belongs to one process, and the gateway is one of several.
     databaseUrl: { ...platformSettings.databaseUrl, required: true },
     secretKey: { ...platformSettings.secretKey, required: true },
   } as const;
   const values = readSettings(environment, settings, {
-    check: (found) => [...gatewayFaults(found), ...callbackFaults(found)],
+    check: (found) => [
+      ...gatewayFaults(found),
+      ...callbackFaults(found),
+      ...applicationFaults(found),
+    ],
   });
   return {
     gateway: toGatewayConfig(values),

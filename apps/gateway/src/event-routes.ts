@@ -1,5 +1,5 @@
-import { PlatformError } from '@posthaste/contracts';
-import { PostgresLog } from '@posthaste/eventstream';
+import { PlatformError, parseApplicationRules } from '@posthaste/contracts';
+import { PostgresLog, parseTopicRules } from '@posthaste/eventstream';
 import {
   DeadLetterReplays,
   EventFollowers,
@@ -30,7 +30,12 @@ export type EventRoutesConfig = Required<
 > &
   FollowerOptions &
   FollowerStreamOptions &
-  EventMaintenanceOptions;
+  EventMaintenanceOptions & {
+    readonly defaultApplication: string;
+    readonly topicApplications: readonly string[];
+    readonly groupApplications: readonly string[];
+    readonly maxReplays: number;
+  };
 
 /** Dependencies of the routes of events. */
 export interface EventRoutesDeps {
@@ -58,13 +63,18 @@ const warnEveryMs = 60_000;
 
 /** Creates the routes of events, and starts the maintenance of the event log. */
 export function createEventRoutes({ db, logger, registry, config }: EventRoutesDeps): EventRoutes {
-  const log = new PostgresLog({ db });
+  const log = new PostgresLog({
+    db,
+    topicRules: parseTopicRules(config.topicApplications),
+    groupRules: parseApplicationRules(config.groupApplications),
+  });
   const publisher = new PublishBatcher({ db, log, maxTopics: config.maxTopics });
   const followers = new EventFollowers(log, config);
   addFollowerMetrics(registry, () => followers.count);
-  const replays = new DeadLetterReplays({ db, log });
+  const replays = new DeadLetterReplays({ db, log, maxRunning: config.maxReplays });
   const onError = warnOfMaintenance(logger);
   const maintenance = new EventMaintenance({ db, replays, onError }, config);
+  const { defaultApplication } = config;
   const onCreated = (): void => maintenance.runNow();
   return {
     routes: [
@@ -73,7 +83,7 @@ export function createEventRoutes({ db, logger, registry, config }: EventRoutesD
       (app) => readEventRoutes(app, { log, followers, streams: config }),
       (app) => eventGroupRoutes(app, log),
       (app) => deadLetterRoutes(app, { db, log }),
-      (app) => deadLetterReplayRoutes(app, { replays, onCreated }),
+      (app) => deadLetterReplayRoutes(app, { replays, defaultApplication, onCreated }),
     ],
     get followers() {
       return followers.count;

@@ -7,6 +7,8 @@ export interface LetterInput {
   readonly key?: string;
   readonly topic?: string;
   readonly group?: string;
+  /** Default: none. */
+  readonly application?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -19,11 +21,12 @@ export async function putDeadLetters(
   await db.transaction((tx) =>
     log.append(
       tx,
-      letters.map(({ name, key = 'k', topic = 'orders', group = 'mail', headers }, offset) => ({
+      letters.map(({ name, key = 'k', topic = 'orders', group = 'mail', ...more }, offset) => ({
         topic: `${topic}.dlq`,
+        application: more.application,
         key: Buffer.from(key),
         value: Buffer.from(JSON.stringify({ id: name, name, namespace: '', payload: {} })),
-        headers: headers ?? {
+        headers: more.headers ?? {
           ce_type: name,
           [names.topic]: topic,
           [names.partition]: '2',

@@ -50,7 +50,7 @@ export function usePublishing(engine: Engine): Publishing {
   });
   afterAll(() => gateway.close());
   const recordsOf = async (topic: string): Promise<readonly StoredRecord[]> =>
-    (await gateway.log.listEvents({ topics: [topic] })).records;
+    (await gateway.log.listEvents({ within: 'all', topics: [topic] })).records;
   return {
     newTopic() {
       topics += 1;

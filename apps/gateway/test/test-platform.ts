@@ -75,6 +75,10 @@ export async function openTestPlatform(
       maxTopics: 1_000,
       idempotencyMs: 86_400_000,
       eventRetentionMs: 604_800_000,
+      defaultApplication: '',
+      topicApplications: [],
+      groupApplications: [],
+      maxReplays: 10,
     },
   });
   const { app } = await testServer(

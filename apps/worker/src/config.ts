@@ -4,6 +4,7 @@ import {
   type Environment,
   eventFaults,
   eventSettings,
+  gatewaySettings,
   platformSettings,
   readSettings,
   type SettingFault,
@@ -14,6 +15,7 @@ import {
 /** Configuration of a worker. @posthaste/settings describes each setting. */
 export type WorkerConfig = SettingValues<typeof workerSettings> &
   SettingValues<typeof eventSettings> &
+  Pick<SettingValues<typeof gatewaySettings>, 'defaultApplication'> &
   Omit<SettingValues<typeof callbackSettings>, 'allowLoopback'> & {
     readonly allowLoopback: boolean;
     readonly secretKey: Uint8Array;
@@ -34,6 +36,8 @@ export function readWorkerConfig(environment: Environment): WorkerProcessConfig 
     ...callbackSettings,
     ...eventSettings,
     ...workerSettings,
+    // A setting of the gateway that decides whose endpoints get records without an application.
+    defaultApplication: gatewaySettings.defaultApplication,
     // Only one process can open the embedded database, so workers need Postgres.
     databaseUrl: { ...platformSettings.databaseUrl, required: true },
     secretKey: { ...platformSettings.secretKey, required: true },

@@ -1,5 +1,5 @@
 import { createSubscriptionConsumer, EventFanout } from '@posthaste/callbacks';
-import type { PostgresLog } from '@posthaste/eventstream';
+import { type PostgresLog, parseTopicRules } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -33,13 +33,18 @@ export interface EventStreams {
  * to publish the log to Kafka.
  */
 export async function startEventStreams(deps: EventStreamsDeps): Promise<EventStreams> {
-  const { db, registry, logger } = deps;
+  const { config, db, registry, logger } = deps;
   const outbox = await openEventOutbox(deps);
   const { log, events } = outbox;
   const observer = observeSubscriptions(registry, logger);
   const consumer = createSubscriptionConsumer({
     db,
-    source: createLogEventSource(log, observer),
+    source: createLogEventSource({
+      log,
+      observer,
+      topicRules: parseTopicRules(config.topicApplications),
+      defaultApplication: config.defaultApplication,
+    }),
     fanout: new EventFanout({ db, events }),
     observer,
   });

@@ -1,6 +1,7 @@
 import type { EventSource, SubscribedEvent } from '@posthaste/callbacks';
-import { hopsHeader, parseHops } from '@posthaste/contracts';
+import { type ApplicationRules, hopsHeader, parseHops } from '@posthaste/contracts';
 import {
+  applicationOf,
   decodeRecordWithDigits,
   offsetBeginning,
   type PostgresLog,
@@ -10,6 +11,20 @@ import {
 
 /** Consumer group of the log that serves subscriptions. */
 export const subscriptionGroup = 'posthaste.subscriptions';
+
+/** Rules by which records without an application of their own get one. */
+export interface UnnamedRecordRules {
+  /** Rules that map topics to applications. */
+  readonly topicRules: ApplicationRules;
+  /** Application of records in topics that no rule maps to one. */
+  readonly defaultApplication: string;
+}
+
+/** Options of {@link createLogEventSource}. */
+export interface LogEventSourceOptions extends UnnamedRecordRules {
+  readonly log: PostgresLog;
+  readonly observer: LogSourceObserver;
+}
 
 /** Observer of records that subscriptions do not get. Its methods must not throw. */
 export interface LogSourceObserver {
@@ -23,7 +38,11 @@ export interface LogSourceObserver {
  * Creates the source of events for subscriptions: every topic of the log from its beginning, except
  * topics of retries and dead letters.
  */
-export function createLogEventSource(log: PostgresLog, observer: LogSourceObserver): EventSource {
+export function createLogEventSource({
+  log,
+  observer,
+  ...rules
+}: LogEventSourceOptions): EventSource {
   return {
     async readBatch(tx, limit, getSelector) {
       const { records, skipped, more } = await log.readGroupBatch(tx, {
@@ -34,31 +53,43 @@ export function createLogEventSource(log: PostgresLog, observer: LogSourceObserv
         choose: getSelector,
       });
       for (const range of skipped) observer.skipped(range);
-      return { events: records.flatMap((record) => toEvents(record, observer)), more };
+      const events = records.flatMap((record) => {
+        try {
+          return toEvents(record, rules);
+        } catch (error) {
+          observer.unreadable(record, error);
+          return [];
+        }
+      });
+      return { events, more };
     },
   };
 }
 
 /** Converts a record to one event, or to none when it is not an event. */
-function toEvents(record: StoredRecord, observer: LogSourceObserver): SubscribedEvent[] {
+function toEvents(record: StoredRecord, rules: UnnamedRecordRules): SubscribedEvent[] {
   const { topic, headers } = record;
-  try {
-    const envelope = decodeRecordWithDigits(record);
-    if (envelope === null) return [];
-    const key = record.key?.toString();
-    const { traceparent, tracestate } = headers;
-    return [
-      {
-        topic,
-        envelope,
-        // An event without a key of its own has its id as key, and is ordered with no other event.
-        key: key === envelope.id ? undefined : key,
-        hops: parseHops(headers[hopsHeader]),
-        ...(traceparent === undefined ? {} : { trace: { traceparent, tracestate } }),
-      },
-    ];
-  } catch (error) {
-    observer.unreadable(record, error);
-    return [];
-  }
+  const envelope = decodeRecordWithDigits(record);
+  if (envelope === null) return [];
+  const key = record.key?.toString();
+  const { traceparent, tracestate } = headers;
+  return [
+    {
+      topic,
+      application: applicationOf(record) ?? toUnnamedApplication(topic, rules),
+      envelope,
+      // An event without a key of its own has its id as key, and is ordered with no other event.
+      key: key === envelope.id ? undefined : key,
+      hops: parseHops(headers[hopsHeader]),
+      ...(traceparent === undefined ? {} : { trace: { traceparent, tracestate } }),
+    },
+  ];
+}
+
+/** Returns the application of records of the topic that name none. */
+function toUnnamedApplication(
+  topic: string,
+  { topicRules, defaultApplication }: UnnamedRecordRules,
+): string {
+  return topicRules.ownerOf(topic) ?? defaultApplication;
 }

@@ -18,7 +18,7 @@ export function measureLag(registry: Registry, log: PostgresLog, logger: Logger)
       try {
         let cursor: string | undefined;
         do {
-          const page = await log.listGroups({ limit: 500, cursor });
+          const page = await log.listGroups({ within: 'all', limit: 500, cursor });
           for (const { topic, groupId: group, partitions } of page.groups) {
             const lag = partitions.reduce((sum, partition) => sum + partition.lag, 0n);
             this.set({ topic, group }, Number(lag));

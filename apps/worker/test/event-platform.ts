@@ -21,6 +21,8 @@ export interface TestEvent {
   readonly key: string;
   readonly payload?: JsonObject;
   readonly traceparent?: string;
+  /** Default: none. */
+  readonly application?: string;
 }
 
 /** Database with the platform's tables, its event log, and worker processes on it. */
@@ -92,11 +94,11 @@ export class EventPlatform {
   /** Appends events in one transaction; returns their ids. */
   async publish(...events: readonly TestEvent[]): Promise<string[]> {
     const created = events.map(
-      ({ topic = 'orders', name = 'order.placed', key, payload = {}, traceparent }) => ({
+      ({ topic = 'orders', name = 'order.placed', key, payload = {}, ...more }) => ({
+        ...more,
         topic,
         key,
         envelope: createEnvelope({ name, namespace: 'shop', payload }),
-        traceparent,
       }),
     );
     await this.db.transaction((tx) => this.log.appendEvents(tx, created));

@@ -113,12 +113,48 @@ describeWithPostgres.concurrent('the event log in a worker', { timeout: 60_000 }
     expect(JSON.parse(String(other?.body))).toEqual(event);
   });
 
+  it('brings an event to the endpoints of its application, else to those of its topic or the default', async ({
+    platform,
+    receive,
+  }) => {
+    const applications = ['shop', 'game', 'main', ''] as const;
+    const receivers = await Promise.all(applications.map(() => receive(200)));
+    for (const [index, application] of applications.entries()) {
+      const url = receivers[index]?.url ?? '';
+      await platform.subscribe({ name: `e${index}`, url, application }, '**');
+    }
+    await platform.startWorker({
+      POSTHASTE_DEFAULT_APPLICATION: 'main',
+      POSTHASTE_TOPIC_APPLICATIONS: 'scores.*=game, stock=shop',
+    });
+    await platform.publish(
+      { key: 'k', name: 'own.shop', application: 'shop' },
+      { key: 'k', name: 'own.game', application: 'game', topic: 'stock' },
+      { key: 'k', name: 'own.empty', application: '' },
+      { key: 'k', name: 'of.topic', topic: 'scores.today' },
+      { key: 'k', name: 'of.nobody' },
+    );
+    await vi.waitFor(() => {
+      expect(receivers.map((each) => namesOf(each).toSorted())).toEqual([
+        ['own.shop'],
+        ['of.topic', 'own.game'],
+        ['of.nobody'],
+        ['own.empty'],
+      ]);
+    }, waitOptions);
+    const { rows } = await platform.db.query<{ count: bigint }>(
+      'select count(*) from callbacks.request',
+    );
+    expect(rows).toEqual([{ count: 5n }]);
+  });
+
   it('counts the deliveries on that led to an event', async ({ platform, receive }) => {
     const receiver = await receive(200);
     await platform.subscribe({ name: 'a', url: receiver.url }, '**');
     await platform.startWorker();
     const event = toEventToPublish(createEnvelope({ name: 'order.placed', namespace: 'shop' }), {
       topic: 'orders',
+      application: '',
       headers: { 'posthaste-hops': '3' },
     });
     await platform.db.transaction((tx) => platform.log.append(tx, [event]));
@@ -162,7 +198,7 @@ describeWithPostgres.concurrent('the event log in a worker', { timeout: 60_000 }
     await a.waitFor(1);
     expect(a.requests[0]?.headers).toMatchObject({ traceparent });
     await vi.waitFor(async () => expect(await eventNames(platform)).toHaveLength(4), waitOptions);
-    const { records } = await platform.log.listEvents({ topics: ['callbacks'] });
+    const { records } = await platform.log.listEvents({ within: 'all', topics: ['callbacks'] });
     expect(records.map(({ headers }) => [headers.ce_type, headers.traceparent])).toEqual([
       ['callback.accepted', traceparent],
       ['callback.attempted', traceparent],
@@ -254,7 +290,7 @@ describeWithPostgres.concurrent('the event log in a worker', { timeout: 60_000 }
       waitOptions,
     );
     const endpointId = await platform.subscribe(
-      { name: 'listener', url: listener.url },
+      { name: 'listener', url: listener.url, application: 'shop' },
       'callback.delivered',
     );
     // The worker notices the subscription, and later its end, within a while.
@@ -276,7 +312,7 @@ describeWithPostgres.concurrent('the event log in a worker', { timeout: 60_000 }
     await platform.startWorker({ POSTHASTE_CALLBACK_EVENTS: 'all' });
     const id = await sendCallback(platform, receiver.url);
     await vi.waitFor(async () => expect(await eventNames(platform)).toHaveLength(2), waitOptions);
-    const { records } = await platform.log.listEvents({ topics: ['callbacks'] });
+    const { records } = await platform.log.listEvents({ within: 'all', topics: ['callbacks'] });
     expect(records.map(({ key, headers }) => [key?.toString(), headers.ce_type])).toEqual([
       [id, 'callback.attempted'],
       [id, 'callback.failed'],

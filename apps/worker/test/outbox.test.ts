@@ -128,6 +128,25 @@ describeWithKafka.concurrent('the event log as outbox of a worker', { timeout: 3
     expectOrder(new Map([...byKey].map(([key, own]) => [key, own.map(({ n }) => n)])));
   });
 
+  it('names the application of each event in a header, and in nothing else', async (context) => {
+    const outbox = await Outbox.open(await sharedKafka(), context);
+    const { platform } = outbox;
+    await platform.publish(
+      { key: 'a', application: 'größe' },
+      { key: 'b', application: '' },
+      { key: 'c' },
+    );
+    await outbox.startWorker();
+    const reader = outbox.read();
+    await vi.waitFor(() => expect(reader.ids.length).toBe(3), waitOptions);
+    const byKey = new Map(reader.records.map((record) => [String(record.key), record]));
+    const applications = ['a', 'b', 'c'].map(
+      (key) => byKey.get(key)?.headers['posthaste-application'],
+    );
+    expect(applications).toEqual(['größe', '', undefined]);
+    for (const { value } of reader.records) expect(String(value)).not.toMatch(/größe|application/);
+  });
+
   it('loses nothing and keeps the order while the broker is stopped and killed', async (context) => {
     const kafka: KafkaBroker = await startKafka({ own: true, settings: quickRecovery });
     context.onTestFinished(() => kafka.close());

@@ -20,14 +20,16 @@ export function eventOf(
   payload: JsonObject = {},
   more: {
     readonly topic?: string;
+    readonly application?: string;
     readonly namespace?: string;
     readonly key?: string;
     readonly userId?: string;
   } = {},
 ): SubscribedEvent {
-  const { topic = 'orders', namespace = 'shop', key, userId } = more;
+  const { topic = 'orders', application = '', namespace = 'shop', key, userId } = more;
   return {
     topic,
+    application,
     envelope: createEnvelope({ name, namespace, payload, ...(userId ? { userId } : {}) }),
     key,
   };
@@ -98,17 +100,21 @@ export type TestSinkAppender = 'transaction' | 'statement';
  */
 const appendFunction = `
 create or replace function public.append_events(shards integer[], names text[], keys text[],
-  events text[], traces text[]) returns integer language plpgsql as $$
+  events text[], traces text[], applications text[]) returns integer language plpgsql as $$
 begin
   if nextval('public.append_tries') <= (select failures from public.append_failures) then
     raise serialization_failure;
   end if;
   insert into public.appended (event)
   select json_build_object('topic', 'callbacks', 'key', key, 'envelope', event::json,
-    'traceparent', trace)
-  from (select unnest(keys) as key, unnest(events) as event, unnest(traces) as trace) as e;
+    'traceparent', trace, 'application', application)
+  from (select unnest(keys) as key, unnest(events) as event, unnest(traces) as trace,
+    unnest(applications) as application) as e;
   return cardinality(keys);
 end $$;`;
+
+const appendStatement =
+  'select public.append_events(null, null, $1::text[], $2::text[], $3::text[], $4::text[])';
 
 /** Sink that stores events in the database, in the transaction that they are about. */
 export class TestSink implements CallbackEventSink {
@@ -147,10 +153,11 @@ export class TestSink implements CallbackEventSink {
 
   async append(tx: Transaction, events: readonly CallbackEvent[]): Promise<void> {
     const bodies = events.map(({ envelope }) => toEventBody(envelope).toString());
-    await tx.query('select public.append_events(null, null, $1::text[], $2::text[], $3::text[])', [
+    await tx.query(appendStatement, [
       events.map(({ key }) => key),
       bodies,
       events.map(({ traceparent }) => traceparent ?? null),
+      events.map(({ application }) => application),
     ]);
   }
 

@@ -4,6 +4,15 @@
  */
 export type Applications = 'all' | readonly string[];
 
+const maxLength = 256;
+const controlCharacter = /\p{Cc}/u;
+
+/** True if an application can have this name: up to 256 characters, none of control. */
+export function isApplicationName(name: string): boolean {
+  // Half a surrogate pair would be stored as another character: two names would become one.
+  return name.length <= maxLength && !controlCharacter.test(name) && name.isWellFormed();
+}
+
 /** True if the application is one of them. */
 export function includesApplication(applications: Applications, application: string): boolean {
   return applications === 'all' || applications.includes(application);

@@ -1,8 +1,14 @@
 export {
+  type ApplicationRules,
+  noApplicationRules,
+  parseApplicationRules,
+} from './application-rules.js';
+export {
   type Applications,
-  /** @public */ applicationHeader,
+  applicationHeader,
   coversApplications,
   includesApplication,
+  isApplicationName,
   toApplicationColumn,
 } from './applications.js';
 export { type Backoff, backoffMs } from './backoff.js';
@@ -83,7 +89,12 @@ export {
 export { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } from './ids.js';
 export { findJsonMember, jsonItems } from './json-text.js';
 export { isJsonObject, parseEnvelope } from './parse-envelope.js';
-export { platformTopicOf, reservedNameFault, reservedTopicFault } from './platform-events.js';
+export {
+  platformTopicOf,
+  platformTopics,
+  reservedNameFault,
+  reservedTopicFault,
+} from './platform-events.js';
 export {
   exactKeywords,
   hasExactNumber,

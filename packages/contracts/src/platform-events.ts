@@ -19,7 +19,8 @@ const topicOfWord: ReadonlyMap<string, string> = new Map([
   ['posthaste', 'posthaste'],
 ]);
 
-const topics: ReadonlySet<string> = new Set(topicOfWord.values());
+/** The platform's own topics, without those whose name begins with `posthaste.`. */
+export const platformTopics: ReadonlySet<string> = new Set(topicOfWord.values());
 const topicPrefix = 'posthaste.';
 
 /** First segments of the names of platform events: such a name has at least one segment more. */
@@ -36,7 +37,7 @@ export function platformTopicOf(eventName: string): string | undefined {
 
 /** True if only the platform publishes to the topic. */
 function isPlatformTopic(topic: string): boolean {
-  return topics.has(topic) || topic.startsWith(topicPrefix);
+  return platformTopics.has(topic) || topic.startsWith(topicPrefix);
 }
 
 /**
@@ -45,7 +46,7 @@ function isPlatformTopic(topic: string): boolean {
  */
 export function reservedTopicFault(topic: string): string | undefined {
   if (!isPlatformTopic(topic)) return undefined;
-  return `is a topic that only the platform itself publishes to (${[...topics].join(', ')} and ${topicPrefix}*); choose another`;
+  return `is a topic that only the platform itself publishes to (${[...platformTopics].join(', ')} and ${topicPrefix}*); choose another`;
 }
 
 /**

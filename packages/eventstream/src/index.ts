@@ -116,6 +116,12 @@ export {
   type PartitionerName,
 } from './publish/partitioner.js';
 export type { OutgoingRecord, RecordHeader, StoredRecord } from './record.js';
+export { applicationOf } from './record-application.js';
 export { /** @public */ toHeaderList } from './record-headers.js';
 export type { InvalidEventDetails } from './rules/invalid-event.js';
-export { isDeadLetterTopic, isRetryTopic, toWireTopic } from './rules/topic-name.js';
+export {
+  isDeadLetterTopic,
+  isRetryTopic,
+  parseTopicRules,
+  toWireTopic,
+} from './rules/topic-name.js';

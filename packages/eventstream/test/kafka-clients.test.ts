@@ -2,6 +2,7 @@ import { type SharedKafka, sharedKafka } from '@posthaste/testbed';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
 import { beforeAll, describe } from 'vitest';
 import { clientFixtureOn } from './client-fixture.js';
+import { testApplications } from './clients-and-applications.js';
 import { testCloudEventsOfClients } from './clients-and-cloudevents.js';
 import { testGo } from './clients-and-go.js';
 import { testDeadLetters } from './clients-dead-letters.js';
@@ -22,6 +23,7 @@ describeWithKafka('a client on Kafka', { timeout: 60_000 }, () => {
   describe.concurrent.each(kafkaClients)('through $name', ({ name, open }) => {
     const start = clientFixtureOn(() => kafkaTarget(kafka.brokers, open));
     testFailing(start);
+    testApplications(start);
     testDeadLetters(start, brokers);
     testTransactions(start, brokers);
     testGroupsOfClients(start);

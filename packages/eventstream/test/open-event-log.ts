@@ -26,21 +26,24 @@ export interface EventInput extends Partial<EventEnvelope> {
   readonly topic?: string;
   /** Default `k`. */
   readonly key?: string;
+  /** Default: the application with the empty name. */
+  readonly application?: string;
 }
 
 /** Returns an event to publish, with a new id unless one is given. */
 export function eventOf({
   topic = 'orders',
   key = 'k',
+  application = '',
   ...input
 }: EventInput = {}): EventToPublish {
   const envelope = { ...createEnvelope({ name: 'placed', namespace: 'shop' }), id: '', ...input };
-  return toEventToPublish(envelope, { topic, key });
+  return toEventToPublish(envelope, { topic, key, application });
 }
 
 /** Returns the names of the events of a topic, in the order of the log. */
 export async function namesIn({ log }: TestLog, topic = 'orders'): Promise<string[]> {
-  const { records } = await log.listEvents({ topics: [topic], limit: 1_000 });
+  const { records } = await log.listEvents({ within: 'all', topics: [topic], limit: 1_000 });
   return records.map(({ value }) => JSON.parse(String(value)).name);
 }
 
@@ -51,6 +54,8 @@ export interface DeadLetterInput {
   readonly topic?: string;
   /** Default `mail`. */
   readonly group?: string;
+  /** Default: none. */
+  readonly application?: string;
   /** Default: the headers that consumers write. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -61,21 +66,24 @@ export async function appendDeadLetters(
   ...letters: readonly DeadLetterInput[]
 ): Promise<void> {
   const names = failedRecordHeaders;
-  const records = letters.map(({ name, topic = 'orders', group = 'mail', headers }) => ({
-    topic: `${topic}.dlq`,
-    key: Buffer.from('k'),
-    value: Buffer.from(JSON.stringify({ id: name, name, namespace: '', payload: {} })),
-    headers: headers ?? {
-      ce_type: name,
-      [names.topic]: topic,
-      [names.partition]: '2',
-      [names.offset]: '7',
-      [names.timestamp]: '1767323045678',
-      [names.group]: group,
-      [names.error]: 'INTERNAL: it broke',
-      [names.attempts]: '5',
-      [names.subscription]: '',
-    },
-  }));
+  const records = letters.map(
+    ({ name, topic = 'orders', group = 'mail', application, headers }) => ({
+      topic: `${topic}.dlq`,
+      application,
+      key: Buffer.from('k'),
+      value: Buffer.from(JSON.stringify({ id: name, name, namespace: '', payload: {} })),
+      headers: headers ?? {
+        ce_type: name,
+        [names.topic]: topic,
+        [names.partition]: '2',
+        [names.offset]: '7',
+        [names.timestamp]: '1767323045678',
+        [names.group]: group,
+        [names.error]: 'INTERNAL: it broke',
+        [names.attempts]: '5',
+        [names.subscription]: '',
+      },
+    }),
+  );
   await append(test, ...records);
 }

@@ -10,6 +10,7 @@ import {
   prefix,
   publishNumbers,
 } from './client-fixture.js';
+import { testApplications } from './clients-and-applications.js';
 import { testGo } from './clients-and-go.js';
 import { testFailing } from './clients-failing.js';
 import { testGroupsOfClients } from './clients-in-groups.js';
@@ -47,6 +48,7 @@ describeWithPostgres('a client on Postgres', () => {
   // They run at the same time, since most of it is waiting.
   describe.concurrent('as any client', { timeout: 60_000 }, () => {
     testFailing(start);
+    testApplications(start);
     testGroupsOfClients(start);
     testGo(start);
     testKilled(start, { stream: 'postgres', log: () => test });

@@ -48,7 +48,7 @@ export const callbackSettings = {
     unit: 'replays',
     default: 10,
     meaning:
-      'Replays of callbacks that may run at the same time for one application, and for all applications together. Further ones are refused until one ends.',
+      'Replays of callbacks that may run at the same time for one application, and for all applications together. Further ones are refused until one ends. The same number of replays of dead letters may run for one application.',
   },
   callbackEvents: {
     name: 'POSTHASTE_CALLBACK_EVENTS',

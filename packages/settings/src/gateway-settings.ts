@@ -26,7 +26,7 @@ export const gatewaySettings = {
     type: 'string',
     default: '',
     meaning:
-      'Application of requests that name none and come from a caller for all applications. With one tenant, nobody needs to name it.',
+      'Application of requests that name none and come from a caller for all applications. With one tenant, nobody needs to name it. Its endpoints also get the events of records that name no application, so the worker reads it too.',
   },
   allowedHosts: {
     name: 'POSTHASTE_ALLOWED_HOSTS',

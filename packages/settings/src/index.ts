@@ -6,7 +6,7 @@ export {
 } from './callback-settings.js';
 export { commandSettings } from './command-settings.js';
 export type { SettingDefinitions, SettingFault, SettingValues } from './definition.js';
-export { eventFaults, eventSettings } from './event-settings.js';
+export { applicationFaults, eventFaults, eventSettings } from './event-settings.js';
 export { gatewaySettings } from './gateway-settings.js';
 export { platformSettings } from './platform-settings.js';
 export { type Environment, readSettings } from './read.js';

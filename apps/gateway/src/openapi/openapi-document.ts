@@ -38,6 +38,10 @@ export async function renderOpenApiDocument(): Promise<string> {
       idempotencyMs: 0,
       eventRetentionMs: 0,
       maxTopics: 0,
+      defaultApplication: '',
+      topicApplications: [],
+      groupApplications: [],
+      maxReplays: 0,
     },
   });
   const app = await buildServer({

@@ -16,6 +16,7 @@ import {
   listDeadLetters,
   type PublishOutcome,
   publishOnce,
+  type SubmittedEvent,
   toEventToPublish,
 } from '@posthaste/eventstream/event-log';
 import { type Database, migrate, openDatabase } from '@posthaste/postgres';
@@ -103,7 +104,7 @@ async function fill(db: Database): Promise<Filled> {
     [topic, '/namespaces/shop\norder-0'],
   );
   // A replay that has published the first two of four.
-  const { next } = await log.listEvents({ topics: [`${topic}.dlq`], limit: 2 });
+  const { next } = await log.listEvents({ within: 'all', topics: [`${topic}.dlq`], limit: 2 });
   await db.query(
     `insert into gateway.dead_letter_replay
        (id, topic, filter, rate_per_second, dry_run, again, position, matched, replayed)
@@ -131,12 +132,17 @@ async function checkFilled(db: Database, { token, callbackId }: Filled): Promise
       parseEnvelope({ id, name: 'placed', namespace: 'shop', version: 1, payload }),
       {
         topic,
+        application: '',
         key: 'k',
       },
     );
   const publish = (
-    ...events: Parameters<typeof publishOnce>[1]
-  ): Promise<readonly PublishOutcome[]> => publishOnce({ db, log }, events);
+    ...events: Omit<SubmittedEvent, 'within'>[]
+  ): Promise<readonly PublishOutcome[]> =>
+    publishOnce(
+      { db, log },
+      events.map((each) => ({ ...each, within: 'all' })),
+    );
   expect(
     await publish(
       { event: event('order-1', { total: 3 }) },
@@ -154,14 +160,24 @@ async function checkFilled(db: Database, { token, callbackId }: Filled): Promise
   ]);
 
   const replays = new DeadLetterReplays({ db, log });
-  expect(await replays.get(replayId)).toMatchObject({ state: 'running', matched: 2, replayed: 2 });
+  expect(await replays.get({ id: replayId, within: 'all' })).toMatchObject({
+    state: 'running',
+    matched: 2,
+    replayed: 2,
+  });
   while (await replays.step());
   const done = { state: 'done', matched: 4, replayed: 4, skipped: 0 };
-  expect(await replays.get(replayId)).toMatchObject(done);
-  const { records } = await log.listEvents({ topics: [topic] });
+  expect(await replays.get({ id: replayId, within: 'all' })).toMatchObject(done);
+  const { records } = await log.listEvents({ within: 'all', topics: [topic] });
   const names = records.map(({ value }) => JSON.parse(String(value)).name);
   expect(names).toEqual(['one', 'two', 'three', 'c', 'd']);
-  const { letters } = await listDeadLetters({ db, log }, { topics: [`${topic}.dlq`] });
+  const { letters } = await listDeadLetters(
+    { db, log },
+    {
+      within: 'all',
+      topics: [`${topic}.dlq`],
+    },
+  );
   expect(letters.map(({ replayedAt }) => replayedAt instanceof Date)).toEqual(
     letters.map(() => true),
   );
@@ -186,7 +202,10 @@ describe.each<Engine>(['postgres', 'embedded'])('a database of version 0.1 on %s
       await before.close();
       const db = await open();
       const applied = await migratePlatform(db);
-      expect(applied.map(({ owner, version }) => `${owner} ${version}`)).toEqual(['event-log 1']);
+      expect(applied.map(({ owner, version }) => `${owner} ${version}`)).toEqual([
+        'event-log 1',
+        'event-log 2',
+      ]);
       await checkFilled(db, filled);
       expect(await migratePlatform(db)).toEqual([]);
     });

@@ -35,7 +35,7 @@ const leaseMs = 10_000;
 
 /**
  * Relay of the whole log to Kafka: topics become `<prefix>.<topic>`, keys, values and headers stay as
- * they are. Topics in which consumers of the log keep retries and dead letters are left out. Any
+ * they are, with the application of each record in the header `posthaste-application`. Topics in which consumers of the log keep retries and dead letters are left out. Any
  * number of workers may run a relay: they share the partitions of the log.
  */
 export class Relay {
@@ -106,7 +106,7 @@ export class Relay {
 
   async #startNewTopics(): Promise<void> {
     try {
-      for (const topic of await this.#options.log.listTopics()) {
+      for (const topic of await this.#options.log.listTopics('all')) {
         if (!this.#topics.has(topic)) this.#topics.set(topic, this.#start(topic));
       }
     } catch (error) {

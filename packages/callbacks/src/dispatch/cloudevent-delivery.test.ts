@@ -73,7 +73,7 @@ describeWithPostgres('events that are delivered as CloudEvents', () => {
   };
   const publish = (event: CloudEventJson | string): Promise<number> =>
     fanout.deliverEvents(store.db, [
-      { topic: 'orders', envelope: envelopeOf(event), key: undefined },
+      { topic: 'orders', application: '', envelope: envelopeOf(event), key: undefined },
     ]);
   /** Publishes an event and returns the request that was made for it. */
   const delivered = async (event: CloudEventJson | string): Promise<ReceivedRequest> => {

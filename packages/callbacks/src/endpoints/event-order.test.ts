@@ -6,6 +6,7 @@ import { type EventOrder, isEventOrder, toEventQueue } from './event-order.js';
 function event(payload: JsonObject, key?: string): SubscribedEvent {
   return {
     topic: 'orders',
+    application: '',
     envelope: createEnvelope({ name: 'order.created', namespace: 'shop', userId: 'u1', payload }),
     key,
   };

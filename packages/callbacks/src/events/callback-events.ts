@@ -18,7 +18,7 @@ import type { Transaction } from '@posthaste/postgres';
  * 3. Add a row with its payload to the table of events in the package's README.
  * 4. Run `npm run docs`: docs/configuration.md lists the names.
  *
- * The namespace of an event is the application. A member without a value is left out. Where a
+ * An event belongs to the application of its callback or endpoint, which is its namespace too. A member without a value is left out. Where a
  * callback has a trace, its events have it too, as header `traceparent` and as `spanContext`. No
  * event has bodies, other headers, secrets or more of a URL than its origin.
  */
@@ -34,6 +34,8 @@ export interface CallbackEvent {
    * endpoint. Events of one key are appended in the order in which they happened.
    */
   readonly key: string;
+  /** Application of the callback or endpoint, which the event belongs to. */
+  readonly application: string;
   readonly envelope: EventEnvelope;
   /** W3C trace context of the callback, if it came with one. */
   readonly traceparent?: string | undefined;
@@ -57,8 +59,8 @@ export interface CallbackEventSink {
 export interface StatementLog {
   /**
    * SQL function that appends events of {@link callbackEventTopic}. Its arguments are arrays with
-   * an entry for each event: shards (`integer[]`), names, keys, envelopes and W3C trace contexts or
-   * null (`text[]`).
+   * an entry for each event: shards (`integer[]`), names, keys, envelopes, W3C trace contexts or null,
+   * and applications (`text[]`).
    */
   readonly appendFunction: string;
   /** Returns the shard of a key: the number by which the log identifies the key's partition. */
@@ -90,6 +92,7 @@ export function toDisabledEvent({
   return {
     topic: callbackEventTopic,
     key: id,
+    application,
     envelope: createEnvelope({ name: 'endpoint.disabled', namespace: application, payload }),
   };
 }
@@ -121,6 +124,7 @@ export function toCallbackEvent(
   return {
     topic: callbackEventTopic,
     key: queue === undefined ? callbackId : `${application}/${queue}`,
+    application,
     envelope: createEnvelope({
       name,
       namespace: application,

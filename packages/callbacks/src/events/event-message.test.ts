@@ -64,7 +64,7 @@ const anyEvent = fc
   .map((parts): Readonly<Record<string, unknown>> => Object.assign({}, ...parts));
 
 function subscribed(event: unknown): SubscribedEvent {
-  return { topic: 'orders', envelope: fromCloudEvent(event), key: undefined };
+  return { topic: 'orders', application: '', envelope: fromCloudEvent(event), key: undefined };
 }
 
 function readBinary({ headers, body }: EventMessage): unknown {

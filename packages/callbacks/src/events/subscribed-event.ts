@@ -4,6 +4,8 @@ import type { TraceHeaders } from '../request/trace-headers.js';
 /** Event as subscriptions get it from the stream. */
 export interface SubscribedEvent {
   readonly topic: string;
+  /** Application that it belongs to: only its endpoints get the event. */
+  readonly application: string;
   readonly envelope: EventEnvelope;
   /** Key that it was published with, if any. */
   readonly key: string | undefined;

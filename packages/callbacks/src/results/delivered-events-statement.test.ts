@@ -115,17 +115,18 @@ it.each([
 });
 
 /** Returns an event as it is read from the log, which leaves out empty members. */
-function asRead({ envelope, topic, key, traceparent }: CallbackEvent): CallbackEvent {
+function asRead({ envelope, topic, key, application, traceparent }: CallbackEvent): CallbackEvent {
   const text = toEventBody(envelope).toString();
   const read = JSON.parse(text, (_, value) => (value === '' ? undefined : value));
-  return { topic, key, traceparent, envelope: read };
+  return { topic, key, application, traceparent, envelope: read };
 }
 
 /**
  * Returns everything but the values that are new in every event; the order of the envelope's keys
  * counts.
  */
-function comparable({ envelope, topic, key, traceparent }: CallbackEvent): object {
+function comparable({ envelope, topic, key, application, traceparent }: CallbackEvent): object {
   const { id: _, timestamp: _time, timestampUnixNano: _nano, ...rest } = envelope;
-  return { topic, key, traceparent: traceparent ?? undefined, rest, keys: Object.keys(envelope) };
+  const trace = traceparent ?? undefined;
+  return { topic, key, application, trace, rest, keys: Object.keys(envelope) };
 }

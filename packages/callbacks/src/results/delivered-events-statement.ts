@@ -129,7 +129,7 @@ written as (
 ),
 events as (
   select count(*)::int as finished, array_agg(g.shard) as shards, array_agg(g.key) as keys,
-    array_agg(g.traceparent) as traces,
+    array_agg(g.traceparent) as traces, array_agg(g.application) as applications,
     ${events.join(', ')}
   from (select *, callback_id::text as key from ended offset 0) g
 )
@@ -138,7 +138,8 @@ select finished, case when finished > 0 then ${appendFunction}(
   ${forEachName((i) => `array_fill('${names[i]}'::text, array[finished])`)},
   ${forEachName(() => 'keys')},
   ${forEachName((i) => `events_${i}`)},
-  ${forEachName(() => 'traces')}
+  ${forEachName(() => 'traces')},
+  ${forEachName(() => 'applications')}
 ) end as appended
 from events`,
   };

@@ -83,6 +83,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
       const text = `{"specversion":"1.0","id":"1","source":"/s","type":"${type}","data":${data}}`;
       return {
         topic: 'orders',
+        application: '',
         envelope: fromCloudEvent(parseJsonWithDigits(text)),
         key: undefined,
       };

@@ -61,6 +61,28 @@ function suite(engine: 'postgres' | 'embedded'): void {
     );
   });
 
+  it('reaches the endpoints of the application of the event, and no others', async () => {
+    const [shop, game] = [
+      await endpoint('shop', { application: 'shop' }),
+      await endpoint('game', { application: 'game' }),
+    ];
+    for (const endpointId of [shop, game]) {
+      await fan.subscriptions.create({ endpointId, eventName: '**' }, 'all');
+      await fan.subscriptions.create({ endpointId, eventName: 'order.created' }, 'all');
+      await fan.subscriptions.create({ endpointId, eventName: 'callback.failed' }, 'all');
+    }
+    const of = (application: string, name = 'order.created', topic = 'orders') =>
+      eventOf(name, {}, { application, topic });
+    expect(await deliver(of('shop'))).toBe(1);
+    expect(await deliver(of('other'))).toBe(0);
+    expect(await deliver(of(''))).toBe(0);
+    expect(await deliver(of('shop', 'callback.failed', 'callbacks'))).toBe(1);
+    const claimed = await claim(store.db);
+    expect(claimed.map(({ endpointId }) => endpointId)).toEqual([shop, shop]);
+    expect(await deliver(of('game'))).toBe(1);
+    expect((await claim(store.db)).map(({ endpointId }) => endpointId)).toEqual([game]);
+  });
+
   it('uses the settings of the endpoint', async () => {
     await policies.put(
       { application: undefined, name: 'slow' },
@@ -74,7 +96,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     };
     const endpointId = await endpoint('a', settings);
     await fan.subscriptions.create({ endpointId, eventName: '**' }, 'all');
-    const event = eventOf('order.created', { text: 'größer' });
+    const event = eventOf('order.created', { text: 'größer' }, { application: 'shop' });
     await deliver(event);
     const [delivery] = await claim(store.db);
     expect(delivery).toMatchObject({ application: 'shop', endpointId, queue: undefined });

@@ -104,7 +104,9 @@ export class EventFanout {
       payload: { endpointId: target.endpointId, message: 'This is a test event.' },
     });
     const unordered: EventTarget = { ...target, order: 'none' };
-    const [item] = toItems({ topic: 'posthaste', envelope, key: undefined, hops }, [unordered]);
+    const { application } = target;
+    const event = { topic: 'posthaste', application, envelope, key: undefined, hops };
+    const [item] = toItems(event, [unordered]);
     if (!item) throw new PlatformError('INTERNAL', 'the test event made no callback');
     await this.#db.transaction(async (tx) => {
       await storeCallbacks(tx, [item], true);

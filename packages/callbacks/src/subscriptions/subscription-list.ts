@@ -14,6 +14,7 @@ import type { EventOrder } from '../endpoints/event-order.js';
 import type { EventFormat } from '../events/event-format.js';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 import { fromStoredPolicy, type RetryPolicy } from '../retry/retry-policy.js';
+import { ApplicationIndexes } from './application-indexes.js';
 import { type EventFilters, toFilterData } from './event-filter.js';
 
 /** An endpoint, with the settings that its callbacks for events get. */
@@ -86,7 +87,7 @@ const targetStatement: Statement = {
     where e.id = $1 and ($2::text[] is null or e.application = any($2))`,
 };
 
-/** All subscriptions, indexed by the event names that they match. */
+/** The subscriptions of one application, indexed by the event names that they match. */
 export class SubscriptionIndex {
   readonly #filters: EventFilters;
   readonly #byName = new Map<string, IndexedSubscription[]>();
@@ -105,11 +106,6 @@ export class SubscriptionIndex {
         target,
       });
     }
-  }
-
-  /** True if there is no subscription at all. */
-  get isEmpty(): boolean {
-    return this.#byName.size === 0 && this.#withWildcards.length === 0;
   }
 
   /** True if a subscription matches events of this name in this topic. */
@@ -204,20 +200,25 @@ function matchesPattern(
 export class SubscriptionList {
   readonly #filters: EventFilters;
   #generation: bigint | undefined;
-  #index: SubscriptionIndex | undefined;
+  #index: ApplicationIndexes<EventTarget> | undefined;
 
   constructor(filters: EventFilters) {
     this.#filters = filters;
   }
 
   /** Returns the present index. Not for transactions that have changed subscriptions themselves. */
-  async current(db: Queryable): Promise<SubscriptionIndex> {
+  async current(db: Queryable): Promise<ApplicationIndexes<EventTarget>> {
     const { rows } = await db.query<{ generation: bigint }>(generationStatement);
     const generation = rows[0]?.generation;
     if (this.#index && generation === this.#generation) return this.#index;
     // Read after the count: if something changes in between, the next call reads again.
     const list = await db.query<SubscriptionRow>(listStatement);
-    this.#index = new SubscriptionIndex(list.rows, this.#filters);
+    const byApplication = Map.groupBy(list.rows, ({ application }) => application);
+    const toIndex = (rows: readonly SubscriptionRow[]): SubscriptionIndex =>
+      new SubscriptionIndex(rows, this.#filters);
+    this.#index = new ApplicationIndexes(
+      new Map(Array.from(byApplication, ([application, rows]) => [application, toIndex(rows)])),
+    );
     this.#generation = generation;
     return this.#index;
   }

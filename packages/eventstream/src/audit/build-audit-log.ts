@@ -1,4 +1,4 @@
-import { type JsonObject, PlatformError } from '@posthaste/contracts';
+import { applicationHeader, type JsonObject, PlatformError } from '@posthaste/contracts';
 import { toGoJson, toGoString } from '../envelope/go-json.js';
 import type { OutgoingRecord } from '../record.js';
 import { compactUuid4Rule, isCompactUuid4, newEventId } from '../rules/event-id.js';
@@ -19,6 +19,8 @@ export interface AuditBuildOptions {
   /** Prefix of the topic. Empty: no prefix. */
   readonly prefix: string;
   readonly settings: AuditSettings;
+  /** Application that the log belongs to, for the header. Default: none. */
+  readonly application?: string | undefined;
   /** Clock, in ms since 1970. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
   /** Source of ids. Default: UUIDs v4 without hyphens. */
@@ -79,12 +81,13 @@ export function buildAuditLog(
   const request = toAuditLogRequest(log);
   checkAuditLog(request);
   const { key = '' } = request;
+  const { application } = options;
   return {
     topic: toWireTopic(options.prefix, options.settings.topic),
     record: {
       key: key === '' ? null : Buffer.from(key),
       value: Buffer.from(encode(request, options)),
-      headers: {},
+      headers: application ? { [applicationHeader]: application } : {},
     },
     onError: request.onError,
   };

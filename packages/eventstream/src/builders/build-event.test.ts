@@ -37,6 +37,34 @@ describe('buildEvent', () => {
     expect(built.envelope).toMatchObject({ id: '0a', name: 'login', payload: { a: 1 } });
   });
 
+  it('names the application in the header alone, and only if there is one', () => {
+    const plain = buildEvent(login, options);
+    expect(plain.headers).not.toHaveProperty('posthaste-application');
+    const named = [
+      buildEvent({ ...login, application: 'shop' }, { ...options, application: 'other' }),
+      buildEvent(newPublish().topic('player').eventName('login').namespace('game'), {
+        ...options,
+        application: 'shop',
+      }),
+      buildEvent({ ...login, application: '' }, { ...options, application: 'shop' }),
+      buildEvent(
+        newPublish().topic('player').eventName('login').namespace('game').application('shop'),
+        { ...options, cloudEvents: false },
+      ),
+    ];
+    for (const { value, headers } of named) {
+      expect(value).toEqual(plain.value);
+      expect(headers).toMatchObject({ 'posthaste-application': 'shop' });
+    }
+  });
+
+  it.each(['x'.repeat(257), 'a\nb', 'a\ud800', 7])('refuses the application %j', (application) => {
+    expect(failure({ ...login, application })).toMatchObject({
+      code: 'EVENT_INVALID',
+      details: { field: 'application' },
+    });
+  });
+
   it('writes the older envelope if asked', () => {
     const { value } = buildEvent(login, { ...options, profile: 'v3.1' });
     expect(value.toString()).toMatch(/^\{"id":"0a",.*"clientId":"".*"payload":null\}$/);

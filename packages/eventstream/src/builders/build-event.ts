@@ -1,5 +1,7 @@
 import {
+  applicationHeader,
   type EventEnvelope,
+  isApplicationName,
   PlatformError,
   toSpanContext,
   toTraceparent,
@@ -31,6 +33,8 @@ export interface BuildOptions {
   readonly cloudEvents?: boolean | undefined;
   /** W3C trace context of the publisher, for events without one of their own. */
   readonly traceparent?: string | undefined;
+  /** Application of events that name none. Default: none. */
+  readonly application?: string | undefined;
   /**
    * True if the trace context of the publisher also becomes the span context of the envelope. False:
    * it is only in the header of the record. Default true.
@@ -72,14 +76,12 @@ export function buildEvent(
   checkPublished(request, options.strictValidation);
   const traceparent = findTraceparent(request, options.traceparent);
   const envelope = toEnvelope(request, traceparent, options);
+  const application = toApplication(request.application) || options.application;
   return {
     topics: topics.map((topic) => toWireTopic(options.prefix, topic)),
     key: toKey(request.key, envelope.id),
     value: encode(envelope, options.profile),
-    headers:
-      options.cloudEvents === false
-        ? toTraceHeaders(traceparent)
-        : toHeaders(envelope, traceparent),
+    headers: toRecordHeaders({ envelope, traceparent, application }, options),
     envelope,
     timeoutMs: toTimeout(request.timeoutMs),
     onError: request.onError,
@@ -101,6 +103,22 @@ function findTraceparent(
 ): string | undefined {
   if (traceparent !== undefined) return traceparent;
   return spanContext ? toTraceparent(spanContext) : current;
+}
+
+/** Values of an event that its headers have. */
+interface HeaderValues {
+  readonly envelope: EventEnvelope<object>;
+  readonly traceparent: string | undefined;
+  readonly application: string | undefined;
+}
+
+function toRecordHeaders(
+  { envelope, traceparent, application }: HeaderValues,
+  { cloudEvents = true }: BuildOptions,
+): Record<string, string> {
+  const headers = cloudEvents ? toHeaders(envelope, traceparent) : toTraceHeaders(traceparent);
+  if (application) headers[applicationHeader] = application;
+  return headers;
 }
 
 function toEnvelope(
@@ -137,6 +155,14 @@ function toId(id: unknown): string {
   if (id === undefined) return '';
   if (typeof id === 'string') return id;
   throw invalidEvent("publish struct isn't valid", 'id', 'must be a string');
+}
+
+/** Checks the name of an application. */
+function toApplication(application: unknown): string | undefined {
+  if (application === undefined) return undefined;
+  if (typeof application === 'string' && isApplicationName(application)) return application;
+  const reason = 'must be text of up to 256 characters, without control characters';
+  throw invalidEvent("publish struct isn't valid", 'application', reason);
 }
 
 function toKey(key: unknown, id: string): Buffer {

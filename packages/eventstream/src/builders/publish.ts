@@ -8,6 +8,11 @@ export interface PublishRequest<Payload extends object = object> {
   /** Without the prefix. Several topics get the same id and the same bytes. */
   readonly topic: string | readonly string[];
   readonly eventName: string;
+  /**
+   * Application that the event belongs to, for the header `posthaste-application`: up to 256
+   * characters. Default: the client's.
+   */
+  readonly application?: string | undefined;
   readonly namespace?: string | undefined;
   readonly parentNamespace?: string | undefined;
   readonly unionNamespace?: string | undefined;
@@ -92,6 +97,11 @@ export class PublishBuilder {
 
   eventName(eventName: string): this {
     return this.#set('eventName', eventName);
+  }
+
+  /** Application that the event belongs to, for the header. Default: the client's. */
+  application(application: string): this {
+    return this.#set('application', application);
   }
 
   namespace(namespace: string): this {

@@ -32,6 +32,11 @@ export interface ClientOptions<Topics = AnyTopics> extends PublisherOptions {
    * `auditLog`) and `APP_EVENT_STREAM_AUDIT_LOG_ENABLED` (default true), as in the Go SDK.
    */
   readonly audit?: AuditSettings | undefined;
+  /**
+   * Application that published events belong to, unless they name one: the value of the header
+   * `posthaste-application`. Default: none.
+   */
+  readonly application?: string | undefined;
   /** Returns the W3C trace context of the publisher, for events without one of their own. */
   readonly traceparent?: (() => string | undefined) | undefined;
   /** Least severe level that this client logs. Default `off`; `warn` if a `logger` is given. */

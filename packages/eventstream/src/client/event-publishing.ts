@@ -1,4 +1,4 @@
-import type { EventEnvelope } from '@posthaste/contracts';
+import { type EventEnvelope, isApplicationName, PlatformError } from '@posthaste/contracts';
 import { AuditLogBuilder, type AuditLogRequest } from '../audit/audit-log.js';
 import type { AuditSettings } from '../audit/build-audit-log.js';
 import { buildAuditLog } from '../audit/build-audit-log.js';
@@ -13,7 +13,10 @@ import type { StreamLogger } from './stream-log.js';
 /** Options of `EventPublishing`. */
 export interface EventPublishingOptions {
   readonly prefix: string;
-  readonly options: Pick<ClientOptions, 'profile' | 'strictValidation' | 'traceparent'>;
+  readonly options: Pick<
+    ClientOptions,
+    'profile' | 'strictValidation' | 'traceparent' | 'application'
+  >;
   readonly audit: AuditSettings;
   readonly publisher: Publisher;
   readonly schemas: PayloadSchemas;
@@ -24,7 +27,13 @@ export interface EventPublishingOptions {
 export class EventPublishing {
   readonly #options: EventPublishingOptions;
 
+  /** @throws PlatformError `OPTION_INVALID` for an application that cannot be one */
   constructor(options: EventPublishingOptions) {
+    const { application = '' } = options.options;
+    if (!isApplicationName(application)) {
+      const message = 'application must have up to 256 characters, and none of control';
+      throw new PlatformError('OPTION_INVALID', message);
+    }
     this.#options = options;
   }
 
@@ -52,9 +61,10 @@ export class EventPublishing {
 
   /** Resolves when the log is accepted (for a builder) or acknowledged (for a plain object). */
   async sendAuditLog(log: AuditLogBuilder | AuditLogRequest): Promise<void> {
-    const { audit, prefix, publisher } = this.#options;
+    const { audit, prefix, publisher, options } = this.#options;
     if (!audit.enabled) return;
-    const { topic, record, onError } = buildAuditLog(log, { prefix, settings: audit });
+    const { application } = options;
+    const { topic, record, onError } = buildAuditLog(log, { prefix, settings: audit, application });
     const report = (error: unknown): void => this.#guard(() => onError?.(record.value, error));
     if (log instanceof AuditLogBuilder)
       return publisher.enqueue(topic, record, { onFailed: report });
@@ -68,9 +78,11 @@ export class EventPublishing {
 
   #build(request: PublishRequest): BuiltEvent {
     const { prefix, schemas } = this.#options;
-    const { profile = 'default', strictValidation = false, traceparent } = this.#options.options;
-    const options = { prefix, profile, strictValidation, traceparent: traceparent?.() };
-    const built = buildEvent(request, options);
+    const { profile = 'default', strictValidation = false } = this.#options.options;
+    const { traceparent, application } = this.#options.options;
+    const trace = traceparent?.();
+    const own = { prefix, profile, strictValidation, application, traceparent: trace };
+    const built = buildEvent(request, own);
     const { topic, eventName, payload } = request;
     for (const name of typeof topic === 'string' ? [topic] : topic) {
       schemas.check(name, eventName, payload);

@@ -43,17 +43,21 @@ describeWithPostgres('the maintenance of the event log', () => {
   it('runs a replay at once when it is notified', async () => {
     await appendDeadLetters(test, { name: 'a' }, { name: 'b' });
     start({ pollMs: 60_000 });
-    const { id } = await replays.create({ topic: 'orders' });
+    const { id } = await replays.create({ topic: 'orders', application: '', withUnnamed: true });
     maintenance.runNow();
-    await expect.poll(async () => (await replays.get(id)).state, waitOptions).toBe('done');
+    await expect
+      .poll(async () => (await replays.get({ id, within: 'all' })).state, waitOptions)
+      .toBe('done');
     expect(await namesIn(test)).toEqual(['a', 'b']);
   });
 
   it('continues the replay of another process after pollMs', async () => {
     await appendDeadLetters(test, { name: 'a' });
-    const { id } = await replays.create({ topic: 'orders' });
+    const { id } = await replays.create({ topic: 'orders', application: '', withUnnamed: true });
     start({ pollMs: 20 });
-    await expect.poll(async () => (await replays.get(id)).state, waitOptions).toBe('done');
+    await expect
+      .poll(async () => (await replays.get({ id, within: 'all' })).state, waitOptions)
+      .toBe('done');
   });
 
   it.each([
@@ -63,7 +67,7 @@ describeWithPostgres('the maintenance of the event log', () => {
   ])(
     'with idempotencyMs %j deletes claims after it: %i hours',
     async (idempotencyMs, hours, left) => {
-      await publishOnce(test, [{ event: eventOf({ id: 'e1' }) }]);
+      await publishOnce(test, [{ event: eventOf({ id: 'e1' }), within: 'all' }]);
       await age('event_claim', 'created_at', hours);
       const forgotten = Promise.withResolvers<void>();
       const step = async (): Promise<boolean> => {
@@ -91,9 +95,9 @@ describeWithPostgres('the maintenance of the event log', () => {
     'with eventRetentionMs %j deletes notes of replays two days after it: %i hours',
     async (eventRetentionMs, hours, left) => {
       await appendDeadLetters(test, { name: 'a' });
-      const { id } = await replays.create({ topic: 'orders' });
+      const { id } = await replays.create({ topic: 'orders', application: '', withUnnamed: true });
       await replays.step();
-      expect(await replays.get(id)).toMatchObject({ replayed: 1 });
+      expect(await replays.get({ id, within: 'all' })).toMatchObject({ replayed: 1 });
       await age('replayed_dead_letter', 'replayed_at', hours);
       start({ eventRetentionMs, pollMs: 10 });
       // Time for several passes, which may be a few more when something is to be deleted.
@@ -109,8 +113,10 @@ describeWithPostgres('the maintenance of the event log', () => {
     await expect.poll(() => errors.length, waitOptions).toBe(1);
     await test.db.query('alter table event_log.elsewhere rename to dead_letter_replay');
     await appendDeadLetters(test, { name: 'a' });
-    const { id } = await replays.create({ topic: 'orders' });
-    await expect.poll(async () => (await replays.get(id)).state, waitOptions).toBe('done');
+    const { id } = await replays.create({ topic: 'orders', application: '', withUnnamed: true });
+    await expect
+      .poll(async () => (await replays.get({ id, within: 'all' })).state, waitOptions)
+      .toBe('done');
     expect(errors).toHaveLength(1);
   });
 });

@@ -10,6 +10,11 @@ import type { MigrationSet } from '@posthaste/postgres';
  *   the columns of today: they must be dropped before a column is changed or removed.
  * - Any other database gets new tables.
  *
+ * `application` of a claim is '' for those of the version before; of a replay null: it replays the
+ * letters of all applications. A replay that has an application is not due by `due_at`, by which
+ * processes of the version before find replays: they would replay letters of other applications. It
+ * is due by `turn_at`.
+ *
  * `event_claim` has a row for each Idempotency-Key, and for each id that a publisher chose.
  * `dead_letter_replay` has the replays with their progress, `replayed_dead_letter` the dead letters
  * that were replayed.
@@ -107,6 +112,28 @@ begin
   loop
     execute format('grant %s on gateway.%I to %s',
       granted.privilege_type, granted.relname, granted.role);
+  end loop;
+end $$`,
+    },
+    {
+      version: 2,
+      name: 'applications',
+      // As above, but tried again at once: neither column rewrites a row.
+      sql: `
+do $$
+begin
+  for attempt in 1 .. 60 loop
+    begin
+      set local lock_timeout = '250ms';
+      alter table event_log.event_claim add column application text not null default '';
+      alter table event_log.dead_letter_replay add column application text,
+        add column with_unnamed boolean not null default false,
+        add column turn_at timestamptz;
+      exit;
+    exception when lock_not_available then
+      if attempt = 60 then raise; end if;
+      perform pg_sleep(0.5);
+    end;
   end loop;
 end $$`,
     },

@@ -1,4 +1,4 @@
-import { isEventName } from '@posthaste/contracts';
+import { type ApplicationRules, isEventName, parseApplicationRules } from '@posthaste/contracts';
 import { newEventId } from './event-id.js';
 import { invalidEvent } from './invalid-event.js';
 
@@ -13,6 +13,8 @@ const legalTopic = /^[A-Za-z0-9._-]{1,249}$/;
 
 const deadLetterSuffix = /\.dlq$/;
 const retrySuffix = /\.retry\.\d+$/;
+/** What follows the name of a topic in those of its dead letters and retries. */
+const derivedSuffix: string = String.raw`(?:\.dlq|\.[A-Za-z0-9._-]+\.retry\.[0-9]+)?`;
 
 /** Options for the name of a group on the wire. */
 export interface GroupNameOptions {
@@ -78,6 +80,15 @@ export function deadLetterTopic(topic: string): string {
  */
 export function retryTopic(topic: string, group: string, n: number): string {
   return checkLegal(`${topic}${separator}${group}.retry.${n}`, 'groupId');
+}
+
+/**
+ * Parses rules that map topics to applications, such as `orders=shop`. A rule for a topic is one for
+ * its dead letters and retries too.
+ * @throws PlatformError `OPTION_INVALID`
+ */
+export function parseTopicRules(rules: readonly string[]): ApplicationRules {
+  return parseApplicationRules(rules, { suffix: derivedSuffix });
 }
 
 /** True if only consumers write to the topic, with records that they failed to handle. */

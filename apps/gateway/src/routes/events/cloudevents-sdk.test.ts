@@ -154,7 +154,7 @@ describe('CloudEvents of the SDK', () => {
     }
     const data = /^data: (.*)$/m.exec(text)?.[1] ?? '{}';
     expect(JSON.parse(data)).toMatchObject({ event: plain(event) as object });
-    const { records } = await gateway.log.listEvents({ topics: [topic] });
+    const { records } = await gateway.log.listEvents({ within: 'all', topics: [topic] });
     await gateway.db.transaction((tx) =>
       gateway.log.append(
         tx,

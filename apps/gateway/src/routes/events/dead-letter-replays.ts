@@ -3,6 +3,8 @@ import type { DeadLetterReplay, DeadLetterReplays } from '@posthaste/eventstream
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
 import {
+  applicationField,
+  applicationFilter,
   idParams,
   idSchema,
   momentSchema,
@@ -10,12 +12,14 @@ import {
   nullable,
   toMoment,
 } from '../schemas/field-schemas.js';
-import { pageQuery, pageSchema } from '../schemas/pages.js';
+import { listQuery, pageSchema } from '../schemas/pages.js';
 import { eventFilterFields } from './event-schemas.js';
 
 /** Dependencies of the routes of replays. */
 export interface DeadLetterReplayRoutesDeps {
   readonly replays: Pick<DeadLetterReplays, 'create' | 'get' | 'list' | 'cancel'>;
+  /** Application of requests that name none, of callers for all applications. */
+  readonly defaultApplication: string;
   /** Called after a replay was created: starts its first step. */
   readonly onCreated: () => void;
 }
@@ -48,6 +52,7 @@ const NewReplay = Type.Object(
       pattern: '^[A-Za-z0-9._-]{1,245}$',
       description: 'The topic that the dead letters came from, and go back to.',
     }),
+    application: applicationField,
     filter: Type.Optional(Filter),
     ratePerSecond: Type.Optional(
       Type.Integer({
@@ -78,6 +83,12 @@ const View = Type.Object(
   {
     id: idSchema,
     topic: Type.String(),
+    application: nullable(
+      Type.String({
+        description:
+          'The application whose dead letters are replayed. Null, in replays of version 0.2 and before: all.',
+      }),
+    ),
     filter: Filter,
     ratePerSecond: Type.Integer(),
     dryRun: Type.Boolean(),
@@ -108,14 +119,17 @@ export function deadLetterReplayRoutes(app: App, deps: DeadLetterReplayRoutesDep
   addOne(app, deps);
 }
 
-function addCreate(app: App, { replays, onCreated }: DeadLetterReplayRoutesDeps): void {
+function addCreate(
+  app: App,
+  { replays, defaultApplication, onCreated }: DeadLetterReplayRoutesDeps,
+): void {
   app.post(
     path,
     {
       config: {
         scope: 'events:write',
-        application: 'items',
-        errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND'],
+        application: 'named',
+        errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND', 'REPLAY_LIMIT_REACHED'],
         sendsAgain: true,
       },
       schema: {
@@ -123,13 +137,15 @@ function addCreate(app: App, { replays, onCreated }: DeadLetterReplayRoutesDeps)
         operationId: 'createDeadLetterReplay',
         summary: 'Replay dead letters',
         description:
-          'Publishes dead letters to the topic they came from, as they were, in their order and at a limited rate: every consumer group of the topic gets them again. Only those that exist at the time of this call are part of the replay, each once unless `again` is true. A replay continues after a restart.',
+          'Publishes dead letters to the topic they came from, as they were, in their order and at a limited rate: every consumer group of the topic gets them again. Only those that exist at the time of this call are part of the replay, each once unless `again` is true. A replay is of one application; of a key for all, and for the default application, it includes dead letters that name none. A replay continues after a restart. Running replays take turns, and an application may have POSTHASTE_MAX_REPLAYS of them.',
         body: NewReplay,
         response: { 201: View },
       },
     },
-    async ({ body }, reply) => {
-      const replay = await replays.create(body);
+    async ({ application, caller, body }, reply) => {
+      // Records without an application go with the default one, as they do to its endpoints.
+      const withUnnamed = caller.applications === 'all' && application === defaultApplication;
+      const replay = await replays.create({ ...body, application, withUnnamed });
       onCreated();
       return reply.code(201).header('location', `${path}/${replay.id}`).send(toReplayView(replay));
     },
@@ -145,12 +161,13 @@ function addList(app: App, { replays }: DeadLetterReplayRoutesDeps): void {
         tags,
         operationId: 'listDeadLetterReplays',
         summary: 'List replays of dead letters, newest first',
-        querystring: Type.Object(pageQuery(maxReplaysPerPage), noUnknownKeys),
+        querystring: listQuery(maxReplaysPerPage, { application: applicationFilter }),
         response: { 200: pageSchema(View) },
       },
     },
-    async ({ query: { limit = 50, cursor } }) => {
-      const found = await replays.list({ before: parseCursor(cursor), limit: limit + 1 });
+    async ({ applications: within, query: { limit = 50, cursor } }) => {
+      const before = parseCursor(cursor);
+      const found = await replays.list({ within, before, limit: limit + 1 });
       const items = found.slice(0, limit);
       const last = found.length > limit ? items.at(-1) : undefined;
       return { items: items.map(toReplayView), next: last?.id ?? null };
@@ -171,7 +188,8 @@ function addOne(app: App, { replays }: DeadLetterReplayRoutesDeps): void {
         response: { 200: View },
       },
     },
-    async ({ params }) => toReplayView(await replays.get(params.id)),
+    async ({ applications: within, params: { id } }) =>
+      toReplayView(await replays.get({ id, within })),
   );
   app.post(
     `${path}/:id/cancel`,
@@ -187,7 +205,8 @@ function addOne(app: App, { replays }: DeadLetterReplayRoutesDeps): void {
         response: { 200: View },
       },
     },
-    async ({ params }) => toReplayView(await replays.cancel(params.id)),
+    async ({ applications: within, params: { id } }) =>
+      toReplayView(await replays.cancel({ id, within })),
   );
 }
 

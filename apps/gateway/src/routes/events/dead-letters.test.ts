@@ -64,9 +64,11 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       return stateOf(json.id);
     };
     const published = async () =>
-      (await gateway.log.listEvents({ topics: [topic] })).records.map(({ value }) => {
-        return JSON.parse(String(value)).name as string;
-      });
+      (await gateway.log.listEvents({ within: 'all', topics: [topic] })).records.map(
+        ({ value }) => {
+          return JSON.parse(String(value)).name as string;
+        },
+      );
 
     beforeAll(async () => {
       gateway = await openTestEvents({ engine });
@@ -149,7 +151,11 @@ describe.each(['postgres', 'embedded'] as const)('dead letters on %s', (engine) 
       await put({ name: 'later' });
       expect(await replay()).toMatchObject({ matched: 121, replayed: 1, skipped: 120 });
       expect(await replay({ filter: { name: 'e7' }, again: true })).toMatchObject({ replayed: 1 });
-      const { records } = await gateway.log.listEvents({ topics: [topic], limit: 500 });
+      const { records } = await gateway.log.listEvents({
+        within: 'all',
+        topics: [topic],
+        limit: 500,
+      });
       expect(records).toHaveLength(122);
       expect(records[0]?.headers).toEqual({ ce_type: 'e0' });
     });

@@ -1,5 +1,5 @@
 import { requestInvalid } from '@posthaste/callbacks';
-import { stringifyExactJson } from '@posthaste/contracts';
+import { type Applications, stringifyExactJson } from '@posthaste/contracts';
 import {
   type DeadLetter,
   type DeadLetterSource,
@@ -8,7 +8,13 @@ import {
 } from '@posthaste/eventstream/event-log';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
-import { momentSchema, noUnknownKeys, nullable, toMoment } from '../schemas/field-schemas.js';
+import {
+  applicationFilter,
+  momentSchema,
+  noUnknownKeys,
+  nullable,
+  toMoment,
+} from '../schemas/field-schemas.js';
 import { pageQuery } from '../schemas/pages.js';
 import { requireTopic } from './event-groups.js';
 import { eventFilterFields } from './event-schemas.js';
@@ -32,6 +38,7 @@ const Query = Type.Object(
         examples: ['orders'],
       }),
     ),
+    application: applicationFilter,
     ...eventFilterFields,
     group: Type.Optional(
       Type.String({
@@ -103,8 +110,8 @@ export function deadLetterRoutes(app: App, source: DeadLetterSource): void {
         response: { 200: eventPageSchema(View) },
       },
     },
-    async ({ query }, reply) => {
-      const page = await listLetters(source, query);
+    async ({ applications, query }, reply) => {
+      const page = await listLetters(source, applications, query);
       reply.header('content-type', 'application/json; charset=utf-8');
       // Set only now: an error must not be written by it.
       reply.serializer(stringifyExactJson);
@@ -115,18 +122,24 @@ export function deadLetterRoutes(app: App, source: DeadLetterSource): void {
 
 async function listLetters(
   source: DeadLetterSource,
-  { topic, format = 'envelope', limit = 50, ...query }: Static<typeof Query>,
+  within: Applications,
+  { topic, application: _, format = 'envelope', limit = 50, ...query }: Static<typeof Query>,
 ): Promise<LetterPage> {
-  const topics = await listDeadLetterTopics(source.log, topic);
+  const topics = await listDeadLetterTopics(source.log, within, topic);
   if (topics.length === 0) {
-    if (topic !== undefined) await requireTopic(source.log, topic);
+    if (topic !== undefined) await requireTopic(source.log, within, topic);
     return { items: [], next: null, isLast: true };
   }
   if (topics.length > maxTopics) {
     const message = `is needed: more than ${maxTopics} topics have dead letters`;
     throw requestInvalid([{ field: 'query.topic', message }]);
   }
-  const { letters, next, isLast } = await listDeadLetters(source, { topics, limit, ...query });
+  const { letters, next, isLast } = await listDeadLetters(source, {
+    within,
+    topics,
+    limit,
+    ...query,
+  });
   return { items: letters.map((letter) => toLetterView(letter, format)), next, isLast };
 }
 

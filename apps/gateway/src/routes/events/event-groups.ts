@@ -1,11 +1,11 @@
 import { requestInvalid } from '@posthaste/callbacks';
-import { PlatformError } from '@posthaste/contracts';
+import { type Applications, PlatformError } from '@posthaste/contracts';
 import type { GroupLag, PostgresLog } from '@posthaste/eventstream';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
-import { noUnknownKeys } from '../schemas/field-schemas.js';
+import { applicationFilter, noUnknownKeys } from '../schemas/field-schemas.js';
 import { refuseNulInQuery } from '../schemas/nul-free.js';
-import { type PageView, pageQuery, pageSchema } from '../schemas/pages.js';
+import { listQuery, type PageView, pageQuery, pageSchema } from '../schemas/pages.js';
 
 /** Queries of the log that these routes need. */
 export type GroupLog = Pick<PostgresLog, 'listTopics' | 'listGroups'>;
@@ -17,6 +17,7 @@ const Topic = Type.Object({ name: Type.String() }, { title: 'Topic' });
 
 const GroupQuery = Type.Object(
   {
+    application: applicationFilter,
     topic: Type.Optional(
       Type.String({ description: 'Only groups that read this topic.', examples: ['orders'] }),
     ),
@@ -61,12 +62,14 @@ export function eventGroupRoutes(app: App, log: GroupLog): void {
         tags,
         operationId: 'listTopics',
         summary: 'List topics, by name',
-        querystring: Type.Object(pageQuery(maxLimit), noUnknownKeys),
+        description:
+          'An application has the topics that it has published to, those that POSTHASTE_TOPIC_APPLICATIONS maps to it, and those of the platform.',
+        querystring: listQuery(maxLimit, { application: applicationFilter }),
         response: { 200: pageSchema(Topic) },
       },
     },
-    async ({ query: { limit = 50, cursor } }) => {
-      const names = namesAfter(await log.listTopics(), cursor);
+    async ({ applications, query: { limit = 50, cursor } }) => {
+      const names = namesAfter(await log.listTopics(applications), cursor);
       const page = names.slice(0, limit);
       const next = names.length > limit ? page.at(-1) : undefined;
       return { items: page.map((name) => ({ name })), next: next ?? null };
@@ -85,33 +88,38 @@ export function eventGroupRoutes(app: App, log: GroupLog): void {
         operationId: 'listConsumerGroups',
         summary: 'List consumer groups with their lag',
         description:
-          'Sorted by topic and name. A group that reads several topics is listed once for each.',
+          'Sorted by topic and name. A group that reads several topics is listed once for each. An application has the groups that POSTHASTE_GROUP_APPLICATIONS maps to it, and those of the topics that POSTHASTE_TOPIC_APPLICATIONS maps to it. Lag and offsets count the events of all applications in the topic.',
         querystring: GroupQuery,
         response: { 200: pageSchema(Group) },
       },
     },
-    ({ query }) => listGroups(log, query),
+    ({ applications, query }) => listGroups(log, applications, query),
   );
 }
 
 async function listGroups(
   log: GroupLog,
-  { group: groupId, ...query }: Static<typeof GroupQuery>,
+  within: Applications,
+  { application: _, group: groupId, ...query }: Static<typeof GroupQuery>,
 ): Promise<PageView<GroupView>> {
-  const { groups, next } = await log.listGroups({ ...query, groupId });
-  if (groups.length === 0 && query.topic !== undefined) await requireTopic(log, query.topic);
+  const { groups, next } = await log.listGroups({ ...query, within, groupId });
+  if (groups.length === 0 && query.topic !== undefined) {
+    await requireTopic(log, within, query.topic);
+  }
   return { items: groups.map(toGroupView), next: next ?? null };
 }
 
 /**
- * Checks that a topic exists whose list is empty: a misspelt name has an empty list too.
+ * Checks that a topic exists, for these applications, whose list is empty: a misspelt name has an
+ * empty list too.
  * @throws PlatformError `TOPIC_NOT_FOUND`
  */
 export async function requireTopic(
   log: Pick<PostgresLog, 'listTopics'>,
+  within: Applications,
   topic: string,
 ): Promise<void> {
-  if ((await log.listTopics()).includes(topic)) return;
+  if ((await log.listTopics(within)).includes(topic)) return;
   throw new PlatformError('TOPIC_NOT_FOUND', `topic '${topic}' does not exist; check the name`);
 }
 

@@ -5,6 +5,9 @@ import { type FieldFault, toFieldFaults } from '../../http/field-faults.js';
 import type { ItemFaults } from '../schemas/batch-item.js';
 import { freeForm, momentSchema, noUnknownKeys } from '../schemas/field-schemas.js';
 
+const applicationMeaning =
+  "The application that the event belongs to. Readers do not find it in the event. Default: the application in the query, else the caller's.";
+
 const text = (description?: string) =>
   Type.Optional(Type.String(description === undefined ? {} : { description }));
 const name = (description: string, examples: string[]) =>
@@ -43,6 +46,9 @@ const eventOf = (int64: (description?: string) => TSchema) =>
       topic: Type.Optional(
         name('The topic of the event. Default: the topic in the query.', ['orders']),
       ),
+      application: Type.Optional(
+        Type.String({ maxLength: 256, description: applicationMeaning, examples: ['shop'] }),
+      ),
       key: Type.Optional(
         Type.String({
           description:
@@ -58,7 +64,7 @@ const eventOf = (int64: (description?: string) => TSchema) =>
         Type.String({
           maxLength: 256,
           description:
-            'An event that is published again under the same id in this topic and namespace is not appended again. Default: a new UUID without hyphens.',
+            'An event that is published again under the same id in this application, topic and namespace is not appended again. Default: a new UUID without hyphens.',
         }),
       ),
       timestamp: Type.Optional({
@@ -97,7 +103,7 @@ const eventOf = (int64: (description?: string) => TSchema) =>
       ...noUnknownKeys,
       title: 'NewEvent',
       description:
-        'The event envelope of every stream, with topic and key. Null and empty text count as not given.',
+        'The event envelope of every stream, with topic, key and application. Null and empty text count as not given.',
       examples: [
         { topic: 'orders', key: 'order-4711', name: 'order.placed', payload: { total: 3 } },
       ],
@@ -153,7 +159,7 @@ export const cloudEventSchema: TUnsafe<unknown> = Type.Unsafe(
       id: Type.String({
         minLength: 1,
         maxLength: 256,
-        description: 'Unique in its source and topic.',
+        description: 'Unique in its source, topic and application.',
       }),
       source: Type.String({
         minLength: 1,
@@ -179,6 +185,9 @@ export const cloudEventSchema: TUnsafe<unknown> = Type.Unsafe(
       ),
       data_base64: text('The content as bytes, in base64, instead of `data`.'),
       topic: text('The topic of the event. Default: the topic in the query.'),
+      posthasteapplication: Type.Optional(
+        Type.String({ maxLength: 256, description: applicationMeaning }),
+      ),
       partitionkey: text('The key of the event. Default: the key in the query, else the id.'),
     },
     {

@@ -4,7 +4,12 @@ import {
   parseJsonWithDigits,
   toCloudEvent,
 } from '@posthaste/contracts';
-import { decodeRecordWithDigits, encodeEnvelope, type StoredRecord } from '@posthaste/eventstream';
+import {
+  applicationOf,
+  decodeRecordWithDigits,
+  encodeEnvelope,
+  type StoredRecord,
+} from '@posthaste/eventstream';
 import { type TOptional, type TProperties, type TSchema, type TUnsafe, Type } from 'typebox';
 import {
   type BodyView,
@@ -32,6 +37,8 @@ export interface EventView {
   readonly partition: number;
   readonly offset: number;
   readonly key: string | null;
+  /** Application that it belongs to; null for none. */
+  readonly application: string | null;
   readonly appendedAt: string;
   readonly event: object | null;
   readonly value?: BodyView;
@@ -43,6 +50,11 @@ export const eventViewFields: TProperties = {
   partition: Type.Integer(),
   offset: Type.Integer({ description: 'Its position in the partition.' }),
   key: nullable(Type.String({ description: 'Events of one key are in one partition.' })),
+  application: nullable(
+    Type.String({
+      description: 'The application that the event belongs to. Null: the record names none.',
+    }),
+  ),
   appendedAt: momentSchema,
   event: nullable(
     Type.Object(
@@ -92,6 +104,7 @@ export function toEventView(record: StoredRecord, format: EventFormat): EventVie
     partition,
     offset: Number(offset),
     key: key?.toString() ?? null,
+    application: applicationOf(record) ?? null,
     appendedAt: new Date(timestampMs).toISOString(),
     event: event ?? null,
     ...(event ? {} : { value: toBodyView(value ?? undefined) }),

@@ -37,6 +37,11 @@ export interface EventContext {
   readonly topic: string | undefined;
   /** Key of the query, for events that have none. Default: the id of the event. */
   readonly key: string | undefined;
+  /**
+   * Returns the application of an event that names this one, or none.
+   * @throws PlatformError `APPLICATION_FORBIDDEN`, `APPLICATION_REQUIRED`
+   */
+  readonly applicationFor: (named: string | undefined) => string;
   readonly trace: TraceContext | undefined;
   /** Number of deliveries that led to the request. */
   readonly hops: number;
@@ -51,7 +56,7 @@ export interface EventContext {
 /**
  * Parses an event of a parsed body: an envelope or a CloudEvent.
  * @throws PlatformError `REQUEST_INVALID` with all faults of its form; `EVENT_INVALID` with the
- *   field, `EVENT_TOO_LARGE`
+ *   field, `EVENT_TOO_LARGE`, `APPLICATION_*`
  */
 export function parseNewEvent(body: unknown, context: EventContext): EventToPublish {
   if (!isJsonObject(body)) throw requestInvalid([{ field: 'body', message: 'is not an event' }]);
@@ -71,6 +76,7 @@ function refuseHalfPairs(body: JsonObject, mode: EventMode): void {
 
 /** Fields of a checked envelope that are more than copied to the event. */
 interface AddressedEnvelope {
+  readonly application?: string;
   readonly topic?: string;
   readonly key?: string;
   readonly version?: number | bigint;
@@ -79,12 +85,16 @@ interface AddressedEnvelope {
 function parseEnvelopeEvent(body: JsonObject, context: EventContext): EventToPublish {
   // Null and empty text count as absent, as in all services that share the envelope: some encoders
   // write them for fields that are not set.
-  const given = Object.entries(body).filter(([, value]) => value !== null && value !== '');
+  // The empty name of an application is one.
+  const given = Object.entries(body).filter(
+    ([key, value]) => value !== null && (value !== '' || key === 'application'),
+  );
   const event = Object.fromEntries(given.map(([key, value]) => [key, toPlainNumber(value)]));
   const faults = newEventFaults(event, context.faults);
   if (faults.length > 0) throw requestInvalid(faults);
-  const { topic, key, version = 1, ...rest } = event as AddressedEnvelope;
+  const { application, topic, key, version = 1, ...rest } = event as AddressedEnvelope;
   const options = {
+    application: context.applicationFor(application),
     topic: topic ?? context.topic,
     key: key ?? context.key,
     traceparent: context.trace && toTraceparent(context.trace),
@@ -99,11 +109,20 @@ function toPlainNumber(value: unknown): unknown {
   return /^-?\d{1,19}$/.test(value.text) ? BigInt(value.text) : value.valueOf();
 }
 
+/** Attribute of a CloudEvent that names the application. It is not kept: the event does not have it. */
+const applicationAttribute = 'posthasteapplication';
+
 function parseCloudEvent(body: JsonObject, context: EventContext): EventToPublish {
-  const envelope = toEnvelope(body, context.mode);
+  const { [applicationAttribute]: application, ...attributes } = body;
+  if (application !== undefined && typeof application !== 'string') {
+    const field = toAttributeField(applicationAttribute, context.mode);
+    throw eventInvalid({ field, message: 'must be text' });
+  }
+  const envelope = toEnvelope(attributes, context.mode);
   const { partitionkey, traceparent } = envelope.additional_fields ?? {};
   const hasOwnKey = typeof partitionkey === 'string' && partitionkey !== '';
   const options = {
+    application: context.applicationFor(application),
     topic: envelope.topic ?? context.topic,
     key: hasOwnKey ? partitionkey : context.key,
     traceparent: ownTraceparent(traceparent) ?? (context.trace && toTraceparent(context.trace)),

@@ -1,10 +1,5 @@
 import { requestInvalid } from '@posthaste/callbacks';
-import {
-  eventNamePattern,
-  type IdempotencyClaim,
-  PlatformError,
-  toItemClaim,
-} from '@posthaste/contracts';
+import { eventNamePattern, PlatformError, toItemClaim } from '@posthaste/contracts';
 import type {
   PublishBatcher,
   PublishedEvent,
@@ -54,6 +49,9 @@ const Query = Type.Object(
     ),
     key: Type.Optional(
       Type.String({ minLength: 1, description: 'The key of events that have none.' }),
+    ),
+    application: Type.Optional(
+      Type.String({ maxLength: 256, description: 'The application of events that name none.' }),
     ),
   },
   noUnknownKeys,
@@ -113,6 +111,8 @@ export function publishEventRoutes(app: App, publisher: EventPublisher): void {
           'IDEMPOTENCY_KEY_REUSED',
           'EVENT_ID_REUSED',
           'TOPIC_LIMIT_REACHED',
+          'APPLICATION_FORBIDDEN',
+          'APPLICATION_REQUIRED',
           'MEDIA_TYPE_UNSUPPORTED',
         ],
       },
@@ -124,8 +124,11 @@ export function publishEventRoutes(app: App, publisher: EventPublisher): void {
         operationId: 'publishEvents',
         summary: 'Publish one event or up to 1,000',
         description:
-          'Takes the event envelope, and CloudEvents 1.0 in binary, structured and batched mode (https://github.com/cloudevents/spec); docs/cloudevents.md describes them. The answer comes after the commit of all events, in one transaction. One event is answered with 201. Each event of a list has its own answer, with the faults of the first 50 that are invalid: the others are published although one is refused. Events of one key are read in this order. A topic is created with its first event, while there are fewer than POSTHASTE_MAX_TOPICS. An event that was published before under the same id in the topic and namespace (source of a CloudEvent), or under the same Idempotency-Key in the topic, is not appended again: it gets the first answer again. Another event under that id is refused; only its time and its trace may differ.',
-        headers: Type.Object({ ...idempotencyHeaders('topic').properties, ...binaryHeaders }),
+          'Takes the event envelope, and CloudEvents 1.0 in binary, structured and batched mode (https://github.com/cloudevents/spec); docs/cloudevents.md describes them. The answer comes after the commit of all events, in one transaction. One event is answered with 201. Each event of a list has its own answer, with the faults of the first 50 that are invalid: the others are published although one is refused. Events of one key are read in this order. A topic is created with its first event, while there are fewer than POSTHASTE_MAX_TOPICS. An event belongs to the application that it, the query or the key names. An event that was published before by the same application under the same id in the topic and namespace (source of a CloudEvent), or under the same Idempotency-Key in the topic, is not appended again: it gets the first answer again. Another event under that id is refused; only its time and its trace may differ.',
+        headers: Type.Object({
+          ...idempotencyHeaders('application and topic').properties,
+          ...binaryHeaders,
+        }),
         querystring: Query,
         body: {
           content: {
@@ -182,7 +185,9 @@ async function publishOne(
   value: unknown,
 ): Promise<Static<typeof Published>> {
   const event = parseNewEvent(value, context);
-  const [outcome] = await publisher.publish([{ event, idempotency: request.idempotency }]);
+  const { idempotency } = request;
+  const within = request.caller.applications;
+  const [outcome] = await publisher.publish([{ event, within, idempotency }]);
   if (!outcome || outcome instanceof PlatformError) throw outcome;
   if (outcome.repeated) markReplayed(reply);
   reply.code(201);
@@ -195,7 +200,10 @@ async function publishList(
 ): Promise<{ items: ItemAnswer[] }> {
   const parsed = await Promise.all(
     convertInSlices(items, (item, index) =>
-      parseItem(item, context, request.idempotency && toItemClaim(request.idempotency, index)),
+      parseItem(item, context, {
+        within: request.caller.applications,
+        idempotency: request.idempotency && toItemClaim(request.idempotency, index),
+      }),
     ),
   );
   const submitted = parsed.flatMap((item) => (item instanceof PlatformError ? [] : [item]));
@@ -211,19 +219,20 @@ async function publishList(
 
 function contextOf(request: PublishRequest, { mode, mayHaveHalfPairs }: EventBody): EventContext {
   const { query, trace } = request;
-  const { topic, key } = query;
-  const faults = new ItemFaults();
-  return { topic, key, trace, hops: hopsOf(request), mode, mayHaveHalfPairs, faults };
+  const { topic, key, application } = query;
+  const applicationFor = (named = application): string => request.applicationFor(named);
+  const shared = { topic, key, applicationFor, trace, hops: hopsOf(request) };
+  return { ...shared, mode, mayHaveHalfPairs, faults: new ItemFaults() };
 }
 
 /** Parses one event of a list. An error is the answer to this event alone. */
 function parseItem(
   item: unknown,
   context: EventContext,
-  idempotency: IdempotencyClaim | undefined,
+  submitted: Omit<SubmittedEvent, 'event'>,
 ): SubmittedEvent | PlatformError {
   try {
-    return { event: parseNewEvent(item, context), idempotency };
+    return { event: parseNewEvent(item, context), ...submitted };
   } catch (error) {
     if (error instanceof PlatformError) return error;
     throw error;

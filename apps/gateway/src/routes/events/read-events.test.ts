@@ -52,6 +52,7 @@ describe.each(['postgres', 'embedded'] as const)('GET /v1/events on %s', (engine
             partition: expect.any(Number),
             offset: 0,
             key: 'k',
+            application: '',
             appendedAt: expect.stringMatching(/^\d{4}-.*Z$/),
             event: expect.objectContaining({ id: 'e1', name: 'made', version: 1 }),
           },

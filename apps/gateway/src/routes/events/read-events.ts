@@ -6,7 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
 import { toCaller } from '../../http/client-address.js';
-import { noUnknownKeys } from '../schemas/field-schemas.js';
+import { applicationFilter, noUnknownKeys } from '../schemas/field-schemas.js';
 import { refuseNulInQuery } from '../schemas/nul-free.js';
 import { pageQuery } from '../schemas/pages.js';
 import { eventFilterFields } from './event-schemas.js';
@@ -30,6 +30,7 @@ const Query = Type.Object(
       description: `A topic, or up to ${maxTopics} separated by commas.`,
       examples: ['orders'],
     }),
+    application: applicationFilter,
     ...eventFilterFields,
     from: Type.Optional(
       Type.Enum(['beginning', 'end'], {
@@ -99,9 +100,10 @@ export function readEventRoutes(app: App, deps: ReadEventsDeps): void {
 
 type ReadRequest = FastifyRequest<ReadRoute>;
 
-async function list(log: FollowedLog, { query }: ReadRequest, reply: FastifyReply) {
+async function list(log: FollowedLog, request: ReadRequest, reply: FastifyReply) {
+  const { query } = request;
   const { limit = 50, format = 'envelope' } = query;
-  const page = await log.listEvents({ ...toQuery(query), limit });
+  const page = await log.listEvents({ ...toQuery(request), limit });
   reply.header('content-type', 'application/json; charset=utf-8').serializer(stringifyExactJson);
   const { next, isLast } = page;
   return { items: page.records.map((record) => toEventView(record, format)), next, isLast };
@@ -123,7 +125,7 @@ async function follow(
   const cursor = headers['last-event-id'] || query.cursor;
   const toText = (record: StoredRecord): string => stringifyExactJson(toEventView(record, format));
   const stream = await followers.follow({
-    query: { ...toQuery(query), from, cursor },
+    query: { ...toQuery(request), from, cursor },
     caller: toCaller(request),
     open: (start) => new FollowerStream({ ...streams, cursor: start, toText }),
     mayContinue: () => request.isStillAuthorized(),
@@ -134,10 +136,11 @@ async function follow(
   return reply.send(stream);
 }
 
-function toQuery({ topic, from, cursor, ...filter }: Static<typeof Query>): EventQuery {
+function toQuery({ query, applications: within }: ReadRequest): EventQuery {
+  const { topic, from, cursor, ...filter } = query;
   const topics = topic.split(',').filter((name) => name !== '');
   if (topics.length >= 1 && topics.length <= maxTopics) {
-    return { topics, from, cursor, ...parseEventFilter(filter) };
+    return { within, topics, from, cursor, ...parseEventFilter(filter) };
   }
   throw requestInvalid([{ field: 'query.topic', message: `must name 1 to ${maxTopics} topics` }]);
 }

@@ -23,7 +23,11 @@ describeWithPostgres('a replay of dead letters', () => {
     await expect
       .poll(async () => (await gateway.call('GET', `${path}/${json.id}`)).json, waitOptions)
       .toMatchObject({ state: 'done', replayed: 300 });
-    const { records } = await gateway.log.listEvents({ topics: ['orders'], limit: 1_000 });
+    const { records } = await gateway.log.listEvents({
+      within: 'all',
+      topics: ['orders'],
+      limit: 1_000,
+    });
     expect(records).toHaveLength(300);
     for (const other of others) await other.close();
     await gateway.close();

@@ -9,7 +9,7 @@ import { type TObject, Type } from 'typebox';
  * header of a request.
  * @param owner what keys are unique within
  */
-export function idempotencyHeaders(owner: 'application' | 'topic'): TObject {
+export function idempotencyHeaders(owner: 'application' | 'application and topic'): TObject {
   return Type.Object({
     'idempotency-key': Type.Optional(
       Type.String({

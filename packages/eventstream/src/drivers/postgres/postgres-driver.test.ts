@@ -213,7 +213,9 @@ describe.each(['postgres', 'embedded'] as const)('the driver on %s', (engine) =>
     it('reports records that were dropped before they were read', async () => {
       const skipped: unknown[] = [];
       await append(test, recordOf('one', 'k'), recordOf('two', 'k'));
-      const [{ partition = 0 } = {}] = (await test.log.listEvents({ topics: ['orders'] })).records;
+      const [{ partition = 0 } = {}] = (
+        await test.log.listEvents({ within: 'all', topics: ['orders'] })
+      ).records;
       await test.log.ensureGroup({ topic: 'orders', groupId: 'mail' }, offsetBeginning);
       const aged = `update eventstream.segment set started_at = started_at - interval '9 days'`;
       await test.db.query(aged);

@@ -1,4 +1,9 @@
-import { PlatformError } from '@posthaste/contracts';
+import {
+  type ApplicationRules,
+  type Applications,
+  noApplicationRules,
+  PlatformError,
+} from '@posthaste/contracts';
 import type { Database, Transaction } from '@posthaste/postgres';
 import type { AppendRequest, GroupLag } from '../../driver.js';
 import {
@@ -17,13 +22,20 @@ import {
 } from './append/append.js';
 import { appendEventsByKey, type LogEvent } from './append/append-events.js';
 import { type GroupBatch, type GroupBatchRequest, readGroupBatch } from './group/group-batch.js';
-import { type GroupPage, type GroupQuery, listGroups, readProgress } from './group/group-pages.js';
+import {
+  type GroupPage,
+  type GroupQuery,
+  type GroupRules,
+  listGroups,
+  readProgress,
+} from './group/group-pages.js';
 import { deleteGroup, ensureGroup, findGroup, seekGroup } from './group/group-store.js';
 import { LogSubscription, type LogSubscriptionOptions } from './group/log-subscription.js';
 import { type EventPage, type EventQuery, listEvents } from './read/event-pages.js';
 import { type FollowOptions, followEvents } from './read/follow-events.js';
 import { type MaintenanceOptions, type MaintenanceOutcome, maintainSegments } from './segments.js';
 import { appendChannel, groupChannel, NotifyChannel } from './storage/notify-channel.js';
+import { TopicAccess, type TopicApplication } from './storage/topic-access.js';
 import { type LogTopic, TopicDirectory } from './storage/topic-directory.js';
 
 /** Options of a log. */
@@ -36,6 +48,10 @@ export interface PostgresLogOptions {
   readonly partitioner?: PartitionerName | undefined;
   /** Largest key and value together, in bytes. Default 1 MiB. */
   readonly maxRecordBytes?: number | undefined;
+  /** Rules that map topics to applications: topic-access.ts. Default: none. */
+  readonly topicRules?: ApplicationRules | undefined;
+  /** Rules that map consumer groups to applications. Default: none. */
+  readonly groupRules?: ApplicationRules | undefined;
 }
 
 /** A consumer group on one topic. */
@@ -48,7 +64,7 @@ export interface GroupRequest {
 export interface StatementAppend {
   /**
    * Name of an SQL function. Its arguments have an entry for each event: shards (`integer[]`),
-   * names, keys, envelopes, and W3C trace contexts or null (`text[]`).
+   * names, keys, envelopes, W3C trace contexts or null, and applications or null (`text[]`).
    */
   readonly appendFunction: string;
   /** Returns the shard of a key. */
@@ -69,12 +85,20 @@ export type LogSubscribeRequest = Omit<
 export class PostgresLog {
   readonly #db: Database;
   readonly #topics: TopicDirectory;
+  readonly #access: TopicAccess;
   readonly #appends: NotifyChannel;
   readonly #groups: NotifyChannel;
-  readonly #rules: AppendRules;
+  readonly #rules: AppendRules & GroupRules;
 
   /** @throws PlatformError `OPTION_INVALID` */
-  constructor({ db, partitions = 4, partitioner = 'java', maxRecordBytes }: PostgresLogOptions) {
+  constructor({
+    db,
+    partitions = 4,
+    partitioner = 'java',
+    maxRecordBytes,
+    topicRules = noApplicationRules,
+    groupRules = noApplicationRules,
+  }: PostgresLogOptions) {
     const maxBytes = maxRecordBytes ?? 1_048_576;
     if (!(maxBytes > 0)) {
       throw new PlatformError('OPTION_INVALID', `maxRecordBytes is ${maxBytes}; it must be over 0`);
@@ -84,7 +108,9 @@ export class PostgresLog {
     this.#appends = new NotifyChannel(db, appendChannel);
     this.#groups = new NotifyChannel(db, groupChannel);
     const partitionerOf = cachePartitioners(partitioner);
-    this.#rules = { topics: this.#topics, partitionerOf, maxBytes };
+    this.#access = new TopicAccess(topicRules);
+    const places = { topics: this.#topics, access: this.#access, partitionerOf };
+    this.#rules = { ...places, maxBytes, topicRules, groupRules };
   }
 
   /**
@@ -104,13 +130,23 @@ export class PostgresLog {
     return [...new Set(topics)].filter((topic) => !found.has(topic));
   }
 
-  countTopics(): Promise<number> {
-    return this.#topics.count(this.#db);
+  /** Returns the names of the topics that these applications may see, in their order. */
+  listTopics(within: Applications): Promise<string[]> {
+    return this.#access.list(this.#db, within);
   }
 
-  /** Returns the names of all topics, in their order. */
-  listTopics(): Promise<string[]> {
-    return this.#topics.list(this.#db);
+  /** True if the topic belongs to an application that is none of these. */
+  isForeignTopic(topic: string, within: Applications): boolean {
+    return this.#access.isForeign(topic, within);
+  }
+
+  /** Returns the pairs of which the application has not published to the topic yet. */
+  findNewTopics(pairs: readonly TopicApplication[]): Promise<readonly TopicApplication[]> {
+    return this.#access.findNew(this.#db, pairs);
+  }
+
+  countTopics(): Promise<number> {
+    return this.#topics.count(this.#db);
   }
 
   /**
@@ -164,9 +200,12 @@ export class PostgresLog {
    */
   async appendTo({ topic, partition, records, timeoutMs }: AppendRequest): Promise<void> {
     checkSizes(records, this.#rules.maxBytes);
-    const shard = shardOf(await this.#topics.get(this.#db, topic), partition);
+    const found = await this.#topics.get(this.#db, topic);
+    const shard = shardOf(found, partition);
     const limits = { statementTimeoutMs: timeoutMs };
-    await this.#db.transaction((tx) => appendToShard(tx, shard, records), limits);
+    await this.#db.transaction((tx) => {
+      return appendToShard({ tx, rules: this.#rules }, { topic: found, shard, records });
+    }, limits);
     this.hint(topic);
   }
 
@@ -257,8 +296,8 @@ export class PostgresLog {
    * Reads one page of groups with their lag.
    * @throws PlatformError `REQUEST_INVALID`, `DATABASE_*`
    */
-  listGroups(query: GroupQuery = {}): Promise<GroupPage> {
-    return listGroups(this.#db, query);
+  listGroups(query: GroupQuery): Promise<GroupPage> {
+    return listGroups(this.#db, this.#rules, query);
   }
 
   /** Joins a group, as the driver does for clients. */

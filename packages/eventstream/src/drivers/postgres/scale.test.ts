@@ -131,10 +131,10 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
         expect(scans).toEqual([]);
         expect(pages).toBeLessThan(60);
       }
-      const types = 'text, text, text, text, bigint';
+      const types = 'text, text, text, text, bigint, boolean, text, text, text, text';
       const progress = await execute(test, progressStatement, {
         types,
-        values: 'null, null, null, null, 50',
+        values: 'null, null, null, null, 50, true, null, null, null, null',
       });
       expect(progress.scans.every((scan) => scan.startsWith('Index Only Scan'))).toBe(true);
       expect(progress.pages).toBeLessThan(100);

@@ -59,7 +59,7 @@ describe.each(['postgres', 'embedded'] as const)('partitions by time on %s', (en
       const seen: string[] = [];
       for (let i = 0; i < 3; i++) seen.push(...valuesOf((await read(test, 'small', 3)).records));
       expect(seen).toEqual(expected);
-      const { records } = await test.log.listEvents({ topics: ['orders'] });
+      const { records } = await test.log.listEvents({ within: 'all', topics: ['orders'] });
       expect(valuesOf(records)).toEqual(expected);
     });
 
@@ -74,7 +74,7 @@ describe.each(['postgres', 'embedded'] as const)('partitions by time on %s', (en
       await age(test.db, dayMs);
       expect(await test.log.maintain({ segmentMs: 10 * dayMs })).toMatchObject({ dropped: [1] });
       expect(await partitionsOf(test.db)).toEqual(['2', '3']);
-      const { records } = await test.log.listEvents({ topics: ['orders'] });
+      const { records } = await test.log.listEvents({ within: 'all', topics: ['orders'] });
       expect(valuesOf(records)).toEqual(['two']);
     });
 

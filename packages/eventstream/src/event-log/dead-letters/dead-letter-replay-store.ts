@@ -1,11 +1,24 @@
-import { newId, PlatformError, parseId } from '@posthaste/contracts';
-import type { Queryable, Statement } from '@posthaste/postgres';
+import {
+  type Applications,
+  newId,
+  PlatformError,
+  parseId,
+  toApplicationColumn,
+} from '@posthaste/contracts';
+import type { Database, Queryable, Statement } from '@posthaste/postgres';
 import type { DeadLetterFilter } from './dead-letters.js';
 
 /** Replay to create. */
 export interface NewDeadLetterReplay {
   /** Topic that the dead letters came from. */
   readonly topic: string;
+  /** Application whose dead letters are replayed. */
+  readonly application: string;
+  /**
+   * True: also those without an application, in a topic that belongs to none. Only for callers for
+   * all applications. Default false.
+   */
+  readonly withUnnamed?: boolean | undefined;
   /** Default: all dead letters of the topic. */
   readonly filter?: DeadLetterFilter | undefined;
   /** Dead letters published per second at most, 1 or more. Default 100. */
@@ -23,6 +36,8 @@ export interface NewDeadLetterReplay {
 export interface DeadLetterReplay {
   readonly id: string;
   readonly topic: string;
+  /** Application whose dead letters are replayed; null for all, in replays of the version before. */
+  readonly application: string | null;
   readonly filter: DeadLetterFilter;
   readonly ratePerSecond: number;
   readonly dryRun: boolean;
@@ -41,9 +56,12 @@ export interface DeadLetterReplay {
   readonly updatedAt: Date;
 }
 
-interface ReplayRow {
+/** Row of a replay. */
+export interface ReplayRow {
   readonly id: string;
   readonly topic: string;
+  readonly application: string | null;
+  readonly with_unnamed: boolean;
   readonly filter: DeadLetterFilter;
   readonly rate_per_second: number;
   readonly dry_run: boolean;
@@ -59,38 +77,83 @@ interface ReplayRow {
   readonly updated_at: Date;
 }
 
-const insertStatement: Statement = {
-  name: 'event_log_replay_insert',
-  text: `
-insert into event_log.dead_letter_replay (id, topic, filter, rate_per_second, dry_run, again)
-values ($1, $2, $3, $4, $5, $6) returning *`,
+/** Lets one process at a time count the running replays and insert another. */
+const insertLockStatement: Statement = {
+  name: 'event_log_replay_insert_lock',
+  text: `select pg_advisory_xact_lock(hashtext('event_log.dead_letter_replay insert'))`,
 };
 
 /**
+ * Moment by which processes of the version before find due replays: they know no applications, and
+ * must not find those of this version. These are due by `turn_at`.
+ */
+const never = '9999-01-01T00:00:00Z';
+
+/** Inserts a replay, unless its application has `$9` that run. */
+const insertStatement: Statement = {
+  name: 'event_log_replay_insert',
+  text: `
+insert into event_log.dead_letter_replay (id, topic, filter, rate_per_second, dry_run, again,
+  application, with_unnamed, due_at, turn_at)
+select $1, $2, $3, $4, $5, $6, $7, $8, '${never}', now()
+where (
+  select count(*) from event_log.dead_letter_replay r
+  where r.state = 'running' and r.application = $7
+) < $9
+returning *`,
+};
+
+const defaultMaxRunning = 10;
+
+/**
  * Inserts a replay. The only place that knows the defaults.
- * @throws PlatformError `OPTION_INVALID` for a rate that is not a whole number of 1 or more
+ * @param maxRunning most running replays of the application. Default 10
+ * @throws PlatformError `OPTION_INVALID` for a rate that is not a whole number of 1 or more;
+ *   `REPLAY_LIMIT_REACHED`
  */
 export async function insertReplay(
-  db: Queryable,
-  { topic, filter = {}, ratePerSecond = 100, dryRun = false, again = false }: NewDeadLetterReplay,
+  db: Database,
+  { topic, application, filter = {}, ...options }: NewDeadLetterReplay,
+  maxRunning: number = defaultMaxRunning,
 ): Promise<DeadLetterReplay> {
+  const { ratePerSecond = 100, dryRun = false, again = false } = options;
+  const { withUnnamed = false } = options;
   if (!Number.isInteger(ratePerSecond) || ratePerSecond < 1) {
     const message = `ratePerSecond must be a whole number of 1 or more, and is ${ratePerSecond}`;
     throw new PlatformError('OPTION_INVALID', message);
   }
   const values = [newId(), topic, JSON.stringify(filter), ratePerSecond, dryRun, again];
-  const { rows } = await db.query<ReplayRow>(insertStatement, values);
-  return toReplay(getOnlyRow(rows));
+  const [row] = await db.transaction(async (tx) => {
+    await tx.query(insertLockStatement);
+    const owned = [application, withUnnamed, maxRunning];
+    return (await tx.query<ReplayRow>(insertStatement, [...values, ...owned])).rows;
+  });
+  if (row) return toReplay(row);
+  const message = `application '${application}': ${maxRunning} replays of dead letters run, and the limit (POSTHASTE_MAX_REPLAYS) is ${maxRunning}`;
+  throw new PlatformError('REPLAY_LIMIT_REACHED', message);
 }
 
 const getStatement: Statement = {
   name: 'event_log_replay_get',
-  text: 'select * from event_log.dead_letter_replay where id = $1',
+  text: `
+select * from event_log.dead_letter_replay
+where id = $1 and ($2::text[] is null or application = any($2))`,
 };
 
+/** A replay that somebody names. */
+export interface NamedReplay {
+  readonly id: string;
+  /** Applications that the caller may see. A replay of another is not found. */
+  readonly within: Applications;
+}
+
 /** Returns a replay. @throws PlatformError `REPLAY_NOT_FOUND` */
-export async function getReplay(db: Queryable, id: string): Promise<DeadLetterReplay> {
-  const { rows } = await db.query<ReplayRow>(getStatement, [parseReplayId(id)]);
+export async function getReplay(
+  db: Queryable,
+  { id, within }: NamedReplay,
+): Promise<DeadLetterReplay> {
+  const values = [parseReplayId(id), toApplicationColumn(within)];
+  const { rows } = await db.query<ReplayRow>(getStatement, values);
   return toReplay(getOnlyRow(rows, id));
 }
 
@@ -98,11 +161,14 @@ const listStatement: Statement = {
   name: 'event_log_replay_list',
   text: `
 select * from event_log.dead_letter_replay
-where $1::uuid is null or id < $1 order by id desc limit $2`,
+where ($1::uuid is null or id < $1) and ($3::text[] is null or application = any($3))
+order by id desc limit $2`,
 };
 
 /** Query of one page of replays. */
 export interface ReplayQuery {
+  /** Applications whose replays are listed. */
+  readonly within: Applications;
   /** Last id of the page before. Default: the newest. */
   readonly before?: string | undefined;
   readonly limit: number;
@@ -111,9 +177,10 @@ export interface ReplayQuery {
 /** Returns replays, the newest first. Index: `dead_letter_replay_pkey`. */
 export async function listReplays(
   db: Queryable,
-  { before, limit }: ReplayQuery,
+  { within, before, limit }: ReplayQuery,
 ): Promise<DeadLetterReplay[]> {
-  const { rows } = await db.query<ReplayRow>(listStatement, [before ?? null, limit]);
+  const values = [before ?? null, limit, toApplicationColumn(within)];
+  const { rows } = await db.query<ReplayRow>(listStatement, values);
   return rows.map(toReplay);
 }
 
@@ -121,7 +188,7 @@ const endStatement: Statement = {
   name: 'event_log_replay_end',
   text: `
 update event_log.dead_letter_replay set state = $2, error = $3, updated_at = now()
-where id = $1 and state = 'running'`,
+where id = $1 and state = 'running' and ($4::text[] is null or application = any($4))`,
 };
 
 /** Reason for which a replay ends early. */
@@ -133,87 +200,13 @@ export type EarlyEnd =
  * Ends a replay early. One that has ended stays as it is.
  * @throws PlatformError `REPLAY_NOT_FOUND` for text that is not an id
  */
-export async function endReplay(db: Queryable, id: string, end: EarlyEnd): Promise<void> {
+export async function endReplay(
+  db: Queryable,
+  { id, within }: NamedReplay,
+  end: EarlyEnd,
+): Promise<void> {
   const error = end.state === 'failed' ? end.error : null;
-  await db.query(endStatement, [parseReplayId(id), end.state, error]);
-}
-
-/** Replay whose next step is due. */
-export interface DueReplay extends DeadLetterReplay {
-  /** Cursor of the next step; `undefined` for the first. */
-  readonly position: string | undefined;
-  /** Dead letters that the rate allows now, 1 or more. */
-  readonly allowance: number;
-}
-
-/**
- * The allowance is what the rate gives for the time since the replay became due: at least one dead
- * letter, at most those of one second. Index: `dead_letter_replay_running`.
- */
-const dueStatement: Statement = {
-  name: 'event_log_replay_due',
-  text: `
-select *, least(rate_per_second,
-  1 + floor(extract(epoch from now() - due_at) * rate_per_second))::integer as allowance
-from event_log.dead_letter_replay
-where state = 'running' and due_at <= now()
-order by due_at limit 1`,
-};
-
-/** Returns the replay that has been due longest. */
-export async function findDueReplay(db: Queryable): Promise<DueReplay | undefined> {
-  const { rows } = await db.query<ReplayRow & { allowance: number }>(dueStatement);
-  const [row] = rows;
-  if (!row) return undefined;
-  return { ...toReplay(row), position: row.position ?? undefined, allowance: row.allowance };
-}
-
-const lockStatement: Statement = {
-  name: 'event_log_replay_lock',
-  text: `
-select from event_log.dead_letter_replay
-where id = $1 and state = 'running' and position is not distinct from $2
-for no key update`,
-};
-
-/**
- * Locks a replay for one step. Returns false if another process has made the step, or if the replay
- * has ended.
- */
-export async function lockReplayStep(
-  tx: Queryable,
-  { id, position }: Pick<DueReplay, 'id' | 'position'>,
-): Promise<boolean> {
-  return (await tx.query(lockStatement, [id, position ?? null])).rowCount === 1;
-}
-
-/** Progress that one step has made. */
-export interface ReplayStep {
-  readonly position: string;
-  readonly isLast: boolean;
-  readonly matched: number;
-  readonly replayed: number;
-  readonly skipped: number;
-  readonly readUntil: Date | undefined;
-}
-
-/** The next step is due when the rate allows more dead letters than this step has replayed. */
-const advanceStatement: Statement = {
-  name: 'event_log_replay_advance',
-  text: `
-update event_log.dead_letter_replay set position = $2,
-  state = case when $3::boolean then 'done' else state end,
-  matched = matched + $4::integer, replayed = replayed + $5::integer,
-  skipped = skipped + $6::integer, read_until = coalesce($7, read_until), updated_at = now(),
-  due_at = now() + $5::integer * interval '1 second' / rate_per_second
-where id = $1`,
-};
-
-/** Stores the progress of a step. */
-export async function advanceReplay(tx: Queryable, id: string, step: ReplayStep): Promise<void> {
-  const { position, isLast, matched, replayed, skipped, readUntil } = step;
-  const values = [id, position, isLast, matched, replayed, skipped, readUntil ?? null];
-  await tx.query(advanceStatement, values);
+  await db.query(endStatement, [parseReplayId(id), end.state, error, toApplicationColumn(within)]);
 }
 
 /** @throws PlatformError `REPLAY_NOT_FOUND` for text that is not an id */
@@ -229,11 +222,13 @@ function throwNotFound(id: string): never {
   throw new PlatformError('REPLAY_NOT_FOUND', `there is no replay ${id}`);
 }
 
-function toReplay(row: ReplayRow): DeadLetterReplay {
-  const { id, topic, filter, again, state, error } = row;
+/** Converts the row of a replay. */
+export function toReplay(row: ReplayRow): DeadLetterReplay {
+  const { id, topic, application, filter, again, state, error } = row;
   return {
     id,
     topic,
+    application,
     filter,
     ratePerSecond: row.rate_per_second,
     dryRun: row.dry_run,

@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { type Applications, PlatformError } from '@posthaste/contracts';
 import type { Database, Transaction } from '@posthaste/postgres';
 import { toReplay } from '../../consume/failed-record.js';
 import type { LogRecord } from '../../drivers/postgres/append/append.js';
@@ -9,14 +9,17 @@ import { deadLetterTopic } from '../../rules/topic-name.js';
 import { parseEventFilter } from '../event-filter.js';
 import {
   advanceReplay,
-  type DeadLetterReplay,
   type DueReplay,
-  endReplay,
   findDueReplay,
+  lockReplayStep,
+} from './dead-letter-replay-steps.js';
+import {
+  type DeadLetterReplay,
+  endReplay,
   getReplay,
   insertReplay,
   listReplays,
-  lockReplayStep,
+  type NamedReplay,
   type NewDeadLetterReplay,
   type ReplayQuery,
 } from './dead-letter-replay-store.js';
@@ -32,6 +35,8 @@ export interface DeadLetterReplayDeps {
   /** Database with `eventstreamMigrations` and `eventLogMigrations` applied. */
   readonly db: Database;
   readonly log: PostgresLog;
+  /** Most running replays of one application. Default 10. */
+  readonly maxRunning?: number | undefined;
 }
 
 /**
@@ -42,27 +47,31 @@ export interface DeadLetterReplayDeps {
 export class DeadLetterReplays {
   readonly #db: Database;
   readonly #log: PostgresLog;
+  readonly #maxRunning: number | undefined;
 
-  constructor({ db, log }: DeadLetterReplayDeps) {
+  constructor({ db, log, maxRunning }: DeadLetterReplayDeps) {
     this.#db = db;
     this.#log = log;
+    this.#maxRunning = maxRunning;
   }
 
   /**
    * Creates a replay.
    * @throws PlatformError `TOPIC_NOT_FOUND` if the topic never had a dead letter; `REQUEST_INVALID`
-   *   for the filter, `OPTION_INVALID` for the rate, `DATABASE_*`
+   *   for the filter, `OPTION_INVALID` for the rate, `REPLAY_LIMIT_REACHED`, `DATABASE_*`
    */
   async create(replay: NewDeadLetterReplay): Promise<DeadLetterReplay> {
     parseEventFilter(replay.filter ?? {});
-    const query = { topics: [deadLetterTopic(replay.topic)], from: 'end', limit: 1 } as const;
-    await this.#log.listEvents(query);
-    return insertReplay(this.#db, replay);
+    const { topic, application, withUnnamed } = replay;
+    const topics = [deadLetterTopic(topic)];
+    const within = [application];
+    await this.#log.listEvents({ within, withUnnamed, topics, from: 'end', limit: 1 });
+    return insertReplay(this.#db, replay, this.#maxRunning);
   }
 
   /** Returns a replay with its progress. @throws PlatformError `REPLAY_NOT_FOUND`, `DATABASE_*` */
-  get(id: string): Promise<DeadLetterReplay> {
-    return getReplay(this.#db, id);
+  get(replay: NamedReplay): Promise<DeadLetterReplay> {
+    return getReplay(this.#db, replay);
   }
 
   /** Returns a page of replays, the newest first. @throws PlatformError `DATABASE_*` */
@@ -74,9 +83,9 @@ export class DeadLetterReplays {
    * Stops a replay. What it has published stays published; one that has ended stays as it is.
    * @throws PlatformError `REPLAY_NOT_FOUND`, `DATABASE_*`
    */
-  async cancel(id: string): Promise<DeadLetterReplay> {
-    await endReplay(this.#db, id, { state: 'cancelled' });
-    return getReplay(this.#db, id);
+  async cancel(replay: NamedReplay): Promise<DeadLetterReplay> {
+    await endReplay(this.#db, replay, { state: 'cancelled' });
+    return getReplay(this.#db, replay);
   }
 
   /**
@@ -93,7 +102,8 @@ export class DeadLetterReplays {
     } catch (error) {
       // Any other error would come again at each step.
       if (!(error instanceof PlatformError) || error.retryable) throw error;
-      await endReplay(this.#db, replay.id, { state: 'failed', error: error.message });
+      const ended = { id: replay.id, within: 'all' } as const;
+      await endReplay(this.#db, ended, { state: 'failed', error: error.message });
     }
     return true;
   }
@@ -103,10 +113,15 @@ export class DeadLetterReplays {
    * the end of its own transaction.
    */
   async #readPage(replay: DueReplay): Promise<EventPage> {
-    const { topic, filter, position, allowance, dryRun, createdAt } = replay;
+    const { topic, application, withUnnamed, filter, position, allowance } = replay;
+    const { dryRun, createdAt } = replay;
+    // Replays of the version before, which knew no applications, are of all.
+    const within: Applications = application === null ? 'all' : [application];
     const { until = createdAt, ...picked } = parseEventFilter(filter);
     return this.#log.listEvents({
       ...picked,
+      within,
+      withUnnamed,
       topics: [deadLetterTopic(topic)],
       until: new Date(Math.min(until.getTime(), createdAt.getTime())),
       cursor: position,

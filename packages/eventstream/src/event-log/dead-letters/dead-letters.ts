@@ -1,3 +1,4 @@
+import type { Applications } from '@posthaste/contracts';
 import type { Queryable } from '@posthaste/postgres';
 import { failedRecordHeaders } from '../../consume/failed-record.js';
 import type { PostgresLog } from '../../drivers/postgres/postgres-log.js';
@@ -69,6 +70,8 @@ export interface DeadLetterSource {
 
 /** Query of one page of dead letters. */
 export interface DeadLetterQuery extends DeadLetterFilter {
+  /** Applications whose dead letters are read. */
+  readonly within: Applications;
   /** Topics of dead letters, 1 or more: see `listDeadLetterTopics`. */
   readonly topics: readonly string[];
   /** `next` of the page before. Default: the oldest. */
@@ -95,15 +98,16 @@ export interface DeadLetterPage {
 }
 
 /**
- * Returns the topics that have dead letters, `<topic>.dlq`, by name. Each is created with its first
- * dead letter.
+ * Returns the topics with dead letters that these applications may see, `<topic>.dlq`, by name. Each
+ * is created with its first dead letter.
  * @param topic only the one with the dead letters of this topic. Default: all
  */
 export async function listDeadLetterTopics(
   log: Pick<PostgresLog, 'listTopics'>,
+  within: Applications,
   topic?: string,
 ): Promise<string[]> {
-  const topics = await log.listTopics();
+  const topics = await log.listTopics(within);
   return topics.filter((name) =>
     topic === undefined ? isDeadLetterTopic(name) : name === `${topic}.dlq`,
   );
@@ -115,9 +119,9 @@ export async function listDeadLetterTopics(
  */
 export async function listDeadLetters(
   { db, log }: DeadLetterSource,
-  { topics, group, limit, cursor, ...filter }: DeadLetterQuery,
+  { within, topics, group, limit, cursor, ...filter }: DeadLetterQuery,
 ): Promise<DeadLetterPage> {
-  const page = await log.listEvents({ topics, cursor, limit, ...parseEventFilter(filter) });
+  const page = await log.listEvents({ within, topics, cursor, limit, ...parseEventFilter(filter) });
   const records = page.records.filter((record) => isOfGroup(record, group));
   const replayed = await findReplayed(db, records);
   const letters = records.map((record) => ({

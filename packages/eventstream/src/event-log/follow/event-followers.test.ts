@@ -53,7 +53,7 @@ describeWithPostgres('followers of the log', () => {
   };
   const follow = (changes: Partial<FollowRequest<TestConnection>> = {}): Promise<TestConnection> =>
     followers.follow({
-      query: { topics: ['orders'], from: 'end' },
+      query: { within: 'all', topics: ['orders'], from: 'end' },
       caller: 'one',
       open: (cursor) => new TestConnection(cursor),
       mayContinue: async () => true,
@@ -79,10 +79,10 @@ describeWithPostgres('followers of the log', () => {
     await expect.poll(() => one.values, waitOptions).toEqual(['second', 'third']);
     one.end();
     await append(test, recordOf('fourth', 'k'));
-    const query = { topics: ['orders'], cursor: one.cursor };
+    const query = { within: 'all', topics: ['orders'], cursor: one.cursor } as const;
     const two = await follow({ query });
     await expect.poll(() => two.values, waitOptions).toEqual(['fourth']);
-    const all = await follow({ query: { topics: ['orders'], from: 'beginning' } });
+    const all = await follow({ query: { within: 'all', topics: ['orders'], from: 'beginning' } });
     await expect.poll(() => all.values, waitOptions).toHaveLength(4);
     expect(one.values).toHaveLength(2);
   });
@@ -92,13 +92,15 @@ describeWithPostgres('followers of the log', () => {
     const one = await follow();
     one.end();
     await append(test, recordOf('meanwhile', 'k'));
-    const two = await follow({ query: { topics: ['orders'], cursor: one.cursor } });
+    const two = await follow({ query: { within: 'all', topics: ['orders'], cursor: one.cursor } });
     await expect.poll(() => two.values, waitOptions).toEqual(['meanwhile']);
   });
 
   it('get a new cursor although their filter matches nothing', async () => {
     start({ pollMs: 20 });
-    const one = await follow({ query: { topics: ['orders'], from: 'end', name: 'rare' } });
+    const one = await follow({
+      query: { within: 'all', topics: ['orders'], from: 'end', name: 'rare' },
+    });
     const { cursor } = one;
     await append(test, recordOf('common', 'k'));
     await expect.poll(() => one.cursor, waitOptions).not.toBe(cursor);
@@ -124,7 +126,7 @@ describeWithPostgres('followers of the log', () => {
     await follow({ caller: 'two' });
     one.end();
     // One that cannot start does not keep its place.
-    const query = { topics: ['unknown'] };
+    const query = { within: 'all', topics: ['unknown'] } as const;
     await expect(follow({ query })).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
     await follow();
     await expect(follow()).rejects.toMatchObject({ code: 'RATE_LIMITED' });
@@ -144,7 +146,7 @@ describeWithPostgres('followers of the log', () => {
 
   it('are counted no longer when their topic does not exist', async () => {
     start();
-    const missing = follow({ query: { topics: ['none'] } });
+    const missing = follow({ query: { within: 'all', topics: ['none'] } });
     await expect(missing).rejects.toMatchObject({ code: 'TOPIC_NOT_FOUND' });
     expect(followers.count).toBe(0);
   });

@@ -17,7 +17,7 @@ function envelopeOf(changes: Partial<EventEnvelope> = {}): EventEnvelope {
 }
 
 function prepare(changes?: Partial<EventEnvelope>, options?: Partial<EventToPublishOptions>) {
-  return toEventToPublish(envelopeOf(changes), { topic, ...options });
+  return toEventToPublish(envelopeOf(changes), { topic, application: '', ...options });
 }
 
 describe('an event to publish', () => {
@@ -46,7 +46,8 @@ describe('an event to publish', () => {
   it('has the same content hash whatever the text of its time as a CloudEvent', () => {
     const event = { specversion: '1.0', id: 'e1', source: '/x', data: [1] };
     const hashOf = (type: string, time: string): Buffer | undefined =>
-      toEventToPublish(fromCloudEvent({ ...event, type, time }), { topic }).contentHash;
+      toEventToPublish(fromCloudEvent({ ...event, type, time }), { topic, application: '' })
+        .contentHash;
     const hash = hashOf('a b', '2026-01-02T03:04:05Z');
     expect(hashOf('a b', '2026-01-02T04:04:05.000+01:00')).toEqual(hash);
     expect(hashOf('a b', '2027-01-02T03:04:05.000000000Z')).toEqual(hash);
@@ -56,7 +57,7 @@ describe('an event to publish', () => {
   it('has the same content hash as a CloudEvent and as an envelope', () => {
     const given = { specversion: '1.0', id: 'e1', source: '/namespaces/shop', type: 'placed' };
     const hashOf = (event: object): Buffer | undefined =>
-      toEventToPublish(fromCloudEvent(event), { topic }).contentHash;
+      toEventToPublish(fromCloudEvent(event), { topic, application: '' }).contentHash;
     const hash = prepare().contentHash;
     expect(hashOf({ ...given, data: { a: 1 } })).toEqual(hash);
     expect(hashOf({ ...given, data: { a: 1 }, datacontenttype: 'application/json' })).toEqual(hash);
@@ -66,7 +67,7 @@ describe('an event to publish', () => {
   it('is what its CloudEvent was if it is to be as given', () => {
     const event = { specversion: '1.0', id: 'e1', source: '/x', type: 'a b', topic: 'other' };
     const given = { ...event, time: '2026-01-02T03:04:05.5+01:00', data: 'x' };
-    const options = { topic, traceparent, asGiven: true };
+    const options = { topic, application: '', traceparent, asGiven: true };
     const { value, headers } = toEventToPublish(fromCloudEvent(given), options);
     expect(toCloudEvent(decodeEnvelope(value))).toEqual(given);
     expect(headers).toMatchObject({ traceparent });

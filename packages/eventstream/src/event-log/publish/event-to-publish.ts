@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import {
   type EventEnvelope,
   eventDataOf,
+  isApplicationName,
   isJsonObject,
   type JsonObject,
   PlatformError,
@@ -20,6 +21,8 @@ const controlCharacter = /\p{Cc}/u;
 export interface EventToPublishOptions {
   /** Topic of the event, as on the wire. */
   readonly topic: string;
+  /** Application that publishes the event. The event belongs to it; its envelope does not name it. */
+  readonly application: string;
   /** Events of one key keep their order. Up to 4,096 bytes. Default: the id of the event. */
   readonly key?: string | undefined;
   /** W3C trace context of the caller, for an event that has no trace of its own. */
@@ -38,6 +41,7 @@ export interface EventToPublishOptions {
 /** Checked and encoded event that `publishOnce` can append. */
 export interface EventToPublish {
   readonly topic: string;
+  readonly application: string;
   readonly id: string;
   /**
    * `source` of the event as a CloudEvent: its namespace, or the source that it came with. Ids are
@@ -64,7 +68,11 @@ export function toEventToPublish(
   envelope: EventEnvelope,
   options: EventToPublishOptions,
 ): EventToPublish {
-  const { topic, key, traceparent, headers, asGiven = false, maxBytes = 1_048_576 } = options;
+  const { topic, application, key, traceparent, headers, asGiven = false } = options;
+  const { maxBytes = 1_048_576 } = options;
+  if (!isApplicationName(application)) {
+    throw invalid('application', 'must be up to 256 visible characters');
+  }
   checkKey(key);
   checkId(envelope);
   checkTime(envelope);
@@ -85,6 +93,7 @@ export function toEventToPublish(
   }
   return {
     topic,
+    application,
     id: built.envelope.id,
     source: sourceOf(built.envelope),
     contentHash: hasOwnId ? hashContent(built) : undefined,

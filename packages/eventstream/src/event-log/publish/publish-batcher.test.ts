@@ -6,7 +6,7 @@ import { PublishBatcher } from './publish-batcher.js';
 import type { SubmittedEvent } from './publish-once.js';
 
 function submit(name: string, id = ''): SubmittedEvent {
-  return { event: eventOf({ name, id }) };
+  return { event: eventOf({ name, id }), within: 'all' };
 }
 
 describeWithPostgres('a batcher of events', () => {
@@ -63,7 +63,7 @@ describeWithPostgres('a batcher of events', () => {
     async (calls, maxWaitingBytes) => {
       const small = new PublishBatcher(test, { maxWaitingBytes });
       const large = submit('large');
-      const big = { event: { ...large.event, value: Buffer.alloc(1_000_000, 'x') } };
+      const big = { ...large, event: { ...large.event, value: Buffer.alloc(1_000_000, 'x') } };
       const outcomes = await Promise.allSettled(
         Array.from({ length: calls }, () => small.publish([big])),
       );

@@ -1,14 +1,16 @@
+import { hash } from 'node:crypto';
 import type { Queryable, Statement } from '@posthaste/postgres';
 
 /**
  * Claim on a name that an event can be published under only once: an Idempotency-Key (`key`), or
- * the id that its publisher gave it (`id`). Claims belong to a topic. They are stored in the
- * transaction that appends the event, and deleted after the retention.
+ * the id that its publisher gave it (`id`). Claims belong to an application and a topic. They are
+ * stored in the transaction that appends the event, and deleted after the retention.
  */
 export interface PublishClaim {
   readonly kind: 'key' | 'id';
+  readonly application: string;
   readonly topic: string;
-  /** The key; or source and id, separated by a line feed. */
+  /** See `toClaim`. */
   readonly claim: string;
   /** SHA-256 of the request's body (`key`), or of the event's content (`id`). */
   readonly bodyHash: Uint8Array;
@@ -21,13 +23,26 @@ export interface LogPosition {
   readonly offset: bigint;
 }
 
+/**
+ * Returns the text of a claim: that of the key, or of source and id. Claims of other applications
+ * than the one with the empty name hold the application as well, hashed with the text. So the primary
+ * key of the table, `(kind, topic, claim)`, keeps applications apart. It could not be given another
+ * column without an index over all claims of a day being built while publishers wait; and processes
+ * of the version before, which know no applications, claim as the empty name does.
+ *
+ * No other text begins with a line feed: keys have none, and sources are not empty.
+ */
+export function toClaim(application: string, text: string): string {
+  return application === '' ? text : `\n${hash('sha256', `${application}\n${text}`, 'hex')}`;
+}
+
 const insertStatement: Statement = {
   name: 'event_log_claim_insert',
   text: `
-insert into event_log.event_claim (kind, topic, claim, body_hash, event_id)
-select c.kind, c.topic, c.claim, c.body_hash, c.event_id
-from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[])
-  with ordinality as c(kind, topic, claim, body_hash, event_id, n)
+insert into event_log.event_claim (kind, topic, claim, body_hash, event_id, application)
+select c.kind, c.topic, c.claim, c.body_hash, c.event_id, c.application
+from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[])
+  with ordinality as c(kind, topic, claim, body_hash, event_id, application, n)
 order by c.kind, c.topic, c.claim, c.n
 on conflict do nothing
 returning kind, topic, claim`,
@@ -47,6 +62,7 @@ export async function insertClaims(
     ...nameColumns(claims),
     claims.map(({ bodyHash }) => bodyHash),
     claims.map(({ eventId }) => eventId),
+    claims.map(({ application }) => application),
   ]);
   const inserted = new Set(rows.map(toNameKey));
   // The first claim of each name removes the name, so that later equal claims are not returned.

@@ -28,6 +28,7 @@ describe.each<Engine>(['postgres', 'embedded'])('publishing once on %s', (engine
     let topics = 0;
     const submit = (input: EventInput, idempotency?: IdempotencyClaim): SubmittedEvent => ({
       event: eventOf({ topic, ...input }),
+      within: 'all',
       idempotency,
     });
     const publish = (...events: SubmittedEvent[]) => publishOnce(test, events);
@@ -122,7 +123,8 @@ describe.each<Engine>(['postgres', 'embedded'])('publishing once on %s', (engine
 
     it('stores neither event nor claim when the transaction fails', async () => {
       const good = submit({ id: 'e1' }, keyOf('k'));
-      const broken = { event: { ...eventOf({ topic, id: 'e2' }), topic: 'x'.repeat(300) } };
+      const event = { ...eventOf({ topic, id: 'e2' }), topic: 'x'.repeat(300) };
+      const broken: SubmittedEvent = { event, within: 'all' };
       await expect(publish(good, broken)).rejects.toMatchObject({ code: 'EVENT_INVALID' });
       expect(await countClaims()).toBe(0);
       expect(resultsOf(await publish(good))).toEqual([false]);

@@ -1,5 +1,10 @@
 import { hash } from 'node:crypto';
-import { type IdempotencyClaim, idempotencyKeyReused, PlatformError } from '@posthaste/contracts';
+import {
+  type Applications,
+  type IdempotencyClaim,
+  idempotencyKeyReused,
+  PlatformError,
+} from '@posthaste/contracts';
 import type { Database, Transaction } from '@posthaste/postgres';
 import type { PostgresLog } from '../../drivers/postgres/postgres-log.js';
 import type { EventToPublish } from './event-to-publish.js';
@@ -12,8 +17,9 @@ import {
   type PositionedClaim,
   type PublishClaim,
   setClaimPositions,
+  toClaim,
 } from './publish-claim-store.js';
-import { findRefusedTopics, topicRefused } from './topic-limit.js';
+import { findRefused } from './refused-topics.js';
 
 /** Most UTF-16 units of a claim that is stored as it is; each takes up to three bytes. */
 const maxClaimLength = 640;
@@ -21,7 +27,9 @@ const maxClaimLength = 640;
 /** Event to publish, with the Idempotency-Key of its request. */
 export interface SubmittedEvent {
   readonly event: EventToPublish;
-  /** Unique within the topic. Default: none. */
+  /** Applications that the publisher may see: they decide which topics it may publish to. */
+  readonly within: Applications;
+  /** Unique within the application and the topic. Default: none. */
   readonly idempotency?: IdempotencyClaim | undefined;
 }
 
@@ -43,8 +51,9 @@ export interface PublishTarget {
 }
 
 /**
- * Result of one event. An error is `IDEMPOTENCY_KEY_REUSED`, `EVENT_ID_REUSED` or
- * `TOPIC_LIMIT_REACHED`; the other events are still published.
+ * Result of one event. An error is `IDEMPOTENCY_KEY_REUSED`, `EVENT_ID_REUSED`,
+ * `APPLICATION_FORBIDDEN` for the topic of another application, or `TOPIC_LIMIT_REACHED`; the other
+ * events are still published.
  */
 export type PublishOutcome = PublishedEvent | PlatformError;
 
@@ -57,8 +66,8 @@ interface ClaimingEvent {
 
 /**
  * Appends events to the log, each once, in the order given and in one transaction, which is
- * committed when the promise resolves. An event is a repetition if its topic has an earlier one with
- * the same Idempotency-Key, or with the same id from the same source: it gets the position of the
+ * committed when the promise resolves. An event is a repetition if its topic has an earlier one of
+ * the same application with the same Idempotency-Key, or with the same id from the same source: it gets the position of the
  * earlier one, or an error if it has another body or content.
  * @returns the outcomes, in the order given
  * @throws PlatformError `DATABASE_*`: nothing was stored, or the outcome is unknown
@@ -67,17 +76,14 @@ export async function publishOnce(
   { db, log, maxTopics = Number.POSITIVE_INFINITY }: PublishTarget,
   submitted: readonly SubmittedEvent[],
 ): Promise<readonly PublishOutcome[]> {
-  const topics = submitted.map(({ event }) => event.topic);
-  const refused = await findRefusedTopics(log, topics, maxTopics);
-  const events = submitted.filter(({ event }) => !refused.has(event.topic)).map(toClaimingEvent);
+  const refused = await findRefused(log, submitted, maxTopics);
+  const events = submitted.filter((each) => !refused.has(each)).map(toClaimingEvent);
   const outcomes =
     events.length > 0 ? await db.transaction((tx) => publishInTransaction(tx, log, events)) : [];
   // After the commit, not within the transaction: Postgres commits transactions with NOTIFY one by one.
   for (const topic of new Set(outcomes.flatMap(appendedTopic))) log.hint(topic);
   const remaining = outcomes.values();
-  return topics.flatMap((topic) =>
-    refused.has(topic) ? topicRefused(topic, maxTopics) : (remaining.next().value ?? []),
-  );
+  return submitted.flatMap((each) => refused.get(each) ?? remaining.next().value ?? []);
 }
 
 async function publishInTransaction(
@@ -109,21 +115,20 @@ async function publishInTransaction(
 }
 
 function toClaimingEvent({ event, idempotency }: SubmittedEvent): ClaimingEvent {
-  const { topic, id: eventId, source, contentHash } = event;
+  const { application, topic, id: eventId, source, contentHash } = event;
+  const owner = { application, topic, eventId };
   return {
     event,
     keyClaim: idempotency && {
       kind: 'key',
-      topic,
-      eventId,
-      claim: idempotency.key,
+      ...owner,
+      claim: toClaim(application, idempotency.key),
       bodyHash: idempotency.bodyHash,
     },
     idClaim: contentHash && {
       kind: 'id',
-      topic,
-      eventId,
-      claim: toIdClaim(source, eventId),
+      ...owner,
+      claim: toClaim(application, toIdClaim(source, eventId)),
       bodyHash: contentHash,
     },
   };
@@ -161,8 +166,8 @@ async function append(
   log: PostgresLog,
   events: readonly ClaimingEvent[],
 ): Promise<ReadonlyMap<ClaimingEvent, LogPosition>> {
-  const records = events.map(({ event: { topic, key, value, headers } }) => {
-    return { topic, key, value, headers };
+  const records = events.map(({ event: { topic, application, key, value, headers } }) => {
+    return { topic, application, key, value, headers };
   });
   // `keyOrder: 'append'`: the order of a key depends on nothing else in this transaction.
   const appended = await log.append(tx, records, { keyOrder: 'append', notify: false });

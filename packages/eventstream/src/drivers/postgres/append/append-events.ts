@@ -2,6 +2,7 @@ import { type EventEnvelope, eventTypeOf } from '@posthaste/contracts';
 import { toEnvelopeText } from '../../../envelope/encode.js';
 import { toHeaders } from '../../../envelope/headers.js';
 import { toStoredHeaders } from '../storage/stored-headers.js';
+import { toTopicApplications } from '../storage/topic-access.js';
 import type { LogTopic } from '../storage/topic-directory.js';
 import { type AppendContext, type AppendOptions, type AppendRules, checkSize } from './append.js';
 import { type AppendMode, appendTexts, type TextColumns } from './append-store.js';
@@ -12,6 +13,8 @@ export interface LogEvent {
   /** Decides the partition. */
   readonly key: string;
   readonly envelope: EventEnvelope<object>;
+  /** Application that the event belongs to. Default: none. */
+  readonly application?: string | undefined;
   /** W3C trace context, for the header. */
   readonly traceparent?: string | undefined;
 }
@@ -31,14 +34,22 @@ export async function appendEventsByKey(
   if (events.length === 0) return;
   const names = [...new Set(events.map(({ topic }) => topic))];
   const topics = await rules.topics.ensure(tx, names);
+  await rules.access.store(tx, topics, toTopicApplications(events));
   const columns = toColumns(events, cacheLastShard(topics, rules), rules.maxBytes);
   const mode: AppendMode = { lockKeys: keyOrder === 'commit', notify: notify ? names : [] };
   await appendTexts(tx, columns, mode);
 }
 
 function toColumns(events: readonly LogEvent[], shardOf: ShardOf, maxBytes: number): TextColumns {
-  const columns: TextColumns = { shards: [], names: [], keys: [], values: [], headers: [] };
-  for (const { topic, key, envelope, traceparent } of events) {
+  const columns: TextColumns = {
+    shards: [],
+    names: [],
+    keys: [],
+    values: [],
+    headers: [],
+    applications: [],
+  };
+  for (const { topic, key, envelope, traceparent, application } of events) {
     const type = eventTypeOf(envelope);
     const value = toEnvelopeText(envelope, 'default');
     // UTF-8 has at most three bytes per character of a text's length.
@@ -54,6 +65,7 @@ function toColumns(events: readonly LogEvent[], shardOf: ShardOf, maxBytes: numb
     columns.keys.push(key);
     columns.values.push(value);
     columns.headers.push(stored ? stored.headers : toTraceText(traceparent));
+    columns.applications.push(application ?? null);
   }
   return columns;
 }

@@ -25,10 +25,11 @@ export interface TextColumns {
   readonly keys: string[];
   readonly values: string[];
   readonly headers: (string | null)[];
+  readonly applications: (string | null)[];
 }
 
 const appended = `eventstream.append($1::integer[], $2::text[], $3::bytea[], $4::bytea[], $5::text[],
-  $6::integer[], $7::text[])`;
+  $6::integer[], $7::text[], $8::text[])`;
 
 const appendStatement: Statement = {
   name: 'eventstream_append',
@@ -55,6 +56,7 @@ export async function appendRecords(
     placed.map(({ headers }) => headers),
     lockKeys ? keyHashes(placed) : [],
     notify,
+    toApplications(placed.map(({ application }) => application)),
   ]);
   const [row] = rows;
   if (row) return row.offsets;
@@ -64,7 +66,7 @@ export async function appendRecords(
 /** Appends records in the given order, with one statement. */
 export async function appendTexts(
   db: Queryable,
-  { shards, names, keys, values, headers }: TextColumns,
+  { shards, names, keys, values, headers, applications }: TextColumns,
   { lockKeys, notify }: AppendMode,
 ): Promise<void> {
   await db.query(appendQuietlyStatement, [
@@ -75,7 +77,13 @@ export async function appendTexts(
     headers,
     lockKeys ? toHashes(keys.map((key, index) => crc32(key, shards[index]))) : [],
     notify,
+    toApplications(applications),
   ]);
+}
+
+/** Returns an empty list if no record has an application: the function reads it as nulls. */
+function toApplications(applications: readonly (string | null)[]): readonly (string | null)[] {
+  return applications.some((application) => application !== null) ? applications : [];
 }
 
 function keyHashes(placed: readonly PlacedRecord[]): number[] {

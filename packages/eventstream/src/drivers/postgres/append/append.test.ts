@@ -11,7 +11,7 @@ import {
 import { offsetBeginning } from '../../../driver.js';
 import type { AppendOptions, LogRecord } from './append.js';
 
-const query = { topics: ['orders'] };
+const query = { within: 'all', topics: ['orders'] } as const;
 
 async function allValues({ log }: TestLog): Promise<string[]> {
   const { records } = await log.listEvents({ ...query, limit: 1_000 });
@@ -95,7 +95,7 @@ describe.each(['postgres', 'embedded'] as const)('appending on %s', (engine) => 
         throw new Error('rolled back by the test');
       });
       await expect(failing).rejects.toThrow('by the test');
-      expect(await test.log.listTopics()).toEqual([]);
+      expect(await test.log.listTopics('all')).toEqual([]);
       await append(test, recordOf('kept'));
       expect(await allValues(test)).toEqual(['kept']);
     });
@@ -110,7 +110,7 @@ describe.each(['postgres', 'embedded'] as const)('appending on %s', (engine) => 
         details: { field: 'topic' },
       });
       await append(test);
-      expect(await test.log.listTopics()).toEqual([]);
+      expect(await test.log.listTopics('all')).toEqual([]);
     });
 
     it('needs a read committed transaction', async () => {
@@ -174,7 +174,7 @@ describeWithPostgres('appenders that overlap', () => {
   it('do not wait for each other, nor hold up other partitions', async () => {
     await put(first, recordOf('slow', 'a'));
     await append(test, recordOf('other topic', 'a', 'other'));
-    const { records } = await test.log.listEvents({ topics: ['other'] });
+    const { records } = await test.log.listEvents({ within: 'all', topics: ['other'] });
     expect(valuesOf(records)).toEqual(['other topic']);
     await first.commit();
     await second.rollBack();

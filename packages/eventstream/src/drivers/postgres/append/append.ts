@@ -3,12 +3,15 @@ import type { Transaction } from '@posthaste/postgres';
 import type { Partitioner } from '../../../publish/partitioner.js';
 import type { OutgoingRecord } from '../../../record.js';
 import { toStoredHeaders } from '../storage/stored-headers.js';
-import type { TopicDirectory } from '../storage/topic-directory.js';
+import { type TopicAccess, toTopicApplications } from '../storage/topic-access.js';
+import type { LogTopic, TopicDirectory } from '../storage/topic-directory.js';
 import { appendRecords } from './append-store.js';
 
 /** A record to append to the log. */
 export interface LogRecord extends OutgoingRecord {
   readonly topic: string;
+  /** Application of the record. Default: the one that its header names, if any. */
+  readonly application?: string | undefined;
 }
 
 /** Options of an append. */
@@ -39,6 +42,7 @@ export interface AppendedRecord {
 /** Rules of a log for appends. */
 export interface AppendRules {
   readonly topics: TopicDirectory;
+  readonly access: TopicAccess;
   /** Returns the partitioner of a topic. */
   readonly partitionerOf: (topic: string) => Partitioner;
   /** Largest key and value together. */
@@ -66,8 +70,11 @@ export async function appendByKey(
     const shards = topics.get(topic)?.shards ?? [];
     const partition = rules.partitionerOf(topic)(key, shards.length);
     const shard = shards[partition] ?? 0;
-    return { topic, partition, shard, key, value, ...toStoredHeaders(record) };
+    const stored = toStoredHeaders(record);
+    const application = record.application ?? stored.application;
+    return { topic, partition, shard, key, value, ...stored, application };
   });
+  await rules.access.store(tx, topics, toTopicApplications(placed));
   const mode = { lockKeys: keyOrder === 'commit', notify: notify ? names : [] };
   const offsets = await appendRecords(tx, placed, mode);
   return placed.map(({ topic, partition }, index) => ({
@@ -77,16 +84,24 @@ export async function appendByKey(
   }));
 }
 
+/** Records to append to one shard. */
+export interface ShardAppend {
+  readonly topic: LogTopic;
+  readonly shard: number;
+  readonly records: readonly OutgoingRecord[];
+}
+
 /** Appends records to one shard. The transaction does nothing else, so keys need no locks. */
 export async function appendToShard(
-  tx: Transaction,
-  shard: number,
-  records: readonly OutgoingRecord[],
+  { tx, rules }: AppendContext,
+  { topic, shard, records }: ShardAppend,
 ): Promise<void> {
+  const { name } = topic;
   const placed = records.map((record) => {
     const { key, value } = record;
-    return { shard, key, value, ...toStoredHeaders(record) };
+    return { topic: name, shard, key, value, ...toStoredHeaders(record) };
   });
+  await rules.access.store(tx, new Map([[name, topic]]), toTopicApplications(placed));
   await appendRecords(tx, placed, { lockKeys: false, notify: [] });
 }
 

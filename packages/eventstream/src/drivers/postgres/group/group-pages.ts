@@ -1,9 +1,20 @@
-import { PlatformError } from '@posthaste/contracts';
+import { type ApplicationRules, type Applications, PlatformError } from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { GroupLag } from '../../../driver.js';
 
+/** Rules that map topics and groups to applications. */
+export interface GroupRules {
+  readonly topicRules: ApplicationRules;
+  readonly groupRules: ApplicationRules;
+}
+
 /** A query for one page of groups. */
 export interface GroupQuery {
+  /**
+   * Only groups that these applications may see: those that a rule maps to one of them, or whose
+   * topic one does. A group or a topic that is mapped to another application is never among them.
+   */
+  readonly within: Applications;
   /** Only groups that read this topic. */
   readonly topic?: string | undefined;
   /** Only groups of this name. */
@@ -28,13 +39,20 @@ const maxLimit = 500;
 /** Reads one page. @throws PlatformError `REQUEST_INVALID` for limit or cursor, `DATABASE_*` */
 export async function listGroups(
   db: Queryable,
-  { topic, groupId, limit = defaultLimit, cursor }: GroupQuery,
+  rules: GroupRules,
+  { within, topic, groupId, limit = defaultLimit, cursor }: GroupQuery,
 ): Promise<GroupPage> {
   if (!(Number.isInteger(limit) && limit >= 1 && limit <= maxLimit)) {
     throw new PlatformError('REQUEST_INVALID', `limit must be 1 to ${maxLimit}`);
   }
   const after = cursor === undefined ? undefined : parseCursor(cursor);
-  const found = await readProgress(db, { topic, groupId, after, limit: limit + 1 });
+  const found = await readProgress(db, {
+    topic,
+    groupId,
+    after,
+    limit: limit + 1,
+    visible: within === 'all' ? undefined : toVisible(rules, within),
+  });
   const groups = found.slice(0, limit);
   const last = found.length > limit ? groups.at(-1) : undefined;
   return { groups, next: last && toCursor([last.topic, last.groupId]) };
@@ -42,6 +60,24 @@ export async function listGroups(
 
 /** A topic and a group. */
 type GroupName = readonly [topic: string, group: string];
+
+/** Regular expressions of names, for Postgres. Null matches none. */
+interface VisibleNames {
+  readonly ownTopics: string | null;
+  /** Topics that are mapped to any application. */
+  readonly mappedTopics: string | null;
+  readonly ownGroups: string | null;
+  readonly mappedGroups: string | null;
+}
+
+function toVisible({ topicRules, groupRules }: GroupRules, within: Applications): VisibleNames {
+  return {
+    ownTopics: topicRules.ownedBy(within),
+    mappedTopics: topicRules.matched,
+    ownGroups: groupRules.ownedBy(within),
+    mappedGroups: groupRules.matched,
+  };
+}
 
 /** Filter and limit of `readProgress`. */
 export interface ProgressRequest {
@@ -51,6 +87,8 @@ export interface ProgressRequest {
   readonly after?: GroupName | undefined;
   /** Absent: all groups. */
   readonly limit?: number | undefined;
+  /** Groups that may be shown. Absent: all. */
+  readonly visible?: VisibleNames | undefined;
 }
 
 /**
@@ -67,6 +105,10 @@ with page as materialized (
   from eventstream.topic t join eventstream.consumer_group c on c.topic_id = t.id
   where ($1::text is null or t.name = $1) and ($2::text is null or c.name = $2)
     and ($3::text is null or (t.name, c.name) > ($3, $4::text))
+    and ($6::boolean
+      or ((t.name ~ $7) or (t.name ~ $8) is not true)
+        and ((c.name ~ $9) or (c.name ~ $10) is not true)
+        and ((t.name ~ $7) or (c.name ~ $9)))
   order by t.name, c.name limit $5::bigint
 ),
 ends as materialized (
@@ -99,12 +141,15 @@ interface ProgressRow {
 /** Reads the positions of groups, in the order of topic and name, with one statement. */
 export async function readProgress(
   db: Queryable,
-  { topic, groupId, after, limit }: ProgressRequest,
+  { topic, groupId, after, limit, visible }: ProgressRequest,
 ): Promise<GroupLag[]> {
   const [afterTopic, afterGroup] = after ?? [];
   const { rows } = await db.query<ProgressRow>(progressStatement, [
     ...[topic ?? null, groupId ?? null, afterTopic ?? null, afterGroup ?? null],
     limit ?? null,
+    visible === undefined,
+    ...[visible?.ownTopics ?? null, visible?.mappedTopics ?? null],
+    ...[visible?.ownGroups ?? null, visible?.mappedGroups ?? null],
   ]);
   return [...Map.groupBy(rows, (row) => `${row.topic}\0${row.groupId}`).values()].flatMap(toGroup);
 }

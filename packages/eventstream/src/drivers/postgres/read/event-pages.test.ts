@@ -12,7 +12,7 @@ import {
 import type { LogRecord } from '../append/append.js';
 import type { EventPage, EventQuery } from './event-pages.js';
 
-const orders: EventQuery = { topics: ['orders'] };
+const orders: EventQuery = { within: 'all', topics: ['orders'] };
 
 function named(name: string, value: string, key?: string): LogRecord {
   return { ...recordOf(value, key), headers: { ce_type: name } };
@@ -44,7 +44,7 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
         await append(test, ...keys.slice(i, i + 5).map((key, n) => recordOf(`${i + n}`, key)));
         await append(test, recordOf(`other ${i}`, 'k', 'other'));
       }
-      const pages = await pagesOf(test, { topics: ['orders', 'other'], limit: 7 });
+      const pages = await pagesOf(test, { within: 'all', topics: ['orders', 'other'], limit: 7 });
       for (const page of pages.slice(0, -1)) expect(page.records.length).toBeLessThanOrEqual(7);
       const records = pages.flatMap((page) => page.records);
       expect(new Set(valuesOf(records)).size).toBe(48);
@@ -165,7 +165,7 @@ describe.each(['postgres', 'embedded'] as const)('pages of events on %s', (engin
          set appended_at = now() - interval '30 days' + "offset" * interval '1 minute'`,
       );
       await test.db.query(spread);
-      const long: EventQuery = { topics: ['long'] };
+      const long: EventQuery = { within: 'all', topics: ['long'] };
       const pages = await pagesOf(test, { ...long, name: 'rare' });
       expect(pages.map(({ records }) => records.length)).toEqual([0, 0, 1]);
       const since = new Date(Date.now() - 30 * 86_400_000 + 20_000 * 60_000);

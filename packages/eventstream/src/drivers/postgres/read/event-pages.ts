@@ -2,14 +2,14 @@ import { PlatformError } from '@posthaste/contracts';
 import type { Queryable } from '@posthaste/postgres';
 import type { Partitioner } from '../../../publish/partitioner.js';
 import type { StoredRecord } from '../../../record.js';
+import type { Readers, TopicAccess } from '../storage/topic-access.js';
 import type { TopicDirectory } from '../storage/topic-directory.js';
-import { findRanges, type ScanRange, scanRanges } from './event-scan.js';
+import { findRanges, type ScannedShard, type ScanRange, scanRanges } from './event-scan.js';
 import { findCuts, mergeInTime, partitionKeyOf, selectPage } from './merged-records.js';
-import type { ShardName } from './read-store.js';
 
 /** A query for one page of records. */
-export interface EventQuery {
-  /** At least one topic. All must exist. */
+export interface EventQuery extends Readers {
+  /** At least one topic. All must exist, and the readers may see them. */
   readonly topics: readonly string[];
   /** The event's name, the record's `ce_type` header, or a pattern of names: `order.*`, `order.**`. */
   readonly name?: string | undefined;
@@ -56,6 +56,7 @@ const minShardBytes = 65_536;
 /** Topics and partitioners of a log. */
 export interface EventPlaces {
   readonly topics: TopicDirectory;
+  readonly access: TopicAccess;
   readonly partitionerOf: (topic: string) => Partitioner;
 }
 
@@ -98,16 +99,20 @@ function checkLimit(limit = defaultLimit): number {
 /** Returns the shards of the topics, or only those of the key. */
 async function findShards(
   db: Queryable,
-  { topics: directory, partitionerOf }: EventPlaces,
-  { topics, key }: EventQuery,
-): Promise<ShardName[]> {
+  { topics: directory, access, partitionerOf }: EventPlaces,
+  { topics, key, ...readers }: EventQuery,
+): Promise<ScannedShard[]> {
   if (topics.length === 0) throw new PlatformError('REQUEST_INVALID', 'name at least one topic');
-  const found: ShardName[] = [];
-  for (const topic of new Set(topics)) {
+  const found: ScannedShard[] = [];
+  const names = [...new Set(topics)];
+  const views = await access.viewsOf(db, names, readers);
+  for (const [index, topic] of names.entries()) {
     const { shards } = await directory.get(db, topic);
+    const includesUnnamed = views[index]?.includesUnnamed ?? false;
     const only = key && partitionerOf(topic)(key, shards.length);
     shards.forEach((shard, partition) => {
-      if (only === undefined || only === partition) found.push({ shard, topic, partition });
+      if (only === undefined || only === partition)
+        found.push({ shard, topic, partition, includesUnnamed });
     });
   }
   return found;

@@ -1,12 +1,23 @@
-import { toEventNameRegExp, toEventPattern } from '@posthaste/contracts';
+import {
+  type Applications,
+  toApplicationColumn,
+  toEventNameRegExp,
+  toEventPattern,
+} from '@posthaste/contracts';
 import type { Queryable, Statement } from '@posthaste/postgres';
 import type { StoredRecord } from '../../../record.js';
 import { fromStoredHeaders, fromStoredList, type HeadersRow } from '../storage/stored-headers.js';
 import type { PageLimits } from './merged-records.js';
 import { readableEnds, type ShardName } from './read-store.js';
 
+/** A shard to scan. */
+export interface ScannedShard extends ShardName {
+  /** True if records without an application are among those that are sought. */
+  readonly includesUnnamed: boolean;
+}
+
 /** A range of a shard to scan for one page. */
-export interface ScanRange extends ShardName {
+export interface ScanRange extends ScannedShard {
   readonly from: bigint;
   /** End of the range, exclusive. */
   readonly to: bigint;
@@ -26,6 +37,8 @@ export interface ScanStart {
 
 /** Filter and limits of a scan. */
 export interface ScanFilter extends PageLimits {
+  /** Applications whose records are sought. */
+  readonly within: Applications;
   /** A name, or a pattern of names. */
   readonly name?: string | undefined;
   readonly key?: Buffer | undefined;
@@ -58,7 +71,7 @@ interface FirstRow {
 /** Finds the range of each shard that one page scans. */
 export async function findRanges(
   db: Queryable,
-  shards: readonly ShardName[],
+  shards: readonly ScannedShard[],
   { positions, since, from }: ScanStart,
 ): Promise<ScanRange[]> {
   const ids = shards.map(({ shard }) => shard);
@@ -92,19 +105,22 @@ interface ScanRow extends HeadersRow {
 const scanStatement: Statement = {
   name: 'eventstream_scan',
   text: `
-select r.shard_id, r."offset", r.appended_at, r.name, r.key, r.value, r.headers
-from unnest($1::integer[], $2::bigint[], $3::bigint[]) as e(shard, low, high)
+select r.shard_id, r."offset", r.appended_at, r.name, r.key, r.value, r.headers, r.application
+from unnest($1::integer[], $2::bigint[], $3::bigint[], $12::boolean[])
+  as e(shard, low, high, includes_unnamed)
 cross join lateral (
   select * from (
     select *, sum(bytes) over (order by "offset") - bytes as bytes_before
     from (
       select octet_length(coalesce(key, '')) + octet_length(coalesce(value, '')) as bytes,
-        shard_id, "offset", appended_at, name, key, value, headers
+        shard_id, "offset", appended_at, name, key, value, headers, application
       from eventstream.record
       where shard_id = e.shard and "offset" >= e.low and "offset" < e.high and segment >= (
           select coalesce(max(f.segment), 0) from eventstream.segment_start f
           where f.shard_id = e.shard and f.first_offset <= e.low
         )
+        and ($11::text[] is null or application = any($11)
+          or application is null and e.includes_unnamed)
         and ($5::text is null or name = $5) and ($10::text is null or name ~ $10) and ($6::bytea is null or key = $6)
         and ($7::timestamptz is null or appended_at >= $7)
         and ($8::timestamptz is null or appended_at < $8)
@@ -119,7 +135,7 @@ cross join lateral (
 export async function scanRanges(
   db: Queryable,
   ranges: readonly ScanRange[],
-  { name, key, since, until, limit, maxBytes }: ScanFilter,
+  { within, name, key, since, until, limit, maxBytes }: ScanFilter,
 ): Promise<StoredRecord[]> {
   const pattern = name?.includes('*') ? toEventNameRegExp(toEventPattern(name)) : undefined;
   const { rows } = await db.query<ScanRow>(scanStatement, [
@@ -135,6 +151,8 @@ export async function scanRanges(
       maxBytes,
     ],
     pattern ?? null,
+    toApplicationColumn(within),
+    ranges.map(({ includesUnnamed }) => includesUnnamed),
   ]);
   const byId = new Map(ranges.map((range) => [range.shard, range]));
   return rows.flatMap((row) => {

@@ -75,13 +75,15 @@ interface RecordRow extends HeadersRow {
  * once and prunes earlier segments. Always returns a row, because of the shard's columns.
  */
 const rangeText = (condition: string): string => `
-select r."offset", r.appended_at, r.name, r.key, r.value, r.headers, s.first_offset
+select r."offset", r.appended_at, r.name, r.key, r.value, r.headers, r.application,
+  s.first_offset
 from eventstream.shard s left join lateral (
   select * from (
     select *, sum(octet_length(coalesce(value, ''))) over (order by "offset")
       - octet_length(coalesce(value, '')) as bytes_before
     from (
-      select "offset", appended_at, name, key, value, headers from eventstream.record
+      select "offset", appended_at, name, key, value, headers, application
+      from eventstream.record
       where shard_id = $1 and "offset" >= $2 and "offset" < $3 and segment >= (
         select coalesce(max(f.segment), 0) from eventstream.segment_start f
         where f.shard_id = $1 and f.first_offset <= $2

@@ -53,9 +53,9 @@ import { appendChannel } from './notify-channel.js';
 /** First lock class of shards: "evs" in the upper bytes. A shard adds its id. */
 const shardLockClass = 0x65767300;
 /** Lock class of keys, just below the shards. */
-const keyLockClass = shardLockClass - 1;
+export const keyLockClass: number = shardLockClass - 1;
 
-const assertReadCommitted = `
+export const assertReadCommitted: string = `
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'the event log needs transactions that are read committed'
       using errcode = 'feature_not_supported';
@@ -64,14 +64,14 @@ const assertReadCommitted = `
 const seeAttached = `
   perform pg_relation_size('eventstream.attach_point');`;
 
-const appendVariables = `
+export const appendVariables: string = `
   newest integer;
   offsets bigint[];
   used integer[] := array(select distinct s from unnest(shards) as s order by s);
   sequences regclass[] := array(select ('eventstream.offset_' || s)::regclass from unnest(used) as s);`;
 
 /** Steps 1 to 3 of an appender, and the segment. */
-const drawOffsets = `perform pg_advisory_xact_lock_shared(${shardLockClass} + s,
+export const drawOffsets: string = `perform pg_advisory_xact_lock_shared(${shardLockClass} + s,
     (eventstream.drawn(s) << 32 >> 32)::integer) from unnest(used) as s;
   offsets := array(
     select nextval(sequences[array_position(used, s)]) - 1 from unnest(shards) as s

@@ -1,4 +1,5 @@
 import type { MigrationSet } from '@posthaste/postgres';
+import { applicationFunctions } from './application-functions.js';
 import { logFunctions } from './log-functions.js';
 
 /**
@@ -21,6 +22,9 @@ export const recordStorage: string = 'autovacuum_enabled = false, toast.autovacu
  *   (log-functions.ts).
  * - `segment_start`: records of a shard from `first_offset` on are in this segment or a later one.
  *   Readers use it to skip earlier segments.
+ * - `record.application`: the application of a record; null for none. Records of before version 2,
+ *   and those that processes of before append, have none.
+ * - `topic_application`: the applications that have published to each topic (topic-access.ts).
  * - `consumer_group`, `group_offset`, `member`: groups by topic, the committed offset and the owner
  *   of each shard, and the members of each group.
  *
@@ -109,6 +113,50 @@ create table eventstream.member (
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_cost_delay = 0);
 ${logFunctions}`,
+    },
+    {
+      version: 2,
+      name: 'applications',
+      // The column needs a moment in which nobody else uses the table, and no time: no row is
+      // rewritten. All other statements queue behind the wait for that moment, so it is short, and
+      // repeated.
+      sql: `
+do $$
+begin
+  for attempt in 1 .. 60 loop
+    begin
+      set local lock_timeout = '250ms';
+      alter table eventstream.record add column application text;
+      exit;
+    exception when lock_not_available then
+      if attempt = 60 then raise; end if;
+      perform pg_sleep(0.5);
+    end;
+  end loop;
+end $$;
+
+create table eventstream.topic_application (
+  application text not null,
+  topic_id integer not null references eventstream.topic,
+  primary key (application, topic_id)
+);
+
+-- Roles that can append can also store which application has appended.
+do $$
+declare
+  granted record;
+begin
+  for granted in
+    select distinct a.privilege_type, a.grantee::regrole::text as role
+    from pg_class c, aclexplode(c.relacl) a
+    where c.oid = 'eventstream.record'::regclass and a.grantee <> 0 and a.grantee <> c.relowner
+      and a.privilege_type in ('SELECT', 'INSERT')
+  loop
+    execute format('grant %s on eventstream.topic_application to %s',
+      granted.privilege_type, granted.role);
+  end loop;
+end $$;
+${applicationFunctions}`,
     },
   ],
 };

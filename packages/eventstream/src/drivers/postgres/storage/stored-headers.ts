@@ -1,6 +1,8 @@
+import { applicationHeader } from '@posthaste/contracts';
 import { decodeEnvelope } from '../../../envelope/decode.js';
 import { toHeaders } from '../../../envelope/headers.js';
 import type { OutgoingRecord, RecordHeader } from '../../../record.js';
+import { applicationOf } from '../../../record-application.js';
 import { toHeaderTexts, toRawHeaders } from '../../../record-headers.js';
 
 /**
@@ -15,12 +17,17 @@ import { toHeaderTexts, toRawHeaders } from '../../../record-headers.js';
  * | a text         | given       | `toHeaders` of the envelope, with this text as the trace   |
  * | null           | given       | `toHeaders` of the envelope                                |
  * | null           | null        | none                                                       |
+ *
+ * The header `posthaste-application` is in a column of its own, by which readers choose; a list has it
+ * too. A value that is no name of an application is a header like any other.
  */
 export interface StoredHeaders {
   /** The header `ce_type`, by which consumers choose. */
   readonly name: string | null;
   /** As JSON. */
   readonly headers: string | null;
+  /** Application of the record; null for none. */
+  readonly application: string | null;
 }
 
 /** A header in the list: its name and its value as base64, or null. */
@@ -36,10 +43,23 @@ export function toStoredHeaders({
     const list = rawHeaders.map(({ name, value }): ListedHeader => {
       return [name, value?.toString('base64') ?? null];
     });
-    return { name: nameOf(toHeaderTexts(rawHeaders)), headers: JSON.stringify(list) };
+    const texts = toHeaderTexts(rawHeaders);
+    const application = applicationOf({ headers: texts }) ?? null;
+    return { name: nameOf(texts), headers: JSON.stringify(list), application };
   }
-  const text = JSON.stringify(headers);
-  return text === '{}' ? { name: null, headers: null } : { name: nameOf(headers), headers: text };
+  const application = applicationOf({ headers });
+  const text = JSON.stringify(application === undefined ? headers : withoutApplication(headers));
+  const stored = application ?? null;
+  return text === '{}'
+    ? { name: null, headers: null, application: stored }
+    : { name: nameOf(headers), headers: text, application: stored };
+}
+
+function withoutApplication({
+  [applicationHeader]: _,
+  ...others
+}: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return others;
 }
 
 /** Returns the name, or null for one that a text column cannot hold. */
@@ -52,6 +72,7 @@ export interface HeadersRow {
   readonly name: string | null;
   readonly headers: Record<string, string> | readonly ListedHeader[] | string | null;
   readonly value: Buffer | null;
+  readonly application: string | null;
 }
 
 /** Returns the headers of a stored record that are kept as a list; else undefined. */
@@ -68,6 +89,13 @@ function isList(headers: HeadersRow['headers']): headers is readonly ListedHeade
 
 /** Returns the headers of a stored record as texts. */
 export function fromStoredHeaders(row: HeadersRow): Record<string, string> {
+  const headers = toTexts(row);
+  if (row.application !== null) headers[applicationHeader] = row.application;
+  return headers;
+}
+
+/** Returns a new object, without the header of the application. */
+function toTexts(row: HeadersRow): Record<string, string> {
   const { name, headers, value } = row;
   if (isList(headers)) return toHeaderTexts(fromStoredList(row) ?? []);
   if (headers !== null && typeof headers === 'object') return headers;

@@ -67,17 +67,12 @@ export class TopicDirectory {
     return topics;
   }
 
-  /** Returns the names of all topics, in their order. */
-  async list(db: Queryable): Promise<string[]> {
-    const { rows } = await db.query<{ name: string }>(namesStatement);
-    return rows.map(({ name }) => name);
-  }
-
   /**
    * Returns the names of all topics but those of retries and dead letters, which belong to a group.
    */
   async listEventTopics(db: Queryable): Promise<string[]> {
-    const names = await this.list(db);
+    const { rows } = await db.query<{ name: string }>(namesStatement);
+    const names = rows.map(({ name }) => name);
     return names.filter((name) => !isRetryTopic(name) && !isDeadLetterTopic(name));
   }
 
@@ -91,7 +86,7 @@ export class TopicDirectory {
   async get(db: Queryable, name: string): Promise<LogTopic> {
     const topic = (await this.find(db, [name])).get(name);
     if (topic) return topic;
-    throw new PlatformError('TOPIC_NOT_FOUND', `topic '${name}' does not exist`);
+    throw topicNotFound(name);
   }
 
   /**
@@ -125,6 +120,11 @@ export class TopicDirectory {
 async function readTopics(db: Queryable, names: readonly string[]): Promise<TopicRow[]> {
   const { rows } = await db.query<TopicRow>(findStatement, [names]);
   return rows;
+}
+
+/** Returns the error for a topic that does not exist, or that the reader may not see. */
+export function topicNotFound(topic: string): PlatformError {
+  return new PlatformError('TOPIC_NOT_FOUND', `topic '${topic}' does not exist`);
 }
 
 function checkPartitions(partitions: number): void {
