@@ -92,6 +92,7 @@ export type { EventPage, EventQuery } from './drivers/postgres/read/event-pages.
 export type { FollowedLog, FollowOptions } from './drivers/postgres/read/follow-events.js';
 export type { MaintenanceOptions, MaintenanceOutcome } from './drivers/postgres/segments.js';
 export { eventstreamMigrations } from './drivers/postgres/storage/migrations.js';
+export { /** @public */ removeTopicApplications } from './drivers/postgres/storage/topic-access.js';
 export { decodeEnvelope, /** @public */ decodeEnvelopeWithDigits } from './envelope/decode.js';
 export { /** @public */ decodeRecord, decodeRecordWithDigits } from './envelope/decode-record.js';
 export { type EnvelopeProfile, encodeEnvelope } from './envelope/encode.js';

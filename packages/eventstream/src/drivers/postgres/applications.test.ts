@@ -9,6 +9,7 @@ import type { LogRecord } from './append/append.js';
 import { createPostgresDriver } from './postgres-driver.js';
 import { PostgresLog } from './postgres-log.js';
 import type { EventQuery } from './read/event-pages.js';
+import { removeTopicApplications } from './storage/topic-access.js';
 
 const waitOptions = { timeout: 20_000 };
 
@@ -180,6 +181,17 @@ describe.each(['postgres', 'embedded'] as const)('applications of records on %s'
       queries.mockRestore();
       const { rows } = await test.db.query('select application from eventstream.topic_application');
       expect(rows).toEqual([{ application: 'shop' }]);
+    });
+
+    it('see no topic any more once they are removed, and again when they publish', async () => {
+      await append(test, named('a', 'shop'), named('b', 'game'));
+      expect(await removeTopicApplications(test.db, 'shop')).toBe(1);
+      expect(await ruled.listTopics(['shop'])).toEqual([]);
+      expect(await ruled.listTopics(['game'])).toEqual(['orders']);
+      const other = new PostgresLog({ db: test.db });
+      await test.db.transaction((tx) => other.append(tx, [named('c', 'shop')]));
+      expect(await ruled.listTopics(['shop'])).toEqual(['orders']);
+      await other.close();
     });
 
     it('are not stored by a transaction that is rolled back, however often it appends', async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { applicationHeader } from '@posthaste/contracts';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
@@ -153,6 +154,25 @@ describeWithPostgres('the migration to applications', () => {
     await migration;
     expect(await fileOf()).toEqual(file);
     expect(await oldLog.values()).toHaveLength(6);
+  });
+
+  it('lets roles that append store which application has appended', async () => {
+    const db = await openOld('postgres');
+    const role = `appender_${randomUUID().replaceAll('-', '')}`;
+    await db.query(`create role ${role}`);
+    onTestFinished(async () => {
+      await db.query(`drop owned by ${role}`);
+      await db.query(`drop role ${role}`);
+    });
+    await db.query(`grant usage on schema eventstream to ${role}`);
+    await db.query(`grant select, insert on eventstream.record to ${role}`);
+    await migrate(db, [eventstreamMigrations]);
+    const { rows } = await db.query(
+      `select has_table_privilege($1, 'eventstream.topic_application', 'select, insert') as appends,
+         has_table_privilege($1, 'eventstream.topic_application', 'delete') as deletes`,
+      [role],
+    );
+    expect(rows).toEqual([{ appends: true, deletes: false }]);
   });
 
   it('loses nothing of processes of both versions that append and read meanwhile', async () => {

@@ -185,6 +185,17 @@ export class TopicAccess {
   }
 }
 
+/**
+ * Deletes which topics an application has published to, when the application is removed: its name
+ * may be given to another one. Other processes know the pairs for five minutes more, and then see
+ * that they are gone.
+ * @returns the number of topics
+ */
+export async function removeTopicApplications(db: Queryable, application: string): Promise<number> {
+  const remove = 'delete from eventstream.topic_application where application = $1';
+  return (await db.query(remove, [application])).rowCount;
+}
+
 /** A record's topic and application. */
 interface AppendedTo {
   readonly topic: string;
