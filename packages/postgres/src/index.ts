@@ -1,3 +1,8 @@
+export {
+  type AmbientDatabase,
+  /** @public */ afterCommit,
+  /** @public */ ambientDatabase,
+} from './ambient-database.js';
 export type {
   Database,
   DatabaseLogger,
