@@ -1,4 +1,30 @@
 export {
+  /** @public */ type AuditPage,
+  /** @public */ type AuditQuery,
+  /** @public */ listAuditEntries,
+} from './audit/audit-log.js';
+export {
+  /** @public */ type AuditRetention,
+  /** @public */ deleteOldEntries,
+  /** @public */ lockTarget,
+} from './audit/audit-store.js';
+export {
+  /** @public */ type Actor,
+  /** @public */ type AuditEntry,
+  /** @public */ type Change,
+  /** @public */ type ChangedTarget,
+  /** @public */ type ChangeOrigin,
+  /** @public */ platformActor,
+  /** @public */ type TargetState,
+} from './audit/change.js';
+export {
+  /** @public */ type AuditEvent,
+  /** @public */ type AuditEventSink,
+  /** @public */ createChangeRecorder,
+  /** @public */ type RecordChange,
+  /** @public */ toAuditJson,
+} from './audit/record-change.js';
+export {
   type Authenticator,
   type Authenticators,
   sessionCookie,
