@@ -1,16 +1,16 @@
 export {
   /** @public */ type AuditPage,
   /** @public */ type AuditQuery,
-  /** @public */ listAuditEntries,
+  listAuditEntries,
 } from './audit/audit-log.js';
 export {
   /** @public */ type AuditRetention,
   /** @public */ deleteOldEntries,
-  /** @public */ lockTarget,
+  lockTarget,
 } from './audit/audit-store.js';
 export {
-  /** @public */ type Actor,
-  /** @public */ type AuditEntry,
+  type Actor,
+  type AuditEntry,
   /** @public */ type Change,
   /** @public */ type ChangedTarget,
   /** @public */ type ChangeOrigin,
@@ -19,10 +19,10 @@ export {
 } from './audit/change.js';
 export {
   /** @public */ type AuditEvent,
-  /** @public */ type AuditEventSink,
-  /** @public */ createChangeRecorder,
-  /** @public */ type RecordChange,
-  /** @public */ toAuditJson,
+  type AuditEventSink,
+  createChangeRecorder,
+  type RecordChange,
+  toAuditJson,
 } from './audit/record-change.js';
 export {
   type Authenticator,

@@ -1,7 +1,7 @@
 export {
   type AmbientDatabase,
-  /** @public */ afterCommit,
-  /** @public */ ambientDatabase,
+  afterCommit,
+  ambientDatabase,
 } from './ambient-database.js';
 export type {
   Database,

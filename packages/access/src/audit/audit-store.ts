@@ -21,7 +21,8 @@ export async function lockTarget(
   tx: Transaction,
   { kind, id }: { readonly kind: string; readonly id: string },
 ): Promise<void> {
-  await tx.query(lockStatement, [`${kind} ${id}`]);
+  // Ids come from requests, and Postgres fails on text with NUL.
+  await tx.query(lockStatement, [`${kind} ${id.replaceAll('\0', '')}`]);
 }
 
 const insertStatement: Statement = {

@@ -159,6 +159,19 @@ function within(applications: Applications) {
     : sql`${apiKeys.applications} <@ ${sql.param([...applications])}::text[]`;
 }
 
+/** Finds a key whose applications are all among these, also a revoked or expired one. */
+export async function findKey(
+  db: Queryable,
+  id: string,
+  applications: Applications,
+): Promise<ApiKey | undefined> {
+  const [row] = await ormOf(db)
+    .select(publicColumns)
+    .from(apiKeys)
+    .where(and(eq(apiKeys.id, id), within(applications)));
+  return row;
+}
+
 /** Lists keys whose applications are all among these, newest first, with revoked and expired ones. */
 export function listKeys(
   db: Queryable,
