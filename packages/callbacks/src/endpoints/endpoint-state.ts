@@ -4,7 +4,7 @@ import {
   parseId,
   toApplicationColumn,
 } from '@posthaste/contracts';
-import type { Database, Queryable, Statement } from '@posthaste/postgres';
+import { afterCommit, type Database, type Queryable, type Statement } from '@posthaste/postgres';
 import { type CallbackEventSink, toDisabledEvent } from '../events/callback-events.js';
 import { releaseHeadsOfEndpoint } from './endpoint-hold.js';
 
@@ -83,7 +83,7 @@ export async function resumeEndpoint(
 ): Promise<void> {
   const state = await changeState(db, id, { within, from: ['paused'], to: 'active' });
   if (state === 'disabled') throw stateError(id, 'is disabled: enable it');
-  await releaseHeadsOfEndpoint(db, parseEndpointId(id));
+  await afterCommit(db, () => releaseHeadsOfEndpoint(db, parseEndpointId(id)));
 }
 
 /**
@@ -98,7 +98,7 @@ export async function enableEndpoint(
 ): Promise<void> {
   const state = await changeState(db, id, { within, from: ['disabled'], to: 'active' });
   if (state === 'paused') throw stateError(id, 'is paused: resume it');
-  await releaseHeadsOfEndpoint(db, parseEndpointId(id));
+  await afterCommit(db, () => releaseHeadsOfEndpoint(db, parseEndpointId(id)));
 }
 
 /** Endpoint that was just disabled, with the values of its event and its mail. */
