@@ -5,7 +5,7 @@ export {
 } from './audit/audit-log.js';
 export {
   /** @public */ type AuditRetention,
-  /** @public */ deleteOldEntries,
+  deleteOldEntries,
   lockTarget,
 } from './audit/audit-store.js';
 export {
@@ -14,7 +14,7 @@ export {
   /** @public */ type Change,
   /** @public */ type ChangedTarget,
   /** @public */ type ChangeOrigin,
-  /** @public */ platformActor,
+  platformActor,
   /** @public */ type TargetState,
 } from './audit/change.js';
 export {
