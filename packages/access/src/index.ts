@@ -37,7 +37,7 @@ export {
   type CredentialSource,
   type FoundCredential,
 } from './credential-cache.js';
-export type { ApiKey, KeyPage } from './keys/api-key-store.js';
+export { type ApiKey, type KeyPage, toKeyState } from './keys/api-key-store.js';
 export { ApiKeys, type CreatedKey, type KeyRequest } from './keys/api-keys.js';
 export { accessMigrations } from './migrations.js';
 export { grants, type RouteScope, type Scope, scopes } from './scopes.js';

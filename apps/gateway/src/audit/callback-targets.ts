@@ -161,7 +161,11 @@ function mailRecipientTarget({ db }: CallbackTargetsDeps): AuditTarget {
     async read(id, { caller: { applications } }) {
       const recipient = await getMailRecipient(db, id, applications);
       const { application, address, state, decidedBy } = recipient;
-      return { application, name: address, state: { address, state, decidedBy: decidedBy ?? null } };
+      return {
+        application,
+        name: address,
+        state: { address, state, decidedBy: decidedBy ?? null },
+      };
     },
   };
 }

@@ -1,7 +1,6 @@
-import type { ApiKey } from '@posthaste/access';
+import { type ApiKey, toKeyState } from '@posthaste/access';
 import type { Applications } from '@posthaste/contracts';
 import type { DeadLetterReplays } from '@posthaste/eventstream/event-log';
-import { toMoment } from '../routes/schemas/field-schemas.js';
 import { type AuditTargets, idOf } from './audited-route.js';
 
 /** Method of `ApiKeys` that reads a key. */
@@ -21,17 +20,6 @@ export function createKeyTargets(keys: KeyReader): AuditTargets {
         return key && { application, name: key.name, state: toKeyState(key) };
       },
     },
-  };
-}
-
-function toKeyState({ id, name, scopes, applications, ...times }: ApiKey): object {
-  return {
-    id,
-    name,
-    scopes,
-    applications,
-    expiresAt: toMoment(times.expiresAt ?? undefined),
-    revokedAt: toMoment(times.revokedAt ?? undefined),
   };
 }
 

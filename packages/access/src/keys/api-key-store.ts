@@ -1,6 +1,7 @@
 import type { Applications } from '@posthaste/contracts';
 import type { Queryable } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
+import type { TargetState } from '../audit/change.js';
 import type { Caller } from '../caller.js';
 import type { Scope } from '../scopes.js';
 
@@ -48,6 +49,18 @@ export interface ApiKey {
   readonly revokedAt: Date | null;
   /** Time of the last use, to the minute; `null` when it was not used yet. */
   readonly lastUsedAt: Date | null;
+}
+
+/** Returns what the audit log shows of a key. */
+export function toKeyState({ id, name, scopes, applications, ...times }: ApiKey): TargetState {
+  return {
+    id,
+    name,
+    scopes,
+    applications,
+    expiresAt: times.expiresAt?.toISOString() ?? null,
+    revokedAt: times.revokedAt?.toISOString() ?? null,
+  };
 }
 
 export interface NewApiKey {
