@@ -98,7 +98,8 @@ export function createEventRoutes({
       (app) => readEventRoutes(app, { log, followers, streams: config }),
       (app) => eventGroupRoutes(app, log),
       (app) => deadLetterRoutes(app, { db, log }),
-      (app) => deadLetterReplayRoutes(app, { replays: changedReplays, defaultApplication, onCreated }),
+      (app) =>
+        deadLetterReplayRoutes(app, { replays: changedReplays, defaultApplication, onCreated }),
     ],
     auditTargets: createEventTargets(changedReplays),
     get followers() {

@@ -167,8 +167,9 @@ function testOn(engine: Engine): void {
     const id = await createEndpoint(platform, { application: 'commit', name: 'kept' });
     const count = async (): Promise<unknown> => ({
       entries: (await entries('application=commit')).length,
-      events: (await log.listEvents({ topics: ['audit'], from: 'beginning', limit: 1_000, within: 'all' })).records
-        .length,
+      events: (
+        await log.listEvents({ topics: ['audit'], from: 'beginning', limit: 1_000, within: 'all' })
+      ).records.length,
     });
     const before = await count();
     await db.query(`
@@ -187,6 +188,17 @@ function testOn(engine: Engine): void {
     expect(await count()).toEqual(before);
     const list = await call<{ items: object[] }>('GET', '/v1/endpoints?application=commit');
     expect(list.json.items).toMatchObject([{ id, name: 'kept' }]);
+  });
+
+  it('is tried again when a migration has changed what a prepared statement returns', async () => {
+    const { json } = await call<Created>('POST', '/v1/replays', { filter: { state: 'cancelled' } });
+    const paths = [`/v1/replays/${json.id}`, '/v1/replays'];
+    // Prepares the statements on every connection.
+    for (let i = 0; i < 20; i += 1) await Promise.all(paths.map((path) => call('GET', path)));
+    await platform.db.query('alter table callbacks.replay add column later integer');
+    const cancelled = await call('POST', `${paths[0]}/cancel`);
+    expect(cancelled, cancelled.body).toMatchObject({ status: 200, json: { state: 'cancelled' } });
+    expect(await entries(`target=${json.id}&action=replay.cancelled`)).toHaveLength(1);
   });
 
   it('emits an event for each entry', async () => {

@@ -36,6 +36,10 @@ export interface AuditDeps {
 const maxChanges = 4;
 /** Longest wait for one of them to end, in ms. */
 const maxWaitMs = 5_000;
+/** Tries of a change whose transaction conflicts with another. */
+const maxTries = 3;
+/** Headers about what a handler has changed. */
+const answerHeaders = ['location', 'etag'];
 
 const readingMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -95,14 +99,23 @@ async function runChange(change: RequestedChange): Promise<unknown> {
   const { gate, deps, reply } = change;
   await enter(gate);
   try {
-    return await deps.db.runInTransaction((tx) => changeIn(tx, change));
-  } catch (error) {
-    // The handler may have set it before the transaction failed.
-    reply.removeHeader('location');
-    throw error;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await deps.db.runInTransaction((tx) => changeIn(tx, change));
+      } catch (error) {
+        // The handler may have set them before the transaction failed.
+        for (const name of answerHeaders) reply.removeHeader(name);
+        if (tries === maxTries || !isConflict(error)) throw error;
+      }
+    }
   } finally {
     gate.release();
   }
+}
+
+/** True if nothing was committed because of another transaction, or of a migration that ran meanwhile. */
+function isConflict(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === 'DATABASE_CONFLICT';
 }
 
 async function enter(gate: Semaphore): Promise<void> {
