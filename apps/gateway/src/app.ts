@@ -9,6 +9,7 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import type { ApplicationSource } from './access/application-source.js';
+import type { AuditedRoute } from './audit/audited-route.js';
 import type { TraceContext } from './http/trace-context.js';
 
 /** The Fastify server, with TypeBox schemas that type the handlers of its routes. */
@@ -35,6 +36,12 @@ declare module 'fastify' {
      * while a route declares none. access/application-access.ts resolves it.
      */
     application?: ApplicationSource;
+    /**
+     * Change that the route makes, for the audit log; `none` on routes that change nothing, and on
+     * those of the data plane. The server does not start while a route declares neither, unless its
+     * method only reads. audit/audited-changes.ts records it.
+     */
+    audit?: AuditedRoute | 'none';
     /** False on routes whose requests are not counted by the rate limits. */
     rateLimit?: false;
     /** Error codes of this route, without those that all routes share. For the API document. */

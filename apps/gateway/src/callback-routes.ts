@@ -12,7 +12,7 @@ import {
 } from '@posthaste/callbacks';
 import { Endpoints, Subscriptions } from '@posthaste/callbacks/management';
 import { type AddressGuard, createAddressGuard } from '@posthaste/egress';
-import type { Database } from '@posthaste/postgres';
+import type { AmbientDatabase, Database } from '@posthaste/postgres';
 import {
   addressAdvice,
   type callbackSettings,
@@ -20,6 +20,8 @@ import {
   type SettingValues,
 } from '@posthaste/settings';
 import type { Routes } from './app.js';
+import type { AuditTargets } from './audit/audited-route.js';
+import { createCallbackTargets } from './audit/callback-targets.js';
 import { callbackBatchRoutes } from './routes/callbacks/callback-batch.js';
 import { compatibleRoutes } from './routes/callbacks/callback-compatible.js';
 import { callbackRoutes } from './routes/callbacks/callbacks.js';
@@ -49,6 +51,8 @@ export type CallbackRoutesConfig = Omit<
 export interface CallbackRoutesDeps {
   /** Needs `callbacksMigrations`. */
   readonly db: Database;
+  /** Handle on it for changes that are recorded in the audit log. */
+  readonly changes: AmbientDatabase;
   readonly config: CallbackRoutesConfig;
   /** Receives the events of accepted callbacks and disabled endpoints. Default: no events. */
   readonly events?: CallbackEventSink | undefined;
@@ -57,6 +61,8 @@ export interface CallbackRoutesDeps {
 /** Routes of callbacks, endpoints, queues, subscriptions, secrets and retry policies. */
 export interface CallbackRoutes {
   readonly routes: readonly Routes[];
+  /** Things that these routes change. */
+  readonly auditTargets: AuditTargets;
   /**
    * Stores callbacks that were received and wait to be stored. To be called after the server has
    * stopped and before the database is closed. May be called twice.
@@ -67,16 +73,17 @@ export interface CallbackRoutes {
 /** Creates the routes. @throws PlatformError `OPTION_INVALID` if the secret key has not 32 bytes */
 export function createCallbackRoutes({
   db,
+  changes,
   config,
   events = noEvents,
 }: CallbackRoutesDeps): CallbackRoutes {
   const rules = toRequestRules(config);
   const intake = new Intake(db, { events });
-  const secrets = new Secrets(db, createSecretBox(config.secretKey));
-  const policies = new Policies(db, { maxAttempts: config.maxAttempts });
+  const secrets = new Secrets(changes, createSecretBox(config.secretKey));
+  const policies = new Policies(changes, { maxAttempts: config.maxAttempts });
   const recipients = new RecipientRegistry(db, { allowed: config.mailRecipients });
-  const endpoints = new Endpoints({ db, secrets, rules, recipients });
-  const subscriptions = new Subscriptions(db);
+  const endpoints = new Endpoints({ db: changes, secrets, rules, recipients });
+  const subscriptions = new Subscriptions(changes);
   const fanout = new EventFanout({ db, events });
   const acceptance = createAcceptance({
     intake,
@@ -87,18 +94,25 @@ export function createCallbackRoutes({
   return {
     routes: [
       (app) => compatibleRoutes(app, { db, acceptance }),
-      (app) => callbackRoutes(app, { db, acceptance, policies }),
+      (app) => callbackRoutes(app, { db: changes, acceptance, policies }),
       (app) => callbackBatchRoutes(app, { acceptance, policies }),
-      (app) => replayRoutes(app, { db, maxRunning: config.maxReplays }),
-      (app) => queueRoutes(app, db),
-      (app) => mailRecipientRoutes(app, db),
+      (app) => replayRoutes(app, { db: changes, maxRunning: config.maxReplays }),
+      (app) => queueRoutes(app, changes),
+      (app) => mailRecipientRoutes(app, changes),
       (app) => recipientLinkRoutes(app, db),
       (app) => endpointRoutes(app, endpoints),
-      (app) => endpointActionRoutes(app, { db, endpoints, secrets, fanout, events }),
+      (app) => endpointActionRoutes(app, { db: changes, endpoints, secrets, fanout, events }),
       (app) => subscriptionRoutes(app, subscriptions),
       (app) => secretRoutes(app, secrets),
       (app) => retryPolicyRoutes(app, policies),
     ],
+    auditTargets: createCallbackTargets({
+      db: changes,
+      endpoints,
+      policies,
+      secrets,
+      subscriptions,
+    }),
     close: () => intake.close(),
   };
 }

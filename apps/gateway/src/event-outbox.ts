@@ -1,3 +1,4 @@
+import type { AuditEventSink } from '@posthaste/access';
 import {
   type CallbackEventName,
   type CallbackEventSink,
@@ -20,6 +21,8 @@ export interface EventOutboxDeps {
 /** Outbox of events about callbacks: emits events for the callbacks that the gateway accepts. */
 export interface EventOutbox {
   readonly events: CallbackEventSink;
+  /** Receives the events of the audit log. */
+  readonly auditEvents: AuditEventSink;
   /**
    * Stops reading subscriptions. To be called after the last event was emitted. The database stays
    * open.
@@ -41,6 +44,7 @@ export function startEventOutbox({
   interest.start().catch(onError);
   return {
     events: new EventLogSink({ log, wants: interest.wants }),
+    auditEvents: { append: (tx, events) => log.appendEvents(tx, events) },
     async close() {
       await interest.close();
       await log.close();

@@ -9,9 +9,12 @@ import {
   PublishBatcher,
   type PublishTarget,
 } from '@posthaste/eventstream/event-log';
-import type { Database } from '@posthaste/postgres';
+import type { AmbientDatabase, Database } from '@posthaste/postgres';
+import { afterCommit } from '@posthaste/postgres';
 import type { Registry } from 'prom-client';
 import type { Routes } from './app.js';
+import type { AuditTargets } from './audit/audited-route.js';
+import { createEventTargets } from './audit/own-targets.js';
 import { addFollowerMetrics } from './http/metrics.js';
 import { RepeatedWarnings, type WarningLog } from './http/repeated-warnings.js';
 import { deadLetterReplayRoutes } from './routes/events/dead-letter-replays.js';
@@ -41,6 +44,8 @@ export type EventRoutesConfig = Required<
 export interface EventRoutesDeps {
   /** Needs `eventstreamMigrations` and `eventLogMigrations`. */
   readonly db: Database;
+  /** Handle on it for changes that are recorded in the audit log. */
+  readonly changes: AmbientDatabase;
   readonly logger: WarningLog;
   readonly registry: Registry;
   readonly config: EventRoutesConfig;
@@ -49,6 +54,8 @@ export interface EventRoutesDeps {
 /** All routes of events, with the work behind them. */
 export interface EventRoutes {
   readonly routes: readonly Routes[];
+  /** Things that these routes change. */
+  readonly auditTargets: AuditTargets;
   /** Clients that follow events at this moment. */
   readonly followers: number;
   /**
@@ -62,20 +69,28 @@ export interface EventRoutes {
 const warnEveryMs = 60_000;
 
 /** Creates the routes of events, and starts the maintenance of the event log. */
-export function createEventRoutes({ db, logger, registry, config }: EventRoutesDeps): EventRoutes {
-  const log = new PostgresLog({
-    db,
+export function createEventRoutes({
+  db,
+  changes,
+  logger,
+  registry,
+  config,
+}: EventRoutesDeps): EventRoutes {
+  const rules = {
     topicRules: parseTopicRules(config.topicApplications),
     groupRules: parseApplicationRules(config.groupApplications),
-  });
+  };
+  const log = new PostgresLog({ db, ...rules });
   const publisher = new PublishBatcher({ db, log, maxTopics: config.maxTopics });
   const followers = new EventFollowers(log, config);
   addFollowerMetrics(registry, () => followers.count);
   const replays = new DeadLetterReplays({ db, log, maxRunning: config.maxReplays });
   const onError = warnOfMaintenance(logger);
   const maintenance = new EventMaintenance({ db, replays, onError }, config);
-  const { defaultApplication } = config;
-  const onCreated = (): void => maintenance.runNow();
+  const { defaultApplication, maxReplays: maxRunning } = config;
+  const ambientLog = new PostgresLog({ db: changes, ...rules });
+  const changedReplays = new DeadLetterReplays({ db: changes, log: ambientLog, maxRunning });
+  const onCreated = (): void => void afterCommit(changes, () => maintenance.runNow());
   return {
     routes: [
       (app) => publishEventRoutes(app, publisher),
@@ -83,15 +98,17 @@ export function createEventRoutes({ db, logger, registry, config }: EventRoutesD
       (app) => readEventRoutes(app, { log, followers, streams: config }),
       (app) => eventGroupRoutes(app, log),
       (app) => deadLetterRoutes(app, { db, log }),
-      (app) => deadLetterReplayRoutes(app, { replays, defaultApplication, onCreated }),
+      (app) =>
+        deadLetterReplayRoutes(app, { replays: changedReplays, defaultApplication, onCreated }),
     ],
+    auditTargets: createEventTargets(changedReplays),
     get followers() {
       return followers.count;
     },
     async close() {
       followers.close();
       await Promise.all([publisher.close(), maintenance.close()]);
-      await log.close();
+      await Promise.all([log.close(), ambientLog.close()]);
     },
   };
 }

@@ -2,7 +2,7 @@ import { accessMigrations } from '@posthaste/access';
 import { callbacksMigrations, createSecretBox, markMasterKey } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
-import { openDatabase, refuseUnsuitable } from '@posthaste/postgres';
+import { ambientDatabase, openDatabase, refuseUnsuitable } from '@posthaste/postgres';
 import { type Runnable, type RunnableConfig, watchOutages } from '@posthaste/service';
 import { Registry } from 'prom-client';
 import { createCallbackRoutes } from './callback-routes.js';
@@ -58,16 +58,27 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       },
     });
     const outbox = startEventOutbox({ db, callbackEvents, logger });
+    const changes = ambientDatabase(db);
     const callbacks = createCallbackRoutes({
       db,
+      changes,
       config: domains.callbacks,
       events: outbox.events,
     });
     const registry = new Registry();
-    const events = createEventRoutes({ db, logger, registry, config: domains.events });
+    const events = createEventRoutes({
+      db,
+      changes,
+      logger,
+      registry,
+      config: domains.events,
+    });
     const gateway = await startGateway({
       config,
       db,
+      changes,
+      auditEvents: outbox.auditEvents,
+      auditTargets: { ...callbacks.auditTargets, ...events.auditTargets },
       logger,
       registry,
       routes: [...callbacks.routes, ...events.routes],

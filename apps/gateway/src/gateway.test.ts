@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Database, openPostgres } from '@posthaste/postgres';
+import { ambientDatabase, type Database, openPostgres } from '@posthaste/postgres';
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { rawConnection } from '../test/raw-connection.js';
@@ -43,7 +43,16 @@ describe('the gateway', () => {
   ) {
     const { logs, logger } = testLogger();
     const config = testConfig({ POSTHASTE_PORT: '0', ...environment });
-    const gateway = await startGateway({ config, db, logger, registry: new Registry(), routes });
+    const gateway = await startGateway({
+      config,
+      db,
+      changes: ambientDatabase(db),
+      auditEvents: { append: async () => undefined },
+      auditTargets: {},
+      logger,
+      registry: new Registry(),
+      routes,
+    });
     gateways.push(gateway);
     return { ...gateway, logs };
   }

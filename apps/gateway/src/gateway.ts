@@ -1,15 +1,18 @@
 import type { AddressInfo } from 'node:net';
-import { ApiKeys } from '@posthaste/access';
+import { ApiKeys, type AuditEventSink, createChangeRecorder } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
-import type { Database } from '@posthaste/postgres';
+import type { AmbientDatabase, Database } from '@posthaste/postgres';
 import type { ReadinessCheck } from '@posthaste/service';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { App, Routes } from './app.js';
+import type { AuditTargets } from './audit/audited-route.js';
+import { createKeyTargets } from './audit/own-targets.js';
 import type { GatewayConfig } from './config.js';
 import { addPoolMetrics, addProcessMetrics } from './http/metrics.js';
 import { RepeatedWarnings } from './http/repeated-warnings.js';
 import { databaseCheck } from './readiness.js';
+import { auditRoutes } from './routes/audit.js';
 import { buildServer } from './server.js';
 
 /** Time between two warnings about API keys that cannot be checked, in ms. */
@@ -19,9 +22,15 @@ export interface GatewayDeps {
   readonly config: GatewayConfig;
   /** Needs `accessMigrations`. While it cannot be reached, requests are answered with 503. */
   readonly db: Database;
+  /** Handle on it for changes that are recorded in the audit log. */
+  readonly changes: AmbientDatabase;
+  /** Receives the events of the audit log. */
+  readonly auditEvents: AuditEventSink;
+  /** Things that the routes change. */
+  readonly auditTargets: AuditTargets;
   readonly registry: Registry;
   readonly logger: Logger;
-  /** Routes of resources, besides health, metrics, keys and documentation. */
+  /** Routes of resources, besides health, metrics, keys, the audit log and documentation. */
   readonly routes: readonly Routes[];
   /** Checks of `/health/ready` besides that of the database. Default: none. */
   readonly checks?: readonly ReadinessCheck[];
@@ -46,9 +55,9 @@ export interface Gateway {
  * @throws PlatformError `LISTEN_FAILED` when the address is not available
  */
 export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
-  const { config, db, registry, logger } = deps;
+  const { config, db, changes, registry, logger } = deps;
   const warnings = new RepeatedWarnings(undefined, warnEveryMs);
-  const keys = new ApiKeys(db, {
+  const keys = new ApiKeys(changes, {
     onCheckError: (error) => {
       const message = `the API keys in use could not be checked; they are refused ten seconds after their last check: ${String(error)}`;
       warnings.warn(logger, error instanceof PlatformError ? error.code : 'API keys', message);
@@ -58,7 +67,13 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   addProcessMetrics(registry);
   addPoolMetrics(registry, () => db.poolStats());
   const checks = [databaseCheck(db), ...(deps.checks ?? [])];
-  const app = await buildServer({ ...deps, keys, checks });
+  const audit = {
+    db: changes,
+    record: createChangeRecorder(deps.auditEvents),
+    targets: { ...createKeyTargets(keys), ...deps.auditTargets },
+  };
+  const routes: Routes[] = [...deps.routes, (scope) => auditRoutes(scope, db)];
+  const app = await buildServer({ ...deps, keys, checks, audit, routes });
   await listen(app, config);
   let closed: Promise<void> | undefined;
   return {

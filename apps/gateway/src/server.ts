@@ -13,7 +13,8 @@
  * 6. Body, parsed as JSON within the size limit, unless the route's own parsers read it
  *    (routes/schemas/exact-body.ts); then validation by the schemas of the route.
  *    Then access/application-access.ts finds the applications that the request is about.
- * 7. The handler in routes/.
+ * 7. The handler in routes/. audit/audited-changes.ts runs those that change something, in the
+ *    transaction that also records the change.
  * 8. http/metrics.ts counts and times the answer; http/request-log.ts logs it, if configured.
  *
  * An error of any of the steps 2 to 7 goes to the error handler (http/problem.ts), which answers
@@ -29,6 +30,7 @@ import { addAccess, createUnknownRouteStep } from './access/access.js';
 import { addApplicationAccess } from './access/application-access.js';
 import { createLocalCallerStep } from './access/local-caller.js';
 import type { App, Routes } from './app.js';
+import { type AuditDeps, addAuditedChanges } from './audit/audited-changes.js';
 import type { GatewayConfig } from './config.js';
 import { addCors } from './http/cors.js';
 import { drainConnectionsOnClose } from './http/drain.js';
@@ -59,6 +61,8 @@ export interface ServerDeps {
   readonly keys: Authenticator & KeyAdmin;
   /** Authenticators of credentials other than API keys. Default: none. */
   readonly authenticators?: Omit<Authenticators, 'keys'> | undefined;
+  /** Records changes in the audit log; `undefined` does not, for tests of other things. */
+  readonly audit: AuditDeps | undefined;
   /** Checks that `/health/ready` runs. */
   readonly checks: readonly ReadinessCheck[];
   /** Routes of resources, which share access, limits, errors and documentation. */
@@ -67,7 +71,7 @@ export interface ServerDeps {
 
 /**
  * Builds the server with all that surrounds its routes. It is ready, but does not listen.
- * @throws Error when a route declares no scope
+ * @throws Error when a route declares no scope, or not what it changes
  */
 export async function buildServer(deps: ServerDeps): Promise<App> {
   const { config, registry } = deps;
@@ -87,6 +91,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   const authenticators: Authenticators = { ...deps.authenticators, keys: deps.keys };
   addAccess(app, { mode: config.access, authenticators, limiter });
   addApplicationAccess(app, config);
+  addAuditedChanges(app, deps.audit);
   if (config.docs) await collectApiDocs(app);
   await addRoutes(app, deps);
   await app.ready();

@@ -14,7 +14,7 @@ export interface LetterInput {
 
 /** Appends dead letters to the log, as consumers do. */
 export async function putDeadLetters(
-  { db, log }: TestEvents,
+  { db, log }: Pick<TestEvents, 'db' | 'log'>,
   letters: readonly LetterInput[],
 ): Promise<void> {
   const names = failedRecordHeaders;

@@ -1,5 +1,6 @@
+import { accessMigrations } from '@posthaste/access';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
-import { type Database, migrate, openPostgres } from '@posthaste/postgres';
+import { ambientDatabase, type Database, migrate, openPostgres } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
 import type { App } from '../src/app.js';
 import {
@@ -9,7 +10,7 @@ import {
 } from '../src/callback-routes.js';
 import type { ServerDeps } from '../src/server.js';
 import { type Call, createCaller } from './caller.js';
-import { testServer } from './test-server.js';
+import { testAudit, testServer } from './test-server.js';
 
 /** Server with the routes of callbacks, on a database of its own. */
 export interface TestCallbacks {
@@ -43,10 +44,12 @@ export async function openTestCallbacks(
 ): Promise<TestCallbacks> {
   const database = await createTestDatabase();
   const db = await openPostgres({ url: database.url, maxConnections: 8 });
-  await migrate(db, [callbacksMigrations]);
+  await migrate(db, [accessMigrations, callbacksMigrations]);
   await ensurePartitions(db, { daysAhead: 1 });
+  const changes = ambientDatabase(db);
   const callbacks = createCallbackRoutes({
     db,
+    changes,
     config: {
       attemptTimeoutMs: 15_000,
       leaseMs: 30_000,
@@ -60,7 +63,8 @@ export async function openTestCallbacks(
       ...config,
     },
   });
-  const { app } = await testServer(environment, { routes: callbacks.routes, ...deps });
+  const audit = testAudit(changes, callbacks.auditTargets);
+  const { app } = await testServer(environment, { routes: callbacks.routes, audit, ...deps });
   return {
     app,
     db,

@@ -1,6 +1,13 @@
+import { accessMigrations } from '@posthaste/access';
 import { eventstreamMigrations, PostgresLog } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
-import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
+import {
+  ambientDatabase,
+  type Database,
+  migrate,
+  openEmbedded,
+  openPostgres,
+} from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
 import { Registry } from 'prom-client';
 import type { App } from '../src/app.js';
@@ -12,7 +19,7 @@ import {
 import type { WarningLog } from '../src/http/repeated-warnings.js';
 import type { ServerDeps } from '../src/server.js';
 import { type Call, createCaller } from './caller.js';
-import { type LogLine, testServer } from './test-server.js';
+import { type LogLine, testAudit, testServer } from './test-server.js';
 
 export type Engine = 'postgres' | 'embedded';
 
@@ -55,12 +62,14 @@ export async function openTestEvents({
   const db = await (database
     ? openPostgres({ url: database.url, maxConnections: 8 })
     : openEmbedded({}));
-  await migrate(db, [eventstreamMigrations, eventLogMigrations]);
+  await migrate(db, [accessMigrations, eventstreamMigrations, eventLogMigrations]);
   const log = new PostgresLog({ db });
   const registry = new Registry();
+  const changes = ambientDatabase(db);
   const createRoutes = (): EventRoutes =>
     createEventRoutes({
       db,
+      changes,
       logger,
       registry,
       config: {
@@ -77,7 +86,8 @@ export async function openTestEvents({
       },
     });
   const events = createRoutes();
-  const { app, logs } = await testServer(environment, { routes: events.routes, ...deps });
+  const audit = testAudit(changes, events.auditTargets);
+  const { app, logs } = await testServer(environment, { routes: events.routes, audit, ...deps });
   return {
     app,
     db,

@@ -3,7 +3,7 @@ import { ApiKeys, accessMigrations, type KeyRequest } from '@posthaste/access';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
-import { type Database, migrate, openPostgres } from '@posthaste/postgres';
+import { ambientDatabase, type Database, migrate, openPostgres } from '@posthaste/postgres';
 import { createTestDatabase, type TestDatabase } from '@posthaste/testbed';
 import { Registry } from 'prom-client';
 import type { App } from '../src/app.js';
@@ -11,7 +11,7 @@ import { createCallbackRoutes } from '../src/callback-routes.js';
 import { createEventRoutes } from '../src/event-routes.js';
 import { type Call, createCaller } from './caller.js';
 import { testSecretKey } from './test-callbacks.js';
-import { testServer } from './test-server.js';
+import { testAudit, testServer } from './test-server.js';
 
 /** Gateway with all its routes and real API keys, which every request needs. */
 export interface TestPlatform {
@@ -49,9 +49,11 @@ export async function openTestPlatform(
   environment: Record<string, string> = {},
 ): Promise<TestPlatform> {
   const db = await openPostgres({ url, maxConnections: 8 });
-  const keys = new ApiKeys(db);
+  const changes = ambientDatabase(db);
+  const keys = new ApiKeys(changes);
   const callbacks = createCallbackRoutes({
     db,
+    changes,
     config: {
       attemptTimeoutMs: 15_000,
       leaseMs: 30_000,
@@ -67,6 +69,7 @@ export async function openTestPlatform(
   const registry = new Registry();
   const events = createEventRoutes({
     db,
+    changes,
     logger: { warn: () => undefined },
     registry,
     config: {
@@ -83,7 +86,12 @@ export async function openTestPlatform(
   });
   const { app } = await testServer(
     { POSTHASTE_ACCESS: 'keys', ...environment },
-    { keys, registry, routes: [...callbacks.routes, ...events.routes] },
+    {
+      keys,
+      registry,
+      routes: [...callbacks.routes, ...events.routes],
+      audit: testAudit(changes, { ...callbacks.auditTargets, ...events.auditTargets }),
+    },
   );
   return {
     app,

@@ -1,9 +1,18 @@
-import type { Authenticator, Caller } from '@posthaste/access';
+import {
+  type AuditEventSink,
+  type Authenticator,
+  type Caller,
+  createChangeRecorder,
+} from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
+import type { AmbientDatabase } from '@posthaste/postgres';
 import { createLogger } from '@posthaste/service';
 import { gatewaySettings, readSettings } from '@posthaste/settings';
 import { Registry } from 'prom-client';
 import type { App } from '../src/app.js';
+import type { AuditDeps } from '../src/audit/audited-changes.js';
+import type { AuditTargets } from '../src/audit/audited-route.js';
+import { createKeyTargets } from '../src/audit/own-targets.js';
 import { type GatewayConfig, gatewayFaults, toGatewayConfig } from '../src/config.js';
 import type { KeyAdmin } from '../src/routes/keys.js';
 import { buildServer, type ServerDeps } from '../src/server.js';
@@ -43,11 +52,22 @@ export async function testServer(
     logger,
     registry,
     keys: testKeys({}),
+    audit: undefined,
     checks: [],
     routes: [],
     ...deps,
   });
   return { app, registry, logs };
+}
+
+/** Returns what records the changes of routes, on a database with `accessMigrations`. */
+export function testAudit(
+  db: AmbientDatabase,
+  targets: AuditTargets,
+  events?: AuditEventSink,
+): AuditDeps {
+  const ownTargets = createKeyTargets({ findKey: async () => undefined });
+  return { db, record: createChangeRecorder(events), targets: { ...ownTargets, ...targets } };
 }
 
 /** Key of a test. It is for all applications unless it names some. */

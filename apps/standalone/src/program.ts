@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { addAuditCommand } from './commands/audit.js';
 import { addCallbacksCommand } from './commands/callbacks.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addEndpointsCommand } from './commands/endpoints.js';
@@ -33,6 +34,7 @@ Examples:
   addEventsCommand(program);
   addEndpointsCommand(program);
   addSubscriptionsCommand(program);
+  addAuditCommand(program);
   addDemoCommand(program);
   return program;
 }

@@ -3,11 +3,12 @@ import { PostgresLog } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
 import type { Logger } from 'pino';
 import type { WorkerConfig } from './config.js';
+import { createDisableRecorder } from './disable-recorder.js';
 
 /** Dependencies of `openEventOutbox`. */
 export interface EventOutboxDeps {
   readonly config: Pick<WorkerConfig, 'callbackEvents'>;
-  /** Needs `callbacksMigrations` and `eventstreamMigrations`. */
+  /** Needs `workerMigrations`. */
   readonly db: Database;
   readonly logger: Logger;
 }
@@ -42,7 +43,10 @@ export async function openEventOutbox({
     await wanted.close();
     await log.close();
   };
-  const events = new EventLogSink({ log, wants: wanted.wants });
+  const disables = createDisableRecorder({
+    append: (tx, events) => log.appendEvents(tx, events),
+  });
+  const events = new EventLogSink({ log, wants: wanted.wants, disables });
   await Promise.all([wanted.start(), events.start()]).catch(async (error: unknown) => {
     await close();
     throw error;

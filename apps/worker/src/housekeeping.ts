@@ -1,3 +1,4 @@
+import { deleteOldEntries } from '@posthaste/access';
 import {
   dropExpired,
   ensurePartitions,
@@ -26,6 +27,8 @@ export interface HousekeepingOptions extends MailTaskOptions {
   readonly mailFrom: string;
   /** Time after which events are dropped from the log, in ms: POSTHASTE_EVENT_RETENTION. */
   readonly eventRetentionMs: number;
+  /** Time after which entries of the audit log are deleted, in ms: POSTHASTE_AUDIT_RETENTION. */
+  readonly auditRetentionMs: number;
 }
 
 /** Dependencies of `Housekeeping`. */
@@ -42,9 +45,10 @@ const day = 24 * hour;
 /** Days for which partitions are created in advance. */
 const daysAhead = 7;
 const keysPerRun = 5_000;
+const auditEntriesPerRun = 1_000;
 const replaysPerStep = 200;
 
-/** Periodic work besides deliveries: partitions, retention, replays, mail, the event log, repairs. */
+/** Periodic work besides deliveries: partitions, retention, replays, mail, logs, repairs. */
 export class Housekeeping {
   readonly #tasks: PeriodicTasks;
   readonly #mailer: SmtpMailer | undefined;
@@ -56,6 +60,7 @@ export class Housekeeping {
       [
         ...callbackTasks(db, options),
         logTask(log, options),
+        auditTask(db, options),
         ...mailTasks({ db, mailer: this.#mailer, logger }, options),
       ],
       logger,
@@ -122,5 +127,17 @@ function logTask(
     name: 'maintain the event log',
     everyMs: 5 * minute,
     run: async () => (await log.maintain({ segmentMs, retentionMs })).busy,
+  };
+}
+
+function auditTask(
+  db: Database,
+  { auditRetentionMs: retentionMs }: HousekeepingOptions,
+): PeriodicTask {
+  const maxRows = auditEntriesPerRun;
+  return {
+    name: 'delete old entries of the audit log',
+    everyMs: hour,
+    run: async () => (await deleteOldEntries(db, { retentionMs, maxRows })) === maxRows,
   };
 }

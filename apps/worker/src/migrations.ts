@@ -1,9 +1,11 @@
+import { accessMigrations } from '@posthaste/access';
 import { callbacksMigrations } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import type { MigrationSet } from '@posthaste/postgres';
 
 /** Tables that a worker needs. */
 export const workerMigrations: readonly MigrationSet[] = [
+  accessMigrations,
   callbacksMigrations,
   eventstreamMigrations,
 ];

@@ -1,4 +1,30 @@
 export {
+  /** @public */ type AuditPage,
+  /** @public */ type AuditQuery,
+  listAuditEntries,
+} from './audit/audit-log.js';
+export {
+  /** @public */ type AuditRetention,
+  deleteOldEntries,
+  lockTarget,
+} from './audit/audit-store.js';
+export {
+  type Actor,
+  type AuditEntry,
+  /** @public */ type Change,
+  /** @public */ type ChangedTarget,
+  /** @public */ type ChangeOrigin,
+  platformActor,
+  /** @public */ type TargetState,
+} from './audit/change.js';
+export {
+  /** @public */ type AuditEvent,
+  type AuditEventSink,
+  createChangeRecorder,
+  type RecordChange,
+  toAuditJson,
+} from './audit/record-change.js';
+export {
   type Authenticator,
   type Authenticators,
   sessionCookie,
@@ -11,7 +37,7 @@ export {
   type CredentialSource,
   type FoundCredential,
 } from './credential-cache.js';
-export type { ApiKey, KeyPage } from './keys/api-key-store.js';
+export { type ApiKey, type KeyPage, toKeyState } from './keys/api-key-store.js';
 export { ApiKeys, type CreatedKey, type KeyRequest } from './keys/api-keys.js';
 export { accessMigrations } from './migrations.js';
 export { grants, type RouteScope, type Scope, scopes } from './scopes.js';

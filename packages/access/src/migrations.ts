@@ -1,8 +1,8 @@
 import type { MigrationSet } from '@posthaste/postgres';
 
 /**
- * Tables of applications, API keys and people, in the Postgres schema `gateway`, whose name is older
- * than this package. Those of versions 2 and 3 have moved: `eventLogMigrations` of
+ * Tables of applications, API keys, people and the audit log, in the Postgres schema `gateway`, whose
+ * name is older than this package. Those of versions 2 and 3 have moved: `eventLogMigrations` of
  * `@posthaste/eventstream/event-log`, which come after these, move them to the schema `event_log`.
  */
 export const accessMigrations: MigrationSet = {
@@ -91,6 +91,70 @@ export const accessMigrations: MigrationSet = {
         );
         -- Null: a key for all applications.
         alter table gateway.api_key add column applications text[]`,
+    },
+    {
+      version: 5,
+      name: 'audit log',
+      sql: `
+        create table gateway.audit (
+          id uuid primary key,
+          time timestamptz not null,
+          application text,
+          actor_kind text not null,
+          actor_id text not null,
+          actor_name text not null,
+          action text not null,
+          target_kind text not null,
+          target_id text not null,
+          target_name text not null,
+          before json,
+          after json,
+          changed text[] not null,
+          client_address text,
+          user_agent text,
+          request_id text,
+          note text
+        );
+        create index audit_application on gateway.audit (application, id);
+
+        -- The lowest UUIDv7 of a moment, with its microseconds: ids ascend with time.
+        create function gateway.audit_id_floor(moment timestamptz) returns uuid
+        language sql stable strict as $$
+          select (
+            substr(hex, 1, 8) || '-' || substr(hex, 9, 4) || '-7' || lpad(to_hex(part), 3, '0')
+            || '-0000-000000000000'
+          )::uuid
+          from (
+            select lpad(to_hex(floor(ms)::bigint), 12, '0') as hex,
+              floor((ms - floor(ms)) * 4096)::integer as part
+            from (select extract(epoch from moment) * 1000 as ms) m
+          ) h
+        $$;
+
+        create function gateway.audit_id(moment timestamptz) returns uuid
+        language sql volatile strict as $$
+          select (left(gateway.audit_id_floor(moment)::text, 19)
+            || substr(gen_random_uuid()::text, 20))::uuid
+        $$;
+
+        -- Retention says in a setting of its transaction how long entries are kept.
+        create function gateway.keep_audit() returns trigger language plpgsql as $$
+        declare
+          kept_ms float8 := nullif(current_setting('posthaste.audit_retention_ms', true), '')::float8;
+        begin
+          if tg_op = 'DELETE' and kept_ms >= 3600000 then
+            if old.time < now() - kept_ms * interval '1 ms' then
+              return old;
+            end if;
+          end if;
+          raise exception 'gateway.audit is append-only: % is refused', lower(tg_op)
+            using errcode = 'insufficient_privilege';
+        end
+        $$;
+        create trigger audit_append_only before update or delete on gateway.audit
+          for each row execute function gateway.keep_audit();
+        create trigger audit_no_truncate before truncate on gateway.audit
+          for each statement execute function gateway.keep_audit()`,
     },
   ],
 };

@@ -13,6 +13,7 @@ export const scopes = [
   'events:read',
   'events:write',
   'metrics:read',
+  'audit:read',
   'realtime:publish',
   'realtime:subscribe',
   'admin',

@@ -34,6 +34,7 @@ export {
 export {
   type CallbackEvent,
   type CallbackEventSink,
+  type DisableRecorder,
   noEvents,
 } from './events/callback-events.js';
 export { type EventFormat, eventFormats } from './events/event-format.js';

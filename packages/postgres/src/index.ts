@@ -1,3 +1,8 @@
+export {
+  type AmbientDatabase,
+  afterCommit,
+  ambientDatabase,
+} from './ambient-database.js';
 export type {
   Database,
   DatabaseLogger,

@@ -56,6 +56,15 @@ export const workerSettings = {
     default: 30,
     meaning: 'Days after which finished callbacks and their attempts are dropped.',
   },
+  auditRetentionMs: {
+    name: 'POSTHASTE_AUDIT_RETENTION',
+    type: 'duration',
+    min: 86_400_000,
+    max: 315_360_000_000,
+    default: 34_560_000_000,
+    meaning:
+      'Time after which entries of the audit log are deleted. Nothing else can delete or change them.',
+  },
   idempotencyMs: {
     name: 'POSTHASTE_IDEMPOTENCY_RETENTION',
     type: 'duration',

@@ -12,7 +12,7 @@ const routes = [
   (app: App): void => {
     app.post(
       '/v1/things',
-      { config: { scope: 'callbacks:write', application: 'caller' } },
+      { config: { scope: 'callbacks:write', application: 'caller', audit: 'none' } },
       ({ caller }) => ({
         caller: caller.name,
       }),

@@ -69,7 +69,7 @@ describe('a browser', () => {
       );
       app.post(
         '/things',
-        { config: { scope: 'callbacks:write', application: 'caller' } },
+        { config: { scope: 'callbacks:write', application: 'caller', audit: 'none' } },
         () => ({}),
       );
     },

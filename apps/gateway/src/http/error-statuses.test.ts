@@ -17,7 +17,7 @@ const documented: ReadonlyMap<string, number> = new Map(
   ]),
 );
 
-const config = { scope: 'public', application: 'none' } as const;
+const config = { scope: 'public', application: 'none', audit: 'none' } as const;
 const routes = [
   (app: App): void => {
     app.post('/things', { config, schema: { body: Type.Object({}) } }, () => ({}));

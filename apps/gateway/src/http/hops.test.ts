@@ -11,7 +11,7 @@ const routes = [
     }));
     app.post(
       '/again',
-      { config: { scope: 'public', application: 'none', sendsAgain: true } },
+      { config: { scope: 'public', application: 'none', audit: 'none', sendsAgain: true } },
       () => ({ sent: true }),
     );
   },

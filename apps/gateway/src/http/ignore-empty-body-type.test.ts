@@ -5,7 +5,7 @@ import { testServer } from '../../test/test-server.js';
 import type { App } from '../app.js';
 import { nullable } from '../routes/schemas/field-schemas.js';
 
-const config = { scope: 'public', application: 'none' } as const;
+const config = { scope: 'public', application: 'none', audit: 'none' } as const;
 
 describe('a request without a body', () => {
   let app: App;

@@ -6,7 +6,7 @@ import type { App } from '../app.js';
 import { addExactBodyParser } from '../routes/schemas/exact-body.js';
 import { setJsonParser } from './json-body.js';
 
-const config = { scope: 'public', application: 'none' } as const;
+const config = { scope: 'public', application: 'none', audit: 'none' } as const;
 const schema = { body: Type.Unknown() };
 
 describe('a JSON body', () => {

@@ -12,7 +12,7 @@ const mebibyte = 1_048_576;
 
 const routes = [
   (app: App): void => {
-    const config = { scope: 'public', application: 'none' } as const;
+    const config = { scope: 'public', application: 'none', audit: 'none' } as const;
     app.post<{ Body: { data: string } }>('/things', { config }, ({ body }) => ({
       length: body.data.length,
     }));

@@ -18,7 +18,7 @@ interface Started {
 async function start(environment: Record<string, string> = {}): Promise<Started> {
   const begun: string[] = [];
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
-  const config = { scope: 'public', application: 'none' } as const;
+  const config = { scope: 'public', application: 'none', audit: 'none' } as const;
   const routes = (app: App): void => {
     app.addHook('preHandler', async ({ url }) => void begun.push(url));
     app.get<{ Params: { name: string } }>('/quick/:name', { config }, ({ params }) => params.name);

@@ -10,7 +10,7 @@ const Query = Type.Object({ limit: Type.Optional(Type.Integer({ minimum: 1 })) }
 function routes(failure?: unknown) {
   return [
     (app: App): void => {
-      const config = { scope: 'public', application: 'none' } as const;
+      const config = { scope: 'public', application: 'none', audit: 'none' } as const;
       const schema = { body: Body, querystring: Query };
       app.post('/things', { config, schema }, ({ body, query }) => {
         if (failure !== undefined) throw failure;

@@ -4,7 +4,7 @@ import type { App } from '../app.js';
 
 const routes = [
   (app: App): void => {
-    const config = { scope: 'public', application: 'none' } as const;
+    const config = { scope: 'public', application: 'none', audit: 'none' } as const;
     app.get('/things/:id', { config }, () => ({}));
     app.get('/chatty', { config }, ({ log }) => {
       log.trace('not wanted');

@@ -80,7 +80,7 @@ function contextManager(): ContextManager {
 
 const routes = [
   (app: App): void => {
-    const config = { scope: 'public', application: 'none' } as const;
+    const config = { scope: 'public', application: 'none', audit: 'none' } as const;
     app.post('/things/:id', { config }, async ({ trace: seen, log }) => {
       await Promise.resolve();
       log.info('handled');

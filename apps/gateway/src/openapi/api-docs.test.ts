@@ -13,6 +13,7 @@ const routes = [
         config: {
           scope: 'callbacks:write',
           application: 'caller',
+          audit: 'none',
           errors: ['CALLBACK_INVALID', 'CALLBACK_STATE'],
         },
         schema: { summary: 'Make', description: 'A thing.', body: Thing, response: { 201: Thing } },

@@ -1,10 +1,11 @@
-import type { Database } from '@posthaste/postgres';
+import { ambientDatabase, type Database } from '@posthaste/postgres';
 import { createLogger } from '@posthaste/service';
 import { gatewaySettings, readSettings } from '@posthaste/settings';
 import { Registry } from 'prom-client';
 import { createCallbackRoutes } from '../callback-routes.js';
 import { toGatewayConfig } from '../config.js';
 import { createEventRoutes } from '../event-routes.js';
+import { auditRoutes } from '../routes/audit.js';
 import { buildServer, type ServerDeps } from '../server.js';
 
 /**
@@ -12,8 +13,10 @@ import { buildServer, type ServerDeps } from '../server.js';
  * database.
  */
 export async function renderOpenApiDocument(): Promise<string> {
+  const changes = ambientDatabase(unreachableDatabase);
   const callbacks = createCallbackRoutes({
     db: unreachableDatabase,
+    changes,
     config: {
       attemptTimeoutMs: 15_000,
       leaseMs: 30_000,
@@ -30,6 +33,7 @@ export async function renderOpenApiDocument(): Promise<string> {
   const registry = new Registry();
   const events = createEventRoutes({
     db: unreachableDatabase,
+    changes,
     logger,
     registry,
     config: {
@@ -49,8 +53,9 @@ export async function renderOpenApiDocument(): Promise<string> {
     logger,
     registry,
     keys: unreachableKeys,
+    audit: undefined,
     checks: [],
-    routes: [...callbacks.routes, ...events.routes],
+    routes: [...callbacks.routes, ...events.routes, (scope) => auditRoutes(scope, changes)],
   });
   const document = JSON.stringify(app.swagger(), undefined, 2);
   await app.close();

@@ -75,7 +75,7 @@ export function keyRoutes(app: App, keys: KeyAdmin): void {
   app.post(
     '/v1/keys',
     {
-      config,
+      config: { ...config, audit: { action: 'api-key.created', target: 'api-key' } },
       schema: {
         tags,
         operationId: 'createKey',
@@ -115,7 +115,7 @@ export function keyRoutes(app: App, keys: KeyAdmin): void {
   app.delete(
     '/v1/keys/:id',
     {
-      config,
+      config: { ...config, audit: { action: 'api-key.revoked', target: 'api-key' } },
       schema: {
         tags,
         operationId: 'revokeKey',

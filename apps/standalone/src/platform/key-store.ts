@@ -1,9 +1,23 @@
-import { type ApiKey, ApiKeys, accessMigrations, type KeyRequest } from '@posthaste/access';
-import { PlatformError } from '@posthaste/contracts';
-import { type Database, pendingMigrations } from '@posthaste/postgres';
+import {
+  type ApiKey,
+  ApiKeys,
+  accessMigrations,
+  type KeyRequest,
+  lockTarget,
+  toKeyState,
+} from '@posthaste/access';
+import { PlatformError, parseId } from '@posthaste/contracts';
+import { eventstreamMigrations } from '@posthaste/eventstream';
+import {
+  type AmbientDatabase,
+  ambientDatabase,
+  type Database,
+  pendingMigrations,
+} from '@posthaste/postgres';
 import { createLogger } from '@posthaste/service';
 import { type Environment, platformSettings, readSettings } from '@posthaste/settings';
 import { apiClientFrom } from '../api/api-client.js';
+import { type CommandChanges, openCommandChanges } from './command-changes.js';
 import { migratePlatform, openPlatformDatabase } from './platform-database.js';
 
 /** API key in a list; times are ISO 8601. */
@@ -31,6 +45,8 @@ export interface KeyStore {
 }
 
 const maxListed = 1_000;
+/** Kind of keys in the audit log. */
+const keyTarget = 'api-key';
 
 /**
  * Opens the keys of the gateway at `url`, or without `url` those of the database that the environment
@@ -47,12 +63,15 @@ export async function withKeyStore(
   }
   const settings = readSettings(environment, platformSettings);
   const db = await openPlatformDatabase(settings, createLogger({ level: 'silent', service: '' }));
-  const keys = new ApiKeys(db);
+  const ambient = ambientDatabase(db);
+  const keys = new ApiKeys(ambient);
+  const changes = openCommandChanges(db);
   try {
     await prepareTables(db);
-    await work(databaseKeyStore(keys));
+    await work(databaseKeyStore(keys, ambient, changes));
   } finally {
     await keys.close();
+    await changes.close();
     await db.close();
   }
 }
@@ -61,20 +80,40 @@ export async function withKeyStore(
 async function prepareTables(db: Database): Promise<void> {
   if (db.kind === 'embedded') {
     await migratePlatform(db);
-  } else if ((await pendingMigrations(db, [accessMigrations])).length > 0) {
+  } else if ((await pendingMigrations(db, [accessMigrations, eventstreamMigrations])).length > 0) {
     const message = 'the database has no current tables for keys: run "posthaste migrate" first';
     throw new PlatformError('MIGRATION_PENDING', message);
   }
 }
 
-function databaseKeyStore(keys: ApiKeys): KeyStore {
+/** Returns the keys of the database. Each change of one is recorded in its transaction. */
+function databaseKeyStore(
+  keys: ApiKeys,
+  ambient: AmbientDatabase,
+  changes: CommandChanges,
+): KeyStore {
   return {
-    create: async (request) => {
-      const { key, token } = await keys.createKey(request);
-      return { ...toListed(key), token };
-    },
+    create: (request) =>
+      ambient.runInTransaction(async (tx) => {
+        const { key, token } = await keys.createKey(request);
+        const target = { kind: keyTarget, id: key.id, name: key.name };
+        await changes.record(tx, { action: 'api-key.created', target, after: toKeyState(key) });
+        return { ...toListed(key), token };
+      }),
     list: async () => (await keys.listKeys('all', { limit: maxListed })).map(toListed),
-    revoke: async (id) => toListed(await keys.revokeKey(id, 'all')),
+    revoke: (given) =>
+      ambient.runInTransaction(async (tx) => {
+        const id = parseId(given) ?? given;
+        await lockTarget(tx, { kind: keyTarget, id });
+        const before = await keys.findKey(id, 'all');
+        const key = await keys.revokeKey(id, 'all');
+        if (before && before.revokedAt === null) {
+          const target = { kind: keyTarget, id, name: key.name };
+          const states = { before: toKeyState(before), after: toKeyState(key) };
+          await changes.record(tx, { action: 'api-key.revoked', target, ...states });
+        }
+        return toListed(key);
+      }),
   };
 }
 

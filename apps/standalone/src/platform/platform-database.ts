@@ -13,6 +13,7 @@ import {
 } from '@posthaste/postgres';
 import type { platformSettings, SettingValues } from '@posthaste/settings';
 import type { Logger } from 'pino';
+import { recordMigrations } from './command-changes.js';
 
 export type PlatformSettings = SettingValues<typeof platformSettings>;
 
@@ -63,12 +64,14 @@ export async function openPlatformDatabase(
 }
 
 /**
- * Brings the tables up to date. Safe while other processes use the database.
+ * Brings the tables up to date, and records that in the audit log. Safe while other processes use the
+ * database.
  * @returns the migrations that were applied, in order
  * @throws PlatformError `DATABASE_*`, `MIGRATION_MISMATCH`
  */
 export async function migratePlatform(db: Database): Promise<MigrationStep[]> {
   const applied = await migrate(db, platformMigrations);
   await ensurePartitions(db, { daysAhead });
+  await recordMigrations(db, applied);
   return applied;
 }

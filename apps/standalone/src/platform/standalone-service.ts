@@ -7,7 +7,7 @@ import {
   startEventOutbox,
   startGateway,
 } from '@posthaste/gateway';
-import { type Database, requireWritable } from '@posthaste/postgres';
+import { ambientDatabase, type Database, requireWritable } from '@posthaste/postgres';
 import { type OutageWatch, type Runnable, type Service, watchOutages } from '@posthaste/service';
 import { startCallbackWorker } from '@posthaste/worker';
 import type { Logger } from 'pino';
@@ -84,12 +84,14 @@ async function startOnDatabase(
   const registry = new Registry();
   const { callbackEvents } = config.worker;
   const outbox = startEventOutbox({ db, callbackEvents, logger });
+  const changes = ambientDatabase(db);
   const callbacks = createCallbackRoutes({
     db,
+    changes,
     config: { ...config.callbacks, secretKey },
     events: outbox.events,
   });
-  const events = createEventRoutes({ db, logger, registry, config: config.events });
+  const events = createEventRoutes({ db, changes, logger, registry, config: config.events });
   const closeRoutes = async (): Promise<void> => {
     await Promise.all([callbacks.close(), events.close()]);
     await outbox.close();
@@ -98,6 +100,9 @@ async function startOnDatabase(
   const gateway = await startGateway({
     config: config.gateway,
     db,
+    changes,
+    auditEvents: outbox.auditEvents,
+    auditTargets: { ...callbacks.auditTargets, ...events.auditTargets },
     registry,
     logger,
     routes: [...callbacks.routes, ...events.routes],

@@ -1,6 +1,7 @@
 import type { Applications } from '@posthaste/contracts';
 import type { Queryable } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
+import type { TargetState } from '../audit/change.js';
 import type { Caller } from '../caller.js';
 import type { Scope } from '../scopes.js';
 
@@ -48,6 +49,18 @@ export interface ApiKey {
   readonly revokedAt: Date | null;
   /** Time of the last use, to the minute; `null` when it was not used yet. */
   readonly lastUsedAt: Date | null;
+}
+
+/** Returns what the audit log shows of a key. */
+export function toKeyState({ id, name, scopes, applications, ...times }: ApiKey): TargetState {
+  return {
+    id,
+    name,
+    scopes,
+    applications,
+    expiresAt: times.expiresAt?.toISOString() ?? null,
+    revokedAt: times.revokedAt?.toISOString() ?? null,
+  };
 }
 
 export interface NewApiKey {
@@ -157,6 +170,19 @@ function within(applications: Applications) {
   return applications === 'all'
     ? undefined
     : sql`${apiKeys.applications} <@ ${sql.param([...applications])}::text[]`;
+}
+
+/** Finds a key whose applications are all among these, also a revoked or expired one. */
+export async function findKey(
+  db: Queryable,
+  id: string,
+  applications: Applications,
+): Promise<ApiKey | undefined> {
+  const [row] = await ormOf(db)
+    .select(publicColumns)
+    .from(apiKeys)
+    .where(and(eq(apiKeys.id, id), within(applications)));
+  return row;
 }
 
 /** Lists keys whose applications are all among these, newest first, with revoked and expired ones. */

@@ -6,7 +6,7 @@ import {
   parseId,
   toApplicationColumn,
 } from '@posthaste/contracts';
-import type { Queryable } from '@posthaste/postgres';
+import { afterCommit, type Queryable } from '@posthaste/postgres';
 import type { Authenticator } from '../authenticator.js';
 import type { Caller } from '../caller.js';
 import {
@@ -17,6 +17,7 @@ import {
 import type { Scope } from '../scopes.js';
 import {
   type ApiKey,
+  findKey,
   findUsableIds,
   findUsableKey,
   insertKey,
@@ -102,6 +103,15 @@ export class ApiKeys implements Authenticator {
   }
 
   /**
+   * Returns a key whose applications are all `within` these, also a revoked or expired one.
+   * @throws PlatformError `DATABASE_*`
+   */
+  async findKey(id: string, within: Applications): Promise<ApiKey | undefined> {
+    const parsed = parseId(id);
+    return parsed === undefined ? undefined : findKey(this.#db, parsed, within);
+  }
+
+  /**
    * Revokes a key whose applications are all `within` these: in this process at once, in others
    * within a second. Revoking twice is no error.
    * @throws PlatformError `KEY_NOT_FOUND`, `DATABASE_*`
@@ -112,7 +122,8 @@ export class ApiKeys implements Authenticator {
     if (key === undefined) {
       throw new PlatformError('KEY_NOT_FOUND', `there is no API key with the id '${id}'`);
     }
-    this.#cache.forget(key.id);
+    // Until the commit, a lookup would find the key as it was, and keep it.
+    await afterCommit(this.#db, () => this.#cache.forget(key.id));
     return key;
   }
 

@@ -4,7 +4,7 @@ import {
   parseId,
   toApplicationColumn,
 } from '@posthaste/contracts';
-import type { Database, Queryable, Statement } from '@posthaste/postgres';
+import { afterCommit, type Database, type Queryable, type Statement } from '@posthaste/postgres';
 import { type CallbackEventSink, toDisabledEvent } from '../events/callback-events.js';
 import { releaseHeadsOfEndpoint } from './endpoint-hold.js';
 
@@ -83,7 +83,7 @@ export async function resumeEndpoint(
 ): Promise<void> {
   const state = await changeState(db, id, { within, from: ['paused'], to: 'active' });
   if (state === 'disabled') throw stateError(id, 'is disabled: enable it');
-  await releaseHeadsOfEndpoint(db, parseEndpointId(id));
+  await afterCommit(db, () => releaseHeadsOfEndpoint(db, parseEndpointId(id)));
 }
 
 /**
@@ -98,7 +98,7 @@ export async function enableEndpoint(
 ): Promise<void> {
   const state = await changeState(db, id, { within, from: ['disabled'], to: 'active' });
   if (state === 'paused') throw stateError(id, 'is paused: resume it');
-  await releaseHeadsOfEndpoint(db, parseEndpointId(id));
+  await afterCommit(db, () => releaseHeadsOfEndpoint(db, parseEndpointId(id)));
 }
 
 /** Endpoint that was just disabled, with the values of its event and its mail. */
@@ -110,13 +110,21 @@ export interface DisabledEndpoint {
   /** Reason in one line, for the event, the mail and the API. */
   readonly reason: string;
   readonly notificationEmail: string | undefined;
+  /** State that it had before. */
+  readonly stateBefore: EndpointState;
 }
 
 const disableStatement: Statement = {
   name: 'callbacks_endpoint_disable',
-  text: `update callbacks.endpoint set state = 'disabled', state_reason = $2, updated_at = now()
-    where id = $1 and state <> 'disabled' and ($3::text[] is null or application = any($3))
-    returning application, name, url, notification_email`,
+  text: `
+with found as (
+  select id, state from callbacks.endpoint
+  where id = $1 and state <> 'disabled' and ($3::text[] is null or application = any($3))
+  for no key update
+)
+update callbacks.endpoint e set state = 'disabled', state_reason = $2, updated_at = now()
+from found where e.id = found.id
+returning e.application, e.name, e.url, e.notification_email, found.state as state_before`,
 };
 
 interface DisabledRow {
@@ -124,6 +132,7 @@ interface DisabledRow {
   readonly name: string;
   readonly url: string;
   readonly notification_email: string | null;
+  readonly state_before: EndpointState;
 }
 
 /**
@@ -142,7 +151,15 @@ export async function disableEndpoint(
   const row = rows[0];
   if (!row) return undefined;
   const { application, name, url, notification_email: email } = row;
-  return { id, application, name, url, reason: kept, notificationEmail: email ?? undefined };
+  return {
+    id,
+    application,
+    name,
+    url,
+    reason: kept,
+    notificationEmail: email ?? undefined,
+    stateBefore: row.state_before,
+  };
 }
 
 /** Options of {@link disableEndpointAndEmit}. */

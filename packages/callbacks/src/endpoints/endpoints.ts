@@ -1,5 +1,5 @@
 import { type Applications, newId, PlatformError } from '@posthaste/contracts';
-import type { Database, Transaction } from '@posthaste/postgres';
+import { afterCommit, type Database, type Transaction } from '@posthaste/postgres';
 import { drizzle, ormOf, pgCore } from '@posthaste/postgres/drizzle';
 import { type ApplicationFilter, listedApplications } from '../application-filter.js';
 import { type ChangeCondition, checkVersion } from '../entity-version.js';
@@ -207,7 +207,7 @@ export class Endpoints {
       if (!row) throw endpointNotFound(id);
       await this.#secrets.removeForEndpoint(tx, row);
     });
-    await releaseHeadsOfEndpoint(this.#db, key);
+    await afterCommit(this.#db, () => releaseHeadsOfEndpoint(this.#db, key));
   }
 
   /** Returns the columns of a new policy; none if the endpoint has this one of its application. */

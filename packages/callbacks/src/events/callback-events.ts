@@ -48,8 +48,25 @@ export interface CallbackEventSink {
   /** True if events of this name are wanted now. */
   wants(name: CallbackEventName): boolean;
   append(tx: Transaction, events: readonly CallbackEvent[]): Promise<unknown>;
+  /** Present when endpoints that are disabled by a result are recorded, such as in an audit log. */
+  readonly disables?: DisableRecorder | undefined;
   /** Present when the log is in the same database, and a statement may append to it by itself. */
   readonly inStatement?: StatementLog | undefined;
+}
+
+/** Endpoint that was disabled because of a result. */
+export interface RecordedDisable extends Omit<DisabledEndpointFields, 'echo'> {
+  readonly name: string;
+  /** State that it had before. */
+  readonly stateBefore: string;
+}
+
+/** Recorder of endpoints that are disabled without a request. */
+export interface DisableRecorder {
+  /** Called in the transaction before the endpoint is changed: for a lock. */
+  lock(tx: Transaction, endpointId: string): Promise<unknown>;
+  /** Called in the transaction after all other changes. */
+  record(tx: Transaction, endpoints: readonly RecordedDisable[]): Promise<unknown>;
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   type CallbackEvent,
   type CallbackEventSink,
   callbackEventTopic,
+  type DisableRecorder,
   type StatementLog,
 } from './callback-events.js';
 
@@ -28,6 +29,8 @@ export interface EventLog {
 export interface EventLogSinkOptions {
   readonly log: EventLog;
   readonly wants: CallbackEventSink['wants'];
+  /** Recorder of endpoints that are disabled by a result. Default: none. */
+  readonly disables?: DisableRecorder | undefined;
 }
 
 /**
@@ -43,14 +46,16 @@ const hintAfterMs = 50;
  */
 export class EventLogSink implements CallbackEventSink {
   readonly wants: CallbackEventSink['wants'];
+  readonly disables: DisableRecorder | undefined;
   readonly #log: EventLog;
   readonly #appended = new Set<string>();
   #inStatement: StatementLog | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ log, wants }: EventLogSinkOptions) {
+  constructor({ log, wants, disables }: EventLogSinkOptions) {
     this.#log = log;
     this.wants = wants;
+    this.disables = disables;
   }
 
   /** Present after {@link start}. */

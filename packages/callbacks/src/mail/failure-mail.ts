@@ -89,7 +89,7 @@ export function toFailureMail(recipient: string, callback: FailedCallback): Noti
 /** Builds the mail about an endpoint that was disabled. */
 export function toEndpointDisabledMail(
   recipient: string,
-  endpoint: Omit<DisabledEndpoint, 'notificationEmail'>,
+  endpoint: Omit<DisabledEndpoint, 'notificationEmail' | 'stateBefore'>,
   disabledAt: Date,
 ): Notice {
   const facts: [string, string | undefined][] = [

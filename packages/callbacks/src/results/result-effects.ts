@@ -5,6 +5,8 @@ import { disableEndpoint } from '../endpoints/endpoint-state.js';
 import {
   type CallbackEvent,
   type CallbackEventSink,
+  type DisableRecorder,
+  type RecordedDisable,
   toDisabledEvent,
 } from '../events/callback-events.js';
 import { type Notice, toEndpointDisabledMail, toFailureMail } from '../mail/failure-mail.js';
@@ -30,7 +32,7 @@ export async function writeEffects(
   recorded: readonly RecordedResult[],
   events: CallbackEventSink,
 ): Promise<void> {
-  const disabled = await disableGoneEndpoints(tx, recorded);
+  const disabled = await disableGoneEndpoints(tx, recorded, events.disables);
   await enqueueNotices(tx, [
     ...recorded.flatMap((entry) => toMail(entry) ?? []),
     ...disabled.flatMap((endpoint) => endpoint.mail ?? []),
@@ -38,6 +40,12 @@ export async function writeEffects(
   const appended = recorded.flatMap((entry) => toResultEvents(entry, events.wants));
   if (events.wants('endpoint.disabled')) appended.push(...disabled.map(({ event }) => event));
   if (appended.length > 0) await events.append(tx, appended);
+  if (disabled.length > 0) {
+    await events.disables?.record(
+      tx,
+      disabled.map(({ endpoint }) => endpoint),
+    );
+  }
 }
 
 function isFailure(ending: Ending | undefined): ending is 'failed' | 'expired' {
@@ -67,6 +75,7 @@ function toMail({ result, ending, parked }: RecordedResult): Notice | undefined 
 }
 
 interface DisabledEndpoint {
+  readonly endpoint: RecordedDisable;
   readonly event: CallbackEvent;
   readonly mail: Notice | undefined;
 }
@@ -78,6 +87,7 @@ interface DisabledEndpoint {
 async function disableGoneEndpoints(
   tx: Transaction,
   recorded: readonly RecordedResult[],
+  recorder: DisableRecorder | undefined,
 ): Promise<DisabledEndpoint[]> {
   const echoes = new Map<string, number>();
   for (const { result } of recorded) {
@@ -88,10 +98,12 @@ async function disableGoneEndpoints(
   }
   const disabled: DisabledEndpoint[] = [];
   for (const [id, echo] of [...echoes].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    await recorder?.lock(tx, id);
     const endpoint = await disableEndpoint(tx, id, { within: 'all', reason: goneReason });
     if (!endpoint) continue;
     const { notificationEmail } = endpoint;
     disabled.push({
+      endpoint,
       event: toDisabledEvent({ ...endpoint, echo }),
       mail:
         notificationEmail === undefined

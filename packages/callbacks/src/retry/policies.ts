@@ -1,5 +1,5 @@
 import { PlatformError } from '@posthaste/contracts';
-import type { Database } from '@posthaste/postgres';
+import { afterCommit, type Database } from '@posthaste/postgres';
 import { type ApplicationFilter, listedApplications } from '../application-filter.js';
 import { checkName, isName } from '../field-checks.js';
 import { type FieldFault, requestInvalid, withApplication } from '../field-faults.js';
@@ -82,7 +82,7 @@ export class Policies {
     if (faults.length > 0) throw requestInvalid(faults);
     const stored = JSON.stringify(toStoredPolicy(toRetryPolicy(input, this.#maxAttempts)));
     const row = await putPolicy(this.#db, key, stored);
-    this.#forget(key);
+    await afterCommit(this.#db, () => this.#forget(key));
     return toNamedPolicy(row);
   }
 
@@ -119,7 +119,7 @@ export class Policies {
    */
   async remove(key: PolicyKey): Promise<void> {
     const removed = isPolicyKey(key) && (await deletePolicy(this.#db, key));
-    this.#forget(key);
+    await afterCommit(this.#db, () => this.#forget(key));
     if (removed) return;
     throw policyNotFound(key);
   }

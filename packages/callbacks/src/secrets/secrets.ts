@@ -1,5 +1,5 @@
 import { PlatformError } from '@posthaste/contracts';
-import type { Database, Queryable } from '@posthaste/postgres';
+import { afterCommit, type Database, type Queryable } from '@posthaste/postgres';
 import { type ApplicationFilter, listedApplications } from '../application-filter.js';
 import { checkName } from '../field-checks.js';
 import { type FieldFault, requestInvalid } from '../field-faults.js';
@@ -137,7 +137,7 @@ export class Secrets {
       const version = { ...rotation, kind: rotation.kind ?? latest.kind };
       return this.#insert(tx, version, latest.version + 1);
     });
-    this.#keys.forget(toKeyText(rotation));
+    await afterCommit(this.#db, () => this.#keys.forget(toKeyText(rotation)));
     return rotated;
   }
 
@@ -181,7 +181,7 @@ export class Secrets {
   async remove(key: SecretKey): Promise<void> {
     checkSecretKey(key);
     const removed = await deleteSecret(this.#db, key);
-    this.#keys.forget(toKeyText(key));
+    await afterCommit(this.#db, () => this.#keys.forget(toKeyText(key)));
     if (!removed) throw secretNotFound(key);
   }
 
@@ -189,7 +189,7 @@ export class Secrets {
   async removeForEndpoint(tx: Queryable, endpoint: SecretOwner): Promise<void> {
     const key = toEndpointKey(endpoint);
     await deleteSecret(tx, key);
-    this.#keys.forget(toKeyText(key));
+    await afterCommit(this.#db, () => this.#keys.forget(toKeyText(key)));
   }
 
   /**

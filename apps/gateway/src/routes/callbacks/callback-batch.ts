@@ -65,6 +65,7 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
       config: {
         scope: 'callbacks:write',
         application: 'items',
+        audit: 'none',
         errors: ['REQUEST_INVALID', 'REQUEST_TOO_LARGE'],
       },
       validatorCompiler: compileBatch,

@@ -159,6 +159,7 @@ function addCreate(app: App, acceptance: Acceptance): void {
       config: {
         scope: 'callbacks:write',
         application: 'items',
+        audit: 'none',
         errors: ['CALLBACK_INVALID', 'REQUEST_INVALID', 'IDEMPOTENCY_KEY_REUSED'],
       },
       schema: {

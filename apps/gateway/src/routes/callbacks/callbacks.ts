@@ -11,6 +11,7 @@ import { type Applications, PlatformError } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
+import { pastOf } from '../../audit/audited-route.js';
 import { hopsOf } from '../../http/hops.js';
 import { addExactBodyParser } from '../schemas/exact-body.js';
 import { idParams } from '../schemas/field-schemas.js';
@@ -60,6 +61,7 @@ function addCreate(app: App, { acceptance, policies }: CallbackRoutesDeps): void
       config: {
         scope: 'callbacks:write',
         application: 'named',
+        audit: 'none',
         errors: [
           'CALLBACK_INVALID',
           'REQUEST_INVALID',
@@ -183,6 +185,7 @@ function addActions(app: App, db: Database): void {
         config: {
           scope: 'callbacks:write',
           application: 'owner',
+          audit: { action: `callback.${pastOf(name)}`, target: 'callback' },
           errors: ['CALLBACK_NOT_FOUND', 'CALLBACK_STATE'],
           ...(sendsAgain && { sendsAgain }),
         },

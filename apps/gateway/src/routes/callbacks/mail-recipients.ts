@@ -11,6 +11,7 @@ import type { Applications } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
+import { pastOf } from '../../audit/audited-route.js';
 import {
   applicationFilter,
   idParams,
@@ -143,6 +144,10 @@ function addDecisions(app: App, db: Database): void {
         config: {
           scope: 'endpoints:write',
           application: 'all',
+          audit: {
+            action: `mail-recipient.${pastOf(name)}`,
+            target: 'mail-recipient',
+          },
           errors: ['MAIL_RECIPIENT_NOT_FOUND', 'MAIL_RECIPIENT_REFUSED'],
         },
         schema: { tags, ...described, params: idParams, response: { 200: View } },

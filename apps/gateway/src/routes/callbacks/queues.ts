@@ -12,6 +12,7 @@ import {
 import type { Database } from '@posthaste/postgres';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
+import { pastOf } from '../../audit/audited-route.js';
 import {
   applicationField,
   applicationFilter,
@@ -185,6 +186,7 @@ function addPauseAndResume(app: App, db: Database): void {
         config: {
           scope: 'queues:write',
           application: 'named',
+          audit: { action: `queue.${pastOf(name)}`, target: 'queue' },
           errors: ['CALLBACK_INVALID', 'QUEUE_NOT_FOUND'],
         },
         schema: {
@@ -213,6 +215,7 @@ function addUnblock(app: App, db: Database): void {
       config: {
         scope: 'queues:write',
         application: 'named',
+        audit: { action: 'queue.unblocked', target: 'queue' },
         errors: ['QUEUE_NOT_FOUND', 'QUEUE_STATE'],
         sendsAgain: true,
       },
@@ -239,7 +242,12 @@ function addSettings(app: App, db: Database): void {
   app.put(
     `${path}/settings`,
     {
-      config: { scope: 'queues:write', application: 'named', errors: ['CALLBACK_INVALID'] },
+      config: {
+        scope: 'queues:write',
+        application: 'named',
+        audit: { action: 'queue.updated', target: 'queue' },
+        errors: ['CALLBACK_INVALID'],
+      },
       schema: {
         tags,
         operationId: 'setQueueSettings',

@@ -79,7 +79,8 @@ export function recipientLinkRoutes(app: App, db: Database): void {
   }
 }
 
-const config = { scope: 'public', application: 'none' } as const;
+// The list of recipients says who decided, and when.
+const config = { scope: 'public', application: 'none', audit: 'none' } as const;
 const tags = ['Mail recipients'];
 const described = {
   200: { description: 'A page.', content: page },

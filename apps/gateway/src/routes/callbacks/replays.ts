@@ -100,6 +100,7 @@ function addCreate(app: App, { db, maxRunning }: ReplayRoutesDeps): void {
       config: {
         scope: 'callbacks:write',
         application: 'items',
+        audit: { action: 'replay.created', target: 'replay' },
         errors: ['REQUEST_INVALID', 'REPLAY_LIMIT_REACHED'],
         sendsAgain: true,
       },
@@ -163,7 +164,12 @@ function addOne(app: App, db: Database): void {
   app.post(
     `${path}/:id/cancel`,
     {
-      config: { scope: 'callbacks:write', application: 'owner', errors: ['REPLAY_NOT_FOUND'] },
+      config: {
+        scope: 'callbacks:write',
+        application: 'owner',
+        audit: { action: 'replay.cancelled', target: 'replay' },
+        errors: ['REPLAY_NOT_FOUND'],
+      },
       schema: {
         tags,
         operationId: 'cancelReplay',

@@ -58,7 +58,12 @@ function addPut(app: App, policies: Policies): void {
   app.put(
     `${path}/:name`,
     {
-      config: { scope: 'endpoints:write', application: 'items', errors: ['REQUEST_INVALID'] },
+      config: {
+        scope: 'endpoints:write',
+        application: 'items',
+        audit: { action: 'retry-policy.set', target: 'retry-policy' },
+        errors: ['REQUEST_INVALID'],
+      },
       schema: {
         tags,
         operationId: 'putRetryPolicy',
@@ -118,6 +123,7 @@ function addOne(app: App, policies: Policies): void {
       config: {
         scope: 'endpoints:write',
         application: 'items',
+        audit: { action: 'retry-policy.deleted', target: 'retry-policy' },
         errors: ['POLICY_NOT_FOUND', 'POLICY_IN_USE'],
       },
       schema: {

@@ -13,6 +13,7 @@ import type { Applications } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
+import { pastOf } from '../../audit/audited-route.js';
 import { hopsOf } from '../../http/hops.js';
 import { setEntityTag } from '../schemas/entity-tag.js';
 import { idParams, idSchema, noUnknownKeys, nullable } from '../schemas/field-schemas.js';
@@ -101,6 +102,7 @@ function addStateChanges(app: App, { db, events, endpoints }: EndpointActionsDep
         config: {
           scope: 'endpoints:write',
           application: 'owner',
+          audit: { action: `endpoint.${pastOf(name)}`, target: 'endpoint' },
           errors: ['ENDPOINT_NOT_FOUND', 'ENDPOINT_STATE'],
         },
         schema: {
@@ -127,7 +129,12 @@ function addTest(app: App, { fanout }: EndpointActionsDeps): void {
   app.post(
     `${path}/test`,
     {
-      config: { scope: 'endpoints:write', application: 'owner', errors: ['ENDPOINT_NOT_FOUND'] },
+      config: {
+        scope: 'endpoints:write',
+        application: 'owner',
+        audit: 'none',
+        errors: ['ENDPOINT_NOT_FOUND'],
+      },
       schema: {
         tags,
         operationId: 'testEndpoint',
@@ -182,6 +189,7 @@ function addSecrets(app: App, { endpoints, secrets }: EndpointActionsDeps): void
       config: {
         scope: 'endpoints:write',
         application: 'owner',
+        audit: { action: 'endpoint.secret-rotated', target: 'endpoint-secret' },
         errors: ['ENDPOINT_NOT_FOUND', 'SECRET_INVALID'],
       },
       schema: {

@@ -91,6 +91,7 @@ function addCreate(app: App, endpoints: Endpoints): void {
       config: {
         scope: 'endpoints:write',
         application: 'named',
+        audit: { action: 'endpoint.created', target: 'endpoint' },
         errors: ['REQUEST_INVALID', 'ENDPOINT_EXISTS', 'POLICY_NOT_FOUND', 'SECRET_INVALID'],
       },
       schema: {
@@ -175,6 +176,7 @@ function addOne(app: App, endpoints: Endpoints): void {
       config: {
         scope: 'endpoints:write',
         application: 'owner',
+        audit: { action: 'endpoint.updated', target: 'endpoint' },
         errors: [
           'REQUEST_INVALID',
           'ENDPOINT_NOT_FOUND',
@@ -206,7 +208,12 @@ function addOne(app: App, endpoints: Endpoints): void {
   app.delete(
     `${path}/:id`,
     {
-      config: { scope: 'endpoints:write', application: 'owner', errors: ['ENDPOINT_NOT_FOUND'] },
+      config: {
+        scope: 'endpoints:write',
+        application: 'owner',
+        audit: { action: 'endpoint.deleted', target: 'endpoint' },
+        errors: ['ENDPOINT_NOT_FOUND'],
+      },
       schema: {
         tags,
         operationId: 'deleteEndpoint',

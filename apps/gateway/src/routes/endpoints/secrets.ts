@@ -54,6 +54,7 @@ function addCreate(app: App, secrets: Secrets): void {
       config: {
         scope: 'endpoints:write',
         application: 'named',
+        audit: { action: 'secret.created', target: 'secret' },
         errors: ['REQUEST_INVALID', 'SECRET_INVALID', 'SECRET_EXISTS'],
       },
       schema: {
@@ -113,7 +114,12 @@ function addOne(app: App, secrets: Secrets): void {
   app.delete(
     `${path}/:name`,
     {
-      config: { scope: 'endpoints:write', application: 'named', errors: ['SECRET_NOT_FOUND'] },
+      config: {
+        scope: 'endpoints:write',
+        application: 'named',
+        audit: { action: 'secret.deleted', target: 'secret' },
+        errors: ['SECRET_NOT_FOUND'],
+      },
       schema: {
         tags,
         operationId: 'deleteSecret',
@@ -137,6 +143,7 @@ function addRotate(app: App, secrets: Secrets): void {
       config: {
         scope: 'endpoints:write',
         application: 'named',
+        audit: { action: 'secret.rotated', target: 'secret' },
         errors: ['SECRET_NOT_FOUND', 'SECRET_INVALID'],
       },
       schema: {

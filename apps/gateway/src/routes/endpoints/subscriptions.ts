@@ -76,6 +76,7 @@ function addCreate(app: App, subscriptions: Subscriptions): void {
       config: {
         scope: 'endpoints:write',
         application: 'owner',
+        audit: { action: 'subscription.created', target: 'subscription' },
         errors: ['REQUEST_INVALID', 'ENDPOINT_NOT_FOUND'],
       },
       schema: {
@@ -150,6 +151,7 @@ function addOne(app: App, subscriptions: Subscriptions): void {
       config: {
         scope: 'endpoints:write',
         application: 'owner',
+        audit: { action: 'subscription.updated', target: 'subscription' },
         errors: ['SUBSCRIPTION_NOT_FOUND', 'REQUEST_INVALID', 'PRECONDITION_FAILED'],
       },
       schema: {
@@ -175,6 +177,7 @@ function addOne(app: App, subscriptions: Subscriptions): void {
       config: {
         scope: 'endpoints:write',
         application: 'owner',
+        audit: { action: 'subscription.deleted', target: 'subscription' },
         errors: ['SUBSCRIPTION_NOT_FOUND'],
       },
       schema: {

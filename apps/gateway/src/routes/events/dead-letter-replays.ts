@@ -129,6 +129,7 @@ function addCreate(
       config: {
         scope: 'events:write',
         application: 'named',
+        audit: { action: 'dead-letter-replay.created', target: 'dead-letter-replay' },
         errors: ['REQUEST_INVALID', 'TOPIC_NOT_FOUND', 'REPLAY_LIMIT_REACHED'],
         sendsAgain: true,
       },
@@ -194,7 +195,12 @@ function addOne(app: App, { replays }: DeadLetterReplayRoutesDeps): void {
   app.post(
     `${path}/:id/cancel`,
     {
-      config: { scope: 'events:write', application: 'owner', errors: ['REPLAY_NOT_FOUND'] },
+      config: {
+        scope: 'events:write',
+        application: 'owner',
+        audit: { action: 'dead-letter-replay.cancelled', target: 'dead-letter-replay' },
+        errors: ['REPLAY_NOT_FOUND'],
+      },
       schema: {
         tags,
         operationId: 'cancelDeadLetterReplay',

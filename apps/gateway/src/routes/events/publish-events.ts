@@ -103,6 +103,7 @@ export function publishEventRoutes(app: App, publisher: EventPublisher): void {
       config: {
         scope: 'events:write',
         application: 'items',
+        audit: 'none',
         errors: [
           'EVENT_INVALID',
           'REQUEST_INVALID',

@@ -1,0 +1,42 @@
+import { type ApiKey, toKeyState } from '@posthaste/access';
+import type { Applications } from '@posthaste/contracts';
+import type { DeadLetterReplays } from '@posthaste/eventstream/event-log';
+import { type AuditTargets, idOf } from './audited-route.js';
+
+/** Method of `ApiKeys` that reads a key. */
+export interface KeyReader {
+  findKey(id: string, within: Applications): Promise<ApiKey | undefined>;
+}
+
+/** Creates the targets of the routes of API keys. */
+export function createKeyTargets(keys: KeyReader): AuditTargets {
+  return {
+    'api-key': {
+      id: (request, answer) => idOf(request, answer),
+      async read(id, { caller }) {
+        const key = await keys.findKey(id, caller.applications);
+        const [only, ...others] = key?.applications ?? [];
+        const application = others.length === 0 ? only : undefined;
+        return key && { application, name: key.name, state: toKeyState(key) };
+      },
+    },
+  };
+}
+
+/** Creates the targets of the routes of the event log. */
+export function createEventTargets(replays: Pick<DeadLetterReplays, 'get'>): AuditTargets {
+  return {
+    'dead-letter-replay': {
+      id: (request, answer) => idOf(request, answer),
+      async read(id, { caller }) {
+        const replay = await replays.get({ id, within: caller.applications });
+        const { topic, filter, ratePerSecond, dryRun, again, state } = replay;
+        return {
+          application: replay.application ?? undefined,
+          name: topic,
+          state: { topic, filter, ratePerSecond, dryRun, again, state },
+        };
+      },
+    },
+  };
+}
