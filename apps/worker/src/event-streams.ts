@@ -37,6 +37,16 @@ export async function startEventStreams(deps: EventStreamsDeps): Promise<EventSt
   const outbox = await openEventOutbox(deps);
   const { log, events } = outbox;
   const observer = observeSubscriptions(registry, logger);
+  const fanout = new EventFanout({
+    db,
+    events,
+    filterLimits: {
+      maxWork: config.filterMaxWork,
+      timeoutMs: config.filterTimeoutMs,
+      msPerSecond: config.filterMsPerSecond,
+    },
+    onFilterFaults: observer.filterFaults,
+  });
   const consumer = createSubscriptionConsumer({
     db,
     source: createLogEventSource({
@@ -45,7 +55,7 @@ export async function startEventStreams(deps: EventStreamsDeps): Promise<EventSt
       topicRules: parseTopicRules(config.topicApplications),
       defaultApplication: config.defaultApplication,
     }),
-    fanout: new EventFanout({ db, events }),
+    fanout,
     observer,
   });
   const unwatch = log.watchAll(() => consumer.notify());
@@ -54,7 +64,7 @@ export async function startEventStreams(deps: EventStreamsDeps): Promise<EventSt
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     unwatch();
-    await Promise.all([consumer.close(), relay?.close()]);
+    await Promise.all([consumer.close().then(() => fanout.close()), relay?.close()]);
     await outbox.close();
   };
   return {

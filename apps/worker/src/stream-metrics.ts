@@ -1,4 +1,4 @@
-import type { ConsumerObserver } from '@posthaste/callbacks';
+import type { ConsumerObserver, OnFilterFaults } from '@posthaste/callbacks';
 import type { PostgresLog } from '@posthaste/eventstream';
 import type { Logger } from 'pino';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
@@ -33,14 +33,20 @@ export function measureLag(registry: Registry, log: PostgresLog, logger: Logger)
   });
 }
 
+/** Subscriptions that a line of the log names. */
+const maxLoggedSubscriptions = 10;
+
+/** Observer of everything that turns events into callbacks. */
+export interface SubscriptionObserver extends ConsumerObserver, LogSourceObserver {
+  readonly filterFaults: OnFilterFaults;
+}
+
 /**
  * Creates an observer of subscriptions that logs and keeps metrics: `posthaste_subscription_events_total`,
- * `…_callbacks_total`, `…_failures_total`, `…_unreadable_total`, `…_skipped_total`.
+ * `…_callbacks_total`, `…_failures_total`, `…_unreadable_total`, `…_skipped_total`,
+ * `…_filter_faults_total`.
  */
-export function observeSubscriptions(
-  registry: Registry,
-  logger: Logger,
-): ConsumerObserver & LogSourceObserver {
+export function observeSubscriptions(registry: Registry, logger: Logger): SubscriptionObserver {
   const counter = (name: string, help: string): Counter =>
     new Counter({ name: `posthaste_subscription_${name}_total`, help, registers: [registry] });
   const events = counter('events', 'Events of the log that were read for subscriptions.');
@@ -51,7 +57,26 @@ export function observeSubscriptions(
     'skipped',
     'Events that were dropped by retention before they were read.',
   );
+  const faults = new Counter({
+    name: 'posthaste_subscription_filter_faults_total',
+    help: 'Events that were not delivered for a subscription because its filter is faulty.',
+    labelNames: ['code'],
+    registers: [registry],
+  });
   return {
+    filterFaults(all, newFaults) {
+      for (const { code } of all) faults.inc({ code });
+      // One line for an application, however many subscriptions it has.
+      for (const [application, found] of Map.groupBy(newFaults, (fault) => fault.application)) {
+        const subscriptions = found.slice(0, maxLoggedSubscriptions);
+        const { code, message, eventId } = subscriptions[0] ?? {};
+        const ids = subscriptions.map(({ subscriptionId }) => subscriptionId);
+        logger.warn(
+          { application, code, eventId, subscriptions: ids, count: found.length },
+          `an event is not delivered for a subscription because of its filter: ${message}`,
+        );
+      }
+    },
     consumed(count, created) {
       events.inc(count);
       callbacks.inc(created);

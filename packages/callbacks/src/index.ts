@@ -42,6 +42,8 @@ export { type EventLog, EventLogSink } from './events/event-log-sink.js';
 export type { SubscribedEvent } from './events/subscribed-event.js';
 export type { RequestRules } from './field-checks.js';
 export { callbackInvalid, type FieldFault, requestInvalid } from './field-faults.js';
+export type { FilterFault } from './filters/filter-fault.js';
+export type { FilterLimitOptions } from './filters/filter-limits.js';
 export { type Acceptance, type AcceptedCallback, createAcceptance } from './intake/acceptance.js';
 export { Intake } from './intake/intake.js';
 export type { IntakeItem } from './intake/intake-store.js';
@@ -112,7 +114,11 @@ export { endpointSecretName } from './secrets/secret-key.js';
 export { removeExpiredSecrets, type SecretView } from './secrets/secret-store.js';
 export { type NewSecret, Secrets } from './secrets/secrets.js';
 export { /** @public */ parseSecret, /** @public */ sign } from './secrets/signature.js';
-export { EventFanout, type EventSelector } from './subscriptions/event-fanout.js';
+export {
+  EventFanout,
+  type EventSelector,
+  type OnFilterFaults,
+} from './subscriptions/event-fanout.js';
 export {
   type ConsumerObserver,
   createSubscriptionConsumer,

@@ -15,7 +15,6 @@ import { callbacksMigrations } from './migrations.js';
 import { Policies } from './retry/policies.js';
 import { toRetryPolicy } from './retry/policy-input.js';
 import { toStoredPolicy } from './retry/retry-policy.js';
-import { EventFilters } from './subscriptions/event-filter.js';
 import { findEventTarget, SubscriptionList } from './subscriptions/subscription-list.js';
 
 /** Returns the migrations of a version before. */
@@ -67,6 +66,11 @@ const old = {
           and r.filter ->> 'application' is not distinct from $2::json ->> 'application'
       ) < 10
       returning *`,
+  },
+  updateSubscription: {
+    name: 'old_update_subscription',
+    text: `update callbacks.subscription set event_name = $2, namespace = null, filter = null
+      where id = $1 returning id`,
   },
   listSubscriptions: {
     name: 'old_subscription_list',
@@ -130,7 +134,7 @@ describe.each(['postgres', 'embedded'] as const)('the event format on %s', (engi
       await older.query(old.subscribe, [newId(), second, '**']);
       expect((await older.query(old.listSubscriptions)).rowCount).toBe(2);
       expect(await formatsOf(db)).toEqual(['first envelope', 'second envelope']);
-      const list = new SubscriptionList(new EventFilters());
+      const list = new SubscriptionList();
       expect((await list.current(db)).isEmpty).toBe(false);
       expect(await findEventTarget(db, second, 'all')).toMatchObject({ eventFormat: 'envelope' });
     });
@@ -272,6 +276,31 @@ describe.each(['postgres', 'embedded'] as const)('applications on %s', (engine) 
       await nameOwnPolicy(db, id);
       // One for the policy, one for the name.
       expect(await generationOf(db)).toBe(start + 2n);
+    });
+  });
+});
+
+describe.each(['postgres', 'embedded'] as const)('the fault of a filter on %s', (engine) => {
+  const describeEngine = engine === 'postgres' ? describeWithPostgres : describe;
+  describeEngine('in a database of the version before', () => {
+    it('is removed by a gateway of that version, which changes the subscription', async () => {
+      const [db, older] = await openDatabases(engine);
+      await migrate(db, [before]);
+      const [endpoint, id] = [newId(), newId()];
+      await older.query(old.createEndpoint, [endpoint, 'first']);
+      await older.query(old.subscribe, [id, endpoint, '**']);
+      await migrate(db, [callbacksMigrations]);
+      const faults = async () => (await db.query('select fault from callbacks.subscription')).rows;
+      const generation = await generationOf(db);
+      await db.query(`update callbacks.subscription set fault = '{}'`);
+      expect(await faults()).toEqual([{ fault: {} }]);
+      // Events are matched as before, so workers need not read the subscriptions again.
+      expect(await generationOf(db)).toBe(generation);
+      await older.query(old.updateSubscription, [id, 'order.*']);
+      expect(await faults()).toEqual([{ fault: null }]);
+      expect(await generationOf(db)).toBe((generation ?? 0n) + 1n);
+      await older.query(old.subscribe, [newId(), endpoint, '**']);
+      expect(await generationOf(db)).toBe((generation ?? 0n) + 2n);
     });
   });
 });

@@ -373,5 +373,29 @@ create index mail_held on callbacks.mail (created_at) where stage = 'held';
 create index mail_of_recipient on callbacks.mail (application, recipient);
 `,
     },
+    {
+      version: 7,
+      name: 'faults of filters',
+      // A trigger removes a fault, so that gateways of the version before do too. A fault changes
+      // nothing that events are matched with, so it does not count as a change of subscriptions.
+      sql: `
+alter table callbacks.subscription add column fault json;
+
+create function callbacks.clear_filter_fault() returns trigger language plpgsql as $$
+begin
+  new.fault := null;
+  return new;
+end $$;
+create trigger clear_fault before update of event_name, namespace, filter
+  on callbacks.subscription
+  for each row execute function callbacks.clear_filter_fault();
+
+drop trigger next_generation on callbacks.subscription;
+create trigger next_generation
+  after insert or delete or update of endpoint_id, event_name, namespace, filter
+  on callbacks.subscription
+  for each statement execute function callbacks.next_subscription_generation();
+`,
+    },
   ],
 };

@@ -315,6 +315,26 @@ export const errorCodes = {
     meaning: 'The endpoint is in a state that does not allow this. The message names the state.',
   },
   SUBSCRIPTION_NOT_FOUND: { type: 'not_found', meaning: 'There is no subscription with this id.' },
+  FILTER_TOO_COSTLY: {
+    type: 'too_large',
+    meaning:
+      'The filter needs too much work for the event, which was not delivered. Use a smaller filter or event, or raise POSTHASTE_FILTER_MAX_WORK.',
+  },
+  FILTER_TIMEOUT: {
+    type: 'timeout',
+    meaning:
+      'The filter took too long for the event, which was not delivered. Use a smaller filter or event, or raise POSTHASTE_FILTER_TIMEOUT.',
+  },
+  FILTER_OVER_BUDGET: {
+    type: 'rate_limited',
+    meaning:
+      'Large filters of the application have used up their time; the event was not delivered. Use smaller ones, or raise POSTHASTE_FILTER_BUDGET.',
+  },
+  FILTER_FAILED: {
+    type: 'internal',
+    meaning:
+      'The filter failed for the event, which was not delivered, for example for lack of memory. Use a smaller filter or event.',
+  },
   REPLAY_LIMIT_REACHED: {
     type: 'rate_limited',
     meaning:

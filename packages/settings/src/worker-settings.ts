@@ -47,6 +47,35 @@ export const workerSettings = {
     default: 16_384,
     meaning: 'Bytes of a response body that are stored; the rest is not read.',
   },
+  filterMaxWork: {
+    name: 'POSTHASTE_FILTER_MAX_WORK',
+    type: 'integer',
+    min: 1_000,
+    max: 1_000_000_000,
+    unit: 'steps',
+    default: 1_000_000,
+    meaning:
+      'Most work that the filter of one subscription may make for one event: values of the filter times the values of the payload that they are compared with, at most about 50 ns each. With more, the subscription does not get the event, and shows FILTER_TOO_COSTLY.',
+  },
+  filterTimeoutMs: {
+    name: 'POSTHASTE_FILTER_TIMEOUT',
+    type: 'duration',
+    min: 10,
+    max: 60_000,
+    default: 1_000,
+    meaning:
+      'Longest time of matching the large filters of one application with one event. A filter that is ended then shows FILTER_TIMEOUT.',
+  },
+  filterMsPerSecond: {
+    name: 'POSTHASTE_FILTER_BUDGET',
+    type: 'integer',
+    min: 1,
+    max: 1_000,
+    unit: 'ms',
+    default: 20,
+    meaning:
+      'Processor time in each second that the large filters of one application may use in one worker process. An application saves up to five seconds of it; without any left, its subscriptions with large filters do not get the event, and show FILTER_OVER_BUDGET. Usual filters on usual events are not counted, and nothing is limited while all subscriptions are of one application.',
+  },
   retentionDays: {
     name: 'POSTHASTE_RETENTION_DAYS',
     type: 'integer',

@@ -4,23 +4,23 @@ import type { SubscribedEvent } from '../events/subscribed-event.js';
 const maxKnownNames = 10_000;
 
 /** The subscriptions of one application. */
-export interface ApplicationIndex<Target> {
+export interface ApplicationIndex<Found> {
   /** True if a subscription matches events of this name in this topic. */
   matchesName(topic: string, name: string): boolean;
-  /** Finds the targets that get the event, each once. */
-  findTargets(event: SubscribedEvent): Target[];
+  /** Finds the subscriptions to the event, whatever their filters. */
+  findSubscriptions(event: SubscribedEvent): Found[];
 }
 
 /**
  * The subscriptions of each application. An event matches those of its own application only, and its
  * cost does not grow with those of others.
  */
-export class ApplicationIndexes<Target> {
-  readonly #indexes: ReadonlyMap<string, ApplicationIndex<Target>>;
+export class ApplicationIndexes<Found> {
+  readonly #indexes: ReadonlyMap<string, ApplicationIndex<Found>>;
   /** Answers of `matchesName`, by topic and name: consecutive events have few. */
   readonly #known = new Map<string, boolean>();
 
-  constructor(indexes: ReadonlyMap<string, ApplicationIndex<Target>>) {
+  constructor(indexes: ReadonlyMap<string, ApplicationIndex<Found>>) {
     this.#indexes = indexes;
   }
 
@@ -40,8 +40,13 @@ export class ApplicationIndexes<Target> {
     return matches;
   }
 
-  /** Finds the endpoints of the event's application that get it, each once. */
-  findTargets(event: SubscribedEvent): Target[] {
-    return this.#indexes.get(event.application)?.findTargets(event) ?? [];
+  /** Number of applications that have subscriptions. */
+  get applicationCount(): number {
+    return this.#indexes.size;
+  }
+
+  /** Finds the subscriptions of the event's application to it, whatever their filters. */
+  findSubscriptions(event: SubscribedEvent): Found[] {
+    return this.#indexes.get(event.application)?.findSubscriptions(event) ?? [];
   }
 }

@@ -5,9 +5,11 @@ import { toEventQueue } from '../endpoints/event-order.js';
 import { type CallbackEventSink, noEvents } from '../events/callback-events.js';
 import { createEventMessages } from '../events/event-message.js';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
+import { type FilterFault, FilterFaultMarks, markFaults } from '../filters/filter-fault.js';
+import { type FilterLimitOptions, resolveFilterLimits } from '../filters/filter-limits.js';
+import { FilterMatching } from '../filters/filter-matching.js';
 import { toAcceptedEvents } from '../intake/accepted-events.js';
 import { type IntakeItem, storeCallbacks } from '../intake/intake-store.js';
-import { EventFilters } from './event-filter.js';
 import { toLoopRule } from './loop-guard.js';
 import { type EventTarget, findEventTarget, SubscriptionList } from './subscription-list.js';
 
@@ -36,6 +38,13 @@ export interface EventFanoutOptions {
   readonly db: Database;
   /** Sink of the events `callback.accepted`. Default: none. */
   readonly events?: CallbackEventSink | undefined;
+  /** Limits of the work of filters. Default: see `FilterLimitOptions`. */
+  readonly filterLimits?: FilterLimitOptions | undefined;
+  /**
+   * Called with all faults of a batch, and with those of them that are new, which are written to
+   * their subscriptions. Must not throw. Default: does nothing.
+   */
+  readonly onFilterFaults?: OnFilterFaults | undefined;
 }
 
 /** Options of a test event. */
@@ -46,6 +55,12 @@ interface TestOptions {
   readonly hops?: number | undefined;
 }
 
+/** Observer of faults of filters. */
+export type OnFilterFaults = (
+  faults: readonly FilterFault[],
+  newFaults: readonly FilterFault[],
+) => void;
+
 /** Selects the events of a log that a subscription may match: `none`, or some by topic and name. */
 export type EventSelector = 'none' | ((topic: string, name: string) => boolean);
 
@@ -54,11 +69,18 @@ export class EventFanout {
   readonly #db: Database;
   readonly #list: SubscriptionList;
   readonly #events: CallbackEventSink;
+  readonly #matching: FilterMatching;
+  readonly #marks = new FilterFaultMarks();
+  readonly #onFilterFaults: OnFilterFaults;
 
-  constructor({ db, events = noEvents }: EventFanoutOptions) {
+  /** @throws PlatformError `OPTION_INVALID` for limits of filters that are out of range */
+  constructor(options: EventFanoutOptions) {
+    const { db, events = noEvents, filterLimits, onFilterFaults = () => undefined } = options;
     this.#db = db;
-    this.#list = new SubscriptionList(new EventFilters());
+    this.#list = new SubscriptionList();
     this.#events = events;
+    this.#matching = new FilterMatching(resolveFilterLimits(filterLimits));
+    this.#onFilterFaults = onFilterFaults;
   }
 
   /**
@@ -74,19 +96,31 @@ export class EventFanout {
    * Stores the callbacks for these events, in their order. If the same transaction stores that the
    * events were consumed, no callback is lost or created twice. Callbacks for endpoints that are
    * paused or disabled are stored too, and wait. The transaction must not have changed
-   * subscriptions or endpoints itself.
+   * subscriptions or endpoints itself. An event is not stored for a subscription whose filter is faulty
+   * for it; the subscription then shows the fault.
    * @returns the number of callbacks
-   * @throws PlatformError `DATABASE_*`
+   * @throws PlatformError `DATABASE_*`; `STOPPING` after `close`
    */
   async deliverEvents(tx: Transaction, events: readonly SubscribedEvent[]): Promise<number> {
     if (events.length === 0) return 0;
     const index = await this.#list.current(tx);
-    const items = events.flatMap((event) => toItems(event, index.findTargets(event)));
+    const { targets, faults } = await this.#matching.match(index, events);
+    const items = events.flatMap((event, position) => toItems(event, targets[position] ?? []));
     const batches = toBatches(items);
     if (batches.length > 1) await lockQueues(tx, items);
     for (const batch of batches) await storeCallbacks(tx, batch, batch === batches.at(-1));
     await this.#emitAccepted(tx, items);
+    if (faults.length > 0) {
+      const newFaults = this.#marks.choose(faults, index);
+      await markFaults(tx, newFaults);
+      this.#onFilterFaults(faults, newFaults);
+    }
     return items.length;
+  }
+
+  /** Ends the threads that match large filters. Idempotent. */
+  close(): Promise<void> {
+    return this.#matching.close();
   }
 
   /**

@@ -92,6 +92,16 @@ describeWithPostgres('a consumer of events', () => {
     );
   });
 
+  it('takes fewer events at once while a batch takes too long', async () => {
+    const ids = await publish(23);
+    const seen: number[] = [];
+    const observer = { ...silent, consumed: (events: number) => void seen.push(events) };
+    start({ observer, batchSize: 16, maxBatchMs: 0 });
+    await consumed();
+    expect(await delivered()).toEqual(twice(ids));
+    await vi.waitFor(() => expect(seen).toEqual([16, 4, 1, 1, 1]));
+  });
+
   it('polls when it is notified', async () => {
     const consumer = start();
     await consumed();

@@ -42,6 +42,8 @@ export interface SubscriptionConsumerOptions {
   readonly observer: ConsumerObserver;
   /** Most events of one transaction. Default 100. */
   readonly batchSize?: number | undefined;
+  /** Time of a transaction, in ms, after which the next ones get fewer events. Default 1,000. */
+  readonly maxBatchMs?: number | undefined;
   /** Longest time between two polls of the source, in ms. Default 1,000. */
   readonly pollMs?: number | undefined;
   /** Wait after the first failure, in ms; doubled after each further one in a row. Default 100. */
@@ -102,14 +104,19 @@ class ConsumerLoop implements SubscriptionConsumer {
   }
 
   async #run(): Promise<void> {
-    const { observer, batchSize = 100 } = this.#options;
+    const { observer, batchSize = 100, maxBatchMs = 1_000 } = this.#options;
     const { minBackoffMs = 100, maxBackoffMs = 10_000 } = this.#options;
     let failures = 0;
+    let limit = batchSize;
     while (!this.#closed) {
       this.#notified = false;
+      const startedMs = performance.now();
       try {
-        const result = await this.#poll(batchSize);
+        const result = await this.#poll(limit);
         failures = 0;
+        // Filters may take long: then the transaction does not stay open for many events of that kind.
+        const isLong = performance.now() - startedMs > maxBatchMs;
+        limit = isLong ? Math.ceil(result.events / 4) || 1 : Math.min(batchSize, limit * 2);
         if (!result.more) await this.#waitForNextPoll(result);
       } catch (error) {
         failures += 1;

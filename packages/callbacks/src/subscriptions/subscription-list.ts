@@ -1,7 +1,6 @@
 import {
   type Applications,
   type EventPattern,
-  eventDataOf,
   eventTypeOf,
   matchesEventName,
   PlatformError,
@@ -15,7 +14,6 @@ import type { EventFormat } from '../events/event-format.js';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 import { fromStoredPolicy, type RetryPolicy } from '../retry/retry-policy.js';
 import { ApplicationIndexes } from './application-indexes.js';
-import { type EventFilters, toFilterData } from './event-filter.js';
 
 /** An endpoint, with the settings that its callbacks for events get. */
 export interface EventTarget {
@@ -43,18 +41,24 @@ interface TargetRow {
 }
 
 interface SubscriptionRow extends TargetRow {
+  readonly id: string;
   readonly event_name: string;
   readonly namespace: string | null;
   readonly filter: string | null;
 }
 
-interface IndexedSubscription {
+/** A subscription, with the endpoint that it is for. */
+export interface IndexedSubscription {
+  readonly id: string;
   readonly pattern: EventPattern;
   readonly namespace: string | undefined;
   /** JSON Schema as text, which is the key of its compiled filter. */
   readonly filter: string | undefined;
   readonly target: EventTarget;
 }
+
+/** A subscription with a filter. */
+export type FilteredSubscription = IndexedSubscription & { readonly filter: string };
 
 /** The copy in `e.policy` of a policy that the application has by a name counts last. */
 const targetColumns = `e.id as endpoint_id, e.application, e.url,
@@ -72,7 +76,7 @@ const generationStatement: Statement = {
 
 const listStatement: Statement = {
   name: 'callbacks_subscription_list',
-  text: `select s.event_name, s.namespace, s.filter::text as filter, ${targetColumns}
+  text: `select s.id, s.event_name, s.namespace, s.filter::text as filter, ${targetColumns}
     from callbacks.subscription s
     join callbacks.endpoint e on e.id = s.endpoint_id
     ${policyJoins}
@@ -89,17 +93,16 @@ const targetStatement: Statement = {
 
 /** The subscriptions of one application, indexed by the event names that they match. */
 export class SubscriptionIndex {
-  readonly #filters: EventFilters;
   readonly #byName = new Map<string, IndexedSubscription[]>();
   readonly #withWildcards: IndexedSubscription[] = [];
 
-  constructor(rows: readonly SubscriptionRow[], filters: EventFilters) {
-    this.#filters = filters;
+  constructor(rows: readonly SubscriptionRow[]) {
     const targets = new Map<string, EventTarget>();
     for (const row of rows) {
       const target = targets.get(row.endpoint_id) ?? toTarget(row);
       targets.set(row.endpoint_id, target);
       this.#add({
+        id: row.id,
         pattern: toEventPattern(row.event_name),
         namespace: row.namespace ?? undefined,
         filter: row.filter ?? undefined,
@@ -116,33 +119,26 @@ export class SubscriptionIndex {
     return this.#withWildcards.some(({ pattern }) => matchesPattern(pattern, origin, segments));
   }
 
-  /** Finds the endpoints that get the event, each once, even if several subscriptions match. */
-  findTargets({ topic, envelope }: SubscribedEvent): EventTarget[] {
+  /** Finds the subscriptions to the event, whatever their filters. Some may be for one endpoint. */
+  findSubscriptions({ topic, envelope }: SubscribedEvent): IndexedSubscription[] {
     const { namespace } = envelope;
     const name = eventTypeOf(envelope);
     // An envelope made of a CloudEvent may have another name than its type.
     const shown = platformTopicOf(name) === undefined ? envelope.name : name;
     const origin = shown === name ? toNameOrigin(topic, name) : toNameOrigin('', shown);
     const segments = name.split('.');
-    const data = lazily(() => {
-      const original = eventDataOf(envelope);
-      // Missing data counts as an empty object.
-      return toFilterData(original === undefined ? {} : original);
-    });
-    const targets = new Set<EventTarget>();
-    const addIfMatching = ({ filter, target, ...subscription }: IndexedSubscription): void => {
-      if (targets.has(target)) return;
+    const found: IndexedSubscription[] = [];
+    const addIfMatching = (subscription: IndexedSubscription): void => {
       if (subscription.namespace !== undefined && subscription.namespace !== namespace) return;
-      if (filter === undefined || this.#filters.matches(filter, data())) targets.add(target);
+      found.push(subscription);
     };
     if (origin !== 'foreign') this.#byName.get(name)?.forEach(addIfMatching);
     for (const subscription of this.#withWildcards) {
       if (matchesPattern(subscription.pattern, origin, segments)) addIfMatching(subscription);
     }
-    if (origin === 'foreign') {
-      for (const target of this.#subscribersOf(shown)) targets.delete(target);
-    }
-    return [...targets];
+    if (origin !== 'foreign') return found;
+    const excluded = new Set(this.#subscribersOf(shown));
+    return found.filter(({ target }) => !excluded.has(target));
   }
 
   /** Returns the targets that ask for platform events of this name. */
@@ -198,16 +194,11 @@ function matchesPattern(
  * subscription that was created before it.
  */
 export class SubscriptionList {
-  readonly #filters: EventFilters;
   #generation: bigint | undefined;
-  #index: ApplicationIndexes<EventTarget> | undefined;
-
-  constructor(filters: EventFilters) {
-    this.#filters = filters;
-  }
+  #index: ApplicationIndexes<IndexedSubscription> | undefined;
 
   /** Returns the present index. Not for transactions that have changed subscriptions themselves. */
-  async current(db: Queryable): Promise<ApplicationIndexes<EventTarget>> {
+  async current(db: Queryable): Promise<ApplicationIndexes<IndexedSubscription>> {
     const { rows } = await db.query<{ generation: bigint }>(generationStatement);
     const generation = rows[0]?.generation;
     if (this.#index && generation === this.#generation) return this.#index;
@@ -215,7 +206,7 @@ export class SubscriptionList {
     const list = await db.query<SubscriptionRow>(listStatement);
     const byApplication = Map.groupBy(list.rows, ({ application }) => application);
     const toIndex = (rows: readonly SubscriptionRow[]): SubscriptionIndex =>
-      new SubscriptionIndex(rows, this.#filters);
+      new SubscriptionIndex(rows);
     this.#index = new ApplicationIndexes(
       new Map(Array.from(byApplication, ([application, rows]) => [application, toIndex(rows)])),
     );
@@ -248,13 +239,5 @@ function toTarget(row: TargetRow): EventTarget {
     order: row.order_key ?? 'none',
     eventFormat: row.event_format,
     notificationEmail: row.notification_email ?? undefined,
-  };
-}
-
-function lazily<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
   };
 }

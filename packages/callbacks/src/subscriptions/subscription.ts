@@ -1,4 +1,5 @@
 import type { Applications } from '@posthaste/contracts';
+import type { SubscriptionFault } from '../filters/filter-fault.js';
 
 /** Schema of a payload. */
 export type PayloadFilter = Readonly<Record<string, unknown>>;
@@ -10,7 +11,7 @@ export interface SubscriptionFields {
   /** Exact namespace. Default: any. */
   readonly namespace?: string | null | undefined;
   /**
-   * JSON Schema that the payload must satisfy, see event-filter.ts. Numbers that a double does not
+   * JSON Schema that the payload must satisfy, see filter-keywords.ts. Numbers that a double does not
    * hold are bigints or `JsonNumber`s. Default: any payload.
    */
   readonly filter?: PayloadFilter | null | undefined;
@@ -29,6 +30,8 @@ export interface Subscription {
   readonly namespace: string | undefined;
   /** As it was given; its numbers are as `parseJsonWithDigits` returns them. */
   readonly filter: PayloadFilter | undefined;
+  /** Why an event was not delivered for it, until its next change. Undefined: there is no fault. */
+  readonly fault: SubscriptionFault | undefined;
   readonly createdAt: Date;
   /** Text that is another one after each change; for `ifMatch` of a change. */
   readonly version: string;

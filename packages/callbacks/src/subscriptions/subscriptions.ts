@@ -14,6 +14,8 @@ import { endpointNotFound, parseEndpointId } from '../endpoints/endpoint-state.j
 import { type ChangeCondition, checkVersion, versionOf } from '../entity-version.js';
 import { checkName } from '../field-checks.js';
 import { type FieldFault, requestInvalid } from '../field-faults.js';
+import { FilterChecker } from '../filters/filter-checker.js';
+import type { SubscriptionFault } from '../filters/filter-fault.js';
 import {
   type Page,
   type PageRequest,
@@ -22,7 +24,6 @@ import {
   toIdCursor,
   toPage,
 } from '../page.js';
-import { EventFilters } from './event-filter.js';
 import type {
   PayloadFilter,
   Subscription,
@@ -32,7 +33,7 @@ import type {
 } from './subscription.js';
 
 const { and, eq, getTableColumns, lt, sql } = drizzle;
-const { customType, pgSchema, text, timestamp, uuid } = pgCore;
+const { customType, json, pgSchema, text, timestamp, uuid } = pgCore;
 
 /** JSON that is written with every digit of its numbers. */
 const exactJson = customType<{ data: PayloadFilter; driverData: string }>({
@@ -46,6 +47,7 @@ const table = pgSchema('callbacks').table('subscription', {
   eventName: text('event_name').notNull(),
   namespace: text(),
   filter: exactJson(),
+  fault: json().$type<Omit<SubscriptionFault, 'at'> & { readonly at: string }>(),
   createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
 });
 
@@ -71,7 +73,7 @@ const endpointStatement: Statement = {
  */
 export class Subscriptions {
   readonly #db: Database;
-  readonly #filters = new EventFilters();
+  readonly #filters = new FilterChecker();
 
   constructor(db: Database) {
     this.#db = db;
@@ -144,7 +146,7 @@ export class Subscriptions {
   }
 
   /**
-   * Replaces the conditions of a subscription. Without `ifMatch` the last of several changes wins.
+   * Replaces the conditions of a subscription, and removes its fault. Without `ifMatch` the last of several changes wins.
    * @throws PlatformError `REQUEST_INVALID`, `SUBSCRIPTION_NOT_FOUND`, `PRECONDITION_FAILED`
    */
   async update(
@@ -223,7 +225,10 @@ function toSubscription(row: Row | undefined, id: string): Subscription {
   if (!row) throw subscriptionNotFound(id);
   const filter =
     row.filter === null ? undefined : (parseJsonWithDigits(row.filter) as PayloadFilter);
-  return { ...row, namespace: row.namespace ?? undefined, filter, version: versionOf(row) };
+  const fault = row.fault === null ? undefined : { ...row.fault, at: new Date(row.fault.at) };
+  // A fault is not a change of the subscription.
+  const version = versionOf({ ...row, fault: null });
+  return { ...row, namespace: row.namespace ?? undefined, filter, fault, version };
 }
 
 function parseSubscriptionId(text: string): string {

@@ -1,7 +1,6 @@
 import { type CallbackEventName, callbackEventNames } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { type CallbackEventSink, callbackEventTopic } from '../events/callback-events.js';
-import { EventFilters } from './event-filter.js';
 import { SubscriptionList } from './subscription-list.js';
 
 /** Options of {@link WantedEvents}. */
@@ -27,7 +26,7 @@ const alwaysWanted: readonly CallbackEventName[] = ['callback.failed', 'endpoint
  */
 export class WantedEvents {
   readonly #options: WantedEventsOptions;
-  readonly #list = new SubscriptionList(new EventFilters());
+  readonly #list = new SubscriptionList();
   readonly #always: ReadonlySet<CallbackEventName>;
   #wanted: ReadonlySet<CallbackEventName>;
   #timer: NodeJS.Timeout | undefined;

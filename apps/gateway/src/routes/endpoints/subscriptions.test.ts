@@ -35,6 +35,7 @@ describeWithPostgres('/v1/subscriptions', () => {
       eventName: 'order.*',
       namespace: 'shop',
       filter,
+      fault: null,
       createdAt: expect.any(String),
     });
     expect(await gateway.call('PUT', path, { eventName: '**' })).toMatchObject({
@@ -50,6 +51,25 @@ describeWithPostgres('/v1/subscriptions', () => {
       next: null,
     });
     expect((await gateway.call('DELETE', path)).status).toBe(204);
+  });
+
+  it('shows the fault of a filter until the subscription is changed', async () => {
+    const made = await create({ eventName: 'a', filter: { minProperties: 1 } });
+    const path = `/v1/subscriptions/${made.json.id}`;
+    const fault = { code: 'FILTER_TIMEOUT', message: 'too long', eventId: 'e1' };
+    // As a worker writes it.
+    await gateway.db.query(`update callbacks.subscription set fault = $2 where id = $1`, [
+      made.json.id,
+      JSON.stringify({ ...fault, at: '2026-01-02T03:04:05.678+00:00' }),
+    ]);
+    const shown = { fault: { ...fault, at: '2026-01-02T03:04:05.678Z' } };
+    expect((await gateway.call('GET', path)).json).toMatchObject(shown);
+    const list = await gateway.call('GET', '/v1/subscriptions?limit=1');
+    expect(list.json).toMatchObject({ items: [shown] });
+    const changed = { eventName: 'a', filter: { minProperties: 1 } };
+    expect((await gateway.call('PUT', path, changed)).json).toMatchObject({ fault: null });
+    expect((await gateway.call('GET', path)).json).toMatchObject({ fault: null });
+    await gateway.call('DELETE', path);
   });
 
   it('takes patterns that name types of CloudEvents', async () => {
@@ -111,6 +131,8 @@ describeWithPostgres('/v1/subscriptions', () => {
     [{ eventName: '**.a' }],
     [{ eventName: 'a', filter: { pattern: '(a+)+$' } }],
     [{ eventName: 'a', filter: [] }],
+    [{ eventName: 'a', filter: { allOf: Array(150).fill({ minProperties: [1] }) } }],
+    [{ eventName: 'a', filter: { allOf: Array(200).fill({ minProperties: 1 }) } }],
     [{ eventName: 'a', name: 'b' }],
   ])('refuses %j', async (body) => {
     expect(await create(body)).toMatchObject({ status: 422, json: { code: 'REQUEST_INVALID' } });

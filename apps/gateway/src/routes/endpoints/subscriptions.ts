@@ -39,7 +39,7 @@ const fields = {
       type: ['object', 'null'],
       additionalProperties: true,
       description:
-        'A JSON Schema (2020-12) that the payload, or the data of a CloudEvent, must match, without regular expressions and references. Numbers are compared exactly, whatever their length. Default: any payload.',
+        'A JSON Schema (2020-12) that the payload, or the data of a CloudEvent, must match, without regular expressions and references. Numbers are compared exactly, whatever their length. At most 400 values and 8 KiB. A filter that needs too much work for an event does not get it, and the subscription shows a `fault`. Default: any payload.',
       examples: [{ properties: { total: { minimum: 100 } }, required: ['total'] }],
     }),
   ),
@@ -48,6 +48,22 @@ const fields = {
 const Replacement = Type.Object(fields, noUnknownKeys);
 const NewSubscription = Type.Object({ endpointId: idSchema, ...fields }, noUnknownKeys);
 
+const Fault = Type.Object(
+  {
+    code: Type.String({ examples: ['FILTER_TOO_COSTLY'] }),
+    message: Type.String({ description: 'What happened, for people.' }),
+    eventId: Type.String({
+      description: 'The event. Others of the minute after it may be missing too.',
+    }),
+    at: momentSchema,
+  },
+  {
+    title: 'SubscriptionFault',
+    description:
+      'Why an event was not delivered for this subscription, although it might match: its filter needs too much work. Other events are still matched. A change of the subscription removes the fault.',
+  },
+);
+
 const View = Type.Object(
   {
     id: idSchema,
@@ -55,6 +71,7 @@ const View = Type.Object(
     eventName: fields.eventName,
     namespace: nullable(Type.String()),
     filter: fields.filter,
+    fault: nullable(Fault),
     createdAt: momentSchema,
   },
   { title: 'Subscription' },
@@ -158,6 +175,7 @@ function addOne(app: App, subscriptions: Subscriptions): void {
         tags,
         operationId: 'replaceSubscription',
         summary: 'Replace the filters of a subscription',
+        description: 'Removes its fault.',
         params: idParams,
         headers: ifMatchHeaders,
         body: Replacement,
@@ -201,6 +219,9 @@ function toSubscriptionView({ version: _, ...subscription }: Subscription): Stat
     ...subscription,
     namespace: subscription.namespace ?? null,
     filter: subscription.filter ? { ...subscription.filter } : null,
+    fault: subscription.fault
+      ? { ...subscription.fault, at: subscription.fault.at.toISOString() }
+      : null,
     createdAt: subscription.createdAt.toISOString(),
   };
 }
