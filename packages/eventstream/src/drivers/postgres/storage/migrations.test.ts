@@ -69,6 +69,14 @@ class OldLog {
     await this.#db.query(old.appendTexts, [[this.#shard], ['placed'], ['k'], [value], [null]]);
   }
 
+  /** Appends in a transaction that creates a topic too. */
+  async createTopic(name: string): Promise<void> {
+    await this.#db.transaction(async (tx) => {
+      await tx.query('select eventstream.create_topic($1, 1)', [name]);
+      await tx.query(old.appendTexts, [[this.#shard], ['placed'], ['k'], [name], [null]]);
+    });
+  }
+
   async values(): Promise<string[]> {
     const values = [this.#shard, 0n, 1_000_000n, 100_000, 100_000_000];
     const { rows } = await this.#db.query<{ value: Buffer }>(old.range, values);
@@ -189,6 +197,7 @@ describeWithPostgres('the migration to applications', () => {
     const olds = [
       appendAll('records', (value) => oldLog.append(value)),
       appendAll('texts', (value) => oldLog.appendText(value)),
+      appendAll('topics', (value) => oldLog.createTopic(value)),
     ];
     await expect.poll(() => appended.length, waitOptions).toBeGreaterThan(20);
     await migrate(db, [eventstreamMigrations]);

@@ -126,6 +126,12 @@ begin
   for attempt in 1 .. 60 loop
     begin
       set local lock_timeout = '250ms';
+      -- First: publishers lock topics, if they create some, before records.
+      create table eventstream.topic_application (
+        application text not null,
+        topic_id integer not null references eventstream.topic,
+        primary key (application, topic_id)
+      );
       alter table eventstream.record add column application text;
       exit;
     exception when lock_not_available then
@@ -134,12 +140,6 @@ begin
     end;
   end loop;
 end $$;
-
-create table eventstream.topic_application (
-  application text not null,
-  topic_id integer not null references eventstream.topic,
-  primary key (application, topic_id)
-);
 
 -- Roles that can append can also store which application has appended.
 do $$
