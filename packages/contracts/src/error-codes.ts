@@ -102,7 +102,7 @@ export const errorCodes = {
   ORIGIN_KEY_FORBIDDEN: {
     type: 'forbidden',
     meaning:
-      'A web page of another origin sent an API key with scopes other than `realtime:…`. Everybody who loads the page could read the key: use a short-lived token there.',
+      'A web page of another origin sent an API key with scopes other than `realtime:…`, which its visitors could read. Use a short-lived token there.',
   },
   KEY_MISSING: {
     type: 'unauthorized',
