@@ -164,6 +164,18 @@ export async function listSessions(
   return rows.map(toSession);
 }
 
+/** Finds a session, ended or not, by the primary key. */
+export async function findSession(db: Queryable, id: string): Promise<Session | undefined> {
+  const { rows } = await db.query<SessionRow>(
+    {
+      name: 'access_find_session',
+      text: `select ${columns} from gateway.session where id = $1`,
+    },
+    [id],
+  );
+  return rows[0] && toSession(rows[0]);
+}
+
 /** Revokes a session. Revoking again keeps the first time. Returns `undefined` for an unknown one. */
 export async function revokeSession(db: Queryable, id: string): Promise<Session | undefined> {
   const { rows } = await db.query<SessionRow>(

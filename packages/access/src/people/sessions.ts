@@ -14,6 +14,7 @@ import { type Grant, rightsOfGrants } from '../roles.js';
 import type { Identity } from './identity-provider.js';
 import type { NewSession, Session, UsableSession } from './session.js';
 import {
+  findSession,
   findUsableSession,
   findUsableSessions,
   insertSession,
@@ -123,6 +124,12 @@ export class Sessions implements SessionAuthenticator {
         { rights: rightsOf(session), remainingMs: session.remainingMs },
       ]),
     );
+  }
+
+  /** Finds a session, ended or not, by its id. @throws PlatformError `DATABASE_*` */
+  async find(id: string): Promise<Session | undefined> {
+    const parsed = parseId(id);
+    return parsed === undefined ? undefined : findSession(this.#db, parsed);
   }
 
   /** Lists sessions, newest first, with those that ended in the last 30 days. */
