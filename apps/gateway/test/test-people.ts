@@ -50,7 +50,7 @@ export async function openTestPeople(
     },
   });
   const { app } = await testServer(
-    { POSTHASTE_ACCESS: access },
+    { ...environment, POSTHASTE_ACCESS: access },
     {
       keys,
       routes: [...people.routes, testRoutes],

@@ -29,6 +29,11 @@ export interface Caller {
   readonly rights?: readonly Rights[];
   /** Key or session that made a token. */
   readonly parent?: TokenParent;
+  /**
+   * Key or person whose limits the caller shares. Without it, a key would have its limits again with
+   * each token and session that it makes. Default: `id`.
+   */
+  readonly countedAs?: string;
 }
 
 /** Maker of a short-lived token, with which the token ends. `local`: nobody who showed a credential. */

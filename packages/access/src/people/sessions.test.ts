@@ -164,6 +164,7 @@ function sessionsOn(open: () => Promise<{ db: Database; drop: () => Promise<void
     const { session, token } = await sessions.createForKey(key);
     expect(await sessions.authenticate(token)).toMatchObject({
       ...{ kind: 'person', id: session.id, name: 'shop', expiresAt: key.expiresAt },
+      countedAs: key.id,
       ...{ applications: ['shop'], scopes: ['callbacks:read'] },
     });
     await keys.revokeKey(key.id, 'all');

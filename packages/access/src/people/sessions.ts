@@ -45,6 +45,8 @@ export interface SessionsOptions extends CredentialCacheOptions {
 /** Rights of a session that has not ended. */
 export interface SessionRights {
   readonly rights: readonly Rights[];
+  /** As in `Caller`. */
+  readonly countedAs: string;
   /** Milliseconds until it ends, by the database's clock. */
   readonly remainingMs: number;
 }
@@ -121,7 +123,11 @@ export class Sessions implements SessionAuthenticator {
     return new Map(
       found.map((session) => [
         session.id,
-        { rights: rightsOf(session), remainingMs: session.remainingMs },
+        {
+          rights: rightsOf(session),
+          countedAs: countedAs(session),
+          remainingMs: session.remainingMs,
+        },
       ]),
     );
   }
@@ -216,7 +222,14 @@ function rightsOf({ key, grants }: UsableSession): readonly Rights[] {
 function toCaller(session: UsableSession): Caller {
   const { id, name, expiresAt } = session;
   const rights = rightsOf(session);
-  return { kind: 'person', id, name, expiresAt, ...narrowRights(rights), rights };
+  return {
+    ...{ kind: 'person', id, name, expiresAt, rights, countedAs: countedAs(session) },
+    ...narrowRights(rights),
+  };
+}
+
+function countedAs({ issuer, subject }: UsableSession): string {
+  return issuer === null ? subject : `${issuer} ${subject}`;
 }
 
 /** Returns a text that differs if the rights differ. */

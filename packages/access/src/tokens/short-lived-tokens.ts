@@ -50,10 +50,12 @@ export interface ShortLivedTokensOptions extends CredentialCacheOptions {
 /** Rights of the maker of a token. */
 interface ParentRights {
   readonly rights: readonly Rights[];
+  readonly countedAs: string;
   readonly remainingMs: number | null;
 }
 
 const localRights: ParentRights = {
+  countedAs: 'local',
   rights: [{ applications: 'all', scopes: ['admin'] }],
   remainingMs: null,
 };
@@ -148,7 +150,7 @@ export class ShortLivedTokens implements Authenticator {
     if (lifeMs <= 0) return undefined;
     const parents = await this.#findParents([payload]);
     const parent = parents.get(keyOf(payload.parent));
-    const caller = parent && toCaller(payload, parent.rights);
+    const caller = parent && toCaller(payload, parent);
     if (parent === undefined || caller === undefined) return undefined;
     const revoked = await findRevokedTokens(this.#db, [toRevocable(payload)]);
     if (revoked.size > 0) return undefined;
@@ -187,7 +189,9 @@ export class ShortLivedTokens implements Authenticator {
       this.#options.sessions.findRights(idsOf('session')),
     ]);
     const parents = new Map<string, ParentRights>();
-    for (const key of keys) parents.set(keyOf({ kind: 'key', id: key.id }), key);
+    for (const key of keys) {
+      parents.set(keyOf({ kind: 'key', id: key.id }), { ...key, countedAs: key.id });
+    }
     for (const [id, rights] of sessions) parents.set(keyOf({ kind: 'session', id }), rights);
     if (this.#options.acceptsLocal) parents.set(keyOf({ kind: 'local', id: 'local' }), localRights);
     return parents;
@@ -232,10 +236,14 @@ function checkWithin(caller: Caller, request: TokenRequest): void {
 }
 
 /** Returns undefined if nothing is left of what the token may do. */
-function toCaller(payload: TokenPayload, held: readonly Rights[]): Caller | undefined {
-  const rights = limitRights(held, payload);
+function toCaller(payload: TokenPayload, maker: ParentRights): Caller | undefined {
+  const rights = limitRights(maker.rights, payload);
   if (rights.length === 0) return undefined;
   const { id, name, parent } = payload;
   const expiresAt = new Date(payload.expiresAt * 1_000);
-  return { kind: 'token', id, name, parent, expiresAt, ...narrowRights(rights), rights };
+  const { countedAs } = maker;
+  return {
+    ...{ kind: 'token', id, name, parent, countedAs, expiresAt, rights },
+    ...narrowRights(rights),
+  };
 }

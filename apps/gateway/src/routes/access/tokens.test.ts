@@ -134,6 +134,19 @@ describe('/v1/tokens', () => {
     expect((await send(made.token, '/v1/things')).statusCode).toBe(200);
   });
 
+  it('counts tokens with the key that made them', async () => {
+    const { token } = await platform.createKey();
+    const limited = await openTestPeople(db, { POSTHASTE_RATE_LIMIT: '5' });
+    const statuses = new Set<number>();
+    for (let count = 0; count < 40; count += 1) {
+      const made = (await send(token, '/v1/tokens', { body: portal })).json();
+      const headers = { authorization: `Bearer ${made.token}` };
+      statuses.add((await limited.app.inject({ url: '/v1/things', headers })).statusCode);
+    }
+    expect(statuses).toContain(429);
+    await limited.close();
+  });
+
   it('takes no forged, tampered or other tokens', async () => {
     const { token } = await platform.createKey();
     const made: { token: string } = (await send(token, '/v1/tokens', { body: portal })).json();
