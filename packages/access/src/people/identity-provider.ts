@@ -179,6 +179,8 @@ export class IdentityProvider {
   async #toIdentity(provider: Provider, claims: Claims, accessToken: string): Promise<Identity> {
     const { rolesClaim } = this.#options;
     const subject = String(claims.sub);
+    // Its form in OpenID Connect Core, section 2. It is a key in a table.
+    if (!/^[\x20-\x7e]{1,255}$/.test(subject)) throw signInFailed('its token has a wrong subject');
     let all = claims;
     const { userinfo_endpoint: endpoint } = provider.client.serverMetadata();
     // A provider may keep all but the required claims for this endpoint (OpenID Connect Core, 5.4).

@@ -216,6 +216,9 @@ describe('an ID token is refused', () => {
     ['without an end', { exp: undefined }],
     ['without a subject', { sub: undefined }],
     ['with a subject that is no text', { sub: 5 }],
+    ['with an empty subject', { sub: '' }],
+    ['with an endless subject', { sub: 'x'.repeat(256) }],
+    ['with control characters in its subject', { sub: 'anna\u0000' }],
   ])('%s', async (_name, changes) => {
     provider.forge = (claims, { key }) => signIdToken({ ...claims, ...changes }, key);
     await expect(signInWith(createSignIn())).rejects.toThrow(failed);
