@@ -185,7 +185,7 @@ export const accessMigrations: MigrationSet = {
           id uuid not null,
           parent_id text not null,
           expires_at timestamptz not null,
-          primary key (id, parent_id)
+          primary key (parent_id, id)
         );
         create index revoked_token_expires_at on gateway.revoked_token (expires_at)`,
     },

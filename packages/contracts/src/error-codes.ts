@@ -163,6 +163,11 @@ export const errorCodes = {
       'The short-lived token is forged or expired, or the key or session that made it has ended. Get a new token.',
   },
   TOKEN_NOT_FOUND: { type: 'not_found', meaning: 'The caller has no token with this id.' },
+  TOKEN_REVOCATIONS_EXHAUSTED: {
+    type: 'conflict',
+    meaning:
+      'Too many tokens of this key or session are revoked one by one. Revoke the key, or end the session.',
+  },
   TOKEN_PARENT_INVALID: {
     type: 'forbidden',
     meaning:

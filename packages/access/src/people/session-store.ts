@@ -7,7 +7,7 @@ import type { NewSession, Session, UsableSession } from './session.js';
 const keptDays = 30;
 /** Most ended sessions that a new one deletes: more than one, so that none pile up. */
 const deletedPerInsert = 10;
-/** Most sessions of one person or key at a time. The oldest ends for a new one. */
+/** Most sessions of one person or key, ended ones included. The oldest is deleted for a new one. */
 const maxPerOwner = 100;
 
 /** Grant as it is stored. `null` is all applications. */
@@ -33,8 +33,8 @@ const columns =
   'id, issuer, subject, name, email, grants, created_at, last_used_at, expires_at, revoked_at';
 
 /**
- * Inserts a session. Ends the oldest of the same person or key beyond `maxPerOwner`, and deletes some
- * that ended long ago. Returns `undefined` if there is a session of this sign-in already. Indexes:
+ * Inserts a session. Deletes the oldest of the same person or key beyond `maxPerOwner`, and some of
+ * anybody that ended long ago. Returns `undefined` if there is a session of this sign-in already. Indexes:
  * `session_owner`, `session_expires_at`.
  */
 export async function insertSession(
@@ -52,10 +52,9 @@ export async function insertSession(
             order by expires_at limit ${deletedPerInsert} for update skip locked
           )
         ), surplus as (
-          update gateway.session set revoked_at = now() where id in (
+          delete from gateway.session where id in (
             select id from gateway.session
             where issuer is not distinct from $4 and subject = $5
-              and revoked_at is null and expires_at > now()
             order by id desc offset ${maxPerOwner - 1}
           )
         )

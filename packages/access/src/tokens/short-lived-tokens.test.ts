@@ -201,4 +201,25 @@ describe('short-lived tokens', () => {
     await here.revoke(itself, second.id);
     await expect(here.authenticate(second.token)).rejects.toThrow(invalid);
   });
+
+  it('can be revoked one by one a limited number of times', async () => {
+    const tokens = createTokens();
+    const maker = await keyCaller({ applications: ['shop'], scopes: ['callbacks:read'] });
+    const { id, token } = tokens.create(maker, request);
+    await db.query(
+      `insert into gateway.revoked_token (id, parent_id, expires_at)
+      select gen_random_uuid(), $1, now() + interval '1 hour' from generate_series(1, 999)`,
+      [maker.id],
+    );
+    await tokens.revoke(maker, id);
+    await tokens.revoke(maker, id);
+    await expect(tokens.authenticate(token)).rejects.toThrow(invalid);
+    await expect(tokens.revoke(maker, newId())).rejects.toMatchObject({
+      code: 'TOKEN_REVOCATIONS_EXHAUSTED',
+    });
+    await db.query("update gateway.revoked_token set expires_at = now() - interval '1 s'");
+    const other = await keyCaller({ applications: ['shop'], scopes: ['callbacks:read'] });
+    await tokens.revoke(other, newId());
+    await tokens.revoke(maker, newId());
+  });
 });

@@ -18,7 +18,12 @@ import { type Sessions, toRightsText } from '../people/sessions.js';
 import { findMissingScope, limitRights, narrowRights, type Rights } from '../rights.js';
 import type { Scope } from '../scopes.js';
 import { maxTokenLength, signToken, type TokenPayload, verifyToken } from './token-format.js';
-import { findParentKeys, findRevokedTokens, insertTokenRevocation } from './token-store.js';
+import {
+  findParentKeys,
+  findRevokedTokens,
+  insertTokenRevocation,
+  maxRevocations,
+} from './token-store.js';
 
 /** Longest life of a token, in seconds. */
 export const maxTokenSeconds = 86_400;
@@ -116,7 +121,8 @@ export class ShortLivedTokens implements Authenticator {
   /**
    * Revokes a token that the caller has made, or the caller itself if it is a token: in this process
    * at once, in others within a second. An id that is not of such a token changes nothing.
-   * @throws PlatformError `TOKEN_NOT_FOUND` for what is no id, `DATABASE_*`
+   * @throws PlatformError `TOKEN_NOT_FOUND` for what is no id, `TOKEN_REVOCATIONS_EXHAUSTED`,
+   *   `DATABASE_*`
    */
   async revoke(caller: Caller, id: string): Promise<void> {
     const parsed = parseId(id);
@@ -125,7 +131,13 @@ export class ShortLivedTokens implements Authenticator {
       throw new PlatformError('TOKEN_NOT_FOUND', `the caller has no token with the id '${id}'`);
     }
     const { id: parentId } = caller.parent ?? parentOf(caller);
-    await insertTokenRevocation(this.#db, { id: parsed, parentId, keptSeconds: maxTokenSeconds });
+    const revocation = { id: parsed, parentId, keptSeconds: maxTokenSeconds };
+    if (!(await insertTokenRevocation(this.#db, revocation))) {
+      throw new PlatformError(
+        'TOKEN_REVOCATIONS_EXHAUSTED',
+        `${maxRevocations} tokens of this key or session were revoked one by one today; revoke the key, or end the session`,
+      );
+    }
     this.#cache.forget(parsed);
   }
 

@@ -2,6 +2,9 @@ import type { Queryable } from '@posthaste/postgres';
 import type { Rights } from '../rights.js';
 import type { Scope } from '../scopes.js';
 
+/** Most tokens of one key or session that can be revoked one by one, in a day. */
+export const maxRevocations = 1_000;
+
 /** API key that has made tokens. */
 export interface ParentKey {
   readonly id: string;
@@ -47,27 +50,38 @@ export interface TokenRevocation {
   readonly keptSeconds: number;
 }
 
-/** Stores the revocation of a token, and deletes some that are no longer needed. */
+/**
+ * Stores the revocation of a token, and deletes some that are no longer needed. Returns false if the
+ * maker of the token has `maxRevocations` already: any id can be revoked, so they are limited. Index:
+ * the primary key.
+ */
 export async function insertTokenRevocation(
   db: Queryable,
   { id, parentId, keptSeconds }: TokenRevocation,
-): Promise<void> {
-  await db.query(
+): Promise<boolean> {
+  const { rows } = await db.query<{ is_stored: boolean }>(
     {
       name: 'access_revoke_token',
       text: `
         with ended as (
-          delete from gateway.revoked_token where (id, parent_id) in (
-            select id, parent_id from gateway.revoked_token where expires_at < now()
+          delete from gateway.revoked_token where (parent_id, id) in (
+            select parent_id, id from gateway.revoked_token where expires_at < now()
             order by expires_at limit 10 for update skip locked
           )
+        ), stored as (
+          insert into gateway.revoked_token (id, parent_id, expires_at)
+          select $1::uuid, $2::text, now() + $3::float8 * interval '1 s'
+          where (select count(*) from gateway.revoked_token where parent_id = $2) < ${maxRevocations}
+          on conflict do nothing
+          returning 1
         )
-        insert into gateway.revoked_token (id, parent_id, expires_at)
-        values ($1, $2, now() + $3::float8 * interval '1 s')
-        on conflict do nothing`,
+        select exists (select from stored) or exists (
+          select from gateway.revoked_token where parent_id = $2 and id = $1
+        ) as is_stored`,
     },
     [id, parentId, keptSeconds],
   );
+  return rows[0]?.is_stored === true;
 }
 
 /** Returns the ids of those tokens that their makers have revoked. */

@@ -105,7 +105,12 @@ export function tokenRoutes(app: App, tokens: ShortLivedTokens): void {
   app.delete(
     `${path}/:id`,
     {
-      config: { scope: 'any', application: 'caller', audit: 'none', errors: ['TOKEN_NOT_FOUND'] },
+      config: {
+        scope: 'any',
+        application: 'caller',
+        audit: 'none',
+        errors: ['TOKEN_NOT_FOUND', 'TOKEN_REVOCATIONS_EXHAUSTED'],
+      },
       schema: {
         tags,
         operationId: 'revokeToken',
