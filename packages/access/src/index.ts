@@ -49,8 +49,5 @@ export { SignIn, signInSeconds } from './people/sign-in.js';
 export type { Rights } from './rights.js';
 export { type Grant, type Role, roles } from './roles.js';
 export { grants, type RouteScope, type Scope, scopes } from './scopes.js';
-export {
-  maxTokenSeconds,
-  ShortLivedTokens,
-  type TokenRequest,
-} from './tokens/short-lived-tokens.js';
+export { maxTokenSeconds, ShortLivedTokens } from './tokens/short-lived-tokens.js';
+export type { TokenRequest } from './tokens/token-rights.js';

@@ -15,7 +15,9 @@
  *      SCOPE_MISSING (403);
  *    - on loopback, no route needs a credential, but one that is sent is checked and binds. An
  *      Authorization header of any other form is refused too: who sends it expects a check.
- *      access/local-caller.ts refuses callers that are not on this machine.
+ *      access/local-caller.ts refuses callers that are not on this machine;
+ *    - the cookie of a session counts only if a page of the platform sent it
+ *      (access/session-cookies.ts).
  * 4. access/application-access.ts then finds the applications that the request is about.
  * 5. The same check counts the request, by key or by address (http/rate-limit.ts).
  */

@@ -23,6 +23,7 @@ import {
   fetchUserInfo,
   None,
 } from 'openid-client';
+import { type Claims, type Identity, toIdentity } from './identity.js';
 import {
   createProviderFetch,
   type ProviderFetch,
@@ -48,9 +49,6 @@ const discoveryPauseMs = 1_000;
  * own answer can cause one, so it may be short: a provider that changes its keys at once is served.
  */
 const keysCooldownMs = 1_000;
-/** Longest name and e-mail address of a person that are kept, in characters. */
-const maxTextLength = 256;
-
 export interface IdentityProviderOptions {
   /** URL of the provider, exactly as in its tokens. `http` is for loopback only. */
   readonly issuer: string;
@@ -76,33 +74,10 @@ export interface SignInSecrets {
   readonly verifier: string;
 }
 
-/** Somebody whom the provider has identified. */
-export interface Identity {
-  readonly issuer: string;
-  /** Id of the person at the provider. */
-  readonly subject: string;
-  readonly name: string;
-  readonly email: string | null;
-  /** Values of the roles claim. */
-  readonly roles: readonly string[];
-}
-
 interface Provider {
   readonly client: Configuration;
   readonly keys: RemoteJWKSet;
   readonly readAt: number;
-}
-
-/** Claims about a person. Their types are not known before they are checked. */
-interface Claims {
-  readonly [name: string]: unknown;
-  readonly iss?: unknown;
-  readonly sub?: unknown;
-  readonly azp?: unknown;
-  readonly name?: unknown;
-  readonly preferred_username?: unknown;
-  readonly email?: unknown;
-  readonly email_verified?: unknown;
 }
 
 /** The configured provider. Its configuration and keys are fetched at first use, and kept. */
@@ -178,24 +153,14 @@ export class IdentityProvider {
 
   async #toIdentity(provider: Provider, claims: Claims, accessToken: string): Promise<Identity> {
     const { rolesClaim } = this.#options;
-    const subject = String(claims.sub);
-    // Its form in OpenID Connect Core, section 2. It is a key in a table.
-    if (!/^[\x20-\x7e]{1,255}$/.test(subject)) throw signInFailed('its token has a wrong subject');
+    const { subject } = toIdentity(claims, rolesClaim);
     let all = claims;
     const { userinfo_endpoint: endpoint } = provider.client.serverMetadata();
     // A provider may keep all but the required claims for this endpoint (OpenID Connect Core, 5.4).
     if (endpoint !== undefined && readClaim(claims, rolesClaim) === undefined) {
       all = { ...(await fetchUserInfo(provider.client, accessToken, subject)), ...claims };
     }
-    const email = textOf(all.email);
-    return {
-      issuer: String(claims.iss),
-      subject,
-      name: textOf(all.name) ?? textOf(all.preferred_username) ?? email ?? subject,
-      // An address that the provider has not confirmed may belong to somebody else.
-      email: all.email_verified === false ? null : (email ?? null),
-      roles: readClaim(all, rolesClaim) ?? [],
-    };
+    return toIdentity(all, rolesClaim);
   }
 
   /** Returns the provider's configuration, at most an hour old, unless it cannot be read again. */
@@ -256,11 +221,4 @@ function authenticateBySecret(secret: string): ClientAuth {
     const [{ token_endpoint_auth_methods_supported: methods = ['client_secret_basic'] }] = parts;
     return (methods.includes('client_secret_basic') ? byHeader : inBody)(...parts);
   };
-}
-
-function textOf(value: unknown): string | undefined {
-  if (typeof value !== 'string') return undefined;
-  // Shown to people and in logs.
-  const text = value.replace(/[\p{Cc}\p{Cf}]/gu, '').trim();
-  return text === '' ? undefined : text.slice(0, maxTextLength);
 }

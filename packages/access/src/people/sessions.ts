@@ -11,7 +11,7 @@ import {
 import { hashSecret, newSecret } from '../keys/api-token.js';
 import { narrowRights, type Rights } from '../rights.js';
 import { type Grant, rightsOfGrants } from '../roles.js';
-import type { Identity } from './identity-provider.js';
+import type { Identity } from './identity.js';
 import type { NewSession, Session, UsableSession } from './session.js';
 import {
   findSession,

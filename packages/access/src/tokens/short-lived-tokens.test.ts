@@ -5,11 +5,8 @@ import { type Caller, callerFor, localCaller } from '../caller.js';
 import { ApiKeys } from '../keys/api-keys.js';
 import { accessMigrations } from '../migrations.js';
 import { Sessions } from '../people/sessions.js';
-import {
-  ShortLivedTokens,
-  type ShortLivedTokensOptions,
-  type TokenRequest,
-} from './short-lived-tokens.js';
+import { ShortLivedTokens, type ShortLivedTokensOptions } from './short-lived-tokens.js';
+import type { TokenRequest } from './token-rights.js';
 
 const request: TokenRequest = {
   ...{ name: 'portal', applications: ['shop'], expiresInSeconds: 60 },

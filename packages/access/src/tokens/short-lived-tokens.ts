@@ -1,10 +1,4 @@
-import {
-  type Applications,
-  coversApplications,
-  newId,
-  PlatformError,
-  parseId,
-} from '@posthaste/contracts';
+import { newId, PlatformError, parseId } from '@posthaste/contracts';
 import type { Queryable } from '@posthaste/postgres';
 import type { Authenticator } from '../authenticator.js';
 import type { Caller, TokenParent } from '../caller.js';
@@ -15,9 +9,14 @@ import {
 } from '../credential-cache.js';
 import { deriveKey } from '../derived-key.js';
 import { type Sessions, toRightsText } from '../people/sessions.js';
-import { findMissingScope, limitRights, narrowRights, type Rights } from '../rights.js';
-import type { Scope } from '../scopes.js';
-import { maxTokenLength, signToken, type TokenPayload, verifyToken } from './token-format.js';
+import { maxTokenLength, signToken, verifyToken } from './token-format.js';
+import {
+  checkWithin,
+  type ParentRights,
+  parentOf,
+  type TokenRequest,
+  toCaller,
+} from './token-rights.js';
 import {
   findParentKeys,
   findRevokedTokens,
@@ -27,14 +26,6 @@ import {
 
 /** Longest life of a token, in seconds. */
 export const maxTokenSeconds = 86_400;
-
-export interface TokenRequest {
-  readonly name: string;
-  readonly applications: Applications;
-  readonly scopes: readonly Scope[];
-  /** From 1 to `maxTokenSeconds`. */
-  readonly expiresInSeconds: number;
-}
 
 export interface CreatedToken {
   readonly id: string;
@@ -50,13 +41,6 @@ export interface ShortLivedTokensOptions extends CredentialCacheOptions {
   readonly acceptsLocal: boolean;
   /** Returns Unix milliseconds. Default `Date.now`. */
   readonly clock?: (() => number) | undefined;
-}
-
-/** Rights of the maker of a token. */
-interface ParentRights {
-  readonly rights: readonly Rights[];
-  readonly countedAs: string;
-  readonly remainingMs: number | null;
 }
 
 const localRights: ParentRights = {
@@ -216,46 +200,4 @@ function keyOf({ kind, id }: TokenParent): string {
 
 function toRevocable({ id, parent }: { readonly id: string; readonly parent: TokenParent }) {
   return { id, parentId: parent.id };
-}
-
-/** @throws PlatformError `TOKEN_PARENT_INVALID` */
-function parentOf({ kind, id }: Caller): TokenParent {
-  if (kind === 'person') return { kind: 'session', id };
-  if (kind === 'key' || kind === 'local') return { kind, id };
-  throw new PlatformError(
-    'TOKEN_PARENT_INVALID',
-    'a token makes no tokens and no sessions; use the key or the session that made it',
-  );
-}
-
-/** @throws PlatformError `SCOPE_MISSING`, `APPLICATION_FORBIDDEN` */
-function checkWithin(caller: Caller, request: TokenRequest): void {
-  const held = caller.rights ?? [caller];
-  const all = narrowRights(held);
-  if (!coversApplications(all.applications, request.applications)) {
-    throw new PlatformError(
-      'APPLICATION_FORBIDDEN',
-      'the token would have applications that its maker may not use; name others',
-    );
-  }
-  const missing = findMissingScope(held, request);
-  if (missing === undefined) return;
-  throw new PlatformError(
-    'SCOPE_MISSING',
-    `the token would have the scope ${missing}, which its maker lacks in one of its applications`,
-    { details: { needed: missing, held: all.scopes } },
-  );
-}
-
-/** Returns undefined if nothing is left of what the token may do. */
-function toCaller(payload: TokenPayload, maker: ParentRights): Caller | undefined {
-  const rights = limitRights(maker.rights, payload);
-  if (rights.length === 0) return undefined;
-  const { id, name, parent } = payload;
-  const expiresAt = new Date(payload.expiresAt * 1_000);
-  const { countedAs } = maker;
-  return {
-    ...{ kind: 'token', id, name, parent, countedAs, expiresAt, rights },
-    ...narrowRights(rights),
-  };
 }
