@@ -1,9 +1,9 @@
 import { ApiKeys, accessMigrations, type KeyRequest } from '@posthaste/access';
-import { type Database, migrate, openEmbedded } from '@posthaste/postgres';
+import { ambientDatabase, type Database, migrate, openEmbedded } from '@posthaste/postgres';
 import { readSettings, signInSettings } from '@posthaste/settings';
 import type { App, Routes } from '../src/app.js';
 import { createPeopleRoutes } from '../src/people-routes.js';
-import { testServer } from './test-server.js';
+import { testAudit, testServer } from './test-server.js';
 
 /** Gateway with real API keys, sessions and tokens, and routes that say who calls. */
 export interface TestPeople {
@@ -19,7 +19,7 @@ export interface TestPeople {
 /** Routes that answer with the applications of the caller. */
 const testRoutes: Routes = (app) => {
   const read = { scope: 'callbacks:read', application: 'filter' } as const;
-  const write = { scope: 'callbacks:write', application: 'caller' } as const;
+  const write = { scope: 'callbacks:write', application: 'caller', audit: 'none' } as const;
   app.get('/v1/things', { config: read }, ({ applications }) => ({ applications }));
   app.post('/v1/things', { config: write }, ({ applications }) => ({ applications }));
 };
@@ -39,9 +39,10 @@ export async function openTestPeople(
     ...environment
   }: { access?: 'keys' | 'loopback' } & Record<string, string> = {},
 ): Promise<TestPeople> {
+  const changes = ambientDatabase(db);
   const keys = new ApiKeys(db);
   const people = createPeopleRoutes({
-    db,
+    db: changes,
     logger: { warn: () => undefined },
     config: {
       ...readSettings(environment, signInSettings),
@@ -56,6 +57,7 @@ export async function openTestPeople(
       routes: [...people.routes, testRoutes],
       authenticators: people.authenticators,
       cookies: people.cookies,
+      audit: testAudit(changes, people.auditTargets),
     },
   );
   return {

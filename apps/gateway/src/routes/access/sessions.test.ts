@@ -76,6 +76,21 @@ describe('a session with an API key', () => {
     expect(thief.cookies.size).toBe(0);
   });
 
+  it('is in the audit log, without its token', async () => {
+    const { browser, session } = await signIn();
+    await browser.send('/v1/sessions/current', { method: 'DELETE' });
+    const { rows } = await db.query<{ action: string; actor_kind: string; text: string }>(
+      `select action, actor_kind, row_to_json(a)::text as text from gateway.audit a
+      where target_id = $1 order by id`,
+      [session.id],
+    );
+    expect(rows.map(({ action, actor_kind: actor }) => `${action} ${actor}`)).toEqual([
+      'session.created key',
+      'session.revoked person',
+    ]);
+    expect(rows.map(({ text }) => text).join()).not.toContain('phs_');
+  });
+
   it('ends with the key', async () => {
     const { browser, key } = await signIn();
     expect((await browser.send('/v1/things')).statusCode).toBe(200);
