@@ -9,11 +9,14 @@ import {
   readSettings,
   type SettingFault,
   type SettingValues,
+  signInSettings,
   workerSettings,
 } from '@posthaste/settings';
 import { isLoopback } from './access/local-caller.js';
 import type { CallbackRoutesConfig } from './callback-routes.js';
 import type { EventRoutesConfig } from './event-routes.js';
+import type { PeopleRoutesConfig } from './people-routes.js';
+import { signInFaults } from './sign-in-faults.js';
 
 type GatewaySettingValues = SettingValues<typeof gatewaySettings>;
 
@@ -27,6 +30,7 @@ export interface GatewayConfig extends Omit<GatewaySettingValues, 'access'> {
 export interface GatewayProcessConfig {
   readonly gateway: GatewayConfig;
   readonly callbacks: CallbackRoutesConfig;
+  readonly people: PeopleRoutesConfig;
   readonly events: EventRoutesConfig;
   readonly callbackEvents: SettingValues<typeof callbackSettings>['callbackEvents'];
   readonly platform: SettingValues<typeof platformSettings> & { readonly databaseUrl: string };
@@ -37,6 +41,7 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
   const settings = {
     ...platformSettings,
     ...gatewaySettings,
+    ...signInSettings,
     ...callbackSettings,
     // Settings of other parts that decide how long Idempotency-Keys and events are kept.
     idempotencyMs: workerSettings.idempotencyMs,
@@ -51,13 +56,16 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
   const values = readSettings(environment, settings, {
     check: (found) => [
       ...gatewayFaults(found),
+      ...signInFaults(found),
       ...callbackFaults(found),
       ...applicationFaults(found),
     ],
   });
+  const gateway = toGatewayConfig(values);
   return {
-    gateway: toGatewayConfig(values),
+    gateway,
     callbacks: { ...values, allowLoopback: values.allowLoopback ?? false },
+    people: { ...values, access: gateway.access },
     events: values,
     callbackEvents: values.callbackEvents,
     platform: values,

@@ -10,6 +10,7 @@ import { type GatewayProcessConfig, readGatewayConfig } from './config.js';
 import { startEventOutbox } from './event-outbox.js';
 import { createEventRoutes } from './event-routes.js';
 import { startGateway } from './gateway.js';
+import { createPeopleRoutes } from './people-routes.js';
 import { databaseCheck, migrationsCheck } from './readiness.js';
 
 /**
@@ -73,15 +74,22 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       registry,
       config: domains.events,
     });
+    const people = createPeopleRoutes({ db: changes, config: domains.people, logger });
     const gateway = await startGateway({
       config,
       db,
       changes,
       auditEvents: outbox.auditEvents,
-      auditTargets: { ...callbacks.auditTargets, ...events.auditTargets },
+      auditTargets: {
+        ...callbacks.auditTargets,
+        ...events.auditTargets,
+        ...people.auditTargets,
+      },
       logger,
       registry,
-      routes: [...callbacks.routes, ...events.routes],
+      routes: [...callbacks.routes, ...events.routes, ...people.routes],
+      authenticators: people.authenticators,
+      cookies: people.cookies,
       checks: [{ ...migrations, check: checkMigrations }],
     });
     logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');
@@ -90,7 +98,7 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       async close(limitMs) {
         await gateway.close(limitMs);
         outages.stop();
-        await Promise.all([callbacks.close(), events.close()]);
+        await Promise.all([callbacks.close(), events.close(), people.close()]);
         await outbox.close();
         await db.close();
       },

@@ -13,7 +13,7 @@ import { addPoolMetrics, addProcessMetrics } from './http/metrics.js';
 import { RepeatedWarnings } from './http/repeated-warnings.js';
 import { databaseCheck } from './readiness.js';
 import { auditRoutes } from './routes/audit.js';
-import { buildServer } from './server.js';
+import { buildServer, type ServerDeps } from './server.js';
 
 /** Time between two warnings about API keys that cannot be checked, in ms. */
 const warnEveryMs = 60_000;
@@ -32,6 +32,9 @@ export interface GatewayDeps {
   readonly logger: Logger;
   /** Routes of resources, besides health, metrics, keys, the audit log and documentation. */
   readonly routes: readonly Routes[];
+  /** Authenticators of tokens and sessions, with the cookies of sessions. Default: only API keys. */
+  readonly authenticators?: ServerDeps['authenticators'];
+  readonly cookies?: ServerDeps['cookies'];
   /** Checks of `/health/ready` besides that of the database. Default: none. */
   readonly checks?: readonly ReadinessCheck[];
 }

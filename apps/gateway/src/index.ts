@@ -6,3 +6,5 @@ export { createEventRoutes, type EventRoutesConfig } from './event-routes.js';
 export { type Gateway, startGateway } from './gateway.js';
 export { gatewayService } from './gateway-service.js';
 export { renderOpenApiDocument } from './openapi/openapi-document.js';
+export { createPeopleRoutes, type PeopleRoutesConfig } from './people-routes.js';
+export { signInFaults } from './sign-in-faults.js';

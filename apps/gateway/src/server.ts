@@ -29,6 +29,7 @@ import type { Registry } from 'prom-client';
 import { addAccess, createUnknownRouteStep } from './access/access.js';
 import { addApplicationAccess } from './access/application-access.js';
 import { createLocalCallerStep } from './access/local-caller.js';
+import { SessionCookies } from './access/session-cookies.js';
 import type { App, Routes } from './app.js';
 import { type AuditDeps, addAuditedChanges } from './audit/audited-changes.js';
 import type { GatewayConfig } from './config.js';
@@ -63,6 +64,8 @@ export interface ServerDeps {
   readonly authenticators?: Omit<Authenticators, 'keys'> | undefined;
   /** Records changes in the audit log; `undefined` does not, for tests of other things. */
   readonly audit: AuditDeps | undefined;
+  /** Cookies of sessions. Default: those of a server without POSTHASTE_PUBLIC_URL. */
+  readonly cookies?: SessionCookies | undefined;
   /** Checks that `/health/ready` runs. */
   readonly checks: readonly ReadinessCheck[];
   /** Routes of resources, which share access, limits, errors and documentation. */
@@ -89,7 +92,8 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   addRequestMetrics(app, registry);
   if (config.logRequests) addRequestLog(app);
   const authenticators: Authenticators = { ...deps.authenticators, keys: deps.keys };
-  addAccess(app, { mode: config.access, authenticators, limiter });
+  const { cookies = new SessionCookies(undefined) } = deps;
+  addAccess(app, { mode: config.access, authenticators, limiter, cookies });
   addApplicationAccess(app, config);
   addAuditedChanges(app, deps.audit);
   if (config.docs) await collectApiDocs(app);

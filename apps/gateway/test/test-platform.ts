@@ -4,16 +4,18 @@ import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import { ambientDatabase, type Database, migrate, openPostgres } from '@posthaste/postgres';
+import { readSettings, signInSettings } from '@posthaste/settings';
 import { createTestDatabase, type TestDatabase } from '@posthaste/testbed';
 import { Registry } from 'prom-client';
 import type { App } from '../src/app.js';
 import { createCallbackRoutes } from '../src/callback-routes.js';
 import { createEventRoutes } from '../src/event-routes.js';
+import { createPeopleRoutes } from '../src/people-routes.js';
 import { type Call, createCaller } from './caller.js';
 import { testSecretKey } from './test-callbacks.js';
 import { testAudit, testServer } from './test-server.js';
 
-/** Gateway with all its routes and real API keys, which every request needs. */
+/** Gateway with all its routes and real API keys, sessions and tokens. */
 export interface TestPlatform {
   readonly app: App;
   readonly db: Database;
@@ -84,13 +86,24 @@ export async function openTestPlatform(
       maxReplays: 10,
     },
   });
+  const people = createPeopleRoutes({
+    db: changes,
+    logger: { warn: () => undefined },
+    config: {
+      ...readSettings(environment, signInSettings),
+      ...{ secretKey: testSecretKey, access: 'keys' },
+    },
+  });
   const { app } = await testServer(
     { POSTHASTE_ACCESS: 'keys', ...environment },
     {
-      keys,
-      registry,
-      routes: [...callbacks.routes, ...events.routes],
-      audit: testAudit(changes, { ...callbacks.auditTargets, ...events.auditTargets }),
+      ...{ keys, registry, authenticators: people.authenticators, cookies: people.cookies },
+      routes: [...callbacks.routes, ...events.routes, ...people.routes],
+      audit: testAudit(changes, {
+        ...callbacks.auditTargets,
+        ...events.auditTargets,
+        ...people.auditTargets,
+      }),
     },
   );
   return {
@@ -109,7 +122,7 @@ export async function openTestPlatform(
     },
     async close() {
       await app.close();
-      await Promise.all([callbacks.close(), events.close(), keys.close()]);
+      await Promise.all([callbacks.close(), events.close(), people.close(), keys.close()]);
       await db.close();
     },
   };

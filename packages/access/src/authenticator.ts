@@ -18,18 +18,21 @@ export interface Authenticator {
   authenticate(credential: string): Promise<Caller>;
 }
 
+/** Authenticator of sessions, whose credential is the value of a cookie. */
+export interface SessionAuthenticator extends Authenticator {
+  /** Name of the cookie. */
+  readonly cookieName: string;
+}
+
 /** Authenticators of an API, by the kind of credential. */
 export interface Authenticators {
   /** Of `Authorization: Bearer phk_…`, and of every other bearer credential. */
   readonly keys: Authenticator;
   /** Of `Authorization: Bearer pht_…`. Default: such credentials are refused as unknown keys. */
   readonly tokens?: Authenticator | undefined;
-  /** Of the cookie `sessionCookie`. Default: the cookie is ignored. */
-  readonly sessions?: Authenticator | undefined;
+  /** Of the cookie of a session. Default: cookies are ignored. */
+  readonly sessions?: SessionAuthenticator | undefined;
 }
 
 /** Beginning of tokens, which tells them from API keys. */
 export const tokenPrefix = 'pht_';
-
-/** Name of the cookie that holds a session. */
-export const sessionCookie = 'posthaste_session';

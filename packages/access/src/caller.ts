@@ -1,11 +1,12 @@
 import type { Applications } from '@posthaste/contracts';
+import { narrowRights, type Rights } from './rights.js';
 import type { Scope } from './scopes.js';
 
 /**
  * Somebody who sends a request.
  *
  * - `key`: a program with an API key.
- * - `person`: somebody who has signed in.
+ * - `person`: somebody who has signed in, at the identity provider or with an API key.
  * - `token`: a browser or a portal with a short-lived token.
  * - `anonymous`: anybody, on a public route.
  * - `local`: anybody on this machine, on a server that needs no key.
@@ -21,6 +22,36 @@ export interface Caller {
   readonly scopes: readonly Scope[];
   /** End of what the caller may do: keys that it creates end then at the latest. `null` is never. */
   readonly expiresAt: Date | null;
+  /**
+   * Rights of a caller whose scopes differ from application to application; `callerFor` applies
+   * them. Default: `scopes` in `applications`.
+   */
+  readonly rights?: readonly Rights[];
+  /** Key or session that made a token. */
+  readonly parent?: TokenParent;
+  /**
+   * Key or person whose limits the caller shares. Without it, a key would have its limits again with
+   * each token and session that it makes. Default: `id`.
+   */
+  readonly countedAs?: string;
+}
+
+/** Maker of a short-lived token, with which the token ends. `local`: nobody who showed a credential. */
+export interface TokenParent {
+  readonly kind: 'key' | 'session' | 'local';
+  /** Id of the key or session; `local` for `local`. */
+  readonly id: string;
+}
+
+/**
+ * Returns the caller as a route sees them that needs this scope: `applications` are those in which
+ * they have it.
+ */
+export function callerFor(caller: Caller, scope: Scope): Caller {
+  if (caller.rights === undefined || caller.rights.length < 2) return caller;
+  const narrowed = narrowRights(caller.rights, scope);
+  // Without the scope anywhere, the caller stays as they are, for the text of the refusal.
+  return narrowed.scopes.length === 0 ? caller : { ...caller, ...narrowed };
 }
 
 /** Somebody who has shown no credential yet, or none that is needed: on a public route. */

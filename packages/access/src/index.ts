@@ -27,10 +27,10 @@ export {
 export {
   type Authenticator,
   type Authenticators,
-  sessionCookie,
+  type SessionAuthenticator,
   tokenPrefix,
 } from './authenticator.js';
-export { anonymousCaller, type Caller, localCaller } from './caller.js';
+export { anonymousCaller, type Caller, callerFor, localCaller } from './caller.js';
 export {
   /** @public */ CredentialCache,
   type CredentialCacheOptions,
@@ -40,4 +40,14 @@ export {
 export { type ApiKey, type KeyPage, toKeyState } from './keys/api-key-store.js';
 export { ApiKeys, type CreatedKey, type KeyRequest } from './keys/api-keys.js';
 export { accessMigrations } from './migrations.js';
+export { IdentityProvider, type IdentityProviderOptions } from './people/identity-provider.js';
+export type { ProviderHttp } from './people/provider-http.js';
+export { parseRoleRule, type RoleRule } from './people/role-mapping.js';
+export type { Session } from './people/session.js';
+export { type CreatedSession, Sessions } from './people/sessions.js';
+export { SignIn, signInSeconds } from './people/sign-in.js';
+export type { Rights } from './rights.js';
+export { type Grant, type Role, roles } from './roles.js';
 export { grants, type RouteScope, type Scope, scopes } from './scopes.js';
+export { maxTokenSeconds, ShortLivedTokens } from './tokens/short-lived-tokens.js';
+export type { TokenRequest } from './tokens/token-rights.js';

@@ -156,5 +156,38 @@ export const accessMigrations: MigrationSet = {
         create trigger audit_no_truncate before truncate on gateway.audit
           for each statement execute function gateway.keep_audit()`,
     },
+    {
+      version: 6,
+      name: 'sessions and tokens',
+      sql: `
+        create table gateway.session (
+          id uuid primary key,
+          secret_hash bytea not null,
+          -- Once only: an answer of the identity provider makes one session.
+          sign_in_id uuid unique,
+          -- Null: the session of an API key, whose id is the subject.
+          issuer text,
+          subject text not null,
+          api_key_id uuid references gateway.api_key (id) on delete cascade,
+          name text not null,
+          email text,
+          grants json not null,
+          created_at timestamptz not null default now(),
+          last_used_at timestamptz not null default now(),
+          expires_at timestamptz not null,
+          revoked_at timestamptz
+        );
+        create index session_owner on gateway.session (subject, id);
+        create index session_expires_at on gateway.session (expires_at);
+
+        -- Short-lived tokens are not stored; those that were revoked one by one are.
+        create table gateway.revoked_token (
+          id uuid not null,
+          parent_id text not null,
+          expires_at timestamptz not null,
+          primary key (parent_id, id)
+        );
+        create index revoked_token_expires_at on gateway.revoked_token (expires_at)`,
+    },
   ],
 };

@@ -21,8 +21,8 @@ export const scopes = [
 
 export type Scope = (typeof scopes)[number];
 
-/** Scope that a route declares; `public` needs no key. */
-export type RouteScope = Scope | 'public';
+/** Scope that a route declares; `public` needs no key, `any` needs one with any scope. */
+export type RouteScope = Scope | 'public' | 'any';
 
 /** True if a key with the scopes `held` may use a route that needs the scope `needed`. */
 export function grants(held: readonly Scope[], needed: Scope): boolean {

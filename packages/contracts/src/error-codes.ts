@@ -152,6 +152,50 @@ export const errorCodes = {
     meaning:
       'The new key could do more than the caller: more scopes or applications, or for longer. Ask for less, or use a key that may do more.',
   },
+  SESSION_INVALID: {
+    type: 'unauthorized',
+    meaning: 'The session is unknown, revoked, expired or was idle for too long. Sign in again.',
+  },
+  SESSION_NOT_FOUND: { type: 'not_found', meaning: 'There is no session with this id.' },
+  TOKEN_INVALID: {
+    type: 'unauthorized',
+    meaning:
+      'The short-lived token is forged or expired, or the key or session that made it has ended. Get a new token.',
+  },
+  TOKEN_NOT_FOUND: { type: 'not_found', meaning: 'The caller has no token with this id.' },
+  TOKEN_REVOCATIONS_EXHAUSTED: {
+    type: 'conflict',
+    meaning:
+      'Too many tokens of this key or session are revoked one by one. Revoke the key, or end the session.',
+  },
+  TOKEN_PARENT_INVALID: {
+    type: 'forbidden',
+    meaning:
+      'A short-lived token makes no tokens and no sessions. Use the key or the session that made it.',
+  },
+  COOKIE_NOT_ALLOWED: {
+    type: 'forbidden',
+    meaning:
+      "A session cookie is accepted from the platform's own pages only. Programs send an API key or a token.",
+  },
+  SIGN_IN_UNAVAILABLE: {
+    type: 'not_found',
+    meaning:
+      'Nobody can sign in on this server in this way. Set POSTHASTE_PUBLIC_URL, and POSTHASTE_OIDC_ISSUER for people.',
+  },
+  SIGN_IN_FAILED: {
+    type: 'unauthorized',
+    meaning:
+      'The sign-in is refused: it took too long, was used already, or the identity provider did not confirm it. Start again.',
+  },
+  SIGN_IN_FORBIDDEN: {
+    type: 'forbidden',
+    meaning: 'The person has no role on this platform. POSTHASTE_OIDC_ROLES says who has which.',
+  },
+  IDENTITY_PROVIDER_UNAVAILABLE: {
+    type: 'unavailable',
+    meaning: 'The identity provider does not answer as it should. Try again in a moment.',
+  },
   KEY_NOT_FOUND: { type: 'not_found', meaning: 'There is no API key with this id.' },
   RATE_LIMITED: {
     type: 'rate_limited',

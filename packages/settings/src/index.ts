@@ -12,4 +12,5 @@ export { platformSettings } from './platform-settings.js';
 export { type Environment, readSettings } from './read.js';
 export { settingSections } from './registry.js';
 export { renderSettings } from './render.js';
+export { signInSettings } from './sign-in-settings.js';
 export { workerSettings } from './worker-settings.js';

@@ -4,6 +4,7 @@ import type { SettingDefinitions } from './definition.js';
 import { eventSettings } from './event-settings.js';
 import { gatewaySettings } from './gateway-settings.js';
 import { platformSettings } from './platform-settings.js';
+import { signInSettings } from './sign-in-settings.js';
 import { workerSettings } from './worker-settings.js';
 
 /** Section of docs/configuration.md: settings that belong together. */
@@ -28,6 +29,12 @@ export const settingSections: readonly SettingSection[] = [
     title: 'Gateway',
     meaning: 'Read by the standalone and the gateway.',
     settings: gatewaySettings,
+  },
+  {
+    title: 'Sign-in',
+    meaning:
+      'Read by the standalone and the gateway. Use the same values in all gateways. Without any, API keys can still have sessions on this machine.',
+    settings: signInSettings,
   },
   {
     title: 'Callbacks',

@@ -3,6 +3,13 @@ export { type KafkaBroker, type KafkaOptions, startKafka } from './kafka/broker.
 export { type KafkaCluster, startKafkaCluster } from './kafka/cluster.js';
 export { quickRecovery } from './kafka/properties.js';
 export { type SharedKafka, sharedKafka } from './kafka/shared-kafka.js';
+export { createOidcKey, type OidcKey, signIdToken, unsignedIdToken } from './oidc/oidc-keys.js';
+export {
+  type OidcClient,
+  type OidcFault,
+  type OidcProvider,
+  startOidcProvider,
+} from './oidc/oidc-provider.js';
 export {
   /** @public */
   findPostgresBinaries,

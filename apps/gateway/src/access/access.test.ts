@@ -258,24 +258,26 @@ describe('other credentials than keys', () => {
   const tokens = testKeys({
     pht_1: { kind: 'token', id: '6', name: 'portal', scopes: ['callbacks:write'] },
   });
-  const sessions = testKeys({
+  const people = testKeys({
     s1: { kind: 'person', id: '7', name: 'Ada', scopes: ['callbacks:write'] },
   });
+  const sessions = { ...people, cookieName: 'posthaste-session' };
   const authenticators = { tokens, sessions };
 
   it('are found by the prefix of a token and by the cookie of a session', async () => {
     const { app } = await testServer(withKeys, { keys, routes, authenticators });
-    const as = async (headers: Record<string, string>) => (await post(app, headers)).json();
+    const as = async (headers: Record<string, string>) =>
+      (await post(app, { 'sec-fetch-site': 'same-origin', ...headers })).json();
     expect(await as({ authorization: 'Bearer pht_1' })).toEqual({ caller: 'portal' });
-    expect(await as({ cookie: 'a=b; posthaste_session=s1; c=d' })).toEqual({ caller: 'Ada' });
-    expect(await as({ cookie: 'posthaste_session=s2' })).toMatchObject({ code: 'KEY_INVALID' });
-    expect(await as({ cookie: 'xposthaste_session=s1' })).toMatchObject({ code: 'KEY_MISSING' });
+    expect(await as({ cookie: 'a=b; posthaste-session=s1; c=d' })).toEqual({ caller: 'Ada' });
+    expect(await as({ cookie: 'posthaste-session=s2' })).toMatchObject({ code: 'KEY_INVALID' });
+    expect(await as({ cookie: 'xposthaste-session=s1' })).toMatchObject({ code: 'KEY_MISSING' });
   });
 
   it('do not stand in for a credential in Authorization that is refused', async () => {
     const { app } = await testServer(withKeys, { keys, routes, authenticators });
     for (const authorization of ['Bearer wrong', 'Bearer s1', 'Bearer pht_2', 'Basic x', '']) {
-      const answer = await post(app, { authorization, cookie: 'posthaste_session=s1' });
+      const answer = await post(app, { authorization, cookie: 'posthaste-session=s1' });
       expect(answer.statusCode, authorization).toBe(401);
     }
   });
@@ -284,7 +286,7 @@ describe('other credentials than keys', () => {
     const { app } = await testServer(withKeys, { keys, routes });
     for (const headers of [
       { authorization: 'Bearer pht_1' },
-      { cookie: 'posthaste_session=s1' },
+      { cookie: 'posthaste-session=s1' },
     ] as Record<string, string>[]) {
       expect((await post(app, headers)).statusCode).toBe(401);
     }

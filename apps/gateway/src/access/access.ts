@@ -15,19 +15,21 @@
  *      SCOPE_MISSING (403);
  *    - on loopback, no route needs a credential, but one that is sent is checked and binds. An
  *      Authorization header of any other form is refused too: who sends it expects a check.
- *      access/local-caller.ts refuses callers that are not on this machine.
+ *      access/local-caller.ts refuses callers that are not on this machine;
+ *    - the cookie of a session counts only if a page of the platform sent it
+ *      (access/session-cookies.ts).
  * 4. access/application-access.ts then finds the applications that the request is about.
  * 5. The same check counts the request, by key or by address (http/rate-limit.ts).
  */
 
 import {
-  type Authenticator,
   type Authenticators,
   anonymousCaller,
   type Caller,
+  callerFor,
   grants,
   localCaller,
-  type Scope,
+  type RouteScope,
 } from '@posthaste/access';
 import { coversApplications, PlatformError } from '@posthaste/contracts';
 import type { FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
@@ -36,13 +38,19 @@ import type { RateLimiter } from '../http/rate-limit.js';
 import type { RequestStep } from '../http/request-steps.js';
 import { findAuthenticator, readCredential } from './credential.js';
 import { checkOriginOfKey } from './foreign-origin.js';
+import type { SessionCookies } from './session-cookies.js';
 
 export interface AccessOptions {
   /** `loopback` needs no credential, and answers callers on this machine only. */
   readonly mode: 'loopback' | 'keys';
   readonly authenticators: Authenticators;
   readonly limiter: RateLimiter;
+  /** Cookies of sessions. */
+  readonly cookies: SessionCookies;
 }
+
+/** Scope of routes for callers. */
+type CallerScope = Exclude<RouteScope, 'public'>;
 
 /**
  * Creates the step that counts requests for unknown routes, and refuses them. The not-found handler
@@ -84,15 +92,16 @@ export function addAccess(app: App, options: AccessOptions): void {
  */
 async function isStillAuthorized(
   request: FastifyRequest,
-  { mode, authenticators }: AccessOptions,
+  options: AccessOptions,
 ): Promise<boolean> {
+  const { mode, authenticators } = options;
   const { scope = 'admin' } = request.routeOptions.config;
   const authenticator = findAuthenticator(request, authenticators);
   const isOpen = mode === 'loopback' && authenticator === undefined;
   if (isOpen || scope === 'public') return true;
   const { applications } = request.caller;
   try {
-    await checkCaller(request, scope, authenticator);
+    await checkCaller(request, scope, options);
     return coversApplications(request.caller.applications, applications);
   } catch (error) {
     const isRefused = error instanceof PlatformError && refusalTypes.has(error.type);
@@ -121,10 +130,8 @@ function requireScopes(app: App): void {
   });
 }
 
-function createAccessCheck(
-  route: RouteOptions,
-  { mode, authenticators, limiter }: AccessOptions,
-): onRequestHookHandler {
+function createAccessCheck(route: RouteOptions, options: AccessOptions): onRequestHookHandler {
+  const { mode, authenticators, limiter, cookies } = options;
   const isCounted = route.config?.rateLimit !== false;
   return (request, reply, done) => {
     const { scope = 'admin' } = route.config ?? {};
@@ -134,7 +141,10 @@ function createAccessCheck(
       return done(isCounted ? limiter.byAddress(request, reply) : undefined);
     }
     request.caller = anonymousCaller;
-    const caller = authenticator?.findCached(readCredential(request));
+    const isCookie = authenticator !== undefined && authenticator === authenticators.sessions;
+    const foreign = isCookie ? cookies.refuseForeign(request) : undefined;
+    if (foreign) return done(foreign);
+    const caller = authenticator?.findCached(readCredential(request, authenticators));
     // Nearly every request goes this way: its caller is in memory, and no promise is needed.
     if (caller) {
       const refused = authorize(request, caller, scope);
@@ -143,20 +153,32 @@ function createAccessCheck(
     // By address first: guesses must not reach the database unlimited.
     const limited = isCounted ? limiter.byAddress(request, reply) : undefined;
     if (limited) return done(limited);
-    checkCaller(request, scope, authenticator).then(
+    checkCaller(request, scope, options).then(
       () => done(limiter.byKey(request, reply)),
-      done,
+      (error) => {
+        // The page cannot: its scripts do not see the cookie.
+        if (isCookie && isEnded(error)) reply.header('set-cookie', cookies.end());
+        done(error);
+      },
     );
   };
 }
 
-/** @throws PlatformError `KEY_MISSING`, `KEY_INVALID`, `SCOPE_MISSING`, `DATABASE_*` */
+function isEnded(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === 'SESSION_INVALID';
+}
+
+/**
+ * @throws PlatformError `KEY_MISSING`, `KEY_INVALID`, `TOKEN_INVALID`, `SESSION_INVALID`,
+ *   `SCOPE_MISSING`, `DATABASE_*`
+ */
 async function checkCaller(
   request: FastifyRequest,
-  scope: Scope,
-  authenticator: Authenticator | undefined,
+  scope: CallerScope,
+  { authenticators }: AccessOptions,
 ): Promise<void> {
-  const credential = readCredential(request);
+  const authenticator = findAuthenticator(request, authenticators);
+  const credential = readCredential(request, authenticators);
   if (authenticator === undefined || credential === '') throw missingKey(request);
   const refused = authorize(request, await authenticator.authenticate(credential), scope);
   if (refused) throw refused;
@@ -185,10 +207,12 @@ const kindNames: Readonly<Record<Caller['kind'], string>> = {
 function authorize(
   request: FastifyRequest,
   caller: Caller,
-  scope: Scope,
+  scope: CallerScope,
 ): PlatformError | undefined {
-  request.caller = caller;
-  if (grants(caller.scopes, scope)) return checkOriginOfKey(request, caller);
+  request.caller = scope === 'any' ? caller : callerFor(caller, scope);
+  if (scope === 'any' || grants(request.caller.scopes, scope)) {
+    return checkOriginOfKey(request, caller);
+  }
   const who = `${kindNames[caller.kind]} '${caller.name}'`;
   return new PlatformError('SCOPE_MISSING', `the ${who} lacks the scope ${scope}`, {
     details: { needed: scope, held: caller.scopes },

@@ -1,10 +1,6 @@
-import {
-  type Authenticator,
-  type Authenticators,
-  sessionCookie,
-  tokenPrefix,
-} from '@posthaste/access';
+import { type Authenticator, type Authenticators, tokenPrefix } from '@posthaste/access';
 import type { FastifyRequest } from 'fastify';
+import { readCookie } from './session-cookies.js';
 
 const bearer = /^bearer /i;
 const bearerToken = new RegExp(`^bearer +${tokenPrefix}`, 'i');
@@ -19,7 +15,9 @@ export function findAuthenticator(
 ): Authenticator | undefined {
   const { authorization } = request.raw.headers;
   if (authorization === undefined) {
-    return sessions !== undefined && readSession(request) !== undefined ? sessions : undefined;
+    return sessions && readCookie(request, sessions.cookieName) !== undefined
+      ? sessions
+      : undefined;
   }
   return tokens !== undefined && bearerToken.test(authorization) ? tokens : keys;
 }
@@ -28,18 +26,14 @@ export function findAuthenticator(
  * Returns the credential of a request: the text after `Bearer`, or the session in the cookie. Empty
  * without one, and when `Authorization` has another form.
  */
-export function readCredential(request: FastifyRequest): string {
+export function readCredential(
+  request: FastifyRequest,
+  { sessions }: Pick<Authenticators, 'sessions'>,
+): string {
   const { authorization } = request.raw.headers;
-  if (authorization === undefined) return readSession(request) ?? '';
+  if (authorization === undefined) {
+    return (sessions && readCookie(request, sessions.cookieName)) ?? '';
+  }
   // The name of the scheme is matched without regard to case (RFC 9110, section 11.1).
   return bearer.test(authorization) ? authorization.slice('bearer '.length).trim() : '';
-}
-
-/** Returns the value of the session's cookie. */
-function readSession({ raw }: FastifyRequest): string | undefined {
-  const { cookie } = raw.headers;
-  if (cookie === undefined) return undefined;
-  const start = `${sessionCookie}=`;
-  const pair = cookie.split(';').find((each) => each.trimStart().startsWith(start));
-  return pair?.trim().slice(start.length);
 }

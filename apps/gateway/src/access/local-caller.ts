@@ -86,7 +86,7 @@ export function createLocalCallerCheck(
 }
 
 /** Returns the name in a Host header without its port, in the spelling that is compared. */
-function toHostName(host: string): string {
+export function toHostName(host: string): string {
   if (isIPv6(host)) return `[${host.toLowerCase()}]`;
   return host.replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase();
 }

@@ -28,11 +28,11 @@ export function toClientNetwork(address: string): string {
 
 /**
  * Returns the name of whoever a request is counted for where callers have a share of something: its
- * API key, else its address.
+ * API key or person, else its address.
  */
 export function toCaller({ caller, ip }: FastifyRequest): string {
-  const { kind, id } = caller;
-  return kind === 'local' || kind === 'anonymous' ? toClientNetwork(ip) : `${kind} ${id}`;
+  const { kind, id, countedAs = id } = caller;
+  return kind === 'local' || kind === 'anonymous' ? toClientNetwork(ip) : countedAs;
 }
 
 /** Returns the check if an address belongs to one of the networks (`10.0.0.0/8`, `::1`). */

@@ -98,7 +98,8 @@ export class RateLimiter {
 
   /** Counts by API key; the request must have one. Returns the error if it is over a limit. */
   byKey(request: FastifyRequest, reply: FastifyReply): PlatformError | undefined {
-    return this.#keys.count(request.caller.id, request, reply);
+    const { id, countedAs = id } = request.caller;
+    return this.#keys.count(countedAs, request, reply);
   }
 
   /** Counts by address, IPv6 by its /64 network. Returns the error if it is over a limit. */

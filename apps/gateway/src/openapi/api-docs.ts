@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
+import type { RouteScope } from '@posthaste/access';
 import { type ErrorCode, errorCodes, PlatformError } from '@posthaste/contracts';
 import type { FastifyContextConfig, FastifySchema } from 'fastify';
 import { Type } from 'typebox';
@@ -48,7 +49,8 @@ export async function collectApiDocs(app: App): Promise<void> {
           key: {
             type: 'http',
             scheme: 'bearer',
-            description: 'API key, `phk_…`. Not needed on a server that runs without keys.',
+            description:
+              'API key, `phk_…`, or short-lived token, `pht_…`. Not needed on a server that runs without keys, and not by pages with the cookie of a session.',
           },
         },
       },
@@ -72,7 +74,7 @@ function describeRoute(
   { scope, errors = [] }: FastifyContextConfig = {},
 ) {
   const { description, response, ...own } = schema ?? {};
-  const needs = scope === undefined || scope === 'public' ? [] : [`Needs the scope \`${scope}\`.`];
+  const needs = describeScope(scope);
   return {
     ...own,
     description: [...(description === undefined ? [] : [description]), ...needs].join('\n\n'),
@@ -83,6 +85,11 @@ function describeRoute(
       default: anyError,
     },
   };
+}
+
+function describeScope(scope: RouteScope = 'public'): string[] {
+  if (scope === 'public') return [];
+  return [scope === 'any' ? 'Needs a caller, with any scope.' : `Needs the scope \`${scope}\`.`];
 }
 
 /** Returns the codes of the checks that are made before a route is reached. */

@@ -1,10 +1,11 @@
 import { ambientDatabase, type Database } from '@posthaste/postgres';
 import { createLogger } from '@posthaste/service';
-import { gatewaySettings, readSettings } from '@posthaste/settings';
+import { gatewaySettings, readSettings, signInSettings } from '@posthaste/settings';
 import { Registry } from 'prom-client';
 import { createCallbackRoutes } from '../callback-routes.js';
 import { toGatewayConfig } from '../config.js';
 import { createEventRoutes } from '../event-routes.js';
+import { createPeopleRoutes } from '../people-routes.js';
 import { auditRoutes } from '../routes/audit.js';
 import { buildServer, type ServerDeps } from '../server.js';
 
@@ -48,6 +49,11 @@ export async function renderOpenApiDocument(): Promise<string> {
       maxReplays: 0,
     },
   });
+  const people = createPeopleRoutes({
+    db: unreachableDatabase,
+    logger,
+    config: { ...readSettings({}, signInSettings), secretKey: new Uint8Array(32), access: 'keys' },
+  });
   const app = await buildServer({
     config: toGatewayConfig(readSettings({}, gatewaySettings)),
     logger,
@@ -55,11 +61,16 @@ export async function renderOpenApiDocument(): Promise<string> {
     keys: unreachableKeys,
     audit: undefined,
     checks: [],
-    routes: [...callbacks.routes, ...events.routes, (scope) => auditRoutes(scope, changes)],
+    routes: [
+      ...callbacks.routes,
+      ...events.routes,
+      ...people.routes,
+      (scope) => auditRoutes(scope, changes),
+    ],
   });
   const document = JSON.stringify(app.swagger(), undefined, 2);
   await app.close();
-  await Promise.all([callbacks.close(), events.close()]);
+  await Promise.all([callbacks.close(), events.close(), people.close()]);
   return `${document}\n`;
 }
 

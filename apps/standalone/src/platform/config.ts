@@ -3,6 +3,8 @@ import {
   type EventRoutesConfig,
   type GatewayConfig,
   gatewayFaults,
+  type PeopleRoutesConfig,
+  signInFaults,
   toGatewayConfig,
 } from '@posthaste/gateway';
 import type { RunnableConfig } from '@posthaste/service';
@@ -16,6 +18,7 @@ import {
   platformSettings,
   readSettings,
   type SettingValues,
+  signInSettings,
   workerSettings,
 } from '@posthaste/settings';
 import { type WorkerConfig, workerFaults } from '@posthaste/worker';
@@ -26,6 +29,7 @@ export interface StandaloneConfig extends RunnableConfig {
   readonly gateway: GatewayConfig;
   readonly callbacks: Omit<CallbackRoutesConfig, 'secretKey'>;
   readonly events: EventRoutesConfig;
+  readonly people: Omit<PeopleRoutesConfig, 'secretKey'>;
   readonly worker: Omit<WorkerConfig, 'secretKey'>;
 }
 
@@ -34,6 +38,7 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
   const settings = {
     ...platformSettings,
     ...gatewaySettings,
+    ...signInSettings,
     ...callbackSettings,
     ...eventSettings,
     ...workerSettings,
@@ -41,6 +46,7 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
   const values = readSettings(environment, settings, {
     check: (found) => [
       ...gatewayFaults(found),
+      ...signInFaults(found),
       ...callbackFaults(found),
       ...eventFaults(found),
       ...workerFaults(found),
@@ -48,13 +54,15 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
   });
   // Someone who tries Posthaste out on one machine has the receiver there too.
   const allowLoopback = values.allowLoopback ?? true;
+  const gateway = toGatewayConfig(values);
   return {
     logLevel: values.logLevel,
     stopTimeoutMs: values.stopTimeoutMs,
     platform: values,
-    gateway: toGatewayConfig(values),
+    gateway,
     callbacks: { ...values, allowLoopback },
     events: values,
+    people: { ...values, access: gateway.access },
     worker: { ...values, allowLoopback },
   };
 }

@@ -4,6 +4,7 @@ import { PlatformError } from '@posthaste/contracts';
 import {
   createCallbackRoutes,
   createEventRoutes,
+  createPeopleRoutes,
   startEventOutbox,
   startGateway,
 } from '@posthaste/gateway';
@@ -92,8 +93,13 @@ async function startOnDatabase(
     events: outbox.events,
   });
   const events = createEventRoutes({ db, changes, logger, registry, config: config.events });
+  const people = createPeopleRoutes({
+    db: changes,
+    logger,
+    config: { ...config.people, secretKey },
+  });
   const closeRoutes = async (): Promise<void> => {
-    await Promise.all([callbacks.close(), events.close()]);
+    await Promise.all([callbacks.close(), events.close(), people.close()]);
     await outbox.close();
   };
   // Before the worker: a process that cannot have its port delivers nothing.
@@ -102,10 +108,12 @@ async function startOnDatabase(
     db,
     changes,
     auditEvents: outbox.auditEvents,
-    auditTargets: { ...callbacks.auditTargets, ...events.auditTargets },
+    auditTargets: { ...callbacks.auditTargets, ...events.auditTargets, ...people.auditTargets },
     registry,
     logger,
-    routes: [...callbacks.routes, ...events.routes],
+    routes: [...callbacks.routes, ...events.routes, ...people.routes],
+    authenticators: people.authenticators,
+    cookies: people.cookies,
   }).catch(async (error: unknown) => {
     await closeRoutes();
     throw error;
