@@ -42,6 +42,8 @@ declare module 'fastify' {
      * method only reads. audit/audited-changes.ts records it.
      */
     audit?: AuditedRoute | 'none';
+    /** True on routes that answer about an application that is being deleted, too. */
+    whileDeleting?: true;
     /** False on routes whose requests are not counted by the rate limits. */
     rateLimit?: false;
     /** Error codes of this route, without those that all routes share. For the API document. */

@@ -82,6 +82,7 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       logger,
       registry,
       routes: [...callbacks.routes, ...events.routes],
+      nameSources: [callbacks.nameSource],
       checks: [{ ...migrations, check: checkMigrations }],
     });
     logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');

@@ -1,5 +1,11 @@
 import type { AddressInfo } from 'node:net';
-import { ApiKeys, accessMigrations, type KeyRequest } from '@posthaste/access';
+import {
+  ApiKeys,
+  ApplicationRegistry,
+  accessMigrations,
+  type KeyRequest,
+  KnownApplications,
+} from '@posthaste/access';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
@@ -7,8 +13,10 @@ import { ambientDatabase, type Database, migrate, openPostgres } from '@posthast
 import { createTestDatabase, type TestDatabase } from '@posthaste/testbed';
 import { Registry } from 'prom-client';
 import type { App } from '../src/app.js';
+import { createApplicationTargets, createKeyTargets } from '../src/audit/own-targets.js';
 import { createCallbackRoutes } from '../src/callback-routes.js';
 import { createEventRoutes } from '../src/event-routes.js';
+import { auditRoutes } from '../src/routes/audit.js';
 import { type Call, createCaller } from './caller.js';
 import { testSecretKey } from './test-callbacks.js';
 import { testAudit, testServer } from './test-server.js';
@@ -51,6 +59,9 @@ export async function openTestPlatform(
   const db = await openPostgres({ url, maxConnections: 8 });
   const changes = ambientDatabase(db);
   const keys = new ApiKeys(changes);
+  const applications = new ApplicationRegistry(changes);
+  const states = new KnownApplications(db);
+  await states.start();
   const callbacks = createCallbackRoutes({
     db,
     changes,
@@ -89,8 +100,15 @@ export async function openTestPlatform(
     {
       keys,
       registry,
-      routes: [...callbacks.routes, ...events.routes],
-      audit: testAudit(changes, { ...callbacks.auditTargets, ...events.auditTargets }),
+      states,
+      applications,
+      routes: [...callbacks.routes, ...events.routes, (scope) => auditRoutes(scope, db)],
+      audit: testAudit(changes, {
+        ...createKeyTargets(keys),
+        ...createApplicationTargets(applications),
+        ...callbacks.auditTargets,
+        ...events.auditTargets,
+      }),
     },
   );
   return {
@@ -109,7 +127,7 @@ export async function openTestPlatform(
     },
     async close() {
       await app.close();
-      await Promise.all([callbacks.close(), events.close(), keys.close()]);
+      await Promise.all([callbacks.close(), events.close(), keys.close(), states.close()]);
       await db.close();
     },
   };

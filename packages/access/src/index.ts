@@ -1,3 +1,13 @@
+export type {
+  Application,
+  ApplicationChange,
+  ApplicationLimits,
+  ApplicationState,
+} from './applications/application.js';
+export { ApplicationRegistry } from './applications/application-registry.js';
+export type { ApplicationPage } from './applications/application-store.js';
+export { KnownApplications } from './applications/known-applications.js';
+export { NameDiscovery, type NameSource } from './applications/name-discovery.js';
 export {
   /** @public */ type AuditPage,
   /** @public */ type AuditQuery,
@@ -39,5 +49,6 @@ export {
 } from './credential-cache.js';
 export { type ApiKey, type KeyPage, toKeyState } from './keys/api-key-store.js';
 export { ApiKeys, type CreatedKey, type KeyRequest } from './keys/api-keys.js';
+export { toDelegatedKey } from './keys/key-delegation.js';
 export { accessMigrations } from './migrations.js';
 export { grants, type RouteScope, type Scope, scopes } from './scopes.js';

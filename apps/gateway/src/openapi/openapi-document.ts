@@ -54,6 +54,8 @@ export async function renderOpenApiDocument(): Promise<string> {
     registry,
     keys: unreachableKeys,
     audit: undefined,
+    states: unreachableStates,
+    applications: unreachableApplications,
     checks: [],
     routes: [...callbacks.routes, ...events.routes, (scope) => auditRoutes(scope, changes)],
   });
@@ -83,4 +85,19 @@ const unreachableKeys: ServerDeps['keys'] = {
   createKey: refuse,
   listKeys: refuse,
   revokeKey: refuse,
+};
+
+const unreachableStates: ServerDeps['states'] = {
+  isReady: true,
+  start: refuse,
+  isDeleting: refuse,
+  isRegistered: refuse,
+  register: refuse,
+};
+
+const unreachableApplications: ServerDeps['applications'] = {
+  create: refuse,
+  get: refuse,
+  list: refuse,
+  change: refuse,
 };

@@ -106,6 +106,7 @@ async function startOnDatabase(
     registry,
     logger,
     routes: [...callbacks.routes, ...events.routes],
+    nameSources: [callbacks.nameSource],
   }).catch(async (error: unknown) => {
     await closeRoutes();
     throw error;
