@@ -70,7 +70,7 @@ export async function openTestPlatform(
       leaseMs: 30_000,
       maxAttempts: 10_000,
       minRetryDelayMs: 1_000,
-      maxReplays: 10,
+      maxReplays: 1_000,
       mailRecipients: [],
       allowLoopback: true,
       allowedNetworks: [],
@@ -92,7 +92,7 @@ export async function openTestPlatform(
       defaultApplication: '',
       topicApplications: [],
       groupApplications: [],
-      maxReplays: 10,
+      maxReplays: 1_000,
     },
   });
   const { app } = await testServer(

@@ -2,6 +2,7 @@ import { ambientDatabase, type Database } from '@posthaste/postgres';
 import { createLogger } from '@posthaste/service';
 import { gatewaySettings, readSettings } from '@posthaste/settings';
 import { Registry } from 'prom-client';
+import type { App, RouteAccess } from '../app.js';
 import { createCallbackRoutes } from '../callback-routes.js';
 import { toGatewayConfig } from '../config.js';
 import { createEventRoutes } from '../event-routes.js';
@@ -12,7 +13,17 @@ import { buildServer, type ServerDeps } from '../server.js';
  * Renders the document of `/openapi.json`, formatted for people who compare releases. Needs no
  * database.
  */
-export async function renderOpenApiDocument(): Promise<string> {
+export function renderOpenApiDocument(): Promise<string> {
+  return readFromServer((app) => `${JSON.stringify(app.swagger(), undefined, 2)}\n`);
+}
+
+/** Lists all routes of a gateway with their access. Needs no database. */
+export function listRoutes(): Promise<RouteAccess[]> {
+  return readFromServer((app) => app.listRouteAccess());
+}
+
+/** Builds a server without a database, and reads something from it. */
+async function readFromServer<Result>(read: (app: App) => Result): Promise<Result> {
   const changes = ambientDatabase(unreachableDatabase);
   const callbacks = createCallbackRoutes({
     db: unreachableDatabase,
@@ -59,10 +70,10 @@ export async function renderOpenApiDocument(): Promise<string> {
     checks: [],
     routes: [...callbacks.routes, ...events.routes, (scope) => auditRoutes(scope, changes)],
   });
-  const document = JSON.stringify(app.swagger(), undefined, 2);
+  const result = read(app);
   await app.close();
   await Promise.all([callbacks.close(), events.close()]);
-  return `${document}\n`;
+  return result;
 }
 
 const refuse = (): never => {
