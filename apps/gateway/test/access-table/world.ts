@@ -53,7 +53,7 @@ export class World {
   /** Returns a name that belongs to the application. */
   name(application: string): string {
     this.#count += 1;
-    const name = `secret-thing-${this.#count}`;
+    const name = `secret-thing-${String(this.#count).padStart(4, '0')}`;
     this.#mark(application, name);
     return name;
   }
