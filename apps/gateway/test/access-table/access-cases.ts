@@ -36,6 +36,13 @@ export const accessCases: RouteCases = {
       body: { limits: { backlog: 1_000_000 } },
     }),
   },
+  'GET /v1/audit': {
+    make: async (world, application) => {
+      await world.endpoint(application);
+      await world.endpoint(application);
+      return { url: '/v1/audit' };
+    },
+  },
   'GET /v1/applications/details': {
     make: (_, application) => ({ url: `/v1/applications/details?application=${application}` }),
   },

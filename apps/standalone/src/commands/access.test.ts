@@ -117,6 +117,7 @@ const lists = (prepare: (things: Things) => Promise<unknown>): CommandCase => ({
 });
 
 const cases: Readonly<Record<string, CommandCase>> = {
+  audit: lists((things) => things.endpoint()),
   'keys create': refused(async (things) => [
     ...['--name', things.name(), '--scopes', 'queues:read', '--application', own],
   ]),
