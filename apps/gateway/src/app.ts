@@ -24,6 +24,15 @@ export type App = FastifyInstance<
 /** Registers the routes of one resource. Its parsers and hooks apply to these routes only. */
 export type Routes = (app: App) => void | Promise<void>;
 
+/** Row of the route table: who may call a route, and how it finds the applications of a request. */
+export interface RouteAccess {
+  readonly method: string;
+  /** Pattern, such as `/v1/keys/:id`. */
+  readonly url: string;
+  readonly scope: RouteScope;
+  readonly application: ApplicationSource;
+}
+
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
@@ -42,6 +51,8 @@ declare module 'fastify' {
      * method only reads. audit/audited-changes.ts records it.
      */
     audit?: AuditedRoute | 'none';
+    /** True on routes that answer about an application that is being deleted, too. */
+    whileDeleting?: true;
     /** False on routes whose requests are not counted by the rate limits. */
     rateLimit?: false;
     /** Error codes of this route, without those that all routes share. For the API document. */
@@ -55,6 +66,11 @@ declare module 'fastify' {
      * them: http/hops.ts.
      */
     sendsAgain?: true;
+  }
+
+  interface FastifyInstance {
+    /** Returns every route with its access, once all are registered. */
+    listRouteAccess(): RouteAccess[];
   }
 
   interface FastifyRequest {

@@ -1,9 +1,11 @@
+import type { NameSource } from '@posthaste/access';
 import {
   type CallbackEventSink,
   createAcceptance,
   createSecretBox,
   EventFanout,
   Intake,
+  listApplicationNames,
   noEvents,
   Policies,
   RecipientRegistry,
@@ -63,6 +65,8 @@ export interface CallbackRoutes {
   readonly routes: readonly Routes[];
   /** Things that these routes change. */
   readonly auditTargets: AuditTargets;
+  /** Tables that name applications. */
+  readonly nameSource: NameSource;
   /**
    * Stores callbacks that were received and wait to be stored. To be called after the server has
    * stopped and before the database is closed. May be called twice.
@@ -113,6 +117,10 @@ export function createCallbackRoutes({
       secrets,
       subscriptions,
     }),
+    nameSource: {
+      source: 'callbacks',
+      list: (after, limit) => listApplicationNames(db, after, limit),
+    },
     close: () => intake.close(),
   };
 }

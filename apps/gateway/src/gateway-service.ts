@@ -90,6 +90,7 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       routes: [...callbacks.routes, ...events.routes, ...people.routes],
       authenticators: people.authenticators,
       cookies: people.cookies,
+      nameSources: [callbacks.nameSource],
       checks: [{ ...migrations, check: checkMigrations }],
     });
     logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');

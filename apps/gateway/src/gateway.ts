@@ -1,5 +1,13 @@
 import type { AddressInfo } from 'node:net';
-import { ApiKeys, type AuditEventSink, createChangeRecorder } from '@posthaste/access';
+import {
+  ApiKeys,
+  ApplicationRegistry,
+  type AuditEventSink,
+  createChangeRecorder,
+  KnownApplications,
+  NameDiscovery,
+  type NameSource,
+} from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
 import type { AmbientDatabase, Database } from '@posthaste/postgres';
 import type { ReadinessCheck } from '@posthaste/service';
@@ -7,7 +15,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { App, Routes } from './app.js';
 import type { AuditTargets } from './audit/audited-route.js';
-import { createKeyTargets } from './audit/own-targets.js';
+import { createApplicationTargets, createKeyTargets } from './audit/own-targets.js';
 import type { GatewayConfig } from './config.js';
 import { addPoolMetrics, addProcessMetrics } from './http/metrics.js';
 import { RepeatedWarnings } from './http/repeated-warnings.js';
@@ -15,7 +23,7 @@ import { databaseCheck } from './readiness.js';
 import { auditRoutes } from './routes/audit.js';
 import { buildServer, type ServerDeps } from './server.js';
 
-/** Time between two warnings about API keys that cannot be checked, in ms. */
+/** Time between two warnings about the same work that fails, in ms. */
 const warnEveryMs = 60_000;
 
 export interface GatewayDeps {
@@ -35,6 +43,8 @@ export interface GatewayDeps {
   /** Authenticators of tokens and sessions, with the cookies of sessions. Default: only API keys. */
   readonly authenticators?: ServerDeps['authenticators'];
   readonly cookies?: ServerDeps['cookies'];
+  /** Tables in which applications were named before there was a registry. Default: none. */
+  readonly nameSources?: readonly NameSource[];
   /** Checks of `/health/ready` besides that of the database. Default: none. */
   readonly checks?: readonly ReadinessCheck[];
 }
@@ -58,32 +68,68 @@ export interface Gateway {
  * @throws PlatformError `LISTEN_FAILED` when the address is not available
  */
 export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
-  const { config, db, changes, registry, logger } = deps;
-  const warnings = new RepeatedWarnings(undefined, warnEveryMs);
-  const keys = new ApiKeys(changes, {
-    onCheckError: (error) => {
-      const message = `the API keys in use could not be checked; they are refused ten seconds after their last check: ${String(error)}`;
-      warnings.warn(logger, error instanceof PlatformError ? error.code : 'API keys', message);
-    },
-    onLastUsedError: (err) => logger.warn({ err }, 'the last use of API keys was not written'),
-  });
+  const { config, db, registry, logger } = deps;
+  const access = startAccess(deps);
   addProcessMetrics(registry);
   addPoolMetrics(registry, () => db.poolStats());
   const checks = [databaseCheck(db), ...(deps.checks ?? [])];
   const audit = {
-    db: changes,
+    db: deps.changes,
     record: createChangeRecorder(deps.auditEvents),
-    targets: { ...createKeyTargets(keys), ...deps.auditTargets },
+    targets: {
+      ...createKeyTargets(access.keys),
+      ...createApplicationTargets(access.applications),
+      ...deps.auditTargets,
+    },
   };
   const routes: Routes[] = [...deps.routes, (scope) => auditRoutes(scope, db)];
-  const app = await buildServer({ ...deps, keys, checks, audit, routes });
-  await listen(app, config);
+  const app = await buildServer({ ...deps, ...access, checks, audit, routes });
+  await listen(app, config).catch(async (error: unknown) => {
+    await access.close();
+    throw error;
+  });
   let closed: Promise<void> | undefined;
   return {
     url: listeningUrl(app, config.host),
     close: (limitMs) => {
-      closed ??= closeWithin(app, limitMs, logger).then(() => keys.close());
+      closed ??= closeWithin(app, limitMs, logger).then(() => access.close());
       return closed;
+    },
+  };
+}
+
+/** Keys and applications, which requests are checked by, with the work behind them. */
+interface Access extends Pick<ServerDeps, 'states'> {
+  readonly keys: ApiKeys;
+  readonly applications: ApplicationRegistry;
+  close(): Promise<void>;
+}
+
+function startAccess({ db, changes, logger, nameSources = [] }: GatewayDeps): Access {
+  const warnings = new RepeatedWarnings(undefined, warnEveryMs);
+  const warnOf = (what: string) => (error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    const code = error instanceof PlatformError ? error.code : 'defect';
+    warnings.warn(logger, `${code}: ${what}`, `${what}: ${reason}`);
+  };
+  const keys = new ApiKeys(changes, {
+    onCheckError: warnOf('API keys in use are not checked, and refused after ten seconds'),
+    onLastUsedError: warnOf('the last use of API keys was not written'),
+  });
+  const states = new KnownApplications(db, {
+    onError: warnOf('states of applications are not read, or new names not registered'),
+  });
+  const discovery = new NameDiscovery(db, {
+    onError: warnOf('names of applications that existed before are not registered'),
+  });
+  void states.start();
+  void discovery.start(nameSources);
+  return {
+    keys,
+    states,
+    applications: new ApplicationRegistry(changes),
+    async close() {
+      await Promise.all([keys.close(), states.close(), discovery.close()]);
     },
   };
 }

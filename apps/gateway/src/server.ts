@@ -27,7 +27,7 @@ import { fastify } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { addAccess, createUnknownRouteStep } from './access/access.js';
-import { addApplicationAccess } from './access/application-access.js';
+import { type ApplicationStates, addApplicationAccess } from './access/application-access.js';
 import { createLocalCallerStep } from './access/local-caller.js';
 import { SessionCookies } from './access/session-cookies.js';
 import type { App, Routes } from './app.js';
@@ -50,6 +50,7 @@ import { setApiHeaders } from './http/security-headers.js';
 import { addTracing } from './http/tracing.js';
 import { compileValidator } from './http/validator.js';
 import { apiDocsRoutes, collectApiDocs } from './openapi/api-docs.js';
+import { type ApplicationAdmin, applicationRoutes } from './routes/applications.js';
 import { healthRoutes } from './routes/health.js';
 import { type KeyAdmin, keyRoutes } from './routes/keys.js';
 import { metricsRoutes } from './routes/metrics.js';
@@ -60,6 +61,9 @@ export interface ServerDeps {
   /** Registry of the server's metrics, which `/metrics` shows. */
   readonly registry: Registry;
   readonly keys: Authenticator & KeyAdmin;
+  /** States of applications, which requests are checked by. */
+  readonly states: ApplicationStates;
+  readonly applications: ApplicationAdmin;
   /** Authenticators of credentials other than API keys. Default: none. */
   readonly authenticators?: Omit<Authenticators, 'keys'> | undefined;
   /** Records changes in the audit log; `undefined` does not, for tests of other things. */
@@ -94,7 +98,8 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   const authenticators: Authenticators = { ...deps.authenticators, keys: deps.keys };
   const { cookies = new SessionCookies(undefined) } = deps;
   addAccess(app, { mode: config.access, authenticators, limiter, cookies });
-  addApplicationAccess(app, config);
+  const { defaultApplication } = config;
+  addApplicationAccess(app, { defaultApplication, states: deps.states });
   addAuditedChanges(app, deps.audit);
   if (config.docs) await collectApiDocs(app);
   await addRoutes(app, deps);
@@ -141,6 +146,7 @@ async function addRoutes(app: App, deps: ServerDeps): Promise<void> {
     (scope) => healthRoutes(scope, readiness),
     (scope) => metricsRoutes(scope, deps.registry),
     (scope) => keyRoutes(scope, deps.keys),
+    (scope) => applicationRoutes(scope, deps.applications),
     ...deps.routes,
     ...(deps.config.docs ? [apiDocsRoutes] : []),
   ];

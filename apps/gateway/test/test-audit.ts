@@ -1,4 +1,4 @@
-import { ApiKeys, accessMigrations, type KeyRequest } from '@posthaste/access';
+import { ApiKeys, ApplicationRegistry, accessMigrations, type KeyRequest } from '@posthaste/access';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations, PostgresLog } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
@@ -14,7 +14,7 @@ import type { RouteOptions } from 'fastify';
 import { Registry } from 'prom-client';
 import type { App, Routes } from '../src/app.js';
 import type { AuditDeps } from '../src/audit/audited-changes.js';
-import { createKeyTargets } from '../src/audit/own-targets.js';
+import { createApplicationTargets, createKeyTargets } from '../src/audit/own-targets.js';
 import { createCallbackRoutes } from '../src/callback-routes.js';
 import { startEventOutbox } from '../src/event-outbox.js';
 import { createEventRoutes } from '../src/event-routes.js';
@@ -83,9 +83,20 @@ export async function openTestAudit(engine: Engine, deps?: Partial<AuditDeps>): 
     config: eventConfig,
   });
   const keys = new ApiKeys(changes);
-  const targets = { ...createKeyTargets(keys), ...callbacks.auditTargets, ...events.auditTargets };
-  // The routes of keys belong to the server itself.
-  const declared = new Set(['api-key.created', 'api-key.revoked']);
+  const applications = new ApplicationRegistry(changes);
+  const targets = {
+    ...createKeyTargets(keys),
+    ...createApplicationTargets(applications),
+    ...callbacks.auditTargets,
+    ...events.auditTargets,
+  };
+  // The routes of keys and applications belong to the server itself.
+  const declared = new Set([
+    'api-key.created',
+    'api-key.revoked',
+    'application.created',
+    'application.updated',
+  ]);
   const all: Routes[] = [
     ...callbacks.routes,
     ...events.routes,
@@ -95,6 +106,7 @@ export async function openTestAudit(engine: Engine, deps?: Partial<AuditDeps>): 
     { POSTHASTE_ACCESS: 'keys', POSTHASTE_RATE_LIMIT: '0' },
     {
       keys,
+      applications,
       routes: all.map((routes) => (scope: App) => {
         scope.addHook('onRoute', (route) => collectAction(route, declared));
         return routes(scope);

@@ -1,5 +1,11 @@
 import type { AddressInfo } from 'node:net';
-import { ApiKeys, accessMigrations, type KeyRequest } from '@posthaste/access';
+import {
+  ApiKeys,
+  ApplicationRegistry,
+  accessMigrations,
+  type KeyRequest,
+  KnownApplications,
+} from '@posthaste/access';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
@@ -8,9 +14,11 @@ import { readSettings, signInSettings } from '@posthaste/settings';
 import { createTestDatabase, type TestDatabase } from '@posthaste/testbed';
 import { Registry } from 'prom-client';
 import type { App } from '../src/app.js';
+import { createApplicationTargets, createKeyTargets } from '../src/audit/own-targets.js';
 import { createCallbackRoutes } from '../src/callback-routes.js';
 import { createEventRoutes } from '../src/event-routes.js';
 import { createPeopleRoutes } from '../src/people-routes.js';
+import { auditRoutes } from '../src/routes/audit.js';
 import { type Call, createCaller } from './caller.js';
 import { testSecretKey } from './test-callbacks.js';
 import { testAudit, testServer } from './test-server.js';
@@ -53,6 +61,9 @@ export async function openTestPlatform(
   const db = await openPostgres({ url, maxConnections: 8 });
   const changes = ambientDatabase(db);
   const keys = new ApiKeys(changes);
+  const applications = new ApplicationRegistry(changes);
+  const states = new KnownApplications(db);
+  await states.start();
   const callbacks = createCallbackRoutes({
     db,
     changes,
@@ -61,7 +72,7 @@ export async function openTestPlatform(
       leaseMs: 30_000,
       maxAttempts: 10_000,
       minRetryDelayMs: 1_000,
-      maxReplays: 10,
+      maxReplays: 1_000,
       mailRecipients: [],
       allowLoopback: true,
       allowedNetworks: [],
@@ -83,7 +94,7 @@ export async function openTestPlatform(
       defaultApplication: '',
       topicApplications: [],
       groupApplications: [],
-      maxReplays: 10,
+      maxReplays: 1_000,
     },
   });
   const people = createPeopleRoutes({
@@ -97,9 +108,17 @@ export async function openTestPlatform(
   const { app } = await testServer(
     { POSTHASTE_ACCESS: 'keys', ...environment },
     {
-      ...{ keys, registry, authenticators: people.authenticators, cookies: people.cookies },
-      routes: [...callbacks.routes, ...events.routes, ...people.routes],
+      ...{ keys, registry, states, applications },
+      ...{ authenticators: people.authenticators, cookies: people.cookies },
+      routes: [
+        ...callbacks.routes,
+        ...events.routes,
+        ...people.routes,
+        (scope) => auditRoutes(scope, db),
+      ],
       audit: testAudit(changes, {
+        ...createKeyTargets(keys),
+        ...createApplicationTargets(applications),
         ...callbacks.auditTargets,
         ...events.auditTargets,
         ...people.auditTargets,
@@ -122,7 +141,8 @@ export async function openTestPlatform(
     },
     async close() {
       await app.close();
-      await Promise.all([callbacks.close(), events.close(), people.close(), keys.close()]);
+      await Promise.all([callbacks.close(), events.close(), people.close()]);
+      await Promise.all([keys.close(), states.close()]);
       await db.close();
     },
   };

@@ -12,7 +12,7 @@ import { Registry } from 'prom-client';
 import type { App } from '../src/app.js';
 import type { AuditDeps } from '../src/audit/audited-changes.js';
 import type { AuditTargets } from '../src/audit/audited-route.js';
-import { createKeyTargets } from '../src/audit/own-targets.js';
+import { createApplicationTargets, createKeyTargets } from '../src/audit/own-targets.js';
 import { type GatewayConfig, gatewayFaults, toGatewayConfig } from '../src/config.js';
 import type { KeyAdmin } from '../src/routes/keys.js';
 import { buildServer, type ServerDeps } from '../src/server.js';
@@ -53,6 +53,8 @@ export async function testServer(
     registry,
     keys: testKeys({}),
     audit: undefined,
+    states: allActive,
+    applications: noApplications,
     checks: [],
     routes: [],
     ...deps,
@@ -66,16 +68,35 @@ export function testAudit(
   targets: AuditTargets,
   events?: AuditEventSink,
 ): AuditDeps {
-  const ownTargets = createKeyTargets({ findKey: async () => undefined });
+  const ownTargets = {
+    ...createKeyTargets({ findKey: async () => undefined }),
+    ...createApplicationTargets({ get: unused }),
+  };
   return { db, record: createChangeRecorder(events), targets: { ...ownTargets, ...targets } };
 }
+const unused = () => Promise.reject(new Error('not part of this test'));
+
+const noApplications: ServerDeps['applications'] = {
+  create: unused,
+  get: unused,
+  list: unused,
+  change: unused,
+};
+
+/** States of applications without a database: all are active. */
+const allActive: ServerDeps['states'] = {
+  isReady: true,
+  start: async () => undefined,
+  isDeleting: () => false,
+  isRegistered: () => true,
+  register: async () => undefined,
+};
 
 /** Key of a test. It is for all applications unless it names some. */
 export type TestKey = Pick<Caller, 'id' | 'name' | 'scopes'> & Partial<Caller>;
 
 /** Returns an authenticator of keys by their token, without a database. */
 export function testKeys(keys: Readonly<Record<string, TestKey>>): Authenticator & KeyAdmin {
-  const unused = () => Promise.reject(new Error('not part of this test'));
   return {
     findCached: () => undefined,
     authenticate: async (token) => {

@@ -1,3 +1,13 @@
+export type {
+  Application,
+  ApplicationChange,
+  ApplicationLimits,
+  ApplicationState,
+} from './applications/application.js';
+export { ApplicationRegistry } from './applications/application-registry.js';
+export type { ApplicationPage } from './applications/application-store.js';
+export { KnownApplications } from './applications/known-applications.js';
+export { NameDiscovery, type NameSource } from './applications/name-discovery.js';
 export {
   /** @public */ type AuditPage,
   /** @public */ type AuditQuery,
@@ -39,6 +49,7 @@ export {
 } from './credential-cache.js';
 export { type ApiKey, type KeyPage, toKeyState } from './keys/api-key-store.js';
 export { ApiKeys, type CreatedKey, type KeyRequest } from './keys/api-keys.js';
+export { toDelegatedKey } from './keys/key-delegation.js';
 export { accessMigrations } from './migrations.js';
 export { IdentityProvider, type IdentityProviderOptions } from './people/identity-provider.js';
 export type { ProviderHttp } from './people/provider-http.js';

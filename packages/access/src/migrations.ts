@@ -89,6 +89,13 @@ export const accessMigrations: MigrationSet = {
           created_at timestamptz not null default now(),
           updated_at timestamptz not null default now()
         );
+        create index application_deleting on gateway.application (name) where state = 'deleting';
+        -- Registration of the names that existed before, per table of another package.
+        create table gateway.name_discovery (
+          source text primary key,
+          last_name text,
+          finished_at timestamptz
+        );
         -- Null: a key for all applications.
         alter table gateway.api_key add column applications text[]`,
     },

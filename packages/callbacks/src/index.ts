@@ -47,6 +47,7 @@ export type { FilterLimitOptions } from './filters/filter-limits.js';
 export { type Acceptance, type AcceptedCallback, createAcceptance } from './intake/acceptance.js';
 export { Intake } from './intake/intake.js';
 export type { IntakeItem } from './intake/intake-store.js';
+export { listApplicationNames } from './lookup/application-names.js';
 export type {
   AttemptSummary,
   AttemptView,

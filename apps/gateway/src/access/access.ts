@@ -33,7 +33,7 @@ import {
 } from '@posthaste/access';
 import { coversApplications, PlatformError } from '@posthaste/contracts';
 import type { FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
-import type { App } from '../app.js';
+import type { App, RouteAccess } from '../app.js';
 import type { RateLimiter } from '../http/rate-limit.js';
 import type { RequestStep } from '../http/request-steps.js';
 import { findAuthenticator, readCredential } from './credential.js';
@@ -117,6 +117,7 @@ function requireScopes(app: App): void {
   app.addHook('onRoute', (route) => {
     routes.push(route);
   });
+  app.decorate('listRouteAccess', () => routes.flatMap(toRouteAccess));
   // Not in `onRoute`: a later hook may still set the scope of a library's route.
   app.addHook('onReady', async () => {
     const unknown = routes.filter(
@@ -128,6 +129,11 @@ function requireScopes(app: App): void {
       `no scope or application is declared by ${names}; set config.scope and config.application on each of these routes`,
     );
   });
+}
+
+function toRouteAccess({ method, url, config }: RouteOptions): RouteAccess[] {
+  const { scope = 'admin', application = 'all' } = config ?? {};
+  return [method].flat().map((each) => ({ method: each, url, scope, application }));
 }
 
 function createAccessCheck(route: RouteOptions, options: AccessOptions): onRequestHookHandler {

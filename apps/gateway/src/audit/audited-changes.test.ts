@@ -34,6 +34,8 @@ async function changeEverything(platform: TestAudit): Promise<void> {
 
   const { id: key } = await ok('POST', '/v1/keys', { name: 'k', scopes: ['queues:read'] });
   await ok('DELETE', `/v1/keys/${key}`);
+  await ok('POST', '/v1/applications', { application: 'new' });
+  await ok('PATCH', '/v1/applications?application=new', { limits: { backlog: 5 } });
   await ok('PUT', '/v1/retry-policies/slow', { phases: [{ retries: 1, delayMs: 5_000 }] });
   await ok('DELETE', '/v1/retry-policies/slow');
   await ok('POST', '/v1/secrets', { application: 'all', name: 's' });

@@ -1,7 +1,7 @@
-import { type ApiKey, toKeyState } from '@posthaste/access';
+import { type ApiKey, type ApplicationRegistry, toKeyState } from '@posthaste/access';
 import type { Applications } from '@posthaste/contracts';
 import type { DeadLetterReplays } from '@posthaste/eventstream/event-log';
-import { type AuditTargets, idOf } from './audited-route.js';
+import { type AuditTargets, idOf, memberOf } from './audited-route.js';
 
 /** Method of `ApiKeys` that reads a key. */
 export interface KeyReader {
@@ -18,6 +18,22 @@ export function createKeyTargets(keys: KeyReader): AuditTargets {
         const [only, ...others] = key?.applications ?? [];
         const application = others.length === 0 ? only : undefined;
         return key && { application, name: key.name, state: toKeyState(key) };
+      },
+    },
+  };
+}
+
+/** Creates the targets of the routes of applications, whose id is their name. */
+export function createApplicationTargets(registry: Pick<ApplicationRegistry, 'get'>): AuditTargets {
+  return {
+    application: {
+      id({ query }, answer) {
+        const name = memberOf(query, 'application') ?? memberOf(answer, 'application');
+        return typeof name === 'string' ? name : undefined;
+      },
+      async read(name) {
+        const { state, limits, retentionMs } = await registry.get(name);
+        return { application: name, name, state: { state, limits, retentionMs } };
       },
     },
   };

@@ -34,6 +34,8 @@ describe('/openapi.json', () => {
       '/health/live',
       '/health/ready',
       '/metrics',
+      '/v1/applications',
+      '/v1/applications/details',
       '/v1/keys',
       '/v1/keys/{id}',
       '/v1/things',
@@ -43,6 +45,7 @@ describe('/openapi.json', () => {
         summary: 'Make',
         description: 'A thing.\n\nNeeds the scope `callbacks:write`.',
         security: [{ key: [] }],
+        'x-scope': 'callbacks:write',
         requestBody: { content: { 'application/json': { schema: { required: ['url'] } } } },
         responses: {
           201: { description: 'Created' },
@@ -61,6 +64,23 @@ describe('/openapi.json', () => {
       },
     });
     expect(document.paths['/health/live']).toMatchObject({ get: { security: [] } });
+  });
+
+  it('says of every route how it finds the applications of a request', async () => {
+    const { app } = await testServer({}, { routes });
+    const { paths } = (await app.inject('/openapi.json')).json();
+    expect(paths['/v1/applications']).toMatchObject({
+      get: { 'x-application': 'caller' },
+      patch: {
+        'x-application': 'all',
+        description: expect.stringContaining('Only for callers for all applications.'),
+        responses: { 403: { description: expect.stringContaining('APPLICATION_SCOPE_MISSING') } },
+      },
+    });
+    expect(paths['/v1/applications/details'].get).toMatchObject({
+      'x-application': 'named',
+      responses: { 409: { description: expect.stringContaining('APPLICATION_DELETING') } },
+    });
   });
 });
 

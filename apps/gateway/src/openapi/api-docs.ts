@@ -7,6 +7,7 @@ import type { FastifyContextConfig, FastifySchema } from 'fastify';
 import { Type } from 'typebox';
 import type { App } from '../app.js';
 import { addPageHeaders } from '../http/security-headers.js';
+import { applicationDocs } from './application-docs.js';
 import { nameSchemas } from './named-schemas.js';
 import { markOptionalBodies } from './optional-bodies.js';
 
@@ -68,20 +69,26 @@ export async function collectApiDocs(app: App): Promise<void> {
   });
 }
 
-/** Adds the scope and the errors of a route to its schema. */
+/** Adds the scope, the source of the applications and the errors of a route to its schema. */
 function describeRoute(
   schema: FastifySchema | undefined,
-  { scope, errors = [] }: FastifyContextConfig = {},
+  { scope = 'admin', application = 'all', errors = [] }: FastifyContextConfig = {},
 ) {
   const { description, response, ...own } = schema ?? {};
-  const needs = describeScope(scope);
+  const needsKey = scope !== 'public';
+  const source = applicationDocs[application];
+  const needs = [...describeScope(scope), source.description];
+  const access = needs.filter((each) => each !== undefined).join(' ');
+  const codes = [...errors, ...(needsKey ? source.errors : []), ...sharedErrors(needsKey)];
   return {
     ...own,
-    description: [...(description === undefined ? [] : [description]), ...needs].join('\n\n'),
-    security: needs.length > 0 ? [{ key: [] }] : [],
+    description: [description, access].filter((each) => each).join('\n\n'),
+    security: needsKey ? [{ key: [] }] : [],
+    'x-scope': scope,
+    'x-application': application,
     response: {
       ...describeAnswers(response as Record<string, object> | undefined),
-      ...describeErrors([...new Set([...errors, ...sharedErrors(needs.length > 0)])]),
+      ...describeErrors([...new Set(codes)]),
       default: anyError,
     },
   };

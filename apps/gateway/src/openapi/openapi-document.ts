@@ -2,6 +2,7 @@ import { ambientDatabase, type Database } from '@posthaste/postgres';
 import { createLogger } from '@posthaste/service';
 import { gatewaySettings, readSettings, signInSettings } from '@posthaste/settings';
 import { Registry } from 'prom-client';
+import type { App, RouteAccess } from '../app.js';
 import { createCallbackRoutes } from '../callback-routes.js';
 import { toGatewayConfig } from '../config.js';
 import { createEventRoutes } from '../event-routes.js';
@@ -13,7 +14,17 @@ import { buildServer, type ServerDeps } from '../server.js';
  * Renders the document of `/openapi.json`, formatted for people who compare releases. Needs no
  * database.
  */
-export async function renderOpenApiDocument(): Promise<string> {
+export function renderOpenApiDocument(): Promise<string> {
+  return readFromServer((app) => `${JSON.stringify(app.swagger(), undefined, 2)}\n`);
+}
+
+/** Lists all routes of a gateway with their access. Needs no database. */
+export function listRoutes(): Promise<RouteAccess[]> {
+  return readFromServer((app) => app.listRouteAccess());
+}
+
+/** Builds a server without a database, and reads something from it. */
+async function readFromServer<Result>(read: (app: App) => Result): Promise<Result> {
   const changes = ambientDatabase(unreachableDatabase);
   const callbacks = createCallbackRoutes({
     db: unreachableDatabase,
@@ -60,6 +71,8 @@ export async function renderOpenApiDocument(): Promise<string> {
     registry,
     keys: unreachableKeys,
     audit: undefined,
+    states: unreachableStates,
+    applications: unreachableApplications,
     checks: [],
     routes: [
       ...callbacks.routes,
@@ -68,10 +81,10 @@ export async function renderOpenApiDocument(): Promise<string> {
       (scope) => auditRoutes(scope, changes),
     ],
   });
-  const document = JSON.stringify(app.swagger(), undefined, 2);
+  const result = read(app);
   await app.close();
   await Promise.all([callbacks.close(), events.close(), people.close()]);
-  return `${document}\n`;
+  return result;
 }
 
 const refuse = (): never => {
@@ -94,4 +107,19 @@ const unreachableKeys: ServerDeps['keys'] = {
   createKey: refuse,
   listKeys: refuse,
   revokeKey: refuse,
+};
+
+const unreachableStates: ServerDeps['states'] = {
+  isReady: true,
+  start: refuse,
+  isDeleting: refuse,
+  isRegistered: refuse,
+  register: refuse,
+};
+
+const unreachableApplications: ServerDeps['applications'] = {
+  create: refuse,
+  get: refuse,
+  list: refuse,
+  change: refuse,
 };

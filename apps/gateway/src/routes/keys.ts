@@ -1,5 +1,11 @@
-import type { ApiKey, CreatedKey, KeyPage, KeyRequest } from '@posthaste/access';
-import { scopes } from '@posthaste/access';
+import {
+  type ApiKey,
+  type CreatedKey,
+  type KeyPage,
+  type KeyRequest,
+  scopes,
+  toDelegatedKey,
+} from '@posthaste/access';
 import { requestInvalid } from '@posthaste/callbacks';
 import type { Applications } from '@posthaste/contracts';
 import { Type } from 'typebox';
@@ -10,6 +16,13 @@ const defaultPageSize = 100;
 const Moment = Type.String({ format: 'date-time' });
 const Scopes = Type.Array(Type.Enum([...scopes]), { minItems: 1, uniqueItems: true });
 
+const maxApplications = 100;
+
+const ApplicationNames = Type.Array(
+  Type.String({ maxLength: 256, pattern: '^[^\\u0000]*$', examples: ['shop'] }),
+  { minItems: 1, maxItems: maxApplications, uniqueItems: true },
+);
+
 const NewKey = Type.Object({
   name: Type.String({
     minLength: 1,
@@ -18,9 +31,16 @@ const NewKey = Type.Object({
     description: 'Name for people, without control characters.',
   }),
   scopes: Scopes,
+  applications: Type.Optional(
+    Type.Union([ApplicationNames, Type.Null()], {
+      description:
+        'Applications that it may use. Default, and null: those of the caller, which are all for a key for all. An application that is new is created.',
+    }),
+  ),
   expiresAt: Type.Optional(
     Type.Union([Moment, Type.Null()], {
-      description: 'End of its validity. Default: never.',
+      description:
+        'End of its validity; null is never. Default: never, or the end of the caller, if it has one.',
     }),
   ),
 });
@@ -29,6 +49,9 @@ const keyFields = {
   id: Type.String({ format: 'uuid' }),
   name: Type.String(),
   scopes: Scopes,
+  applications: Type.Union([Type.Array(Type.String()), Type.Null()], {
+    description: 'Applications that it may use; null is all.',
+  }),
   createdAt: Moment,
   expiresAt: Type.Union([Moment, Type.Null()]),
   revokedAt: Type.Union([Moment, Type.Null()]),
@@ -67,65 +90,91 @@ export interface KeyAdmin {
   revokeKey(id: string, within: Applications): Promise<ApiKey>;
 }
 
+const tags = ['API keys'];
+
 /** Adds `/v1/keys`: create, list and revoke API keys. */
 export function keyRoutes(app: App, keys: KeyAdmin): void {
-  const config = { scope: 'admin', application: 'all' } as const;
-  const tags = ['API keys'];
+  addCreate(app, keys);
+  addList(app, keys);
+  addRevoke(app, keys);
+}
 
+function addCreate(app: App, keys: KeyAdmin): void {
   app.post(
     '/v1/keys',
     {
-      config: { ...config, audit: { action: 'api-key.created', target: 'api-key' } },
+      config: {
+        scope: 'admin',
+        application: 'items',
+        audit: { action: 'api-key.created', target: 'api-key' },
+        errors: ['REQUEST_INVALID', 'KEY_EXCEEDS_CREATOR'],
+      },
       schema: {
         tags,
         operationId: 'createKey',
         summary: 'Create an API key',
+        description:
+          'The new key can do no more than the caller: its scopes and applications are among those of the caller, and it does not end later. It cannot be changed afterwards.',
         body: NewKey,
         response: { 201: CreatedKeyView },
       },
     },
-    async ({ body }, reply) => {
-      const { key, token } = await keys.createKey({
+    async (request, reply) => {
+      const { applications, expiresAt, ...body } = request.body;
+      const asked: KeyRequest = {
         ...body,
-        expiresAt: body.expiresAt == null ? null : toExpiry(body.expiresAt),
-      });
+        applications: applications?.map((each) => request.applicationFor(each)),
+        expiresAt: typeof expiresAt === 'string' ? toExpiry(expiresAt) : expiresAt,
+      };
+      const { key, token } = await keys.createKey(toDelegatedKey(asked, request.caller));
       return reply.code(201).send({ ...toKeyView(key), token });
     },
   );
+}
 
+function addList(app: App, keys: KeyAdmin): void {
   app.get(
     '/v1/keys',
     {
-      config,
+      config: { scope: 'admin', application: 'caller', errors: ['REQUEST_INVALID'] },
       schema: {
         tags,
         operationId: 'listKeys',
         summary: 'List API keys, newest first',
+        description: 'Those whose applications are all applications of the caller.',
         querystring: PageQuery,
         response: { 200: KeyPageView },
       },
     },
-    async ({ query: { limit = defaultPageSize, before } }) => {
-      const page = await keys.listKeys('all', { limit, before });
+    async ({ query: { limit = defaultPageSize, before }, applications }) => {
+      const page = await keys.listKeys(applications, { limit, before });
       const last = page.length === limit ? page.at(-1) : undefined;
       return { keys: page.map(toKeyView), next: last?.id ?? null };
     },
   );
+}
 
+function addRevoke(app: App, keys: KeyAdmin): void {
   app.delete(
     '/v1/keys/:id',
     {
-      config: { ...config, audit: { action: 'api-key.revoked', target: 'api-key' } },
+      config: {
+        scope: 'admin',
+        application: 'owner',
+        audit: { action: 'api-key.revoked', target: 'api-key' },
+        errors: ['KEY_NOT_FOUND'],
+      },
       schema: {
         tags,
         operationId: 'revokeKey',
         summary: 'Revoke an API key',
-        description: 'The key stays in the list. Other gateways refuse it within a second.',
+        description:
+          'The key stays in the list. Every process refuses it within a second, and ends its streams.',
         params: KeyParams,
         response: { 200: KeyView },
       },
     },
-    async ({ params }) => toKeyView(await keys.revokeKey(params.id, 'all')),
+    async ({ params, applications }) => toKeyView(await keys.revokeKey(params.id, applications)),
   );
 }
 
@@ -144,6 +193,7 @@ function toKeyView(key: ApiKey) {
     id: key.id,
     name: key.name,
     scopes: [...key.scopes],
+    applications: key.applications && [...key.applications],
     createdAt: key.createdAt.toISOString(),
     expiresAt: key.expiresAt?.toISOString() ?? null,
     revokedAt: key.revokedAt?.toISOString() ?? null,

@@ -20,13 +20,20 @@ async function expectKeyLifecycle(env: Environment, ...options: string[]): Promi
 
   expect(await keys(env, ...options, 'revoke', listed[0].id)).toBe('revoked shop\n');
   const [head, row] = (await keys(env, ...options, 'list')).split('\n');
-  expect(head).toMatch(/^ID +NAME +SCOPES +STATE +CREATED +LAST USED$/);
-  expect(row?.split(/ {2,}/).slice(0, 4)).toEqual([
+  expect(head).toMatch(/^ID +NAME +APPLICATIONS +SCOPES +STATE +CREATED +EXPIRES +LAST USED$/);
+  expect(row?.split(/ {2,}/).slice(0, 5)).toEqual([
     listed[0].id,
     'shop',
+    'all',
     'queues:read,metrics:read',
     'revoked',
   ]);
+
+  const names = ['--application', 'shop', '--application', ''];
+  await keys(env, ...options, 'create', '--name', 'bound', '--admin', ...names);
+  const [bound] = JSON.parse(await keys(env, ...options, 'list', '--json'));
+  expect(bound).toMatchObject({ name: 'bound', applications: ['shop', ''] });
+  expect((await keys(env, ...options, 'list')).split('\n')[1]).toMatch(/ bound +shop,"" +admin /);
 }
 
 describe('posthaste keys', () => {
@@ -39,7 +46,7 @@ describe('posthaste keys', () => {
       expiresAt: '2999-01-01T00:00:00.000Z',
       token: expect.stringMatching(/^phk_\S+$/),
     });
-    expect(await keys(env, 'list')).toMatch(/\n\S+ +admin +admin +active /);
+    expect(await keys(env, 'list')).toMatch(/\n\S+ +admin +all +admin +active /);
   });
 
   it('works through a running gateway, and suggests it when that has the database open', async () => {

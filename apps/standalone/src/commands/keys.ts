@@ -10,6 +10,7 @@ interface CreateOptions extends OutputOptions {
   readonly name: string;
   readonly scopes?: readonly Scope[];
   readonly admin?: boolean;
+  readonly application?: readonly string[];
   readonly expires?: Date;
 }
 
@@ -59,6 +60,10 @@ function addCreate(command: Command): void {
     .addOption(new Option('-s, --scopes <scopes...>', 'scopes of the key').choices(scopes))
     .addOption(new Option('--admin', 'create a key that may do everything').conflicts('scopes'))
     .option(
+      '-a, --application <name...>',
+      'application that the key may use; may be given several times (default: all)',
+    )
+    .option(
       '--expires <time>',
       'time from which the key is not accepted, such as 2030-01-31 (default: never)',
       toFuture,
@@ -67,10 +72,10 @@ function addCreate(command: Command): void {
       'after',
       `
 Examples:
-  posthaste keys create --name shop --scopes callbacks:write callbacks:read
+  posthaste keys create --name shop --scopes callbacks:write callbacks:read --application shop
   posthaste keys create --name operator --admin`,
     );
-  create.action(({ name, scopes: given, admin, expires, ...options }: CreateOptions) => {
+  create.action(({ name, scopes: given, admin, ...options }: CreateOptions) => {
     const chosen: readonly Scope[] | undefined = admin ? ['admin'] : given;
     if (!chosen) {
       create.error(
@@ -78,7 +83,8 @@ Examples:
       );
     }
     return withStore(command, async (store) => {
-      const created = await store.create({ name, scopes: chosen, expiresAt: expires ?? null });
+      const { application: applications, expires: expiresAt } = options;
+      const created = await store.create({ name, scopes: chosen, applications, expiresAt });
       printResult(options, created, created.token);
     });
   });
@@ -89,16 +95,25 @@ async function list(store: KeyStore, asJson: boolean): Promise<void> {
   if (asJson) return printJson(keys);
   const now = new Date().toISOString();
   printTable(
-    ['ID', 'NAME', 'SCOPES', 'STATE', 'CREATED', 'LAST USED'],
+    ['ID', 'NAME', 'APPLICATIONS', 'SCOPES', 'STATE', 'CREATED', 'EXPIRES', 'LAST USED'],
     keys.map((key) => [
       key.id,
       key.name,
+      toApplicationsCell(key.applications),
       key.scopes.join(','),
       key.revokedAt ? 'revoked' : key.expiresAt && key.expiresAt <= now ? 'expired' : 'active',
       key.createdAt,
+      key.expiresAt ?? 'never',
       key.lastUsedAt ?? '-',
     ]),
   );
+}
+
+/** Returns the applications of a key for the table. A name that is not plain is quoted. */
+function toApplicationsCell(applications: readonly string[] | null): string {
+  if (applications === null) return 'all';
+  const isPlain = (name: string): boolean => /^[\w.-]+$/.test(name) && name !== 'all';
+  return applications.map((name) => (isPlain(name) ? name : JSON.stringify(name))).join(',');
 }
 
 async function withStore(

@@ -1,6 +1,7 @@
 import {
   type ApiKey,
   ApiKeys,
+  ApplicationRegistry,
   accessMigrations,
   type KeyRequest,
   lockTarget,
@@ -25,6 +26,8 @@ export interface ListedKey {
   readonly id: string;
   readonly name: string;
   readonly scopes: readonly string[];
+  /** Applications that it may use; `null` is all. */
+  readonly applications: readonly string[] | null;
   readonly createdAt: string;
   readonly expiresAt: string | null;
   readonly revokedAt: string | null;
@@ -36,9 +39,14 @@ export interface NewKey extends ListedKey {
   readonly token: string;
 }
 
+/** Request for a key of some applications, or without them of all that the caller has. */
+type NewKeyRequest = Omit<KeyRequest, 'applications'> & {
+  readonly applications?: readonly string[] | undefined;
+};
+
 /** Store of API keys: the database, or a running gateway. */
 export interface KeyStore {
-  create(request: KeyRequest): Promise<NewKey>;
+  create(request: NewKeyRequest): Promise<NewKey>;
   list(): Promise<readonly ListedKey[]>;
   /** Revokes a key. @throws PlatformError `KEY_NOT_FOUND` */
   revoke(id: string): Promise<ListedKey>;
@@ -92,9 +100,11 @@ function databaseKeyStore(
   ambient: AmbientDatabase,
   changes: CommandChanges,
 ): KeyStore {
+  const applications = new ApplicationRegistry(ambient);
   return {
     create: (request) =>
       ambient.runInTransaction(async (tx) => {
+        if (request.applications) await applications.register(request.applications);
         const { key, token } = await keys.createKey(request);
         const target = { kind: keyTarget, id: key.id, name: key.name };
         await changes.record(tx, { action: 'api-key.created', target, after: toKeyState(key) });

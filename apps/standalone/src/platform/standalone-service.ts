@@ -114,6 +114,7 @@ async function startOnDatabase(
     routes: [...callbacks.routes, ...events.routes, ...people.routes],
     authenticators: people.authenticators,
     cookies: people.cookies,
+    nameSources: [callbacks.nameSource],
   }).catch(async (error: unknown) => {
     await closeRoutes();
     throw error;

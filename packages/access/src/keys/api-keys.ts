@@ -38,9 +38,9 @@ export interface KeyRequest {
   readonly name: string;
   readonly scopes: readonly Scope[];
   /** Applications that it may use. Default: all. */
-  readonly applications?: Applications;
+  readonly applications?: Applications | undefined;
   /** End of the key's validity. Default: `null`, which is never. */
-  readonly expiresAt?: Date | null;
+  readonly expiresAt?: Date | null | undefined;
 }
 
 /** Options of API keys, with those of the cache of keys in use. */

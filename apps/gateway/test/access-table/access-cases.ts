@@ -1,0 +1,49 @@
+import type { RouteCases } from './world.js';
+
+export const accessCases: RouteCases = {
+  'GET /metrics': { make: () => ({ url: '/metrics' }) },
+  'POST /v1/keys': {
+    make: (world, application) => ({
+      url: '/v1/keys',
+      body: { name: world.name(application), scopes: ['admin'], applications: [application] },
+    }),
+    status: 201,
+  },
+  'GET /v1/keys': {
+    make: async (world, application) => {
+      await world.key(application);
+      await world.key(application);
+      return { url: '/v1/keys' };
+    },
+  },
+  'DELETE /v1/keys/:id': {
+    make: async (world, application) => {
+      const id = await world.key(application);
+      return { url: `/v1/keys/${id}`, id };
+    },
+  },
+  'POST /v1/applications': {
+    make: (world, application) => ({
+      url: '/v1/applications',
+      body: { application: world.name(application) },
+    }),
+    status: 201,
+  },
+  'GET /v1/applications': { make: () => ({ url: '/v1/applications' }) },
+  'PATCH /v1/applications': {
+    make: (_, application) => ({
+      url: `/v1/applications?application=${application}`,
+      body: { limits: { backlog: 1_000_000 } },
+    }),
+  },
+  'GET /v1/audit': {
+    make: async (world, application) => {
+      await world.endpoint(application);
+      await world.endpoint(application);
+      return { url: '/v1/audit' };
+    },
+  },
+  'GET /v1/applications/details': {
+    make: (_, application) => ({ url: `/v1/applications/details?application=${application}` }),
+  },
+};

@@ -1,0 +1,55 @@
+import { type Applications, PlatformError } from '@posthaste/contracts';
+import type { Queryable } from '@posthaste/postgres';
+import type { Application, ApplicationChange } from './application.js';
+import {
+  type ApplicationPage,
+  findApplication,
+  insertApplication,
+  listApplications,
+  registerNames,
+  updateApplication,
+} from './application-store.js';
+
+/** Applications of a database. Needs `accessMigrations`. */
+export class ApplicationRegistry {
+  readonly #db: Queryable;
+
+  constructor(db: Queryable) {
+    this.#db = db;
+  }
+
+  /** Creates an application. @throws PlatformError `APPLICATION_EXISTS`, `DATABASE_*` */
+  async create(name: string, settings: ApplicationChange = {}): Promise<Application> {
+    const created = await insertApplication(this.#db, name, settings);
+    if (created) return created;
+    throw new PlatformError('APPLICATION_EXISTS', `there is an application '${name}' already`);
+  }
+
+  /** Creates those of the applications that are new. @throws PlatformError `DATABASE_*` */
+  register(names: readonly string[]): Promise<void> {
+    return registerNames(this.#db, names);
+  }
+
+  /** Returns an application. @throws PlatformError `APPLICATION_NOT_FOUND`, `DATABASE_*` */
+  async get(name: string): Promise<Application> {
+    const found = await findApplication(this.#db, name);
+    if (found) return found;
+    throw new PlatformError('APPLICATION_NOT_FOUND', `there is no application '${name}'`);
+  }
+
+  /** Lists applications that are `within` these, by name. @throws PlatformError `DATABASE_*` */
+  list(within: Applications, page: ApplicationPage): Promise<Application[]> {
+    return listApplications(this.#db, within, page);
+  }
+
+  /**
+   * Changes limits or retention of an application.
+   * @throws PlatformError `APPLICATION_NOT_FOUND`, `APPLICATION_DELETING`, `DATABASE_*`
+   */
+  async change(name: string, change: ApplicationChange): Promise<Application> {
+    const changed = await updateApplication(this.#db, name, change);
+    if (changed) return changed;
+    const { state } = await this.get(name);
+    throw new PlatformError('APPLICATION_DELETING', `the application '${name}' is ${state}`);
+  }
+}
