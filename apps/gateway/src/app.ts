@@ -8,7 +8,7 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from 'fastify';
-import type { ApplicationSource } from './access/application-source.js';
+import type { ApplicationSource, CountedThing } from './access/application-source.js';
 import type { AuditedRoute } from './audit/audited-route.js';
 import type { TraceContext } from './http/trace-context.js';
 
@@ -53,6 +53,11 @@ declare module 'fastify' {
     audit?: AuditedRoute | 'none';
     /** True on routes that answer about an application that is being deleted, too. */
     whileDeleting?: true;
+    /**
+     * What the route adds to an application, for its limits: one for each request, or for each item
+     * with the source `items`. See access/application-limits.ts.
+     */
+    counts?: CountedThing;
     /** False on routes whose requests are not counted by the rate limits. */
     rateLimit?: false;
     /** Error codes of this route, without those that all routes share. For the API document. */

@@ -1,5 +1,6 @@
 import {
   applicationFaults,
+  applicationSettings,
   callbackFaults,
   callbackSettings,
   type Environment,
@@ -18,7 +19,8 @@ import type { EventRoutesConfig } from './event-routes.js';
 import type { PeopleRoutesConfig } from './people-routes.js';
 import { signInFaults } from './sign-in-faults.js';
 
-type GatewaySettingValues = SettingValues<typeof gatewaySettings>;
+type GatewaySettingValues = SettingValues<typeof gatewaySettings> &
+  SettingValues<typeof applicationSettings>;
 
 /** Settings of the gateway's server. Each is described in @posthaste/settings. */
 export interface GatewayConfig extends Omit<GatewaySettingValues, 'access'> {
@@ -42,6 +44,7 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
     ...platformSettings,
     ...gatewaySettings,
     ...signInSettings,
+    ...applicationSettings,
     ...callbackSettings,
     // Settings of other parts that decide how long Idempotency-Keys and events are kept.
     idempotencyMs: workerSettings.idempotencyMs,

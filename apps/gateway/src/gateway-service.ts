@@ -7,6 +7,7 @@ import { type Runnable, type RunnableConfig, watchOutages } from '@posthaste/ser
 import { Registry } from 'prom-client';
 import { createCallbackRoutes } from './callback-routes.js';
 import { type GatewayProcessConfig, readGatewayConfig } from './config.js';
+import { createErasureRoutes } from './erasure-routes.js';
 import { startEventOutbox } from './event-outbox.js';
 import { createEventRoutes } from './event-routes.js';
 import { startGateway } from './gateway.js';
@@ -87,7 +88,12 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       },
       logger,
       registry,
-      routes: [...callbacks.routes, ...events.routes, ...people.routes],
+      routes: [
+        ...callbacks.routes,
+        ...events.routes,
+        ...people.routes,
+        ...createErasureRoutes(changes),
+      ],
       authenticators: people.authenticators,
       cookies: people.cookies,
       nameSources: [callbacks.nameSource],

@@ -5,6 +5,7 @@ import {
   type AuditEventSink,
   createChangeRecorder,
   KnownApplications,
+  LimitDirectory,
   NameDiscovery,
   type NameSource,
 } from '@posthaste/access';
@@ -13,9 +14,14 @@ import type { AmbientDatabase, Database } from '@posthaste/postgres';
 import type { ReadinessCheck } from '@posthaste/service';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { toDefaultLimits } from './access/application-limits.js';
 import type { App, Routes } from './app.js';
 import type { AuditTargets } from './audit/audited-route.js';
-import { createApplicationTargets, createKeyTargets } from './audit/own-targets.js';
+import {
+  createApplicationTargets,
+  createErasureTargets,
+  createKeyTargets,
+} from './audit/own-targets.js';
 import type { GatewayConfig } from './config.js';
 import { addPoolMetrics, addProcessMetrics } from './http/metrics.js';
 import { RepeatedWarnings } from './http/repeated-warnings.js';
@@ -79,6 +85,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     targets: {
       ...createKeyTargets(access.keys),
       ...createApplicationTargets(access.applications),
+      ...createErasureTargets(deps.changes),
       ...deps.auditTargets,
     },
   };
@@ -99,13 +106,13 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
 }
 
 /** Keys and applications, which requests are checked by, with the work behind them. */
-interface Access extends Pick<ServerDeps, 'states'> {
+interface Access extends Pick<ServerDeps, 'states' | 'limits'> {
   readonly keys: ApiKeys;
   readonly applications: ApplicationRegistry;
   close(): Promise<void>;
 }
 
-function startAccess({ db, changes, logger, nameSources = [] }: GatewayDeps): Access {
+function startAccess({ config, db, changes, logger, nameSources = [] }: GatewayDeps): Access {
   const warnings = new RepeatedWarnings(undefined, warnEveryMs);
   const warnOf = (what: string) => (error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
@@ -122,14 +129,20 @@ function startAccess({ db, changes, logger, nameSources = [] }: GatewayDeps): Ac
   const discovery = new NameDiscovery(db, {
     onError: warnOf('names of applications that existed before are not registered'),
   });
+  const limits = new LimitDirectory(db, {
+    defaults: toDefaultLimits(config),
+    onError: warnOf('limits of applications are not read'),
+  });
   void states.start();
+  void limits.start();
   void discovery.start(nameSources);
   return {
     keys,
     states,
+    limits,
     applications: new ApplicationRegistry(changes),
     async close() {
-      await Promise.all([keys.close(), states.close(), discovery.close()]);
+      await Promise.all([keys.close(), states.close(), limits.close(), discovery.close()]);
     },
   };
 }

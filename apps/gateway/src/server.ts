@@ -28,6 +28,12 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { addAccess, createUnknownRouteStep } from './access/access.js';
 import { type ApplicationStates, addApplicationAccess } from './access/application-access.js';
+import {
+  ApplicationLimiter,
+  type ApplicationLimitSource,
+  addCallerLimits,
+  noLimits,
+} from './access/application-limits.js';
 import { createLocalCallerStep } from './access/local-caller.js';
 import { SessionCookies } from './access/session-cookies.js';
 import type { App, Routes } from './app.js';
@@ -70,6 +76,8 @@ export interface ServerDeps {
   readonly audit: AuditDeps | undefined;
   /** Cookies of sessions. Default: those of a server without POSTHASTE_PUBLIC_URL. */
   readonly cookies?: SessionCookies | undefined;
+  /** Limits and usage of applications. Default: none has a limit. */
+  readonly limits?: ApplicationLimitSource | undefined;
   /** Checks that `/health/ready` runs. */
   readonly checks: readonly ReadinessCheck[];
   /** Routes of resources, which share access, limits, errors and documentation. */
@@ -98,8 +106,11 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   const authenticators: Authenticators = { ...deps.authenticators, keys: deps.keys };
   const { cookies = new SessionCookies(undefined) } = deps;
   addAccess(app, { mode: config.access, authenticators, limiter, cookies });
+  const applicationLimiter = new ApplicationLimiter(deps.limits ?? noLimits);
+  addCallerLimits(app, applicationLimiter);
   const { defaultApplication } = config;
-  addApplicationAccess(app, { defaultApplication, states: deps.states });
+  const { states } = deps;
+  addApplicationAccess(app, { defaultApplication, states, limiter: applicationLimiter });
   addAuditedChanges(app, deps.audit);
   if (config.docs) await collectApiDocs(app);
   await addRoutes(app, deps);

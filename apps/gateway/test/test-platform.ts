@@ -5,6 +5,7 @@ import {
   accessMigrations,
   type KeyRequest,
   KnownApplications,
+  LimitDirectory,
 } from '@posthaste/access';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
@@ -13,15 +14,21 @@ import { ambientDatabase, type Database, migrate, openPostgres } from '@posthast
 import { readSettings, signInSettings } from '@posthaste/settings';
 import { createTestDatabase, type TestDatabase } from '@posthaste/testbed';
 import { Registry } from 'prom-client';
+import { toDefaultLimits } from '../src/access/application-limits.js';
 import type { App } from '../src/app.js';
-import { createApplicationTargets, createKeyTargets } from '../src/audit/own-targets.js';
+import {
+  createApplicationTargets,
+  createErasureTargets,
+  createKeyTargets,
+} from '../src/audit/own-targets.js';
 import { createCallbackRoutes } from '../src/callback-routes.js';
+import { createErasureRoutes } from '../src/erasure-routes.js';
 import { createEventRoutes } from '../src/event-routes.js';
 import { createPeopleRoutes } from '../src/people-routes.js';
 import { auditRoutes } from '../src/routes/audit.js';
 import { type Call, createCaller } from './caller.js';
 import { testSecretKey } from './test-callbacks.js';
-import { testAudit, testServer } from './test-server.js';
+import { testAudit, testConfig, testServer } from './test-server.js';
 
 /** Gateway with all its routes and real API keys, sessions and tokens. */
 export interface TestPlatform {
@@ -64,6 +71,11 @@ export async function openTestPlatform(
   const applications = new ApplicationRegistry(changes);
   const states = new KnownApplications(db);
   await states.start();
+  const limits = new LimitDirectory(db, {
+    defaults: toDefaultLimits(testConfig(environment)),
+    refreshMs: 50,
+  });
+  await limits.start();
   const callbacks = createCallbackRoutes({
     db,
     changes,
@@ -108,17 +120,19 @@ export async function openTestPlatform(
   const { app } = await testServer(
     { POSTHASTE_ACCESS: 'keys', ...environment },
     {
-      ...{ keys, registry, states, applications },
+      ...{ keys, registry, states, applications, limits },
       ...{ authenticators: people.authenticators, cookies: people.cookies },
       routes: [
         ...callbacks.routes,
         ...events.routes,
         ...people.routes,
+        ...createErasureRoutes(changes),
         (scope) => auditRoutes(scope, db),
       ],
       audit: testAudit(changes, {
         ...createKeyTargets(keys),
         ...createApplicationTargets(applications),
+        ...createErasureTargets(changes),
         ...callbacks.auditTargets,
         ...events.auditTargets,
         ...people.auditTargets,
@@ -142,7 +156,7 @@ export async function openTestPlatform(
     async close() {
       await app.close();
       await Promise.all([callbacks.close(), events.close(), people.close()]);
-      await Promise.all([keys.close(), states.close()]);
+      await Promise.all([keys.close(), states.close(), limits.close()]);
       await db.close();
     },
   };

@@ -7,7 +7,7 @@ import {
 import { PlatformError } from '@posthaste/contracts';
 import type { AmbientDatabase } from '@posthaste/postgres';
 import { createLogger } from '@posthaste/service';
-import { gatewaySettings, readSettings } from '@posthaste/settings';
+import { applicationSettings, gatewaySettings, readSettings } from '@posthaste/settings';
 import { Registry } from 'prom-client';
 import type { App } from '../src/app.js';
 import type { AuditDeps } from '../src/audit/audited-changes.js';
@@ -28,7 +28,13 @@ export interface TestServer {
 
 /** Returns the configuration of an environment. */
 export function testConfig(environment: Record<string, string> = {}): GatewayConfig {
-  return toGatewayConfig(readSettings(environment, gatewaySettings, { check: gatewayFaults }));
+  return toGatewayConfig(
+    readSettings(
+      environment,
+      { ...gatewaySettings, ...applicationSettings },
+      { check: gatewayFaults },
+    ),
+  );
 }
 
 /** Creates a logger that keeps its lines. */
@@ -81,6 +87,8 @@ const noApplications: ServerDeps['applications'] = {
   get: unused,
   list: unused,
   change: unused,
+  usageOf: unused,
+  removalsOf: unused,
 };
 
 /** States of applications without a database: all are active. */

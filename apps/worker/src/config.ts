@@ -1,4 +1,5 @@
 import {
+  applicationSettings,
   callbackFaults,
   callbackSettings,
   type Environment,
@@ -16,6 +17,7 @@ import {
 export type WorkerConfig = SettingValues<typeof workerSettings> &
   SettingValues<typeof eventSettings> &
   Pick<SettingValues<typeof gatewaySettings>, 'defaultApplication'> &
+  SettingValues<typeof applicationSettings> &
   Omit<SettingValues<typeof callbackSettings>, 'allowLoopback'> & {
     readonly allowLoopback: boolean;
     readonly secretKey: Uint8Array;
@@ -38,6 +40,7 @@ export function readWorkerConfig(environment: Environment): WorkerProcessConfig 
     ...workerSettings,
     // A setting of the gateway that decides whose endpoints get records without an application.
     defaultApplication: gatewaySettings.defaultApplication,
+    ...applicationSettings,
     // Only one process can open the embedded database, so workers need Postgres.
     databaseUrl: { ...platformSettings.databaseUrl, required: true },
     secretKey: { ...platformSettings.secretKey, required: true },

@@ -1,4 +1,4 @@
-import { deleteOldEntries } from '@posthaste/access';
+import { deleteOldEntries, ErasureRunner } from '@posthaste/access';
 import {
   dropExpired,
   ensurePartitions,
@@ -9,14 +9,17 @@ import {
   removeExpiredSecrets,
   stepReplay,
 } from '@posthaste/callbacks';
-import type { PostgresLog } from '@posthaste/eventstream';
+import { type PostgresLog, parseTopicRules } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
+import { ApplicationRetentions } from './application-retention.js';
+import { measureUsage, type UsageOptions } from './application-usage.js';
+import { createErasingStages } from './erasing-stages.js';
 import { type MailTaskOptions, mailTasks } from './mail-tasks.js';
 import { createMailer, type SmtpMailer } from './mailer.js';
 import { type PeriodicTask, PeriodicTasks } from './periodic-tasks.js';
 
 /** Options of `Housekeeping`; each is a setting of the worker. */
-export interface HousekeepingOptions extends MailTaskOptions {
+export interface HousekeepingOptions extends MailTaskOptions, UsageOptions {
   /** Days after which finished callbacks are dropped: POSTHASTE_RETENTION_DAYS. */
   readonly retentionDays: number;
   /** Time for which idempotency keys are kept, in ms: POSTHASTE_IDEMPOTENCY_RETENTION. */
@@ -25,6 +28,8 @@ export interface HousekeepingOptions extends MailTaskOptions {
   readonly smtpUrl: string | undefined;
   /** Sender of mails: POSTHASTE_MAIL_FROM. */
   readonly mailFrom: string;
+  /** Rules by which topics belong to applications: POSTHASTE_TOPIC_APPLICATIONS. */
+  readonly topicApplications: readonly string[];
   /** Time after which events are dropped from the log, in ms: POSTHASTE_EVENT_RETENTION. */
   readonly eventRetentionMs: number;
   /** Time after which entries of the audit log are deleted, in ms: POSTHASTE_AUDIT_RETENTION. */
@@ -48,20 +53,30 @@ const keysPerRun = 5_000;
 const auditEntriesPerRun = 1_000;
 const replaysPerStep = 200;
 
-/** Periodic work besides deliveries: partitions, retention, replays, mail, logs, repairs. */
+/**
+ * Periodic work besides deliveries: partitions, retention, replays, mail, the event log, erasures,
+ * repairs.
+ */
 export class Housekeeping {
   readonly #tasks: PeriodicTasks;
   readonly #mailer: SmtpMailer | undefined;
+  readonly #erasures: ErasureRunner;
 
   constructor({ db, log, logger }: HousekeepingDeps, options: HousekeepingOptions) {
     const { smtpUrl, mailFrom } = options;
     this.#mailer = smtpUrl === undefined ? undefined : createMailer(smtpUrl, mailFrom);
+    const topicRules = parseTopicRules(options.topicApplications);
+    this.#erasures = new ErasureRunner(
+      db,
+      createErasingStages({ ownerOf: (topic) => topicRules.ownerOf(topic) }),
+    );
     this.#tasks = new PeriodicTasks(
       [
         ...callbackTasks(db, options),
         logTask(log, options),
         auditTask(db, options),
         ...mailTasks({ db, mailer: this.#mailer, logger }, options),
+        ...applicationTasks(db, this.#erasures, options),
       ],
       logger,
     );
@@ -69,6 +84,7 @@ export class Housekeeping {
 
   /** Waits for the tasks that are running. */
   async close(): Promise<void> {
+    this.#erasures.close();
     await this.#tasks.close();
     this.#mailer?.close();
   }
@@ -113,6 +129,27 @@ function callbackTasks(db: Database, options: HousekeepingOptions): PeriodicTask
         await releaseHeldHeads(db);
         return false;
       },
+    },
+  ];
+}
+
+function applicationTasks(
+  db: Database,
+  erasures: ErasureRunner,
+  options: UsageOptions,
+): PeriodicTask[] {
+  const retentions = new ApplicationRetentions(db);
+  return [
+    { name: 'erase', everyMs: second, run: () => erasures.run() },
+    {
+      name: 'drop callbacks past the retention of their application',
+      everyMs: minute,
+      run: () => retentions.run(),
+    },
+    {
+      name: 'measure the usage of applications',
+      everyMs: 5 * second,
+      run: async () => void (await measureUsage(db, options)),
     },
   ];
 }

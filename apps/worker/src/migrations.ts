@@ -1,6 +1,7 @@
 import { accessMigrations } from '@posthaste/access';
 import { callbacksMigrations } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
+import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import type { MigrationSet } from '@posthaste/postgres';
 
 /** Tables that a worker needs. */
@@ -8,4 +9,5 @@ export const workerMigrations: readonly MigrationSet[] = [
   accessMigrations,
   callbacksMigrations,
   eventstreamMigrations,
+  eventLogMigrations,
 ];

@@ -3,11 +3,21 @@ export type {
   ApplicationChange,
   ApplicationLimits,
   ApplicationState,
+  LimitName,
 } from './applications/application.js';
 export { ApplicationRegistry } from './applications/application-registry.js';
+export { listRetentions } from './applications/application-retentions.js';
 export type { ApplicationPage } from './applications/application-store.js';
 export { KnownApplications } from './applications/known-applications.js';
+export { LimitDirectory, type LimitDirectoryOptions } from './applications/limit-directory.js';
+export { hasOwnLimits } from './applications/limit-store.js';
 export { NameDiscovery, type NameSource } from './applications/name-discovery.js';
+export {
+  type ApplicationUsage,
+  claimMeasurement,
+  storeUsage,
+  type UsageName,
+} from './applications/usage-store.js';
 export {
   /** @public */ type AuditPage,
   /** @public */ type AuditQuery,
@@ -47,6 +57,27 @@ export {
   type CredentialSource,
   type FoundCredential,
 } from './credential-cache.js';
+export {
+  type RemovalRequest,
+  registryStage,
+  settleStage,
+  startRemoval,
+} from './erasures/application-removal.js';
+export type { Erasure, ErasureKind, ErasureTarget } from './erasures/erasure.js';
+export {
+  ErasureRunner,
+  type ErasureRunnerOptions,
+  type ErasureStage,
+  type ErasureStages,
+  type RunningErasure,
+} from './erasures/erasure-runner.js';
+export {
+  findRemovals,
+  getErasure,
+  insertErasure,
+  listErasures,
+  type NewErasure,
+} from './erasures/erasure-store.js';
 export { type ApiKey, type KeyPage, toKeyState } from './keys/api-key-store.js';
 export { ApiKeys, type CreatedKey, type KeyRequest } from './keys/api-keys.js';
 export { toDelegatedKey } from './keys/key-delegation.js';

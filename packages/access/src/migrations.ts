@@ -196,5 +196,58 @@ export const accessMigrations: MigrationSet = {
         );
         create index revoked_token_expires_at on gateway.revoked_token (expires_at)`,
     },
+    {
+      version: 7,
+      name: 'erasures',
+      sql: `
+-- Removals of applications, and erasures of payloads: their progress, and the record that they were
+-- done. "selection" has identifiers in clear, and is null when the work is done; "target" has hashes.
+create table gateway.erasure (
+  id uuid primary key,
+  kind text not null check (kind in ('application', 'payloads')),
+  -- Null: all.
+  applications text[],
+  target json not null,
+  selection json,
+  state text not null default 'running' check (state in ('running', 'done')),
+  stage text not null default '',
+  position text,
+  scanned bigint not null default 0,
+  erased bigint not null default 0,
+  kept bigint not null default 0,
+  error text,
+  requested_by text not null,
+  due_at timestamptz not null default now(),
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  ended_at timestamptz
+);
+create index erasure_running on gateway.erasure (due_at) where state = 'running';
+create unique index erasure_of_application on gateway.erasure ((applications[1]))
+  where kind = 'application' and state = 'running';
+create index application_retention on gateway.application (name) where retention_ms is not null`,
+    },
+    {
+      version: 8,
+      name: 'usage of applications',
+      sql: `
+create index application_updated_at on gateway.application (updated_at);
+
+-- Amounts that limits are about, as workers measure them. Applications with none have no row.
+create table gateway.application_usage (
+  application text primary key,
+  backlog bigint not null default 0,
+  endpoints bigint not null default 0,
+  stored_bytes bigint not null default 0,
+  measured_at timestamptz not null default now()
+) with (fillfactor = 50);
+
+-- When each amount was measured last: of several workers, one measures.
+create table gateway.usage_measurement (
+  name text primary key,
+  measured_at timestamptz not null default '-infinity'
+);
+insert into gateway.usage_measurement (name) values ('backlog'), ('endpoints'), ('storedBytes')`,
+    },
   ],
 };

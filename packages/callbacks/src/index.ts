@@ -31,6 +31,10 @@ export {
   pauseEndpoint,
   resumeEndpoint,
 } from './endpoints/endpoint-state.js';
+export { removeCallbacks, removeSettings, removeWaiting } from './erasing/application-removal.js';
+export { dropExpiredOf } from './erasing/application-retention.js';
+export { allowDeliveries, awaitClaims, stopDeliveries } from './erasing/delivery-stop.js';
+export { eraseByRequests, eraseByResponses } from './erasing/payload-erasing.js';
 export {
   type CallbackEvent,
   type CallbackEventSink,
@@ -127,3 +131,10 @@ export {
   type EventSource,
 } from './subscriptions/subscription-consumer.js';
 export { WantedEvents } from './subscriptions/wanted-events.js';
+export {
+  type Amounts,
+  addAmounts,
+  measureBacklog,
+  measureCallbackBytes,
+  measureEndpoints,
+} from './usage/usage-measurement.js';

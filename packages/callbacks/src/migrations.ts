@@ -3,8 +3,8 @@ import type { MigrationSet } from '@posthaste/postgres';
 /**
  * Tables of callbacks, in the Postgres schema `callbacks`.
  *
- * - `request`: callbacks as they were accepted; written once, never changed. Partitioned by id, and
- *   so by time.
+ * - `request`: callbacks as they were accepted; written once, and changed only to erase the payload.
+ *   Partitioned by id, and so by time.
  * - `head`: one row for each callback that may be next: every callback without a queue, and the
  *   first one of every ordered queue. The only table that workers claim from.
  * - `waiting`: callbacks behind a head in an ordered queue. Not read until the head moves on.
@@ -371,6 +371,21 @@ alter table callbacks.mail
 create index mail_new on callbacks.mail (id) where stage = 'new';
 create index mail_held on callbacks.mail (created_at) where stage = 'held';
 create index mail_of_recipient on callbacks.mail (application, recipient);
+`,
+    },
+    {
+      version: 6,
+      name: 'erasing and removal',
+      // A worker of the version before claims for applications that are being removed, until it is
+      // replaced. It would also send an erased callback that somebody replays.
+      sql: `
+-- Applications of which nothing is sent, because they are being removed (delivery-stop.ts).
+create table callbacks.stopped_application (
+  application text primary key,
+  stopped_at timestamptz not null default now()
+);
+-- Set when the payload was erased (payload-erasing.ts).
+alter table callbacks.request add column erased_at timestamptz;
 `,
     },
     {

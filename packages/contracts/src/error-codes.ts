@@ -196,6 +196,12 @@ export const errorCodes = {
     type: 'unavailable',
     meaning: 'The identity provider does not answer as it should. Try again in a moment.',
   },
+  ERASURE_NOT_FOUND: { type: 'not_found', meaning: 'There is no erasure with this id.' },
+  LIMIT_REACHED: {
+    type: 'rate_limited',
+    meaning:
+      'The application has reached a limit. `details` says which; wait as long as the Retry-After header says, or ask for a higher limit.',
+  },
   KEY_NOT_FOUND: { type: 'not_found', meaning: 'There is no API key with this id.' },
   RATE_LIMITED: {
     type: 'rate_limited',

@@ -46,6 +46,14 @@ export {
   type JsonValue,
 } from './envelope.js';
 export {
+  createIdentifierTest,
+  type ErasingProgress,
+  type ErasingStep,
+  type ErasureSelection,
+  isJsonPointer,
+  type PersonIdentifier,
+} from './erasing.js';
+export {
   type ErrorCode,
   type ErrorCodeEntry,
   type ErrorType,

@@ -21,6 +21,8 @@ export {
   listDeadLetters,
   listDeadLetterTopics,
 } from './event-log/dead-letters/dead-letters.js';
+export { eraseRecords, type RecordErasingOptions } from './event-log/erasing/erase-records.js';
+export { removeClaims, removeReplays } from './event-log/erasing/remove-claims.js';
 export { type EventFilter, parseEventFilter } from './event-log/event-filter.js';
 export {
   EventMaintenance,
@@ -47,3 +49,4 @@ export {
   publishOnce,
   type SubmittedEvent,
 } from './event-log/publish/publish-once.js';
+export { measureRecordBytes } from './event-log/record-bytes.js';

@@ -1,3 +1,4 @@
+export { applicationSettings } from './application-settings.js';
 export {
   addressAdvice,
   callbackFaults,

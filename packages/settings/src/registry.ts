@@ -1,3 +1,4 @@
+import { applicationSettings } from './application-settings.js';
 import { callbackSettings } from './callback-settings.js';
 import { commandSettings } from './command-settings.js';
 import type { SettingDefinitions } from './definition.js';
@@ -35,6 +36,12 @@ export const settingSections: readonly SettingSection[] = [
     meaning:
       'Read by the standalone and the gateway. Use the same values in all gateways. Without any, API keys can still have sessions on this machine.',
     settings: signInSettings,
+  },
+  {
+    title: 'Limits of applications',
+    meaning:
+      'Read by the standalone, the gateway and the worker. Use the same values in all of them.',
+    settings: applicationSettings,
   },
   {
     title: 'Callbacks',

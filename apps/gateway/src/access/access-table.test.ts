@@ -248,8 +248,8 @@ describeWithPostgres('access to', () => {
     const before = await send(route, sent, tokens.foreign);
     expectNothingOfOwn(before, sent);
     const shown = await send(route, sent, tokens.own);
-    expect(shown.status).toBe(200);
-    const { shows = true } = caseOf(route) ?? {};
+    const { shows = true, status = 200 } = caseOf(route) ?? {};
+    expect(shown.status).toBe(status);
     if (shows) expect(world.marksOf(own).some((mark) => shown.body.includes(mark))).toBe(true);
     // As if nothing were there: what the owner adds changes no byte, count or cursor.
     await make(route);

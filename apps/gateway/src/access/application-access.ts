@@ -8,6 +8,7 @@
  * - What the request finds by an id is the handler's: it passes `request.applications` on, and
  *   something of another application is not found.
  * - An application that is being deleted is refused: APPLICATION_DELETING (409).
+ * - What it adds to an application is counted: LIMIT_REACHED (429, access/application-limits.ts).
  * - A new name that a caller for all applications writes to is registered before the answer.
  */
 
@@ -15,6 +16,7 @@ import type { Caller } from '@posthaste/access';
 import { type Applications, includesApplication, PlatformError } from '@posthaste/contracts';
 import type { FastifyRequest, RouteOptions } from 'fastify';
 import type { App } from '../app.js';
+import type { ApplicationLimiter } from './application-limits.js';
 import type { ApplicationSource } from './application-source.js';
 
 /** Methods of `KnownApplications` that the check uses. */
@@ -34,6 +36,7 @@ export interface ApplicationAccessOptions {
   /** Application of requests that name none, of callers for all applications. */
   readonly defaultApplication: string;
   readonly states: ApplicationStates;
+  readonly limiter: ApplicationLimiter;
 }
 
 const newNames = Symbol('new names');
@@ -48,7 +51,7 @@ type CheckedRequest = FastifyRequest & {
   [newNames]: string[] | null;
 };
 
-/** Check of one route. Sets what it finds on the request. @throws PlatformError `APPLICATION_*` */
+/** Check of one route. Sets what it finds on the request. @throws PlatformError `APPLICATION_*`, `LIMIT_REACHED` */
 type Check = (request: CheckedRequest) => void;
 
 /**
@@ -167,7 +170,7 @@ function listOf(application: string, { applications }: Caller): Applications {
 function resolveNamed(
   request: CheckedRequest,
   named: string | undefined,
-  { defaultApplication, states }: ApplicationAccessOptions,
+  { defaultApplication, states, limiter }: ApplicationAccessOptions,
 ): string {
   const { applications } = request.caller;
   const application = named ?? (applications === 'all' ? defaultApplication : only(applications));
@@ -178,6 +181,7 @@ function resolveNamed(
     request[newNames] ??= [];
     request[newNames].push(application);
   }
+  limiter.count(application, request);
   return application;
 }
 

@@ -13,3 +13,6 @@
  *   caller; anything else does not exist for it.
  */
 export type ApplicationSource = 'none' | 'caller' | 'all' | 'filter' | 'named' | 'items' | 'owner';
+
+/** What a route adds to an application: one for each request, or one for each item. */
+export type CountedThing = 'deliveries' | 'events' | 'endpoints';

@@ -1,6 +1,7 @@
-import { type ApiKey, type ApplicationRegistry, toKeyState } from '@posthaste/access';
+import { type ApiKey, type ApplicationRegistry, getErasure, toKeyState } from '@posthaste/access';
 import type { Applications } from '@posthaste/contracts';
 import type { DeadLetterReplays } from '@posthaste/eventstream/event-log';
+import type { Queryable } from '@posthaste/postgres';
 import { type AuditTargets, idOf, memberOf } from './audited-route.js';
 
 /** Method of `ApiKeys` that reads a key. */
@@ -51,6 +52,24 @@ export function createEventTargets(replays: Pick<DeadLetterReplays, 'get'>): Aud
           application: replay.application ?? undefined,
           name: topic,
           state: { topic, filter, ratePerSecond, dryRun, again, state },
+        };
+      },
+    },
+  };
+}
+
+/** Creates the targets of the routes of erasures. Their state has no identifier, but a hash of it. */
+export function createErasureTargets(db: Queryable): AuditTargets {
+  return {
+    erasure: {
+      id: (request, answer) => idOf(request, answer),
+      async read(id, { caller }) {
+        const { applications, target, kind } = await getErasure(db, id, caller.applications);
+        const [only, ...others] = applications === 'all' ? [] : applications;
+        return {
+          application: others.length === 0 ? only : undefined,
+          name: id,
+          state: { kind, applications, target },
         };
       },
     },

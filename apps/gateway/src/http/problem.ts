@@ -1,6 +1,7 @@
 import { PlatformError, type ProblemDetails, toProblemDetails } from '@posthaste/contracts';
 import { sqlState } from '@posthaste/postgres';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { setRetryAfter } from '../access/application-limits.js';
 import { toFieldFaults } from './field-faults.js';
 import { RepeatedWarnings } from './repeated-warnings.js';
 
@@ -26,6 +27,7 @@ export function createErrorHandler(): ErrorHandler {
     // RFC 9110, section 12.5.3: it names the encodings that would be accepted.
     if (known.code === 'MEDIA_TYPE_UNSUPPORTED') reply.header('accept-encoding', 'identity');
     if (known.type === 'unauthorized') reply.header('www-authenticate', 'Bearer');
+    if (known.code === 'LIMIT_REACHED') setRetryAfter(reply, known);
     if (isTemporary(known) && !reply.hasHeader('retry-after')) {
       reply.header('retry-after', defaultRetryAfter);
     }

@@ -1,11 +1,10 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { toClientNetwork } from './client-address.js';
+import { CountWindows } from './count-windows.js';
 
-const windowMs = 1_000;
-const retryAfter = String(windowMs / 1_000);
-/** Most callers that are counted at a time, per kind. The first to come is forgotten for a new one. */
-const maxCallers = 50_000;
+/** Seconds until the next window. */
+const retryAfter = '1';
 
 /** Limits of the requests that one gateway process accepts. 0 is no limit. */
 export interface RateLimits {
@@ -19,18 +18,12 @@ export interface RateLimits {
   readonly maxRequestsPerSecondWithoutKey: number;
 }
 
-/** Requests of one caller in the current window. */
-interface Count {
-  startedAt: number;
-  requests: number;
-  reads: number;
-}
-
 /** One kind of callers, with the limits of each. */
 class Callers {
   readonly #perSecond: number;
   readonly #readsPerSecond: number;
-  readonly #counts = new Map<string, Count>();
+  readonly #requests = new CountWindows();
+  readonly #reads = new CountWindows();
   // Created once: taking a stack trace per refusal would cost time that a flood is meant to cost.
   readonly #tooMany: PlatformError;
   readonly #tooManyReads: PlatformError;
@@ -45,33 +38,14 @@ class Callers {
   /** Counts a request. Returns the error if it is over a limit, and sets Retry-After. */
   count(caller: string, request: FastifyRequest, reply: FastifyReply): PlatformError | undefined {
     const now = request.startedAt;
-    const count = this.#counts.get(caller) ?? this.#add(caller, now);
-    if (now - count.startedAt >= windowMs) {
-      count.startedAt = now;
-      count.requests = 0;
-      count.reads = 0;
-    }
     const isRead = request.method === 'GET' || request.method === 'HEAD';
-    count.requests += 1;
-    if (isRead) count.reads += 1;
-    const refused =
-      count.requests > this.#perSecond
-        ? this.#tooMany
-        : isRead && count.reads > this.#readsPerSecond
-          ? this.#tooManyReads
-          : undefined;
+    const refused = !this.#requests.take(caller, this.#perSecond, now)
+      ? this.#tooMany
+      : isRead && !this.#reads.take(caller, this.#readsPerSecond, now)
+        ? this.#tooManyReads
+        : undefined;
     if (refused) reply.header('retry-after', retryAfter);
     return refused;
-  }
-
-  #add(caller: string, startedAt: number): Count {
-    if (this.#counts.size >= maxCallers) {
-      const [first = ''] = this.#counts.keys();
-      this.#counts.delete(first);
-    }
-    const count: Count = { startedAt, requests: 0, reads: 0 };
-    this.#counts.set(caller, count);
-    return count;
   }
 }
 

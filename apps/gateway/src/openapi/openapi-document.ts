@@ -1,10 +1,16 @@
 import { ambientDatabase, type Database } from '@posthaste/postgres';
 import { createLogger } from '@posthaste/service';
-import { gatewaySettings, readSettings, signInSettings } from '@posthaste/settings';
+import {
+  applicationSettings,
+  gatewaySettings,
+  readSettings,
+  signInSettings,
+} from '@posthaste/settings';
 import { Registry } from 'prom-client';
 import type { App, RouteAccess } from '../app.js';
 import { createCallbackRoutes } from '../callback-routes.js';
 import { toGatewayConfig } from '../config.js';
+import { createErasureRoutes } from '../erasure-routes.js';
 import { createEventRoutes } from '../event-routes.js';
 import { createPeopleRoutes } from '../people-routes.js';
 import { auditRoutes } from '../routes/audit.js';
@@ -66,7 +72,7 @@ async function readFromServer<Result>(read: (app: App) => Result): Promise<Resul
     config: { ...readSettings({}, signInSettings), secretKey: new Uint8Array(32), access: 'keys' },
   });
   const app = await buildServer({
-    config: toGatewayConfig(readSettings({}, gatewaySettings)),
+    config: toGatewayConfig(readSettings({}, { ...gatewaySettings, ...applicationSettings })),
     logger,
     registry,
     keys: unreachableKeys,
@@ -78,6 +84,7 @@ async function readFromServer<Result>(read: (app: App) => Result): Promise<Resul
       ...callbacks.routes,
       ...events.routes,
       ...people.routes,
+      ...createErasureRoutes(unreachableDatabase),
       (scope) => auditRoutes(scope, changes),
     ],
   });
@@ -122,4 +129,6 @@ const unreachableApplications: ServerDeps['applications'] = {
   get: refuse,
   list: refuse,
   change: refuse,
+  usageOf: refuse,
+  removalsOf: refuse,
 };

@@ -1,13 +1,16 @@
-import type {
-  Application,
-  ApplicationChange,
-  ApplicationPage,
-  ApplicationRegistry,
-} from '@posthaste/access';
+import type { ApplicationChange, ApplicationPage, ApplicationRegistry } from '@posthaste/access';
 import { requestInvalid } from '@posthaste/callbacks';
-import { type Static, type TInteger, type TUnsafe, Type } from 'typebox';
+import { type Static, type TInteger, Type } from 'typebox';
 import type { App } from '../app.js';
-import { momentSchema, noUnknownKeys, nullable } from './schemas/field-schemas.js';
+import {
+  type ApplicationProgress,
+  applicationName,
+  applicationSchema,
+  limitFields,
+  toApplicationView,
+  toApplicationViews,
+} from './application-view.js';
+import { noUnknownKeys, nullable } from './schemas/field-schemas.js';
 import { refuseNulInQuery } from './schemas/nul-free.js';
 import { listQuery, pageSchema } from './schemas/pages.js';
 
@@ -15,35 +18,11 @@ const tags = ['Applications'];
 const path = '/v1/applications';
 const maxApplicationsPerPage = 500;
 
-const name = Type.String({
-  maxLength: 256,
-  pattern: '^[^\\u0000]*$',
-  description:
-    'Name of the application: any text, and the empty text is one. Compared character by character: neither case nor Unicode is normalised.',
-  examples: ['shop'],
-});
-
 /**
  * Query that names one application. It is not in the path, because a name may be empty or any text,
  * such as `..` and `a/b`, which clients and proxies would change in a path.
  */
-const ApplicationQuery = Type.Object({ application: name }, noUnknownKeys);
-
-const limit = (description: string): TUnsafe<number | null> =>
-  nullable<TInteger>(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description }));
-
-const limitFields = {
-  requestsPerSecond: limit('Requests to the API per second.'),
-  deliveriesPerSecond: limit('Attempts to deliver per second.'),
-  eventsPerSecond: limit('Published events per second.'),
-  backlog: limit('Callbacks that are not finished.'),
-  endpoints: limit('Endpoints.'),
-  storedBytes: limit('Bytes of stored requests, attempts and events.'),
-};
-
-const Limits = Type.Object(limitFields, {
-  description: 'Limits of its own. Null: those of the installation.',
-});
+const ApplicationQuery = Type.Object({ application: applicationName }, noUnknownKeys);
 
 const settingFields = {
   limits: Type.Optional(
@@ -64,27 +43,16 @@ const settingFields = {
   ),
 };
 
-const NewApplication = Type.Object({ application: name, ...settingFields }, noUnknownKeys);
+const NewApplication = Type.Object(
+  { application: applicationName, ...settingFields },
+  noUnknownKeys,
+);
 
 const ChangedApplication = Type.Object(settingFields, noUnknownKeys);
 
-const ApplicationView = Type.Object(
-  {
-    application: name,
-    state: Type.Enum(['active', 'deleting'], {
-      type: 'string',
-      description: '`deleting`: everything it has is being removed, and requests are refused.',
-    }),
-    limits: Limits,
-    retentionMs: nullable<TInteger>(Type.Integer({ description: 'In ms; null is the default.' })),
-    createdAt: momentSchema,
-    updatedAt: momentSchema,
-  },
-  { title: 'Application' },
-);
-
 /** Methods of `ApplicationRegistry` that these routes use. */
-export type ApplicationAdmin = Pick<ApplicationRegistry, 'create' | 'get' | 'list' | 'change'>;
+export type ApplicationAdmin = Pick<ApplicationRegistry, 'create' | 'get' | 'list' | 'change'> &
+  ApplicationProgress;
 
 /** Adds `/v1/applications`: create, list, show and change applications. */
 export function applicationRoutes(app: App, registry: ApplicationAdmin): void {
@@ -112,12 +80,12 @@ function addCreate(app: App, registry: ApplicationAdmin): void {
         description:
           'A caller for all applications also creates one by naming it for the first time, without limits of its own.',
         body: NewApplication,
-        response: { 201: ApplicationView },
+        response: { 201: applicationSchema },
       },
     },
     async ({ body: { application, ...settings } }, reply) => {
       const created = await registry.create(application, toChange(settings));
-      return reply.code(201).send(toView(created));
+      return reply.code(201).send(await toApplicationView(registry, created));
     },
   );
 }
@@ -133,7 +101,7 @@ function addList(app: App, registry: ApplicationAdmin): void {
         summary: 'List applications by name',
         description: 'Those of the caller. Those of a caller for all are all.',
         querystring: listQuery(maxApplicationsPerPage, {}),
-        response: { 200: pageSchema(ApplicationView) },
+        response: { 200: pageSchema(applicationSchema) },
       },
     },
     async ({ query: { limit = 50, cursor }, applications }) => {
@@ -141,7 +109,10 @@ function addList(app: App, registry: ApplicationAdmin): void {
       const found = await registry.list(applications, page);
       const items = found.slice(0, limit);
       const last = found.length > limit ? items.at(-1) : undefined;
-      return { items: items.map(toView), next: last ? toCursor(last.name) : null };
+      return {
+        items: await toApplicationViews(registry, items),
+        next: last ? toCursor(last.name) : null,
+      };
     },
   );
 }
@@ -161,10 +132,10 @@ function addDetails(app: App, registry: ApplicationAdmin): void {
         operationId: 'getApplication',
         summary: 'Get an application',
         querystring: ApplicationQuery,
-        response: { 200: ApplicationView },
+        response: { 200: applicationSchema },
       },
     },
-    async ({ application }) => toView(await registry.get(application)),
+    async ({ application }) => toApplicationView(registry, await registry.get(application)),
   );
 }
 
@@ -184,30 +155,16 @@ function addChange(app: App, registry: ApplicationAdmin): void {
         summary: 'Change limits or retention of an application',
         querystring: ApplicationQuery,
         body: ChangedApplication,
-        response: { 200: ApplicationView },
+        response: { 200: applicationSchema },
       },
     },
-    async ({ query, body }) => toView(await registry.change(query.application, toChange(body))),
+    async ({ query, body }) =>
+      toApplicationView(registry, await registry.change(query.application, toChange(body))),
   );
 }
 
 function toChange({ limits, retentionMs }: Static<typeof ChangedApplication>): ApplicationChange {
   return { limits, retentionMs };
-}
-
-function toView({
-  name: application,
-  limits,
-  ...rest
-}: Application): Static<typeof ApplicationView> {
-  return {
-    application,
-    state: rest.state,
-    limits: { ...limits },
-    retentionMs: rest.retentionMs,
-    createdAt: rest.createdAt.toISOString(),
-    updatedAt: rest.updatedAt.toISOString(),
-  };
 }
 
 /** Returns the cursor after an application. Not empty, although a name may be. */

@@ -46,4 +46,31 @@ export const accessCases: RouteCases = {
   'GET /v1/applications/details': {
     make: (_, application) => ({ url: `/v1/applications/details?application=${application}` }),
   },
+  'DELETE /v1/applications': {
+    make: async (world) => {
+      // One of its own: a case must not remove the application of all others.
+      const application = world.name('removed');
+      await world.call('POST', '/v1/applications', { application });
+      return { url: `/v1/applications?application=${encodeURIComponent(application)}` };
+    },
+    status: 202,
+  },
+  'POST /v1/erasures': {
+    make: (_, application) => ({ url: '/v1/erasures', body: { application, key: 'nobody' } }),
+    status: 202,
+    shows: false,
+  },
+  'GET /v1/erasures': {
+    make: async (world, application) => {
+      await world.create(application, '/v1/erasures', { application, key: 'nobody' });
+      await world.create(application, '/v1/erasures', { application, key: 'nobody' });
+      return { url: '/v1/erasures' };
+    },
+  },
+  'GET /v1/erasures/:id': {
+    make: async (world, application) => {
+      const id = await world.create(application, '/v1/erasures', { application, key: 'nobody' });
+      return { url: `/v1/erasures/${id}`, id };
+    },
+  },
 };

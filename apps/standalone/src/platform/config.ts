@@ -9,6 +9,7 @@ import {
 } from '@posthaste/gateway';
 import type { RunnableConfig } from '@posthaste/service';
 import {
+  applicationSettings,
   callbackFaults,
   callbackSettings,
   type Environment,
@@ -39,6 +40,7 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
     ...platformSettings,
     ...gatewaySettings,
     ...signInSettings,
+    ...applicationSettings,
     ...callbackSettings,
     ...eventSettings,
     ...workerSettings,

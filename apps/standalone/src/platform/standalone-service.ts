@@ -3,6 +3,7 @@ import { createSecretBox, markMasterKey } from '@posthaste/callbacks';
 import { PlatformError } from '@posthaste/contracts';
 import {
   createCallbackRoutes,
+  createErasureRoutes,
   createEventRoutes,
   createPeopleRoutes,
   startEventOutbox,
@@ -111,7 +112,12 @@ async function startOnDatabase(
     auditTargets: { ...callbacks.auditTargets, ...events.auditTargets, ...people.auditTargets },
     registry,
     logger,
-    routes: [...callbacks.routes, ...events.routes, ...people.routes],
+    routes: [
+      ...callbacks.routes,
+      ...events.routes,
+      ...people.routes,
+      ...createErasureRoutes(changes),
+    ],
     authenticators: people.authenticators,
     cookies: people.cookies,
     nameSources: [callbacks.nameSource],

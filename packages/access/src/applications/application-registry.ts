@@ -1,5 +1,7 @@
 import { type Applications, PlatformError } from '@posthaste/contracts';
 import type { Queryable } from '@posthaste/postgres';
+import type { Erasure } from '../erasures/erasure.js';
+import { findRemovals } from '../erasures/erasure-store.js';
 import type { Application, ApplicationChange } from './application.js';
 import {
   type ApplicationPage,
@@ -9,6 +11,7 @@ import {
   registerNames,
   updateApplication,
 } from './application-store.js';
+import { type ApplicationUsage, readUsage } from './usage-store.js';
 
 /** Applications of a database. Needs `accessMigrations`. */
 export class ApplicationRegistry {
@@ -51,5 +54,15 @@ export class ApplicationRegistry {
     if (changed) return changed;
     const { state } = await this.get(name);
     throw new PlatformError('APPLICATION_DELETING', `the application '${name}' is ${state}`);
+  }
+
+  /** Returns what these applications use, by name. Those that were not measured are missing. */
+  usageOf(names: readonly string[]): Promise<ReadonlyMap<string, ApplicationUsage>> {
+    return readUsage(this.#db, names);
+  }
+
+  /** Returns the removals of these applications that run, by name. */
+  removalsOf(names: readonly string[]): Promise<ReadonlyMap<string, Erasure>> {
+    return findRemovals(this.#db, names);
   }
 }

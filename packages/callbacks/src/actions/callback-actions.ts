@@ -141,12 +141,14 @@ export async function replayCallback(
     return requeueCallbacks(tx, [key.id]);
   });
   if (outcome?.kind === 'requeued') return;
-  const refusal =
-    outcome?.kind === 'expired'
-      ? 'is past its expiresAt, which a replay does not change; send a new callback'
-      : 'has not ended, or is being replayed';
-  throw await stateError(db, key, refusal);
+  throw await stateError(db, key, replayRefusals[outcome?.kind ?? 'alive']);
 }
+
+const replayRefusals = {
+  expired: 'is past its expiresAt, which a replay does not change; send a new callback',
+  erased: 'cannot be sent again, because its payload was erased; send a new callback',
+  alive: 'has not ended, or is being replayed',
+} as const;
 
 function parseCallbackId(id: string): string {
   const uuid = parseId(id);

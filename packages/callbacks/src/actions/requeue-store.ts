@@ -4,8 +4,11 @@ import { toFairnessKey } from '../delivery/fairness-key.js';
 /** Outcome for one callback that was to be requeued. */
 export interface RequeueOutcome {
   readonly id: string;
-  /** `expired`: its `expiresAt` is in the past. `alive`: it has not ended. Both are not changed. */
-  readonly kind: 'requeued' | 'expired' | 'alive';
+  /**
+   * `expired`: its `expiresAt` is in the past. `erased`: its payload is gone. `alive`: it has not
+   * ended. None of them is changed.
+   */
+  readonly kind: 'requeued' | 'expired' | 'erased' | 'alive';
 }
 
 interface RequestRow {
@@ -14,10 +17,11 @@ interface RequestRow {
   readonly endpoint_id: string | null;
   readonly url: string;
   readonly expired: boolean;
+  readonly erased: boolean;
 }
 
 /**
- * Locks the rows of requests. Requests are never updated, so their rows can serve as locks: of
+ * Locks the rows of requests. Nothing but erasing updates requests, so their rows can serve as locks: of
  * several replays of one callback, only one at a time checks that it has ended and picks the next
  * step. The lock also keeps retention from dropping the partition.
  */
@@ -25,7 +29,7 @@ const lockStatement: Statement = {
   name: 'callbacks_lock_requests',
   text: `
 select r.id, r.application, r.endpoint_id, r.url,
-  coalesce(r.expires_at <= now(), false) as expired
+  coalesce(r.expires_at <= now(), false) as expired, r.erased_at is not null as erased
 from callbacks.request r where r.id = any($1::uuid[])
 order by r.id for no key update`,
 };
@@ -85,15 +89,15 @@ export async function requeueCallbacks(
   const requests = (await tx.query<RequestRow>(lockStatement, [ids])).rows;
   const byId = new Map(requests.map((request) => [request.id, request]));
   const found = ids.map((id) => byId.get(id)).filter((request) => request !== undefined);
-  const candidates = found.filter(({ expired }) => !expired);
+  const candidates = found.filter(({ expired, erased }) => !expired && !erased);
   const { rows } = await tx.query<{ id: string }>(requeueStatement, [
     candidates.map(({ id }) => id),
     candidates.map(fairnessKeyOf),
   ]);
   const requeued = new Set(rows.map(({ id }) => id));
-  return found.map(({ id, expired }) => ({
+  return found.map(({ id, expired, erased }) => ({
     id,
-    kind: expired ? 'expired' : requeued.has(id) ? 'requeued' : 'alive',
+    kind: erased ? 'erased' : expired ? 'expired' : requeued.has(id) ? 'requeued' : 'alive',
   }));
 }
 

@@ -145,6 +145,8 @@ open_lanes as (
   left join unnest($11::text[], $12::int[]) as of_lane(lane, capacity) using (lane)
   where coalesce(of_origin.capacity, $13) > 0 and coalesce(of_application.capacity, $14) > 0
     and coalesce(of_lane.capacity, $15) > 0
+    -- Empty but for applications that are being removed; read once per claim.
+    and s.application <> all (array(select a.application from callbacks.stopped_application a))
   order by s.n
 ),
 picked as (

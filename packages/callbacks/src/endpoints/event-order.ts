@@ -41,10 +41,16 @@ export function toEventQueue(
   const value = orderValue(order, event);
   const text = toOrderText(value);
   if (text === undefined || text === '') return undefined;
-  // Names of queues have a limited length and set of characters, values do not: others are hashed.
-  const fits = text.length <= maxReadableLength && readable.test(text);
-  const name = fits ? text : `sha256:${createHash('sha256').update(text).digest('hex')}`;
-  return `endpoint:${endpointId}:${name}`;
+  return `endpoint:${endpointId}:${toQueueName(text)}`;
+}
+
+/**
+ * Returns the part of a queue's name that stands for the value. Names of queues have a limited length
+ * and set of characters, values do not: others are hashed.
+ */
+export function toQueueName(value: string): string {
+  const fits = value.length <= maxReadableLength && readable.test(value);
+  return fits ? value : `sha256:${createHash('sha256').update(value).digest('hex')}`;
 }
 
 function orderValue(order: EventOrder, { key, envelope }: SubscribedEvent): JsonValue | undefined {

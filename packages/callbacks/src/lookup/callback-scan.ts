@@ -12,6 +12,7 @@ import {
   toDueAt,
   toState,
 } from './callback-view.js';
+import { highestId, lowestId } from './id-bounds.js';
 
 /** A scan to make: the filter, the order, the range of ids and the limits. */
 export interface CallbackScanRequest extends ScanLimits {
@@ -73,9 +74,6 @@ interface ScanRow extends LiveColumns {
   readonly status_code: number | null;
   readonly reason: FailureReason | null;
 }
-
-const lowestId = '00000000-0000-0000-0000-000000000000';
-const highestId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /**
  * Scans callbacks in the order of their ids. callback-sources.ts names the index of each filter.

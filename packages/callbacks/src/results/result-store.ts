@@ -121,7 +121,9 @@ settled as (
   select c.*, c.final is not null and not c.parked as leaves,
     n.seq as next_seq, n.callback_id as next_id, n.endpoint_id as next_endpoint_id,
     n.lane as next_lane, n.step as next_step, n.due_at as next_due_at,
-    coalesce(c.keep_lease and not c.paused and n.due_at <= now(), false) as keeps_lease
+    coalesce(c.keep_lease and not c.paused and n.due_at <= now() and c.application <> all (
+      array(select a.application from callbacks.stopped_application a)
+    ), false) as keeps_lease
   from classified c
   left join lateral (
     select * from callbacks.waiting w

@@ -66,6 +66,7 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
         scope: 'callbacks:write',
         application: 'items',
         audit: 'none',
+        counts: 'deliveries',
         errors: ['REQUEST_INVALID', 'REQUEST_TOO_LARGE'],
       },
       validatorCompiler: compileBatch,

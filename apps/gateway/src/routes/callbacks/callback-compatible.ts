@@ -160,6 +160,7 @@ function addCreate(app: App, acceptance: Acceptance): void {
         scope: 'callbacks:write',
         application: 'items',
         audit: 'none',
+        counts: 'deliveries',
         errors: ['CALLBACK_INVALID', 'REQUEST_INVALID', 'IDEMPOTENCY_KEY_REUSED'],
       },
       schema: {

@@ -62,6 +62,7 @@ function addCreate(app: App, { acceptance, policies }: CallbackRoutesDeps): void
         scope: 'callbacks:write',
         application: 'named',
         audit: 'none',
+        counts: 'deliveries',
         errors: [
           'CALLBACK_INVALID',
           'REQUEST_INVALID',

@@ -92,6 +92,7 @@ function addCreate(app: App, endpoints: Endpoints): void {
         scope: 'endpoints:write',
         application: 'named',
         audit: { action: 'endpoint.created', target: 'endpoint' },
+        counts: 'endpoints',
         errors: ['REQUEST_INVALID', 'ENDPOINT_EXISTS', 'POLICY_NOT_FOUND', 'SECRET_INVALID'],
       },
       schema: {

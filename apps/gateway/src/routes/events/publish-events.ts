@@ -104,6 +104,7 @@ export function publishEventRoutes(app: App, publisher: EventPublisher): void {
         scope: 'events:write',
         application: 'items',
         audit: 'none',
+        counts: 'events',
         errors: [
           'EVENT_INVALID',
           'REQUEST_INVALID',

@@ -3,8 +3,8 @@ import { applicationFunctions } from './application-functions.js';
 import { logFunctions } from './log-functions.js';
 
 /**
- * Storage parameters of the partitions of `eventstream.record`. Their rows are never changed or
- * removed, they are dropped long before rows would have to be frozen, and every query uses their
+ * Storage parameters of the partitions of `eventstream.record`. Their rows are never changed, and
+ * removed only to erase them (event-log/erasing, which turns autovacuum on), they are dropped long before rows would have to be frozen, and every query uses their
  * one index. Autovacuum would only read all of it again and again.
  */
 export const recordStorage: string = 'autovacuum_enabled = false, toast.autovacuum_enabled = false';
