@@ -1,10 +1,13 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { listApplicationNames } from '@posthaste/callbacks';
 import { ambientDatabase, type Database, openPostgres } from '@posthaste/postgres';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { Registry } from 'prom-client';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { rawConnection } from '../test/raw-connection.js';
+import { createPlatformDatabase } from '../test/test-platform.js';
 import { testConfig, testLogger } from '../test/test-server.js';
 import type { App } from './app.js';
 import { type Gateway, startGateway } from './gateway.js';
@@ -174,5 +177,38 @@ describe('the gateway', () => {
       const { close } = await start();
       await Promise.all([close(1_000), close(1_000)]);
     });
+  });
+});
+
+describeWithPostgres('a gateway on a database of the version before', () => {
+  it('registers the applications that callbacks, queues, secrets and endpoints name', async () => {
+    const database = await createPlatformDatabase();
+    const db = await openPostgres({ url: database.url });
+    await db.query(`insert into callbacks.queue (application, queue)
+      values ('', 'q'), ('shop', 'q'), ('a/b', 'q')`);
+    const gateway = await startGateway({
+      config: testConfig({ POSTHASTE_PORT: '0' }),
+      db,
+      changes: ambientDatabase(db),
+      auditEvents: { append: async () => undefined },
+      auditTargets: {},
+      logger: testLogger().logger,
+      registry: new Registry(),
+      routes: [],
+      nameSources: [
+        { source: 'callbacks', list: (after, limit) => listApplicationNames(db, after, limit) },
+      ],
+    });
+    onTestFinished(async () => {
+      await gateway.close(0);
+      await db.close();
+      await database.drop();
+    });
+    const listed = async (): Promise<unknown> => {
+      const answer = await fetch(`${gateway.url}/v1/applications`);
+      const { items } = (await answer.json()) as { items: { application: string }[] };
+      return items.map(({ application }) => application).toSorted();
+    };
+    await expect.poll(listed, { timeout: 30_000 }).toEqual(['', 'a/b', 'shop']);
   });
 });

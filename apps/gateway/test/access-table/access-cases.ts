@@ -1,3 +1,4 @@
+import { newId } from '@posthaste/contracts';
 import type { RouteCases } from './world.js';
 
 export const accessCases: RouteCases = {
@@ -22,6 +23,25 @@ export const accessCases: RouteCases = {
       return { url: `/v1/keys/${id}`, id };
     },
   },
+  'POST /v1/sessions': { make: () => ({ url: '/v1/sessions' }), status: 201 },
+  'GET /v1/sessions/current': { make: () => ({ url: '/v1/sessions/current' }) },
+  // The caller of these tests has no session.
+  'DELETE /v1/sessions/current': { make: () => ({ url: '/v1/sessions/current' }), status: 404 },
+  'GET /v1/sessions': { make: () => ({ url: '/v1/sessions' }) },
+  'DELETE /v1/sessions/:id': {
+    make: async (world, application) => ({
+      url: `/v1/sessions/${await world.create(application, '/v1/sessions')}`,
+    }),
+  },
+  'POST /v1/tokens': {
+    make: (world, application) => ({
+      url: '/v1/tokens',
+      body: { name: world.name(application), scopes: ['queues:read'], applications: [application] },
+    }),
+    status: 201,
+  },
+  // Tokens are not stored: whoever revokes one of somebody else changes nothing.
+  'DELETE /v1/tokens/:id': { make: () => ({ url: `/v1/tokens/${newId()}` }), status: 204 },
   'POST /v1/applications': {
     make: (world, application) => ({
       url: '/v1/applications',

@@ -59,7 +59,7 @@ export class World {
   }
 
   /** Creates something and returns its id. */
-  async create(application: string, url: string, body: object): Promise<string> {
+  async create(application: string, url: string, body?: object): Promise<string> {
     const answer = await this.#all<{ id: string }>('POST', url, body);
     if (answer.status !== 201 && answer.status !== 202)
       throw new Error(`POST ${url}: ${answer.body}`);
