@@ -72,7 +72,7 @@ describeWithPostgres('the routes of events', () => {
       const name = `${method} ${path}`;
       expect(summary, name).toBeTruthy();
       expect(tags, name).toHaveLength(1);
-      expect(description, name).toMatch(/Needs the scope `events:(?:read|write)`\.$/);
+      expect(description, name).toMatch(/Needs the scope `events:(?:read|write)`\./);
       expect(Object.keys(responses), name).toContain('default');
       for (const response of Object.values(responses)) {
         expect(response.description, name).not.toBe('Default Response');

@@ -24,6 +24,8 @@ const maxProviderConnections = 8;
 
 /** Configuration of people and tokens. Each setting is described in @posthaste/settings. */
 export type PeopleRoutesConfig = SettingValues<typeof signInSettings> & {
+  /** Address at which browsers reach the gateway. Default: loopback only. */
+  readonly publicUrl?: string | undefined;
   /** Key of 32 bytes that signs tokens. The same in every process. */
   readonly secretKey: Uint8Array;
   /** `loopback` accepts tokens that were made without a credential. */

@@ -1,9 +1,16 @@
 import { parseRoleRule } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
-import type { SettingFault, SettingValues, signInSettings } from '@posthaste/settings';
+import type {
+  platformSettings,
+  SettingFault,
+  SettingValues,
+  signInSettings,
+} from '@posthaste/settings';
 import { isLoopback } from './access/local-caller.js';
 
-type SignInValues = Partial<SettingValues<typeof signInSettings>>;
+type SignInValues = Partial<
+  SettingValues<typeof signInSettings> & Pick<SettingValues<typeof platformSettings>, 'publicUrl'>
+>;
 
 /** Checks the rules between settings of sign-ins, for `check` of `readSettings`. */
 export function signInFaults(values: SignInValues): SettingFault[] {
@@ -22,11 +29,6 @@ function urlFaults({ publicUrl, oidcIssuer }: SignInValues): SettingFault[] {
         'POSTHASTE_PUBLIC_URL',
         'is http, and its host is not on this machine. Cookies of sessions would be readable on the way: use https.',
       ),
-    );
-  }
-  if (publicUrl !== undefined && `${new URL(publicUrl).origin}/` !== new URL(publicUrl).href) {
-    faults.push(
-      fault('POSTHASTE_PUBLIC_URL', 'may only have a scheme, a host and a port: remove the rest.'),
     );
   }
   if (oidcIssuer !== undefined && isUnprotected(oidcIssuer)) {

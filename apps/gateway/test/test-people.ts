@@ -1,6 +1,6 @@
 import { ApiKeys, accessMigrations, type KeyRequest } from '@posthaste/access';
 import { ambientDatabase, type Database, migrate, openEmbedded } from '@posthaste/postgres';
-import { readSettings, signInSettings } from '@posthaste/settings';
+import { platformSettings, readSettings, signInSettings } from '@posthaste/settings';
 import type { App, Routes } from '../src/app.js';
 import { createPeopleRoutes } from '../src/people-routes.js';
 import { testAudit, testServer } from './test-server.js';
@@ -45,7 +45,7 @@ export async function openTestPeople(
     db: changes,
     logger: { warn: () => undefined },
     config: {
-      ...readSettings(environment, signInSettings),
+      ...readSettings(environment, { ...signInSettings, publicUrl: platformSettings.publicUrl }),
       secretKey: Buffer.alloc(32, 9),
       access,
     },

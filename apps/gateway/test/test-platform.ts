@@ -11,7 +11,7 @@ import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import { ambientDatabase, type Database, migrate, openPostgres } from '@posthaste/postgres';
-import { readSettings, signInSettings } from '@posthaste/settings';
+import { platformSettings, readSettings, signInSettings } from '@posthaste/settings';
 import { createTestDatabase, type TestDatabase } from '@posthaste/testbed';
 import { Registry } from 'prom-client';
 import { toDefaultLimits } from '../src/access/application-limits.js';
@@ -113,7 +113,7 @@ export async function openTestPlatform(
     db: changes,
     logger: { warn: () => undefined },
     config: {
-      ...readSettings(environment, signInSettings),
+      ...readSettings(environment, { ...signInSettings, publicUrl: platformSettings.publicUrl }),
       ...{ secretKey: testSecretKey, access: 'keys' },
     },
   });

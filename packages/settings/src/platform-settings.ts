@@ -47,7 +47,7 @@ export const platformSettings = {
     schemes: ['https', 'http'],
     originOnly: true,
     meaning:
-      'Address at which people reach the gateway from their browsers, such as https://posthaste.example. Links in mails and the sign-in of people need it.',
+      'Address at which people reach the gateway from their browsers, such as https://posthaste.example. Links in mails and the sign-in of people need it, and sessions unless the browser is on the same machine. `http` is for loopback only.',
   },
   logLevel: {
     name: 'POSTHASTE_LOG_LEVEL',

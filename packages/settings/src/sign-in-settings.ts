@@ -1,12 +1,5 @@
 /** Settings of the people who sign in: the identity provider, their roles and their sessions. */
 export const signInSettings = {
-  publicUrl: {
-    name: 'POSTHASTE_PUBLIC_URL',
-    type: 'url',
-    schemes: ['https', 'http'],
-    meaning:
-      'URL at which browsers reach the gateway, such as `https://events.example.com`, without a path. Session cookies need it, unless the browser is on the same machine. `http` is for loopback only.',
-  },
   oidcIssuer: {
     name: 'POSTHASTE_OIDC_ISSUER',
     type: 'url',
