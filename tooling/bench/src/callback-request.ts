@@ -1,5 +1,8 @@
 const bodyBytes = 1024;
 
+/** Application of all callbacks. */
+export const benchApplication = 'bench';
+
 /** Body of every callback: an event of exactly 1 KiB of JSON text. */
 export const callbackBody: string = buildBody();
 
@@ -13,7 +16,7 @@ export function callbackRequest(url: string, headers: Readonly<Record<string, st
       data: Buffer.from(callbackBody).toString('base64'),
     },
     retryphases: [{ retries: 5, delay: 1_000_000_000 }],
-    applicationid: 'bench',
+    applicationid: benchApplication,
     queueid: '',
   });
 }

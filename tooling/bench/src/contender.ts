@@ -57,6 +57,8 @@ export interface Contender {
 export interface Gateway extends ServiceProcess {
   /** URL that callbacks of the compatible API are posted to. */
   readonly callbackUrl: string;
+  /** Headers that a post needs, such as its API key. Default: none. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Our service: it supports everything that is measured. */
@@ -69,6 +71,9 @@ export interface CallbackService extends Contender {
     storeUrl: string,
     settings?: Readonly<Record<string, string>>,
   ): Promise<ServiceProcess>;
-  /** Starts one gateway process with its default limits, but without a rate limit. */
-  startGateway(storeUrl: string): Promise<Gateway>;
+  /**
+   * Starts one gateway process with its default limits, but without a rate limit.
+   * @param access `key`: callers need an API key of the application, which has every limit
+   */
+  startGateway(storeUrl: string, access?: 'loopback' | 'key'): Promise<Gateway>;
 }

@@ -1,11 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { accessMigrations } from '@posthaste/access';
+import { ApiKeys, ApplicationRegistry, accessMigrations } from '@posthaste/access';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
 import { freePort } from '@posthaste/testbed';
+import { benchApplication } from '../callback-request.js';
 import type { CallbackService, ServiceProcess } from '../contender.js';
 import { startProcess } from '../service-process.js';
 import { seedCallbacks } from './seed.js';
@@ -49,12 +50,49 @@ export const posthaste: CallbackService = {
     await withDatabase(storeUrl, (db) => seedCallbacks(db, seed));
   },
   startWorker: (storeUrl, settings) => start('worker', storeUrl, { ...tuned, ...settings }),
-  async startGateway(storeUrl) {
+  async startGateway(storeUrl, access = 'loopback') {
     const port = await freePort();
-    const gateway = await start('gateway', storeUrl, { POSTHASTE_PORT: String(port) });
-    return { ...gateway, callbackUrl: `http://127.0.0.1:${port}/callback` };
+    const token = access === 'key' ? await createLimitedKey(storeUrl) : undefined;
+    const gateway = await start('gateway', storeUrl, {
+      POSTHASTE_PORT: String(port),
+      ...(token === undefined ? {} : { POSTHASTE_ACCESS: 'keys' }),
+    });
+    return {
+      ...gateway,
+      callbackUrl: `http://127.0.0.1:${port}/callback`,
+      ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
+    };
   },
 };
+
+/** A limit that is checked at every callback and never reached. */
+const farLimit = 1_000_000_000;
+
+/** Creates a key of the application of the callbacks, which has all limits. Returns its token. */
+async function createLimitedKey(storeUrl: string): Promise<string> {
+  let token = '';
+  await withDatabase(storeUrl, async (db) => {
+    await new ApplicationRegistry(db).create(benchApplication, {
+      limits: {
+        requestsPerSecond: farLimit,
+        deliveriesPerSecond: farLimit,
+        eventsPerSecond: farLimit,
+        backlog: farLimit,
+        endpoints: farLimit,
+        storedBytes: farLimit * 1_000,
+      },
+    });
+    const applications = [benchApplication];
+    const keys = new ApiKeys(db);
+    ({ token } = await keys.createKey({
+      name: 'bench',
+      scopes: ['callbacks:write'],
+      applications,
+    }));
+    await keys.close();
+  });
+  return token;
+}
 
 function start(
   service: 'worker' | 'gateway',
