@@ -191,7 +191,7 @@ export const gatewaySettings = {
     unit: 'clients',
     default: 50,
     meaning:
-      'Part of POSTHASTE_MAX_FOLLOWERS that one API key may use, or one client address where there is no key. Further ones are answered with 429.',
+      'Part of POSTHASTE_MAX_FOLLOWERS that one API key may use, or one client address where there is no key. All keys of one application together may use half of it. Further ones are answered with 429.',
   },
   maxTopics: {
     name: 'POSTHASTE_MAX_TOPICS',

@@ -127,6 +127,7 @@ async function follow(
   const stream = await followers.follow({
     query: { ...toQuery(request), from, cursor },
     caller: toCaller(request),
+    applications: request.caller.applications,
     open: (start) => new FollowerStream({ ...streams, cursor: start, toText }),
     mayContinue: () => request.isStillAuthorized(),
     onError: (err) => log.error({ err }, 'following events ended early'),
