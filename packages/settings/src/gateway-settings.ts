@@ -201,7 +201,7 @@ export const gatewaySettings = {
     unit: 'topics',
     default: 1_000,
     meaning:
-      'Most topics in the event log. When it has that many, `POST /v1/events` creates no new one: topics are never removed, and readers of all topics query each of them.',
+      'Most topics in the event log. When it has that many, `POST /v1/events` creates no new one, nor for an application that uses half of them: topics are never removed, and readers of all topics query each of them.',
   },
   maxEventLoopDelayMs: {
     name: 'POSTHASTE_MAX_EVENT_LOOP_DELAY',
