@@ -191,7 +191,7 @@ export const gatewaySettings = {
     unit: 'clients',
     default: 50,
     meaning:
-      'Part of POSTHASTE_MAX_FOLLOWERS that one API key may use, or one client address where there is no key. Further ones are answered with 429.',
+      'Part of POSTHASTE_MAX_FOLLOWERS that one API key may use, or one client address where there is no key. All keys of one application together may use half of it. Further ones are answered with 429.',
   },
   maxTopics: {
     name: 'POSTHASTE_MAX_TOPICS',
@@ -201,7 +201,7 @@ export const gatewaySettings = {
     unit: 'topics',
     default: 1_000,
     meaning:
-      'Most topics in the event log. When it has that many, `POST /v1/events` creates no new one: topics are never removed, and readers of all topics query each of them.',
+      'Most topics in the event log. When it has that many, `POST /v1/events` creates no new one, nor for an application that uses half of them: topics are never removed, and readers of all topics query each of them.',
   },
   maxEventLoopDelayMs: {
     name: 'POSTHASTE_MAX_EVENT_LOOP_DELAY',

@@ -102,13 +102,14 @@ export class SessionCookies {
 }
 
 /**
- * Returns the value of a cookie. Undefined also if there are two of the name: one of them may be of
- * a page that wants to put the browser into a session of its own.
+ * Returns the value of a cookie; undefined without it. Empty, which is never valid, if there are two
+ * of the name: one of them may be of a page that wants to put the browser into a session of its own,
+ * and a server that needs no credential must not take it for none.
  */
 export function readCookie({ raw }: FastifyRequest, name: string): string | undefined {
   const { cookie } = raw.headers;
   if (cookie === undefined) return undefined;
   const start = `${name}=`;
   const pairs = cookie.split(';').filter((pair) => pair.trimStart().startsWith(start));
-  return pairs.length === 1 ? pairs[0]?.trim().slice(start.length) : undefined;
+  return pairs.length > 1 ? '' : pairs[0]?.trim().slice(start.length);
 }

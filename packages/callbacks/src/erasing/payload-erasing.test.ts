@@ -1,4 +1,4 @@
-import type { ErasingProgress, ErasureSelection } from '@posthaste/contracts';
+import { type ErasingProgress, type ErasureSelection, newId } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { expect, it } from 'vitest';
 import {
@@ -24,11 +24,12 @@ describeWithPostgres('erasing of payloads', () => {
   const step = (selection: ErasureSelection, position?: string): Promise<ErasingProgress> =>
     store.db.transaction((tx) => eraseByRequests(tx, selection, { position, limit: 3 }));
 
-  const erase = async (selection: Partial<ErasureSelection>, stage = eraseByRequests) => {
+  const eraseAndCount = async (selection: Partial<ErasureSelection>, stage = eraseByRequests) => {
     const whole: ErasureSelection = { applications: 'all', undelivered: 'cancel', ...selection };
     let position: string | undefined;
     let erased = 0;
     let kept = 0;
+    let scanned = 0;
     for (let n = 0; n < 100; n += 1) {
       const from: string | undefined = position;
       const progress: ErasingProgress = await store.db.transaction((tx) =>
@@ -36,10 +37,16 @@ describeWithPostgres('erasing of payloads', () => {
       );
       erased += progress.erased;
       kept += progress.kept ?? 0;
+      scanned += progress.scanned;
       position = progress.position;
-      if (progress.done) return { erased, kept };
+      if (progress.done) return { erased, kept, scanned };
     }
     throw new Error('erasing does not end');
+  };
+
+  const erase = async (selection: Partial<ErasureSelection>, stage?: typeof eraseByRequests) => {
+    const { erased, kept } = await eraseAndCount(selection, stage);
+    return { erased, kept };
   };
 
   const bodies = async (ids: readonly string[]): Promise<(string | undefined)[]> => {
@@ -159,6 +166,24 @@ describeWithPostgres('erasing of payloads', () => {
     expect(await erase({ key: 'k1' })).toMatchObject({ erased: 2 });
     expect(await bodies(ids)).toEqual([undefined, '1', undefined]);
     expect(await erase({ endpointId: 'not an id' })).toMatchObject({ erased: 0 });
+  });
+
+  it('counts and reads nothing of another application', async () => {
+    const endpointId = newId();
+    const foreign = { application: 'b', endpointId, queue: 'q', body: json({ id: 7 }) };
+    await accept(store.db, foreign, foreign, { application: 'a' }, { application: 'c' });
+    await work(store.db, delivered);
+    const scannedBy = async (selection: Partial<ErasureSelection>) => {
+      const identifier = { pointer: '/id', value: 7 };
+      const requests = await eraseAndCount(selection);
+      const responses = await eraseAndCount({ ...selection, identifier }, eraseByResponses);
+      return [requests.scanned, responses.scanned];
+    };
+    expect(await scannedBy({ applications: ['a'], endpointId })).toEqual([0, 1]);
+    expect(await scannedBy({ applications: ['a'], key: 'q' })).toEqual([1, 1]);
+    expect(await scannedBy({ applications: ['a', 'c'], key: 'q' })).toEqual([2, 2]);
+    expect(await scannedBy({ applications: ['b'], endpointId, key: 'x' })).toEqual([2, 2]);
+    expect(await scannedBy({ key: 'x' })).toEqual([4, 4]);
   });
 
   it('refuses to send an erased callback again', async () => {

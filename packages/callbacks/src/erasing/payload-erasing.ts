@@ -15,7 +15,8 @@ import { type ErasedCallbacks, eraseCallbacks } from './erase-callbacks.js';
 const maxStepBytes = 1024 * 1024;
 
 /** Conditions `$1` to `$4`: applications, endpoint, key as a queue, key as a part of a queue's name. */
-const condition = `($1::text[] is null or r.application = any($1)) and ($2::uuid is null or r.endpoint_id = $2)
+const isOwn = '($1::text[] is null or r.application = any($1))';
+const condition = `${isOwn} and ($2::uuid is null or r.endpoint_id = $2)
   and ($3::text is null or r.queue = $3 or r.queue = 'endpoint:' || r.endpoint_id || ':' || $4)`;
 
 /**
@@ -28,7 +29,11 @@ const condition = `($1::text[] is null or r.application = any($1)) and ($2::uuid
  * | all else        | primary key           |
  */
 const sources = {
-  endpoint: 'r.endpoint_id = $2 and',
+  // All callbacks to an endpoint belong to its application: of a foreign one, no row is read.
+  endpoint: `r.endpoint_id = $2 and ($1::text[] is null or (
+      select f.application from callbacks.request f
+      where f.endpoint_id = $2 order by f.id limit 1
+    ) = any($1)) and`,
   application: 'r.application = ($1::text[])[1] and',
   all: '',
 } as const;
@@ -39,8 +44,8 @@ type SourceName = keyof typeof sources;
 const requestsStatement = (source: SourceName): Statement => ({
   name: `callbacks_erase_requests_${source}`,
   text: `
-select id, matches, case when matches and $8 then body end as body from (
-  select r.id, r.body, coalesce(r.erased_at is null and ${condition}, false) as matches,
+select id, own, matches, case when matches and $8 then body end as body from (
+  select r.id, r.body, ${isOwn} as own, coalesce(r.erased_at is null and ${condition}, false) as matches,
     sum(octet_length(r.body)) over (order by r.id) - octet_length(r.body) as bytes_before
   from (
     select * from callbacks.request r where ${sources[source]} r.id > $5 order by r.id limit $6
@@ -52,6 +57,7 @@ order by id`,
 
 interface RequestRow {
   readonly id: string;
+  readonly own: boolean;
   readonly matches: boolean;
   readonly body: Buffer | null;
 }
@@ -82,15 +88,15 @@ export async function eraseByRequests(
     found.map(({ id }) => id),
     selection.undelivered,
   );
-  return toProgress(result, { before: position, last: rows.at(-1)?.id, scanned: rows.length });
+  return toProgress(result, { before: position, last: rows.at(-1)?.id, scanned: countOwn(rows) });
 }
 
 /** Index: primary key of `history`. The position is a callback and a step of it. */
 const responsesStatement: Statement = {
   name: 'callbacks_erase_responses',
   text: `
-select callback_id, step, case when matches then response_body end as body from (
-  select y.callback_id, y.step, y.response_body,
+select callback_id, step, own, case when matches then response_body end as body from (
+  select y.callback_id, y.step, y.response_body, coalesce(${isOwn}, false) as own,
     y.response_body is not null and coalesce(r.erased_at is null and ${condition}, false) as matches,
     sum(octet_length(y.response_body)) over (order by y.callback_id, y.step)
       - octet_length(y.response_body) as bytes_before
@@ -108,6 +114,7 @@ order by callback_id, step`,
 interface ResponseRow {
   readonly callback_id: string;
   readonly step: number;
+  readonly own: boolean;
   readonly body: Buffer | null;
 }
 
@@ -134,8 +141,13 @@ export async function eraseByResponses(
   return toProgress(result, {
     before: position,
     last: last && `${last.callback_id} ${last.step}`,
-    scanned: rows.length,
+    scanned: countOwn(rows),
   });
+}
+
+/** Returns the number of rows that are shown as scanned: whoever asked must not count those of others. */
+function countOwn(rows: readonly { readonly own: boolean }[]): number {
+  return rows.filter(({ own }) => own).length;
 }
 
 /** Time until attempts that are under way are looked at again, in ms. */

@@ -268,6 +268,11 @@ describe('on loopback without a credential', () => {
     const headers = { authorization: `Bearer ${token}` };
     await browser.send('/v1/sessions', { method: 'POST', headers });
     expect((await browser.send('/v1/things')).json()).toEqual({ applications: ['shop'] });
+    // A page on another port of this machine can set a second cookie: that must not unbind.
+    const value = browser.cookies.get('posthaste-session')?.value;
+    const cookie = `posthaste-session=${value}; posthaste-session=x`;
+    const twice = { host: 'localhost', cookie };
+    expect((await local.app.inject({ url: '/v1/things', headers: twice })).statusCode).toBe(401);
     await local.close();
   });
 });

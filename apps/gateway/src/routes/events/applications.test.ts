@@ -38,6 +38,7 @@ const keys = {
   both: keyOf('both', ['shop', 'game']),
   empty: keyOf('empty', ['']),
   all: keyOf('all', 'all'),
+  auditor: { ...keyOf('auditor', ['shop']), scopes: ['events:read', 'audit:read'] as const },
 };
 
 type Key = keyof typeof keys;
@@ -306,6 +307,37 @@ describe.each<Engine>(['postgres', 'embedded'])('two applications on %s', (engin
       expect(await idsFor('both')).toContain(json.id);
       const cancelled = await as('both')('POST', `${replays}/${json.id}/cancel`);
       expect(cancelled.json).toMatchObject({ state: 'cancelled' });
+    });
+
+    it('read the audit log with the scope of the audit log only', async () => {
+      const value = Buffer.from(
+        '{"id":"1","name":"audit.recorded","namespace":"shop","version":1}',
+      );
+      const log = { key: Buffer.from('k'), value, application: 'shop', headers: {} };
+      await gateway.db.transaction((tx) =>
+        gateway.log.append(tx, [
+          { topic: 'audit', ...log },
+          { topic: 'audit.dlq', ...log },
+        ]),
+      );
+      const letters = '/v1/events/dead-letters';
+      const paths = [
+        '/v1/events?topic=audit',
+        `/v1/events?topic=${await fill()},audit`,
+        '/v1/events?topic=audit.dlq',
+        `${letters}?topic=audit`,
+      ];
+      for (const path of paths) {
+        expect(await namesFor('auditor', path)).toContain('audit.recorded');
+        for (const key of ['shop', 'all'] as const) {
+          expect(await namesFor(key, path)).toBe('SCOPE_MISSING');
+        }
+      }
+      expect(await namesFor('auditor', letters)).toContain('audit.recorded');
+      expect(await namesFor('shop', letters)).not.toContain('audit.recorded');
+      const accept = { accept: 'text/event-stream', authorization: 'Bearer shop' };
+      const stream = await gateway.app.inject({ url: '/v1/events?topic=audit', headers: accept });
+      expect(stream.statusCode).toBe(403);
     });
 
     it('follow their own events only', async () => {

@@ -1,11 +1,12 @@
 import { requestInvalid } from '@posthaste/callbacks';
-import { type Applications, stringifyExactJson } from '@posthaste/contracts';
+import { stringifyExactJson } from '@posthaste/contracts';
 import {
   type DeadLetter,
   type DeadLetterSource,
   listDeadLetters,
   listDeadLetterTopics,
 } from '@posthaste/eventstream/event-log';
+import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { App } from '../../app.js';
 import {
@@ -16,6 +17,7 @@ import {
   toMoment,
 } from '../schemas/field-schemas.js';
 import { pageQuery } from '../schemas/pages.js';
+import { mayReadTopic, requireReadable } from './audit-topic.js';
 import { requireTopic } from './event-groups.js';
 import { eventFilterFields } from './event-schemas.js';
 import {
@@ -110,8 +112,8 @@ export function deadLetterRoutes(app: App, source: DeadLetterSource): void {
         response: { 200: eventPageSchema(View) },
       },
     },
-    async ({ applications, query }, reply) => {
-      const page = await listLetters(source, applications, query);
+    async (request, reply) => {
+      const page = await listLetters(source, request);
       reply.header('content-type', 'application/json; charset=utf-8');
       // Set only now: an error must not be written by it.
       reply.serializer(stringifyExactJson);
@@ -122,10 +124,13 @@ export function deadLetterRoutes(app: App, source: DeadLetterSource): void {
 
 async function listLetters(
   source: DeadLetterSource,
-  within: Applications,
-  { topic, application: _, format = 'envelope', limit = 50, ...query }: Static<typeof Query>,
+  request: FastifyRequest<{ Querystring: Static<typeof Query> }>,
 ): Promise<LetterPage> {
-  const topics = await listDeadLetterTopics(source.log, within, topic);
+  const { applications: within } = request;
+  const { topic, application: _, format = 'envelope', limit = 50, ...query } = request.query;
+  if (topic !== undefined) requireReadable(request, [topic]);
+  const found = await listDeadLetterTopics(source.log, within, topic);
+  const topics = found.filter((name) => mayReadTopic(request, name));
   if (topics.length === 0) {
     if (topic !== undefined) await requireTopic(source.log, within, topic);
     return { items: [], next: null, isLast: true };

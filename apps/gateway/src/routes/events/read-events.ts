@@ -9,6 +9,7 @@ import { toCaller } from '../../http/client-address.js';
 import { applicationFilter, noUnknownKeys } from '../schemas/field-schemas.js';
 import { refuseNulInQuery } from '../schemas/nul-free.js';
 import { pageQuery } from '../schemas/pages.js';
+import { requireReadable } from './audit-topic.js';
 import { eventFilterFields } from './event-schemas.js';
 import { eventFormatField, eventPageSchema, eventViewSchema, toEventView } from './event-view.js';
 import { FollowerStream, type FollowerStreamOptions } from './follower-stream.js';
@@ -27,7 +28,7 @@ const Query = Type.Object(
   {
     topic: Type.String({
       minLength: 1,
-      description: `A topic, or up to ${maxTopics} separated by commas.`,
+      description: `A topic, or up to ${maxTopics} separated by commas. The topic \`audit\` needs the scope \`audit:read\` too.`,
       examples: ['orders'],
     }),
     application: applicationFilter,
@@ -127,6 +128,7 @@ async function follow(
   const stream = await followers.follow({
     query: { ...toQuery(request), from, cursor },
     caller: toCaller(request),
+    applications: request.caller.applications,
     open: (start) => new FollowerStream({ ...streams, cursor: start, toText }),
     mayContinue: () => request.isStillAuthorized(),
     onError: (err) => log.error({ err }, 'following events ended early'),
@@ -136,9 +138,12 @@ async function follow(
   return reply.send(stream);
 }
 
-function toQuery({ query, applications: within }: ReadRequest): EventQuery {
+/** @throws PlatformError `REQUEST_INVALID`, `SCOPE_MISSING` */
+function toQuery(request: ReadRequest): EventQuery {
+  const { query, applications: within } = request;
   const { topic, from, cursor, ...filter } = query;
   const topics = topic.split(',').filter((name) => name !== '');
+  requireReadable(request, topics);
   if (topics.length >= 1 && topics.length <= maxTopics) {
     return { within, topics, from, cursor, ...parseEventFilter(filter) };
   }

@@ -145,6 +145,11 @@ export class PostgresLog {
     return this.#access.findNew(this.#db, pairs);
   }
 
+  /** Returns the number of topics to which each of these applications has published. */
+  countTopicsOf(applications: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.#access.count(this.#db, applications);
+  }
+
   countTopics(): Promise<number> {
     return this.#topics.count(this.#db);
   }

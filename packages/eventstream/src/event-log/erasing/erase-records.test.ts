@@ -13,24 +13,32 @@ describe.each<Engine>(['postgres', 'embedded'])('erasing of records on %s', (eng
     let topic = '';
     let topics = 0;
 
-    const erase = async (
+    /** Erases, and returns the numbers of records that were scanned and erased. */
+    const eraseAndCount = async (
       selection: Partial<ErasureSelection>,
       options: RecordErasingOptions = {},
-    ): Promise<number> => {
+    ): Promise<Pick<ErasingProgress, 'scanned' | 'erased'>> => {
       const whole: ErasureSelection = { applications: 'all', undelivered: 'cancel', ...selection };
       let position: string | undefined;
       let erased = 0;
+      let scanned = 0;
       for (let n = 0; n < 1_000; n += 1) {
         const from: string | undefined = position;
         const progress: ErasingProgress = await test.db.transaction((tx) =>
           eraseRecords(tx, whole, { ...options, position: from, limit: 3 }),
         );
         erased += progress.erased;
+        scanned += progress.scanned;
         position = progress.position;
-        if (progress.done) return erased;
+        if (progress.done) return { scanned, erased };
       }
       throw new Error('erasing does not end');
     };
+
+    const erase = async (
+      selection: Partial<ErasureSelection>,
+      options?: RecordErasingOptions,
+    ): Promise<number> => (await eraseAndCount(selection, options)).erased;
 
     /** Appends a record of an application, or of none. */
     const put = async (application: string | null, value: unknown, key = 'k'): Promise<void> => {
@@ -90,6 +98,16 @@ describe.each<Engine>(['postgres', 'embedded'])('erasing of records on %s', (eng
       expect(await left()).toHaveLength(3);
       expect(await erase({ identifier })).toBe(2);
       expect(await left()).toEqual(['{"payload":{"id":8}}']);
+    });
+
+    it('counts no records of other applications', async () => {
+      for (const application of ['a', 'b', 'b', 'c', null]) await put(application, 1);
+      const key = 'none';
+      expect(await eraseAndCount({ applications: ['a'], key })).toEqual({ scanned: 1, erased: 0 });
+      expect((await eraseAndCount({ applications: ['a', 'c'], key })).scanned).toBe(2);
+      const options = { ownerOf: () => 'a' };
+      expect((await eraseAndCount({ applications: ['a'], key }, options)).scanned).toBe(2);
+      expect((await eraseAndCount({ key })).scanned).toBe(5);
     });
 
     it('takes records without an application only with all, or with the owner of their topic', async () => {

@@ -48,13 +48,14 @@ interface ShardRow {
 const pageStatement: Statement = {
   name: 'eventstream_erase_page',
   text: `
-select segment, "offset", matches, case when matches and $8 then value end as value from (
-  select segment, "offset", value,
-    coalesce(($5::text[] is null or application = any($5) or (application is null and $6))
-      and ($7::bytea is null or key = $7), false) as matches,
+select segment, "offset", own, matches, case when matches and $8 then value end as value from (
+  select segment, "offset", value, own, own and ($7::bytea is null or key = $7) as matches,
     sum(octet_length(value)) over (order by "offset") - octet_length(value) as bytes_before
   from (
-    select segment, "offset", key, value, application from eventstream.record
+    select segment, "offset", key, value,
+      coalesce($5::text[] is null or application = any($5) or (application is null and $6), false)
+        as own
+    from eventstream.record
     where shard_id = $1 and "offset" >= $2 and "offset" < $3 and segment >= (
       select coalesce(max(f.segment), 0) from eventstream.segment_start f
       where f.shard_id = $1 and f.first_offset <= $2
@@ -69,6 +70,8 @@ order by "offset"`,
 interface PageRow {
   readonly segment: number;
   readonly offset: bigint;
+  /** True for a record of the selected applications: only these are shown as scanned. */
+  readonly own: boolean;
   readonly matches: boolean;
   readonly value: Buffer | null;
 }
@@ -98,7 +101,7 @@ export async function eraseRecords(
     return matches && (!test || (value !== null && test(value)));
   });
   await deleteRecords(tx, shard, found);
-  const progress = { scanned: rows.length, erased: found.length };
+  const progress = { scanned: rows.filter(({ own }) => own).length, erased: found.length };
   const last = rows.at(-1);
   if (!last) return { ...next, ...progress };
   return { position: `${shard.id}:${last.offset + 1n}`, done: false, ...progress };

@@ -132,6 +132,21 @@ describeWithPostgres('followers of the log', () => {
     await expect(follow()).rejects.toMatchObject({ code: 'RATE_LIMITED' });
   });
 
+  it('are refused when an application has half of all, with whatever number of keys', async () => {
+    start({ maxFollowers: 4, maxFollowersPerCaller: 2 });
+    const shop = { applications: ['shop'] };
+    const [one] = await Promise.all([
+      follow({ ...shop, caller: 'one' }),
+      follow({ applications: ['game', 'shop'], caller: 'two' }),
+    ]);
+    const third = { ...shop, caller: 'three' };
+    await expect(follow(third)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    await follow({ applications: ['game'], caller: 'four' });
+    one.end();
+    await follow(third);
+    await follow({ applications: 'all', caller: 'five' });
+  });
+
   it('are refused when there are maxFollowers, and after close', async () => {
     start({ maxFollowers: 2 });
     const [one] = await Promise.all([follow(), follow()]);

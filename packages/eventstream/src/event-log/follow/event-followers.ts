@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PlatformError, Semaphore } from '@posthaste/contracts';
+import { type Applications, PlatformError, Semaphore } from '@posthaste/contracts';
 import type { EventPage, EventQuery } from '../../drivers/postgres/read/event-pages.js';
 import { type FollowedLog, followEvents } from '../../drivers/postgres/read/follow-events.js';
 import type { StoredRecord } from '../../record.js';
@@ -8,7 +8,10 @@ import type { StoredRecord } from '../../record.js';
 export interface FollowerOptions {
   /** Followers at the same time; more are refused. Default 200. */
   readonly maxFollowers?: number | undefined;
-  /** Followers of one caller at the same time; more are refused. Default 50. */
+  /**
+   * Followers of one caller at the same time; more are refused. Default 50. All callers of one
+   * application together may have half of `maxFollowers`.
+   */
   readonly maxFollowersPerCaller?: number | undefined;
   /** Longest time until a new event is noticed when its notification is lost, in ms. Default 5,000. */
   readonly pollMs?: number | undefined;
@@ -41,6 +44,8 @@ export interface FollowRequest<Connection extends FollowerConnection> {
   readonly query: EventQuery;
   /** Name of the caller whose share this follower is counted in: a key or an address, for example. */
   readonly caller: string;
+  /** Applications of the caller: each has a share of all followers. Default: all, without a share. */
+  readonly applications?: Applications | undefined;
   /** Opens the connection. A client that receives no event continues from `cursor`. */
   readonly open: (cursor: string) => Connection;
   /**
@@ -50,6 +55,27 @@ export interface FollowRequest<Connection extends FollowerConnection> {
   readonly mayContinue: () => Promise<boolean>;
   /** Called with the error that ends the connection early. */
   readonly onError: (error: unknown) => void;
+}
+
+/** Somebody who may have a part of all followers: a caller, or an application of a caller. */
+interface Share {
+  readonly name: string;
+  readonly isApplication: boolean;
+}
+
+/**
+ * Returns the shares that a follower is counted in. An application may have any number of keys, and
+ * so must not get a share for each; a caller for all is not counted in any application.
+ */
+function sharesOf({
+  caller,
+  applications,
+}: Pick<FollowRequest<FollowerConnection>, 'caller' | 'applications'>): Share[] {
+  const own = applications === undefined || applications === 'all' ? [] : applications;
+  return [
+    { name: `caller ${caller}`, isApplication: false },
+    ...own.map((each) => ({ name: `application ${each}`, isApplication: true })),
+  ];
 }
 
 /** Records that one follower holds in memory, in bytes, except for one larger record. */
@@ -66,8 +92,11 @@ export class EventFollowers {
   readonly #options: FollowerOptions;
   readonly #reads = new Semaphore(maxReads);
   readonly #connections = new Set<FollowerConnection>();
-  /** Followers of each caller, with those whose start position is still being read. */
-  readonly #countByCaller = new Map<string, number>();
+  /**
+   * Followers of each caller, and of the applications of callers, with those whose start position is
+   * still being read.
+   */
+  readonly #counts = new Map<string, number>();
   /** Followers whose start position is still being read. */
   #starting = 0;
   #closed = false;
@@ -85,34 +114,32 @@ export class EventFollowers {
   /**
    * Opens a connection and sends events on it until the client leaves.
    * @throws PlatformError `TOPIC_NOT_FOUND`, `REQUEST_INVALID`, `DATABASE_*`; `OVERLOADED` when there
-   *   are too many followers, `RATE_LIMITED` when the caller has too many, `STOPPING` after `close`
+   *   are too many followers, `RATE_LIMITED` when the caller or its application has too many,
+   *   `STOPPING` after `close`
    */
   async follow<Connection extends FollowerConnection>(
     request: FollowRequest<Connection>,
   ): Promise<Connection> {
-    const { maxFollowers = 200, maxFollowersPerCaller = 50 } = this.#options;
-    const { caller } = request;
+    const { maxFollowers = 200 } = this.#options;
+    const shares = sharesOf(request);
     if (this.#closed) throw new PlatformError('STOPPING', 'the server is stopping');
     if (this.count >= maxFollowers) {
       const message = `${maxFollowers} clients follow events already; try again later`;
       throw new PlatformError('OVERLOADED', message);
     }
-    if ((this.#countByCaller.get(caller) ?? 0) >= maxFollowersPerCaller) {
-      const message = `the caller follows events with ${maxFollowersPerCaller} clients already, as many as one API key or address may have`;
-      throw new PlatformError('RATE_LIMITED', message);
-    }
+    this.#checkShares(shares);
     this.#starting += 1;
-    this.#addToCaller(caller, 1);
+    this.#count(shares, 1);
     try {
       const cursor = await this.#findStart(request.query);
       const connection = request.open(cursor);
-      this.#track(connection, request);
+      this.#track(connection, request.mayContinue, shares);
       void this.#run(connection, { ...request.query, cursor }, request.onError);
       // `close` may have been called meanwhile.
       if (this.#closed) connection.end();
       return connection;
     } catch (error) {
-      this.#addToCaller(caller, -1);
+      this.#count(shares, -1);
       throw error;
     } finally {
       this.#starting -= 1;
@@ -139,7 +166,8 @@ export class EventFollowers {
    */
   #track(
     connection: FollowerConnection,
-    { caller, mayContinue }: Pick<FollowRequest<FollowerConnection>, 'caller' | 'mayContinue'>,
+    mayContinue: () => Promise<boolean>,
+    shares: readonly Share[],
   ): void {
     const { recheckMs = 250 } = this.#options;
     this.#connections.add(connection);
@@ -156,14 +184,29 @@ export class EventFollowers {
     connection.once('close', () => {
       clearInterval(recheck);
       this.#connections.delete(connection);
-      this.#addToCaller(caller, -1);
+      this.#count(shares, -1);
     });
   }
 
-  #addToCaller(caller: string, change: 1 | -1): void {
-    const count = (this.#countByCaller.get(caller) ?? 0) + change;
-    if (count === 0) this.#countByCaller.delete(caller);
-    else this.#countByCaller.set(caller, count);
+  /** @throws PlatformError `RATE_LIMITED` */
+  #checkShares(shares: readonly Share[]): void {
+    const { maxFollowers = 200, maxFollowersPerCaller = 50 } = this.#options;
+    for (const { name, isApplication } of shares) {
+      const max = isApplication ? Math.ceil(maxFollowers / 2) : maxFollowersPerCaller;
+      if ((this.#counts.get(name) ?? 0) < max) continue;
+      const message = isApplication
+        ? `the application follows events with ${max} clients already, half of all that may`
+        : `the caller follows events with ${max} clients already, as many as one API key or address may have`;
+      throw new PlatformError('RATE_LIMITED', message);
+    }
+  }
+
+  #count(shares: readonly Share[], change: 1 | -1): void {
+    for (const { name } of shares) {
+      const count = (this.#counts.get(name) ?? 0) + change;
+      if (count === 0) this.#counts.delete(name);
+      else this.#counts.set(name, count);
+    }
   }
 
   async #run(

@@ -144,5 +144,25 @@ describe.each<Engine>(['postgres', 'embedded'])('applications that publish on %s
       const [, ofOthers, ofMissing] = outcomes.map((each) => 'message' in each && each.message);
       expect(String(ofOthers).replace('others', 'missing')).toBe(ofMissing);
     });
+
+    it('have half of all topics at most, unless they are published to by callers for all', async () => {
+      const application = `app-of-${topic}`;
+      const maxTopics = 2 * ((await test.log.countTopics()) + 10);
+      const share = maxTopics / 2;
+      const names = Array.from({ length: share + 1 }, (_, n) => `${topic}-${n}`);
+      const first = names.slice(0, share - 1);
+      const publishTo = (all: readonly string[], within?: Applications) =>
+        publishOnce(
+          { ...test, maxTopics },
+          all.map((name) => submit({ application, topic: name }, undefined, within)),
+        );
+      await publishTo(first);
+      const limit = 'TOPIC_LIMIT_REACHED';
+      expect(resultsOf(await publishTo(names)).slice(-2)).toEqual([false, limit]);
+      expect(resultsOf(await publishTo(names)).slice(-2)).toEqual([false, limit]);
+      const other = submit({ application: 'other', topic: `${topic}-other` });
+      expect(resultsOf(await publishOnce({ ...test, maxTopics }, [other]))).toEqual([false]);
+      expect(resultsOf(await publishTo(names.slice(-1), 'all'))).toEqual([false]);
+    });
   });
 });

@@ -5,7 +5,7 @@ import type { TopicApplication } from '../../drivers/postgres/storage/topic-acce
 /** Queries of the log that the check of topics needs. */
 export type TopicLookup = Pick<
   PostgresLog,
-  'isForeignTopic' | 'findNewTopics' | 'findMissingTopics' | 'countTopics'
+  'isForeignTopic' | 'findNewTopics' | 'findMissingTopics' | 'countTopics' | 'countTopicsOf'
 >;
 
 /** An event on its way to a topic, and whoever publishes it. */
@@ -23,7 +23,8 @@ export interface TopicPublish {
  *   deleted: publishers that name topics by user or by order would fill the database with them.
  *   Processes that create topics at the same moment may exceed the limit by those topics. Publishers
  *   that may not see all applications are not told which topics of others exist: to them a topic is
- *   missing until their application has published to it.
+ *   missing until their application has published to it. Their application may have half of
+ *   `maxTopics`, so that it cannot keep others from creating any.
  * @throws PlatformError `DATABASE_*`
  */
 export async function findRefused<Publish extends TopicPublish>(
@@ -41,11 +42,38 @@ export async function findRefused<Publish extends TopicPublish>(
   if (missing.size === 0) return refused;
   const allowed = Math.max(0, maxTopics - (await log.countTopics()));
   const limited = new Set([...missing].slice(allowed));
+  const share = Math.ceil(maxTopics / 2);
+  for (const topic of await findOverShare(log, { publishes, missing, share })) limited.add(topic);
   for (const publish of publishes) {
     if (refused.has(publish) || !limited.has(toSeenTopic(publish))) continue;
     refused.set(publish, topicLimit(publish.event.topic, maxTopics));
   }
   return refused;
+}
+
+interface ShareCheck {
+  readonly publishes: readonly TopicPublish[];
+  readonly missing: ReadonlySet<string>;
+  readonly share: number;
+}
+
+/** Returns those missing topics with which an application would have more than its share. */
+async function findOverShare(
+  log: TopicLookup,
+  { publishes, missing, share }: ShareCheck,
+): Promise<string[]> {
+  const newOf = new Map<string, Set<string>>();
+  for (const { event, within } of publishes) {
+    const topic = toBoundTopic(event);
+    if (within === 'all' || !missing.has(topic)) continue;
+    const topics = newOf.get(event.application) ?? new Set();
+    newOf.set(event.application, topics.add(topic));
+  }
+  if (newOf.size === 0) return [];
+  const counts = await log.countTopicsOf([...newOf.keys()]);
+  return [...newOf].flatMap(([application, topics]) =>
+    [...topics].slice(Math.max(0, share - (counts.get(application) ?? 0))),
+  );
 }
 
 /** Returns the topics that do not exist, as the publishers see them, in the order of the events. */
@@ -81,7 +109,7 @@ function foreignTopic(topic: string): PlatformError {
 }
 
 function topicLimit(topic: string, maxTopics: number): PlatformError {
-  const message = `topic '${topic}' is not created: the log has reached its limit of ${maxTopics} topics`;
+  const message = `topic '${topic}' is not created: the log has reached its limit of ${maxTopics} topics, or the application half of it`;
   return new PlatformError('TOPIC_LIMIT_REACHED', message, {
     details: [{ field: 'topic', message: 'is new, and the limit of topics is reached' }],
   });

@@ -78,6 +78,14 @@ where $1::text[] is null or t.name ~ $2 or (t.name ~ $3) is not true and (
 order by t.name`,
 };
 
+/** Index: `topic_application_pkey`. */
+const countStatement: Statement = {
+  name: 'eventstream_topic_application_count',
+  text: `
+select application, count(*)::int as topics from eventstream.topic_application
+where application = any($1) group by application`,
+};
+
 /** Decides which applications see which topics, and stores which have published to them. */
 export class TopicAccess {
   readonly #rules: ApplicationRules;
@@ -161,6 +169,14 @@ export class TopicAccess {
     const stored = this.#stored.get(db);
     for (const key of found) if (!stored?.has(key)) this.#known.set(key, true, now + knownMs);
     return unknown.filter((pair) => !found.has(toKey(pair)));
+  }
+
+  /** Returns the number of shared topics to which each of these applications has published. */
+  async count(db: Queryable, applications: readonly string[]): Promise<Map<string, number>> {
+    const { rows } = await db.query<{ application: string; topics: number }>(countStatement, [
+      applications,
+    ]);
+    return new Map(rows.map(({ application, topics }) => [application, topics]));
   }
 
   /**
