@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createTestDatabase, type TestDatabase } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -171,5 +172,27 @@ describeWithPostgres('migrating processes', () => {
     const sets = [shop(first, second, third, slow), other];
     const applied = await Promise.all(handles.map((db) => migrate(db, sets)));
     expect(applied.flat()).toHaveLength(5);
+  });
+
+  it('do not stop others while a transaction holds a table that they change', async () => {
+    const [reader, migrator, other] = handles as [Database, Database, Database];
+    await migrator.query(clean);
+    await migrate(migrator, [shop(first)]);
+    let applied: Promise<unknown> | undefined;
+    await reader.transaction(
+      async (tx) => {
+        await tx.query('select from shop.item');
+        applied = migrate(migrator, [shop(first, third)]);
+        const until = Date.now() + 2_000;
+        while (Date.now() < until) {
+          await other.transaction((tx2) => tx2.query('select from shop.item'), {
+            statementTimeoutMs: 1_000,
+          });
+          await sleep(20);
+        }
+      },
+      { statementTimeoutMs: 10_000 },
+    );
+    expect(await applied).toEqual([{ owner: 'shop', version: 5, name: 'currency' }]);
   });
 });

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PlatformError } from '@posthaste/contracts';
 import type { Database, Queryable, Transaction } from './database.js';
+import { sqlState } from './errors.js';
 
 /** One step of a schema. It is never edited after its release, because its checksum is recorded. */
 export interface Migration {
@@ -36,8 +38,23 @@ interface JournalRow extends MigrationStep {
 /** Key of the advisory lock of migrations: "post" in ASCII. */
 const lockKey = 0x706f7374;
 
-/** Migrations, and the wait for the lock, have no time limit. */
+/** Migrations, and the wait for the advisory lock, have no time limit. */
 const unlimited = { statementTimeoutMs: 0 } as const;
+
+/**
+ * Longest wait of a migration for a lock on a table. All later statements on the table queue behind
+ * that wait, so a process that reads it for long (a backup, a report) would stop the running ones.
+ */
+const tableLockTimeout = '250ms';
+
+/** Pause after a migration that got no lock: statements in the queue are executed. */
+const lockPauseMs = 500;
+
+/** SQLSTATE of a statement that waited longer than `lock_timeout`. */
+const lockNotAvailable = '55P03';
+
+/** Time after which a migration that gets no lock fails. */
+const lockDeadlineMs = 60_000;
 
 const createJournal = `
   create schema if not exists posthaste;
@@ -66,7 +83,9 @@ export async function migrate(
   checkSets(sets);
   const applied: MigrationStep[] = [];
   for (;;) {
-    const step = await db.transaction((tx) => applyNext(tx, sets), unlimited);
+    const step = await repeatUntilLocked(() =>
+      db.transaction((tx) => applyNext(tx, sets), unlimited),
+    );
     if (!step) return applied;
     applied.push(step);
   }
@@ -99,6 +118,19 @@ export async function requireMigrations(
   throw new PlatformError('MIGRATION_PENDING', message);
 }
 
+/** Repeats a transaction that was rolled back because a lock was held by others for too long. */
+async function repeatUntilLocked<T>(transaction: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + lockDeadlineMs;
+  for (;;) {
+    try {
+      return await transaction();
+    } catch (error) {
+      if (sqlState(error) !== lockNotAvailable || Date.now() >= deadline) throw error;
+      await sleep(lockPauseMs);
+    }
+  }
+}
+
 /** Applies one migration. The lock is taken, and the journal is read, again for each. */
 async function applyNext(
   tx: Transaction,
@@ -120,6 +152,7 @@ async function applyNext(
 
 async function runMigration(tx: Transaction, migration: OwnedMigration): Promise<void> {
   try {
+    await tx.query(`set local lock_timeout = '${tableLockTimeout}'`);
     await tx.query(migration.sql);
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;

@@ -16,7 +16,13 @@
  * which the transaction holds.
  */
 
-import { type Actor, type Caller, lockTarget, type RecordChange } from '@posthaste/access';
+import {
+  type Actor,
+  type Caller,
+  type ChangedTarget,
+  lockTarget,
+  type RecordChange,
+} from '@posthaste/access';
 import { PlatformError, Semaphore, settlesWithin } from '@posthaste/contracts';
 import type { AmbientDatabase, Transaction } from '@posthaste/postgres';
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod, RouteOptions } from 'fastify';
@@ -51,6 +57,7 @@ const readingMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 export function addAuditedChanges(app: App, deps: AuditDeps | undefined): void {
   const gate = new Semaphore(maxChanges);
   const faults: string[] = [];
+  app.decorateRequest('recordChange', (make) => make());
   app.addHook('onRoute', (route) => {
     const fault = declarationFault(route, deps?.targets);
     if (fault !== undefined) faults.push(`${route.method} ${route.url} ${fault}`);
@@ -59,7 +66,11 @@ export function addAuditedChanges(app: App, deps: AuditDeps | undefined): void {
     if (!deps || !target || typeof audited !== 'object') return;
     const change: RouteChange = { deps, audited, target, gate, handler: route.handler };
     route.handler = function (this: App, request: FastifyRequest, reply: FastifyReply) {
-      return runChange({ ...change, request, reply, server: this });
+      const requested = { ...change, request, reply, server: this };
+      if (!audited.inHandler) return runChange(requested);
+      request.recordChange = <T>(make: () => Promise<T>) =>
+        runChange({ ...requested, handler: make }) as Promise<T>;
+      return change.handler.call(this, request, reply);
     } as RouteHandlerMethod;
   });
   app.addHook('onReady', async () => {
@@ -139,7 +150,7 @@ async function changeIn(tx: Transaction, change: RequestedChange): Promise<unkno
   if (!view || isSameState(before?.state, after?.state)) return answer;
   await deps.record(tx, {
     application: view.application,
-    actor: toActor(request.caller),
+    actor: toActor(request.caller, { kind: audited.target, id, name: view.name }),
     action: audited.action,
     target: { kind: audited.target, id, name: view.name },
     before: before && toState(before),
@@ -181,8 +192,11 @@ async function callHandler({ handler, request, reply, server }: RequestedChange)
   }
 }
 
-function toActor({ kind, id, name }: Caller): Actor {
-  // A public route has no credential; none of them changes anything.
+function toActor({ kind, id, name }: Caller, target: ChangedTarget): Actor {
+  // Whoever signs in acts as the session that this creates: it is the id of later changes too.
+  if (kind === 'anonymous' && target.kind === 'session') {
+    return { kind: 'person', id: target.id, name: target.name };
+  }
   return { kind: kind === 'anonymous' ? 'local' : kind, id, name };
 }
 

@@ -71,7 +71,7 @@ function addCreate(app: App, registry: ApplicationAdmin): void {
         scope: 'admin',
         application: 'all',
         audit: { action: 'application.created', target: 'application' },
-        errors: ['REQUEST_INVALID', 'APPLICATION_EXISTS'],
+        errors: ['REQUEST_INVALID', 'APPLICATION_EXISTS', 'APPLICATION_DELETING'],
       },
       schema: {
         tags,

@@ -28,6 +28,16 @@ function suite(engine: Engine): void {
     await expect(registry().create('shop')).rejects.toMatchObject({ code: 'APPLICATION_EXISTS' });
   });
 
+  it('says of a name that is being removed that it is not free yet', async () => {
+    await registry().create('leaving');
+    await store.db.query(
+      `update gateway.application set state = 'deleting' where name = 'leaving'`,
+    );
+    await expect(registry().create('leaving')).rejects.toMatchObject({
+      code: 'APPLICATION_DELETING',
+    });
+  });
+
   it('keeps names as they are: nothing is trimmed, folded or normalised', async () => {
     const names = [
       '',

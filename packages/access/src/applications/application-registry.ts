@@ -21,10 +21,19 @@ export class ApplicationRegistry {
     this.#db = db;
   }
 
-  /** Creates an application. @throws PlatformError `APPLICATION_EXISTS`, `DATABASE_*` */
+  /**
+   * Creates an application.
+   * @throws PlatformError `APPLICATION_EXISTS`; `APPLICATION_DELETING` if one of this name is being
+   *   removed, or was until now; `DATABASE_*`
+   */
   async create(name: string, settings: ApplicationChange = {}): Promise<Application> {
     const created = await insertApplication(this.#db, name, settings);
     if (created) return created;
+    const present = await findApplication(this.#db, name);
+    if (present?.state !== 'active') {
+      const message = `the application '${name}' is being deleted; its name is free afterwards`;
+      throw new PlatformError('APPLICATION_DELETING', message);
+    }
     throw new PlatformError('APPLICATION_EXISTS', `there is an application '${name}' already`);
   }
 
