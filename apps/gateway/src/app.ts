@@ -97,11 +97,6 @@ declare module 'fastify' {
      * Returns true if the caller would be let in now. For answers that last long. Does not throw.
      */
     isStillAuthorized(): Promise<boolean>;
-    /**
-     * Makes the change of a route whose `config.audit` has `inHandler`, and records it, in one
-     * transaction. `make` returns what names the target.
-     */
-    recordChange: <T>(make: () => Promise<T>) => Promise<T>;
     /** Arrival of the request's headers, on the clock of `performance.now`. */
     startedAt: number;
     /** Trace of this request; `undefined` when the caller sent none and no tracer is registered. */

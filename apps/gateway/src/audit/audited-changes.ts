@@ -16,13 +16,7 @@
  * which the transaction holds.
  */
 
-import {
-  type Actor,
-  type Caller,
-  type ChangedTarget,
-  lockTarget,
-  type RecordChange,
-} from '@posthaste/access';
+import { type Actor, type Caller, lockTarget, type RecordChange } from '@posthaste/access';
 import { PlatformError, Semaphore, settlesWithin } from '@posthaste/contracts';
 import type { AmbientDatabase, Transaction } from '@posthaste/postgres';
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod, RouteOptions } from 'fastify';
@@ -57,7 +51,6 @@ const readingMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 export function addAuditedChanges(app: App, deps: AuditDeps | undefined): void {
   const gate = new Semaphore(maxChanges);
   const faults: string[] = [];
-  app.decorateRequest('recordChange', (make) => make());
   app.addHook('onRoute', (route) => {
     const fault = declarationFault(route, deps?.targets);
     if (fault !== undefined) faults.push(`${route.method} ${route.url} ${fault}`);
@@ -66,11 +59,7 @@ export function addAuditedChanges(app: App, deps: AuditDeps | undefined): void {
     if (!deps || !target || typeof audited !== 'object') return;
     const change: RouteChange = { deps, audited, target, gate, handler: route.handler };
     route.handler = function (this: App, request: FastifyRequest, reply: FastifyReply) {
-      const requested = { ...change, request, reply, server: this };
-      if (!audited.inHandler) return runChange(requested);
-      request.recordChange = <T>(make: () => Promise<T>) =>
-        runChange({ ...requested, handler: make }) as Promise<T>;
-      return change.handler.call(this, request, reply);
+      return runChange({ ...change, request, reply, server: this });
     } as RouteHandlerMethod;
   });
   app.addHook('onReady', async () => {
@@ -150,7 +139,7 @@ async function changeIn(tx: Transaction, change: RequestedChange): Promise<unkno
   if (!view || isSameState(before?.state, after?.state)) return answer;
   await deps.record(tx, {
     application: view.application,
-    actor: toActor(request.caller, { kind: audited.target, id, name: view.name }),
+    actor: toActor(request.caller),
     action: audited.action,
     target: { kind: audited.target, id, name: view.name },
     before: before && toState(before),
@@ -192,11 +181,8 @@ async function callHandler({ handler, request, reply, server }: RequestedChange)
   }
 }
 
-function toActor({ kind, id, name }: Caller, target: ChangedTarget): Actor {
-  // Whoever signs in acts as the session that this creates: it is the id of later changes too.
-  if (kind === 'anonymous' && target.kind === 'session') {
-    return { kind: 'person', id: target.id, name: target.name };
-  }
+function toActor({ kind, id, name }: Caller): Actor {
+  // A public route has no credential; none of them changes anything.
   return { kind: kind === 'anonymous' ? 'local' : kind, id, name };
 }
 

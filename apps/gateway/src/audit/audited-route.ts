@@ -10,11 +10,6 @@ export interface AuditedRoute {
   readonly action: string;
   /** Kind of the target: `endpoint`. */
   readonly target: string;
-  /**
-   * True: the handler is not run in the transaction of the change, because it calls another server,
-   * for example. It makes the change with `request.recordChange`.
-   */
-  readonly inHandler?: true;
 }
 
 /** State of a target, as the API shows it. */

@@ -1,5 +1,5 @@
 import type { Session } from '@posthaste/access';
-import { type AuditTargets, idOf, memberOf, pathParameter } from './audited-route.js';
+import { type AuditTargets, idOf, pathParameter } from './audited-route.js';
 
 /** Method of `Sessions` that reads a session. */
 export interface SessionReader {
@@ -14,7 +14,7 @@ export function createSessionTargets(sessions: SessionReader): AuditTargets {
       id: (request, answer) =>
         request.method === 'DELETE' && pathParameter(request, 'id') === undefined
           ? request.caller.id
-          : idOf(request, memberOf(answer, 'session') ?? answer),
+          : idOf(request, answer),
       async read(id) {
         const session = await sessions.find(id);
         if (session === undefined) return undefined;

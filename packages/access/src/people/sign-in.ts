@@ -66,17 +66,11 @@ export class SignIn {
 
   /**
    * Ends a sign-in with the provider's answer, and creates a session. `query` is that of the URL
-   * that the provider sent the browser to; `cookie` is the one of `begin`. `record` makes the session,
-   * for example in a transaction with an entry in the audit log. The provider is called before it.
+   * that the provider sent the browser to; `cookie` is the one of `begin`.
    * @throws PlatformError `SIGN_IN_FAILED`, `SIGN_IN_FORBIDDEN`, `IDENTITY_PROVIDER_UNAVAILABLE`,
    * `DATABASE_*`
    */
-  async finish(
-    query: string,
-    cookie: string | undefined,
-    record: (create: () => Promise<CreatedSession>) => Promise<CreatedSession> = (create) =>
-      create(),
-  ): Promise<FinishedSignIn> {
+  async finish(query: string, cookie: string | undefined): Promise<FinishedSignIn> {
     const { id, secrets, returnTo } = await this.#open(cookie);
     const identity = await this.#options.provider.identify(query, secrets);
     const grants = grantsOf(identity.roles, this.#options.rules);
@@ -86,10 +80,10 @@ export class SignIn {
         `'${identity.name}' has no role here; ask an administrator for one`,
       );
     }
-    const { sessions } = this.#options;
-    const created = await record(() =>
-      sessions.createForPerson(identity, { grants, signInId: id }),
-    );
+    const created = await this.#options.sessions.createForPerson(identity, {
+      grants,
+      signInId: id,
+    });
     return { ...created, returnTo };
   }
 

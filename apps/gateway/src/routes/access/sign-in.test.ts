@@ -74,23 +74,6 @@ describe('/v1/sign-in', () => {
     expect((await browser.send('/v1/keys')).statusCode).toBe(403);
   });
 
-  it('is in the audit log, as a change by the person', async () => {
-    const { browser, path } = await begin();
-    await browser.send(path, { site: 'cross-site' });
-    const { id } = (await browser.send('/v1/sessions/current')).json();
-    const { rows } = await db.query(
-      `select action, actor_kind, actor_id::text = $1 as by_it, actor_name, client_address is not null as located
-      from gateway.audit where target_id = $1`,
-      [id],
-    );
-    expect(rows).toEqual([
-      {
-        ...{ action: 'session.created', actor_kind: 'person', by_it: true },
-        ...{ actor_name: 'Anna', located: true },
-      },
-    ]);
-  });
-
   it.each(['//evil.example', '/\\evil.example', 'https://evil.example', '/%09/evil.example'])(
     'never leads to another site: %s',
     async (returnTo) => {

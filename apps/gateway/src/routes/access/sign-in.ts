@@ -67,7 +67,6 @@ function addCallback(app: App, { signIn, cookies }: SignInRoutesDeps): void {
       config: {
         scope: 'public',
         application: 'none',
-        audit: { action: 'session.created', target: 'session', inHandler: true },
         errors: [
           'SIGN_IN_UNAVAILABLE',
           'SIGN_IN_FAILED',
@@ -89,8 +88,7 @@ function addCallback(app: App, { signIn, cookies }: SignInRoutesDeps): void {
       // Whatever the result: an answer is tried once.
       reply.header('set-cookie', cookies.endSignIn());
       const { search } = new URL(request.raw.url ?? '', 'http://local.invalid');
-      const finished = required(signIn).finish(search, begun, request.recordChange);
-      const { session, token, returnTo } = await finished;
+      const { session, token, returnTo } = await required(signIn).finish(search, begun);
       reply.header('set-cookie', cookies.begin(token, session.expiresAt));
       return reply.type('text/html; charset=utf-8').send(toPage(returnTo));
     },
