@@ -88,7 +88,7 @@ export type { ProviderHttp } from './people/provider-http.js';
 export { parseRoleRule, type RoleRule } from './people/role-mapping.js';
 export type { Session } from './people/session.js';
 export { type CreatedSession, Sessions } from './people/sessions.js';
-export { SignIn, signInSeconds } from './people/sign-in.js';
+export { type FinishedSignIn, SignIn, signInSeconds } from './people/sign-in.js';
 export type { Rights } from './rights.js';
 export { type Grant, type Role, roles } from './roles.js';
 export { grants, type RouteScope, type Scope, scopes } from './scopes.js';

@@ -133,7 +133,7 @@ async function changeIn(tx: Transaction, change: RequestedChange): Promise<unkno
   const answer = await callHandler(change);
   const id = known ?? target.id(request, answer);
   if (id === undefined) throw new Error(`${audited.action}: the answer does not name its target`);
-  const after = await readTarget(change, id);
+  const after = await readTarget(change, id, answer);
   const view = after ?? before;
   // Nothing was there and nothing is: for example settings were set to their defaults.
   if (!view || isSameState(before?.state, after?.state)) return answer;
@@ -156,9 +156,10 @@ async function changeIn(tx: Transaction, change: RequestedChange): Promise<unkno
 async function readTarget(
   { target, request }: RequestedChange,
   id: string,
+  answer?: unknown,
 ): Promise<TargetView | undefined> {
   try {
-    return await target.read(id, request);
+    return await target.read(id, request, answer);
   } catch (error) {
     if (error instanceof PlatformError && error.type === 'not_found') return undefined;
     throw error;
