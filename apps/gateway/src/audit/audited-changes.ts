@@ -183,7 +183,7 @@ async function callHandler({ handler, request, reply, server }: RequestedChange)
 }
 
 function toActor({ kind, id, name }: Caller): Actor {
-  // A public route has no credential; none of them changes anything.
+  // Nobody has a credential on a public route. A sign-in has made the person the caller.
   return { kind: kind === 'anonymous' ? 'local' : kind, id, name };
 }
 
