@@ -67,7 +67,7 @@ const maxErrors = 1_000;
 const raisedBy =
   'an operator with a key for all applications: PATCH /v1/applications?application=<name>';
 
-/** What is added, and whether it is counted, or only checked that one more may be. */
+/** Thing that is added. `take` counts it, `hasLeft` only checks that one more may be added. */
 interface ThingCount {
   readonly thing: CountedThing;
   readonly count: 'take' | 'hasLeft';
