@@ -54,7 +54,7 @@ declare module 'fastify' {
     /** True on routes that answer about an application that is being deleted, too. */
     whileDeleting?: true;
     /**
-     * What the route adds to an application, for its limits: one for each request, or for each item
+     * Thing that the route adds to an application, for its limits: one for each request, or for each item
      * with the source `items`. See access/application-limits.ts.
      */
     counts?: CountedThing;

@@ -14,6 +14,7 @@ import { SessionCookies } from './access/session-cookies.js';
 import type { Routes } from './app.js';
 import type { AuditTargets } from './audit/audited-route.js';
 import { createSessionTargets } from './audit/session-targets.js';
+import { createTokenTargets } from './audit/token-targets.js';
 import { RepeatedWarnings, type WarningLog } from './http/repeated-warnings.js';
 import { sessionRoutes } from './routes/access/sessions.js';
 import { signInRoutes } from './routes/access/sign-in.js';
@@ -80,7 +81,7 @@ export function createPeopleRoutes({ db, config, logger }: PeopleRoutesDeps): Pe
     ],
     authenticators: { tokens, sessions },
     cookies,
-    auditTargets: createSessionTargets(sessions),
+    auditTargets: { ...createSessionTargets(sessions), ...createTokenTargets(tokens) },
     async close() {
       sessions.close();
       tokens.close();

@@ -5,7 +5,7 @@ type Response = Awaited<ReturnType<App['inject']>>;
 /** Request of a page in a browser. */
 export interface BrowserRequest {
   readonly method?: 'GET' | 'POST' | 'DELETE';
-  /** Where the page is that causes it. Default: `same-origin`. */
+  /** Place of the page that causes it. Default: `same-origin`. */
   readonly site?: 'same-origin' | 'same-site' | 'cross-site' | 'none';
   readonly headers?: Record<string, string>;
   readonly body?: object;

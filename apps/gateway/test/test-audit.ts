@@ -48,6 +48,10 @@ export interface TestAudit {
   readonly declared: ReadonlySet<string>;
   /** Creates an API key, not by a route. Returns a caller that sends it. */
   withKey(request: KeyRequest): Promise<Call>;
+  /** Creates an API key, not by a route. Returns its token. */
+  createToken(request: KeyRequest): Promise<string>;
+  /** Listens, and returns the URL. */
+  listen(): Promise<string>;
   /** Returns the page of entries that a query finds. */
   entries(query?: string): Promise<readonly EntryView[]>;
   close(): Promise<void>;
@@ -115,8 +119,10 @@ export async function openTestAudit(engine: Engine, deps?: Partial<AuditDeps>): 
     },
   );
   const log = new PostgresLog({ db });
+  const createToken = async (request: KeyRequest): Promise<string> =>
+    (await keys.createKey(request)).token;
   const withKey = async (request: KeyRequest): Promise<Call> => {
-    const { token } = await keys.createKey(request);
+    const token = await createToken(request);
     return createCaller(app, { authorization: `Bearer ${token}`, 'user-agent': 'test/1' });
   };
   const call = await withKey({ name: 'the admin', scopes: ['admin'] });
@@ -126,6 +132,8 @@ export async function openTestAudit(engine: Engine, deps?: Partial<AuditDeps>): 
     call,
     declared,
     withKey,
+    createToken,
+    listen: () => app.listen({ host: '127.0.0.1', port: 0 }),
     async entries(query = '') {
       const page = await call<{ items: EntryView[] }>('GET', `/v1/audit?limit=500&${query}`);
       if (page.status !== 200) throw new Error(page.body);

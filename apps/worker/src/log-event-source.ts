@@ -1,5 +1,11 @@
-import type { EventSource, SubscribedEvent } from '@posthaste/callbacks';
-import { type ApplicationRules, hopsHeader, parseHops } from '@posthaste/contracts';
+import { callbackEventTopic, type EventSource, type SubscribedEvent } from '@posthaste/callbacks';
+import {
+  type ApplicationRules,
+  type EventEnvelope,
+  hopsHeader,
+  isPlatformTopic,
+  parseHops,
+} from '@posthaste/contracts';
 import {
   applicationOf,
   decodeRecordWithDigits,
@@ -16,7 +22,7 @@ export const subscriptionGroup = 'posthaste.subscriptions';
 export interface UnnamedRecordRules {
   /** Rules that map topics to applications. */
   readonly topicRules: ApplicationRules;
-  /** Application of records in topics that no rule maps to one. */
+  /** Application of records in topics that no rule maps to one, except those of the platform. */
   readonly defaultApplication: string;
 }
 
@@ -71,12 +77,14 @@ function toEvents(record: StoredRecord, rules: UnnamedRecordRules): SubscribedEv
   const { topic, headers } = record;
   const envelope = decodeRecordWithDigits(record);
   if (envelope === null) return [];
+  const application = applicationOf(record) ?? toUnnamedApplication(topic, envelope, rules);
+  if (application === undefined) return [];
   const key = record.key?.toString();
   const { traceparent, tracestate } = headers;
   return [
     {
       topic,
-      application: applicationOf(record) ?? toUnnamedApplication(topic, rules),
+      application,
       envelope,
       // An event without a key of its own has its id as key, and is ordered with no other event.
       key: key === envelope.id ? undefined : key,
@@ -86,10 +94,18 @@ function toEvents(record: StoredRecord, rules: UnnamedRecordRules): SubscribedEv
   ];
 }
 
-/** Returns the application of records of the topic that name none. */
+/**
+ * Returns the application of an event whose record names none. Undefined for an event of the platform
+ * that is about no application, such as an entry of the audit log about a key for all: it is nobody's.
+ */
 function toUnnamedApplication(
   topic: string,
+  { namespace }: EventEnvelope,
   { topicRules, defaultApplication }: UnnamedRecordRules,
-): string {
-  return topicRules.ownerOf(topic) ?? defaultApplication;
+): string | undefined {
+  const owner = topicRules.ownerOf(topic);
+  if (owner !== undefined) return owner;
+  // Events about callbacks from before records had an application have it as their namespace.
+  if (topic === callbackEventTopic) return namespace;
+  return isPlatformTopic(topic) ? undefined : defaultApplication;
 }

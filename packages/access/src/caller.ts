@@ -1,5 +1,5 @@
 import type { Applications } from '@posthaste/contracts';
-import { narrowRights, type Rights } from './rights.js';
+import { findMissingScope, narrowRights, type Rights } from './rights.js';
 import type { Scope } from './scopes.js';
 
 /**
@@ -52,6 +52,11 @@ export function callerFor(caller: Caller, scope: Scope): Caller {
   const narrowed = narrowRights(caller.rights, scope);
   // Without the scope anywhere, the caller stays as they are, for the text of the refusal.
   return narrowed.scopes.length === 0 ? caller : { ...caller, ...narrowed };
+}
+
+/** True if the caller has all these scopes in each of these applications. */
+export function canUse(caller: Caller, wanted: Rights): boolean {
+  return findMissingScope(caller.rights ?? [caller], wanted) === undefined;
 }
 
 /** Somebody who has shown no credential yet, or none that is needed: on a public route. */

@@ -40,6 +40,7 @@ export {
 export {
   /** @public */ type AuditEvent,
   type AuditEventSink,
+  auditEventTopic,
   createChangeRecorder,
   type RecordChange,
   toAuditJson,
@@ -50,7 +51,7 @@ export {
   type SessionAuthenticator,
   tokenPrefix,
 } from './authenticator.js';
-export { anonymousCaller, type Caller, callerFor, localCaller } from './caller.js';
+export { anonymousCaller, type Caller, callerFor, canUse, localCaller } from './caller.js';
 export {
   /** @public */ CredentialCache,
   type CredentialCacheOptions,
@@ -87,8 +88,8 @@ export type { ProviderHttp } from './people/provider-http.js';
 export { parseRoleRule, type RoleRule } from './people/role-mapping.js';
 export type { Session } from './people/session.js';
 export { type CreatedSession, Sessions } from './people/sessions.js';
-export { SignIn, signInSeconds } from './people/sign-in.js';
-export { findMissingScope, type Rights } from './rights.js';
+export { type FinishedSignIn, SignIn, signInSeconds } from './people/sign-in.js';
+export type { Rights } from './rights.js';
 export { type Grant, type Role, roles } from './roles.js';
 export { grants, type RouteScope, type Scope, scopes } from './scopes.js';
 export { maxTokenSeconds, ShortLivedTokens } from './tokens/short-lived-tokens.js';

@@ -249,5 +249,16 @@ create table gateway.usage_measurement (
 );
 insert into gateway.usage_measurement (name) values ('backlog'), ('endpoints'), ('storedBytes')`,
     },
+    {
+      version: 9,
+      name: 'ends of tokens of removed applications',
+      sql: `
+-- Short-lived tokens are not stored. Those made before this moment lose the application, whose name
+-- may be another's by then. Kept for the longest life of a token.
+create table gateway.removed_application (
+  name text primary key,
+  removed_at timestamptz not null
+)`,
+    },
   ],
 };

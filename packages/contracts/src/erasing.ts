@@ -1,4 +1,4 @@
-/** What the parts of the platform share to erase payloads, and to remove an application. */
+/** Types that the parts of the platform share to erase payloads, and to remove an application. */
 
 import type { Applications } from './applications.js';
 import { compareNumbers, isJsonNumeric, type JsonNumeric } from './compare-numbers.js';
@@ -19,7 +19,7 @@ export interface ErasureSelection {
   /** Key by which events are ordered, or name of a queue. */
   readonly key?: string | undefined;
   readonly identifier?: PersonIdentifier | undefined;
-  /** What becomes of callbacks that match and are not delivered yet. */
+  /** Treatment of callbacks that match and are not delivered yet. */
   readonly undelivered: 'cancel' | 'keep';
 }
 

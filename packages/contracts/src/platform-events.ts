@@ -36,7 +36,7 @@ export function platformTopicOf(eventName: string): string | undefined {
 }
 
 /** True if only the platform publishes to the topic. */
-function isPlatformTopic(topic: string): boolean {
+export function isPlatformTopic(topic: string): boolean {
   return platformTopics.has(topic) || topic.startsWith(topicPrefix);
 }
 

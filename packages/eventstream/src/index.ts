@@ -123,6 +123,7 @@ export type { InvalidEventDetails } from './rules/invalid-event.js';
 export {
   isDeadLetterTopic,
   isRetryTopic,
+  isTopicOrDerived,
   parseTopicRules,
   toWireTopic,
 } from './rules/topic-name.js';

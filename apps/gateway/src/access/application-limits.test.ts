@@ -117,6 +117,32 @@ describe('limits of applications', () => {
   });
 
   it.each([
+    [{ deliveriesPerSecond: 1 }, {}],
+    [{ backlog: 10 }, { backlog: 10 }],
+    [{ storedBytes: 10 }, { storedBytes: 11 }],
+  ])(
+    'refuse a batch as a whole when nothing of %j is left, before it is read',
+    async (given, used) => {
+      const app = await open(limitsOfShop(given, used).source);
+      await send(app, 'shop', ['POST', '/named', {}]);
+      const headers = { authorization: 'Bearer shop', 'content-type': 'application/json' };
+      const refused = await app.inject({
+        method: 'POST',
+        url: '/batch',
+        headers,
+        payload: 'no JSON',
+      });
+      expect([refused.statusCode, refused.json().code]).toEqual([429, 'LIMIT_REACHED']);
+      expect(refused.headers['retry-after']).toBeDefined();
+      // Who has other applications is answered for each item.
+      expect((await send(app, 'both', ['POST', '/batch', ['game', 'shop']])).json()).toEqual([
+        'game',
+        'LIMIT_REACHED',
+      ]);
+    },
+  );
+
+  it.each([
     ['backlog', '/named', 200],
     ['storedBytes', '/named', 429],
     ['storedBytes', '/events', 429],

@@ -3,7 +3,8 @@
  * counted on every route.
  *
  * 1. A request of a caller for one application is counted before its body is read: a flood costs as
- *    little as one over the rate limit.
+ *    little as one over the rate limit. If nothing of what its route adds is left, it is refused there,
+ *    too: the items of a batch are not parsed to be refused one by one.
  * 2. Other requests are counted when their application is known (access/application-access.ts), and
  *    what they create then, too: each item of a batch by itself, so that only those over the limit
  *    are refused.
@@ -66,6 +67,12 @@ const maxErrors = 1_000;
 const raisedBy =
   'an operator with a key for all applications: PATCH /v1/applications?application=<name>';
 
+/** Thing that is added. `take` counts it, `hasLeft` only checks that one more may be added. */
+interface ThingCount {
+  readonly thing: CountedThing;
+  readonly count: 'take' | 'hasLeft';
+}
+
 /** Counts what applications do, and refuses what is over their limits. */
 export class ApplicationLimiter {
   readonly #source: ApplicationLimitSource;
@@ -82,12 +89,19 @@ export class ApplicationLimiter {
     this.#source = source;
   }
 
-  /** Counts a request before its body is read, if its caller is for one application. */
+  /**
+   * Counts a request before its body is read, if its caller is for one application. Returns the error
+   * also if the application may not have one more of what the route adds.
+   */
   countCaller(request: FastifyRequest): PlatformError | undefined {
     if (!this.#source.isActive) return undefined;
     const application = onlyApplication(request);
     if (application === undefined) return undefined;
-    return this.#countRate(application, 'requestsPerSecond', request.startedAt);
+    const { counts } = request.routeOptions.config;
+    return (
+      this.#countRate(application, 'requestsPerSecond', request.startedAt) ??
+      (counts && this.#countThing(application, { thing: counts, count: 'hasLeft' }))
+    );
   }
 
   /**
@@ -102,11 +116,12 @@ export class ApplicationLimiter {
       (isOneRequest && onlyApplication(request) === undefined
         ? this.#countRate(application, 'requestsPerSecond', request.startedAt)
         : undefined) ??
-      (counts && this.#countThing(application, counts, performance.now()));
+      (counts && this.#countThing(application, { thing: counts, count: 'take' }));
     if (refused) throw refused;
   }
 
-  #countThing(application: string, thing: CountedThing, now: number): PlatformError | undefined {
+  #countThing(application: string, { thing, count }: ThingCount): PlatformError | undefined {
+    const now = performance.now();
     const { rate, amounts } = limitsOf[thing];
     for (const name of amounts) {
       const max = this.#source.limitOf(application, name);
@@ -114,16 +129,27 @@ export class ApplicationLimiter {
       if (max === Number.POSITIVE_INFINITY) continue;
       const left = max - this.#source.usageOf(application, name);
       const fits =
-        thing === 'endpoints' ? this.#newEndpoints.take(application, left, now) : left > 0;
+        thing === 'endpoints' ? this.#newEndpoints[count](application, left, now) : left > 0;
       if (!fits) return this.#limitReached(application, name, max);
     }
-    return rate && this.#countRate(application, rate, now);
+    if (rate === undefined) return undefined;
+    return count === 'take'
+      ? this.#countRate(application, rate, now)
+      : this.#checkRate(application, rate, now);
   }
 
   #countRate(application: string, name: RateName, now: number): PlatformError | undefined {
     const max = this.#source.limitOf(application, name);
     if (max === Number.POSITIVE_INFINITY) return undefined;
     return this.#windows[name].take(application, max, now)
+      ? undefined
+      : this.#limitReached(application, name, max);
+  }
+
+  /** Returns the error that `countRate` would return, and counts nothing. */
+  #checkRate(application: string, name: RateName, now: number): PlatformError | undefined {
+    const max = this.#source.limitOf(application, name);
+    return this.#windows[name].hasLeft(application, max, now)
       ? undefined
       : this.#limitReached(application, name, max);
   }

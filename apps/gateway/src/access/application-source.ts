@@ -14,5 +14,5 @@
  */
 export type ApplicationSource = 'none' | 'caller' | 'all' | 'filter' | 'named' | 'items' | 'owner';
 
-/** What a route adds to an application: one for each request, or one for each item. */
+/** Thing that a route adds to an application: one for each request, or one for each item. */
 export type CountedThing = 'deliveries' | 'events' | 'endpoints';

@@ -49,7 +49,7 @@ const readingMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
  * @throws Error when the server becomes ready, if a route does not declare its change
  */
 export function addAuditedChanges(app: App, deps: AuditDeps | undefined): void {
-  const gate = new Semaphore(maxChanges);
+  const semaphore = new Semaphore(maxChanges);
   const faults: string[] = [];
   app.addHook('onRoute', (route) => {
     const fault = declarationFault(route, deps?.targets);
@@ -57,7 +57,7 @@ export function addAuditedChanges(app: App, deps: AuditDeps | undefined): void {
     const audited = route.config?.audit;
     const target = typeof audited === 'object' ? deps?.targets[audited.target] : undefined;
     if (!deps || !target || typeof audited !== 'object') return;
-    const change: RouteChange = { deps, audited, target, gate, handler: route.handler };
+    const change: RouteChange = { deps, audited, target, semaphore, handler: route.handler };
     route.handler = function (this: App, request: FastifyRequest, reply: FastifyReply) {
       return runChange({ ...change, request, reply, server: this });
     } as RouteHandlerMethod;
@@ -84,7 +84,7 @@ interface RouteChange {
   readonly deps: AuditDeps;
   readonly audited: AuditedRoute;
   readonly target: AuditTarget;
-  readonly gate: Semaphore;
+  readonly semaphore: Semaphore;
   readonly handler: RouteHandlerMethod;
 }
 
@@ -96,8 +96,8 @@ interface RequestedChange extends RouteChange {
 
 /** Makes and records a change. Returns the answer of the handler, which is not sent yet. */
 async function runChange(change: RequestedChange): Promise<unknown> {
-  const { gate, deps, reply } = change;
-  await enter(gate);
+  const { semaphore, deps, reply } = change;
+  await enter(semaphore);
   try {
     for (let tries = 1; ; tries += 1) {
       try {
@@ -109,7 +109,7 @@ async function runChange(change: RequestedChange): Promise<unknown> {
       }
     }
   } finally {
-    gate.release();
+    semaphore.release();
   }
 }
 
@@ -118,10 +118,10 @@ function isConflict(error: unknown): boolean {
   return error instanceof PlatformError && error.code === 'DATABASE_CONFLICT';
 }
 
-async function enter(gate: Semaphore): Promise<void> {
-  const entered = gate.acquire();
+async function enter(semaphore: Semaphore): Promise<void> {
+  const entered = semaphore.acquire();
   if (await settlesWithin(entered, maxWaitMs)) return;
-  void entered.then(() => gate.release());
+  void entered.then(() => semaphore.release());
   throw new PlatformError('OVERLOADED', 'too many changes wait for one another; try again');
 }
 
@@ -133,7 +133,7 @@ async function changeIn(tx: Transaction, change: RequestedChange): Promise<unkno
   const answer = await callHandler(change);
   const id = known ?? target.id(request, answer);
   if (id === undefined) throw new Error(`${audited.action}: the answer does not name its target`);
-  const after = await readTarget(change, id);
+  const after = await readTarget(change, id, answer);
   const view = after ?? before;
   // Nothing was there and nothing is: for example settings were set to their defaults.
   if (!view || isSameState(before?.state, after?.state)) return answer;
@@ -156,9 +156,10 @@ async function changeIn(tx: Transaction, change: RequestedChange): Promise<unkno
 async function readTarget(
   { target, request }: RequestedChange,
   id: string,
+  answer?: unknown,
 ): Promise<TargetView | undefined> {
   try {
-    return await target.read(id, request);
+    return await target.read(id, request, answer);
   } catch (error) {
     if (error instanceof PlatformError && error.type === 'not_found') return undefined;
     throw error;
@@ -182,7 +183,7 @@ async function callHandler({ handler, request, reply, server }: RequestedChange)
 }
 
 function toActor({ kind, id, name }: Caller): Actor {
-  // A public route has no credential; none of them changes anything.
+  // Nobody has a credential on a public route. A sign-in has made the person the caller.
   return { kind: kind === 'anonymous' ? 'local' : kind, id, name };
 }
 

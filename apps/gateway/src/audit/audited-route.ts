@@ -32,8 +32,9 @@ export interface AuditTarget {
   /**
    * Reads its state, with the statements of the transaction of the change. Returns `undefined` if
    * it does not exist; may throw a PlatformError of the type `not_found` instead.
+   * @param answer the answer of the handler, after it has run
    */
-  read(id: string, request: FastifyRequest): Promise<TargetView | undefined>;
+  read(id: string, request: FastifyRequest, answer?: unknown): Promise<TargetView | undefined>;
 }
 
 /** Kinds of targets by their name. */

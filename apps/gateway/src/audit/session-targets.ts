@@ -10,11 +10,14 @@ export interface SessionReader {
 export function createSessionTargets(sessions: SessionReader): AuditTargets {
   return {
     session: {
-      // The path of a sign-out names none: it is the session of the request itself.
-      id: (request, answer) =>
-        request.method === 'DELETE' && pathParameter(request, 'id') === undefined
-          ? request.caller.id
-          : idOf(request, answer),
+      id(request, answer) {
+        const { method, caller } = request;
+        // The path of a sign-out names none: it is the session of the request itself.
+        if (method === 'DELETE' && pathParameter(request, 'id') === undefined) return caller.id;
+        // The answer to a sign-in is a page. The handler has made the person the caller.
+        if (method === 'GET') return caller.kind === 'person' ? caller.id : undefined;
+        return idOf(request, answer);
+      },
       async read(id) {
         const session = await sessions.find(id);
         if (session === undefined) return undefined;

@@ -31,6 +31,13 @@ export class CountWindows {
     return true;
   }
 
+  /** True if `take` would take one now. */
+  hasLeft(name: string, max: number, now: number): boolean {
+    const count = this.#counts.get(name);
+    const isOver = count === undefined || now - count.startedAt >= this.#windowMs;
+    return (isOver ? 0 : count.taken) < max;
+  }
+
   #add(name: string, startedAt: number): Count {
     if (this.#counts.size >= maxNames) {
       const [first = ''] = this.#counts.keys();

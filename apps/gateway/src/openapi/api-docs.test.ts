@@ -55,6 +55,10 @@ describe('/openapi.json', () => {
             ),
           },
           422: { description: expect.stringContaining('`CALLBACK_INVALID`: The callback request') },
+          401: {
+            description: expect.stringMatching(/KEY_INVALID[\s\S]*TOKEN_INVALID[\s\S]*SESSION_INV/),
+          },
+          429: { description: expect.stringMatching(/RATE_LIMITED[\s\S]*LIMIT_REACHED/) },
           default: {
             content: {
               'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },

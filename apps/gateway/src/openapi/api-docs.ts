@@ -106,10 +106,14 @@ function sharedErrors(needsKey: boolean): readonly ErrorCode[] {
     ? [
         'KEY_MISSING',
         'KEY_INVALID',
+        'TOKEN_INVALID',
+        'SESSION_INVALID',
         'SCOPE_MISSING',
         ...ofCaller,
         'ORIGIN_KEY_FORBIDDEN',
+        'COOKIE_NOT_ALLOWED',
         'RATE_LIMITED',
+        'LIMIT_REACHED',
       ]
     : ofCaller;
 }

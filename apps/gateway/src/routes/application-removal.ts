@@ -35,7 +35,7 @@ export function applicationRemovalRoutes(app: App, db: Database): void {
         operationId: 'deleteApplication',
         summary: 'Delete an application with everything it has',
         description:
-          'From the answer on, nothing of it is sent or accepted, and keys of only this application are revoked; attempts under way end. Callbacks, endpoints, subscriptions, secrets, records and the rest are removed in the background: the answer is the erasure that does it. When it is done, the name is free again. Deleting it again meanwhile answers the same erasure.',
+          'From the answer on, nothing of it is sent or accepted, and keys, sessions and tokens of only this application end; attempts under way end. Callbacks, endpoints, subscriptions, secrets, records and the rest are removed in the background: the answer is the erasure that does it. When it is done, the name is free again. Deleting it again meanwhile answers the same erasure.',
         querystring: RemovalQuery,
         response: { 202: erasureSchema },
       },

@@ -14,7 +14,7 @@ export interface Sent {
   readonly id?: string;
 }
 
-/** How the test calls one route. */
+/** Call of one route. */
 export interface RouteCase {
   /**
    * Creates what the route needs in the application, and returns a valid request about it, which

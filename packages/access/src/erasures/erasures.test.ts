@@ -1,10 +1,13 @@
-import type { ErasureSelection } from '@posthaste/contracts';
+import { type ErasureSelection, newId } from '@posthaste/contracts';
 import { type Database, migrate, openEmbedded, openPostgres } from '@posthaste/postgres';
 import { createTestDatabase } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ApiKeys } from '../keys/api-keys.js';
 import { accessMigrations } from '../migrations.js';
+import { Sessions } from '../people/sessions.js';
+import type { Grant } from '../roles.js';
+import { ShortLivedTokens } from '../tokens/short-lived-tokens.js';
 import { registryStage, settleStage, startRemoval } from './application-removal.js';
 import { digestOf } from './erasure.js';
 import { ErasureRunner, type ErasureStage, type ErasureStages } from './erasure-runner.js';
@@ -125,6 +128,68 @@ function erasuresOn(open: () => Promise<{ db: Database; drop: () => Promise<void
     expect(states.get(several.key.id)).toMatchObject({ revokedAt: null, applications: ['b'] });
     expect(states.get(other.key.id)).toMatchObject({ revokedAt: null, applications: ['b'] });
     expect(states.get(all.key.id)).toMatchObject({ revokedAt: null, applications: null });
+    await keys.close();
+  });
+
+  it('ends sessions of only this application, and takes it from those with several', async () => {
+    const sessions = new Sessions(db, {
+      ...{ cookieName: 'session', lengthMs: 3_600_000, idleTimeoutMs: 600_000 },
+    });
+    const create = async (...grants: readonly Grant[]): Promise<string> => {
+      const identity = { issuer: 'i', subject: 's', name: 'Anna', email: null, roles: [] };
+      const made = await sessions.createForPerson(identity, { grants, signInId: newId() });
+      return made.session.id;
+    };
+    const admin = { role: 'admin', applications: ['a'] } as const;
+    const viewer = { role: 'viewer', applications: ['b'] } as const;
+    const ids = [
+      await create(admin, { ...viewer, applications: ['a'] }),
+      await create(admin, viewer),
+      await create({ ...admin, applications: ['a', 'b'] }),
+      await create(admin, { ...viewer, applications: 'all' }),
+      await create(viewer),
+    ];
+    await register('a');
+    await remove('a');
+    const found = await Promise.all(ids.map((id) => sessions.find(id)));
+    expect(found.map((session) => session?.revokedAt === null && session.grants)).toEqual([
+      false,
+      [viewer],
+      [{ ...admin, applications: ['b'] }],
+      [{ ...viewer, applications: 'all' }],
+      [viewer],
+    ]);
+    // A session that has ended still says what it was for.
+    expect(found[0]?.grants).toHaveLength(2);
+    sessions.close();
+  });
+
+  it('takes the application from tokens made before, and not from those made after', async () => {
+    const keys = new ApiKeys(db);
+    const sessions = { findRights: async () => new Map() };
+    const options = { secretKey: Buffer.alloc(32, 1), sessions, acceptsLocal: false, checkMs: 5 };
+    const tokens = new ShortLivedTokens(db, options);
+    const { token } = await keys.createKey({ name: 'all', scopes: ['admin'] });
+    const maker = await keys.authenticate(token);
+    const create = (...applications: readonly string[]): string => {
+      const scopes = ['callbacks:read'] as const;
+      return tokens.create(maker, { name: 't', applications, scopes, expiresInSeconds: 60 }).token;
+    };
+    const [own, both] = [create('a'), create('a', 'b')];
+    for (const each of [own, both]) await tokens.authenticate(each);
+    await register('a');
+    await remove('a');
+    const refused = { code: 'TOKEN_INVALID' };
+    await expect.poll(() => tokens.findCached(own)).toBeUndefined();
+    await expect(tokens.authenticate(own)).rejects.toMatchObject(refused);
+    await expect.poll(() => tokens.findCached(both)).toBeUndefined();
+    expect((await tokens.authenticate(both)).applications).toEqual(['b']);
+    while (await runner().step());
+    await register('a');
+    await expect(tokens.authenticate(own)).rejects.toMatchObject(refused);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect((await tokens.authenticate(create('a'))).applications).toEqual(['a']);
+    tokens.close();
     await keys.close();
   });
 

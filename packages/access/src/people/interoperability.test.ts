@@ -69,7 +69,7 @@ describe('a sign-in at oidc-provider, with its own pages', () => {
     });
     const { url, cookie } = await signIn.begin('/');
     const answer = await visit(url);
-    const { session } = await signIn.finish(answer.search, cookie);
+    const { session } = await signIn.createSession(await signIn.finish(answer.search, cookie));
     expect(session).toMatchObject({
       ...{ issuer, subject: 'anna', name: 'Anna' },
       grants: [{ role: 'viewer', applications: 'all' }],

@@ -68,10 +68,16 @@ async function answerOf(signIn: SignIn, returnTo = '/') {
   return { cookie, query: answer.search, url: new URL(url) };
 }
 
+/** Ends a sign-in, and creates its session. */
+async function finish(signIn: SignIn, query: string, cookie: string) {
+  const finished = await signIn.finish(query, cookie);
+  return { ...finished, ...(await signIn.createSession(finished)) };
+}
+
 /** Signs the person in. */
 async function signInWith(signIn: SignIn, returnTo = '/') {
   const { query, cookie } = await answerOf(signIn, returnTo);
-  return signIn.finish(query, cookie);
+  return finish(signIn, query, cookie);
 }
 
 describe('a sign-in', () => {
@@ -181,15 +187,15 @@ describe('an answer of the provider is refused', () => {
   it('the second time, also if the provider accepted the code again', async () => {
     const signIn = createSignIn();
     const { cookie, query } = await answerOf(signIn);
-    await signIn.finish(query, cookie);
-    await expect(signIn.finish(query, cookie)).rejects.toThrow(failed);
+    await finish(signIn, query, cookie);
+    await expect(finish(signIn, query, cookie)).rejects.toThrow(failed);
     const identity = { issuer: 'i', subject: 'anna', name: 'A', email: null, roles: ['team'] };
     const forgiving = createSignIn({
       provider: { signInUrl: async () => 'http://x', identify: async () => identity },
     });
     const again = await forgiving.begin('/');
-    await forgiving.finish('', again.cookie);
-    await expect(forgiving.finish('', again.cookie)).rejects.toThrow(failed);
+    await finish(forgiving, '', again.cookie);
+    await expect(finish(forgiving, '', again.cookie)).rejects.toThrow(failed);
   });
 
   it('from a provider that names itself otherwise (iss)', async () => {

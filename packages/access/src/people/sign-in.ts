@@ -2,6 +2,8 @@ import { newId, PlatformError } from '@posthaste/contracts';
 import { EncryptJWT, jwtDecrypt } from 'jose';
 import { randomNonce, randomPKCECodeVerifier, randomState } from 'openid-client';
 import { deriveKey } from '../derived-key.js';
+import type { Grant } from '../roles.js';
+import type { Identity } from './identity.js';
 import type { IdentityProvider, SignInSecrets } from './identity-provider.js';
 import { toLocalPath } from './local-path.js';
 import { grantsOf, type RoleRule } from './role-mapping.js';
@@ -26,7 +28,12 @@ export interface BegunSignIn {
   readonly cookie: string;
 }
 
-export interface FinishedSignIn extends CreatedSession {
+/** Sign-in of a person whom the provider has identified, and who has a role here. */
+export interface FinishedSignIn {
+  /** Id of the sign-in: it makes one session. */
+  readonly id: string;
+  readonly identity: Identity;
+  readonly grants: readonly Grant[];
   /** Local path to go to. */
   readonly returnTo: string;
 }
@@ -65,10 +72,9 @@ export class SignIn {
   }
 
   /**
-   * Ends a sign-in with the provider's answer, and creates a session. `query` is that of the URL
-   * that the provider sent the browser to; `cookie` is the one of `begin`.
-   * @throws PlatformError `SIGN_IN_FAILED`, `SIGN_IN_FORBIDDEN`, `IDENTITY_PROVIDER_UNAVAILABLE`,
-   * `DATABASE_*`
+   * Ends a sign-in with the provider's answer. `query` is that of the URL that the provider sent the
+   * browser to; `cookie` is the one of `begin`. Nothing is stored yet: `createSession` does that.
+   * @throws PlatformError `SIGN_IN_FAILED`, `SIGN_IN_FORBIDDEN`, `IDENTITY_PROVIDER_UNAVAILABLE`
    */
   async finish(query: string, cookie: string | undefined): Promise<FinishedSignIn> {
     const { id, secrets, returnTo } = await this.#open(cookie);
@@ -80,11 +86,16 @@ export class SignIn {
         `'${identity.name}' has no role here; ask an administrator for one`,
       );
     }
-    const created = await this.#options.sessions.createForPerson(identity, {
-      grants,
-      signInId: id,
-    });
-    return { ...created, returnTo };
+    return { id, identity, grants, returnTo };
+  }
+
+  /**
+   * Creates the session of a finished sign-in. It asks nobody but the database, so that it can be part
+   * of a transaction.
+   * @throws PlatformError `SIGN_IN_FAILED` if the sign-in already has one; `DATABASE_*`
+   */
+  createSession({ id, identity, grants }: FinishedSignIn): Promise<CreatedSession> {
+    return this.#options.sessions.createForPerson(identity, { grants, signInId: id });
   }
 
   /** @throws PlatformError `SIGN_IN_FAILED` */

@@ -1,4 +1,4 @@
-import { newId, PlatformError, parseId } from '@posthaste/contracts';
+import { type Applications, idTime, newId, PlatformError, parseId } from '@posthaste/contracts';
 import type { Queryable } from '@posthaste/postgres';
 import type { Authenticator } from '../authenticator.js';
 import type { Caller, TokenParent } from '../caller.js';
@@ -19,6 +19,7 @@ import {
 } from './token-rights.js';
 import {
   findParentKeys,
+  findRemovedApplications,
   findRevokedTokens,
   insertTokenRevocation,
   maxRevocations,
@@ -125,6 +126,12 @@ export class ShortLivedTokens implements Authenticator {
     this.#cache.forget(parsed);
   }
 
+  /** True if `revoke` was called for the id, by its maker or by itself. @throws PlatformError `DATABASE_*` */
+  async isRevoked(caller: Caller, id: string): Promise<boolean> {
+    const { id: parentId } = caller.parent ?? parentOf(caller);
+    return (await findRevokedTokens(this.#db, [{ id, parentId }])).size > 0;
+  }
+
   findCached(token: string): Caller | undefined {
     return this.#cache.findCached(token);
   }
@@ -146,7 +153,9 @@ export class ShortLivedTokens implements Authenticator {
     if (lifeMs <= 0) return undefined;
     const parents = await this.#findParents([payload]);
     const parent = parents.get(keyOf(payload.parent));
-    const caller = parent && toCaller(payload, parent);
+    const isRemoved = await this.#findRemoved([payload]);
+    const applications = withoutRemoved(payload, isRemoved);
+    const caller = parent && toCaller({ ...payload, applications }, parent);
     if (parent === undefined || caller === undefined) return undefined;
     const revoked = await findRevokedTokens(this.#db, [toRevocable(payload)]);
     if (revoked.size > 0) return undefined;
@@ -154,20 +163,38 @@ export class ShortLivedTokens implements Authenticator {
     return { caller, remainingMs: Math.min(lifeMs, parent.remainingMs ?? lifeMs) };
   }
 
-  /** Returns the ids of tokens that are not revoked, and whose parents have the rights they had. */
+  /**
+   * Returns the ids of tokens that are not revoked, whose parents have the rights they had, and none of
+   * whose applications was removed.
+   */
   async #findUsable(callers: readonly Caller[]): Promise<string[]> {
     const tokens = callers.flatMap(({ id, parent }) => (parent ? [{ id, parent }] : []));
-    const [parents, revoked] = await Promise.all([
+    const [parents, revoked, isRemoved] = await Promise.all([
       this.#findParents(tokens),
       findRevokedTokens(this.#db, tokens.map(toRevocable)),
+      this.#findRemoved(callers),
     ]);
     return callers
       .filter((caller) => {
         const parent = caller.parent && parents.get(keyOf(caller.parent));
         if (parent === undefined || revoked.has(caller.id)) return false;
+        const left = withoutRemoved(caller, isRemoved);
+        if (left.length !== caller.applications.length) return false;
         return toRightsText(parent.rights) === this.#parentRights.get(caller);
       })
       .map(({ id }) => id);
+  }
+
+  /** Returns a function that is true if a token was made before its application was removed. */
+  async #findRemoved(
+    tokens: readonly { readonly applications: Applications }[],
+  ): Promise<IsRemoved> {
+    const names = tokens.flatMap(({ applications }) =>
+      applications === 'all' ? [] : applications,
+    );
+    const removed = await findRemovedApplications(this.#db, [...new Set(names)]);
+    // By the clock of the maker. A removal takes 15 s, in which nobody makes a token for it.
+    return (id, application) => (removed.get(application) ?? 0) >= idTime(id).getTime();
   }
 
   /** Returns the rights of those parents that have not ended, by `keyOf`. */
@@ -192,6 +219,17 @@ export class ShortLivedTokens implements Authenticator {
     if (this.#options.acceptsLocal) parents.set(keyOf({ kind: 'local', id: 'local' }), localRights);
     return parents;
   }
+}
+
+type IsRemoved = (tokenId: string, application: string) => boolean;
+
+/** Returns the applications of a token, or of its caller, that were not removed since it was made. */
+function withoutRemoved(
+  { id, applications }: { readonly id: string; readonly applications: Applications },
+  isRemoved: IsRemoved,
+): Applications {
+  if (applications === 'all') return applications;
+  return applications.filter((application) => !isRemoved(id, application));
 }
 
 function keyOf({ kind, id }: TokenParent): string {

@@ -5,6 +5,9 @@ import type { Scope } from '../scopes.js';
 /** Most tokens of one key or session that can be revoked one by one, in a day. */
 export const maxRevocations = 1_000;
 
+/** Time for which the removal of an application is kept, in days: longer than tokens live. */
+const keptRemovalDays = 2;
+
 /** API key that has made tokens. */
 export interface ParentKey {
   readonly id: string;
@@ -99,4 +102,37 @@ export async function findRevokedTokens(
     [tokens.map(({ id }) => id), tokens.map(({ parentId }) => parentId)],
   );
   return new Set(rows.map(({ id }) => id));
+}
+
+/**
+ * Stores that an application is removed now: tokens made before lose it. Deletes what no token can be
+ * older than. Index: the primary key.
+ */
+export async function insertRemovedApplication(db: Queryable, name: string): Promise<void> {
+  await db.query(
+    `with ended as (
+       delete from gateway.removed_application
+       where name <> $1 and removed_at < now() - interval '${keptRemovalDays} days'
+     )
+     insert into gateway.removed_application (name, removed_at) values ($1, now())
+     on conflict (name) do update set removed_at = now()`,
+    [name],
+  );
+}
+
+/** Returns when those of the applications that were removed were removed last, in Unix ms, by name. */
+export async function findRemovedApplications(
+  db: Queryable,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await db.query<{ name: string; removed_ms: number }>(
+    {
+      name: 'access_removed_applications',
+      text: `
+        select name, (extract(epoch from removed_at) * 1000)::float8 as removed_ms
+        from gateway.removed_application where name = any($1::text[])`,
+    },
+    [names],
+  );
+  return new Map(rows.map(({ name, removed_ms: removedMs }) => [name, removedMs]));
 }

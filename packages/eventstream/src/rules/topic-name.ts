@@ -96,6 +96,12 @@ export function isDeadLetterTopic(topic: string): boolean {
   return deadLetterSuffix.test(topic);
 }
 
+/** True if it is the topic `base`, or one of its dead letters or retries. */
+export function isTopicOrDerived(topic: string, base: string): boolean {
+  if (!topic.startsWith(base)) return false;
+  return new RegExp(`^${derivedSuffix}$`).test(topic.slice(base.length));
+}
+
 /** True if records wait in the topic for their next delayed retry. */
 export function isRetryTopic(topic: string): boolean {
   return retrySuffix.test(topic);

@@ -1,3 +1,4 @@
+import { listAuditEntries } from '@posthaste/access';
 import type { Database } from '@posthaste/postgres';
 import { type OidcProvider, startOidcProvider } from '@posthaste/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -72,6 +73,25 @@ describe('/v1/sign-in', () => {
     const write = await browser.send('/v1/things', { method: 'POST', body: {} });
     expect(write.json()).toEqual({ applications: ['shop'] });
     expect((await browser.send('/v1/keys')).statusCode).toBe(403);
+  });
+
+  it('is recorded in the audit log, once', async () => {
+    const before = await listAuditEntries(db, { within: 'all', limit: 100 });
+    const { browser, path } = await begin();
+    expect((await browser.send(path, { site: 'cross-site' })).statusCode).toBe(200);
+    const { session } = (await browser.send('/v1/sessions/current')).json();
+    // The same answer of the provider makes no other session.
+    expect((await browser.send(path, { site: 'cross-site' })).statusCode).toBe(401);
+    const { items } = await listAuditEntries(db, { within: 'all', limit: 100 });
+    const added = items.slice(0, items.length - before.items.length);
+    expect(added).toMatchObject([
+      {
+        action: 'session.created',
+        actor: { kind: 'person', id: session.id, name: 'Anna' },
+        target: { kind: 'session', id: session.id, name: 'Anna' },
+        after: { subject: 'anna', issuer: provider.issuer },
+      },
+    ]);
   });
 
   it.each(['//evil.example', '/\\evil.example', 'https://evil.example', '/%09/evil.example'])(

@@ -1,4 +1,4 @@
-import { type SignIn, signInSeconds } from '@posthaste/access';
+import { type FinishedSignIn, type SignIn, signInSeconds } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
 import { Type } from 'typebox';
 import type { SessionCookies } from '../../access/session-cookies.js';
@@ -60,13 +60,24 @@ function addBegin(app: App, { signIn, cookies }: SignInRoutesDeps): void {
   );
 }
 
+/** Request of a person whom the identity provider has identified. */
+interface IdentifiedRequest {
+  finished?: FinishedSignIn;
+}
+
+/**
+ * The provider is asked in a hook before the handler: the handler runs in the transaction that
+ * records the session, which must not wait for anybody.
+ */
 function addCallback(app: App, { signIn, cookies }: SignInRoutesDeps): void {
   app.get(
     `${path}/callback`,
     {
+      exposeHeadRoute: false,
       config: {
         scope: 'public',
         application: 'none',
+        audit: { action: 'session.created', target: 'session' },
         errors: [
           'SIGN_IN_UNAVAILABLE',
           'SIGN_IN_FAILED',
@@ -82,15 +93,24 @@ function addCallback(app: App, { signIn, cookies }: SignInRoutesDeps): void {
           'For browsers: the identity provider sends them here. Sets the cookie of the session.',
         response: { 200: Type.String({ description: 'Page that leads to `returnTo`.' }) },
       },
+      preHandler: async (request, reply) => {
+        const begun = cookies.readSignIn(request);
+        // Whatever the result: an answer is tried once.
+        reply.header('set-cookie', cookies.endSignIn());
+        const { search } = new URL(request.raw.url ?? '', 'http://local.invalid');
+        const finished = await required(signIn).finish(search, begun);
+        (request as IdentifiedRequest).finished = finished;
+      },
     },
     async (request, reply) => {
-      const begun = cookies.readSignIn(request);
-      // Whatever the result: an answer is tried once.
-      reply.header('set-cookie', cookies.endSignIn());
-      const { search } = new URL(request.raw.url ?? '', 'http://local.invalid');
-      const { session, token, returnTo } = await required(signIn).finish(search, begun);
-      reply.header('set-cookie', cookies.begin(token, session.expiresAt));
-      return reply.type('text/html; charset=utf-8').send(toPage(returnTo));
+      const { finished } = request as IdentifiedRequest;
+      if (finished === undefined) throw new Error('the hook has not run');
+      const { session, token } = await required(signIn).createSession(finished);
+      // From here on it is the person who sends the request: the audit log says so.
+      const { id, name, expiresAt } = session;
+      request.caller = { ...request.caller, kind: 'person', id, name, expiresAt };
+      reply.header('set-cookie', cookies.begin(token, expiresAt));
+      return reply.type('text/html; charset=utf-8').send(toPage(finished.returnTo));
     },
   );
 }

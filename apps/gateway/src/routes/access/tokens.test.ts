@@ -1,3 +1,4 @@
+import { listAuditEntries } from '@posthaste/access';
 import { newId } from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -122,6 +123,28 @@ describe('/v1/tokens', () => {
     expect((await send(second.token, '/v1/things')).json()).toMatchObject({
       code: 'TOKEN_INVALID',
     });
+  });
+
+  it('is recorded in the audit log when it is made and when it is revoked, without its text', async () => {
+    const { token, key } = await platform.createKey();
+    const made = (await send(token, '/v1/tokens', { body: portal })).json();
+    const target = `/v1/tokens/${made.id}`;
+    for (let i = 0; i < 2; i += 1) await send(token, target, { method: 'DELETE' });
+    const { items } = await listAuditEntries(db, { within: 'all', target: made.id, limit: 10 });
+    const { applications, scopes, expiresAt } = made;
+    const actor = { kind: 'key', id: key.id };
+    expect(items).toMatchObject([
+      { action: 'token.revoked', actor, before: { revoked: false }, after: { revoked: true } },
+      {
+        action: 'token.created',
+        actor,
+        application: 'shop',
+        target: { kind: 'token', id: made.id, name: 'portal' },
+        after: { applications, scopes, expiresAt },
+      },
+    ]);
+    expect(items).toHaveLength(2);
+    expect(JSON.stringify(items)).not.toContain(made.token);
   });
 
   it('says nothing of the tokens of others', async () => {

@@ -68,7 +68,7 @@ export function tokenRoutes(app: App, tokens: ShortLivedTokens): void {
       config: {
         scope: 'any',
         application: 'items',
-        audit: 'none',
+        audit: { action: 'token.created', target: 'token' },
         errors: [
           'REQUEST_INVALID',
           'SCOPE_MISSING',
@@ -108,7 +108,7 @@ export function tokenRoutes(app: App, tokens: ShortLivedTokens): void {
       config: {
         scope: 'any',
         application: 'caller',
-        audit: 'none',
+        audit: { action: 'token.revoked', target: 'token' },
         errors: ['TOKEN_NOT_FOUND', 'TOKEN_REVOCATIONS_EXHAUSTED'],
       },
       schema: {

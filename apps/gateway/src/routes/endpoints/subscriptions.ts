@@ -1,6 +1,7 @@
 import type { Subscription, Subscriptions } from '@posthaste/callbacks/management';
 import { parseJsonWithDigits } from '@posthaste/contracts';
 import { type Static, Type } from 'typebox';
+import { isAuditPattern, requireAuditScope } from '../../access/audit-events.js';
 import type { App } from '../../app.js';
 import { setJsonParser } from '../../http/json-body.js';
 import { ifMatchHeaders, readIfMatch, setEntityTag } from '../schemas/entity-tag.js';
@@ -101,12 +102,14 @@ function addCreate(app: App, subscriptions: Subscriptions): void {
         operationId: 'createSubscription',
         summary: 'Subscribe an endpoint to events',
         description:
-          'Applies to events that are published from now on. An endpoint gets an event once, even if several of its subscriptions match.',
+          'Applies to events that are published from now on. An endpoint gets an event once, even if several of its subscriptions match. Events of the audit log (`audit.*`) need the scope audit:read too.',
         body: NewSubscription,
         response: { 201: View },
       },
     },
-    async ({ body, applications }, reply) => {
+    async (request, reply) => {
+      const { body, applications } = request;
+      if (isAuditPattern(body.eventName)) requireAuditScope(request);
       const subscription = await subscriptions.create(body, applications);
       setEntityTag(reply, subscription.version);
       return reply
@@ -175,14 +178,17 @@ function addOne(app: App, subscriptions: Subscriptions): void {
         tags,
         operationId: 'replaceSubscription',
         summary: 'Replace the filters of a subscription',
-        description: 'Removes its fault.',
+        description:
+          'Removes its fault. Events of the audit log (`audit.*`) need the scope audit:read too.',
         params: idParams,
         headers: ifMatchHeaders,
         body: Replacement,
         response: { 200: View },
       },
     },
-    async ({ params, body, headers, applications: within }, reply) => {
+    async (request, reply) => {
+      const { params, body, headers, applications: within } = request;
+      if (isAuditPattern(body.eventName)) requireAuditScope(request);
       const condition = { within, ifMatch: readIfMatch(headers) };
       const subscription = await subscriptions.update(params.id, body, condition);
       setEntityTag(reply, subscription.version);

@@ -8,6 +8,7 @@ import {
 } from '@posthaste/eventstream/event-log';
 import type { FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { isAuditTopic, mayReadAudit, requireAuditScope } from '../../access/audit-events.js';
 import type { App } from '../../app.js';
 import {
   applicationFilter,
@@ -17,7 +18,6 @@ import {
   toMoment,
 } from '../schemas/field-schemas.js';
 import { pageQuery } from '../schemas/pages.js';
-import { mayReadTopic, requireReadable } from './audit-topic.js';
 import { requireTopic } from './event-groups.js';
 import { eventFilterFields } from './event-schemas.js';
 import {
@@ -107,7 +107,7 @@ export function deadLetterRoutes(app: App, source: DeadLetterSource): void {
         operationId: 'listDeadLetters',
         summary: 'List dead letters, oldest first',
         description:
-          'Events that consumers could not handle, from the topics `<topic>.dlq`. They stay there after a replay, until the retention of events removes them. A page may be short, even empty, and be followed by others.',
+          'Events that consumers could not handle, from the topics `<topic>.dlq`. They stay there after a replay, until the retention of events removes them. A page may be short, even empty, and be followed by others. Those of the topic `audit` are for callers with the scope audit:read.',
         querystring: Query,
         response: { 200: eventPageSchema(View) },
       },
@@ -128,9 +128,9 @@ async function listLetters(
 ): Promise<LetterPage> {
   const { applications: within } = request;
   const { topic, application: _, format = 'envelope', limit = 50, ...query } = request.query;
-  if (topic !== undefined) requireReadable(request, [topic]);
+  if (topic !== undefined && isAuditTopic(topic)) requireAuditScope(request);
   const found = await listDeadLetterTopics(source.log, within, topic);
-  const topics = found.filter((name) => mayReadTopic(request, name));
+  const topics = mayReadAudit(request) ? found : found.filter((name) => !isAuditTopic(name));
   if (topics.length === 0) {
     if (topic !== undefined) await requireTopic(source.log, within, topic);
     return { items: [], next: null, isLast: true };

@@ -4,12 +4,12 @@ import type { EventQuery, FollowedLog, StoredRecord } from '@posthaste/eventstre
 import { type EventFollowers, parseEventFilter } from '@posthaste/eventstream/event-log';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { isAuditTopic, requireAuditScope } from '../../access/audit-events.js';
 import type { App } from '../../app.js';
 import { toCaller } from '../../http/client-address.js';
 import { applicationFilter, noUnknownKeys } from '../schemas/field-schemas.js';
 import { refuseNulInQuery } from '../schemas/nul-free.js';
 import { pageQuery } from '../schemas/pages.js';
-import { requireReadable } from './audit-topic.js';
 import { eventFilterFields } from './event-schemas.js';
 import { eventFormatField, eventPageSchema, eventViewSchema, toEventView } from './event-view.js';
 import { FollowerStream, type FollowerStreamOptions } from './follower-stream.js';
@@ -143,7 +143,7 @@ function toQuery(request: ReadRequest): EventQuery {
   const { query, applications: within } = request;
   const { topic, from, cursor, ...filter } = query;
   const topics = topic.split(',').filter((name) => name !== '');
-  requireReadable(request, topics);
+  if (topics.some(isAuditTopic)) requireAuditScope(request);
   if (topics.length >= 1 && topics.length <= maxTopics) {
     return { within, topics, from, cursor, ...parseEventFilter(filter) };
   }
