@@ -4,10 +4,12 @@ import {
   ApplicationRegistry,
   type AuditEventSink,
   createChangeRecorder,
+  createRecordedRegistration,
   KnownApplications,
   LimitDirectory,
   NameDiscovery,
   type NameSource,
+  type RecordChange,
 } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
 import type { AmbientDatabase, Database } from '@posthaste/postgres';
@@ -75,13 +77,14 @@ export interface Gateway {
  */
 export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const { config, db, registry, logger } = deps;
-  const access = startAccess(deps);
+  const record = createChangeRecorder(deps.auditEvents);
+  const access = startAccess(deps, record);
   addProcessMetrics(registry);
   addPoolMetrics(registry, () => db.poolStats());
   const checks = [databaseCheck(db), ...(deps.checks ?? [])];
   const audit = {
     db: deps.changes,
-    record: createChangeRecorder(deps.auditEvents),
+    record,
     targets: {
       ...createKeyTargets(access.keys),
       ...createApplicationTargets(access.applications),
@@ -112,7 +115,10 @@ interface Access extends Pick<ServerDeps, 'states' | 'limits'> {
   close(): Promise<void>;
 }
 
-function startAccess({ config, db, changes, logger, nameSources = [] }: GatewayDeps): Access {
+function startAccess(
+  { config, db, changes, logger, nameSources = [] }: GatewayDeps,
+  record: RecordChange,
+): Access {
   const warnings = new RepeatedWarnings(undefined, warnEveryMs);
   const warnOf = (what: string) => (error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error);
@@ -124,6 +130,7 @@ function startAccess({ config, db, changes, logger, nameSources = [] }: GatewayD
     onLastUsedError: warnOf('the last use of API keys was not written'),
   });
   const states = new KnownApplications(db, {
+    register: createRecordedRegistration(db, record),
     onError: warnOf('states of applications are not read, or new names not registered'),
   });
   const discovery = new NameDiscovery(db, {

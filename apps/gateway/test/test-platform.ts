@@ -3,6 +3,8 @@ import {
   ApiKeys,
   ApplicationRegistry,
   accessMigrations,
+  createChangeRecorder,
+  createRecordedRegistration,
   type KeyRequest,
   KnownApplications,
   LimitDirectory,
@@ -69,7 +71,9 @@ export async function openTestPlatform(
   const changes = ambientDatabase(db);
   const keys = new ApiKeys(changes);
   const applications = new ApplicationRegistry(changes);
-  const states = new KnownApplications(db);
+  const states = new KnownApplications(db, {
+    register: createRecordedRegistration(db, createChangeRecorder()),
+  });
   await states.start();
   const limits = new LimitDirectory(db, {
     defaults: toDefaultLimits(testConfig(environment)),

@@ -13,6 +13,12 @@ export { LimitDirectory, type LimitDirectoryOptions } from './applications/limit
 export { hasOwnLimits } from './applications/limit-store.js';
 export { NameDiscovery, type NameSource } from './applications/name-discovery.js';
 export {
+  createRecordedRegistration,
+  /** @public */ type RegisterNames,
+  /** @public */ type Registrant,
+  registerRecorded,
+} from './applications/recorded-registration.js';
+export {
   type ApplicationUsage,
   claimMeasurement,
   storeUsage,

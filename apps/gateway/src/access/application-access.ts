@@ -12,10 +12,11 @@
  * - A new name that a caller for all applications writes to is registered before the answer.
  */
 
-import type { Caller } from '@posthaste/access';
+import type { Caller, Registrant } from '@posthaste/access';
 import { type Applications, includesApplication, PlatformError } from '@posthaste/contracts';
 import type { FastifyRequest, RouteOptions } from 'fastify';
 import type { App } from '../app.js';
+import { toActor, toOrigin } from '../audit/change-author.js';
 import type { ApplicationLimiter } from './application-limits.js';
 import type { ApplicationSource } from './application-source.js';
 
@@ -28,7 +29,7 @@ export interface ApplicationStates {
   isDeleting(application: string): boolean;
   isRegistered(application: string): boolean;
   /** Registers new names. Resolves also when that has to wait. */
-  register(applications: readonly string[]): Promise<void>;
+  register(applications: readonly string[], by: Registrant): Promise<void>;
 }
 
 /** Options of {@link addApplicationAccess}. */
@@ -233,7 +234,8 @@ function addRegistration(route: RouteOptions, states: ApplicationStates): void {
     (request, reply, _payload, done) => {
       const names = (request as CheckedRequest)[newNames];
       if (names === null || reply.statusCode >= 400) return done();
-      void states.register(names).then(() => done());
+      const by = { actor: toActor(request.caller), origin: toOrigin(request) };
+      void states.register(names, by).then(() => done());
     },
     ...(Array.isArray(others) ? others : [others]),
   ];

@@ -16,12 +16,13 @@
  * which the transaction holds.
  */
 
-import { type Actor, type Caller, lockTarget, type RecordChange } from '@posthaste/access';
+import { lockTarget, type RecordChange } from '@posthaste/access';
 import { PlatformError, Semaphore, settlesWithin } from '@posthaste/contracts';
 import type { AmbientDatabase, Transaction } from '@posthaste/postgres';
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod, RouteOptions } from 'fastify';
 import type { App } from '../app.js';
 import type { AuditedRoute, AuditTarget, AuditTargets, TargetView } from './audited-route.js';
+import { toActor, toOrigin } from './change-author.js';
 import { isSameState } from './same-state.js';
 
 /** Dependencies of {@link addAuditedChanges}. */
@@ -144,11 +145,7 @@ async function changeIn(tx: Transaction, change: RequestedChange): Promise<unkno
     target: { kind: audited.target, id, name: view.name },
     before: before && toState(before),
     after: after && toState(after),
-    origin: {
-      address: request.ip,
-      userAgent: request.headers['user-agent'],
-      requestId: request.id,
-    },
+    origin: toOrigin(request),
   });
   return answer;
 }
@@ -180,11 +177,6 @@ async function callHandler({ handler, request, reply, server }: RequestedChange)
   } finally {
     Reflect.deleteProperty(reply, 'send');
   }
-}
-
-function toActor({ kind, id, name }: Caller): Actor {
-  // Nobody has a credential on a public route. A sign-in has made the person the caller.
-  return { kind: kind === 'anonymous' ? 'local' : kind, id, name };
 }
 
 function toState({ state }: TargetView): Record<string, unknown> {

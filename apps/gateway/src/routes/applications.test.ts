@@ -112,6 +112,14 @@ describeWithPostgres('/v1/applications', () => {
     expect((await asAdmin('GET', detailsOf('named'))).status).toBe(200);
     await asAdmin('POST', '/v1/keys', { name: 'k', scopes: ['admin'], applications: ['keyed'] });
     expect((await asAdmin('GET', detailsOf('keyed'))).status).toBe(200);
+    // Who named it is known, as if it had been created by a call.
+    for (const application of ['named', 'keyed']) {
+      await asAdmin('POST', '/v1/callbacks', { url: 'https://example.com/', application });
+      const path = `/v1/audit?action=application.created&application=${application}`;
+      expect((await asAdmin<{ items: object[] }>('GET', path)).json.items).toMatchObject([
+        { application, actor: { kind: 'key' }, after: { state: 'active' } },
+      ]);
+    }
   });
 
   it('has none that was only read, or named in a request that failed', async () => {

@@ -1,10 +1,10 @@
 import {
   type ApiKey,
   ApiKeys,
-  ApplicationRegistry,
   accessMigrations,
   type KeyRequest,
   lockTarget,
+  registerRecorded,
   toKeyState,
 } from '@posthaste/access';
 import { PlatformError, parseId } from '@posthaste/contracts';
@@ -100,11 +100,12 @@ function databaseKeyStore(
   ambient: AmbientDatabase,
   changes: CommandChanges,
 ): KeyStore {
-  const applications = new ApplicationRegistry(ambient);
   return {
     create: (request) =>
       ambient.runInTransaction(async (tx) => {
-        if (request.applications) await applications.register(request.applications);
+        await registerRecorded(tx, request.applications ?? [], (_name, change) =>
+          changes.record(tx, change),
+        );
         const { key, token } = await keys.createKey(request);
         const target = { kind: keyTarget, id: key.id, name: key.name };
         await changes.record(tx, { action: 'api-key.created', target, after: toKeyState(key) });

@@ -8,7 +8,6 @@ import {
   findApplication,
   insertApplication,
   listApplications,
-  registerNames,
   updateApplication,
 } from './application-store.js';
 import { type ApplicationUsage, readUsage } from './usage-store.js';
@@ -35,11 +34,6 @@ export class ApplicationRegistry {
       throw new PlatformError('APPLICATION_DELETING', message);
     }
     throw new PlatformError('APPLICATION_EXISTS', `there is an application '${name}' already`);
-  }
-
-  /** Creates those of the applications that are new. @throws PlatformError `DATABASE_*` */
-  register(names: readonly string[]): Promise<void> {
-    return registerNames(this.#db, names);
   }
 
   /** Returns an application. @throws PlatformError `APPLICATION_NOT_FOUND`, `DATABASE_*` */

@@ -33,17 +33,22 @@ export async function insertApplication(
   return rows[0] && toApplication(rows[0]);
 }
 
-/** Inserts those of the names that are not there yet. */
-export async function registerNames(db: Queryable, names: readonly string[]): Promise<void> {
+/** Inserts those of the names that are not there yet, and returns them. */
+export async function registerNames(
+  db: Queryable,
+  names: readonly string[],
+): Promise<readonly string[]> {
   // In one order, so that two processes do not wait for each other.
-  await db.query(
+  const { rows } = await db.query<{ name: string }>(
     {
       name: 'access_register_applications',
       text: `insert into gateway.application (name)
-        select name from unnest($1::text[]) as n(name) order by name on conflict (name) do nothing`,
+        select name from unnest($1::text[]) as n(name) order by name on conflict (name) do nothing
+        returning name`,
     },
     [[...names]],
   );
+  return rows.map(({ name }) => name);
 }
 
 /** Finds an application. */

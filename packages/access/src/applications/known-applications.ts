@@ -1,8 +1,11 @@
 import type { Queryable } from '@posthaste/postgres';
-import { listDeletingNames, registerNames } from './application-store.js';
+import { listDeletingNames } from './application-store.js';
+import type { RegisterNames, Registrant } from './recorded-registration.js';
 
 /** Options of the applications that a process knows. */
 export interface KnownApplicationsOptions {
+  /** Registers names that are new, see `createRecordedRegistration`. */
+  readonly register: RegisterNames;
   /** Wait between two looks at the states of applications, in ms. Default 400. */
   readonly refreshMs?: number | undefined;
   /** Most names that are remembered as registered. Default 10,000. */
@@ -24,9 +27,10 @@ export class KnownApplications {
   readonly #refreshMs: number;
   readonly #maxNames: number;
   readonly #onError: (error: unknown) => void;
+  readonly #register: RegisterNames;
   #deleting: ReadonlySet<string> = new Set();
   readonly #registered = new Set<string>();
-  readonly #waiting = new Set<string>();
+  readonly #waiting = new Map<string, Registrant>();
   #registration: Promise<void> | undefined;
   #started: Promise<void> | undefined;
   #refreshing: Promise<void> | undefined;
@@ -34,12 +38,13 @@ export class KnownApplications {
   #isReady = false;
   #isClosed = false;
 
-  constructor(db: Queryable, options: KnownApplicationsOptions = {}) {
+  constructor(db: Queryable, options: KnownApplicationsOptions) {
     const { refreshMs = 400, maxNames = 10_000, onError = () => undefined } = options;
     this.#db = db;
     this.#refreshMs = refreshMs;
     this.#maxNames = maxNames;
     this.#onError = onError;
+    this.#register = options.register;
   }
 
   /** True after the first read of the states, also if it failed. */
@@ -70,10 +75,11 @@ export class KnownApplications {
    * Registers names that a caller for all applications has used. Resolves when that is done; if the
    * database does not answer, at once: it is tried again.
    */
-  async register(applications: readonly string[]): Promise<void> {
+  async register(applications: readonly string[], by: Registrant): Promise<void> {
     for (const application of applications) {
-      if (this.#registered.has(application) || this.#waiting.size >= this.#maxNames) continue;
-      this.#waiting.add(application);
+      const isKnown = this.#registered.has(application) || this.#waiting.has(application);
+      if (isKnown || this.#waiting.size >= this.#maxNames) continue;
+      this.#waiting.set(application, by);
     }
     if (this.#waiting.size > 0) this.#registration ??= this.#registerWaiting();
     await this.#registration;
@@ -92,9 +98,9 @@ export class KnownApplications {
       while (this.#waiting.size > 0) {
         // Not at once: names of the same moment go in one statement.
         await Promise.resolve();
-        const names = [...this.#waiting].slice(0, maxBatch);
-        await registerNames(this.#db, names);
-        for (const name of names) this.#remember(name);
+        const names = new Map([...this.#waiting].slice(0, maxBatch));
+        await this.#register(names);
+        for (const name of names.keys()) this.#remember(name);
       }
     } catch (error) {
       // They wait for the next refresh.
