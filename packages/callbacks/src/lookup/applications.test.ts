@@ -88,9 +88,9 @@ function suite(engine: 'postgres' | 'embedded'): void {
     }
   });
 
-  it.runIf(engine === 'postgres')(
-    'a list of callbacks reads no rows of others, so its cursors tell nothing of them',
-    async () => {
+  // The embedded database takes long for so many, and reads the same statements.
+  if (engine === 'postgres') {
+    it('a list of callbacks reads no rows of others, so its cursors tell nothing of them', async () => {
       const [own = ''] = await accept(store.db, {
         application: 'shop',
         url: 'https://own.example',
@@ -122,8 +122,8 @@ function suite(engine: 'postgres' | 'embedded'): void {
       const foreign = await listCallbacks(store.db, { within: ['bank'] }, { limit: 1 });
       const { items } = await listCallbacks(store.db, { within: shop }, { cursor: foreign.next });
       expect(items.map((item) => item.id)).toEqual([own]);
-    },
-  );
+    });
+  }
 
   it('a list of very many applications is as complete, in shorter pages', async () => {
     const names = Array.from({ length: 4_000 }, (_, i) => `app ${i}`);
