@@ -79,6 +79,11 @@ declare module 'fastify' {
   }
 
   interface FastifyRequest {
+    /**
+     * Configuration of the route: `routeOptions.config`, which is slow to read. Set by the check of
+     * access.
+     */
+    routeConfig: FastifyContextConfig;
     /** Sender of the request. On public routes `anonymousCaller`. */
     caller: Caller;
     /**

@@ -32,7 +32,12 @@ import {
   type RouteScope,
 } from '@posthaste/access';
 import { coversApplications, PlatformError } from '@posthaste/contracts';
-import type { FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify';
+import type {
+  FastifyContextConfig,
+  FastifyRequest,
+  onRequestHookHandler,
+  RouteOptions,
+} from 'fastify';
 import type { App, RouteAccess } from '../app.js';
 import type { RateLimiter } from '../http/rate-limit.js';
 import type { RequestStep } from '../http/request-steps.js';
@@ -68,6 +73,7 @@ export function createUnknownRouteStep(limiter: RateLimiter): RequestStep {
 export function addAccess(app: App, options: AccessOptions): void {
   // The check below sets it before anything that belongs to a route reads it.
   app.decorateRequest('caller', null as unknown as Caller);
+  app.decorateRequest('routeConfig', null as unknown as FastifyContextConfig);
   app.decorateRequest('isStillAuthorized', function () {
     return isStillAuthorized(this, options);
   });
@@ -140,7 +146,8 @@ function createAccessCheck(route: RouteOptions, options: AccessOptions): onReque
   const { mode, authenticators, limiter, cookies } = options;
   const isCounted = route.config?.rateLimit !== false;
   return (request, reply, done) => {
-    const { scope = 'admin' } = route.config ?? {};
+    request.routeConfig = route.config ?? {};
+    const { scope = 'admin' } = request.routeConfig;
     const authenticator = findAuthenticator(request, authenticators);
     if (scope === 'public' || (mode === 'loopback' && authenticator === undefined)) {
       request.caller = scope === 'public' ? anonymousCaller : localCaller;

@@ -148,13 +148,13 @@ function createCheck(source: ApplicationSource, options: ApplicationAccessOption
 
 /** Returns the applications of the caller. @throws PlatformError `APPLICATION_DELETING` */
 function ownApplications(
-  { caller, routeOptions }: FastifyRequest,
+  { caller, routeConfig }: FastifyRequest,
   { states }: ApplicationAccessOptions,
 ): Applications {
   const { applications } = caller;
   const [own] = applications;
   if (applications !== 'all' && applications.length === 1 && own !== undefined) {
-    if (states.isDeleting(own) && !routeOptions.config.whileDeleting) throw isDeleting(own);
+    if (states.isDeleting(own) && !routeConfig.whileDeleting) throw isDeleting(own);
   }
   return applications;
 }
@@ -176,8 +176,9 @@ function resolveNamed(
   const { applications } = request.caller;
   const application = named ?? (applications === 'all' ? defaultApplication : only(applications));
   if (!includesApplication(applications, application)) throw isForbidden(application);
-  const { config } = request.routeOptions;
-  if (states.isDeleting(application) && !config.whileDeleting) throw isDeleting(application);
+  if (states.isDeleting(application) && !request.routeConfig.whileDeleting) {
+    throw isDeleting(application);
+  }
   if (applications === 'all' && !states.isRegistered(application)) {
     request[newNames] ??= [];
     request[newNames].push(application);

@@ -97,7 +97,7 @@ export class ApplicationLimiter {
     if (!this.#source.isActive) return undefined;
     const application = onlyApplication(request);
     if (application === undefined) return undefined;
-    const { counts } = request.routeOptions.config;
+    const { counts } = request.routeConfig;
     return (
       this.#countRate(application, 'requestsPerSecond', request.startedAt) ??
       (counts && this.#countThing(application, { thing: counts, count: 'hasLeft' }))
@@ -110,7 +110,7 @@ export class ApplicationLimiter {
    */
   count(application: string, request: FastifyRequest): void {
     if (!this.#source.isActive) return;
-    const { counts, application: found, rateLimit } = request.routeOptions.config;
+    const { counts, application: found, rateLimit } = request.routeConfig;
     const isOneRequest = found === 'named' && rateLimit !== false;
     const refused =
       (isOneRequest && onlyApplication(request) === undefined
