@@ -37,7 +37,7 @@ const settingFields = {
         minimum: 1,
         maximum: Number.MAX_SAFE_INTEGER,
         description:
-          'Time for which finished callbacks and events are kept, in ms. Null: as long as the installation keeps them.',
+          'Time for which finished callbacks are kept, in ms. Null: as long as the installation keeps them.',
       }),
     ),
   ),

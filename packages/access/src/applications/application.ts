@@ -5,7 +5,7 @@
 export interface ApplicationLimits {
   /** Requests to the API per second. */
   readonly requestsPerSecond: number | null;
-  /** Attempts to deliver per second. */
+  /** Accepted callbacks per second. */
   readonly deliveriesPerSecond: number | null;
   /** Published events per second. */
   readonly eventsPerSecond: number | null;
@@ -37,7 +37,7 @@ export interface Application {
   readonly name: string;
   readonly state: ApplicationState;
   readonly limits: ApplicationLimits;
-  /** Time for which its finished callbacks and events are kept, in ms; `null` is the default. */
+  /** Time for which its finished callbacks are kept, in ms; `null` is the default. */
   readonly retentionMs: number | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;

@@ -39,7 +39,7 @@ const maxBlockedMs = 10;
 
 /** Endpoints that get the events of a batch. */
 export interface MatchedEvents {
-  /** Those of each event, each endpoint once. */
+  /** Endpoints of each event, each once. */
   readonly targets: readonly (readonly EventTarget[])[];
   readonly faults: readonly FilterFault[];
 }

@@ -80,7 +80,7 @@ from unnest($1::uuid[], $2::float8[]) as i(id, wait_ms) where r.id = i.id`,
 
 /**
  * Asks pending recipients for their confirmation, within the limits for mailboxes and applications.
- * Those that may not be asked stay pending, for an operator.
+ * Recipients that may not be asked stay pending, for an operator.
  */
 export async function askForConfirmations(tx: Transaction, publicUrl: string): Promise<void> {
   const { rows } = await tx.query<UnaskedRow>(findUnaskedStatement, [maxAsked]);

@@ -13,7 +13,7 @@ const legalTopic = /^[A-Za-z0-9._-]{1,249}$/;
 
 const deadLetterSuffix = /\.dlq$/;
 const retrySuffix = /\.retry\.\d+$/;
-/** What follows the name of a topic in those of its dead letters and retries. */
+/** Pattern of the text behind the name of a topic in the topics of its dead letters and retries. */
 const derivedSuffix: string = String.raw`(?:\.dlq|\.[A-Za-z0-9._-]+\.retry\.[0-9]+)?`;
 
 /** Options for the name of a group on the wire. */

@@ -13,7 +13,7 @@ import { DeadLetterReplays } from './dead-letter-replays.js';
 import { listDeadLetters, listDeadLetterTopics } from './dead-letters.js';
 
 const waitOptions = { timeout: 15_000 };
-/** What a caller for all applications replays who names none. */
+/** Dead letters that a caller for all applications replays who names none. */
 const allLetters = { application: '', withUnnamed: true } as const;
 const unknownId = '019a8d3c-5a01-7c3e-9d4b-2f6f1f0a7c11';
 
