@@ -24,6 +24,11 @@ export function coversApplications(held: Applications, needed: Applications): bo
   return needed !== 'all' && needed.every((application) => held.includes(application));
 }
 
+/** Returns the application of somebody who has exactly one; undefined for several, all or none. */
+export function onlyApplication(applications: Applications): string | undefined {
+  return applications !== 'all' && applications.length === 1 ? applications[0] : undefined;
+}
+
 /**
  * Returns the SQL parameter of a condition on applications, `null` for all:
  * `($n::text[] is null or application = any($n))`.

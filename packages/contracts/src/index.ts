@@ -9,6 +9,7 @@ export {
   coversApplications,
   includesApplication,
   isApplicationName,
+  onlyApplication,
   toApplicationColumn,
 } from './applications.js';
 export { type Backoff, backoffMs } from './backoff.js';

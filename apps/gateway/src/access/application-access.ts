@@ -13,7 +13,12 @@
  */
 
 import type { Caller, Registrant } from '@posthaste/access';
-import { type Applications, includesApplication, PlatformError } from '@posthaste/contracts';
+import {
+  type Applications,
+  includesApplication,
+  onlyApplication,
+  PlatformError,
+} from '@posthaste/contracts';
 import type { FastifyRequest, RouteOptions } from 'fastify';
 import type { App } from '../app.js';
 import { toActor, toOrigin } from '../audit/change-author.js';
@@ -152,16 +157,16 @@ function ownApplications(
   { states }: ApplicationAccessOptions,
 ): Applications {
   const { applications } = caller;
-  const [own] = applications;
-  if (applications !== 'all' && applications.length === 1 && own !== undefined) {
-    if (states.isDeleting(own) && !routeConfig.whileDeleting) throw isDeleting(own);
+  const own = onlyApplication(applications);
+  if (own !== undefined && states.isDeleting(own) && !routeConfig.whileDeleting) {
+    throw isDeleting(own);
   }
   return applications;
 }
 
 /** Returns a list of one application: that of the caller, if it has just this one. */
 function listOf(application: string, { applications }: Caller): Applications {
-  return applications !== 'all' && applications.length === 1 ? applications : [application];
+  return onlyApplication(applications) === undefined ? [application] : applications;
 }
 
 /**
@@ -189,9 +194,9 @@ function resolveNamed(
 
 /** Returns the only application of a caller. @throws PlatformError when it has several or none */
 function only(applications: readonly string[]): string {
-  const [own] = applications;
-  if (own !== undefined && applications.length === 1) return own;
-  if (own === undefined) {
+  const own = onlyApplication(applications);
+  if (own !== undefined) return own;
+  if (applications.length === 0) {
     throw new PlatformError('APPLICATION_FORBIDDEN', 'the caller has no application');
   }
   throw new PlatformError(

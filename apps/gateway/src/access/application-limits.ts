@@ -14,7 +14,7 @@
  */
 
 import type { ApplicationLimits, LimitDirectory, LimitName } from '@posthaste/access';
-import { PlatformError } from '@posthaste/contracts';
+import { onlyApplication, PlatformError } from '@posthaste/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../app.js';
 import { CountWindows } from '../http/count-windows.js';
@@ -95,7 +95,7 @@ export class ApplicationLimiter {
    */
   countCaller(request: FastifyRequest): PlatformError | undefined {
     if (!this.#source.isActive) return undefined;
-    const application = onlyApplication(request);
+    const application = onlyApplication(request.caller.applications);
     if (application === undefined) return undefined;
     const { counts } = request.routeConfig;
     return (
@@ -113,7 +113,7 @@ export class ApplicationLimiter {
     const { counts, application: found, rateLimit } = request.routeConfig;
     const isOneRequest = found === 'named' && rateLimit !== false;
     const refused =
-      (isOneRequest && onlyApplication(request) === undefined
+      (isOneRequest && onlyApplication(request.caller.applications) === undefined
         ? this.#countRate(application, 'requestsPerSecond', request.startedAt)
         : undefined) ??
       (counts && this.#countThing(application, { thing: counts, count: 'take' }));
@@ -214,10 +214,6 @@ export function toDefaultLimits(config: {
     endpoints: config.maxApplicationEndpoints || null,
     storedBytes: config.maxApplicationStoredBytes || null,
   };
-}
-
-function onlyApplication({ caller: { applications } }: FastifyRequest): string | undefined {
-  return applications !== 'all' && applications.length === 1 ? applications[0] : undefined;
 }
 
 function limitReached(application: string, limit: LimitName, max: number): PlatformError {

@@ -103,7 +103,7 @@ function databaseKeyStore(
   return {
     create: (request) =>
       ambient.runInTransaction(async (tx) => {
-        await registerRecorded(tx, request.applications ?? [], (_name, change) =>
+        await registerRecorded(tx, request.applications ?? [], (change) =>
           changes.record(tx, change),
         );
         const { key, token } = await keys.createKey(request);

@@ -37,18 +37,18 @@ export async function insertApplication(
 export async function registerNames(
   db: Queryable,
   names: readonly string[],
-): Promise<readonly string[]> {
+): Promise<readonly Application[]> {
   // In one order, so that two processes do not wait for each other.
-  const { rows } = await db.query<{ name: string }>(
+  const { rows } = await db.query<ApplicationRow>(
     {
       name: 'access_register_applications',
       text: `insert into gateway.application (name)
         select name from unnest($1::text[]) as n(name) order by name on conflict (name) do nothing
-        returning name`,
+        returning ${columns}`,
     },
     [[...names]],
   );
-  return rows.map(({ name }) => name);
+  return rows.map(toApplication);
 }
 
 /** Finds an application. */

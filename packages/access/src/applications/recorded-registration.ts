@@ -1,7 +1,7 @@
 import type { Database, Transaction } from '@posthaste/postgres';
 import type { Change } from '../audit/change.js';
 import type { RecordChange } from '../audit/record-change.js';
-import { findApplication, registerNames } from './application-store.js';
+import { registerNames } from './application-store.js';
 
 /** Somebody who was the first to name an application, for the audit log. */
 export type Registrant = Pick<Change, 'actor' | 'origin'>;
@@ -16,8 +16,8 @@ export type RegisterNames = (names: ReadonlyMap<string, Registrant>) => Promise<
 export function createRecordedRegistration(db: Database, record: RecordChange): RegisterNames {
   return (names) =>
     db.transaction((tx) =>
-      registerRecorded(tx, [...names.keys()], (name, change) => {
-        const registrant = names.get(name);
+      registerRecorded(tx, [...names.keys()], (change) => {
+        const registrant = names.get(change.target.id);
         return registrant ? record(tx, { ...change, ...registrant }) : Promise.resolve();
       }),
     );
@@ -30,11 +30,10 @@ export function createRecordedRegistration(db: Database, record: RecordChange): 
 export async function registerRecorded(
   tx: Transaction,
   names: readonly string[],
-  record: (name: string, change: Omit<Change, 'actor'>) => Promise<unknown>,
+  record: (change: Omit<Change, 'actor'>) => Promise<unknown>,
 ): Promise<void> {
-  for (const name of await registerNames(tx, names)) {
-    const { state, limits, retentionMs } = (await findApplication(tx, name)) ?? {};
-    await record(name, {
+  for (const { name, state, limits, retentionMs } of await registerNames(tx, names)) {
+    await record({
       application: name,
       action: 'application.created',
       target: { kind: 'application', id: name, name },

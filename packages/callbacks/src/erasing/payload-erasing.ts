@@ -3,6 +3,7 @@ import {
   type ErasingProgress,
   type ErasingStep,
   type ErasureSelection,
+  onlyApplication,
   parseId,
   toApplicationColumn,
 } from '@posthaste/contracts';
@@ -167,7 +168,7 @@ function toProgress(
 
 function sourceOf({ applications, endpointId }: ErasureSelection): SourceName {
   if (endpointId !== undefined) return 'endpoint';
-  return applications !== 'all' && applications.length === 1 ? 'application' : 'all';
+  return onlyApplication(applications) === undefined ? 'all' : 'application';
 }
 
 function toConditionValues({ applications, endpointId, key }: ErasureSelection): unknown[] {
