@@ -10,6 +10,7 @@ import type {
 } from 'fastify';
 import type { ApplicationSource, CountedThing } from './access/application-source.js';
 import type { AuditedRoute } from './audit/audited-route.js';
+import type { FaultDelay } from './http/fault-delay.js';
 import type { TraceContext } from './http/trace-context.js';
 
 /** The Fastify server, with TypeBox schemas that type the handlers of its routes. */
@@ -76,6 +77,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Returns every route with its access, once all are registered. */
     listRouteAccess(): RouteAccess[];
+    /** Delay of answers to callers that send many faulty requests, or batches with faulty items. */
+    readonly faultDelay: FaultDelay;
   }
 
   interface FastifyRequest {

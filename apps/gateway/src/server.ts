@@ -9,7 +9,8 @@
  * 4. The request steps, all in one hook; `createRequestSteps` lists them: clock, headers of the
  *    answer, two Host headers, overload, Host and Origin on loopback, unknown routes, loops of
  *    deliveries, Content-Type of an empty body.
- * 5. access/access.ts: API key, scope and rate limit of the route.
+ * 5. access/access.ts: API key, scope and rate limit of the route; http/read-pacing.ts: reads wait for
+ *    their turn.
  * 6. Body, parsed as JSON within the size limit, unless the route's own parsers read it
  *    (routes/schemas/exact-body.ts); then validation by the schemas of the route.
  *    Then access/application-access.ts finds the applications that the request is about.
@@ -18,7 +19,7 @@
  * 8. http/metrics.ts counts and times the answer; http/request-log.ts logs it, if configured.
  *
  * An error of any of the steps 2 to 7 goes to the error handler (http/problem.ts), which answers
- * with problem details.
+ * with problem details; http/fault-delay.ts holds the answer back if the caller sends many such.
  */
 
 import type { Authenticator, Authenticators } from '@posthaste/access';
@@ -41,6 +42,7 @@ import { type AuditDeps, addAuditedChanges } from './audit/audited-changes.js';
 import type { GatewayConfig } from './config.js';
 import { addCors } from './http/cors.js';
 import { drainConnectionsOnClose } from './http/drain.js';
+import { FaultDelay } from './http/fault-delay.js';
 import { createLoopStep } from './http/hops.js';
 import { createHttpServer } from './http/http-server.js';
 import { ignoreEmptyBodyType } from './http/ignore-empty-body-type.js';
@@ -50,6 +52,7 @@ import { addRequestMetrics, startClock } from './http/metrics.js';
 import { createPressureStep } from './http/pressure.js';
 import { createErrorHandler } from './http/problem.js';
 import { RateLimiter } from './http/rate-limit.js';
+import { addReadPacing } from './http/read-pacing.js';
 import { addRequestLog, requestLogOptions } from './http/request-log.js';
 import { addRequestSteps, type RequestStep } from './http/request-steps.js';
 import { setApiHeaders } from './http/security-headers.js';
@@ -91,7 +94,6 @@ export interface ServerDeps {
 export async function buildServer(deps: ServerDeps): Promise<App> {
   const { config, registry } = deps;
   const app = createServer(config, deps.logger);
-  app.setErrorHandler(createErrorHandler());
   app.setValidatorCompiler(compileValidator);
   drainConnectionsOnClose(app);
   // Only JSON is parsed by default. Routes that take other types add their own parsers.
@@ -106,6 +108,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   const authenticators: Authenticators = { ...deps.authenticators, keys: deps.keys };
   const { cookies = new SessionCookies(undefined) } = deps;
   addAccess(app, { mode: config.access, authenticators, limiter, cookies });
+  addReadPacing(app, config.maxReadsPerSecond);
   const applicationLimiter = new ApplicationLimiter(deps.limits ?? noLimits);
   addCallerLimits(app, applicationLimiter);
   const { defaultApplication } = config;
@@ -138,6 +141,8 @@ async function createRequestSteps(
 }
 
 function createServer(config: GatewayConfig, logger: Logger): App {
+  const faultDelay = new FaultDelay(config.maxFaultsPerSecond);
+  const handleError = createErrorHandler(faultDelay);
   const app: App = fastify({
     ...requestLogOptions(logger),
     bodyLimit: config.maxBodyBytes,
@@ -145,9 +150,11 @@ function createServer(config: GatewayConfig, logger: Logger): App {
     // While stopping, requests on open connections are still served; then each is closed.
     return503OnClosing: false,
     clientErrorHandler: createMalformedRequestHandler(logger),
-    frameworkErrors: createErrorHandler(),
+    frameworkErrors: handleError,
     serverFactory: (begin) => createHttpServer(config, { begin, logger }),
   });
+  app.setErrorHandler(handleError);
+  app.decorate('faultDelay', faultDelay);
   return app;
 }
 

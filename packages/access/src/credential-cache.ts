@@ -66,7 +66,10 @@ export class CredentialCache implements Authenticator {
   readonly #cacheSize: number;
   readonly #now: () => number;
   readonly #onCheckError: (error: unknown) => void;
-  /** Valid credentials, by their fingerprint. */
+  /**
+   * Valid credentials that are in use. By their text: a fingerprint would cost every request more
+   * than all other checks of it, and requests hold the text in memory anyway.
+   */
   readonly #entries = new Map<string, Entry>();
   /** A cache of its own, so that a flood of guesses does not push out the valid ones. */
   readonly #refused: ExpiringCache<true>;
@@ -92,7 +95,7 @@ export class CredentialCache implements Authenticator {
   }
 
   findCached(credential: string): Caller | undefined {
-    const entry = this.#entries.get(fingerprint(credential));
+    const entry = this.#entries.get(credential);
     if (entry === undefined) return undefined;
     const now = this.#now();
     if (now >= entry.expiresAt || now >= entry.checkedAt + this.#trustMs) return undefined;
@@ -111,8 +114,8 @@ export class CredentialCache implements Authenticator {
   /** Drops the credentials of an id at once. To be called where it is revoked. */
   forget(id: string): void {
     this.#forgotten += 1;
-    for (const [key, { caller }] of this.#entries) {
-      if (caller.id === id) this.#entries.delete(key);
+    for (const [credential, { caller }] of this.#entries) {
+      if (caller.id === id) this.#entries.delete(credential);
     }
   }
 
@@ -136,25 +139,25 @@ export class CredentialCache implements Authenticator {
     const found = await this.#source.find(credential);
     if (found === undefined) {
       this.#refused.set(key, true, this.#now() + this.#trustMs);
-      this.#entries.delete(key);
+      this.#entries.delete(credential);
       throw this.#source.refused();
     }
     const { caller, remainingMs } = found;
     if (forgotten === this.#forgotten) {
       const expiresAt = startedAt + (remainingMs ?? Number.POSITIVE_INFINITY);
-      this.#keep(key, { caller, expiresAt, checkedAt: startedAt, usedAt: this.#now() });
+      this.#keep(credential, { caller, expiresAt, checkedAt: startedAt, usedAt: this.#now() });
     }
     return caller;
   }
 
-  #keep(key: string, entry: Entry): void {
+  #keep(credential: string, entry: Entry): void {
     if (this.#isClosed) return;
-    this.#entries.delete(key);
+    this.#entries.delete(credential);
     if (this.#entries.size >= this.#cacheSize) {
       const [oldest] = this.#entries.keys();
       if (oldest !== undefined) this.#entries.delete(oldest);
     }
-    this.#entries.set(key, entry);
+    this.#entries.set(credential, entry);
     this.#scheduleCheck();
   }
 
@@ -177,22 +180,22 @@ export class CredentialCache implements Authenticator {
   async #check(): Promise<void> {
     const startedAt = this.#now();
     const asked: [string, Entry][] = [];
-    for (const [key, entry] of this.#entries) {
+    for (const [credential, entry] of this.#entries) {
       const isIdle = entry.usedAt + this.#idleMs <= startedAt;
-      if (isIdle || entry.expiresAt <= startedAt) this.#entries.delete(key);
-      else asked.push([key, entry]);
+      if (isIdle || entry.expiresAt <= startedAt) this.#entries.delete(credential);
+      else asked.push([credential, entry]);
     }
     if (asked.length === 0) return;
     const usable = new Set(await this.#source.findUsable(asked.map(([, { caller }]) => caller)));
-    for (const [key, entry] of asked) {
+    for (const [credential, entry] of asked) {
       if (usable.has(entry.caller.id)) entry.checkedAt = startedAt;
       // One that was looked up again meanwhile is newer than the answer.
-      else if (this.#entries.get(key) === entry) this.#entries.delete(key);
+      else if (this.#entries.get(credential) === entry) this.#entries.delete(credential);
     }
   }
 }
 
-/** Returns the name of a credential in the cache, so that credentials are not kept in memory. */
+/** Returns the name of a credential that is looked up or refused: guesses are not kept in memory. */
 function fingerprint(credential: string): string {
   return hash('sha256', credential, 'base64');
 }

@@ -68,8 +68,19 @@ export const gatewaySettings = {
     min: 0,
     max: 1_000_000,
     unit: 'requests per second',
-    default: 1_000,
-    meaning: 'Part of POSTHASTE_RATE_LIMIT that may read (GET and HEAD). 0 is no limit.',
+    default: 100,
+    meaning:
+      'Requests per second that read (GET and HEAD) which one gateway process begins for one API key; with `loopback` access, for one client address. Faster ones wait for their turn for up to a second, and are then refused. 0 is no limit.',
+  },
+  maxFaultsPerSecond: {
+    name: 'POSTHASTE_FAULT_RATE_LIMIT',
+    type: 'integer',
+    min: 0,
+    max: 1_000_000,
+    unit: 'requests per second',
+    default: 50,
+    meaning:
+      'Faulty and refused requests (statuses 400, 401, 413, 415, 422 and 429) of one API key, or of one client address without a key, that one gateway process answers at once. Answers to more are held back, for up to 5 seconds. 4 KiB of a faulty body, and ten faulty items of a batch, count as a request. 0 is no limit.',
   },
   maxRequestsPerSecondWithoutKey: {
     name: 'POSTHASTE_RATE_LIMIT_WITHOUT_KEY',

@@ -76,6 +76,7 @@ describeWithPostgres('access to', () => {
     platform = await openTestPlatform(database, {
       POSTHASTE_RATE_LIMIT: '0',
       POSTHASTE_READ_RATE_LIMIT: '0',
+      POSTHASTE_FAULT_RATE_LIMIT: '0',
       POSTHASTE_RATE_LIMIT_WITHOUT_KEY: '0',
     });
     const all = await platform.createKey();

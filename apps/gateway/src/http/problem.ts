@@ -2,6 +2,7 @@ import { PlatformError, type ProblemDetails, toProblemDetails } from '@posthaste
 import { sqlState } from '@posthaste/postgres';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { setRetryAfter } from '../access/application-limits.js';
+import type { FaultDelay } from './fault-delay.js';
 import { toFieldFaults } from './field-faults.js';
 import { RepeatedWarnings } from './repeated-warnings.js';
 
@@ -17,8 +18,12 @@ const maxDiscardedBytes = 64 * 1_048_576;
 /** Turns any error into an answer. The server has one for all routes. */
 export type ErrorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void;
 
-/** Creates the server's error handler: it answers with problem details and logs defects. */
-export function createErrorHandler(): ErrorHandler {
+/**
+ * Creates the server's error handler: it answers with problem details and logs defects.
+ *
+ * @param delay holds back answers to callers that send many faulty requests
+ */
+export function createErrorHandler(delay: FaultDelay): ErrorHandler {
   const warnings = new RepeatedWarnings();
   return (error, request, reply) => {
     const known = toPlatformError(error, request);
@@ -31,11 +36,14 @@ export function createErrorHandler(): ErrorHandler {
     if (isTemporary(known) && !reply.hasHeader('retry-after')) {
       reply.header('retry-after', defaultRetryAfter);
     }
-    reply
-      .code(known.httpStatus)
-      .header('content-type', problemType)
-      // As text, because the serializer of the route fits its own answers only.
-      .send(JSON.stringify(toPublicProblem(known, request.id)));
+    reply.code(known.httpStatus).header('content-type', problemType);
+    // As text, because the serializer of the route fits its own answers only.
+    const answer = JSON.stringify(toPublicProblem(known, request.id));
+    const waitMs = delay.ofAnswer(request, known.httpStatus);
+    if (waitMs === 0) return void reply.send(answer);
+    // A large body must not stay in memory for so long.
+    request.body = null;
+    setTimeout(() => reply.send(answer), waitMs);
   };
 }
 

@@ -44,7 +44,7 @@ const reply = { header: () => reply } as unknown as FastifyReply;
 
 /** Returns a request that arrived at this time, as far as the limiter reads it. */
 function requestAt(startedAt: number, fields: object = {}): FastifyRequest {
-  const request = { startedAt, ip: '10.0.0.1', method: 'GET', caller: { id: '' }, ...fields };
+  const request = { startedAt, ip: '10.0.0.1', caller: { id: '' }, ...fields };
   return request as unknown as FastifyRequest;
 }
 
@@ -136,25 +136,14 @@ describe('the rate limit', () => {
 
   it('counts what has no key by address, and less of it, unless set otherwise', () => {
     const limits = new RateLimiter(testConfig({ POSTHASTE_ACCESS: 'keys' }));
-    const withKey = { caller: { id: '1' }, method: 'POST' };
+    const withKey = { caller: { id: '1' } };
     expect(accepted(250, (number) => limits.byAddress(requestAt(number), reply))).toBe(200);
     expect(accepted(30_001, () => limits.byKey(requestAt(0, withKey), reply))).toBe(30_000);
-  });
-
-  it('limits reading by itself', () => {
-    const limits = new RateLimiter(testConfig({ POSTHASTE_READ_RATE_LIMIT: '5' }));
-    const get = (at: number) => limits.byAddress(requestAt(at), reply);
-    const post = () => limits.byAddress(requestAt(0, { method: 'POST' }), reply);
-    expect(accepted(9, () => get(0))).toBe(5);
-    expect(accepted(9, post)).toBe(9);
-    expect(get(999)?.message).toContain('5 requests that read');
-    expect(get(1_000)).toBeUndefined();
   });
 
   it('is off with 0', () => {
     const off = {
       POSTHASTE_RATE_LIMIT: '0',
-      POSTHASTE_READ_RATE_LIMIT: '0',
       POSTHASTE_RATE_LIMIT_WITHOUT_KEY: '0',
     };
     for (const access of ['loopback', 'keys']) {

@@ -12,8 +12,6 @@ export interface RateLimits {
   readonly access: 'loopback' | 'keys';
   /** Requests per second with one API key. */
   readonly maxRequestsPerSecond: number;
-  /** Part of them that may read: GET and HEAD. */
-  readonly maxReadsPerSecond: number;
   /** Requests per second of one address without a key that is known. */
   readonly maxRequestsPerSecondWithoutKey: number;
 }
@@ -21,36 +19,22 @@ export interface RateLimits {
 /** One kind of callers, with the limits of each. */
 class Callers {
   readonly #perSecond: number;
-  readonly #readsPerSecond: number;
   readonly #requests = new CountWindows();
-  readonly #reads = new CountWindows();
   // Created once: taking a stack trace per refusal would cost time that a flood is meant to cost.
   readonly #tooMany: PlatformError;
-  readonly #tooManyReads: PlatformError;
 
-  constructor(perSecond: number, readsPerSecond: number) {
+  constructor(perSecond: number) {
     this.#perSecond = perSecond || Number.POSITIVE_INFINITY;
-    this.#readsPerSecond = readsPerSecond || Number.POSITIVE_INFINITY;
-    this.#tooMany = rateLimited(`${perSecond} requests`);
-    this.#tooManyReads = rateLimited(`${readsPerSecond} requests that read (GET)`);
+    const message = `the caller has sent more than ${perSecond} requests in a second`;
+    this.#tooMany = new PlatformError('RATE_LIMITED', message);
   }
 
   /** Counts a request. Returns the error if it is over a limit, and sets Retry-After. */
   count(caller: string, request: FastifyRequest, reply: FastifyReply): PlatformError | undefined {
-    const now = request.startedAt;
-    const isRead = request.method === 'GET' || request.method === 'HEAD';
-    const refused = !this.#requests.take(caller, this.#perSecond, now)
-      ? this.#tooMany
-      : isRead && !this.#reads.take(caller, this.#readsPerSecond, now)
-        ? this.#tooManyReads
-        : undefined;
-    if (refused) reply.header('retry-after', retryAfter);
-    return refused;
+    if (this.#requests.take(caller, this.#perSecond, request.startedAt)) return undefined;
+    reply.header('retry-after', retryAfter);
+    return this.#tooMany;
   }
-}
-
-function rateLimited(limit: string): PlatformError {
-  return new PlatformError('RATE_LIMITED', `the caller has sent more than ${limit} in a second`);
 }
 
 /**
@@ -62,12 +46,11 @@ export class RateLimiter {
   readonly #addresses: Callers;
 
   constructor({ access, ...limits }: RateLimits) {
-    const { maxRequestsPerSecond, maxReadsPerSecond, maxRequestsPerSecondWithoutKey } = limits;
-    this.#keys = new Callers(maxRequestsPerSecond, maxReadsPerSecond);
-    this.#addresses =
-      access === 'loopback'
-        ? new Callers(maxRequestsPerSecond, maxReadsPerSecond)
-        : new Callers(maxRequestsPerSecondWithoutKey, 0);
+    const { maxRequestsPerSecond, maxRequestsPerSecondWithoutKey } = limits;
+    this.#keys = new Callers(maxRequestsPerSecond);
+    this.#addresses = new Callers(
+      access === 'loopback' ? maxRequestsPerSecond : maxRequestsPerSecondWithoutKey,
+    );
   }
 
   /** Counts by API key; the request must have one. Returns the error if it is over a limit. */

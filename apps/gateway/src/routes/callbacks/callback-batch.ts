@@ -99,7 +99,9 @@ export function callbackBatchRoutes(app: App, { acceptance, policies }: Callback
         })),
       );
       if (isReplay(outcomes)) markReplayed(reply);
-      return { items: outcomes.map((outcome) => toItemResult(outcome, request)) };
+      const items = outcomes.map((outcome) => toItemResult(outcome, request));
+      await app.faultDelay.ofItems(request, items);
+      return { items };
     },
   );
 }

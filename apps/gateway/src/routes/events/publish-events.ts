@@ -212,11 +212,11 @@ async function publishList(
   const outcomes = await publisher.publish(submitted);
   const outcomeOf = new Map(submitted.map((item, index) => [item, outcomes[index]]));
   if (isReplay(outcomes)) markReplayed(reply);
-  return {
-    items: parsed.map((item) =>
-      toItemAnswer(item instanceof PlatformError ? item : outcomeOf.get(item), request),
-    ),
-  };
+  const answers = parsed.map((item) =>
+    toItemAnswer(item instanceof PlatformError ? item : outcomeOf.get(item), request),
+  );
+  await request.server.faultDelay.ofItems(request, answers);
+  return { items: answers };
 }
 
 function contextOf(request: PublishRequest, { mode, mayHaveHalfPairs }: EventBody): EventContext {
