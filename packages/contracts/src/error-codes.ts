@@ -445,6 +445,27 @@ export const errorCodes = {
     meaning:
       'The topic is new, and the limit of topics is reached. Publish to an existing topic, or raise POSTHASTE_MAX_TOPICS.',
   },
+  REALTIME_REFUSED: {
+    type: 'forbidden',
+    meaning:
+      'A realtime server refused an operation. `errorType` says why, in the terms of AppSync Events.',
+  },
+  REALTIME_CONFIG_INVALID: {
+    type: 'invalid',
+    meaning: 'The configuration of realtime has faults. Correct the fields that `details` lists.',
+  },
+  NAMESPACE_NOT_FOUND: {
+    type: 'not_found',
+    meaning: 'There is no such namespace of realtime channels. Check its name and application.',
+  },
+  NAMESPACE_EXISTS: {
+    type: 'conflict',
+    meaning: 'The application has a namespace of this name already. Change that one.',
+  },
+  NAMESPACE_LIMIT_REACHED: {
+    type: 'conflict',
+    meaning: 'The application has as many namespaces as it may have. Remove one that is not used.',
+  },
   INTERNAL: {
     type: 'internal',
     meaning: 'Something failed that should not have. Search the log for the request id.',

@@ -1,0 +1,22 @@
+export type { AuthMode, Authorizer, AuthRequest, Identity, Operation } from './auth/authorizer.js';
+export type {
+  Broker,
+  ChannelBatch,
+  ChannelEvent,
+  DeliveredBatch,
+  MissedEvents,
+  MissedRequest,
+} from './hub/broker.js';
+export type {
+  HandledEvent,
+  HandlerContext,
+  Namespace,
+  NamespaceDirectory,
+  NamespaceHandlers,
+  PublishContext,
+  PublishedEvent,
+  PublishReturn,
+  SubscribeContext,
+} from './namespaces/namespace.js';
+export { type ChannelPath, includesChannel, parseChannel } from './protocol/channel-path.js';
+export { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
