@@ -18,5 +18,12 @@ export type {
   PublishReturn,
   SubscribeContext,
 } from './namespaces/namespace.js';
+/** @public */
 export { type ChannelPath, includesChannel, parseChannel } from './protocol/channel-path.js';
 export { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
+export {
+  createRealtimeServer,
+  type RealtimeCounts,
+  type RealtimeServer,
+  type RealtimeServerOptions,
+} from './realtime-server.js';

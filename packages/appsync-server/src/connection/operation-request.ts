@@ -1,0 +1,23 @@
+import type { AuthRequest, Operation } from '../auth/authorizer.js';
+import type { ChannelPath } from '../protocol/channel-path.js';
+
+/** Credential of one frame. */
+export class OperationRequest implements AuthRequest {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly channel: ChannelPath | undefined;
+  readonly #body: object;
+
+  constructor(
+    readonly operation: Operation,
+    request: Pick<AuthRequest, 'headers' | 'channel'> & { readonly body: object },
+  ) {
+    this.headers = request.headers;
+    this.channel = request.channel;
+    this.#body = request.body;
+  }
+
+  /** Written only when asked for: an IAM signature needs it, other modes do not. */
+  get body(): string {
+    return JSON.stringify(this.#body);
+  }
+}

@@ -1,0 +1,110 @@
+import type { Duplex } from 'node:stream';
+import { WebSocket } from 'ws';
+
+/** Bytes that are written before the turn of the event loop is over. */
+const earlyFlushBytes = 65_536;
+
+/**
+ * Connections that have frames to write. What waits for a connection at the end of a turn of the
+ * event loop goes out in one write.
+ */
+export class SendQueue {
+  #waiting: Outlet[] = [];
+  #isScheduled = false;
+  readonly #afterFlush: (() => void)[] = [];
+  /** Bytes that were given to sockets. */
+  bytesOut = 0;
+
+  /** @param maxWaitingBytes bytes that a socket may have left to send before its next write */
+  constructor(readonly maxWaitingBytes: number) {}
+
+  add(outlet: Outlet): void {
+    this.#waiting.push(outlet);
+    this.#schedule();
+  }
+
+  /** Calls back when all that waits now is written. */
+  afterFlush(callback: () => void): void {
+    this.#afterFlush.push(callback);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    // Immediates run after all sockets of this turn were read, so that publishes of one turn share writes.
+    setImmediate(flushQueue, this);
+  }
+
+  flush(): void {
+    this.#isScheduled = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const outlet of waiting) outlet.flush();
+    if (this.#afterFlush.length > 0) {
+      for (const callback of this.#afterFlush.splice(0)) callback();
+    }
+  }
+}
+
+function flushQueue(queue: SendQueue): void {
+  queue.flush();
+}
+
+/** Sending side of one connection. Frames are text of one byte per character. */
+export abstract class Outlet {
+  /** Frames that the socket has not got yet. Call `appended` after appending to it. */
+  frames = '';
+  #isQueued = false;
+  #isClosed = false;
+
+  /** @param socket the one below `webSocket`, which data is written to directly */
+  constructor(
+    private readonly queue: SendQueue,
+    protected readonly webSocket: WebSocket,
+    private readonly socket: Duplex,
+  ) {}
+
+  /** Is called once, when more waits than the queue allows. Later frames are dropped. */
+  protected abstract onSlow(): void;
+
+  sendFrame(frame: string): void {
+    this.frames += frame;
+    this.appended();
+  }
+
+  appended(): void {
+    if (this.frames.length >= earlyFlushBytes) this.#write();
+    else if (!this.#isQueued) {
+      this.#isQueued = true;
+      this.queue.add(this);
+    }
+  }
+
+  flush(): void {
+    this.#isQueued = false;
+    if (this.frames !== '') this.#write();
+  }
+
+  /** Writes what waits, and drops all later frames. */
+  protected endFrames(): void {
+    if (this.frames !== '') this.#write();
+    this.#isClosed = true;
+  }
+
+  #write(): void {
+    const { frames, socket, queue } = this;
+    this.frames = '';
+    // After a frame of type close no other may follow.
+    if (this.#isClosed || this.webSocket.readyState !== WebSocket.OPEN) return;
+    const waiting = socket.writableLength;
+    // A socket that has taken all of the past is not slow, however much comes at once.
+    if (waiting > 0 && waiting + frames.length > queue.maxWaitingBytes) {
+      this.#isClosed = true;
+      this.onSlow();
+      return;
+    }
+    queue.bytesOut += frames.length;
+    socket.write(frames, 'latin1');
+  }
+}

@@ -1,0 +1,127 @@
+import type { CredentialInUse } from '../connection/credentials.js';
+import type { Outlet } from '../connection/send-queue.js';
+import type { ChannelPath } from '../protocol/channel-path.js';
+import { DataFrame } from '../protocol/text-frame.js';
+import type { DeliveredBatch } from './broker.js';
+
+/** Subscriptions to one path of one realm. */
+export interface SubscribedPath {
+  readonly realm: string;
+  readonly channel: ChannelPath;
+  /** In no set order. */
+  readonly subscriptions: Subscription[];
+}
+
+/** Subscription of one connection. Gets events from `Hub.add` to `Hub.remove`. */
+export class Subscription {
+  /** Set while the hub has it. */
+  place: SubscribedPath | undefined;
+  /** Index in `place.subscriptions`. */
+  index = 0;
+
+  constructor(
+    readonly id: string,
+    readonly outlet: Outlet,
+    readonly credential: CredentialInUse,
+  ) {}
+}
+
+/** Path with the number of its subscriptions on this node. */
+export interface ChannelCount {
+  readonly channel: string;
+  readonly subscribers: number;
+}
+
+/** Subscriptions of this node, by realm and path. */
+export class Hub {
+  readonly #paths = new Map<string, SubscribedPath>();
+  #wildcards = 0;
+  /** Subscriptions at present. */
+  subscriptions = 0;
+  /** Data frames that were queued for subscribers. */
+  messages = 0;
+
+  add(subscription: Subscription, channel: ChannelPath): void {
+    const { realm } = subscription.credential.identity;
+    const key = `${realm}\n${channel.path}`;
+    let place = this.#paths.get(key);
+    if (place === undefined) {
+      place = { realm, channel, subscriptions: [] };
+      this.#paths.set(key, place);
+      if (channel.isWildcard) this.#wildcards += 1;
+    }
+    subscription.place = place;
+    subscription.index = place.subscriptions.push(subscription) - 1;
+    this.subscriptions += 1;
+  }
+
+  /** Does nothing for a subscription that is not in the hub. */
+  remove(subscription: Subscription): void {
+    const { place, index } = subscription;
+    if (place === undefined) return;
+    subscription.place = undefined;
+    this.subscriptions -= 1;
+    const last = place.subscriptions.pop();
+    if (last !== undefined && last !== subscription) {
+      place.subscriptions[index] = last;
+      last.index = index;
+    }
+    if (place.subscriptions.length > 0) return;
+    this.#paths.delete(`${place.realm}\n${place.channel.path}`);
+    if (place.channel.isWildcard) this.#wildcards -= 1;
+  }
+
+  /** Queues the events for every subscriber of the channel, and returns the number of messages. */
+  deliver(batch: DeliveredBatch, now: number): number {
+    const places = this.#placesOf(batch.realm, batch.channel);
+    if (places.length === 0) return 0;
+    let messages = 0;
+    for (const { event } of batch.events) {
+      const frame = new DataFrame(event);
+      for (const place of places) messages += sendToAll(frame, place.subscriptions, now);
+    }
+    this.messages += messages;
+    return messages;
+  }
+
+  /** True if a subscription of this node gets what is published to the channel. */
+  hasSubscribers(realm: string, channel: ChannelPath): boolean {
+    return this.#placesOf(realm, channel).length > 0;
+  }
+
+  /** Lists the subscribed paths of a realm, wildcards included. */
+  channels(realm: string): ChannelCount[] {
+    return [...this.#paths.values()]
+      .filter((place) => place.realm === realm)
+      .map(({ channel, subscriptions }) => ({
+        channel: channel.path,
+        subscribers: subscriptions.length,
+      }));
+  }
+
+  #placesOf(realm: string, channel: ChannelPath): SubscribedPath[] {
+    const places: SubscribedPath[] = [];
+    const exact = this.#paths.get(`${realm}\n${channel.path}`);
+    if (exact !== undefined) places.push(exact);
+    if (this.#wildcards === 0) return places;
+    let above = `${realm}\n`;
+    for (const segment of channel.segments.slice(0, -1)) {
+      above += `/${segment}`;
+      const wildcard = this.#paths.get(`${above}/*`);
+      if (wildcard !== undefined) places.push(wildcard);
+    }
+    return places;
+  }
+}
+
+/** Runs once per message, so nothing is allocated here but the text. */
+function sendToAll(frame: DataFrame, subscriptions: Subscription[], now: number): number {
+  let messages = 0;
+  for (const { id, outlet, credential } of subscriptions) {
+    if (!credential.isUsable(now)) continue;
+    outlet.frames = frame.appendTo(outlet.frames, id);
+    outlet.appended();
+    messages += 1;
+  }
+  return messages;
+}

@@ -1,0 +1,60 @@
+import type { ErrorEntry } from './realtime-error.js';
+
+/** Frame of a client, as far as every frame is alike. Its other fields are not checked yet. */
+export interface ClientFrame {
+  readonly type: string;
+  /** Valid id, or undefined if there is none. */
+  readonly id: string | undefined;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** Time in which a client expects a `ka`, in ms. */
+export const connectionTimeoutMs = 300_000;
+
+const idPattern = /^[A-Za-z0-9_+-]{1,128}$/;
+
+/** Parses a frame. Returns the complaint if it is no JSON object with a `type`. */
+export function parseClientFrame(text: string): ClientFrame | string {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return 'The message is no JSON.';
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    return 'The message is no JSON object.';
+  }
+  const fields = parsed as Record<string, unknown>;
+  const { type, id } = fields;
+  if (typeof type !== 'string') return 'The message has no type.';
+  return { type, id: typeof id === 'string' && idPattern.test(id) ? id : undefined, fields };
+}
+
+/**
+ * Returns the credential of a frame, with names in lower case. Undefined means that the frame has
+ * none. Values that are no text are left out.
+ */
+export function toHeaders(value: unknown): Record<string, string> | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const headers: Record<string, string> = Object.create(null);
+  for (const [name, text] of Object.entries(value)) {
+    if (typeof text === 'string') headers[name.toLowerCase()] = text;
+  }
+  return headers;
+}
+
+/** Writes a frame that is an answer without errors: `{"type":…,"id":…}`. */
+export function replyText(type: string, id: string): string {
+  return `{"type":"${type}","id":"${id}"}`;
+}
+
+/** Writes a frame with errors. `id` is absent for what belongs to no request. */
+export function errorText(type: string, id: string | undefined, error: ErrorEntry): string {
+  const { errorType, message } = error;
+  return JSON.stringify({ type, id, errors: [{ errorType, message }] });
+}
+
+/** Writes a `connection_error`. It is the only frame whose errors have codes. */
+export function connectionErrorText(error: ErrorEntry): string {
+  return JSON.stringify({ type: 'connection_error', errors: [error] });
+}

@@ -1,0 +1,58 @@
+import { PlatformError } from '@posthaste/contracts';
+
+/** Limits of a server. Defaults are the quotas of AWS. */
+export interface Limits {
+  /** Events of one publish. Default 5. */
+  readonly eventsPerPublish: number;
+  /** Largest event, in bytes. Default 245,760 (240 KB). */
+  readonly maxEventBytes: number;
+  /** Largest sum of the events of one publish, in bytes. Default 1,228,800 (1.2 MB). */
+  readonly maxPublishBytes: number;
+  /** Largest subscribe frame, in bytes. Default 245,760 (240 KB). */
+  readonly maxSubscribeBytes: number;
+  /** Largest frame of a client and largest body of a request, in bytes. Default 1,363,149 (1.3 MiB). */
+  readonly maxFrameBytes: number;
+  /** Live subscriptions of one connection. Default 200. */
+  readonly subscriptionsPerConnection: number;
+  /** Publish frames of one connection in a second. Default 25. */
+  readonly publishesPerSecond: number;
+  /** Connections that open in a second. Default 2,000. */
+  readonly connectsPerSecond: number;
+  /** Events that publishers send in a second. Default 10,000. */
+  readonly eventsPerSecond: number;
+  /** Messages to subscribers in a second; publishes above are refused. Default 1,000,000. */
+  readonly messagesPerSecond: number;
+  /** Longest life of a connection, in ms. Default 86,400,000 (24 hours). */
+  readonly maxConnectionMs: number;
+  /** Bytes that may wait for one connection before it is closed as too slow. Default 2,097,152. */
+  readonly maxWaitingBytes: number;
+}
+
+const defaults: Limits = {
+  eventsPerPublish: 5,
+  maxEventBytes: 245_760,
+  maxPublishBytes: 1_228_800,
+  maxSubscribeBytes: 245_760,
+  maxFrameBytes: 1_363_149,
+  subscriptionsPerConnection: 200,
+  publishesPerSecond: 25,
+  connectsPerSecond: 2_000,
+  eventsPerSecond: 10_000,
+  messagesPerSecond: 1_000_000,
+  maxConnectionMs: 86_400_000,
+  maxWaitingBytes: 2_097_152,
+};
+
+/** Fills in the defaults; `Infinity` is no limit. @throws PlatformError `OPTION_INVALID` */
+export function resolveLimits(options: Partial<Limits> = {}): Limits {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given) {
+    if (!(name in defaults)) {
+      throw new PlatformError('OPTION_INVALID', `'${name}' is no limit of realtime`);
+    }
+    if (!(typeof value === 'number' && value > 0)) {
+      throw new PlatformError('OPTION_INVALID', `limit ${name} is ${value}; it must be above 0`);
+    }
+  }
+  return { ...defaults, ...Object.fromEntries(given) };
+}
