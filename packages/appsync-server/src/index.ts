@@ -7,6 +7,7 @@ export type {
   MissedEvents,
   MissedRequest,
 } from './hub/broker.js';
+export type { ChannelCount } from './hub/hub.js';
 export type {
   HandledEvent,
   HandlerContext,
@@ -20,10 +21,7 @@ export type {
 } from './namespaces/namespace.js';
 /** @public */
 export { type ChannelPath, includesChannel, parseChannel } from './protocol/channel-path.js';
+export type { Limits } from './protocol/limits.js';
 export { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
-export {
-  createRealtimeServer,
-  type RealtimeCounts,
-  type RealtimeServer,
-  type RealtimeServerOptions,
-} from './realtime-server.js';
+export { createRealtimeServer, type RealtimeServer } from './realtime-server.js';
+export type { RealtimeCounts, RealtimeServerOptions } from './server-options.js';

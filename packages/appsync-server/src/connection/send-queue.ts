@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
+import { textFrame } from '../protocol/text-frame.js';
 
 /** Bytes that are written before the turn of the event loop is over. */
 const earlyFlushBytes = 65_536;
@@ -71,6 +72,11 @@ export abstract class Outlet {
   sendFrame(frame: string): void {
     this.frames += frame;
     this.appended();
+  }
+
+  /** Sends text as one frame. */
+  sendText(text: string): void {
+    this.sendFrame(textFrame(text));
   }
 
   appended(): void {

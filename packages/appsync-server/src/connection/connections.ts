@@ -1,0 +1,166 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocket, WebSocketServer } from 'ws';
+import type { AuthMode } from '../auth/authorizer.js';
+import { RateLimit } from '../protocol/rate-limit.js';
+import { RealtimeError } from '../protocol/realtime-error.js';
+import { Connection, type ConnectionHost } from './connection.js';
+import { allowsMode, type CredentialInUse, forbidden } from './credentials.js';
+import { drainConnections } from './drain.js';
+import { KeepAliveWheel } from './keep-alive.js';
+import type { OperationsHost } from './operations.js';
+import { SendQueue } from './send-queue.js';
+import { connectHeaders, offeredProtocols, refuseUpgrade, subprotocol } from './upgrade.js';
+
+/** Time between two checks of the credentials in use. */
+const credentialCheckMs = 500;
+
+/** Options of {@link Connections}. */
+export interface ConnectionsOptions {
+  readonly host: OperationsHost;
+  /** Default: any. */
+  readonly connectionAuthModes: readonly AuthMode[] | undefined;
+  /** Default: any. */
+  readonly allowedOrigins: ReadonlySet<string> | undefined;
+  readonly keepAliveMs: number;
+}
+
+/** WebSocket that knows its connection, so that its listeners need no closures. */
+class EventSocket extends WebSocket {
+  connection: Connection | undefined;
+}
+
+/** Open connections of a server: from the upgrade to the drain. */
+export class Connections {
+  readonly sendQueue: SendQueue;
+  readonly #options: ConnectionsOptions;
+  readonly #host: ConnectionHost;
+  readonly #open = new Set<Connection>();
+  readonly #wheel: KeepAliveWheel;
+  readonly #webSockets: WebSocketServer;
+  readonly #connectRate: RateLimit;
+  readonly #credentialTimer: NodeJS.Timeout;
+  #isDraining = false;
+  /** Connections that were closed because they read too slowly. */
+  slowConsumers = 0;
+
+  constructor(options: ConnectionsOptions) {
+    const { limits } = options.host;
+    this.#options = options;
+    this.sendQueue = new SendQueue(limits.maxWaitingBytes);
+    this.#host = {
+      ...options.host,
+      sendQueue: this.sendQueue,
+      onClosed: (connection) => this.#remove(connection),
+      onSlow: () => {
+        this.slowConsumers += 1;
+      },
+    };
+    this.#wheel = new KeepAliveWheel(options.keepAliveMs);
+    this.#connectRate = new RateLimit(limits.connectsPerSecond, Date.now());
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: limits.maxFrameBytes,
+      WebSocket: EventSocket,
+    });
+    this.#credentialTimer = setInterval(() => this.#checkCredentials(), credentialCheckMs).unref();
+  }
+
+  /** Open connections at present. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Makes a connection of an upgrade request, whatever its path. */
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refusal = this.#statusOfRefusal(request);
+    if (refusal !== undefined) {
+      refuseUpgrade(socket, refusal);
+      return;
+    }
+    const authorizing = this.#authorize(request);
+    // Is handled when the WebSocket is open, which may be never.
+    authorizing.catch(ignore);
+    // Only this one is left for `ws` to select: an entry `header-…` is a credential, and may have
+    // characters that a strict parser refuses.
+    if (offeredProtocols(request).includes(subprotocol)) {
+      request.headers['sec-websocket-protocol'] = subprotocol;
+    } else delete request.headers['sec-websocket-protocol'];
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const connection = this.#add(webSocket as EventSocket, socket);
+      authorizing.then(
+        (credential) => connection.begin(credential),
+        (error: Error) => connection.begin(error),
+      );
+    });
+  }
+
+  /** Refuses new connections, closes all evenly over `drainMs`, and resolves when they are gone. */
+  async drain(drainMs: number): Promise<void> {
+    this.#isDraining = true;
+    await drainConnections(this.#open, drainMs);
+    this.#wheel.close();
+    clearInterval(this.#credentialTimer);
+  }
+
+  #statusOfRefusal({ headers: { origin } }: IncomingMessage): number | undefined {
+    if (this.#isDraining) return 503;
+    const { allowedOrigins } = this.#options;
+    if (origin !== undefined && allowedOrigins?.has(origin) === false) return 403;
+    return this.#connectRate.use(1, Date.now()) ? undefined : 429;
+  }
+
+  async #authorize(request: IncomingMessage): Promise<CredentialInUse> {
+    if (!offeredProtocols(request).includes(subprotocol)) {
+      const message = `The subprotocol ${subprotocol} is missing.`;
+      throw new RealtimeError('SubProtocolNotSupportedError', 400, message);
+    }
+    const headers = connectHeaders(request);
+    const connect = { operation: 'connect', headers, body: '{}' } as const;
+    const credential = await this.#host.credentials.authorize(connect);
+    if (allowsMode(this.#options.connectionAuthModes, credential.identity.mode)) return credential;
+    throw forbidden();
+  }
+
+  #add(webSocket: EventSocket, socket: Duplex): Connection {
+    const connection = new Connection(this.#host, webSocket, socket);
+    webSocket.connection = connection;
+    webSocket.on('message', onMessage);
+    webSocket.on('pong', onPong);
+    webSocket.on('close', onClose);
+    webSocket.on('error', ignore);
+    this.#open.add(connection);
+    this.#wheel.add(connection);
+    return connection;
+  }
+
+  #remove(connection: Connection): void {
+    this.#open.delete(connection);
+    this.#wheel.delete(connection);
+  }
+
+  #checkCredentials(): void {
+    const now = Date.now();
+    if (!this.#host.credentials.checkAll(now)) return;
+    for (const connection of this.#open) {
+      if (!connection.mayStay(now)) connection.close(1008, 'credential is no longer valid');
+    }
+  }
+}
+
+function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
+  (this as EventSocket).connection?.onMessage(data, isBinary);
+}
+
+function onPong(this: WebSocket): void {
+  (this as EventSocket).connection?.onPong();
+}
+
+function onClose(this: WebSocket): void {
+  (this as EventSocket).connection?.onClose();
+}
+
+/** `ws` closes the connection by itself after an error. */
+function ignore(): void {}

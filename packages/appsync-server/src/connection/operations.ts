@@ -1,0 +1,227 @@
+import type { AuthRequest, Operation } from '../auth/authorizer.js';
+import type { ChannelBatch } from '../hub/broker.js';
+import { type Hub, Subscription } from '../hub/hub.js';
+import type { AcceptedPublish, Publisher } from '../hub/publisher.js';
+import { type ChannelPath, parseChannel } from '../protocol/channel-path.js';
+import { type ClientFrame, errorText, replyText, toHeaders } from '../protocol/frames.js';
+import type { Limits } from '../protocol/limits.js';
+import { RateLimit } from '../protocol/rate-limit.js';
+import { type ErrorEntry, RealtimeError } from '../protocol/realtime-error.js';
+import { andThen } from './and-then.js';
+import { type CredentialInUse, type Credentials, unauthorized } from './credentials.js';
+import { OperationRequest } from './operation-request.js';
+import type { Outlet } from './send-queue.js';
+import { checkSubscribe, type SubscribeRules } from './subscribing.js';
+
+/** Publishes that may wait for the broker before the frames behind them wait too. */
+const maxWaitingPublishes = 64;
+const maxWaitingPublishBytes = 4_194_304;
+
+/** Parts of a server that operations use. */
+export interface OperationsHost extends SubscribeRules {
+  readonly hub: Hub;
+  readonly publisher: Publisher;
+  readonly credentials: Credentials;
+  readonly limits: Limits;
+  /** Converts an error to what the client is told. Reports those that are no refusals. */
+  toEntry(error: unknown): ErrorEntry;
+}
+
+/**
+ * Operations of one connection: its subscriptions, and its publishes that wait for the broker. Each
+ * returns a promise only if the frames behind it have to wait. A durable publish is appended in the
+ * order of the frames, and only its answer waits.
+ */
+export class Operations {
+  readonly #subscriptions = new Map<string, Subscription>();
+  /** Ids of publishes that wait for the broker. */
+  #publishing: Set<string> | undefined;
+  #publishingBytes = 0;
+  #publishRate: RateLimit | undefined;
+  #isClosed = false;
+
+  /** @param connectCredential used by operations that have none of their own */
+  constructor(
+    private readonly host: OperationsHost,
+    private readonly outlet: Outlet,
+    private readonly connectCredential: CredentialInUse | undefined,
+  ) {}
+
+  /** True if it knows the type of the frame. */
+  static handles({ type }: ClientFrame): boolean {
+    return type === 'subscribe' || type === 'publish' || type === 'unsubscribe';
+  }
+
+  /** Answers a frame whose type it handles. @param bytes length of the frame */
+  answer(id: string, frame: ClientFrame, bytes: number): Promise<void> | undefined {
+    if (frame.type === 'publish') return this.#publish(id, frame, bytes);
+    if (frame.type === 'subscribe') return this.#subscribe(id, frame, bytes);
+    return this.#unsubscribe(id);
+  }
+
+  /** True if no subscription has lost its credential; undefined if there is none. */
+  haveCredentials(now: number): boolean | undefined {
+    if (this.#subscriptions.size === 0) return undefined;
+    for (const { credential } of this.#subscriptions.values()) {
+      if (!credential.isUsable(now)) return false;
+    }
+    return true;
+  }
+
+  /** Ends all subscriptions. */
+  close(): void {
+    this.#isClosed = true;
+    for (const subscription of this.#subscriptions.values()) this.#drop(subscription);
+    this.#subscriptions.clear();
+  }
+
+  async #subscribe(id: string, frame: ClientFrame, bytes: number): Promise<void> {
+    try {
+      const channel = this.#checkNewSubscription(id, frame, bytes);
+      const body = { channel: frame.fields.channel };
+      const credential = await this.#authorize('subscribe', { frame, channel, body });
+      await checkSubscribe(this.host, credential, channel);
+      if (this.#isClosed) return;
+      const subscription = new Subscription(
+        id,
+        this.outlet,
+        this.host.credentials.hold(credential),
+      );
+      this.#subscriptions.set(id, subscription);
+      this.host.hub.add(subscription, channel);
+      this.outlet.sendText(replyText('subscribe_success', id));
+    } catch (error) {
+      this.#refuse('subscribe_error', id, error);
+    }
+  }
+
+  #checkNewSubscription(id: string, frame: ClientFrame, bytes: number): ChannelPath {
+    this.#checkIdIsFree(id);
+    const { subscriptionsPerConnection, maxSubscribeBytes } = this.host.limits;
+    if (this.#subscriptions.size >= subscriptionsPerConnection) {
+      const message = `A connection has at most ${subscriptionsPerConnection} subscriptions.`;
+      throw new RealtimeError('MaxSubscriptionsReachedError', 400, message);
+    }
+    if (bytes > maxSubscribeBytes) throw badRequest(`Input exceeded ${maxSubscribeBytes} bytes`);
+    const channel = parseChannel(textOf(frame.fields.channel));
+    if (channel === undefined) throw badRequest('Invalid Channel Format');
+    return channel;
+  }
+
+  #publish(id: string, frame: ClientFrame, bytes: number): Promise<void> | undefined {
+    try {
+      this.#checkIdIsFree(id);
+      this.#checkPublishRate();
+      const { channel, events } = frame.fields;
+      const body = { channel, events };
+      const parsed = parseChannel(textOf(channel));
+      const authorized = this.#authorize('publish', { frame, channel: parsed, body });
+      const accepted = andThen(authorized, (credential) => {
+        const headers = toHeaders(frame.fields.authorization) ?? {};
+        return this.host.publisher.accept(credential, { channel, events, headers, isHttp: false });
+      });
+      if (!(accepted instanceof Promise)) return this.#finishPublish(id, accepted, bytes);
+      return accepted.then(
+        (publish) => this.#finishPublish(id, publish, bytes),
+        (error) => this.#refuse('publish_error', id, error),
+      );
+    } catch (error) {
+      this.#refuse('publish_error', id, error);
+      return undefined;
+    }
+  }
+
+  #finishPublish(
+    id: string,
+    { batch, result, isDurable }: AcceptedPublish,
+    bytes: number,
+  ): Promise<void> | undefined {
+    const success = JSON.stringify({ type: 'publish_success', id, ...result });
+    if (!isDurable) {
+      this.outlet.sendText(success);
+      this.host.publisher.deliver(batch);
+      return undefined;
+    }
+    this.#publishing ??= new Set();
+    this.#publishing.add(id);
+    this.#publishingBytes += bytes;
+    const answered = this.#append(id, batch, success).finally(() => {
+      this.#publishing?.delete(id);
+      this.#publishingBytes -= bytes;
+    });
+    const isFull =
+      this.#publishing.size >= maxWaitingPublishes ||
+      this.#publishingBytes > maxWaitingPublishBytes;
+    return isFull ? answered : undefined;
+  }
+
+  async #append(id: string, batch: ChannelBatch, success: string): Promise<void> {
+    try {
+      await this.host.publisher.append(batch);
+      this.outlet.sendText(success);
+    } catch (error) {
+      this.#refuse('publish_error', id, error);
+    }
+  }
+
+  #unsubscribe(id: string): undefined {
+    const subscription = this.#subscriptions.get(id);
+    if (subscription === undefined) {
+      const unknown = new RealtimeError('UnknownOperationError', 400, `Unknown operation id ${id}`);
+      this.#refuse('unsubscribe_error', id, unknown);
+      return;
+    }
+    this.#subscriptions.delete(id);
+    this.#drop(subscription);
+    this.outlet.sendText(replyText('unsubscribe_success', id));
+  }
+
+  #drop(subscription: Subscription): void {
+    this.host.hub.remove(subscription);
+    this.host.credentials.release(subscription.credential);
+  }
+
+  /** An operation without a credential of its own uses that of the connect. */
+  #authorize(
+    operation: Operation,
+    {
+      frame,
+      channel,
+      body,
+    }: { frame: ClientFrame; channel: ChannelPath | undefined; body: object },
+  ): CredentialInUse | Promise<CredentialInUse> {
+    const headers = toHeaders(frame.fields.authorization);
+    if (headers !== undefined) {
+      const request: AuthRequest = new OperationRequest(operation, { headers, channel, body });
+      return this.host.credentials.authorize(request);
+    }
+    if (this.connectCredential?.isUsable(Date.now())) return this.connectCredential;
+    throw unauthorized();
+  }
+
+  #checkIdIsFree(id: string): void {
+    if (!this.#subscriptions.has(id) && !this.#publishing?.has(id)) return;
+    throw new RealtimeError('DuplicatedOperationError', 400, `The id ${id} is in use.`);
+  }
+
+  #checkPublishRate(): void {
+    const now = Date.now();
+    const { publishesPerSecond } = this.host.limits;
+    this.#publishRate ??= new RateLimit(publishesPerSecond, now);
+    if (this.#publishRate.use(1, now)) return;
+    const message = `A connection publishes at most ${publishesPerSecond} times a second.`;
+    throw new RealtimeError('LimitExceededError', 429, message);
+  }
+
+  #refuse(type: string, id: string, error: unknown): void {
+    this.outlet.sendText(errorText(type, id, this.host.toEntry(error)));
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function badRequest(message: string): RealtimeError {
+  return new RealtimeError('BadRequestException', 400, message);
+}

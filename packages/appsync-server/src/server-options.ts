@@ -1,0 +1,43 @@
+import type { AuthMode, Authorizer } from './auth/authorizer.js';
+import type { Broker } from './hub/broker.js';
+import type { Namespace, NamespaceDirectory } from './namespaces/namespace.js';
+import type { Limits } from './protocol/limits.js';
+
+/** Options of `createRealtimeServer`. */
+export interface RealtimeServerOptions {
+  /** Checks of credentials. The first one that accepts the headers decides. */
+  readonly authorizers: readonly Authorizer[];
+  /** Namespaces of all realms, or a directory that finds them. */
+  readonly namespaces: readonly Namespace[] | NamespaceDirectory;
+  /** Modes that may connect. Default: those of all authorizers. */
+  readonly connectionAuthModes?: readonly AuthMode[] | undefined;
+  /** Modes that may publish where the namespace says nothing. Default: those of all authorizers. */
+  readonly defaultPublishAuthModes?: readonly AuthMode[] | undefined;
+  /** Modes that may subscribe where the namespace says nothing. Default: those of all authorizers. */
+  readonly defaultSubscribeAuthModes?: readonly AuthMode[] | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  /** Default: one in memory, for one node. A broker that is given is started and not closed. */
+  readonly broker?: Broker | undefined;
+  /** Path of `POST`; WebSocket has `/realtime` behind it. Default `/event`. */
+  readonly path?: string | undefined;
+  /** Values of `Origin` that may connect and publish. Requests without one always may. Default: any. */
+  readonly allowedOrigins?: readonly string[] | undefined;
+  /** Time between two `ka` of a connection, and between two pings, in ms. Default 60,000. */
+  readonly keepAliveMs?: number | undefined;
+  /** Reports faults of the server, such as a broker that cannot store. Default: nobody. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** Numbers of a server since its start, or at present. */
+export interface RealtimeCounts {
+  /** Open connections at present. */
+  readonly connections: number;
+  /** Subscriptions at present. */
+  readonly subscriptions: number;
+  /** Data frames that were queued for subscribers. */
+  readonly messages: number;
+  /** Connections that were closed because they read too slowly. */
+  readonly slowConsumers: number;
+  /** Bytes that were written to WebSockets. */
+  readonly bytesOut: number;
+}
