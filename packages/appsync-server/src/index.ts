@@ -1,3 +1,5 @@
+/** @public */
+export { type ApiKey, createApiKeyAuthorizer } from './auth/api-key.js';
 export type { AuthMode, Authorizer, AuthRequest, Identity, Operation } from './auth/authorizer.js';
 export type {
   Broker,
@@ -8,6 +10,8 @@ export type {
   MissedRequest,
 } from './hub/broker.js';
 export type { ChannelCount } from './hub/hub.js';
+/** @public */
+export { eventSchemaFault } from './namespaces/event-schema.js';
 export type {
   HandledEvent,
   HandlerContext,

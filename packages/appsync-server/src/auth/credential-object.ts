@@ -1,0 +1,130 @@
+import type { IncomingMessage } from 'node:http';
+import { isJsonObject } from '@posthaste/contracts';
+import { RealtimeError } from '../protocol/realtime-error.js';
+
+/** Headers of a credential. Names are in lower case. */
+export type AuthHeaders = Readonly<Record<string, string>>;
+
+/** The one subprotocol that is ever selected: the `header-…` entry holds credentials. */
+export const eventSubprotocol = 'aws-appsync-event-ws';
+
+const entryPrefix = 'header-';
+/** Characters of base64 and base64url, padded or not. */
+const base64Pattern = /^[A-Za-z0-9+/_-]+={0,2}$/;
+/** Headers that are a credential, or belong to one. They come from one source only. */
+const credentialHeaders: ReadonlySet<string> = new Set([
+  'authorization',
+  'x-api-key',
+  'x-amz-date',
+  'x-amz-security-token',
+]);
+/** Headers of the upgrade that nobody behind it needs; some hold credentials. */
+const upgradeHeaders: ReadonlySet<string> = new Set([
+  'connection',
+  'cookie',
+  'sec-websocket-extensions',
+  'sec-websocket-key',
+  'sec-websocket-protocol',
+  'sec-websocket-version',
+  'upgrade',
+]);
+
+/** True if the client offers `aws-appsync-event-ws` among the subprotocols of its upgrade. */
+export function offersEventSubprotocol(request: Pick<IncomingMessage, 'headers'>): boolean {
+  return subprotocolsOf(request).includes(eventSubprotocol);
+}
+
+/**
+ * Reads the credentials of an upgrade. They come from the `header-…` entry of the subprotocols, from
+ * the query parameter `header`, or from the HTTP headers; the first of these that has a credential
+ * is used. Other headers of all three are added.
+ *
+ * @throws RealtimeError `BadRequestException` if an entry is no JSON object in base64
+ */
+export function readConnectHeaders(request: Pick<IncomingMessage, 'headers' | 'url'>): AuthHeaders {
+  const entry = subprotocolsOf(request).find((each) => each.startsWith(entryPrefix));
+  const query = headerParameter(request.url ?? '');
+  const sources = [
+    entry === undefined ? {} : decodeObject(entry.slice(entryPrefix.length)),
+    query === undefined ? {} : decodeObject(query),
+    toHttpAuthHeaders(request),
+  ];
+  const used = sources.find(hasCredential);
+  const merged: Record<string, string> = {};
+  for (const source of sources) {
+    for (const [name, value] of Object.entries(source)) {
+      const isForeign = source !== used && credentialHeaders.has(name);
+      if (!isForeign && !Object.hasOwn(merged, name)) define(merged, name, value);
+    }
+  }
+  return merged;
+}
+
+/** Converts the headers of an HTTP request, without those that only the upgrade needs. */
+export function toHttpAuthHeaders(request: Pick<IncomingMessage, 'headers'>): AuthHeaders {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (typeof value === 'string' && !upgradeHeaders.has(name)) define(headers, name, value);
+  }
+  return headers;
+}
+
+/**
+ * Converts the `authorization` object of a frame. Values that are no text are left out. Returns
+ * undefined if it is no object.
+ */
+export function toAuthHeaders(value: unknown): AuthHeaders | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const headers: Record<string, string> = {};
+  for (const [name, each] of Object.entries(value)) {
+    if (typeof each === 'string') define(headers, name.toLowerCase(), each);
+  }
+  return headers;
+}
+
+function hasCredential(headers: AuthHeaders): boolean {
+  return headers.authorization !== undefined || headers['x-api-key'] !== undefined;
+}
+
+function subprotocolsOf({ headers }: Pick<IncomingMessage, 'headers'>): string[] {
+  const offered = headers['sec-websocket-protocol'];
+  return offered === undefined ? [] : offered.split(',').map((each) => each.trim());
+}
+
+/** Returns `header` of the query. Its value is base64, in which `+` is no space. */
+function headerParameter(url: string): string | undefined {
+  const start = url.indexOf('?');
+  if (start < 0) return undefined;
+  const query = new URLSearchParams(url.slice(start + 1).replaceAll('+', '%2B'));
+  return query.get('header') ?? undefined;
+}
+
+function decodeObject(text: string): AuthHeaders {
+  if (text === '' || !base64Pattern.test(text)) throw malformed();
+  // Node's decoder takes both alphabets, padded or not.
+  const bytes = Buffer.from(text, 'base64');
+  try {
+    const headers = toAuthHeaders(
+      JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)),
+    );
+    if (headers !== undefined) return headers;
+  } catch {
+    // The text of the fault would show parts of the credential.
+  }
+  throw malformed();
+}
+
+function malformed(): RealtimeError {
+  const message = 'The headers of the connection are not a JSON object in base64url.';
+  return new RealtimeError('BadRequestException', 400, message);
+}
+
+/** Sets an own property, whatever its name: a client may send one that is called `__proto__`. */
+function define(headers: Record<string, string>, name: string, value: string): void {
+  Object.defineProperty(headers, name, {
+    value,
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  });
+}
