@@ -1,6 +1,31 @@
 /** @public */
 export { type ApiKey, createApiKeyAuthorizer } from './auth/api-key.js';
 export type { AuthMode, Authorizer, AuthRequest, Identity, Operation } from './auth/authorizer.js';
+/** @public */
+export { createIamAuthorizer, type IamAuthorizerOptions, type IamKey } from './auth/iam.js';
+/** @public */
+export {
+  type CognitoOptions,
+  createCognitoAuthorizer,
+  createOidcAuthorizer,
+  type JwtOptions,
+  type OidcOptions,
+} from './auth/jwt.js';
+/** @public */
+export {
+  type AuthorizerAnswer,
+  type AuthorizerEvent,
+  createWebhookAuthorizer,
+  type WebhookAuthorizerOptions,
+} from './auth/webhook-authorizer.js';
+/** @public */
+export {
+  createWebhookCall,
+  type WebhookCallOptions,
+  type WebhookHttp,
+  type WebhookHttpOutcome,
+  type WebhookHttpRequest,
+} from './auth/webhook-call.js';
 export type {
   Broker,
   ChannelBatch,
@@ -10,6 +35,8 @@ export type {
   MissedRequest,
 } from './hub/broker.js';
 export type { ChannelCount } from './hub/hub.js';
+/** @public */
+export { allowOwn, type ChannelRule } from './namespaces/channel-rules.js';
 /** @public */
 export { eventSchemaFault } from './namespaces/event-schema.js';
 export type {

@@ -50,11 +50,11 @@ export function readConnectHeaders(request: Pick<IncomingMessage, 'headers' | 'u
     toHttpAuthHeaders(request),
   ];
   const used = sources.find(hasCredential);
-  const merged: Record<string, string> = {};
+  const merged = noHeaders();
   for (const source of sources) {
     for (const [name, value] of Object.entries(source)) {
       const isForeign = source !== used && credentialHeaders.has(name);
-      if (!isForeign && !Object.hasOwn(merged, name)) define(merged, name, value);
+      if (!isForeign && merged[name] === undefined) merged[name] = value;
     }
   }
   return merged;
@@ -62,9 +62,9 @@ export function readConnectHeaders(request: Pick<IncomingMessage, 'headers' | 'u
 
 /** Converts the headers of an HTTP request, without those that only the upgrade needs. */
 export function toHttpAuthHeaders(request: Pick<IncomingMessage, 'headers'>): AuthHeaders {
-  const headers: Record<string, string> = {};
+  const headers = noHeaders();
   for (const [name, value] of Object.entries(request.headers)) {
-    if (typeof value === 'string' && !upgradeHeaders.has(name)) define(headers, name, value);
+    if (typeof value === 'string' && !upgradeHeaders.has(name)) headers[name] = value;
   }
   return headers;
 }
@@ -75,9 +75,9 @@ export function toHttpAuthHeaders(request: Pick<IncomingMessage, 'headers'>): Au
  */
 export function toAuthHeaders(value: unknown): AuthHeaders | undefined {
   if (!isJsonObject(value)) return undefined;
-  const headers: Record<string, string> = {};
+  const headers = noHeaders();
   for (const [name, each] of Object.entries(value)) {
-    if (typeof each === 'string') define(headers, name.toLowerCase(), each);
+    if (typeof each === 'string') headers[name.toLowerCase()] = each;
   }
   return headers;
 }
@@ -119,12 +119,7 @@ function malformed(): RealtimeError {
   return new RealtimeError('BadRequestException', 400, message);
 }
 
-/** Sets an own property, whatever its name: a client may send one that is called `__proto__`. */
-function define(headers: Record<string, string>, name: string, value: string): void {
-  Object.defineProperty(headers, name, {
-    value,
-    enumerable: true,
-    configurable: true,
-    writable: true,
-  });
+/** Creates an object without a prototype: a header may be called `constructor` or `__proto__`. */
+function noHeaders(): Record<string, string> {
+  return Object.create(null) as Record<string, string>;
 }
