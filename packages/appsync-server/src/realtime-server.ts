@@ -10,6 +10,7 @@ import { type ChannelCount, Hub } from './hub/hub.js';
 import { MemoryBroker } from './hub/memory-broker.js';
 import { Publisher } from './hub/publisher.js';
 import type { Namespace, NamespaceDirectory } from './namespaces/namespace.js';
+import { HandlerRunner } from './namespaces/run-handlers.js';
 import type { ChannelPath } from './protocol/channel-path.js';
 import { resolveLimits } from './protocol/limits.js';
 import { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
@@ -73,10 +74,32 @@ class NodeServer implements RealtimeServer {
     const toEntry = (error: unknown): ErrorEntry => this.#toEntry(error);
     const hub = this.#hub;
     const broker = this.#broker;
-    const publisher = new Publisher({ hub, broker, namespaces, limits, defaultPublishAuthModes });
+    const handlers = new HandlerRunner({
+      strictAws: options.strictAws,
+      timeoutMs: options.handlerTimeoutMs,
+      maxEventBytes: limits.maxEventBytes,
+      onHandlerError: options.onError,
+    });
+    const publisher = new Publisher({
+      hub,
+      broker,
+      namespaces,
+      handlers,
+      limits,
+      defaultPublishAuthModes,
+    });
     this.#publishHost = { credentials, publisher, limits, allowedOrigins, toEntry };
     this.#connections = new Connections({
-      host: { hub, publisher, credentials, limits, namespaces, defaultSubscribeAuthModes, toEntry },
+      host: {
+        hub,
+        publisher,
+        credentials,
+        limits,
+        namespaces,
+        handlers,
+        defaultSubscribeAuthModes,
+        toEntry,
+      },
       connectionAuthModes,
       allowedOrigins,
       keepAliveMs: options.keepAliveMs ?? 60_000,

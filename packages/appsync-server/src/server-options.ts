@@ -24,7 +24,11 @@ export interface RealtimeServerOptions {
   readonly allowedOrigins?: readonly string[] | undefined;
   /** Time between two `ka` of a connection, and between two pings, in ms. Default 60,000. */
   readonly keepAliveMs?: number | undefined;
-  /** Reports faults of the server, such as a broker that cannot store. Default: nobody. */
+  /** True gives refusals of handlers the type `Unauthorized`, as AWS does. Default: `Forbidden`. */
+  readonly strictAws?: boolean | undefined;
+  /** Longest time of a handler, in ms. Default 5,000. */
+  readonly handlerTimeoutMs?: number | undefined;
+  /** Gets faults of brokers, authorizers and handlers, which clients do not see. Default: nobody. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 

@@ -2,6 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { AuthMode } from '../auth/authorizer.js';
+import {
+  eventSubprotocol,
+  offersEventSubprotocol,
+  readConnectHeaders,
+} from '../auth/credential-object.js';
 import { RateLimit } from '../protocol/rate-limit.js';
 import { RealtimeError } from '../protocol/realtime-error.js';
 import { Connection, type ConnectionHost } from './connection.js';
@@ -10,7 +15,7 @@ import { drainConnections } from './drain.js';
 import { KeepAliveWheel } from './keep-alive.js';
 import type { OperationsHost } from './operations.js';
 import { SendQueue } from './send-queue.js';
-import { connectHeaders, offeredProtocols, refuseUpgrade, subprotocol } from './upgrade.js';
+import { refuseUpgrade } from './upgrade.js';
 
 /** Time between two checks of the credentials in use. */
 const credentialCheckMs = 500;
@@ -85,8 +90,8 @@ export class Connections {
     authorizing.catch(ignore);
     // Only this one is left for `ws` to select: an entry `header-…` is a credential, and may have
     // characters that a strict parser refuses.
-    if (offeredProtocols(request).includes(subprotocol)) {
-      request.headers['sec-websocket-protocol'] = subprotocol;
+    if (offersEventSubprotocol(request)) {
+      request.headers['sec-websocket-protocol'] = eventSubprotocol;
     } else delete request.headers['sec-websocket-protocol'];
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const connection = this.#add(webSocket as EventSocket, socket);
@@ -113,11 +118,11 @@ export class Connections {
   }
 
   async #authorize(request: IncomingMessage): Promise<CredentialInUse> {
-    if (!offeredProtocols(request).includes(subprotocol)) {
-      const message = `The subprotocol ${subprotocol} is missing.`;
+    if (!offersEventSubprotocol(request)) {
+      const message = `The subprotocol ${eventSubprotocol} is missing.`;
       throw new RealtimeError('SubProtocolNotSupportedError', 400, message);
     }
-    const headers = connectHeaders(request);
+    const headers = readConnectHeaders(request);
     const connect = { operation: 'connect', headers, body: '{}' } as const;
     const credential = await this.#host.credentials.authorize(connect);
     if (allowsMode(this.#options.connectionAuthModes, credential.identity.mode)) return credential;

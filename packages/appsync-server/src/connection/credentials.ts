@@ -1,6 +1,6 @@
+import { unauthorized } from '../auth/auth-modes.js';
 import type { AuthMode, Authorizer, AuthRequest, Identity } from '../auth/authorizer.js';
 import { RealtimeError } from '../protocol/realtime-error.js';
-import { andThen } from './and-then.js';
 
 /** Identity that connections and subscriptions of this node use. */
 export class CredentialInUse {
@@ -34,15 +34,24 @@ export class Credentials {
 
   constructor(private readonly authorizers: readonly Authorizer[]) {}
 
-  /** Returns the credential. @throws RealtimeError `UnauthorizedException` */
+  /**
+   * Returns the credential. The first authorizer that accepts the headers decides about the mode;
+   * others of the same mode are asked if it does not know the credential.
+   * @throws RealtimeError `UnauthorizedException`
+   */
   authorize(request: AuthRequest): CredentialInUse | Promise<CredentialInUse> {
-    const authorizer = this.authorizers.find((each) => each.accepts(request.headers));
-    if (authorizer === undefined) throw unauthorized();
-    return andThen(authorizer.authorize(request), (identity) => {
-      const credential = this.#inUse.get(identity) ?? new CredentialInUse(identity, authorizer);
-      if (!credential.isUsable(Date.now())) throw unauthorized();
-      return credential;
-    });
+    const accepting = this.authorizers.filter((each) => each.accepts(request.headers));
+    return authorizeBy(
+      accepting.filter(({ mode }) => mode === accepting[0]?.mode),
+      request,
+      (identity, authorizer) => this.#toCredential(identity, authorizer),
+    );
+  }
+
+  #toCredential(identity: Identity, authorizer: Authorizer): CredentialInUse {
+    const credential = this.#inUse.get(identity) ?? new CredentialInUse(identity, authorizer);
+    if (!credential.isUsable(Date.now())) throw unauthorized();
+    return credential;
   }
 
   /** Begins a use, which ends with `release`. Returns the object that all users share. */
@@ -68,15 +77,6 @@ export class Credentials {
   }
 }
 
-/** Returns the refusal of bad credentials. */
-export function unauthorized(): RealtimeError {
-  return new RealtimeError(
-    'UnauthorizedException',
-    401,
-    'You are not authorized to make this call.',
-  );
-}
-
 /** Returns the refusal of a valid credential that may not do this. */
 export function forbidden(): RealtimeError {
   return new RealtimeError(
@@ -89,4 +89,24 @@ export function forbidden(): RealtimeError {
 /** True if the mode is among the allowed ones; all are allowed if none are named. */
 export function allowsMode(modes: readonly AuthMode[] | undefined, mode: AuthMode): boolean {
   return modes === undefined || modes.includes(mode);
+}
+
+function authorizeBy(
+  [first, ...others]: readonly Authorizer[],
+  request: AuthRequest,
+  accept: (identity: Identity, authorizer: Authorizer) => CredentialInUse,
+): CredentialInUse | Promise<CredentialInUse> {
+  if (first === undefined) throw unauthorized();
+  const orNext = (error: unknown): CredentialInUse | Promise<CredentialInUse> => {
+    const isUnknown = error instanceof RealtimeError && error.errorCode === 401;
+    if (isUnknown && others.length > 0) return authorizeBy(others, request, accept);
+    throw error;
+  };
+  try {
+    const found = first.authorize(request);
+    if (!(found instanceof Promise)) return accept(found, first);
+    return found.then((identity) => accept(identity, first)).catch(orNext);
+  } catch (error) {
+    return orNext(error);
+  }
 }

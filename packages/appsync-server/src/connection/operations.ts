@@ -1,14 +1,16 @@
+import { unauthorized } from '../auth/auth-modes.js';
 import type { AuthRequest, Operation } from '../auth/authorizer.js';
+import { toAuthHeaders } from '../auth/credential-object.js';
 import type { ChannelBatch } from '../hub/broker.js';
 import { type Hub, Subscription } from '../hub/hub.js';
 import type { AcceptedPublish, Publisher } from '../hub/publisher.js';
 import { type ChannelPath, parseChannel } from '../protocol/channel-path.js';
-import { type ClientFrame, errorText, replyText, toHeaders } from '../protocol/frames.js';
+import { type ClientFrame, errorText, replyText } from '../protocol/frames.js';
 import type { Limits } from '../protocol/limits.js';
 import { RateLimit } from '../protocol/rate-limit.js';
 import { type ErrorEntry, RealtimeError } from '../protocol/realtime-error.js';
 import { andThen } from './and-then.js';
-import { type CredentialInUse, type Credentials, unauthorized } from './credentials.js';
+import type { CredentialInUse, Credentials } from './credentials.js';
 import { OperationRequest } from './operation-request.js';
 import type { Outlet } from './send-queue.js';
 import { checkSubscribe, type SubscribeRules } from './subscribing.js';
@@ -80,7 +82,8 @@ export class Operations {
       const channel = this.#checkNewSubscription(id, frame, bytes);
       const body = { channel: frame.fields.channel };
       const credential = await this.#authorize('subscribe', { frame, channel, body });
-      await checkSubscribe(this.host, credential, channel);
+      const headers = toAuthHeaders(frame.fields.authorization) ?? {};
+      await checkSubscribe(this.host, credential, { channel, headers });
       if (this.#isClosed) return;
       const subscription = new Subscription(
         id,
@@ -117,7 +120,7 @@ export class Operations {
       const parsed = parseChannel(textOf(channel));
       const authorized = this.#authorize('publish', { frame, channel: parsed, body });
       const accepted = andThen(authorized, (credential) => {
-        const headers = toHeaders(frame.fields.authorization) ?? {};
+        const headers = toAuthHeaders(frame.fields.authorization) ?? {};
         return this.host.publisher.accept(credential, { channel, events, headers, isHttp: false });
       });
       if (!(accepted instanceof Promise)) return this.#finishPublish(id, accepted, bytes);
@@ -190,7 +193,7 @@ export class Operations {
       body,
     }: { frame: ClientFrame; channel: ChannelPath | undefined; body: object },
   ): CredentialInUse | Promise<CredentialInUse> {
-    const headers = toHeaders(frame.fields.authorization);
+    const headers = toAuthHeaders(frame.fields.authorization);
     if (headers !== undefined) {
       const request: AuthRequest = new OperationRequest(operation, { headers, channel, body });
       return this.host.credentials.authorize(request);

@@ -1,12 +1,13 @@
 import type { AuthMode } from '../auth/authorizer.js';
 import type { NamespaceDirectory } from '../namespaces/namespace.js';
-import type { ChannelPath } from '../protocol/channel-path.js';
+import type { HandlerRequest, HandlerRunner } from '../namespaces/run-handlers.js';
 import { RealtimeError } from '../protocol/realtime-error.js';
 import { allowsMode, type CredentialInUse, forbidden } from './credentials.js';
 
 /** Parts of a server that a subscribe needs. */
 export interface SubscribeRules {
   readonly namespaces: NamespaceDirectory;
+  readonly handlers: HandlerRunner;
   readonly defaultSubscribeAuthModes: readonly AuthMode[] | undefined;
 }
 
@@ -14,7 +15,7 @@ export interface SubscribeRules {
 export async function checkSubscribe(
   rules: SubscribeRules,
   credential: CredentialInUse,
-  channel: ChannelPath,
+  { channel, headers }: Pick<HandlerRequest, 'channel' | 'headers'>,
 ): Promise<void> {
   const { identity } = credential;
   const namespace = rules.namespaces.find(identity.realm, channel.segments[0]);
@@ -22,4 +23,5 @@ export async function checkSubscribe(
   const modes = namespace.subscribeAuthModes ?? rules.defaultSubscribeAuthModes;
   if (!allowsMode(modes, identity.mode)) throw forbidden();
   if (identity.mayUse?.('subscribe', channel) === false) throw forbidden();
+  await rules.handlers.subscribe(namespace, { identity, headers, channel });
 }

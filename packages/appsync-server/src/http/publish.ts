@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AuthRequest } from '../auth/authorizer.js';
+import { toHttpAuthHeaders } from '../auth/credential-object.js';
 import type { Credentials } from '../connection/credentials.js';
-import type { Publisher, PublishResult } from '../hub/publisher.js';
+import type { AcceptedPublish, Publisher } from '../hub/publisher.js';
 import { parseChannel } from '../protocol/channel-path.js';
 import type { Limits } from '../protocol/limits.js';
 import { type ErrorEntry, RealtimeError } from '../protocol/realtime-error.js';
@@ -43,9 +44,9 @@ async function publish(
   host: PublishHost,
   request: IncomingMessage,
   text: string,
-): Promise<PublishResult> {
+): Promise<AcceptedPublish['result']> {
   const { channel, events } = parseBody(text);
-  const headers = toHeaders(request);
+  const headers = toHttpAuthHeaders(request);
   const authRequest: AuthRequest = {
     operation: 'publish',
     headers,
@@ -85,14 +86,6 @@ async function readBody(request: IncomingMessage, maxBytes: number): Promise<str
   }
   if (bytes <= maxBytes) return Buffer.concat(chunks).toString('utf8');
   throw new RealtimeError('BadRequestException', 413, `Input exceeded ${maxBytes} bytes`);
-}
-
-function toHeaders(request: IncomingMessage): Record<string, string> {
-  const headers: Record<string, string> = Object.create(null);
-  for (const [name, value] of Object.entries(request.headers)) {
-    if (typeof value === 'string') headers[name] = value;
-  }
-  return headers;
 }
 
 function allowOrigin(host: PublishHost, request: IncomingMessage, response: ServerResponse): void {

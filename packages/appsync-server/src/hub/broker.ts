@@ -53,7 +53,10 @@ export interface Broker {
   start(deliver: (batch: DeliveredBatch) => void): Promise<void>;
   /** Position after the last event that was delivered. */
   readonly position: bigint;
-  /** Stores a batch. Resolves when it survives a crash. @throws PlatformError `DATABASE_*`, … */
+  /**
+   * Stores a batch. Resolves when it survives a crash. Is called again before that: batches of one
+   * channel are stored in the order of the calls. @throws PlatformError `DATABASE_*`, …
+   */
   append(batch: ChannelBatch): Promise<void>;
   /** Sends a batch to the other nodes, as well as it can. The server has delivered it on this one. */
   broadcast(batch: ChannelBatch): void;

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { AuthMode } from '../auth/authorizer.js';
+import { andThen } from '../connection/and-then.js';
 import { allowsMode, type CredentialInUse, forbidden } from '../connection/credentials.js';
-import type { Namespace, NamespaceDirectory } from '../namespaces/namespace.js';
-import { type ChannelPath, parseChannel } from '../protocol/channel-path.js';
+import type { NamespaceDirectory } from '../namespaces/namespace.js';
+import type { PublishOutcome } from '../namespaces/publish-run.js';
+import type { HandlerRunner } from '../namespaces/run-handlers.js';
+import { parseChannel } from '../protocol/channel-path.js';
 import type { Limits } from '../protocol/limits.js';
 import { RateLimit } from '../protocol/rate-limit.js';
 import { RealtimeError } from '../protocol/realtime-error.js';
@@ -18,28 +21,10 @@ export interface PublishRequest {
   readonly isHttp: boolean;
 }
 
-/** Entry of `successful` in an answer. */
-export interface AcceptedEvent {
-  readonly identifier: string;
-  /** Index in the `events` of the request. */
-  readonly index: number;
-}
-
-/** Entry of `failed` in an answer. */
-export interface FailedEvent extends AcceptedEvent {
-  readonly code?: string;
-  readonly message?: string;
-}
-
-/** Outcome of a publish for its publisher, in the shape of the wire. */
-export interface PublishResult {
-  readonly successful: readonly AcceptedEvent[];
-  readonly failed: readonly FailedEvent[];
-}
-
 /** Publish that is accepted, and goes out by `Publisher.send`. */
 export interface AcceptedPublish {
-  readonly result: PublishResult;
+  /** Outcome for the publisher, in the shape of the wire. */
+  readonly result: Pick<PublishOutcome, 'successful' | 'failed'>;
   readonly batch: ChannelBatch;
   readonly isDurable: boolean;
 }
@@ -49,6 +34,7 @@ export interface PublisherOptions {
   readonly hub: Hub;
   readonly broker: Broker;
   readonly namespaces: NamespaceDirectory;
+  readonly handlers: HandlerRunner;
   readonly limits: Limits;
   readonly defaultPublishAuthModes: readonly AuthMode[] | undefined;
 }
@@ -84,7 +70,19 @@ export class Publisher {
     if (identity.mayUse?.('publish', channel) === false) throw forbidden();
     const events = this.#checkEvents(request);
     this.#checkRates(events.length);
-    return this.#toAccepted(events, { realm: identity.realm, channel, namespace });
+    const { realm } = identity;
+    const { headers } = request;
+    const handled = this.options.handlers.publish(namespace, {
+      identity,
+      headers,
+      channel,
+      events,
+    });
+    return andThen(handled, ({ broadcast, successful, failed }) => ({
+      result: { successful, failed },
+      batch: { realm, channel, events: broadcast },
+      isDurable: namespace.durable ?? true,
+    }));
   }
 
   /**
@@ -108,7 +106,7 @@ export class Publisher {
     this.#messageRate.charge(this.options.hub.deliver(batch, now), now);
   }
 
-  #checkEvents({ events, isHttp }: PublishRequest): readonly string[] {
+  #checkEvents({ events, isHttp }: PublishRequest): ChannelEvent[] {
     if (!Array.isArray(events) || events.length === 0) {
       throw new RealtimeError('BadRequestException', 400, 'events is no array with an event');
     }
@@ -128,8 +126,8 @@ export class Publisher {
     }
     let bytes = 0;
     for (const event of events) {
-      if (!isJsonText(event)) {
-        throw new RealtimeError('BadRequestException', 400, 'An event is no string of valid JSON.');
+      if (typeof event !== 'string') {
+        throw new RealtimeError('BadRequestException', 400, 'An event is no string.');
       }
       bytes += Buffer.byteLength(event);
     }
@@ -140,7 +138,7 @@ export class Publisher {
         `Input exceeded ${maxPublishBytes} bytes`,
       );
     }
-    return events;
+    return events.map((event: string) => ({ id: randomUUID(), event }));
   }
 
   #checkRates(events: number): void {
@@ -148,47 +146,4 @@ export class Publisher {
     if (this.#messageRate.use(0, now) && this.#eventRate.use(events, now)) return;
     throw new RealtimeError('LimitExceededError', 429, 'Rate of events exceeded');
   }
-
-  #toAccepted(
-    events: readonly string[],
-    { realm, channel, namespace }: { realm: string; channel: ChannelPath; namespace: Namespace },
-  ): AcceptedPublish {
-    const maxBytes = namespace.maxEventBytes ?? this.options.limits.maxEventBytes;
-    const successful: AcceptedEvent[] = [];
-    const failed: FailedEvent[] = [];
-    const sent: ChannelEvent[] = [];
-    for (const [index, event] of events.entries()) {
-      const identifier = randomUUID();
-      if (event.length * 3 > maxBytes && Buffer.byteLength(event) > maxBytes) {
-        failed.push(tooLarge(identifier, index, maxBytes));
-        continue;
-      }
-      successful.push({ identifier, index });
-      sent.push({ id: identifier, event });
-    }
-    return {
-      result: { successful, failed },
-      batch: { realm, channel, events: sent },
-      isDurable: namespace.durable ?? true,
-    };
-  }
-}
-
-function isJsonText(event: unknown): event is string {
-  if (typeof event !== 'string') return false;
-  try {
-    JSON.parse(event);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function tooLarge(identifier: string, index: number, maxBytes: number): FailedEvent {
-  return {
-    identifier,
-    index,
-    code: 'EventTooLargeException',
-    message: `Transformed event is larger than ${Math.floor(maxBytes / 1_024)}KB`,
-  };
 }

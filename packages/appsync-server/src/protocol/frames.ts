@@ -30,19 +30,6 @@ export function parseClientFrame(text: string): ClientFrame | string {
   return { type, id: typeof id === 'string' && idPattern.test(id) ? id : undefined, fields };
 }
 
-/**
- * Returns the credential of a frame, with names in lower case. Undefined means that the frame has
- * none. Values that are no text are left out.
- */
-export function toHeaders(value: unknown): Record<string, string> | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  const headers: Record<string, string> = Object.create(null);
-  for (const [name, text] of Object.entries(value)) {
-    if (typeof text === 'string') headers[name.toLowerCase()] = text;
-  }
-  return headers;
-}
-
 /** Writes a frame that is an answer without errors: `{"type":…,"id":…}`. */
 export function replyText(type: string, id: string): string {
   return `{"type":"${type}","id":"${id}"}`;
