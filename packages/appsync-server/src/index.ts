@@ -51,6 +51,15 @@ export type {
   SubscribeContext,
 } from './namespaces/namespace.js';
 /** @public */
+export {
+  type ForwardTarget,
+  type NamespaceSettings,
+  namespaceNameFault,
+  namespaceSettingFaults,
+  parseNamespaceSettings,
+  type SettingFault,
+} from './namespaces/namespace-settings.js';
+/** @public */
 export { type ChannelPath, includesChannel, parseChannel } from './protocol/channel-path.js';
 export type { Limits } from './protocol/limits.js';
 export { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
