@@ -3,12 +3,14 @@ import type { Duplex } from 'node:stream';
 import { PlatformError } from '@posthaste/contracts';
 import { Connections } from './connection/connections.js';
 import { Credentials } from './connection/credentials.js';
+import { SendQueue } from './connection/send-queue.js';
 import { pathOf, refuseUpgrade } from './connection/upgrade.js';
 import { handlePublish, type PublishHost } from './http/publish.js';
 import type { Broker, ChannelBatch } from './hub/broker.js';
 import { type ChannelCount, Hub } from './hub/hub.js';
 import { MemoryBroker } from './hub/memory-broker.js';
 import { Publisher } from './hub/publisher.js';
+import { RealtimeMetrics } from './metrics.js';
 import type { Namespace, NamespaceDirectory } from './namespaces/namespace.js';
 import { HandlerRunner } from './namespaces/run-handlers.js';
 import type { ChannelPath } from './protocol/channel-path.js';
@@ -57,6 +59,7 @@ class NodeServer implements RealtimeServer {
   readonly #broker: Broker;
   readonly #hub = new Hub();
   readonly #connections: Connections;
+  readonly #sendQueue: SendQueue;
   readonly #publishHost: PublishHost;
   readonly #namespaces: NamespaceDirectory;
   #closing: Promise<void> | undefined;
@@ -80,7 +83,13 @@ class NodeServer implements RealtimeServer {
       maxEventBytes: limits.maxEventBytes,
       onHandlerError: options.onError,
     });
+    const { registry } = options;
+    const metrics = registry && new RealtimeMetrics(registry, () => this.counts());
+    const sendQueue = new SendQueue(limits.maxWaitingBytes, (at) => metrics?.onWritten(at));
+    this.#sendQueue = sendQueue;
     const publisher = new Publisher({
+      sendQueue,
+      metrics,
       hub,
       broker,
       namespaces,
@@ -100,6 +109,7 @@ class NodeServer implements RealtimeServer {
         defaultSubscribeAuthModes,
         toEntry,
       },
+      sendQueue,
       connectionAuthModes,
       allowedOrigins,
       keepAliveMs: options.keepAliveMs ?? 60_000,
@@ -155,7 +165,7 @@ class NodeServer implements RealtimeServer {
       subscriptions: this.#hub.subscriptions,
       messages: this.#hub.messages,
       slowConsumers: this.#connections.slowConsumers,
-      bytesOut: this.#connections.sendQueue.bytesOut,
+      bytesOut: this.#sendQueue.bytesOut,
     };
   }
 

@@ -1,3 +1,4 @@
+import type { Registry } from 'prom-client';
 import type { AuthMode, Authorizer } from './auth/authorizer.js';
 import type { Broker } from './hub/broker.js';
 import type { Namespace, NamespaceDirectory } from './namespaces/namespace.js';
@@ -28,6 +29,8 @@ export interface RealtimeServerOptions {
   readonly strictAws?: boolean | undefined;
   /** Longest time of a handler, in ms. Default 5,000. */
   readonly handlerTimeoutMs?: number | undefined;
+  /** Gets the metrics `posthaste_realtime_…`. One registry serves one server. Default: none. */
+  readonly registry?: Registry | undefined;
   /** Gets faults of brokers, authorizers and handlers, which clients do not see. Default: nobody. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }

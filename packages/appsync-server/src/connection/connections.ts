@@ -14,7 +14,7 @@ import { allowsMode, type CredentialInUse, forbidden } from './credentials.js';
 import { drainConnections } from './drain.js';
 import { KeepAliveWheel } from './keep-alive.js';
 import type { OperationsHost } from './operations.js';
-import { SendQueue } from './send-queue.js';
+import type { SendQueue } from './send-queue.js';
 import { refuseUpgrade } from './upgrade.js';
 
 /** Time between two checks of the credentials in use. */
@@ -23,6 +23,7 @@ const credentialCheckMs = 500;
 /** Options of {@link Connections}. */
 export interface ConnectionsOptions {
   readonly host: OperationsHost;
+  readonly sendQueue: SendQueue;
   /** Default: any. */
   readonly connectionAuthModes: readonly AuthMode[] | undefined;
   /** Default: any. */
@@ -37,7 +38,6 @@ class EventSocket extends WebSocket {
 
 /** Open connections of a server: from the upgrade to the drain. */
 export class Connections {
-  readonly sendQueue: SendQueue;
   readonly #options: ConnectionsOptions;
   readonly #host: ConnectionHost;
   readonly #open = new Set<Connection>();
@@ -52,10 +52,9 @@ export class Connections {
   constructor(options: ConnectionsOptions) {
     const { limits } = options.host;
     this.#options = options;
-    this.sendQueue = new SendQueue(limits.maxWaitingBytes);
     this.#host = {
       ...options.host,
-      sendQueue: this.sendQueue,
+      sendQueue: options.sendQueue,
       onClosed: (connection) => this.#remove(connection),
       onSlow: () => {
         this.slowConsumers += 1;

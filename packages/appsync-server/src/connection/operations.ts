@@ -217,6 +217,7 @@ export class Operations {
   }
 
   #refuse(type: string, id: string, error: unknown): void {
+    if (type === 'publish_error') this.host.publisher.onRefused();
     this.outlet.sendText(errorText(type, id, this.host.toEntry(error)));
   }
 }

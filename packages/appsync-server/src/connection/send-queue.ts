@@ -12,21 +12,28 @@ const earlyFlushBytes = 65_536;
 export class SendQueue {
   #waiting: Outlet[] = [];
   #isScheduled = false;
-  readonly #afterFlush: (() => void)[] = [];
+  /** Beginnings of what waits, for `onWritten`. */
+  #startedAt: number[] = [];
   /** Bytes that were given to sockets. */
   bytesOut = 0;
 
-  /** @param maxWaitingBytes bytes that a socket may have left to send before its next write */
-  constructor(readonly maxWaitingBytes: number) {}
+  /**
+   * @param maxWaitingBytes bytes that a socket may have left to send before its next write
+   * @param onWritten gets each time that `time` was called with, when all is written
+   */
+  constructor(
+    readonly maxWaitingBytes: number,
+    private readonly onWritten?: (startedAt: number) => void,
+  ) {}
 
   add(outlet: Outlet): void {
     this.#waiting.push(outlet);
     this.#schedule();
   }
 
-  /** Calls back when all that waits now is written. */
-  afterFlush(callback: () => void): void {
-    this.#afterFlush.push(callback);
+  /** Times what waits now. @param startedAt when the publish began */
+  time(startedAt: number): void {
+    this.#startedAt.push(startedAt);
     this.#schedule();
   }
 
@@ -42,9 +49,8 @@ export class SendQueue {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const outlet of waiting) outlet.flush();
-    if (this.#afterFlush.length > 0) {
-      for (const callback of this.#afterFlush.splice(0)) callback();
-    }
+    if (this.#startedAt.length === 0) return;
+    for (const startedAt of this.#startedAt.splice(0)) this.onWritten?.(startedAt);
   }
 }
 

@@ -35,6 +35,7 @@ export async function handlePublish(
     const text = await readBody(request, host.limits.maxFrameBytes);
     send(response, 200, await publish(host, request, text));
   } catch (error) {
+    host.publisher.onRefused();
     const { errorCode, ...entry } = host.toEntry(error);
     send(response, errorCode ?? 400, { errors: [entry] });
   }

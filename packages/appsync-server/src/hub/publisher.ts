@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { AuthMode } from '../auth/authorizer.js';
 import { andThen } from '../connection/and-then.js';
 import { allowsMode, type CredentialInUse, forbidden } from '../connection/credentials.js';
+import type { SendQueue } from '../connection/send-queue.js';
+import type { RealtimeMetrics } from '../metrics.js';
 import type { NamespaceDirectory } from '../namespaces/namespace.js';
 import type { PublishOutcome } from '../namespaces/publish-run.js';
 import type { HandlerRunner } from '../namespaces/run-handlers.js';
@@ -36,6 +38,9 @@ export interface PublisherOptions {
   readonly namespaces: NamespaceDirectory;
   readonly handlers: HandlerRunner;
   readonly limits: Limits;
+  readonly sendQueue: SendQueue;
+  /** Default: nothing is measured. */
+  readonly metrics: RealtimeMetrics | undefined;
   readonly defaultPublishAuthModes: readonly AuthMode[] | undefined;
 }
 
@@ -78,11 +83,14 @@ export class Publisher {
       channel,
       events,
     });
-    return andThen(handled, ({ broadcast, successful, failed }) => ({
-      result: { successful, failed },
-      batch: { realm, channel, events: broadcast },
-      isDurable: namespace.durable ?? true,
-    }));
+    return andThen(handled, ({ broadcast, successful, failed, dropped }) => {
+      this.options.metrics?.onAccepted(namespace.name, dropped);
+      return {
+        result: { successful, failed },
+        batch: { realm, channel, events: broadcast },
+        isDurable: namespace.durable ?? true,
+      };
+    });
   }
 
   /**
@@ -90,20 +98,39 @@ export class Publisher {
    * before, because it goes before the publisher's own data.
    */
   deliver(batch: ChannelBatch): void {
-    if (batch.events.length === 0) return;
+    const [first] = batch.events;
+    if (first === undefined) return;
+    this.options.metrics?.onSent(first.id);
     this.deliverHere(batch);
     this.options.broker.broadcast(batch);
   }
 
   /** Stores a durable publish; the broker delivers it afterwards. */
   async append(batch: ChannelBatch): Promise<void> {
-    if (batch.events.length > 0) await this.options.broker.append(batch);
+    const [first] = batch.events;
+    if (first === undefined) return;
+    const { metrics, broker } = this.options;
+    metrics?.onSent(first.id);
+    try {
+      await broker.append(batch);
+    } catch (error) {
+      metrics?.takeStart(first.id);
+      throw error;
+    }
   }
 
   /** Delivers to the subscribers of this node. */
   deliverHere(batch: ChannelBatch): void {
     const now = Date.now();
     this.#messageRate.charge(this.options.hub.deliver(batch, now), now);
+    const [first] = batch.events;
+    const startedAt = first && this.options.metrics?.takeStart(first.id);
+    if (startedAt !== undefined) this.options.sendQueue.time(startedAt);
+  }
+
+  /** Counts a publish that was refused as a whole. */
+  onRefused(): void {
+    this.options.metrics?.onRefused();
   }
 
   #checkEvents({ events, isHttp }: PublishRequest): ChannelEvent[] {
@@ -112,17 +139,9 @@ export class Publisher {
     }
     const { eventsPerPublish, maxPublishBytes } = this.options.limits;
     if (events.length > eventsPerPublish) {
-      throw isHttp
-        ? new RealtimeError(
-            'BadRequestException',
-            400,
-            `Input exceeded ${eventsPerPublish} event limit`,
-          )
-        : new RealtimeError(
-            'InvalidInputError',
-            400,
-            `input exceeded ${eventsPerPublish} event limit`,
-          );
+      const message = `nput exceeded ${eventsPerPublish} event limit`;
+      if (isHttp) throw new RealtimeError('BadRequestException', 400, `I${message}`);
+      throw new RealtimeError('InvalidInputError', 400, `i${message}`);
     }
     let bytes = 0;
     for (const event of events) {
