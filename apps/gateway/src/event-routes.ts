@@ -1,3 +1,4 @@
+import { EventPreviews } from '@posthaste/callbacks';
 import { PlatformError, parseApplicationRules } from '@posthaste/contracts';
 import { PostgresLog, parseTopicRules } from '@posthaste/eventstream';
 import {
@@ -24,6 +25,7 @@ import type { FollowerStreamOptions } from './routes/events/follower-stream.js';
 import { publishEventRoutes } from './routes/events/publish-events.js';
 import { readEventRoutes } from './routes/events/read-events.js';
 import { webhookHandshakeRoutes } from './routes/events/webhook-handshake.js';
+import { listenRoutes } from './routes/listen/listen.js';
 
 /** Configuration of the routes of events. Each setting is described in @posthaste/settings. */
 export type EventRoutesConfig = Required<
@@ -84,6 +86,7 @@ export function createEventRoutes({
   const publisher = new PublishBatcher({ db, log, maxTopics: config.maxTopics });
   const followers = new EventFollowers(log, config);
   addFollowerMetrics(registry, () => followers.count);
+  const previews = new EventPreviews({ db });
   const replays = new DeadLetterReplays({ db, log, maxRunning: config.maxReplays });
   const onError = warnOfMaintenance(logger);
   const maintenance = new EventMaintenance({ db, replays, onError }, config);
@@ -96,6 +99,13 @@ export function createEventRoutes({
       (app) => publishEventRoutes(app, publisher),
       webhookHandshakeRoutes,
       (app) => readEventRoutes(app, { log, followers, streams: config }),
+      (app) =>
+        listenRoutes(app, {
+          log,
+          followers,
+          previews,
+          rules: { topicRules: rules.topicRules, defaultApplication: config.defaultApplication },
+        }),
       (app) => eventGroupRoutes(app, log),
       (app) => deadLetterRoutes(app, { db, log }),
       (app) =>
@@ -107,7 +117,7 @@ export function createEventRoutes({
     },
     async close() {
       followers.close();
-      await Promise.all([publisher.close(), maintenance.close()]);
+      await Promise.all([publisher.close(), maintenance.close(), previews.close()]);
       await Promise.all([log.close(), ambientLog.close()]);
     },
   };

@@ -61,6 +61,13 @@ export type {
   LeaseView,
 } from './lookup/callback-view.js';
 export { findCallback, listCallbacks } from './lookup/read-store.js';
+export {
+  EventPreviews,
+  type PlacedEvent,
+  type PreviewedRequest,
+  type PreviewSource,
+  type PreviewTarget,
+} from './listening/event-previews.js';
 export { type Mail, type Mailer, type MailLogger, sendDueMail } from './mail/mail-outbox.js';
 export { forgetUnconfirmedRecipients, planMail } from './mail/mail-planner.js';
 export {

@@ -29,6 +29,8 @@ export function createHttpServer(
       headersTimeout: config.headersTimeoutMs,
       requestTimeout: config.requestTimeoutMs,
       keepAliveTimeout: config.keepAliveTimeoutMs,
+      // Others ask for HTTP/2 (`h2c`), as the client of Java does, and are answered as they are.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
       // Longest delay until a timeout is noticed.
       connectionsCheckingInterval: Math.min(1_000, config.headersTimeoutMs / 4),
     },

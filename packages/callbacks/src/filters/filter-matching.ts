@@ -65,6 +65,12 @@ interface Batch {
   readonly large: Map<string, LargeMatch[]>;
 }
 
+/** Subscriptions that events are matched with. */
+export type MatchedSubscriptions = Pick<
+  ApplicationIndexes<IndexedSubscription>,
+  'findSubscriptions' | 'applicationCount'
+>;
+
 /** Finds the endpoints of events, with a limited effort for each event and application. */
 export class FilterMatching {
   readonly #limits: FilterLimits;
@@ -83,7 +89,7 @@ export class FilterMatching {
    * @throws PlatformError `STOPPING` after `close`
    */
   async match(
-    index: ApplicationIndexes<IndexedSubscription>,
+    index: MatchedSubscriptions,
     events: readonly SubscribedEvent[],
   ): Promise<MatchedEvents> {
     const batch: Batch = { faults: [], work: new Map(), large: new Map() };

@@ -1,0 +1,57 @@
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { FastifyRequest } from 'fastify';
+import type { WebSocket, WebSocketServer } from 'ws';
+import type { App } from '../../app.js';
+
+interface Upgrade {
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
+/*
+ * Upgrades of routes. A request to become a WebSocket goes through the server as any other: rate limits,
+ * keys, scopes, validation. A refusal is an ordinary answer. Only the handler of the route makes the
+ * WebSocket, by `accept`.
+ */
+
+/** Upgrades of the routes of one server. */
+export class RouteUpgrades {
+  readonly #pending = new WeakMap<IncomingMessage, Upgrade>();
+  readonly #sockets: WebSocketServer;
+
+  constructor(sockets: WebSocketServer) {
+    this.#sockets = sockets;
+  }
+
+  /** Sends upgrades for the path through the server, and those for all others if nobody else does. */
+  attach(app: App, path: string): void {
+    const { server } = app;
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      const isOwn = request.url?.split('?', 1)[0] === path;
+      if (!isOwn && server.listenerCount('upgrade') > 1) return;
+      socket.on('error', () => socket.destroy());
+      this.#pending.set(request, { socket, head });
+      const response = new ServerResponse(request);
+      response.shouldKeepAlive = false;
+      response.once('finish', () => socket.end());
+      response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0]);
+      app.routing(request, response);
+    });
+  }
+
+  /** True if the request asks to become a WebSocket. */
+  isUpgrade({ raw }: FastifyRequest): boolean {
+    return this.#pending.has(raw);
+  }
+
+  /** Makes the WebSocket. A faulty request is answered with 400, and `open` is not called. */
+  accept({ raw }: FastifyRequest, response: ServerResponse, open: (socket: WebSocket) => void): void {
+    const upgrade = this.#pending.get(raw);
+    if (!upgrade) throw new Error('the request is no upgrade');
+    this.#pending.delete(raw);
+    const { socket, head } = upgrade;
+    response.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0]);
+    this.#sockets.handleUpgrade(raw, socket, head, open);
+  }
+}
