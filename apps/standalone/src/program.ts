@@ -7,6 +7,7 @@ import { addEventsCommand } from './commands/events.js';
 import { addKeysCommand } from './commands/keys.js';
 import { addMigrateCommand } from './commands/migrate.js';
 import { addQueuesCommand } from './commands/queues.js';
+import { addListenCommand } from './commands/realtime/listen.js';
 import { addServiceCommands } from './commands/services.js';
 import { addSubscriptionsCommand } from './commands/subscriptions.js';
 
@@ -34,6 +35,7 @@ Examples:
   addEventsCommand(program);
   addEndpointsCommand(program);
   addSubscriptionsCommand(program);
+  addListenCommand(program);
   addAuditCommand(program);
   addDemoCommand(program);
   return program;

@@ -52,6 +52,13 @@ export type { FilterLimitOptions } from './filters/filter-limits.js';
 export { type Acceptance, type AcceptedCallback, createAcceptance } from './intake/acceptance.js';
 export { Intake } from './intake/intake.js';
 export type { IntakeItem } from './intake/intake-store.js';
+export {
+  EventPreviews,
+  type PlacedEvent,
+  type PreviewedRequest,
+  type PreviewSource,
+  type PreviewTarget,
+} from './listening/event-previews.js';
 export { listApplicationNames } from './lookup/application-names.js';
 export type {
   AttemptSummary,
@@ -61,13 +68,6 @@ export type {
   LeaseView,
 } from './lookup/callback-view.js';
 export { findCallback, listCallbacks } from './lookup/read-store.js';
-export {
-  EventPreviews,
-  type PlacedEvent,
-  type PreviewedRequest,
-  type PreviewSource,
-  type PreviewTarget,
-} from './listening/event-previews.js';
 export { type Mail, type Mailer, type MailLogger, sendDueMail } from './mail/mail-outbox.js';
 export { forgetUnconfirmedRecipients, planMail } from './mail/mail-planner.js';
 export {
@@ -126,7 +126,7 @@ export { createSecretBox, /** @public */ parseMasterKey } from './secrets/secret
 export { endpointSecretName } from './secrets/secret-key.js';
 export { removeExpiredSecrets, type SecretView } from './secrets/secret-store.js';
 export { type NewSecret, Secrets } from './secrets/secrets.js';
-export { /** @public */ parseSecret, /** @public */ sign } from './secrets/signature.js';
+export { parseSecret, type SigningKey, sign } from './secrets/signature.js';
 export {
   EventFanout,
   type EventSelector,

@@ -21,6 +21,14 @@ export const eventCases: RouteCases = {
       url: `/v1/events?topic=${await world.topic(application)}`,
     }),
   },
+  'GET /v1/listen': {
+    // A plain request: it passes all checks, and is told to ask for a WebSocket.
+    make: async (world, application) => ({
+      url: `/v1/listen?topic=${await world.topic(application)}`,
+    }),
+    status: 422,
+    shows: false,
+  },
   'GET /v1/events/topics': {
     make: async (world, application) => {
       await world.topic(application);

@@ -115,7 +115,7 @@ export function createApiClient({ url, apiKey }: ApiAddress): ApiClient {
 }
 
 /** Answer whose whole body has been read. */
-interface AnswerText {
+export interface AnswerText {
   readonly ok: boolean;
   readonly status: number;
   readonly text: string;
@@ -136,14 +136,19 @@ async function withReachabilityError<T>(
     return await work();
   } catch (cause) {
     signal?.throwIfAborted();
-    const { origin } = new URL(url);
-    const message = `${origin} does not answer. Is Posthaste running? If it runs elsewhere, set POSTHASTE_URL.`;
-    throw new PlatformError('GATEWAY_UNREACHABLE', message, { cause });
+    throw toUnreachable(url, cause);
   }
 }
 
+/** Returns the error for a gateway that does not answer. */
+export function toUnreachable(url: string, cause: unknown): PlatformError {
+  const { origin } = new URL(url);
+  const message = `${origin} does not answer. Is Posthaste running? If it runs elsewhere, set POSTHASTE_URL.`;
+  return new PlatformError('GATEWAY_UNREACHABLE', message, { cause });
+}
+
 /** Converts an answer with problem details (RFC 9457) to an error with the code of the gateway. */
-function toError(base: string, answer: AnswerText): PlatformError {
+export function toError(base: string, answer: AnswerText): PlatformError {
   const problem = parseJson(answer.text) as Partial<ProblemDetails> | null | undefined;
   const code = problem?.code;
   if (code === undefined || !(code in errorCodes)) return notPosthaste(base, answer);

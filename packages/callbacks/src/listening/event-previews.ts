@@ -1,5 +1,10 @@
 import { createHash } from 'node:crypto';
-import { type Applications, PlatformError, parseId, toApplicationColumn } from '@posthaste/contracts';
+import {
+  type Applications,
+  PlatformError,
+  parseId,
+  toApplicationColumn,
+} from '@posthaste/contracts';
 import type { Database, Statement } from '@posthaste/postgres';
 import { buildRequest, type Signer } from '../delivery/attempt-request.js';
 import type { Delivery } from '../delivery/delivery.js';
@@ -110,10 +115,7 @@ export class EventPreviews {
    * Returns the request that the receiver would get for the event; undefined if it would get none.
    * @throws PlatformError `DATABASE_*`; `STOPPING` after `close`
    */
-  async preview(
-    target: PreviewTarget,
-    event: PlacedEvent,
-  ): Promise<PreviewedRequest | undefined> {
+  async preview(target: PreviewTarget, event: PlacedEvent): Promise<PreviewedRequest | undefined> {
     const { echo, isDelivered, excludedEndpointId } = toLoopRule(event);
     const { source, endpointId } = target;
     const id = toPreviewId(`${source.kind} ${endpointId ?? ''} ${event.place}`);

@@ -15,7 +15,8 @@ import type { WebSocket } from 'ws';
  * | client | `{"type":"done"}` | it has done with the oldest request that it has not said this of |
  *
  * A client that comes again with the cursor of the last frame up to which it has done everything gets
- * all that follows. At most `maxOpen` requests are sent ahead of `done`.
+ * all that follows. At most `maxOpen` requests are sent ahead of `done`. The close code 4001 asks the
+ * client to come again at once.
  */
 
 /** Connection to open. */
@@ -33,6 +34,8 @@ const pingMs = 15_000;
 /** Time in which a client has to answer the end of the connection, in ms. */
 const closeMs = 1_000;
 const goingAway = 1001;
+/** Close code that asks the client to connect again at once, from where it is. */
+const connectAgain = 4001;
 
 /** A client that listens, over a WebSocket. Emits `close`. */
 export class ListenConnection extends EventEmitter<{ close: [] }> implements FollowerConnection {
@@ -92,8 +95,17 @@ export class ListenConnection extends EventEmitter<{ close: [] }> implements Fol
   }
 
   end(): void {
+    this.#close(goingAway);
+  }
+
+  /** Ends the connection, and asks the client to connect again at once. Idempotent. */
+  renew(): void {
+    this.#close(connectAgain);
+  }
+
+  #close(code: number): void {
     if (this.ended.aborted) return;
-    this.#socket.close(goingAway);
+    this.#socket.close(code);
     setTimeout(() => this.#socket.terminate(), closeMs).unref();
     this.#stop();
   }
@@ -110,7 +122,10 @@ export class ListenConnection extends EventEmitter<{ close: [] }> implements Fol
   }
 
   #beat(): void {
-    if (!this.#isAlive) return this.#socket.terminate();
+    if (!this.#isAlive) {
+      this.#socket.terminate();
+      return;
+    }
     this.#isAlive = false;
     this.#socket.ping();
     if (this.#cursor === this.#sentCursor) return;

@@ -154,7 +154,9 @@ function toSource({ query }: ListenRequest): PreviewSource {
     throw requestInvalid([{ field: 'query.name', message: 'is only for a topic' }]);
   }
   if (endpoint !== undefined) return { kind: 'endpoint', id: endpoint };
-  return subscription === undefined ? { kind: 'topic' } : { kind: 'subscription', id: subscription };
+  return subscription === undefined
+    ? { kind: 'topic' }
+    : { kind: 'subscription', id: subscription };
 }
 
 /** @throws PlatformError `SCOPE_MISSING`, `DATABASE_*` */
@@ -204,6 +206,6 @@ async function endOnNewTopic(
     await sleep(topicPollMs, undefined, { signal }).catch(() => undefined);
     // A database that is away is tried again.
     const topics = signal.aborted ? [] : await listTopics(request, log).catch(() => []);
-    if (topics.some((topic) => !known.has(topic))) connection.end();
+    if (topics.some((topic) => !known.has(topic))) connection.renew();
   }
 }

@@ -46,7 +46,11 @@ export class RouteUpgrades {
   }
 
   /** Makes the WebSocket. A faulty request is answered with 400, and `open` is not called. */
-  accept({ raw }: FastifyRequest, response: ServerResponse, open: (socket: WebSocket) => void): void {
+  accept(
+    { raw }: FastifyRequest,
+    response: ServerResponse,
+    open: (socket: WebSocket) => void,
+  ): void {
     const upgrade = this.#pending.get(raw);
     if (!upgrade) throw new Error('the request is no upgrade');
     this.#pending.delete(raw);
