@@ -17,7 +17,7 @@ function allows(pattern: string, path: string, identity: Identity = ann): boolea
   if (channel === undefined) throw new Error(`no channel: ${path}`);
   const namespace = { name: channel.segments[0], handlers: { onSubscribe: allowOwn(pattern) } };
   try {
-    new HandlerRunner().subscribe(namespace, { identity, headers: {}, channel });
+    void new HandlerRunner().subscribe(namespace, { identity, headers: {}, channel });
     return true;
   } catch (error) {
     expect(error).toMatchObject({ errorType: 'Forbidden' });
