@@ -12,6 +12,11 @@ import { MemoryBroker } from './hub/memory-broker.js';
 import { Publisher } from './hub/publisher.js';
 import { RealtimeMetrics } from './metrics.js';
 import type { Namespace, NamespaceDirectory } from './namespaces/namespace.js';
+import {
+  type NamespaceSettings,
+  namespaceNameFault,
+  namespaceSettingFaults,
+} from './namespaces/namespace-settings.js';
 import { HandlerRunner } from './namespaces/run-handlers.js';
 import type { ChannelPath } from './protocol/channel-path.js';
 import { resolveLimits } from './protocol/limits.js';
@@ -194,5 +199,15 @@ class NodeServer implements RealtimeServer {
 function toDirectory(namespaces: readonly Namespace[] | NamespaceDirectory): NamespaceDirectory {
   if ('find' in namespaces && !Array.isArray(namespaces)) return namespaces as NamespaceDirectory;
   const byName = new Map((namespaces as readonly Namespace[]).map((each) => [each.name, each]));
+  for (const { name, handlers: _, ...settings } of byName.values()) checkNamespace(name, settings);
   return { find: (_realm, name) => byName.get(name) };
+}
+
+/** @throws PlatformError `OPTION_INVALID`: a schema that cannot be compiled would fail each publish */
+function checkNamespace(name: string, settings: NamespaceSettings): void {
+  const fault = namespaceNameFault(name);
+  const faults = namespaceSettingFaults(settings).map((each) => `${each.field} ${each.message}`);
+  const all = fault === undefined ? faults : [`name ${fault}`, ...faults];
+  if (all.length === 0) return;
+  throw new PlatformError('OPTION_INVALID', `namespace '${name}': ${all.join('; ')}`);
 }

@@ -184,7 +184,7 @@ export class Operations {
     this.host.credentials.release(subscription.credential);
   }
 
-  /** An operation without a credential of its own uses that of the connect. */
+  /** An operation without a credential of its own uses that of the connect, if it is for all. */
   #authorize(
     operation: Operation,
     {
@@ -198,7 +198,10 @@ export class Operations {
       const request: AuthRequest = new OperationRequest(operation, { headers, channel, body });
       return this.host.credentials.authorize(request);
     }
-    if (this.connectCredential?.isUsable(Date.now())) return this.connectCredential;
+    const { connectCredential } = this;
+    // A webhook authorizer decides about each operation and channel, and has only seen the connect.
+    const isDecided = connectCredential?.identity.mode !== 'AWS_LAMBDA';
+    if (isDecided && connectCredential?.isUsable(Date.now())) return connectCredential;
     throw unauthorized();
   }
 

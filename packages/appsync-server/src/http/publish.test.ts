@@ -94,6 +94,15 @@ describe('POST /event', () => {
       expect.arrayContaining(['content-type', 'authorization', 'x-api-key', 'x-amz-user-agent']),
     );
     expect((await preflight('https://evil.example')).status).toBe(403);
+    const ask = async (names: string) => {
+      const headers = { 'access-control-request-headers': names };
+      const url = `http://127.0.0.1:${server.port}/event`;
+      const { headers: answered } = await fetch(url, { method: 'OPTIONS', headers });
+      return answered.get('access-control-allow-headers');
+    };
+    const signed = 'authorization,content-encoding,x-amz-date,x-tenant';
+    expect(await ask(signed)).toBe(signed);
+    expect(await ask('a b;c')).toContain('x-api-key');
     const any = await (await startRealtime()).post({ channel: 'default', events: ['1'] });
     expect(any.headers.get('access-control-allow-origin')).toBe('*');
   });

@@ -9,6 +9,9 @@ import { type ErrorEntry, RealtimeError } from '../protocol/realtime-error.js';
 
 const allowedHeaders =
   'content-type, authorization, x-api-key, x-amz-date, x-amz-security-token, x-amz-user-agent';
+/** List of names of headers, as browsers send it. */
+const headerListPattern = /^[a-z0-9-]+(?:, ?[a-z0-9-]+)*$/;
+const maxAskedLength = 2_048;
 
 /** Parts of a server that the HTTP handler uses. */
 export interface PublishHost {
@@ -27,7 +30,7 @@ export async function handlePublish(
 ): Promise<void> {
   try {
     allowOrigin(host, request, response);
-    if (request.method === 'OPTIONS') return answerPreflight(response);
+    if (request.method === 'OPTIONS') return answerPreflight(request, response);
     if (request.method !== 'POST') {
       response.setHeader('allow', 'POST, OPTIONS');
       throw new RealtimeError('BadRequestException', 405, 'Publish with POST.');
@@ -103,9 +106,12 @@ function allowOrigin(host: PublishHost, request: IncomingMessage, response: Serv
   response.setHeader('access-control-allow-origin', origin);
 }
 
-function answerPreflight(response: ServerResponse): void {
+/** Allows the headers that are asked for: clients sign some, and send more for authorizers. */
+function answerPreflight(request: IncomingMessage, response: ServerResponse): void {
+  const asked = request.headers['access-control-request-headers'] ?? '';
+  const isList = asked.length <= maxAskedLength && headerListPattern.test(asked);
   response.setHeader('access-control-allow-methods', 'POST, OPTIONS');
-  response.setHeader('access-control-allow-headers', allowedHeaders);
+  response.setHeader('access-control-allow-headers', isList ? asked : allowedHeaders);
   response.setHeader('access-control-max-age', '86400');
   response.writeHead(204).end();
 }
