@@ -34,7 +34,6 @@ export type {
   MissedEvents,
   MissedRequest,
 } from './hub/broker.js';
-export type { ChannelCount } from './hub/hub.js';
 /** @public */
 export { allowOwn, type ChannelRule } from './namespaces/channel-rules.js';
 /** @public */
@@ -64,4 +63,4 @@ export { type ChannelPath, includesChannel, parseChannel } from './protocol/chan
 export type { Limits } from './protocol/limits.js';
 export { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
 export { createRealtimeServer, type RealtimeServer } from './realtime-server.js';
-export type { RealtimeCounts, RealtimeServerOptions } from './server-options.js';
+export type { ChannelCount, RealtimeCounts, RealtimeServerOptions } from './server-options.js';

@@ -7,7 +7,7 @@ import { SendQueue } from './connection/send-queue.js';
 import { pathOf, refuseUpgrade } from './connection/upgrade.js';
 import { handlePublish, type PublishHost } from './http/publish.js';
 import type { Broker, ChannelBatch } from './hub/broker.js';
-import { type ChannelCount, Hub } from './hub/hub.js';
+import { Hub } from './hub/hub.js';
 import { MemoryBroker } from './hub/memory-broker.js';
 import { Publisher } from './hub/publisher.js';
 import { RealtimeMetrics } from './metrics.js';
@@ -21,7 +21,7 @@ import { HandlerRunner } from './namespaces/run-handlers.js';
 import type { ChannelPath } from './protocol/channel-path.js';
 import { resolveLimits } from './protocol/limits.js';
 import { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
-import type { RealtimeCounts, RealtimeServerOptions } from './server-options.js';
+import type { ChannelCount, RealtimeCounts, RealtimeServerOptions } from './server-options.js';
 
 /** Server of the protocol, for an HTTP server that its user has. */
 export interface RealtimeServer {

@@ -48,3 +48,9 @@ export interface RealtimeCounts {
   /** Bytes that were written to WebSockets. */
   readonly bytesOut: number;
 }
+
+/** Path with the number of its subscriptions on this node. */
+export interface ChannelCount {
+  readonly channel: string;
+  readonly subscribers: number;
+}

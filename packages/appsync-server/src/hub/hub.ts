@@ -2,6 +2,7 @@ import type { CredentialInUse } from '../connection/credentials.js';
 import type { Outlet } from '../connection/send-queue.js';
 import type { ChannelPath } from '../protocol/channel-path.js';
 import { DataFrame } from '../protocol/text-frame.js';
+import type { ChannelCount } from '../server-options.js';
 import type { DeliveredBatch } from './broker.js';
 
 /** Subscriptions to one path of one realm. */
@@ -24,12 +25,6 @@ export class Subscription {
     readonly outlet: Outlet,
     readonly credential: CredentialInUse,
   ) {}
-}
-
-/** Path with the number of its subscriptions on this node. */
-export interface ChannelCount {
-  readonly channel: string;
-  readonly subscribers: number;
 }
 
 /** Subscriptions of this node, by realm and path. */
