@@ -4,7 +4,6 @@ import {
   customFetch,
   decodeJwt,
   errors,
-  type FetchImplementation,
   type JWTPayload,
   type JWTVerifyGetKey,
   jwtVerify,
@@ -13,6 +12,12 @@ import { findJwt, unauthorized } from './auth-modes.js';
 import type { AuthMode, Authorizer, Identity } from './authorizer.js';
 import type { AuthHeaders } from './credential-object.js';
 import { IdentityCache } from './identity-cache.js';
+
+/** Function that reads key sets: a `fetch`. Written out, so that types need no ES module of `jose`. */
+type KeyFetch = (
+  url: string,
+  options: { headers: Headers; method: 'GET'; redirect: 'manual'; signal: AbortSignal },
+) => Promise<Response>;
 
 /** Options of tokens of any issuer. */
 export interface JwtOptions {
@@ -29,7 +34,7 @@ export interface JwtOptions {
   /** Most tokens that are remembered. Default 10,000. */
   readonly cacheSize?: number | undefined;
   /** Reads key sets. Default: the `fetch` of Node. */
-  readonly fetch?: FetchImplementation | undefined;
+  readonly fetch?: KeyFetch | undefined;
   /** Returns the time in ms since 1970. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
 }
@@ -150,7 +155,7 @@ function createKeySet(options: JwtOptions & { readonly issuer: string }) {
 }
 
 /** Reads the address of the key set from the issuer's configuration. */
-async function discover(issuer: string, read: FetchImplementation): Promise<string> {
+async function discover(issuer: string, read: KeyFetch): Promise<string> {
   const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
   const response = await read(url, {
     method: 'GET',
