@@ -5,6 +5,7 @@ import {
   registryStage,
   settleStage,
 } from '@posthaste/access';
+import { removeRealtime } from '@posthaste/appsync-server/postgres';
 import {
   allowDeliveries,
   eraseByRequests,
@@ -46,10 +47,12 @@ export function createErasingStages(options: RecordErasingOptions = {}): Erasure
   return {
     application: [
       removal('settings', removeSettings),
+      removal('realtime', removeRealtime),
       removal('waiting callbacks', removeWaiting),
       removal('callbacks', removeCallbacks),
       settleStage,
       removal('late settings', removeSettings),
+      removal('late realtime', removeRealtime),
       removal('late waiting callbacks', removeWaiting),
       removal('late callbacks', removeCallbacks),
       removal('replays of dead letters', removeReplays),

@@ -1,4 +1,5 @@
 import { accessMigrations } from '@posthaste/access';
+import { realtimeMigrations } from '@posthaste/appsync-server/postgres';
 import { callbacksMigrations } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
@@ -10,4 +11,5 @@ export const workerMigrations: readonly MigrationSet[] = [
   callbacksMigrations,
   eventstreamMigrations,
   eventLogMigrations,
+  realtimeMigrations,
 ];

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { getErasure, startRemoval } from '@posthaste/access';
+import { NamespaceStore } from '@posthaste/appsync-server/postgres';
 import { awaitClaims, type CallbackRequest, Intake, stopDeliveries } from '@posthaste/callbacks';
 import { newId } from '@posthaste/contracts';
 import { type Database, migrate, openPostgres } from '@posthaste/postgres';
@@ -122,6 +123,10 @@ describeWithPostgres('the removal of an application by workers that are killed',
     }
     await acceptAll(intake, 'stays', [...names, ...names.map(() => undefined)]);
     await db.query(`insert into gateway.application (name) values ('gone'), ('stays')`);
+    const namespaces = new NamespaceStore(db);
+    for (const application of ['gone', 'stays']) {
+      await namespaces.create({ application, name: 'chat' }, {}, 'all');
+    }
     let worker = await startWorker();
     await expect.poll(() => arrived.length, waitOptions).toBeGreaterThan(20);
 
@@ -149,6 +154,8 @@ describeWithPostgres('the removal of an application by workers that are killed',
     expect(await countOf('gone')).toBe(0);
     const { rows } = await db.query(`select name from gateway.application`);
     expect(rows).toEqual([{ name: 'stays' }]);
+    const { items } = await namespaces.list({ within: ['gone', 'stays'] });
+    expect(items.map(({ application }) => application)).toEqual(['stays', undefined]);
     // What was leased at the moment of the answer may still begin, as long as its lease lasts.
     const late = arrived.filter(({ application, at }) => {
       return application === 'gone' && at > answeredAt + 5_000;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { accessMigrations } from '@posthaste/access';
+import { realtimeMigrations } from '@posthaste/appsync-server/postgres';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { type ErrorCode, PlatformError } from '@posthaste/contracts';
 import { eventstreamMigrations } from '@posthaste/eventstream';
@@ -24,6 +25,7 @@ export const platformMigrations: readonly MigrationSet[] = [
   eventstreamMigrations,
   // After the gateway's: moves tables that the gateway has owned.
   eventLogMigrations,
+  realtimeMigrations,
 ];
 
 /** Advice for errors of the data folder. */

@@ -1,4 +1,4 @@
-export { listRealtimeApplications, readEpoch, removeRealtime } from './application-data.js';
+export { readEpoch, removeRealtime } from './application-data.js';
 export { realtimeMigrations } from './migrations.js';
 export {
   NamespaceCache,

@@ -6,7 +6,7 @@ import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { useRealtimeDatabase } from '../../test/realtime-database.js';
 import type { NamespaceSettings } from '../namespaces/namespace-settings.js';
-import { listRealtimeApplications, readEpoch, removeRealtime } from './application-data.js';
+import { readEpoch, removeRealtime } from './application-data.js';
 import { realtimeMigrations } from './migrations.js';
 import { NamespaceCache } from './namespace-cache.js';
 import type { NamespaceRecord } from './namespace-record.js';
@@ -208,13 +208,11 @@ function suite(engine: 'postgres' | 'embedded'): void {
     await expect.poll(() => cache.find('shop', 'chat'), { timeout: 10_000 }).toBeUndefined();
   });
 
-  it('lists the applications that have namespaces, and removes what one of them has', async () => {
+  it('removes the namespaces and members of an application, and no others', async () => {
     const store = createStore();
     for (const application of ['', 'a', 'b', 'c']) {
       for (const name of ['x', 'y']) await store.create({ application, name }, {}, 'all');
     }
-    expect(await listRealtimeApplications(database(), undefined, 3)).toEqual(['', 'a', 'b']);
-    expect(await listRealtimeApplications(database(), 'b', 3)).toEqual(['c']);
     await database().query(
       `insert into realtime.member (application, channel, member, node_id, data)
         values ('b', '/x/1', 'm', $1, '{}'), ('c', '/x/1', 'm', $1, '{}')`,
@@ -223,7 +221,11 @@ function suite(engine: 'postgres' | 'embedded'): void {
     const step = { position: undefined, limit: 10 };
     const progress = await database().transaction((tx) => removeRealtime(tx, 'b', step));
     expect(progress).toMatchObject({ done: true, erased: 3 });
-    expect(await listRealtimeApplications(database(), undefined, 9)).toEqual(['', 'a', 'c']);
+    const { items } = await store.list({ within: 'all' });
+    const left = items.map((namespace) => namespace.application ?? 'shared');
+    expect(left).toEqual(['shared', '', 'a', 'c', '', 'a', 'c']);
+    const { rows } = await database().query('select application from realtime.member');
+    expect(rows).toEqual([{ application: 'c' }]);
   });
 
   it('has one epoch for ever', async () => {
