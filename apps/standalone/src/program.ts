@@ -8,6 +8,7 @@ import { addKeysCommand } from './commands/keys.js';
 import { addMigrateCommand } from './commands/migrate.js';
 import { addQueuesCommand } from './commands/queues.js';
 import { addListenCommand } from './commands/realtime/listen.js';
+import { addRealtimeCommand } from './commands/realtime/realtime.js';
 import { addServiceCommands } from './commands/services.js';
 import { addSubscriptionsCommand } from './commands/subscriptions.js';
 
@@ -36,6 +37,7 @@ Examples:
   addEndpointsCommand(program);
   addSubscriptionsCommand(program);
   addListenCommand(program);
+  addRealtimeCommand(program);
   addAuditCommand(program);
   addDemoCommand(program);
   return program;

@@ -142,4 +142,81 @@ describeWithPostgres('posthaste listen', () => {
         .toSorted();
     expect(bodies(local.requests)).toEqual(bodies(real.requests));
   }, 300_000);
+
+  it('forwards a topic, and only events with the name', async () => {
+    await publish({ topic: 'news', name: 'before.start' });
+    const local = await startLocal();
+    const args = ['--topic', 'news', '--name', 'news.*', '--forward-to', local.url];
+    await listen(...args);
+    await publish({ topic: 'news', name: 'other.one' });
+    await publish({ topic: 'news', name: 'news.one', payload: { n: 1 } });
+    const [request] = await local.waitFor(1, waitOptions.timeout);
+    expect(request && isSigned(request)).toBe(true);
+    expect(payloadOf(request as Received)).toEqual({ n: 1 });
+    expect(local.requests).toHaveLength(1);
+  });
+
+  it('forwards one subscription in the format of its endpoint, of a topic that is new, too', async () => {
+    const headers = { 'x-tenant': 'shop', authorization: 'secret of the endpoint' };
+    const settings = { eventFormat: 'cloudevents-binary', headers };
+    const endpointId = await createEndpoint('bills', settings);
+    const { id } = await subscribe(endpointId, 'bill.*', {
+      filter: { properties: { total: { minimum: 10 } } },
+    });
+    await subscribe(endpointId, 'quote.*');
+    const local = await startLocal();
+    await listen('--subscription', id, '--forward-to', local.url);
+    await publish({ topic: 'bills', name: 'bill.sent', payload: { total: 3 } });
+    await publish({ topic: 'quotes', name: 'quote.sent', payload: { total: 30 } });
+    await publish({ topic: 'bills', name: 'bill.sent', payload: { total: 30 } });
+    const [request] = await local.waitFor(1, waitOptions.timeout);
+    expect(request).toMatchObject({
+      headers: {
+        'ce-type': 'bill.sent',
+        'content-type': 'application/json',
+        'user-agent': 'Posthaste',
+      },
+      body: Buffer.from('{"total":30}'),
+    });
+    expect(request?.headers.authorization).toBeUndefined();
+    expect(local.requests).toHaveLength(1);
+  });
+
+  it('tries again in order while the local receiver fails, or gives up at once with --no-retry', async () => {
+    const endpointId = await createEndpoint('tries', { order: 'key' });
+    await subscribe(endpointId, 'try.*');
+    const failing = await startLocal([500, 500, 200]);
+    const strict = await startLocal(500);
+    const first = await listen('--endpoint', endpointId, '--forward-to', failing.url);
+    const second = await listen('--endpoint', endpointId, '--no-retry', '--forward-to', strict.url);
+    for (const n of [1, 2]) {
+      await publish({ topic: 'tries', name: 'try.it', key: 'k', payload: { n } });
+    }
+    await failing.waitFor(4, waitOptions.timeout);
+    expect(failing.requests.map((each) => payloadOf(each).n)).toEqual([1, 1, 1, 2]);
+    await strict.waitFor(2, waitOptions.timeout);
+    expect(strict.requests.map((each) => payloadOf(each).n)).toEqual([1, 2]);
+    await expect
+      .poll(() => first.output, waitOptions)
+      .toMatch(/"status":500,"error":null,"retryInMs":\d/);
+    expect(second.output).toMatch(/"status":500,"error":null,"retryInMs":null/);
+    expect(await first.terminate()).toMatchObject({ code: 0 });
+  });
+
+  it('says what the gateway refuses, and which arguments are missing', async () => {
+    const to = ['--forward-to', 'http://127.0.0.1:9/'];
+    const id = '01890000-0000-7000-8000-000000000000';
+    const unknown = await posthaste(['listen', '--endpoint', id, ...to], env);
+    expect([unknown.code, unknown.stderr]).toEqual([
+      1,
+      expect.stringContaining(`no endpoint ${id}`),
+    ]);
+    expect(await posthaste(['listen', ...to], env)).toMatchObject({ code: 64 });
+    expect(await posthaste(['listen', '--topic', 't'], env)).toMatchObject({ code: 64 });
+    const away = { ...env, POSTHASTE_URL: 'http://127.0.0.1:9' };
+    expect(await posthaste(['listen', '--topic', 't', ...to], away)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('does not answer'),
+    });
+  });
 });

@@ -1,0 +1,8 @@
+import type { Command } from 'commander';
+import { addEmulatorCommand } from './emulator.js';
+
+/** Adds `posthaste realtime …`: an emulator of AWS AppSync Events, and commands on channels. */
+export function addRealtimeCommand(program: Command): void {
+  const command = program.command('realtime').description('emulate AWS AppSync Events');
+  addEmulatorCommand(command);
+}
