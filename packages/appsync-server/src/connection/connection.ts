@@ -109,7 +109,7 @@ export class Connection extends Outlet {
     this.webSocket.terminate();
   }
 
-  protected override onSlow(): void {
+  override onSlow(): void {
     this.host.onSlow();
     this.close(1013, 'too slow');
   }

@@ -11,6 +11,7 @@ const earlyFlushBytes = 65_536;
  */
 export class SendQueue {
   #waiting: Outlet[] = [];
+  #slow: Outlet[] = [];
   #isScheduled = false;
   /** Beginnings of what waits, for `onWritten`. */
   #startedAt: number[] = [];
@@ -28,6 +29,12 @@ export class SendQueue {
 
   add(outlet: Outlet): void {
     this.#waiting.push(outlet);
+    this.#schedule();
+  }
+
+  /** Has `onSlow` called at the end of the turn, because subscriptions end with it. */
+  addSlow(outlet: Outlet): void {
+    this.#slow.push(outlet);
     this.#schedule();
   }
 
@@ -49,6 +56,7 @@ export class SendQueue {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const outlet of waiting) outlet.flush();
+    for (const outlet of this.#slow.splice(0)) outlet.onSlow();
     if (this.#startedAt.length === 0) return;
     for (const startedAt of this.#startedAt.splice(0)) this.onWritten?.(startedAt);
   }
@@ -72,8 +80,8 @@ export abstract class Outlet {
     private readonly socket: Duplex,
   ) {}
 
-  /** Is called once, when more waits than the queue allows. Later frames are dropped. */
-  protected abstract onSlow(): void;
+  /** Is called once, after more waited than the queue allows. Later frames are dropped. */
+  abstract onSlow(): void;
 
   sendFrame(frame: string): void {
     this.frames += frame;
@@ -113,7 +121,8 @@ export abstract class Outlet {
     // A socket that has taken all of the past is not slow, however much comes at once.
     if (waiting > 0 && waiting + frames.length > queue.maxWaitingBytes) {
       this.#isClosed = true;
-      this.onSlow();
+      // Not at once: the hub may be going through its subscriptions.
+      queue.addSlow(this);
       return;
     }
     queue.bytesOut += frames.length;

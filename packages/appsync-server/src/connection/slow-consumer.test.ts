@@ -42,6 +42,28 @@ it('closes a consumer that stops reading with 1013, in bounded memory, and other
   expect(got).toEqual(Array.from({ length: got.length }, (_, n) => n));
 }, 60_000);
 
+it('loses nothing for others when events are so large that they are written at once', async () => {
+  const server = await startRealtime({ limits });
+  const clients = await Promise.all(Array.from({ length: 4 }, () => server.open()));
+  for (const client of clients) {
+    client.send({ type: 'subscribe', id: 's', channel: '/default/a' });
+    await client.next(({ type }) => type === 'subscribe_success');
+  }
+  const [stalled, ...readers] = clients;
+  stalled?.socket.pause();
+  const publisher = await server.open();
+  for (let n = 0; n < 100; n += 1) {
+    const events = [JSON.stringify(`${n} ${'x'.repeat(150_000)}`)];
+    publisher.send({ type: 'publish', id: `${n}`, channel: '/default/a', events });
+    for (const reader of readers) {
+      await reader.next(({ event }) => event !== undefined && `${event}`.startsWith(`"${n} `));
+    }
+  }
+  expect(server.realtime.counts().slowConsumers).toBe(1);
+  stalled?.socket.resume();
+  expect(await stalled?.end()).toMatchObject({ code: 1013 });
+});
+
 it('sends a healthy consumer more at once than may wait', async () => {
   const server = await startRealtime({ limits: { ...limits, maxWaitingBytes: 10_000 } });
   const client = await server.open();
