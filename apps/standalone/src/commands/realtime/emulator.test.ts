@@ -150,4 +150,34 @@ describe('posthaste realtime', () => {
     const missing = await posthasteProcess(['realtime', '--config', 'nothing.json']);
     expect([missing.code, missing.stderr]).toEqual([78, expect.stringContaining('nothing.json')]);
   });
+
+  it('gets what posthaste realtime publish sends', async () => {
+    const started = await start(['--config', await configFile()]);
+    const client = await connect(started, 'da2-for-tests');
+    client.send({ type: 'subscribe', id: 's', channel: '/chat/*', authorization });
+    await expect
+      .poll(() => client.frames.some(({ type }) => type === 'subscribe_success'), waitOptions)
+      .toBe(true);
+    const env = {
+      POSTHASTE_URL: new URL(started.endpoint).origin,
+      POSTHASTE_API_KEY: 'da2-for-tests',
+    };
+    const publish = (...args: string[]) => posthasteProcess(['realtime', 'publish', ...args], env);
+    const { code, stdout } = await publish('/chat/room', '{"n":1}', '{"n":2}', '--json');
+    expect([code, JSON.parse(stdout)]).toMatchObject([
+      0,
+      { successful: [{ index: 0 }, { index: 1 }] },
+    ]);
+    await expect
+      .poll(() => client.frames.filter(({ type }) => type === 'data'), waitOptions)
+      .toMatchObject([{ event: '{"n":1,"seen":true}' }, { event: '{"n":2,"seen":true}' }]);
+    expect(await publish('/chat/room', 'text')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is not JSON'),
+    });
+    expect(await publish('/nowhere/room', '1')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('UnauthorizedException'),
+    });
+  });
 });

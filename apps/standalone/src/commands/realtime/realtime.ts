@@ -1,8 +1,12 @@
 import type { Command } from 'commander';
 import { addEmulatorCommand } from './emulator.js';
+import { addPublishCommand } from './publish.js';
 
 /** Adds `posthaste realtime …`: an emulator of AWS AppSync Events, and commands on channels. */
 export function addRealtimeCommand(program: Command): void {
-  const command = program.command('realtime').description('emulate AWS AppSync Events');
+  const command = program
+    .command('realtime')
+    .description('emulate AWS AppSync Events, and publish to channels');
   addEmulatorCommand(command);
+  addPublishCommand(command);
 }
