@@ -117,7 +117,8 @@ export class Connection extends Outlet {
   /** Closes a connection that is dead or too old; else sends `ka` and a ping. */
   keepAlive(now: number): void {
     const isOld = now - this.#openedAt > this.host.limits.maxConnectionMs;
-    if (!this.#isAlive) this.terminate();
+    // Of a connection that is not read on, pongs are not read either.
+    if (!this.#isAlive && !this.webSocket.isPaused) this.terminate();
     else if (isOld) this.close(1001, 'connection is too old');
     else if (this.#refusal) this.close(1008, this.#refusal.errorType);
     this.#isAlive = false;

@@ -148,7 +148,8 @@ it('resolves a publish while the subscribe before it is denied on the same socke
 it('reads no more from a connection whose frames wait, and answers all of them in the end', async () => {
   const { authorizer, settle } = slowAuthorizer();
   const limits = { ...unlimited, maxFrameBytes: 50_000 };
-  const server = await startRealtime({ limits, authorizers: [authorizer, apiKeys({ key: {} })] });
+  const authorizers = [authorizer, apiKeys({ key: {} })];
+  const server = await startRealtime({ limits, authorizers, keepAliveMs: 100 });
   const client = await server.open();
   const authorization = { authorization: 'x' };
   client.send({ type: 'subscribe', id: 'a', channel: '/default/a', authorization });
@@ -159,6 +160,10 @@ it('reads no more from a connection whose frames wait, and answers all of them i
   await expect.poll(() => settle.length).toBe(1);
   // 40 MB do not fit into the buffers of two sockets.
   expect(client.socket.bufferedAmount).toBeGreaterThan(1_000_000);
+  // It is not taken for dead, although its pongs are not read.
+  const count = (wanted: string) => client.frames.filter(({ type }) => type === wanted).length;
+  await expect.poll(() => count('ka'), { timeout: 10_000 }).toBeGreaterThan(6);
   settle[0]?.();
-  await expect.poll(() => client.frames.length, { timeout: 30_000 }).toBe(3 + 2_000);
+  await expect.poll(() => count('publish_success'), { timeout: 30_000 }).toBe(2_000);
+  expect(client.closed).toBeUndefined();
 }, 60_000);

@@ -83,10 +83,18 @@ function parseBody(text: string): { channel: unknown; events: unknown } {
 async function readBody(request: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request) {
-    bytes += (chunk as Buffer).length;
-    // The rest is read and dropped, so that the client gets to read the answer.
-    if (bytes <= maxBytes) chunks.push(chunk as Buffer);
+  try {
+    for await (const chunk of request) {
+      bytes += (chunk as Buffer).length;
+      // The rest is read and dropped, so that the client gets to read the answer.
+      if (bytes <= maxBytes) chunks.push(chunk as Buffer);
+    }
+  } catch {
+    throw new RealtimeError(
+      'BadRequestException',
+      400,
+      'The connection ended before the body did.',
+    );
   }
   if (bytes <= maxBytes) return Buffer.concat(chunks).toString('utf8');
   throw new RealtimeError('BadRequestException', 413, `Input exceeded ${maxBytes} bytes`);
