@@ -1,6 +1,8 @@
+import Fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
-import { headerProtocol } from '../test/raw-client.js';
-import { startRealtime } from '../test/test-server.js';
+import { connectRaw, headerProtocol } from '../test/raw-client.js';
+import { apiKeys, startRealtime } from '../test/test-server.js';
+import { createRealtimeServer } from './index.js';
 
 const key = { 'x-api-key': 'key' };
 
@@ -45,4 +47,33 @@ it('answers the first frame of bad credentials with connection_error, then close
       errors: [expect.objectContaining({ errorType: 'UnauthorizedException', errorCode: 401 })],
     },
   ]);
+});
+
+it('shares the server of Fastify with its routes, under a path of its own', async () => {
+  const app = Fastify();
+  app.post('/event', async ({ body }) => ({ fastify: body }));
+  const realtime = createRealtimeServer({
+    authorizers: [apiKeys({ key: {} })],
+    namespaces: [{ name: 'default' }],
+    path: '/live',
+  });
+  realtime.attach(app.server);
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  const client = await connectRaw({ port: Number(new URL(url).port), path: '/live/realtime' });
+  client.send({ type: 'subscribe', id: 's', channel: '/default/a' });
+  await client.next(({ type }) => type === 'subscribe_success');
+  const post = (path: string) =>
+    fetch(`${url}${path}`, {
+      method: 'POST',
+      headers: { ...key, 'content-type': 'application/json' },
+      body: JSON.stringify({ channel: '/default/a', events: ['1'] }),
+    });
+  expect((await post('/live')).status).toBe(200);
+  await client.next(({ event }) => event === '1');
+  const events = ['1'];
+  expect(await (await post('/event')).json()).toEqual({
+    fastify: { channel: '/default/a', events },
+  });
+  await realtime.close({ drainMs: 0 });
+  await app.close();
 });
