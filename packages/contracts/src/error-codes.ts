@@ -1,15 +1,4 @@
-/** Kind of failure. It decides the HTTP status, and whether a retry can help. */
-export type ErrorType =
-  | 'invalid'
-  | 'unauthorized'
-  | 'forbidden'
-  | 'not_found'
-  | 'conflict'
-  | 'too_large'
-  | 'rate_limited'
-  | 'unavailable'
-  | 'timeout'
-  | 'internal';
+import type { ErrorType } from './error-types.js';
 
 /** One entry of the catalogue of error codes. */
 export interface ErrorCodeEntry {
@@ -18,28 +7,6 @@ export interface ErrorCodeEntry {
   readonly meaning: string;
   /** HTTP status, if HTTP has one for exactly this failure. Default: the status of the type. */
   readonly status?: number;
-}
-
-/** HTTP status of each error type. This is the only such table. */
-export const httpStatusOf: Readonly<Record<ErrorType, number>> = {
-  invalid: 422,
-  unauthorized: 401,
-  forbidden: 403,
-  not_found: 404,
-  conflict: 409,
-  too_large: 413,
-  rate_limited: 429,
-  unavailable: 503,
-  timeout: 504,
-  internal: 500,
-};
-
-/** Types of failures after which the same call, unchanged, can succeed later. */
-const retryableTypes: ReadonlySet<ErrorType> = new Set(['rate_limited', 'unavailable', 'timeout']);
-
-/** True if a call that failed with this type of error can succeed later, unchanged. */
-export function isRetryable(type: ErrorType): boolean {
-  return retryableTypes.has(type);
 }
 
 /**
@@ -465,6 +432,58 @@ export const errorCodes = {
   NAMESPACE_LIMIT_REACHED: {
     type: 'conflict',
     meaning: 'The application has as many namespaces as it may have. Remove one that is not used.',
+  },
+  APPSYNC_CHANNEL_NOT_SUBSCRIBED: {
+    type: 'not_found',
+    meaning: 'The client has no subscription to the channel. Subscribe first.',
+  },
+  APPSYNC_CONNECTION_CLOSED: {
+    type: 'unavailable',
+    meaning: 'The connection to the realtime server is closed. Connect again.',
+  },
+  APPSYNC_CONTEXT_ENDED: {
+    type: 'unavailable',
+    meaning: 'The caller has aborted the operation by its signal.',
+  },
+  APPSYNC_ID_DOES_NOT_EXIST: {
+    type: 'not_found',
+    meaning: 'The realtime server answered an operation that is unknown.',
+  },
+  APPSYNC_ID_EXISTS: {
+    type: 'conflict',
+    meaning: 'The id of an operation is in use on the connection. Use another.',
+  },
+  APPSYNC_MARSHAL_FAILED: {
+    type: 'invalid',
+    meaning: 'A value cannot be written as JSON, or a frame not be sent. Correct the value.',
+  },
+  APPSYNC_RECEIVE_FAILED: {
+    type: 'unavailable',
+    meaning: 'The realtime server could not be reached, or its answer not be read. Try again.',
+  },
+  APPSYNC_SERVER_ERROR: {
+    type: 'forbidden',
+    meaning: 'The realtime server refused the operation. `details` has its errors.',
+  },
+  APPSYNC_SUBSCRIPTION_CALLED: {
+    type: 'conflict',
+    meaning: 'The channel is subscribed to already, and the subscription was to be the only one.',
+  },
+  APPSYNC_TIMED_OUT: {
+    type: 'timeout',
+    meaning: 'The realtime server did not answer in time. Try again.',
+  },
+  APPSYNC_TYPE_ASSERTION: {
+    type: 'invalid',
+    meaning: 'An event does not fit the validator of its channel. Correct it.',
+  },
+  APPSYNC_UNSUBSCRIPTION_CALLED: {
+    type: 'conflict',
+    meaning: 'The subscription was ended before.',
+  },
+  APPSYNC_UNSUPPORTED_MESSAGE_FORMAT: {
+    type: 'invalid',
+    meaning: 'A frame has a form that the client does not know.',
   },
   INTERNAL: {
     type: 'internal',

@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type ErrorCode,
-  type ErrorCodeEntry,
-  type ErrorType,
-  errorCodes,
-  httpStatusOf,
-  isRetryable,
-} from './error-codes.js';
+import { type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.js';
+import { type ErrorType, httpStatusOf, isRetryable } from './error-types.js';
 import { PlatformError, toProblemDetails } from './errors.js';
 
 const catalogue = Object.entries(errorCodes) as [ErrorCode, ErrorCodeEntry][];

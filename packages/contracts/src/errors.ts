@@ -1,11 +1,5 @@
-import {
-  type ErrorCode,
-  type ErrorCodeEntry,
-  type ErrorType,
-  errorCodes,
-  httpStatusOf,
-  isRetryable,
-} from './error-codes.js';
+import { CodedError } from './coded-error.js';
+import { type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.js';
 
 /** The catalogue without its literal types: an entry of another shape does not compile. */
 const registry: Readonly<Record<ErrorCode, ErrorCodeEntry>> = errorCodes;
@@ -17,28 +11,20 @@ export interface PlatformErrorOptions extends ErrorOptions {
 }
 
 /** Error that every package throws: callers branch on `code`, people read `message`. */
-export class PlatformError extends Error {
-  readonly code: ErrorCode;
-  readonly type: ErrorType;
-  /** Facts for programs; `undefined` if there are none. */
-  readonly details: unknown;
-
+export class PlatformError extends CodedError {
   constructor(code: ErrorCode, message: string, options: PlatformErrorOptions = {}) {
-    super(message, options);
+    super(code, message, { ...options, type: registry[code].type, status: registry[code].status });
     this.name = 'PlatformError';
-    this.code = code;
-    this.type = registry[code].type;
-    this.details = options.details;
   }
 
-  /** True if the same call can succeed later, unchanged. */
-  get retryable(): boolean {
-    return isRetryable(this.type);
-  }
-
-  /** Status of an HTTP response that carries this error. */
-  get httpStatus(): number {
-    return registry[this.code].status ?? httpStatusOf[this.type];
+  /** Errors of packages without the catalogue are platform errors too. */
+  static override [Symbol.hasInstance](this: unknown, value: unknown): boolean {
+    // biome-ignore-start lint/complexity/noThisInStatic: the class that is asked about, which subclasses inherit
+    // Subclasses are told apart by their prototypes, as usual.
+    return this === PlatformError
+      ? value instanceof CodedError
+      : Function.prototype[Symbol.hasInstance].call(this as () => unknown, value);
+    // biome-ignore-end lint/complexity/noThisInStatic: see above
   }
 }
 

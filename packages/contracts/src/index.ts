@@ -54,14 +54,8 @@ export {
   isJsonPointer,
   type PersonIdentifier,
 } from './erasing.js';
-export {
-  type ErrorCode,
-  type ErrorCodeEntry,
-  type ErrorType,
-  errorCodes,
-  httpStatusOf,
-  isRetryable,
-} from './error-codes.js';
+export { type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.js';
+export { type ErrorType, httpStatusOf, isRetryable } from './error-types.js';
 export {
   PlatformError,
   type PlatformErrorOptions,

@@ -1,0 +1,162 @@
+/*
+ * The connection of a client through its reconnects:
+ *
+ *   connecting -> open -> reconnecting -> open … -> closed
+ *
+ * A refused credential is renewed once; a second refusal in a row is final.
+ */
+
+import { AppSyncError } from './appsync-error.js';
+import type { ClientOptions, ClientState, ReconnectOptions } from './client-options.js';
+import { systemClock } from './clock.js';
+import type { Connection } from './dial.js';
+import type { ReceiveMessage } from './protocol.js';
+import { Session } from './session.js';
+
+/** Opens a new connection, with a renewed credential if the last one was refused. */
+export type Redial = (isRefused: boolean) => Promise<Connection>;
+
+/** Users of a link. */
+export interface LinkUsers {
+  readonly onFrame: (frame: ReceiveMessage) => void;
+  /** Called with each session that is acknowledged. */
+  readonly onOpen: (session: Session) => void;
+  /** Called once, when there will be no further connection. */
+  readonly onClosed: (error: AppSyncError | undefined) => void;
+}
+
+/** Connection that comes back. */
+export class Link {
+  state: ClientState = 'connecting';
+  /** First fatal error; with reconnecting, that of giving up. */
+  err: AppSyncError | undefined;
+  session: Session;
+  readonly #options: ClientOptions;
+  readonly #reconnect: Required<Omit<ReconnectOptions, 'maxAttempts'>> & ReconnectOptions;
+  readonly #redial: Redial | undefined;
+  readonly #users: LinkUsers;
+  #attempts = 0;
+  #openedAt = 0;
+  #hasRenewed = false;
+  #timer: unknown;
+  #waiting: { resolve: (session: Session) => void; reject: (error: AppSyncError) => void }[] = [];
+
+  constructor(
+    connection: Connection,
+    {
+      redial,
+      reconnect,
+      ...options
+    }: ClientOptions & {
+      readonly redial?: Redial | undefined;
+      readonly reconnect?: ReconnectOptions | undefined;
+    },
+    users: LinkUsers,
+  ) {
+    this.#options = options;
+    this.#reconnect = { initialMs: 250, maxMs: 20_000, stableMs: 10_000, ...reconnect };
+    this.#redial = redial;
+    this.#users = users;
+    this.session = this.#begin(connection);
+    globalThis.addEventListener?.('online', this.#check);
+    globalThis.document?.addEventListener('visibilitychange', this.#check);
+  }
+
+  /** Resolves with a session that is acknowledged, at once or after a reconnect. */
+  whenOpen(): Promise<Session> {
+    if (this.state === 'open') return Promise.resolve(this.session);
+    if (this.state === 'closed') return Promise.reject(this.#closedError());
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  /** Ends the connection with 1000, and all that waits for it. Idempotent. */
+  close(error?: AppSyncError): void {
+    if (this.state === 'closed') return;
+    const cause = error ?? new AppSyncError('connection_closed', 'the client was closed');
+    this.err = error;
+    this.#change('closed', error);
+    this.#clock.clearTimeout(this.#timer);
+    globalThis.removeEventListener?.('online', this.#check);
+    globalThis.document?.removeEventListener('visibilitychange', this.#check);
+    this.session.close(cause);
+    for (const { reject } of this.#waiting.splice(0)) reject(cause);
+    this.#users.onClosed(error);
+  }
+
+  get #clock() {
+    return this.#options.clock ?? systemClock;
+  }
+
+  readonly #check = (): void => {
+    if (this.state === 'open') this.session.check();
+    else if (this.#timer !== undefined) this.#dialNow();
+  };
+
+  #begin(connection: Connection): Session {
+    const { timeoutMs = 30_000, extensions = [] } = this.#options;
+    const session = new Session(connection, {
+      ...{ clock: this.#clock, timeoutMs, extensions },
+      onFrame: (frame) => this.#users.onFrame(frame),
+      onEnd: (error, isFinal) => this.#onEnd(error, isFinal),
+    });
+    session.ready.then(
+      () => this.#onOpen(session),
+      () => undefined,
+    );
+    return session;
+  }
+
+  #onOpen(session: Session): void {
+    if (this.state === 'closed') return;
+    this.#openedAt = this.#clock.now();
+    this.#hasRenewed = false;
+    this.#change('open');
+    this.#users.onOpen(session);
+    for (const { resolve } of this.#waiting.splice(0)) resolve(session);
+  }
+
+  #onEnd(error: AppSyncError, isFinal: boolean): void {
+    if (this.state === 'closed') return;
+    const { stableMs, maxAttempts = Number.POSITIVE_INFINITY } = this.#reconnect;
+    const wasOpen = this.state === 'open';
+    if (wasOpen && this.#clock.now() - this.#openedAt >= stableMs) this.#attempts = 0;
+    const isOver = isFinal && this.#hasRenewed;
+    if (!this.#redial || isOver || this.#attempts >= maxAttempts) {
+      this.close(error);
+      return;
+    }
+    this.#hasRenewed ||= isFinal;
+    this.#change('reconnecting', error);
+    const bound = Math.min(this.#reconnect.maxMs, this.#reconnect.initialMs * 2 ** this.#attempts);
+    this.#attempts += 1;
+    const random = this.#options.random ?? Math.random;
+    this.#timer = this.#clock.setTimeout(() => this.#dialNow(), random() * bound);
+  }
+
+  #dialNow(): void {
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#redial?.(this.#hasRenewed).then(
+      (connection) => {
+        if (this.state === 'closed') connection.close(1000);
+        else this.session = this.#begin(connection);
+      },
+      (error: unknown) => this.#onEnd(toAppSyncError(error), false),
+    );
+  }
+
+  #change(state: ClientState, error?: AppSyncError): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.#options.onState?.(state, error);
+  }
+
+  #closedError(): AppSyncError {
+    return this.err ?? new AppSyncError('connection_closed', 'the client was closed');
+  }
+}
+
+function toAppSyncError(error: unknown): AppSyncError {
+  if (error instanceof AppSyncError) return error;
+  return new AppSyncError('receive_failed', String(error), { cause: error });
+}
