@@ -205,6 +205,7 @@ describe.each<Engine>(['postgres', 'embedded'])('a database of version 0.1 on %s
       expect(applied.map(({ owner, version }) => `${owner} ${version}`)).toEqual([
         'event-log 1',
         'event-log 2',
+        'realtime 1',
       ]);
       await checkFilled(db, filled);
       expect(await migratePlatform(db)).toEqual([]);

@@ -1,17 +1,23 @@
+/** @public */
 export { readEpoch, removeRealtime } from './application-data.js';
+/** @public */
 export { realtimeMigrations } from './migrations.js';
+/** @public */
 export {
   NamespaceCache,
   type NamespaceCacheOptions,
   type StoredNamespace,
 } from './namespace-cache.js';
+/** @public */
 export type { NamespaceKey, NamespaceRecord } from './namespace-record.js';
+/** @public */
 export {
   type NamespaceChange,
   type NamespacePage,
   type NamespacePageRequest,
   NamespaceStore,
 } from './namespace-store.js';
+/** @public */
 export {
   joinMembers,
   leaveMembers,

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { ApiKeys, ApplicationRegistry, accessMigrations } from '@posthaste/access';
+import { realtimeMigrations } from '@posthaste/appsync-server/postgres';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
@@ -42,6 +43,7 @@ export const posthaste: CallbackService = {
         callbacksMigrations,
         eventstreamMigrations,
         eventLogMigrations,
+        realtimeMigrations,
       ]);
       await ensurePartitions(db, { daysAhead: 2 });
     });
