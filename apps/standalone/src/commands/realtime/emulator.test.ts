@@ -180,4 +180,18 @@ describe('posthaste realtime', () => {
       stderr: expect.stringContaining('UnauthorizedException'),
     });
   });
+
+  it('sends posthaste realtime subscribe what is published', async () => {
+    const started = await start(['--config', await configFile()]);
+    const env = {
+      POSTHASTE_URL: new URL(started.endpoint).origin,
+      POSTHASTE_API_KEY: 'da2-for-tests',
+    };
+    const args = ['realtime', 'subscribe', '/default/*', '--json'];
+    const subscriber = await startPosthaste(args, env, /subscribed/);
+    onTestFinished(async () => void (await subscriber.close()));
+    await posthasteProcess(['realtime', 'publish', '/default/a', '{"n":1}'], env);
+    await expect.poll(() => subscriber.output, waitOptions).toContain('"event":"{\\"n\\":1}"');
+    expect(await subscriber.terminate()).toMatchObject({ code: 0 });
+  });
 });

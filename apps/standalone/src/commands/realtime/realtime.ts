@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
 import { addEmulatorCommand } from './emulator.js';
 import { addPublishCommand } from './publish.js';
+import { addSubscribeCommand } from './subscribe.js';
 
 /** Adds `posthaste realtime …`: an emulator of AWS AppSync Events, and commands on channels. */
 export function addRealtimeCommand(program: Command): void {
   const command = program
     .command('realtime')
-    .description('emulate AWS AppSync Events, and publish to channels');
+    .description('emulate AWS AppSync Events, subscribe and publish');
   addEmulatorCommand(command);
+  addSubscribeCommand(command);
   addPublishCommand(command);
 }
