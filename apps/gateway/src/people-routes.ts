@@ -19,6 +19,7 @@ import { RepeatedWarnings, type WarningLog } from './http/repeated-warnings.js';
 import { sessionRoutes } from './routes/access/sessions.js';
 import { signInRoutes } from './routes/access/sign-in.js';
 import { tokenRoutes } from './routes/access/tokens.js';
+import { realtimeTokenRoutes } from './routes/realtime/realtime-tokens.js';
 
 /** Most connections to the identity provider at a time: it is not flooded by sign-ins. */
 const maxProviderConnections = 8;
@@ -78,6 +79,7 @@ export function createPeopleRoutes({ db, config, logger }: PeopleRoutesDeps): Pe
       (app) => sessionRoutes(app, { sessions, cookies }),
       (app) => signInRoutes(app, { signIn, cookies }),
       (app) => tokenRoutes(app, tokens),
+      (app) => realtimeTokenRoutes(app, tokens),
     ],
     authenticators: { tokens, sessions },
     cookies,

@@ -1,4 +1,4 @@
-import { ApiKeys, accessMigrations, type KeyRequest } from '@posthaste/access';
+import { ApiKeys, accessMigrations, type Caller, type KeyRequest } from '@posthaste/access';
 import { ambientDatabase, type Database, migrate, openEmbedded } from '@posthaste/postgres';
 import { platformSettings, readSettings, signInSettings } from '@posthaste/settings';
 import type { App, Routes } from '../src/app.js';
@@ -12,6 +12,8 @@ export interface TestPeople {
   readonly keys: ApiKeys;
   /** Creates a key and returns it with its token. Default: all scopes, all applications. */
   createKey(request?: Partial<KeyRequest>): ReturnType<ApiKeys['createKey']>;
+  /** Returns the caller of a short-lived token. */
+  authenticate(token: string): Promise<Caller>;
   /** Closes the gateway. Its database stays. */
   close(): Promise<void>;
 }
@@ -40,7 +42,7 @@ export async function openTestPeople(
   }: { access?: 'keys' | 'loopback' } & Record<string, string> = {},
 ): Promise<TestPeople> {
   const changes = ambientDatabase(db);
-  const keys = new ApiKeys(db);
+  const keys = new ApiKeys(changes);
   const people = createPeopleRoutes({
     db: changes,
     logger: { warn: () => undefined },
@@ -65,6 +67,11 @@ export async function openTestPeople(
     db,
     keys,
     createKey: (request = {}) => keys.createKey({ name: 'test', scopes: ['admin'], ...request }),
+    authenticate: async (token) => {
+      const { tokens } = people.authenticators;
+      if (!tokens) throw new Error('the routes of people have no tokens');
+      return tokens.authenticate(token);
+    },
     async close() {
       await app.close();
       await Promise.all([people.close(), keys.close()]);

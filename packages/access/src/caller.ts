@@ -20,6 +20,8 @@ export interface Caller {
   /** Applications whose things the caller may see. */
   readonly applications: Applications;
   readonly scopes: readonly Scope[];
+  /** Realtime channels that the caller may use, with the scopes of realtime. Default: all. */
+  readonly channels?: readonly string[] | null;
   /** End of what the caller may do: keys that it creates end then at the latest. `null` is never. */
   readonly expiresAt: Date | null;
   /**

@@ -58,6 +58,7 @@ export {
   tokenPrefix,
 } from './authenticator.js';
 export { anonymousCaller, type Caller, callerFor, canUse, localCaller } from './caller.js';
+export { mayUseChannel } from './channels.js';
 export {
   /** @public */ CredentialCache,
   type CredentialCacheOptions,

@@ -260,5 +260,12 @@ create table gateway.removed_application (
   removed_at timestamptz not null
 )`,
     },
+    {
+      version: 10,
+      name: 'channels of keys',
+      sql: `
+-- Realtime channels that a key may use: paths and patterns; null is all.
+alter table gateway.api_key add column channels text[]`,
+    },
   ],
 };

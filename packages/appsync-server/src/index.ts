@@ -1,4 +1,7 @@
 /** @public */
+
+/** @public */
+export { type ChannelPath, includesChannel, parseChannel } from '@posthaste/contracts';
 export { type ApiKey, createApiKeyAuthorizer } from './auth/api-key.js';
 export type { AuthMode, Authorizer, AuthRequest, Identity, Operation } from './auth/authorizer.js';
 /** @public */
@@ -58,8 +61,6 @@ export {
   parseNamespaceSettings,
   type SettingFault,
 } from './namespaces/namespace-settings.js';
-/** @public */
-export { type ChannelPath, includesChannel, parseChannel } from './protocol/channel-path.js';
 export type { Limits } from './protocol/limits.js';
 export { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
 export { createRealtimeServer, type RealtimeServer } from './realtime-server.js';

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { ChannelPath } from '@posthaste/contracts';
 import { PlatformError } from '@posthaste/contracts';
 import { Connections } from './connection/connections.js';
 import { Credentials } from './connection/credentials.js';
@@ -18,7 +19,6 @@ import {
   namespaceSettingFaults,
 } from './namespaces/namespace-settings.js';
 import { HandlerRunner } from './namespaces/run-handlers.js';
-import type { ChannelPath } from './protocol/channel-path.js';
 import { resolveLimits } from './protocol/limits.js';
 import { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
 import type { ChannelCount, RealtimeCounts, RealtimeServerOptions } from './server-options.js';

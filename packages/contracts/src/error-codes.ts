@@ -412,6 +412,11 @@ export const errorCodes = {
     meaning:
       'The topic is new, and the limit of topics is reached. Publish to an existing topic, or raise POSTHASTE_MAX_TOPICS.',
   },
+  CHANNEL_FORBIDDEN: {
+    type: 'forbidden',
+    meaning:
+      'The credential may not use the realtime channel. Name another, or use a key that has it.',
+  },
   REALTIME_REFUSED: {
     type: 'forbidden',
     meaning:

@@ -15,6 +15,12 @@ export {
 export { type Backoff, backoffMs } from './backoff.js';
 export { type CallbackEventName, callbackEventNames } from './callback-event-names.js';
 export {
+  type ChannelPath,
+  channelPatternSource,
+  includesChannel,
+  parseChannel,
+} from './channel-path.js';
+export {
   type BinaryCloudEvent,
   fromBinaryCloudEvent,
   isCloudEventContentType,

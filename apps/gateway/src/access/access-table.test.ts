@@ -173,7 +173,8 @@ describeWithPostgres('access to', () => {
     }
     const sufficient = route.application === 'all' ? ('all' as const) : [own];
     const token = await platform.createKey({
-      scopes: [route.scope === 'any' ? 'queues:read' : (route.scope as Scope)],
+      scopes:
+        route.scope === 'any' ? (caseOf(route)?.scopes ?? ['queues:read']) : [route.scope as Scope],
       applications: sufficient,
     });
     expect((await send(route, sent, token)).status).toBe(caseOf(route)?.status ?? 200);

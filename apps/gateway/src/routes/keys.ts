@@ -10,6 +10,7 @@ import { requestInvalid } from '@posthaste/callbacks';
 import type { Applications } from '@posthaste/contracts';
 import { Type } from 'typebox';
 import type { App } from '../app.js';
+import { channelsSchema, channelsView } from './access/access-views.js';
 
 const defaultPageSize = 100;
 
@@ -37,6 +38,12 @@ const NewKey = Type.Object({
         'Applications that it may use. Default, and null: those of the caller, which are all for a key for all. An application that is new is created.',
     }),
   ),
+  channels: Type.Optional(
+    Type.Union([channelsSchema, Type.Null()], {
+      description:
+        'Realtime channels that it may use, with the scopes of realtime. Default, and null: those of the caller.',
+    }),
+  ),
   expiresAt: Type.Optional(
     Type.Union([Moment, Type.Null()], {
       description:
@@ -52,6 +59,7 @@ const keyFields = {
   applications: Type.Union([Type.Array(Type.String()), Type.Null()], {
     description: 'Applications that it may use; null is all.',
   }),
+  channels: channelsView,
   createdAt: Moment,
   expiresAt: Type.Union([Moment, Type.Null()]),
   revokedAt: Type.Union([Moment, Type.Null()]),
@@ -120,10 +128,11 @@ function addCreate(app: App, keys: KeyAdmin): void {
       },
     },
     async (request, reply) => {
-      const { applications, expiresAt, ...body } = request.body;
+      const { applications, channels, expiresAt, ...body } = request.body;
       const asked: KeyRequest = {
         ...body,
         applications: applications?.map((each) => request.applicationFor(each)),
+        channels: channels ?? undefined,
         expiresAt: typeof expiresAt === 'string' ? toExpiry(expiresAt) : expiresAt,
       };
       const { key, token } = await keys.createKey(toDelegatedKey(asked, request.caller));
@@ -194,6 +203,7 @@ function toKeyView(key: ApiKey) {
     name: key.name,
     scopes: [...key.scopes],
     applications: key.applications && [...key.applications],
+    channels: key.channels && [...key.channels],
     createdAt: key.createdAt.toISOString(),
     expiresAt: key.expiresAt?.toISOString() ?? null,
     revokedAt: key.revokedAt?.toISOString() ?? null,

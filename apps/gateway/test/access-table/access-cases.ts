@@ -40,6 +40,14 @@ export const accessCases: RouteCases = {
     }),
     status: 201,
   },
+  'POST /v1/realtime/tokens': {
+    make: (_, application) => ({
+      url: '/v1/realtime/tokens',
+      body: { application, channels: ['/default/a'], rights: ['subscribe'] },
+    }),
+    scopes: ['realtime:subscribe'],
+    status: 201,
+  },
   // Tokens are not stored: whoever revokes one of somebody else changes nothing.
   'DELETE /v1/tokens/:id': { make: () => ({ url: `/v1/tokens/${newId()}` }), status: 204 },
   'POST /v1/applications': {

@@ -1,3 +1,4 @@
+import type { Scope } from '@posthaste/access';
 import { PostgresLog } from '@posthaste/eventstream';
 import type { Call } from '../caller.js';
 import { putDeadLetters } from '../dead-letters.js';
@@ -23,6 +24,8 @@ export interface RouteCase {
   readonly make: (world: World, application: string) => Sent | Promise<Sent>;
   /** Status of the answer to a caller that may. Default 200. */
   readonly status?: number;
+  /** Scopes that the request needs, on a route that is for any. Default `queues:read`. */
+  readonly scopes?: readonly Scope[];
   /** False for lists that show nothing here even to the owner. Default true. */
   readonly shows?: false;
 }

@@ -11,6 +11,7 @@ interface CreateOptions extends OutputOptions {
   readonly scopes?: readonly Scope[];
   readonly admin?: boolean;
   readonly application?: readonly string[];
+  readonly channel?: readonly string[];
   readonly expires?: Date;
 }
 
@@ -64,6 +65,10 @@ function addCreate(command: Command): void {
       'application that the key may use; may be given several times (default: all)',
     )
     .option(
+      '--channel <channel...>',
+      'realtime channel that the key may use, or a pattern such as /chat/*; may be given several times (default: all)',
+    )
+    .option(
       '--expires <time>',
       'time from which the key is not accepted, such as 2030-01-31 (default: never)',
       toFuture,
@@ -83,8 +88,10 @@ Examples:
       );
     }
     return withStore(command, async (store) => {
-      const { application: applications, expires: expiresAt } = options;
-      const created = await store.create({ name, scopes: chosen, applications, expiresAt });
+      const { application: applications, channel: channels, expires: expiresAt } = options;
+      const created = await store.create({
+        ...{ name, scopes: chosen, applications, channels, expiresAt },
+      });
       printResult(options, created, created.token);
     });
   });

@@ -28,6 +28,8 @@ export interface ListedKey {
   readonly scopes: readonly string[];
   /** Applications that it may use; `null` is all. */
   readonly applications: readonly string[] | null;
+  /** Realtime channels that it may use; `null` is all. */
+  readonly channels: readonly string[] | null;
   readonly createdAt: string;
   readonly expiresAt: string | null;
   readonly revokedAt: string | null;

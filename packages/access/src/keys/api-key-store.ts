@@ -17,6 +17,7 @@ const apiKeys = pgSchema('gateway').table('api_key', {
   secretHash: bytea('secret_hash').notNull(),
   scopes: text('scopes').array().$type<Scope[]>().notNull(),
   applications: text('applications').array(),
+  channels: text('channels').array(),
   createdAt: moment('created_at').notNull().defaultNow(),
   expiresAt: moment('expires_at'),
   revokedAt: moment('revoked_at'),
@@ -29,6 +30,7 @@ const publicColumns = {
   name: apiKeys.name,
   scopes: apiKeys.scopes,
   applications: apiKeys.applications,
+  channels: apiKeys.channels,
   createdAt: apiKeys.createdAt,
   expiresAt: apiKeys.expiresAt,
   revokedAt: apiKeys.revokedAt,
@@ -43,6 +45,8 @@ export interface ApiKey {
   readonly scopes: readonly Scope[];
   /** Applications that it may use; `null` for all. */
   readonly applications: readonly string[] | null;
+  /** Realtime channels that it may use: paths and patterns; `null` for all. */
+  readonly channels: readonly string[] | null;
   readonly createdAt: Date;
   /** End of the key's validity; `null` is never. */
   readonly expiresAt: Date | null;
@@ -52,12 +56,20 @@ export interface ApiKey {
 }
 
 /** Returns what the audit log shows of a key. */
-export function toKeyState({ id, name, scopes, applications, ...times }: ApiKey): TargetState {
+export function toKeyState({
+  id,
+  name,
+  scopes,
+  applications,
+  channels,
+  ...times
+}: ApiKey): TargetState {
   return {
     id,
     name,
     scopes,
     applications,
+    channels,
     expiresAt: times.expiresAt?.toISOString() ?? null,
     revokedAt: times.revokedAt?.toISOString() ?? null,
   };
@@ -70,6 +82,8 @@ export interface NewApiKey {
   readonly scopes: readonly Scope[];
   /** `null` for all. */
   readonly applications: readonly string[] | null;
+  /** `null` for all. */
+  readonly channels: readonly string[] | null;
   readonly expiresAt: Date | null;
 }
 
@@ -80,6 +94,8 @@ export interface UsableKey {
   readonly scopes: readonly Scope[];
   /** `null` for all. */
   readonly applications: readonly string[] | null;
+  /** `null` for all. */
+  readonly channels: readonly string[] | null;
   readonly secretHash: Buffer;
   readonly expiresAt: Date | null;
   /** Milliseconds until it expires, by the database's clock; `null` is never. */
@@ -94,6 +110,7 @@ export async function insertKey(db: Queryable, key: NewApiKey): Promise<ApiKey> 
       ...key,
       scopes: [...key.scopes],
       applications: key.applications && [...key.applications],
+      channels: key.channels && [...key.channels],
     })
     .returning(publicColumns);
   if (!row) throw new Error('an insert returned no row');
@@ -108,6 +125,7 @@ export async function findUsableKey(db: Queryable, id: string): Promise<UsableKe
       name: apiKeys.name,
       scopes: apiKeys.scopes,
       applications: apiKeys.applications,
+      channels: apiKeys.channels,
       secretHash: apiKeys.secretHash,
       expiresAt: apiKeys.expiresAt,
       remainingMs: sql<

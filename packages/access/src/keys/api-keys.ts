@@ -3,6 +3,7 @@ import {
   type Applications,
   newId,
   PlatformError,
+  parseChannel,
   parseId,
   toApplicationColumn,
 } from '@posthaste/contracts';
@@ -39,6 +40,8 @@ export interface KeyRequest {
   readonly scopes: readonly Scope[];
   /** Applications that it may use. Default: all. */
   readonly applications?: Applications | undefined;
+  /** Realtime channels that it may use, as paths and patterns. Default: `null`, which is all. */
+  readonly channels?: readonly string[] | null | undefined;
   /** End of the key's validity. Default: `null`, which is never. */
   readonly expiresAt?: Date | null | undefined;
 }
@@ -72,13 +75,18 @@ export class ApiKeys implements Authenticator {
     this.#cache = new CredentialCache({ find, findUsable, refused: invalidKey }, options);
   }
 
-  /** Stores a new key and returns it with its token. @throws PlatformError `DATABASE_*` */
+  /**
+   * Stores a new key and returns it with its token.
+   * @throws PlatformError `REQUEST_INVALID` for a channel, `DATABASE_*`
+   */
   async createKey({
     name,
     scopes,
     applications = 'all',
+    channels = null,
     expiresAt = null,
   }: KeyRequest): Promise<CreatedKey> {
+    checkChannels(channels);
     const id = newId();
     const secret = newSecret();
     const secretHash = hashSecret(secret);
@@ -87,6 +95,7 @@ export class ApiKeys implements Authenticator {
       name,
       scopes,
       applications: toApplicationColumn(applications),
+      channels,
       expiresAt,
       secretHash,
     });
@@ -165,17 +174,25 @@ export class ApiKeys implements Authenticator {
   }
 }
 
+function checkChannels(channels: readonly string[] | null): void {
+  const invalid = channels?.find((channel) => parseChannel(channel)?.path !== channel);
+  if (invalid === undefined) return;
+  const message = `'${invalid}' is no realtime channel; name one such as /default/room, or all below one: /default/*`;
+  throw new PlatformError('REQUEST_INVALID', message);
+}
+
 async function findByToken(db: Queryable, token: string): Promise<FoundCredential | undefined> {
   const parsed = parseToken(token);
   const row = parsed && (await findUsableKey(db, parsed.id));
   if (!parsed || !row || !timingSafeEqual(row.secretHash, hashSecret(parsed.secret))) {
     return undefined;
   }
-  const { id, name, scopes, applications, expiresAt, remainingMs } = row;
-  return {
-    caller: { kind: 'key', id, name, scopes, applications: applications ?? 'all', expiresAt },
-    remainingMs,
+  const { id, name, scopes, applications, channels, expiresAt, remainingMs } = row;
+  const caller: Caller = {
+    ...{ kind: 'key', id, name, scopes, applications: applications ?? 'all', expiresAt },
+    ...(channels === null ? {} : { channels }),
   };
+  return { caller, remainingMs };
 }
 
 /** Returns the same error for unknown, revoked, expired and wrong keys: guessers learn nothing. */

@@ -13,13 +13,17 @@ describe('a key that somebody creates', () => {
     expect(toDelegatedKey(key, bound)).toEqual({
       ...key,
       applications: ['a', 'b'],
+      channels: null,
       expiresAt: end,
     });
-    expect(toDelegatedKey(key, forAll)).toEqual({ ...key, applications: 'all', expiresAt: null });
+    expect(toDelegatedKey(key, forAll)).toEqual({
+      ...key,
+      ...{ applications: 'all', channels: null, expiresAt: null },
+    });
   });
 
   it('may have a part of the scopes, applications and time', () => {
-    const asked = { ...key, applications: ['b'], expiresAt: new Date(0) };
+    const asked = { ...key, applications: ['b'], channels: ['/a'], expiresAt: new Date(0) };
     expect(toDelegatedKey(asked, bound)).toEqual(asked);
     expect(toDelegatedKey({ ...key, expiresAt: later }, forAll)).toMatchObject({
       expiresAt: later,
@@ -35,6 +39,7 @@ describe('a key that somebody creates', () => {
       () => toDelegatedKey({ ...key, applications: ['a', 'c'] }, bound),
       () => toDelegatedKey({ ...key, applications: ['A'] }, bound),
       () => toDelegatedKey({ ...key, applications: 'all' }, bound),
+      () => toDelegatedKey({ ...key, channels: ['/b'] }, { ...bound, channels: ['/a'] }),
       () => toDelegatedKey({ ...key, expiresAt: null }, bound),
       () => toDelegatedKey({ ...key, expiresAt: later }, bound),
     ];

@@ -84,20 +84,20 @@ export class ShortLivedTokens implements Authenticator {
   /**
    * Makes a token for a caller. Nothing is stored.
    * @throws PlatformError `TOKEN_PARENT_INVALID` if the caller is itself a token; `SCOPE_MISSING`,
-   *   `APPLICATION_FORBIDDEN` for more than the caller may do; `REQUEST_INVALID` if it gets too long
+   *   `APPLICATION_FORBIDDEN`, `CHANNEL_FORBIDDEN` for more than the caller may do; `REQUEST_INVALID` if it gets too long
    */
   create(caller: Caller, request: TokenRequest): CreatedToken {
     const parent = parentOf(caller);
     checkWithin(caller, request);
-    const { name, applications, scopes, expiresInSeconds } = request;
+    const { name, applications, scopes, channels, expiresInSeconds } = request;
     const id = newId();
     const expiresAt = Math.floor(this.#clock() / 1_000) + expiresInSeconds;
-    const payload = { id, name, parent, applications, scopes, expiresAt };
+    const payload = { id, name, parent, applications, scopes, channels, expiresAt };
     const token = signToken(payload, this.#key);
     if (token.length > maxTokenLength) {
       throw new PlatformError(
         'REQUEST_INVALID',
-        `the token would have ${token.length} characters, over ${maxTokenLength}; name fewer applications`,
+        `the token would have ${token.length} characters, over ${maxTokenLength}; name fewer applications or channels`,
       );
     }
     return { id, token, expiresAt: new Date(expiresAt * 1_000) };

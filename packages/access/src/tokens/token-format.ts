@@ -22,6 +22,8 @@ export interface TokenPayload {
   readonly parent: TokenParent;
   readonly applications: Applications;
   readonly scopes: readonly Scope[];
+  /** Realtime channels. Absent: those of its maker. */
+  readonly channels?: readonly string[] | null | undefined;
   /** End of its life, in seconds since 1970. */
   readonly expiresAt: number;
 }
@@ -35,12 +37,13 @@ interface EncodedPayload {
   /** `null` is all applications. */
   readonly a: readonly string[] | null;
   readonly s: readonly string[];
+  readonly c?: readonly string[];
   readonly e: number;
 }
 
 /** Returns the token of a payload. It may be longer than `maxTokenLength`. */
 export function signToken(payload: TokenPayload, key: Uint8Array): string {
-  const { id, name, parent, applications, scopes, expiresAt } = payload;
+  const { id, name, parent, applications, scopes, channels, expiresAt } = payload;
   const encoded: EncodedPayload = {
     v: 1,
     i: id,
@@ -48,6 +51,7 @@ export function signToken(payload: TokenPayload, key: Uint8Array): string {
     p: [parent.kind, parent.id],
     a: applications === 'all' ? null : applications,
     s: scopes,
+    ...(channels ? { c: channels } : {}),
     e: expiresAt,
   };
   const body = Buffer.from(JSON.stringify(encoded)).toString('base64url');
@@ -75,6 +79,7 @@ function decode(encoded: EncodedPayload): TokenPayload | undefined {
     parent: { kind: encoded.p[0], id: encoded.p[1] },
     applications: encoded.a ?? 'all',
     scopes: encoded.s as readonly Scope[],
+    ...(encoded.c === undefined ? {} : { channels: encoded.c }),
     expiresAt: encoded.e,
   };
 }

@@ -1,5 +1,6 @@
 import { type Applications, coversApplications, PlatformError } from '@posthaste/contracts';
 import type { Caller, TokenParent } from '../caller.js';
+import { type Channels, commonChannels, coversChannels } from '../channels.js';
 import { findMissingScope, limitRights, narrowRights, type Rights } from '../rights.js';
 import type { Scope } from '../scopes.js';
 import type { TokenPayload } from './token-format.js';
@@ -8,6 +9,8 @@ export interface TokenRequest {
   readonly name: string;
   readonly applications: Applications;
   readonly scopes: readonly Scope[];
+  /** Realtime channels that it may use. Default: those of its maker. */
+  readonly channels?: Channels | undefined;
   /** From 1 to `maxTokenSeconds`. */
   readonly expiresInSeconds: number;
 }
@@ -15,6 +18,7 @@ export interface TokenRequest {
 /** Rights of the maker of a token. */
 export interface ParentRights {
   readonly rights: readonly Rights[];
+  readonly channels?: Channels | undefined;
   readonly countedAs: string;
   readonly remainingMs: number | null;
 }
@@ -29,7 +33,7 @@ export function parentOf({ kind, id }: Caller): TokenParent {
   );
 }
 
-/** Checks that a token has no more than its maker. @throws PlatformError `SCOPE_MISSING`, `APPLICATION_FORBIDDEN` */
+/** Checks that a token has no more than its maker. @throws PlatformError `SCOPE_MISSING`, `APPLICATION_FORBIDDEN`, `CHANNEL_FORBIDDEN` */
 export function checkWithin(caller: Caller, request: TokenRequest): void {
   const held = caller.rights ?? [caller];
   const all = narrowRights(held);
@@ -37,6 +41,14 @@ export function checkWithin(caller: Caller, request: TokenRequest): void {
     throw new PlatformError(
       'APPLICATION_FORBIDDEN',
       'the token would have applications that its maker may not use; name others',
+    );
+  }
+  const { channels: heldChannels = null } = caller;
+  if (!coversChannels(heldChannels, request.channels ?? heldChannels)) {
+    throw new PlatformError(
+      'CHANNEL_FORBIDDEN',
+      'the token would have realtime channels that its maker may not use; name others',
+      { details: { held: heldChannels } },
     );
   }
   const missing = findMissingScope(held, request);
@@ -58,8 +70,10 @@ export function toCaller(payload: TokenPayload, maker: ParentRights): Caller | u
   const { id, name, parent } = payload;
   const expiresAt = new Date(payload.expiresAt * 1_000);
   const { countedAs } = maker;
+  const channels = commonChannels(maker.channels ?? null, payload.channels ?? null);
   return {
     ...{ kind: 'token', id, name, parent, countedAs, expiresAt, rights },
     ...narrowRights(rights),
+    ...(channels === null ? {} : { channels }),
   };
 }

@@ -12,6 +12,8 @@ const keptRemovalDays = 2;
 export interface ParentKey {
   readonly id: string;
   readonly rights: readonly Rights[];
+  /** Realtime channels; `null` for all. */
+  readonly channels: readonly string[] | null;
   /** Milliseconds until it expires, by the database's clock; `null` is never. */
   readonly remainingMs: number | null;
 }
@@ -20,6 +22,7 @@ interface KeyRow {
   readonly id: string;
   readonly applications: readonly string[] | null;
   readonly scopes: readonly Scope[];
+  readonly channels: readonly string[] | null;
   readonly remaining_ms: number | null;
 }
 
@@ -29,7 +32,7 @@ export async function findParentKeys(db: Queryable, ids: readonly string[]): Pro
     {
       name: 'access_parent_keys',
       text: `
-        select id, applications, scopes,
+        select id, applications, scopes, channels,
           (extract(epoch from expires_at - now()) * 1000)::float8 as remaining_ms
         from gateway.api_key
         where id = any($1::uuid[]) and revoked_at is null
@@ -37,8 +40,9 @@ export async function findParentKeys(db: Queryable, ids: readonly string[]): Pro
     },
     [ids],
   );
-  return rows.map(({ id, applications, scopes, remaining_ms: remainingMs }) => ({
+  return rows.map(({ id, applications, scopes, channels, remaining_ms: remainingMs }) => ({
     id,
+    channels,
     rights: [{ applications: applications ?? 'all', scopes }],
     remainingMs,
   }));

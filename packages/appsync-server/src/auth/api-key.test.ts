@@ -1,5 +1,5 @@
+import { parseChannel } from '@posthaste/contracts';
 import { expect, it } from 'vitest';
-import { parseChannel } from '../protocol/channel-path.js';
 import { createApiKeyAuthorizer } from './api-key.js';
 import type { AuthRequest } from './authorizer.js';
 

@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
+import type { ChannelPath } from '@posthaste/contracts';
 import { PlatformError } from '@posthaste/contracts';
-import type { ChannelPath } from '../protocol/channel-path.js';
 import { unauthorized } from './auth-modes.js';
 import type { Authorizer, Identity } from './authorizer.js';
 

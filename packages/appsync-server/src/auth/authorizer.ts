@@ -1,4 +1,4 @@
-import type { ChannelPath } from '../protocol/channel-path.js';
+import type { ChannelPath } from '@posthaste/contracts';
 
 /** Ways to authorize, with the names of AWS. The headers that are present decide which one is meant. */
 export type AuthMode =

@@ -1,5 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import type { ChannelPath } from '../protocol/channel-path.js';
+import type { ChannelPath } from '@posthaste/contracts';
 import { unauthorized } from './auth-modes.js';
 import type { Authorizer, AuthRequest, Identity } from './authorizer.js';
 import type { AuthHeaders } from './credential-object.js';

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { parseChannel } from '@posthaste/contracts';
 import { expect, it, onTestFinished } from 'vitest';
-import { parseChannel } from '../protocol/channel-path.js';
 import type { AuthRequest, Identity } from './authorizer.js';
 import {
   type AuthorizerEvent,

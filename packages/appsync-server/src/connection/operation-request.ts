@@ -1,5 +1,5 @@
+import type { ChannelPath } from '@posthaste/contracts';
 import type { AuthRequest, Operation } from '../auth/authorizer.js';
-import type { ChannelPath } from '../protocol/channel-path.js';
 
 /** Credential of one frame. */
 export class OperationRequest implements AuthRequest {

@@ -1,10 +1,10 @@
+import { type ChannelPath, parseChannel } from '@posthaste/contracts';
 import { unauthorized } from '../auth/auth-modes.js';
 import type { AuthRequest, Operation } from '../auth/authorizer.js';
 import { toAuthHeaders } from '../auth/credential-object.js';
 import type { ChannelBatch } from '../hub/broker.js';
 import { type Hub, Subscription } from '../hub/hub.js';
 import type { AcceptedPublish, Publisher } from '../hub/publisher.js';
-import { type ChannelPath, parseChannel } from '../protocol/channel-path.js';
 import { type ClientFrame, errorText, replyText } from '../protocol/frames.js';
 import type { Limits } from '../protocol/limits.js';
 import { RateLimit } from '../protocol/rate-limit.js';

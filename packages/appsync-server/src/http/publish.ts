@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { parseChannel } from '@posthaste/contracts';
 import type { AuthRequest } from '../auth/authorizer.js';
 import { toHttpAuthHeaders } from '../auth/credential-object.js';
 import type { Credentials } from '../connection/credentials.js';
 import type { AcceptedPublish, Publisher } from '../hub/publisher.js';
-import { parseChannel } from '../protocol/channel-path.js';
 import type { Limits } from '../protocol/limits.js';
 import { type ErrorEntry, RealtimeError } from '../protocol/realtime-error.js';
 

@@ -1,4 +1,4 @@
-import type { ChannelPath } from '../protocol/channel-path.js';
+import type { ChannelPath } from '@posthaste/contracts';
 
 /** Event that goes to subscribers. */
 export interface ChannelEvent {

@@ -1,6 +1,6 @@
+import type { ChannelPath } from '@posthaste/contracts';
 import type { CredentialInUse } from '../connection/credentials.js';
 import type { Outlet } from '../connection/send-queue.js';
-import type { ChannelPath } from '../protocol/channel-path.js';
 import { DataFrame } from '../protocol/text-frame.js';
 import type { ChannelCount } from '../server-options.js';
 import type { DeliveredBatch } from './broker.js';

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { parseChannel } from '@posthaste/contracts';
 import type { AuthMode } from '../auth/authorizer.js';
 import { andThen } from '../connection/and-then.js';
 import { allowsMode, type CredentialInUse, forbidden } from '../connection/credentials.js';
@@ -7,7 +8,6 @@ import type { RealtimeMetrics } from '../metrics.js';
 import type { NamespaceDirectory } from '../namespaces/namespace.js';
 import type { PublishOutcome } from '../namespaces/publish-run.js';
 import type { HandlerRunner } from '../namespaces/run-handlers.js';
-import { parseChannel } from '../protocol/channel-path.js';
 import type { Limits } from '../protocol/limits.js';
 import { RateLimit } from '../protocol/rate-limit.js';
 import { RealtimeError } from '../protocol/realtime-error.js';

@@ -1,6 +1,6 @@
+import { parseChannel } from '@posthaste/contracts';
 import { expect, it } from 'vitest';
 import type { Identity } from '../auth/authorizer.js';
-import { parseChannel } from '../protocol/channel-path.js';
 import { allowOwn } from './channel-rules.js';
 import { HandlerRunner } from './run-handlers.js';
 

@@ -1,5 +1,5 @@
+import type { ChannelPath } from '@posthaste/contracts';
 import type { AuthMode, Identity } from '../auth/authorizer.js';
-import type { ChannelPath } from '../protocol/channel-path.js';
 
 /** First segment of channels, with what holds for all channels below it. */
 export interface Namespace {

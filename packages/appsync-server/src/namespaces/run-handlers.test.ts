@@ -1,5 +1,5 @@
+import { parseChannel } from '@posthaste/contracts';
 import { describe, expect, it } from 'vitest';
-import { parseChannel } from '../protocol/channel-path.js';
 import type { Namespace, NamespaceHandlers } from './namespace.js';
 import { HandlerRunner, type HandlerRunnerOptions } from './run-handlers.js';
 

@@ -1,7 +1,7 @@
+import type { ChannelPath } from '@posthaste/contracts';
 import { PlatformError, withTimeout } from '@posthaste/contracts';
 import type { Identity } from '../auth/authorizer.js';
 import type { ChannelEvent } from '../hub/broker.js';
-import type { ChannelPath } from '../protocol/channel-path.js';
 import { RealtimeError } from '../protocol/realtime-error.js';
 import { compileEventSchema, type EventCheck } from './event-schema.js';
 import type { HandlerContext, Namespace, PublishReturn } from './namespace.js';

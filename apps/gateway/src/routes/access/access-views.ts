@@ -1,5 +1,5 @@
 import { type Rights, type Role, roles, type Scope, type Session, scopes } from '@posthaste/access';
-import type { Applications } from '@posthaste/contracts';
+import { type Applications, channelPatternSource } from '@posthaste/contracts';
 import { type TString, type TUnsafe, Type } from 'typebox';
 import { momentSchema, nullable } from '../schemas/field-schemas.js';
 
@@ -17,6 +17,30 @@ export const applicationNameSchema: TString = Type.String({
   maxLength: 256,
   pattern: '^[^\\u0000-\\u001f\\u007f]*$',
 });
+
+/** Name of a token. */
+export const tokenNameSchema: TString = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: '^[^\\u0000-\\u001f\\u007f]*$',
+  description: 'Name for people, without control characters.',
+});
+
+/** Realtime channels in a request: paths, and patterns such as `/chat/*`. */
+export const channelsSchema: TUnsafe<string[]> = Type.Unsafe<string[]>(
+  Type.Array(Type.String({ pattern: channelPatternSource, examples: ['/default/*'] }), {
+    minItems: 1,
+    maxItems: 100,
+    uniqueItems: true,
+  }),
+);
+
+/** Realtime channels in an answer. */
+export const channelsView: TUnsafe<string[] | null> = nullable(
+  Type.Array(Type.String(), {
+    description: 'Realtime channels and patterns of channels. Null: all.',
+  }),
+);
 
 /** Applications in an answer. */
 export const applicationsView: TUnsafe<string[] | null> = nullable(

@@ -7,6 +7,7 @@ import {
   applicationsView,
   scopesSchema,
   toApplicationsView,
+  tokenNameSchema,
 } from './access-views.js';
 
 const tags = ['Tokens'];
@@ -15,12 +16,7 @@ const defaultSeconds = 3_600;
 
 const NewToken = Type.Object(
   {
-    name: Type.String({
-      minLength: 1,
-      maxLength: 200,
-      pattern: '^[^\\u0000-\\u001f\\u007f]*$',
-      description: 'Name for people, without control characters.',
-    }),
+    name: tokenNameSchema,
     applications: Type.Optional(
       Type.Array(applicationNameSchema, {
         minItems: 1,

@@ -8,6 +8,8 @@ export interface ChannelPath {
 }
 
 const segment = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?';
+/** Regular expression of the paths, and patterns of paths, of realtime channels, in normalised form. */
+export const channelPatternSource: string = `^/${segment}(?:(?:/${segment}){0,4}|(?:/${segment}){0,3}/\\*)$`;
 const channelPattern = new RegExp(`^/?${segment}(?:/${segment}){0,4}/?$`);
 const wildcardPattern = new RegExp(`^/?${segment}(?:/${segment}){0,3}/\\*$`);
 
