@@ -99,6 +99,7 @@ export { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } fro
 export { findJsonMember, jsonItems } from './json-text.js';
 export { isJsonObject, parseEnvelope } from './parse-envelope.js';
 export {
+  internalTopics,
   isPlatformTopic,
   platformTopicOf,
   platformTopics,

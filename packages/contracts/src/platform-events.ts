@@ -23,6 +23,12 @@ const topicOfWord: ReadonlyMap<string, string> = new Map([
 export const platformTopics: ReadonlySet<string> = new Set(topicOfWord.values());
 const topicPrefix = 'posthaste.';
 
+/**
+ * Topics that gateways share among themselves. No list, reader, subscription or follower sees them,
+ * and the relay leaves them out.
+ */
+export const internalTopics: ReadonlySet<string> = new Set(['realtime']);
+
 /** First segments of the names of platform events: such a name has at least one segment more. */
 const platformEventWords: readonly string[] = [...topicOfWord.keys()];
 

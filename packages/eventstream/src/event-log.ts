@@ -41,6 +41,7 @@ export {
   type EventToPublishOptions,
   toEventToPublish,
 } from './event-log/publish/event-to-publish.js';
+export { GroupCommit, type GroupCommitOptions } from './event-log/publish/group-commit.js';
 export { PublishBatcher, type PublishBatcherOptions } from './event-log/publish/publish-batcher.js';
 export {
   type PublishedEvent,

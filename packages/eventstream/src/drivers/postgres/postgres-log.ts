@@ -33,6 +33,18 @@ import { deleteGroup, ensureGroup, findGroup, seekGroup } from './group/group-st
 import { LogSubscription, type LogSubscriptionOptions } from './group/log-subscription.js';
 import { type EventPage, type EventQuery, listEvents } from './read/event-pages.js';
 import { type FollowOptions, followEvents } from './read/follow-events.js';
+import {
+  findByKey,
+  findTail,
+  type KeyQuery,
+  type PartitionEnds,
+  type PartitionName,
+  type PartitionPage,
+  type PartitionQuery,
+  readPartition,
+  type TailSize,
+} from './read/partition-pages.js';
+import type { ShardName } from './read/read-store.js';
 import { type MaintenanceOptions, type MaintenanceOutcome, maintainSegments } from './segments.js';
 import { appendChannel, groupChannel, NotifyChannel } from './storage/notify-channel.js';
 import { TopicAccess, type TopicApplication } from './storage/topic-access.js';
@@ -246,6 +258,29 @@ export class PostgresLog {
    */
   followEvents(query: EventQuery, options: FollowOptions = {}): AsyncGenerator<EventPage, void> {
     return followEvents(this, query, options);
+  }
+
+  /**
+   * Reads the next records of a partition, of all applications; of internal topics too.
+   * @throws PlatformError `TOPIC_NOT_FOUND`, `OPTION_INVALID` for the partition, `DATABASE_*`
+   */
+  async readPartition(query: PartitionQuery): Promise<PartitionPage> {
+    return readPartition(this.#db, await this.#findShard(query), query);
+  }
+
+  /** Finds where the last records of a partition begin. @throws as `readPartition` */
+  async findTail(partition: PartitionName, size: TailSize): Promise<PartitionEnds> {
+    return findTail(this.#db, (await this.#findShard(partition)).shard, size);
+  }
+
+  /** Finds the records of keys in a range of a partition. @throws as `readPartition` */
+  async findByKey(query: KeyQuery): Promise<Pick<PartitionPage, 'records' | 'first'>> {
+    return findByKey(this.#db, await this.#findShard(query), query);
+  }
+
+  async #findShard({ topic, partition }: PartitionName): Promise<ShardName> {
+    const shard = shardOf(await this.#topics.get(this.#db, topic), partition);
+    return { shard, topic, partition };
   }
 
   /**

@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { internalTopics, PlatformError } from '@posthaste/contracts';
 import type { Transaction } from '@posthaste/postgres';
 import { offsetEnd } from '../../../driver.js';
 import type { StoredRecord } from '../../../record.js';
@@ -120,7 +120,8 @@ async function findTopics(
   wanted: GroupBatchRequest['topics'],
 ): Promise<LogTopic[]> {
   const topics = wanted === 'all' ? await directory.listEventTopics(tx) : wanted;
-  return [...(await directory.ensure(tx, topics)).values()];
+  const seen = topics.filter((topic) => !internalTopics.has(topic));
+  return [...(await directory.ensure(tx, seen)).values()];
 }
 
 /** Creates missing groups. Returns false if there are too many for one batch. */

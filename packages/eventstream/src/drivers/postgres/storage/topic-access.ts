@@ -3,6 +3,7 @@ import {
   type Applications,
   ExpiringCache,
   includesApplication,
+  internalTopics,
   noApplicationRules,
   platformTopics,
 } from '@posthaste/contracts';
@@ -16,6 +17,7 @@ import { type LogTopic, topicNotFound } from './topic-directory.js';
  *   Records without an application in it belong to that application.
  * - Any other topic is shared. An application sees it once one of its records was appended to it
  *   (table `topic_application`), and its own records only. The platform's own topics it sees always.
+ * - Nobody sees the internal topics of the platform.
  * - Whoever may see all applications sees all topics and records.
  */
 
@@ -70,11 +72,12 @@ const listStatement: Statement = {
   name: 'eventstream_visible_topics',
   text: `
 select t.name from eventstream.topic t
-where $1::text[] is null or t.name ~ $2 or (t.name ~ $3) is not true and (
-  t.name = any($4::text[]) or exists (
-    select from eventstream.topic_application a
-    where a.topic_id = t.id and a.application = any($1)
-  ))
+where t.name <> all ($5::text[]) and (
+  $1::text[] is null or t.name ~ $2 or (t.name ~ $3) is not true and (
+    t.name = any($4::text[]) or exists (
+      select from eventstream.topic_application a
+      where a.topic_id = t.id and a.application = any($1)
+    )))
 order by t.name`,
 };
 
@@ -110,6 +113,7 @@ export class TopicAccess {
       this.#rules.ownedBy(within),
       this.#rules.matched,
       [...platformTopics],
+      [...internalTopics],
     ]);
     return rows.map(({ name }) => name);
   }
@@ -128,6 +132,7 @@ export class TopicAccess {
     const isSeen = await this.#findShared(db, topics, { within, withUnnamed });
     return topics.map((topic, index) => {
       const owner = owners[index];
+      if (internalTopics.has(topic)) throw topicNotFound(topic);
       if (owner === undefined && isSeen(topic)) return { includesUnnamed: withUnnamed };
       if (owner !== undefined && includesApplication(within, owner)) {
         return { includesUnnamed: true };

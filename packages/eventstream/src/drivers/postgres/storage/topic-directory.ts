@@ -1,4 +1,4 @@
-import { PlatformError } from '@posthaste/contracts';
+import { internalTopics, PlatformError } from '@posthaste/contracts';
 import type { Queryable, Transaction } from '@posthaste/postgres';
 import { isDeadLetterTopic, isRetryTopic } from '../../../rules/topic-name.js';
 
@@ -68,12 +68,13 @@ export class TopicDirectory {
   }
 
   /**
-   * Returns the names of all topics but those of retries and dead letters, which belong to a group.
+   * Returns the names of all topics but internal ones, and those of retries and dead letters, which
+   * belong to a group.
    */
   async listEventTopics(db: Queryable): Promise<string[]> {
     const { rows } = await db.query<{ name: string }>(namesStatement);
     const names = rows.map(({ name }) => name);
-    return names.filter((name) => !isRetryTopic(name) && !isDeadLetterTopic(name));
+    return names.filter(isEventTopic);
   }
 
   async count(db: Queryable): Promise<number> {
@@ -115,6 +116,10 @@ export class TopicDirectory {
     }
     return topics;
   }
+}
+
+function isEventTopic(name: string): boolean {
+  return !isRetryTopic(name) && !isDeadLetterTopic(name) && !internalTopics.has(name);
 }
 
 async function readTopics(db: Queryable, names: readonly string[]): Promise<TopicRow[]> {

@@ -1,0 +1,133 @@
+import { parseChannel } from '@posthaste/appsync-server';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { batchOf, idsIn, openTestBrokers, type TestBrokers } from '../../test/test-brokers.js';
+import { realtimeTopic } from './batch-record.js';
+
+const wait = { timeout: 30_000 };
+
+describe.each(['postgres', 'embedded'] as const)('the broker on %s', (engine) => {
+  const describeEngine = engine === 'postgres' ? describeWithPostgres : describe;
+  describeEngine('of several gateways', () => {
+    let test: TestBrokers;
+    beforeEach(async () => {
+      test = await openTestBrokers(engine);
+    });
+    afterEach(() => test.close());
+
+    it('delivers every stored batch once on each node, in one order, with growing positions', async () => {
+      const [a, b] = [await test.start(), await test.start()];
+      const appends = Array.from({ length: 400 }, (_, i) => {
+        const { broker } = i % 2 === 0 ? a : b;
+        return broker.append(batchOf('/default/room', [`${i}`, `${i}+`]));
+      });
+      await Promise.all(appends);
+      await expect.poll(() => [a.delivered.length, b.delivered.length], wait).toEqual([400, 400]);
+      expect(a.delivered).toEqual(b.delivered);
+      const positions = a.delivered.map(({ position = -1n }) => position);
+      expect(positions).toEqual(positions.toSorted((x, y) => (x < y ? -1 : 1)));
+      expect(new Set(positions).size).toBe(400);
+      const even = idsIn(a.delivered)?.filter((id) => Number(id) % 2 === 0 && !id.endsWith('+'));
+      expect(even).toEqual(Array.from({ length: 200 }, (_, i) => `${i * 2}`));
+      expect(a.broker.position).toBeGreaterThan(positions.at(-1) ?? 0n);
+    });
+
+    it('delivers the batches of a publisher only after it was answered', async () => {
+      const { broker, delivered } = await test.start();
+      for (let i = 0; i < 50; i += 1) {
+        await broker.append(batchOf('/default/room', [`${i}`]));
+        expect(idsIn(delivered)).not.toContain(`${i}`);
+      }
+      await expect.poll(() => delivered.length, wait).toBe(50);
+    });
+
+    it('brings a batch that is not stored to the other nodes only, without a position', async () => {
+      const [a, b] = [await test.start(), await test.start()];
+      a.broker.broadcast(batchOf('/default/room', ['loose']));
+      await expect.poll(() => idsIn(b.delivered), wait).toEqual(['loose']);
+      expect(b.delivered[0]?.position).toBeUndefined();
+      await a.broker.append(batchOf('/default/room', ['stored']));
+      await expect.poll(() => idsIn(a.delivered), wait).toEqual(['stored']);
+      const channel = batchOf('/default/room', []).channel;
+      const question = { realm: 'shop', channel, after: 0n, before: a.broker.position };
+      expect(idsIn(await a.broker.findMissed({ ...question, maxEvents: 9 }))).toEqual(['stored']);
+    });
+
+    it('finds what was missed of a channel or a wildcard, and of no other application', async () => {
+      const { broker, delivered } = await test.start();
+      await broker.append(batchOf('/default/a', ['1', '2', '3']));
+      await broker.append(batchOf('/default/a/deep', ['4']));
+      await broker.append(batchOf('/default/a', ['5'], 'other'));
+      await broker.append(batchOf('/default/ab', ['6']));
+      await expect.poll(() => delivered.length, wait).toBe(4);
+      const [first] = delivered;
+      const after = (first?.position ?? 0n) + 1n;
+      const ask = async (path: string, maxEvents = 100) => {
+        const channel = parseChannel(path);
+        if (!channel) throw new Error(path);
+        const { position: before } = broker;
+        return broker.findMissed({ realm: 'shop', channel, after, before, maxEvents });
+      };
+      expect(idsIn(await ask('/default/a'))).toEqual(['3']);
+      expect((await ask('/default/a'))?.[0]?.position).toBe(after + 1n);
+      expect(idsIn(await ask('/default/a/*'))).toEqual(['4']);
+      expect(idsIn(await ask('/default/*'))).toEqual(['3', '4', '6']);
+      expect(await ask('/default/*', 2)).toBeUndefined();
+      expect(idsIn(await ask('/default/none'))).toEqual([]);
+    });
+
+    it('cannot say what was missed where retention has dropped records', async () => {
+      const { broker, log, delivered } = await test.start();
+      await broker.append(batchOf('/default/a', ['1']));
+      await expect.poll(() => delivered.length, wait).toBe(1);
+      const { channel } = batchOf('/default/a', []);
+      const after = delivered[0]?.position ?? 0n;
+      await log.maintain({ segmentMs: 1, retentionMs: 1 });
+      await broker.append(batchOf('/default/a', ['2']));
+      await expect.poll(() => delivered.length, wait).toBe(2);
+      await expect
+        .poll(async () => {
+          await log.maintain({ segmentMs: 1, retentionMs: 1 });
+          const question = { realm: 'shop', channel, after, before: broker.position };
+          return broker.findMissed({ ...question, maxEvents: 10 });
+        }, wait)
+        .toBeUndefined();
+    });
+
+    it('reads the newest batches of the past when it starts', async () => {
+      const a = await test.start();
+      for (let i = 0; i < 20; i += 1) await a.broker.append(batchOf('/default/a', [`${i}`]));
+      const b = await test.start();
+      expect(idsIn(b.delivered)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`));
+      await expect.poll(() => a.broker.position, wait).toBe(b.broker.position);
+    });
+
+    it('appends other events in the same transaction', async () => {
+      const forward = () => [
+        { topic: 'orders', key: null, value: Buffer.from('{}'), headers: {}, application: 'shop' },
+      ];
+      const { broker, log } = await test.start({ forward });
+      await broker.append(batchOf('/default/a', ['1']));
+      const page = await log.listEvents({ topics: ['orders'], within: ['shop'] });
+      expect(page.records).toHaveLength(1);
+    });
+
+    it('keeps the topic out of lists, and refuses readers as if there were none', async () => {
+      const { broker, log } = await test.start();
+      await broker.append(batchOf('/default/a', ['1']));
+      expect(await log.listTopics('all')).toEqual([]);
+      expect(await log.listTopics(['shop'])).toEqual([]);
+      const refused = { code: 'TOPIC_NOT_FOUND' };
+      const query = { topics: [realtimeTopic] };
+      await expect(log.listEvents({ ...query, within: 'all' })).rejects.toMatchObject(refused);
+      await expect(log.listEvents({ ...query, within: ['shop'] })).rejects.toMatchObject(refused);
+      const group = { topics: [realtimeTopic], groupId: 'g', startOffset: 0n };
+      const all = { topics: 'all' as const, groupId: 'h', startOffset: 0n };
+      const limits = { limit: 10, maxBytes: 1_000 };
+      await test.db.transaction(async (tx) => {
+        expect((await log.readGroupBatch(tx, { ...group, ...limits })).records).toEqual([]);
+        expect((await log.readGroupBatch(tx, { ...all, ...limits })).records).toEqual([]);
+      });
+    });
+  });
+});

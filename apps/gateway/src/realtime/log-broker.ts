@@ -1,0 +1,269 @@
+/*
+ * Broker on the event log. All gateways append to the topic `realtime`, which has one partition, and
+ * read it from its end: every batch has one place in one order.
+ *
+ * - A position is the offset of the record × 1,024 + the index of the event in it.
+ * - A batch of a durable namespace is delivered when it was read back from the log, on the node that
+ *   appended it, too. Its commit may be seen by the reader before the appender gets its answer: the
+ *   reader then waits for the end of the append, so that a publisher is answered before it gets its
+ *   own events.
+ * - A batch of another namespace was delivered on its node before; the others get it by the log, as
+ *   well as that goes: what cannot be appended is dropped and counted.
+ * - Appends are committed in the order of their calls, one transaction at a time; calls that come
+ *   meanwhile share the next one.
+ */
+
+import type {
+  Broker,
+  ChannelBatch,
+  DeliveredBatch,
+  MissedEvents,
+  MissedRequest,
+} from '@posthaste/appsync-server';
+import { newId, PlatformError, Semaphore } from '@posthaste/contracts';
+import type { LogRecord, PostgresLog, StoredRecord } from '@posthaste/eventstream';
+import { GroupCommit } from '@posthaste/eventstream/event-log';
+import type { Database } from '@posthaste/postgres';
+import {
+  fromBatchRecord,
+  offsetOf,
+  positionOf,
+  realtimeTopic,
+  storedName,
+  toBatchRecord,
+  toRecordKey,
+} from './batch-record.js';
+import { LogTail } from './log-tail.js';
+
+/** Options of `LogBroker`. */
+export interface LogBrokerOptions {
+  /** Needs `eventstreamMigrations`. */
+  readonly db: Database;
+  readonly log: PostgresLog;
+  /** Reads the name of the log, which it gets once and keeps. */
+  readonly readEpoch: () => Promise<string>;
+  /** Returns what is appended to other topics in the transaction of a batch. Default: nothing. */
+  readonly forward?: ((batch: ChannelBatch) => readonly LogRecord[]) | undefined;
+  /** Called with errors of reading, which is tried again. */
+  readonly onError: (error: unknown) => void;
+  /** Called with the number of batches that did not reach the other nodes. */
+  readonly onLost?: ((batches: number) => void) | undefined;
+  /** Longest time until a batch is noticed whose notification is lost, in ms. Default 1,000. */
+  readonly pollMs?: number | undefined;
+}
+
+/** Records of the past that are read at the start, so that memory has what subscribers may ask for. */
+const history = { maxRecords: 10_000, maxBytes: 16 * 1_048_576 };
+/** Longest time of a statement that appends, in ms: a publisher waits for it. */
+const appendTimeoutMs = 10_000;
+/** Bytes that wait for the database: of stored batches, and of others. */
+const maxStoredBytes = 32 * 1_048_576;
+const maxBroadcastBytes = 8 * 1_048_576;
+/** Records of the log that one question for missed events looks through. */
+const maxScanned = 100_000n;
+/** Questions for missed events at the same time. */
+const maxQuestions = 4;
+
+/** Batch in a transaction, with what is appended beside it. */
+interface Append {
+  readonly record: LogRecord;
+  readonly forwarded: readonly LogRecord[];
+  readonly number: number;
+}
+
+/** Connects the gateways on one database, and stores the events of durable namespaces. */
+export class LogBroker implements Broker {
+  readonly #options: LogBrokerOptions;
+  readonly #node = newId();
+  readonly #stored: GroupCommit<Append, void>;
+  readonly #broadcasts: GroupCommit<Append, void>;
+  readonly #questions = new Semaphore(maxQuestions);
+  /** Number of the last batch whose append has ended, and the end of those that run. */
+  #ended = 0;
+  #running: Promise<void> = Promise.resolve();
+  #number = 0;
+  #position = 0n;
+  #deliver: (batch: DeliveredBatch) => void = () => undefined;
+  #tail: LogTail | undefined;
+  #epoch: string | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: LogBrokerOptions) {
+    this.#options = options;
+    const commit = (appends: readonly Append[]) => this.#commit(appends);
+    this.#stored = new GroupCommit({
+      commit: (appends) => this.#commitStored(appends),
+      maxWaitingBytes: maxStoredBytes,
+      maxTransactions: 1,
+    });
+    this.#broadcasts = new GroupCommit({
+      commit,
+      maxWaitingBytes: maxBroadcastBytes,
+      maxTransactions: 1,
+    });
+  }
+
+  /** @throws PlatformError `STREAM_CLOSED` before `start` has resolved */
+  get epoch(): string {
+    if (this.#epoch !== undefined) return this.#epoch;
+    throw notStarted();
+  }
+
+  get position(): bigint {
+    return this.#position;
+  }
+
+  /**
+   * Reads the end of the log, and begins to follow it.
+   * @throws PlatformError `DATABASE_*`; it may be called again then
+   */
+  async start(deliver: (batch: DeliveredBatch) => void): Promise<void> {
+    const { log, onError, pollMs } = this.#options;
+    this.#deliver = deliver;
+    const epoch = await this.#options.readEpoch();
+    const { partitions } = await log.ensureTopic(realtimeTopic, 1);
+    if (partitions !== 1) throw new PlatformError('INTERNAL', manyPartitions(partitions));
+    const { tail, readable } = await log.findTail({ topic: realtimeTopic, partition: 0 }, history);
+    const onRecords = (records: readonly StoredRecord[]) => this.#onRecords(records);
+    const reader = new LogTail({ log, onRecords, onError, pollMs }, tail);
+    try {
+      await reader.readTo(readable);
+    } catch (error) {
+      await reader.close();
+      throw error;
+    }
+    this.#position = positionOf(reader.next);
+    this.#epoch = epoch;
+    this.#tail = reader;
+    if (this.#closing) return reader.close();
+    reader.start();
+  }
+
+  async append(batch: ChannelBatch): Promise<void> {
+    if (this.#tail === undefined) throw notStarted();
+    const forwarded = this.#options.forward?.(batch) ?? [];
+    await this.#store(this.#stored, { batch, isStored: true, forwarded });
+  }
+
+  broadcast(batch: ChannelBatch): void {
+    this.#store(this.#broadcasts, { batch, isStored: false, forwarded: [] }).catch(() =>
+      this.#options.onLost?.(1),
+    );
+  }
+
+  async findMissed(request: MissedRequest): Promise<MissedEvents> {
+    const { channel, after, before, maxEvents } = request;
+    const from = offsetOf(after);
+    const read = offsetOf(this.#position);
+    let to = offsetOf(before + positionOf(1n) - 1n);
+    // The events behind what was read here come live.
+    if (to > read) to = read;
+    if (after >= before) return [];
+    if (from < 0n || from > read || to - from > maxScanned) return undefined;
+    const { records, first } = await this.#questions.run(() =>
+      this.#options.log.findByKey({
+        topic: realtimeTopic,
+        partition: 0,
+        key: toRecordKey(request),
+        isPrefix: channel.isWildcard,
+        name: storedName,
+        from,
+        to,
+        limit: maxEvents + 1,
+      }),
+    );
+    if (first > from) return undefined;
+    const batches = records.flatMap((record) => toMissed(record, request));
+    const events = batches.reduce((sum, batch) => sum + batch.events.length, 0);
+    return records.length > maxEvents || events > maxEvents ? undefined : batches;
+  }
+
+  /** Stores what waits, and stops. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= Promise.all([this.#stored.close(), this.#broadcasts.close()]).then(() =>
+      this.#tail?.close(),
+    );
+    return this.#closing;
+  }
+
+  async #store(
+    appends: GroupCommit<Append, void>,
+    { batch, isStored, forwarded }: Pick<Append, 'forwarded'> & StoredBatch,
+  ): Promise<void> {
+    this.#number += 1;
+    const number = this.#number;
+    const record = toBatchRecord({ batch, node: this.#node, number, isStored });
+    const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+    await appends.store([{ record, forwarded, number }], bytes);
+  }
+
+  /** Commits stored batches, and keeps the reader from delivering them before. */
+  #commitStored(appends: readonly Append[]): Promise<void[]> {
+    const commit = this.#commit(appends);
+    const last = appends.at(-1)?.number ?? 0;
+    // In a later turn: by then the publishers have been answered.
+    this.#running = commit.then(nextTurn, nextTurn).then(() => {
+      this.#ended = last;
+    });
+    return commit;
+  }
+
+  async #commit(appends: readonly Append[]): Promise<void[]> {
+    const { db, log } = this.#options;
+    const forwarded = appends.flatMap((append) => append.forwarded);
+    // Last: readers wait for the end of the transaction from then on.
+    const records = [...forwarded, ...appends.map(({ record }) => record)];
+    const keyOrder = forwarded.length > 0 ? 'commit' : 'append';
+    await db.transaction((tx) => log.append(tx, records, { keyOrder, notify: false }), {
+      statementTimeoutMs: appendTimeoutMs,
+    });
+    this.#tail?.wake();
+    for (const topic of new Set(records.map(({ topic }) => topic))) log.hint(topic);
+    return appends.map(() => undefined);
+  }
+
+  async #onRecords(records: readonly StoredRecord[]): Promise<void> {
+    for (const record of records) {
+      const found = fromBatchRecord(record);
+      const isOwn = found?.node === this.#node;
+      if (found?.isStored && isOwn && found.number > this.#ended) await this.#running;
+      // Before the call: who subscribes in it has got this record.
+      this.#position = positionOf(record.offset + 1n);
+      if (found?.isStored) this.#deliver({ ...found.batch, position: positionOf(record.offset) });
+      else if (found && !isOwn) this.#deliver(found.batch);
+    }
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+interface StoredBatch {
+  readonly batch: ChannelBatch;
+  readonly isStored: boolean;
+}
+
+/** Returns the events of a record that are within the question. */
+function toMissed(record: StoredRecord, { after, before }: MissedRequest): DeliveredBatch[] {
+  const found = fromBatchRecord(record);
+  if (found === undefined) return [];
+  const start = positionOf(record.offset);
+  const skipped = after >= start ? Number(after - start) + 1 : 0;
+  const events = found.batch.events.filter((_, index) => {
+    return index >= skipped && start + BigInt(index) < before;
+  });
+  if (events.length === 0) return [];
+  return [{ ...found.batch, events, position: start + BigInt(skipped) }];
+}
+
+function notStarted(): PlatformError {
+  return new PlatformError(
+    'STOPPING',
+    'realtime has not started: the database has not answered yet',
+  );
+}
+
+function manyPartitions(partitions: number): string {
+  return `the topic '${realtimeTopic}' has ${partitions} partitions, and realtime needs one; it was created by something else`;
+}
