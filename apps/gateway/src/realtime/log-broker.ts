@@ -75,8 +75,8 @@ interface Append {
 export class LogBroker implements Broker {
   readonly #options: LogBrokerOptions;
   readonly #node = newId();
-  readonly #stored: GroupCommit<Append, void>;
-  readonly #broadcasts: GroupCommit<Append, void>;
+  readonly #stored: GroupCommit<Append, undefined>;
+  readonly #broadcasts: GroupCommit<Append, undefined>;
   readonly #questions = new Semaphore(maxQuestions);
   /** Number of the last batch whose append has ended, and the end of those that run. */
   #ended = 0;
@@ -187,7 +187,7 @@ export class LogBroker implements Broker {
   }
 
   async #store(
-    appends: GroupCommit<Append, void>,
+    appends: GroupCommit<Append, undefined>,
     { batch, isStored, forwarded }: Pick<Append, 'forwarded'> & StoredBatch,
   ): Promise<void> {
     this.#number += 1;
@@ -198,7 +198,7 @@ export class LogBroker implements Broker {
   }
 
   /** Commits stored batches, and keeps the reader from delivering them before. */
-  #commitStored(appends: readonly Append[]): Promise<void[]> {
+  #commitStored(appends: readonly Append[]): Promise<undefined[]> {
     const commit = this.#commit(appends);
     const last = appends.at(-1)?.number ?? 0;
     // In a later turn: by then the publishers have been answered.
@@ -208,7 +208,7 @@ export class LogBroker implements Broker {
     return commit;
   }
 
-  async #commit(appends: readonly Append[]): Promise<void[]> {
+  async #commit(appends: readonly Append[]): Promise<undefined[]> {
     const { db, log } = this.#options;
     const forwarded = appends.flatMap((append) => append.forwarded);
     // Last: readers wait for the end of the transaction from then on.
