@@ -1,0 +1,95 @@
+import type { RunningContender } from './contenders.js';
+import { framesBeforeEvents } from './contenders.js';
+import { CheapClient } from './subscriber.js';
+
+const eventBytes = 200;
+/** Clients that connect at the same time. */
+const connecting = 64;
+/** Time without any new message after which a run has failed, in ms. */
+const silenceMs = 20_000;
+
+/** An event of 200 bytes. */
+export const event: string = JSON.stringify({
+  text: 'x'.repeat(eventBytes - '{"text":""}'.length),
+});
+
+/** Subscribers of one channel, and a publisher. */
+export class Load {
+  readonly subscribers: CheapClient[] = [];
+  /** Messages that have come to subscribers. */
+  received = 0;
+  published = 0;
+  /** Is called after messages have come. */
+  onReceived: (client: CheapClient, count: number) => void = () => undefined;
+  #publisher: CheapClient | undefined;
+  #server: RunningContender;
+
+  constructor(server: RunningContender) {
+    this.#server = server;
+  }
+
+  /** Connects and subscribes so many clients. Resolves when the server has acknowledged all. */
+  async subscribe(count: number): Promise<void> {
+    let left = count;
+    const next = async (): Promise<void> => {
+      while (left > 0) {
+        left -= 1;
+        this.subscribers.push(await this.#open());
+      }
+    };
+    await Promise.all(Array.from({ length: connecting }, next));
+    this.#publisher ??= await this.#openPublisher();
+  }
+
+  /** Publishes one event. */
+  publish(): void {
+    this.published += 1;
+    this.#publisher?.send(this.#server.contender.wire.publish(event, this.published));
+  }
+
+  /** Resolves when so many messages have come. @throws Error if nothing comes any more */
+  async arrived(messages: number): Promise<void> {
+    let before = this.received;
+    let changedAt = Date.now();
+    while (this.received < messages) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (this.received !== before) changedAt = Date.now();
+      before = this.received;
+      if (Date.now() - changedAt < silenceMs) continue;
+      throw new Error(`${this.received} of ${messages} messages have come`);
+    }
+  }
+
+  close(): void {
+    for (const client of [...this.subscribers, this.#publisher]) client?.close();
+  }
+
+  #open(): Promise<CheapClient> {
+    return new Promise((resolve) => {
+      new CheapClient(this.#server, (client, events) => {
+        if (client.counter.frames >= framesBeforeEvents) resolve(client);
+        if (events === 0) return;
+        this.received += events;
+        this.onReceived(client, events);
+      });
+    });
+  }
+
+  /** Opens the publisher, which is ready when it could subscribe: its own messages are not counted. */
+  #openPublisher(): Promise<CheapClient> {
+    const { contender } = this.#server;
+    const steps = contender.wire.steps.map((texts) =>
+      texts.filter((text) => !text.includes('subscribe') && !text.includes('join')),
+    );
+    const server = {
+      ...this.#server,
+      contender: { ...contender, wire: { ...contender.wire, steps } },
+    };
+    return new Promise((resolve) => {
+      new CheapClient(server, (client) => {
+        // The acknowledgement and `ka`, or both openings of socket.io.
+        if (client.counter.frames >= 2) resolve(client);
+      });
+    });
+  }
+}
