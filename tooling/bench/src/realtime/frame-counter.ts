@@ -47,7 +47,6 @@ export class FrameCounter {
     else if (short === 126) this.#missing = bytes.readUInt16BE(at + 2);
     else this.#missing = Number(bytes.readBigUInt64BE(at + 2));
     this.#length = this.#missing;
-    if (this.#missing === 0) this.#count();
     return at + headerBytes;
   }
 
