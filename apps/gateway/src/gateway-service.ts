@@ -1,4 +1,5 @@
 import { accessMigrations } from '@posthaste/access';
+import { realtimeMigrations } from '@posthaste/appsync-server/postgres';
 import { callbacksMigrations, createSecretBox, markMasterKey } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
@@ -39,6 +40,7 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       callbacksMigrations,
       eventstreamMigrations,
       eventLogMigrations,
+      realtimeMigrations,
     ]);
     const box = createSecretBox(domains.callbacks.secretKey);
     let isKeyMarked = false;
@@ -97,6 +99,7 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       authenticators: people.authenticators,
       cookies: people.cookies,
       nameSources: [callbacks.nameSource],
+      realtime: true,
       checks: [{ ...migrations, check: checkMigrations }],
     });
     logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');

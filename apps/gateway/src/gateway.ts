@@ -28,9 +28,13 @@ import type { GatewayConfig } from './config.js';
 import { addPoolMetrics, addProcessMetrics } from './http/metrics.js';
 import { RepeatedWarnings } from './http/repeated-warnings.js';
 import { databaseCheck } from './readiness.js';
+import { type Realtime, startRealtime } from './realtime/realtime.js';
 import { auditRoutes } from './routes/audit.js';
+import { channelRoutes } from './routes/realtime/channel-routes.js';
 import { buildServer, type ServerDeps } from './server.js';
 
+/** Longest time over which the connections of channels are closed, in ms. */
+const maxDrainMs = 30_000;
 /** Time between two warnings about the same work that fails, in ms. */
 const warnEveryMs = 60_000;
 
@@ -53,6 +57,8 @@ export interface GatewayDeps {
   readonly cookies?: ServerDeps['cookies'];
   /** Tables in which applications were named before there was a registry. Default: none. */
   readonly nameSources?: readonly NameSource[];
+  /** True opens realtime channels, which need `realtimeMigrations`. Default: there are none. */
+  readonly realtime?: boolean;
   /** Checks of `/health/ready` besides that of the database. Default: none. */
   readonly checks?: readonly ReadinessCheck[];
 }
@@ -92,20 +98,48 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
       ...deps.auditTargets,
     },
   };
-  const routes: Routes[] = [...deps.routes, (scope) => auditRoutes(scope, db)];
+  const realtime = deps.realtime ? openRealtime(deps, access) : undefined;
+  const routes: Routes[] = [
+    ...deps.routes,
+    (scope) => auditRoutes(scope, db),
+    ...(realtime ? [(scope: App) => channelRoutes(scope, realtime.server)] : []),
+  ];
   const app = await buildServer({ ...deps, ...access, checks, audit, routes });
   await listen(app, config).catch(async (error: unknown) => {
+    await realtime?.close(0);
     await access.close();
     throw error;
   });
   let closed: Promise<void> | undefined;
+  const closeAll = async (limitMs: number): Promise<void> => {
+    // Clients of channels come back together: they are sent away one after another.
+    const drained = realtime?.close(Math.min(limitMs / 2, maxDrainMs));
+    await Promise.all([drained, closeWithin(app, limitMs, logger)]);
+    await access.close();
+  };
   return {
     url: listeningUrl(app, config.host),
     close: (limitMs) => {
-      closed ??= closeWithin(app, limitMs, logger).then(() => access.close());
+      closed ??= closeAll(limitMs);
       return closed;
     },
   };
+}
+
+function openRealtime(
+  { config, db, registry, logger, authenticators }: GatewayDeps,
+  { keys, states }: Access,
+): Realtime {
+  const hosts = ['localhost', '127.0.0.1', '[::1]', toUrlHost(config.host)];
+  const own = hosts.map((host) => `http://${host}:${config.port}`);
+  return startRealtime({
+    ...{ db, registry, logger },
+    access: config.access,
+    authenticators: { keys, tokens: authenticators?.tokens },
+    defaultApplication: config.defaultApplication,
+    isDeleting: (application) => states.isDeleting(application),
+    allowedOrigins: [...config.corsOrigins, ...own],
+  });
 }
 
 /** Keys and applications, which requests are checked by, with the work behind them. */

@@ -85,8 +85,12 @@ export function createLocalCallerCheck(
   };
 }
 
-/** Returns the name in a Host header without its port, in the spelling that is compared. */
-export function toHostName(host: string): string {
+/**
+ * Returns the name in a Host header without its port, in the spelling that is compared. One client of
+ * realtime channels sends a whole URL; browsers, which the check is about, cannot.
+ */
+export function toHostName(header: string): string {
+  const host = header.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
   if (isIPv6(host)) return `[${host.toLowerCase()}]`;
   return host.replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase();
 }

@@ -169,7 +169,7 @@ const cases: Readonly<Record<string, CommandCase>> = {
 };
 
 /** Commands that send no key: they run the platform, or open its database. */
-const withoutKey = ['start', 'gateway', 'worker', 'migrate', 'demo'];
+const withoutKey = ['start', 'gateway', 'worker', 'migrate', 'demo', 'realtime emulator'];
 
 /** Commands that follow what happens, or speak another protocol: test/ has their tests of access. */
 const testedElsewhere = ['listen', 'realtime publish', 'realtime subscribe'];

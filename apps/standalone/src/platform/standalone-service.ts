@@ -121,6 +121,7 @@ async function startOnDatabase(
     authenticators: people.authenticators,
     cookies: people.cookies,
     nameSources: [callbacks.nameSource],
+    realtime: true,
   }).catch(async (error: unknown) => {
     await closeRoutes();
     throw error;

@@ -51,11 +51,30 @@ export class RouteUpgrades {
     response: ServerResponse,
     open: (socket: WebSocket) => void,
   ): void {
-    const upgrade = this.#pending.get(raw);
+    this.#detach(raw, response, (socket, head) =>
+      this.#sockets.handleUpgrade(raw, socket, head, open),
+    );
+  }
+
+  /** Gives the connection to another server of WebSockets. */
+  handOver(
+    { raw }: FastifyRequest,
+    response: ServerResponse,
+    take: (socket: Duplex, head: Buffer) => void,
+  ): void {
+    this.#detach(raw, response, take);
+  }
+
+  #detach(
+    request: IncomingMessage,
+    response: ServerResponse,
+    take: (socket: Duplex, head: Buffer) => void,
+  ): void {
+    const upgrade = this.#pending.get(request);
     if (!upgrade) throw new Error('the request is no upgrade');
-    this.#pending.delete(raw);
+    this.#pending.delete(request);
     const { socket, head } = upgrade;
     response.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0]);
-    this.#sockets.handleUpgrade(raw, socket, head, open);
+    take(socket, head);
   }
 }
