@@ -9,6 +9,7 @@ import {
   KnownApplications,
   LimitDirectory,
 } from '@posthaste/access';
+import { realtimeMigrations } from '@posthaste/appsync-server/postgres';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
@@ -56,6 +57,7 @@ export async function createPlatformDatabase(): Promise<TestDatabase> {
     callbacksMigrations,
     eventstreamMigrations,
     eventLogMigrations,
+    realtimeMigrations,
   ]);
   await ensurePartitions(db, { daysAhead: 1 });
   await db.close();

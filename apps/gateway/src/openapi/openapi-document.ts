@@ -14,6 +14,7 @@ import { createErasureRoutes } from '../erasure-routes.js';
 import { createEventRoutes } from '../event-routes.js';
 import { createPeopleRoutes } from '../people-routes.js';
 import { auditRoutes } from '../routes/audit.js';
+import { channelRoutes } from '../routes/realtime/channel-routes.js';
 import { buildServer, type ServerDeps } from '../server.js';
 
 /**
@@ -86,6 +87,7 @@ async function readFromServer<Result>(read: (app: App) => Result): Promise<Resul
       ...people.routes,
       ...createErasureRoutes(unreachableDatabase),
       (scope) => auditRoutes(scope, changes),
+      (scope) => channelRoutes(scope, unreachableChannels),
     ],
   });
   const result = read(app);
@@ -122,6 +124,11 @@ const unreachableStates: ServerDeps['states'] = {
   isDeleting: refuse,
   isRegistered: refuse,
   register: refuse,
+};
+
+const unreachableChannels: Parameters<typeof channelRoutes>[1] = {
+  handlePublish: refuse,
+  handleUpgrade: refuse,
 };
 
 const unreachableApplications: ServerDeps['applications'] = {

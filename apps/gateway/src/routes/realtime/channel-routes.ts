@@ -10,7 +10,10 @@ const tags = ['Realtime'];
 const access = { scope: 'public', application: 'none', audit: 'none' } as const;
 
 /** Adds `/event` and `/event/realtime`: AppSync Events, for clients of that protocol. */
-export function channelRoutes(app: App, server: RealtimeServer): void {
+export function channelRoutes(
+  app: App,
+  server: Pick<RealtimeServer, 'handlePublish' | 'handleUpgrade'>,
+): void {
   const upgrades = new RouteUpgrades(new WebSocketServer({ noServer: true }));
   upgrades.attach(app, `${path}/realtime`);
   // The server of the protocol reads the body itself: Amplify names an encoding that is none.
