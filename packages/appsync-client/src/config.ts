@@ -94,10 +94,27 @@ export function createLambdaConfig(
   return createConfig([httpEndpoint, realtimeEndpoint], authorize, options);
 }
 
-/** Configuration with a JWT of an OpenID provider. @public */
-export const createOidcConfig: typeof createLambdaConfig = createLambdaConfig;
-/** Configuration with a JWT of a Cognito user pool: access or ID token. @public */
-export const createCognitoConfig: typeof createLambdaConfig = createLambdaConfig;
+/** Configuration with a JWT of an OpenID provider. */
+// biome-ignore lint/complexity/useMaxParams: as createLambdaConfig
+export function createOidcConfig(
+  httpEndpoint: string,
+  realtimeEndpoint: string | undefined,
+  token: TokenSource,
+  options?: ConfigOptions,
+): Config {
+  return createLambdaConfig(httpEndpoint, realtimeEndpoint, token, options);
+}
+
+/** Configuration with a JWT of a Cognito user pool: access or ID token. */
+// biome-ignore lint/complexity/useMaxParams: as createLambdaConfig
+export function createCognitoConfig(
+  httpEndpoint: string,
+  realtimeEndpoint: string | undefined,
+  token: TokenSource,
+  options?: ConfigOptions,
+): Config {
+  return createLambdaConfig(httpEndpoint, realtimeEndpoint, token, options);
+}
 
 /** Keys of an IAM identity, and the region of the API. */
 export interface IamCredentials extends SigningKeys {
