@@ -1,6 +1,7 @@
 import { posthaste } from './posthaste/service.js';
 import type { Suite } from './suite.js';
 import { createCallbacksSuite } from './suites/callbacks.js';
+import { neighboursSuite } from './suites/neighbours.js';
 import { peersSuite } from './suites/peers.js';
 import { createEventstreamSuite } from './suites/streams/eventstream.js';
 
@@ -8,5 +9,6 @@ import { createEventstreamSuite } from './suites/streams/eventstream.js';
 export const suites: readonly Suite[] = [
   createCallbacksSuite(posthaste),
   createEventstreamSuite(),
+  neighboursSuite,
   peersSuite,
 ];
