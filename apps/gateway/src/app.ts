@@ -10,7 +10,7 @@ import type {
 } from 'fastify';
 import type { ApplicationSource, CountedThing } from './access/application-source.js';
 import type { AuditedRoute } from './audit/audited-route.js';
-import type { FaultDelay } from './http/fault-delay.js';
+import type { FaultDelay } from './http/limits/fault-delay.js';
 import type { TraceContext } from './http/trace-context.js';
 
 /** The Fastify server, with TypeBox schemas that type the handlers of its routes. */

@@ -10,6 +10,7 @@ import {
   NameDiscovery,
   type NameSource,
   type RecordChange,
+  readUsage,
 } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
 import type { AmbientDatabase, Database } from '@posthaste/postgres';
@@ -17,6 +18,7 @@ import type { ReadinessCheck } from '@posthaste/service';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { toDefaultLimits } from './access/application-limits.js';
+import { addApplicationMetrics } from './access/application-metrics.js';
 import type { App, Routes } from './app.js';
 import type { AuditTargets } from './audit/audited-route.js';
 import {
@@ -87,6 +89,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const access = startAccess(deps, record);
   addProcessMetrics(registry);
   addPoolMetrics(registry, () => db.poolStats());
+  addApplicationMetrics(registry, () => readUsage(db, 'all'));
   const checks = [databaseCheck(db), ...(deps.checks ?? [])];
   const audit = {
     db: deps.changes,

@@ -9,7 +9,7 @@
  * 4. The request steps, all in one hook; `createRequestSteps` lists them: clock, headers of the
  *    answer, two Host headers, overload, Host and Origin on loopback, unknown routes, loops of
  *    deliveries, Content-Type of an empty body.
- * 5. access/access.ts: API key, scope and rate limit of the route; http/read-pacing.ts: reads wait for
+ * 5. access/access.ts: API key, scope and rate limit of the route; http/limits/read-pacing.ts: reads wait for
  *    their turn.
  * 6. Body, parsed as JSON within the size limit, unless the route's own parsers read it
  *    (routes/schemas/exact-body.ts); then validation by the schemas of the route.
@@ -19,7 +19,7 @@
  * 8. http/metrics.ts counts and times the answer; http/request-log.ts logs it, if configured.
  *
  * An error of any of the steps 2 to 7 goes to the error handler (http/problem.ts), which answers
- * with problem details; http/fault-delay.ts holds the answer back if the caller sends many such.
+ * with problem details; http/limits/fault-delay.ts holds the answer back if the caller sends many such.
  */
 
 import type { Authenticator, Authenticators } from '@posthaste/access';
@@ -42,17 +42,17 @@ import { type AuditDeps, addAuditedChanges } from './audit/audited-changes.js';
 import type { GatewayConfig } from './config.js';
 import { addCors } from './http/cors.js';
 import { drainConnectionsOnClose } from './http/drain.js';
-import { FaultDelay } from './http/fault-delay.js';
 import { createLoopStep } from './http/hops.js';
 import { createHttpServer } from './http/http-server.js';
 import { ignoreEmptyBodyType } from './http/ignore-empty-body-type.js';
 import { createPlainParser, setJsonParser } from './http/json-body.js';
+import { FaultDelay } from './http/limits/fault-delay.js';
+import { createPressureStep } from './http/limits/pressure.js';
+import { RateLimiter } from './http/limits/rate-limit.js';
+import { addReadPacing } from './http/limits/read-pacing.js';
 import { createMalformedRequestHandler, refuseTwoHosts } from './http/malformed-requests.js';
 import { addRequestMetrics, startClock } from './http/metrics.js';
-import { createPressureStep } from './http/pressure.js';
 import { createErrorHandler } from './http/problem.js';
-import { RateLimiter } from './http/rate-limit.js';
-import { addReadPacing } from './http/read-pacing.js';
 import { addRequestLog, requestLogOptions } from './http/request-log.js';
 import { addRequestSteps, type RequestStep } from './http/request-steps.js';
 import { setApiHeaders } from './http/security-headers.js';

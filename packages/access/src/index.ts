@@ -21,6 +21,7 @@ export {
 export {
   type ApplicationUsage,
   claimMeasurement,
+  readUsage,
   storeUsage,
   type UsageName,
 } from './applications/usage-store.js';

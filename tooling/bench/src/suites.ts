@@ -1,6 +1,7 @@
 import { posthaste } from './posthaste/service.js';
 import type { Suite } from './suite.js';
 import { createCallbacksSuite } from './suites/callbacks.js';
+import { neighboursSuite } from './suites/neighbours.js';
 import { peersSuite } from './suites/peers.js';
 import { createRealtimeSuite } from './suites/realtime/realtime.js';
 import { createEventstreamSuite } from './suites/streams/eventstream.js';
@@ -10,5 +11,6 @@ export const suites: readonly Suite[] = [
   createCallbacksSuite(posthaste),
   createEventstreamSuite(),
   createRealtimeSuite(),
+  neighboursSuite,
   peersSuite,
 ];

@@ -19,7 +19,7 @@
  *    - the cookie of a session counts only if a page of the platform sent it
  *      (access/session-cookies.ts).
  * 4. access/application-access.ts then finds the applications that the request is about.
- * 5. The same check counts the request, by key or by address (http/rate-limit.ts).
+ * 5. The same check counts the request, by key or by address (http/limits/rate-limit.ts).
  */
 
 import {
@@ -39,7 +39,7 @@ import type {
   RouteOptions,
 } from 'fastify';
 import type { App, RouteAccess } from '../app.js';
-import type { RateLimiter } from '../http/rate-limit.js';
+import type { RateLimiter } from '../http/limits/rate-limit.js';
 import type { RequestStep } from '../http/request-steps.js';
 import { findAuthenticator, readCredential } from './credential.js';
 import { checkOriginOfKey } from './foreign-origin.js';

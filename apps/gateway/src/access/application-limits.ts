@@ -17,7 +17,7 @@ import type { ApplicationLimits, LimitDirectory, LimitName } from '@posthaste/ac
 import { onlyApplication, PlatformError } from '@posthaste/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../app.js';
-import { CountWindows } from '../http/count-windows.js';
+import { CountWindows } from '../http/limits/count-windows.js';
 import type { CountedThing } from './application-source.js';
 
 /** Methods of `LimitDirectory` that the limits use. */

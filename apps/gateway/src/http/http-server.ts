@@ -1,8 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Logger } from 'pino';
 import type { GatewayConfig } from '../config.js';
-import { limitConnectionsPerAddress } from './connections-per-address.js';
-import { PipeliningLimit } from './pipelining.js';
+import { limitConnectionsPerAddress } from './limits/connections-per-address.js';
+import { PipeliningLimit } from './limits/pipelining.js';
 
 /** Requests after which a connection is closed, so that clients connect to new gateways too. */
 const maxRequestsPerSocket = 100_000;

@@ -2,8 +2,8 @@ import { PlatformError, type ProblemDetails, toProblemDetails } from '@posthaste
 import { sqlState } from '@posthaste/postgres';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { setRetryAfter } from '../access/application-limits.js';
-import type { FaultDelay } from './fault-delay.js';
 import { toFieldFaults } from './field-faults.js';
+import type { FaultDelay } from './limits/fault-delay.js';
 import { RepeatedWarnings } from './repeated-warnings.js';
 
 /** Media type of every error (RFC 9457). */

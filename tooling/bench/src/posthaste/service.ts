@@ -51,11 +51,11 @@ export const posthaste: CallbackService = {
   async seed(storeUrl, seed) {
     await withDatabase(storeUrl, (db) => seedCallbacks(db, seed));
   },
-  startWorker: (storeUrl, settings) => start('worker', storeUrl, { ...tuned, ...settings }),
+  startWorker: (storeUrl, settings) => startService('worker', storeUrl, { ...tuned, ...settings }),
   async startGateway(storeUrl, access = 'loopback') {
     const port = await freePort();
     const token = access === 'key' ? await createLimitedKey(storeUrl) : undefined;
-    const gateway = await start('gateway', storeUrl, {
+    const gateway = await startService('gateway', storeUrl, {
       POSTHASTE_PORT: String(port),
       ...(token === undefined ? {} : { POSTHASTE_ACCESS: 'keys' }),
     });
@@ -96,7 +96,8 @@ async function createLimitedKey(storeUrl: string): Promise<string> {
   return token;
 }
 
-function start(
+/** Starts a worker or a gateway as it is deployed. @param settings in addition to those of every run */
+export function startService(
   service: 'worker' | 'gateway',
   storeUrl: string,
   settings: Readonly<Record<string, string>>,
@@ -106,7 +107,8 @@ function start(
   return startProcess(script, [service], env);
 }
 
-async function withDatabase(
+/** Opens the database of a store for some work. */
+export async function withDatabase(
   storeUrl: string,
   work: (db: Database) => Promise<void>,
 ): Promise<void> {

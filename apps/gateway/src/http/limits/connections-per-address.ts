@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Logger } from 'pino';
-import { createNetworkCheck, toClientNetwork } from './client-address.js';
-import { RepeatedWarnings } from './repeated-warnings.js';
+import { createNetworkCheck, toClientNetwork } from '../client-address.js';
+import { RepeatedWarnings } from '../repeated-warnings.js';
 
 /** Time between two warnings about an address with too many connections, in ms. */
 const warnEveryMs = 60_000;

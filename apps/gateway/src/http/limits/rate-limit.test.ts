@@ -1,8 +1,8 @@
 import { localCaller } from '@posthaste/access';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { describe, expect, it } from 'vitest';
-import { testConfig, testKeys, testServer } from '../../test/test-server.js';
-import type { App } from '../app.js';
+import { testConfig, testKeys, testServer } from '../../../test/test-server.js';
+import type { App } from '../../app.js';
 import { RateLimiter } from './rate-limit.js';
 
 const keys = testKeys({

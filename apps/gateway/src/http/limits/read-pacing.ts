@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
-import type { App } from '../app.js';
-import { toCaller } from './client-address.js';
+import type { App } from '../../app.js';
+import { toCaller } from '../client-address.js';
 import { LeakyBuckets } from './leaky-buckets.js';
 
 /** Reads that begin at once, after a pause of the caller: a page of the browser asks for many. */

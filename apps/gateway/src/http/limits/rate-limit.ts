@@ -1,6 +1,6 @@
 import { PlatformError } from '@posthaste/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { toClientNetwork } from './client-address.js';
+import { toClientNetwork } from '../client-address.js';
 import { CountWindows } from './count-windows.js';
 
 /** Seconds until the next window. */

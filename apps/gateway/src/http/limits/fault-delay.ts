@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyRequest } from 'fastify';
-import { toCaller, toClientNetwork } from './client-address.js';
+import { toCaller, toClientNetwork } from '../client-address.js';
 import { LeakyBuckets } from './leaky-buckets.js';
 
 /** Seconds' worth of faults that are answered at once, after a pause. */

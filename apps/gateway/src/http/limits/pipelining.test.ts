@@ -1,9 +1,9 @@
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
-import { type RawConnection, rawConnection } from '../../test/raw-connection.js';
-import { testServer } from '../../test/test-server.js';
-import type { App } from '../app.js';
+import { type RawConnection, rawConnection } from '../../../test/raw-connection.js';
+import { testServer } from '../../../test/test-server.js';
+import type { App } from '../../app.js';
 
 interface Started {
   readonly port: number;

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
-import { testServer } from '../../test/test-server.js';
-import type { App } from '../app.js';
+import { testServer } from '../../../test/test-server.js';
+import type { App } from '../../app.js';
 
 const config = { scope: 'callbacks:write', application: 'caller', audit: 'none' } as const;
 const body = Type.Object({ text: Type.String() }, { additionalProperties: false });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { testServer } from '../../test/test-server.js';
-import type { App } from '../app.js';
+import { testServer } from '../../../test/test-server.js';
+import type { App } from '../../app.js';
 
 const routes = [
   (app: App): void => {

@@ -1,8 +1,8 @@
 import { getHeapStatistics } from 'node:v8';
 import underPressure from '@fastify/under-pressure';
 import { PlatformError } from '@posthaste/contracts';
-import type { App } from '../app.js';
-import type { RequestStep } from './request-steps.js';
+import type { App } from '../../app.js';
+import type { RequestStep } from '../request-steps.js';
 
 const minSampleIntervalMs = 250;
 
