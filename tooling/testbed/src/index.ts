@@ -1,3 +1,4 @@
+export { findChromium } from './browser.js';
 export { freePort } from './free-port.js';
 export { type KafkaBroker, type KafkaOptions, startKafka } from './kafka/broker.js';
 export { type KafkaCluster, startKafkaCluster } from './kafka/cluster.js';
