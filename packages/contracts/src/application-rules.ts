@@ -1,5 +1,5 @@
 import { type Applications, includesApplication, isApplicationName } from './applications.js';
-import { PlatformError } from './errors.js';
+import { PlatformError } from './errors/errors.js';
 
 /** Rule by which names belong to an application. */
 interface ApplicationRule {

@@ -1,4 +1,4 @@
-import { PlatformError } from './errors.js';
+import { PlatformError } from './errors/errors.js';
 import { isInt64, parseInt64 } from './exact-json.js';
 
 const nsPerMs = 1_000_000;

@@ -1,4 +1,4 @@
-import { PlatformError } from './errors.js';
+import { PlatformError } from './errors/errors.js';
 
 /**
  * Idempotency-Key of a request, with the SHA-256 of its body. A caller that does not know if its

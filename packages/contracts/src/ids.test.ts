@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PlatformError } from './errors.js';
+import { PlatformError } from './errors/errors.js';
 import { createIdSource, idLowerBound, idTime, newId, parseId, toCompactId } from './ids.js';
 
 const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

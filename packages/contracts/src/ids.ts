@@ -1,4 +1,4 @@
-import { PlatformError } from './errors.js';
+import { PlatformError } from './errors/errors.js';
 
 const uuidPattern = /^(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
 const maxMs = 2 ** 48 - 1;

@@ -60,14 +60,14 @@ export {
   isJsonPointer,
   type PersonIdentifier,
 } from './erasing.js';
-export { type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.js';
-export { type ErrorType, httpStatusOf, isRetryable } from './error-types.js';
+export { type ErrorCode, type ErrorCodeEntry, errorCodes } from './errors/error-codes.js';
+export { type ErrorType, httpStatusOf, isRetryable } from './errors/error-types.js';
 export {
   PlatformError,
   type PlatformErrorOptions,
   type ProblemDetails,
   toProblemDetails,
-} from './errors.js';
+} from './errors/errors.js';
 export {
   type EventPattern,
   eventPatternFault,

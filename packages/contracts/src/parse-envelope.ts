@@ -8,7 +8,7 @@ import {
   type JsonObject,
   type JsonValue,
 } from './envelope.js';
-import { PlatformError } from './errors.js';
+import { PlatformError } from './errors/errors.js';
 import { isInt64, JsonNumber, parseInt64 } from './exact-json.js';
 
 /** A key of the envelope, with the kind of its value. */

@@ -1,6 +1,6 @@
 /** The two text forms of a moment: whole seconds in the envelope, nine digits in CloudEvents. */
 
-import { PlatformError } from './errors.js';
+import { PlatformError } from './errors/errors.js';
 import { isInt64 } from './exact-json.js';
 
 const nsPerSecond = 1_000_000_000n;

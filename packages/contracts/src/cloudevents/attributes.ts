@@ -1,7 +1,7 @@
 /** Attributes of CloudEvents: their names and values, and the parts of a parsed event. */
 
 import type { JsonValue } from '../envelope.js';
-import { PlatformError } from '../errors.js';
+import { PlatformError } from '../errors/errors.js';
 import { JsonNumber, parseInt64 } from '../exact-json.js';
 import { isJsonObject } from '../parse-envelope.js';
 import { isTime } from './event-time.js';

@@ -29,7 +29,7 @@
  */
 
 import type { EventEnvelope, JsonValue } from '../envelope.js';
-import { PlatformError } from '../errors.js';
+import { PlatformError } from '../errors/errors.js';
 import { type Attributes, type EventParts, parseEventParts } from './attributes.js';
 import { toAttributes } from './envelope-attributes.js';
 import { foreignSource, jsonAttributes, ownSource } from './extensions.js';

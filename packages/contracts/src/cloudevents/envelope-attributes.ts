@@ -8,7 +8,7 @@ import {
   type JsonObject,
   type JsonValue,
 } from '../envelope.js';
-import { PlatformError } from '../errors.js';
+import { PlatformError } from '../errors/errors.js';
 import { parseInt64 } from '../exact-json.js';
 import { isJsonObject, parseEnvelope } from '../parse-envelope.js';
 import {

@@ -1,7 +1,7 @@
 /** Attributes that no key of the envelope has: its additional fields, and the source. */
 
 import type { EventEnvelope, JsonObject, JsonValue } from '../envelope.js';
-import { PlatformError } from '../errors.js';
+import { PlatformError } from '../errors/errors.js';
 import { type EventParts, isAttributeName, isAttributeValue } from './attributes.js';
 import { isEventName } from './event-name.js';
 import { toJsonText } from './json-attributes.js';
