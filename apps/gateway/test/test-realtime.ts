@@ -5,7 +5,7 @@ import {
   createApiKeyConfig,
   type WebSocketClient,
 } from '@posthaste/appsync-client';
-import { ambientDatabase, openPostgres } from '@posthaste/postgres';
+import { ambientDatabase, type Database, openPostgres } from '@posthaste/postgres';
 import { Registry } from 'prom-client';
 import { type Gateway, startGateway } from '../src/gateway.js';
 import { testConfig, testLogger } from './test-server.js';
@@ -14,6 +14,7 @@ import { testConfig, testLogger } from './test-server.js';
 export interface TestRealtime {
   readonly gateway: Gateway;
   readonly keys: ApiKeys;
+  readonly db: Database;
   readonly registry: Registry;
   /** Creates a key. Default: all scopes, the application `shop`. */
   createKey(request?: Partial<KeyRequest>): Promise<string>;
@@ -44,7 +45,7 @@ export async function openTestRealtime(
   });
   const clients: WebSocketClient[] = [];
   return {
-    ...{ gateway, keys, registry },
+    ...{ gateway, keys, db, registry },
     async createKey(request = {}) {
       const wanted = { name: 'test', scopes: ['admin'], applications: ['shop'] } as const;
       return (await keys.createKey({ ...wanted, ...request })).token;

@@ -6,7 +6,7 @@
  *   `x-posthaste-application`; for a caller for all it is POSTHASTE_DEFAULT_APPLICATION without.
  * - A server on loopback needs no credential. Clients of AWS always send a key, so one of another form
  *   counts as none there.
- * - A key or token that is revoked ends its connections within a second. While the database is away,
+ * - A key or token that is revoked, or whose rights change, ends its connections within a second. While the database is away,
  *   connections stay, and a key that was not checked for ten seconds starts nothing new.
  */
 
@@ -101,10 +101,20 @@ export function createPlatformAuthorizer(options: PlatformAuthorizerOptions): Au
   };
 }
 
-/** True if the credential was checked lately. */
-function isTrusted({ authenticator, credential, isRevoked }: Known): boolean {
+/** True if the credential was checked lately, and may do what it could when the connection began. */
+function isTrusted(state: Known): boolean {
+  const { authenticator, credential, caller } = state;
   if (authenticator === undefined) return true;
-  return !isRevoked && authenticator.findCached(credential) !== undefined;
+  const now = authenticator.findCached(credential);
+  // What a token may do changes with the rights of its maker.
+  if (now !== undefined && now !== caller && toRights(now) !== toRights(caller)) {
+    state.isRevoked = true;
+  }
+  return !state.isRevoked && now !== undefined;
+}
+
+function toRights({ applications, scopes, channels, rights }: Caller): string {
+  return JSON.stringify([applications, scopes, channels, rights]);
 }
 
 /** Looks the credential up; only a clear refusal ends it, not a database that is away. */

@@ -120,6 +120,19 @@ describeWithPostgres('realtime channels of two gateways', () => {
     expect(client.err).toMatchObject({ reason: 'server_error' });
   });
 
+  it('end, and begin again, when the applications of a key change', async () => {
+    const { token, key: made } = await one.keys.createKey({
+      ...{ name: 'changed', scopes: ['admin'], applications: ['shop'] },
+    });
+    const states: string[] = [];
+    const client = await one.connect(token, { onState: (state) => states.push(state) });
+    await client.subscribe('/default/a').ready;
+    await one.db.query(`update gateway.api_key set applications = '{pay}' where id = $1`, [
+      made.id,
+    ]);
+    await expect.poll(() => states, wait).toEqual(['open', 'reconnecting', 'open']);
+  });
+
   it('are counted', async () => {
     const client = await one.connect(key);
     await client.subscribe('/default/counted').ready;
