@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ApiKeys, accessMigrations } from '@posthaste/access';
+import { realtimeMigrations } from '@posthaste/appsync-server/postgres';
 import { callbacksMigrations } from '@posthaste/callbacks';
 import { eventstreamMigrations } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
@@ -158,6 +159,7 @@ describeWithPostgres('the process of the gateway on Postgres', () => {
       callbacksMigrations,
       eventstreamMigrations,
       eventLogMigrations,
+      realtimeMigrations,
     ]);
     const { token } = await new ApiKeys(db).createKey({ name: 'x', scopes: ['metrics:read'] });
     await db.close();
@@ -217,6 +219,7 @@ describeWithPostgres('the process of the gateway on Postgres', () => {
       callbacksMigrations,
       eventstreamMigrations,
       eventLogMigrations,
+      realtimeMigrations,
     ]);
     await db.close();
     const { process, port } = await startListening({ DATABASE_URL: server.url });

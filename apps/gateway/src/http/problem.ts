@@ -87,7 +87,8 @@ function toPlatformError(error: unknown, request: FastifyRequest): PlatformError
 /** SQLSTATEs of a missing table and a missing schema. After the migrations none is missing. */
 const missingTableStates: ReadonlySet<string | undefined> = new Set(['42P01', '3F000']);
 
-function isMissingTable(error: PlatformError): boolean {
+/** True if a table or schema is missing: the database lacks migrations. */
+export function isMissingTable(error: PlatformError): boolean {
   return error.code === 'DATABASE_ERROR' && missingTableStates.has(sqlState(error));
 }
 

@@ -6,10 +6,11 @@ import {
   type RealtimeServer,
 } from '@posthaste/appsync-server';
 import { NamespaceCache, readEpoch } from '@posthaste/appsync-server/postgres';
-import { backoffMs } from '@posthaste/contracts';
+import { backoffMs, PlatformError } from '@posthaste/contracts';
 import { PostgresLog } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
 import type { Registry } from 'prom-client';
+import { isMissingTable } from '../http/problem.js';
 import { RepeatedWarnings, type WarningLog } from '../http/repeated-warnings.js';
 import { LogBroker } from './log-broker.js';
 import { createPlatformAuthorizer, type PlatformAuthorizerOptions } from './platform-authorizer.js';
@@ -39,6 +40,8 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
   const { db, registry, logger } = deps;
   const warnings = new RepeatedWarnings(undefined, warnEveryMs);
   const warnOf = (what: string) => (error: unknown) => {
+    // The watch of the database reports these, once for the whole gateway.
+    if (error instanceof PlatformError && (error.retryable || isMissingTable(error))) return;
     const reason = error instanceof Error ? error.message : String(error);
     warnings.warn(logger, what, `${what}: ${reason}`);
   };
