@@ -189,6 +189,27 @@ describe('a client', () => {
     await expect(aborted).rejects.toThrow(reasonOf('context_ended'));
   });
 
+  it('takes answers of wrong types for empty ones', async () => {
+    const server = await startScripted((frame, peer) => {
+      const { type, id } = frame;
+      if (type === 'publish') {
+        return peer.send({ type: 'publish_success', id, successful: 7, failed: [null] });
+      }
+      if (type === 'subscribe') return peer.send({ type: 'subscribe_error', id, errors: [null] });
+      return agreeable(frame, peer);
+    });
+    const client = await open(server);
+    const empty = { successful: [], failed: [], successIndexes: [] };
+    expect(await client.publish('/default/a', ['1'])).toEqual(empty);
+    await expect(client.subscribe('/default/a').ready).rejects.toMatchObject({ errors: [] });
+    server.script = (frame, peer) => {
+      if (frame.type === 'connection_init') peer.send({ type: 'connection_error', errors: [null] });
+    };
+    await expect(open(server, { reconnect: false })).rejects.toMatchObject({
+      reason: 'server_error',
+    });
+  });
+
   it('is an error of the platform for its callers', () => {
     const error = new AppSyncError('id_exists', 'x');
     expect(error).toMatchObject({ code: 'APPSYNC_ID_EXISTS', type: 'conflict', retryable: false });

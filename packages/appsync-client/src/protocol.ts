@@ -136,9 +136,14 @@ export function parseFrame(data: unknown): ReceiveMessage | undefined {
   }
 }
 
+/** Returns the objects of a list; an empty list for anything that is none. */
+export function listOf<Item extends object>(list: readonly Item[] | undefined): readonly Item[] {
+  return Array.isArray(list) ? list.filter((item) => typeof item === 'object' && item) : [];
+}
+
 /** Returns the errors of a frame; an empty list for anything that is none. */
 export function errorsOf({ errors }: ReceiveMessage): readonly MessageError[] {
-  return Array.isArray(errors) ? errors : [];
+  return listOf(errors).filter(({ errorType }) => typeof errorType === 'string');
 }
 
 /** Returns a channel with one slash at its start and none at its end, by which channels compare. */

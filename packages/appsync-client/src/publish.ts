@@ -1,6 +1,7 @@
 import { AppSyncError, toServerError } from './appsync-error.js';
 import {
   errorsOf,
+  listOf,
   type MessageError,
   type ReceiveMessage,
   type ReceiveMessageEventID,
@@ -78,8 +79,8 @@ export async function publishParts(
     const inList = (each: ReceiveMessageEventID) => ({ ...each, index: start + each.index });
     try {
       const answer = await publishPart(part);
-      successful.push(...(answer.successful ?? []).map(inList));
-      failed.push(...(answer.failed ?? []).map(inList));
+      successful.push(...listOf(answer.successful).map(inList));
+      failed.push(...listOf(answer.failed).map(inList));
     } catch (error) {
       if (start === 0 || !(error instanceof AppSyncError)) throw error;
       throw new PartialPublishError(error, result());

@@ -165,7 +165,8 @@ export class Session {
 
   #acknowledge(frame: ReceiveMessage): void {
     const timeoutMs = frame.connectionTimeoutMs || frame.payload?.connectionTimeoutMs;
-    this.#watchdog.start(Number(timeoutMs) || defaultTimeoutMs);
+    const namedMs = Number(timeoutMs);
+    this.#watchdog.start(namedMs > 0 ? namedMs : defaultTimeoutMs);
     this.#isAcknowledged = true;
     const extensions = Array.isArray(frame.extensions) ? frame.extensions : [];
     this.#settleReady.resolve({ extensions, epoch: frame.epoch });

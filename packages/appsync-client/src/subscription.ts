@@ -106,7 +106,10 @@ export class Subscription implements AsyncIterable<SubscriptionMessage>, AsyncDi
       onMessage(message);
     } catch (error) {
       void this.#leave().catch(() => undefined);
-      throw error;
+      // Not here: others on the channel still have to get the message.
+      queueMicrotask(() => {
+        throw error;
+      });
     }
   }
 
