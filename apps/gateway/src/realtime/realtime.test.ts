@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
 import type { Subscription } from '@posthaste/appsync-client';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -131,6 +133,19 @@ describeWithPostgres('realtime channels of two gateways', () => {
       made.id,
     ]);
     await expect.poll(() => states, wait).toEqual(['open', 'reconnecting', 'open']);
+  });
+
+  it('leave no upgrade for another path open', async () => {
+    const { port } = new URL(one.gateway.url);
+    const socket = connectTcp({ host: '127.0.0.1', port: Number(port) });
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk;
+    });
+    const headers = 'Host: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n';
+    socket.write(`GET /nothing HTTP/1.1\r\n${headers}\r\n`);
+    await once(socket, 'close');
+    expect(answer).toMatch(/^HTTP\/1.1 404 /);
   });
 
   it('are counted', async () => {

@@ -15,6 +15,9 @@ interface Upgrade {
  * WebSocket, by `accept`.
  */
 
+/** Paths with upgrades of each server. */
+const pathsOf = new WeakMap<object, string[]>();
+
 /** Upgrades of the routes of one server. */
 export class RouteUpgrades {
   readonly #pending = new WeakMap<IncomingMessage, Upgrade>();
@@ -24,12 +27,19 @@ export class RouteUpgrades {
     this.#sockets = sockets;
   }
 
-  /** Sends upgrades for the path through the server, and those for all others if nobody else does. */
+  /**
+   * Sends upgrades for the path through the server. The first that is attached also sends those for
+   * paths of nobody, so that they are refused.
+   */
   attach(app: App, path: string): void {
     const { server } = app;
+    const paths = pathsOf.get(server) ?? [];
+    pathsOf.set(server, paths);
+    paths.push(path);
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      const isOwn = request.url?.split('?', 1)[0] === path;
-      if (!isOwn && server.listenerCount('upgrade') > 1) return;
+      const asked = request.url?.split('?', 1)[0] ?? '';
+      const owner = paths.includes(asked) ? asked : paths[0];
+      if (owner !== path) return;
       socket.on('error', () => socket.destroy());
       this.#pending.set(request, { socket, head });
       const response = new ServerResponse(request);
