@@ -84,6 +84,8 @@ export class WebSocketClient implements AsyncDisposable {
   readonly #pace: Pace;
   /** By normalised channel. */
   readonly #channels = new Map<string, SharedSubscription>();
+  /** By their id on the connection: every frame is looked up here. */
+  readonly #byId = new Map<string, SharedSubscription>();
   readonly #starts = new WeakMap<SharedSubscription, Promise<void>>();
   #offline = 0;
 
@@ -105,6 +107,7 @@ export class WebSocketClient implements AsyncDisposable {
       onClosed: (error) => {
         for (const shared of this.#channels.values()) shared.end(error);
         this.#channels.clear();
+        this.#byId.clear();
       },
     });
     this.ready = this.#link.whenOpen().then(() => undefined);
@@ -197,15 +200,14 @@ export class WebSocketClient implements AsyncDisposable {
   }
 
   #receive(frame: ReceiveMessage): void {
-    for (const shared of this.#channels.values()) {
-      if (shared.id !== frame.id) continue;
-      shared.receive(frame);
-      return;
-    }
+    if (frame.id !== undefined) this.#byId.get(frame.id)?.receive(frame);
   }
 
   #start(shared: SharedSubscription, session: Session): void {
-    const started = shared.start(session, newOperationId());
+    const id = newOperationId();
+    this.#byId.delete(shared.id);
+    this.#byId.set(id, shared);
+    const started = shared.start(session, id);
     this.#starts.set(shared, started);
     started.catch((error: unknown) => {
       // The next connection tries again, unless the server has refused.
@@ -213,7 +215,7 @@ export class WebSocketClient implements AsyncDisposable {
         if (this.state === 'closed' || this.#link.session !== session) return;
       }
       if (this.#channels.get(shared.channel) !== shared) return;
-      this.#channels.delete(shared.channel);
+      this.#forget(shared);
       shared.end(error as AppSyncError);
     });
   }
@@ -221,7 +223,7 @@ export class WebSocketClient implements AsyncDisposable {
   async #leave(shared: SharedSubscription, subscription: Subscription): Promise<void> {
     if (!shared.consumers.delete(subscription) || shared.consumers.size > 0) return;
     if (this.#channels.get(shared.channel) !== shared) return;
-    this.#channels.delete(shared.channel);
+    this.#forget(shared);
     if (this.state !== 'open') return shared.end();
     const { session } = this.#link;
     // AWS ignores an unsubscribe that comes before it has acknowledged.
@@ -232,6 +234,11 @@ export class WebSocketClient implements AsyncDisposable {
     shared.end();
     if (!isSubscribed || this.#link.session !== session || this.state !== 'open') return;
     await session.request({ type: 'unsubscribe', id: shared.id });
+  }
+
+  #forget(shared: SharedSubscription): void {
+    this.#channels.delete(shared.channel);
+    this.#byId.delete(shared.id);
   }
 
   async #publishOverSocket(

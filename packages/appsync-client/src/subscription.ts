@@ -24,7 +24,7 @@ export type ParsedEvent<Event> =
   | { readonly type: 'invalid'; readonly text: string; readonly error: unknown }
   | { readonly type: 'gap' };
 
-/** What a subscription needs of its client. */
+/** Client of a subscription, as far as it is used. */
 export interface SubscriptionOwner {
   /** Resolves when the server has acknowledged. */
   readonly ready: Promise<void>;

@@ -6,8 +6,9 @@
  *   `x-posthaste-application`; for a caller for all it is POSTHASTE_DEFAULT_APPLICATION without.
  * - A server on loopback needs no credential. Clients of AWS always send a key, so one of another form
  *   counts as none there.
- * - A key or token that is revoked, or whose rights change, ends its connections within a second. While the database is away,
- *   connections stay, and a key that was not checked for ten seconds starts nothing new.
+ * - A key or token that is revoked, or whose rights change, ends its connections within a second.
+ *   While the database is away, connections stay, and a key that was not checked for ten seconds
+ *   starts nothing new.
  */
 
 import {
@@ -58,11 +59,14 @@ export function createPlatformAuthorizer(options: PlatformAuthorizerOptions): Au
     const identity: Identity = {
       ...{ mode: 'API_KEY', id: caller.id, realm },
       ...(caller.expiresAt === null ? {} : { expiresAt: caller.expiresAt.getTime() }),
-      mayUse: (operation, channel) =>
-        isTrusted(state) &&
-        includesApplication(callerFor(caller, `realtime:${operation}`).applications, realm) &&
-        !options.isDeleting(realm) &&
-        mayUseChannel(callerFor(caller, `realtime:${operation}`), operation, channel.path),
+      mayUse(operation, channel) {
+        if (!isTrusted(state) || options.isDeleting(realm)) return false;
+        const narrowed = callerFor(caller, `realtime:${operation}`);
+        return (
+          includesApplication(narrowed.applications, realm) &&
+          mayUseChannel(narrowed, operation, channel.path)
+        );
+      },
     };
     ofCaller.set(realm, identity);
     known.set(identity, state);

@@ -23,7 +23,7 @@ export interface AuthorizerEvent {
 /** Answer of an authorizer. */
 export interface AuthorizerAnswer {
   readonly isAuthorized: boolean;
-  /** What handlers see as `identity.handlerContext`. */
+  /** Facts that handlers see as `identity.handlerContext`. */
   readonly handlerContext?: Readonly<Record<string, string>> | undefined;
   /** Time for which the answer is used again, in s. 0: it is not. */
   readonly ttlOverride?: number | undefined;
