@@ -1,3 +1,5 @@
+import { sha256 } from './sha256.js';
+
 /** A channel, or the channels below one, in normalised form. */
 export interface ChannelPath {
   /** `/default/room`, or `/default/*` for all channels below `/default`, at every depth. */
@@ -11,6 +13,7 @@ const segment = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?';
 /** Regular expression of the paths, and patterns of paths, of realtime channels, in normalised form. */
 export const channelPatternSource: string = `^/${segment}(?:(?:/${segment}){0,4}|(?:/${segment}){0,3}/\\*)$`;
 const channelPattern = new RegExp(`^/?${segment}(?:/${segment}){0,4}/?$`);
+const segmentPattern = new RegExp(`^${segment}$`);
 const wildcardPattern = new RegExp(`^/?${segment}(?:/${segment}){0,3}/\\*$`);
 
 /**
@@ -30,4 +33,12 @@ export function parseChannel(text: string): ChannelPath | undefined {
 export function includesChannel(pattern: ChannelPath, channel: ChannelPath): boolean {
   if (pattern.path === channel.path) return true;
   return pattern.isWildcard && channel.path.startsWith(pattern.path.slice(0, -1));
+}
+
+/**
+ * Returns the segment that stands for a name in the path of a channel, such as the name of a topic:
+ * the name itself, or `x-` and the first 32 hexadecimal digits of its SHA-256 if it is no segment.
+ */
+export function toChannelSegment(name: string): string {
+  return segmentPattern.test(name) ? name : `x-${sha256(name).slice(0, 32)}`;
 }

@@ -19,6 +19,8 @@ export {
   channelPatternSource,
   includesChannel,
   parseChannel,
+  /** @public */
+  toChannelSegment,
 } from './channel-path.js';
 export {
   type BinaryCloudEvent,
