@@ -64,4 +64,9 @@ export {
 export type { Limits } from './protocol/limits.js';
 export { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
 export { createRealtimeServer, type RealtimeServer } from './realtime-server.js';
-export type { ChannelCount, RealtimeCounts, RealtimeServerOptions } from './server-options.js';
+export type {
+  ChannelCount,
+  RealmChannelCount,
+  RealtimeCounts,
+  RealtimeServerOptions,
+} from './server-options.js';

@@ -5,6 +5,7 @@ import { PlatformError } from '@posthaste/contracts';
 import { Connections } from './connection/connections.js';
 import { Credentials } from './connection/credentials.js';
 import { SendQueue } from './connection/send-queue.js';
+import { endingOf } from './connection/subscribing.js';
 import { pathOf, refuseUpgrade } from './connection/upgrade.js';
 import { handlePublish, type PublishHost } from './http/publish.js';
 import type { Broker, ChannelBatch } from './hub/broker.js';
@@ -21,7 +22,12 @@ import {
 import { HandlerRunner } from './namespaces/run-handlers.js';
 import { resolveLimits } from './protocol/limits.js';
 import { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
-import type { ChannelCount, RealtimeCounts, RealtimeServerOptions } from './server-options.js';
+import type {
+  ChannelCount,
+  RealmChannelCount,
+  RealtimeCounts,
+  RealtimeServerOptions,
+} from './server-options.js';
 
 /** Server of the protocol, for an HTTP server that its user has. */
 export interface RealtimeServer {
@@ -44,6 +50,13 @@ export interface RealtimeServer {
   hasSubscribers(realm: string, channel: ChannelPath): boolean;
   /** Lists the paths of a realm that are subscribed to on this node. */
   channels(realm: string): ChannelCount[];
+  /** Lists the paths of all realms that are subscribed to on this node. */
+  allChannels(): RealmChannelCount[];
+  /**
+   * Ends the subscriptions whose namespace is gone, or no longer lets their credential in, with a
+   * `subscribe_error`. To be called after namespaces have changed.
+   */
+  onNamespacesChanged(): void;
   counts(): RealtimeCounts;
   /**
    * Refuses new connections, closes those there are with 1001, evenly over `drainMs` (default
@@ -162,6 +175,16 @@ class NodeServer implements RealtimeServer {
 
   channels(realm: string): ChannelCount[] {
     return this.#hub.channels(realm);
+  }
+
+  allChannels(): RealmChannelCount[] {
+    return this.#hub.listAll();
+  }
+
+  onNamespacesChanged(): void {
+    const { defaultSubscribeAuthModes } = this.#options;
+    const rules = { namespaces: this.#namespaces, defaultSubscribeAuthModes };
+    this.#hub.endWhere(({ credential }, { channel }) => endingOf(rules, credential, channel));
   }
 
   counts(): RealtimeCounts {

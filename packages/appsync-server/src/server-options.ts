@@ -54,3 +54,8 @@ export interface ChannelCount {
   readonly channel: string;
   readonly subscribers: number;
 }
+
+/** Path of a realm with the number of its subscriptions on this node. */
+export interface RealmChannelCount extends ChannelCount {
+  readonly realm: string;
+}

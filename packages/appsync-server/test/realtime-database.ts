@@ -17,7 +17,7 @@ export function useRealtimeDatabase(engine: 'postgres' | 'embedded'): () => Data
     await migrate(db, [realtimeMigrations]);
   });
   beforeEach(async () => {
-    await db?.query('truncate realtime.node, realtime.member');
+    await db?.query('truncate realtime.node, realtime.member, realtime.channel_node cascade');
     await db?.query(
       `delete from realtime.namespace where application is not null or name <> 'default'`,
     );

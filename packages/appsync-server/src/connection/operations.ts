@@ -3,7 +3,7 @@ import { unauthorized } from '../auth/auth-modes.js';
 import type { AuthRequest, Operation } from '../auth/authorizer.js';
 import { toAuthHeaders } from '../auth/credential-object.js';
 import type { ChannelBatch } from '../hub/broker.js';
-import { type Hub, Subscription } from '../hub/hub.js';
+import { type Hub, Subscription, type SubscriptionOwner } from '../hub/hub.js';
 import type { AcceptedPublish, Publisher } from '../hub/publisher.js';
 import { type ClientFrame, errorText, replyText } from '../protocol/frames.js';
 import type { Limits } from '../protocol/limits.js';
@@ -13,7 +13,7 @@ import { andThen } from './and-then.js';
 import type { CredentialInUse, Credentials } from './credentials.js';
 import { OperationRequest } from './operation-request.js';
 import type { Outlet } from './send-queue.js';
-import { checkSubscribe, type SubscribeRules } from './subscribing.js';
+import { checkSubscribe, endingOf, type SubscribeRules } from './subscribing.js';
 
 /** Publishes that may wait for the broker before the frames behind them wait too. */
 const maxWaitingPublishes = 64;
@@ -34,7 +34,7 @@ export interface OperationsHost extends SubscribeRules {
  * returns a promise only if the frames behind it have to wait. A durable publish is appended in the
  * order of the frames, and only its answer waits.
  */
-export class Operations {
+export class Operations implements SubscriptionOwner {
   readonly #subscriptions = new Map<string, Subscription>();
   /** Ids of publishes that wait for the broker. */
   #publishing: Set<string> | undefined;
@@ -77,6 +77,12 @@ export class Operations {
     this.#subscriptions.clear();
   }
 
+  end(subscription: Subscription, reason: RealtimeError): void {
+    this.#subscriptions.delete(subscription.id);
+    this.#drop(subscription);
+    this.outlet.sendText(errorText('subscribe_error', subscription.id, reason.toEntry()));
+  }
+
   async #subscribe(id: string, frame: ClientFrame, bytes: number): Promise<void> {
     try {
       const channel = this.#checkNewSubscription(id, frame, bytes);
@@ -85,11 +91,15 @@ export class Operations {
       const headers = toAuthHeaders(frame.fields.authorization) ?? {};
       await checkSubscribe(this.host, credential, { channel, headers });
       if (this.#isClosed) return;
+      // The namespace may have been removed while a handler ran.
+      const ending = endingOf(this.host, credential, channel);
+      if (ending) throw ending;
       const subscription = new Subscription(
         id,
         this.outlet,
         this.host.credentials.hold(credential),
       );
+      subscription.owner = this;
       this.#subscriptions.set(id, subscription);
       this.host.hub.add(subscription, channel);
       this.outlet.sendText(replyText('subscribe_success', id));

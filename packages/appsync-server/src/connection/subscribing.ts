@@ -1,3 +1,4 @@
+import type { ChannelPath } from '@posthaste/contracts';
 import type { AuthMode } from '../auth/authorizer.js';
 import type { NamespaceDirectory } from '../namespaces/namespace.js';
 import type { HandlerRequest, HandlerRunner } from '../namespaces/run-handlers.js';
@@ -9,6 +10,24 @@ export interface SubscribeRules {
   readonly namespaces: NamespaceDirectory;
   readonly handlers: HandlerRunner;
   readonly defaultSubscribeAuthModes: readonly AuthMode[] | undefined;
+}
+
+/**
+ * Returns the reason why a subscription cannot go on, because its namespace was removed, or no longer
+ * lets its credential in; undefined if it can.
+ */
+export function endingOf(
+  rules: Pick<SubscribeRules, 'namespaces' | 'defaultSubscribeAuthModes'>,
+  { identity }: CredentialInUse,
+  channel: ChannelPath,
+): RealtimeError | undefined {
+  const [name] = channel.segments;
+  const namespace = rules.namespaces.find(identity.realm, name);
+  if (namespace === undefined) {
+    return new RealtimeError('ResourceNotFound', 404, `The namespace '${name}' was removed.`);
+  }
+  const modes = namespace.subscribeAuthModes ?? rules.defaultSubscribeAuthModes;
+  return allowsMode(modes, identity.mode) ? undefined : forbidden();
 }
 
 /** Checks that a credential may subscribe to a channel. @throws RealtimeError */

@@ -1,8 +1,9 @@
 import type { ChannelPath } from '@posthaste/contracts';
 import type { CredentialInUse } from '../connection/credentials.js';
 import type { Outlet } from '../connection/send-queue.js';
+import type { RealtimeError } from '../protocol/realtime-error.js';
 import { DataFrame } from '../protocol/text-frame.js';
-import type { ChannelCount } from '../server-options.js';
+import type { ChannelCount, RealmChannelCount } from '../server-options.js';
 import type { DeliveredBatch } from './broker.js';
 
 /** Subscriptions to one path of one realm. */
@@ -13,12 +14,20 @@ export interface SubscribedPath {
   readonly subscriptions: Subscription[];
 }
 
+/** Connection of a subscription, as far as the server ends subscriptions by itself. */
+export interface SubscriptionOwner {
+  /** Ends the subscription with an error for the client. */
+  end(subscription: Subscription, reason: RealtimeError): void;
+}
+
 /** Subscription of one connection. Gets events from `Hub.add` to `Hub.remove`. */
 export class Subscription {
   /** Set while the hub has it. */
   place: SubscribedPath | undefined;
   /** Index in `place.subscriptions`. */
   index = 0;
+  /** Set by the connection that it belongs to. */
+  owner: SubscriptionOwner | undefined;
 
   constructor(
     readonly id: string,
@@ -92,6 +101,27 @@ export class Hub {
         channel: channel.path,
         subscribers: subscriptions.length,
       }));
+  }
+
+  /** Lists the subscribed paths of all realms. */
+  listAll(): RealmChannelCount[] {
+    return Array.from(this.#paths.values(), ({ realm, channel, subscriptions }) => ({
+      realm,
+      channel: channel.path,
+      subscribers: subscriptions.length,
+    }));
+  }
+
+  /** Ends the subscriptions for which `reasonOf` returns a reason. */
+  endWhere(
+    reasonOf: (subscription: Subscription, of: SubscribedPath) => RealtimeError | undefined,
+  ): void {
+    for (const place of [...this.#paths.values()]) {
+      for (const subscription of [...place.subscriptions]) {
+        const reason = reasonOf(subscription, place);
+        if (reason) subscription.owner?.end(subscription, reason);
+      }
+    }
   }
 
   #placesOf(realm: string, channel: ChannelPath): SubscribedPath[] {

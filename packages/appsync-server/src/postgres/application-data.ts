@@ -9,7 +9,7 @@ export async function readEpoch(db: Queryable): Promise<string> {
   return row.epoch;
 }
 
-/** Removes namespaces and members of an application that is being removed. One step does it all. */
+/** Removes namespaces, members and counted channels of an application that is being removed. One step does it all. */
 export async function removeRealtime(
   tx: Transaction,
   application: string,
@@ -22,6 +22,9 @@ export async function removeRealtime(
   const members = await tx.query('delete from realtime.member where application = $1', [
     application,
   ]);
-  const erased = namespaces.rowCount + members.rowCount;
+  const channels = await tx.query('delete from realtime.channel where application = $1', [
+    application,
+  ]);
+  const erased = namespaces.rowCount + members.rowCount + channels.rowCount;
   return { position: undefined, done: true, scanned: erased, erased };
 }

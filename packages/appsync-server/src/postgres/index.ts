@@ -1,6 +1,16 @@
 /** @public */
 export { readEpoch, removeRealtime } from './application-data.js';
 /** @public */
+export {
+  type ChannelPageRequest,
+  type CountedChannel,
+  listCountedChannels,
+  removeChannelNode,
+  removeDeadChannelNodes,
+  renewChannelNode,
+  reportChannels,
+} from './channel-counts.js';
+/** @public */
 export { realtimeMigrations } from './migrations.js';
 /** @public */
 export {

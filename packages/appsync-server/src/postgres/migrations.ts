@@ -8,6 +8,9 @@ import type { MigrationSet } from '@posthaste/postgres';
  *   Whoever changes a namespace updates the row first, so that changes are in order.
  * - `node`: gateways that have members of channels, each with a lease.
  * - `member`: members of channels, by the node that they are connected to.
+ * - `channel`: subscribers of channels, by the node that they are connected to.
+ * - `channel_node`: nodes that have reported subscribers, each with a lease. After a crash of the
+ *   database, these two are empty, and the nodes report again.
  */
 export const realtimeMigrations: MigrationSet = {
   owner: 'realtime',
@@ -55,6 +58,23 @@ create table realtime.member (
   primary key (application, channel, member, node_id)
 );
 create index member_node on realtime.member (node_id)`,
+    },
+    {
+      version: 2,
+      name: 'subscribers of channels',
+      sql: `
+create unlogged table realtime.channel_node (
+  id uuid primary key,
+  expires_at timestamptz not null
+);
+create unlogged table realtime.channel (
+  application text not null,
+  channel text collate "C" not null,
+  node_id uuid not null references realtime.channel_node (id) on delete cascade,
+  subscribers integer not null,
+  primary key (application, channel, node_id)
+);
+create index channel_by_node on realtime.channel (node_id)`,
     },
   ],
 };

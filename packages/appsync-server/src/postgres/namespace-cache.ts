@@ -10,6 +10,8 @@ export interface StoredNamespace extends Namespace, NamespaceSettings {}
 export interface NamespaceCacheOptions {
   /** Interval in which the database is asked for changes, in ms. Default 400. */
   readonly refreshMs?: number | undefined;
+  /** Called after namespaces have changed, with the first read too. */
+  readonly onChange?: (() => void) | undefined;
   /** Called when namespaces could not be read. Those that were read before stay. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
@@ -30,6 +32,7 @@ const readStatement: Statement = {
 export class NamespaceCache implements NamespaceDirectory {
   readonly #db: Queryable;
   readonly #refreshMs: number;
+  readonly #onChange: () => void;
   readonly #onError: (error: unknown) => void;
   #shared: ReadonlyMap<string, StoredNamespace> = new Map([['default', { name: 'default' }]]);
   #own: ReadonlyMap<string, ReadonlyMap<string, StoredNamespace>> = new Map();
@@ -42,9 +45,10 @@ export class NamespaceCache implements NamespaceDirectory {
   #isClosed = false;
 
   constructor(db: Queryable, options: NamespaceCacheOptions = {}) {
-    const { refreshMs = 400, onError = () => undefined } = options;
+    const { refreshMs = 400, onChange = () => undefined, onError = () => undefined } = options;
     this.#db = db;
     this.#refreshMs = refreshMs;
+    this.#onChange = onChange;
     this.#onError = onError;
   }
 
@@ -108,5 +112,6 @@ export class NamespaceCache implements NamespaceDirectory {
     this.#own = own;
     this.#byRevision = byRevision;
     this.#revision = at;
+    this.#onChange();
   }
 }

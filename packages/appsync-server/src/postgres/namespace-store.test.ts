@@ -166,10 +166,17 @@ function suite(engine: 'postgres' | 'embedded'): void {
   it('shows changes of another process within a second, and keeps objects that did not change', async () => {
     const store = createStore();
     await store.create(shop('kept'), { durable: false }, 'all');
-    const cache = new NamespaceCache(database(), { refreshMs: 50 });
+    let changes = 0;
+    const onChange = () => {
+      changes += 1;
+    };
+    const cache = new NamespaceCache(database(), { refreshMs: 50, onChange });
     onTestFinished(() => cache.close());
     expect(cache.find('shop', 'default')).toEqual({ name: 'default' });
     await cache.start();
+    expect(changes).toBe(1);
+    await cache.refresh();
+    expect(changes).toBe(1);
     const kept = cache.find('shop', 'kept');
     expect(kept).toEqual({ name: 'kept', durable: false });
     expect(cache.find('bank', 'kept')).toBeUndefined();
@@ -186,6 +193,7 @@ function suite(engine: 'postgres' | 'embedded'): void {
     await store.update(shop('default'), { history: 4 }, { within: 'all' });
     await cache.refresh();
     expect(cache.find('shop', 'default')).toMatchObject({ history: 4 });
+    expect(changes).toBe(4);
   });
 
   it('keeps what it knows while the database cannot be read', async () => {
