@@ -72,3 +72,36 @@ export function isFinal(errors: readonly MessageError[]): boolean {
       errorType === 'BadRequestException',
   );
 }
+
+/** True if the server has refused the credential, so that another one may help. Denials (403) are not. */
+export function isUnauthorized(error: unknown): boolean {
+  return (
+    error instanceof AppSyncError &&
+    error.errors.some(({ errorType, errorCode }) =>
+      errorCode === undefined ? errorType === 'UnauthorizedException' : String(errorCode) === '401',
+    )
+  );
+}
+
+/** True if the server has refused for good: neither a limit of rates nor a fault of its own. */
+export function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof AppSyncError &&
+    error.reason === 'server_error' &&
+    !error.errors.some(
+      ({ errorType, errorCode }) =>
+        errorType === 'LimitExceededError' || /^(429|5..)$/.test(String(errorCode)),
+    )
+  );
+}
+
+/** Returns an error of the client; any other becomes the cause of one. */
+export function toAppSyncError(error: unknown): AppSyncError {
+  if (error instanceof AppSyncError) return error;
+  return new AppSyncError('receive_failed', String(error), { cause: error });
+}
+
+/** Creates the error of something that the caller has aborted. */
+export function toEnded(signal: AbortSignal | undefined): AppSyncError {
+  return new AppSyncError('context_ended', 'the caller has aborted it', { cause: signal?.reason });
+}

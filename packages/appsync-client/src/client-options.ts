@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 import type { WebSocketConstructor } from './dial.js';
-import type { Extension } from './protocol.js';
+import type { Extension, MessageError } from './protocol.js';
 
 /** State of a client. `reconnecting` ends with `open` again, or with `closed` when it gives up. */
 export type ClientState = 'connecting' | 'open' | 'reconnecting' | 'closed';
@@ -34,6 +34,8 @@ export interface ClientOptions {
   readonly maxOfflinePublishes?: number;
   /** Called when the state changes, with the error that is the cause, if any. */
   readonly onState?: (state: ClientState, error?: Error) => void;
+  /** Called with the errors of a frame that belongs to no operation. The connection stays open. */
+  readonly onError?: (errors: readonly MessageError[]) => void;
   /** Default: the global ones. */
   readonly WebSocket?: WebSocketConstructor;
   readonly fetch?: typeof globalThis.fetch;

@@ -1,55 +1,8 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
-import {
-  agreeable,
-  type Peer,
-  type ScriptedServer,
-  startScripted,
-} from '../test/scripted-server.js';
-import {
-  AppSyncError,
-  type ClientOptions,
-  connect,
-  createApiKeyConfig,
-  createWebSocketClient,
-  dialWebSocket,
-  type ReconnectOptions,
-  type SubscriptionMessage,
-  type WebSocketClient,
-} from './index.js';
-
-const plain = { httpProtocol: 'http', webSocketProtocol: 'ws' } as const;
-
-function configOf({ endpoint }: ScriptedServer) {
-  return createApiKeyConfig(endpoint, undefined, 'da2-key', plain);
-}
-
-/** Connects with short waits between reconnects. */
-async function open(
-  server: ScriptedServer,
-  options: ClientOptions & { reconnect?: ReconnectOptions | false } = {},
-): Promise<WebSocketClient> {
-  const client = await connect(configOf(server), {
-    reconnect: { initialMs: 5, maxMs: 20 },
-    ...options,
-  });
-  onTestFinished(() => client.close());
-  return client;
-}
-
-const last = ({ peers }: ScriptedServer): Peer => peers.at(-1) as Peer;
-const framesOf = (peer: Peer, type: string) => peer.frames.filter((frame) => frame.type === type);
-
-/** Takes items until there are `count`. */
-async function take(items: AsyncIterable<SubscriptionMessage>, count: number) {
-  const taken: SubscriptionMessage[] = [];
-  for await (const item of items) {
-    taken.push(item);
-    if (taken.length === count) break;
-  }
-  return taken;
-}
-
-const reasonOf = (reason: string) => expect.objectContaining({ reason });
+import { PlatformError } from '@posthaste/contracts';
+import { describe, expect, it } from 'vitest';
+import { configOf, framesOf, last, open, reasonOf, take } from '../test/open-client.js';
+import { agreeable, startScripted } from '../test/scripted-server.js';
+import { AppSyncError, createWebSocketClient, dialWebSocket } from './index.js';
 
 describe('a client', () => {
   it('sends its credential as a subprotocol that is no invalid token', async () => {
@@ -213,6 +166,7 @@ describe('a client', () => {
   it('is an error of the platform for its callers', () => {
     const error = new AppSyncError('id_exists', 'x');
     expect(error).toMatchObject({ code: 'APPSYNC_ID_EXISTS', type: 'conflict', retryable: false });
+    expect(error).toBeInstanceOf(PlatformError);
   });
 
   it('works on a connection of its user, and ends with it', async () => {
@@ -240,117 +194,5 @@ describe('a client', () => {
     expect(await last(server).closed).toBe(1000);
     expect(framesOf(last(server), 'unsubscribe')).toEqual([]);
     expect(client.err).toBeUndefined();
-  });
-});
-
-describe('reconnecting', () => {
-  it('subscribes again on the next connection, and tells that events may be missing', async () => {
-    const server = await startScripted();
-    const states: string[] = [];
-    const client = await open(server, { onState: (state) => states.push(state) });
-    const subscription = client.subscribe('/default/a');
-    await subscription.ready;
-    last(server).cut();
-    await expect.poll(() => server.peers.length).toBe(2);
-    await expect.poll(() => framesOf(last(server), 'subscribe')).toHaveLength(1);
-    const { id } = framesOf(last(server), 'subscribe')[0] ?? {};
-    await expect.poll(() => client.state).toBe('open');
-    last(server).send({ type: 'data', id, event: '1' });
-    const items = await take(subscription, 2);
-    expect(items).toMatchObject([{ type: 'gap' }, { type: 'data', event: '1' }]);
-    expect(states).toEqual(['open', 'reconnecting', 'open']);
-  });
-
-  it('resumes where it was, with the extension', async () => {
-    const server = await startScripted((frame, peer) => {
-      const { type, id, resume } = frame;
-      if (type === 'connection_init') {
-        expect(frame.extensions).toEqual(['resume']);
-        return peer.send({ type: 'connection_ack', extensions: ['resume'], epoch: 'e' });
-      }
-      if (type !== 'subscribe') return agreeable(frame, peer);
-      const position = resume === undefined ? '4' : '9';
-      const recovered = resume === undefined ? {} : { recovered: true };
-      return peer.send({ type: 'subscribe_success', id, epoch: 'e', position, ...recovered });
-    });
-    const client = await open(server, { extensions: ['resume'] });
-    const subscription = client.subscribe('/default/a');
-    await subscription.ready;
-    const { id } = framesOf(last(server), 'subscribe')[0] ?? {};
-    last(server).send({ type: 'data', id, event: '1', position: '7' });
-    expect(await take(subscription, 1)).toHaveLength(1);
-  });
-
-  it('asks for what came after the last position', async () => {
-    const server = await startScripted((frame, peer) => {
-      const { type, id } = frame;
-      if (type === 'connection_init') {
-        return peer.send({ type: 'connection_ack', extensions: ['resume'], epoch: 'e' });
-      }
-      if (type !== 'subscribe') return agreeable(frame, peer);
-      const isAgain = frame.resume !== undefined;
-      const recovered = isAgain ? { recovered: true } : {};
-      peer.send({ type: 'subscribe_success', id, epoch: 'e', position: '4', ...recovered });
-      return peer.send({
-        type: 'data',
-        id,
-        event: isAgain ? '2' : '1',
-        position: isAgain ? '8' : '7',
-      });
-    });
-    const client = await open(server, { extensions: ['resume'] });
-    const subscription = client.subscribe('/default/a');
-    const items = subscription[Symbol.asyncIterator]();
-    expect((await items.next()).value).toMatchObject({ event: '1' });
-    last(server).cut();
-    expect((await items.next()).value).toMatchObject({ type: 'data', event: '2' });
-    const [frame] = framesOf(last(server), 'subscribe');
-    expect(frame?.resume).toEqual({ epoch: 'e', position: '7' });
-  });
-
-  it('gives up when a renewed credential is refused too', async () => {
-    let isOpen = true;
-    const server = await startScripted((frame, peer) => {
-      if (isOpen || frame.type !== 'connection_init') return agreeable(frame, peer);
-      const errors = [{ errorType: 'UnauthorizedException', errorCode: '401' }];
-      peer.send({ type: 'connection_error', errors });
-      return peer.close();
-    });
-    const client = await open(server);
-    isOpen = false;
-    last(server).cut();
-    await expect.poll(() => client.state).toBe('closed');
-    expect(client.err).toMatchObject({ reason: 'server_error' });
-    expect(server.peers).toHaveLength(3);
-  });
-
-  it('finds a server again that was restarted', async () => {
-    const server = await startScripted();
-    const client = await open(server);
-    const port = Number(server.endpoint.split(':')[1]);
-    await server.close();
-    await expect.poll(() => client.state).toBe('reconnecting');
-    const next = await startScripted(agreeable, port);
-    await expect.poll(() => client.state, { timeout: 10_000 }).toBe('open');
-    expect(next.peers).toHaveLength(1);
-  });
-
-  it('lets publishes wait for the connection, as many as the queue holds', async () => {
-    const server = await startScripted();
-    const states: string[] = [];
-    const client = await open(server, {
-      maxOfflinePublishes: 1,
-      random: () => 0.999,
-      reconnect: { initialMs: 300 },
-      onState: (state) => states.push(state),
-    });
-    last(server).cut();
-    await expect.poll(() => states).toContain('reconnecting');
-    const [first, second] = await Promise.allSettled([
-      client.publish('/default/a', ['1']),
-      client.publish('/default/a', ['2']),
-    ]);
-    expect(first.status).toBe('fulfilled');
-    expect(second).toMatchObject({ reason: { reason: 'connection_closed' } });
   });
 });

@@ -1,17 +1,5 @@
-import type { Authorization } from './protocol.js';
+import type { AuthorizationRequest, Authorize } from './authorize.js';
 import { type SigningKeys, signRequest } from './sigv4.js';
-
-/** Operation that needs authorization. */
-export interface AuthorizationRequest {
-  readonly operation: 'connect' | 'subscribe' | 'publish' | 'http';
-  /** Text that an IAM signature covers. */
-  readonly body: string;
-  /** True if the credential that was given last was refused: a cached one must be renewed. */
-  readonly isRefused: boolean;
-}
-
-/** Function that gives the headers of an operation. */
-export type Authorize = (request: AuthorizationRequest) => Authorization | Promise<Authorization>;
 
 /** Source of a token: a text, or a function that returns a fresh one. */
 export type TokenSource =

@@ -1,5 +1,7 @@
 import { AppSyncError } from './appsync-error.js';
+import { systemClock } from './clock.js';
 import type { Config } from './config.js';
+import { withDeadline } from './deadline.js';
 
 /** WebSocket that is open, or anything that works alike. */
 export interface Connection {
@@ -20,7 +22,7 @@ export type WebSocketConstructor = new (
 export interface DialOptions {
   /** Aborting it ends the attempt. */
   readonly signal?: AbortSignal;
-  /** Longest time until the socket is open. Default 30,000. */
+  /** Longest time until the socket is open, the credential included, in ms. Default 30,000. */
   readonly timeoutMs?: number;
   /** Default: the global `WebSocket`. */
   readonly WebSocket?: WebSocketConstructor;
@@ -30,7 +32,8 @@ export interface DialOptions {
 
 /**
  * Opens a WebSocket to the server.
- * @throws AppSyncError `timed_out`, `context_ended` when the signal is aborted, `receive_failed`
+ * @throws AppSyncError `timed_out`, `context_ended` when the signal is aborted, `receive_failed`; and
+ *   errors of the function that gives the credential
  */
 export async function dialWebSocket(
   config: Config,
@@ -38,13 +41,23 @@ export async function dialWebSocket(
 ): Promise<Connection> {
   const Socket = options.WebSocket ?? (globalThis.WebSocket as unknown as WebSocketConstructor);
   const url = config.realtimeUrl();
-  const protocols = await config.subprotocols(isRefused);
-  if (signal?.aborted) throw ended(signal);
-  const socket = new Socket(url, protocols);
+  return withDeadline(
+    async (limit) => {
+      const protocols = await config.subprotocols(isRefused);
+      limit.throwIfAborted();
+      return whenOpen(new Socket(url, protocols), { url, signal: limit });
+    },
+    { clock: systemClock, timeoutMs, signal, what: `opening ${url}` },
+  );
+}
+
+function whenOpen(
+  socket: InstanceType<WebSocketConstructor>,
+  { url, signal }: { readonly url: string; readonly signal: AbortSignal },
+): Promise<Connection> {
   return new Promise((resolve, reject) => {
-    const settle = (error?: AppSyncError): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
+    const settle = (error?: unknown): void => {
+      signal.removeEventListener('abort', onAbort);
       socket.onopen = socket.onclose = socket.onerror = null;
       if (!error) {
         resolve(socket);
@@ -55,21 +68,12 @@ export async function dialWebSocket(
       socket.close();
       reject(error);
     };
-    const onAbort = (): void => settle(ended(signal));
-    const timer = setTimeout(
-      () => settle(new AppSyncError('timed_out', `${url} did not open within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
-    signal?.addEventListener('abort', onAbort);
+    const onAbort = (): void => settle(signal.reason);
     const fail = (): void =>
       settle(new AppSyncError('receive_failed', `${url} could not be opened`));
+    signal.addEventListener('abort', onAbort);
     socket.onopen = () => settle();
     socket.onclose = fail;
     socket.onerror = fail;
   });
-}
-
-/** Creates the error of something that the caller has aborted. */
-export function ended(signal: AbortSignal | undefined): AppSyncError {
-  return new AppSyncError('context_ended', 'the caller has aborted it', { cause: signal?.reason });
 }

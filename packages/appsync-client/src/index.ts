@@ -2,6 +2,10 @@ export {
   /** @public */ AppSyncError,
   /** @public */ type AppSyncReason,
 } from './appsync-error.js';
+export type {
+  /** @public */ AuthorizationRequest,
+  /** @public */ Authorize,
+} from './authorize.js';
 export {
   /** @public */ type AuthorizationSource,
   /** @public */ connect,
@@ -18,8 +22,6 @@ export type {
   /** @public */ Clock,
 } from './clock.js';
 export {
-  /** @public */ type AuthorizationRequest,
-  /** @public */ type Authorize,
   /** @public */ type Config,
   /** @public */ type ConfigOptions,
   /** @public */ createApiKeyConfig,
@@ -86,6 +88,7 @@ export type {
 } from './subscription.js';
 export type {
   /** @public */ TypedChannel,
+  /** @public */ TypedSubscription,
   /** @public */ Validator,
   /** @public */ ValidatorResult,
 } from './typed-channel.js';

@@ -6,15 +6,19 @@
  * A refused credential is renewed once; a second refusal in a row is final.
  */
 
-import { AppSyncError } from './appsync-error.js';
+import { AppSyncError, toAppSyncError } from './appsync-error.js';
 import type { ClientOptions, ClientState, ReconnectOptions } from './client-options.js';
 import { systemClock } from './clock.js';
 import type { Connection } from './dial.js';
+import { callListener } from './listener.js';
 import type { ReceiveMessage } from './protocol.js';
 import { Session } from './session.js';
 
-/** Opens a new connection, with a renewed credential if the last one was refused. */
-export type Redial = (isRefused: boolean) => Promise<Connection>;
+/**
+ * Opens a new connection, with a renewed credential if the last one was refused. The signal is aborted
+ * when the client is closed.
+ */
+export type Redial = (isRefused: boolean, signal: AbortSignal) => Promise<Connection>;
 
 /** Users of a link. */
 export interface LinkUsers {
@@ -39,6 +43,7 @@ export class Link {
   #openedAt = 0;
   #hasRenewed = false;
   #timer: unknown;
+  readonly #closing = new AbortController();
   #waiting: { resolve: (session: Session) => void; reject: (error: AppSyncError) => void }[] = [];
 
   constructor(
@@ -76,6 +81,7 @@ export class Link {
     this.err = error;
     this.#change('closed', error);
     this.#clock.clearTimeout(this.#timer);
+    this.#closing.abort(cause);
     globalThis.removeEventListener?.('online', this.#check);
     globalThis.document?.removeEventListener('visibilitychange', this.#check);
     this.session.close(cause);
@@ -83,13 +89,25 @@ export class Link {
     this.#users.onClosed(error);
   }
 
+  /** Returns the wait after so many attempts that failed, in ms: random, with full jitter. */
+  backoffMs(attempts: number): number {
+    const { initialMs, maxMs } = this.#reconnect;
+    return (this.#options.random ?? Math.random)() * Math.min(maxMs, initialMs * 2 ** attempts);
+  }
+
   get #clock() {
     return this.#options.clock ?? systemClock;
   }
 
+  /** Checks the connection, or opens the next one soon: the network or the page is back. */
   readonly #check = (): void => {
+    if (globalThis.document?.visibilityState === 'hidden') return;
     if (this.state === 'open') this.session.check();
-    else if (this.#timer !== undefined) this.#dialNow();
+    else if (this.#timer !== undefined) {
+      // Not at once: everybody behind the same network is back at the same moment.
+      this.#attempts = 0;
+      this.#scheduleDial();
+    }
   };
 
   #begin(connection: Connection): Session {
@@ -127,16 +145,18 @@ export class Link {
     }
     this.#hasRenewed ||= isFinal;
     this.#change('reconnecting', error);
-    const bound = Math.min(this.#reconnect.maxMs, this.#reconnect.initialMs * 2 ** this.#attempts);
-    this.#attempts += 1;
-    const random = this.#options.random ?? Math.random;
-    this.#timer = this.#clock.setTimeout(() => this.#dialNow(), random() * bound);
+    this.#scheduleDial();
   }
 
-  #dialNow(): void {
+  #scheduleDial(): void {
     this.#clock.clearTimeout(this.#timer);
+    this.#timer = this.#clock.setTimeout(() => this.#dial(), this.backoffMs(this.#attempts));
+    this.#attempts += 1;
+  }
+
+  #dial(): void {
     this.#timer = undefined;
-    this.#redial?.(this.#hasRenewed).then(
+    this.#redial?.(this.#hasRenewed, this.#closing.signal).then(
       (connection) => {
         if (this.state === 'closed') connection.close(1000);
         else this.session = this.#begin(connection);
@@ -148,15 +168,10 @@ export class Link {
   #change(state: ClientState, error?: AppSyncError): void {
     if (this.state === state) return;
     this.state = state;
-    this.#options.onState?.(state, error);
+    callListener(() => this.#options.onState?.(state, error));
   }
 
   #closedError(): AppSyncError {
     return this.err ?? new AppSyncError('connection_closed', 'the client was closed');
   }
-}
-
-function toAppSyncError(error: unknown): AppSyncError {
-  if (error instanceof AppSyncError) return error;
-  return new AppSyncError('receive_failed', String(error), { cause: error });
 }

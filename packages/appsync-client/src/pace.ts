@@ -13,13 +13,14 @@ export class Pace {
     this.#perSecond = perSecond;
   }
 
-  /** Resolves when the next may begin. */
-  wait(): Promise<void> {
-    this.#last = this.#last.then(() => this.#waitForTurn());
+  /** Resolves when the next may begin. One that is aborted before does not count. */
+  wait(signal?: AbortSignal): Promise<void> {
+    this.#last = this.#last.then(() => this.#waitForTurn(signal));
     return this.#last;
   }
 
-  async #waitForTurn(): Promise<void> {
+  async #waitForTurn(signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted) return;
     const now = this.#clock.now();
     this.#starts = this.#starts.filter((at) => at > now - 1_000);
     const [first] = this.#starts;
@@ -27,6 +28,6 @@ export class Pace {
       const waitMs = first + 1_000 - now;
       await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, waitMs));
     }
-    this.#starts.push(this.#clock.now());
+    if (!signal?.aborted) this.#starts.push(this.#clock.now());
   }
 }

@@ -124,16 +124,22 @@ export interface SubscriptionMessage {
   };
 }
 
-/** Parses a frame. Returns undefined for what is no JSON object with a type. */
-export function parseFrame(data: unknown): ReceiveMessage | undefined {
-  if (typeof data !== 'string') return undefined;
+/** Parses a JSON object. Returns undefined for anything else. */
+export function parseObject(text: string): object | undefined {
   try {
-    const frame: unknown = JSON.parse(data);
-    if (typeof frame !== 'object' || frame === null || !('type' in frame)) return undefined;
-    return typeof frame.type === 'string' ? (frame as ReceiveMessage) : undefined;
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Parses a frame. Returns undefined for anything that is no JSON object with a type. */
+export function parseFrame(data: unknown): ReceiveMessage | undefined {
+  const frame = typeof data === 'string' ? parseObject(data) : undefined;
+  return frame && 'type' in frame && typeof frame.type === 'string'
+    ? (frame as ReceiveMessage)
+    : undefined;
 }
 
 /** Returns the objects of a list; an empty list for anything that is none. */
@@ -142,7 +148,7 @@ export function listOf<Item extends object>(list: readonly Item[] | undefined): 
 }
 
 /** Returns the errors of a frame; an empty list for anything that is none. */
-export function errorsOf({ errors }: ReceiveMessage): readonly MessageError[] {
+export function errorsOf({ errors }: Pick<ReceiveMessage, 'errors'>): readonly MessageError[] {
   return listOf(errors).filter(({ errorType }) => typeof errorType === 'string');
 }
 

@@ -3,6 +3,7 @@ import {
   errorsOf,
   listOf,
   type MessageError,
+  parseObject,
   type ReceiveMessage,
   type ReceiveMessageEventID,
 } from './protocol.js';
@@ -14,8 +15,12 @@ const encoder = new TextEncoder();
 
 /** Options of one publish. */
 export interface PublishOptions {
+  /** Aborting it ends the publish, also while it waits for the connection or its turn. */
   readonly signal?: AbortSignal;
-  /** Longest time of each part, in ms. Default: that of the client. */
+  /**
+   * Longest time of each part, in ms, its wait for the connection and its turn included. Default: that
+   * of the client, from the end of these waits on.
+   */
   readonly timeoutMs?: number;
   /** Default: that of the client. */
   readonly over?: 'websocket' | 'http' | 'any';
@@ -97,24 +102,30 @@ export interface HttpPublish {
   readonly signal: AbortSignal;
 }
 
-/** Publishes over HTTP. @throws AppSyncError `server_error`, `receive_failed`, `timed_out`, `context_ended` */
+/**
+ * Publishes over HTTP.
+ * @throws AppSyncError `server_error`, `receive_failed`, `unsupported_message_format`; the reason of the
+ *   signal
+ */
 export async function publishOverHttp(
   fetch: typeof globalThis.fetch,
   { url, headers, body, signal }: HttpPublish,
 ): Promise<ReceiveMessage> {
   const { host: _host, ...others } = headers;
   const sent = { 'content-type': 'application/json', ...others };
-  let response: Response;
   try {
-    response = await fetch(url, { method: 'POST', headers: sent, body, signal });
-    const answer = (await response.json()) as ReceiveMessage;
-    if (response.ok) return answer;
-    throw toServerError('the publish', withStatus(errorsOf(answer), response.status));
+    const response = await fetch(url, { method: 'POST', headers: sent, body, signal });
+    // A proxy on the way may answer with a page.
+    const answer = parseObject(await response.text());
+    if (!response.ok) {
+      throw toServerError('the publish', withStatus(errorsOf(answer ?? {}), response.status));
+    }
+    if (answer) return answer as ReceiveMessage;
+    throw new AppSyncError('unsupported_message_format', `${url} did not answer with JSON`);
   } catch (cause) {
+    signal.throwIfAborted();
     if (cause instanceof AppSyncError) throw cause;
-    const isTimeout = signal.aborted && (signal.reason as Error)?.name === 'TimeoutError';
-    const reason = isTimeout ? 'timed_out' : signal.aborted ? 'context_ended' : 'receive_failed';
-    throw new AppSyncError(reason, `${url} did not answer the publish`, { cause });
+    throw new AppSyncError('receive_failed', `${url} did not answer the publish`, { cause });
   }
 }
 

@@ -37,6 +37,7 @@ export function useSubscription(
         onMessage: (message) => {
           if (isMounted) latest.current(message);
         },
+        onEnd: (error) => report(error ? { status: 'failed', error } : { status: 'idle' }),
       });
       subscription.ready.then(
         () => report({ status: 'subscribed' }),

@@ -5,7 +5,7 @@
 
 import { AppSyncError, isFinal, toServerError } from './appsync-error.js';
 import type { Clock } from './clock.js';
-import { type Connection, ended } from './dial.js';
+import type { Connection } from './dial.js';
 import {
   type Extension,
   errorsOf,
@@ -20,7 +20,7 @@ const defaultTimeoutMs = 300_000;
 /** Users of a session. */
 export interface SessionOptions {
   readonly clock: Clock;
-  /** Longest time of one operation, and until the acknowledgement. */
+  /** Longest time until the acknowledgement, in ms. */
   readonly timeoutMs: number;
   readonly extensions: readonly Extension[];
   /** Gets frames that answer no operation. */
@@ -37,17 +37,17 @@ export interface SessionFacts {
 
 /** Options of one operation. */
 export interface OperationOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Longest time until the answer, in ms. Default: that of the session. */
-  readonly timeoutMs?: number | undefined;
+  /** Limits the wait for the answer. Its reason is the error. */
+  readonly signal: AbortSignal;
   /** Gets the answer before any frame that follows it. */
   readonly onAnswer?: ((frame: ReceiveMessage) => void) | undefined;
 }
 
 interface PendingOperation {
+  /** Type of the request. `publish` is answered by `publish_success`, `publish_error` or `error`. */
+  readonly type: string;
   readonly resolve: (frame: ReceiveMessage) => void;
   readonly reject: (error: AppSyncError) => void;
-  readonly timer: unknown;
 }
 
 /** A connection with its operations. */
@@ -84,7 +84,7 @@ export class Session {
 
   /** Sends a frame. @throws AppSyncError `connection_closed`, `marshal_failed` */
   send(message: SendMessage): void {
-    if (this.#end) throw this.#end;
+    if (this.#end) throw toLost(this.#end);
     try {
       this.#connection.send(JSON.stringify(message));
     } catch (cause) {
@@ -94,36 +94,30 @@ export class Session {
 
   /**
    * Sends an operation and waits for its answer.
-   * @throws AppSyncError `server_error`, `timed_out`, `context_ended`, `connection_closed`, `id_exists`
+   * @throws AppSyncError `server_error`, `connection_closed`, `marshal_failed`, `id_exists`; the reason
+   *   of the signal
    */
   async request(
     message: SendMessage & { readonly id: string },
-    { signal, timeoutMs, onAnswer }: OperationOptions = {},
+    { signal, onAnswer }: OperationOptions,
   ): Promise<ReceiveMessage> {
     const { id, type } = message;
     if (this.#pending.has(id)) throw new AppSyncError('id_exists', `the id ${id} is in use`);
-    if (signal?.aborted) throw ended(signal);
-    const { clock, timeoutMs: usualMs } = this.#options;
-    const waitMs = timeoutMs ?? usualMs;
-    let onAbort: (() => void) | undefined;
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<ReceiveMessage>();
+    const settle = (frame: ReceiveMessage): void => {
+      onAnswer?.(frame);
+      resolve(frame);
+    };
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    this.#pending.set(id, { type, resolve: settle, reject });
     try {
-      return await new Promise<ReceiveMessage>((resolve, reject) => {
-        const giveUp = () =>
-          reject(new AppSyncError('timed_out', `${type} had no answer within ${waitMs} ms`));
-        const timer = clock.setTimeout(giveUp, waitMs);
-        const settle = (frame: ReceiveMessage): void => {
-          onAnswer?.(frame);
-          resolve(frame);
-        };
-        this.#pending.set(id, { resolve: settle, reject, timer });
-        onAbort = () => reject(ended(signal));
-        signal?.addEventListener('abort', onAbort);
-        this.send(message);
-      });
+      this.send(message);
+      return await promise;
     } finally {
-      clock.clearTimeout(this.#pending.get(id)?.timer);
       this.#pending.delete(id);
-      if (onAbort) signal?.removeEventListener('abort', onAbort);
+      signal.removeEventListener('abort', onAbort);
     }
   }
 
@@ -138,29 +132,28 @@ export class Session {
   }
 
   #receive(data: unknown): void {
-    if (this.#end) return;
-    this.#watchdog.onFrame();
-    const frame = parseFrame(data);
-    if (!frame) return;
-    if (frame.type === 'connection_ack') this.#acknowledge(frame);
-    else if (frame.type === 'ka') this.#watchdog.onKeepAlive();
-    else if (frame.type === 'connection_error') {
+    const frame = this.#end ? undefined : parseFrame(data);
+    // Anything that arrives shows that the server is there, frame or not.
+    if (this.#isAcknowledged) this.#watchdog.onFrame();
+    if (frame?.type === 'connection_ack') this.#acknowledge(frame);
+    else if (frame?.type === 'connection_error') {
       const errors = errorsOf(frame);
       this.#finish(toServerError('the connection', errors), isFinal(errors));
-    } else if (this.#isAcknowledged) this.#dispatch(frame);
+    } else if (frame && this.#isAcknowledged) this.#dispatch(frame);
   }
 
   /** Passes a frame to the operation that it answers, or on. */
   #dispatch(frame: ReceiveMessage): void {
-    const pending = frame.id === undefined ? undefined : this.#pending.get(frame.id);
-    if (!pending || frame.type === 'data') {
-      this.#options.onFrame(frame);
-      return;
-    }
-    if (frame.type.endsWith('error')) {
-      const what = frame.type.replace('_error', '').replace('error', 'the operation');
-      pending.reject(toServerError(what, errorsOf(frame)));
-    } else pending.resolve(frame);
+    const { id = '', type } = frame;
+    const pending = this.#pending.get(id);
+    // Frames of other types may have the id of a pending operation, and do not settle it.
+    const isSuccess = type === `${pending?.type}_success`;
+    if (type === 'ka') this.#watchdog.onKeepAlive();
+    else if (pending && (isSuccess || type === 'error' || type === `${pending.type}_error`)) {
+      this.#pending.delete(id);
+      if (isSuccess) pending.resolve(frame);
+      else pending.reject(toServerError(`the ${pending.type}`, errorsOf(frame)));
+    } else this.#options.onFrame(frame);
   }
 
   #acknowledge(frame: ReceiveMessage): void {
@@ -180,13 +173,13 @@ export class Session {
     this.#connection.onclose = null;
     this.#connection.close(1000);
     this.#settleReady.reject(error);
-    for (const { reject } of this.#pending.values()) {
-      reject(
-        error.reason === 'connection_closed'
-          ? error
-          : new AppSyncError('connection_closed', 'the connection was lost', { cause: error }),
-      );
-    }
+    for (const { reject } of this.#pending.values()) reject(toLost(error));
     this.#options.onEnd(error, isLast);
   }
+}
+
+/** Creates the error of an operation whose connection is over. */
+function toLost(cause: AppSyncError): AppSyncError {
+  if (cause.reason === 'connection_closed') return cause;
+  return new AppSyncError('connection_closed', 'the connection was lost', { cause });
 }

@@ -1,7 +1,13 @@
 import { AppSyncError } from './appsync-error.js';
-import type { Authorize } from './config.js';
-import type { ReceiveMessage, SendMessage, SubscriptionMessage } from './protocol.js';
-import { errorsOf } from './protocol.js';
+import { type Authorize, withRenewal } from './authorize.js';
+import type { Clock } from './clock.js';
+import {
+  errorsOf,
+  listOf,
+  type ReceiveMessage,
+  type SendMessage,
+  type SubscriptionMessage,
+} from './protocol.js';
 import type { Session } from './session.js';
 import type { SubscribeOptions, Subscription } from './subscription.js';
 
@@ -11,24 +17,39 @@ interface Place {
   position: string;
 }
 
+/** Parts of a client that its subscriptions need. */
+export interface SubscriptionContext {
+  readonly authorize: Authorize;
+  readonly clock: Clock;
+  /** Longest time until the server acknowledges, in ms. */
+  readonly timeoutMs: number;
+}
+
 /** Subscription at the server, with its consumers in this client. */
 export class SharedSubscription {
   readonly channel: string;
+  readonly presence: SubscribeOptions['presence'];
   readonly consumers: Set<Subscription> = new Set();
   readonly ready: Promise<void>;
   readonly #settle: { resolve: () => void; reject: (error: unknown) => void };
-  readonly #authorize: Authorize;
-  readonly #presence: SubscribeOptions['presence'];
+  readonly #context: SubscriptionContext;
   /** Id at the server, another on each connection. */
   id = '';
+  /** Timer of the next attempt to subscribe again. */
+  retry: unknown;
+  /** True if the server has acknowledged once. */
+  wasSubscribed = false;
   #place: Place | undefined;
-  #wasSubscribed = false;
   #isEnded = false;
 
-  constructor(channel: string, authorize: Authorize, presence: SubscribeOptions['presence']) {
+  constructor(
+    channel: string,
+    presence: SubscribeOptions['presence'],
+    context: SubscriptionContext,
+  ) {
     this.channel = channel;
-    this.#authorize = authorize;
-    this.#presence = presence;
+    this.presence = presence;
+    this.#context = context;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ready = promise;
     this.#settle = { resolve, reject };
@@ -37,37 +58,40 @@ export class SharedSubscription {
 
   /**
    * Subscribes on a connection, again after a reconnect. Consumers learn of events that they may have
-   * missed. @throws AppSyncError `server_error`, …
+   * missed.
+   * @returns false if nobody wanted it any more, before anything was sent
+   * @throws AppSyncError `server_error`, …
    */
-  async start(session: Session, id: string): Promise<void> {
+  async start(session: Session, id: string): Promise<boolean> {
     this.id = id;
-    const { channel } = this;
+    const { channel, presence } = this;
     const { extensions } = await session.ready;
+    const { authorize, ...limits } = this.#context;
     const body = JSON.stringify({ channel });
-    const authorization = await this.#authorize({
-      operation: 'subscribe',
-      body,
-      isRefused: false,
+    const deadline = { ...limits, what: `the subscribe to ${channel}` };
+    const operation = { operation: 'subscribe', body, deadline } as const;
+    return withRenewal(authorize, operation, async (authorization, signal) => {
+      // All consumers may have left meanwhile, or another connection have begun.
+      if (this.#isEnded || this.id !== id || this.consumers.size === 0) return false;
+      const resume = this.#place;
+      const message: SendMessage & { id: string } = {
+        ...{ type: 'subscribe', id, channel, authorization },
+        ...(resume && extensions.includes('resume') ? { resume } : {}),
+        ...(presence && extensions.includes('presence') ? { presence } : {}),
+      };
+      await session.request(message, { signal, onAnswer: (frame) => this.#onSubscribed(frame) });
+      return true;
     });
-    // All consumers may have left meanwhile, or another connection have begun.
-    if (this.#isEnded || this.id !== id) return;
-    const resume = this.#place;
-    const message: SendMessage & { id: string } = {
-      ...{ type: 'subscribe', id, channel, authorization },
-      ...(resume && extensions.includes('resume') ? { resume } : {}),
-      ...(this.#presence && extensions.includes('presence') ? { presence: this.#presence } : {}),
-    };
-    await session.request(message, { onAnswer: (frame) => this.#onSubscribed(frame) });
   }
 
   /** Notes the answer before the first event behind it. */
   #onSubscribed({ epoch, position, recovered }: ReceiveMessage): void {
     if (recovered !== true) {
-      if (this.#wasSubscribed) this.#pushAll({ type: 'gap', event: '' });
+      if (this.wasSubscribed) this.#pushAll({ type: 'gap', event: '' });
       const isPlace = epoch !== undefined && position !== undefined;
       this.#place = isPlace ? { epoch, position } : undefined;
     }
-    this.#wasSubscribed = true;
+    this.wasSubscribed = true;
     this.#settle.resolve();
   }
 
@@ -87,6 +111,7 @@ export class SharedSubscription {
   /** Ends all consumers. */
   end(error?: AppSyncError): void {
     this.#isEnded = true;
+    this.#context.clock.clearTimeout(this.retry);
     this.#settle.reject(error ?? new AppSyncError('connection_closed', 'the client was closed'));
     for (const consumer of this.consumers) consumer.end(error);
   }
@@ -95,7 +120,7 @@ export class SharedSubscription {
     if (event !== 'members' && event !== 'join' && event !== 'leave') return;
     const one = member === undefined ? [] : [{ member, ...(data === undefined ? {} : { data }) }];
     const change: 'members' | 'join' | 'leave' = event;
-    const presence = { change, members: members ?? one };
+    const presence = { change, members: members === undefined ? one : listOf(members) };
     this.#pushAll({ type: 'presence', event: '', presence });
   }
 

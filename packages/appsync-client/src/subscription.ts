@@ -1,5 +1,6 @@
 import { AppSyncError } from './appsync-error.js';
 import { ItemQueue, type OverflowPolicy } from './item-queue.js';
+import { callListener } from './listener.js';
 import type { SubscriptionMessage } from './protocol.js';
 
 /** Options of `subscribe`. */
@@ -14,15 +15,18 @@ export interface SubscribeOptions {
   readonly overflow?: OverflowPolicy;
   /** Called with each item, instead of iteration. What it throws ends the subscription. */
   readonly onMessage?: (message: SubscriptionMessage) => void;
+  /** Called once, when the subscription is over: with the error, if it did not end on purpose. */
+  readonly onEnd?: (error?: AppSyncError) => void;
   /** Makes this client a member of the channel, or lets it watch (`{}`). Needs the extension. */
   readonly presence?: { readonly member?: string; readonly data?: unknown };
 }
 
-/** JSON of an event, or the reason why it is none. */
+/** JSON of an event, or the reason why it is none. Items of other types are passed on. */
 export type ParsedEvent<Event> =
   | { readonly type: 'data'; readonly event: Event; readonly channel?: string }
   | { readonly type: 'invalid'; readonly text: string; readonly error: unknown }
-  | { readonly type: 'gap' };
+  | { readonly type: 'gap' }
+  | (SubscriptionMessage & { readonly type: 'broadcast_error' | 'presence' });
 
 /** Client of a subscription, as far as it is used. */
 export interface SubscriptionOwner {
@@ -43,6 +47,7 @@ export class Subscription implements AsyncIterable<SubscriptionMessage>, AsyncDi
   readonly #queue: ItemQueue<SubscriptionMessage>;
   readonly #options: SubscribeOptions;
   #unsubscribing: Promise<void> | undefined;
+  #isEnded = false;
 
   constructor(channel: string, owner: SubscriptionOwner, options: SubscribeOptions) {
     const { maxQueued = 1_000, overflow = 'drop-oldest', signal } = options;
@@ -52,9 +57,7 @@ export class Subscription implements AsyncIterable<SubscriptionMessage>, AsyncDi
     this.#queue = new ItemQueue(maxQueued, overflow, gap);
     this.ready = owner.ready;
     this.ready.catch(() => undefined);
-    signal?.addEventListener('abort', () => void this.#leave().catch(() => undefined), {
-      once: true,
-    });
+    signal?.addEventListener('abort', this.#onAbort);
   }
 
   /** Items that were dropped because the consumer was slow. */
@@ -102,24 +105,23 @@ export class Subscription implements AsyncIterable<SubscriptionMessage>, AsyncDi
       if (!this.#queue.push(message)) void this.#leave().catch(() => undefined);
       return;
     }
-    try {
-      onMessage(message);
-    } catch (error) {
-      void this.#leave().catch(() => undefined);
-      // Not here: others on the channel still have to get the message.
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+    if (!callListener(() => onMessage(message))) void this.#leave().catch(() => undefined);
   }
 
   /** Ends the iteration. For the client only. */
   end(error?: AppSyncError): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    const { signal, onEnd } = this.#options;
+    signal?.removeEventListener('abort', this.#onAbort);
     this.#queue.end(error);
+    callListener(() => onEnd?.(error));
   }
 
+  readonly #onAbort = (): void => void this.#leave().catch(() => undefined);
+
   #leave(): Promise<void> {
-    this.#unsubscribing ??= this.#owner.leave(this).finally(() => this.#queue.end());
+    this.#unsubscribing ??= this.#owner.leave(this).finally(() => this.end());
     return this.#unsubscribing;
   }
 }
@@ -129,8 +131,10 @@ export async function* parseEvents<Event>(
   subscription: AsyncIterable<SubscriptionMessage>,
   convert: (value: unknown) => Event | Promise<Event>,
 ): AsyncGenerator<ParsedEvent<Event>> {
-  for await (const { type, event, channel } of subscription) {
+  for await (const message of subscription) {
+    const { type, event, channel } = message;
     if (type === 'gap') yield { type };
+    else if (type !== 'data') yield { ...message, type };
     if (type !== 'data') continue;
     try {
       const converted = await convert(JSON.parse(event));

@@ -1,41 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { createManualClock } from '../test/manual-clock.js';
 import { Watchdog } from './watchdog.js';
 
-/** Clock whose time a test moves. */
-function testClock() {
-  let now = 0;
-  const timers = new Map<number, { at: number; work: () => void }>();
-  let next = 1;
-  return {
-    now: () => now,
-    setTimeout: (work: () => void, ms: number) => {
-      timers.set(next, { at: now + ms, work });
-      next += 1;
-      return next - 1;
-    },
-    clearTimeout: (timer: unknown) => void timers.delete(timer as number),
-    advance(ms: number) {
-      const end = now + ms;
-      for (;;) {
-        const due = [...timers]
-          .filter(([, { at }]) => at <= end)
-          .sort(([, a], [, b]) => a.at - b.at)[0];
-        if (!due) break;
-        timers.delete(due[0]);
-        now = due[1].at;
-        due[1].work();
-      }
-      now = end;
-    },
-    /** Moves the time as a page that is hidden sees it: no timer runs. */
-    skip(ms: number) {
-      now += ms;
-    },
-  };
-}
-
 function watch(connectionTimeoutMs = 300_000) {
-  const clock = testClock();
+  const clock = createManualClock();
   let silent = 0;
   const watchdog = new Watchdog(clock, 1_000, () => {
     silent += 1;

@@ -30,6 +30,7 @@ export class Watchdog {
 
   /** Begins to watch with the limit that the server has named, in ms. */
   start(connectionTimeoutMs: number): void {
+    this.onFrame();
     this.#maxMs = connectionTimeoutMs;
     this.#limitMs = Math.min(connectionTimeoutMs, Math.max(minSilenceMs, intervals * 60_000));
     this.stop();

@@ -17,7 +17,8 @@ export interface ClientFrame {
 export interface Peer {
   readonly frames: readonly ClientFrame[];
   readonly request: IncomingMessage;
-  send(frame: object | string): void;
+  /** Sends an object as JSON, and texts and bytes as they are. */
+  send(frame: object | string | Buffer): void;
   close(code?: number): void;
   /** Ends the TCP connection without a close frame. */
   cut(): void;
@@ -86,7 +87,10 @@ function toPeer(socket: WebSocket, request: IncomingMessage): Peer {
   return {
     frames: [],
     request,
-    send: (frame) => socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame)),
+    send: (frame) => {
+      const isRaw = typeof frame === 'string' || Buffer.isBuffer(frame);
+      socket.send(isRaw ? frame : JSON.stringify(frame));
+    },
     close: (code = 1000) => socket.close(code),
     cut: () => socket.terminate(),
     closed: new Promise((resolve) => socket.once('close', resolve)),
