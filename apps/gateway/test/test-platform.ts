@@ -52,6 +52,13 @@ export interface TestPlatform {
 export async function createPlatformDatabase(): Promise<TestDatabase> {
   const database = await createTestDatabase();
   const db = await openPostgres({ url: database.url });
+  await migratePlatform(db);
+  await db.close();
+  return database;
+}
+
+/** Migrates an empty database for gateways. */
+export async function migratePlatform(db: Database): Promise<void> {
   await migrate(db, [
     accessMigrations,
     callbacksMigrations,
@@ -60,8 +67,6 @@ export async function createPlatformDatabase(): Promise<TestDatabase> {
     realtimeMigrations,
   ]);
   await ensurePartitions(db, { daysAhead: 1 });
-  await db.close();
-  return database;
 }
 
 /** Opens a gateway on a database of {@link createPlatformDatabase}. */
