@@ -12,6 +12,7 @@ import type { ApplicationSource, CountedThing } from './access/application-sourc
 import type { AuditedRoute } from './audit/audited-route.js';
 import type { FaultDelay } from './http/limits/fault-delay.js';
 import type { TraceContext } from './http/trace-context.js';
+import type { RouteUpgrades } from './http/upgrades.js';
 
 /** The Fastify server, with TypeBox schemas that type the handlers of its routes. */
 export type App = FastifyInstance<
@@ -79,6 +80,8 @@ declare module 'fastify' {
     listRouteAccess(): RouteAccess[];
     /** Delay of answers to callers that send many faulty requests, or batches with faulty items. */
     readonly faultDelay: FaultDelay;
+    /** Requests to become a WebSocket. */
+    readonly upgrades: RouteUpgrades;
   }
 
   interface FastifyRequest {

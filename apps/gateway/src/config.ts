@@ -8,6 +8,7 @@ import {
   gatewaySettings,
   platformSettings,
   readSettings,
+  realtimeSettings,
   type SettingFault,
   type SettingValues,
   signInSettings,
@@ -17,6 +18,8 @@ import { isLoopback } from './access/local-caller.js';
 import type { CallbackRoutesConfig } from './callback-routes.js';
 import type { EventRoutesConfig } from './event-routes.js';
 import type { PeopleRoutesConfig } from './people-routes.js';
+import type { RealtimeConfig } from './realtime/realtime.js';
+import { readRealtimeFile } from './realtime/realtime-file.js';
 import { signInFaults } from './sign-in-faults.js';
 
 type GatewaySettingValues = SettingValues<typeof gatewaySettings> &
@@ -34,6 +37,7 @@ export interface GatewayProcessConfig {
   readonly callbacks: CallbackRoutesConfig;
   readonly people: PeopleRoutesConfig;
   readonly events: EventRoutesConfig;
+  readonly realtime: RealtimeConfig;
   readonly callbackEvents: SettingValues<typeof callbackSettings>['callbackEvents'];
   readonly platform: SettingValues<typeof platformSettings> & { readonly databaseUrl: string };
 }
@@ -46,6 +50,7 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
     ...signInSettings,
     ...applicationSettings,
     ...callbackSettings,
+    ...realtimeSettings,
     // Settings of other parts that decide how long Idempotency-Keys and events are kept.
     idempotencyMs: workerSettings.idempotencyMs,
     eventRetentionMs: eventSettings.eventRetentionMs,
@@ -70,9 +75,17 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
     callbacks: { ...values, allowLoopback: values.allowLoopback ?? false },
     people: { ...values, access: gateway.access },
     events: values,
+    realtime: toRealtimeConfig(values),
     callbackEvents: values.callbackEvents,
     platform: values,
   };
+}
+
+type RealtimeValues = SettingValues<typeof realtimeSettings> & Omit<RealtimeConfig, 'file'>;
+
+/** Reads the file of realtime. @throws PlatformError `CONFIG_INVALID` */
+export function toRealtimeConfig({ realtimeConfig, ...values }: RealtimeValues): RealtimeConfig {
+  return { ...values, file: readRealtimeFile(realtimeConfig) };
 }
 
 /** Checks the rules between settings of the gateway, for `check` of `readSettings`. */

@@ -99,7 +99,7 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
       authenticators: people.authenticators,
       cookies: people.cookies,
       nameSources: [callbacks.nameSource],
-      realtime: true,
+      realtime: domains.realtime,
       checks: [{ ...migrations, check: checkMigrations }],
     });
     logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');

@@ -30,13 +30,12 @@ import type { GatewayConfig } from './config.js';
 import { addPoolMetrics, addProcessMetrics } from './http/metrics.js';
 import { RepeatedWarnings } from './http/repeated-warnings.js';
 import { databaseCheck } from './readiness.js';
-import { type Realtime, startRealtime } from './realtime/realtime.js';
+import type { OperationLimits } from './realtime/operation-limits.js';
+import { type Realtime, type RealtimeConfig, startRealtime } from './realtime/realtime.js';
 import { auditRoutes } from './routes/audit.js';
 import { channelRoutes } from './routes/realtime/channel-routes.js';
 import { buildServer, type ServerDeps } from './server.js';
 
-/** Longest time over which the connections of channels are closed, in ms. */
-const maxDrainMs = 30_000;
 /** Time between two warnings about the same work that fails, in ms. */
 const warnEveryMs = 60_000;
 
@@ -59,8 +58,8 @@ export interface GatewayDeps {
   readonly cookies?: ServerDeps['cookies'];
   /** Tables in which applications were named before there was a registry. Default: none. */
   readonly nameSources?: readonly NameSource[];
-  /** True opens realtime channels, which need `realtimeMigrations`. Default: there are none. */
-  readonly realtime?: boolean;
+  /** Configuration of realtime channels, which need `realtimeMigrations`. Default: there are none. */
+  readonly realtime?: RealtimeConfig | undefined;
   /** Checks of `/health/ready` besides that of the database. Default: none. */
   readonly checks?: readonly ReadinessCheck[];
 }
@@ -101,13 +100,14 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
       ...deps.auditTargets,
     },
   };
-  const realtime = deps.realtime ? openRealtime(deps, access) : undefined;
+  const realtime = deps.realtime && openRealtime(deps, access, deps.realtime);
   const routes: Routes[] = [
     ...deps.routes,
     (scope) => auditRoutes(scope, db),
-    ...(realtime ? [(scope: App) => channelRoutes(scope, realtime.server)] : []),
+    ...(realtime ? [(scope: App) => channelRoutes(scope, realtime)] : []),
   ];
-  const app = await buildServer({ ...deps, ...access, checks, audit, routes });
+  const onLimits = (limits: OperationLimits): void => realtime?.limitBy(limits);
+  const app = await buildServer({ ...deps, ...access, checks, audit, routes, onLimits });
   await listen(app, config).catch(async (error: unknown) => {
     await realtime?.close(0);
     await access.close();
@@ -116,7 +116,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   let closed: Promise<void> | undefined;
   const closeAll = async (limitMs: number): Promise<void> => {
     // Clients of channels come back together: they are sent away one after another.
-    const drained = realtime?.close(Math.min(limitMs / 2, maxDrainMs));
+    const drained = realtime?.close(limitMs);
     await Promise.all([drained, closeWithin(app, limitMs, logger)]);
     await access.close();
   };
@@ -132,6 +132,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
 function openRealtime(
   { config, db, registry, logger, authenticators }: GatewayDeps,
   { keys, states }: Access,
+  realtime: RealtimeConfig,
 ): Realtime {
   const hosts = ['localhost', '127.0.0.1', '[::1]', toUrlHost(config.host)];
   const own = hosts.map((host) => `http://${host}:${config.port}`);
@@ -140,7 +141,8 @@ function openRealtime(
     access: config.access,
     authenticators: { keys, tokens: authenticators?.tokens },
     defaultApplication: config.defaultApplication,
-    isDeleting: (application) => states.isDeleting(application),
+    states,
+    config: realtime,
     allowedOrigins: [...config.corsOrigins, ...own],
   });
 }

@@ -1,6 +1,6 @@
 export type { App, Routes } from './app.js';
 export { type CallbackRoutesConfig, createCallbackRoutes } from './callback-routes.js';
-export { type GatewayConfig, gatewayFaults, toGatewayConfig } from './config.js';
+export { type GatewayConfig, gatewayFaults, toGatewayConfig, toRealtimeConfig } from './config.js';
 export { createErasureRoutes } from './erasure-routes.js';
 export { startEventOutbox } from './event-outbox.js';
 export { createEventRoutes, type EventRoutesConfig } from './event-routes.js';
@@ -8,4 +8,5 @@ export { type Gateway, startGateway } from './gateway.js';
 export { gatewayService } from './gateway-service.js';
 export { renderOpenApiDocument } from './openapi/openapi-document.js';
 export { createPeopleRoutes, type PeopleRoutesConfig } from './people-routes.js';
+export type { RealtimeConfig } from './realtime/realtime.js';
 export { signInFaults } from './sign-in-faults.js';

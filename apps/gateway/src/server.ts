@@ -57,8 +57,10 @@ import { addRequestLog, requestLogOptions } from './http/request-log.js';
 import { addRequestSteps, type RequestStep } from './http/request-steps.js';
 import { setApiHeaders } from './http/security-headers.js';
 import { addTracing } from './http/tracing.js';
+import { RouteUpgrades } from './http/upgrades.js';
 import { compileValidator } from './http/validator.js';
 import { apiDocsRoutes, collectApiDocs } from './openapi/api-docs.js';
+import type { OperationLimits } from './realtime/operation-limits.js';
 import { type ApplicationAdmin, applicationRoutes } from './routes/applications.js';
 import { healthRoutes } from './routes/health.js';
 import { type KeyAdmin, keyRoutes } from './routes/keys.js';
@@ -81,6 +83,8 @@ export interface ServerDeps {
   readonly cookies?: SessionCookies | undefined;
   /** Limits and usage of applications. Default: none has a limit. */
   readonly limits?: ApplicationLimitSource | undefined;
+  /** Gets the counts of requests, for what is no request. Default: nothing else is counted. */
+  readonly onLimits?: ((limits: OperationLimits) => void) | undefined;
   /** Checks that `/health/ready` runs. */
   readonly checks: readonly ReadinessCheck[];
   /** Routes of resources, which share access, limits, errors and documentation. */
@@ -116,6 +120,7 @@ export async function buildServer(deps: ServerDeps): Promise<App> {
   addApplicationAccess(app, { defaultApplication, states, limiter: applicationLimiter });
   addAuditedChanges(app, deps.audit);
   if (config.docs) await collectApiDocs(app);
+  deps.onLimits?.({ limiter, applicationLimiter });
   await addRoutes(app, deps);
   await app.ready();
   return app;
@@ -155,6 +160,9 @@ function createServer(config: GatewayConfig, logger: Logger): App {
   });
   app.setErrorHandler(handleError);
   app.decorate('faultDelay', faultDelay);
+  const upgrades = new RouteUpgrades();
+  upgrades.attach(app);
+  app.decorate('upgrades', upgrades);
   return app;
 }
 

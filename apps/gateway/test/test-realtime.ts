@@ -8,6 +8,8 @@ import {
 import { ambientDatabase, type Database, openPostgres } from '@posthaste/postgres';
 import { Registry } from 'prom-client';
 import { type Gateway, startGateway } from '../src/gateway.js';
+import type { RealtimeConfig } from '../src/realtime/realtime.js';
+import { readRealtimeFile } from '../src/realtime/realtime-file.js';
 import { testConfig, testLogger } from './test-server.js';
 
 /** Gateway with realtime channels, which listens. */
@@ -29,6 +31,7 @@ export interface TestRealtime {
 export async function openTestRealtime(
   { url }: { readonly url: string },
   environment: Record<string, string> = {},
+  realtime: Partial<RealtimeConfig> = {},
 ): Promise<TestRealtime> {
   const db = await openPostgres({ url, maxConnections: 8 });
   const changes = ambientDatabase(db);
@@ -40,7 +43,12 @@ export async function openTestRealtime(
     ...environment,
   });
   const gateway = await startGateway({
-    ...{ config, db, changes, registry, logger, routes: [], auditTargets: {}, realtime: true },
+    ...{ config, db, changes, registry, logger, routes: [], auditTargets: {} },
+    realtime: {
+      ...{ realtimeDrainMs: 0, topicApplications: [] },
+      file: readRealtimeFile(undefined),
+      ...realtime,
+    },
     auditEvents: { append: async () => undefined },
   });
   const clients: WebSocketClient[] = [];

@@ -107,6 +107,7 @@ export type TestKey = Pick<Caller, 'id' | 'name' | 'scopes'> & Partial<Caller>;
 export function testKeys(keys: Readonly<Record<string, TestKey>>): Authenticator & KeyAdmin {
   return {
     findCached: () => undefined,
+    hasEnded: () => false,
     authenticate: async (token) => {
       const key = keys[token];
       if (!key) throw new PlatformError('KEY_INVALID', 'unknown');

@@ -16,6 +16,11 @@ export interface Authenticator {
    *   is unknown, revoked or expired; `DATABASE_*` when it cannot be looked up
    */
   authenticate(credential: string): Promise<Caller>;
+  /**
+   * True if a credential in use was found lately to be revoked or changed: a connection that stays
+   * open under it is closed. Any other that is not in memory was pushed out, or cannot be checked.
+   */
+  hasEnded(credential: string): boolean;
 }
 
 /** Authenticator of sessions, whose credential is the value of a cookie. */

@@ -73,6 +73,8 @@ export class CredentialCache implements Authenticator {
   readonly #entries = new Map<string, Entry>();
   /** A cache of its own, so that a flood of guesses does not push out the valid ones. */
   readonly #refused: ExpiringCache<true>;
+  /** Credentials in use that were found to be revoked or changed. */
+  readonly #ended: ExpiringCache<true>;
   /** Running lookups, by fingerprint: a burst of one credential asks the database once. */
   readonly #lookups = new Map<string, Promise<Caller>>();
   /** Number of calls of `forget`: a lookup that began before one must not be kept after it. */
@@ -92,6 +94,7 @@ export class CredentialCache implements Authenticator {
     this.#now = now;
     this.#onCheckError = onCheckError;
     this.#refused = new ExpiringCache(cacheSize);
+    this.#ended = new ExpiringCache(cacheSize);
   }
 
   findCached(credential: string): Caller | undefined {
@@ -111,11 +114,15 @@ export class CredentialCache implements Authenticator {
     return this.#lookups.get(key) ?? this.#startLookup(key, credential);
   }
 
+  hasEnded(credential: string): boolean {
+    return this.#ended.get(fingerprint(credential), this.#now()) === true;
+  }
+
   /** Drops the credentials of an id at once. To be called where it is revoked. */
   forget(id: string): void {
     this.#forgotten += 1;
     for (const [credential, { caller }] of this.#entries) {
-      if (caller.id === id) this.#entries.delete(credential);
+      if (caller.id === id) this.#end(credential);
     }
   }
 
@@ -161,6 +168,11 @@ export class CredentialCache implements Authenticator {
     this.#scheduleCheck();
   }
 
+  #end(credential: string): void {
+    this.#entries.delete(credential);
+    this.#ended.set(fingerprint(credential), true, this.#now() + this.#trustMs);
+  }
+
   #scheduleCheck(): void {
     if (this.#timer !== undefined || this.#isChecking) return;
     if (this.#isClosed || this.#entries.size === 0) return;
@@ -190,7 +202,7 @@ export class CredentialCache implements Authenticator {
     for (const [credential, entry] of asked) {
       if (usable.has(entry.caller.id)) entry.checkedAt = startedAt;
       // One that was looked up again meanwhile is newer than the answer.
-      else if (this.#entries.get(credential) === entry) this.#entries.delete(credential);
+      else if (this.#entries.get(credential) === entry) this.#end(credential);
     }
   }
 }

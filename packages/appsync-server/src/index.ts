@@ -3,7 +3,15 @@
 /** @public */
 export { type ChannelPath, includesChannel, parseChannel } from '@posthaste/contracts';
 export { type ApiKey, createApiKeyAuthorizer } from './auth/api-key.js';
-export type { AuthMode, Authorizer, AuthRequest, Identity, Operation } from './auth/authorizer.js';
+export type {
+  AdmittedOperation,
+  AuthClient,
+  AuthMode,
+  Authorizer,
+  AuthRequest,
+  Identity,
+  Operation,
+} from './auth/authorizer.js';
 /** @public */
 export { createIamAuthorizer, type IamAuthorizerOptions, type IamKey } from './auth/iam.js';
 /** @public */

@@ -91,6 +91,7 @@ class NodeServer implements RealtimeServer {
     const limits = resolveLimits(options.limits);
     const namespaces = this.#namespaces;
     const credentials = new Credentials(options.authorizers);
+    const { addressOf } = options;
     const allowedOrigins = options.allowedOrigins && new Set(options.allowedOrigins);
     const toEntry = (error: unknown): ErrorEntry => this.#toEntry(error);
     const hub = this.#hub;
@@ -114,8 +115,9 @@ class NodeServer implements RealtimeServer {
       handlers,
       limits,
       defaultPublishAuthModes,
+      admit: options.admit,
     });
-    this.#publishHost = { credentials, publisher, limits, allowedOrigins, toEntry };
+    this.#publishHost = { credentials, publisher, limits, allowedOrigins, addressOf, toEntry };
     this.#connections = new Connections({
       host: {
         hub,
@@ -125,11 +127,14 @@ class NodeServer implements RealtimeServer {
         namespaces,
         handlers,
         defaultSubscribeAuthModes,
+        strictAws: options.strictAws ?? false,
+        admit: options.admit,
         toEntry,
       },
       sendQueue,
       connectionAuthModes,
       allowedOrigins,
+      addressOf,
       keepAliveMs: options.keepAliveMs ?? 60_000,
     });
     this.ready = broker.start((batch) => publisher.deliverHere(batch));

@@ -1,5 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import type { Registry } from 'prom-client';
-import type { AuthMode, Authorizer } from './auth/authorizer.js';
+import type { AdmittedOperation, AuthMode, Authorizer } from './auth/authorizer.js';
 import type { Broker } from './hub/broker.js';
 import type { Namespace, NamespaceDirectory } from './namespaces/namespace.js';
 import type { Limits } from './protocol/limits.js';
@@ -17,6 +18,15 @@ export interface RealtimeServerOptions {
   /** Modes that may subscribe where the namespace says nothing. Default: those of all authorizers. */
   readonly defaultSubscribeAuthModes?: readonly AuthMode[] | undefined;
   readonly limits?: Partial<Limits> | undefined;
+  /**
+   * Called before each connect, subscribe and publish that is allowed. Throws a RealtimeError to refuse
+   * it, such as `LimitExceededError`. Default: refuses nothing.
+   */
+  readonly admit?: ((operation: AdmittedOperation) => void) | undefined;
+  /**
+   * Returns the address of a client, for authorizers that limit guesses. Default: they get none.
+   */
+  readonly addressOf?: ((request: IncomingMessage) => string) | undefined;
   /** Default: one in memory, for one node. A broker that is given is started and not closed. */
   readonly broker?: Broker | undefined;
   /** Path of `POST`; WebSocket has `/realtime` behind it. Default `/event`. */
@@ -25,7 +35,11 @@ export interface RealtimeServerOptions {
   readonly allowedOrigins?: readonly string[] | undefined;
   /** Time between two `ka` of a connection, and between two pings, in ms. Default 60,000. */
   readonly keepAliveMs?: number | undefined;
-  /** True gives refusals of handlers the type `Unauthorized`, as AWS does. Default: `Forbidden`. */
+  /**
+   * True gives refusals of handlers the type `Unauthorized`, and those of subscribers without rights
+   * `UnauthorizedException`, as AWS does. Default: `Forbidden`, by which Amplify up to 6.20.0 does not
+   * close the connection and come back for ever.
+   */
   readonly strictAws?: boolean | undefined;
   /** Longest time of a handler, in ms. Default 5,000. */
   readonly handlerTimeoutMs?: number | undefined;

@@ -11,6 +11,7 @@ export { applicationFaults, eventFaults, eventSettings } from './event-settings.
 export { gatewaySettings } from './gateway-settings.js';
 export { platformSettings } from './platform-settings.js';
 export { type Environment, readSettings } from './read.js';
+export { realtimeSettings } from './realtime-settings.js';
 export { settingSections } from './registry.js';
 export { renderSettings } from './render.js';
 export { signInSettings } from './sign-in-settings.js';

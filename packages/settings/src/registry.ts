@@ -5,6 +5,7 @@ import type { SettingDefinitions } from './definition.js';
 import { eventSettings } from './event-settings.js';
 import { gatewaySettings } from './gateway-settings.js';
 import { platformSettings } from './platform-settings.js';
+import { realtimeSettings } from './realtime-settings.js';
 import { signInSettings } from './sign-in-settings.js';
 import { workerSettings } from './worker-settings.js';
 
@@ -53,6 +54,11 @@ export const settingSections: readonly SettingSection[] = [
     title: 'Events',
     meaning: 'Read by the standalone and the worker. Use the same values in all workers.',
     settings: eventSettings,
+  },
+  {
+    title: 'Realtime',
+    meaning: 'Read by the standalone and the gateway. Use the same values in all gateways.',
+    settings: realtimeSettings,
   },
   {
     title: 'Worker',

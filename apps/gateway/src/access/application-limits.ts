@@ -120,6 +120,20 @@ export class ApplicationLimiter {
     if (refused) throw refused;
   }
 
+  /**
+   * Counts an operation that is no request, with the events that it publishes. Returns the error if it
+   * is over a limit.
+   */
+  countOperation(application: string, events: number): PlatformError | undefined {
+    if (!this.#source.isActive) return undefined;
+    const now = performance.now();
+    let refused = this.#countRate(application, 'requestsPerSecond', now);
+    for (let left = events; left > 0 && refused === undefined; left -= 1) {
+      refused = this.#countThing(application, { thing: 'events', count: 'take' });
+    }
+    return refused;
+  }
+
   #countThing(application: string, { thing, count }: ThingCount): PlatformError | undefined {
     const now = performance.now();
     const { rate, amounts } = limitsOf[thing];

@@ -112,6 +112,7 @@ const unreachableDatabase: Database = {
 
 const unreachableKeys: ServerDeps['keys'] = {
   findCached: refuse,
+  hasEnded: refuse,
   authenticate: refuse,
   createKey: refuse,
   listKeys: refuse,
@@ -127,8 +128,9 @@ const unreachableStates: ServerDeps['states'] = {
 };
 
 const unreachableChannels: Parameters<typeof channelRoutes>[1] = {
-  handlePublish: refuse,
-  handleUpgrade: refuse,
+  server: { handlePublish: refuse, handleUpgrade: refuse },
+  ready: Promise.resolve(),
+  setAddress: refuse,
 };
 
 const unreachableApplications: ServerDeps['applications'] = {

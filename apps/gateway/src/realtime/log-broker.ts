@@ -13,6 +13,7 @@
  *   meanwhile share the next one.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   Broker,
   ChannelBatch,
@@ -20,7 +21,7 @@ import type {
   MissedEvents,
   MissedRequest,
 } from '@posthaste/appsync-server';
-import { newId, PlatformError, Semaphore } from '@posthaste/contracts';
+import { backoffMs, newId, PlatformError, Semaphore } from '@posthaste/contracts';
 import type { LogRecord, PostgresLog, StoredRecord } from '@posthaste/eventstream';
 import { GroupCommit } from '@posthaste/eventstream/event-log';
 import type { Database } from '@posthaste/postgres';
@@ -46,8 +47,8 @@ export interface LogBrokerOptions {
   readonly forward?: ((batch: ChannelBatch) => readonly LogRecord[]) | undefined;
   /** Called with errors of reading, which is tried again. */
   readonly onError: (error: unknown) => void;
-  /** Called with the number of batches that did not reach the other nodes. */
-  readonly onLost?: ((batches: number) => void) | undefined;
+  /** Called for each batch, not stored, that did not reach the other nodes. */
+  readonly onLost?: (() => void) | undefined;
   /** Longest time until a batch is noticed whose notification is lost, in ms. Default 1,000. */
   readonly pollMs?: number | undefined;
 }
@@ -63,6 +64,8 @@ const maxBroadcastBytes = 8 * 1_048_576;
 const maxScanned = 100_000n;
 /** Questions for missed events at the same time. */
 const maxQuestions = 4;
+/** Waits between attempts to start while the database is away. */
+const retry = { initialMs: 250, maxMs: 2_000 };
 
 /** Batch in a transaction, with what is appended beside it. */
 interface Append {
@@ -114,12 +117,23 @@ export class LogBroker implements Broker {
   }
 
   /**
-   * Reads the end of the log, and begins to follow it.
-   * @throws PlatformError `DATABASE_*`; it may be called again then
+   * Reads the end of the log, and begins to follow it. Tries again while the database is away. Does not
+   * reject.
    */
   async start(deliver: (batch: DeliveredBatch) => void): Promise<void> {
-    const { log, onError, pollMs } = this.#options;
     this.#deliver = deliver;
+    for (let failures = 0; this.#closing === undefined; failures += 1) {
+      try {
+        return await this.#begin();
+      } catch (error) {
+        if (this.#closing === undefined) this.#options.onError(error);
+        await sleep(backoffMs(failures + 1, retry, Math.random()), undefined, { ref: false });
+      }
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { log, onError, pollMs } = this.#options;
     const epoch = await this.#options.readEpoch();
     const { partitions } = await log.ensureTopic(realtimeTopic, 1);
     if (partitions !== 1) throw new PlatformError('INTERNAL', manyPartitions(partitions));
@@ -146,9 +160,12 @@ export class LogBroker implements Broker {
   }
 
   broadcast(batch: ChannelBatch): void {
-    this.#store(this.#broadcasts, { batch, isStored: false, forwarded: [] }).catch(() =>
-      this.#options.onLost?.(1),
-    );
+    void this.#broadcast(batch).catch(() => this.#options.onLost?.());
+  }
+
+  async #broadcast(batch: ChannelBatch): Promise<void> {
+    const forwarded = this.#options.forward?.(batch) ?? [];
+    await this.#store(this.#broadcasts, { batch, isStored: false, forwarded });
   }
 
   async findMissed(request: MissedRequest): Promise<MissedEvents> {

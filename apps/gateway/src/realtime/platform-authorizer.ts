@@ -1,174 +1,227 @@
 /*
- * Credentials of the platform on realtime channels: API keys and short-lived tokens, as `x-api-key` or
- * as `Authorization`, with or without `Bearer`.
+ * Credentials of the platform in realtime: API keys and short-lived tokens, as `x-api-key` or as
+ * `Authorization`, with `Bearer ` or without. The realm of a channel is the application that the
+ * credential is used for: its only one, or the one that the header `x-posthaste-application` names.
  *
- * - The realm of a connection is an application of the caller. One with several names it in the header
- *   `x-posthaste-application`; for a caller for all it is POSTHASTE_DEFAULT_APPLICATION without.
- * - A server on loopback needs no credential. Clients of AWS always send a key, so one of another form
- *   counts as none there.
- * - A key or token that is revoked, or whose rights change, ends its connections within a second.
- *   While the database is away, connections stay, and a key that was not checked for ten seconds
- *   starts nothing new.
+ * On loopback without keys, anything that is none of these is accepted like no credential at all.
  */
 
 import {
   type Authenticator,
   type Authenticators,
   type Caller,
-  callerFor,
-  localCaller,
-  mayUseChannel,
   tokenPrefix,
 } from '@posthaste/access';
-import { type Authorizer, type Identity, RealtimeError } from '@posthaste/appsync-server';
-import { includesApplication, onlyApplication, PlatformError } from '@posthaste/contracts';
+import {
+  type Authorizer,
+  type AuthRequest,
+  type Identity,
+  RealtimeError,
+} from '@posthaste/appsync-server';
+import {
+  ExpiringCache,
+  includesApplication,
+  isApplicationName,
+  onlyApplication,
+  PlatformError,
+  Semaphore,
+} from '@posthaste/contracts';
+import type { ApplicationStates } from '../access/application-access.js';
+import { PlatformIdentity } from './platform-identity.js';
 
-/** Options of `createPlatformAuthorizer`. */
+/** Options of the authorizers of platform credentials. */
 export interface PlatformAuthorizerOptions {
-  readonly access: 'loopback' | 'keys';
   readonly authenticators: Pick<Authenticators, 'keys' | 'tokens'>;
+  readonly states: Pick<ApplicationStates, 'isDeleting'>;
+  /** Application of callers for all applications that name none. */
   readonly defaultApplication: string;
-  /** True if the application is being deleted. */
-  readonly isDeleting: (application: string) => boolean;
+  /** Counts credentials of a client that nobody knows, by its address. */
+  readonly guesses: GuessLimit;
 }
+
+/** Limit of unknown credentials from one address. */
+export interface GuessLimit {
+  /** True if another credential of the address may be looked up now. */
+  hasLeft(address: string): boolean;
+  /** Counts a credential that was refused. */
+  count(address: string): void;
+}
+
+type Headers = AuthRequest['headers'];
 
 const applicationHeader = 'x-posthaste-application';
 const keyPrefix = 'phk_';
+const bearer = /^bearer +/i;
+/** Lookups of credentials at the same time: a flood of guesses leaves the database to others. */
+const maxLookups = 32;
+/** Identities without a credential that are remembered, each for this time in ms. */
+const maxLocal = 1_000;
+const localMs = 3_600_000;
+/** Id of callers without a credential. An issuer may not give it to anybody: see `mode`. */
+export const localIdentityId = 'local';
 
-/** Credential of an identity, to check it again. */
-interface Known {
-  readonly caller: Caller;
-  readonly credential: string;
-  readonly authenticator: Authenticator | undefined;
-  isRevoked: boolean;
-  isAsking: boolean;
-}
-
-/** Creates the authorizer of API keys and tokens of the platform. */
-export function createPlatformAuthorizer(options: PlatformAuthorizerOptions): Authorizer {
-  const identities = new WeakMap<Caller, Map<string, Identity>>();
-  const known = new WeakMap<Identity, Known>();
-
-  function toIdentity(found: Omit<Known, 'isRevoked' | 'isAsking'>, realm: string): Identity {
-    const { caller } = found;
-    const ofCaller = identities.get(caller) ?? new Map<string, Identity>();
-    identities.set(caller, ofCaller);
-    const earlier = ofCaller.get(realm);
-    if (earlier) return earlier;
-    const state: Known = { ...found, isRevoked: false, isAsking: false };
-    const identity: Identity = {
-      ...{ mode: 'API_KEY', id: caller.id, realm },
-      ...(caller.expiresAt === null ? {} : { expiresAt: caller.expiresAt.getTime() }),
-      mayUse(operation, channel) {
-        if (!isTrusted(state) || options.isDeleting(realm)) return false;
-        const narrowed = callerFor(caller, `realtime:${operation}`);
-        return (
-          includesApplication(narrowed.applications, realm) &&
-          mayUseChannel(narrowed, operation, channel.path)
-        );
-      },
-    };
-    ofCaller.set(realm, identity);
-    known.set(identity, state);
-    return identity;
-  }
-
+/** Creates the authorizer of API keys and tokens. On loopback it leaves other texts to the next one. */
+export function createPlatformAuthorizer(
+  options: PlatformAuthorizerOptions,
+  mode: 'loopback' | 'keys',
+): Authorizer {
+  const credentials = new PlatformCredentials(options);
+  const find = mode === 'keys' ? findAnyCredential : findOwnCredential;
   return {
     mode: 'API_KEY',
-    accepts: (headers) =>
-      options.access === 'loopback' ||
-      headers['x-api-key'] !== undefined ||
-      isOurs(toCredential(headers)),
-    authorize({ headers }) {
-      const credential = toCredential(headers);
-      const realmOf = (caller: Caller) => toRealm(caller, headers[applicationHeader], options);
-      if (!isOurs(credential)) {
-        if (options.access !== 'loopback') throw refused();
-        const found = { caller: localCaller, credential, authenticator: undefined };
-        return toIdentity(found, realmOf(localCaller));
-      }
-      const { keys, tokens = keys } = options.authenticators;
-      const authenticator = credential.startsWith(tokenPrefix) ? tokens : keys;
-      const accept = (caller: Caller): Identity =>
-        toIdentity({ caller, credential, authenticator }, realmOf(caller));
-      const cached = authenticator.findCached(credential);
-      return cached
-        ? accept(cached)
-        : authenticator.authenticate(credential).then(accept, toRefusal);
-    },
-    isValid(identity) {
-      const state = known.get(identity);
-      if (state === undefined || state.authenticator === undefined) return true;
-      if (!isTrusted(state)) askAgain(state);
-      return !state.isRevoked && !options.isDeleting(identity.realm);
-    },
+    accepts: (headers) => find(headers) !== undefined,
+    authorize: (request) => credentials.authorize(request, find(request.headers) ?? ''),
+    isValid: (identity) => credentials.isValid(identity),
   };
 }
 
-/** True if the credential was checked lately, and may do what it could when the connection began. */
-function isTrusted(state: Known): boolean {
-  const { authenticator, credential, caller } = state;
-  if (authenticator === undefined) return true;
-  const now = authenticator.findCached(credential);
-  // What a token may do changes with the rights of its maker.
-  if (now !== undefined && now !== caller && toRights(now) !== toRights(caller)) {
-    state.isRevoked = true;
+/** Creates the authorizer that accepts everything, for a server that needs no credential. */
+export function createLocalAuthorizer({
+  states,
+  defaultApplication,
+}: Pick<PlatformAuthorizerOptions, 'states' | 'defaultApplication'>): Authorizer {
+  const identities = new ExpiringCache<Identity>(maxLocal);
+  return {
+    mode: 'API_KEY',
+    accepts: () => true,
+    authorize({ headers }) {
+      const realm = headers[applicationHeader] ?? defaultApplication;
+      checkApplication(realm, 'all', states);
+      const now = performance.now();
+      const identity = identities.get(realm, now) ?? {
+        mode: 'API_KEY',
+        id: localIdentityId,
+        realm,
+      };
+      identities.set(realm, identity, now + localMs);
+      return identity;
+    },
+    isValid: ({ realm }) => !states.isDeleting(realm),
+  };
+}
+
+class PlatformCredentials {
+  readonly #options: PlatformAuthorizerOptions;
+  readonly #lookups = new Semaphore(maxLookups);
+  /** One identity for each caller and application. */
+  readonly #identities = new WeakMap<Caller, Map<string, PlatformIdentity>>();
+
+  constructor(options: PlatformAuthorizerOptions) {
+    this.#options = options;
   }
-  return !state.isRevoked && now !== undefined;
+
+  authorize(request: AuthRequest, text: string): Identity | Promise<Identity> {
+    const { keys, tokens } = this.#options.authenticators;
+    const authenticator = tokens !== undefined && text.startsWith(tokenPrefix) ? tokens : keys;
+    const toIdentity = (caller: Caller): Identity => {
+      checkPage(caller, request);
+      const application = this.#findApplication(caller, request.headers);
+      return this.#identityOf({ text, authenticator, caller, application });
+    };
+    const cached = authenticator.findCached(text);
+    if (cached !== undefined) return toIdentity(cached);
+    return this.#lookUp(authenticator, text, request).then(toIdentity);
+  }
+
+  /** Looks a credential up. Of an address that guesses, none is: guesses must not flood the database. */
+  async #lookUp(
+    authenticator: Authenticator,
+    text: string,
+    { client }: AuthRequest,
+  ): Promise<Caller> {
+    const { guesses } = this.#options;
+    const address = client?.address ?? '';
+    if (!guesses.hasLeft(address)) {
+      const message = 'The address has sent too many credentials that nobody knows.';
+      throw new RealtimeError('LimitExceededError', 429, message);
+    }
+    try {
+      return await this.#lookups.run(() => authenticator.authenticate(text));
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      guesses.count(address);
+      throw unauthorized();
+    }
+  }
+
+  isValid(identity: Identity): boolean {
+    if (this.#options.states.isDeleting(identity.realm)) return false;
+    return identity instanceof PlatformIdentity && identity.isValid();
+  }
+
+  #identityOf(credential: ConstructorParameters<typeof PlatformIdentity>[0]): PlatformIdentity {
+    const { caller, application } = credential;
+    const known = this.#identities.get(caller) ?? new Map<string, PlatformIdentity>();
+    this.#identities.set(caller, known);
+    // A caller for all may name any application.
+    if (known.size >= maxLocal) known.clear();
+    const identity = known.get(application) ?? new PlatformIdentity(credential);
+    known.set(application, identity);
+    return identity;
+  }
+
+  /** @throws RealtimeError */
+  #findApplication({ applications }: Caller, headers: Headers): string {
+    const named = headers[applicationHeader];
+    const { defaultApplication, states } = this.#options;
+    const own = applications === 'all' ? defaultApplication : onlyApplication(applications);
+    const application = named ?? own;
+    if (application === undefined) {
+      const message = `The credential has several applications: name one in the header ${applicationHeader}.`;
+      throw new RealtimeError('BadRequestException', 400, message);
+    }
+    checkApplication(application, applications, states);
+    return application;
+  }
 }
 
-function toRights({ applications, scopes, channels, rights }: Caller): string {
-  return JSON.stringify([applications, scopes, channels, rights]);
-}
-
-/** Looks the credential up; only a clear refusal ends it, not a database that is away. */
-function askAgain(state: Known): void {
-  if (state.isAsking || state.authenticator === undefined) return;
-  state.isAsking = true;
-  state.authenticator
-    .authenticate(state.credential)
-    .catch((error: unknown) => {
-      if (error instanceof PlatformError && error.type === 'unauthorized') state.isRevoked = true;
-    })
-    .finally(() => {
-      state.isAsking = false;
-    });
-}
-
-function isOurs(credential: string): boolean {
-  return credential.startsWith(keyPrefix) || credential.startsWith(tokenPrefix);
-}
-
-function toCredential(headers: Readonly<Record<string, string>>): string {
-  const text = headers['x-api-key'] ?? headers.authorization ?? '';
-  return text.replace(/^bearer +/i, '');
-}
-
-/** @throws RealtimeError when the caller may not use the application, or has to name one */
-function toRealm(
-  { applications }: Caller,
-  named: string | undefined,
-  { defaultApplication, isDeleting }: PlatformAuthorizerOptions,
-): string {
-  const own = applications === 'all' ? defaultApplication : onlyApplication(applications);
-  const realm = named ?? own;
-  if (realm === undefined) {
-    const message = `The credential has several applications: name one as ${applicationHeader}.`;
+/** @throws RealtimeError for an application that the caller may not use now */
+function checkApplication(
+  application: string,
+  held: Caller['applications'],
+  states: Pick<ApplicationStates, 'isDeleting'>,
+): void {
+  if (application !== '' && !isApplicationName(application)) {
+    const message = `The header ${applicationHeader} is no name of an application.`;
     throw new RealtimeError('BadRequestException', 400, message);
   }
-  if (includesApplication(applications, realm) && !isDeleting(realm)) return realm;
-  throw refused();
+  if (!includesApplication(held, application)) {
+    throw forbidden('The credential is not for this application.');
+  }
+  if (states.isDeleting(application)) throw forbidden('The application is being deleted.');
 }
 
-function toRefusal(error: unknown): never {
-  if (error instanceof PlatformError && error.type === 'unauthorized') throw refused();
-  throw error;
+/**
+ * Refuses an API key in a page of another origin, unless it may do nothing but realtime: everybody
+ * who can load such a page can read its key.
+ */
+function checkPage({ kind, scopes }: Caller, { client }: AuthRequest): void {
+  if (client?.foreignOrigin === undefined || kind !== 'key') return;
+  if (scopes.every((scope) => scope.startsWith('realtime:'))) return;
+  throw forbidden('A web page sent an API key that may do more than realtime.');
 }
 
-function refused(): RealtimeError {
+function findAnyCredential(headers: Headers): string | undefined {
+  return headers['x-api-key'] ?? findOwnCredential(headers);
+}
+
+function findOwnCredential(headers: Headers): string | undefined {
+  const texts = [headers['x-api-key'], headers.authorization?.replace(bearer, '')];
+  return texts.find((text) => text?.startsWith(keyPrefix) || text?.startsWith(tokenPrefix));
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof PlatformError && error.type === 'unauthorized';
+}
+
+function unauthorized(): RealtimeError {
   return new RealtimeError(
     'UnauthorizedException',
     401,
     'You are not authorized to make this call.',
   );
+}
+
+function forbidden(message: string): RealtimeError {
+  return new RealtimeError('UnauthorizedException', 403, message);
 }

@@ -1,26 +1,40 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type Broker,
-  createRealtimeServer,
-  type DeliveredBatch,
-  type RealtimeServer,
-} from '@posthaste/appsync-server';
+import type { IncomingMessage } from 'node:http';
+import { createRealtimeServer, type RealtimeServer } from '@posthaste/appsync-server';
 import { NamespaceCache, readEpoch } from '@posthaste/appsync-server/postgres';
-import { backoffMs, PlatformError } from '@posthaste/contracts';
-import { PostgresLog } from '@posthaste/eventstream';
+import { PlatformError } from '@posthaste/contracts';
+import { createAddressGuard, createEgress } from '@posthaste/egress';
+import { PostgresLog, parseTopicRules } from '@posthaste/eventstream';
 import type { Database } from '@posthaste/postgres';
-import type { Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
 import { isMissingTable } from '../http/problem.js';
 import { RepeatedWarnings, type WarningLog } from '../http/repeated-warnings.js';
 import { LogBroker } from './log-broker.js';
-import { createPlatformAuthorizer, type PlatformAuthorizerOptions } from './platform-authorizer.js';
+import { GatewayNamespaces, toForwarded } from './namespaces.js';
+import { OperationCounts, type OperationLimits } from './operation-limits.js';
+import {
+  createLocalAuthorizer,
+  createPlatformAuthorizer,
+  type PlatformAuthorizerOptions,
+} from './platform-authorizer.js';
+import type { RealtimeFile } from './realtime-file.js';
+
+/** Configuration of realtime channels. */
+export interface RealtimeConfig {
+  readonly file: RealtimeFile;
+  /** Longest time over which connections are closed when the gateway stops, in ms. */
+  readonly realtimeDrainMs: number;
+  /** Rules that map topics to applications: a namespace forwards to none of another application. */
+  readonly topicApplications: readonly string[];
+}
 
 /** Dependencies of realtime channels. */
-export interface RealtimeDeps extends PlatformAuthorizerOptions {
-  /** Needs `realtimeMigrations` and `eventstreamMigrations`. */
+export interface RealtimeDeps extends Omit<PlatformAuthorizerOptions, 'guesses'> {
+  /** Needs `realtimeMigrations` and `eventstreamMigrations`. May be unavailable at the start. */
   readonly db: Database;
   readonly registry: Registry;
   readonly logger: WarningLog;
+  readonly config: RealtimeConfig;
+  readonly access: 'loopback' | 'keys';
   /** Origins whose pages may use channels, besides those of the gateway itself. */
   readonly allowedOrigins: readonly string[];
 }
@@ -28,83 +42,97 @@ export interface RealtimeDeps extends PlatformAuthorizerOptions {
 /** Realtime channels of a gateway. */
 export interface Realtime {
   readonly server: RealtimeServer;
-  /** Closes the connections evenly over this time, and stops. Idempotent. */
-  close(drainMs: number): Promise<void>;
+  /** Resolves when the end of the event log is known. Does not reject. */
+  readonly ready: Promise<void>;
+  /** Sets what counts operations. Until then, none is over a limit. */
+  limitBy(limits: OperationLimits): void;
+  /** Says from which address a request comes, which may be another than that of its socket. */
+  setAddress(request: IncomingMessage, address: string): void;
+  /**
+   * Closes the connections evenly over the configured time, at most `limitMs`, and stops. Idempotent.
+   */
+  close(limitMs: number): Promise<void>;
 }
 
 const warnEveryMs = 60_000;
-const retry = { initialMs: 200, maxMs: 5_000 };
+/** Networks of webhook authorizers: whoever runs the gateway chose their addresses. */
+const anyNetwork = ['0.0.0.0/0', '::/0'];
+/** Time that is left of the stop after the drain, in ms: clients answer the last frames in it. */
+const afterDrainMs = 6_000;
 
 /** Starts the channels. They are refused until the database has answered. */
 export function startRealtime(deps: RealtimeDeps): Realtime {
-  const { db, registry, logger } = deps;
-  const warnings = new RepeatedWarnings(undefined, warnEveryMs);
-  const warnOf = (what: string) => (error: unknown) => {
-    // The watch of the database reports these, once for the whole gateway.
-    if (error instanceof PlatformError && (error.retryable || isMissingTable(error))) return;
-    const reason = error instanceof Error ? error.message : String(error);
-    warnings.warn(logger, what, `${what}: ${reason}`);
-  };
-  const log = new PostgresLog({ db });
+  const { db, registry, config } = deps;
+  const warnOf = createWarnings(deps.logger);
+  const log = new PostgresLog({ db, topicRules: parseTopicRules(config.topicApplications) });
+  const stored = new NamespaceCache(db, { onError: warnOf('namespaces are not read') });
+  const namespaces = new GatewayNamespaces(stored, config.file.namespaces);
+  const onLost = countLost(registry);
   const broker = new LogBroker({
     db,
     log,
     readEpoch: () => readEpoch(db),
+    forward: (batch) => toForwarded(namespaces, log, batch),
     onError: warnOf('realtime events of other gateways are not read, which is tried again'),
+    onLost,
   });
-  const stopping = new AbortController();
-  const onStartError = warnOf('realtime channels have not started, which is tried again');
-  const namespaces = new NamespaceCache(db, { onError: warnOf('namespaces are not read') });
-  void namespaces.start();
+  const http = createEgress({ guard: createAddressGuard({ allow: anyNetwork }) });
+  const onAuthorizerError = warnOf('a webhook authorizer failed, and its callers are refused');
+  const counts = new OperationCounts();
+  const addresses = new WeakMap<IncomingMessage, string>();
   const server = createRealtimeServer({
-    authorizers: [createPlatformAuthorizer(deps)],
-    namespaces,
-    broker: startAgain(broker, { onError: onStartError, signal: stopping.signal }),
+    authorizers: [
+      createPlatformAuthorizer({ ...deps, guesses: counts }, deps.access),
+      ...config.file.createAuthorizers({ http, onError: onAuthorizerError }),
+      ...(deps.access === 'loopback' ? [createLocalAuthorizer(deps)] : []),
+    ],
+    admit: counts.admit,
+    addressOf: (request) => addresses.get(request) ?? '',
     allowedOrigins: deps.allowedOrigins,
+    namespaces,
+    broker,
     registry,
     onError: warnOf('a realtime operation failed'),
   });
+  const ready = Promise.all([stored.start(), server.ready]).then(() => undefined);
   let closing: Promise<void> | undefined;
+  const close = async (drainMs: number): Promise<void> => {
+    await server.close({ drainMs });
+    await Promise.all([broker.close(), stored.close(), http.close()]);
+    await log.close();
+  };
   return {
     server,
-    close(drainMs) {
-      stopping.abort();
-      closing ??= server
-        .close({ drainMs })
-        .then(() => Promise.all([broker.close(), namespaces.close()]))
-        .then(() => log.close());
+    ready,
+    limitBy: (limits) => counts.limitBy(limits),
+    setAddress: (request, address) => addresses.set(request, address),
+    close(limitMs) {
+      closing ??= close(Math.max(0, Math.min(config.realtimeDrainMs, limitMs - afterDrainMs)));
       return closing;
     },
   };
 }
 
-/** Returns the broker, whose start is tried again until the database answers. */
-function startAgain(
-  broker: LogBroker,
-  { onError, signal }: { onError: (error: unknown) => void; signal: AbortSignal },
-): Broker {
-  return {
-    get epoch() {
-      return broker.epoch;
-    },
-    get position() {
-      return broker.position;
-    },
-    async start(deliver: (batch: DeliveredBatch) => void) {
-      for (let failures = 1; !signal.aborted; failures += 1) {
-        try {
-          await broker.start(deliver);
-          return;
-        } catch (error) {
-          onError(error);
-          const ms = backoffMs(failures, retry, Math.random());
-          await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
-        }
-      }
-    },
-    append: (batch) => broker.append(batch),
-    broadcast: (batch) => broker.broadcast(batch),
-    findMissed: (request) => broker.findMissed(request),
-    close: () => broker.close(),
+function countLost(registry: Registry): () => void {
+  const lost = new Counter({
+    name: 'posthaste_realtime_broadcasts_lost_total',
+    help: 'Publishes of namespaces that are not durable, which did not reach the other gateways.',
+    registers: [registry],
+  });
+  return () => lost.inc();
+}
+
+function createWarnings(logger: WarningLog): (what: string) => (error: unknown) => void {
+  const warnings = new RepeatedWarnings(undefined, warnEveryMs);
+  return (what) => (error) => {
+    if (error instanceof PlatformError && isReported(error)) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    warnings.warn(logger, what, `${what}: ${reason}`);
   };
+}
+
+/** True for faults that the watch of the database reports, once for the whole gateway. */
+function isReported(error: PlatformError): boolean {
+  const isOfIssuer = error.code === 'IDENTITY_PROVIDER_UNAVAILABLE';
+  return (error.retryable && !isOfIssuer) || isMissingTable(error);
 }

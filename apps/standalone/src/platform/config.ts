@@ -4,8 +4,10 @@ import {
   type GatewayConfig,
   gatewayFaults,
   type PeopleRoutesConfig,
+  type RealtimeConfig,
   signInFaults,
   toGatewayConfig,
+  toRealtimeConfig,
 } from '@posthaste/gateway';
 import type { RunnableConfig } from '@posthaste/service';
 import {
@@ -18,6 +20,7 @@ import {
   gatewaySettings,
   platformSettings,
   readSettings,
+  realtimeSettings,
   type SettingValues,
   signInSettings,
   workerSettings,
@@ -31,6 +34,7 @@ export interface StandaloneConfig extends RunnableConfig {
   readonly callbacks: Omit<CallbackRoutesConfig, 'secretKey'>;
   readonly events: EventRoutesConfig;
   readonly people: Omit<PeopleRoutesConfig, 'secretKey'>;
+  readonly realtime: RealtimeConfig;
   readonly worker: Omit<WorkerConfig, 'secretKey'>;
 }
 
@@ -43,6 +47,7 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
     ...applicationSettings,
     ...callbackSettings,
     ...eventSettings,
+    ...realtimeSettings,
     ...workerSettings,
   } as const;
   const values = readSettings(environment, settings, {
@@ -65,6 +70,7 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
     callbacks: { ...values, allowLoopback },
     events: values,
     people: { ...values, access: gateway.access },
+    realtime: toRealtimeConfig(values),
     worker: { ...values, allowLoopback },
   };
 }

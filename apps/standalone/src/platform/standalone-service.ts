@@ -121,7 +121,7 @@ async function startOnDatabase(
     authenticators: people.authenticators,
     cookies: people.cookies,
     nameSources: [callbacks.nameSource],
-    realtime: true,
+    realtime: config.realtime,
   }).catch(async (error: unknown) => {
     await closeRoutes();
     throw error;

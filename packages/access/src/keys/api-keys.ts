@@ -142,6 +142,10 @@ export class ApiKeys implements Authenticator {
     return key;
   }
 
+  hasEnded(token: string): boolean {
+    return this.#cache.hasEnded(token);
+  }
+
   /** @throws PlatformError `KEY_INVALID`; `DATABASE_*` when the key cannot be looked up */
   async authenticate(token: string): Promise<Caller> {
     const key = await this.#cache.authenticate(token);

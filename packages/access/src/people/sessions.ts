@@ -100,6 +100,10 @@ export class Sessions implements SessionAuthenticator {
     return this.#cache.findCached(token);
   }
 
+  hasEnded(token: string): boolean {
+    return this.#cache.hasEnded(token);
+  }
+
   /** @throws PlatformError `SESSION_INVALID`; `DATABASE_*` when the session cannot be looked up */
   authenticate(token: string): Promise<Caller> {
     return this.#cache.authenticate(token);

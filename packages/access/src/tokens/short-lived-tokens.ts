@@ -136,6 +136,10 @@ export class ShortLivedTokens implements Authenticator {
     return this.#cache.findCached(token);
   }
 
+  hasEnded(token: string): boolean {
+    return this.#cache.hasEnded(token);
+  }
+
   /** @throws PlatformError `TOKEN_INVALID`; `DATABASE_*` when its parent cannot be looked up */
   authenticate(token: string): Promise<Caller> {
     return this.#cache.authenticate(token);

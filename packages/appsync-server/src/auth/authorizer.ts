@@ -26,6 +26,23 @@ export interface AuthRequest {
    * `{"channel":"…","events":[…]}` on publish with the channel as it was framed, or the HTTP body.
    */
   readonly body: string;
+  readonly client?: AuthClient | undefined;
+}
+
+/** Facts about the program that shows a credential. */
+export interface AuthClient {
+  /** Origin of its web page, if that is not one of this server. */
+  readonly foreignOrigin?: string | undefined;
+  /** Its address, where the option `addressOf` of the server says it. */
+  readonly address?: string | undefined;
+}
+
+/** Operation that is about to happen: its credential is valid, and may do it. */
+export interface AdmittedOperation {
+  readonly identity: Identity;
+  readonly operation: Operation;
+  /** Events of a publish; else 0. */
+  readonly events: number;
 }
 
 /** Principal behind a valid credential. One object for each credential that is known. */

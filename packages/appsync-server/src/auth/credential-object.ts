@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isJsonObject } from '@posthaste/contracts';
 import { RealtimeError } from '../protocol/realtime-error.js';
+import type { AuthClient } from './authorizer.js';
 
 /** Headers of a credential. Names are in lower case. */
 export type AuthHeaders = Readonly<Record<string, string>>;
@@ -80,6 +81,25 @@ export function toAuthHeaders(value: unknown): AuthHeaders | undefined {
     if (typeof each === 'string') headers[name.toLowerCase()] = each;
   }
   return headers;
+}
+
+/** Returns the facts about the client that sends a request. */
+export function toAuthClient(
+  request: IncomingMessage,
+  addressOf: ((request: IncomingMessage) => string) | undefined,
+): AuthClient {
+  return { foreignOrigin: findForeignOrigin(request), address: addressOf?.(request) };
+}
+
+/**
+ * Returns the origin of the web page that sends a request; undefined for a page of this server, by the
+ * name that the request has for it, and for programs that are no browsers.
+ */
+function findForeignOrigin({ headers }: IncomingMessage): string | undefined {
+  const { origin, host } = headers;
+  // Browsers say so themselves, also where a proxy has changed the Host header.
+  if (origin === undefined || headers['sec-fetch-site'] === 'same-origin') return undefined;
+  return origin === `https://${host}` || origin === `http://${host}` ? undefined : origin;
 }
 
 function hasCredential(headers: AuthHeaders): boolean {

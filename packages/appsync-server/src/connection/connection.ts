@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import type { AuthClient } from '../auth/authorizer.js';
 import {
   connectionErrorText,
   connectionTimeoutMs,
@@ -39,6 +40,7 @@ export interface ConnectionHost extends OperationsHost {
  */
 export class Connection extends Outlet {
   slot = 0;
+  client: AuthClient | undefined;
   readonly #openedAt = Date.now();
   #state: 'authorizing' | 'open' | 'refused' | 'closed' = 'authorizing';
   #credential: CredentialInUse | undefined;
@@ -195,7 +197,10 @@ export class Connection extends Outlet {
       const message = `The ${type} has no id of 1 to 128 letters, digits, '_', '+' or '-'.`;
       return this.#refuse(undefined, badRequest(message));
     }
-    this.#operations ??= new Operations(this.host, this, this.#credential);
+    if (this.#operations === undefined) {
+      this.#operations = new Operations(this.host, this, this.#credential);
+      this.#operations.client = this.client;
+    }
     return this.#operations.answer(id, frame, data.length);
   }
 

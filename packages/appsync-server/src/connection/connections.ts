@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocket, WebSocketServer } from 'ws';
-import type { AuthMode } from '../auth/authorizer.js';
+import type { AuthClient, AuthMode } from '../auth/authorizer.js';
 import {
   eventSubprotocol,
   offersEventSubprotocol,
   readConnectHeaders,
+  toAuthClient,
 } from '../auth/credential-object.js';
 import { RateLimit } from '../protocol/rate-limit.js';
 import { RealtimeError } from '../protocol/realtime-error.js';
@@ -28,6 +29,7 @@ export interface ConnectionsOptions {
   readonly connectionAuthModes: readonly AuthMode[] | undefined;
   /** Default: any. */
   readonly allowedOrigins: ReadonlySet<string> | undefined;
+  readonly addressOf: ((request: IncomingMessage) => string) | undefined;
   readonly keepAliveMs: number;
 }
 
@@ -84,7 +86,8 @@ export class Connections {
       refuseUpgrade(socket, refusal);
       return;
     }
-    const authorizing = this.#authorize(request);
+    const client = toAuthClient(request, this.#options.addressOf);
+    const authorizing = this.#authorize(request, client);
     // Is handled when the WebSocket is open, which may be never.
     authorizing.catch(ignore);
     // Only this one is left for `ws` to select: an entry `header-…` is a credential, and may have
@@ -94,6 +97,7 @@ export class Connections {
     } else delete request.headers['sec-websocket-protocol'];
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       const connection = this.#add(webSocket as EventSocket, socket);
+      connection.client = client;
       authorizing.then(
         (credential) => connection.begin(credential),
         (error: Error) => connection.begin(error),
@@ -116,16 +120,18 @@ export class Connections {
     return this.#connectRate.use(1, Date.now()) ? undefined : 429;
   }
 
-  async #authorize(request: IncomingMessage): Promise<CredentialInUse> {
+  async #authorize(request: IncomingMessage, client: AuthClient): Promise<CredentialInUse> {
     if (!offersEventSubprotocol(request)) {
       const message = `The subprotocol ${eventSubprotocol} is missing.`;
       throw new RealtimeError('SubProtocolNotSupportedError', 400, message);
     }
     const headers = readConnectHeaders(request);
-    const connect = { operation: 'connect', headers, body: '{}' } as const;
+    const connect = { operation: 'connect', headers, body: '{}', client } as const;
     const credential = await this.#host.credentials.authorize(connect);
-    if (allowsMode(this.#options.connectionAuthModes, credential.identity.mode)) return credential;
-    throw forbidden();
+    const { identity } = credential;
+    if (!allowsMode(this.#options.connectionAuthModes, identity.mode)) throw forbidden();
+    this.#host.admit?.({ identity, operation: 'connect', events: 0 });
+    return credential;
   }
 
   #add(webSocket: EventSocket, socket: Duplex): Connection {

@@ -74,7 +74,7 @@ it('ends the subscriptions of modes that a namespace no longer lets in', async (
   directory.namespaces.set('chat', { name: 'chat', subscribeAuthModes: ['AWS_IAM'] });
   server.realtime.onNamespacesChanged();
   expect(await endOf(client, 's')).toMatchObject({
-    errors: [{ errorType: 'UnauthorizedException' }],
+    errors: [{ errorType: 'Forbidden' }],
   });
 });
 

@@ -63,7 +63,7 @@ describe('a frame with wrong fields', () => {
     ['subscribe', { channel: '/default/-a' }, 'BadRequestException'],
     ['subscribe', { channel: '/default//a' }, 'BadRequestException'],
     ['subscribe', { channel: '/default/a', authorization: {} }, 'UnauthorizedException'],
-    ['subscribe', { channel: '/unknown/a' }, 'UnauthorizedException'],
+    ['subscribe', { channel: '/unknown/a' }, 'ResourceNotFound'],
     ['publish', { channel: '/default/*', events: ['1'] }, 'BadRequestException'],
     ['publish', { channel: ['/default/a'], events: ['1'] }, 'BadRequestException'],
     ['publish', { channel: '/default/a' }, 'BadRequestException'],

@@ -5,14 +5,16 @@ import type { AuthRequest, Operation } from '../auth/authorizer.js';
 export class OperationRequest implements AuthRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly channel: ChannelPath | undefined;
+  readonly client: AuthRequest['client'];
   readonly #body: object;
 
   constructor(
     readonly operation: Operation,
-    request: Pick<AuthRequest, 'headers' | 'channel'> & { readonly body: object },
+    request: Pick<AuthRequest, 'headers' | 'channel' | 'client'> & { readonly body: object },
   ) {
     this.headers = request.headers;
     this.channel = request.channel;
+    this.client = request.client;
     this.#body = request.body;
   }
 

@@ -1,6 +1,6 @@
 import { type ChannelPath, parseChannel } from '@posthaste/contracts';
 import { unauthorized } from '../auth/auth-modes.js';
-import type { AuthRequest, Operation } from '../auth/authorizer.js';
+import type { AuthClient, AuthRequest, Operation } from '../auth/authorizer.js';
 import { toAuthHeaders } from '../auth/credential-object.js';
 import type { ChannelBatch } from '../hub/broker.js';
 import { type Hub, Subscription, type SubscriptionOwner } from '../hub/hub.js';
@@ -13,7 +13,7 @@ import { andThen } from './and-then.js';
 import type { CredentialInUse, Credentials } from './credentials.js';
 import { OperationRequest } from './operation-request.js';
 import type { Outlet } from './send-queue.js';
-import { checkSubscribe, endingOf, type SubscribeRules } from './subscribing.js';
+import { checkSubscribe, endingOf, type SubscribeRules, toSubscribeError } from './subscribing.js';
 
 /** Publishes that may wait for the broker before the frames behind them wait too. */
 const maxWaitingPublishes = 64;
@@ -41,6 +41,8 @@ export class Operations implements SubscriptionOwner {
   #publishingBytes = 0;
   #publishRate: RateLimit | undefined;
   #isClosed = false;
+  /** Client that sends the operations. */
+  client: AuthClient | undefined;
 
   /** @param connectCredential used by operations that have none of their own */
   constructor(
@@ -80,7 +82,7 @@ export class Operations implements SubscriptionOwner {
   end(subscription: Subscription, reason: RealtimeError): void {
     this.#subscriptions.delete(subscription.id);
     this.#drop(subscription);
-    this.outlet.sendText(errorText('subscribe_error', subscription.id, reason.toEntry()));
+    this.#refuse('subscribe_error', subscription.id, reason);
   }
 
   async #subscribe(id: string, frame: ClientFrame, bytes: number): Promise<void> {
@@ -205,7 +207,8 @@ export class Operations implements SubscriptionOwner {
   ): CredentialInUse | Promise<CredentialInUse> {
     const headers = toAuthHeaders(frame.fields.authorization);
     if (headers !== undefined) {
-      const request: AuthRequest = new OperationRequest(operation, { headers, channel, body });
+      const parts = { headers, channel, body, client: this.client };
+      const request: AuthRequest = new OperationRequest(operation, parts);
       return this.host.credentials.authorize(request);
     }
     const { connectCredential } = this;
@@ -231,7 +234,8 @@ export class Operations implements SubscriptionOwner {
 
   #refuse(type: string, id: string, error: unknown): void {
     if (type === 'publish_error') this.host.publisher.onRefused();
-    this.outlet.sendText(errorText(type, id, this.host.toEntry(error)));
+    const shown = type === 'subscribe_error' ? toSubscribeError(this.host, error) : error;
+    this.outlet.sendText(errorText(type, id, this.host.toEntry(shown)));
   }
 }
 

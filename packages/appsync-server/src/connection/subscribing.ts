@@ -1,5 +1,5 @@
 import type { ChannelPath } from '@posthaste/contracts';
-import type { AuthMode } from '../auth/authorizer.js';
+import type { AdmittedOperation, AuthMode } from '../auth/authorizer.js';
 import type { NamespaceDirectory } from '../namespaces/namespace.js';
 import type { HandlerRequest, HandlerRunner } from '../namespaces/run-handlers.js';
 import { RealtimeError } from '../protocol/realtime-error.js';
@@ -10,6 +10,10 @@ export interface SubscribeRules {
   readonly namespaces: NamespaceDirectory;
   readonly handlers: HandlerRunner;
   readonly defaultSubscribeAuthModes: readonly AuthMode[] | undefined;
+  /** True answers denials with the types of AWS. */
+  readonly strictAws: boolean;
+  /** Throws to refuse an operation that is allowed, but over a limit. Default: refuses nothing. */
+  readonly admit: ((operation: AdmittedOperation) => void) | undefined;
 }
 
 /**
@@ -38,9 +42,26 @@ export async function checkSubscribe(
 ): Promise<void> {
   const { identity } = credential;
   const namespace = rules.namespaces.find(identity.realm, channel.segments[0]);
-  if (namespace === undefined) throw new RealtimeError('UnauthorizedException', 401);
+  if (namespace === undefined) throw noNamespace(rules);
   const modes = namespace.subscribeAuthModes ?? rules.defaultSubscribeAuthModes;
   if (!allowsMode(modes, identity.mode)) throw forbidden();
   if (identity.mayUse?.('subscribe', channel) === false) throw forbidden();
+  rules.admit?.({ identity, operation: 'subscribe', events: 0 });
   await rules.handlers.subscribe(namespace, { identity, headers, channel });
+}
+
+/**
+ * Returns the error as a subscriber sees it. Amplify up to 6.20.0 takes the types of AWS for expired
+ * tokens: it closes the socket that all its subscriptions share, and comes back for ever. So a valid
+ * credential that may not subscribe gets `Forbidden`, and only a bad one the type of AWS.
+ */
+export function toSubscribeError({ strictAws }: SubscribeRules, error: unknown): unknown {
+  if (strictAws || !(error instanceof RealtimeError)) return error;
+  const isDenial = error.errorType === 'UnauthorizedException' && error.errorCode === 403;
+  return isDenial ? new RealtimeError('Forbidden', 403, error.message) : error;
+}
+
+function noNamespace({ strictAws }: SubscribeRules): RealtimeError {
+  if (strictAws) return new RealtimeError('UnauthorizedException', 401);
+  return new RealtimeError('ResourceNotFound', 404, 'There is no such namespace.');
 }

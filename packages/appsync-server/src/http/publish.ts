@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseChannel } from '@posthaste/contracts';
 import type { AuthRequest } from '../auth/authorizer.js';
-import { toHttpAuthHeaders } from '../auth/credential-object.js';
+import { toAuthClient, toHttpAuthHeaders } from '../auth/credential-object.js';
 import type { Credentials } from '../connection/credentials.js';
 import type { AcceptedPublish, Publisher } from '../hub/publisher.js';
 import type { Limits } from '../protocol/limits.js';
@@ -19,6 +19,7 @@ export interface PublishHost {
   readonly publisher: Publisher;
   readonly limits: Limits;
   readonly allowedOrigins: ReadonlySet<string> | undefined;
+  readonly addressOf: ((request: IncomingMessage) => string) | undefined;
   toEntry(error: unknown): ErrorEntry;
 }
 
@@ -56,6 +57,7 @@ async function publish(
     headers,
     channel: typeof channel === 'string' ? parseChannel(channel) : undefined,
     body: text,
+    client: toAuthClient(request, host.addressOf),
   };
   const credential = await host.credentials.authorize(authRequest);
   const publish = { channel, events, headers, isHttp: true };

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { parseChannel } from '@posthaste/contracts';
-import type { AuthMode } from '../auth/authorizer.js';
+import type { AdmittedOperation, AuthMode } from '../auth/authorizer.js';
 import { andThen } from '../connection/and-then.js';
 import { allowsMode, type CredentialInUse, forbidden } from '../connection/credentials.js';
 import type { SendQueue } from '../connection/send-queue.js';
@@ -42,6 +42,8 @@ export interface PublisherOptions {
   /** Default: nothing is measured. */
   readonly metrics: RealtimeMetrics | undefined;
   readonly defaultPublishAuthModes: readonly AuthMode[] | undefined;
+  /** Throws to refuse an operation that is allowed, but over a limit. Default: refuses nothing. */
+  readonly admit: ((operation: AdmittedOperation) => void) | undefined;
 }
 
 /** Way of events from publishers to the hub or the broker. */
@@ -75,6 +77,7 @@ export class Publisher {
     if (identity.mayUse?.('publish', channel) === false) throw forbidden();
     const events = this.#checkEvents(request);
     this.#checkRates(events.length);
+    this.options.admit?.({ identity, operation: 'publish', events: events.length });
     const { realm } = identity;
     const { headers } = request;
     const handled = this.options.handlers.publish(namespace, {

@@ -1,4 +1,10 @@
-import { isJsonObject, PlatformError } from '@posthaste/contracts';
+import {
+  isEventName,
+  isJsonObject,
+  PlatformError,
+  reservedNameFault,
+  reservedTopicFault,
+} from '@posthaste/contracts';
 import type { AuthMode } from '../auth/authorizer.js';
 import { eventSchemaFault } from './event-schema.js';
 import type { Namespace } from './namespace.js';
@@ -21,6 +27,8 @@ export interface SettingFault {
   readonly message: string;
 }
 
+/** Names of topics that Kafka accepts, and events can be published to. */
+const topicPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,247}[A-Za-z0-9])?$/;
 const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?$/;
 /** Namespace in which the platform mirrors its own events. */
 const reservedName = 'posthaste';
@@ -98,9 +106,20 @@ function wholeNumberFault(value: unknown, min: number, max: number): string | un
 }
 
 function forwardFault(value: unknown): string | undefined {
+  const { topic, name } = (isJsonObject(value) ? value : {}) as Readonly<Record<string, unknown>>;
   const isComplete =
-    isJsonObject(value) &&
-    Object.keys(value).length === 2 &&
-    [value.topic, value.name].every((text) => typeof text === 'string' && text !== '');
-  return isComplete ? undefined : 'is not an object of topic and name';
+    typeof topic === 'string' &&
+    typeof name === 'string' &&
+    Object.keys(value as object).length === 2;
+  if (!isComplete) return 'is not an object of topic and name';
+  if (!topicPattern.test(topic)) {
+    return `has the topic '${topic}', which is no name of a topic: use at most 249 letters, digits, dots, _ and -`;
+  }
+  if (!isEventName(name)) {
+    return `has the name '${name}', which is no name of an event, such as chat.sent`;
+  }
+  const topicFault = reservedTopicFault(topic);
+  if (topicFault !== undefined) return `has the topic '${topic}', which ${topicFault}`;
+  const nameFault = reservedNameFault(name);
+  return nameFault === undefined ? undefined : `has the name '${name}', which ${nameFault}`;
 }

@@ -1,3 +1,4 @@
+import type { Caller } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { toClientNetwork } from '../client-address.js';
@@ -29,6 +30,16 @@ class Callers {
     this.#tooMany = new PlatformError('RATE_LIMITED', message);
   }
 
+  /** Counts something that is no request. Returns false if it is over the limit. */
+  take(caller: string): boolean {
+    return this.#requests.take(caller, this.#perSecond, performance.now());
+  }
+
+  /** True if `take` would return true now. */
+  hasLeft(caller: string): boolean {
+    return this.#requests.hasLeft(caller, this.#perSecond, performance.now());
+  }
+
   /** Counts a request. Returns the error if it is over a limit, and sets Retry-After. */
   count(caller: string, request: FastifyRequest, reply: FastifyReply): PlatformError | undefined {
     if (this.#requests.take(caller, this.#perSecond, request.startedAt)) return undefined;
@@ -57,6 +68,21 @@ export class RateLimiter {
   byKey(request: FastifyRequest, reply: FastifyReply): PlatformError | undefined {
     const { id, countedAs = id } = request.caller;
     return this.#keys.count(countedAs, request, reply);
+  }
+
+  /** Counts an operation of a known key that is no request. Returns false if it is over the limit. */
+  takeByKey({ id, countedAs = id }: Pick<Caller, 'id' | 'countedAs'>): boolean {
+    return this.#keys.take(countedAs);
+  }
+
+  /** True if an address, as the server knows it, has not reached its limit of requests. */
+  hasLeftForAddress(address: string): boolean {
+    return this.#addresses.hasLeft(toClientNetwork(address));
+  }
+
+  /** Counts something of an address that is no request. */
+  takeByAddress(address: string): void {
+    this.#addresses.take(toClientNetwork(address));
   }
 
   /** Counts by address, IPv6 by its /64 network. Returns the error if it is over a limit. */

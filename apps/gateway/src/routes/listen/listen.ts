@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   callbackEventTopic,
@@ -19,7 +20,6 @@ import { applicationFilter, noUnknownKeys } from '../schemas/field-schemas.js';
 import { refuseNulInQuery } from '../schemas/nul-free.js';
 import { ListenConnection } from './listen-connection.js';
 import { toPlacedEvent, type UnnamedRecordRules } from './placed-event.js';
-import { RouteUpgrades } from './upgrades.js';
 
 /** Dependencies of the route. */
 export interface ListenDeps {
@@ -58,8 +58,6 @@ type ListenRequest = FastifyRequest<ListenRoute>;
 /** Adds `GET /v1/listen`, a WebSocket on which the requests that a receiver would get are sent. */
 export function listenRoutes(app: App, deps: ListenDeps): void {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxFrameBytes });
-  const upgrades = new RouteUpgrades(sockets);
-  upgrades.attach(app, path);
   refuseNulInQuery(app);
   app.get<ListenRoute>(
     path,
@@ -86,19 +84,19 @@ export function listenRoutes(app: App, deps: ListenDeps): void {
         querystring: Query,
       },
     },
-    (request, reply) => listen(request, reply, { ...deps, upgrades }),
+    (request, reply) => listen(request, reply, { ...deps, sockets }),
   );
 }
 
 async function listen(
   request: ListenRequest,
   reply: FastifyReply,
-  deps: ListenDeps & { readonly upgrades: RouteUpgrades },
+  deps: ListenDeps & { readonly sockets: WebSocketServer },
 ): Promise<FastifyReply> {
   const { applications: within } = request;
-  const { upgrades, previews, rules, followers } = deps;
+  const { sockets, previews, rules, followers } = deps;
   const source = toSource(request);
-  if (!upgrades.isUpgrade(request)) {
+  if (!request.server.upgrades.isUpgrade(request)) {
     throw requestInvalid([{ field: 'headers.upgrade', message: 'must ask for a WebSocket' }]);
   }
   const target = await previews.find(source, within);
@@ -111,11 +109,8 @@ async function listen(
     query,
     caller: toCaller(request),
     applications: request.caller.applications,
-    open: (cursor) => {
-      // Not earlier: what is refused until here gets an ordinary answer.
-      reply.hijack();
-      return upgrade(request, reply, { upgrades, cursor, preview });
-    },
+    // Not earlier: what is refused until here gets an ordinary answer.
+    open: (cursor) => upgrade(request, reply, { sockets, cursor, preview }),
     mayContinue: () => request.isStillAuthorized(),
     onError: (err) => request.log.error({ err }, 'listening ended early'),
   });
@@ -127,15 +122,17 @@ function upgrade(
   request: ListenRequest,
   reply: FastifyReply,
   {
-    upgrades,
+    sockets,
     ...options
-  }: { upgrades: RouteUpgrades; cursor: string } & Pick<
+  }: { sockets: WebSocketServer; cursor: string } & Pick<
     ConstructorParameters<typeof ListenConnection>[0],
     'preview'
   >,
 ): ListenConnection {
   let connection: ListenConnection | undefined;
-  upgrades.accept(request, reply.raw, (socket) => {
+  const { socket: raw, head } = request.server.upgrades.takeOver(request, reply);
+  // A faulty request is answered with 400.
+  sockets.handleUpgrade(request.raw, raw as Socket, head, (socket) => {
     connection = new ListenConnection({ socket, ...options });
   });
   if (!connection) throw new Error('the upgrade request was faulty');

@@ -1,21 +1,45 @@
+import type { IncomingMessage } from 'node:http';
 import type { RealtimeServer } from '@posthaste/appsync-server';
 import { requestInvalid } from '@posthaste/callbacks';
-import { WebSocketServer } from 'ws';
+import { PlatformError, settlesWithin } from '@posthaste/contracts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../../app.js';
-import { RouteUpgrades } from '../listen/upgrades.js';
+import { answersOptions } from '../../http/cors.js';
 
 const path = '/event';
 const tags = ['Realtime'];
-/** The protocol has its own credentials, per operation: realtime/platform-authorizer.ts. */
-const access = { scope: 'public', application: 'none', audit: 'none' } as const;
+/** Longest wait for the server of a gateway that has just started, in ms. */
+const maxStartMs = 5_000;
+/**
+ * The protocol has its own credentials, per operation (realtime/platform-authorizer.ts), and counts
+ * operations by them. Its own limits hold under overload: clients that are refused come again.
+ */
+const access = {
+  scope: 'public',
+  application: 'none',
+  audit: 'none',
+  rateLimit: false,
+  answersUnderLoad: true,
+} as const;
+
+/** Server of the protocol, as its routes use it. */
+export interface ChannelServer {
+  readonly server: Pick<RealtimeServer, 'handlePublish' | 'handleUpgrade'>;
+  /** Resolves when the server can take operations. */
+  readonly ready: Promise<void>;
+  /** Says from which address a request comes. */
+  setAddress(request: IncomingMessage, address: string): void;
+}
 
 /** Adds `/event` and `/event/realtime`: AppSync Events, for clients of that protocol. */
-export function channelRoutes(
-  app: App,
-  server: Pick<RealtimeServer, 'handlePublish' | 'handleUpgrade'>,
-): void {
-  const upgrades = new RouteUpgrades(new WebSocketServer({ noServer: true }));
-  upgrades.attach(app, `${path}/realtime`);
+export function channelRoutes(app: App, channels: ChannelServer): void {
+  const { server } = channels;
+  const publish = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    await requireReady(channels);
+    channels.setAddress(request.raw, request.ip);
+    reply.hijack();
+    await server.handlePublish(request.raw, reply.raw);
+  };
   // The server of the protocol reads the body itself: Amplify names an encoding that is none.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -31,15 +55,10 @@ export function channelRoutes(
           'Takes `{"channel","events"}` with up to five JSON texts, as AWS AppSync Events does, and answers in its form. The credential is an API key or a token with the scope realtime:publish, as `x-api-key` or `Authorization`.',
       },
     },
-    async (request, reply) => {
-      reply.hijack();
-      await server.handlePublish(request.raw, reply.raw);
-    },
+    publish,
   );
-  app.options(path, { config: access, schema: { hide: true } }, async (request, reply) => {
-    reply.hijack();
-    await server.handlePublish(request.raw, reply.raw);
-  });
+  const preflight = { ...access, cors: answersOptions };
+  app.options(path, { config: preflight, schema: { hide: true } }, publish);
   app.get(
     `${path}/realtime`,
     {
@@ -53,15 +72,23 @@ export function channelRoutes(
           'Speaks the protocol of AWS AppSync Events. The credential is in the subprotocol `header-…`, or in headers of the upgrade.',
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
+      const { upgrades } = request.server;
       if (!upgrades.isUpgrade(request)) {
         throw requestInvalid([{ field: 'headers.upgrade', message: 'must ask for a WebSocket' }]);
       }
-      reply.hijack();
-      upgrades.handOver(request, reply.raw, (socket, head) =>
-        server.handleUpgrade(request.raw, socket, head),
-      );
+      await requireReady(channels);
+      channels.setAddress(request.raw, request.ip);
+      const { socket, head } = upgrades.takeOver(request, reply);
+      server.handleUpgrade(request.raw, socket, head);
       return reply;
     },
   );
+}
+
+/** Waits for a gateway that has just started. @throws PlatformError `DATABASE_UNAVAILABLE` */
+async function requireReady({ ready }: ChannelServer): Promise<void> {
+  if (await settlesWithin(ready, maxStartMs)) return;
+  const message = 'realtime has not begun, because the database has not answered yet; try again';
+  throw new PlatformError('DATABASE_UNAVAILABLE', message);
 }

@@ -1,0 +1,85 @@
+import type { ChannelBatch, NamespaceDirectory } from '@posthaste/appsync-server';
+import type { StoredNamespace } from '@posthaste/appsync-server/postgres';
+import {
+  createEnvelope,
+  type JsonValue,
+  PlatformError,
+  parseJsonWithBigints,
+  reservedNameFault,
+  reservedTopicFault,
+} from '@posthaste/contracts';
+import type { LogRecord, PostgresLog } from '@posthaste/eventstream';
+import { toEventToPublish } from '@posthaste/eventstream/event-log';
+import type { FileNamespace } from './realtime-file.js';
+
+/** Namespace of the channels on which the platform mirrors its own events. */
+export const mirrorNamespace = 'posthaste';
+
+const mirror: StoredNamespace = {
+  name: mirrorNamespace,
+  durable: false,
+  history: 0,
+  handlers: { onPublish: (context) => context.unauthorized() },
+};
+
+/** Namespaces of the database. */
+export interface StoredNamespaces {
+  find(realm: string, name: string): StoredNamespace | undefined;
+}
+
+/** Namespaces of a gateway: those of the file, of the database, and that of the platform. */
+export class GatewayNamespaces implements NamespaceDirectory {
+  readonly #stored: StoredNamespaces;
+  readonly #ofFile = new Map<string, StoredNamespace>();
+
+  constructor(stored: StoredNamespaces, file: readonly FileNamespace[]) {
+    this.#stored = stored;
+    for (const { application, ...namespace } of file) {
+      this.#ofFile.set(toKey(application, namespace.name), namespace);
+    }
+  }
+
+  /** Of two with one name, that of the application goes first, and that of the file. */
+  find(realm: string, name: string): StoredNamespace | undefined {
+    if (name === mirrorNamespace) return mirror;
+    const own = this.#ofFile.get(toKey(realm, name));
+    if (own !== undefined) return own;
+    return this.#stored.find(realm, name) ?? this.#ofFile.get(toKey(undefined, name));
+  }
+}
+
+function toKey(application: string | undefined, name: string): string {
+  return `${application ?? ''}\n${name}`;
+}
+
+/**
+ * Returns the events of a batch as records of the topic that its namespace forwards to; none if it
+ * forwards nowhere. The payload has `channel` and `event`, the key is the channel.
+ * @throws PlatformError `EVENT_INVALID`, `APPLICATION_FORBIDDEN` for the topic of another application
+ */
+export function toForwarded(
+  namespaces: Pick<GatewayNamespaces, 'find'>,
+  log: Pick<PostgresLog, 'isForeignTopic'>,
+  { realm, channel, events }: ChannelBatch,
+): readonly LogRecord[] {
+  const { forwardTo } = namespaces.find(realm, channel.segments[0]) ?? {};
+  if (forwardTo === undefined) return [];
+  const { topic, name } = forwardTo;
+  const fault = reservedTopicFault(topic) ?? reservedNameFault(name);
+  if (fault !== undefined)
+    throw new PlatformError('EVENT_INVALID', `forwardTo of the namespace ${fault}`);
+  if (log.isForeignTopic(topic, [realm])) {
+    const message = `the topic '${topic}' of forwardTo belongs to another application`;
+    throw new PlatformError('APPLICATION_FORBIDDEN', message);
+  }
+  return events.map(({ id, event }) => {
+    const payload = { channel: channel.path, event: parseJsonWithBigints(event) as JsonValue };
+    const envelope = createEnvelope({
+      id: id.replaceAll('-', ''),
+      name,
+      namespace: realm,
+      payload,
+    });
+    return toEventToPublish(envelope, { topic, application: realm, key: channel.path });
+  });
+}
