@@ -16,88 +16,17 @@ describe('a client', () => {
     expect(JSON.parse(text)).toEqual({ host: server.endpoint, 'x-api-key': 'da2-key' });
   });
 
-  it('subscribes, gets events verbatim and in order, and unsubscribes', async () => {
+  it('has an id of its own for each of many concurrent operations', async () => {
     const server = await startScripted();
-    const client = await open(server);
-    const subscription = client.subscribe('default/room/');
-    await subscription.ready;
-    const [frame] = framesOf(last(server), 'subscribe');
-    expect(frame).toMatchObject({
-      channel: '/default/room',
-      authorization: { 'x-api-key': 'da2-key' },
-    });
-    for (const event of ['{"a": 1}', 'no json', '2']) {
-      last(server).send({ type: 'data', id: frame?.id, event });
-    }
-    last(server).send({ type: 'data', id: frame?.id, event: ['3', '4'] });
-    const items = await take(subscription, 5);
-    expect(items.map(({ event }) => event)).toEqual(['{"a": 1}', 'no json', '2', '3', '4']);
-    await expect.poll(() => framesOf(last(server), 'unsubscribe')).toHaveLength(1);
-  });
-
-  it('parses events, and makes one that is no JSON an item', async () => {
-    const server = await startScripted();
-    const client = await open(server);
-    const subscription = client.subscribe('/default/a');
-    await subscription.ready;
-    const { id } = framesOf(last(server), 'subscribe')[0] ?? {};
-    last(server).send({ type: 'data', id, event: 'x' });
-    last(server).send({ type: 'data', id, event: '{"n":1}' });
-    const seen = [];
-    for await (const item of subscription.json<{ n: number }>()) {
-      seen.push(item.type === 'data' ? item.event.n : item.type);
-      if (seen.length === 2) break;
-    }
-    expect(seen).toEqual(['invalid', 1]);
-  });
-
-  it('shares one subscription at the server among several consumers', async () => {
-    const server = await startScripted();
-    const client = await open(server);
-    const [first, second] = [client.subscribe('/default/a'), client.subscribe('default/a')];
-    await Promise.all([first.ready, second.ready]);
-    expect(() => client.subscribe('/default/a', { exclusive: true })).toThrow(
-      reasonOf('subscription_called'),
-    );
-    expect(framesOf(last(server), 'subscribe')).toHaveLength(1);
-    await first.unsubscribe();
-    expect(framesOf(last(server), 'unsubscribe')).toHaveLength(0);
-    await expect(first.unsubscribe()).rejects.toThrow(reasonOf('unsubscription_called'));
-    await second.unsubscribe();
-    expect(framesOf(last(server), 'unsubscribe')).toHaveLength(1);
-    expect(await second[Symbol.asyncIterator]().next()).toMatchObject({ done: true });
-  });
-
-  it('reports a refused subscription to it alone', async () => {
-    const errors = [{ errorType: 'UnauthorizedException', message: 'no' }];
-    const server = await startScripted((frame, peer) => {
-      if (frame.channel === '/default/b') {
-        return peer.send({ type: 'subscribe_error', id: frame.id, errors });
-      }
-      return agreeable(frame, peer);
-    });
-    const client = await open(server);
-    const good = client.subscribe('/default/a');
-    const bad = client.subscribe('/default/b');
-    await good.ready;
-    await expect(bad.ready).rejects.toMatchObject({ reason: 'server_error', errors });
-    await client.publish('/default/a', ['1']);
-    expect(client.state).toBe('open');
-    expect(server.peers).toHaveLength(1);
-  });
-
-  it('removes a subscription that was aborted before the server had acknowledged it', async () => {
-    const server = await startScripted((frame, peer) => {
-      if (frame.type !== 'subscribe') agreeable(frame, peer);
-    });
-    const client = await open(server);
-    const abort = new AbortController();
-    client.subscribe('/default/a', { signal: abort.signal });
-    await expect.poll(() => framesOf(last(server), 'subscribe')).toHaveLength(1);
-    abort.abort();
-    const { id } = framesOf(last(server), 'subscribe')[0] ?? {};
-    last(server).send({ type: 'subscribe_success', id });
-    await expect.poll(() => framesOf(last(server), 'unsubscribe')).toMatchObject([{ id }]);
+    const client = await open(server, { publishesPerSecond: 10_000 });
+    const operations = Array.from({ length: 300 }, (_, i) => [
+      client.publish('/default/a', ['1']),
+      client.subscribe(`/default/a${i}`).ready,
+    ]).flat();
+    await Promise.all(operations);
+    const ids = last(server).frames.flatMap(({ id }) => id ?? []);
+    expect(new Set(ids).size).toBe(600);
+    for (const id of ids) expect(id).toMatch(/^[A-Za-z0-9_+-]{1,128}$/);
   });
 
   it('ignores frames that are not JSON, unknown, before the acknowledgement, or of unknown ids', async () => {
@@ -183,13 +112,22 @@ describe('a client', () => {
     );
   });
 
-  it('closes once with 1000, sends no unsubscribes, and ends iterations', async () => {
-    const server = await startScripted();
+  it('closes once with 1000, sends no unsubscribes, and ends all that waits', async () => {
+    const server = await startScripted((frame, peer) => {
+      if (frame.type !== 'publish') agreeable(frame, peer);
+    });
     const client = await open(server);
     const subscription = client.subscribe('/default/a');
     await subscription.ready;
+    const pending = client.publish('/default/a', ['1']);
+    await expect.poll(() => framesOf(last(server), 'publish')).toHaveLength(1);
     client.close();
     client.close();
+    await expect(pending).rejects.toThrow(reasonOf('connection_closed'));
+    expect(() => client.subscribe('/default/b')).toThrow(reasonOf('connection_closed'));
+    await expect(client.publish('/default/a', ['1'])).rejects.toThrow(
+      reasonOf('connection_closed'),
+    );
     expect(await take(subscription, 1)).toEqual([]);
     expect(await last(server).closed).toBe(1000);
     expect(framesOf(last(server), 'unsubscribe')).toEqual([]);

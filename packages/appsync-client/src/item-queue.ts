@@ -28,17 +28,14 @@ export class ItemQueue<Item> {
     this.#gap = gap;
   }
 
-  /** Adds an item. Returns false if that has ended the queue. */
-  push(item: Item): boolean {
-    if (this.#end) return true;
+  /** Adds an item. Returns an error if that has ended the queue. */
+  push(item: Item): AppSyncError | undefined {
+    if (this.#end) return undefined;
     const waiting = this.#waiting.shift();
-    if (waiting) {
-      waiting.resolve({ value: item, done: false });
-      return true;
-    }
-    if (this.#isPaused || this.#items.length >= this.#max) return this.#overflow(item);
-    this.#items.push(item);
-    return true;
+    if (waiting) waiting.resolve({ value: item, done: false });
+    else if (this.#isPaused || this.#items.length >= this.#max) return this.#overflow(item);
+    else this.#items.push(item);
+    return undefined;
   }
 
   next(): Promise<IteratorResult<Item>> {
@@ -70,16 +67,16 @@ export class ItemQueue<Item> {
     for (const { resolve } of others) resolve({ value: undefined, done: true });
   }
 
-  #overflow(item: Item): boolean {
+  #overflow(item: Item): AppSyncError | undefined {
     this.dropped += 1;
     this.#isPaused = this.#policy === 'pause';
-    if (this.#isPaused || this.#policy === 'drop-newest') return true;
     if (this.#policy === 'drop-oldest') {
       this.#items.shift();
       this.#items.push(item);
-      return true;
     }
-    this.end(new AppSyncError('receive_failed', `${this.#max} events wait and are not read`));
-    return false;
+    if (this.#policy !== 'error') return undefined;
+    const error = new AppSyncError('receive_failed', `${this.#max} events wait and are not read`);
+    this.end(error);
+    return error;
   }
 }

@@ -1,5 +1,3 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { agreeable, startScripted } from '../test/scripted-server.js';
 import { connect, createApiKeyConfig, type PartialPublishError } from './index.js';
@@ -63,39 +61,6 @@ describe('a list of events', () => {
       .catch((reason: unknown) => reason)) as PartialPublishError;
     expect(error).toMatchObject({ reason: 'server_error', errors: [{ errorCode: 429 }] });
     expect(error.result.successIndexes).toEqual([0, 1, 2, 3, 4]);
-  });
-});
-
-describe('publishing over HTTP', () => {
-  it('sends the headers of the credential, and reads both kinds of answers', async () => {
-    const seen: { headers: object; body: string; url: string | undefined }[] = [];
-    let status = 200;
-    const server = createServer(async (request, response) => {
-      let body = '';
-      for await (const chunk of request) body += chunk;
-      seen.push({ headers: request.headers, body, url: request.url });
-      const errors = [{ errorType: 'UnauthorizedException', message: 'no' }];
-      const successful = [{ identifier: 'a', index: 0 }];
-      response.writeHead(status).end(JSON.stringify(status === 200 ? { successful } : { errors }));
-    }).listen(0, '127.0.0.1');
-    onTestFinished(() => void server.close());
-    await new Promise((resolve) => server.once('listening', resolve));
-    const http = `127.0.0.1:${(server.address() as AddressInfo).port}/prefix`;
-    const socket = await startScripted();
-    const config = createApiKeyConfig(http, socket.endpoint, 'k', plain);
-    const client = await connect(config, { publishOver: 'http' });
-    onTestFinished(() => client.close());
-    expect(await client.publish('default/a', ['1'])).toMatchObject({ successIndexes: [0] });
-    expect(seen[0]).toMatchObject({
-      url: '/prefix/event',
-      headers: { 'x-api-key': 'k', 'content-type': 'application/json' },
-      body: '{"channel":"/default/a","events":["1"]}',
-    });
-    status = 401;
-    await expect(client.publish('/default/a', ['1'])).rejects.toMatchObject({
-      reason: 'server_error',
-      errors: [{ errorType: 'UnauthorizedException', errorCode: 401 }],
-    });
   });
 });
 

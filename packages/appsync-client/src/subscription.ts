@@ -101,11 +101,8 @@ export class Subscription implements AsyncIterable<SubscriptionMessage>, AsyncDi
   push(message: SubscriptionMessage): void {
     if (this.#unsubscribing) return;
     const { onMessage } = this.#options;
-    if (!onMessage) {
-      if (!this.#queue.push(message)) void this.#leave().catch(() => undefined);
-      return;
-    }
-    if (!callListener(() => onMessage(message))) void this.#leave().catch(() => undefined);
+    const error = onMessage ? callListener(() => onMessage(message)) : this.#queue.push(message);
+    if (error) void this.#leave(error).catch(() => undefined);
   }
 
   /** Ends the iteration. For the client only. */
@@ -120,8 +117,8 @@ export class Subscription implements AsyncIterable<SubscriptionMessage>, AsyncDi
 
   readonly #onAbort = (): void => void this.#leave().catch(() => undefined);
 
-  #leave(): Promise<void> {
-    this.#unsubscribing ??= this.#owner.leave(this).finally(() => this.end());
+  #leave(error?: AppSyncError): Promise<void> {
+    this.#unsubscribing ??= this.#owner.leave(this).finally(() => this.end(error));
     return this.#unsubscribing;
   }
 }
