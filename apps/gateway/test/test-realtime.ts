@@ -1,8 +1,13 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ApiKeys, type KeyRequest } from '@posthaste/access';
 import {
   type ClientOptions,
+  type Config,
   connect,
   createApiKeyConfig,
+  type Subscription,
   type WebSocketClient,
 } from '@posthaste/appsync-client';
 import { ambientDatabase, type Database, openPostgres } from '@posthaste/postgres';
@@ -22,9 +27,28 @@ export interface TestRealtime {
   createKey(request?: Partial<KeyRequest>): Promise<string>;
   /** Connects with a credential, by our client. */
   connect(credential: string, options?: ClientOptions): Promise<WebSocketClient>;
+  /** Connects with any configuration of our client. */
+  connectBy(config: Config, options?: ClientOptions): Promise<WebSocketClient>;
   /** Publishes one event by HTTP. Returns the status. */
   post(credential: string, channel: string, event: string): Promise<number>;
   close(): Promise<void>;
+}
+
+/** Reads a configuration of realtime as a gateway does, from a file. */
+export async function realtimeFile(content: object): Promise<Pick<RealtimeConfig, 'file'>> {
+  const path = join(await mkdtemp(join(tmpdir(), 'realtime-')), 'realtime.json');
+  await writeFile(path, JSON.stringify(content));
+  return { file: readRealtimeFile(path) };
+}
+
+/** Takes events of a subscription until there are `count`. */
+export async function takeEvents(subscription: Subscription, count: number): Promise<string[]> {
+  const events: string[] = [];
+  for await (const { type, event } of subscription) {
+    if (type === 'data') events.push(event);
+    if (events.length === count) break;
+  }
+  return events;
 }
 
 /** Opens a gateway on a database of `createPlatformDatabase`. Default: it needs keys. */
@@ -52,18 +76,22 @@ export async function openTestRealtime(
     auditEvents: { append: async () => undefined },
   });
   const clients: WebSocketClient[] = [];
+  const connectBy = async (config: Config, options?: ClientOptions): Promise<WebSocketClient> => {
+    const client = await connect(config, options);
+    clients.push(client);
+    return client;
+  };
   return {
     ...{ gateway, keys, db, registry },
     async createKey(request = {}) {
       const wanted = { name: 'test', scopes: ['admin'], applications: ['shop'] } as const;
       return (await keys.createKey({ ...wanted, ...request })).token;
     },
-    async connect(credential, options) {
+    connect(credential, options) {
       const endpoint = `${gateway.url}/event`;
-      const client = await connect(createApiKeyConfig(endpoint, undefined, credential), options);
-      clients.push(client);
-      return client;
+      return connectBy(createApiKeyConfig(endpoint, undefined, credential), options);
     },
+    connectBy,
     async post(credential, channel, event) {
       const response = await fetch(`${gateway.url}/event`, {
         method: 'POST',

@@ -1,22 +1,11 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
-import type { Subscription } from '@posthaste/appsync-client';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createPlatformDatabase } from '../../test/test-platform.js';
-import { openTestRealtime, type TestRealtime } from '../../test/test-realtime.js';
+import { openTestRealtime, type TestRealtime, takeEvents } from '../../test/test-realtime.js';
 
 const wait = { timeout: 30_000 };
-
-/** Takes events until there are `count`. */
-async function take(subscription: Subscription, count: number): Promise<string[]> {
-  const events: string[] = [];
-  for await (const { type, event } of subscription) {
-    if (type === 'data') events.push(event);
-    if (events.length === count) break;
-  }
-  return events;
-}
 
 describeWithPostgres('realtime channels of two gateways', () => {
   let database: Awaited<ReturnType<typeof createPlatformDatabase>>;
@@ -44,8 +33,8 @@ describeWithPostgres('realtime channels of two gateways', () => {
       successIndexes: [0],
     });
     expect(await one.post(key, '/default/news', '"b"')).toBe(200);
-    expect(await take(here, 2)).toEqual(['"a"', '"b"']);
-    expect(await take(there, 2)).toEqual(['"a"', '"b"']);
+    expect(await takeEvents(here, 2)).toEqual(['"a"', '"b"']);
+    expect(await takeEvents(there, 2)).toEqual(['"a"', '"b"']);
   });
 
   it('lose nothing that is published after a subscription was acknowledged', async () => {
@@ -60,7 +49,7 @@ describeWithPostgres('realtime channels of two gateways', () => {
         two.post(key, channel, `"http"`),
         publisher.publish(channel, [`"socket"`]).catch(() => one.post(key, channel, '"socket"')),
       ]);
-      const events = await take(subscription, 2);
+      const events = await takeEvents(subscription, 2);
       return events.toSorted();
     });
     const seen = await Promise.all(races);
@@ -74,8 +63,8 @@ describeWithPostgres('realtime channels of two gateways', () => {
     await Promise.all([ours.ready, theirs.ready]);
     expect(await one.post(foreign, '/default/same', '"theirs"')).toBe(200);
     expect(await one.post(key, '/default/same', '"ours"')).toBe(200);
-    expect(await take(ours, 1)).toEqual(['"ours"']);
-    expect(await take(theirs, 1)).toEqual(['"theirs"']);
+    expect(await takeEvents(ours, 1)).toEqual(['"ours"']);
+    expect(await takeEvents(theirs, 1)).toEqual(['"theirs"']);
   });
 
   it('are for credentials that have the scope and the channel', async () => {
