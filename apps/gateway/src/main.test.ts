@@ -1,5 +1,8 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ApiKeys, accessMigrations } from '@posthaste/access';
@@ -57,6 +60,19 @@ describe('the process of the gateway', () => {
       expect(process.output).toContain(`  - ${name} `);
     }
     expect(process.output).not.toContain('    at ');
+  });
+
+  it('exits with 78 on a wrong file of realtime, and names the member', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'realtime-')), 'realtime.json');
+    const issuer = { type: 'oidc', issuer: 'https://id.example' };
+    await writeFile(file, JSON.stringify({ authorizers: [issuer], namespaces: [{ name: '-' }] }));
+    const process = await startMain({ ...noDatabase, POSTHASTE_REALTIME_CONFIG: file });
+    expect(await process.exited).toMatchObject({ code: 78 });
+    const start = '  - POSTHASTE_REALTIME_CONFIG: ';
+    expect(process.output).toContain(
+      `${start}authorizers[0].application must be the name of the one`,
+    );
+    expect(process.output).toContain(`${start}namespaces[0].name is not 1 to 50 letters`);
   });
 
   it('exits with 1 when its port is taken, and prints what to do', async () => {

@@ -1,9 +1,12 @@
-import type { ChannelBatch, NamespaceDirectory } from '@posthaste/appsync-server';
+import {
+  type ChannelBatch,
+  type NamespaceDirectory,
+  RealtimeError,
+} from '@posthaste/appsync-server';
 import type { StoredNamespace } from '@posthaste/appsync-server/postgres';
 import {
   createEnvelope,
   type JsonValue,
-  PlatformError,
   parseJsonWithBigints,
   reservedNameFault,
   reservedTopicFault,
@@ -19,8 +22,13 @@ const mirror: StoredNamespace = {
   name: mirrorNamespace,
   durable: false,
   history: 0,
-  handlers: { onPublish: (context) => context.unauthorized() },
+  handlers: { onPublish: refusePublish },
 };
+
+function refusePublish(): never {
+  const message = `The namespace ${mirrorNamespace} is read-only: only the platform publishes to it.`;
+  throw new RealtimeError('Forbidden', 403, message);
+}
 
 /** Namespaces of the database. */
 export interface StoredNamespaces {
@@ -55,7 +63,7 @@ function toKey(application: string | undefined, name: string): string {
 /**
  * Returns the events of a batch as records of the topic that its namespace forwards to; none if it
  * forwards nowhere. The payload has `channel` and `event`, the key is the channel.
- * @throws PlatformError `EVENT_INVALID`, `APPLICATION_FORBIDDEN` for the topic of another application
+ * @throws RealtimeError `Forbidden` for a topic or name of the platform, or a topic of another application
  */
 export function toForwarded(
   namespaces: Pick<GatewayNamespaces, 'find'>,
@@ -65,12 +73,13 @@ export function toForwarded(
   const { forwardTo } = namespaces.find(realm, channel.segments[0]) ?? {};
   if (forwardTo === undefined) return [];
   const { topic, name } = forwardTo;
-  const fault = reservedTopicFault(topic) ?? reservedNameFault(name);
-  if (fault !== undefined)
-    throw new PlatformError('EVENT_INVALID', `forwardTo of the namespace ${fault}`);
-  if (log.isForeignTopic(topic, [realm])) {
-    const message = `the topic '${topic}' of forwardTo belongs to another application`;
-    throw new PlatformError('APPLICATION_FORBIDDEN', message);
+  const fault =
+    reservedTopicFault(topic) ??
+    reservedNameFault(name) ??
+    (log.isForeignTopic(topic, [realm]) ? 'is one of another application' : undefined);
+  if (fault !== undefined) {
+    const message = `The namespace forwards to '${name}' in the topic '${topic}', which ${fault}.`;
+    throw new RealtimeError('Forbidden', 403, message);
   }
   return events.map(({ id, event }) => {
     const payload = { channel: channel.path, event: parseJsonWithBigints(event) as JsonValue };
