@@ -45,6 +45,7 @@ export type {
   MissedEvents,
   MissedRequest,
 } from './hub/broker.js';
+export { ChannelHistory, cutBatch, type HistoryBounds } from './hub/channel-history.js';
 /** @public */
 export { allowOwn, type ChannelRule } from './namespaces/channel-rules.js';
 /** @public */
@@ -69,6 +70,7 @@ export {
   parseNamespaceSettings,
   type SettingFault,
 } from './namespaces/namespace-settings.js';
+export type { Extension } from './protocol/extensions.js';
 export type { Limits } from './protocol/limits.js';
 export { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
 export { createRealtimeServer, type RealtimeServer } from './realtime-server.js';

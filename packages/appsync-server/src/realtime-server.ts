@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ChannelPath } from '@posthaste/contracts';
-import { PlatformError } from '@posthaste/contracts';
+import { PlatformError, withTimeout } from '@posthaste/contracts';
 import { Connections } from './connection/connections.js';
 import { Credentials } from './connection/credentials.js';
 import { SendQueue } from './connection/send-queue.js';
@@ -28,6 +28,9 @@ import type {
   RealtimeCounts,
   RealtimeServerOptions,
 } from './server-options.js';
+
+/** Longest wait of a client that wants to resume for the start of the broker, in ms. */
+const maxStartMs = 5_000;
 
 /** Server of the protocol, for an HTTP server that its user has. */
 export interface RealtimeServer {
@@ -121,6 +124,7 @@ class NodeServer implements RealtimeServer {
     this.#connections = new Connections({
       host: {
         hub,
+        broker,
         publisher,
         credentials,
         limits,
@@ -136,6 +140,7 @@ class NodeServer implements RealtimeServer {
       allowedOrigins,
       addressOf,
       keepAliveMs: options.keepAliveMs ?? 60_000,
+      findEpoch: () => this.#findEpoch(),
     });
     this.ready = broker.start((batch) => publisher.deliverHere(batch));
     // Nobody has to wait for it.
@@ -210,6 +215,11 @@ class NodeServer implements RealtimeServer {
   async #close(drainMs: number): Promise<void> {
     await this.#connections.drain(drainMs);
     if (!this.#options.broker) await this.#broker.close();
+  }
+
+  #findEpoch(): Promise<string | undefined> {
+    const epoch = this.ready.then(() => this.#broker.epoch);
+    return withTimeout(epoch, maxStartMs, () => undefined).catch(() => undefined);
   }
 
   #toEntry(error: unknown): ErrorEntry {

@@ -9,6 +9,7 @@
  *   own events.
  * - A batch of another namespace was delivered on its node before; the others get it by the log, as
  *   well as that goes: what cannot be appended is dropped and counted.
+ * - Missed events come from memory, which has the newest ones; else from the log, within a limit.
  * - Appends are committed in the order of their calls, one transaction at a time; calls that come
  *   meanwhile share the next one.
  */
@@ -21,7 +22,7 @@ import type {
   MissedEvents,
   MissedRequest,
 } from '@posthaste/appsync-server';
-import { backoffMs, newId, PlatformError, Semaphore } from '@posthaste/contracts';
+import { backoffMs, newId, PlatformError, settlesWithin } from '@posthaste/contracts';
 import type { LogRecord, PostgresLog, StoredRecord } from '@posthaste/eventstream';
 import { GroupCommit } from '@posthaste/eventstream/event-log';
 import type { Database } from '@posthaste/postgres';
@@ -30,10 +31,9 @@ import {
   offsetOf,
   positionOf,
   realtimeTopic,
-  storedName,
   toBatchRecord,
-  toRecordKey,
 } from './batch-record.js';
+import { LogHistory } from './log-history.js';
 import { LogTail } from './log-tail.js';
 
 /** Options of `LogBroker`. */
@@ -60,12 +60,12 @@ const appendTimeoutMs = 10_000;
 /** Bytes that wait for the database: of stored batches, and of others. */
 const maxStoredBytes = 32 * 1_048_576;
 const maxBroadcastBytes = 8 * 1_048_576;
-/** Records of the log that one question for missed events looks through. */
-const maxScanned = 100_000n;
-/** Questions for missed events at the same time. */
-const maxQuestions = 4;
 /** Waits between attempts to start while the database is away. */
 const retry = { initialMs: 250, maxMs: 2_000 };
+/** Longest wait of a publisher for the start, in ms. */
+const maxStartMs = 5_000;
+/** Longest wait for an event that another gateway has delivered already, in ms. */
+const maxLagMs = 4_000;
 
 /** Batch in a transaction, with what is appended beside it. */
 interface Append {
@@ -80,7 +80,6 @@ export class LogBroker implements Broker {
   readonly #node = newId();
   readonly #stored: GroupCommit<Append, undefined>;
   readonly #broadcasts: GroupCommit<Append, undefined>;
-  readonly #questions = new Semaphore(maxQuestions);
   /** Number of the last batch whose append has ended, and the end of those that run. */
   #ended = 0;
   #running: Promise<void> = Promise.resolve();
@@ -88,11 +87,16 @@ export class LogBroker implements Broker {
   #position = 0n;
   #deliver: (batch: DeliveredBatch) => void = () => undefined;
   #tail: LogTail | undefined;
+  readonly #started = Promise.withResolvers<void>();
+  readonly #history: LogHistory;
+  /** Resolved when the position is above theirs. */
+  readonly #waiting = new Set<{ readonly position: bigint; readonly resolve: () => void }>();
   #epoch: string | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: LogBrokerOptions) {
     this.#options = options;
+    this.#history = new LogHistory(options.log);
     const commit = (appends: readonly Append[]) => this.#commit(appends);
     this.#stored = new GroupCommit({
       commit: (appends) => this.#commitStored(appends),
@@ -140,6 +144,7 @@ export class LogBroker implements Broker {
     const { tail, readable } = await log.findTail({ topic: realtimeTopic, partition: 0 }, history);
     const onRecords = (records: readonly StoredRecord[]) => this.#onRecords(records);
     const reader = new LogTail({ log, onRecords, onError, pollMs }, tail);
+    this.#history.begin(tail, { maxBytes: history.maxBytes });
     try {
       await reader.readTo(readable);
     } catch (error) {
@@ -149,11 +154,14 @@ export class LogBroker implements Broker {
     this.#position = positionOf(reader.next);
     this.#epoch = epoch;
     this.#tail = reader;
+    this.#started.resolve();
     if (this.#closing) return reader.close();
     reader.start();
   }
 
   async append(batch: ChannelBatch): Promise<void> {
+    // A gateway that has just begun to listen has clients before it has read the log.
+    if (this.#tail === undefined) await settlesWithin(this.#started.promise, maxStartMs);
     if (this.#tail === undefined) throw notStarted();
     const forwarded = this.#options.forward?.(batch) ?? [];
     await this.#store(this.#stored, { batch, isStored: true, forwarded });
@@ -168,31 +176,21 @@ export class LogBroker implements Broker {
     await this.#store(this.#broadcasts, { batch, isStored: false, forwarded });
   }
 
-  async findMissed(request: MissedRequest): Promise<MissedEvents> {
-    const { channel, after, before, maxEvents } = request;
-    const from = offsetOf(after);
-    const read = offsetOf(this.#position);
-    let to = offsetOf(before + positionOf(1n) - 1n);
-    // The events behind what was read here come live.
-    if (to > read) to = read;
-    if (after >= before) return [];
-    if (from < 0n || from > read || to - from > maxScanned) return undefined;
-    const { records, first } = await this.#questions.run(() =>
-      this.#options.log.findByKey({
-        topic: realtimeTopic,
-        partition: 0,
-        key: toRecordKey(request),
-        isPrefix: channel.isWildcard,
-        name: storedName,
-        from,
-        to,
-        limit: maxEvents + 1,
-      }),
-    );
-    if (first > from) return undefined;
-    const batches = records.flatMap((record) => toMissed(record, request));
-    const events = batches.reduce((sum, batch) => sum + batch.events.length, 0);
-    return records.length > maxEvents || events > maxEvents ? undefined : batches;
+  async reach(position: bigint): Promise<boolean> {
+    if (position < this.#position) return true;
+    if (offsetOf(position) >= (await this.#history.findEnd())) return false;
+    if (position < this.#position) return true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiter = { position, resolve };
+    this.#waiting.add(waiter);
+    this.#tail?.wake();
+    const isReached = await settlesWithin(promise, maxLagMs);
+    this.#waiting.delete(waiter);
+    return isReached;
+  }
+
+  findMissed(request: MissedRequest): Promise<MissedEvents> {
+    return this.#history.find(request);
   }
 
   /** Stores what waits, and stops. Idempotent. */
@@ -246,9 +244,18 @@ export class LogBroker implements Broker {
       if (found?.isStored && isOwn && found.number > this.#ended) await this.#running;
       // Before the call: who subscribes in it has got this record.
       this.#position = positionOf(record.offset + 1n);
-      if (found?.isStored) this.#deliver({ ...found.batch, position: positionOf(record.offset) });
+      if (found?.isStored)
+        this.#deliverStored({ ...found.batch, position: positionOf(record.offset) });
       else if (found && !isOwn) this.#deliver(found.batch);
     }
+    for (const { position, resolve } of this.#waiting) {
+      if (position < this.#position) resolve();
+    }
+  }
+
+  #deliverStored(batch: DeliveredBatch): void {
+    this.#history.add(batch);
+    this.#deliver(batch);
   }
 }
 
@@ -259,19 +266,6 @@ function nextTurn(): Promise<void> {
 interface StoredBatch {
   readonly batch: ChannelBatch;
   readonly isStored: boolean;
-}
-
-/** Returns the events of a record that are within the question. */
-function toMissed(record: StoredRecord, { after, before }: MissedRequest): DeliveredBatch[] {
-  const found = fromBatchRecord(record);
-  if (found === undefined) return [];
-  const start = positionOf(record.offset);
-  const skipped = after >= start ? Number(after - start) + 1 : 0;
-  const events = found.batch.events.filter((_, index) => {
-    return index >= skipped && start + BigInt(index) < before;
-  });
-  if (events.length === 0) return [];
-  return [{ ...found.batch, events, position: start + BigInt(skipped) }];
 }
 
 function notStarted(): PlatformError {

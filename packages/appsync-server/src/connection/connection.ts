@@ -1,7 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { AuthClient } from '../auth/authorizer.js';
+import { type Extension, type Extensions, parseExtensions } from '../protocol/extensions.js';
 import {
+  acknowledgement,
   connectionErrorText,
   connectionTimeoutMs,
   errorText,
@@ -22,6 +24,8 @@ const keepAliveFrame = textFrame('{"type":"ka"}');
 /** Parts of a server that its connections use. */
 export interface ConnectionHost extends OperationsHost {
   readonly sendQueue: SendQueue;
+  /** Returns the epoch of the broker; undefined if it has not begun, and does not soon. */
+  findEpoch(): Promise<string | undefined>;
   /** Is called once, when the socket is closed. */
   onClosed(connection: Connection): void;
   /** Is called when a connection is closed because it reads too slowly. */
@@ -46,6 +50,7 @@ export class Connection extends Outlet {
   #credential: CredentialInUse | undefined;
   #refusal: ErrorEntry | undefined;
   #operations: Operations | undefined;
+  #extensions: Extensions | undefined;
   /** Frames behind the one that is being handled. */
   #waiting: { data: Buffer; isBinary: boolean }[] | undefined;
   #waitingBytes = 0;
@@ -185,10 +190,7 @@ export class Connection extends Outlet {
       : parseClientFrame(data.toString('utf8'));
     if (typeof frame === 'string') return this.#refuse(undefined, badRequest(frame));
     const { type, id } = frame;
-    if (type === 'connection_init') {
-      this.sendFrame(ackFrame + keepAliveFrame);
-      return undefined;
-    }
+    if (type === 'connection_init') return this.#acknowledge(frame.fields.extensions);
     if (!Operations.handles(frame)) {
       const message = `The type '${type.slice(0, 64)}' is unknown.`;
       return this.#refuse(id, new RealtimeError('UnsupportedOperation', 400, message));
@@ -201,7 +203,25 @@ export class Connection extends Outlet {
       this.#operations = new Operations(this.host, this, this.#credential);
       this.#operations.client = this.client;
     }
+    this.#operations.extensions = this.#extensions;
     return this.#operations.answer(id, frame, data.length);
+  }
+
+  #acknowledge(asked: unknown): Promise<void> | undefined {
+    const extensions = parseExtensions(asked);
+    if (extensions === undefined) {
+      this.sendFrame(ackFrame + keepAliveFrame);
+      return undefined;
+    }
+    return this.#agree(extensions);
+  }
+
+  /** Positions mean something only with the epoch, which a broker may learn when it begins. */
+  async #agree(asked: readonly Extension[]): Promise<void> {
+    const epoch = asked.includes('resume') ? await this.host.findEpoch() : undefined;
+    const extensions = asked.filter((each) => each !== 'resume' || epoch !== undefined);
+    this.#extensions = new Set(extensions);
+    this.sendFrame(textFrame(acknowledgement(extensions, epoch)) + keepAliveFrame);
   }
 
   #refuse(id: string | undefined, error: RealtimeError): undefined {

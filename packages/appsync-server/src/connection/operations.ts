@@ -3,28 +3,25 @@ import { unauthorized } from '../auth/auth-modes.js';
 import type { AuthClient, AuthRequest, Operation } from '../auth/authorizer.js';
 import { toAuthHeaders } from '../auth/credential-object.js';
 import type { ChannelBatch } from '../hub/broker.js';
-import { type Hub, Subscription, type SubscriptionOwner } from '../hub/hub.js';
 import type { AcceptedPublish, Publisher } from '../hub/publisher.js';
+import type { Extensions } from '../protocol/extensions.js';
 import { type ClientFrame, errorText, replyText } from '../protocol/frames.js';
-import type { Limits } from '../protocol/limits.js';
 import { RateLimit } from '../protocol/rate-limit.js';
 import { type ErrorEntry, RealtimeError } from '../protocol/realtime-error.js';
 import { andThen } from './and-then.js';
-import type { CredentialInUse, Credentials } from './credentials.js';
+import type { CredentialInUse } from './credentials.js';
 import { OperationRequest } from './operation-request.js';
 import type { Outlet } from './send-queue.js';
 import { checkSubscribe, endingOf, type SubscribeRules, toSubscribeError } from './subscribing.js';
+import { Subscriptions, type SubscriptionsHost } from './subscriptions.js';
 
 /** Publishes that may wait for the broker before the frames behind them wait too. */
 const maxWaitingPublishes = 64;
 const maxWaitingPublishBytes = 4_194_304;
 
 /** Parts of a server that operations use. */
-export interface OperationsHost extends SubscribeRules {
-  readonly hub: Hub;
+export interface OperationsHost extends SubscribeRules, SubscriptionsHost {
   readonly publisher: Publisher;
-  readonly credentials: Credentials;
-  readonly limits: Limits;
   /** Converts an error to what the client is told. Reports those that are no refusals. */
   toEntry(error: unknown): ErrorEntry;
 }
@@ -34,8 +31,10 @@ export interface OperationsHost extends SubscribeRules {
  * returns a promise only if the frames behind it have to wait. A durable publish is appended in the
  * order of the frames, and only its answer waits.
  */
-export class Operations implements SubscriptionOwner {
-  readonly #subscriptions = new Map<string, Subscription>();
+export class Operations {
+  readonly #subscriptions: Subscriptions;
+  /** Extensions that the client has asked for, of those that the server has. */
+  extensions: Extensions | undefined;
   /** Ids of publishes that wait for the broker. */
   #publishing: Set<string> | undefined;
   #publishingBytes = 0;
@@ -49,7 +48,9 @@ export class Operations implements SubscriptionOwner {
     private readonly host: OperationsHost,
     private readonly outlet: Outlet,
     private readonly connectCredential: CredentialInUse | undefined,
-  ) {}
+  ) {
+    this.#subscriptions = new Subscriptions(host, outlet);
+  }
 
   /** True if it knows the type of the frame. */
   static handles({ type }: ClientFrame): boolean {
@@ -65,24 +66,13 @@ export class Operations implements SubscriptionOwner {
 
   /** True if no subscription has lost its credential; undefined if there is none. */
   haveCredentials(now: number): boolean | undefined {
-    if (this.#subscriptions.size === 0) return undefined;
-    for (const { credential } of this.#subscriptions.values()) {
-      if (!credential.isUsable(now)) return false;
-    }
-    return true;
+    return this.#subscriptions.haveCredentials(now);
   }
 
   /** Ends all subscriptions. */
   close(): void {
     this.#isClosed = true;
-    for (const subscription of this.#subscriptions.values()) this.#drop(subscription);
-    this.#subscriptions.clear();
-  }
-
-  end(subscription: Subscription, reason: RealtimeError): void {
-    this.#subscriptions.delete(subscription.id);
-    this.#drop(subscription);
-    this.#refuse('subscribe_error', subscription.id, reason);
+    this.#subscriptions.close();
   }
 
   async #subscribe(id: string, frame: ClientFrame, bytes: number): Promise<void> {
@@ -91,20 +81,14 @@ export class Operations implements SubscriptionOwner {
       const body = { channel: frame.fields.channel };
       const credential = await this.#authorize('subscribe', { frame, channel, body });
       const headers = toAuthHeaders(frame.fields.authorization) ?? {};
-      await checkSubscribe(this.host, credential, { channel, headers });
+      const namespace = await checkSubscribe(this.host, credential, { channel, headers });
       if (this.#isClosed) return;
       // The namespace may have been removed while a handler ran.
       const ending = endingOf(this.host, credential, channel);
       if (ending) throw ending;
-      const subscription = new Subscription(
-        id,
-        this.outlet,
-        this.host.credentials.hold(credential),
-      );
-      subscription.owner = this;
-      this.#subscriptions.set(id, subscription);
-      this.host.hub.add(subscription, channel);
-      this.outlet.sendText(replyText('subscribe_success', id));
+      const { fields } = frame;
+      const allowed = { id, channel, namespace, credential, fields };
+      this.#subscriptions.add(allowed, this.extensions);
     } catch (error) {
       this.#refuse('subscribe_error', id, error);
     }
@@ -112,11 +96,8 @@ export class Operations implements SubscriptionOwner {
 
   #checkNewSubscription(id: string, frame: ClientFrame, bytes: number): ChannelPath {
     this.#checkIdIsFree(id);
-    const { subscriptionsPerConnection, maxSubscribeBytes } = this.host.limits;
-    if (this.#subscriptions.size >= subscriptionsPerConnection) {
-      const message = `A connection has at most ${subscriptionsPerConnection} subscriptions.`;
-      throw new RealtimeError('MaxSubscriptionsReachedError', 400, message);
-    }
+    this.#subscriptions.checkCount();
+    const { maxSubscribeBytes } = this.host.limits;
     if (bytes > maxSubscribeBytes) throw badRequest(`Input exceeded ${maxSubscribeBytes} bytes`);
     const channel = parseChannel(textOf(frame.fields.channel));
     if (channel === undefined) throw badRequest('Invalid Channel Format');
@@ -180,20 +161,12 @@ export class Operations implements SubscriptionOwner {
   }
 
   #unsubscribe(id: string): undefined {
-    const subscription = this.#subscriptions.get(id);
-    if (subscription === undefined) {
-      const unknown = new RealtimeError('UnknownOperationError', 400, `Unknown operation id ${id}`);
-      this.#refuse('unsubscribe_error', id, unknown);
+    if (this.#subscriptions.remove(id)) {
+      this.outlet.sendText(replyText('unsubscribe_success', id));
       return;
     }
-    this.#subscriptions.delete(id);
-    this.#drop(subscription);
-    this.outlet.sendText(replyText('unsubscribe_success', id));
-  }
-
-  #drop(subscription: Subscription): void {
-    this.host.hub.remove(subscription);
-    this.host.credentials.release(subscription.credential);
+    const unknown = new RealtimeError('UnknownOperationError', 400, `Unknown operation id ${id}`);
+    this.#refuse('unsubscribe_error', id, unknown);
   }
 
   /** An operation without a credential of its own uses that of the connect, if it is for all. */

@@ -66,9 +66,16 @@ function flushQueue(queue: SendQueue): void {
   queue.flush();
 }
 
-/** Sending side of one connection. Frames are text of one byte per character. */
-export abstract class Outlet {
-  /** Frames that the socket has not got yet. Call `appended` after appending to it. */
+/** Receiver of frames. Frames are text of one byte per character. */
+export interface FrameSink {
+  /** Frames that wait. Call `appended` after appending to it. */
+  frames: string;
+  appended(): void;
+}
+
+/** Sending side of one connection. */
+export abstract class Outlet implements FrameSink {
+  /** Frames that the socket has not got yet. */
   frames = '';
   #isQueued = false;
   #isClosed = false;
@@ -104,6 +111,27 @@ export abstract class Outlet {
   flush(): void {
     this.#isQueued = false;
     if (this.frames !== '') this.#write();
+  }
+
+  /** True while the socket has more to send than it should have. Await `drained` then. */
+  get isBehind(): boolean {
+    return this.socket.writableNeedDrain;
+  }
+
+  /** Writes what waits. Resolves when the socket has sent all, or is closed. */
+  async drained(): Promise<void> {
+    if (this.frames !== '') this.#write();
+    const { socket } = this;
+    if (this.#isClosed || !socket.writableNeedDrain || socket.destroyed) return;
+    await new Promise<void>((resolve) => {
+      const settle = (): void => {
+        socket.off('drain', settle);
+        socket.off('close', settle);
+        resolve();
+      };
+      socket.on('drain', settle);
+      socket.on('close', settle);
+    });
   }
 
   /** Writes what waits, and drops all later frames. */

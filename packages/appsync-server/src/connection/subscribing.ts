@@ -1,6 +1,6 @@
 import type { ChannelPath } from '@posthaste/contracts';
 import type { AdmittedOperation, AuthMode } from '../auth/authorizer.js';
-import type { NamespaceDirectory } from '../namespaces/namespace.js';
+import type { Namespace, NamespaceDirectory } from '../namespaces/namespace.js';
 import type { HandlerRequest, HandlerRunner } from '../namespaces/run-handlers.js';
 import { RealtimeError } from '../protocol/realtime-error.js';
 import { allowsMode, type CredentialInUse, forbidden } from './credentials.js';
@@ -34,12 +34,12 @@ export function endingOf(
   return allowsMode(modes, identity.mode) ? undefined : forbidden();
 }
 
-/** Checks that a credential may subscribe to a channel. @throws RealtimeError */
+/** Checks that a credential may subscribe to a channel. Returns its namespace. @throws RealtimeError */
 export async function checkSubscribe(
   rules: SubscribeRules,
   credential: CredentialInUse,
   { channel, headers }: Pick<HandlerRequest, 'channel' | 'headers'>,
-): Promise<void> {
+): Promise<Namespace> {
   const { identity } = credential;
   const namespace = rules.namespaces.find(identity.realm, channel.segments[0]);
   if (namespace === undefined) throw noNamespace(rules);
@@ -48,6 +48,7 @@ export async function checkSubscribe(
   if (identity.mayUse?.('subscribe', channel) === false) throw forbidden();
   rules.admit?.({ identity, operation: 'subscribe', events: 0 });
   await rules.handlers.subscribe(namespace, { identity, headers, channel });
+  return namespace;
 }
 
 /**

@@ -194,6 +194,7 @@ it('answers publish_error while the broker cannot store, and delivers what is no
       throw new Error('database is away');
     },
     broadcast: () => undefined,
+    reach: async () => false,
     findMissed: async () => undefined,
     close: async () => undefined,
   };

@@ -31,7 +31,7 @@ export interface MissedRequest {
   readonly realm: string;
   /** A channel, or all channels below one. */
   readonly channel: ChannelPath;
-  /** Position of the last event that the subscriber has got. */
+  /** Position of the last event that the subscriber has got, below `before`. */
   readonly after: bigint;
   /** Position from which on the subscriber gets live events. */
   readonly before: bigint;
@@ -44,7 +44,10 @@ export interface MissedRequest {
  * has by default is in memory, for one node.
  */
 export interface Broker {
-  /** Names the order that positions belong to: positions of another epoch mean nothing. */
+  /**
+   * Names the order that positions belong to: positions of another epoch mean nothing.
+   * @throws PlatformError before `start` has resolved, if it is not known yet
+   */
   readonly epoch: string;
   /**
    * Begins. `deliver` gets every batch once, those of this node too: stored ones in the order of
@@ -60,6 +63,12 @@ export interface Broker {
   append(batch: ChannelBatch): Promise<void>;
   /** Sends a batch to the other nodes, as well as it can. The server has delivered it on this one. */
   broadcast(batch: ChannelBatch): void;
+  /**
+   * Resolves with true as soon as the event at this position was delivered. Resolves with false if
+   * there is no such event yet, or this node does not get to it in time.
+   * @throws PlatformError `DATABASE_*`
+   */
+  reach(position: bigint): Promise<boolean>;
   /** Finds what a subscriber has missed. @throws PlatformError `DATABASE_*` */
   findMissed(request: MissedRequest): Promise<MissedEvents>;
   close(): Promise<void>;

@@ -1,8 +1,8 @@
 import type { ChannelPath } from '@posthaste/contracts';
 import type { CredentialInUse } from '../connection/credentials.js';
-import type { Outlet } from '../connection/send-queue.js';
+import type { FrameSink } from '../connection/send-queue.js';
 import type { RealtimeError } from '../protocol/realtime-error.js';
-import { DataFrame } from '../protocol/text-frame.js';
+import { type DataFrame, EventFrames, type FrameVariant } from '../protocol/text-frame.js';
 import type { ChannelCount, RealmChannelCount } from '../server-options.js';
 import type { DeliveredBatch } from './broker.js';
 
@@ -26,14 +26,30 @@ export class Subscription {
   place: SubscribedPath | undefined;
   /** Index in `place.subscriptions`. */
   index = 0;
-  /** Set by the connection that it belongs to. */
-  owner: SubscriptionOwner | undefined;
+  readonly id: string;
+  readonly credential: CredentialInUse;
+  readonly variant: FrameVariant;
+  /** Gets the data frames: the connection, or what holds them back until missed events are sent. */
+  sink: FrameSink;
+  readonly owner: SubscriptionOwner;
 
-  constructor(
-    readonly id: string,
-    readonly outlet: Outlet,
-    readonly credential: CredentialInUse,
-  ) {}
+  constructor({ id, credential, variant, sink, owner }: SubscriptionOptions) {
+    this.id = id;
+    this.credential = credential;
+    this.variant = variant;
+    this.sink = sink;
+    this.owner = owner;
+  }
+}
+
+/** Options of a {@link Subscription}. */
+export interface SubscriptionOptions {
+  readonly id: string;
+  readonly credential: CredentialInUse;
+  readonly variant: FrameVariant;
+  readonly sink: FrameSink;
+  /** Connection that it belongs to. */
+  readonly owner: SubscriptionOwner;
 }
 
 /** Subscriptions of this node, by realm and path. */
@@ -79,10 +95,13 @@ export class Hub {
   deliver(batch: DeliveredBatch, now: number): number {
     const places = this.#placesOf(batch.realm, batch.channel);
     if (places.length === 0) return 0;
+    const channel = batch.channel.path;
+    let { position } = batch;
     let messages = 0;
     for (const { event } of batch.events) {
-      const frame = new DataFrame(event);
-      for (const place of places) messages += sendToAll(frame, place.subscriptions, now);
+      const frames = new EventFrames(event, channel, position);
+      for (const place of places) messages += sendToAll(frames, place.subscriptions, now);
+      if (position !== undefined) position += 1n;
     }
     this.messages += messages;
     return messages;
@@ -119,7 +138,7 @@ export class Hub {
     for (const place of [...this.#paths.values()]) {
       for (const subscription of [...place.subscriptions]) {
         const reason = reasonOf(subscription, place);
-        if (reason) subscription.owner?.end(subscription, reason);
+        if (reason) subscription.owner.end(subscription, reason);
       }
     }
   }
@@ -140,12 +159,19 @@ export class Hub {
 }
 
 /** Runs once per message, so nothing is allocated here but the text. */
-function sendToAll(frame: DataFrame, subscriptions: Subscription[], now: number): number {
+function sendToAll(frames: EventFrames, subscriptions: Subscription[], now: number): number {
   let messages = 0;
-  for (const { id, outlet, credential } of subscriptions) {
-    if (!credential.isUsable(now)) continue;
-    outlet.frames = frame.appendTo(outlet.frames, id);
-    outlet.appended();
+  let variant: FrameVariant | undefined;
+  let frame: DataFrame | undefined;
+  for (const subscription of subscriptions) {
+    if (!subscription.credential.isUsable(now)) continue;
+    if (frame === undefined || subscription.variant !== variant) {
+      variant = subscription.variant;
+      frame = frames.of(variant);
+    }
+    const { sink } = subscription;
+    sink.frames = frame.appendTo(sink.frames, subscription.id);
+    sink.appended();
     messages += 1;
   }
   return messages;

@@ -1,12 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import type { Broker, ChannelBatch, DeliveredBatch, MissedEvents } from './broker.js';
+import type {
+  Broker,
+  ChannelBatch,
+  DeliveredBatch,
+  MissedEvents,
+  MissedRequest,
+} from './broker.js';
+import { ChannelHistory } from './channel-history.js';
 
-/** Broker of one node. It stores nothing: what a subscriber has missed cannot be had from it. */
+/** Broker of one node. It keeps the newest events in memory, for subscribers that come back. */
 export class MemoryBroker implements Broker {
   readonly epoch: string = randomUUID();
-  #position = 0n;
+  #position = 1n;
   #deliver: ((batch: DeliveredBatch) => void) | undefined;
-  readonly #stored: DeliveredBatch[] = [];
+  readonly #stored: ChannelBatch[] = [];
+  readonly #history = new ChannelHistory(this.#position);
 
   async start(deliver: (batch: DeliveredBatch) => void): Promise<void> {
     this.#deliver = deliver;
@@ -24,8 +32,12 @@ export class MemoryBroker implements Broker {
 
   broadcast(_batch: ChannelBatch): void {}
 
-  async findMissed(): Promise<MissedEvents> {
-    return undefined;
+  async reach(position: bigint): Promise<boolean> {
+    return position < this.#position;
+  }
+
+  async findMissed(request: MissedRequest): Promise<MissedEvents> {
+    return this.#history.covers(request) ? this.#history.find(request) : undefined;
   }
 
   async close(): Promise<void> {
@@ -35,9 +47,10 @@ export class MemoryBroker implements Broker {
 
   deliverStored(): void {
     for (const batch of this.#stored.splice(0)) {
-      const position = this.#position;
+      const delivered = { ...batch, position: this.#position };
       this.#position += BigInt(batch.events.length);
-      this.#deliver?.({ ...batch, position });
+      this.#history.add(delivered);
+      this.#deliver?.(delivered);
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { Extension } from './extensions.js';
 import type { ErrorEntry } from './realtime-error.js';
 
 /** Frame of a client, as far as every frame is alike. Its other fields are not checked yet. */
@@ -44,4 +45,27 @@ export function errorText(type: string, id: string | undefined, error: ErrorEntr
 /** Writes a `connection_error`. It is the only frame whose errors have codes. */
 export function connectionErrorText(error: ErrorEntry): string {
   return JSON.stringify({ type: 'connection_error', errors: [error] });
+}
+
+/** Writes a `connection_ack` for a client that asks for extensions. */
+export function acknowledgement(
+  extensions: readonly Extension[],
+  epoch: string | undefined,
+): string {
+  return JSON.stringify({ type: 'connection_ack', connectionTimeoutMs, extensions, epoch });
+}
+
+/** Place of a subscriber who uses the extension `resume`. */
+export interface SubscriberPlace {
+  readonly epoch: string;
+  /** Position of the last event that the subscriber has, or that it has to do without. */
+  readonly position: bigint;
+  /** Answer to one who asked to resume. */
+  readonly recovered?: boolean | undefined;
+}
+
+/** Writes a `subscribe_success`. */
+export function subscribeSuccess(id: string, place: SubscriberPlace | undefined): string {
+  if (place === undefined) return replyText('subscribe_success', id);
+  return JSON.stringify({ type: 'subscribe_success', id, ...place, position: `${place.position}` });
 }

@@ -28,18 +28,18 @@ export function textFrame(text: string): string {
 
 const prefix = '{"type":"data","id":"';
 
-/** Data frame of one event for many subscribers. The event is escaped once. */
+/** Data frame for many subscribers, who differ by their ids. */
 export class DataFrame {
   readonly #tail: string;
   #head = '';
   #idLength = -1;
 
   /**
-   * @param event text of the event
+   * @param event text of the event as a JSON string, as `toBytes` gives it
    * @param fields further fields of the frame, as JSON that begins with a comma
    */
   constructor(event: string, fields = '') {
-    this.#tail = toBytes(`","event":${JSON.stringify(event)}${fields}}`);
+    this.#tail = `","event":${event}${fields}}`;
   }
 
   /** Appends the frame for one subscriber to `frames`. */
@@ -50,9 +50,44 @@ export class DataFrame {
     }
     return frames + this.#head + id + this.#tail;
   }
+}
 
-  /** Bytes of the frame without its id. */
-  get length(): number {
-    return this.#head.length + this.#tail.length;
+/**
+ * Fields that data frames of a subscription have besides the event: 0 is none, +1 the position, +2
+ * the channel.
+ */
+export type FrameVariant = 0 | 1 | 2 | 3;
+
+/** Data frames of one event. The event is escaped once; a variant is made when one needs it. */
+export class EventFrames {
+  readonly #event: string;
+  readonly #variants: (DataFrame | undefined)[] = [];
+
+  /**
+   * @param event text of the event
+   * @param channel path, which needs no escapes
+   * @param position undefined for an event that was not stored: its frames have no position
+   */
+  constructor(
+    event: string,
+    private readonly channel: string,
+    private readonly position: bigint | undefined,
+  ) {
+    this.#event = toBytes(JSON.stringify(event));
+  }
+
+  of(variant: FrameVariant): DataFrame {
+    const known = this.#variants[variant];
+    if (known !== undefined) return known;
+    const frame = new DataFrame(this.#event, this.#fieldsOf(variant));
+    this.#variants[variant] = frame;
+    return frame;
+  }
+
+  #fieldsOf(variant: FrameVariant): string {
+    const { position, channel } = this;
+    const hasPosition = (variant & 1) === 1 && position !== undefined;
+    const positionField = hasPosition ? `,"position":"${position}"` : '';
+    return (variant & 2) === 2 ? `${positionField},"channel":"${channel}"` : positionField;
   }
 }

@@ -104,6 +104,8 @@ export interface KeyQuery extends PartitionName {
   /** End of the range, exclusive. Everything below it must have been readable before. */
   readonly to: bigint;
   readonly limit: number;
+  /** The record with which the values exceed this many bytes is the last one. */
+  readonly maxBytes: number;
 }
 
 interface KeyRow extends HeadersRow {
@@ -112,17 +114,22 @@ interface KeyRow extends HeadersRow {
   readonly key: Buffer | null;
 }
 
-/** Index: `record_offset`. Reads the keys of the whole range. */
+/** Index: `record_offset`. Reads the keys of the whole range, and measures values without reading them. */
 const keyStatement: Statement = {
   name: 'eventstream_records_of_key',
   text: `
 select "offset", appended_at, name, key, value, headers, application
-from eventstream.record
-where shard_id = $1 and "offset" >= $2 and "offset" < $3 and segment >= (
-    select coalesce(max(f.segment), 0) from eventstream.segment_start f
-    where f.shard_id = $1 and f.first_offset <= $2
-  )
-  and name = $7 and (key = $4 or $5 and substring(key for octet_length($4)) = $4)
+from (
+  select "offset", appended_at, name, key, value, headers, application,
+    sum(octet_length(coalesce(value, ''))) over (order by "offset") as bytes
+  from eventstream.record
+  where shard_id = $1 and "offset" >= $2 and "offset" < $3 and segment >= (
+      select coalesce(max(f.segment), 0) from eventstream.segment_start f
+      where f.shard_id = $1 and f.first_offset <= $2
+    )
+    and name = $7 and (key = $4 or $5 and substring(key for octet_length($4)) = $4)
+) as found
+where bytes - octet_length(coalesce(value, '')) <= $8
 order by "offset" limit $6`,
 };
 
@@ -130,9 +137,9 @@ order by "offset" limit $6`,
 export async function findByKey(
   db: Queryable,
   { shard, topic, partition }: ShardName,
-  { key, isPrefix, name, from, to, limit }: KeyQuery,
+  { key, isPrefix, name, from, to, limit, maxBytes }: KeyQuery,
 ): Promise<Pick<PartitionPage, 'records' | 'first'>> {
-  const values = [shard, from, to, key, isPrefix, limit, name];
+  const values = [shard, from, to, key, isPrefix, limit, name, maxBytes];
   const { rows } = await db.query<KeyRow>(keyStatement, values);
   const records = rows.map((row): StoredRecord => {
     const { offset, appended_at, value } = row;

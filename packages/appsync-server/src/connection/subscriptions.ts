@@ -1,0 +1,143 @@
+import type { ChannelPath } from '@posthaste/contracts';
+import type { Broker } from '../hub/broker.js';
+import { type Hub, Subscription, type SubscriptionOwner } from '../hub/hub.js';
+import type { Namespace } from '../namespaces/namespace.js';
+import { type Extensions, parseResume, type ResumeRequest } from '../protocol/extensions.js';
+import { errorText, type SubscriberPlace, subscribeSuccess } from '../protocol/frames.js';
+import type { Limits } from '../protocol/limits.js';
+import { type ErrorEntry, RealtimeError } from '../protocol/realtime-error.js';
+import type { FrameVariant } from '../protocol/text-frame.js';
+import type { CredentialInUse, Credentials } from './credentials.js';
+import { Resumption, type WaitBudget } from './resumption.js';
+import type { Outlet } from './send-queue.js';
+
+/** Longest time that the resuming subscriptions of a connection wait for the broker, in ms. */
+const maxWaitMs = 15_000;
+
+/** Parts of a server that subscriptions use. */
+export interface SubscriptionsHost {
+  readonly hub: Hub;
+  readonly broker: Broker;
+  readonly credentials: Credentials;
+  readonly limits: Limits;
+  /** Converts an error to what the client is told. Reports those that are no refusals. */
+  toEntry(error: unknown): ErrorEntry;
+}
+
+/** Subscribe that is allowed. */
+export interface AllowedSubscribe {
+  readonly id: string;
+  readonly channel: ChannelPath;
+  readonly namespace: Namespace;
+  readonly credential: CredentialInUse;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** Subscriptions of one connection, from their acknowledgement on. */
+export class Subscriptions implements SubscriptionOwner {
+  readonly #host: SubscriptionsHost;
+  readonly #outlet: Outlet;
+  readonly #byId = new Map<string, Subscription>();
+  /** Those that have not got all that they missed. One after another gets it. */
+  #resumptions: Map<string, Resumption> | undefined;
+  #resuming: Promise<void> = Promise.resolve();
+  #budget: WaitBudget = { leftMs: maxWaitMs };
+
+  constructor(host: SubscriptionsHost, outlet: Outlet) {
+    this.#host = host;
+    this.#outlet = outlet;
+  }
+
+  has(id: string): boolean {
+    return this.#byId.has(id);
+  }
+
+  /** @throws RealtimeError `MaxSubscriptionsReachedError` */
+  checkCount(): void {
+    const { subscriptionsPerConnection } = this.#host.limits;
+    if (this.#byId.size < subscriptionsPerConnection) return;
+    const message = `A connection has at most ${subscriptionsPerConnection} subscriptions.`;
+    throw new RealtimeError('MaxSubscriptionsReachedError', 400, message);
+  }
+
+  /** Registers, then acknowledges: nothing that is published after the answer is lost. */
+  add(subscribe: AllowedSubscribe, extensions: Extensions | undefined): void {
+    const { id, channel, namespace, fields } = subscribe;
+    const credential = this.#host.credentials.hold(subscribe.credential);
+    const variant = variantOf(channel, extensions);
+    const sink = this.#outlet;
+    const subscription = new Subscription({ id, credential, variant, sink, owner: this });
+    this.#byId.set(id, subscription);
+    const canResume = extensions?.has('resume') === true;
+    const request = canResume ? parseResume(fields.resume) : undefined;
+    if (request !== undefined) {
+      this.#resume(subscription, { channel, namespace, request });
+      return;
+    }
+    this.#host.hub.add(subscription, channel);
+    const { broker } = this.#host;
+    const place: SubscriberPlace | undefined = canResume
+      ? { epoch: broker.epoch, position: broker.position - 1n }
+      : undefined;
+    this.#outlet.sendText(subscribeSuccess(id, place));
+  }
+
+  /** Returns false if there is no such subscription. */
+  remove(id: string): boolean {
+    const subscription = this.#byId.get(id);
+    if (subscription === undefined) return false;
+    this.#byId.delete(id);
+    this.#drop(subscription);
+    return true;
+  }
+
+  end({ id }: Subscription, reason: RealtimeError): void {
+    if (this.remove(id)) {
+      this.#outlet.sendText(errorText('subscribe_error', id, this.#host.toEntry(reason)));
+    }
+  }
+
+  /** True if none has lost its credential; undefined if there is none. */
+  haveCredentials(now: number): boolean | undefined {
+    if (this.#byId.size === 0) return undefined;
+    for (const { credential } of this.#byId.values()) {
+      if (!credential.isUsable(now)) return false;
+    }
+    return true;
+  }
+
+  /** Ends all. */
+  close(): void {
+    for (const subscription of this.#byId.values()) this.#drop(subscription);
+    this.#byId.clear();
+  }
+
+  #resume(
+    subscription: Subscription,
+    wanted: { channel: ChannelPath; namespace: Namespace; request: ResumeRequest },
+  ): void {
+    const { id } = subscription;
+    const resumption = new Resumption(this.#host, this.#outlet, { subscription, ...wanted });
+    this.#resumptions ??= new Map();
+    this.#resumptions.set(id, resumption);
+    this.#resuming = this.#resuming.then(async () => {
+      await resumption.run(this.#budget);
+      if (this.#resumptions?.get(id) === resumption) this.#resumptions.delete(id);
+      if (this.#resumptions?.size === 0) this.#budget = { leftMs: maxWaitMs };
+    });
+  }
+
+  #drop(subscription: Subscription): void {
+    this.#resumptions?.get(subscription.id)?.end();
+    this.#resumptions?.delete(subscription.id);
+    this.#host.hub.remove(subscription);
+    this.#host.credentials.release(subscription.credential);
+  }
+}
+
+function variantOf(channel: ChannelPath, extensions: Extensions | undefined): FrameVariant {
+  if (extensions === undefined) return 0;
+  const position = extensions.has('resume') ? 1 : 0;
+  const path = extensions.has('channel') && channel.isWildcard ? 2 : 0;
+  return (position + path) as FrameVariant;
+}
