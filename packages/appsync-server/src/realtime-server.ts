@@ -29,8 +29,8 @@ import type {
   RealtimeServerOptions,
 } from './server-options.js';
 
-/** Longest wait of a client that wants to resume for the start of the broker, in ms. */
-const maxStartMs = 5_000;
+/** Longest wait of a client for the start of the broker, in ms. */
+const maxStartMs = 20_000;
 
 /** Server of the protocol, for an HTTP server that its user has. */
 export interface RealtimeServer {
@@ -83,6 +83,7 @@ class NodeServer implements RealtimeServer {
   readonly #sendQueue: SendQueue;
   readonly #publishHost: PublishHost;
   readonly #namespaces: NamespaceDirectory;
+  #hasBegun = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: RealtimeServerOptions) {
@@ -125,6 +126,7 @@ class NodeServer implements RealtimeServer {
       host: {
         hub,
         broker,
+        beginning: () => this.#beginning(),
         publisher,
         credentials,
         limits,
@@ -140,11 +142,13 @@ class NodeServer implements RealtimeServer {
       allowedOrigins,
       addressOf,
       keepAliveMs: options.keepAliveMs ?? 60_000,
-      findEpoch: () => this.#findEpoch(),
     });
     this.ready = broker.start((batch) => publisher.deliverHere(batch));
+    const onBegun = (): void => {
+      this.#hasBegun = true;
+    };
     // Nobody has to wait for it.
-    this.ready.catch(() => undefined);
+    this.ready.then(onBegun, () => undefined);
   }
 
   attach(server: Server): void {
@@ -217,9 +221,12 @@ class NodeServer implements RealtimeServer {
     if (!this.#options.broker) await this.#broker.close();
   }
 
-  #findEpoch(): Promise<string | undefined> {
-    const epoch = this.ready.then(() => this.#broker.epoch);
-    return withTimeout(epoch, maxStartMs, () => undefined).catch(() => undefined);
+  /** Returns undefined as soon as the broker has begun. @throws PlatformError `STOPPING` */
+  #beginning(): Promise<void> | undefined {
+    if (this.#hasBegun) return undefined;
+    return withTimeout(this.ready, maxStartMs, () => {
+      throw new PlatformError('STOPPING', `the broker has not begun within ${maxStartMs} ms`);
+    });
   }
 
   #toEntry(error: unknown): ErrorEntry {

@@ -76,6 +76,47 @@ describe.each(['postgres', 'embedded'] as const)('the broker on %s', (engine) =>
       expect(idsIn(await ask('/default/none'))).toEqual([]);
     });
 
+    it('finds what was missed beyond what is in memory, but not beyond its limit', async () => {
+      const { broker: a, delivered } = await test.start();
+      const large = 'x'.repeat(300_000);
+      const { channel } = batchOf('/default/a', []);
+      const sent = Array.from({ length: 60 }, (_, i) => `${i}`);
+      await a.append(batchOf('/default/a', ['first']));
+      for (const id of sent) {
+        const events = [{ id, event: JSON.stringify(large) }];
+        await a.append({ ...batchOf('/default/large', []), events });
+      }
+      await a.append(batchOf('/default/a', ['second']));
+      await expect.poll(() => delivered.length, wait).toBe(62);
+      const after = delivered[0]?.position ?? 0n;
+      const ask = async (path: string, from = after) => {
+        const asked = batchOf(path, []).channel;
+        const question = { realm: 'shop', channel: asked, after: from, before: a.position };
+        return idsIn(await a.findMissed({ ...question, maxEvents: 100 }));
+      };
+      // 18 MB: the first events are in memory no more, and are more than one answer has.
+      expect(await ask('/default/a')).toEqual(['second']);
+      expect(await ask('/default/a', after - 1n)).toEqual(['first', 'second']);
+      expect(await ask('/default/large')).toBeUndefined();
+      expect(await ask('/default/large', delivered[10]?.position)).toEqual(sent.slice(10));
+      const { broker: b } = await test.start();
+      const question = { realm: 'shop', channel, after, before: b.position, maxEvents: 100 };
+      expect(idsIn(await b.findMissed(question))).toEqual(['second']);
+    });
+
+    it('waits for an event that another gateway has delivered, and not for one of the future', async () => {
+      const a = await test.start();
+      const b = await test.start({ pollMs: 60_000 });
+      for (let i = 0; i < 50; i += 1) {
+        await a.broker.append(batchOf('/default/a', [`${i}`]));
+        await expect.poll(() => a.delivered.length, { ...wait, interval: 1 }).toBe(i + 1);
+        expect(await b.broker.reach(a.broker.position - 1n)).toBe(true);
+        expect(b.broker.position).toBe(a.broker.position);
+      }
+      expect(await b.broker.reach(a.broker.position)).toBe(false);
+      expect(await b.broker.reach(a.broker.position * 2n)).toBe(false);
+    });
+
     it('cannot say what was missed where retention has dropped records', async () => {
       const { broker, log, delivered } = await test.start();
       await broker.append(batchOf('/default/a', ['1']));
@@ -99,12 +140,17 @@ describe.each(['postgres', 'embedded'] as const)('the broker on %s', (engine) =>
       expect(await askOn(broker)).toEqual(['2']);
     });
 
-    it('reads the newest batches of the past when it starts', async () => {
+    it('reads the newest batches of the past when it starts, and delivers none of them', async () => {
       const a = await test.start();
       for (let i = 0; i < 20; i += 1) await a.broker.append(batchOf('/default/a', [`${i}`]));
       const b = await test.start();
-      expect(idsIn(b.delivered)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`));
+      const { channel } = batchOf('/default/a', []);
+      const question = { realm: 'shop', channel, after: -1n, before: b.broker.position };
+      const missed = await b.broker.findMissed({ ...question, maxEvents: 100 });
+      expect(idsIn(missed)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}`));
       await expect.poll(() => a.broker.position, wait).toBe(b.broker.position);
+      await a.broker.append(batchOf('/default/a', ['live']));
+      await expect.poll(() => idsIn(b.delivered), wait).toEqual(['live']);
     });
 
     it('appends other events in the same transaction', async () => {

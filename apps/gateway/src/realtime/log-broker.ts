@@ -246,7 +246,7 @@ export class LogBroker implements Broker {
       this.#position = positionOf(record.offset + 1n);
       if (found?.isStored)
         this.#deliverStored({ ...found.batch, position: positionOf(record.offset) });
-      else if (found && !isOwn) this.#deliver(found.batch);
+      else if (found && !isOwn && this.#tail !== undefined) this.#deliver(found.batch);
     }
     for (const { position, resolve } of this.#waiting) {
       if (position < this.#position) resolve();
@@ -255,7 +255,8 @@ export class LogBroker implements Broker {
 
   #deliverStored(batch: DeliveredBatch): void {
     this.#history.add(batch);
-    this.#deliver(batch);
+    // What is read before the start is of the past.
+    if (this.#tail !== undefined) this.#deliver(batch);
   }
 }
 

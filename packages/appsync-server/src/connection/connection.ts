@@ -24,8 +24,6 @@ const keepAliveFrame = textFrame('{"type":"ka"}');
 /** Parts of a server that its connections use. */
 export interface ConnectionHost extends OperationsHost {
   readonly sendQueue: SendQueue;
-  /** Returns the epoch of the broker; undefined if it has not begun, and does not soon. */
-  findEpoch(): Promise<string | undefined>;
   /** Is called once, when the socket is closed. */
   onClosed(connection: Connection): void;
   /** Is called when a connection is closed because it reads too slowly. */
@@ -216,12 +214,22 @@ export class Connection extends Outlet {
     return this.#agree(extensions);
   }
 
-  /** Positions mean something only with the epoch, which a broker may learn when it begins. */
   async #agree(asked: readonly Extension[]): Promise<void> {
-    const epoch = asked.includes('resume') ? await this.host.findEpoch() : undefined;
+    const epoch = asked.includes('resume') ? await this.#findEpoch() : undefined;
     const extensions = asked.filter((each) => each !== 'resume' || epoch !== undefined);
     this.#extensions = new Set(extensions);
     this.sendFrame(textFrame(acknowledgement(extensions, epoch)) + keepAliveFrame);
+  }
+
+  /** Positions mean something only with an epoch, which the broker may learn when it begins. */
+  async #findEpoch(): Promise<string | undefined> {
+    try {
+      await this.host.beginning();
+      return this.host.broker.epoch;
+    } catch {
+      // The client gets on without resuming.
+      return undefined;
+    }
   }
 
   #refuse(id: string | undefined, error: RealtimeError): undefined {

@@ -31,8 +31,6 @@ export interface ConnectionsOptions {
   readonly allowedOrigins: ReadonlySet<string> | undefined;
   readonly addressOf: ((request: IncomingMessage) => string) | undefined;
   readonly keepAliveMs: number;
-  /** Returns the epoch of the broker; undefined if it has not begun, and does not soon. */
-  findEpoch(): Promise<string | undefined>;
 }
 
 /** WebSocket that knows its connection, so that its listeners need no closures. */
@@ -59,7 +57,6 @@ export class Connections {
     this.#host = {
       ...options.host,
       sendQueue: options.sendQueue,
-      findEpoch: () => options.findEpoch(),
       onClosed: (connection) => this.#remove(connection),
       onSlow: () => {
         this.slowConsumers += 1;

@@ -155,7 +155,8 @@ it('keeps at most 200 subscriptions of thousands that a connection asks for', as
   for (let index = 0; index < 3_000; index += 1) {
     client.send({ type: 'subscribe', id: `s${index}`, channel: `/default/${index}` });
   }
-  await expect.poll(() => client.frames.length, { timeout: 20_000 }).toBe(3_002);
+  const answers = () => client.frames.filter(({ type }) => type.startsWith('subscribe'));
+  await expect.poll(() => answers().length, { timeout: 20_000 }).toBe(3_000);
   const refused = client.frames.filter(({ type }) => type === 'subscribe_error');
   expect(refused).toHaveLength(2_800);
   expect(refused.at(-1)).toMatchObject({ errors: error('MaxSubscriptionsReachedError') });

@@ -22,6 +22,11 @@ const maxWaitingPublishBytes = 4_194_304;
 /** Parts of a server that operations use. */
 export interface OperationsHost extends SubscribeRules, SubscriptionsHost {
   readonly publisher: Publisher;
+  /**
+   * Returns undefined as soon as the broker has begun; before, a promise for it.
+   * @throws PlatformError `STOPPING` if it takes too long
+   */
+  beginning(): Promise<void> | undefined;
   /** Converts an error to what the client is told. Reports those that are no refusals. */
   toEntry(error: unknown): ErrorEntry;
 }
@@ -78,6 +83,9 @@ export class Operations {
   async #subscribe(id: string, frame: ClientFrame, bytes: number): Promise<void> {
     try {
       const channel = this.#checkNewSubscription(id, frame, bytes);
+      // Until then, what is published may not come.
+      const beginning = this.host.beginning();
+      if (beginning) await beginning;
       const body = { channel: frame.fields.channel };
       const credential = await this.#authorize('subscribe', { frame, channel, body });
       const headers = toAuthHeaders(frame.fields.authorization) ?? {};

@@ -56,7 +56,10 @@ export async function checkSubscribe(
  * tokens: it closes the socket that all its subscriptions share, and comes back for ever. So a valid
  * credential that may not subscribe gets `Forbidden`, and only a bad one the type of AWS.
  */
-export function toSubscribeError({ strictAws }: SubscribeRules, error: unknown): unknown {
+export function toSubscribeError(
+  { strictAws }: Pick<SubscribeRules, 'strictAws'>,
+  error: unknown,
+): unknown {
   if (strictAws || !(error instanceof RealtimeError)) return error;
   const isDenial = error.errorType === 'UnauthorizedException' && error.errorCode === 403;
   return isDenial ? new RealtimeError('Forbidden', 403, error.message) : error;

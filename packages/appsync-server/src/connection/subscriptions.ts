@@ -10,6 +10,7 @@ import type { FrameVariant } from '../protocol/text-frame.js';
 import type { CredentialInUse, Credentials } from './credentials.js';
 import { Resumption, type WaitBudget } from './resumption.js';
 import type { Outlet } from './send-queue.js';
+import { toSubscribeError } from './subscribing.js';
 
 /** Longest time that the resuming subscriptions of a connection wait for the broker, in ms. */
 const maxWaitMs = 15_000;
@@ -20,6 +21,8 @@ export interface SubscriptionsHost {
   readonly broker: Broker;
   readonly credentials: Credentials;
   readonly limits: Limits;
+  /** True answers denials with the types of AWS. */
+  readonly strictAws: boolean;
   /** Converts an error to what the client is told. Reports those that are no refusals. */
   toEntry(error: unknown): ErrorEntry;
 }
@@ -92,9 +95,9 @@ export class Subscriptions implements SubscriptionOwner {
   }
 
   end({ id }: Subscription, reason: RealtimeError): void {
-    if (this.remove(id)) {
-      this.#outlet.sendText(errorText('subscribe_error', id, this.#host.toEntry(reason)));
-    }
+    if (!this.remove(id)) return;
+    const entry = this.#host.toEntry(toSubscribeError(this.#host, reason));
+    this.#outlet.sendText(errorText('subscribe_error', id, entry));
   }
 
   /** True if none has lost its credential; undefined if there is none. */
