@@ -14,6 +14,7 @@ import { createEventRoutes } from './event-routes.js';
 import { startGateway } from './gateway.js';
 import { createPeopleRoutes } from './people-routes.js';
 import { databaseCheck, migrationsCheck } from './readiness.js';
+import { stopLimitMs } from './realtime/realtime.js';
 
 /**
  * Gateway as a process of its own, on the Postgres of `DATABASE_URL`. It starts even
@@ -24,7 +25,11 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
   read(environment) {
     const config = readGatewayConfig(environment);
     const { logLevel, stopTimeoutMs } = config.platform;
-    return { ...config, logLevel, stopTimeoutMs };
+    return {
+      ...config,
+      logLevel,
+      stopTimeoutMs: Math.max(stopTimeoutMs, stopLimitMs(config.realtime)),
+    };
   },
   async start({ gateway: config, callbackEvents, platform, ...domains }, logger) {
     const db = await openDatabase({
@@ -105,8 +110,8 @@ export const gatewayService: Runnable<GatewayProcessConfig & RunnableConfig> = {
     logger.info({ url: gateway.url, access: config.access }, 'the gateway listens');
     outages.check();
     return {
-      async close(limitMs) {
-        await gateway.close(limitMs);
+      async close() {
+        await gateway.close(platform.stopTimeoutMs);
         outages.stop();
         await Promise.all([callbacks.close(), events.close(), people.close()]);
         await outbox.close();

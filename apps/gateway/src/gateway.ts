@@ -73,7 +73,8 @@ export interface Gateway {
   readonly url: string;
   /**
    * Stops listening, lets running requests finish, and cuts off those that have not after
-   * `limitMs`. The database stays open. May be called twice.
+   * `limitMs`. Connections of channels have the time of their own configuration. The database stays
+   * open. May be called twice.
    */
   close(limitMs: number): Promise<void>;
 }
@@ -109,14 +110,14 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const onLimits = (limits: OperationLimits): void => realtime?.limitBy(limits);
   const app = await buildServer({ ...deps, ...access, checks, audit, routes, onLimits });
   await listen(app, config).catch(async (error: unknown) => {
-    await realtime?.close(0);
+    await realtime?.close();
     await access.close();
     throw error;
   });
   let closed: Promise<void> | undefined;
   const closeAll = async (limitMs: number): Promise<void> => {
     // Clients of channels come back together: they are sent away one after another.
-    const drained = realtime?.close(limitMs);
+    const drained = realtime?.close();
     await Promise.all([drained, closeWithin(app, limitMs, logger)]);
     await access.close();
   };

@@ -8,5 +8,5 @@ export { type Gateway, startGateway } from './gateway.js';
 export { gatewayService } from './gateway-service.js';
 export { renderOpenApiDocument } from './openapi/openapi-document.js';
 export { createPeopleRoutes, type PeopleRoutesConfig } from './people-routes.js';
-export type { RealtimeConfig } from './realtime/realtime.js';
+export { type RealtimeConfig, stopLimitMs } from './realtime/realtime.js';
 export { signInFaults } from './sign-in-faults.js';

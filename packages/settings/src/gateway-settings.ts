@@ -127,7 +127,7 @@ export const gatewaySettings = {
     min: 1_024,
     max: 1_048_576,
     unit: 'bytes',
-    default: 16_384,
+    default: 32_768,
     meaning: 'Largest size of request line and headers together. More is answered with 431.',
   },
   headersTimeoutMs: {

@@ -13,6 +13,6 @@ export const realtimeSettings = {
     max: 3_600_000,
     default: 30_000,
     meaning:
-      'Time after SIGTERM over which WebSocket connections are closed, evenly, so that their clients do not come back all at once. It ends 6 seconds before POSTHASTE_STOP_TIMEOUT at the latest: raise that to 36s or more for a full drain.',
+      'Time after SIGTERM over which WebSocket connections are closed, evenly, so that their clients do not come back all at once. It is shorter where there are fewer than 20 connections for each of its seconds. A gateway with many connections stops 6 seconds after it at the latest, also when that is later than POSTHASTE_STOP_TIMEOUT: let your platform wait that long before it kills a process.',
   },
 } as const;

@@ -49,16 +49,24 @@ export interface Realtime {
   /** Says from which address a request comes, which may be another than that of its socket. */
   setAddress(request: IncomingMessage, address: string): void;
   /**
-   * Closes the connections evenly over the configured time, at most `limitMs`, and stops. Idempotent.
+   * Closes the connections evenly over the configured time, and stops. With few connections it takes
+   * less. Publishes are answered meanwhile. Idempotent.
    */
-  close(limitMs: number): Promise<void>;
+  close(): Promise<void>;
 }
 
 const warnEveryMs = 60_000;
 /** Networks of webhook authorizers: whoever runs the gateway chose their addresses. */
 const anyNetwork = ['0.0.0.0/0', '::/0'];
-/** Time that is left of the stop after the drain, in ms: clients answer the last frames in it. */
+/** Longest time between the ends of two connections of a drain, in ms: few clients are no herd. */
+const maxDrainStepMs = 50;
+/** Time that a process has to stop after the drain, in ms: clients answer the last frames in it. */
 const afterDrainMs = 6_000;
+
+/** Returns the longest time of the stop of a process with channels, in ms. */
+export function stopLimitMs({ realtimeDrainMs }: Pick<RealtimeConfig, 'realtimeDrainMs'>): number {
+  return realtimeDrainMs + afterDrainMs;
+}
 
 /** Starts the channels. They are refused until the database has answered. */
 export function startRealtime(deps: RealtimeDeps): Realtime {
@@ -96,8 +104,9 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
   });
   const ready = Promise.all([stored.start(), server.ready]).then(() => undefined);
   let closing: Promise<void> | undefined;
-  const close = async (drainMs: number): Promise<void> => {
-    await server.close({ drainMs });
+  const close = async (): Promise<void> => {
+    const enoughMs = server.counts().connections * maxDrainStepMs;
+    await server.close({ drainMs: Math.min(config.realtimeDrainMs, enoughMs) });
     await Promise.all([broker.close(), stored.close(), http.close()]);
     await log.close();
   };
@@ -106,8 +115,8 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
     ready,
     limitBy: (limits) => counts.limitBy(limits),
     setAddress: (request, address) => addresses.set(request, address),
-    close(limitMs) {
-      closing ??= close(Math.max(0, Math.min(config.realtimeDrainMs, limitMs - afterDrainMs)));
+    close() {
+      closing ??= close();
       return closing;
     },
   };

@@ -6,6 +6,7 @@ import {
   type PeopleRoutesConfig,
   type RealtimeConfig,
   signInFaults,
+  stopLimitMs,
   toGatewayConfig,
   toRealtimeConfig,
 } from '@posthaste/gateway';
@@ -62,15 +63,16 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
   // Someone who tries Posthaste out on one machine has the receiver there too.
   const allowLoopback = values.allowLoopback ?? true;
   const gateway = toGatewayConfig(values);
+  const realtime = toRealtimeConfig(values);
   return {
     logLevel: values.logLevel,
-    stopTimeoutMs: values.stopTimeoutMs,
+    stopTimeoutMs: Math.max(values.stopTimeoutMs, stopLimitMs(realtime)),
     platform: values,
     gateway,
     callbacks: { ...values, allowLoopback },
     events: values,
     people: { ...values, access: gateway.access },
-    realtime: toRealtimeConfig(values),
+    realtime,
     worker: { ...values, allowLoopback },
   };
 }

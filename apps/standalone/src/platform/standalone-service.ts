@@ -142,7 +142,8 @@ async function startOnDatabase(
   return {
     url: gateway.url,
     // Gateway and worker stop at once; what they use is closed after both.
-    async close(limitMs) {
+    async close() {
+      const limitMs = config.platform.stopTimeoutMs;
       outages.stop();
       await Promise.all([gateway.close(limitMs), worker.close(limitMs)]);
       await closeRoutes();
