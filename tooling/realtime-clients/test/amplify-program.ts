@@ -1,18 +1,49 @@
 /**
  * Program: uses AWS Amplify as an application does, and prints what it saw as JSON.
  *
- * `node amplify-program.ts <package> <scenario> <endpoint> <mode> <credential>`
+ * `node amplify-program.ts <task>`, where the task is the JSON of `AmplifyTask`.
  */
 
-const [, , packageName = '', scenario = '', endpoint = '', mode = '', credential = ''] =
-  process.argv;
+/** Task of the program. */
+export interface AmplifyTask {
+  /** `aws-amplify-6-22` or `aws-amplify-6-20`. */
+  readonly package: string;
+  readonly scenario: keyof typeof scenarios;
+  /** URL that ends with `/event`. */
+  readonly endpoint: string;
+  /** `oidc` asks a token provider for the first token that has not expired. */
+  readonly mode: 'apiKey' | 'oidc';
+  readonly credentials: readonly AmplifyCredential[];
+  /** Channel that the subscriptions of a scenario are on. */
+  readonly channel: string;
+  /** Channel that nobody may subscribe to. */
+  readonly denied?: string | undefined;
+}
+
+/** API key or token, with the time of its end in seconds. */
+export interface AmplifyCredential {
+  readonly text: string;
+  readonly exp?: number | undefined;
+}
+
+const task = JSON.parse(process.argv[2] ?? '') as AmplifyTask;
+const { channel: path, denied: deniedPath = '/private/room' } = task;
 
 /** Length of the time over which a denied subscription must not disturb its sibling, in ms. */
 const watchedMs = 15_000;
+const manySubscriptions = 1_001;
 
 /** Functions of Amplify that the program uses. */
 interface AmplifyModule {
   readonly Amplify: { configure(resources: object, libraries?: object): void };
+}
+
+/** Hub of Amplify, which tells of its states. */
+interface AmplifyHub {
+  listen(
+    channel: string,
+    listener: (message: { payload: { event: string; data?: { query?: string } } }) => void,
+  ): void;
 }
 
 interface Observer {
@@ -37,52 +68,72 @@ interface Events {
 interface Watched {
   readonly seen: unknown[];
   readonly errors: string[];
+  readonly channel: Channel;
   /** Resolves when an event with this value of `n` has come. */
   arrived(n: number): Promise<void>;
-  readonly channel: Channel;
+  /** Resolves when Amplify has reported an error. */
+  readonly failed: Promise<void>;
 }
 
-const { Amplify } = (await import(packageName)) as AmplifyModule;
-const { events } = (await import(`${packageName}/data`)) as { events: Events };
+const { Amplify } = (await import(task.package)) as AmplifyModule;
+const { events } = (await import(`${task.package}/data`)) as { events: Events };
 
-const isOidc = mode === 'oidc';
+const { Hub } = (await import(`${task.package}/utils`)) as { Hub: AmplifyHub };
+
+const acknowledgements = new Map<string, PromiseWithResolvers<void>>();
+Hub.listen('api', ({ payload: { event, data } }) => {
+  if (event === 'Subscription ack') acknowledgementOf(String(data?.query)).resolve();
+});
+
+const isOidc = task.mode === 'oidc';
 Amplify.configure(
   {
     API: {
       Events: {
-        endpoint,
+        endpoint: task.endpoint,
         region: 'eu-west-1',
-        defaultAuthMode: mode,
-        ...(isOidc ? {} : { apiKey: credential }),
+        defaultAuthMode: task.mode,
+        ...(isOidc ? {} : { apiKey: task.credentials[0]?.text }),
       },
     },
   },
   isOidc ? { Auth: { tokenProvider: { getTokens } } } : {},
 );
 
-const scenarios: Readonly<Record<string, () => Promise<object>>> = {
+const scenarios = {
   session,
   deniedBesidePublish,
   deniedBesideSibling,
+  follow,
+  followToTheEnd,
+  subscribeMany,
 };
-console.log(JSON.stringify(await scenarios[scenario]?.()));
+console.log(JSON.stringify(await scenarios[task.scenario]()));
 await events.closeAll();
 // Timers of Amplify would keep the process alive.
 process.exit();
 
+/** Returns the promise of the acknowledgement for a channel. */
+function acknowledgementOf(channelPath: string): PromiseWithResolvers<void> {
+  const known = acknowledgements.get(channelPath) ?? Promise.withResolvers<void>();
+  acknowledgements.set(channelPath, known);
+  return known;
+}
+
 /** Returns the tokens of a person that is signed in, in the form that Amplify asks for. */
 async function getTokens(): Promise<object> {
-  const payload = JSON.parse(
-    Buffer.from(credential.split('.')[1] ?? '', 'base64url').toString(),
-  ) as object;
-  return { accessToken: { payload, toString: () => credential } };
+  const now = Date.now() / 1_000;
+  const { text, exp } =
+    task.credentials.find((credential) => (credential.exp ?? Infinity) > now) ??
+    (task.credentials.at(-1) as AmplifyCredential);
+  return { accessToken: { payload: { exp }, toString: () => text } };
 }
 
 /** Connects, subscribes, publishes over both transports, and closes. */
 async function session(): Promise<object> {
-  const room = await watch('/default/room');
+  const room = await watch(path);
   const overSocket = await room.channel.publish({ n: 1, text: 'grüße "all"' });
-  const overHttp = await events.post('/default/room', [{ n: 2 }, { n: 3 }]);
+  const overHttp = await events.post(path, [{ n: 2 }, { n: 3 }]);
   await Promise.all([1, 2, 3].map((n) => room.arrived(n)));
   room.channel.close();
   return {
@@ -94,7 +145,7 @@ async function session(): Promise<object> {
 
 /** Publishes on one channel while the subscription of another one is denied on the same socket. */
 async function deniedBesidePublish(): Promise<object> {
-  const open = await events.connect('/default/room');
+  const open = await events.connect(path);
   const denied = await subscribeDenied();
   const failed = await open.publish({ n: 1 });
   return { failed: failed ?? [], denied: await denied.error };
@@ -102,7 +153,7 @@ async function deniedBesidePublish(): Promise<object> {
 
 /** Two subscriptions, of which one is denied. */
 async function deniedBesideSibling(): Promise<object> {
-  const room = await watch('/default/room');
+  const room = await watch(path);
   const denied = await subscribeDenied();
   await denied.error;
   const until = Date.now() + watchedMs;
@@ -116,8 +167,42 @@ async function deniedBesideSibling(): Promise<object> {
   return { published, seen: room.seen.length, errors: room.errors };
 }
 
+/** Subscribes, reports that it has, and ends with the event that others publish as number 1. */
+async function follow(): Promise<object> {
+  const room = await watch(path);
+  console.log('subscribed');
+  await room.arrived(1);
+  return { errors: room.errors };
+}
+
+/** Subscribes, reports that it has, and ends when Amplify gives up. */
+async function followToTheEnd(): Promise<object> {
+  const room = await watch(path);
+  console.log('subscribed');
+  await room.failed;
+  return { errors: room.errors };
+}
+
+/** Subscribes to many channels: those that are accepted go on. */
+async function subscribeMany(): Promise<object> {
+  const first = await watch(`${path}/first`);
+  const outcomes = Array.from({ length: manySubscriptions - 1 }, async (_, n) => {
+    const channel = await events.connect(`${path}/${n}`);
+    const { promise, resolve } = Promise.withResolvers<string>();
+    channel.subscribe({ next: () => undefined, error: (error) => resolve(JSON.stringify(error)) });
+    void acknowledgementOf(`${path}/${n}`).promise.then(() => resolve('accepted'));
+    return promise;
+  });
+  const found = await Promise.all(outcomes);
+  await first.channel.publish({ n: 1 });
+  await first.arrived(1);
+  const refusals = found.filter((outcome) => outcome !== 'accepted');
+  const kinds = [...new Set(refusals)];
+  return { refused: refusals.length, kinds, errors: first.errors };
+}
+
 async function subscribeDenied(): Promise<{ error: Promise<boolean> }> {
-  const channel = await events.connect('/private/room');
+  const channel = await events.connect(deniedPath);
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const subscription = channel.subscribe({
     next: () => resolve(false),
@@ -128,24 +213,26 @@ async function subscribeDenied(): Promise<{ error: Promise<boolean> }> {
 }
 
 /** Subscribes, and returns when the server has acknowledged. */
-async function watch(path: string): Promise<Watched> {
-  const channel = await events.connect(path);
+async function watch(channelPath: string): Promise<Watched> {
+  const channel = await events.connect(channelPath);
   const seen: unknown[] = [];
   const errors: string[] = [];
   const numbers = new Set<unknown>();
   const waiting = new Set<() => void>();
-  let isProbed = false;
+  const failed = Promise.withResolvers<void>();
   const notify = (): void => {
     for (const check of waiting) check();
   };
   const subscription = channel.subscribe({
     next({ event }) {
-      if (event.probe === true) isProbed = true;
-      else seen.push(event);
+      seen.push(event);
       numbers.add(event.n);
       notify();
     },
-    error: (error) => errors.push(JSON.stringify(error)),
+    error(error) {
+      errors.push(JSON.stringify(error));
+      failed.resolve();
+    },
   });
   const reached = (isReached: () => boolean): Promise<void> =>
     new Promise((resolve) => {
@@ -157,15 +244,10 @@ async function watch(path: string): Promise<Watched> {
       waiting.add(check);
       check();
     });
-  if (subscription.ready) await subscription.ready;
-  else {
-    // Before 6.22.1 nothing tells when the subscription is acknowledged.
-    while (!isProbed) {
-      await channel.publish({ probe: true });
-      await pause(50);
-    }
-  }
-  return { seen, errors, channel, arrived: (n) => reached(() => numbers.has(n)) };
+  // Before 6.22.1 only the hub of Amplify tells that the subscription is acknowledged.
+  await (subscription.ready ?? acknowledgementOf(channelPath).promise);
+  const arrived = (n: number) => reached(() => numbers.has(n));
+  return { seen, errors, channel, arrived, failed: failed.promise };
 }
 
 function pause(ms: number): Promise<void> {

@@ -1,82 +1,114 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
-import { createApiKeyAuthorizer, createRealtimeServer } from '@posthaste/appsync-server';
-import { findChromium } from '@posthaste/testbed';
-import { build } from 'esbuild';
-import { chromium } from 'playwright-core';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { createHash, X509Certificate } from 'node:crypto';
+import { findChromium, readTestCertificate } from '@posthaste/testbed';
+import { describeWithPostgres } from '@posthaste/testbed/vitest';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startTestGateway, type TestGateway } from './gateway.js';
+import { type PageServer, startPageServer } from './page-server.js';
+import { startTlsProxy, type TlsProxy } from './tls-proxy.js';
 
 const program = await findChromium();
+const describeWithBrowser = program ? describeWithPostgres : describe.skip;
+const first = '/default/first';
 
-/** Bundles the page for browsers, as an application does. */
-async function bundlePage(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('browser-page.ts', import.meta.url))],
-    ...{ bundle: true, write: false, format: 'esm', platform: 'browser', target: 'es2022' },
-    define: { 'process.env.NODE_ENV': '"development"' },
+/** Opens a browser that trusts the certificate of the tests. */
+async function openBrowser(): Promise<Browser> {
+  const { cert } = await readTestCertificate();
+  const key = new X509Certificate(cert).publicKey.export({ type: 'spki', format: 'der' });
+  const pin = createHash('sha256').update(key).digest('base64');
+  return chromium.launch({
+    executablePath: program ?? '',
+    args: [
+      ...['--no-sandbox', '--disable-dev-shm-usage'],
+      `--ignore-certificate-errors-spki-list=${pin}`,
+    ],
   });
-  return outputFiles[0]?.text ?? '';
 }
 
-/** Starts a server of the page and of its channels. */
-async function startPage() {
-  const script = await bundlePage();
-  const realtime = createRealtimeServer({
-    authorizers: [createApiKeyAuthorizer(['da2-page'])],
-    namespaces: [{ name: 'default' }],
-  });
-  const http = createServer((request, response) => {
-    const isScript = request.url === '/page.js';
-    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
-    const html = '<div id="root"></div><script type="module" src="/page.js"></script>';
-    response.end(isScript ? script : html);
-  });
-  realtime.attach(http);
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
-  onTestFinished(async () => {
-    await realtime.close({ drainMs: 0 });
-    http.closeAllConnections();
-    http.close();
-  });
-  return { realtime, url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/` };
-}
+describeWithBrowser('a page in Chromium and the gateway', () => {
+  let browser: Browser;
+  let gateway: TestGateway;
+  let pages: PageServer;
+  let proxy: TlsProxy;
+  let key: string;
+  let tokenSeconds: number;
 
-async function openBrowser(executablePath: string) {
-  const browser = await chromium.launch({
-    executablePath,
-    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+  beforeAll(async () => {
+    browser = await openBrowser();
+    pages = await startPageServer({
+      endpoint: () => proxy.endpoint,
+      async makeToken() {
+        const channels = ['/default/*'];
+        const rights = ['publish', 'subscribe'] as const;
+        const request = { channels, rights, expiresInSeconds: tokenSeconds };
+        return (await gateway.createToken(key, request)).token;
+      },
+    });
+    gateway = await startTestGateway({ POSTHASTE_CORS_ORIGINS: pages.origin });
+    proxy = await startTlsProxy(gateway);
+    key = await gateway.createKey();
   });
-  onTestFinished(() => browser.close());
-  return browser.newPage();
-}
+  afterAll(async () => {
+    await browser?.close();
+    await proxy?.close();
+    await Promise.all([gateway?.close(), pages?.close()]);
+  });
 
-describe.runIf(program)('a page in Chromium', () => {
-  it('subscribes and publishes with the hook, once under StrictMode, until it unmounts', async () => {
-    const { realtime, url } = await startPage();
-    const page = await openBrowser(program ?? '');
+  /** Opens the page, whose tokens are valid for some time, and waits until it has subscribed. */
+  async function openPage(seconds = 900): Promise<{ page: Page; faults: string[] }> {
+    tokenSeconds = seconds;
+    const page = await browser.newPage();
+    onTestFinished(() => page.close());
     const faults: string[] = [];
     page.on('pageerror', (error) => faults.push(error.message));
-    await page.goto(url);
-    const text = (id: string) => page.locator(`#${id}`).textContent();
+    await page.goto(pages.origin);
+    await expect.poll(() => textOf(page, 'status')).toBe(`subscribed ${first}`);
+    return { page, faults };
+  }
 
-    await expect.poll(() => text('status')).toBe('subscribed /default/first');
-    await expect.poll(() => realtime.counts().subscriptions).toBe(1);
+  const textOf = (page: Page, id: string) => page.locator(`#${id}`).textContent();
+  const subscriptions = () => gateway.readMetric('posthaste_realtime_subscriptions');
+
+  it('subscribes and publishes with the hook, once under StrictMode, until it unmounts', async () => {
+    const { page, faults } = await openPage();
+    await expect.poll(subscriptions).toBe(1);
     await page.click('#publish');
-    await expect.poll(() => text('events')).toBe('{"from":"/default/first"}');
+    await expect.poll(() => textOf(page, 'events')).toBe('{"over":"websocket"}');
 
     await page.click('#change');
-    await expect.poll(() => text('status')).toBe('subscribed /default/second');
-    await expect
-      .poll(() => realtime.channels('').map(({ channel }) => channel))
-      .toEqual(['/default/second']);
-    await page.click('#publish');
-    await expect
-      .poll(() => text('events'))
-      .toBe('{"from":"/default/first"} {"from":"/default/second"}');
+    await expect.poll(() => textOf(page, 'status')).toBe('subscribed /default/second');
+    await expect.poll(subscriptions).toBe(1);
+    await page.click('#post');
+    await expect.poll(() => textOf(page, 'events')).toBe('{"over":"websocket"} {"over":"http"}');
 
     await page.evaluate('unmount()');
-    await expect.poll(() => realtime.counts().subscriptions).toBe(0);
+    await expect.poll(subscriptions).toBe(0);
     expect(faults).toEqual([]);
+  });
+
+  it('comes back with a fresh token when the first one ends', async () => {
+    const { page } = await openPage(4);
+    const made = pages.tokens();
+    tokenSeconds = 900;
+    await expect.poll(() => page.evaluate('states')).toEqual(['open', 'reconnecting', 'open']);
+    expect(pages.tokens()).toBeGreaterThan(made);
+    await expect.poll(() => textOf(page, 'gaps')).toBe('1');
+    await gateway.post(key, first, 'later');
+    await expect.poll(() => textOf(page, 'events')).toBe('"later"');
+  });
+
+  it('is cut off while it does not read, comes back, and is told of the gap', async () => {
+    const slow = () => gateway.readMetric('posthaste_realtime_slow_consumers_total');
+    const { page } = await openPage();
+    const before = await slow();
+    const held = page.evaluate('hold()');
+    while ((await slow()) === before) {
+      expect(await gateway.post(key, first, 'x'.repeat(200_000))).toBe(200);
+    }
+    pages.release();
+    await held;
+    await expect.poll(() => textOf(page, 'gaps')).toBe('1');
+    await gateway.post(key, first, 'later');
+    await expect.poll(() => textOf(page, 'events')).toContain('"later"');
   });
 });

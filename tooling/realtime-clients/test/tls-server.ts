@@ -1,28 +1,20 @@
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import {
   type Authorizer,
   createRealtimeServer,
   type RealtimeServer,
 } from '@posthaste/appsync-server';
 import { readTestCertificate } from '@posthaste/testbed';
-import { onTestFinished } from 'vitest';
-
-/** PEM file of the authority that has signed the certificate: the certificate itself. */
-export const certificateFile = fileURLToPath(
-  new URL('../../testbed/certificates/localhost-certificate.pem', import.meta.url),
-);
 
 /** Realtime server that speaks TLS. */
 export interface TlsServer {
   readonly realtime: RealtimeServer;
   /** `https://localhost:<port>/event` */
   readonly endpoint: string;
-  /** `localhost:<port>` */
-  readonly host: string;
   /** Upgrades so far. */
   upgrades(): number;
+  close(): Promise<void>;
 }
 
 /** Starts a server with the namespaces `default`, and `private` that refuses every subscriber. */
@@ -41,11 +33,15 @@ export async function startTlsServer(authorizer: Authorizer): Promise<TlsServer>
   });
   realtime.attach(https);
   await new Promise<void>((resolve) => https.listen(0, resolve));
-  onTestFinished(async () => {
-    await realtime.close({ drainMs: 0 });
-    https.closeAllConnections();
-    await new Promise((resolve) => https.close(resolve));
-  });
   const host = `localhost:${(https.address() as AddressInfo).port}`;
-  return { realtime, host, endpoint: `https://${host}/event`, upgrades: () => upgrades };
+  return {
+    realtime,
+    endpoint: `https://${host}/event`,
+    upgrades: () => upgrades,
+    async close() {
+      await realtime.close({ drainMs: 0 });
+      https.closeAllConnections();
+      await new Promise((resolve) => https.close(resolve));
+    },
+  };
 }
