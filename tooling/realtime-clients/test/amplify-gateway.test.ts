@@ -97,7 +97,7 @@ describeWithPostgres('AWS Amplify and the gateway', () => {
         ...{ version, scenario: 'follow', endpoint: proxy.endpoint, channel, tokens },
       });
       await running.waitForLine(/^subscribed$/);
-      await expect.poll(() => proxy.upgrades()).toBe(2);
+      await test.expect.poll(() => proxy.upgrades()).toBe(2);
       await postUntilEnd(gateway, { key, running });
       expect(await findOutcome(running)).toEqual({ errors: [] });
       expect(proxy.upgrades()).toBe(2);

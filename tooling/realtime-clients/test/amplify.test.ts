@@ -29,7 +29,7 @@ describe.each(versions)('aws-amplify %s', (version) => {
     const found = await runAmplify({ version, scenario: 'session', endpoint, channel, key });
     expect(found).toMatchObject(wholeSession);
     expect(found.seen).toHaveLength(3);
-    await expect.poll(() => server.realtime.counts().connections).toBe(0);
+    await test.expect.poll(() => server.realtime.counts().connections).toBe(0);
     expect(server.upgrades()).toBe(1);
   });
 
