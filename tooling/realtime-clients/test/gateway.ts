@@ -55,6 +55,7 @@ export async function startTestGateway(
   const start = (): Promise<Service> =>
     startService({ DATABASE_URL: database.url, POSTHASTE_PORT: String(port), ...settings });
   let service = await start();
+  let scraper: ReturnType<ApiKeys['createKey']> | undefined;
   const postJson = (path: string, headers: Record<string, string>, body: object) =>
     fetch(`${url}${path}`, {
       method: 'POST',
@@ -82,8 +83,12 @@ export async function startTestGateway(
       return response?.status ?? 0;
     },
     async readMetric(name) {
-      const text = await (await fetch(`${url}/metrics`)).text();
-      return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+      scraper ??= keys.createKey({ name: 'scraper', scopes: ['admin'] });
+      const headers = { authorization: `Bearer ${(await scraper).token}` };
+      const text = await (await fetch(`${url}/metrics`, { headers })).text();
+      const found = new RegExp(`^${name} (\\S+)$`, 'm').exec(text);
+      if (!found) throw new Error(`no metric ${name} in: ${text.slice(0, 200)}`);
+      return Number(found[1]);
     },
     async restart() {
       await service.close(stopWithinMs);
