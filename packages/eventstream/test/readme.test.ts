@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { type SharedKafka, sharedKafka } from '@posthaste/testbed';
+import { readExamples, runExample } from '@posthaste/testbed/examples';
 import { describeWithKafka } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 
-const run = promisify(execFile);
-const packageFolder = join(import.meta.dirname, '..');
+const folder = join(import.meta.dirname, '..');
+const sources = await readExamples(join(folder, 'README.md'), 'ts');
 
 /** Examples in the order of the README, with their output. */
 const examples = [
@@ -30,26 +28,9 @@ const examples = [
 
 const timeoutMs = 120_000;
 
-let folder: string;
-let sources: readonly string[];
-
-beforeAll(async () => {
-  // Inside the package, where an import of its own name resolves to it.
-  folder = await mkdtemp(join(packageFolder, 'dist', 'readme-'));
-  const readme = await readFile(join(packageFolder, 'README.md'), 'utf8');
-  sources = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, source]) => source ?? '');
-});
-
-afterAll(() => rm(folder, { recursive: true, force: true }));
-
-/** Runs an example as a process of its own. Returns its output; it must not print warnings. */
-async function output(index: number, environment: Record<string, string> = {}): Promise<string> {
-  const file = join(folder, `example-${index}.ts`);
-  await writeFile(file, sources[index] ?? '');
-  const env = { ...process.env, ...environment };
-  const { stdout, stderr } = await run(process.execPath, [file], { env, timeout: timeoutMs });
-  expect(stderr).toBe('');
-  return stdout;
+/** Runs an example. Returns its output. */
+function output(index: number, env: Record<string, string> = {}): Promise<string> {
+  return runExample(sources[index] ?? '', { folder, env });
 }
 
 describe('the examples of the README', () => {
