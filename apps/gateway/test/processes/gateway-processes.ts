@@ -55,6 +55,7 @@ export async function openGatewayProcesses({
         POSTHASTE_ACCESS: 'keys',
         POSTHASTE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
         POSTHASTE_RATE_LIMIT_WITHOUT_KEY: '0',
+        POSTHASTE_READ_RATE_LIMIT: '0',
         POSTHASTE_MAX_CONNECTIONS_PER_ADDRESS: '0',
         // A busy test machine would exceed the delay, and requests would be answered with 503.
         POSTHASTE_MAX_EVENT_LOOP_DELAY: '0',
