@@ -12,6 +12,7 @@ export const slowest = [
   'packages/eventstream/test/kafka-security.test.ts',
   'packages/eventstream/test/kafka-faults.test.ts',
   'packages/eventstream/test/kafka-driver.test.ts',
+  'apps/gateway/test/processes/database-away.test.ts',
   'apps/worker/test/outbox.test.ts',
   'packages/eventstream/test/kafka-cluster.test.ts',
   'packages/eventstream/test/kafka-conformance.test.ts',

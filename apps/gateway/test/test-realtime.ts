@@ -69,7 +69,7 @@ export async function openTestRealtime(
   const gateway = await startGateway({
     ...{ config, db, changes, registry, logger, routes: [], auditTargets: {} },
     realtime: {
-      ...{ realtimeDrainMs: 0, topicApplications: [] },
+      ...{ realtimeKeepAliveMs: 60_000, realtimeDrainMs: 0, topicApplications: [] },
       file: readRealtimeFile(undefined),
       ...realtime,
     },

@@ -6,6 +6,15 @@ export const realtimeSettings = {
     meaning:
       'JSON file with namespaces, and with issuers of tokens, IAM keys and webhook authorizers, each of exactly one application. Not set: namespaces of the database only, and API keys and tokens of the platform only.',
   },
+  realtimeKeepAliveMs: {
+    name: 'POSTHASTE_REALTIME_KEEP_ALIVE',
+    type: 'duration',
+    min: 1_000,
+    max: 240_000,
+    default: 60_000,
+    meaning:
+      'Time between two keep-alive messages on a WebSocket connection, and between two pings: a peer that answers none is disconnected after twice this time. Set it shorter than the idle timeout of the load balancer in front.',
+  },
   realtimeDrainMs: {
     name: 'POSTHASTE_REALTIME_DRAIN',
     type: 'duration',

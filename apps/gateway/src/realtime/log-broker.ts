@@ -22,7 +22,7 @@ import type {
   MissedEvents,
   MissedRequest,
 } from '@posthaste/appsync-server';
-import { backoffMs, newId, PlatformError, settlesWithin } from '@posthaste/contracts';
+import { backoffMs, newId, PlatformError, settlesWithin, withTimeout } from '@posthaste/contracts';
 import type { LogRecord, PostgresLog, StoredRecord } from '@posthaste/eventstream';
 import { GroupCommit } from '@posthaste/eventstream/event-log';
 import type { Database } from '@posthaste/postgres';
@@ -55,7 +55,7 @@ export interface LogBrokerOptions {
 
 /** Records of the past that are read at the start, so that memory has what subscribers may ask for. */
 const history = { maxRecords: 10_000, maxBytes: 16 * 1_048_576 };
-/** Longest time of a statement that appends, in ms: a publisher waits for it. */
+/** Longest time of a statement that appends, and longest wait of a publisher, in ms. */
 const appendTimeoutMs = 10_000;
 /** Bytes that wait for the database: of stored batches, and of others. */
 const maxStoredBytes = 32 * 1_048_576;
@@ -72,6 +72,8 @@ interface Append {
   readonly record: LogRecord;
   readonly forwarded: readonly LogRecord[];
   readonly number: number;
+  /** True when its publisher was told that it was not stored. */
+  isGivenUp: boolean;
 }
 
 /** Connects the gateways on one database, and stores the events of durable namespaces. */
@@ -209,7 +211,13 @@ export class LogBroker implements Broker {
     const number = this.#number;
     const record = toBatchRecord({ batch, node: this.#node, number, isStored });
     const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
-    await appends.store([{ record, forwarded, number }], bytes);
+    const append: Append = { record, forwarded, number, isGivenUp: false };
+    await withTimeout(appends.store([append], bytes), appendTimeoutMs, () => {
+      // Is left out if its transaction has not begun; else it may be stored in spite of the error.
+      append.isGivenUp = true;
+      const message = `the database has not stored the events within ${appendTimeoutMs} ms`;
+      throw new PlatformError('DATABASE_UNAVAILABLE', message);
+    });
   }
 
   /** Commits stored batches, and keeps the reader from delivering them before. */
@@ -225,9 +233,11 @@ export class LogBroker implements Broker {
 
   async #commit(appends: readonly Append[]): Promise<undefined[]> {
     const { db, log } = this.#options;
-    const forwarded = appends.flatMap((append) => append.forwarded);
+    const wanted = appends.filter(({ isGivenUp }) => !isGivenUp);
+    const forwarded = wanted.flatMap((append) => append.forwarded);
     // Last: readers wait for the end of the transaction from then on.
-    const records = [...forwarded, ...appends.map(({ record }) => record)];
+    const records = [...forwarded, ...wanted.map(({ record }) => record)];
+    if (records.length === 0) return appends.map(() => undefined);
     const keyOrder = forwarded.length > 0 ? 'commit' : 'append';
     await db.transaction((tx) => log.append(tx, records, { keyOrder, notify: false }), {
       statementTimeoutMs: appendTimeoutMs,

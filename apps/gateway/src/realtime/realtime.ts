@@ -23,6 +23,8 @@ export interface RealtimeConfig {
   readonly file: RealtimeFile;
   /** Longest time over which connections are closed when the gateway stops, in ms. */
   readonly realtimeDrainMs: number;
+  /** Time between two `ka` of a connection, and between two pings, in ms. */
+  readonly realtimeKeepAliveMs: number;
   /** Rules that map topics to applications: a namespace forwards to none of another application. */
   readonly topicApplications: readonly string[];
 }
@@ -99,6 +101,7 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
     allowedOrigins: deps.allowedOrigins,
     namespaces,
     broker,
+    keepAliveMs: config.realtimeKeepAliveMs,
     registry,
     onError: warnOf('a realtime operation failed'),
   });

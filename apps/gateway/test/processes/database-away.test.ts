@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PostgresServer, startPostgres } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcesses } from './gateway-processes.js';
 import { type Frame, RawSocket } from './raw-socket.js';
 
@@ -57,9 +57,10 @@ describeWithPostgres('while the database is away', () => {
     silent: { ms: 25_000, begin: (server: PostgresServer) => server.pause() },
   };
 
-  it.concurrent.each(['gone', 'silent'] as const)(
+  it.concurrent.for(['gone', 'silent'] as const)(
     'connections stay, durable publishes fail, others reach their gateway: %s',
-    async (kind) => {
+    { timeout: 180_000 },
+    async (kind, { expect, onTestFinished }) => {
       const server = await startPostgres();
       const gateways = await openGatewayProcesses(server);
       onTestFinished(async () => {
@@ -117,9 +118,9 @@ describeWithPostgres('while the database is away', () => {
       const stranger = await RawSocket.open(two.port, key);
       expect(await stranger.init()).toMatchObject({
         type: 'connection_error',
-        errors: [{ errorCode: 503 }],
+        errors: [{ errorCode: expect.toSatisfy((code: number) => code >= 500) }],
       });
-      expect(await one.post(key, '/default/a', ['"posted"'])).toBe(503);
+      expect(await one.post(key, '/default/a', ['"posted"'])).toBeGreaterThanOrEqual(500);
       await sleep(begunAt + outages[kind].ms - performance.now());
       expect(keepAlivesOf(here)).toBeGreaterThan((keepAlives[0] ?? 0) + 5);
       expect(keepAlivesOf(there)).toBeGreaterThan((keepAlives[1] ?? 0) + 5);
@@ -140,6 +141,5 @@ describeWithPostgres('while the database is away', () => {
       for (const { socket } of [here, there]) socket.close();
       for (const socket of [durable, loose, stranger]) socket.close();
     },
-    180_000,
   );
 });

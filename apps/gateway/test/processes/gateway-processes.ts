@@ -22,6 +22,8 @@ const stopTimeoutMs = 60_000;
 export interface GatewayProcesses {
   /** API key with all rights, of the application `shop`. */
   readonly key: string;
+  /** API key for metrics. */
+  readonly metricsKey: string;
   /** Starts one more gateway. */
   start(environment?: Readonly<Record<string, string>>): Promise<GatewayProcess>;
   /** Kills all of them. The database stays. */
@@ -30,7 +32,7 @@ export interface GatewayProcesses {
 
 /**
  * Migrates the database, and creates a key and the namespace `loose`, which is not durable. Gateways
- * have no limits of rates and connections, because all clients have one address here.
+ * have no limit of connections of one address, because that is what all clients have here.
  */
 export async function openGatewayProcesses({
   url,
@@ -41,21 +43,20 @@ export async function openGatewayProcesses({
   await migratePlatform(db);
   const keys = new ApiKeys(db);
   const wanted = { name: 'test', scopes: ['admin'], applications: ['shop'] } as const;
-  const { token } = await keys.createKey(wanted);
+  const { token: key } = await keys.createKey(wanted);
+  const { token: metricsKey } = await keys.createKey({ name: 'metrics', scopes: ['metrics:read'] });
   const loose = { application: undefined, name: 'loose' };
   await new NamespaceStore(db).create(loose, { durable: false }, 'all');
   await keys.close();
   await db.close();
   const started: GatewayProcess[] = [];
   return {
-    key: token,
+    ...{ key, metricsKey },
     async start(environment = {}) {
       const gateway = new GatewayProcess(await freePort(), {
         DATABASE_URL: url,
         POSTHASTE_ACCESS: 'keys',
         POSTHASTE_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
-        POSTHASTE_RATE_LIMIT_WITHOUT_KEY: '0',
-        POSTHASTE_READ_RATE_LIMIT: '0',
         POSTHASTE_MAX_CONNECTIONS_PER_ADDRESS: '0',
         // A busy test machine would exceed the delay, and requests would be answered with 503.
         POSTHASTE_MAX_EVENT_LOOP_DELAY: '0',
@@ -133,9 +134,9 @@ export class GatewayProcess {
   }
 
   /** Returns the value of a metric without labels. */
-  async metric(key: string, name: string): Promise<number> {
+  async metric(metricsKey: string, name: string): Promise<number> {
     const response = await fetch(`${this.url}/metrics`, {
-      headers: { authorization: `Bearer ${key}` },
+      headers: { authorization: `Bearer ${metricsKey}` },
     });
     const line = new RegExp(`^${name} (.*)$`, 'm').exec(await response.text());
     return Number(line?.[1]);

@@ -31,7 +31,10 @@ describeWithPostgres('5,000 subscribers of one gateway', () => {
   beforeAll(async () => {
     database = await createTestDatabase();
     gateways = await openGatewayProcesses(database);
-    gateway = await gateways.start({ POSTHASTE_STOP_TIMEOUT: '8s' });
+    gateway = await gateways.start({
+      POSTHASTE_REALTIME_DRAIN: '4s',
+      POSTHASTE_STOP_TIMEOUT: '20s',
+    });
     const url = `ws://127.0.0.1:${gateway.port}/event/realtime`;
     subscribers = await startProcess({
       args: [program, url, gateways.key, channel, String(count)],

@@ -191,6 +191,17 @@ describeWithPostgres('time limits', () => {
       expect(performance.now() - startedAt).toBeLessThan(15_000);
     });
 
+    it('in the BEGIN of a transaction with a shorter limit', async () => {
+      const { server } = subject;
+      const patient = await subject.open({ maxConnections: 1 });
+      await patient.ping();
+      await server.pause();
+      const startedAt = performance.now();
+      const work = patient.transaction((tx) => tx.query('select 1'), { statementTimeoutMs: 500 });
+      await expect(work).rejects.toMatchObject(timedOut);
+      expect(performance.now() - startedAt).toBeLessThan(20_000);
+    });
+
     it('in close', async () => {
       const { server } = subject;
       const closing = await subject.open();

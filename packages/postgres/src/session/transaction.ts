@@ -17,8 +17,11 @@ export async function runTransaction<T>(
   const usualTimeoutMs = session.responseTimeoutMs;
   const tx = new SessionTransaction(session);
   try {
+    const timeoutMs = responseTimeoutOf(options, usualTimeoutMs);
+    // A server that is silent is so from the first statement on.
+    if (timeoutMs !== 0) session.responseTimeoutMs = Math.min(timeoutMs, usualTimeoutMs);
     await session.run(beginStatement(options));
-    session.responseTimeoutMs = responseTimeoutOf(options, usualTimeoutMs);
+    session.responseTimeoutMs = timeoutMs;
     const result = await work(tx);
     tx.end();
     await commit(session);
