@@ -70,6 +70,11 @@ export {
   parseNamespaceSettings,
   type SettingFault,
 } from './namespaces/namespace-settings.js';
+export type {
+  PresenceChannelName,
+  PresenceStore,
+  PresentMember,
+} from './presence/presence-store.js';
 export type { Extension } from './protocol/extensions.js';
 export type { Limits } from './protocol/limits.js';
 export { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';

@@ -20,6 +20,8 @@ import {
   namespaceSettingFaults,
 } from './namespaces/namespace-settings.js';
 import { HandlerRunner } from './namespaces/run-handlers.js';
+import { MemoryPresence } from './presence/memory-presence.js';
+import { Presence } from './presence/presence.js';
 import { resolveLimits } from './protocol/limits.js';
 import { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
 import type {
@@ -83,6 +85,7 @@ class NodeServer implements RealtimeServer {
   readonly #sendQueue: SendQueue;
   readonly #publishHost: PublishHost;
   readonly #namespaces: NamespaceDirectory;
+  readonly #presence: Presence;
   #hasBegun = false;
   #closing: Promise<void> | undefined;
 
@@ -121,12 +124,19 @@ class NodeServer implements RealtimeServer {
       defaultPublishAuthModes,
       admit: options.admit,
     });
+    this.#presence = new Presence({
+      store: options.presence ?? new MemoryPresence(),
+      graceMs: options.presenceGraceMs ?? 5_000,
+      maxMembers: limits.membersPerChannel,
+      onError: (error) => options.onError?.(error),
+    });
     this.#publishHost = { credentials, publisher, limits, allowedOrigins, addressOf, toEntry };
     this.#connections = new Connections({
       host: {
         hub,
         broker,
         beginning: () => this.#beginning(),
+        presence: this.#presence,
         publisher,
         credentials,
         limits,
@@ -218,6 +228,7 @@ class NodeServer implements RealtimeServer {
 
   async #close(drainMs: number): Promise<void> {
     await this.#connections.drain(drainMs);
+    this.#presence.close();
     if (!this.#options.broker) await this.#broker.close();
   }
 

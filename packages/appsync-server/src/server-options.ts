@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import type { AdmittedOperation, AuthMode, Authorizer } from './auth/authorizer.js';
 import type { Broker } from './hub/broker.js';
 import type { Namespace, NamespaceDirectory } from './namespaces/namespace.js';
+import type { PresenceStore } from './presence/presence-store.js';
 import type { Limits } from './protocol/limits.js';
 
 /** Options of `createRealtimeServer`. */
@@ -29,6 +30,10 @@ export interface RealtimeServerOptions {
   readonly addressOf?: ((request: IncomingMessage) => string) | undefined;
   /** Default: one in memory, for one node. A broker that is given is started and not closed. */
   readonly broker?: Broker | undefined;
+  /** Members of channels. Default: in memory, for one node. One that is given is not closed. */
+  readonly presence?: PresenceStore | undefined;
+  /** Time after which a member whose last connection has ended has left, in ms. Default 5,000. */
+  readonly presenceGraceMs?: number | undefined;
   /** Path of `POST`; WebSocket has `/realtime` behind it. Default `/event`. */
   readonly path?: string | undefined;
   /** Values of `Origin` that may connect and publish. Requests without one always may. Default: any. */

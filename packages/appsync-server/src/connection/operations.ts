@@ -90,12 +90,15 @@ export class Operations {
       const credential = await this.#authorize('subscribe', { frame, channel, body });
       const headers = toAuthHeaders(frame.fields.authorization) ?? {};
       const namespace = await checkSubscribe(this.host, credential, { channel, headers });
+      const presence = this.extensions?.has('presence')
+        ? await this.#subscriptions.checkPresence(channel, credential, frame.fields.presence)
+        : undefined;
       if (this.#isClosed) return;
       // The namespace may have been removed while a handler ran.
       const ending = endingOf(this.host, credential, channel);
       if (ending) throw ending;
       const { fields } = frame;
-      const allowed = { id, channel, namespace, credential, fields };
+      const allowed = { id, channel, namespace, credential, fields, presence };
       this.#subscriptions.add(allowed, this.extensions);
     } catch (error) {
       this.#refuse('subscribe_error', id, error);

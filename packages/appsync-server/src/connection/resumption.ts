@@ -31,6 +31,8 @@ export interface ResumingSubscription {
   readonly channel: ChannelPath;
   readonly namespace: Namespace;
   readonly request: ResumeRequest;
+  /** Called when the client has its answer, unless the subscription has ended before. */
+  readonly onAcknowledged: () => void;
 }
 
 /** Time that the subscriptions of a connection may wait for the broker together. */
@@ -52,6 +54,8 @@ export class Resumption {
   readonly #outlet: Outlet;
   readonly #resuming: ResumingSubscription;
   readonly #held: HeldFrames;
+  /** Position from which on events are held. */
+  #before = 0n;
   #isAcknowledged = false;
   #isEnded = false;
 
@@ -105,8 +109,9 @@ export class Resumption {
     hub.add(subscription, channel);
     const maxEvents = channel.isWildcard ? maxWildcardEvents : history;
     const { realm } = subscription.credential.identity;
-    const before = broker.position;
-    const missed = await broker.findMissed({ realm, channel, after, before, maxEvents });
+    this.#before = broker.position;
+    const question = { realm, channel, after, before: this.#before, maxEvents };
+    const missed = await broker.findMissed(question);
     return missed !== undefined && isWithin(missed, history) ? missed : undefined;
   }
 
@@ -116,11 +121,14 @@ export class Resumption {
     subscription.sink = this.#outlet;
     if (subscription.place === undefined) this.#host.hub.add(subscription, channel);
     this.#acknowledge(false, this.#host.broker.position - 1n);
+    this.#resuming.onAcknowledged();
   }
 
   async #send(missed: readonly DeliveredBatch[]): Promise<void> {
-    const { subscription, request } = this.#resuming;
-    this.#acknowledge(true, request.position ?? -1n);
+    const { subscription, request, onAcknowledged } = this.#resuming;
+    const { position = -1n } = request;
+    this.#acknowledge(true, missed.length > 0 ? position : this.#before - 1n);
+    onAcknowledged();
     for (const batch of missed) {
       if (!subscription.credential.isUsable(Date.now())) return;
       this.#sendBatch(batch);

@@ -2,13 +2,15 @@ import type { ChannelPath } from '@posthaste/contracts';
 import type { Broker } from '../hub/broker.js';
 import { type Hub, Subscription, type SubscriptionOwner } from '../hub/hub.js';
 import type { Namespace } from '../namespaces/namespace.js';
-import { type Extensions, parseResume, type ResumeRequest } from '../protocol/extensions.js';
+import type { Presence } from '../presence/presence.js';
+import { type PresenceRequest, parsePresence } from '../presence/presence-request.js';
+import { type Extensions, parseResume } from '../protocol/extensions.js';
 import { errorText, type SubscriberPlace, subscribeSuccess } from '../protocol/frames.js';
 import type { Limits } from '../protocol/limits.js';
 import { type ErrorEntry, RealtimeError } from '../protocol/realtime-error.js';
 import type { FrameVariant } from '../protocol/text-frame.js';
 import type { CredentialInUse, Credentials } from './credentials.js';
-import { Resumption, type WaitBudget } from './resumption.js';
+import { type ResumingSubscription, Resumption, type WaitBudget } from './resumption.js';
 import type { Outlet } from './send-queue.js';
 import { toSubscribeError } from './subscribing.js';
 
@@ -19,6 +21,7 @@ const maxWaitMs = 15_000;
 export interface SubscriptionsHost {
   readonly hub: Hub;
   readonly broker: Broker;
+  readonly presence: Presence;
   readonly credentials: Credentials;
   readonly limits: Limits;
   /** True answers denials with the types of AWS. */
@@ -34,12 +37,13 @@ export interface AllowedSubscribe {
   readonly namespace: Namespace;
   readonly credential: CredentialInUse;
   readonly fields: Readonly<Record<string, unknown>>;
+  readonly presence: PresenceRequest | undefined;
 }
 
 /** Subscriptions of one connection, from their acknowledgement on. */
 export class Subscriptions implements SubscriptionOwner {
   readonly #host: SubscriptionsHost;
-  readonly #outlet: Outlet;
+  readonly outlet: Outlet;
   readonly #byId = new Map<string, Subscription>();
   /** Those that have not got all that they missed. One after another gets it. */
   #resumptions: Map<string, Resumption> | undefined;
@@ -48,7 +52,7 @@ export class Subscriptions implements SubscriptionOwner {
 
   constructor(host: SubscriptionsHost, outlet: Outlet) {
     this.#host = host;
-    this.#outlet = outlet;
+    this.outlet = outlet;
   }
 
   has(id: string): boolean {
@@ -63,18 +67,38 @@ export class Subscriptions implements SubscriptionOwner {
     throw new RealtimeError('MaxSubscriptionsReachedError', 400, message);
   }
 
+  /**
+   * Reads what a subscriber wants of presence, and checks that there is place for it.
+   * @throws RealtimeError `BadRequestException`, `LimitExceededError`
+   */
+  async checkPresence(
+    channel: ChannelPath,
+    { identity }: CredentialInUse,
+    presence: unknown,
+  ): Promise<PresenceRequest | undefined> {
+    const request = parsePresence(presence, identity.id);
+    if (request === undefined) return undefined;
+    if (channel.isWildcard) {
+      throw new RealtimeError('BadRequestException', 400, 'Presence is for exact channels only.');
+    }
+    const name = { realm: identity.realm, path: channel.path };
+    if (request.member) await this.#host.presence.checkPlace(name, request.member);
+    return request;
+  }
+
   /** Registers, then acknowledges: nothing that is published after the answer is lost. */
   add(subscribe: AllowedSubscribe, extensions: Extensions | undefined): void {
-    const { id, channel, namespace, fields } = subscribe;
+    const { id, channel, namespace, fields, presence } = subscribe;
     const credential = this.#host.credentials.hold(subscribe.credential);
     const variant = variantOf(channel, extensions);
-    const sink = this.#outlet;
+    const sink = this.outlet;
     const subscription = new Subscription({ id, credential, variant, sink, owner: this });
     this.#byId.set(id, subscription);
     const canResume = extensions?.has('resume') === true;
     const request = canResume ? parseResume(fields.resume) : undefined;
+    const onAcknowledged = (): void => this.#enter(subscription, channel, presence);
     if (request !== undefined) {
-      this.#resume(subscription, { channel, namespace, request });
+      this.#resume(subscription, { channel, namespace, request, onAcknowledged });
       return;
     }
     this.#host.hub.add(subscription, channel);
@@ -82,7 +106,8 @@ export class Subscriptions implements SubscriptionOwner {
     const place: SubscriberPlace | undefined = canResume
       ? { epoch: broker.epoch, position: broker.position - 1n }
       : undefined;
-    this.#outlet.sendText(subscribeSuccess(id, place));
+    this.outlet.sendText(subscribeSuccess(id, place));
+    onAcknowledged();
   }
 
   /** Returns false if there is no such subscription. */
@@ -97,7 +122,7 @@ export class Subscriptions implements SubscriptionOwner {
   end({ id }: Subscription, reason: RealtimeError): void {
     if (!this.remove(id)) return;
     const entry = this.#host.toEntry(toSubscribeError(this.#host, reason));
-    this.#outlet.sendText(errorText('subscribe_error', id, entry));
+    this.outlet.sendText(errorText('subscribe_error', id, entry));
   }
 
   /** True if none has lost its credential; undefined if there is none. */
@@ -115,12 +140,19 @@ export class Subscriptions implements SubscriptionOwner {
     this.#byId.clear();
   }
 
-  #resume(
+  #enter(
     subscription: Subscription,
-    wanted: { channel: ChannelPath; namespace: Namespace; request: ResumeRequest },
+    { path }: ChannelPath,
+    presence: PresenceRequest | undefined,
   ): void {
+    if (presence === undefined) return;
+    const { realm } = subscription.credential.identity;
+    this.#host.presence.enter(subscription, { realm, path }, presence);
+  }
+
+  #resume(subscription: Subscription, wanted: Omit<ResumingSubscription, 'subscription'>): void {
     const { id } = subscription;
-    const resumption = new Resumption(this.#host, this.#outlet, { subscription, ...wanted });
+    const resumption = new Resumption(this.#host, this.outlet, { subscription, ...wanted });
     this.#resumptions ??= new Map();
     this.#resumptions.set(id, resumption);
     this.#resuming = this.#resuming.then(async () => {
@@ -134,6 +166,7 @@ export class Subscriptions implements SubscriptionOwner {
     this.#resumptions?.get(subscription.id)?.end();
     this.#resumptions?.delete(subscription.id);
     this.#host.hub.remove(subscription);
+    this.#host.presence.leave(subscription);
     this.#host.credentials.release(subscription.credential);
   }
 }

@@ -2,7 +2,7 @@ import type { ChannelPath } from '@posthaste/contracts';
 import type { CredentialInUse } from '../connection/credentials.js';
 import type { FrameSink } from '../connection/send-queue.js';
 import type { RealtimeError } from '../protocol/realtime-error.js';
-import { type DataFrame, EventFrames, type FrameVariant } from '../protocol/text-frame.js';
+import { EventFrames, type FrameVariant, type SharedFrame } from '../protocol/text-frame.js';
 import type { ChannelCount, RealmChannelCount } from '../server-options.js';
 import type { DeliveredBatch } from './broker.js';
 
@@ -16,6 +16,8 @@ export interface SubscribedPath {
 
 /** Connection of a subscription, as far as the server ends subscriptions by itself. */
 export interface SubscriptionOwner {
+  /** Gets frames for the client. */
+  readonly outlet: FrameSink;
   /** Ends the subscription with an error for the client. */
   end(subscription: Subscription, reason: RealtimeError): void;
 }
@@ -162,7 +164,7 @@ export class Hub {
 function sendToAll(frames: EventFrames, subscriptions: Subscription[], now: number): number {
   let messages = 0;
   let variant: FrameVariant | undefined;
-  let frame: DataFrame | undefined;
+  let frame: SharedFrame | undefined;
   for (const subscription of subscriptions) {
     if (!subscription.credential.isUsable(now)) continue;
     if (frame === undefined || subscription.variant !== variant) {

@@ -26,6 +26,8 @@ export interface Limits {
   readonly maxConnectionMs: number;
   /** Bytes that may wait for one connection before it is closed as too slow. Default 2,097,152. */
   readonly maxWaitingBytes: number;
+  /** Members of one channel, by the extension `presence`. Default 1,000. */
+  readonly membersPerChannel: number;
 }
 
 const defaults: Limits = {
@@ -41,6 +43,7 @@ const defaults: Limits = {
   messagesPerSecond: 1_000_000,
   maxConnectionMs: 86_400_000,
   maxWaitingBytes: 2_097_152,
+  membersPerChannel: 1_000,
 };
 
 /** Fills in the defaults; `Infinity` is no limit. @throws PlatformError `OPTION_INVALID` */

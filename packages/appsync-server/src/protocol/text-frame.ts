@@ -26,31 +26,32 @@ export function textFrame(text: string): string {
   return textFrameHeader(bytes.length) + bytes;
 }
 
-const prefix = '{"type":"data","id":"';
-
-/** Data frame for many subscribers, who differ by their ids. */
-export class DataFrame {
-  readonly #tail: string;
+/** Frame for many subscribers, who differ by their ids. */
+export class SharedFrame {
   #head = '';
   #idLength = -1;
 
   /**
-   * @param event text of the event as a JSON string, as `toBytes` gives it
-   * @param fields further fields of the frame, as JSON that begins with a comma
+   * @param prefix payload before the id, and
+   * @param tail behind it, both as `toBytes` gives them
    */
-  constructor(event: string, fields = '') {
-    this.#tail = `","event":${event}${fields}}`;
-  }
+  constructor(
+    private readonly prefix: string,
+    private readonly tail: string,
+  ) {}
 
   /** Appends the frame for one subscriber to `frames`. */
   appendTo(frames: string, id: string): string {
     if (id.length !== this.#idLength) {
       this.#idLength = id.length;
-      this.#head = textFrameHeader(prefix.length + id.length + this.#tail.length) + prefix;
+      const length = this.prefix.length + id.length + this.tail.length;
+      this.#head = textFrameHeader(length) + this.prefix;
     }
-    return frames + this.#head + id + this.#tail;
+    return frames + this.#head + id + this.tail;
   }
 }
+
+const dataPrefix = '{"type":"data","id":"';
 
 /**
  * Fields that data frames of a subscription have besides the event: 0 is none, +1 the position, +2
@@ -61,7 +62,7 @@ export type FrameVariant = 0 | 1 | 2 | 3;
 /** Data frames of one event. The event is escaped once; a variant is made when one needs it. */
 export class EventFrames {
   readonly #event: string;
-  readonly #variants: (DataFrame | undefined)[] = [];
+  readonly #variants: (SharedFrame | undefined)[] = [];
 
   /**
    * @param event text of the event
@@ -76,10 +77,11 @@ export class EventFrames {
     this.#event = toBytes(JSON.stringify(event));
   }
 
-  of(variant: FrameVariant): DataFrame {
+  of(variant: FrameVariant): SharedFrame {
     const known = this.#variants[variant];
     if (known !== undefined) return known;
-    const frame = new DataFrame(this.#event, this.#fieldsOf(variant));
+    const tail = `","event":${this.#event}${this.#fieldsOf(variant)}}`;
+    const frame = new SharedFrame(dataPrefix, tail);
     this.#variants[variant] = frame;
     return frame;
   }
