@@ -57,6 +57,28 @@ describe('subscribing again', () => {
     expect(client.state).toBe('open');
   });
 
+  it('ends a subscription that the server ends by itself, and only that one', async () => {
+    const server = await startScripted();
+    const client = await open(server);
+    const ended = client.subscribe('/default/a');
+    await ended.ready;
+    const id = idOf(last(server));
+    const other = client.subscribe('/default/b');
+    await other.ready;
+    const errors = [{ errorType: 'ResourceNotFound', message: 'The namespace was removed.' }];
+    last(server).send({ type: 'data', id, event: '1' });
+    last(server).send({ type: 'subscribe_error', id, errors });
+    // The event before it is still got.
+    await expect(take(ended, 2)).rejects.toMatchObject({ reason: 'server_error', errors });
+    const again = client.subscribe('/default/a');
+    await again.ready;
+    expect(framesOf(last(server), 'subscribe')).toHaveLength(3);
+    expect(framesOf(last(server), 'unsubscribe')).toEqual([]);
+    const otherId = framesOf(last(server), 'subscribe')[1]?.id;
+    last(server).send({ type: 'data', id: otherId, event: '2' });
+    expect(await take(other, 1)).toMatchObject([{ type: 'data', event: '2' }]);
+  });
+
   it('rejects a first subscribe whose credential cannot be had', async () => {
     const server = await startScripted();
     const config = createConfig(

@@ -1,7 +1,13 @@
-import { AppSyncError, isRefusal, toAppSyncError, toEnded } from './appsync-error.js';
+import {
+  AppSyncError,
+  isRefusal,
+  toAppSyncError,
+  toEnded,
+  toServerError,
+} from './appsync-error.js';
 import { newOperationId } from './client-options.js';
 import { withDeadline } from './deadline.js';
-import { normaliseChannel, type ReceiveMessage } from './protocol.js';
+import { errorsOf, normaliseChannel, type ReceiveMessage } from './protocol.js';
 import type { Session } from './session.js';
 import { SharedSubscription, type SubscriptionContext } from './shared-subscription.js';
 import { type SubscribeOptions, Subscription } from './subscription.js';
@@ -71,9 +77,16 @@ export class ChannelTable {
   receive(frame: ReceiveMessage): void {
     if (frame.id === undefined) return;
     const shared = this.#byId.get(frame.id);
-    if (shared) shared.receive(frame);
+    if (shared && frame.type === 'subscribe_error') this.#endByServer(shared, frame);
+    else if (shared) shared.receive(frame);
     // The acknowledgement came after its deadline: nobody wants the events any more.
     else if (frame.type === 'subscribe_success') this.#unsubscribe(frame.id).catch(() => undefined);
+  }
+
+  /** Ends a subscription that the server has ended, for example with its namespace. */
+  #endByServer(shared: SharedSubscription, frame: ReceiveMessage): void {
+    this.#forget(shared);
+    shared.end(toServerError('the subscription', errorsOf(frame)));
   }
 
   #start(shared: SharedSubscription, session: Session, attempts = 0): void {
