@@ -59,7 +59,7 @@ export {
   tokenPrefix,
 } from './authenticator.js';
 export { anonymousCaller, type Caller, callerFor, canUse, localCaller } from './caller.js';
-export { mayUseChannel } from './channels.js';
+export { coversChannels, mayUseChannel } from './channels.js';
 export {
   /** @public */ CredentialCache,
   type CredentialCacheOptions,
@@ -99,6 +99,6 @@ export { type CreatedSession, Sessions } from './people/sessions.js';
 export { type FinishedSignIn, SignIn, signInSeconds } from './people/sign-in.js';
 export type { Rights } from './rights.js';
 export { type Grant, type Role, roles } from './roles.js';
-export { grants, type RouteScope, type Scope, scopes } from './scopes.js';
+export { grants, pageScopes, type RouteScope, type Scope, scopes } from './scopes.js';
 export { maxTokenSeconds, ShortLivedTokens } from './tokens/short-lived-tokens.js';
 export type { TokenRequest } from './tokens/token-rights.js';

@@ -23,6 +23,7 @@ describe('roles', () => {
       'endpoints:write',
       'queues:write',
       'events:write',
+      'realtime:write',
     ]);
     expect(held).not.toContain('admin');
   });

@@ -14,7 +14,13 @@ export interface Grant {
 }
 
 /** Resources that an operator may change: the daily work on what applications send. */
-const operated: ReadonlySet<string> = new Set(['callbacks', 'endpoints', 'queues', 'events']);
+const operated: ReadonlySet<string> = new Set([
+  'callbacks',
+  'endpoints',
+  'queues',
+  'events',
+  'realtime',
+]);
 
 const readScopes = scopes.filter((scope) => scope.endsWith(':read'));
 

@@ -1,6 +1,6 @@
 /**
  * Every scope that an API key can have. `admin` includes all others, and only `admin` manages keys.
- * The scopes of realtime are the only ones that a key in a web page may have.
+ * A key in a web page may have those of `pageScopes` only.
  * How a route gets its scope, and how it is checked: access/access.ts.
  */
 export const scopes = [
@@ -16,10 +16,15 @@ export const scopes = [
   'audit:read',
   'realtime:publish',
   'realtime:subscribe',
+  'realtime:read',
+  'realtime:write',
   'admin',
 ] as const;
 
 export type Scope = (typeof scopes)[number];
+
+/** Scopes of keys that everybody may see who loads a page: those of realtime channels. */
+export const pageScopes: readonly Scope[] = ['realtime:publish', 'realtime:subscribe'];
 
 /** Scope that a route declares; `public` needs no key, `any` needs one with any scope. */
 export type RouteScope = Scope | 'public' | 'any';

@@ -42,7 +42,7 @@ export const gatewaySettings = {
     items: 'origin',
     default: [],
     meaning:
-      'Origins whose web pages may call the API. Empty: only its own. An API key that such a page sends may have scopes of realtime only.',
+      'Origins whose web pages may call the API. Empty: only its own. An API key that such a page sends may have the scopes `realtime:publish` and `realtime:subscribe` only.',
   },
   trustedProxies: {
     name: 'POSTHASTE_TRUSTED_PROXIES',

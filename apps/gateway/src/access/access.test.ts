@@ -227,10 +227,11 @@ describe('an API key in a web page', () => {
     }
   });
 
-  it('may come from another origin if it can do nothing but realtime', async () => {
+  it('may come from another origin if it can do nothing but use channels', async () => {
     const realtime = testKeys({
       page: { id: '4', name: 'page', scopes: ['realtime:subscribe'] },
       more: { id: '5', name: 'more', scopes: ['realtime:subscribe', 'callbacks:read'] },
+      writer: { id: '6', name: 'writer', scopes: ['realtime:subscribe', 'realtime:write'] },
     });
     const stream = (app: App): void => {
       const config = { scope: 'realtime:subscribe', application: 'caller' } as const;
@@ -241,7 +242,7 @@ describe('an API key in a web page', () => {
       const headers = { host, origin, authorization: `Bearer ${token}` };
       return (await app.inject({ url: '/v1/stream', headers })).statusCode;
     };
-    expect([await as('page'), await as('more')]).toEqual([200, 403]);
+    expect([await as('page'), await as('more'), await as('writer')]).toEqual([200, 403, 403]);
   });
 
   it('does not bind tokens and people, whose credentials are made for pages', async () => {

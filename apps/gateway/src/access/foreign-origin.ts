@@ -1,10 +1,10 @@
-import type { Caller } from '@posthaste/access';
+import { type Caller, pageScopes } from '@posthaste/access';
 import { PlatformError } from '@posthaste/contracts';
 import type { FastifyRequest } from 'fastify';
 
 /**
- * Refuses an API key that a web page of another origin sends, unless it may do nothing but realtime.
- * Everybody who can load such a page can read its key. An origin of POSTHASTE_CORS_ORIGINS is foreign
+ * Refuses an API key that a web page of another origin sends, unless it may do nothing but use
+ * realtime channels. Everybody who can load such a page can read its key. An origin of POSTHASTE_CORS_ORIGINS is foreign
  * too: its pages may call and read answers, with tokens that expire soon. Programs that are no
  * browsers send no Origin.
  */
@@ -14,10 +14,10 @@ export function checkOriginOfKey(
 ): PlatformError | undefined {
   const { origin } = request.raw.headers;
   if (origin === undefined || kind !== 'key' || !isForeign(request, origin)) return undefined;
-  if (scopes.every((scope) => scope.startsWith('realtime:'))) return undefined;
+  if (scopes.every((scope) => pageScopes.includes(scope))) return undefined;
   return new PlatformError(
     'ORIGIN_KEY_FORBIDDEN',
-    `a web page of the origin '${origin}' sent an API key that may do more than realtime`,
+    `a web page of the origin '${origin}' sent an API key that may do more than use realtime channels`,
   );
 }
 

@@ -10,6 +10,7 @@ import {
   type Authenticator,
   type Authenticators,
   type Caller,
+  pageScopes,
   tokenPrefix,
 } from '@posthaste/access';
 import {
@@ -192,13 +193,13 @@ function checkApplication(
 }
 
 /**
- * Refuses an API key in a page of another origin, unless it may do nothing but realtime: everybody
+ * Refuses an API key in a page of another origin, unless it may do nothing but use channels: everybody
  * who can load such a page can read its key.
  */
 function checkPage({ kind, scopes }: Caller, { client }: AuthRequest): void {
   if (client?.foreignOrigin === undefined || kind !== 'key') return;
-  if (scopes.every((scope) => scope.startsWith('realtime:'))) return;
-  throw forbidden('A web page sent an API key that may do more than realtime.');
+  if (scopes.every((scope) => pageScopes.includes(scope))) return;
+  throw forbidden('A web page sent an API key that may do more than use realtime channels.');
 }
 
 function findAnyCredential(headers: Headers): string | undefined {

@@ -41,7 +41,7 @@ const NewKey = Type.Object({
   channels: Type.Optional(
     Type.Union([channelsSchema, Type.Null()], {
       description:
-        'Realtime channels that it may use, with the scopes of realtime. Default, and null: those of the caller.',
+        'Realtime channels that it may use, with the scopes of realtime; with `realtime:write`, the namespaces whose channels are all among them. Default, and null: those of the caller.',
     }),
   ),
   expiresAt: Type.Optional(
