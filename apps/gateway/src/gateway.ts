@@ -32,6 +32,7 @@ import { RepeatedWarnings } from './http/repeated-warnings.js';
 import { databaseCheck } from './readiness.js';
 import type { OperationLimits } from './realtime/operation-limits.js';
 import { type Realtime, type RealtimeConfig, startRealtime } from './realtime/realtime.js';
+import { createRealtimeRoutes } from './realtime-routes.js';
 import { auditRoutes } from './routes/audit.js';
 import { channelRoutes } from './routes/realtime/channel-routes.js';
 import { buildServer, type ServerDeps } from './server.js';
@@ -91,6 +92,8 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   addPoolMetrics(registry, () => db.poolStats());
   addApplicationMetrics(registry, () => readUsage(db, 'all'));
   const checks = [databaseCheck(db), ...(deps.checks ?? [])];
+  const realtime = deps.realtime && openRealtime(deps, access, deps.realtime);
+  const ofRealtime = realtime && createRealtimeRoutes({ db, changes: deps.changes, ...realtime });
   const audit = {
     db: deps.changes,
     record,
@@ -98,13 +101,14 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
       ...createKeyTargets(access.keys),
       ...createApplicationTargets(access.applications),
       ...createErasureTargets(deps.changes),
+      ...ofRealtime?.auditTargets,
       ...deps.auditTargets,
     },
   };
-  const realtime = deps.realtime && openRealtime(deps, access, deps.realtime);
   const routes: Routes[] = [
     ...deps.routes,
     (scope) => auditRoutes(scope, db),
+    ...(ofRealtime?.routes ?? []),
     ...(realtime ? [(scope: App) => channelRoutes(scope, realtime)] : []),
   ];
   const onLimits = (limits: OperationLimits): void => realtime?.limitBy(limits);

@@ -1,4 +1,5 @@
 import { ApiKeys, ApplicationRegistry, accessMigrations, type KeyRequest } from '@posthaste/access';
+import { realtimeMigrations } from '@posthaste/appsync-server/postgres';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
 import { eventstreamMigrations, PostgresLog } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
@@ -18,6 +19,7 @@ import { createApplicationTargets, createKeyTargets } from '../src/audit/own-tar
 import { createCallbackRoutes } from '../src/callback-routes.js';
 import { startEventOutbox } from '../src/event-outbox.js';
 import { createEventRoutes } from '../src/event-routes.js';
+import { createRealtimeRoutes } from '../src/realtime-routes.js';
 import { auditRoutes } from '../src/routes/audit.js';
 import { type Call, createCaller } from './caller.js';
 import { testSecretKey } from './test-callbacks.js';
@@ -68,6 +70,7 @@ export async function openTestAudit(engine: Engine, deps?: Partial<AuditDeps>): 
     callbacksMigrations,
     eventstreamMigrations,
     eventLogMigrations,
+    realtimeMigrations,
   ]);
   await ensurePartitions(db, { daysAhead: 1 });
   const changes = ambientDatabase(db);
@@ -86,6 +89,11 @@ export async function openTestAudit(engine: Engine, deps?: Partial<AuditDeps>): 
     registry: new Registry(),
     config: eventConfig,
   });
+  const log = new PostgresLog({ db });
+  const realtime = createRealtimeRoutes({
+    ...{ db, changes, log, configured: [] },
+    onNamespacesChanged: async () => undefined,
+  });
   const keys = new ApiKeys(changes);
   const applications = new ApplicationRegistry(changes);
   const targets = {
@@ -93,6 +101,7 @@ export async function openTestAudit(engine: Engine, deps?: Partial<AuditDeps>): 
     ...createApplicationTargets(applications),
     ...callbacks.auditTargets,
     ...events.auditTargets,
+    ...realtime.auditTargets,
   };
   // The routes of keys and applications belong to the server itself.
   const declared = new Set([
@@ -104,6 +113,7 @@ export async function openTestAudit(engine: Engine, deps?: Partial<AuditDeps>): 
   const all: Routes[] = [
     ...callbacks.routes,
     ...events.routes,
+    ...realtime.routes,
     (scope: App) => auditRoutes(scope, db),
   ];
   const { app } = await testServer(
@@ -118,7 +128,6 @@ export async function openTestAudit(engine: Engine, deps?: Partial<AuditDeps>): 
       audit: { ...testAudit(changes, targets, outbox.auditEvents), targets, ...deps },
     },
   );
-  const log = new PostgresLog({ db });
   const createToken = async (request: KeyRequest): Promise<string> =>
     (await keys.createKey(request)).token;
   const withKey = async (request: KeyRequest): Promise<Call> => {

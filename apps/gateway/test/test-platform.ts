@@ -11,7 +11,7 @@ import {
 } from '@posthaste/access';
 import { realtimeMigrations } from '@posthaste/appsync-server/postgres';
 import { callbacksMigrations, ensurePartitions } from '@posthaste/callbacks';
-import { eventstreamMigrations } from '@posthaste/eventstream';
+import { eventstreamMigrations, PostgresLog } from '@posthaste/eventstream';
 import { eventLogMigrations } from '@posthaste/eventstream/event-log';
 import { ambientDatabase, type Database, migrate, openPostgres } from '@posthaste/postgres';
 import { platformSettings, readSettings, signInSettings } from '@posthaste/settings';
@@ -28,6 +28,7 @@ import { createCallbackRoutes } from '../src/callback-routes.js';
 import { createErasureRoutes } from '../src/erasure-routes.js';
 import { createEventRoutes } from '../src/event-routes.js';
 import { createPeopleRoutes } from '../src/people-routes.js';
+import { createRealtimeRoutes } from '../src/realtime-routes.js';
 import { auditRoutes } from '../src/routes/audit.js';
 import { type Call, createCaller } from './caller.js';
 import { testSecretKey } from './test-callbacks.js';
@@ -128,6 +129,11 @@ export async function openTestPlatform(
       ...{ secretKey: testSecretKey, access: 'keys' },
     },
   });
+  const log = new PostgresLog({ db });
+  const realtime = createRealtimeRoutes({
+    ...{ db, changes, log, configured: [] },
+    onNamespacesChanged: async () => undefined,
+  });
   const { app } = await testServer(
     { POSTHASTE_ACCESS: 'keys', ...environment },
     {
@@ -137,6 +143,7 @@ export async function openTestPlatform(
         ...callbacks.routes,
         ...events.routes,
         ...people.routes,
+        ...realtime.routes,
         ...createErasureRoutes(changes),
         (scope) => auditRoutes(scope, db),
       ],
@@ -147,6 +154,7 @@ export async function openTestPlatform(
         ...callbacks.auditTargets,
         ...events.auditTargets,
         ...people.auditTargets,
+        ...realtime.auditTargets,
       }),
     },
   );
@@ -166,7 +174,7 @@ export async function openTestPlatform(
     },
     async close() {
       await app.close();
-      await Promise.all([callbacks.close(), events.close(), people.close()]);
+      await Promise.all([callbacks.close(), events.close(), people.close(), log.close()]);
       await Promise.all([keys.close(), states.close(), limits.close()]);
       await db.close();
     },

@@ -6,6 +6,7 @@ import { accessCases } from '../../test/access-table/access-cases.js';
 import { callbackCases } from '../../test/access-table/callback-cases.js';
 import { endpointCases } from '../../test/access-table/endpoint-cases.js';
 import { eventCases } from '../../test/access-table/event-cases.js';
+import { realtimeCases } from '../../test/access-table/realtime-cases.js';
 import {
   type RouteCase,
   type RouteCases,
@@ -27,7 +28,9 @@ import { listRoutes } from '../openapi/openapi-document.js';
  * added without a case in test/access-table fails the first test.
  */
 
-const cases: RouteCases = { ...accessCases, ...callbackCases, ...endpointCases, ...eventCases };
+const cases: RouteCases = {
+  ...{ ...accessCases, ...callbackCases, ...endpointCases, ...eventCases, ...realtimeCases },
+};
 
 /** Application whose things are asked for, one that must see none of them, and one more. */
 const own = 'tenant-own';

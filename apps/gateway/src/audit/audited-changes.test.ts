@@ -68,6 +68,9 @@ async function changeEverything(platform: TestAudit): Promise<void> {
   for (const decision of ['refuse', 'confirm']) {
     await ok('POST', `/v1/mail-recipients/${listed.json.items[0]?.id}/${decision}`);
   }
+  await ok('POST', '/v1/namespaces', { application: 'all', name: 'chat' });
+  await ok('PUT', `/v1/namespaces/chat?${app}`, { history: 5 });
+  await ok('DELETE', `/v1/namespaces/chat?${app}`);
   await putDeadLetters(platform, [{ name: 'order.created' }]);
   const letters = { topic: 'orders', ratePerSecond: 1, filter: { name: 'none' } };
   const { id: again } = await ok('POST', '/v1/events/dead-letters/replays', letters);

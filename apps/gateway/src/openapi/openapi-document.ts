@@ -13,6 +13,7 @@ import { toGatewayConfig } from '../config.js';
 import { createErasureRoutes } from '../erasure-routes.js';
 import { createEventRoutes } from '../event-routes.js';
 import { createPeopleRoutes } from '../people-routes.js';
+import { createRealtimeRoutes } from '../realtime-routes.js';
 import { auditRoutes } from '../routes/audit.js';
 import { channelRoutes } from '../routes/realtime/channel-routes.js';
 import { buildServer, type ServerDeps } from '../server.js';
@@ -87,6 +88,11 @@ async function readFromServer<Result>(read: (app: App) => Result): Promise<Resul
       ...people.routes,
       ...createErasureRoutes(unreachableDatabase),
       (scope) => auditRoutes(scope, changes),
+      ...createRealtimeRoutes({
+        ...{ db: unreachableDatabase, changes, configured: [] },
+        log: { listTopics: refuse, isForeignTopic: refuse },
+        onNamespacesChanged: refuse,
+      }).routes,
       (scope) => channelRoutes(scope, unreachableChannels),
     ],
   });

@@ -32,7 +32,8 @@ function refusePublish(): never {
 
 /** Namespaces of the database. */
 export interface StoredNamespaces {
-  find(realm: string, name: string): StoredNamespace | undefined;
+  findOwn(realm: string, name: string): StoredNamespace | undefined;
+  findShared(name: string): StoredNamespace | undefined;
 }
 
 /** Namespaces of a gateway: those of the file, of the database, and that of the platform. */
@@ -50,14 +51,19 @@ export class GatewayNamespaces implements NamespaceDirectory {
   /** Of two with one name, that of the application goes first, and that of the file. */
   find(realm: string, name: string): StoredNamespace | undefined {
     if (name === mirrorNamespace) return mirror;
-    const own = this.#ofFile.get(toKey(realm, name));
-    if (own !== undefined) return own;
-    return this.#stored.find(realm, name) ?? this.#ofFile.get(toKey(undefined, name));
+    const stored = this.#stored;
+    return (
+      this.#ofFile.get(toKey(realm, name)) ??
+      stored.findOwn(realm, name) ??
+      this.#ofFile.get(toKey(undefined, name)) ??
+      stored.findShared(name)
+    );
   }
 }
 
+/** Returns the key of a namespace: of a shared one, its name alone. */
 function toKey(application: string | undefined, name: string): string {
-  return `${application ?? ''}\n${name}`;
+  return application === undefined ? name : `${application}\n${name}`;
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Database } from '@posthaste/postgres';
 import { Counter, type Registry } from 'prom-client';
 import { isMissingTable } from '../http/problem.js';
 import { RepeatedWarnings, type WarningLog } from '../http/repeated-warnings.js';
+import { ChannelReporter } from './channel-reporter.js';
 import { LogBroker } from './log-broker.js';
 import { GatewayNamespaces, toForwarded } from './namespaces.js';
 import { OperationCounts, type OperationLimits } from './operation-limits.js';
@@ -44,6 +45,12 @@ export interface RealtimeDeps extends Omit<PlatformAuthorizerOptions, 'guesses'>
 /** Realtime channels of a gateway. */
 export interface Realtime {
   readonly server: RealtimeServer;
+  /** Log that the channels use. */
+  readonly log: PostgresLog;
+  /** Namespaces of the file. */
+  readonly configured: RealtimeFile['namespaces'];
+  /** Reads the namespaces at once, after a change by this process. Does not reject. */
+  onNamespacesChanged(): Promise<void>;
   /** Resolves when the end of the event log is known. Does not reject. */
   readonly ready: Promise<void>;
   /** Sets what counts operations. Until then, none is over a limit. */
@@ -75,7 +82,11 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
   const { db, registry, config } = deps;
   const warnOf = createWarnings(deps.logger);
   const log = new PostgresLog({ db, topicRules: parseTopicRules(config.topicApplications) });
-  const stored = new NamespaceCache(db, { onError: warnOf('namespaces are not read') });
+  const onNamespaceError = warnOf('namespaces are not read');
+  const stored = new NamespaceCache(db, {
+    onChange: () => server.onNamespacesChanged(),
+    onError: onNamespaceError,
+  });
   const namespaces = new GatewayNamespaces(stored, config.file.namespaces);
   const onLost = countLost(registry);
   const broker = new LogBroker({
@@ -106,15 +117,23 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
     onError: warnOf('a realtime operation failed'),
   });
   const ready = Promise.all([stored.start(), server.ready]).then(() => undefined);
+  const reporter = new ChannelReporter(db, {
+    listChannels: () => server.allChannels(),
+    onError: warnOf('subscribers of channels are not reported'),
+  });
+  reporter.start();
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     const enoughMs = server.counts().connections * maxDrainStepMs;
     await server.close({ drainMs: Math.min(config.realtimeDrainMs, enoughMs) });
-    await Promise.all([broker.close(), stored.close(), http.close()]);
+    await Promise.all([broker.close(), stored.close(), reporter.close(), http.close()]);
     await log.close();
   };
   return {
     server,
+    log,
+    configured: config.file.namespaces,
+    onNamespacesChanged: () => stored.refresh().catch(onNamespaceError),
     ready,
     limitBy: (limits) => counts.limitBy(limits),
     setAddress: (request, address) => addresses.set(request, address),

@@ -149,6 +149,13 @@ export class World {
     return this.create(application, '/v1/events/dead-letters/replays', { topic, application });
   }
 
+  /** Creates a namespace of realtime channels. */
+  async namespace(application: string): Promise<string> {
+    const name = this.name(application);
+    await this.call('POST', '/v1/namespaces', { application, name });
+    return name;
+  }
+
   key(application: string): Promise<string> {
     const body = { name: this.name(application), scopes: ['admin'], applications: [application] };
     return this.create(application, '/v1/keys', body);

@@ -53,7 +53,17 @@ export class NamespaceCache implements NamespaceDirectory {
   }
 
   find(realm: string, name: string): StoredNamespace | undefined {
-    return this.#own.get(realm)?.get(name) ?? this.#shared.get(name);
+    return this.findOwn(realm, name) ?? this.findShared(name);
+  }
+
+  /** Returns the namespace that belongs to the realm itself. */
+  findOwn(realm: string, name: string): StoredNamespace | undefined {
+    return this.#own.get(realm)?.get(name);
+  }
+
+  /** Returns the namespace that all realms share. */
+  findShared(name: string): StoredNamespace | undefined {
+    return this.#shared.get(name);
   }
 
   /** Starts to read. Resolves after the first read, also if that failed. Does not reject. */

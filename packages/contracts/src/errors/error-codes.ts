@@ -69,7 +69,7 @@ export const errorCodes = {
   ORIGIN_KEY_FORBIDDEN: {
     type: 'forbidden',
     meaning:
-      'A web page of another origin sent an API key with scopes other than `realtime:…`, which its visitors could read. Use a short-lived token there.',
+      'A web page of another origin sent an API key with scopes other than `realtime:publish` and `realtime:subscribe`, which its visitors could read. Use a short-lived token there.',
   },
   KEY_MISSING: {
     type: 'unauthorized',
@@ -437,6 +437,11 @@ export const errorCodes = {
   NAMESPACE_LIMIT_REACHED: {
     type: 'conflict',
     meaning: 'The application has as many namespaces as it may have. Remove one that is not used.',
+  },
+  NAMESPACE_CONFIGURED: {
+    type: 'conflict',
+    meaning:
+      'The namespace is defined in the file of POSTHASTE_REALTIME_CONFIG. Change it there, in every gateway.',
   },
   APPSYNC_CHANNEL_NOT_SUBSCRIBED: {
     type: 'not_found',
