@@ -80,7 +80,7 @@ export const gatewaySettings = {
     unit: 'requests per second',
     default: 50,
     meaning:
-      'Faulty and refused requests (statuses 400, 401, 413, 415, 422 and 429) of one API key, or of one client address without a key, that one gateway process answers at once. Answers to more are held back, for up to 5 seconds. 4 KiB of a faulty body, and ten faulty items of a batch, count as a request. 0 is no limit.',
+      'Faulty and refused requests (statuses 400, 401, 413, 415, 422 and 429) of one API key, or of one client address without a key, that one gateway process answers at once. Answers to more are held back, for up to 10 seconds. 4 KiB of a faulty body, and ten faulty items of a batch, count as a request. 0 is no limit.',
   },
   maxRequestsPerSecondWithoutKey: {
     name: 'POSTHASTE_RATE_LIMIT_WITHOUT_KEY',

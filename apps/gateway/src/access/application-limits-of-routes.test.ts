@@ -1,6 +1,6 @@
 import type { TestDatabase } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { Call } from '../../test/caller.js';
 import {
   createPlatformDatabase,
@@ -96,6 +96,36 @@ describeWithPostgres('limits and removal of applications in a gateway', () => {
     for (let n = 0; n < 200 && refused === 0; n += 1) if ((await create(n)) === 429) refused += 1;
     expect(refused).toBe(1);
     await setLimits({ endpoints: null });
+  });
+
+  it('holds for what is sent again and for tests of endpoints', async () => {
+    // The limit of the test before is lifted after a moment.
+    const endpoint = await vi.waitFor(async () => {
+      const body = { name: 'tested', url: callback.url };
+      const { json } = await shop<{ endpoint?: { id: string } }>('POST', '/v1/endpoints', body);
+      if (json.endpoint === undefined) throw new Error(`refused: ${codeOf({ json })}`);
+      return json.endpoint;
+    }, 30_000);
+    const created = await shop<{ id: string }>('POST', '/v1/callbacks', callback);
+    await setLimits({ backlog: 1 });
+    await platform.db.query(
+      `insert into gateway.application_usage (application, backlog) values ('shop', 1)
+       on conflict (application) do update set backlog = 1`,
+    );
+    for (const path of [
+      `/v1/endpoints/${endpoint.id}/test`,
+      `/v1/callbacks/${created.json.id}/replay`,
+      '/v1/replays',
+    ]) {
+      const body = path === '/v1/replays' ? { filter: {} } : undefined;
+      await expect
+        .poll(async () => codeOf(await shop('POST', path, body)), {
+          timeout: 30_000,
+          message: path,
+        })
+        .toBe('LIMIT_REACHED');
+    }
+    await setLimits({ backlog: null });
   });
 
   it('shows usage and the progress of a removal', async () => {

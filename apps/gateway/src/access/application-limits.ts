@@ -73,6 +73,13 @@ interface ThingCount {
   readonly count: 'take' | 'hasLeft';
 }
 
+interface RateCount {
+  readonly rate: RateName;
+  readonly count: ThingCount['count'];
+  /** Time of the request, on the clock of `performance.now`. */
+  readonly now: number;
+}
+
 /** Counts what applications do, and refuses what is over their limits. */
 export class ApplicationLimiter {
   readonly #source: ApplicationLimitSource;
@@ -99,7 +106,7 @@ export class ApplicationLimiter {
     if (application === undefined) return undefined;
     const { counts } = request.routeConfig;
     return (
-      this.#countRate(application, 'requestsPerSecond', request.startedAt) ??
+      this.#countRequest(application, request.startedAt) ??
       (counts && this.#countThing(application, { thing: counts, count: 'hasLeft' }))
     );
   }
@@ -114,7 +121,7 @@ export class ApplicationLimiter {
     const isOneRequest = found === 'named' && rateLimit !== false;
     const refused =
       (isOneRequest && onlyApplication(request.caller.applications) === undefined
-        ? this.#countRate(application, 'requestsPerSecond', request.startedAt)
+        ? this.#countRequest(application, request.startedAt)
         : undefined) ??
       (counts && this.#countThing(application, { thing: counts, count: 'take' }));
     if (refused) throw refused;
@@ -126,12 +133,15 @@ export class ApplicationLimiter {
    */
   countOperation(application: string, events: number): PlatformError | undefined {
     if (!this.#source.isActive) return undefined;
-    const now = performance.now();
-    let refused = this.#countRate(application, 'requestsPerSecond', now);
+    let refused = this.#countRequest(application, performance.now());
     for (let left = events; left > 0 && refused === undefined; left -= 1) {
       refused = this.#countThing(application, { thing: 'events', count: 'take' });
     }
     return refused;
+  }
+
+  #countRequest(application: string, now: number): PlatformError | undefined {
+    return this.#checkRate(application, { rate: 'requestsPerSecond', count: 'take', now });
   }
 
   #countThing(application: string, { thing, count }: ThingCount): PlatformError | undefined {
@@ -147,25 +157,15 @@ export class ApplicationLimiter {
       if (!fits) return this.#limitReached(application, name, max);
     }
     if (rate === undefined) return undefined;
-    return count === 'take'
-      ? this.#countRate(application, rate, now)
-      : this.#checkRate(application, rate, now);
+    return this.#checkRate(application, { rate, count, now });
   }
 
-  #countRate(application: string, name: RateName, now: number): PlatformError | undefined {
-    const max = this.#source.limitOf(application, name);
+  #checkRate(application: string, { rate, count, now }: RateCount): PlatformError | undefined {
+    const max = this.#source.limitOf(application, rate);
     if (max === Number.POSITIVE_INFINITY) return undefined;
-    return this.#windows[name].take(application, max, now)
+    return this.#windows[rate][count](application, max, now)
       ? undefined
-      : this.#limitReached(application, name, max);
-  }
-
-  /** Returns the error that `countRate` would return, and counts nothing. */
-  #checkRate(application: string, name: RateName, now: number): PlatformError | undefined {
-    const max = this.#source.limitOf(application, name);
-    return this.#windows[name].hasLeft(application, max, now)
-      ? undefined
-      : this.#limitReached(application, name, max);
+      : this.#limitReached(application, rate, max);
   }
 
   #limitReached(application: string, limit: LimitName, max: number): PlatformError {

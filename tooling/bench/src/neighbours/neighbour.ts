@@ -2,7 +2,7 @@ import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Time between two posts, and between two reads. */
-const pauseMs = 50;
+const pauseMs = 25;
 /** Longest wait for the deliveries at the end. */
 const maxWaitMs = 60_000;
 
@@ -23,7 +23,7 @@ export interface NeighbourOptions {
   readonly arrivals: ReadonlyMap<string, number>;
 }
 
-/** A tenant with an application of its own, `neighbour`. Posts a callback and reads a page every 50 ms. */
+/** A tenant with an application of its own, `neighbour`. Posts a callback and reads a page every 25 ms. */
 export class Neighbour {
   readonly #options: NeighbourOptions;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });

@@ -64,11 +64,11 @@ describe('the delay of faults', () => {
     expect(await timeOf(app, items(422))).toBeGreaterThan(450);
   });
 
-  it('is at most five seconds long', async () => {
+  it('is at most ten seconds long', async () => {
     const { app } = await testServer({ POSTHASTE_FAULT_RATE_LIMIT: '1' }, { routes });
-    const waits = Array.from({ length: 40 }, () => timeOf(app, { payload: {} }));
+    const waits = Array.from({ length: 60 }, () => timeOf(app, { payload: {} }));
     const longest = Math.max(...(await Promise.all(waits)));
-    expect(longest).toBeGreaterThan(4_900);
+    expect(longest).toBeGreaterThan(9_900);
   });
 
   it('is off with 0', async () => {

@@ -6,7 +6,7 @@ import { LeakyBuckets } from './leaky-buckets.js';
 /** Seconds' worth of faults that are answered at once, after a pause. */
 const burstSeconds = 2;
 /** Longest time that an answer is held back, in ms: shorter than clients wait. */
-const maxWaitMs = 5_000;
+const maxWaitMs = 10_000;
 /** Bytes of a faulty body that count as much as a faulty request. */
 const bytesPerFault = 4_096;
 /** Size that is assumed of a faulty body in chunks. */

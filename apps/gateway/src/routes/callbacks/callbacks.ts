@@ -188,7 +188,7 @@ function addActions(app: App, db: Database): void {
           application: 'owner',
           audit: { action: `callback.${pastOf(name)}`, target: 'callback' },
           errors: ['CALLBACK_NOT_FOUND', 'CALLBACK_STATE'],
-          ...(sendsAgain && { sendsAgain }),
+          ...(sendsAgain && { sendsAgain, counts: 'deliveries' }),
         },
         schema: { tags, ...described, params: idParams, response: { 200: callbackSchema } },
       },

@@ -101,6 +101,7 @@ function addCreate(app: App, { db, maxRunning }: ReplayRoutesDeps): void {
         scope: 'callbacks:write',
         application: 'items',
         audit: { action: 'replay.created', target: 'replay' },
+        counts: 'deliveries',
         errors: ['REQUEST_INVALID', 'REPLAY_LIMIT_REACHED'],
         sendsAgain: true,
       },

@@ -133,6 +133,7 @@ function addTest(app: App, { fanout }: EndpointActionsDeps): void {
         scope: 'endpoints:write',
         application: 'owner',
         audit: 'none',
+        counts: 'deliveries',
         errors: ['ENDPOINT_NOT_FOUND'],
       },
       schema: {
