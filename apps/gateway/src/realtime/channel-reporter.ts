@@ -28,7 +28,7 @@ const maxBatch = 5_000;
  * them. Only what has changed is written, and nothing while there are no subscribers.
  */
 export class ChannelReporter {
-  readonly #db: Database;
+  readonly #db: Pick<Database, 'query' | 'transaction'>;
   readonly #options: ChannelReporterOptions;
   readonly #node = randomUUID();
   /** Counts in the database, by realm and channel. */
@@ -37,7 +37,7 @@ export class ChannelReporter {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  constructor(db: Database, options: ChannelReporterOptions) {
+  constructor(db: Pick<Database, 'query' | 'transaction'>, options: ChannelReporterOptions) {
     this.#db = db;
     this.#options = options;
   }
