@@ -90,7 +90,11 @@ export {
 } from './drivers/postgres/postgres-log.js';
 export type { EventPage, EventQuery } from './drivers/postgres/read/event-pages.js';
 export type { FollowedLog, FollowOptions } from './drivers/postgres/read/follow-events.js';
-export type { PartitionPage } from './drivers/postgres/read/partition-pages.js';
+export type { LiveReader, RecordTraits } from './drivers/postgres/read/live-reader.js';
+export type {
+  PartitionPage,
+  PartitionQuery,
+} from './drivers/postgres/read/partition-pages.js';
 export type { MaintenanceOptions, MaintenanceOutcome } from './drivers/postgres/segments.js';
 export { eventstreamMigrations } from './drivers/postgres/storage/migrations.js';
 export { /** @public */ removeTopicApplications } from './drivers/postgres/storage/topic-access.js';

@@ -33,6 +33,7 @@ import { deleteGroup, ensureGroup, findGroup, seekGroup } from './group/group-st
 import { LogSubscription, type LogSubscriptionOptions } from './group/log-subscription.js';
 import { type EventPage, type EventQuery, listEvents } from './read/event-pages.js';
 import { type FollowOptions, followEvents } from './read/follow-events.js';
+import { LiveReader } from './read/live-reader.js';
 import {
   findByKey,
   findTail,
@@ -266,6 +267,11 @@ export class PostgresLog {
    */
   async readPartition(query: PartitionQuery): Promise<PartitionPage> {
     return readPartition(this.#db, await this.#findShard(query), query);
+  }
+
+  /** Opens a reader of what is appended to several topics from now on. It has nothing to close. */
+  openLiveReader(): LiveReader {
+    return new LiveReader(this.#db, this.#topics);
   }
 
   /** Finds where the last records of a partition begin. @throws as `readPartition` */
