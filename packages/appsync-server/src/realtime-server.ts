@@ -9,7 +9,7 @@ import { endingOf } from './connection/subscribing.js';
 import { pathOf, refuseUpgrade } from './connection/upgrade.js';
 import { handlePublish, type PublishHost } from './http/publish.js';
 import type { Broker, ChannelBatch } from './hub/broker.js';
-import { Hub } from './hub/hub.js';
+import { type DeliveryChoice, Hub } from './hub/hub.js';
 import { MemoryBroker } from './hub/memory-broker.js';
 import { Publisher } from './hub/publisher.js';
 import { RealtimeMetrics } from './metrics.js';
@@ -49,8 +49,8 @@ export interface RealtimeServer {
   handlePublish(request: IncomingMessage, response: ServerResponse): Promise<void>;
   /** Publishes without a credential and without handlers, as the namespace says: durable or not. */
   publish(batch: ChannelBatch): Promise<void>;
-  /** Delivers to the subscribers of this node only. */
-  deliver(batch: ChannelBatch): void;
+  /** Delivers to the subscribers of this node only, all of them or those that are chosen. */
+  deliver(batch: ChannelBatch, choice?: DeliveryChoice): void;
   /** True if a subscription of this node gets what is published to the channel. */
   hasSubscribers(realm: string, channel: ChannelPath): boolean;
   /** Lists the paths of a realm that are subscribed to on this node. */
@@ -189,8 +189,8 @@ class NodeServer implements RealtimeServer {
     else this.#publishHost.publisher.deliver(batch);
   }
 
-  deliver(batch: ChannelBatch): void {
-    this.#publishHost.publisher.deliverHere(batch);
+  deliver(batch: ChannelBatch, choice?: DeliveryChoice): void {
+    this.#publishHost.publisher.deliverHere(batch, choice);
   }
 
   hasSubscribers(realm: string, channel: ChannelPath): boolean {

@@ -1,4 +1,5 @@
 import type { ChannelPath } from '@posthaste/contracts';
+import type { Identity } from '../auth/authorizer.js';
 import type { CredentialInUse } from '../connection/credentials.js';
 import type { FrameSink } from '../connection/send-queue.js';
 import type { RealtimeError } from '../protocol/realtime-error.js';
@@ -20,6 +21,17 @@ export interface SubscriptionOwner {
   readonly outlet: FrameSink;
   /** Ends the subscription with an error for the client. */
   end(subscription: Subscription, reason: RealtimeError): void;
+}
+
+/** Choice among the subscriptions to a channel. Default: all. */
+export interface DeliveryChoice {
+  /**
+   * Least number of segments before the `*` of a wildcard subscription; `Infinity` leaves them all out.
+   * Default 1.
+   */
+  readonly wildcardDepth?: number | undefined;
+  /** True for principals that may get the events. Default: all. */
+  readonly isFor?: ((identity: Identity) => boolean) | undefined;
 }
 
 /** Subscription of one connection. Gets events from `Hub.add` to `Hub.remove`. */
@@ -93,16 +105,16 @@ export class Hub {
     if (place.channel.isWildcard) this.#wildcards -= 1;
   }
 
-  /** Queues the events for every subscriber of the channel, and returns the number of messages. */
-  deliver(batch: DeliveredBatch, now: number): number {
-    const places = this.#placesOf(batch.realm, batch.channel);
+  /** Queues the events for the subscribers of the channel, and returns the number of messages. */
+  deliver(batch: DeliveredBatch, now: number, choice?: DeliveryChoice): number {
+    const places = this.#placesOf(batch.realm, batch.channel, choice?.wildcardDepth);
     if (places.length === 0) return 0;
     const channel = batch.channel.path;
     let { position } = batch;
     let messages = 0;
     for (const { event } of batch.events) {
       const frames = new EventFrames(event, channel, position);
-      for (const place of places) messages += sendToAll(frames, place.subscriptions, now);
+      for (const place of places) messages += sendToAll(frames, choose(place, choice), now);
       if (position !== undefined) position += 1n;
     }
     this.messages += messages;
@@ -145,19 +157,28 @@ export class Hub {
     }
   }
 
-  #placesOf(realm: string, channel: ChannelPath): SubscribedPath[] {
+  #placesOf(realm: string, channel: ChannelPath, wildcardDepth = 1): SubscribedPath[] {
     const places: SubscribedPath[] = [];
     const exact = this.#paths.get(`${realm}\n${channel.path}`);
     if (exact !== undefined) places.push(exact);
     if (this.#wildcards === 0) return places;
     let above = `${realm}\n`;
+    let depth = 0;
     for (const segment of channel.segments.slice(0, -1)) {
       above += `/${segment}`;
+      depth += 1;
+      if (depth < wildcardDepth) continue;
       const wildcard = this.#paths.get(`${above}/*`);
       if (wildcard !== undefined) places.push(wildcard);
     }
     return places;
   }
+}
+
+function choose({ subscriptions }: SubscribedPath, choice?: DeliveryChoice): Subscription[] {
+  const isFor = choice?.isFor;
+  if (isFor === undefined) return subscriptions;
+  return subscriptions.filter(({ credential }) => isFor(credential.identity));
 }
 
 /** Runs once per message, so nothing is allocated here but the text. */

@@ -12,7 +12,7 @@ import type { Limits } from '../protocol/limits.js';
 import { RateLimit } from '../protocol/rate-limit.js';
 import { RealtimeError } from '../protocol/realtime-error.js';
 import type { Broker, ChannelBatch, ChannelEvent } from './broker.js';
-import type { Hub } from './hub.js';
+import type { DeliveryChoice, Hub } from './hub.js';
 
 /** Publish as a client sent it. */
 export interface PublishRequest {
@@ -123,9 +123,9 @@ export class Publisher {
   }
 
   /** Delivers to the subscribers of this node. */
-  deliverHere(batch: ChannelBatch): void {
+  deliverHere(batch: ChannelBatch, choice?: DeliveryChoice): void {
     const now = Date.now();
-    this.#messageRate.charge(this.options.hub.deliver(batch, now), now);
+    this.#messageRate.charge(this.options.hub.deliver(batch, now, choice), now);
     const [first] = batch.events;
     const startedAt = first && this.options.metrics?.takeStart(first.id);
     if (startedAt !== undefined) this.options.sendQueue.time(startedAt);
