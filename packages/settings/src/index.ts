@@ -9,6 +9,12 @@ export { commandSettings } from './command-settings.js';
 export type { SettingDefinitions, SettingFault, SettingValues } from './definition.js';
 export { applicationFaults, eventFaults, eventSettings } from './event-settings.js';
 export { gatewaySettings } from './gateway-settings.js';
+export {
+  type KafkaSettingValues,
+  kafkaFaults,
+  kafkaSettings,
+  toKafkaConnection,
+} from './kafka-settings.js';
 export { platformSettings } from './platform-settings.js';
 export { type Environment, readSettings } from './read.js';
 export { realtimeSettings } from './realtime-settings.js';
