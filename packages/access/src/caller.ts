@@ -32,6 +32,11 @@ export interface Caller {
   /** Key or session that made a token. */
   readonly parent?: TokenParent;
   /**
+   * Rights of the maker of a token, in the applications of the token. Only for a token that names
+   * realtime channels: its maker may show in them what it may read itself.
+   */
+  readonly makerRights?: readonly Rights[];
+  /**
    * Key or person whose limits the caller shares. Without it, a key would have its limits again with
    * each token and session that it makes. Default: `id`.
    */
@@ -59,6 +64,16 @@ export function callerFor(caller: Caller, scope: Scope): Caller {
 /** True if the caller has all these scopes in each of these applications. */
 export function canUse(caller: Caller, wanted: Rights): boolean {
   return findMissingScope(caller.rights ?? [caller], wanted) === undefined;
+}
+
+/**
+ * True if realtime channels of the platform may show the caller what these rights let others read: it
+ * has the rights, or the maker of a token that names its channels has them.
+ */
+export function mayBeShown(caller: Caller, wanted: Rights): boolean {
+  const { makerRights } = caller;
+  if (canUse(caller, wanted)) return true;
+  return makerRights !== undefined && findMissingScope(makerRights, wanted) === undefined;
 }
 
 /** Somebody who has shown no credential yet, or none that is needed: on a public route. */

@@ -58,7 +58,14 @@ export {
   type SessionAuthenticator,
   tokenPrefix,
 } from './authenticator.js';
-export { anonymousCaller, type Caller, callerFor, canUse, localCaller } from './caller.js';
+export {
+  anonymousCaller,
+  type Caller,
+  callerFor,
+  canUse,
+  localCaller,
+  mayBeShown,
+} from './caller.js';
 export { coversChannels, mayUseChannel } from './channels.js';
 export {
   /** @public */ CredentialCache,

@@ -1,5 +1,6 @@
 import {
   type ChannelBatch,
+  type Namespace,
   type NamespaceDirectory,
   RealtimeError,
 } from '@posthaste/appsync-server';
@@ -15,21 +16,6 @@ import type { LogRecord, PostgresLog } from '@posthaste/eventstream';
 import { toEventToPublish } from '@posthaste/eventstream/event-log';
 import type { FileNamespace } from './realtime-file.js';
 
-/** Namespace of the channels on which the platform mirrors its own events. */
-export const mirrorNamespace = 'posthaste';
-
-const mirror: StoredNamespace = {
-  name: mirrorNamespace,
-  durable: false,
-  history: 0,
-  handlers: { onPublish: refusePublish },
-};
-
-function refusePublish(): never {
-  const message = `The namespace ${mirrorNamespace} is read-only: only the platform publishes to it.`;
-  throw new RealtimeError('Forbidden', 403, message);
-}
-
 /** Namespaces of the database. */
 export interface StoredNamespaces {
   findOwn(realm: string, name: string): StoredNamespace | undefined;
@@ -39,10 +25,13 @@ export interface StoredNamespaces {
 /** Namespaces of a gateway: those of the file, of the database, and that of the platform. */
 export class GatewayNamespaces implements NamespaceDirectory {
   readonly #stored: StoredNamespaces;
+  readonly #mirror: Namespace;
   readonly #ofFile = new Map<string, StoredNamespace>();
 
-  constructor(stored: StoredNamespaces, file: readonly FileNamespace[]) {
+  /** @param mirror namespace of the platform's own events, which no other replaces */
+  constructor(stored: StoredNamespaces, file: readonly FileNamespace[], mirror: Namespace) {
     this.#stored = stored;
+    this.#mirror = mirror;
     for (const { application, ...namespace } of file) {
       this.#ofFile.set(toKey(application, namespace.name), namespace);
     }
@@ -50,7 +39,7 @@ export class GatewayNamespaces implements NamespaceDirectory {
 
   /** Of two with one name, that of the application goes first, and that of the file. */
   find(realm: string, name: string): StoredNamespace | undefined {
-    if (name === mirrorNamespace) return mirror;
+    if (name === this.#mirror.name) return this.#mirror;
     const stored = this.#stored;
     return (
       this.#ofFile.get(toKey(realm, name)) ??

@@ -10,6 +10,7 @@ import {
   type Authenticator,
   type Authenticators,
   type Caller,
+  localCaller,
   pageScopes,
   tokenPrefix,
 } from '@posthaste/access';
@@ -99,6 +100,12 @@ export function createLocalAuthorizer({
     },
     isValid: ({ realm }) => !states.isDeleting(realm),
   };
+}
+
+/** Returns the caller of the platform behind an identity; undefined for a principal of an issuer. */
+export function callerOf(identity: Identity): Caller | undefined {
+  if (identity instanceof PlatformIdentity) return identity.caller;
+  return identity.mode === 'API_KEY' && identity.id === localIdentityId ? localCaller : undefined;
 }
 
 class PlatformCredentials {

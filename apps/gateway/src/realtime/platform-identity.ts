@@ -92,6 +92,6 @@ export class PlatformIdentity implements Identity {
   }
 }
 
-function rightsOf({ applications, scopes, channels, rights }: Caller): string {
-  return JSON.stringify([applications, scopes, channels, rights]);
+function rightsOf({ applications, scopes, channels, rights, makerRights }: Caller): string {
+  return JSON.stringify([applications, scopes, channels, rights, makerRights]);
 }

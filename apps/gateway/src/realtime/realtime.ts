@@ -13,10 +13,12 @@ import { LogBroker } from './log-broker.js';
 import { GatewayNamespaces, toForwarded } from './namespaces.js';
 import { OperationCounts, type OperationLimits } from './operation-limits.js';
 import {
+  callerOf,
   createLocalAuthorizer,
   createPlatformAuthorizer,
   type PlatformAuthorizerOptions,
 } from './platform-authorizer.js';
+import { PlatformMirror } from './platform-mirror/platform-mirror.js';
 import type { RealtimeFile } from './realtime-file.js';
 
 /** Configuration of realtime channels. */
@@ -81,13 +83,21 @@ export function stopLimitMs({ realtimeDrainMs }: Pick<RealtimeConfig, 'realtimeD
 export function startRealtime(deps: RealtimeDeps): Realtime {
   const { db, registry, config } = deps;
   const warnOf = createWarnings(deps.logger);
-  const log = new PostgresLog({ db, topicRules: parseTopicRules(config.topicApplications) });
+  const topicRules = parseTopicRules(config.topicApplications);
+  const log = new PostgresLog({ db, topicRules });
   const onNamespaceError = warnOf('namespaces are not read');
   const stored = new NamespaceCache(db, {
     onChange: () => server.onNamespacesChanged(),
     onError: onNamespaceError,
   });
-  const namespaces = new GatewayNamespaces(stored, config.file.namespaces);
+  const mirror = new PlatformMirror({
+    log,
+    topicRules,
+    defaultApplication: deps.defaultApplication,
+    callerOf,
+    onError: warnOf('events are not read for realtime channels, which is tried again'),
+  });
+  const namespaces = new GatewayNamespaces(stored, config.file.namespaces, mirror.namespace);
   const onLost = countLost(registry);
   const broker = new LogBroker({
     db,
@@ -116,6 +126,7 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
     registry,
     onError: warnOf('a realtime operation failed'),
   });
+  mirror.serve(server);
   const ready = Promise.all([stored.start(), server.ready]).then(() => undefined);
   const reporter = new ChannelReporter(db, {
     listChannels: () => server.allChannels(),
@@ -126,7 +137,13 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
   const close = async (): Promise<void> => {
     const enoughMs = server.counts().connections * maxDrainStepMs;
     await server.close({ drainMs: Math.min(config.realtimeDrainMs, enoughMs) });
-    await Promise.all([broker.close(), stored.close(), reporter.close(), http.close()]);
+    await Promise.all([
+      mirror.close(),
+      broker.close(),
+      stored.close(),
+      reporter.close(),
+      http.close(),
+    ]);
     await log.close();
   };
   return {

@@ -70,10 +70,13 @@ export function toCaller(payload: TokenPayload, maker: ParentRights): Caller | u
   const { id, name, parent } = payload;
   const expiresAt = new Date(payload.expiresAt * 1_000);
   const { countedAs } = maker;
-  const channels = commonChannels(maker.channels ?? null, payload.channels ?? null);
+  const named = payload.channels ?? null;
+  const channels = commonChannels(maker.channels ?? null, named);
+  const everything = { applications: payload.applications, scopes: ['admin'] as const };
   return {
     ...{ kind: 'token', id, name, parent, countedAs, expiresAt, rights },
     ...narrowRights(rights),
     ...(channels === null ? {} : { channels }),
+    ...(named === null ? {} : { makerRights: limitRights(maker.rights, everything) }),
   };
 }

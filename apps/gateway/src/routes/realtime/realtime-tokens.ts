@@ -1,6 +1,7 @@
 import { maxTokenSeconds, type ShortLivedTokens } from '@posthaste/access';
 import { Type } from 'typebox';
 import type { App } from '../../app.js';
+import { checkMirrored } from '../../realtime/platform-mirror/mirror-access.js';
 import {
   applicationNameSchema,
   applicationsView,
@@ -86,6 +87,7 @@ export function realtimeTokenRoutes(app: App, tokens: ShortLivedTokens): void {
       const { expiresInSeconds = defaultRealtimeSeconds } = body;
       const scopes = rights.map((right) => `realtime:${right}` as const);
       const applications = [request.application];
+      checkMirrored(request.caller, { applications, channels });
       const { id, token, expiresAt } = tokens.create(request.caller, {
         ...{ name, applications, scopes, channels, expiresInSeconds },
       });
