@@ -11,8 +11,6 @@ export { applicationFaults, eventFaults, eventSettings } from './event-settings.
 export { gatewaySettings } from './gateway-settings.js';
 export {
   type KafkaSettingValues,
-  kafkaFaults,
-  kafkaSettings,
   toKafkaConnection,
 } from './kafka-settings.js';
 export { platformSettings } from './platform-settings.js';
