@@ -90,7 +90,10 @@ export async function openTestMirror(
     routes: [...people.routes, ...events.routes],
     auditTargets: { ...people.auditTargets, ...events.auditTargets },
     auditEvents: { append: async () => undefined },
-    realtime: { realtimeDrainMs: 0, topicApplications, file: readRealtimeFile(undefined) },
+    realtime: {
+      ...{ realtimeKeepAliveMs: 60_000, realtimeDrainMs: 0, topicApplications },
+      file: readRealtimeFile(undefined),
+    },
   });
   const log = new PostgresLog({ db });
   const clients: WebSocketClient[] = [];
