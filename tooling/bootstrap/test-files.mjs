@@ -14,6 +14,7 @@ export const slowest = [
   'packages/eventstream/test/kafka-driver.test.ts',
   'apps/gateway/test/processes/database-away.test.ts',
   'apps/worker/test/outbox.test.ts',
+  'tooling/realtime-clients/test/amplify-gateway.test.ts',
   'packages/eventstream/test/kafka-cluster.test.ts',
   'packages/eventstream/test/kafka-conformance.test.ts',
   'tooling/bench/src/suites/streams/eventstream.test.ts',

@@ -1,4 +1,13 @@
-import type { RunningProcess } from '@posthaste/testbed';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type OidcProvider,
+  type RunningProcess,
+  signIdToken,
+  startOidcProvider,
+} from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
 import { startTestGateway, type TestGateway } from './gateway.js';
@@ -10,131 +19,191 @@ import {
   wholeSession,
 } from './run-amplify.js';
 import { startTlsProxy, type TlsProxy } from './tls-proxy.js';
+import { startTokenSource } from './token-source.js';
 
 const versions: readonly AmplifyVersion[] = ['6-22', '6-20'];
 const channel = '/default/room';
+/** Application of the issuer and the IAM key. */
+const club = 'club';
+const iamKey = { accessKeyId: 'AKIAAMPLIFY', secretAccessKey: randomBytes(20).toString('hex') };
+/** Life of a token that ends during a test, in seconds: Amplify has connected and subscribed before. */
+const shortSeconds = 10;
+const longSeconds = 300;
+/** Longest time until Amplify has come back: the end of the token, the close, and its wait of 5 s. */
+const comesBack = { timeout: 45_000 };
+
+/** Writes the file of POSTHASTE_REALTIME_CONFIG into a folder of its own. */
+async function writeConfig(issuer: string): Promise<{ folder: string; file: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'realtime-config-'));
+  const file = join(folder, 'realtime.json');
+  const authorizers = [
+    { type: 'oidc', application: club, issuer, audience: 'web' },
+    { type: 'iam', application: club, keys: [iamKey] },
+  ];
+  await writeFile(file, JSON.stringify({ authorizers }));
+  return { folder, file };
+}
 
 /** Publishes again and again, as number 1, until the program ends. */
 async function postUntilEnd(
   gateway: TestGateway,
-  { key, running }: { readonly key: string; readonly running: RunningProcess },
+  {
+    key,
+    path,
+    running,
+  }: { readonly key: string; readonly path: string; readonly running: RunningProcess },
 ): Promise<void> {
   while (running.exit === undefined) {
-    await gateway.post(key, channel, { n: 1 });
+    await gateway.post(key, path, { n: 1 });
     await Promise.race([running.exited, new Promise((resolve) => setTimeout(resolve, 200))]);
   }
 }
 
 describeWithPostgres('AWS Amplify and the gateway', () => {
   let gateway: TestGateway;
+  let provider: OidcProvider;
+  let folder: string;
   let applications = 0;
 
   beforeAll(async () => {
-    gateway = await startTestGateway();
+    provider = await startOidcProvider({ id: 'web', secret: 's', redirectUri: 'http://x/' });
+    const config = await writeConfig(provider.issuer);
+    folder = config.folder;
+    gateway = await startTestGateway({ POSTHASTE_REALTIME_CONFIG: config.file });
   });
-  afterAll(() => gateway?.close());
+  afterAll(async () => {
+    await Promise.all([gateway?.close(), provider?.close()]);
+    if (folder) await rm(folder, { recursive: true });
+  });
 
   /** Creates a key for an application of its own, and a proxy that ends with the test. */
   async function prepare(
     { onTestFinished }: TestContext,
-    channels?: readonly string[],
-  ): Promise<{ key: string; proxy: TlsProxy }> {
+    channels?: string[],
+  ): Promise<{ key: string; proxy: TlsProxy; endpoint: string }> {
     const proxy = await startTlsProxy(gateway);
     onTestFinished(() => proxy.close());
     applications += 1;
     const application = `shop-${applications}`;
     const key = await gateway.createKey({
       applications: [application],
-      ...(channels && { channels: [...channels] }),
+      ...(channels && { channels }),
     });
-    return { key, proxy };
+    return { key, proxy, endpoint: proxy.endpoint };
+  }
+
+  /** Starts a source of tokens that ends with the test. Returns its URL. */
+  async function openSource(
+    { onTestFinished }: TestContext,
+    makeToken: () => Promise<string>,
+  ): Promise<string> {
+    const source = await startTokenSource(makeToken);
+    onTestFinished(() => source.close());
+    return source.url;
+  }
+
+  /** Signs a token of the provider that ends after some seconds. */
+  function signToken(seconds: number): Promise<string> {
+    const exp = Math.floor(Date.now() / 1_000) + seconds;
+    return signIdToken({ iss: provider.issuer, aud: 'web', sub: 'anna', exp }, provider.key);
   }
 
   for (const version of versions) {
-    it.concurrent(`${version}: connects, subscribes, publishes on both ways, and closes`, async (test) => {
-      const { key, proxy } = await prepare(test);
-      const { endpoint } = proxy;
-      const found = await runAmplify({ version, scenario: 'session', endpoint, channel, key });
-      expect(found).toMatchObject(wholeSession);
-      expect(found.seen).toHaveLength(3);
-      expect(proxy.upgrades()).toBe(1);
-    });
-
-    it.concurrent(`${version}: does the same with short-lived tokens of a token provider`, async (test) => {
-      const { key, proxy } = await prepare(test);
-      const { token } = await gateway.createToken(key, {
-        channels: [channel],
-        rights: ['publish', 'subscribe'],
-      });
-      const found = await runAmplify({
-        ...{ version, scenario: 'session', endpoint: proxy.endpoint, channel },
-        tokens: [{ text: token }],
-      });
-      expect(found).toMatchObject(wholeSession);
+    it.concurrent(`${version}: comes back when the token of its OpenID provider ends`, async (test) => {
+      const { proxy, endpoint } = await prepare(test);
+      let seconds = shortSeconds;
+      const credential = await openSource(test, () => signToken(seconds));
+      const path = `/default/ending-${version}`;
+      const use = { version, endpoint, mode: 'oidc', credential, channel: path } as const;
+      const running = await startAmplify({ ...use, scenario: 'follow' });
+      await running.waitForLine(/^subscribed$/);
+      seconds = longSeconds;
+      await test.expect.poll(() => proxy.upgrades(), comesBack).toBe(2);
+      const key = await gateway.createKey({ applications: [club] });
+      await postUntilEnd(gateway, { key, path, running });
+      expect(await findOutcome(running)).toEqual({ errors: [] });
+      expect(proxy.upgrades()).toBe(2);
     });
 
     it.concurrent(`${version}: goes on over one socket beside a channel that its key may not use`, async (test) => {
-      const { key, proxy } = await prepare(test, ['/default/room']);
+      const { key, proxy, endpoint } = await prepare(test, ['/default/room']);
       const found = await runAmplify({
-        ...{ version, scenario: 'deniedBesideSibling', endpoint: proxy.endpoint },
-        ...{ channel, denied: '/default/secret', key },
+        ...{ version, scenario: 'deniedBesideSibling', endpoint, credential: key },
+        ...{ channel, denied: '/default/secret' },
       });
       expect(found.published).toBeGreaterThan(3);
       expect(found).toMatchObject({ seen: found.published, errors: [] });
       expect(proxy.upgrades()).toBe(1);
     });
 
-    it.concurrent(`${version}: comes back with a fresh token when the first one ends`, async (test) => {
-      const { key, proxy } = await prepare(test);
-      const tokens = await Promise.all(
-        [6, 300].map(async (expiresInSeconds) => {
-          const request = { channels: [channel], rights: ['subscribe'], expiresInSeconds } as const;
-          const { token, expiresAt } = await gateway.createToken(key, request);
-          return { text: token, exp: Date.parse(expiresAt) / 1_000 };
-        }),
-      );
-      const running = await startAmplify({
-        ...{ version, scenario: 'follow', endpoint: proxy.endpoint, channel, tokens },
-      });
+    it.concurrent(`${version}: subscribes again after a restart of the gateway`, async (test) => {
+      const restarted = await startTestGateway();
+      test.onTestFinished(() => restarted.close());
+      const proxy = await startTlsProxy(restarted);
+      test.onTestFinished(() => proxy.close());
+      const key = await restarted.createKey();
+      const { endpoint } = proxy;
+      const use = { version, scenario: 'follow', endpoint, channel, credential: key } as const;
+      const running = await startAmplify(use);
       await running.waitForLine(/^subscribed$/);
-      await test.expect.poll(() => proxy.upgrades()).toBe(2);
-      await postUntilEnd(gateway, { key, running });
+      await restarted.restart();
+      await postUntilEnd(restarted, { key, path: channel, running });
       expect(await findOutcome(running)).toEqual({ errors: [] });
-      expect(proxy.upgrades()).toBe(2);
     });
 
-    it.concurrent(`${version}: gives up, and tells so, when its only credential ends`, async (test) => {
-      const { key, proxy } = await prepare(test);
-      const { token } = await gateway.createToken(key, {
-        ...{ channels: [channel], rights: ['subscribe'], expiresInSeconds: 5 },
-      });
-      const found = await runAmplify({
-        ...{ version, scenario: 'followToTheEnd', endpoint: proxy.endpoint, channel, key: token },
-      });
+    it.concurrent(`${version}: tells so, and gives up, when its key is revoked`, async (test) => {
+      const { key, proxy, endpoint } = await prepare(test);
+      const use = { version, endpoint, channel, credential: key } as const;
+      const running = await startAmplify({ ...use, scenario: 'followToTheEnd' });
+      await running.waitForLine(/^subscribed$/);
+      await gateway.revokeKey(key);
+      const found = await findOutcome(running);
       expect(found.errors).toEqual([expect.stringContaining('UnauthorizedException')]);
       expect(proxy.upgrades()).toBe(2);
     });
 
-    it.concurrent(`${version}: subscribes again after a restart of the gateway`, async (test) => {
-      const { onTestFinished } = test;
-      const restarted = await startTestGateway();
-      onTestFinished(() => restarted.close());
-      const proxy = await startTlsProxy(restarted);
-      onTestFinished(() => proxy.close());
-      const key = await restarted.createKey();
-      const running = await startAmplify({
-        ...{ version, scenario: 'follow', endpoint: proxy.endpoint, channel, key },
-      });
-      await running.waitForLine(/^subscribed$/);
-      await restarted.restart();
-      await postUntilEnd(restarted, { key, running });
-      expect(await findOutcome(running)).toEqual({ errors: [] });
+    it.concurrent(`${version}: connects, subscribes, publishes on both ways, and closes`, async (test) => {
+      const { key, proxy, endpoint } = await prepare(test);
+      const use = { version, scenario: 'session', endpoint, channel, credential: key } as const;
+      const found = await runAmplify(use);
+      expect(found).toMatchObject(wholeSession);
+      expect(found.seen).toHaveLength(3);
+      expect(proxy.upgrades()).toBe(1);
+    });
+
+    it.concurrent(`${version}: does the same with tokens of an OpenID provider`, async (test) => {
+      const { endpoint } = await prepare(test);
+      const credential = await openSource(test, () => signToken(longSeconds));
+      const use = { version, scenario: 'session', endpoint, mode: 'oidc', credential } as const;
+      const found = await runAmplify({ ...use, channel: `/default/oidc-${version}` });
+      expect(found).toMatchObject(wholeSession);
+    });
+
+    it.concurrent(`${version}: does the same with short-lived tokens of a backend`, async (test) => {
+      const { key, endpoint } = await prepare(test);
+      const request = { channels: [channel], rights: ['publish', 'subscribe'] } as const;
+      const credential = await openSource(test, () => gateway.createToken(key, request));
+      const use = { version, scenario: 'session', endpoint, mode: 'oidc', credential } as const;
+      expect(await runAmplify({ ...use, channel })).toMatchObject(wholeSession);
+    });
+
+    it.concurrent(`${version}: does the same with signatures by an IAM key`, async (test) => {
+      const { endpoint } = await prepare(test);
+      const credential = JSON.stringify(iamKey);
+      const use = { version, scenario: 'session', endpoint, mode: 'iam', credential } as const;
+      const found = await runAmplify({ ...use, channel: `/default/iam-${version}` });
+      expect(found).toMatchObject(wholeSession);
     });
 
     it.concurrent(`${version}: has 200 of 1,001 subscriptions, and is told about the others`, async (test) => {
-      const { key, proxy } = await prepare(test);
-      const { endpoint } = proxy;
-      const use = { version, scenario: 'subscribeMany', endpoint, channel, key } as const;
+      const { key, proxy, endpoint } = await prepare(test);
+      const use = {
+        version,
+        scenario: 'subscribeMany',
+        endpoint,
+        channel,
+        credential: key,
+      } as const;
       expect(await runAmplify(use)).toEqual({
         refused: 801,
         kinds: [expect.stringContaining('MaxSubscriptionsReachedError')],

@@ -4,27 +4,7 @@
  * `node amplify-program.ts <task>`, where the task is the JSON of `AmplifyTask`.
  */
 
-/** Task of the program. */
-export interface AmplifyTask {
-  /** `aws-amplify-6-22` or `aws-amplify-6-20`. */
-  readonly package: string;
-  readonly scenario: keyof typeof scenarios;
-  /** URL that ends with `/event`. */
-  readonly endpoint: string;
-  /** `oidc` asks a token provider for the first token that has not expired. */
-  readonly mode: 'apiKey' | 'oidc';
-  readonly credentials: readonly AmplifyCredential[];
-  /** Channel that the subscriptions of a scenario are on. */
-  readonly channel: string;
-  /** Channel that nobody may subscribe to. */
-  readonly denied?: string | undefined;
-}
-
-/** API key or token, with the time of its end in seconds. */
-export interface AmplifyCredential {
-  readonly text: string;
-  readonly exp?: number | undefined;
-}
+import type { AmplifyTask } from './run-amplify.js';
 
 const task = JSON.parse(process.argv[2] ?? '') as AmplifyTask;
 const { channel: path, denied: deniedPath = '/private/room' } = task;
@@ -85,22 +65,19 @@ Hub.listen('api', ({ payload: { event, data } }) => {
   if (event === 'Subscription ack') acknowledgementOf(String(data?.query)).resolve();
 });
 
-const isOidc = task.mode === 'oidc';
-Amplify.configure(
-  {
-    API: {
-      Events: {
-        endpoint: task.endpoint,
-        region: 'eu-west-1',
-        defaultAuthMode: task.mode,
-        ...(isOidc ? {} : { apiKey: task.credentials[0]?.text }),
-      },
-    },
+const { mode } = task;
+const providers = {
+  apiKey: {},
+  oidc: { Auth: { tokenProvider: { getTokens } } },
+  iam: {
+    Auth: { credentialsProvider: { getCredentialsAndIdentityId, clearCredentialsAndIdentityId } },
   },
-  isOidc ? { Auth: { tokenProvider: { getTokens } } } : {},
-);
+};
+const apiKey = mode === 'apiKey' ? { apiKey: task.credential } : {};
+const api = { endpoint: task.endpoint, region: 'eu-west-1', defaultAuthMode: mode, ...apiKey };
+Amplify.configure({ API: { Events: api } }, providers[mode]);
 
-const scenarios = {
+const scenarios: Readonly<Record<AmplifyTask['scenario'], () => Promise<object>>> = {
   session,
   deniedBesidePublish,
   deniedBesideSibling,
@@ -122,11 +99,17 @@ function acknowledgementOf(channelPath: string): PromiseWithResolvers<void> {
 
 /** Returns the tokens of a person that is signed in, in the form that Amplify asks for. */
 async function getTokens(): Promise<object> {
-  const now = Date.now() / 1_000;
-  const { text, exp } =
-    task.credentials.find((credential) => (credential.exp ?? Infinity) > now) ??
-    (task.credentials.at(-1) as AmplifyCredential);
-  return { accessToken: { payload: { exp }, toString: () => text } };
+  const text = await (await fetch(task.credential)).text();
+  return { accessToken: { payload: {}, toString: () => text } };
+}
+
+/** Returns the IAM keys of a person that is signed in, in the form that Amplify asks for. */
+async function getCredentialsAndIdentityId(): Promise<object> {
+  return { credentials: JSON.parse(task.credential) as object };
+}
+
+function clearCredentialsAndIdentityId(): void {
+  // Nothing is kept.
 }
 
 /** Connects, subscribes, publishes over both transports, and closes. */
@@ -185,7 +168,7 @@ async function followToTheEnd(): Promise<object> {
 
 /** Subscribes to many channels: those that are accepted go on. */
 async function subscribeMany(): Promise<object> {
-  const first = await watch(`${path}/first`);
+  const sibling = await watch(`${path}/sibling`);
   const outcomes = Array.from({ length: manySubscriptions - 1 }, async (_, n) => {
     const channel = await events.connect(`${path}/${n}`);
     const { promise, resolve } = Promise.withResolvers<string>();
@@ -194,11 +177,11 @@ async function subscribeMany(): Promise<object> {
     return promise;
   });
   const found = await Promise.all(outcomes);
-  await first.channel.publish({ n: 1 });
-  await first.arrived(1);
+  await sibling.channel.publish({ n: 1 });
+  await sibling.arrived(1);
   const refusals = found.filter((outcome) => outcome !== 'accepted');
   const kinds = [...new Set(refusals)];
-  return { refused: refusals.length, kinds, errors: first.errors };
+  return { refused: refusals.length, kinds, errors: sibling.errors };
 }
 
 async function subscribeDenied(): Promise<{ error: Promise<boolean> }> {

@@ -15,8 +15,10 @@ export interface TestGateway {
   readonly port: number;
   /** Creates a key and returns its token. Default: all scopes, the application `shop`. */
   createKey(request?: Partial<KeyRequest>): Promise<string>;
+  /** Revokes a key that it has created. */
+  revokeKey(token: string): Promise<void>;
   /** Makes a short-lived token for channels, as a backend does for a page. */
-  createToken(key: string, request: TokenRequest): Promise<ShortLivedToken>;
+  createToken(key: string, request: TokenRequest): Promise<string>;
   /** Publishes one event over HTTP. Returns the status; 0 while the gateway does not listen. */
   post(credential: string, channel: string, event: unknown): Promise<number>;
   /** Resolves to the value of a metric without labels, as a scraper reads it. */
@@ -33,13 +35,6 @@ export interface TokenRequest {
   readonly expiresInSeconds?: number;
 }
 
-/** Answer of `POST /v1/realtime/tokens`. */
-export interface ShortLivedToken {
-  readonly token: string;
-  /** Moment in ISO 8601. */
-  readonly expiresAt: string;
-}
-
 const stopWithinMs = 2_000;
 
 /** Starts a gateway. @param settings besides those that every test needs */
@@ -50,6 +45,7 @@ export async function startTestGateway(
   const db = await openPostgres({ url: database.url });
   await createTables(db);
   const keys = new ApiKeys(db);
+  const ids = new Map<string, string>();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const start = (): Promise<Service> =>
@@ -66,13 +62,18 @@ export async function startTestGateway(
     ...{ url, port },
     async createKey(request = {}) {
       const wanted = { name: 'test', scopes: ['admin'], applications: ['shop'] } as const;
-      return (await keys.createKey({ ...wanted, ...request })).token;
+      const { key, token } = await keys.createKey({ ...wanted, ...request });
+      ids.set(token, key.id);
+      return token;
+    },
+    async revokeKey(token) {
+      await keys.revokeKey(ids.get(token) ?? '', 'all');
     },
     async createToken(key, request) {
       const headers = { authorization: `Bearer ${key}` };
       const response = await postJson('/v1/realtime/tokens', headers, request);
       if (response.status !== 201) throw new Error(await response.text());
-      return (await response.json()) as ShortLivedToken;
+      return ((await response.json()) as { token: string }).token;
     },
     async post(credential, channel, event) {
       const body = { channel, events: [JSON.stringify(event)] };

@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { type RunningProcess, startProcess } from '@posthaste/testbed';
 import { expect } from 'vitest';
-import type { AmplifyTask } from './amplify-program.js';
 
 const program = fileURLToPath(new URL('amplify-program.ts', import.meta.url));
 
@@ -12,27 +11,41 @@ const certificateFile = fileURLToPath(
 
 const endWithinMs = 50_000;
 
+/** Task of the program. */
+export interface AmplifyTask {
+  /** `aws-amplify-6-22` or `aws-amplify-6-20`. */
+  readonly package: string;
+  readonly scenario:
+    | 'session'
+    | 'deniedBesidePublish'
+    | 'deniedBesideSibling'
+    | 'follow'
+    | 'followToTheEnd'
+    | 'subscribeMany';
+  /** URL that ends with `/event`. */
+  readonly endpoint: string;
+  readonly mode: 'apiKey' | 'oidc' | 'iam';
+  /** API key; URL that gives tokens; JSON of an IAM key. */
+  readonly credential: string;
+  /** Channel that the subscriptions of a scenario are on. */
+  readonly channel: string;
+  /** Channel that nobody may subscribe to. */
+  readonly denied?: string | undefined;
+}
+
 /** Version of Amplify, as the name of its package has it. */
 export type AmplifyVersion = '6-22' | '6-20';
 
 /** Task of a version, with an API key unless it says otherwise. */
-export interface AmplifyUse extends Pick<AmplifyTask, 'scenario' | 'endpoint' | 'channel'> {
+export interface AmplifyUse extends Omit<AmplifyTask, 'package' | 'mode'> {
   readonly version: AmplifyVersion;
-  readonly denied?: string;
-  /** API key. Default: `tokens`, by a token provider. */
-  readonly key?: string;
-  readonly tokens?: AmplifyTask['credentials'];
+  readonly mode?: AmplifyTask['mode'];
 }
 
 /** Amplify in a process of its own, which trusts the certificate. */
 export async function startAmplify(use: AmplifyUse): Promise<RunningProcess> {
-  const { version, key, tokens = [], ...rest } = use;
-  const task: AmplifyTask = {
-    ...rest,
-    package: `aws-amplify-${version}`,
-    mode: key === undefined ? 'oidc' : 'apiKey',
-    credentials: key === undefined ? tokens : [{ text: key }],
-  };
+  const { version, mode = 'apiKey', ...rest } = use;
+  const task: AmplifyTask = { ...rest, mode, package: `aws-amplify-${version}` };
   return startProcess({
     args: [program, JSON.stringify(task)],
     env: { NODE_EXTRA_CA_CERTS: certificateFile },
