@@ -14,6 +14,7 @@ import {
   type WebhookHttp,
 } from '@posthaste/appsync-server';
 import { isJsonObject } from '@posthaste/contracts';
+import type { ApplicationStates } from '../access/application-access.js';
 
 /** Object of the file. */
 export type Entry = Readonly<Record<string, unknown>>;
@@ -22,6 +23,7 @@ export type Entry = Readonly<Record<string, unknown>>;
 export interface AuthorizerDeps {
   /** Client for webhook authorizers. */
   readonly http: WebhookHttp;
+  readonly states: Pick<ApplicationStates, 'isDeleting'>;
   /** Called when a webhook authorizer fails. */
   readonly onError: (error: unknown) => void;
 }

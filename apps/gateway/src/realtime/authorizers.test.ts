@@ -213,6 +213,22 @@ describeWithPostgres('authorizers of POSTHASTE_REALTIME_CONFIG', () => {
     expect(Date.now()).toBeGreaterThanOrEqual(exp * 1_000);
   });
 
+  it('register their applications, and refuse everything while one is being deleted', async () => {
+    const names = async () =>
+      (await gateway.db.query<{ name: string }>('select name from gateway.application')).rows;
+    await expect.poll(names, wait).toContainEqual({ name: 'depot' });
+    const signing = { ...keys, region: 'eu-west-1' };
+    const own = await gateway.connectBy(createIamConfig(endpoint, undefined, signing));
+    await own.subscribe('/default/deleted').ready;
+    await gateway.db.query(
+      `update gateway.application set state = 'deleting' where name = 'depot'`,
+    );
+    await expect.poll(() => own.state, wait).toBe('closed');
+    expect(own.err).toMatchObject({
+      errors: [{ message: expect.stringContaining('being deleted') }],
+    });
+  });
+
   it('are modes that a namespace may require', async () => {
     const subscribe = async (config: Config) =>
       (await gateway.connectBy(config)).subscribe('/humans/a').ready;

@@ -24,7 +24,7 @@ export class OperationCounts implements GuessLimit {
   }
 
   /** @throws RealtimeError `LimitExceededError` */
-  readonly admit = ({ identity, events }: AdmittedOperation): void => {
+  admit({ identity, events }: AdmittedOperation): void {
     if (this.#limits === undefined) return;
     const { limiter, applicationLimiter } = this.#limits;
     const counted = toCounted(identity);
@@ -33,7 +33,7 @@ export class OperationCounts implements GuessLimit {
     }
     const refused = applicationLimiter.countOperation(identity.realm, events);
     if (refused) throw limitExceeded(refused.message);
-  };
+  }
 
   hasLeft(address: string): boolean {
     return this.#limits?.limiter.hasLeftForAddress(address) ?? true;

@@ -34,7 +34,7 @@ import { PlatformIdentity } from './platform-identity.js';
 /** Options of the authorizers of platform credentials. */
 export interface PlatformAuthorizerOptions {
   readonly authenticators: Pick<Authenticators, 'keys' | 'tokens'>;
-  readonly states: Pick<ApplicationStates, 'isDeleting'>;
+  readonly states: Pick<ApplicationStates, 'isDeleting' | 'isRegistered' | 'register'>;
   /** Application of callers for all applications that name none. */
   readonly defaultApplication: string;
   /** Counts credentials of a client that nobody knows, by its address. */
@@ -230,6 +230,7 @@ function unauthorized(): RealtimeError {
   );
 }
 
-function forbidden(message: string): RealtimeError {
+/** Creates the refusal of a valid credential. */
+export function forbidden(message: string): RealtimeError {
   return new RealtimeError('UnauthorizedException', 403, message);
 }

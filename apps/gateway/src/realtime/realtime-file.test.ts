@@ -12,6 +12,12 @@ const iam = {
   keys: [{ accessKeyId: 'AKIA1', secretAccessKey: 'secret-1' }],
 };
 
+const deps = {
+  http: { send: async () => never() },
+  states: { isDeleting: () => false },
+  onError: never,
+};
+
 async function write(text: string): Promise<string> {
   const path = join(await mkdtemp(join(tmpdir(), 'realtime-')), 'realtime.json');
   await writeFile(path, text);
@@ -34,9 +40,7 @@ async function refusal(content: unknown): Promise<string> {
 it('has nothing without a path', () => {
   const file = readRealtimeFile(undefined);
   expect(file.namespaces).toEqual([]);
-  expect(file.createAuthorizers({ http: { send: async () => never() }, onError: never })).toEqual(
-    [],
-  );
+  expect(file.createAuthorizers(deps)).toEqual([]);
 });
 
 it('has namespaces, and authorizers of each type, webhooks last', async () => {
@@ -53,10 +57,8 @@ it('has namespaces, and authorizers of each type, webhooks last', async () => {
   );
   const file = readRealtimeFile(path);
   expect(file.namespaces).toEqual([{ name: 'chat', application: 'shop', history: 50 }]);
-  const authorizers = file.createAuthorizers({
-    http: { send: async () => never() },
-    onError: never,
-  });
+  expect(file.applications).toEqual(['shop', 'pay']);
+  const authorizers = file.createAuthorizers(deps);
   expect(authorizers.map(({ mode }) => mode)).toEqual([
     'OPENID_CONNECT',
     'AMAZON_COGNITO_USER_POOLS',

@@ -18,6 +18,7 @@ import {
 } from '@posthaste/appsync-server';
 import type { StoredNamespace } from '@posthaste/appsync-server/postgres';
 import { isApplicationName, isJsonObject, PlatformError } from '@posthaste/contracts';
+import { refuseDeleting } from './application-names.js';
 import {
   type AuthorizerDeps,
   authorizerTypes,
@@ -34,12 +35,18 @@ export interface FileNamespace extends StoredNamespace {
 /** Contents of the file. */
 export interface RealtimeFile {
   readonly namespaces: readonly FileNamespace[];
+  /** Applications that it names. */
+  readonly applications: readonly string[];
   /** Creates the authorizers, in the order in which they are asked. */
   createAuthorizers(deps: AuthorizerDeps): readonly Authorizer[];
 }
 
 const setting = 'POSTHASTE_REALTIME_CONFIG';
-const noFile: RealtimeFile = { namespaces: [], createAuthorizers: () => [] };
+const noFile: RealtimeFile = {
+  namespaces: [],
+  applications: [],
+  createAuthorizers: () => [],
+};
 
 /**
  * Reads the file. Without a path, it has nothing in it.
@@ -64,11 +71,13 @@ export function readRealtimeFile(path: string | undefined): RealtimeFile {
   if (faults.length > 0) throw invalid(faults);
   return {
     namespaces: (namespaces as readonly Entry[]).map(toNamespace),
+    applications: namesOf([...(namespaces as readonly Entry[]), ...(authorizers as Entry[])]),
     createAuthorizers: (deps) =>
       (authorizers as readonly Entry[]).toSorted(webhooksLast).map((entry) => {
         const { type, application, ...members } = entry;
         const { create } = authorizerTypes[String(type)] as (typeof authorizerTypes)[string];
-        return create({ ...members, realm: String(application) }, deps);
+        const realm = String(application);
+        return refuseDeleting(create({ ...members, realm }, deps), realm, deps.states);
       }),
   };
 }
@@ -84,6 +93,11 @@ function readJson(path: string): unknown {
     const reason = isJsonFault ? '' : `: ${(error as Error).message}`;
     throw invalid([`the file ${path} ${fault}${reason}`]);
   }
+}
+
+function namesOf(entries: readonly Entry[]): string[] {
+  const names = entries.map(({ application }) => application ?? undefined);
+  return [...new Set(names.filter((name) => typeof name === 'string'))];
 }
 
 /** Members that are null stand for the default. */

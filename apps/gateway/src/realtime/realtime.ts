@@ -8,6 +8,7 @@ import type { Database } from '@posthaste/postgres';
 import { Counter, type Registry } from 'prom-client';
 import { isMissingTable } from '../http/problem.js';
 import { RepeatedWarnings, type WarningLog } from '../http/repeated-warnings.js';
+import { registerConfigured, registerPublished } from './application-names.js';
 import { ChannelReporter } from './channel-reporter.js';
 import { LogBroker } from './log-broker.js';
 import { GatewayNamespaces, toForwarded } from './namespaces.js';
@@ -110,14 +111,19 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
   const http = createEgress({ guard: createAddressGuard({ allow: anyNetwork }) });
   const onAuthorizerError = warnOf('a webhook authorizer failed, and its callers are refused');
   const counts = new OperationCounts();
+  const { states } = deps;
+  registerConfigured(states, config.file.applications);
   const addresses = new WeakMap<IncomingMessage, string>();
   const server = createRealtimeServer({
     authorizers: [
       createPlatformAuthorizer({ ...deps, guesses: counts }, deps.access),
-      ...config.file.createAuthorizers({ http, onError: onAuthorizerError }),
+      ...config.file.createAuthorizers({ http, states, onError: onAuthorizerError }),
       ...(deps.access === 'loopback' ? [createLocalAuthorizer(deps)] : []),
     ],
-    admit: counts.admit,
+    admit(operation) {
+      counts.admit(operation);
+      registerPublished(states, operation);
+    },
     addressOf: (request) => addresses.get(request) ?? '',
     allowedOrigins: deps.allowedOrigins,
     namespaces,

@@ -58,6 +58,7 @@ describeWithPostgres('/v1/namespaces', () => {
         { name: 'for-all', durable: false },
         { name: 'pay-only', application: 'pay' },
       ],
+      applications: ['shop', 'pay'],
       createAuthorizers: () => [],
     };
     const environment = { POSTHASTE_RATE_LIMIT: '0', POSTHASTE_FAULT_RATE_LIMIT: '0' };
