@@ -1,9 +1,11 @@
 import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { checkPackage, createPackageFromTarballData, type Problem } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runBrowserBuild } from './packed-browser-build.js';
 import {
   installPacked,
   outputOf,
@@ -31,8 +33,9 @@ beforeAll(async () => {
   for (const member of members) packed.set(member.manifest.name, member);
   await installPacked([...packed.values()], project, {
     '@types/node': await versionIn('tooling/checks', '@types/node'),
-    // An optional peer dependency.
+    // Optional peer dependencies.
     '@platformatic/kafka': await versionIn('packages/eventstream', '@platformatic/kafka'),
+    react: await versionIn('packages/appsync-client', 'react'),
   });
 }, installTimeoutMs);
 
@@ -103,8 +106,18 @@ describe.each(published.map(({ manifest }) => manifest.name))('%s, packed', (nam
     const problems = 'problems' in result ? result.problems : [];
     expect(problems.filter((problem) => !isExpected(problem))).toEqual([]);
   });
+});
 
-  it('can be imported and required in another project, with the same exports', async () => {
+/** Entry points of all packages: `@posthaste/eventstream/kafka`. */
+const entryPoints = published.flatMap(({ manifest }) =>
+  Object.keys(manifest.exports ?? {})
+    .filter((path) => path !== './package.json')
+    .map((path) => manifest.name + path.slice(1)),
+);
+
+it.each(entryPoints)(
+  '%s can be imported and required in another project, with the same exports',
+  async (name) => {
     const print = 'console.log(JSON.stringify(Object.keys(entry).sort()))';
     const imported = await exportedNames(`import * as entry from '${name}'; ${print}`);
     const required = await exportedNames(
@@ -113,7 +126,13 @@ describe.each(published.map(({ manifest }) => manifest.name))('%s, packed', (nam
     );
     expect(imported).not.toEqual([]);
     expect(required.filter((key) => key !== '__esModule')).toEqual(imported);
-  });
+  },
+);
+
+it('the realtime client, packed, runs in a page that has nothing of Node', async () => {
+  const { script, output } = await runBrowserBuild(project);
+  expect(output).toBe('"from the page"\n');
+  expect(gzipSync(script).length).toBeLessThan(10_240);
 });
 
 /** Returns the compiler's errors about `files` in the project, except those about third parties. */
@@ -132,13 +151,6 @@ function isThirdParty(line: string): boolean {
     /^\s/.test(line) || /^node_modules\/(?!.*node_modules\/@posthaste\/)(?!@posthaste\/)/.test(line)
   );
 }
-
-/** Entry points of all packages: `@posthaste/eventstream/kafka`. */
-const entryPoints = published.flatMap(({ manifest }) =>
-  Object.keys(manifest.exports ?? {})
-    .filter((path) => path !== './package.json')
-    .map((path) => manifest.name + path.slice(1)),
-);
 
 it.each(['nodenext', 'node16'] as const)(
   'types of all packages compile with module: %s in an ES module and in CommonJS of another project',
