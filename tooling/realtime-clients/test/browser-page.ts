@@ -8,6 +8,7 @@ import { useSubscription } from '@posthaste/appsync-client/react';
 import { createElement, StrictMode, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
+declare const location: { search: string };
 declare const document: { getElementById(id: string): never };
 declare const XMLHttpRequest: new () => {
   open(method: string, url: string, isAsync: boolean): void;
@@ -31,6 +32,7 @@ async function fetchToken(): Promise<string> {
 const states: ClientState[] = [];
 const client = await connect(createOidcConfig(endpoint, undefined, fetchToken), {
   onState: (state) => states.push(state),
+  extensions: location.search === '?resume' ? ['resume'] : [],
 });
 
 function Room() {

@@ -55,13 +55,13 @@ describeWithBrowser('a page in Chromium and the gateway', () => {
   });
 
   /** Opens the page, whose tokens are valid for some time, and waits until it has subscribed. */
-  async function openPage(seconds = 900): Promise<{ page: Page; faults: string[] }> {
+  async function openPage(seconds = 900, query = ''): Promise<{ page: Page; faults: string[] }> {
     tokenSeconds = seconds;
     const page = await browser.newPage();
     onTestFinished(() => page.close());
     const faults: string[] = [];
     page.on('pageerror', (error) => faults.push(error.message));
-    await page.goto(pages.origin);
+    await page.goto(`${pages.origin}/${query}`);
     await expect.poll(() => textOf(page, 'status')).toBe(`subscribed ${first}`);
     return { page, faults };
   }
@@ -95,6 +95,15 @@ describeWithBrowser('a page in Chromium and the gateway', () => {
     await expect.poll(() => textOf(page, 'gaps')).toBe('1');
     await gateway.post(key, first, 'later');
     await expect.poll(() => textOf(page, 'events')).toBe('"later"');
+  });
+
+  it('has missed nothing after it was cut off, if it asks to resume', async () => {
+    const { page } = await openPage(900, '?resume');
+    proxy.cut();
+    for (const event of [1, 2, 3]) await gateway.post(key, first, event);
+    await expect.poll(() => page.evaluate('states')).toEqual(['open', 'reconnecting', 'open']);
+    await expect.poll(() => textOf(page, 'events')).toBe('1 2 3');
+    expect(await textOf(page, 'gaps')).toBe('0');
   });
 
   it('is cut off while it does not read, comes back, and is told of the gap', async () => {

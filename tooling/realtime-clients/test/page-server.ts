@@ -43,7 +43,7 @@ export async function startPageServer({
     },
   };
   const server = createServer(await readTestCertificate(), async (request, response) => {
-    const [type, body] = answers[request.url ?? '']?.() ?? ['text/plain', ''];
+    const [type, body] = answers[request.url?.split('?')[0] ?? '']?.() ?? ['text/plain', ''];
     response.setHeader('content-type', type);
     response.end(await body);
   });

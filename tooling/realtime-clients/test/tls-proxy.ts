@@ -10,6 +10,8 @@ export interface TlsProxy {
   readonly endpoint: string;
   /** Requests for WebSockets so far. */
   upgrades(): number;
+  /** Cuts all connections off. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -17,20 +19,23 @@ const upgradeRequest = 'GET /event/realtime';
 
 /** Starts a proxy for a server on loopback. */
 export async function startTlsProxy({ port }: { readonly port: number }): Promise<TlsProxy> {
-  const cutAll = new Set<() => void>();
+  const ends = new Set<() => void>();
+  const cut = (): void => {
+    for (const end of ends) end();
+  };
   let upgrades = 0;
   const server = createServer(await readTestCertificate(), (secure) => {
     const plain = connect(port, '127.0.0.1');
-    const cut = (): void => {
-      cutAll.delete(cut);
+    const end = (): void => {
+      ends.delete(end);
       secure.destroy();
       plain.destroy();
     };
-    cutAll.add(cut);
+    ends.add(end);
     secure.once('data', (first: Buffer) => {
       if (first.toString('latin1').startsWith(upgradeRequest)) upgrades += 1;
     });
-    for (const socket of [secure, plain]) socket.on('error', cut).on('close', cut);
+    for (const socket of [secure, plain]) socket.on('error', end).on('close', end);
     secure.pipe(plain);
     plain.pipe(secure);
   });
@@ -42,9 +47,10 @@ export async function startTlsProxy({ port }: { readonly port: number }): Promis
     host,
     endpoint: `https://${host}/event`,
     upgrades: () => upgrades,
+    cut,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
-      for (const cut of cutAll) cut();
+      cut();
       await closed;
     },
   };
