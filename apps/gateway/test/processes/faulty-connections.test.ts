@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, createApiKeyConfig, type SubscriptionMessage } from '@posthaste/appsync-client';
 import { createTestDatabase, type TestDatabase } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import {
   type GatewayProcess,
   type GatewayProcesses,
@@ -11,7 +11,11 @@ import {
 import { RawSocket } from './raw-socket.js';
 import { startSwallowingProxy } from './swallowing-proxy.js';
 
-const wait = { timeout: 60_000, interval: 50 };
+const wait = { timeout: 120_000, interval: 50 };
+
+// Much is on its way here, and other tests run beside it.
+vi.setConfig({ testTimeout: 240_000 });
+
 /** Clock that makes the client's minutes seconds. */
 const clockSpeed = 30;
 
@@ -68,16 +72,16 @@ describeWithPostgres('connections of a gateway process that fail', () => {
   });
 
   it('slow ones are closed with 1013 in bounded memory, and others lose nothing', async () => {
-    const events = 10_000;
+    const events = 4_000;
     const eventsPerPublish = 5;
-    const text = 'x'.repeat(2_000);
+    const text = 'x'.repeat(4_000);
     const open = async (): Promise<RawSocket> => {
       const socket = await RawSocket.open(gateway.port, key);
       expect(await socket.subscribe('/loose/much')).toMatchObject({ type: 'subscribe_success' });
       return socket;
     };
     const stalled = await Promise.all(Array.from({ length: 20 }, open));
-    const readers = await Promise.all(Array.from({ length: 10 }, open));
+    const readers = await Promise.all(Array.from({ length: 5 }, open));
     const received = readers.map(() => [] as number[]);
     for (const [index, reader] of readers.entries()) {
       reader.onFrame = ({ type, event }) => {
@@ -136,7 +140,7 @@ describeWithPostgres('connections of a gateway process that fail', () => {
     await Promise.all(publishAll);
     expect(await stopped).toEqual({ code: 0, signal: null });
     expect(errors).toEqual([]);
-    expect(answeredWhileDraining).toBeGreaterThan(100);
+    expect(answeredWhileDraining).toBeGreaterThan(20);
     expect(publishers.map(({ closed }) => closed?.code)).toEqual(publishers.map(() => 1001));
     await expect
       .poll(() => answered.filter((event) => !received.includes(event)), wait)

@@ -7,6 +7,7 @@ import {
   createApiKeyConfig,
   type WebSocketClient,
 } from '@posthaste/appsync-client';
+import type { NamespaceSettings } from '@posthaste/appsync-server';
 import { NamespaceStore } from '@posthaste/appsync-server/postgres';
 import { openPostgres } from '@posthaste/postgres';
 import { freePort, type ProcessExit, type RunningProcess, startProcess } from '@posthaste/testbed';
@@ -31,7 +32,8 @@ export interface GatewayProcesses {
 }
 
 /**
- * Migrates the database, and creates a key and the namespace `loose`, which is not durable. Gateways
+ * Migrates the database, and creates a key and the namespaces `loose`, which is not durable, and
+ * `kept`, whose subscribers can get the last 10,000 events after a reconnect. Gateways
  * have no limit of connections of one address, because that is what all clients have here.
  */
 export async function openGatewayProcesses({
@@ -45,8 +47,11 @@ export async function openGatewayProcesses({
   const wanted = { name: 'test', scopes: ['admin'], applications: ['shop'] } as const;
   const { token: key } = await keys.createKey(wanted);
   const { token: metricsKey } = await keys.createKey({ name: 'metrics', scopes: ['metrics:read'] });
-  const loose = { application: undefined, name: 'loose' };
-  await new NamespaceStore(db).create(loose, { durable: false }, 'all');
+  const namespaces = new NamespaceStore(db);
+  const create = (name: string, settings: NamespaceSettings) =>
+    namespaces.create({ application: undefined, name }, settings, 'all');
+  await create('loose', { durable: false });
+  await create('kept', { history: 10_000 });
   await keys.close();
   await db.close();
   const started: GatewayProcess[] = [];

@@ -6,7 +6,7 @@ import {
   type TestDatabase,
 } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import {
   type GatewayProcess,
   type GatewayProcesses,
@@ -18,7 +18,10 @@ const program = fileURLToPath(new URL('many-subscribers-process.ts', import.meta
 const count = 5_000;
 const channel = '/default/news';
 /** Time in which all are back, on a busy machine of two cores, in ms. */
-const wait = { timeout: 60_000, interval: 100 };
+const wait = { timeout: 120_000, interval: 100 };
+
+vi.setConfig({ testTimeout: 240_000 });
+
 /** Memory of the gateway without connections, and 40 kB for each, in MiB. */
 const maxMib = 450;
 

@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import {
   type GatewayProcess,
   type GatewayProcesses,
@@ -13,7 +13,9 @@ const races = 3_000;
 const racesPerConnection = 150;
 /** Publishes of one connection: as many may begin in a second. */
 const publishesPerConnection = 20;
-const wait = { timeout: 60_000, interval: 50 };
+const wait = { timeout: 120_000, interval: 50 };
+
+vi.setConfig({ testTimeout: 240_000 });
 
 /** Gateways of a race: of the subscriber and of the publisher. */
 interface Race {
