@@ -80,6 +80,12 @@ class Things {
     return topic;
   }
 
+  async namespace(): Promise<string> {
+    const name = this.name();
+    await this.#call('POST', '/v1/namespaces', { application: own, name });
+    return name;
+  }
+
   async key(): Promise<string> {
     const body = { name: this.name(), scopes: ['admin'], applications: [own] };
     return this.#mark((await this.#call('POST', '/v1/keys', body)).id);
@@ -161,6 +167,12 @@ const cases: Readonly<Record<string, CommandCase>> = {
   'endpoints list': lists((things) => things.endpoint()),
   'endpoints test': refused(async (things) => [await things.endpoint()]),
   'endpoints remove': refused(async (things) => [await things.endpoint()]),
+  'realtime channels': refused(async () => ['--application', own]),
+  'realtime namespaces list': lists((things) => things.namespace()),
+  'realtime namespaces create': refused(async (things) => [things.name(), '--application', own]),
+  'realtime namespaces delete': refused(async (things) => [
+    ...[await things.namespace(), '--application', own],
+  ]),
   'subscriptions create': refused(async (things) => [await things.endpoint(), 'a.b']),
   'subscriptions update': refused(async (things) => [await things.subscription(), 'a.c']),
   'subscriptions show': refused(async (things) => [await things.subscription()]),

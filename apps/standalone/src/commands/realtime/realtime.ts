@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import { addChannelsCommand } from './channels.js';
 import { addEmulatorCommand } from './emulator.js';
+import { addNamespacesCommand } from './namespaces.js';
 import { addPublishCommand } from './publish.js';
 import { addSubscribeCommand } from './subscribe.js';
 
@@ -7,8 +9,10 @@ import { addSubscribeCommand } from './subscribe.js';
 export function addRealtimeCommand(program: Command): void {
   const command = program
     .command('realtime')
-    .description('emulate AWS AppSync Events, subscribe and publish');
+    .description('emulate AWS AppSync Events, subscribe, publish, list channels, manage namespaces');
   addEmulatorCommand(command);
   addSubscribeCommand(command);
   addPublishCommand(command);
+  addChannelsCommand(command);
+  addNamespacesCommand(command);
 }
