@@ -1,4 +1,4 @@
-import { type Caller, coversChannels, grants } from '@posthaste/access';
+import { type Caller, coversChannels } from '@posthaste/access';
 import { type CountedChannel, listCountedChannels } from '@posthaste/appsync-server/postgres';
 import { parseChannel } from '@posthaste/contracts';
 import type { PostgresLog } from '@posthaste/eventstream';
@@ -80,8 +80,8 @@ export function channelListRoutes(app: App, { db, log }: ChannelListDeps): void 
       const { prefix = '', limit = 50, cursor: after = '' } = query;
       const page = { application, prefix, after, limit: limit + 1 };
       const counted = await listCountedChannels(db, page);
-      const topics = grants(caller.scopes, 'events:read') ? await log.listTopics(applications) : [];
-      const mirrored = listMirroredChannels(topics, caller);
+      const topics = await log.listTopics(applications);
+      const mirrored = listMirroredChannels(topics, { caller, application });
       const shown = mirrored.filter(({ channel }) => channel > after && channel.startsWith(prefix));
       return toPage(merge(counted, shown, mirrored), limit, caller);
     },

@@ -9,7 +9,9 @@ import { addSubscribeCommand } from './subscribe.js';
 export function addRealtimeCommand(program: Command): void {
   const command = program
     .command('realtime')
-    .description('emulate AWS AppSync Events, subscribe, publish, list channels, manage namespaces');
+    .description(
+      'emulate AWS AppSync Events, subscribe, publish, list channels, manage namespaces',
+    );
   addEmulatorCommand(command);
   addSubscribeCommand(command);
   addPublishCommand(command);
