@@ -1,4 +1,4 @@
-import type { ChannelBatch, ChannelEvent } from '@posthaste/appsync-server';
+import type { ChannelBatch, ChannelEvent, PresenceChannelName } from '@posthaste/appsync-server';
 import { parseChannel } from '@posthaste/appsync-server';
 import { isJsonObject } from '@posthaste/contracts';
 import type { LogRecord, StoredRecord } from '@posthaste/eventstream';
@@ -7,6 +7,8 @@ import type { LogRecord, StoredRecord } from '@posthaste/eventstream';
  * Batches of events as records of the topic `realtime`. The key is `<application>\n<path>`; the
  * application is also that of the record, so that erasing an application erases them. The value is
  * JSON: the node that appended the record, its number on that node, and the events.
+ *
+ * A record of presence has the same key, and no value: the members of the channel may have changed.
  */
 
 /** Topic that gateways share. Nobody else sees it, and it has one partition. */
@@ -15,6 +17,8 @@ export const realtimeTopic = 'realtime';
 export const storedName = 'realtime.events';
 /** Name of records with events for the sockets of other nodes, which nobody finds afterwards. */
 const broadcastName = 'realtime.broadcast';
+/** Name of records that say that the members of a channel may have changed. */
+const presenceName = 'realtime.presence';
 /** Positions of one record: the first event has the first, each further one the next. */
 const positionsPerRecord = 1_024n;
 
@@ -83,4 +87,26 @@ function parseBody(text: string): RecordBody | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Returns the record that says that the members of a channel may have changed. */
+export function toPresenceRecord({ realm, path }: PresenceChannelName): LogRecord {
+  return {
+    topic: realtimeTopic,
+    key: Buffer.from(`${realm}\n${path}`),
+    value: null,
+    headers: { ce_type: presenceName },
+    application: realm,
+  };
+}
+
+/** Returns the channel whose members may have changed; undefined for records of batches. */
+export function fromPresenceRecord({
+  key,
+  headers,
+}: StoredRecord): PresenceChannelName | undefined {
+  const text = key?.toString() ?? '';
+  const end = text.indexOf('\n');
+  if (headers.ce_type !== presenceName || end < 0) return undefined;
+  return { realm: text.slice(0, end), path: text.slice(end + 1) };
 }

@@ -21,6 +21,7 @@ import type {
   DeliveredBatch,
   MissedEvents,
   MissedRequest,
+  PresenceChannelName,
 } from '@posthaste/appsync-server';
 import { backoffMs, newId, PlatformError, settlesWithin, withTimeout } from '@posthaste/contracts';
 import type { LogRecord, PostgresLog, StoredRecord } from '@posthaste/eventstream';
@@ -28,12 +29,14 @@ import { GroupCommit } from '@posthaste/eventstream/event-log';
 import type { Database } from '@posthaste/postgres';
 import {
   fromBatchRecord,
+  fromPresenceRecord,
   offsetOf,
   positionOf,
   realtimeTopic,
   toBatchRecord,
 } from './batch-record.js';
 import { LogHistory } from './log-history.js';
+import { LogPosition } from './log-position.js';
 import { LogTail } from './log-tail.js';
 
 /** Options of `LogBroker`. */
@@ -49,6 +52,8 @@ export interface LogBrokerOptions {
   readonly onError: (error: unknown) => void;
   /** Called for each batch, not stored, that did not reach the other nodes. */
   readonly onLost?: (() => void) | undefined;
+  /** Called for channels whose members may have changed, on any gateway. Default: nothing. */
+  readonly onPresence?: ((channel: PresenceChannelName) => void) | undefined;
   /** Longest time until a batch is noticed whose notification is lost, in ms. Default 1,000. */
   readonly pollMs?: number | undefined;
 }
@@ -86,13 +91,11 @@ export class LogBroker implements Broker {
   #ended = 0;
   #running: Promise<void> = Promise.resolve();
   #number = 0;
-  #position = 0n;
+  readonly #position = new LogPosition();
   #deliver: (batch: DeliveredBatch) => void = () => undefined;
   #tail: LogTail | undefined;
   readonly #started = Promise.withResolvers<void>();
   readonly #history: LogHistory;
-  /** Resolved when the position is above theirs. */
-  readonly #waiting = new Set<{ readonly position: bigint; readonly resolve: () => void }>();
   #epoch: string | undefined;
   #closing: Promise<void> | undefined;
 
@@ -119,7 +122,7 @@ export class LogBroker implements Broker {
   }
 
   get position(): bigint {
-    return this.#position;
+    return this.#position.value;
   }
 
   /**
@@ -153,7 +156,7 @@ export class LogBroker implements Broker {
       await reader.close();
       throw error;
     }
-    this.#position = positionOf(reader.next);
+    this.#position.moveTo(positionOf(reader.next));
     this.#epoch = epoch;
     this.#tail = reader;
     this.#started.resolve();
@@ -179,16 +182,10 @@ export class LogBroker implements Broker {
   }
 
   async reach(position: bigint): Promise<boolean> {
-    if (position < this.#position) return true;
+    if (position < this.position) return true;
     if (offsetOf(position) >= (await this.#history.findEnd())) return false;
-    if (position < this.#position) return true;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const waiter = { position, resolve };
-    this.#waiting.add(waiter);
     this.#tail?.wake();
-    const isReached = await settlesWithin(promise, maxLagMs);
-    this.#waiting.delete(waiter);
-    return isReached;
+    return this.#position.passes(position, maxLagMs);
   }
 
   findMissed(request: MissedRequest): Promise<MissedEvents> {
@@ -253,13 +250,12 @@ export class LogBroker implements Broker {
       const isOwn = found?.node === this.#node;
       if (found?.isStored && isOwn && found.number > this.#ended) await this.#running;
       // Before the call: who subscribes in it has got this record.
-      this.#position = positionOf(record.offset + 1n);
+      this.#position.moveTo(positionOf(record.offset + 1n));
       if (found?.isStored)
         this.#deliverStored({ ...found.batch, position: positionOf(record.offset) });
       else if (found && !isOwn && this.#tail !== undefined) this.#deliver(found.batch);
-    }
-    for (const { position, resolve } of this.#waiting) {
-      if (position < this.#position) resolve();
+      const presence = found ? undefined : fromPresenceRecord(record);
+      if (presence) this.#options.onPresence?.(presence);
     }
   }
 

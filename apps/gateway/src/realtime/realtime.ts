@@ -21,6 +21,7 @@ import {
 } from './platform-authorizer.js';
 import { PlatformMirror } from './platform-mirror/platform-mirror.js';
 import type { RealtimeFile } from './realtime-file.js';
+import { SharedPresence } from './shared-presence.js';
 
 /** Configuration of realtime channels. */
 export interface RealtimeConfig {
@@ -100,6 +101,8 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
   });
   const namespaces = new GatewayNamespaces(stored, config.file.namespaces, mirror.namespace);
   const onLost = countLost(registry);
+  const onPresenceError = warnOf('members of realtime channels are not kept, which is tried again');
+  const presence = new SharedPresence({ db, log, onError: onPresenceError });
   const broker = new LogBroker({
     db,
     log,
@@ -107,6 +110,7 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
     forward: (batch) => toForwarded(namespaces, log, batch),
     onError: warnOf('realtime events of other gateways are not read, which is tried again'),
     onLost,
+    onPresence: (channel) => presence.onChanged(channel),
   });
   const http = createEgress({ guard: createAddressGuard({ allow: anyNetwork }) });
   const onAuthorizerError = warnOf('a webhook authorizer failed, and its callers are refused');
@@ -128,6 +132,7 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
     allowedOrigins: deps.allowedOrigins,
     namespaces,
     broker,
+    presence,
     keepAliveMs: config.realtimeKeepAliveMs,
     registry,
     onError: warnOf('a realtime operation failed'),
@@ -146,6 +151,7 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
     await Promise.all([
       mirror.close(),
       broker.close(),
+      presence.close(),
       stored.close(),
       reporter.close(),
       http.close(),
