@@ -38,7 +38,6 @@ export { eraseByRequests, eraseByResponses } from './erasing/payload-erasing.js'
 export {
   type CallbackEvent,
   type CallbackEventSink,
-  callbackEventTopic,
   type DisableRecorder,
   noEvents,
 } from './events/callback-events.js';

@@ -1,3 +1,6 @@
+/** Topic of the log that has all events about callbacks. */
+export const callbackEventTopic = 'callbacks';
+
 /**
  * Names of the events about callbacks and endpoints: the one list, from which settings and
  * `@posthaste/callbacks` take theirs. packages/callbacks/src/events/callback-events.ts says where the

@@ -13,7 +13,11 @@ export {
   toApplicationColumn,
 } from './applications.js';
 export { type Backoff, backoffMs } from './backoff.js';
-export { type CallbackEventName, callbackEventNames } from './callback-event-names.js';
+export {
+  type CallbackEventName,
+  callbackEventNames,
+  callbackEventTopic,
+} from './callback-event-names.js';
 export {
   type ChannelPath,
   channelPatternSource,

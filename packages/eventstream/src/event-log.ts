@@ -35,6 +35,7 @@ export {
   type FollowerOptions,
   type FollowRequest,
 } from './event-log/follow/event-followers.js';
+export { type LogEvent, toLogEvent, type UnnamedRecordRules } from './event-log/log-event.js';
 export { eventLogMigrations } from './event-log/migrations.js';
 export {
   type EventToPublish,

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { callbackEventNames, newId } from '@posthaste/contracts';
+import { callbackEventNames, callbackEventTopic, newId } from '@posthaste/contracts';
 import { expect, it } from 'vitest';
-import { callbackEventTopic, toDisabledEvent } from './callback-events.js';
+import { toDisabledEvent } from './callback-events.js';
 
 it('builds the event about a disabled endpoint', () => {
   const id = newId();

@@ -1,5 +1,6 @@
 import {
   type CallbackEventName,
+  callbackEventTopic,
   createEnvelope,
   type EventEnvelope,
   type JsonObject,
@@ -22,9 +23,6 @@ import type { Transaction } from '@posthaste/postgres';
  * callback has a trace, its events have it too, as header `traceparent` and as `spanContext`. No
  * event has bodies, other headers, secrets or more of a URL than its origin.
  */
-
-/** Topic of the log that has all events about callbacks. */
-export const callbackEventTopic = 'callbacks';
 
 /** Event on its way into the log. */
 export interface CallbackEvent {

@@ -1,10 +1,10 @@
+import { callbackEventTopic } from '@posthaste/contracts';
 import type { Transaction } from '@posthaste/postgres';
-import {
-  type CallbackEvent,
-  type CallbackEventSink,
-  callbackEventTopic,
-  type DisableRecorder,
-  type StatementLog,
+import type {
+  CallbackEvent,
+  CallbackEventSink,
+  DisableRecorder,
+  StatementLog,
 } from './callback-events.js';
 
 /**

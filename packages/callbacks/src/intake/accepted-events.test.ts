@@ -1,9 +1,8 @@
-import { newId } from '@posthaste/contracts';
+import { callbackEventTopic, newId } from '@posthaste/contracts';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { TestSink } from '../../test/events.js';
 import { useOwnStore } from '../../test/test-store.js';
-import { callbackEventTopic } from '../events/callback-events.js';
 import { toCallbackRequest } from '../request/request.js';
 import { toAcceptedEvents } from './accepted-events.js';
 import { Intake } from './intake.js';

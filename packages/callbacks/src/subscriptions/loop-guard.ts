@@ -1,4 +1,4 @@
-import { callbackEventTopic } from '../events/callback-events.js';
+import { callbackEventTopic } from '@posthaste/contracts';
 import type { SubscribedEvent } from '../events/subscribed-event.js';
 
 /*

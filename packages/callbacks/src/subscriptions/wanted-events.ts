@@ -1,6 +1,10 @@
-import { type CallbackEventName, callbackEventNames } from '@posthaste/contracts';
+import {
+  type CallbackEventName,
+  callbackEventNames,
+  callbackEventTopic,
+} from '@posthaste/contracts';
 import type { Database } from '@posthaste/postgres';
-import { type CallbackEventSink, callbackEventTopic } from '../events/callback-events.js';
+import type { CallbackEventSink } from '../events/callback-events.js';
 import { SubscriptionList } from './subscription-list.js';
 
 /** Options of {@link WantedEvents}. */

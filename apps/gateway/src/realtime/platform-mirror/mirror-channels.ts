@@ -1,6 +1,10 @@
 import type { Scope } from '@posthaste/access';
-import { callbackEventTopic } from '@posthaste/callbacks';
-import { type ChannelPath, parseChannel, toChannelSegment } from '@posthaste/contracts';
+import {
+  type ChannelPath,
+  callbackEventTopic,
+  parseChannel,
+  toChannelSegment,
+} from '@posthaste/contracts';
 import { isDeadLetterTopic, isRetryTopic } from '@posthaste/eventstream';
 
 /*

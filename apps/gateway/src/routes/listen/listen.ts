@@ -1,15 +1,19 @@
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  callbackEventTopic,
   type EventPreviews,
   type PreviewSource,
   type PreviewTarget,
   requestInvalid,
 } from '@posthaste/callbacks';
-import type { Applications } from '@posthaste/contracts';
+import { type Applications, callbackEventTopic } from '@posthaste/contracts';
 import type { EventQuery, PostgresLog, StoredRecord } from '@posthaste/eventstream';
-import type { EventFollowers } from '@posthaste/eventstream/event-log';
+import {
+  type EventFollowers,
+  type LogEvent,
+  toLogEvent,
+  type UnnamedRecordRules,
+} from '@posthaste/eventstream/event-log';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { WebSocketServer } from 'ws';
@@ -19,7 +23,6 @@ import { toCaller } from '../../http/client-address.js';
 import { applicationFilter, noUnknownKeys } from '../schemas/field-schemas.js';
 import { refuseNulInQuery } from '../schemas/nul-free.js';
 import { ListenConnection } from './listen-connection.js';
-import { toPlacedEvent, type UnnamedRecordRules } from './placed-event.js';
 
 /** Dependencies of the route. */
 export interface ListenDeps {
@@ -102,8 +105,11 @@ async function listen(
   const target = await previews.find(source, within);
   const query = await toQuery(request, target, deps);
   const preview = async (record: StoredRecord) => {
-    const event = toPlacedEvent(record, rules);
-    return event && previews.preview(target, event);
+    const event = findEvent(record, rules);
+    const { topic, partition, offset } = record;
+    return (
+      event && previews.preview(target, { ...event, place: `${topic}/${partition}@${offset}` })
+    );
   };
   const connection = await followers.follow<ListenConnection>({
     query,
@@ -116,6 +122,15 @@ async function listen(
   });
   if (source.kind !== 'topic') void endOnNewTopic(connection, request, { ...deps, query });
   return reply;
+}
+
+/** Anybody may append anything: what is no event is left out. */
+function findEvent(record: StoredRecord, rules: UnnamedRecordRules): LogEvent | undefined {
+  try {
+    return toLogEvent(record, rules);
+  } catch {
+    return undefined;
+  }
 }
 
 function upgrade(
