@@ -1,37 +1,8 @@
-import {
-  type ClientOptions,
-  connect,
-  createApiKeyConfig,
-  createConfig,
-  type ReconnectOptions,
-  type SubscriptionMessage,
-  type WebSocketClient,
-} from '@posthaste/appsync-client';
+import { connect, createConfig } from '@posthaste/appsync-client';
 import { RealtimeError } from '@posthaste/appsync-server';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type PlainServer, startPlainServer } from './plain-server.js';
-
-/** Connects our client with short waits between reconnects. */
-async function open(
-  { host }: PlainServer,
-  options: ClientOptions & { reconnect?: ReconnectOptions } = {},
-): Promise<WebSocketClient> {
-  const config = createApiKeyConfig(`http://${host}/event`, undefined, 'da2-test');
-  const reconnect = { initialMs: 5, maxMs: 50 };
-  const client = await connect(config, { reconnect, publishesPerSecond: 10_000, ...options });
-  onTestFinished(() => client.close());
-  return client;
-}
-
-/** Takes items until there are `count`. */
-async function take(items: AsyncIterable<SubscriptionMessage>, count: number) {
-  const taken: SubscriptionMessage[] = [];
-  for await (const item of items) {
-    taken.push(item);
-    if (taken.length === count) break;
-  }
-  return taken;
-}
+import { open, take } from './open-client.js';
+import { startPlainServer } from './plain-server.js';
 
 describe('our client and our server', () => {
   it('keep a refused subscription apart from publishes and other subscriptions', async () => {

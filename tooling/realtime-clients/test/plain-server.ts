@@ -24,7 +24,7 @@ export interface PlainServer {
   readonly port: number;
   /** Upgrades so far. */
   upgrades(): number;
-  /** Cuts all TCP connections. */
+  /** Cuts the TCP connections of all WebSockets. */
   cut(): void;
   /** Ends it at once, as a process that is killed. Idempotent. */
   close(): Promise<void>;
@@ -44,12 +44,10 @@ export async function startPlainServer(options: PlainServerOptions = {}): Promis
   const http: Server = createServer({ maxHeaderSize: 32_768 });
   const sockets = new Set<{ destroy(): void }>();
   let upgrades = 0;
-  http.on('connection', (socket) => {
+  http.on('upgrade', ({ socket }) => {
+    upgrades += 1;
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-  });
-  http.on('upgrade', () => {
-    upgrades += 1;
   });
   realtime.attach(http);
   await new Promise<void>((resolve) => http.listen(port, '127.0.0.1', resolve));
@@ -58,6 +56,7 @@ export async function startPlainServer(options: PlainServerOptions = {}): Promis
   };
   const close = async (): Promise<void> => {
     http.close();
+    http.closeAllConnections();
     cut();
     await realtime.close({ drainMs: 0 });
   };
