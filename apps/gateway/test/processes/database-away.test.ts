@@ -1,5 +1,14 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type PostgresServer, startPostgres } from '@posthaste/testbed';
+import {
+  type OidcProvider,
+  type PostgresServer,
+  signIdToken,
+  startOidcProvider,
+  startPostgres,
+} from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { expect, it } from 'vitest';
 import { type GatewayProcess, openGatewayProcesses } from './gateway-processes.js';
@@ -37,6 +46,12 @@ async function watch(gateway: GatewayProcess, key: string): Promise<Watcher> {
   return { socket, frames };
 }
 
+/** Returns an ID token of the provider that is valid for ten minutes. */
+function signToken(provider: OidcProvider): Promise<string> {
+  const exp = Math.floor(Date.now() / 1_000) + 600;
+  return signIdToken({ iss: provider.issuer, aud: 'web', sub: 'anna', exp }, provider.key);
+}
+
 function eventsOf({ frames }: Watcher): unknown[] {
   return frames.filter(({ type }) => type === 'data').map(({ event }) => event);
 }
@@ -63,12 +78,26 @@ describeWithPostgres('while the database is away', () => {
     async (kind, { expect, onTestFinished }) => {
       const server = await startPostgres();
       const gateways = await openGatewayProcesses(server);
+      const provider = await startOidcProvider({
+        id: 'web',
+        secret: 's',
+        redirectUri: 'http://x/',
+      });
+      const folder = await mkdtemp(join(tmpdir(), 'posthaste-test-'));
       onTestFinished(async () => {
         await gateways.close();
         await server.close();
+        await provider.close();
+        await rm(folder, { recursive: true });
       });
+      const file = join(folder, 'realtime.json');
+      const oidc = { type: 'oidc', application: 'shop', issuer: provider.issuer, audience: 'web' };
+      await writeFile(file, JSON.stringify({ authorizers: [oidc] }));
       const { key } = gateways;
-      const environment = { POSTHASTE_REALTIME_KEEP_ALIVE: `${keepAliveMs}ms` };
+      const environment = {
+        POSTHASTE_REALTIME_KEEP_ALIVE: `${keepAliveMs}ms`,
+        POSTHASTE_REALTIME_CONFIG: file,
+      };
       const [one, two] = await Promise.all([
         gateways.start(environment),
         gateways.start(environment),
@@ -77,6 +106,7 @@ describeWithPostgres('while the database is away', () => {
       const [here, there] = await Promise.all([watch(one, key), watch(two, key)]);
       const durable = await RawSocket.open(one.port, key);
       const loose = await RawSocket.open(one.port, key);
+      const byToken = await RawSocket.open(one.port, { Authorization: await signToken(provider) });
       expect(await durable.publish('/default/a', ['"before"'])).toMatchObject({
         type: 'publish_success',
       });
@@ -114,6 +144,12 @@ describeWithPostgres('while the database is away', () => {
       await expect.poll(() => eventsOf(here).length, wait).toBe(1 + accepted.length);
       expect(eventsOf(there)).toEqual(['"before"']);
 
+      // The token needs no database.
+      expect(await byToken.publish('/loose/a', ['"by token"'])).toMatchObject({
+        type: 'publish_success',
+      });
+      await expect.poll(() => eventsOf(here), wait).toContain('"by token"');
+
       // A new connection is refused in a way that says to come back.
       const stranger = await RawSocket.open(two.port, key);
       expect(await stranger.init()).toMatchObject({
@@ -139,7 +175,7 @@ describeWithPostgres('while the database is away', () => {
       expect([one.process.pid, two.process.pid]).toEqual(pids);
       expect([one.process.exit, two.process.exit]).toEqual([undefined, undefined]);
       for (const { socket } of [here, there]) socket.close();
-      for (const socket of [durable, loose, stranger]) socket.close();
+      for (const socket of [durable, loose, byToken, stranger]) socket.close();
     },
   );
 });

@@ -31,9 +31,13 @@ export class RawSocket {
     });
   }
 
-  /** Connects with a key. Resolves when the socket is open. */
-  static async open(port: number, key: string): Promise<RawSocket> {
-    const credential = Buffer.from(JSON.stringify({ host: 'localhost', 'x-api-key': key }));
+  /** Connects with a key, or with other headers. Resolves when the socket is open. */
+  static async open(
+    port: number,
+    keyOrHeaders: string | Readonly<Record<string, string>>,
+  ): Promise<RawSocket> {
+    const headers = typeof keyOrHeaders === 'string' ? { 'x-api-key': keyOrHeaders } : keyOrHeaders;
+    const credential = Buffer.from(JSON.stringify({ host: 'localhost', ...headers }));
     const protocols = ['aws-appsync-event-ws', `header-${credential.toString('base64url')}`];
     const socket = new WebSocket(`ws://127.0.0.1:${port}/event/realtime`, protocols);
     const raw = new RawSocket(socket);
