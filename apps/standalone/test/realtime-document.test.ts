@@ -41,9 +41,12 @@ async function shell(commands: string, env: Readonly<Record<string, string>>): P
 describe('the blocks of docs/realtime.md', () => {
   it('in TypeScript run', async () => {
     const examples = await readExamples(document, 'ts');
-    expect(examples).toHaveLength(1);
-    const printed = await runExample(here(examples[0] ?? ''), { folder });
-    expect(printed).toBe("{ type: 'data', event: { text: 'hello' } }\n");
+    const printed = [];
+    for (const example of examples) printed.push(await runExample(here(example), { folder }));
+    expect(printed).toEqual([
+      "{ type: 'data', event: { text: 'hello' } }\n",
+      "members [ { member: 'ann', data: { mood: 'good' } } ]\n",
+    ]);
   });
 
   it('of commands run, one after another', async () => {
