@@ -69,6 +69,30 @@ describe('credentials in memory', () => {
     expect(cache.findCached('b')).toBeDefined();
   });
 
+  it('have ended when they are revoked, and not when they are only not in memory', async () => {
+    let now = 0;
+    const { table, cache } = createCache({ now: () => now, cacheSize: 2 });
+    for (const id of ['a', 'b', 'c']) table.usable.add(id);
+    await cache.authenticate('a');
+    await cache.authenticate('b');
+    expect(cache.hasEnded('a')).toBe(false);
+    cache.forget('a');
+    expect(cache.hasEnded('a')).toBe(true);
+    table.usable.delete('b');
+    await expect.poll(() => cache.hasEnded('b')).toBe(true);
+    // Another one that was changed is looked up again.
+    await cache.authenticate('a');
+    expect(cache.hasEnded('a')).toBe(false);
+    // Pushed out, and unknown.
+    table.usable.add('d');
+    await cache.authenticate('c');
+    await cache.authenticate('d');
+    expect(cache.findCached('a')).toBeUndefined();
+    expect([cache.hasEnded('a'), cache.hasEnded('x')]).toEqual([false, false]);
+    now = 10_000;
+    expect(cache.hasEnded('b')).toBe(false);
+  });
+
   it('are trusted for ten seconds after the last check while the database is away', async () => {
     let now = 0;
     const errors: unknown[] = [];

@@ -165,6 +165,8 @@ export class CredentialCache implements Authenticator {
       if (oldest !== undefined) this.#entries.delete(oldest);
     }
     this.#entries.set(credential, entry);
+    // One whose rights were changed is valid again, with others.
+    this.#ended.delete(fingerprint(credential));
     this.#scheduleCheck();
   }
 
