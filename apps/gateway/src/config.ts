@@ -85,7 +85,7 @@ type RealtimeValues = SettingValues<typeof realtimeSettings> & Omit<RealtimeConf
 
 /** Reads the file of realtime. @throws PlatformError `CONFIG_INVALID` */
 export function toRealtimeConfig({ realtimeConfig, ...values }: RealtimeValues): RealtimeConfig {
-  return { ...values, file: readRealtimeFile(realtimeConfig) };
+  return { ...values, file: readRealtimeFile(realtimeConfig, values.topicApplications) };
 }
 
 /** Checks the rules between settings of the gateway, for `check` of `readSettings`. */

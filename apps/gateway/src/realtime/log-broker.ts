@@ -51,7 +51,7 @@ export interface LogBrokerOptions {
   /** Called with errors of reading, which is tried again. */
   readonly onError: (error: unknown) => void;
   /** Called for each batch, not stored, that did not reach the other nodes. */
-  readonly onLost?: (() => void) | undefined;
+  readonly onLost?: ((error: unknown) => void) | undefined;
   /** Called for channels whose members may have changed, on any gateway. Default: nothing. */
   readonly onPresence?: ((channel: PresenceChannelName) => void) | undefined;
   /** Longest time until a batch is noticed whose notification is lost, in ms. Default 1,000. */
@@ -173,7 +173,7 @@ export class LogBroker implements Broker {
   }
 
   broadcast(batch: ChannelBatch): void {
-    void this.#broadcast(batch).catch(() => this.#options.onLost?.());
+    void this.#broadcast(batch).catch((error) => this.#options.onLost?.(error));
   }
 
   async #broadcast(batch: ChannelBatch): Promise<void> {

@@ -77,7 +77,7 @@ export function createPlatformAuthorizer(
   };
 }
 
-/** Creates the authorizer that accepts everything, for a server that needs no credential. */
+/** Creates the authorizer that accepts everything else, for a server that needs no credential. */
 export function createLocalAuthorizer({
   states,
   defaultApplication,
@@ -85,7 +85,8 @@ export function createLocalAuthorizer({
   const identities = new ExpiringCache<Identity>(maxLocal);
   return {
     mode: 'API_KEY',
-    accepts: () => true,
+    // Whoever sends a credential of the platform expects a check.
+    accepts: (headers) => findOwnCredential(headers) === undefined,
     authorize({ headers }) {
       const realm = headers[applicationHeader] ?? defaultApplication;
       checkApplication(realm, 'all', states);

@@ -65,9 +65,10 @@ export class PlatformIdentity implements Identity {
   /** True if the credential was checked lately, whether it is in memory or was pushed out. */
   #isTrusted(): boolean {
     const { authenticator, text } = this.#credential;
-    if (this.#hasEnded || authenticator.hasEnded(text)) return false;
+    if (this.#hasEnded) return false;
     const found = authenticator.findCached(text);
     if (found !== undefined) return this.#isSame(found);
+    if (authenticator.hasEnded(text)) return false;
     return performance.now() - this.#lookedUpAt < trustMs;
   }
 

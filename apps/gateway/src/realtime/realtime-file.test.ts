@@ -145,6 +145,17 @@ it('refuses an issuer of two applications, and one IAM key or namespace twice', 
   ).toMatch(/namespaces\[2\]\.name 'chat' is there twice/);
 });
 
+it('refuses a topic that the rules give to another application', async () => {
+  const forwardTo = { topic: 'orders', name: 'order.placed' };
+  const path = await write(
+    JSON.stringify({ namespaces: [{ name: 'a', application: 'game', forwardTo }] }),
+  );
+  expect(() => readRealtimeFile(path, ['orders=shop'])).toThrow(
+    /namespaces\[0\]\.forwardTo has the topic 'orders', which is one of 'shop'/,
+  );
+  expect(readRealtimeFile(path, ['orders=game']).namespaces).toHaveLength(1);
+});
+
 it('reports every fault, and shows no secret of a file that is not JSON', async () => {
   const faults = await refusal({ namespaces: {}, authorizers: [7, { ...oidc, type: '' }], a: 1 });
   expect(faults.split('\n')).toHaveLength(4);

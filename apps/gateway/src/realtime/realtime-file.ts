@@ -17,7 +17,13 @@ import {
   namespaceSettingFaults,
 } from '@posthaste/appsync-server';
 import type { StoredNamespace } from '@posthaste/appsync-server/postgres';
-import { isApplicationName, isJsonObject, PlatformError } from '@posthaste/contracts';
+import {
+  type ApplicationRules,
+  isApplicationName,
+  isJsonObject,
+  PlatformError,
+} from '@posthaste/contracts';
+import { parseTopicRules } from '@posthaste/eventstream';
 import { refuseDeleting } from './application-names.js';
 import {
   type AuthorizerDeps,
@@ -50,9 +56,13 @@ const noFile: RealtimeFile = {
 
 /**
  * Reads the file. Without a path, it has nothing in it.
+ * @param topicApplications rules that map topics to applications. Default: none
  * @throws PlatformError `CONFIG_INVALID` with every fault, each with the name of the member
  */
-export function readRealtimeFile(path: string | undefined): RealtimeFile {
+export function readRealtimeFile(
+  path: string | undefined,
+  topicApplications: readonly string[] = [],
+): RealtimeFile {
   if (path === undefined) return noFile;
   const content = readJson(path);
   if (!isJsonObject(content)) throw invalid(['the file is not a JSON object']);
@@ -65,6 +75,7 @@ export function readRealtimeFile(path: string | undefined): RealtimeFile {
   if (faults.length === 0) {
     faults.push(
       ...repeatedNamespaces(namespaces as readonly FileNamespace[]),
+      ...foreignTopics(namespaces as readonly FileNamespace[], parseTopicRules(topicApplications)),
       ...repeatedPrincipals(authorizers as readonly Entry[]),
     );
   }
@@ -155,6 +166,17 @@ function repeatedNamespaces(namespaces: readonly FileNamespace[]): string[] {
     if (seen.has(key)) return [`namespaces[${index}].name '${name}' is there twice`];
     seen.add(key);
     return [];
+  });
+}
+
+/** Finds namespaces of one application that forward to a topic of another one. */
+function foreignTopics(namespaces: readonly FileNamespace[], rules: ApplicationRules): string[] {
+  return namespaces.flatMap(({ application, forwardTo }, index) => {
+    if (application === undefined || (forwardTo ?? undefined) === undefined) return [];
+    const topic = forwardTo?.topic ?? '';
+    const owner = rules.ownerOf(topic);
+    if (owner === undefined || owner === application) return [];
+    return [`namespaces[${index}].forwardTo has the topic '${topic}', which is one of '${owner}'`];
   });
 }
 

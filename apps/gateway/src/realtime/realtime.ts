@@ -100,7 +100,10 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
     onError: warnOf('events are not read for realtime channels, which is tried again'),
   });
   const namespaces = new GatewayNamespaces(stored, config.file.namespaces, mirror.namespace);
-  const onLost = countLost(registry);
+  const lost = countLost(registry);
+  const onLost = warnOf(
+    'a publish did not reach the other gateways, nor the topic of its namespace',
+  );
   const onPresenceError = warnOf('members of realtime channels are not kept, which is tried again');
   const presence = new SharedPresence({ db, log, onError: onPresenceError });
   const broker = new LogBroker({
@@ -109,7 +112,10 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
     readEpoch: () => readEpoch(db),
     forward: (batch) => toForwarded(namespaces, log, batch),
     onError: warnOf('realtime events of other gateways are not read, which is tried again'),
-    onLost,
+    onLost(error) {
+      lost.inc();
+      onLost(error);
+    },
     onPresence: (channel) => presence.onChanged(channel),
   });
   const http = createEgress({ guard: createAddressGuard({ allow: anyNetwork }) });
@@ -173,13 +179,12 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
   };
 }
 
-function countLost(registry: Registry): () => void {
-  const lost = new Counter({
+function countLost(registry: Registry): Counter {
+  return new Counter({
     name: 'posthaste_realtime_broadcasts_lost_total',
     help: 'Publishes of namespaces that are not durable, which did not reach the other gateways.',
     registers: [registry],
   });
-  return () => lost.inc();
 }
 
 function createWarnings(logger: WarningLog): (what: string) => (error: unknown) => void {
