@@ -81,6 +81,7 @@ export { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
 export { createRealtimeServer, type RealtimeServer } from './realtime-server.js';
 export type {
   ChannelCount,
+  /** @public */ DeliveryChoice,
   RealmChannelCount,
   RealtimeCounts,
   RealtimeServerOptions,

@@ -9,7 +9,7 @@ import { endingOf } from './connection/subscribing.js';
 import { pathOf, refuseUpgrade } from './connection/upgrade.js';
 import { handlePublish, type PublishHost } from './http/publish.js';
 import type { Broker, ChannelBatch } from './hub/broker.js';
-import { type DeliveryChoice, Hub } from './hub/hub.js';
+import { Hub } from './hub/hub.js';
 import { MemoryBroker } from './hub/memory-broker.js';
 import { Publisher } from './hub/publisher.js';
 import { RealtimeMetrics } from './metrics.js';
@@ -26,6 +26,7 @@ import { resolveLimits } from './protocol/limits.js';
 import { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
 import type {
   ChannelCount,
+  DeliveryChoice,
   RealmChannelCount,
   RealtimeCounts,
   RealtimeServerOptions,

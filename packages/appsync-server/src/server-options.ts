@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Registry } from 'prom-client';
-import type { AdmittedOperation, AuthMode, Authorizer } from './auth/authorizer.js';
+import type { AdmittedOperation, AuthMode, Authorizer, Identity } from './auth/authorizer.js';
 import type { Broker } from './hub/broker.js';
 import type { Namespace, NamespaceDirectory } from './namespaces/namespace.js';
 import type { PresenceStore } from './presence/presence-store.js';
@@ -52,6 +52,17 @@ export interface RealtimeServerOptions {
   readonly registry?: Registry | undefined;
   /** Gets faults of brokers, authorizers and handlers, which clients do not see. Default: nobody. */
   readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** Choice among the subscriptions to a channel. Default: all. */
+export interface DeliveryChoice {
+  /**
+   * Least number of segments before the `*` of a wildcard subscription; `Infinity` leaves them all out.
+   * Default 1.
+   */
+  readonly wildcardDepth?: number | undefined;
+  /** True for principals that may get the events. Default: all. */
+  readonly isFor?: ((identity: Identity) => boolean) | undefined;
 }
 
 /** Numbers of a server since its start, or at present. */

@@ -1,10 +1,9 @@
 import type { ChannelPath } from '@posthaste/contracts';
-import type { Identity } from '../auth/authorizer.js';
 import type { CredentialInUse } from '../connection/credentials.js';
 import type { FrameSink } from '../connection/send-queue.js';
 import type { RealtimeError } from '../protocol/realtime-error.js';
 import { EventFrames, type FrameVariant, type SharedFrame } from '../protocol/text-frame.js';
-import type { ChannelCount, RealmChannelCount } from '../server-options.js';
+import type { ChannelCount, DeliveryChoice, RealmChannelCount } from '../server-options.js';
 import type { DeliveredBatch } from './broker.js';
 
 /** Subscriptions to one path of one realm. */
@@ -21,17 +20,6 @@ export interface SubscriptionOwner {
   readonly outlet: FrameSink;
   /** Ends the subscription with an error for the client. */
   end(subscription: Subscription, reason: RealtimeError): void;
-}
-
-/** Choice among the subscriptions to a channel. Default: all. */
-export interface DeliveryChoice {
-  /**
-   * Least number of segments before the `*` of a wildcard subscription; `Infinity` leaves them all out.
-   * Default 1.
-   */
-  readonly wildcardDepth?: number | undefined;
-  /** True for principals that may get the events. Default: all. */
-  readonly isFor?: ((identity: Identity) => boolean) | undefined;
 }
 
 /** Subscription of one connection. Gets events from `Hub.add` to `Hub.remove`. */

@@ -11,8 +11,9 @@ import type { HandlerRunner } from '../namespaces/run-handlers.js';
 import type { Limits } from '../protocol/limits.js';
 import { RateLimit } from '../protocol/rate-limit.js';
 import { RealtimeError } from '../protocol/realtime-error.js';
+import type { DeliveryChoice } from '../server-options.js';
 import type { Broker, ChannelBatch, ChannelEvent } from './broker.js';
-import type { DeliveryChoice, Hub } from './hub.js';
+import type { Hub } from './hub.js';
 
 /** Publish as a client sent it. */
 export interface PublishRequest {
