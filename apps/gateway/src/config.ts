@@ -6,12 +6,17 @@ import {
   type Environment,
   eventSettings,
   gatewaySettings,
+  type KafkaSettingValues,
+  kafkaFaults,
+  kafkaSettings,
   platformSettings,
   readSettings,
+  realtimeFaults,
   realtimeSettings,
   type SettingFault,
   type SettingValues,
   signInSettings,
+  toKafkaConnection,
   workerSettings,
 } from '@posthaste/settings';
 import { isLoopback } from './access/local-caller.js';
@@ -51,6 +56,7 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
     ...applicationSettings,
     ...callbackSettings,
     ...realtimeSettings,
+    ...kafkaSettings,
     // Settings of other parts that decide how long Idempotency-Keys and events are kept.
     idempotencyMs: workerSettings.idempotencyMs,
     eventRetentionMs: eventSettings.eventRetentionMs,
@@ -67,6 +73,8 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
       ...signInFaults(found),
       ...callbackFaults(found),
       ...applicationFaults(found),
+      ...kafkaFaults(found),
+      ...realtimeFaults(found),
     ],
   });
   const gateway = toGatewayConfig(values);
@@ -81,11 +89,15 @@ export function readGatewayConfig(environment: Environment): GatewayProcessConfi
   };
 }
 
-type RealtimeValues = SettingValues<typeof realtimeSettings> & Omit<RealtimeConfig, 'file'>;
+type RealtimeValues = SettingValues<typeof realtimeSettings> &
+  KafkaSettingValues &
+  Omit<RealtimeConfig, 'file' | 'fanOut'>;
 
 /** Reads the file of realtime. @throws PlatformError `CONFIG_INVALID` */
 export function toRealtimeConfig({ realtimeConfig, ...values }: RealtimeValues): RealtimeConfig {
-  return { ...values, file: readRealtimeFile(realtimeConfig, values.topicApplications) };
+  const kafka = { connection: toKafkaConnection(values), prefix: values.kafkaPrefix };
+  const fanOut = values.realtimeFanout === 'kafka' ? kafka : undefined;
+  return { ...values, file: readRealtimeFile(realtimeConfig, values.topicApplications), fanOut };
 }
 
 /** Checks the rules between settings of the gateway, for `check` of `readSettings`. */

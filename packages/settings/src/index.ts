@@ -10,12 +10,15 @@ export type { SettingDefinitions, SettingFault, SettingValues } from './definiti
 export { applicationFaults, eventFaults, eventSettings } from './event-settings.js';
 export { gatewaySettings } from './gateway-settings.js';
 export {
+  type KafkaConnection,
   type KafkaSettingValues,
+  kafkaFaults,
+  kafkaSettings,
   toKafkaConnection,
 } from './kafka-settings.js';
 export { platformSettings } from './platform-settings.js';
 export { type Environment, readSettings } from './read.js';
-export { realtimeSettings } from './realtime-settings.js';
+export { realtimeFaults, realtimeSettings } from './realtime-settings.js';
 export { settingSections } from './registry.js';
 export { renderSettings } from './render.js';
 export { signInSettings } from './sign-in-settings.js';

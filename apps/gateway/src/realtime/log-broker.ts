@@ -9,6 +9,8 @@
  *   own events.
  * - A batch of another namespace was delivered on its node before; the others get it by the log, as
  *   well as that goes: what cannot be appended is dropped and counted.
+ * - With a fan-out, batches reach the other nodes before they read the log, which still decides about
+ *   order and positions: fan-out/kafka-fan-out.ts.
  * - Missed events come from memory, which has the newest ones; else from the log, within a limit.
  * - Appends are committed in the order of their calls, one transaction at a time; calls that come
  *   meanwhile share the next one.
@@ -26,7 +28,7 @@ import type {
 import { backoffMs, newId, PlatformError, settlesWithin, withTimeout } from '@posthaste/contracts';
 import type { LogRecord, PostgresLog, StoredRecord } from '@posthaste/eventstream';
 import { GroupCommit } from '@posthaste/eventstream/event-log';
-import type { Database } from '@posthaste/postgres';
+import type { Database, Transaction } from '@posthaste/postgres';
 import {
   fromBatchRecord,
   fromPresenceRecord,
@@ -35,6 +37,7 @@ import {
   realtimeTopic,
   toBatchRecord,
 } from './batch-record.js';
+import { broadcastParts, type FanOut, toStoredRecords } from './fan-out/fan-out.js';
 import { LogHistory } from './log-history.js';
 import { LogPosition } from './log-position.js';
 import { LogTail } from './log-tail.js';
@@ -48,6 +51,8 @@ export interface LogBrokerOptions {
   readonly readEpoch: () => Promise<string>;
   /** Returns what is appended to other topics in the transaction of a batch. Default: nothing. */
   readonly forward?: ((batch: ChannelBatch) => readonly LogRecord[]) | undefined;
+  /** Way to the other nodes besides the log. It is closed with the broker. Default: none. */
+  readonly fanOut?: FanOut | undefined;
   /** Called with errors of reading, which is tried again. */
   readonly onError: (error: unknown) => void;
   /** Called for each batch, not stored, that did not reach the other nodes. */
@@ -74,7 +79,8 @@ const maxLagMs = 4_000;
 
 /** Batch in a transaction, with what is appended beside it. */
 interface Append {
-  readonly record: LogRecord;
+  /** Undefined for a batch that is not stored, and goes another way. */
+  readonly record: LogRecord | undefined;
   readonly forwarded: readonly LogRecord[];
   readonly number: number;
   /** True when its publisher was told that it was not stored. */
@@ -142,13 +148,13 @@ export class LogBroker implements Broker {
   }
 
   async #begin(): Promise<void> {
-    const { log, onError, pollMs } = this.#options;
+    const { log, fanOut, onError, pollMs } = this.#options;
     const epoch = await this.#options.readEpoch();
     const { partitions } = await log.ensureTopic(realtimeTopic, 1);
     if (partitions !== 1) throw new PlatformError('INTERNAL', manyPartitions(partitions));
     const { tail, readable } = await log.findTail({ topic: realtimeTopic, partition: 0 }, history);
     const onRecords = (records: readonly StoredRecord[]) => this.#onRecords(records);
-    const reader = new LogTail({ log, onRecords, onError, pollMs }, tail);
+    const reader = new LogTail({ log: fanOut?.log ?? log, onRecords, onError, pollMs }, tail);
     this.#history.begin(tail, { maxBytes: history.maxBytes });
     try {
       await reader.readTo(readable);
@@ -159,6 +165,7 @@ export class LogBroker implements Broker {
     this.#position.moveTo(positionOf(reader.next));
     this.#epoch = epoch;
     this.#tail = reader;
+    fanOut?.start(epoch, (record) => this.#onBroadcast(record));
     this.#started.resolve();
     if (this.#closing) return reader.close();
     reader.start();
@@ -177,13 +184,26 @@ export class LogBroker implements Broker {
   }
 
   async #broadcast(batch: ChannelBatch): Promise<void> {
+    const { fanOut } = this.#options;
     const forwarded = this.#options.forward?.(batch) ?? [];
-    await this.#store(this.#broadcasts, { batch, isStored: false, forwarded });
+    const appending =
+      fanOut === undefined || forwarded.length > 0
+        ? this.#store(this.#broadcasts, { batch, isStored: false, forwarded })
+        : undefined;
+    const parts = fanOut === undefined ? [] : broadcastParts(batch);
+    const sending = parts.map((part) => fanOut?.broadcast(this.#toRecord(part, false).record));
+    await Promise.all([appending, ...sending]);
+  }
+
+  #onBroadcast(record: StoredRecord): void {
+    const found = fromBatchRecord(record);
+    if (found !== undefined && found.node !== this.#node) this.#deliver(found.batch);
   }
 
   async reach(position: bigint): Promise<boolean> {
     if (position < this.position) return true;
     if (offsetOf(position) >= (await this.#history.findEnd())) return false;
+    this.#options.fanOut?.readSoon();
     this.#tail?.wake();
     return this.#position.passes(position, maxLagMs);
   }
@@ -194,9 +214,9 @@ export class LogBroker implements Broker {
 
   /** Stores what waits, and stops. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= Promise.all([this.#stored.close(), this.#broadcasts.close()]).then(() =>
-      this.#tail?.close(),
-    );
+    this.#closing ??= Promise.all([this.#stored.close(), this.#broadcasts.close()])
+      .then(() => this.#options.fanOut?.close())
+      .then(() => this.#tail?.close());
     return this.#closing;
   }
 
@@ -204,17 +224,24 @@ export class LogBroker implements Broker {
     appends: GroupCommit<Append, undefined>,
     { batch, isStored, forwarded }: Pick<Append, 'forwarded'> & StoredBatch,
   ): Promise<void> {
-    this.#number += 1;
-    const number = this.#number;
-    const record = toBatchRecord({ batch, node: this.#node, number, isStored });
+    const { record, number } = this.#toRecord(batch, isStored);
     const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
-    const append: Append = { record, forwarded, number, isGivenUp: false };
+    const isInLog = isStored || this.#options.fanOut === undefined;
+    const append: Append = {
+      ...{ record: isInLog ? record : undefined, forwarded, number, isGivenUp: false },
+    };
     await withTimeout(appends.store([append], bytes), appendTimeoutMs, () => {
       // Is left out if its transaction has not begun; else it may be stored in spite of the error.
       append.isGivenUp = true;
       const message = `the database has not stored the events within ${appendTimeoutMs} ms`;
       throw new PlatformError('DATABASE_UNAVAILABLE', message);
     });
+  }
+
+  #toRecord(batch: ChannelBatch, isStored: boolean): { record: LogRecord; number: number } {
+    this.#number += 1;
+    const number = this.#number;
+    return { record: toBatchRecord({ batch, node: this.#node, number, isStored }), number };
   }
 
   /** Commits stored batches, and keeps the reader from delivering them before. */
@@ -229,18 +256,21 @@ export class LogBroker implements Broker {
   }
 
   async #commit(appends: readonly Append[]): Promise<undefined[]> {
-    const { db, log } = this.#options;
+    const { db, log, fanOut } = this.#options;
     const wanted = appends.filter(({ isGivenUp }) => !isGivenUp);
     const forwarded = wanted.flatMap((append) => append.forwarded);
     // Last: readers wait for the end of the transaction from then on.
-    const records = [...forwarded, ...wanted.map(({ record }) => record)];
+    const records = [...forwarded, ...wanted.flatMap(({ record }) => record ?? [])];
     if (records.length === 0) return appends.map(() => undefined);
     const keyOrder = forwarded.length > 0 ? 'commit' : 'append';
-    await db.transaction((tx) => log.append(tx, records, { keyOrder, notify: false }), {
-      statementTimeoutMs: appendTimeoutMs,
-    });
+    const append = (tx: Transaction) => log.append(tx, records, { keyOrder, notify: false });
+    const places = await db.transaction(append, { statementTimeoutMs: appendTimeoutMs });
+    fanOut?.sendStored(toStoredRecords(records, places));
     this.#tail?.wake();
-    for (const topic of new Set(records.map(({ topic }) => topic))) log.hint(topic);
+    const topics = new Set(records.map(({ topic }) => topic));
+    // The fan-out does that, where it is needed.
+    if (fanOut) topics.delete(realtimeTopic);
+    for (const topic of topics) log.hint(topic);
     return appends.map(() => undefined);
   }
 

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '@posthaste/contracts';
-import type { PartitionPage, PostgresLog, StoredRecord } from '@posthaste/eventstream';
+import type { PartitionPage, StoredRecord } from '@posthaste/eventstream';
 import { realtimeTopic } from './batch-record.js';
+import type { TailedLog } from './fan-out/fan-out-log.js';
 
 /** Options of a `LogTail`. */
 export interface LogTailOptions {
-  readonly log: PostgresLog;
+  readonly log: TailedLog;
   /**
    * Gets the records of a page, in the order of the log. Must not reject. The next page is read when
    * it has resolved.

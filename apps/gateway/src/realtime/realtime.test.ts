@@ -37,6 +37,19 @@ describeWithPostgres('realtime channels of two gateways', () => {
     expect(await takeEvents(there, 2)).toEqual(['"a"', '"b"']);
   });
 
+  it('take the largest publish of the protocol: five events of 240 kB', async () => {
+    const subscription = (await two.connect(key)).subscribe('/default/large');
+    await subscription.ready;
+    const event = JSON.stringify('x'.repeat(245_700));
+    const answer = await fetch(`${one.gateway.url}/event`, {
+      method: 'POST',
+      headers: { 'x-api-key': key },
+      body: JSON.stringify({ channel: '/default/large', events: Array(5).fill(event) }),
+    });
+    expect(await answer.json()).toMatchObject({ failed: [], successful: { length: 5 } });
+    expect(await takeEvents(subscription, 5)).toEqual(Array(5).fill(event));
+  });
+
   it('lose nothing that is published after a subscription was acknowledged', async () => {
     const publisher = await two.connect(key, { publishesPerSecond: 10_000 });
     const subscriber = await one.connect(key);

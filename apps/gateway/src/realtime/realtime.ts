@@ -10,6 +10,7 @@ import { isMissingTable } from '../http/problem.js';
 import { RepeatedWarnings, type WarningLog } from '../http/repeated-warnings.js';
 import { registerConfigured, registerPublished } from './application-names.js';
 import { ChannelReporter } from './channel-reporter.js';
+import { type KafkaFanOutConfig, openKafkaFanOut } from './fan-out/kafka-fan-out.js';
 import { LogBroker } from './log-broker.js';
 import { GatewayNamespaces, toForwarded } from './namespaces.js';
 import { OperationCounts, type OperationLimits } from './operation-limits.js';
@@ -32,6 +33,8 @@ export interface RealtimeConfig {
   readonly realtimeKeepAliveMs: number;
   /** Rules that map topics to applications: a namespace forwards to none of another application. */
   readonly topicApplications: readonly string[];
+  /** Kafka over which gateways pass events on. Default: they do so over the event log alone. */
+  readonly fanOut?: KafkaFanOutConfig | undefined;
 }
 
 /** Dependencies of realtime channels. */
@@ -71,6 +74,8 @@ export interface Realtime {
 const warnEveryMs = 60_000;
 /** Networks of webhook authorizers: whoever runs the gateway chose their addresses. */
 const anyNetwork = ['0.0.0.0/0', '::/0'];
+/** Largest record of a publish, whose events are escaped in it: a publish has 1.2 MB at most. */
+const maxRecordBytes = 4_194_304;
 /** Longest time between the ends of two connections of a drain, in ms: few clients are no herd. */
 const maxDrainStepMs = 50;
 /** Time that a process has to stop after the drain, in ms: clients answer the last frames in it. */
@@ -86,7 +91,7 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
   const { db, registry, config } = deps;
   const warnOf = createWarnings(deps.logger);
   const topicRules = parseTopicRules(config.topicApplications);
-  const log = new PostgresLog({ db, topicRules });
+  const log = new PostgresLog({ db, topicRules, maxRecordBytes });
   const onNamespaceError = warnOf('namespaces are not read');
   const stored = new NamespaceCache(db, {
     onChange: () => server.onNamespacesChanged(),
@@ -106,11 +111,13 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
   );
   const onPresenceError = warnOf('members of realtime channels are not kept, which is tried again');
   const presence = new SharedPresence({ db, log, onError: onPresenceError });
+  const onKafkaError = warnOf('realtime events do not go over Kafka, which is tried again');
   const broker = new LogBroker({
     db,
     log,
     readEpoch: () => readEpoch(db),
     forward: (batch) => toForwarded(namespaces, log, batch),
+    fanOut: config.fanOut && openKafkaFanOut(config.fanOut, log, onKafkaError),
     onError: warnOf('realtime events of other gateways are not read, which is tried again'),
     onLost(error) {
       lost.inc();
@@ -199,5 +206,6 @@ function createWarnings(logger: WarningLog): (what: string) => (error: unknown) 
 /** True for faults that the watch of the database reports, once for the whole gateway. */
 function isReported(error: PlatformError): boolean {
   const isOfIssuer = error.code === 'IDENTITY_PROVIDER_UNAVAILABLE';
-  return (error.retryable && !isOfIssuer) || isMissingTable(error);
+  const isOfKafka = error.code.startsWith('STREAM_');
+  return (error.retryable && !isOfIssuer && !isOfKafka) || isMissingTable(error);
 }

@@ -21,6 +21,7 @@ import {
   gatewaySettings,
   platformSettings,
   readSettings,
+  realtimeFaults,
   realtimeSettings,
   type SettingValues,
   signInSettings,
@@ -58,6 +59,7 @@ export function readStandaloneConfig(environment: Environment): StandaloneConfig
       ...callbackFaults(found),
       ...eventFaults(found),
       ...workerFaults(found),
+      ...realtimeFaults(found),
     ],
   });
   // Someone who tries Posthaste out on one machine has the receiver there too.
