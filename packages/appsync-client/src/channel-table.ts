@@ -123,7 +123,7 @@ export class ChannelTable {
     // AWS ignores an unsubscribe that comes before it has acknowledged.
     const isSubscribed = session && (await this.#starts.get(shared)?.catch(() => false));
     shared.end();
-    if (!isSubscribed || this.#options.openSession() !== session) return;
+    if (!isSubscribed) return;
     await this.#unsubscribe(shared.id).catch((error: unknown) => {
       // With the connection, the subscription is over too.
       if (this.#options.openSession() === session) throw error;

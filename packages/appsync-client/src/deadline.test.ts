@@ -7,6 +7,18 @@ import { connect, createConfig, createLambdaConfig, dialWebSocket } from './inde
 
 const never = new Promise<never>(() => undefined);
 
+/** Starts a server that accepts connections, and never answers. */
+async function startSilent(port = 0) {
+  const closed: Promise<unknown>[] = [];
+  const server = createServer((socket) => {
+    closed.push(new Promise((resolve) => socket.on('error', resolve).on('close', resolve)));
+    socket.resume();
+  });
+  onTestFinished(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  return { closed, port: (server.address() as AddressInfo).port };
+}
+
 describe('a publish that waits', () => {
   it('for the connection can be given up, and makes way for another', async () => {
     const server = await startScripted();
@@ -97,17 +109,20 @@ describe('dialling', () => {
   });
 
   it('ends while the server does not answer the upgrade, and closes the socket', async () => {
-    const closed: Promise<unknown>[] = [];
-    const silent = createServer((socket) => {
-      closed.push(new Promise((resolve) => socket.on('error', resolve).on('close', resolve)));
-      socket.resume();
-    });
-    onTestFinished(() => void silent.close());
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    const { port } = silent.address() as AddressInfo;
+    const { port, closed } = await startSilent();
     const config = createLambdaConfig(`127.0.0.1:${port}`, undefined, 't', plain);
     await expect(dialWebSocket(config, { timeoutMs: 500 })).rejects.toThrow(reasonOf('timed_out'));
     expect(closed).toHaveLength(1);
+    await closed[0];
+  });
+
+  it('again ends with the client', async () => {
+    const server = await startScripted();
+    const client = await open(server, { timeoutMs: 600_000 });
+    await server.close();
+    const { closed } = await startSilent(Number(server.endpoint.split(':')[1]));
+    await expect.poll(() => closed.length).toBe(1);
+    client.close();
     await closed[0];
   });
 

@@ -3,7 +3,7 @@ import { createManualClock } from '../test/manual-clock.js';
 import { configOf, framesOf, idOf, last, open, reasonOf, take } from '../test/open-client.js';
 import { agreeable, startScripted } from '../test/scripted-server.js';
 import { watchUncaught } from '../test/uncaught.js';
-import { connect } from './index.js';
+import { connect, type WebSocketConstructor } from './index.js';
 
 describe('hostile frames', () => {
   it('that refuse the connection without a reason are a refusal', async () => {
@@ -60,6 +60,10 @@ describe('hostile frames', () => {
     const subscription = client.subscribe('/default/a');
     await subscription.ready;
     expect(await client.publish('/default/a', ['1'])).toMatchObject({ successIndexes: [0] });
+    last(server).send({ type: 'data', id: idOf(last(server)), event: '1' });
+    // A second answer is no gap.
+    const items = (await take(subscription, 3)).map(({ type, event }) => `${type} ${event}`);
+    expect(items).toEqual(['broadcast_error ', 'data null', 'data 1']);
     expect(client.state).toBe('open');
   });
 
@@ -101,15 +105,27 @@ describe('hostile frames', () => {
   });
 
   it('cannot keep a client waiting for its acknowledgement', async () => {
+    let received = 0;
+    class CountingSocket extends WebSocket {
+      constructor(url: string, protocols: string[]) {
+        super(url, protocols);
+        this.addEventListener('message', () => {
+          received += 1;
+        });
+      }
+    }
     const clock = createManualClock();
-    let frames = 0;
-    const server = await startScripted((_, peer) => {
-      for (frames = 0; frames < 20; frames += 1) peer.send({ type: 'ka' });
+    const server = await startScripted(() => undefined);
+    const connecting = connect(configOf(server), {
+      ...{ clock, timeoutMs: 5_000, reconnect: false },
+      WebSocket: CountingSocket as unknown as WebSocketConstructor,
     });
-    const connecting = connect(configOf(server), { clock, timeoutMs: 5_000, reconnect: false });
     connecting.catch(() => undefined);
-    await expect.poll(() => frames).toBe(20);
-    clock.advance(5_000);
+    await expect.poll(() => server.peers[0]?.frames.length).toBe(1);
+    clock.advance(3_000);
+    for (const type of ['ka', 'something_new', 'data']) last(server).send({ type });
+    await expect.poll(() => received).toBe(3);
+    clock.advance(2_000);
     await expect(connecting).rejects.toThrow(reasonOf('timed_out'));
   });
 });

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { framesOf, idOf, last, open, plain, reasonOf, take } from '../test/open-client.js';
 import { agreeable, startScripted } from '../test/scripted-server.js';
@@ -94,6 +95,19 @@ describe('a subscription', () => {
     const id = idOf(last(server));
     last(server).send({ type: 'subscribe_success', id });
     await expect.poll(() => framesOf(last(server), 'unsubscribe')).toMatchObject([{ id }]);
+  });
+
+  it('leaves no listener on a signal that outlives it', async () => {
+    const server = await startScripted();
+    const client = await open(server);
+    const { signal } = new AbortController();
+    for (let i = 0; i < 3; i += 1) {
+      const subscription = client.subscribe('/default/a', { signal });
+      await subscription.ready;
+      await client.publish('/default/a', ['1'], { signal });
+      await subscription.unsubscribe();
+    }
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('sends nothing for a subscription that is left before its credential is there', async () => {
