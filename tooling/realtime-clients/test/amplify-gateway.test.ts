@@ -20,6 +20,7 @@ import {
 } from './run-amplify.js';
 import { startTlsProxy, type TlsProxy } from './tls-proxy.js';
 import { startTokenSource } from './token-source.js';
+import { startWebhook, type Webhook } from './webhook.js';
 
 const versions: readonly AmplifyVersion[] = ['6-22', '6-20'];
 const channel = '/default/room';
@@ -32,13 +33,17 @@ const longSeconds = 300;
 /** Longest time until Amplify has come back: the end of the token, the close, and its wait of 5 s. */
 const comesBack = { timeout: 45_000 };
 
+/** Token that the webhook authorizer lets in. */
+const opaque = randomBytes(20).toString('hex');
+
 /** Writes the file of POSTHASTE_REALTIME_CONFIG into a folder of its own. */
-async function writeConfig(issuer: string): Promise<{ folder: string; file: string }> {
+async function writeConfig(issuer: string, url: string): Promise<{ folder: string; file: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'realtime-config-'));
   const file = join(folder, 'realtime.json');
   const authorizers = [
     { type: 'oidc', application: club, issuer, audience: 'web' },
     { type: 'iam', application: club, keys: [iamKey] },
+    { type: 'webhook', application: club, url },
   ];
   await writeFile(file, JSON.stringify({ authorizers }));
   return { folder, file };
@@ -62,17 +67,19 @@ async function postUntilEnd(
 describeWithPostgres('AWS Amplify and the gateway', () => {
   let gateway: TestGateway;
   let provider: OidcProvider;
+  let webhook: Webhook;
   let folder: string;
   let applications = 0;
 
   beforeAll(async () => {
     provider = await startOidcProvider({ id: 'web', secret: 's', redirectUri: 'http://x/' });
-    const config = await writeConfig(provider.issuer);
+    webhook = await startWebhook(opaque);
+    const config = await writeConfig(provider.issuer, webhook.url);
     folder = config.folder;
     gateway = await startTestGateway({ POSTHASTE_REALTIME_CONFIG: config.file });
   });
   afterAll(async () => {
-    await Promise.all([gateway?.close(), provider?.close()]);
+    await Promise.all([gateway?.close(), provider?.close(), webhook?.close()]);
     if (folder) await rm(folder, { recursive: true });
   });
 
@@ -193,6 +200,15 @@ describeWithPostgres('AWS Amplify and the gateway', () => {
       const use = { version, scenario: 'session', endpoint, mode: 'iam', credential } as const;
       const found = await runAmplify({ ...use, channel: `/default/iam-${version}` });
       expect(found).toMatchObject(wholeSession);
+    });
+
+    it.concurrent(`${version}: does the same with a token for a webhook authorizer`, async (test) => {
+      const { endpoint } = await prepare(test);
+      const use = { version, scenario: 'session', endpoint, mode: 'lambda' } as const;
+      const path = `/default/webhook-${version}`;
+      const found = await runAmplify({ ...use, credential: opaque, channel: path });
+      expect(found).toMatchObject(wholeSession);
+      expect(webhook.asked(path).toSorted()).toEqual(['EVENT_PUBLISH', 'EVENT_SUBSCRIBE']);
     });
 
     it.concurrent(`${version}: has 200 of 1,001 subscriptions, and is told about the others`, async (test) => {

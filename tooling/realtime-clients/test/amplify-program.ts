@@ -39,8 +39,8 @@ interface Channel {
 }
 
 interface Events {
-  connect(channel: string): Promise<Channel>;
-  post(channel: string, event: object): Promise<unknown[] | undefined>;
+  connect(channel: string, options?: object): Promise<Channel>;
+  post(channel: string, event: object, options?: object): Promise<unknown[] | undefined>;
   closeAll(): Promise<void>;
 }
 
@@ -66,8 +66,10 @@ Hub.listen('api', ({ payload: { event, data } }) => {
 });
 
 const { mode } = task;
+const options = mode === 'lambda' ? { authToken: task.credential } : {};
 const providers = {
   apiKey: {},
+  lambda: {},
   oidc: { Auth: { tokenProvider: { getTokens } } },
   iam: {
     Auth: { credentialsProvider: { getCredentialsAndIdentityId, clearCredentialsAndIdentityId } },
@@ -116,7 +118,7 @@ function clearCredentialsAndIdentityId(): void {
 async function session(): Promise<object> {
   const room = await watch(path);
   const overSocket = await room.channel.publish({ n: 1, text: 'grüße "all"' });
-  const overHttp = await events.post(path, [{ n: 2 }, { n: 3 }]);
+  const overHttp = await events.post(path, [{ n: 2 }, { n: 3 }], options);
   await Promise.all([1, 2, 3].map((n) => room.arrived(n)));
   room.channel.close();
   return {
@@ -128,7 +130,7 @@ async function session(): Promise<object> {
 
 /** Publishes on one channel while the subscription of another one is denied on the same socket. */
 async function deniedBesidePublish(): Promise<object> {
-  const open = await events.connect(path);
+  const open = await events.connect(path, options);
   const denied = await subscribeDenied();
   const failed = await open.publish({ n: 1 });
   return { failed: failed ?? [], denied: await denied.error };
@@ -170,7 +172,7 @@ async function followToTheEnd(): Promise<object> {
 async function subscribeMany(): Promise<object> {
   const sibling = await watch(`${path}/sibling`);
   const outcomes = Array.from({ length: manySubscriptions - 1 }, async (_, n) => {
-    const channel = await events.connect(`${path}/${n}`);
+    const channel = await events.connect(`${path}/${n}`, options);
     const { promise, resolve } = Promise.withResolvers<string>();
     channel.subscribe({ next: () => undefined, error: (error) => resolve(JSON.stringify(error)) });
     void acknowledgementOf(`${path}/${n}`).promise.then(() => resolve('accepted'));
@@ -185,7 +187,7 @@ async function subscribeMany(): Promise<object> {
 }
 
 async function subscribeDenied(): Promise<{ error: Promise<boolean> }> {
-  const channel = await events.connect(deniedPath);
+  const channel = await events.connect(deniedPath, options);
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const subscription = channel.subscribe({
     next: () => resolve(false),
@@ -197,7 +199,7 @@ async function subscribeDenied(): Promise<{ error: Promise<boolean> }> {
 
 /** Subscribes, and returns when the server has acknowledged. */
 async function watch(channelPath: string): Promise<Watched> {
-  const channel = await events.connect(channelPath);
+  const channel = await events.connect(channelPath, options);
   const seen: unknown[] = [];
   const errors: string[] = [];
   const numbers = new Set<unknown>();

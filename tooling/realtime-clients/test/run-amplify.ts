@@ -24,8 +24,8 @@ export interface AmplifyTask {
     | 'subscribeMany';
   /** URL that ends with `/event`. */
   readonly endpoint: string;
-  readonly mode: 'apiKey' | 'oidc' | 'iam';
-  /** API key; URL that gives tokens; JSON of an IAM key. */
+  readonly mode: 'apiKey' | 'oidc' | 'iam' | 'lambda';
+  /** API key; URL that gives tokens; JSON of an IAM key; token for a Lambda authorizer. */
   readonly credential: string;
   /** Channel that the subscriptions of a scenario are on. */
   readonly channel: string;
