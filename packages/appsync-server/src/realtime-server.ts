@@ -5,7 +5,7 @@ import { PlatformError, withTimeout } from '@posthaste/contracts';
 import { Connections } from './connection/connections.js';
 import { Credentials } from './connection/credentials.js';
 import { SendQueue } from './connection/send-queue.js';
-import { endingOf } from './connection/subscribing.js';
+import { SubscriptionSweep } from './connection/subscription-sweep.js';
 import { pathOf, refuseUpgrade } from './connection/upgrade.js';
 import { handlePublish, type PublishHost } from './http/publish.js';
 import type { Broker, ChannelBatch } from './hub/broker.js';
@@ -59,8 +59,8 @@ export interface RealtimeServer {
   /** Lists the paths of all realms that are subscribed to on this node. */
   allChannels(): RealmChannelCount[];
   /**
-   * Ends the subscriptions whose namespace is gone, or no longer lets their credential in, with a
-   * `subscribe_error`. To be called after namespaces have changed.
+   * Ends the subscriptions whose namespace is gone, or no longer lets their credential in, within
+   * 0.1 s and with a `subscribe_error`. To be called after namespaces have changed.
    */
   onNamespacesChanged(): void;
   counts(): RealtimeCounts;
@@ -87,6 +87,7 @@ class NodeServer implements RealtimeServer {
   readonly #publishHost: PublishHost;
   readonly #namespaces: NamespaceDirectory;
   readonly #presence: Presence;
+  readonly #sweep: SubscriptionSweep;
   #hasBegun = false;
   #closing: Promise<void> | undefined;
 
@@ -125,6 +126,7 @@ class NodeServer implements RealtimeServer {
       defaultPublishAuthModes,
       admit: options.admit,
     });
+    this.#sweep = new SubscriptionSweep(hub, { namespaces, defaultSubscribeAuthModes });
     this.#presence = new Presence({
       store: options.presence ?? new MemoryPresence(),
       graceMs: options.presenceGraceMs ?? 5_000,
@@ -207,9 +209,7 @@ class NodeServer implements RealtimeServer {
   }
 
   onNamespacesChanged(): void {
-    const { defaultSubscribeAuthModes } = this.#options;
-    const rules = { namespaces: this.#namespaces, defaultSubscribeAuthModes };
-    this.#hub.endWhere(({ credential }, { channel }) => endingOf(rules, credential, channel));
+    this.#sweep.schedule();
   }
 
   counts(): RealtimeCounts {

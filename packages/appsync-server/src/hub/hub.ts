@@ -133,16 +133,9 @@ export class Hub {
     }));
   }
 
-  /** Ends the subscriptions for which `reasonOf` returns a reason. */
-  endWhere(
-    reasonOf: (subscription: Subscription, of: SubscribedPath) => RealtimeError | undefined,
-  ): void {
-    for (const place of [...this.#paths.values()]) {
-      for (const subscription of [...place.subscriptions]) {
-        const reason = reasonOf(subscription, place);
-        if (reason) subscription.owner.end(subscription, reason);
-      }
-    }
+  /** Lists the subscribed paths of all realms with their subscriptions. */
+  listPaths(): SubscribedPath[] {
+    return [...this.#paths.values()];
   }
 
   #placesOf(realm: string, channel: ChannelPath, wildcardDepth = 1): SubscribedPath[] {
