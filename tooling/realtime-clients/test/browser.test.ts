@@ -97,6 +97,14 @@ describeWithBrowser('a page in Chromium and the gateway', () => {
     await expect.poll(() => textOf(page, 'events')).toBe('"later"');
   });
 
+  it('of another origin may use AWS Amplify, over WebSocket and HTTP', async () => {
+    tokenSeconds = 900;
+    const page = await browser.newPage();
+    onTestFinished(() => page.close());
+    await page.goto(`${pages.origin}/amplify`);
+    await expect.poll(() => textOf(page, 'root')).toBe('{"over":"websocket"} {"over":"http"}');
+  });
+
   it('has missed nothing after it was cut off, if it asks to resume', async () => {
     const { page } = await openPage(900, '?resume');
     proxy.cut();

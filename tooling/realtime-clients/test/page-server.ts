@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { readTestCertificate } from '@posthaste/testbed';
 import { build } from 'esbuild';
 
-/** Backend of the page: it serves the page, and makes its tokens. */
+/** Backend of two pages, `/` and `/amplify`: it serves them, and makes their tokens. */
 export interface PageServer {
   /** `https://localhost:<port>` */
   readonly origin: string;
@@ -22,19 +22,25 @@ export interface PageServerDeps {
   readonly makeToken: () => Promise<string>;
 }
 
-const html = '<div id="root"></div><script type="module" src="/page.js"></script>';
+const toHtml = (script: string) =>
+  `<div id="root"></div><script type="module" src="${script}"></script>`;
 
 /** Starts the backend over TLS. */
 export async function startPageServer({
   endpoint,
   makeToken,
 }: PageServerDeps): Promise<PageServer> {
-  const script = await bundlePage();
+  const [script, amplifyScript] = await Promise.all([
+    bundle('browser-page.ts'),
+    bundle('amplify-page.ts'),
+  ]);
   let tokens = 0;
   const held = Promise.withResolvers<string>();
   const answers: Readonly<Record<string, () => readonly [string, string | Promise<string>]>> = {
-    '/': () => ['text/html', html],
+    '/': () => ['text/html', toHtml('/page.js')],
     '/page.js': () => ['text/javascript', script],
+    '/amplify': () => ['text/html', toHtml('/amplify.js')],
+    '/amplify.js': () => ['text/javascript', amplifyScript],
     '/settings.json': () => ['application/json', JSON.stringify({ endpoint: endpoint() })],
     '/hold': () => ['text/plain', held.promise],
     '/token': () => {
@@ -59,10 +65,10 @@ export async function startPageServer({
   };
 }
 
-/** Bundles the page for browsers, as an application does. */
-async function bundlePage(): Promise<string> {
+/** Bundles a script for browsers, as an application does. */
+async function bundle(file: string): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL('browser-page.ts', import.meta.url))],
+    entryPoints: [fileURLToPath(new URL(file, import.meta.url))],
     ...{ bundle: true, write: false, format: 'esm', platform: 'browser', target: 'es2022' },
     define: { 'process.env.NODE_ENV': '"development"' },
   });
