@@ -91,7 +91,7 @@ export async function openTestMirror(
     auditTargets: { ...people.auditTargets, ...events.auditTargets },
     auditEvents: { append: async () => undefined },
     realtime: {
-      ...{ realtimeKeepAliveMs: 60_000, realtimeDrainMs: 0, topicApplications },
+      ...{ realtimeKeepAliveMs: 60_000, realtimeDrainMs: 0, topicApplications, maxTopics: 1_000 },
       file: readRealtimeFile(undefined),
     },
   });

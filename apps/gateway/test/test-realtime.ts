@@ -69,7 +69,12 @@ export async function openTestRealtime(
   const gateway = await startGateway({
     ...{ config, db, changes, registry, logger, routes: [], auditTargets: {} },
     realtime: {
-      ...{ realtimeKeepAliveMs: 60_000, realtimeDrainMs: 0, topicApplications: [] },
+      ...{
+        realtimeKeepAliveMs: 60_000,
+        realtimeDrainMs: 0,
+        topicApplications: [],
+        maxTopics: 1_000,
+      },
       file: readRealtimeFile(undefined),
       ...realtime,
     },

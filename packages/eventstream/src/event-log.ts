@@ -51,4 +51,5 @@ export {
   publishOnce,
   type SubmittedEvent,
 } from './event-log/publish/publish-once.js';
+export { findRefused, type TopicLookup } from './event-log/publish/refused-topics.js';
 export { measureRecordBytes } from './event-log/record-bytes.js';

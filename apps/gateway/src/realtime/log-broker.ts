@@ -50,7 +50,9 @@ export interface LogBrokerOptions {
   /** Reads the name of the log, which it gets once and keeps. */
   readonly readEpoch: () => Promise<string>;
   /** Returns what is appended to other topics in the transaction of a batch. Default: nothing. */
-  readonly forward?: ((batch: ChannelBatch) => readonly LogRecord[]) | undefined;
+  readonly forward?:
+    | ((batch: ChannelBatch) => readonly LogRecord[] | Promise<readonly LogRecord[]>)
+    | undefined;
   /** Way to the other nodes besides the log. It is closed with the broker. Default: none. */
   readonly fanOut?: FanOut | undefined;
   /** Called with errors of reading, which is tried again. */
@@ -175,8 +177,20 @@ export class LogBroker implements Broker {
     // A gateway that has just begun to listen has clients before it has read the log.
     if (this.#tail === undefined) await settlesWithin(this.#started.promise, maxStartMs);
     if (this.#tail === undefined) throw notStarted();
-    const forwarded = this.#options.forward?.(batch) ?? [];
+    const forwarding = this.#options.forward?.(batch) ?? [];
+    // Without a promise, the order of the calls stays.
+    const forwarded = forwarding instanceof Promise ? await forwarding : forwarding;
     await this.#store(this.#stored, { batch, isStored: true, forwarded });
+  }
+
+  /** Forwards a batch that its subscribers get in any case, also if it may not be forwarded. */
+  async #forwardIfAllowed(batch: ChannelBatch): Promise<readonly LogRecord[]> {
+    try {
+      return (await this.#options.forward?.(batch)) ?? [];
+    } catch (error) {
+      this.#options.onLost?.(error);
+      return [];
+    }
   }
 
   broadcast(batch: ChannelBatch): void {
@@ -185,7 +199,7 @@ export class LogBroker implements Broker {
 
   async #broadcast(batch: ChannelBatch): Promise<void> {
     const { fanOut } = this.#options;
-    const forwarded = this.#options.forward?.(batch) ?? [];
+    const forwarded = await this.#forwardIfAllowed(batch);
     const appending =
       fanOut === undefined || forwarded.length > 0
         ? this.#store(this.#broadcasts, { batch, isStored: false, forwarded })

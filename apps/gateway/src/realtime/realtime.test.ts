@@ -137,6 +137,20 @@ describeWithPostgres('realtime channels of two gateways', () => {
     await expect.poll(() => states, wait).toEqual(['open', 'reconnecting', 'open']);
   });
 
+  it('take five of the largest events at once, and a small one beside them', async () => {
+    const subscription = (await two.connect(key)).subscribe('/default/large');
+    await subscription.ready;
+    const large = JSON.stringify('x'.repeat(245_000));
+    const publisher = await one.connect(key);
+    const both = await Promise.all([
+      publisher.publish('/default/large', [large, large, large, large, large]),
+      one.post(key, '/default/large', '"small"'),
+    ]);
+    expect(both).toMatchObject([{ failed: [] }, 200]);
+    const events = await takeEvents(subscription, 6);
+    expect(events.filter((event) => event === large)).toHaveLength(5);
+  });
+
   it('leave no upgrade for another path open', async () => {
     const { port } = new URL(one.gateway.url);
     const socket = connectTcp({ host: '127.0.0.1', port: Number(port) });

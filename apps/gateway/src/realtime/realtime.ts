@@ -11,8 +11,9 @@ import { RepeatedWarnings, type WarningLog } from '../http/repeated-warnings.js'
 import { registerConfigured, registerPublished } from './application-names.js';
 import { ChannelReporter } from './channel-reporter.js';
 import { type KafkaFanOutConfig, openKafkaFanOut } from './fan-out/kafka-fan-out.js';
+import { Forwarding } from './forwarding.js';
 import { LogBroker } from './log-broker.js';
-import { GatewayNamespaces, toForwarded } from './namespaces.js';
+import { GatewayNamespaces } from './namespaces.js';
 import { OperationCounts, type OperationLimits } from './operation-limits.js';
 import {
   callerOf,
@@ -33,6 +34,8 @@ export interface RealtimeConfig {
   readonly realtimeKeepAliveMs: number;
   /** Rules that map topics to applications: a namespace forwards to none of another application. */
   readonly topicApplications: readonly string[];
+  /** Most topics in the event log: a namespace forwards to no new one then. */
+  readonly maxTopics: number;
   /** Kafka over which gateways pass events on. Default: they do so over the event log alone. */
   readonly fanOut?: KafkaFanOutConfig | undefined;
 }
@@ -105,6 +108,7 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
     onError: warnOf('events are not read for realtime channels, which is tried again'),
   });
   const namespaces = new GatewayNamespaces(stored, config.file.namespaces, mirror.namespace);
+  const forwarding = new Forwarding({ namespaces, log, maxTopics: config.maxTopics });
   const lost = countLost(registry);
   const onLost = warnOf(
     'a publish did not reach the other gateways, nor the topic of its namespace',
@@ -116,7 +120,7 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
     db,
     log,
     readEpoch: () => readEpoch(db),
-    forward: (batch) => toForwarded(namespaces, log, batch),
+    forward: (batch) => forwarding.forward(batch),
     fanOut: config.fanOut && openKafkaFanOut(config.fanOut, log, onKafkaError),
     onError: warnOf('realtime events of other gateways are not read, which is tried again'),
     onLost(error) {
