@@ -129,6 +129,26 @@ function testOn(engine: Engine): void {
     expect(JSON.stringify(found)).not.toContain('hidden');
   });
 
+  it('shows the settings of a namespace, and tells one of an application from a shared one', async () => {
+    const application = 'spaces';
+    await call('POST', '/v1/namespaces', { application, name: 'rooms', history: 5 });
+    await call('POST', '/v1/namespaces', { name: 'rooms' });
+    await call('PUT', '/v1/namespaces/rooms?application=spaces', { durable: false });
+    // The same settings again are no change.
+    await call('PUT', '/v1/namespaces/rooms?application=spaces', { durable: false });
+    await call('DELETE', '/v1/namespaces/rooms?application=spaces');
+    const target = { kind: 'namespace', id: 'spaces/rooms', name: 'rooms' };
+    const first = { name: 'rooms', history: 5, durable: true };
+    const second = { name: 'rooms', history: 100, durable: false };
+    expect(await entries('action=namespace.*&application=spaces')).toMatchObject([
+      { action: 'namespace.deleted', application, target, before: second, after: null },
+      { action: 'namespace.updated', target, before: first, after: second },
+      { action: 'namespace.created', target, before: null, after: first },
+    ]);
+    const shared = (await entries('target=rooms')).filter(({ target }) => target.id === 'rooms');
+    expect(shared).toMatchObject([{ action: 'namespace.created', application: null }]);
+  });
+
   it('has no entry for refused calls, and for calls that change nothing', async () => {
     const id = await createEndpoint(platform, { application: 'none', name: 'taken' });
     const other = await createEndpoint(platform, { application: 'none', name: 'other' });
