@@ -45,6 +45,18 @@ describe('the configuration of the gateway', () => {
     );
   });
 
+  it('passes realtime events on over Kafka if it is told to, and then needs brokers', () => {
+    const asked = { ...database, POSTHASTE_REALTIME_FANOUT: 'kafka' };
+    expect(faultOf(asked)).toContain('KAFKA_BROKERS is not set');
+    const kafka = { KAFKA_BROKERS: 'a:9092', POSTHASTE_KAFKA_PREFIX: 'shop' };
+    expect(readGatewayConfig({ ...asked, ...kafka }).realtime.fanOut).toEqual({
+      connection: { brokers: ['a:9092'], tls: false },
+      prefix: 'shop',
+    });
+    expect(readGatewayConfig({ ...database, ...kafka }).realtime.fanOut).toBeUndefined();
+    expect(faultOf({ ...database, POSTHASTE_KAFKA_PREFIX: '.x' })).toContain('no dot at its start');
+  });
+
   it('lists all faults at once: single settings, pairs of settings and misspelt names', () => {
     const fault = faultOf({
       POSTHASTE_PORT: 'eighty',

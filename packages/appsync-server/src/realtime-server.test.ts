@@ -2,7 +2,7 @@ import Fastify from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { connectRaw, headerProtocol } from '../test/raw-client.js';
 import { apiKeys, startRealtime } from '../test/test-server.js';
-import { createRealtimeServer } from './index.js';
+import { createRealtimeServer, type DeliveryChoice, parseChannel } from './index.js';
 
 const key = { 'x-api-key': 'key' };
 
@@ -76,4 +76,28 @@ it('shares the server of Fastify with its routes, under a path of its own', asyn
   });
   await realtime.close({ drainMs: 0 });
   await app.close();
+});
+
+it('delivers to the subscribers that are chosen, by the depth of wildcards and by principal', async () => {
+  const server = await startRealtime({ authorizers: [apiKeys({ key: {}, other: {} })] });
+  const client = await server.open();
+  const channels = ['/default/a/b/c', '/default/a/b/*', '/default/*'];
+  for (const [index, channel] of channels.entries()) {
+    client.send({ type: 'subscribe', id: `${index}`, channel, authorization: key });
+  }
+  const authorization = { 'x-api-key': 'other' };
+  client.send({ type: 'subscribe', id: 'other', channel: '/default/*', authorization });
+  await client.next(({ type, id }) => type === 'subscribe_success' && id === 'other');
+  const channel = parseChannel('/default/a/b/c');
+  if (channel === undefined) throw new Error('no channel');
+  const deliver = (event: string, choice?: DeliveryChoice) =>
+    server.realtime.deliver({ realm: '', channel, events: [{ id: event, event }] }, choice);
+  deliver('1', { wildcardDepth: Number.POSITIVE_INFINITY });
+  deliver('2', { wildcardDepth: 3 });
+  deliver('3', { isFor: ({ id }) => id === 'other' });
+  deliver('4');
+  await client.next(({ id, event }) => id === 'other' && event === '4');
+  const data = client.frames.filter(({ type }) => type === 'data');
+  const seen = data.map(({ id, event }) => `${event} ${id}`).toSorted();
+  expect(seen).toEqual(['1 0', '2 0', '2 1', '3 other', '4 0', '4 1', '4 2', '4 other']);
 });
