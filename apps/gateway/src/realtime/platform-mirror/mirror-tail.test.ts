@@ -5,7 +5,8 @@ import { createTestDatabase, type TestDatabase } from '@posthaste/testbed';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { eventRecord } from '../../../test/test-mirror.js';
-import { type Interest, MirrorTail } from './mirror-tail.js';
+import type { Interest } from './mirror-interests.js';
+import { MirrorTail } from './mirror-tail.js';
 
 const wait = { timeout: 30_000 };
 
@@ -102,6 +103,18 @@ describeWithPostgres('the tail of the mirror', () => {
     await tail.follow(interestIn('/posthaste/events/later', 'later'));
     await append('other', 'later');
     await expect.poll(seenTopics, wait).toEqual(['later']);
+  });
+
+  it('has a limit for each application, so that one leaves some to the others', async () => {
+    await tail.follow(interestIn('/posthaste/events/orders', 'orders'));
+    const channel = (i: number) => `/posthaste/events/orders/n${i}`;
+    const many = Array.from({ length: 24_999 }, (_, i) =>
+      tail.follow(interestIn(channel(i), 'orders')),
+    );
+    await Promise.all(many);
+    expect([tail.isFull('shop'), tail.isFull('game')]).toEqual([true, false]);
+    subscribed.clear();
+    await expect.poll(() => tail.isFull('shop'), wait).toBe(false);
   });
 
   it('goes on where it was after errors', async () => {

@@ -1,27 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  backoffMs,
-  type ChannelPath,
-  internalTopics,
-  Semaphore,
-  toChannelSegment,
-} from '@posthaste/contracts';
+import { backoffMs, internalTopics, Semaphore, toChannelSegment } from '@posthaste/contracts';
 import type { LiveReader, PostgresLog, RecordTraits, StoredRecord } from '@posthaste/eventstream';
-import { isDerivedTopic } from './mirror-channels.js';
+import { type Interest, MirrorInterests } from './mirror-interests.js';
 
 /** Log that is mirrored. */
 export type MirroredLog = Pick<
   PostgresLog,
   'openLiveReader' | 'listTopics' | 'countTopics' | 'watchAll'
 >;
-
-/** Subscription, or several to one path, that a topic is read for. */
-export interface Interest {
-  readonly realm: string;
-  readonly channel: ChannelPath;
-  /** Segment of the topic; undefined for all topics. */
-  readonly topic: string | undefined;
-}
 
 /** Options of a `MirrorTail`. */
 export interface MirrorTailOptions {
@@ -44,10 +30,6 @@ const maxPageBytes = 262_144;
 const minPauseMs = 10;
 /** Wait while appenders are at work whose records cannot be read yet, in ms. */
 const growingMs = 50;
-/** Time between two searches for interests without subscribers, in ms. */
-const sweepMs = 1_000;
-/** Interests at the same time. */
-const maxInterests = 50_000;
 const retry = { initialMs: 100, maxMs: 2_000 };
 
 /**
@@ -59,10 +41,7 @@ const retry = { initialMs: 100, maxMs: 2_000 };
  */
 export class MirrorTail {
   readonly #options: MirrorTailOptions;
-  readonly #interests = new Map<string, Interest & { until: number }>();
-  /** Segments of the topics that are wanted, and true if all are. */
-  readonly #segments = new Set<string>();
-  #wantsAll = false;
+  readonly #interests: MirrorInterests;
   /** Segments by topic; undefined until they were listed. */
   #topics: Map<string, string> | undefined;
   #topicCount = 0;
@@ -75,25 +54,23 @@ export class MirrorTail {
   #isWoken = false;
   #wake: (() => void) | undefined;
   #polledAt = 0;
-  #sweptAt = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: MirrorTailOptions) {
+    const { isSubscribed, graceMs = 15_000 } = options;
     this.#options = options;
+    this.#interests = new MirrorInterests(isSubscribed, graceMs);
     this.#reader = options.log.openLiveReader();
   }
 
-  /** True if one interest more is one too many. */
-  get isFull(): boolean {
-    return this.#interests.size >= maxInterests;
+  /** True if one interest more of the realm is one too many. */
+  isFull(realm: string): boolean {
+    return this.#interests.isFull(realm);
   }
 
   /** True if somebody of the realm may be interested in any event of the topic. */
   isInterested(realm: string, topic: string): boolean {
-    const segment = toChannelSegment(topic);
-    return [...this.#interests.values()].some(
-      (each) => each.realm === realm && (each.topic === undefined || each.topic === segment),
-    );
+    return this.#interests.isInterested(realm, topic);
   }
 
   /**
@@ -101,10 +78,7 @@ export class MirrorTail {
    * has resolved is read. @throws PlatformError `DATABASE_*`
    */
   async follow(interest: Interest): Promise<void> {
-    const { graceMs = 15_000 } = this.#options;
-    const until = performance.now() + graceMs;
-    this.#interests.set(`${interest.realm}\n${interest.channel.path}`, { ...interest, until });
-    this.#want(interest);
+    this.#interests.add(interest);
     this.#running ??= this.#run();
     if (this.#topics === undefined || this.#findUnfollowed(this.#topics).length > 0) {
       await this.#align();
@@ -124,7 +98,7 @@ export class MirrorTail {
     const unwatch = log.watchAll((topic) => this.#onHint(topic));
     let failures = 0;
     for (;;) {
-      this.#sweep();
+      this.#interests.sweep();
       if (signal.aborted || this.#interests.size === 0) break;
       try {
         const ms = await this.#read();
@@ -157,7 +131,7 @@ export class MirrorTail {
     }
     if (this.#isListOld) await this.#align();
     for (const topic of this.#reader.topics) {
-      if (!this.#isTopicWanted(topic, this.#topics?.get(topic))) this.#reader.unfollow(topic);
+      if (!this.#interests.includes(topic, this.#topics?.get(topic))) this.#reader.unfollow(topic);
     }
     const request = { topics, isWanted, onRecords, maxBytes: maxPageBytes };
     const { isBehind, isGrowing } = await this.#reader.read(request);
@@ -190,13 +164,9 @@ export class MirrorTail {
 
   #findUnfollowed(topics: ReadonlyMap<string, string>): string[] {
     return [...topics]
-      .filter(([topic, segment]) => this.#isTopicWanted(topic, segment))
+      .filter(([topic, segment]) => this.#interests.includes(topic, segment))
       .map(([topic]) => topic)
       .filter((topic) => !this.#reader.follows(topic));
-  }
-
-  #isTopicWanted(topic: string, segment = ''): boolean {
-    return this.#segments.has(segment) || (this.#wantsAll && !isDerivedTopic(topic));
   }
 
   #onHint(topic: string | undefined): void {
@@ -211,24 +181,6 @@ export class MirrorTail {
     }
     this.#isWoken = true;
     this.#wake?.();
-  }
-
-  /** Forgets interests without subscribers. */
-  #sweep(): void {
-    const now = performance.now();
-    if (now - this.#sweptAt < sweepMs) return;
-    this.#sweptAt = now;
-    this.#segments.clear();
-    this.#wantsAll = false;
-    for (const [key, interest] of this.#interests) {
-      if (now < interest.until || this.#options.isSubscribed(interest)) this.#want(interest);
-      else this.#interests.delete(key);
-    }
-  }
-
-  #want({ topic }: Interest): void {
-    if (topic === undefined) this.#wantsAll = true;
-    else this.#segments.add(topic);
   }
 
   /** Waits for the time, or less if a topic grows, and at least for the shortest pause. */

@@ -115,7 +115,7 @@ export class PlatformMirror {
       const message = `The credential lacks the scope ${missing}, which ${path} needs.`;
       throw new RealtimeError('Forbidden', 403, message);
     }
-    if (this.#tail.isFull) {
+    if (this.#tail.isFull(realm)) {
       const message = 'Too many channels of the platform are subscribed to.';
       throw new RealtimeError('LimitExceededError', 429, message);
     }

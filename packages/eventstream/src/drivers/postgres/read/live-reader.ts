@@ -1,17 +1,20 @@
-import type { Queryable, Statement } from '@posthaste/postgres';
+import type { Queryable } from '@posthaste/postgres';
 import type { StoredRecord } from '../../../record.js';
-import { fromStoredHeaders, fromStoredList, type HeadersRow } from '../storage/stored-headers.js';
 import type { TopicDirectory } from '../storage/topic-directory.js';
+import {
+  type NamedTraits,
+  type Position,
+  type Range,
+  readTraits,
+  readWanted,
+  type TraitsRow,
+} from './live-queries.js';
 import { mergeInTime } from './merged-records.js';
 import { readableEnds } from './read-store.js';
 
 /** Columns of records by which a reader chooses. */
-export interface RecordTraits {
+export interface RecordTraits extends NamedTraits {
   readonly topic: string;
-  /** The header `ce_type`; null for a record without one. */
-  readonly name: string | null;
-  /** Null for a record that names no application. */
-  readonly application: string | null;
 }
 
 /** A read of what is new. */
@@ -34,76 +37,11 @@ export interface LiveProgress {
   readonly isGrowing: boolean;
 }
 
-interface Position {
-  readonly topic: string;
-  readonly partition: number;
-  readonly shard: number;
-  next: bigint;
-}
-
-/** Range of a shard that one read looks at. */
-interface Range {
-  readonly position: Position;
-  readonly end: bigint;
-}
-
 /** Most offsets of a shard, and most shards, that one read looks at. */
 const maxScanned = 1_000n;
 const maxShards = 200;
 /** Least bytes that are read of one shard. */
 const minShardBytes = 65_536;
-
-const rangeCondition = `
-  where shard_id = e.shard and "offset" >= e.low and "offset" < e.high and segment >= (
-    select coalesce(max(f.segment), 0) from eventstream.segment_start f
-    where f.shard_id = e.shard and f.first_offset <= e.low
-  )`;
-
-/** Index: `record_offset`. Reads neither keys nor values. */
-const traitsStatement: Statement = {
-  name: 'eventstream_live_traits',
-  text: `
-select e.shard as shard_id, r.name, r.application
-from unnest($1::integer[], $2::bigint[], $3::bigint[]) as e(shard, low, high)
-cross join lateral (
-  select distinct name, application from eventstream.record${rangeCondition}
-) as r`,
-};
-
-/** Index: `record_offset`. Values are measured without being read. */
-const recordsStatement: Statement = {
-  name: 'eventstream_live_records',
-  text: `
-select r.shard_id, r."offset", r.appended_at, r.name, r.key, r.value, r.headers, r.application
-from unnest($1::integer[], $2::bigint[], $3::bigint[]) as e(shard, low, high)
-cross join lateral (
-  select * from (
-    select *, sum(bytes) over (order by "offset") - bytes as bytes_before
-    from (
-      select octet_length(coalesce(key, '')) + octet_length(coalesce(value, '')) as bytes,
-        shard_id, "offset", appended_at, name, key, value, headers, application
-      from eventstream.record${rangeCondition}
-        and exists (
-          select from unnest($5::text[], $6::text[]) as c(name, application)
-          where c.name is not distinct from record.name
-            and c.application is not distinct from record.application
-        )
-    ) as found
-  ) as measured
-  where bytes_before < $4
-) as r order by r.shard_id, r."offset"`,
-};
-
-interface TraitsRow extends Pick<RecordTraits, 'name' | 'application'> {
-  readonly shard_id: number;
-}
-
-interface RecordRow extends HeadersRow {
-  readonly shard_id: number;
-  readonly offset: bigint;
-  readonly appended_at: Date;
-  readonly key: Buffer | null;
-}
 
 /**
  * Reader of topics from now on, which keeps its positions in memory. It reads internal topics too, and
@@ -176,7 +114,7 @@ export class LiveReader {
 
   async #readRanges(ranges: readonly Range[], request: LiveRead): Promise<void> {
     const { isWanted, onRecords, maxBytes } = request;
-    const { rows } = await this.#db.query<TraitsRow>(traitsStatement, toColumns(ranges));
+    const rows = await readTraits(this.#db, ranges);
     const found = Map.groupBy(rows, ({ shard_id }) => shard_id);
     let bytes = 0;
     for (const [topic, own] of Map.groupBy(ranges, ({ position }) => position.topic)) {
@@ -198,19 +136,13 @@ export class LiveReader {
   /** Reads the wanted records of one topic, and moves its positions behind them. */
   async #readWanted(
     ranges: readonly Range[],
-    wanted: readonly Omit<RecordTraits, 'topic'>[],
+    wanted: readonly NamedTraits[],
     maxBytes: number,
   ): Promise<StoredRecord[]> {
     const shardBytes = Math.max(minShardBytes, Math.ceil(maxBytes / ranges.length));
-    const { rows } = await this.#db.query<RecordRow>(recordsStatement, [
-      ...toColumns(ranges),
-      shardBytes,
-      wanted.map(({ name }) => name),
-      wanted.map(({ application }) => application),
-    ]);
-    const found = Map.groupBy(rows, ({ shard_id }) => shard_id);
+    const found = await readWanted(this.#db, ranges, { wanted, shardBytes });
     return ranges.flatMap(({ position, end }) => {
-      const records = (found.get(position.shard) ?? []).map((row) => toRecord(row, position));
+      const records = found.get(position.shard) ?? [];
       const isCut = records.reduce((sum, record) => sum + bytesOf(record), 0) >= shardBytes;
       const last = records.at(-1);
       position.next = isCut && last ? last.offset + 1n : end;
@@ -227,15 +159,7 @@ export class LiveReader {
   }
 }
 
-function toColumns(ranges: readonly Range[]): unknown[] {
-  return [
-    ranges.map(({ position }) => position.shard),
-    ranges.map(({ position }) => position.next),
-    ranges.map(({ end }) => end),
-  ];
-}
-
-function distinct(rows: readonly TraitsRow[]): Omit<RecordTraits, 'topic'>[] {
+function distinct(rows: readonly TraitsRow[]): NamedTraits[] {
   const byTraits = new Map(
     rows.map(({ name, application }) => [
       JSON.stringify([name, application]),
@@ -243,15 +167,6 @@ function distinct(rows: readonly TraitsRow[]): Omit<RecordTraits, 'topic'>[] {
     ]),
   );
   return [...byTraits.values()];
-}
-
-function toRecord(row: RecordRow, { topic, partition }: Position): StoredRecord {
-  const { offset, appended_at, key, value } = row;
-  const timestampMs = appended_at.getTime();
-  const headers = fromStoredHeaders(row);
-  const record = { topic, partition, offset, key, value, headers, timestampMs };
-  const rawHeaders = fromStoredList(row);
-  return rawHeaders ? { ...record, rawHeaders } : record;
 }
 
 function bytesOf({ key, value }: StoredRecord): number {
