@@ -86,11 +86,10 @@ export class SharedSubscription {
 
   /** Notes the answer before the first event behind it. */
   #onSubscribed({ epoch, position, recovered }: ReceiveMessage): void {
-    if (recovered !== true) {
-      if (this.wasSubscribed) this.#pushAll({ type: 'gap', event: '' });
-      const isPlace = epoch !== undefined && position !== undefined;
-      this.#place = isPlace ? { epoch, position } : undefined;
-    }
+    if (recovered !== true && this.wasSubscribed) this.#pushAll({ type: 'gap', event: '' });
+    // Of a quiet channel only the answer brings a new position, before the old one is too old.
+    if (epoch !== undefined && position !== undefined) this.#place = { epoch, position };
+    else if (recovered !== true) this.#place = undefined;
     this.wasSubscribed = true;
     this.#settle.resolve();
   }
