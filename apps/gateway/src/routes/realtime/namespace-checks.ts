@@ -1,4 +1,4 @@
-import { coversChannels } from '@posthaste/access';
+import { canUse, coversChannels, type Scope } from '@posthaste/access';
 import { type NamespaceSettings, namespaceSettingFaults } from '@posthaste/appsync-server';
 import type { NamespaceKey } from '@posthaste/appsync-server/postgres';
 import { requestInvalid } from '@posthaste/callbacks';
@@ -18,6 +18,25 @@ export function requireNamespace({ caller }: FastifyRequest, { name }: Namespace
   if (coversChannels(held, [`/${name}/*`])) return;
   const message = `'${caller.name}' may not use all channels of the namespace '${name}'`;
   throw new PlatformError('CHANNEL_FORBIDDEN', message, { details: { held } });
+}
+
+/**
+ * Refuses a caller that may not publish events to a namespace that forwards: whoever publishes on its
+ * channels does.
+ * @throws PlatformError `SCOPE_MISSING`
+ */
+export function requireForwarding(
+  { caller }: FastifyRequest,
+  { application }: NamespaceKey,
+  { forwardTo }: SentSettings,
+): void {
+  if (!forwardTo) return;
+  const scope: Scope = 'events:write';
+  const applications = application === undefined ? 'all' : [application];
+  if (canUse(caller, { applications, scopes: [scope] })) return;
+  const message = `'${caller.name}' lacks the scope ${scope}, which forwardTo needs`;
+  const details = { needed: scope, held: caller.scopes };
+  throw new PlatformError('SCOPE_MISSING', message, { details });
 }
 
 /** Returns settings without those that are null. @throws PlatformError `REQUEST_INVALID` */

@@ -83,7 +83,7 @@ const fields: { readonly [Name in keyof Settings]: TUnsafe<Settings[Name]> } = {
     ...ForwardTarget,
     type: ['object', 'null'],
     description:
-      'Event that every published event is appended as, too, so that webhooks and Kafka get it: its topic and name. Default: none.',
+      'Event that every published event is appended as, too, so that webhooks and Kafka get it: its topic and name. Needs `events:write`. Default: none.',
   }),
 };
 

@@ -1,3 +1,4 @@
+import type { KeyRequest } from '@posthaste/access';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPlatformDatabase } from '../../../test/test-platform.js';
@@ -224,6 +225,21 @@ describeWithPostgres('/v1/namespaces', () => {
     expect((await limited('POST', path, { name: 'mine' })).status).toBe(201);
     expect((await limited('PUT', `${path}/default`, {})).status).toBe(403);
     expect((await limited('DELETE', `${path}/mine`)).status).toBe(204);
+  });
+
+  it('needs the right to publish events, for a namespace that forwards', async () => {
+    const forwardTo = { topic: 'orders', name: 'chat.said' };
+    const create = async (scopes: KeyRequest['scopes']) => {
+      const as = callerOf(one, await one.createKey({ scopes }));
+      const { status, body } = await as('POST', path, { name: 'forwards', forwardTo });
+      return [status, body.code];
+    };
+    expect(await create(['realtime:write'])).toEqual([403, 'SCOPE_MISSING']);
+    expect(await create(['realtime:write', 'events:write'])).toEqual([201, undefined]);
+    const plain = callerOf(one, await one.createKey({ scopes: ['realtime:write'] }));
+    expect((await plain('PUT', `${path}/forwards`, { forwardTo })).status).toBe(403);
+    expect((await plain('PUT', `${path}/forwards`, {})).status).toBe(200);
+    expect((await plain('DELETE', `${path}/forwards`)).status).toBe(204);
   });
 
   it('puts changes in force on all gateways, and ends subscriptions of what is removed', async () => {

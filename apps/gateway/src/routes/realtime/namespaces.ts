@@ -10,7 +10,12 @@ import { applicationFilter, noUnknownKeys } from '../schemas/field-schemas.js';
 import { refuseNulInQuery } from '../schemas/nul-free.js';
 import { listQuery, pageSchema } from '../schemas/pages.js';
 import { KnownNamespaces } from './known-namespaces.js';
-import { checkSettings, type ForeignTopicCheck, requireNamespace } from './namespace-checks.js';
+import {
+  checkSettings,
+  type ForeignTopicCheck,
+  requireForwarding,
+  requireNamespace,
+} from './namespace-checks.js';
 import {
   type ConfiguredNamespace,
   namespaceNameSchema,
@@ -94,6 +99,7 @@ function addCreate(app: App, deps: NamespaceRoutesDeps, known: KnownNamespaces):
       const { application: named, name, ...settings } = request.body;
       const key = { application: applicationOrAll(request, named), name };
       requireNamespace(request, key);
+      requireForwarding(request, key, settings);
       known.requireChangeable(key);
       const checked = checkSettings(settings, key, deps.isForeignTopic);
       const created = await deps.store.create(key, checked, request.caller.applications);
@@ -178,6 +184,7 @@ function addReplace(app: App, deps: NamespaceRoutesDeps, known: KnownNamespaces)
     async (request, reply) => {
       const key = toKey(request);
       requireNamespace(request, key);
+      requireForwarding(request, key, request.body);
       known.requireChangeable(key);
       const settings = checkSettings(request.body, key, deps.isForeignTopic);
       const changed = await deps.store.update(key, settings, toChange(request));
