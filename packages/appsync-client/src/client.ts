@@ -33,9 +33,10 @@ export function createWebSocketClient(
 }
 
 /**
- * Connects, and connects again when the connection is lost. Resolves when the server has
- * acknowledged.
- * @throws AppSyncError those of `dialWebSocket`; `server_error` when the credential is refused
+ * Connects, and connects again when the connection is lost, also before the first acknowledgement.
+ * Resolves when the server has acknowledged.
+ * @throws AppSyncError those of `dialWebSocket`; `server_error` when the credential is refused;
+ *   `context_ended` when the signal is aborted before
  */
 export async function connect(
   config: Config,

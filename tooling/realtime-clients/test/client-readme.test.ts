@@ -7,7 +7,7 @@ const folder = join(import.meta.dirname, '../../../packages/appsync-client');
 const examples = await readExamples(join(folder, 'README.md'), 'ts');
 
 /** Output of the examples, in the order of the README. */
-const outputs = ['hello\n', '3.00\n'];
+const outputs = ['hello\n', '3.00\n', "members [ { member: 'ann', data: { mood: 'fine' } } ]\n"];
 
 it('has an expected output for every example of the README of the client', () => {
   expect(examples).toHaveLength(outputs.length);
