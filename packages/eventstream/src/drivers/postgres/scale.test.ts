@@ -8,6 +8,7 @@ import type { HandlerContext } from '../../consume/registration.js';
 import { offsetBeginning, offsetEnd } from '../../driver.js';
 import { progressStatement } from './group/group-pages.js';
 import { claimStatement, dueStatement } from './group/group-store.js';
+import { recordsStatement, traitsStatement } from './read/live-queries.js';
 import { rangeStatement } from './read/read-store.js';
 
 interface PlanNode {
@@ -116,6 +117,25 @@ describe.each(['postgres', 'embedded'] as const)('a million records on %s', (eng
       const { scans, pages } = await range(total);
       expect(scans).toEqual([`Index Scan on record_${segments}`]);
       expect(pages).toBeLessThan(15);
+    });
+
+    it('reads live from the newest partition only, by its index', async () => {
+      const places = `array[${shard}], array[${total - 500}]::bigint[], array[${total}]::bigint[]`;
+      const traits = await execute(test, traitsStatement, {
+        types: 'integer[], bigint[], bigint[]',
+        values: places,
+      });
+      const records = await execute(test, recordsStatement, {
+        types: 'integer[], bigint[], bigint[], integer, text[], text[]',
+        values: `${places}, 65536, array[null]::text[], array[null]::text[]`,
+      });
+      for (const { scans, pages, nodes } of [traits, records]) {
+        const [scan, ...others] = scans;
+        expect(others).toEqual([]);
+        expect(scan).toMatch(new RegExp(`^(Index|Bitmap Heap) Scan on record_${segments}$`));
+        expect(nodes).not.toContain('Seq Scan');
+        expect(pages).toBeLessThan(60);
+      }
     });
 
     it('claims for another group, and reads the lag of all, without reading the records', async () => {

@@ -31,7 +31,7 @@ const rangeCondition = `
   )`;
 
 /** Index: `record_offset`. Reads neither keys nor values. */
-const traitsStatement: Statement = {
+export const traitsStatement: Statement = {
   name: 'eventstream_live_traits',
   text: `
 select e.shard as shard_id, r.name, r.application
@@ -42,7 +42,7 @@ cross join lateral (
 };
 
 /** Index: `record_offset`. Values are measured without being read. */
-const recordsStatement: Statement = {
+export const recordsStatement: Statement = {
   name: 'eventstream_live_records',
   text: `
 select r.shard_id, r."offset", r.appended_at, r.name, r.key, r.value, r.headers, r.application
