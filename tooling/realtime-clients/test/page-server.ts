@@ -31,8 +31,8 @@ export async function startPageServer({
   makeToken,
 }: PageServerDeps): Promise<PageServer> {
   const [script, amplifyScript] = await Promise.all([
-    bundle('browser-page.ts'),
-    bundle('amplify-page.ts'),
+    bundle(new URL('browser-page.ts', import.meta.url)),
+    bundle(new URL('amplify-page.ts', import.meta.url)),
   ]);
   let tokens = 0;
   const held = Promise.withResolvers<string>();
@@ -66,9 +66,9 @@ export async function startPageServer({
 }
 
 /** Bundles a script for browsers, as an application does. */
-async function bundle(file: string): Promise<string> {
+async function bundle(file: URL): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL(file, import.meta.url))],
+    entryPoints: [fileURLToPath(file)],
     ...{ bundle: true, write: false, format: 'esm', platform: 'browser', target: 'es2022' },
     define: { 'process.env.NODE_ENV': '"development"' },
   });

@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import {
-  type AuthMode,
-  type CognitoOptions,
-  type IamKey,
-  type Namespace,
-  type OidcOptions,
-  parseChannel,
+import type {
+  AuthMode,
+  CognitoOptions,
+  IamKey,
+  Namespace,
+  OidcOptions,
 } from '@posthaste/appsync-server';
 import { PlatformError } from '@posthaste/contracts';
+import { findEmulatorFault } from './emulator-faults.js';
 
 /**
  * Configuration of the emulator: the default export of an ES module, or JSON (which can hold no
@@ -35,23 +35,10 @@ export interface EmulatorConfig {
   readonly region?: string;
 }
 
-const known: ReadonlySet<string> = new Set([
-  'namespaces',
-  'apiKeys',
-  'oidc',
-  'cognito',
-  'lambda',
-  'iam',
-  'connectionAuthModes',
-  'defaultPublishAuthModes',
-  'defaultSubscribeAuthModes',
-  'region',
-] satisfies (keyof EmulatorConfig)[]);
-
 /** Loads a configuration file: `.json`, or an ES module. @throws PlatformError `CONFIG_INVALID` */
 export async function loadEmulatorConfig(file: string): Promise<EmulatorConfig> {
   const config = await load(file);
-  const fault = faultOf(config);
+  const fault = findEmulatorFault(config);
   if (fault === undefined) return config as EmulatorConfig;
   throw new PlatformError('CONFIG_INVALID', `${file}: ${fault}`);
 }
@@ -65,31 +52,4 @@ async function load(file: string): Promise<unknown> {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new PlatformError('CONFIG_INVALID', `${file} cannot be loaded: ${reason}`, { cause });
   }
-}
-
-/** Returns what is wrong with a configuration; undefined: nothing. */
-function faultOf(config: unknown): string | undefined {
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
-    return 'it must be an object: the default export of a module, or JSON';
-  }
-  const unknown = Object.keys(config).find((key) => !known.has(key));
-  if (unknown !== undefined) {
-    return `'${unknown}' is not known; it may have ${[...known].join(', ')}`;
-  }
-  const { namespaces, apiKeys, lambda } = config as EmulatorConfig;
-  if (namespaces !== undefined && !(Array.isArray(namespaces) && namespaces.length > 0)) {
-    return 'namespaces must be a list with at least one name or namespace';
-  }
-  for (const each of namespaces ?? []) {
-    const name: unknown = typeof each === 'string' ? each : each?.name;
-    if (typeof name === 'string' && parseChannel(name)?.segments.length === 1) continue;
-    return `namespace ${JSON.stringify(name)} must have a name of 1 to 50 letters, digits and inner dashes`;
-  }
-  const areKeys =
-    Array.isArray(apiKeys) && apiKeys.every((key) => typeof key === 'string' && key !== '');
-  if (apiKeys !== undefined && !areKeys) return 'apiKeys must be a list of texts';
-  if (lambda !== undefined && typeof lambda !== 'function') {
-    return 'lambda must be a function, so the file must be an ES module';
-  }
-  return undefined;
 }
