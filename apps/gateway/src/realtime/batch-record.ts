@@ -65,16 +65,24 @@ export function toBatchRecord({ batch, node, number, isStored }: NumberedBatch):
   };
 }
 
-/** Converts a record back. Returns undefined for one that no gateway has written. */
-export function fromBatchRecord({ key, value, headers }: StoredRecord): NumberedBatch | undefined {
+/** Returns the channel that the key of a record names; undefined if it is none. */
+export function fromRecordKey(
+  key: Buffer | null,
+): Pick<ChannelBatch, 'realm' | 'channel'> | undefined {
   const text = key?.toString() ?? '';
   const end = text.indexOf('\n');
   const channel = parseChannel(text.slice(end + 1));
-  if (end < 0 || channel === undefined || value === null) return undefined;
+  return end < 0 || channel === undefined ? undefined : { realm: text.slice(0, end), channel };
+}
+
+/** Converts a record back. Returns undefined for one that no gateway has written. */
+export function fromBatchRecord({ key, value, headers }: StoredRecord): NumberedBatch | undefined {
+  const named = fromRecordKey(key);
+  if (named === undefined || value === null) return undefined;
   const body = parseBody(value.toString());
   if (body === undefined) return undefined;
   const { node, number, events } = body;
-  const batch = { realm: text.slice(0, end), channel, events };
+  const batch = { ...named, events };
   return { batch, node, number, isStored: headers.ce_type === storedName };
 }
 
@@ -105,8 +113,7 @@ export function fromPresenceRecord({
   key,
   headers,
 }: StoredRecord): PresenceChannelName | undefined {
-  const text = key?.toString() ?? '';
-  const end = text.indexOf('\n');
-  if (headers.ce_type !== presenceName || end < 0) return undefined;
-  return { realm: text.slice(0, end), path: text.slice(end + 1) };
+  if (headers.ce_type !== presenceName) return undefined;
+  const named = fromRecordKey(key);
+  return named && { realm: named.realm, path: named.channel.path };
 }

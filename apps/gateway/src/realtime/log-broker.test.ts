@@ -1,6 +1,6 @@
 import { parseChannel } from '@posthaste/appsync-server';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { batchOf, idsIn, openTestBrokers, type TestBrokers } from '../../test/test-brokers.js';
 import { realtimeTopic } from './batch-record.js';
 
@@ -102,6 +102,38 @@ describe.each(['postgres', 'embedded'] as const)('the broker on %s', (engine) =>
       const { broker: b } = await test.start();
       const question = { realm: 'shop', channel, after, before: b.position, maxEvents: 100 };
       expect(idsIn(await b.findMissed(question))).toEqual(['second']);
+    });
+
+    it('knows after a restart which channels had nothing, without asking the log for each', async () => {
+      const a = await test.start();
+      const quiet = Array.from({ length: 30 }, (_, i) => `/default/quiet/${i}`);
+      for (const path of quiet) await a.broker.append(batchOf(path, ['1', '2']));
+      await expect.poll(() => a.delivered.length, wait).toBe(30);
+      const end = a.broker.position - 1n;
+      const [first] = a.delivered;
+      const large = JSON.stringify('x'.repeat(300_000));
+      for (let i = 0; i < 60; i += 1) {
+        const events = [{ id: `${i}`, event: large }];
+        await a.broker.append({ ...batchOf('/default/loud', []), events });
+      }
+      const b = await test.start();
+      const find = vi.spyOn(b.log, 'findByKey');
+      const ask = async (path: string, after: bigint) => {
+        const { channel } = batchOf(path, []);
+        const question = { realm: 'shop', channel, after, before: b.broker.position };
+        return idsIn(await b.broker.findMissed({ ...question, maxEvents: 10 }));
+      };
+      for (const path of [...quiet, '/default/quiet/*', '/default/none', '/other/*']) {
+        expect(await ask(path, end)).toEqual([]);
+      }
+      expect(find).not.toHaveBeenCalled();
+      // In the middle of the last batch of its channel.
+      expect(await ask('/default/quiet/0', first?.position ?? 0n)).toEqual(['2']);
+      expect(await ask('/default/quiet/0', (first?.position ?? 0n) + 1n)).toEqual([]);
+      expect(await ask('/default/quiet/29', first?.position ?? 0n)).toEqual(['1', '2']);
+      expect(await ask('/default/none', -1n)).toEqual([]);
+      expect(await ask('/default/loud', end)).toBeUndefined();
+      find.mockRestore();
     });
 
     it('waits for an event that another gateway has delivered, and not for one of the future', async () => {

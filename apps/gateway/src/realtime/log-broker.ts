@@ -155,9 +155,9 @@ export class LogBroker implements Broker {
     const { partitions } = await log.ensureTopic(realtimeTopic, 1);
     if (partitions !== 1) throw new PlatformError('INTERNAL', manyPartitions(partitions));
     const { tail, readable } = await log.findTail({ topic: realtimeTopic, partition: 0 }, history);
+    await this.#history.begin(tail, { maxBytes: history.maxBytes });
     const onRecords = (records: readonly StoredRecord[]) => this.#onRecords(records);
     const reader = new LogTail({ log: fanOut?.log ?? log, onRecords, onError, pollMs }, tail);
-    this.#history.begin(tail, { maxBytes: history.maxBytes });
     try {
       await reader.readTo(readable);
     } catch (error) {

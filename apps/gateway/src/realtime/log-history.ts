@@ -10,6 +10,7 @@ import { Semaphore } from '@posthaste/contracts';
 import type { PostgresLog, StoredRecord } from '@posthaste/eventstream';
 import {
   fromBatchRecord,
+  fromRecordKey,
   offsetOf,
   positionOf,
   realtimeTopic,
@@ -19,6 +20,8 @@ import {
 
 /** Records of the log that one question looks through. */
 const maxScanned = 100_000n;
+/** Channels that are known at the start. */
+const maxNoted = 10_000;
 /** Bytes of the records that answer a question. With more, the answer is undefined. */
 const maxMissedBytes = 16 * 1_048_576;
 /** Questions to the log at the same time. */
@@ -34,9 +37,28 @@ export class LogHistory {
     this.#log = log;
   }
 
-  /** Begins anew, with an empty memory. @param from offset of the first record that is added */
-  begin(from: bigint, bounds: HistoryBounds): void {
-    this.#memory = new ChannelHistory(positionOf(from), bounds);
+  /**
+   * Begins anew. It has no events, but knows which channels had some before: most that come back after
+   * a restart have missed nothing, and do not have to ask the log.
+   * @param from offset of the first record that is added
+   * @throws PlatformError `DATABASE_*`
+   */
+  async begin(from: bigint, bounds: HistoryBounds): Promise<void> {
+    const start = from > maxScanned ? from - maxScanned : 0n;
+    const { newest, first } = await this.#log.findNewestOfKeys({
+      ...{ topic: realtimeTopic, partition: 0, name: storedName },
+      ...{ from: start, to: from, limit: maxNoted },
+    });
+    // Of a channel that is not among them, nothing is known before.
+    const last = newest.length < maxNoted ? undefined : newest.at(-1)?.offset;
+    const known = [last ?? start, first].reduce((a, b) => (a > b ? a : b));
+    const memory = new ChannelHistory(positionOf(known < from ? known : from), bounds);
+    for (const { key, offset } of newest.toReversed()) {
+      const channel = fromRecordKey(key);
+      // How many events the record has is not known: its last position is that of the most.
+      if (channel) memory.note(channel, positionOf(offset + 1n) - 1n);
+    }
+    this.#memory = memory;
   }
 
   /** Adds a batch behind all others. */
@@ -64,7 +86,8 @@ export class LogHistory {
   async #findInLog(request: MissedRequest): Promise<MissedEvents> {
     const { channel, after, before, maxEvents } = request;
     const from = offsetOf(after);
-    const to = offsetOf(before);
+    const last = this.#memory.lastOf(request) ?? before;
+    const to = last < before ? offsetOf(last) + 1n : offsetOf(before);
     if (to - from > maxScanned) return undefined;
     const { records, first } = await this.#log.findByKey({
       topic: realtimeTopic,

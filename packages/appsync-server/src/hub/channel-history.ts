@@ -65,6 +65,24 @@ export class ChannelHistory {
     while (this.#channels.size > this.#maxChannels) this.#dropChannel();
   }
 
+  /**
+   * Notes where the newest event of a channel is that was not added. Call it before any `add`, with
+   * growing positions: of all channels that had an event from the beginning of the history on.
+   */
+  note(channel: Pick<ChannelBatch, 'realm' | 'channel'>, last: bigint): void {
+    for (const key of keysOf(channel)) {
+      // Moves to the end of the map.
+      this.#channels.delete(key);
+      this.#channels.set(key, { batches: [], start: 0, last, floor: last });
+    }
+    while (this.#channels.size > this.#maxChannels) this.#dropChannel();
+  }
+
+  /** Returns the position of the newest event that a question can be about, if it is known. */
+  lastOf({ realm, channel: { path } }: MissedRequest): bigint | undefined {
+    return this.#channels.get(`${realm}\n${path}`)?.last;
+  }
+
   /** True if it has all events that the question is about, which may be none. */
   covers({ realm, channel: { path }, after }: MissedRequest): boolean {
     const channel = this.#channels.get(`${realm}\n${path}`);

@@ -36,8 +36,11 @@ import { type FollowOptions, followEvents } from './read/follow-events.js';
 import { LiveReader } from './read/live-reader.js';
 import {
   findByKey,
+  findNewestOfKeys,
   findTail,
   type KeyQuery,
+  type NewestOfKeys,
+  type NewestQuery,
   type PartitionEnds,
   type PartitionName,
   type PartitionPage,
@@ -282,6 +285,11 @@ export class PostgresLog {
   /** Finds the records of keys in a range of a partition. @throws as `readPartition` */
   async findByKey(query: KeyQuery): Promise<Pick<PartitionPage, 'records' | 'first'>> {
     return findByKey(this.#db, await this.#findShard(query), query);
+  }
+
+  /** Finds the newest record of each key in a range of a partition. @throws as `readPartition` */
+  async findNewestOfKeys(query: NewestQuery): Promise<NewestOfKeys> {
+    return findNewestOfKeys(this.#db, await this.#findShard(query), query);
   }
 
   async #findShard({ topic, partition }: PartitionName): Promise<ShardName> {

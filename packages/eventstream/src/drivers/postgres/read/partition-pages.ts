@@ -147,8 +147,55 @@ export async function findByKey(
     const timestampMs = appended_at.getTime();
     return { topic, partition, offset, key: row.key, value, headers, timestampMs };
   });
-  // After the records: those that retention drops meanwhile count as dropped.
+  return { records, first: await findFirst(db, shard) };
+}
+
+/** A query for the newest record of each key. */
+export interface NewestQuery extends PartitionName {
+  /** Name of the records: their header `ce_type`. */
+  readonly name: string;
+  readonly from: bigint;
+  /** End of the range, exclusive. Everything below it must have been readable before. */
+  readonly to: bigint;
+  /** Most keys: those with the newest records. */
+  readonly limit: number;
+}
+
+/** Newest records of keys in a range, the newest first. */
+export interface NewestOfKeys {
+  readonly newest: readonly { readonly key: Buffer | null; readonly offset: bigint }[];
+  /** Offset of the first record that is kept. */
+  readonly first: bigint;
+}
+
+/** Index: `record_offset`. Reads the keys of the whole range, and no values. */
+const newestStatement: Statement = {
+  name: 'eventstream_newest_of_keys',
+  text: `
+select key, max("offset") as "offset"
+from eventstream.record
+where shard_id = $1 and "offset" >= $2 and "offset" < $3 and segment >= (
+    select coalesce(max(f.segment), 0) from eventstream.segment_start f
+    where f.shard_id = $1 and f.first_offset <= $2
+  )
+  and name = $4
+group by key order by max("offset") desc limit $5`,
+};
+
+/** Finds the newest records of keys in a range of a shard. */
+export async function findNewestOfKeys(
+  db: Queryable,
+  { shard }: ShardName,
+  { name, from, to, limit }: NewestQuery,
+): Promise<NewestOfKeys> {
+  const values = [shard, from, to, name, limit];
+  const { rows } = await db.query<{ key: Buffer | null; offset: bigint }>(newestStatement, values);
+  return { newest: rows, first: await findFirst(db, shard) };
+}
+
+/** Behind reads of records: those that retention drops meanwhile count as dropped. */
+async function findFirst(db: Queryable, shard: number): Promise<bigint> {
   const first = 'select first_offset from eventstream.shard where id = $1';
-  const found = await db.query<{ first_offset: bigint }>(first, [shard]);
-  return { records, first: found.rows[0]?.first_offset ?? 0n };
+  const { rows } = await db.query<{ first_offset: bigint }>(first, [shard]);
+  return rows[0]?.first_offset ?? 0n;
 }
