@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHash, hash, randomBytes } from 'node:crypto';
 import type { ChannelPath } from '@posthaste/contracts';
 import { PlatformError } from '@posthaste/contracts';
 import { unauthorized } from './auth-modes.js';
@@ -28,8 +28,9 @@ export interface ApiKey {
  * @throws PlatformError `OPTION_INVALID` for an empty key
  */
 export function createApiKeyAuthorizer(keys: readonly (string | ApiKey)[]): Authorizer {
-  const secret = randomBytes(32);
-  const digest = (key: string): string => createHmac('sha256', secret).update(key).digest('base64');
+  const secret = randomBytes(32).toString('hex');
+  // No HMAC, which costs every operation several times as much: digests are shown to nobody.
+  const digest = (key: string): string => hash('sha256', secret + key, 'base64');
   const identities = new Map<string, Identity>();
   for (const each of keys) {
     const apiKey = typeof each === 'string' ? { key: each } : each;

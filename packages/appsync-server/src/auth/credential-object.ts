@@ -10,6 +10,7 @@ export type AuthHeaders = Readonly<Record<string, string>>;
 export const eventSubprotocol = 'aws-appsync-event-ws';
 
 const entryPrefix = 'header-';
+const decoder = new TextDecoder('utf-8', { fatal: true });
 /** Characters of base64 and base64url, padded or not. */
 const base64Pattern = /^[A-Za-z0-9+/_-]+={0,2}$/;
 /** Headers that are a credential, or belong to one. They come from one source only. */
@@ -124,9 +125,7 @@ function decodeObject(text: string): AuthHeaders {
   // Node's decoder takes both alphabets, padded or not.
   const bytes = Buffer.from(text, 'base64');
   try {
-    const headers = toAuthHeaders(
-      JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)),
-    );
+    const headers = toAuthHeaders(JSON.parse(decoder.decode(bytes)));
     if (headers !== undefined) return headers;
   } catch {
     // The text of the fault would show parts of the credential.
