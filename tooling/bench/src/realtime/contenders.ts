@@ -6,6 +6,11 @@ import { startProcess } from '../service-process.js';
 /** Core that servers run on, so that the load runs on the others. */
 const serverCore = '0';
 
+/** Moves a process to the core of the servers. */
+export function pinToServerCore(pid: number): void {
+  execFileSync('taskset', ['-a', '-p', '-c', serverCore, String(pid)]);
+}
+
 /** Texts of a protocol, as a subscriber and a publisher send them. */
 export interface WireTexts {
   readonly path: string;
@@ -33,29 +38,34 @@ export const framesBeforeEvents = 3;
 const credential = Buffer.from(JSON.stringify({ host: 'localhost', 'x-api-key': 'bench' }));
 const authorization = { 'x-api-key': 'bench' };
 
-const eventsWire: WireTexts = {
-  path: '/event/realtime',
-  subprotocols: `aws-appsync-event-ws, header-${credential.toString('base64url')}`,
-  steps: [
-    [
-      '{"type":"connection_init"}',
+/** Place up to which a subscriber has got everything. */
+export interface ResumePlace {
+  readonly epoch: string;
+  readonly position: string;
+}
+
+/** Returns the texts of AppSync Events for a channel. @param resume asks for the extension `resume` */
+export function eventsWire(channel: string, resume?: Partial<ResumePlace>): WireTexts {
+  const init = { type: 'connection_init', ...(resume && { extensions: ['resume'] }) };
+  const id = '6f3c1f0e-5a0e-4c57-9d0e-1d1c7ad1f5a1';
+  const place = resume?.epoch === undefined ? {} : { resume };
+  const subscribe = { type: 'subscribe', id, channel, authorization, ...place };
+  return {
+    path: '/event/realtime',
+    subprotocols: `aws-appsync-event-ws, header-${credential.toString('base64url')}`,
+    steps: [[JSON.stringify(init), JSON.stringify(subscribe)]],
+    publish: (event, number) =>
       JSON.stringify({
-        type: 'subscribe',
-        id: '6f3c1f0e-5a0e-4c57-9d0e-1d1c7ad1f5a1',
-        channel: '/default/room',
+        type: 'publish',
+        id: `p${number}`,
+        channel,
+        events: [event],
         authorization,
       }),
-    ],
-  ],
-  publish: (event, number) =>
-    JSON.stringify({
-      type: 'publish',
-      id: `p${number}`,
-      channel: '/default/room',
-      events: [event],
-      authorization,
-    }),
-};
+  };
+}
+
+const roomWire = eventsWire('/default/room');
 
 const socketIoWire: WireTexts = {
   path: '/socket.io/?EIO=4&transport=websocket',
@@ -67,13 +77,13 @@ const socketIoWire: WireTexts = {
 export const posthasteRealtime: RealtimeContender = {
   name: 'posthaste',
   script: 'posthaste-process.js',
-  wire: eventsWire,
+  wire: roomWire,
 };
 
 export const bareLoop: RealtimeContender = {
   name: 'bare ws loop',
   script: 'bare-loop-process.js',
-  wire: { ...eventsWire, subprotocols: 'aws-appsync-event-ws' },
+  wire: { ...roomWire, subprotocols: 'aws-appsync-event-ws' },
 };
 
 export const socketIo: RealtimeContender = {
@@ -92,6 +102,6 @@ export interface RunningContender extends ServiceProcess {
 export async function startContender(contender: RealtimeContender): Promise<RunningContender> {
   const script = fileURLToPath(new URL(contender.script, import.meta.url));
   const { ready, ...running } = await startProcess<{ port: number }>(script, []);
-  execFileSync('taskset', ['-a', '-p', '-c', serverCore, String(running.pid)]);
+  pinToServerCore(running.pid);
   return { ...running, contender, port: ready.port };
 }

@@ -21,11 +21,18 @@ export class Load {
   published = 0;
   /** Is called after messages have come. */
   onReceived: (client: CheapClient, count: number) => void = () => undefined;
-  #publisher: CheapClient | undefined;
-  #server: RunningContender;
+  readonly #servers: readonly RunningContender[];
+  readonly #publisherCount: number;
+  #publishers: CheapClient[] = [];
+  #opened = 0;
 
-  constructor(server: RunningContender) {
-    this.#server = server;
+  /**
+   * @param servers that subscribers are spread over; the publishers are at the first one
+   * @param publishers connections that publish in turn: a server may limit the publishes of each
+   */
+  constructor(servers: readonly RunningContender[], publishers = 1) {
+    this.#servers = servers;
+    this.#publisherCount = publishers;
   }
 
   /** Connects and subscribes so many clients. Resolves when the server has acknowledged all. */
@@ -38,13 +45,16 @@ export class Load {
       }
     };
     await Promise.all(Array.from({ length: connecting }, next));
-    this.#publisher ??= await this.#openPublisher();
+    if (this.#publishers.length > 0) return;
+    const opening = Array.from({ length: this.#publisherCount }, () => this.#openPublisher());
+    this.#publishers = await Promise.all(opening);
   }
 
   /** Publishes one event. */
   publish(): void {
     this.published += 1;
-    this.#publisher?.send(this.#server.contender.wire.publish(event, this.published));
+    const publisher = this.#publishers[this.published % this.#publishers.length];
+    publisher?.send(this.#first.contender.wire.publish(event, this.published));
   }
 
   /** Resolves when so many messages have come. @throws Error if nothing comes any more */
@@ -61,12 +71,20 @@ export class Load {
   }
 
   close(): void {
-    for (const client of [...this.subscribers, this.#publisher]) client?.close();
+    for (const client of [...this.subscribers, ...this.#publishers]) client.close();
+  }
+
+  get #first(): RunningContender {
+    const [first] = this.#servers;
+    if (first === undefined) throw new Error('there is no server');
+    return first;
   }
 
   #open(): Promise<CheapClient> {
+    const server = this.#servers[this.#opened % this.#servers.length] ?? this.#first;
+    this.#opened += 1;
     return new Promise((resolve) => {
-      new CheapClient(this.#server, (client, events) => {
+      new CheapClient(server, (client, events) => {
         if (client.counter.frames >= framesBeforeEvents) resolve(client);
         if (events === 0) return;
         this.received += events;
@@ -77,12 +95,12 @@ export class Load {
 
   /** Opens the publisher, which is ready when it could subscribe: its own messages are not counted. */
   #openPublisher(): Promise<CheapClient> {
-    const { contender } = this.#server;
+    const { contender } = this.#first;
     const steps = contender.wire.steps.map((texts) =>
       texts.filter((text) => !text.includes('subscribe') && !text.includes('join')),
     );
     const server = {
-      ...this.#server,
+      ...this.#first,
       contender: { ...contender, wire: { ...contender.wire, steps } },
     };
     return new Promise((resolve) => {

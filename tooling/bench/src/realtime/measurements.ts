@@ -25,7 +25,7 @@ async function withLoad<Result>(
   measure: (load: Load, server: RunningContender) => Promise<Result>,
 ): Promise<Result> {
   const server = await startContender(contender);
-  const load = new Load(server);
+  const load = new Load([server]);
   try {
     return await measure(load, server);
   } finally {
@@ -36,30 +36,37 @@ async function withLoad<Result>(
 
 /** Publishes whenever the messages of a publish have come. */
 export function measureFanOut(contender: RealtimeContender, size: FanOutSize): Promise<FanOut> {
-  const { subscribers, outstanding, seconds } = size;
-  return withLoad(contender, async (load, server) => {
-    await load.subscribe(subscribers);
-    let isOn = true;
-    const fill = (): void => {
-      while (isOn && load.published - Math.floor(load.received / subscribers) < outstanding) {
-        load.publish();
-      }
-    };
-    load.onReceived = fill;
-    fill();
-    // The code is compiled first.
-    await pause(seconds * 400);
-    const cpu = cpuSeconds(server.pid);
-    const received = load.received;
-    const begun = performance.now();
-    await pause(seconds * 1_000);
-    const messages = load.received - received;
-    const spent = (performance.now() - begun) / 1_000;
-    const cpuUsed = cpuSeconds(server.pid) - cpu;
-    isOn = false;
-    await load.arrived(load.published * subscribers);
-    return { messagesPerSecond: messages / spent, cpuMicros: (cpuUsed * 1e6) / messages };
-  });
+  return withLoad(contender, (load, server) => runFanOut(load, [server], size));
+}
+
+/** Measures a fan-out with clients that are not connected yet. */
+export async function runFanOut(
+  load: Load,
+  servers: readonly RunningContender[],
+  { subscribers, outstanding, seconds }: FanOutSize,
+): Promise<FanOut> {
+  await load.subscribe(subscribers);
+  let isOn = true;
+  const fill = (): void => {
+    while (isOn && load.published - Math.floor(load.received / subscribers) < outstanding) {
+      load.publish();
+    }
+  };
+  load.onReceived = fill;
+  fill();
+  // The code is compiled first.
+  await pause(seconds * 400);
+  const used = (): number => servers.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0);
+  const cpu = used();
+  const received = load.received;
+  const begun = performance.now();
+  await pause(seconds * 1_000);
+  const messages = load.received - received;
+  const spent = (performance.now() - begun) / 1_000;
+  const cpuUsed = used() - cpu;
+  isOn = false;
+  await load.arrived(load.published * subscribers);
+  return { messagesPerSecond: messages / spent, cpuMicros: (cpuUsed * 1e6) / messages };
 }
 
 /** Returns the 50th and 99th percentile, in ms, of messages of publishes at an even pace. */
@@ -96,20 +103,22 @@ export function measureLatency(
   });
 }
 
-/** Returns the memory of the server for an idle subscriber, in kB, and the rate of connects. */
+/** Returns the memory of the server for an idle subscriber, in kB, and the rate and CPU of connects. */
 export function measureConnects(
   contender: RealtimeContender,
   count: number,
-): Promise<{ kilobytes: number; perSecond: number }> {
+): Promise<{ kilobytes: number; perSecond: number; cpuMicros: number }> {
   return withLoad(contender, async (load, server) => {
     // The code is compiled first.
     await load.subscribe(500);
     const before = residentKilobytes(server.pid);
+    const cpu = cpuSeconds(server.pid);
     const begun = performance.now();
     await load.subscribe(count);
     const perSecond = (count * 1_000) / (performance.now() - begun);
+    const cpuMicros = ((cpuSeconds(server.pid) - cpu) * 1e6) / count;
     await pause(1_000);
-    return { kilobytes: (residentKilobytes(server.pid) - before) / count, perSecond };
+    return { kilobytes: (residentKilobytes(server.pid) - before) / count, perSecond, cpuMicros };
   });
 }
 

@@ -12,10 +12,15 @@ export class CheapClient {
   #head = '';
   #stepsSent = 0;
 
-  /** @param onFrames called after frames have come, with the number of events among them */
+  /**
+   * @param onFrames called after frames have come, with the number of events among them
+   * @param onRefused called when the server does not make a WebSocket of the connection; default: the
+   *   run fails
+   */
   constructor(
-    private readonly server: RunningContender,
+    private readonly server: Pick<RunningContender, 'port' | 'contender'>,
     private readonly onFrames: (client: CheapClient, events: number) => void,
+    private readonly onRefused?: () => void,
   ) {
     const { path, subprotocols } = server.contender.wire;
     this.#socket = connect({ port: server.port, host: '127.0.0.1', noDelay: true });
@@ -59,7 +64,12 @@ export class CheapClient {
     this.#head += part.toString('latin1');
     const end = this.#head.indexOf(headEnd);
     if (end < 0) return Buffer.alloc(0);
-    if (!this.#head.startsWith('HTTP/1.1 101')) throw new Error(this.#head.slice(0, end));
+    if (!this.#head.startsWith('HTTP/1.1 101')) {
+      if (!this.onRefused) throw new Error(this.#head.slice(0, end));
+      this.#socket.destroy();
+      this.onRefused();
+      return Buffer.alloc(0);
+    }
     this.#hasUpgraded = true;
     const rest = Buffer.from(this.#head.slice(end + headEnd.length), 'latin1');
     this.#head = '';

@@ -14,17 +14,9 @@ import {
 import type { Section } from '../../report.js';
 import { medians } from '../../statistics.js';
 import { isWanted, type Suite, type SuiteOptions } from '../../suite.js';
+import { durableSections, returningSection } from './gateways.js';
+import { fullSizes, quickSizes, type RealtimeSizes } from './sizes.js';
 
-/** Counts of a run. */
-export interface RealtimeSizes {
-  readonly rounds: number;
-  readonly subscribers: number;
-  readonly seconds: number;
-  readonly idle: number;
-}
-
-const fullSizes: RealtimeSizes = { rounds: 3, subscribers: 1_000, seconds: 5, idle: 10_000 };
-const quickSizes: RealtimeSizes = { rounds: 1, subscribers: 200, seconds: 1, idle: 500 };
 const latencyRate = 50_000;
 /** Bytes that wait for 50 stalled consumers, and what the server takes without them. */
 const stalledLimitMib = 320;
@@ -46,6 +38,8 @@ export function createRealtimeSuite(sizes?: RealtimeSizes): Suite {
       latency: 'publish to arrival at 50,000 messages per second',
       connects: 'connects per second, and memory of idle subscribers',
       stalled: 'subscribers of which 5 % stop reading',
+      durable: 'the gateway with durable namespaces: one and two processes on Postgres',
+      returning: 'clients of a gateway that are cut at once, and resume',
     },
     peers: [bareLoop.name, socketIo.name],
     run: (bench, options) => measureRealtime(bench, options, sizes),
@@ -53,7 +47,7 @@ export function createRealtimeSuite(sizes?: RealtimeSizes): Suite {
 }
 
 async function measureRealtime(
-  { log }: Pick<Bench, 'log'>,
+  { log, postgres }: Pick<Bench, 'log' | 'postgres'>,
   options: SuiteOptions,
   sizes: RealtimeSizes = options.quick ? quickSizes : fullSizes,
 ): Promise<Section[]> {
@@ -67,6 +61,9 @@ async function measureRealtime(
   if (isWanted(options, 'latency')) sections.push(await latencySection(context));
   if (isWanted(options, 'connects')) sections.push(await connectsSection(context));
   if (isWanted(options, 'stalled')) sections.push(await stalledSection(context));
+  const gateways = { postgres, sizes, log };
+  if (isWanted(options, 'durable')) sections.push(...(await durableSections(gateways)));
+  if (isWanted(options, 'returning')) sections.push(await returningSection(gateways));
   return sections;
 }
 
@@ -113,8 +110,13 @@ async function connectsSection(context: Context): Promise<Section> {
   return {
     id: 'connects',
     title: `Connects with a subscription, to ${idle} idle subscribers`,
-    columns: ['server', 'connects/s', 'kB per subscriber'],
-    rows: [...rows].map(([name, found]) => [name, found.perSecond, found.kilobytes]),
+    columns: ['server', 'connects/s', 'server CPU µs each', 'kB per subscriber'],
+    rows: [...rows].map(([name, found]) => [
+      name,
+      found.perSecond,
+      found.cpuMicros,
+      found.kilobytes,
+    ]),
     bars: [
       ...loopBar('times the connects/s of the loop', ratio, 0.6),
       { what: 'kB per idle subscriber', value: kilobytes, relation: 'at most', limit: 20 },
