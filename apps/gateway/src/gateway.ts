@@ -39,6 +39,8 @@ import { buildServer, type ServerDeps } from './server.js';
 
 /** Time between two warnings about the same work that fails, in ms. */
 const warnEveryMs = 60_000;
+/** Connections that may wait to be accepted: clients of channels come back all at once. */
+const backlog = 4_096;
 
 export interface GatewayDeps {
   readonly config: GatewayConfig;
@@ -200,7 +202,7 @@ function startAccess(
 
 async function listen(app: App, { host, port }: GatewayConfig): Promise<void> {
   try {
-    await app.listen({ host, port });
+    await app.listen({ host, port, backlog });
   } catch (error) {
     await app.close();
     throw toListenError(error, `http://${toUrlHost(host)}:${port}`);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { cpuSeconds } from '../process-usage.js';
 import { eventsWire, framesBeforeEvents, type ResumePlace } from './contenders.js';
 import { startGateways } from './gateways.js';
 import { Load } from './load.js';
@@ -18,6 +19,8 @@ const limitMs = 120_000;
 export interface Returning {
   /** Time from the cut until the last client has got what it has missed. */
   readonly seconds: number;
+  /** CPU time of the gateway in that time, in seconds. */
+  readonly cpuSeconds: number;
   /** Attempts that the gateway refused, because too many came in that second. */
   readonly refused: number;
   /** Events that did not come. */
@@ -40,6 +43,7 @@ export async function measureReturning(storeUrl: string, count: number): Promise
     const place = await witness.next();
     for (const client of load.subscribers) client.close();
     const cutAt = performance.now();
+    const cpu = cpuSeconds(server.pid);
     const resuming = {
       ...server,
       contender: { ...server.contender, wire: eventsWire(channel, place) },
@@ -64,9 +68,10 @@ export async function measureReturning(storeUrl: string, count: number): Promise
     for (let published = 0; published < missedEvents; published += 1) load.publish();
     await Promise.race([back, sleep(limitMs, undefined, { ref: false })]);
     const seconds = (performance.now() - cutAt) / 1_000;
+    const cpuUsed = cpuSeconds(server.pid) - cpu;
     const events = returned.reduce((sum, { counter }) => sum + counter.events, 0);
     witness.close();
-    return { seconds, refused, missing: count * missedEvents - events };
+    return { seconds, cpuSeconds: cpuUsed, refused, missing: count * missedEvents - events };
   } finally {
     for (const client of returned) client.close();
     load.close();

@@ -11,11 +11,12 @@ export class CheapClient {
   #hasUpgraded = false;
   #head = '';
   #stepsSent = 0;
+  #isClosed = false;
 
   /**
    * @param onFrames called after frames have come, with the number of events among them
-   * @param onRefused called when the server does not make a WebSocket of the connection; default: the
-   *   run fails
+   * @param onRefused called when the server closes the connection, or makes no WebSocket of it;
+   *   default: the latter ends the run
    */
   constructor(
     private readonly server: Pick<RunningContender, 'port' | 'contender'>,
@@ -37,6 +38,9 @@ export class CheapClient {
     this.#socket.on('data', (part) => this.#read(part));
     // A server that closes is seen by the frames that are missing.
     this.#socket.on('error', () => undefined);
+    this.#socket.on('close', () => {
+      if (!this.#isClosed) this.onRefused?.();
+    });
   }
 
   /** Sends a text frame. */
@@ -50,6 +54,7 @@ export class CheapClient {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#socket.destroy();
   }
 
@@ -67,7 +72,6 @@ export class CheapClient {
     if (!this.#head.startsWith('HTTP/1.1 101')) {
       if (!this.onRefused) throw new Error(this.#head.slice(0, end));
       this.#socket.destroy();
-      this.onRefused();
       return Buffer.alloc(0);
     }
     this.#hasUpgraded = true;
