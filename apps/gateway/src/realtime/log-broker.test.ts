@@ -53,6 +53,35 @@ describe.each(['postgres', 'embedded'] as const)('the broker on %s', (engine) =>
       expect(idsIn(await a.broker.findMissed({ ...question, maxEvents: 9 }))).toEqual(['stored']);
     });
 
+    it('has room for other applications while one has much waiting', async () => {
+      const { broker, delivered } = await test.start();
+      const large = 'x'.repeat(120_000);
+      const publish = () => broker.append(batchOf('/default/a', [`a${large}`, `b${large}`]));
+      const appends = Array.from({ length: 12 }, publish);
+      expect(() => broker.waiting.requireLeft('shop')).toThrow('too many events waiting');
+      broker.waiting.requireLeft('game');
+      await broker.append(batchOf('/default/a', ['1'], 'game'));
+      await Promise.all(appends);
+      broker.waiting.requireLeft('shop');
+      await expect.poll(() => idsIn(delivered)?.length, wait).toBe(25);
+    });
+
+    it('stores a publish that is larger than a record, and refuses an event that is', async () => {
+      const { broker, delivered } = await test.start();
+      const publish = (events: string[]) => {
+        const batch = batchOf('/default/a', []);
+        return broker.append({
+          ...batch,
+          events: events.map((event, id) => ({ id: `${id}`, event })),
+        });
+      };
+      const event = JSON.stringify('x'.repeat(245_000));
+      await publish([event, event, event, event, event]);
+      const tooLarge = publish([JSON.stringify('x'.repeat(1_048_576))]);
+      await expect(tooLarge).rejects.toMatchObject({ errorType: 'BadRequestException' });
+      await expect.poll(() => idsIn(delivered), wait).toEqual(['0', '1', '2', '3', '4']);
+    });
+
     it('finds what was missed of a channel or a wildcard, and of no other application', async () => {
       const { broker, delivered } = await test.start();
       await broker.append(batchOf('/default/a', ['1', '2', '3']));

@@ -25,6 +25,7 @@ import type {
   MissedRequest,
   PresenceChannelName,
 } from '@posthaste/appsync-server';
+import { RealtimeError } from '@posthaste/appsync-server';
 import { backoffMs, newId, PlatformError, settlesWithin, withTimeout } from '@posthaste/contracts';
 import type { LogRecord, PostgresLog, StoredRecord } from '@posthaste/eventstream';
 import { GroupCommit } from '@posthaste/eventstream/event-log';
@@ -41,6 +42,7 @@ import { broadcastParts, type FanOut, toStoredRecords } from './fan-out/fan-out.
 import { LogHistory } from './log-history.js';
 import { LogPosition } from './log-position.js';
 import { LogTail } from './log-tail.js';
+import { WaitingBytes } from './waiting-bytes.js';
 
 /** Options of `LogBroker`. */
 export interface LogBrokerOptions {
@@ -72,6 +74,8 @@ const appendTimeoutMs = 10_000;
 /** Bytes that wait for the database: of stored batches, and of others. */
 const maxStoredBytes = 32 * 1_048_576;
 const maxBroadcastBytes = 8 * 1_048_576;
+/** Largest record of the log, in bytes. */
+const maxRecordBytes = 1_048_576;
 /** Waits between attempts to start while the database is away. */
 const retry = { initialMs: 250, maxMs: 2_000 };
 /** Longest wait of a publisher for the start, in ms. */
@@ -95,6 +99,8 @@ export class LogBroker implements Broker {
   readonly #node = newId();
   readonly #stored: GroupCommit<Append, undefined>;
   readonly #broadcasts: GroupCommit<Append, undefined>;
+  /** Bytes that wait for the database. */
+  readonly waiting: WaitingBytes = new WaitingBytes();
   /** Number of the last batch whose append has ended, and the end of those that run. */
   #ended = 0;
   #running: Promise<void> = Promise.resolve();
@@ -238,15 +244,23 @@ export class LogBroker implements Broker {
     appends: GroupCommit<Append, undefined>,
     { batch, isStored, forwarded }: Pick<Append, 'forwarded'> & StoredBatch,
   ): Promise<void> {
-    const { record, number } = this.#toRecord(batch, isStored);
-    const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
     const isInLog = isStored || this.#options.fanOut === undefined;
-    const append: Append = {
-      ...{ record: isInLog ? record : undefined, forwarded, number, isGivenUp: false },
-    };
-    await withTimeout(appends.store([append], bytes), appendTimeoutMs, () => {
+    let bytes = 0;
+    // All parts are in one transaction.
+    const parts = broadcastParts(batch).map((part, index): Append => {
+      const { record, number } = this.#toRecord(part, isStored);
+      bytes += sizeOf(record);
+      return {
+        record: isInLog ? record : undefined,
+        forwarded: index === 0 ? forwarded : [],
+        number,
+        isGivenUp: false,
+      };
+    });
+    const storing = this.waiting.count(batch.realm, bytes, appends.store(parts, bytes));
+    await withTimeout(storing, appendTimeoutMs, () => {
       // Is left out if its transaction has not begun; else it may be stored in spite of the error.
-      append.isGivenUp = true;
+      for (const part of parts) part.isGivenUp = true;
       const message = `the database has not stored the events within ${appendTimeoutMs} ms`;
       throw new PlatformError('DATABASE_UNAVAILABLE', message);
     });
@@ -308,6 +322,15 @@ export class LogBroker implements Broker {
     // What is read before the start is of the past.
     if (this.#tail !== undefined) this.#deliver(batch);
   }
+}
+
+/** Returns the size of a record. @throws RealtimeError if the log takes none of this size */
+function sizeOf({ key, value }: LogRecord): number {
+  const bytes = (key?.length ?? 0) + (value?.length ?? 0);
+  if (bytes <= maxRecordBytes) return bytes;
+  // Before it is in a transaction with others, which would fail with it.
+  const message = `An event has ${bytes} bytes in the event log, which takes ${maxRecordBytes}.`;
+  throw new RealtimeError('BadRequestException', 413, message);
 }
 
 function nextTurn(): Promise<void> {

@@ -39,10 +39,11 @@ export class PlatformIdentity implements Identity {
     return this.#credential.caller;
   }
 
+  /** @throws PlatformError `DATABASE_UNAVAILABLE` if the credential could not be checked lately */
   mayUse(operation: 'subscribe' | 'publish', channel: ChannelPath): boolean {
     const caller = callerFor(this.caller, `realtime:${operation}`);
     return (
-      this.#isTrusted() &&
+      this.#isAsBefore() &&
       includesApplication(caller.applications, this.realm) &&
       mayUseChannel(caller, operation, channel.path)
     );
@@ -62,14 +63,20 @@ export class PlatformIdentity implements Identity {
     return !this.#hasEnded;
   }
 
-  /** True if the credential was checked lately, whether it is in memory or was pushed out. */
-  #isTrusted(): boolean {
+  /**
+   * True if the credential has not ended or changed.
+   * @throws PlatformError `DATABASE_UNAVAILABLE` if it was not checked lately: not a refusal, after
+   *   which clients would give the credential up
+   */
+  #isAsBefore(): boolean {
     const { authenticator, text } = this.#credential;
     if (this.#hasEnded) return false;
     const found = authenticator.findCached(text);
     if (found !== undefined) return this.#isSame(found);
     if (authenticator.hasEnded(text)) return false;
-    return performance.now() - this.#lookedUpAt < trustMs;
+    if (performance.now() - this.#lookedUpAt < trustMs) return true;
+    const message = 'the credential cannot be checked now; try again';
+    throw new PlatformError('DATABASE_UNAVAILABLE', message);
   }
 
   async #lookUp(): Promise<void> {

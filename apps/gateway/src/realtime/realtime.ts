@@ -143,6 +143,7 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
     ],
     admit(operation) {
       counts.admit(operation);
+      if (operation.operation === 'publish') broker.waiting.requireLeft(operation.identity.realm);
       registerPublished(states, operation);
     },
     addressOf: (request) => addresses.get(request) ?? '',

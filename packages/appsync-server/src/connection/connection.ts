@@ -12,6 +12,7 @@ import {
 import { type ErrorEntry, RealtimeError } from '../protocol/realtime-error.js';
 import { pingFrame, textFrame } from '../protocol/text-frame.js';
 import type { CredentialInUse } from './credentials.js';
+import { InboundPace, type ReadingTimes } from './inbound-pace.js';
 import { Operations, type OperationsHost } from './operations.js';
 import { Outlet, type SendQueue } from './send-queue.js';
 
@@ -24,6 +25,7 @@ const keepAliveFrame = textFrame('{"type":"ka"}');
 /** Parts of a server that its connections use. */
 export interface ConnectionHost extends OperationsHost {
   readonly sendQueue: SendQueue;
+  readonly readingTimes: ReadingTimes;
   /** Is called once, when the socket is closed. */
   onClosed(connection: Connection): void;
   /** Is called when a connection is closed because it reads too slowly. */
@@ -55,6 +57,7 @@ export class Connection extends Outlet {
   #isBusy = true;
   #hasSpoken = false;
   #isAlive = true;
+  readonly #pace: InboundPace;
 
   constructor(
     private readonly host: ConnectionHost,
@@ -62,6 +65,7 @@ export class Connection extends Outlet {
     socket: Duplex,
   ) {
     super(host.sendQueue, webSocket, socket);
+    this.#pace = new InboundPace(host.limits.framesPerSecond, host.readingTimes);
   }
 
   /** Begins with the credential of the connect, or with the error that refuses it. */
@@ -90,8 +94,10 @@ export class Connection extends Outlet {
     if (this.#isBehind()) this.webSocket.pause();
   }
 
-  onPong(): void {
+  /** Is called with each ping and pong of the client. */
+  onControl(): void {
     this.#isAlive = true;
+    if (!this.#pace.mayControl()) this.terminate();
   }
 
   /** Is called when the socket is closed, by whichever side. */
@@ -147,7 +153,11 @@ export class Connection extends Outlet {
   }
 
   #handle(data: Buffer, isBinary: boolean): void {
-    const answering = this.#answer(data, isBinary);
+    const realm = this.#credential?.identity.realm ?? '';
+    const read = () =>
+      this.host.readingTimes.count(realm, data.length, () => this.#answer(data, isBinary));
+    const waiting = this.#pace.waitForFrame(realm, data.length);
+    const answering = waiting === undefined ? read() : waiting.then(read);
     if (answering === undefined) return;
     this.#isBusy = true;
     answering.then(
@@ -177,6 +187,8 @@ export class Connection extends Outlet {
   }
 
   #answer(data: Buffer, isBinary: boolean): Promise<void> | undefined {
+    // It may have been closed in a pause.
+    if (this.#state === 'closed') return undefined;
     this.#hasSpoken = true;
     if (this.#refusal) {
       this.sendText(connectionErrorText(this.#refusal));

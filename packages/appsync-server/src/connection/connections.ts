@@ -13,6 +13,7 @@ import { RealtimeError } from '../protocol/realtime-error.js';
 import { Connection, type ConnectionHost } from './connection.js';
 import { allowsMode, type CredentialInUse, forbidden } from './credentials.js';
 import { drainConnections } from './drain.js';
+import { ReadingTimes } from './inbound-pace.js';
 import { KeepAliveWheel } from './keep-alive.js';
 import type { OperationsHost } from './operations.js';
 import type { SendQueue } from './send-queue.js';
@@ -20,6 +21,8 @@ import { refuseUpgrade } from './upgrade.js';
 
 /** Time between two checks of the credentials in use. */
 const credentialCheckMs = 500;
+/** Fragments of one frame. Each costs as much as a frame, and a browser sends about ten. */
+const maxFragments = 1_024;
 
 /** Options of {@link Connections}. */
 export interface ConnectionsOptions {
@@ -57,6 +60,7 @@ export class Connections {
     this.#host = {
       ...options.host,
       sendQueue: options.sendQueue,
+      readingTimes: new ReadingTimes(limits),
       onClosed: (connection) => this.#remove(connection),
       onSlow: () => {
         this.slowConsumers += 1;
@@ -69,6 +73,7 @@ export class Connections {
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: limits.maxFrameBytes,
+      maxFragments,
       WebSocket: EventSocket,
     });
     this.#credentialTimer = setInterval(() => this.#checkCredentials(), credentialCheckMs).unref();
@@ -138,7 +143,8 @@ export class Connections {
     const connection = new Connection(this.#host, webSocket, socket);
     webSocket.connection = connection;
     webSocket.on('message', onMessage);
-    webSocket.on('pong', onPong);
+    webSocket.on('ping', onControl);
+    webSocket.on('pong', onControl);
     webSocket.on('close', onClose);
     webSocket.on('error', ignore);
     this.#open.add(connection);
@@ -164,8 +170,8 @@ function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
   (this as EventSocket).connection?.onMessage(data, isBinary);
 }
 
-function onPong(this: WebSocket): void {
-  (this as EventSocket).connection?.onPong();
+function onControl(this: WebSocket): void {
+  (this as EventSocket).connection?.onControl();
 }
 
 function onClose(this: WebSocket): void {

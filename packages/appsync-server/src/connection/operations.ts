@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ChannelPath, parseChannel } from '@posthaste/contracts';
 import { unauthorized } from '../auth/auth-modes.js';
 import type { AuthClient, AuthRequest, Operation } from '../auth/authorizer.js';
@@ -18,6 +19,12 @@ import { Subscriptions, type SubscriptionsHost } from './subscriptions.js';
 /** Publishes that may wait for the broker before the frames behind them wait too. */
 const maxWaitingPublishes = 64;
 const maxWaitingPublishBytes = 4_194_304;
+
+/**
+ * Time in which no frame is handled after one was refused for a limit, in ms: a client that does not
+ * heed limits is read slowly, and leaves the process to others.
+ */
+const limitPauseMs = 100;
 
 /** Parts of a server that operations use. */
 export interface OperationsHost extends SubscribeRules, SubscriptionsHost {
@@ -101,7 +108,7 @@ export class Operations {
       const allowed = { id, channel, namespace, credential, fields, presence };
       this.#subscriptions.add(allowed, this.extensions);
     } catch (error) {
-      this.#refuse('subscribe_error', id, error);
+      await this.#refuse('subscribe_error', id, error);
     }
   }
 
@@ -133,8 +140,7 @@ export class Operations {
         (error) => this.#refuse('publish_error', id, error),
       );
     } catch (error) {
-      this.#refuse('publish_error', id, error);
-      return undefined;
+      return this.#refuse('publish_error', id, error);
     }
   }
 
@@ -167,7 +173,7 @@ export class Operations {
       await this.host.publisher.append(batch);
       this.outlet.sendText(success);
     } catch (error) {
-      this.#refuse('publish_error', id, error);
+      await this.#refuse('publish_error', id, error);
     }
   }
 
@@ -177,7 +183,8 @@ export class Operations {
       return;
     }
     const unknown = new RealtimeError('UnknownOperationError', 400, `Unknown operation id ${id}`);
-    this.#refuse('unsubscribe_error', id, unknown);
+    void this.#refuse('unsubscribe_error', id, unknown);
+    return undefined;
   }
 
   /** An operation without a credential of its own uses that of the connect, if it is for all. */
@@ -216,10 +223,13 @@ export class Operations {
     throw new RealtimeError('LimitExceededError', 429, message);
   }
 
-  #refuse(type: string, id: string, error: unknown): void {
+  /** Answers with an error. Returns a promise if the frames behind have to wait. */
+  #refuse(type: string, id: string, error: unknown): Promise<void> | undefined {
     if (type === 'publish_error') this.host.publisher.onRefused();
     const shown = type === 'subscribe_error' ? toSubscribeError(this.host, error) : error;
     this.outlet.sendText(errorText(type, id, this.host.toEntry(shown)));
+    const isLimit = error instanceof RealtimeError && error.errorType === 'LimitExceededError';
+    return isLimit ? sleep(limitPauseMs) : undefined;
   }
 }
 

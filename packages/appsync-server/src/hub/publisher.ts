@@ -9,7 +9,7 @@ import type { NamespaceDirectory } from '../namespaces/namespace.js';
 import type { PublishOutcome } from '../namespaces/publish-run.js';
 import type { HandlerRunner } from '../namespaces/run-handlers.js';
 import type { Limits } from '../protocol/limits.js';
-import { RateLimit } from '../protocol/rate-limit.js';
+import { TenantRates } from '../protocol/rate-limit.js';
 import { RealtimeError } from '../protocol/realtime-error.js';
 import type { DeliveryChoice } from '../server-options.js';
 import type { Broker, ChannelBatch, ChannelEvent } from './broker.js';
@@ -49,13 +49,13 @@ export interface PublisherOptions {
 
 /** Way of events from publishers to the hub or the broker. */
 export class Publisher {
-  readonly #eventRate: RateLimit;
-  readonly #messageRate: RateLimit;
+  readonly #eventRates: TenantRates;
+  readonly #messageRates: TenantRates;
 
   constructor(private readonly options: PublisherOptions) {
     const { limits } = options;
-    this.#eventRate = new RateLimit(limits.eventsPerSecond, Date.now());
-    this.#messageRate = new RateLimit(limits.messagesPerSecond, Date.now());
+    this.#eventRates = new TenantRates(limits.eventsPerSecond);
+    this.#messageRates = new TenantRates(limits.messagesPerSecond);
   }
 
   /**
@@ -77,7 +77,7 @@ export class Publisher {
     if (!allowsMode(modes, identity.mode)) throw forbidden();
     if (identity.mayUse?.('publish', channel) === false) throw forbidden();
     const events = this.#checkEvents(request);
-    this.#checkRates(events.length);
+    this.#checkRates(identity.realm, events.length);
     this.options.admit?.({ identity, operation: 'publish', events: events.length });
     const { realm } = identity;
     const { headers } = request;
@@ -126,7 +126,8 @@ export class Publisher {
   /** Delivers to the subscribers of this node. */
   deliverHere(batch: ChannelBatch, choice?: DeliveryChoice): void {
     const now = Date.now();
-    this.#messageRate.charge(this.options.hub.deliver(batch, now, choice), now);
+    const messages = this.options.hub.deliver(batch, now, choice);
+    if (messages > 0) this.#messageRates.of(batch.realm, now).charge(messages, now);
     const [first] = batch.events;
     const startedAt = first && this.options.metrics?.takeStart(first.id);
     if (startedAt !== undefined) this.options.sendQueue.time(startedAt);
@@ -164,9 +165,10 @@ export class Publisher {
     return events.map((event: string) => ({ id: randomUUID(), event }));
   }
 
-  #checkRates(events: number): void {
+  #checkRates(realm: string, events: number): void {
     const now = Date.now();
-    if (this.#messageRate.use(0, now) && this.#eventRate.use(events, now)) return;
+    const hasMessagesLeft = this.#messageRates.of(realm, now).use(0, now);
+    if (hasMessagesLeft && this.#eventRates.of(realm, now).use(events, now)) return;
     throw new RealtimeError('LimitExceededError', 429, 'Rate of events exceeded');
   }
 }

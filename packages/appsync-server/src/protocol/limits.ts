@@ -14,13 +14,20 @@ export interface Limits {
   readonly maxFrameBytes: number;
   /** Live subscriptions of one connection. Default 200. */
   readonly subscriptionsPerConnection: number;
+  /** Frames of one connection in a second; those above wait. Default 500. */
+  readonly framesPerSecond: number;
+  /**
+   * Time in which large frames of a realm are read in a second, in ms; those above wait. JSON that
+   * was made for it takes half a second for a megabyte. Default 250.
+   */
+  readonly readingMsPerSecond: number;
   /** Publish frames of one connection in a second. Default 25. */
   readonly publishesPerSecond: number;
   /** Connections that open in a second. Default 2,000. */
   readonly connectsPerSecond: number;
-  /** Events that publishers send in a second. Default 10,000. */
+  /** Events that the publishers of a realm send in a second. Default 10,000. */
   readonly eventsPerSecond: number;
-  /** Messages to subscribers in a second; publishes above are refused. Default 1,000,000. */
+  /** Messages to subscribers of a realm in a second; publishes above are refused. Default 1,000,000. */
   readonly messagesPerSecond: number;
   /** Longest life of a connection, in ms. Default 86,400,000 (24 hours). */
   readonly maxConnectionMs: number;
@@ -37,6 +44,8 @@ const defaults: Limits = {
   maxSubscribeBytes: 245_760,
   maxFrameBytes: 1_363_149,
   subscriptionsPerConnection: 200,
+  framesPerSecond: 500,
+  readingMsPerSecond: 250,
   publishesPerSecond: 25,
   connectsPerSecond: 2_000,
   eventsPerSecond: 10_000,

@@ -10,6 +10,8 @@ const realtime = createRealtimeServer({
   namespaces: [{ name: 'default', durable: false }],
   limits: {
     connectsPerSecond: unlimited,
+    framesPerSecond: unlimited,
+    readingMsPerSecond: unlimited,
     publishesPerSecond: unlimited,
     eventsPerSecond: unlimited,
     messagesPerSecond: unlimited,
