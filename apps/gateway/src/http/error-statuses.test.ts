@@ -67,7 +67,7 @@ describe('docs/errors.md', () => {
   it.each<[ErrorCode, string, Record<string, string>?]>([
     ['MEDIA_TYPE_UNSUPPORTED', post('Content-Type: text/csv\r\n', 'a,b')],
     ['REQUEST_MALFORMED', 'this is not HTTP\r\n\r\n'],
-    ['HEADERS_TOO_LARGE', get('/open', `${head}X-Long: ${'x'.repeat(20_000)}\r\n`)],
+    ['HEADERS_TOO_LARGE', get('/open', `${head}X-Long: ${'x'.repeat(40_000)}\r\n`)],
     [
       'REQUEST_TIMEOUT',
       'GET /open HTTP/1.1\r\nHost: localhost\r\n',

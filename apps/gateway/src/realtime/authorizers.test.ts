@@ -203,7 +203,7 @@ describeWithPostgres('authorizers of POSTHASTE_REALTIME_CONFIG', () => {
   });
 
   it('end a connection when its token expires', async () => {
-    const exp = Math.floor(Date.now() / 1_000) + 4;
+    const exp = Math.floor(Date.now() / 1_000) + 10;
     const token = await tokenOf(oidc, { exp });
     const own = await gateway.connectBy(createOidcConfig(endpoint, undefined, token));
     const subscription = own.subscribe('/default/expiring');

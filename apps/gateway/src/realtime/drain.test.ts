@@ -59,10 +59,10 @@ describeWithPostgres('a gateway with realtime connections that stops', () => {
   });
 
   it('answers publishes meanwhile, and delivers them', async () => {
-    const gateway = await open(5_000);
+    const gateway = await open(10_000);
     const other = await open(0);
     const key = await gateway.createKey();
-    const dialled = await Promise.all(Array.from({ length: 100 }, () => dial(gateway, key)));
+    const dialled = await Promise.all(Array.from({ length: 200 }, () => dial(gateway, key)));
     // The last ones to be closed.
     const subscriber = await gateway.connect(key);
     const elsewhere = await other.connect(key);

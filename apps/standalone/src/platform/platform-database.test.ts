@@ -206,6 +206,7 @@ describe.each<Engine>(['postgres', 'embedded'])('a database of version 0.1 on %s
         'event-log 1',
         'event-log 2',
         'realtime 1',
+        'realtime 2',
       ]);
       await checkFilled(db, filled);
       expect(await migratePlatform(db)).toEqual([]);
