@@ -86,3 +86,4 @@ export type {
   RealtimeCounts,
   RealtimeServerOptions,
 } from './server-options.js';
+export { type ServerSettings, serverSettingFaults } from './server-settings.js';

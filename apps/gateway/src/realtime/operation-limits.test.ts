@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { rawConnection } from '../../test/raw-connection.js';
 import { createPlatformDatabase } from '../../test/test-platform.js';
-import { openTestRealtime, type TestRealtime } from '../../test/test-realtime.js';
+import { openTestRealtime, realtimeFile, type TestRealtime } from '../../test/test-realtime.js';
 
 const origin = 'https://app.example.com';
 const realtimeOnly = ['realtime:subscribe', 'realtime:publish'] as const;
@@ -28,8 +28,8 @@ describeWithPostgres('limits of realtime operations', () => {
     await database?.drop();
   });
 
-  async function open(environment: Record<string, string>): Promise<TestRealtime> {
-    const gateway = await openTestRealtime(database, environment);
+  async function open(environment: Record<string, string>, file = {}): Promise<TestRealtime> {
+    const gateway = await openTestRealtime(database, environment, await realtimeFile(file));
     gateways.push(gateway);
     return gateway;
   }
@@ -75,6 +75,25 @@ describeWithPostgres('limits of realtime operations', () => {
     const fives = Array.from({ length: 30 }, () => post(gateway, { key: shop, events: 5 }));
     expect(new Set(await Promise.all(fives))).toEqual(new Set(['200', '429 LimitExceededError']));
     expect(await post(gateway, { key: game, events: 5 })).toBe('200');
+  });
+
+  it('are those of the file, as are the modes of namespaces without modes of their own', async () => {
+    const limits = { subscriptionsPerConnection: 2, eventsPerPublish: 7 };
+    const gateway = await open(
+      {},
+      { limits, defaultPublishAuthModes: ['OPENID_CONNECT', 'API_KEY'] },
+    );
+    const key = await gateway.createKey();
+    const client = await gateway.connect(key);
+    await client.subscribe('/default/a').ready;
+    await client.subscribe('/default/b').ready;
+    await expect(client.subscribe('/default/c').ready).rejects.toMatchObject({
+      errors: [{ errorType: 'MaxSubscriptionsReachedError' }],
+    });
+    expect(await post(gateway, { key, events: 7 })).toBe('200');
+    expect(await post(gateway, { key, events: 8 })).toBe('400 BadRequestException');
+    const closed = await open({}, { defaultPublishAuthModes: ['OPENID_CONNECT'] });
+    expect(await post(closed, { key })).toBe('403 UnauthorizedException');
   });
 
   it('count addresses for unknown credentials only', async () => {

@@ -132,6 +132,33 @@ it.each([
   );
 });
 
+it('has limits and modes of the whole gateway', async () => {
+  const server = {
+    limits: { eventsPerSecond: 50_000, maxPublishBytes: 2_000_000 },
+    defaultPublishAuthModes: ['API_KEY'],
+  };
+  const path = await write(JSON.stringify({ ...server, connectionAuthModes: null }));
+  expect(readRealtimeFile(path).server).toEqual(server);
+});
+
+it.each([
+  ['limits that are a list', { limits: [] }, 'limits is not an object'],
+  ['an unknown limit', { limits: { events: 1 } }, "limits has 'events', which is not one of"],
+  ['a limit of 0', { limits: { eventsPerSecond: 0 } }, "limits has 'eventsPerSecond', which is"],
+  [
+    'more events of a publish than the log takes',
+    { limits: { eventsPerPublish: 1_001 } },
+    "limits has 'eventsPerPublish', which is above 1000",
+  ],
+  [
+    'an unknown mode',
+    { connectionAuthModes: ['NONE'] },
+    'connectionAuthModes is not a list of modes',
+  ],
+])('refuses %s', async (_, content, fault) => {
+  expect(await refusal(content)).toContain(`POSTHASTE_REALTIME_CONFIG: ${fault}`);
+});
+
 it('refuses an issuer of two applications, and one IAM key or namespace twice', async () => {
   expect(await refusal({ authorizers: [oidc, { ...oidc, application: 'pay' }] })).toMatch(
     /authorizers\[1\]\.issuer 'https:\/\/id.example' is that of application 'shop' already/,

@@ -2,12 +2,13 @@
  * File of POSTHASTE_REALTIME_CONFIG, in JSON:
  *
  *   { "namespaces": [{ "name": "chat", "application": "shop", "history": 50 }],
- *     "authorizers": [{ "type": "oidc", "application": "shop", "issuer": "https://id.example" }] }
+ *     "authorizers": [{ "type": "oidc", "application": "shop", "issuer": "https://id.example" }],
+ *     "limits": { "eventsPerSecond": 50000 } }
  *
  * `type` is `oidc`, `cognito`, `iam` or `webhook`; authorizer-settings.ts has the other members. Each
  * authorizer has exactly one application, which never comes from a client. So an issuer, a user pool
  * and an IAM key are in the file for one application only. A namespace without an application is one
- * of all.
+ * of all. `limits` and the lists of modes hold for the whole gateway (realtime-server-settings.ts).
  */
 
 import { readFileSync } from 'node:fs';
@@ -15,6 +16,7 @@ import {
   type Authorizer,
   namespaceNameFault,
   namespaceSettingFaults,
+  type ServerSettings,
 } from '@posthaste/appsync-server';
 import type { StoredNamespace } from '@posthaste/appsync-server/postgres';
 import {
@@ -31,6 +33,7 @@ import {
   type Entry,
   memberFaults,
 } from './authorizer-settings.js';
+import { serverFaults } from './realtime-server-settings.js';
 
 /** Namespace of the file. */
 export interface FileNamespace extends StoredNamespace {
@@ -41,6 +44,8 @@ export interface FileNamespace extends StoredNamespace {
 /** Contents of the file. */
 export interface RealtimeFile {
   readonly namespaces: readonly FileNamespace[];
+  /** Limits, and modes of all namespaces that have none of their own. */
+  readonly server: ServerSettings;
   /** Applications that it names. */
   readonly applications: readonly string[];
   /** Creates the authorizers, in the order in which they are asked. */
@@ -50,6 +55,7 @@ export interface RealtimeFile {
 const setting = 'POSTHASTE_REALTIME_CONFIG';
 const noFile: RealtimeFile = {
   namespaces: [],
+  server: {},
   applications: [],
   createAuthorizers: () => [],
 };
@@ -68,7 +74,7 @@ export function readRealtimeFile(
   if (!isJsonObject(content)) throw invalid(['the file is not a JSON object']);
   const { namespaces = [], authorizers = [], ...others } = content as Entry;
   const faults = [
-    ...Object.keys(others).map((name) => `${name} is unknown; use namespaces and authorizers`),
+    ...serverFaults(others),
     ...listFaults('namespaces', namespaces, namespaceFaults),
     ...listFaults('authorizers', authorizers, authorizerFaults),
   ];
@@ -81,7 +87,8 @@ export function readRealtimeFile(
   }
   if (faults.length > 0) throw invalid(faults);
   return {
-    namespaces: (namespaces as readonly Entry[]).map(toNamespace),
+    namespaces: (namespaces as readonly Entry[]).map((entry) => withoutNull<FileNamespace>(entry)),
+    server: withoutNull<ServerSettings>(others),
     applications: namesOf([...(namespaces as readonly Entry[]), ...(authorizers as Entry[])]),
     createAuthorizers: (deps) =>
       (authorizers as readonly Entry[]).toSorted(webhooksLast).map((entry) => {
@@ -112,9 +119,9 @@ function namesOf(entries: readonly Entry[]): string[] {
 }
 
 /** Members that are null stand for the default. */
-function toNamespace(entry: Entry): FileNamespace {
+function withoutNull<Members>(entry: Entry): Members {
   const members = Object.entries(entry).filter(([, value]) => value !== null);
-  return Object.fromEntries(members) as object as FileNamespace;
+  return Object.fromEntries(members) as Members;
 }
 
 /** They accept every text, also the tokens of issuers. */

@@ -136,6 +136,7 @@ export function startRealtime(deps: RealtimeDeps): Realtime {
   registerConfigured(states, config.file.applications);
   const addresses = new WeakMap<IncomingMessage, string>();
   const server = createRealtimeServer({
+    ...config.file.server,
     authorizers: [
       createPlatformAuthorizer({ ...deps, guesses: counts }, deps.access),
       ...config.file.createAuthorizers({ http, states, onError: onAuthorizerError }),

@@ -5,6 +5,7 @@ import type {
   AuthMode,
   CognitoOptions,
   IamKey,
+  Limits,
   Namespace,
   OidcOptions,
 } from '@posthaste/appsync-server';
@@ -31,6 +32,8 @@ export interface EmulatorConfig {
   readonly connectionAuthModes?: readonly AuthMode[];
   readonly defaultPublishAuthModes?: readonly AuthMode[];
   readonly defaultSubscribeAuthModes?: readonly AuthMode[];
+  /** Default: those of AWS. */
+  readonly limits?: Partial<Limits>;
   /** Region in the printed configuration. Default `us-east-1`. */
   readonly region?: string;
 }

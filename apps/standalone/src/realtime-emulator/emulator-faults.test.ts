@@ -12,6 +12,7 @@ it('finds nothing wrong with a configuration of every member', () => {
     connectionAuthModes: ['API_KEY'],
     defaultPublishAuthModes: ['AWS_IAM'],
     defaultSubscribeAuthModes: ['AWS_LAMBDA', 'OPENID_CONNECT'],
+    limits: { publishesPerSecond: Number.POSITIVE_INFINITY },
     region: 'eu-west-1',
   };
   expect(findEmulatorFault(config)).toBeUndefined();
@@ -35,6 +36,7 @@ it.each([
   [{ iam: [{ accessKeyId: 'a' }] }, 'iam must be a list'],
   [{ connectionAuthModes: ['apiKey'] }, 'connectionAuthModes must be a list of API_KEY'],
   [{ defaultPublishAuthModes: 'API_KEY' }, 'defaultPublishAuthModes must be a list'],
+  [{ limits: { publishes: 5 } }, "limits has 'publishes', which is not one of"],
   [{ region: 5 }, 'region must be a text'],
 ])('says what is wrong with %j', (config, fault) => {
   expect(findEmulatorFault(config)).toContain(fault);

@@ -1,4 +1,4 @@
-import { type AuthMode, parseChannel } from '@posthaste/appsync-server';
+import { type AuthMode, parseChannel, serverSettingFaults } from '@posthaste/appsync-server';
 import { isJsonObject } from '@posthaste/contracts';
 
 type Check = (value: unknown) => string | undefined;
@@ -36,6 +36,7 @@ const members = {
   connectionAuthModes: modesFault,
   defaultPublishAuthModes: modesFault,
   defaultSubscribeAuthModes: modesFault,
+  limits: (limits) => serverSettingFaults({ limits })[0]?.message,
   region: (value) => (isText(value) ? undefined : 'must be a text, such as eu-west-1'),
 } as const satisfies Record<string, Check>;
 

@@ -7,6 +7,9 @@ import { type Certificate, loadCertificate } from './certificate.js';
 import { createEmulatorAuthorizers, type LoggedOperation } from './emulator-authorizers.js';
 import type { EmulatorConfig } from './emulator-config.js';
 
+/** Largest headers of a request, in bytes: tokens travel in them. */
+const maxHeaderSize = 32_768;
+
 /** Entry of the live log. */
 export type EmulatorEntry =
   | LoggedOperation
@@ -46,13 +49,21 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     connectionAuthModes: config.connectionAuthModes,
     defaultPublishAuthModes: config.defaultPublishAuthModes,
     defaultSubscribeAuthModes: config.defaultSubscribeAuthModes,
+    limits: config.limits,
     strictAws,
     onError: (error) => onEntry({ operation: 'fault', reason: reasonOf(error) }),
   });
   const certificate: Certificate | undefined = tls ? await loadCertificate(host) : undefined;
-  const server = certificate ? createTlsServer(certificate) : createServer();
+  const server = certificate
+    ? createTlsServer({ ...certificate, maxHeaderSize })
+    : createServer({ maxHeaderSize });
   realtime.attach(server);
-  server.on('upgrade', (_request, socket) => {
+  server.on('upgrade', ({ url }, socket) => {
+    // The server of the protocol leaves it to this listener.
+    if (url?.split('?', 1)[0] !== '/event/realtime') {
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      return;
+    }
     const report = (operation: 'open' | 'close') => () =>
       onEntry({ operation, connections: realtime.counts().connections });
     setImmediate(report('open'));

@@ -46,8 +46,8 @@ const maxHistory = 10_000;
 type Check = (value: unknown) => string | undefined;
 
 const checks: Readonly<Record<keyof NamespaceSettings, Check>> = {
-  publishAuthModes: modesFault,
-  subscribeAuthModes: modesFault,
+  publishAuthModes: authModesFault,
+  subscribeAuthModes: authModesFault,
   maxEventBytes: (value) => wholeNumberFault(value, 1, maxEventBytes),
   history: (value) => wholeNumberFault(value, 0, maxHistory),
   schema: eventSchemaFault,
@@ -94,7 +94,8 @@ export function throwFaults(faults: readonly SettingFault[]): void {
   throw new PlatformError('REQUEST_INVALID', message, { details: faults });
 }
 
-function modesFault(value: unknown): string | undefined {
+/** Returns the fault of a list of modes, for people; undefined if it can be used. */
+export function authModesFault(value: unknown): string | undefined {
   const isList = Array.isArray(value) && value.length > 0 && value.length <= authModes.length;
   if (isList && value.every((mode) => authModes.includes(mode as AuthMode))) return undefined;
   return `is not a list of modes (${authModes.join(', ')})`;

@@ -59,12 +59,16 @@ const defaults: Limits = {
 export function resolveLimits(options: Partial<Limits> = {}): Limits {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   for (const [name, value] of given) {
-    if (!(name in defaults)) {
-      throw new PlatformError('OPTION_INVALID', `'${name}' is no limit of realtime`);
-    }
-    if (!(typeof value === 'number' && value > 0)) {
-      throw new PlatformError('OPTION_INVALID', `limit ${name} is ${value}; it must be above 0`);
-    }
+    const fault = limitFault(name, value);
+    if (fault !== undefined) throw new PlatformError('OPTION_INVALID', `limit '${name}' ${fault}`);
   }
   return { ...defaults, ...Object.fromEntries(given) };
+}
+
+/** Returns the fault of a limit, for people; undefined if it can be used. */
+export function limitFault(name: string, value: unknown): string | undefined {
+  if (!Object.hasOwn(defaults, name)) {
+    return `is not one of ${Object.keys(defaults).join(', ')}`;
+  }
+  return typeof value === 'number' && value > 0 ? undefined : 'is not a number above 0';
 }

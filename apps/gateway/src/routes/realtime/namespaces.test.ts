@@ -60,6 +60,7 @@ describeWithPostgres('/v1/namespaces', () => {
         { name: 'pay-only', application: 'pay' },
       ],
       applications: ['shop', 'pay'],
+      server: {},
       createAuthorizers: () => [],
     };
     const environment = { POSTHASTE_RATE_LIMIT: '0', POSTHASTE_FAULT_RATE_LIMIT: '0' };

@@ -143,6 +143,22 @@ describe('posthaste realtime', () => {
     expect(await started.process.terminate()).toMatchObject({ code: 0 });
   });
 
+  it('takes tokens of 30 KB and limits of its configuration, and no upgrade for another path', async () => {
+    const file = await configFile('export default { limits: { eventsPerPublish: 1 } };');
+    const { endpoint } = await start(['--config', file]);
+    const post = async (events: string[], headers: Record<string, string>) =>
+      fetch(endpoint, {
+        method: 'POST',
+        headers: { 'x-api-key': 'any', ...headers },
+        body: JSON.stringify({ channel: '/default/a', events }),
+      }).then(({ status }) => status);
+    expect(await post(['1'], { 'x-token': 'x'.repeat(30_000) })).toBe(200);
+    expect(await post(['1', '2'], {})).toBe(400);
+    const socket = new WebSocket(`${endpoint.replace(/^http/, 'ws')}/other`);
+    const [error] = await once(socket, 'error');
+    expect(String(error)).toContain('404');
+  });
+
   it('says what is wrong with a configuration', async () => {
     const file = await configFile('export default { namespace: [] };');
     const { code, stderr } = await posthasteProcess(['realtime', '--config', file]);
