@@ -1,7 +1,7 @@
 import { RealtimeError } from '@posthaste/appsync-server';
 
 /** Bytes of one application that may wait for the database, before its publishes are refused. */
-const maxApplicationBytes = 4 * 1_048_576;
+const maxApplicationBytes = 2 * 1_048_576;
 
 /**
  * Bytes that wait for the database, by application. All gateways write to one partition, one

@@ -28,7 +28,9 @@ export interface SettingFault {
 }
 
 /** Names of topics that Kafka accepts, and events can be published to. */
-const topicPattern = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,247}[A-Za-z0-9])?$/;
+const topicPattern = /^(?!.{250})[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/;
+/** Topics that only consumers write to, with events that they failed to handle. */
+const derivedTopicPattern = /\.dlq$|\.retry\.\d+$/;
 const namePattern = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?$/;
 /** Namespace in which the platform mirrors its own events. */
 const reservedName = 'posthaste';
@@ -114,7 +116,10 @@ function forwardFault(value: unknown): string | undefined {
     Object.keys(value as object).length === 2;
   if (!isComplete) return 'is not an object of topic and name';
   if (!topicPattern.test(topic)) {
-    return `has the topic '${topic}', which is no name of a topic: use at most 249 letters, digits, dots, _ and -`;
+    return `has the topic '${topic}', which is no name of a topic: use at most 249 letters, digits, and single dots, _ and - between them`;
+  }
+  if (derivedTopicPattern.test(topic)) {
+    return `has the topic '${topic}', but names that end in .dlq or .retry.<n> are reserved`;
   }
   if (!isEventName(name)) {
     return `has the name '${name}', which is no name of an event, such as chat.sent`;

@@ -135,6 +135,10 @@ describeWithPostgres('/v1/namespaces', () => {
       );
       expect(await forward('callbacks', 'a.b')).toContain("forwardTo has the topic 'callbacks'");
       expect(await forward('orders', 'callback.sent')).toContain('forwardTo');
+      // No event can be published to these, so that every publish would fail.
+      for (const topic of ['orders.dlq', 'pay.group.retry.1', 'a--b', 'x'.repeat(250)]) {
+        expect(await forward(topic, 'a.b')).toContain(`forwardTo has the topic '${topic}'`);
+      }
       const put = await call('PUT', `${path}/default`, { history: 1.5 });
       expect(put.status).toBe(422);
     });
