@@ -88,7 +88,7 @@ describe.each(['postgres', 'embedded'] as const)('presence on %s', (engine) => {
       await gone.presence.join(room, ann);
       await gone.presence.join(room, { member: 'bob', data: 1 });
       await watcher.presence.join(room, { member: 'bob', data: 2 });
-      expect(await watcher.names()).toEqual(['ann', 'bob']);
+      await expect.poll(() => watcher.names(), wait).toEqual(['ann', 'bob']);
       await gone.presence.close();
       await expect.poll(() => watcher.names(), wait).toEqual(['bob']);
       await expect.poll(() => watcher.changed.length, wait).toBeGreaterThan(3);
