@@ -23,6 +23,8 @@ export interface TestRealtime {
   readonly keys: ApiKeys;
   readonly db: Database;
   readonly registry: Registry;
+  /** Lines that the gateway has logged, of every level. */
+  readonly logs: readonly object[];
   /** Creates a key. Default: all scopes, the application `shop`. */
   createKey(request?: Partial<KeyRequest>): Promise<string>;
   /** Connects with a credential, by our client. */
@@ -61,7 +63,7 @@ export async function openTestRealtime(
   const changes = ambientDatabase(db);
   const keys = new ApiKeys(db);
   const registry = new Registry();
-  const { logger } = testLogger();
+  const { logs, logger } = testLogger('trace');
   const config = testConfig({
     ...{ POSTHASTE_PORT: '0', POSTHASTE_ACCESS: 'keys', POSTHASTE_MAX_EVENT_LOOP_DELAY: '0' },
     ...environment,
@@ -87,7 +89,7 @@ export async function openTestRealtime(
     return client;
   };
   return {
-    ...{ gateway, keys, db, registry },
+    ...{ gateway, keys, db, registry, logs },
     async createKey(request = {}) {
       const wanted = { name: 'test', scopes: ['admin'], applications: ['shop'] } as const;
       return (await keys.createKey({ ...wanted, ...request })).token;

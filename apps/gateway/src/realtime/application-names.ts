@@ -1,9 +1,8 @@
-import { localCaller, platformActor } from '@posthaste/access';
+import { platformActor } from '@posthaste/access';
 import type { AdmittedOperation, Authorizer } from '@posthaste/appsync-server';
 import type { ApplicationStates } from '../access/application-access.js';
 import { toActor } from '../audit/change-author.js';
-import { forbidden, localIdentityId } from './platform-authorizer.js';
-import { PlatformIdentity } from './platform-identity.js';
+import { callerOf, forbidden } from './platform-authorizer.js';
 
 /** Registers the applications that the file names. */
 export function registerConfigured(
@@ -21,11 +20,12 @@ export function registerPublished(
   states: Pick<ApplicationStates, 'isRegistered' | 'register'>,
   { identity, operation }: AdmittedOperation,
 ): void {
-  const { realm, id } = identity;
+  const { realm } = identity;
   if (operation !== 'publish' || realm === '' || states.isRegistered(realm)) return;
-  const caller = identity instanceof PlatformIdentity ? identity.caller : localCaller;
-  const isForAll = caller === localCaller ? id === localIdentityId : caller.applications === 'all';
-  if (isForAll) void states.register([realm], { actor: toActor(caller) });
+  const caller = callerOf(identity);
+  if (caller?.applications === 'all') {
+    void states.register([realm], { actor: toActor(caller) });
+  }
 }
 
 /** Returns the authorizer of an application, which refuses everything while that is being deleted. */

@@ -5,6 +5,7 @@ import { WebSocket } from 'ws';
 import { rawConnection } from '../../test/raw-connection.js';
 import { createPlatformDatabase } from '../../test/test-platform.js';
 import { openTestRealtime, realtimeFile, type TestRealtime } from '../../test/test-realtime.js';
+import { OperationCounts } from './operation-limits.js';
 
 const origin = 'https://app.example.com';
 const realtimeOnly = ['realtime:subscribe', 'realtime:publish'] as const;
@@ -75,6 +76,20 @@ describeWithPostgres('limits of realtime operations', () => {
     const fives = Array.from({ length: 30 }, () => post(gateway, { key: shop, events: 5 }));
     expect(new Set(await Promise.all(fives))).toEqual(new Set(['200', '429 LimitExceededError']));
     expect(await post(gateway, { key: game, events: 5 })).toBe('200');
+  });
+
+  it('count a principal of an issuer by mode and name, whatever the name is', () => {
+    const counts = new OperationCounts();
+    const counted: string[] = [];
+    const takeByKey = ({ id }: { id: string }): boolean => counted.push(id) > 0;
+    const limiter = { takeByKey, hasLeftForAddress: () => true, takeByAddress: () => true };
+    counts.limitBy({ limiter, applicationLimiter: { countOperation: () => undefined } });
+    for (const mode of ['OPENID_CONNECT', 'API_KEY'] as const) {
+      const identity = { mode, id: 'local', realm: 'shop' };
+      counts.admit({ identity, operation: 'publish', events: 1 });
+    }
+    // The other one is a caller without a credential, whom nobody counts.
+    expect(counted).toEqual(['OPENID_CONNECT shop local']);
   });
 
   it('are those of the file, as are the modes of namespaces without modes of their own', async () => {

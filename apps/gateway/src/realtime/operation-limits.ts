@@ -1,7 +1,7 @@
 import { type AdmittedOperation, type Identity, RealtimeError } from '@posthaste/appsync-server';
 import type { ApplicationLimiter } from '../access/application-limits.js';
 import type { RateLimiter } from '../http/limits/rate-limit.js';
-import { type GuessLimit, localIdentityId } from './platform-authorizer.js';
+import { type GuessLimit, isLocal } from './platform-authorizer.js';
 import { PlatformIdentity } from './platform-identity.js';
 
 /** Counts of requests, which operations share. */
@@ -48,7 +48,7 @@ export class OperationCounts implements GuessLimit {
 function toCounted(identity: Identity): Parameters<RateLimiter['takeByKey']>[0] | undefined {
   if (identity instanceof PlatformIdentity) return identity.caller;
   const { mode, realm, id } = identity;
-  return id === localIdentityId ? undefined : { id: `${mode} ${realm} ${id}` };
+  return isLocal(identity) ? undefined : { id: `${mode} ${realm} ${id}` };
 }
 
 function limitExceeded(message: string): RealtimeError {

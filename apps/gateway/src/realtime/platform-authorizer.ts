@@ -59,8 +59,8 @@ const maxLookups = 32;
 /** Identities without a credential that are remembered, each for this time in ms. */
 const maxLocal = 1_000;
 const localMs = 3_600_000;
-/** Id of callers without a credential. An issuer may not give it to anybody: see `mode`. */
-export const localIdentityId = 'local';
+/** Id of callers without a credential. A principal of an issuer may have it too, in another mode. */
+const localIdentityId = 'local';
 
 /** Creates the authorizer of API keys and tokens. On loopback it leaves other texts to the next one. */
 export function createPlatformAuthorizer(
@@ -106,7 +106,12 @@ export function createLocalAuthorizer({
 /** Returns the caller of the platform behind an identity; undefined for a principal of an issuer. */
 export function callerOf(identity: Identity): Caller | undefined {
   if (identity instanceof PlatformIdentity) return identity.caller;
-  return identity.mode === 'API_KEY' && identity.id === localIdentityId ? localCaller : undefined;
+  return isLocal(identity) ? localCaller : undefined;
+}
+
+/** True for a caller without a credential, on a server that needs none. */
+export function isLocal({ mode, id }: Identity): boolean {
+  return mode === 'API_KEY' && id === localIdentityId;
 }
 
 class PlatformCredentials {
