@@ -63,7 +63,10 @@ describeWithPostgres('authorizers of POSTHASTE_REALTIME_CONFIG', () => {
     [oidc, pool] = await Promise.all([startOidcProvider(client), startOidcProvider(client)]);
     webhook = await startWebhook();
     const file = await realtimeFile({
-      namespaces: [{ name: 'humans', application: 'shop', subscribeAuthModes: ['OPENID_CONNECT'] }],
+      namespaces: [
+        { name: 'humans', application: 'shop', subscribeAuthModes: ['OPENID_CONNECT'] },
+        { name: 'user', application: 'shop', ownChannels: '/user/{sub}/*' },
+      ],
       authorizers: [
         { type: 'webhook', application: 'game', url: webhook.url, headers: { 'x-secret': 'abc' } },
         { type: 'oidc', application: 'shop', issuer: oidc.issuer, audience: 'web' },
@@ -130,6 +133,25 @@ describeWithPostgres('authorizers of POSTHASTE_REALTIME_CONFIG', () => {
     const token = await tokenOf(oidc);
     await expectApplication(createOidcConfig(endpoint, undefined, token), 'shop');
     expect(await post({ authorization: `Bearer ${token}` })).toBe(200);
+  });
+
+  it('keep users to their own channels, where the namespace says so', async () => {
+    const anna = await gateway.connectBy(
+      createOidcConfig(endpoint, undefined, await tokenOf(oidc)),
+    );
+    const inbox = anna.subscribe('/user/anna/*');
+    await inbox.ready;
+    for (const path of ['/user/bert/*', '/user/*']) {
+      await expect(anna.subscribe(path).ready).rejects.toMatchObject({
+        errors: [{ errorType: 'Forbidden', message: expect.stringContaining('/user/{sub}/*') }],
+      });
+    }
+    await expect(anna.publish('/user/bert/inbox', ['1'])).rejects.toThrow();
+    const backend = await gateway.connect(await gateway.createKey({ applications: ['shop'] }));
+    await backend.publish('/user/anna/inbox', ['"hello"']);
+    expect(await takeEvents(inbox, 1)).toEqual(['"hello"']);
+    anna.close();
+    backend.close();
   });
 
   it('let in by access tokens and ID tokens of a Cognito pool', async () => {

@@ -1,7 +1,10 @@
 import { parseChannel } from '@posthaste/contracts';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Identity } from '../auth/authorizer.js';
+import type { RealtimeError } from '../protocol/realtime-error.js';
 import { allowOwn } from './channel-rules.js';
+import type { Namespace } from './namespace.js';
+import { namespaceSettingFaults } from './namespace-settings.js';
 import { HandlerRunner } from './run-handlers.js';
 
 const ann: Identity = {
@@ -80,4 +83,45 @@ it('refuses patterns that no channel can match', () => {
       expect.objectContaining({ code: 'OPTION_INVALID' }),
     );
   }
+});
+
+describe('own channels of a namespace', () => {
+  const namespace: Namespace = { name: 'user', ownChannels: '/user/{sub}/*' };
+  const attempt = (identity: Identity, path: string): string => {
+    const channel = parseChannel(path);
+    if (channel === undefined) throw new Error(`no channel: ${path}`);
+    const request = { identity, headers: {}, channel };
+    try {
+      const runner = new HandlerRunner();
+      void runner.subscribe(namespace, request);
+      if (!channel.isWildcard) void runner.publish(namespace, { ...request, events: [] });
+      return 'allowed';
+    } catch (error) {
+      return (error as RealtimeError).errorType;
+    }
+  };
+
+  it.each(['OPENID_CONNECT', 'AMAZON_COGNITO_USER_POOLS', 'AWS_LAMBDA'] as const)(
+    'bind users by %s',
+    (mode) => {
+      const user = { ...ann, mode };
+      const paths = ['/user/ann/a', '/user/ann/*', '/user/bob/a', '/user/*'];
+      expect(paths.map((path) => attempt(user, path))).toEqual([
+        ...['allowed', 'allowed'],
+        ...['Forbidden', 'Forbidden'],
+      ]);
+    },
+  );
+
+  it.each(['API_KEY', 'AWS_IAM'] as const)('do not bind backends by %s', (mode) => {
+    expect(attempt({ ...ann, mode }, '/user/bob/a')).toBe('allowed');
+    expect(attempt({ ...ann, mode }, '/user/*')).toBe('allowed');
+  });
+
+  it('are refused if no channel can match them', () => {
+    for (const ownChannels of ['', '/*', '/user/{}', '/user/*/a', '/a/b/c/d/e/f', 7]) {
+      expect(namespaceSettingFaults({ ownChannels }), String(ownChannels)).toHaveLength(1);
+    }
+    expect(namespaceSettingFaults({ ownChannels: '/user/{sub}/*' })).toEqual([]);
+  });
 });

@@ -4,6 +4,7 @@ import type { HandlerContext } from './namespace.js';
 
 /** Value that can be a segment of a channel. A claim `*` must not match a wildcard. */
 const segmentPattern = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?$/;
+const maxSegments = 5;
 const claimPattern = /^\{([A-Za-z0-9_:.-]{1,100})\}$/;
 
 /** Rule about the channel of an operation. Denies by a throw of `context.unauthorized()`. */
@@ -21,14 +22,9 @@ export type ChannelRule = (context: HandlerContext) => void;
  * @throws PlatformError `OPTION_INVALID` for a pattern that no channel can match
  */
 export function allowOwn(pattern: string): ChannelRule {
-  const parts = pattern.replace(/^\//, '').split('/');
-  const isOpen = parts.at(-1) === '*';
-  const fixed = isOpen ? parts.slice(0, -1) : parts;
-  const isValid = fixed.every((part) => segmentPattern.test(part) || claimPattern.test(part));
-  if (!isValid || fixed.length === 0 || parts.length > 5) {
-    const message = `'${pattern}' is no pattern of channels; write it as /user/{sub}/*`;
-    throw new PlatformError('OPTION_INVALID', message);
-  }
+  const fault = ownPatternFault(pattern);
+  if (fault !== undefined) throw new PlatformError('OPTION_INVALID', `'${pattern}' ${fault}`);
+  const { fixed, isOpen } = parsePattern(pattern);
   return (context) => {
     const { segments } = context.info.channel;
     const isDeepEnough = isOpen ? segments.length > fixed.length : segments.length === fixed.length;
@@ -37,6 +33,21 @@ export function allowOwn(pattern: string): ChannelRule {
     );
     if (!isDeepEnough || !isOwn) context.unauthorized();
   };
+}
+
+/** Returns the fault of a pattern of `allowOwn`, for people; undefined if it can be used. */
+export function ownPatternFault(pattern: unknown): string | undefined {
+  const { fixed, isOpen } = parsePattern(typeof pattern === 'string' ? pattern : '');
+  const isValid = fixed.every((part) => segmentPattern.test(part) || claimPattern.test(part));
+  const length = fixed.length + Number(isOpen);
+  if (isValid && fixed.length > 0 && length <= maxSegments) return undefined;
+  return 'is no pattern of channels; write it as /user/{sub}/*';
+}
+
+function parsePattern(pattern: string): { readonly fixed: string[]; readonly isOpen: boolean } {
+  const parts = pattern.replace(/^\//, '').split('/');
+  const isOpen = parts.at(-1) === '*';
+  return { fixed: isOpen ? parts.slice(0, -1) : parts, isOpen };
 }
 
 /** Returns the segment that a part of a pattern stands for; undefined if the principal has none. */

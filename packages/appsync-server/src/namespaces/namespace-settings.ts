@@ -6,6 +6,7 @@ import {
   reservedTopicFault,
 } from '@posthaste/contracts';
 import type { AuthMode } from '../auth/authorizer.js';
+import { ownPatternFault } from './channel-rules.js';
 import { eventSchemaFault } from './event-schema.js';
 import type { Namespace } from './namespace.js';
 
@@ -53,6 +54,7 @@ const checks: Readonly<Record<keyof NamespaceSettings, Check>> = {
   maxEventBytes: (value) => wholeNumberFault(value, 1, maxEventBytes),
   history: (value) => wholeNumberFault(value, 0, maxHistory),
   schema: eventSchemaFault,
+  ownChannels: ownPatternFault,
   durable: (value) => (typeof value === 'boolean' ? undefined : 'is neither true nor false'),
   forwardTo: forwardFault,
 };

@@ -8,6 +8,12 @@ export interface Namespace {
   readonly publishAuthModes?: readonly AuthMode[] | undefined;
   /** Modes that may subscribe. Default: those of the server. */
   readonly subscribeAuthModes?: readonly AuthMode[] | undefined;
+  /**
+   * Pattern of the channels that each user may publish and subscribe to, such as `/user/{sub}/*`, as
+   * in `allowOwn`. Users are the principals of OIDC, Cognito and webhook authorizers; API keys and IAM
+   * keys, which backends have, may use all. Default: everybody may use all.
+   */
+  readonly ownChannels?: string | undefined;
   readonly handlers?: NamespaceHandlers | undefined;
   /** Largest event after `onPublish`, in bytes. Default 245,760 (240 KB). */
   readonly maxEventBytes?: number | undefined;

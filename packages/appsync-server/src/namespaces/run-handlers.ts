@@ -1,8 +1,9 @@
 import type { ChannelPath } from '@posthaste/contracts';
 import { PlatformError, withTimeout } from '@posthaste/contracts';
-import type { Identity } from '../auth/authorizer.js';
+import type { AuthMode, Identity } from '../auth/authorizer.js';
 import type { ChannelEvent } from '../hub/broker.js';
 import { RealtimeError } from '../protocol/realtime-error.js';
+import { allowOwn, type ChannelRule } from './channel-rules.js';
 import { compileEventSchema, type EventCheck } from './event-schema.js';
 import type { HandlerContext, Namespace, PublishReturn } from './namespace.js';
 import { type PublishOutcome, PublishRun } from './publish-run.js';
@@ -34,6 +35,13 @@ export interface PublishRequest extends HandlerRequest {
 
 type Operation = 'PUBLISH' | 'SUBSCRIBE';
 
+/** Modes of users, which `ownChannels` of a namespace is about. */
+const userModes: ReadonlySet<AuthMode> = new Set([
+  'OPENID_CONNECT',
+  'AMAZON_COGNITO_USER_POOLS',
+  'AWS_LAMBDA',
+]);
+
 /** Runs the handlers of namespaces, and checks events by size and schema. */
 export class HandlerRunner {
   readonly #denialType: 'Forbidden' | 'Unauthorized';
@@ -42,6 +50,7 @@ export class HandlerRunner {
   readonly #onHandlerError: (error: unknown, namespace: Namespace) => void;
   /** Compiled schemas. */
   readonly #checks = new WeakMap<Namespace, EventCheck>();
+  readonly #ownRules = new WeakMap<Namespace, ChannelRule>();
 
   constructor(options: HandlerRunnerOptions = {}) {
     const { strictAws = false, timeoutMs = 5_000, maxEventBytes = 240 * 1024 } = options;
@@ -53,10 +62,12 @@ export class HandlerRunner {
 
   /**
    * Decides about the events of a publish. Returns a promise only if the handler does.
-   * @throws RealtimeError that rejects the whole batch: an event is not JSON, or the handler denies,
+   * @throws RealtimeError that rejects the whole batch: the channel is not the user's own, an event is
+   *   not JSON, or the handler denies,
    *   throws, returns undefined or takes too long
    */
   publish(namespace: Namespace, request: PublishRequest): PublishOutcome | Promise<PublishOutcome> {
+    this.#checkOwn(namespace, request, 'PUBLISH');
     const run = new PublishRun(request.events, {
       check: this.#checkOf(namespace),
       maxBytes: namespace.maxEventBytes ?? this.#maxEventBytes,
@@ -81,6 +92,7 @@ export class HandlerRunner {
    * @throws RealtimeError if it denies, throws or takes too long
    */
   subscribe(namespace: Namespace, request: HandlerRequest): void | Promise<void> {
+    this.#checkOwn(namespace, request, 'SUBSCRIBE');
     const { onSubscribe } = namespace.handlers ?? {};
     if (onSubscribe === undefined) return;
     const context = this.#context(namespace, request, 'SUBSCRIBE');
@@ -94,6 +106,19 @@ export class HandlerRunner {
     const check = compileEventSchema(namespace.schema);
     this.#checks.set(namespace, check);
     return check;
+  }
+
+  /** @throws RealtimeError for a user on a channel that is not its own */
+  #checkOwn(namespace: Namespace, request: HandlerRequest, operation: Operation): void {
+    const { ownChannels } = namespace;
+    if (ownChannels === undefined || !userModes.has(request.identity.mode)) return;
+    const rule = this.#ownRules.get(namespace) ?? allowOwn(ownChannels);
+    this.#ownRules.set(namespace, rule);
+    const unauthorized = (): never => {
+      const message = `Users of this namespace have their own channels only: ${ownChannels}`;
+      throw new RealtimeError(this.#denialType, 403, message);
+    };
+    rule({ ...this.#context(namespace, request, operation), unauthorized });
   }
 
   #call<Value>(

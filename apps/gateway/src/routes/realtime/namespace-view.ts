@@ -52,6 +52,7 @@ interface Settings {
   durable: boolean | null;
   schema: object | boolean | null;
   forwardTo: { topic: string; name: string } | null;
+  ownChannels: string | null;
 }
 
 const fields: { readonly [Name in keyof Settings]: TUnsafe<Settings[Name]> } = {
@@ -79,6 +80,14 @@ const fields: { readonly [Name in keyof Settings]: TUnsafe<Settings[Name]> } = {
       'A JSON Schema (2020-12) of up to 8 KiB that every event must fit, without regular expressions and references. Default: any JSON.',
     examples: [{ type: 'object', required: ['text'] }],
   }),
+  ownChannels: nullable(
+    Type.String({
+      maxLength: 512,
+      description:
+        'Pattern of the channels that each user may publish and subscribe to. `{sub}` is the id of the user, other names are claims of its token; `*` at the end is any channel below. It is about the principals of OpenID providers, Cognito pools and webhooks; keys and tokens of the platform and IAM keys may use all. Default: everybody may use all.',
+      examples: ['/user/{sub}/*'],
+    }),
+  ),
   forwardTo: Type.Unsafe<Settings['forwardTo']>({
     ...ForwardTarget,
     type: ['object', 'null'],
@@ -98,6 +107,7 @@ export const namespaceSettings: SettingFields = {
   durable: Type.Optional(fields.durable),
   schema: Type.Optional(fields.schema),
   forwardTo: Type.Optional(fields.forwardTo),
+  ownChannels: Type.Optional(fields.ownChannels),
 };
 
 /** Settings as a request has them. */
@@ -183,5 +193,6 @@ export function toSettingsView(settings: NamespaceSettings): Pick<NamespaceView,
     durable: settings.durable ?? defaults.durable,
     schema: schema ?? null,
     forwardTo: forwardTo ? { ...forwardTo } : null,
+    ownChannels: settings.ownChannels ?? null,
   };
 }

@@ -36,6 +36,7 @@ interface CreateOptions extends OwnerOptions {
   readonly schema?: string;
   readonly forwardTopic?: string;
   readonly forwardName?: string;
+  readonly ownChannels?: string;
 }
 
 const path = '/v1/namespaces';
@@ -101,6 +102,7 @@ function addCreate(command: Command): void {
     .option('--schema <json>', 'JSON Schema that events must fit; @file reads a file')
     .option('--forward-topic <topic>', 'topic that events are appended to, too')
     .option('--forward-name <name>', 'name of the events there')
+    .option('--own-channels <pattern>', 'channels that each user may use, such as /user/{sub}/*')
     .addHelpText(
       'after',
       `
@@ -114,7 +116,7 @@ async function create(name: string, options: CreateOptions): Promise<void> {
   const { application, history, maxEventBytes } = options;
   const { publishModes, subscribeModes, durable, schema } = options;
   const body = {
-    ...{ application, name, history, maxEventBytes },
+    ...{ application, name, history, maxEventBytes, ownChannels: options.ownChannels },
     publishAuthModes: publishModes,
     subscribeAuthModes: subscribeModes,
     durable: durable ? undefined : false,
