@@ -15,7 +15,7 @@ import type { WebSocket } from 'ws';
  * | client | `{"type":"done"}` | it has done with the oldest request that it has not said this of |
  *
  * A client that comes again with the cursor of the last frame up to which it has done everything gets
- * all that follows. At most `maxOpen` requests are sent ahead of `done`. The close code 4001 asks the
+ * all that follows. At most `maxOpen` requests, or a few MiB of them, are sent ahead of `done`. The close code 4001 asks the
  * client to come again at once.
  */
 
@@ -29,6 +29,8 @@ export interface ListenConnectionOptions {
 
 /** Requests that are sent before the client has done with earlier ones. */
 const maxOpen = 64;
+/** Bytes of such requests after which no other is sent: a client may read slowly, or not at all. */
+const maxOpenBytes = 8 * 1_048_576;
 /** Time between two pings, in ms. A client that answers none until the next one is cut off. */
 const pingMs = 15_000;
 /** Time in which a client has to answer the end of the connection, in ms. */
@@ -44,7 +46,9 @@ export class ListenConnection extends EventEmitter<{ close: [] }> implements Fol
   readonly #ended = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #isAlive = true;
-  #open = 0;
+  /** Bytes of the requests that the client has not done with, and their sum. */
+  readonly #open: number[] = [];
+  #openBytes = 0;
   #resume: (() => void) | undefined;
   #cursor: string;
   #sentCursor: string;
@@ -76,15 +80,16 @@ export class ListenConnection extends EventEmitter<{ close: [] }> implements Fol
     const { topic, partition, offset, key } = record;
     const { body, ...rest } = request;
     this.#sentCursor = cursor;
-    this.#open += 1;
-    this.#write({
+    const bytes = this.#write({
       type: 'request',
       cursor,
       event: { topic, partition, offset: String(offset), key: key?.toString() ?? null },
       ...rest,
       body: body.toString('base64'),
     });
-    if (this.#open < maxOpen) return;
+    this.#open.push(bytes);
+    this.#openBytes += bytes;
+    if (!this.#isFull()) return;
     await new Promise<void>((resolve) => {
       this.#resume = resolve;
     });
@@ -110,13 +115,21 @@ export class ListenConnection extends EventEmitter<{ close: [] }> implements Fol
     this.#stop();
   }
 
-  #write(frame: object): void {
-    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(JSON.stringify(frame));
+  /** Returns the length of the frame. */
+  #write(frame: object): number {
+    const text = JSON.stringify(frame);
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(text);
+    return text.length;
+  }
+
+  #isFull(): boolean {
+    return this.#open.length >= maxOpen || this.#openBytes >= maxOpenBytes;
   }
 
   /** Every frame of the client says the same: the sender of this protocol has only one to send. */
   #onDone(): void {
-    this.#open = Math.max(0, this.#open - 1);
+    this.#openBytes -= this.#open.shift() ?? 0;
+    if (this.#isFull()) return;
     this.#resume?.();
     this.#resume = undefined;
   }

@@ -102,6 +102,37 @@ describeWithPostgres('GET /v1/listen', () => {
     expect(await closed).toMatchObject([1001, expect.anything()]);
   });
 
+  it('sends a few MiB ahead of a client that is slow, and the rest in the end', async () => {
+    const count = 14;
+    const payload = { text: 'x'.repeat(700_000) };
+    const { socket } = await listen(`endpoint=${endpoint}`, keys.shop);
+    const open: number[] = [];
+    let received = 0;
+    let most = 0;
+    let isSlow = true;
+    const finishAll = (): void => {
+      for (const _ of open.splice(0)) socket.send('{"type":"done"}');
+    };
+    socket.on('message', (data) => {
+      if (JSON.parse(String(data)).type !== 'request') return;
+      received += 1;
+      open.push(String(data).length);
+      most = Math.max(
+        most,
+        open.reduce((sum, bytes) => sum + bytes, 0),
+      );
+      if (!isSlow) finishAll();
+    });
+    const event = { topic: 'orders', name: 'order.large', application: 'shop', payload };
+    for (let n = 0; n < count; n += 1) await platform.as(keys.all)('POST', '/v1/events', event);
+    await expect.poll(() => most, waitOptions).toBeGreaterThan(8 * 1_048_576);
+    isSlow = false;
+    finishAll();
+    await expect.poll(() => received, waitOptions).toBe(count);
+    // The last one is that which went over the limit.
+    expect(most).toBeLessThan(8 * 1_048_576 + 1_000_000);
+  });
+
   it('answers other upgrades, and requests that offer HTTP/2, as what they are', async () => {
     const socket = new WebSocket(`${base.replace('http', 'ws')}/v1/nothing`);
     socket.on('error', () => undefined);
