@@ -126,7 +126,7 @@ class NodeServer implements RealtimeServer {
       defaultPublishAuthModes,
       admit: options.admit,
     });
-    this.#sweep = new SubscriptionSweep(hub, { namespaces, defaultSubscribeAuthModes });
+    this.#sweep = new SubscriptionSweep(hub, { namespaces, handlers, defaultSubscribeAuthModes });
     this.#presence = new Presence({
       store: options.presence ?? new MemoryPresence(),
       graceMs: options.presenceGraceMs ?? 5_000,

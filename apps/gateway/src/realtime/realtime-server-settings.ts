@@ -2,8 +2,8 @@ import { serverSettingFaults } from '@posthaste/appsync-server';
 import { isJsonObject } from '@posthaste/contracts';
 
 /**
- * Largest limits of a publish on a gateway. Its events are in one record of the event log, which has
- * place for so many, and which is twice as large as they are at most.
+ * Largest limits of a publish on a gateway. Its events share records of the event log, each of which
+ * has place for so many, and all of them are in one transaction.
  */
 const largest: Readonly<Record<string, number>> = {
   eventsPerPublish: 1_000,

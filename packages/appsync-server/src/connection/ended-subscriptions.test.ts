@@ -80,6 +80,31 @@ it('ends the subscriptions of modes that a namespace no longer lets in', async (
   expect(server.realtime.allChannels()).toMatchObject([{ channel: '/open/a' }]);
 });
 
+it('ends the subscriptions of users to channels that are no longer theirs', async () => {
+  const directory = createDirectory('chat');
+  const server = await startRealtime({
+    namespaces: directory,
+    authorizers: [apiKeys({ key: { mode: 'OPENID_CONNECT', id: 'ann' }, backend: {} })],
+  });
+  const [ann, backend] = await Promise.all([
+    server.open(),
+    server.open({ credential: { 'x-api-key': 'backend' } }),
+  ]);
+  await subscribe(ann, 'own', '/chat/ann');
+  await subscribe(ann, 'other', '/chat/bob');
+  await subscribe(ann, 'all', '/chat/*');
+  await subscribe(backend, 'all', '/chat/*');
+  directory.namespaces.set('chat', { name: 'chat', durable: false, ownChannels: '/chat/{sub}' });
+  server.realtime.onNamespacesChanged();
+  for (const id of ['other', 'all']) {
+    expect(await endOf(ann, id)).toMatchObject({ errors: [{ errorType: 'Forbidden' }] });
+  }
+  expect(server.realtime.allChannels()).toMatchObject([
+    { channel: '/chat/ann', subscribers: 1 },
+    { channel: '/chat/*', subscribers: 1 },
+  ]);
+});
+
 it('refuses a subscriber whose namespace is removed while its handler runs', async () => {
   const directory = createDirectory();
   const entered = Promise.withResolvers<void>();

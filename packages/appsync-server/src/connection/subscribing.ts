@@ -16,12 +16,17 @@ export interface SubscribeRules {
   readonly admit: ((operation: AdmittedOperation) => void) | undefined;
 }
 
+/** Rules by which subscriptions end. */
+export type EndingRules = Pick<SubscribeRules, 'namespaces' | 'defaultSubscribeAuthModes'> & {
+  readonly handlers: Pick<HandlerRunner, 'checkOwn'>;
+};
+
 /**
  * Returns the reason why a subscription cannot go on, because its namespace was removed, or no longer
  * lets its credential in; undefined if it can.
  */
 export function endingOf(
-  rules: Pick<SubscribeRules, 'namespaces' | 'defaultSubscribeAuthModes'>,
+  rules: EndingRules,
   { identity }: CredentialInUse,
   channel: ChannelPath,
 ): RealtimeError | undefined {
@@ -31,7 +36,13 @@ export function endingOf(
     return new RealtimeError('ResourceNotFound', 404, `The namespace '${name}' was removed.`);
   }
   const modes = namespace.subscribeAuthModes ?? rules.defaultSubscribeAuthModes;
-  return allowsMode(modes, identity.mode) ? undefined : forbidden();
+  if (!allowsMode(modes, identity.mode)) return forbidden();
+  try {
+    rules.handlers.checkOwn(namespace, { identity, channel, headers: {} }, 'SUBSCRIBE');
+    return undefined;
+  } catch (error) {
+    return error as RealtimeError;
+  }
 }
 
 /** Checks that a credential may subscribe to a channel. Returns its namespace. @throws RealtimeError */

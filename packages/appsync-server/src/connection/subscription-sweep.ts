@@ -1,5 +1,5 @@
 import type { Hub } from '../hub/hub.js';
-import { endingOf, type SubscribeRules } from './subscribing.js';
+import { type EndingRules, endingOf } from './subscribing.js';
 
 /** Time in which further changes of namespaces are part of the same sweep, in ms. */
 const coalesceMs = 100;
@@ -10,10 +10,10 @@ const coalesceMs = 100;
  */
 export class SubscriptionSweep {
   readonly #hub: Hub;
-  readonly #rules: Pick<SubscribeRules, 'namespaces' | 'defaultSubscribeAuthModes'>;
+  readonly #rules: EndingRules;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(hub: Hub, rules: Pick<SubscribeRules, 'namespaces' | 'defaultSubscribeAuthModes'>) {
+  constructor(hub: Hub, rules: EndingRules) {
     this.#hub = hub;
     this.#rules = rules;
   }
@@ -30,7 +30,8 @@ export class SubscriptionSweep {
     const { namespaces, defaultSubscribeAuthModes } = this.#rules;
     for (const { realm, channel, subscriptions } of this.#hub.listPaths()) {
       const namespace = namespaces.find(realm, channel.segments[0]);
-      const isForAll = namespace?.subscribeAuthModes === undefined && !defaultSubscribeAuthModes;
+      const { subscribeAuthModes = defaultSubscribeAuthModes, ownChannels } = namespace ?? {};
+      const isForAll = subscribeAuthModes === undefined && ownChannels === undefined;
       if (namespace !== undefined && isForAll) continue;
       for (const subscription of [...subscriptions]) {
         const reason = endingOf(this.#rules, subscription.credential, channel);

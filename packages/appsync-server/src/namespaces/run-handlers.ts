@@ -63,11 +63,10 @@ export class HandlerRunner {
   /**
    * Decides about the events of a publish. Returns a promise only if the handler does.
    * @throws RealtimeError that rejects the whole batch: the channel is not the user's own, an event is
-   *   not JSON, or the handler denies,
-   *   throws, returns undefined or takes too long
+   *   not JSON, or the handler denies, throws, returns undefined or takes too long
    */
   publish(namespace: Namespace, request: PublishRequest): PublishOutcome | Promise<PublishOutcome> {
-    this.#checkOwn(namespace, request, 'PUBLISH');
+    this.checkOwn(namespace, request, 'PUBLISH');
     const run = new PublishRun(request.events, {
       check: this.#checkOf(namespace),
       maxBytes: namespace.maxEventBytes ?? this.#maxEventBytes,
@@ -89,27 +88,18 @@ export class HandlerRunner {
 
   /**
    * Asks the handler about a subscriber. Returns a promise only if the handler does.
-   * @throws RealtimeError if it denies, throws or takes too long
+   * @throws RealtimeError if it denies, throws or takes too long, or the channel is not the user's own
    */
   subscribe(namespace: Namespace, request: HandlerRequest): void | Promise<void> {
-    this.#checkOwn(namespace, request, 'SUBSCRIBE');
+    this.checkOwn(namespace, request, 'SUBSCRIBE');
     const { onSubscribe } = namespace.handlers ?? {};
     if (onSubscribe === undefined) return;
     const context = this.#context(namespace, request, 'SUBSCRIBE');
     return this.#call(namespace, 'SUBSCRIBE', () => onSubscribe(context));
   }
 
-  #checkOf(namespace: Namespace): EventCheck | undefined {
-    if (namespace.schema === undefined || namespace.schema === true) return undefined;
-    const known = this.#checks.get(namespace);
-    if (known !== undefined) return known;
-    const check = compileEventSchema(namespace.schema);
-    this.#checks.set(namespace, check);
-    return check;
-  }
-
-  /** @throws RealtimeError for a user on a channel that is not its own */
-  #checkOwn(namespace: Namespace, request: HandlerRequest, operation: Operation): void {
+  /** Checks `ownChannels`. @throws RealtimeError for a user on a channel that is not its own */
+  checkOwn(namespace: Namespace, request: HandlerRequest, operation: Operation): void {
     const { ownChannels } = namespace;
     if (ownChannels === undefined || !userModes.has(request.identity.mode)) return;
     const rule = this.#ownRules.get(namespace) ?? allowOwn(ownChannels);
@@ -119,6 +109,15 @@ export class HandlerRunner {
       throw new RealtimeError(this.#denialType, 403, message);
     };
     rule({ ...this.#context(namespace, request, operation), unauthorized });
+  }
+
+  #checkOf(namespace: Namespace): EventCheck | undefined {
+    if (namespace.schema === undefined || namespace.schema === true) return undefined;
+    const known = this.#checks.get(namespace);
+    if (known !== undefined) return known;
+    const check = compileEventSchema(namespace.schema);
+    this.#checks.set(namespace, check);
+    return check;
   }
 
   #call<Value>(
