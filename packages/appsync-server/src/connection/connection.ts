@@ -12,12 +12,17 @@ import {
 import { type ErrorEntry, RealtimeError } from '../protocol/realtime-error.js';
 import { pingFrame, textFrame } from '../protocol/text-frame.js';
 import type { CredentialInUse } from './credentials.js';
-import { InboundPace, type ReadingTimes } from './inbound-pace.js';
+import { InboundPace, type RealmPace } from './inbound-pace.js';
 import { Operations, type OperationsHost } from './operations.js';
 import { Outlet, type SendQueue } from './send-queue.js';
 
 /** Frames that may wait for one that is being handled, before no more are read. */
 const maxWaitingFrames = 64;
+/**
+ * Frames that may wait in all. What was read with the one that was too many still comes: a piece of
+ * 64 KiB has up to 1,500 frames that mean anything, or 9,000 that were made to be a burden.
+ */
+const maxUnheededFrames = 2_048;
 
 const ackFrame = textFrame(JSON.stringify({ type: 'connection_ack', connectionTimeoutMs }));
 const keepAliveFrame = textFrame('{"type":"ka"}');
@@ -25,7 +30,7 @@ const keepAliveFrame = textFrame('{"type":"ka"}');
 /** Parts of a server that its connections use. */
 export interface ConnectionHost extends OperationsHost {
   readonly sendQueue: SendQueue;
-  readonly readingTimes: ReadingTimes;
+  readonly realmPace: RealmPace;
   /** Is called once, when the socket is closed. */
   onClosed(connection: Connection): void;
   /** Is called when a connection is closed because it reads too slowly. */
@@ -65,7 +70,7 @@ export class Connection extends Outlet {
     socket: Duplex,
   ) {
     super(host.sendQueue, webSocket, socket);
-    this.#pace = new InboundPace(host.limits.framesPerSecond, host.readingTimes);
+    this.#pace = new InboundPace(host.limits.framesPerSecond, host.realmPace);
   }
 
   /** Begins with the credential of the connect, or with the error that refuses it. */
@@ -83,7 +88,11 @@ export class Connection extends Outlet {
 
   onMessage(data: Buffer, isBinary: boolean): void {
     this.#isAlive = true;
-    if (this.#state === 'closed') return;
+    if (this.#state === 'closed') {
+      // It does not heed the close, and reading costs too.
+      if (!this.#pace.mayControl()) this.terminate();
+      return;
+    }
     if (!this.#isBusy) {
       this.#handle(data, isBinary);
       return;
@@ -91,7 +100,10 @@ export class Connection extends Outlet {
     this.#waiting ??= [];
     this.#waiting.push({ data, isBinary });
     this.#waitingBytes += data.length;
-    if (this.#isBehind()) this.webSocket.pause();
+    if (this.#waiting.length > maxUnheededFrames) {
+      this.#stop();
+      this.terminate();
+    } else if (this.#isBehind()) this.webSocket.pause();
   }
 
   /** Is called with each ping and pong of the client. */
@@ -125,6 +137,10 @@ export class Connection extends Outlet {
     this.close(1013, 'too slow');
   }
 
+  override onFault(): void {
+    this.#pace.onFault(this.#realm);
+  }
+
   /** Closes a connection that is dead or too old; else sends `ka` and a ping. */
   keepAlive(now: number): void {
     const isOld = now - this.#openedAt > this.host.limits.maxConnectionMs;
@@ -152,10 +168,14 @@ export class Connection extends Outlet {
     this.#operations?.close();
   }
 
+  get #realm(): string {
+    return this.#credential?.identity.realm ?? '';
+  }
+
   #handle(data: Buffer, isBinary: boolean): void {
-    const realm = this.#credential?.identity.realm ?? '';
+    const realm = this.#realm;
     const read = () =>
-      this.host.readingTimes.count(realm, data.length, () => this.#answer(data, isBinary));
+      this.host.realmPace.time(realm, data.length, () => this.#answer(data, isBinary));
     const waiting = this.#pace.waitForFrame(realm, data.length);
     const answering = waiting === undefined ? read() : waiting.then(read);
     if (answering === undefined) return;
@@ -245,6 +265,7 @@ export class Connection extends Outlet {
   }
 
   #refuse(id: string | undefined, error: RealtimeError): undefined {
+    this.onFault();
     this.sendText(errorText('error', id, error.toEntry()));
   }
 }

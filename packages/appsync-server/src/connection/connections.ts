@@ -13,7 +13,7 @@ import { RealtimeError } from '../protocol/realtime-error.js';
 import { Connection, type ConnectionHost } from './connection.js';
 import { allowsMode, type CredentialInUse, forbidden } from './credentials.js';
 import { drainConnections } from './drain.js';
-import { ReadingTimes } from './inbound-pace.js';
+import { RealmPace } from './inbound-pace.js';
 import { KeepAliveWheel } from './keep-alive.js';
 import type { OperationsHost } from './operations.js';
 import type { SendQueue } from './send-queue.js';
@@ -60,7 +60,7 @@ export class Connections {
     this.#host = {
       ...options.host,
       sendQueue: options.sendQueue,
-      readingTimes: new ReadingTimes(limits),
+      realmPace: new RealmPace(limits),
       onClosed: (connection) => this.#remove(connection),
       onSlow: () => {
         this.slowConsumers += 1;

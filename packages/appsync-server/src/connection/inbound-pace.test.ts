@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import type { Frame, RawClient } from '../../test/raw-client.js';
 import { apiKeys, startRealtime } from '../../test/test-server.js';
@@ -39,6 +40,37 @@ it('closes the connection of a client that cuts a frame into very many fragments
   client.socket.send('{"type":"unsub', { fin: false });
   for (let i = 0; i < 2_000; i += 1) client.socket.send('', { fin: false });
   expect(await client.end()).toMatchObject({ code: 1008 });
+});
+
+it('cuts a client off that sends thousands of frames at once', async () => {
+  const server = await startRealtime();
+  const [flooding, other] = [await server.open(), await server.open()];
+  flooding.socket.on('error', () => undefined);
+  const { _socket: socket } = flooding.socket as unknown as { _socket: Socket };
+  // Masked text frames of seven bytes.
+  socket.write(Buffer.alloc(7 * 9_000, Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x78])));
+  await flooding.end();
+  await expectServed(other, 'other');
+  expect(flooding.frames.length).toBeLessThan(2_000);
+  expect(server.realtime.counts().connections).toBe(1);
+});
+
+it('answers garbage of a realm as slowly over many connections as over one', async () => {
+  const limits = { faultsPerSecond: 100 };
+  const server = await startRealtime({ authorizers: [realms], limits });
+  const open = (realm: string) => server.open({ credential: { 'x-api-key': realm } });
+  const flooding = await Promise.all(Array.from({ length: 10 }, () => open('shop')));
+  const [same, other] = [await open('shop'), await open('game')];
+  const startedAt = performance.now();
+  for (const client of flooding) for (let i = 0; i < 60; i += 1) client.send('x');
+  await expectServed(other, 'other');
+  // Frames in order do not wait for those that are not.
+  await expectServed(same, 'same');
+  const errors = () =>
+    flooding.reduce((sum, { frames }) => sum + frames.filter((f) => f.type === 'error').length, 0);
+  await expect.poll(errors, wait).toBe(600);
+  // 100 at once, then 100 a second.
+  expect(performance.now() - startedAt).toBeGreaterThan(3_000);
 });
 
 it('handles all frames of a client that sends more than it may, but not at once', async () => {

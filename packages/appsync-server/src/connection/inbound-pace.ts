@@ -8,30 +8,45 @@ const pauseMs = 100;
 const controlsPerSecond = 100;
 /** Frames below this are counted, and not timed. */
 const minTimedBytes = 4_096;
+/** Pace of the realms of a server: over all connections of each, and for each by itself. */
+export class RealmPace {
+  readonly #times: TenantRates;
+  readonly #faults: TenantRates;
 
-/** Time that the realms of a server take to have their large frames read. */
-export class ReadingTimes {
-  readonly #rates: TenantRates;
-
-  constructor({ readingMsPerSecond }: Pick<Limits, 'readingMsPerSecond'>) {
-    this.#rates = new TenantRates(readingMsPerSecond);
+  constructor({
+    readingMsPerSecond,
+    faultsPerSecond,
+  }: Pick<Limits, 'readingMsPerSecond' | 'faultsPerSecond'>) {
+    this.#times = new TenantRates(readingMsPerSecond);
+    this.#faults = new TenantRates(faultsPerSecond);
   }
 
-  /** True if the realm has not used up its time. */
-  hasLeft(realm: string): boolean {
+  /** True if the realm has not used up the time for its large frames. */
+  hasTimeLeft(realm: string): boolean {
     const now = Date.now();
-    return this.#rates.of(realm, now).use(0, now);
+    return this.#times.of(realm, now).use(0, now);
+  }
+
+  /** True if no more frames of the realm were answered with an error than may be. */
+  hasFaultsLeft(realm: string): boolean {
+    const now = Date.now();
+    return this.#faults.of(realm, now).use(0, now);
+  }
+
+  countFault(realm: string): void {
+    const now = Date.now();
+    this.#faults.of(realm, now).charge(1, now);
   }
 
   /** Runs the part of reading a frame that does not wait, and counts its time. */
-  count<Result>(realm: string, bytes: number, read: () => Result): Result {
+  time<Result>(realm: string, bytes: number, read: () => Result): Result {
     if (bytes < minTimedBytes) return read();
     const startedAt = performance.now();
     try {
       return read();
     } finally {
       const now = Date.now();
-      this.#rates.of(realm, now).charge(performance.now() - startedAt, now);
+      this.#times.of(realm, now).charge(performance.now() - startedAt, now);
     }
   }
 }
@@ -43,28 +58,44 @@ export class ReadingTimes {
 export class InboundPace {
   readonly #frames: RateLimit;
   readonly #controls: RateLimit;
-  readonly #times: ReadingTimes;
+  readonly #realms: RealmPace;
+  /** True if the frame before was answered with an error. */
+  #isFaulty = false;
 
-  constructor(framesPerSecond: number, times: ReadingTimes) {
+  constructor(framesPerSecond: number, realms: RealmPace) {
     const now = Date.now();
-    this.#times = times;
+    this.#realms = realms;
     this.#frames = new RateLimit(framesPerSecond, now);
     this.#controls = new RateLimit(controlsPerSecond, now);
   }
 
   /** Returns undefined if one more frame may be handled now, else a promise for the moment. */
   waitForFrame(realm: string, bytes: number): Promise<void> | undefined {
-    if (bytes >= minTimedBytes && !this.#times.hasLeft(realm)) return this.#waitForTime(realm);
+    const realms = this.#realms;
+    const wasFaulty = this.#isFaulty;
+    this.#isFaulty = false;
+    if (wasFaulty && !realms.hasFaultsLeft(realm)) {
+      return waitUntil(() => realms.hasFaultsLeft(realm));
+    }
+    if (bytes >= minTimedBytes && !realms.hasTimeLeft(realm)) {
+      return waitUntil(() => realms.hasTimeLeft(realm));
+    }
     return this.#frames.use(1, Date.now()) ? undefined : sleep(pauseMs);
+  }
+
+  /** Has the next frame wait if the realm has had too many errors. */
+  onFault(realm: string): void {
+    this.#isFaulty = true;
+    this.#realms.countFault(realm);
   }
 
   /** True if the client may send one more ping or pong. */
   mayControl(): boolean {
     return this.#controls.use(1, Date.now());
   }
+}
 
-  async #waitForTime(realm: string): Promise<void> {
-    do await sleep(pauseMs);
-    while (!this.#times.hasLeft(realm));
-  }
+async function waitUntil(isReached: () => boolean): Promise<void> {
+  do await sleep(pauseMs);
+  while (!isReached());
 }

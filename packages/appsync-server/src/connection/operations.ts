@@ -225,6 +225,7 @@ export class Operations {
 
   /** Answers with an error. Returns a promise if the frames behind have to wait. */
   #refuse(type: string, id: string, error: unknown): Promise<void> | undefined {
+    this.outlet.onFault();
     if (type === 'publish_error') this.host.publisher.onRefused();
     const shown = type === 'subscribe_error' ? toSubscribeError(this.host, error) : error;
     this.outlet.sendText(errorText(type, id, this.host.toEntry(shown)));

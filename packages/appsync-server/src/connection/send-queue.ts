@@ -90,6 +90,9 @@ export abstract class Outlet implements FrameSink {
   /** Is called once, after more waited than the queue allows. Later frames are dropped. */
   abstract onSlow(): void;
 
+  /** Is called for each frame of the client that is answered with an error. */
+  abstract onFault(): void;
+
   sendFrame(frame: string): void {
     this.frames += frame;
     this.appended();

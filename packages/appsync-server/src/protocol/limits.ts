@@ -21,6 +21,11 @@ export interface Limits {
    * was made for it takes half a second for a megabyte. Default 250.
    */
   readonly readingMsPerSecond: number;
+  /**
+   * Frames of a realm in a second that are answered with an error. Beyond them, each connection that
+   * has sent one waits before its next frame. Default 1,000.
+   */
+  readonly faultsPerSecond: number;
   /** Publish frames of one connection in a second. Default 25. */
   readonly publishesPerSecond: number;
   /** Connections that open in a second. Default 2,000. */
@@ -46,6 +51,7 @@ const defaults: Limits = {
   subscriptionsPerConnection: 200,
   framesPerSecond: 500,
   readingMsPerSecond: 250,
+  faultsPerSecond: 1_000,
   publishesPerSecond: 25,
   connectsPerSecond: 2_000,
   eventsPerSecond: 10_000,
