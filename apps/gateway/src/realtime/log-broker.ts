@@ -12,8 +12,7 @@
  * - With a fan-out, batches reach the other nodes before they read the log, which still decides about
  *   order and positions: fan-out/kafka-fan-out.ts.
  * - Missed events come from memory, which has the newest ones; else from the log, within a limit.
- * - Appends are committed in the order of their calls, one transaction at a time; calls that come
- *   meanwhile share the next one.
+ * - log-appender.ts appends, one transaction at a time.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,24 +24,22 @@ import type {
   MissedRequest,
   PresenceChannelName,
 } from '@posthaste/appsync-server';
-import { RealtimeError } from '@posthaste/appsync-server';
-import { backoffMs, newId, PlatformError, settlesWithin, withTimeout } from '@posthaste/contracts';
+import { backoffMs, newId, PlatformError, settlesWithin } from '@posthaste/contracts';
 import type { LogRecord, PostgresLog, StoredRecord } from '@posthaste/eventstream';
-import { GroupCommit } from '@posthaste/eventstream/event-log';
-import type { Database, Transaction } from '@posthaste/postgres';
+import type { Database } from '@posthaste/postgres';
 import {
   fromBatchRecord,
   fromPresenceRecord,
   offsetOf,
   positionOf,
   realtimeTopic,
-  toBatchRecord,
 } from './batch-record.js';
-import { broadcastParts, type FanOut, toStoredRecords } from './fan-out/fan-out.js';
+import { broadcastParts, type FanOut } from './fan-out/fan-out.js';
+import { LogAppender } from './log-appender.js';
 import { LogHistory } from './log-history.js';
 import { LogPosition } from './log-position.js';
 import { LogTail } from './log-tail.js';
-import { WaitingBytes } from './waiting-bytes.js';
+import type { WaitingBytes } from './waiting-bytes.js';
 
 /** Options of `LogBroker`. */
 export interface LogBrokerOptions {
@@ -69,13 +66,6 @@ export interface LogBrokerOptions {
 
 /** Records of the past that are read at the start, so that memory has what subscribers may ask for. */
 const history = { maxRecords: 10_000, maxBytes: 16 * 1_048_576 };
-/** Longest time of a statement that appends, and longest wait of a publisher, in ms. */
-const appendTimeoutMs = 10_000;
-/** Bytes that wait for the database: of stored batches, and of others. */
-const maxStoredBytes = 32 * 1_048_576;
-const maxBroadcastBytes = 8 * 1_048_576;
-/** Largest record of the log, in bytes. */
-const maxRecordBytes = 1_048_576;
 /** Waits between attempts to start while the database is away. */
 const retry = { initialMs: 250, maxMs: 2_000 };
 /** Longest wait of a publisher for the start, in ms. */
@@ -83,28 +73,11 @@ const maxStartMs = 5_000;
 /** Longest wait for an event that another gateway has delivered already, in ms. */
 const maxLagMs = 4_000;
 
-/** Batch in a transaction, with what is appended beside it. */
-interface Append {
-  /** Undefined for a batch that is not stored, and goes another way. */
-  readonly record: LogRecord | undefined;
-  readonly forwarded: readonly LogRecord[];
-  readonly number: number;
-  /** True when its publisher was told that it was not stored. */
-  isGivenUp: boolean;
-}
-
 /** Connects the gateways on one database, and stores the events of durable namespaces. */
 export class LogBroker implements Broker {
   readonly #options: LogBrokerOptions;
   readonly #node = newId();
-  readonly #stored: GroupCommit<Append, undefined>;
-  readonly #broadcasts: GroupCommit<Append, undefined>;
-  /** Bytes that wait for the database. */
-  readonly waiting: WaitingBytes = new WaitingBytes();
-  /** Number of the last batch whose append has ended, and the end of those that run. */
-  #ended = 0;
-  #running: Promise<void> = Promise.resolve();
-  #number = 0;
+  readonly #appender: LogAppender;
   readonly #position = new LogPosition();
   #deliver: (batch: DeliveredBatch) => void = () => undefined;
   #tail: LogTail | undefined;
@@ -116,17 +89,14 @@ export class LogBroker implements Broker {
   constructor(options: LogBrokerOptions) {
     this.#options = options;
     this.#history = new LogHistory(options.log);
-    const commit = (appends: readonly Append[]) => this.#commit(appends);
-    this.#stored = new GroupCommit({
-      commit: (appends) => this.#commitStored(appends),
-      maxWaitingBytes: maxStoredBytes,
-      maxTransactions: 1,
-    });
-    this.#broadcasts = new GroupCommit({
-      commit,
-      maxWaitingBytes: maxBroadcastBytes,
-      maxTransactions: 1,
-    });
+    const { db, log, fanOut } = options;
+    const onAppended = (): void => this.#tail?.wake();
+    this.#appender = new LogAppender({ db, log, fanOut, node: this.#node, onAppended });
+  }
+
+  /** Bytes that wait for the database. */
+  get waiting(): WaitingBytes {
+    return this.#appender.waiting;
   }
 
   /** @throws PlatformError `STREAM_CLOSED` before `start` has resolved */
@@ -186,7 +156,7 @@ export class LogBroker implements Broker {
     const forwarding = this.#options.forward?.(batch) ?? [];
     // Without a promise, the order of the calls stays.
     const forwarded = forwarding instanceof Promise ? await forwarding : forwarding;
-    await this.#store(this.#stored, { batch, isStored: true, forwarded });
+    await this.#appender.append(batch, { isStored: true, forwarded });
   }
 
   /** Forwards a batch that its subscribers get in any case, also if it may not be forwarded. */
@@ -208,10 +178,12 @@ export class LogBroker implements Broker {
     const forwarded = await this.#forwardIfAllowed(batch);
     const appending =
       fanOut === undefined || forwarded.length > 0
-        ? this.#store(this.#broadcasts, { batch, isStored: false, forwarded })
+        ? this.#appender.append(batch, { isStored: false, forwarded })
         : undefined;
     const parts = fanOut === undefined ? [] : broadcastParts(batch);
-    const sending = parts.map((part) => fanOut?.broadcast(this.#toRecord(part, false).record));
+    const sending = parts.map((part) =>
+      fanOut?.broadcast(this.#appender.toRecord(part, false).record),
+    );
     await Promise.all([appending, ...sending]);
   }
 
@@ -234,79 +206,20 @@ export class LogBroker implements Broker {
 
   /** Stores what waits, and stops. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= Promise.all([this.#stored.close(), this.#broadcasts.close()])
+    this.#closing ??= this.#appender
+      .close()
       .then(() => this.#options.fanOut?.close())
       .then(() => this.#tail?.close());
     return this.#closing;
-  }
-
-  async #store(
-    appends: GroupCommit<Append, undefined>,
-    { batch, isStored, forwarded }: Pick<Append, 'forwarded'> & StoredBatch,
-  ): Promise<void> {
-    const isInLog = isStored || this.#options.fanOut === undefined;
-    let bytes = 0;
-    // All parts are in one transaction.
-    const parts = broadcastParts(batch).map((part, index): Append => {
-      const { record, number } = this.#toRecord(part, isStored);
-      bytes += sizeOf(record);
-      return {
-        record: isInLog ? record : undefined,
-        forwarded: index === 0 ? forwarded : [],
-        number,
-        isGivenUp: false,
-      };
-    });
-    const storing = this.waiting.count(batch.realm, bytes, appends.store(parts, bytes));
-    await withTimeout(storing, appendTimeoutMs, () => {
-      // Is left out if its transaction has not begun; else it may be stored in spite of the error.
-      for (const part of parts) part.isGivenUp = true;
-      const message = `the database has not stored the events within ${appendTimeoutMs} ms`;
-      throw new PlatformError('DATABASE_UNAVAILABLE', message);
-    });
-  }
-
-  #toRecord(batch: ChannelBatch, isStored: boolean): { record: LogRecord; number: number } {
-    this.#number += 1;
-    const number = this.#number;
-    return { record: toBatchRecord({ batch, node: this.#node, number, isStored }), number };
-  }
-
-  /** Commits stored batches, and keeps the reader from delivering them before. */
-  #commitStored(appends: readonly Append[]): Promise<undefined[]> {
-    const commit = this.#commit(appends);
-    const last = appends.at(-1)?.number ?? 0;
-    // In a later turn: by then the publishers have been answered.
-    this.#running = commit.then(nextTurn, nextTurn).then(() => {
-      this.#ended = last;
-    });
-    return commit;
-  }
-
-  async #commit(appends: readonly Append[]): Promise<undefined[]> {
-    const { db, log, fanOut } = this.#options;
-    const wanted = appends.filter(({ isGivenUp }) => !isGivenUp);
-    const forwarded = wanted.flatMap((append) => append.forwarded);
-    // Last: readers wait for the end of the transaction from then on.
-    const records = [...forwarded, ...wanted.flatMap(({ record }) => record ?? [])];
-    if (records.length === 0) return appends.map(() => undefined);
-    const keyOrder = forwarded.length > 0 ? 'commit' : 'append';
-    const append = (tx: Transaction) => log.append(tx, records, { keyOrder, notify: false });
-    const places = await db.transaction(append, { statementTimeoutMs: appendTimeoutMs });
-    fanOut?.sendStored(toStoredRecords(records, places));
-    this.#tail?.wake();
-    const topics = new Set(records.map(({ topic }) => topic));
-    // The fan-out does that, where it is needed.
-    if (fanOut) topics.delete(realtimeTopic);
-    for (const topic of topics) log.hint(topic);
-    return appends.map(() => undefined);
   }
 
   async #onRecords(records: readonly StoredRecord[]): Promise<void> {
     for (const record of records) {
       const found = fromBatchRecord(record);
       const isOwn = found?.node === this.#node;
-      if (found?.isStored && isOwn && found.number > this.#ended) await this.#running;
+      const answering =
+        found?.isStored && isOwn ? this.#appender.answerTo(found.number) : undefined;
+      if (answering) await answering;
       // Before the call: who subscribes in it has got this record.
       this.#position.moveTo(positionOf(record.offset + 1n));
       if (found?.isStored)
@@ -322,24 +235,6 @@ export class LogBroker implements Broker {
     // What is read before the start is of the past.
     if (this.#tail !== undefined) this.#deliver(batch);
   }
-}
-
-/** Returns the size of a record. @throws RealtimeError if the log takes none of this size */
-function sizeOf({ key, value }: LogRecord): number {
-  const bytes = (key?.length ?? 0) + (value?.length ?? 0);
-  if (bytes <= maxRecordBytes) return bytes;
-  // Before it is in a transaction with others, which would fail with it.
-  const message = `An event has ${bytes} bytes in the event log, which takes ${maxRecordBytes}.`;
-  throw new RealtimeError('BadRequestException', 413, message);
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-interface StoredBatch {
-  readonly batch: ChannelBatch;
-  readonly isStored: boolean;
 }
 
 function notStarted(): PlatformError {

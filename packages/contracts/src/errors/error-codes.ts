@@ -422,10 +422,6 @@ export const errorCodes = {
     meaning:
       'A realtime server refused an operation. `errorType` says why, in the terms of AppSync Events.',
   },
-  REALTIME_CONFIG_INVALID: {
-    type: 'invalid',
-    meaning: 'The configuration of realtime has faults. Correct the fields that `details` lists.',
-  },
   NAMESPACE_NOT_FOUND: {
     type: 'not_found',
     meaning: 'There is no such namespace of realtime channels. Check its name and application.',
