@@ -45,9 +45,12 @@ export function toStoredRecords(
   });
 }
 
-/** Splits a batch that is not stored, so that no part is too large for a broker. */
+/** Splits a batch, so that no part is too large for a record of the log, or for a broker. */
 export function broadcastParts(batch: ChannelBatch): ChannelBatch[] {
-  const bytes = batch.events.reduce((sum, { event }) => sum + event.length, 0);
+  const characters = batch.events.reduce((sum, { event }) => sum + event.length, 0);
+  // A character has three bytes at most: nearly all batches are decided without counting them.
+  if (characters * 3 <= maxPartBytes) return [batch];
+  const bytes = batch.events.reduce((sum, { event }) => sum + Buffer.byteLength(event), 0);
   if (bytes <= maxPartBytes) return [batch];
   return batch.events.map((event) => ({ ...batch, events: [event] }));
 }
