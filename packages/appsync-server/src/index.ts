@@ -77,6 +77,7 @@ export type {
 } from './presence/presence-store.js';
 export type { Extension } from './protocol/extensions.js';
 export type { Limits } from './protocol/limits.js';
+export { TenantRates } from './protocol/rate-limit.js';
 export { type ErrorEntry, RealtimeError } from './protocol/realtime-error.js';
 export { createRealtimeServer, type RealtimeServer } from './realtime-server.js';
 export type {

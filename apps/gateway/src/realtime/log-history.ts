@@ -17,6 +17,7 @@ import {
   storedName,
   toRecordKey,
 } from './batch-record.js';
+import { LogQuestions } from './log-questions.js';
 
 /** Records of the log that one question looks through. */
 const maxScanned = 100_000n;
@@ -24,13 +25,14 @@ const maxScanned = 100_000n;
 const maxNoted = 10_000;
 /** Bytes of the records that answer a question. With more, the answer is undefined. */
 const maxMissedBytes = 16 * 1_048_576;
-/** Questions to the log at the same time. */
-const maxQuestions = 4;
 
 /** Stored events of the past: the newest in memory, those before in the log. */
 export class LogHistory {
   readonly #log: PostgresLog;
-  readonly #questions = new Semaphore(maxQuestions);
+  readonly #questions = new LogQuestions();
+  readonly #ends = new Semaphore(1);
+  /** Look for the end that has not begun yet. */
+  #nextEnd: Promise<bigint> | undefined;
   #memory = new ChannelHistory(0n);
 
   constructor(log: PostgresLog) {
@@ -67,18 +69,25 @@ export class LogHistory {
   }
 
   /** Returns the offset at which the log ends at present. @throws PlatformError `DATABASE_*` */
-  async findEnd(): Promise<bigint> {
+  findEnd(): Promise<bigint> {
+    this.#nextEnd ??= this.#ends.run(() => {
+      this.#nextEnd = undefined;
+      return this.#readEnd();
+    });
+    return this.#nextEnd;
+  }
+
+  async #readEnd(): Promise<bigint> {
     const partition = { topic: realtimeTopic, partition: 0 };
     const nothing = { maxRecords: 0, maxBytes: 0 };
-    const ends = await this.#questions.run(() => this.#log.findTail(partition, nothing));
-    return ends.readable;
+    return (await this.#log.findTail(partition, nothing)).readable;
   }
 
   /** Finds what a subscriber has missed. @throws PlatformError `DATABASE_*` */
   async find(request: MissedRequest): Promise<MissedEvents> {
     const missed = this.#memory.covers(request)
       ? this.#memory.find(request)
-      : await this.#questions.run(() => this.#findInLog(request));
+      : await this.#questions.ask(request.realm, () => this.#findInLog(request));
     const events = missed?.reduce((sum, batch) => sum + batch.events.length, 0) ?? 0;
     return events > request.maxEvents ? undefined : missed;
   }
@@ -101,6 +110,7 @@ export class LogHistory {
       maxBytes: maxMissedBytes,
     });
     const bytes = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    this.#questions.countBytes(request.realm, bytes);
     if (first > from || bytes > maxMissedBytes) return undefined;
     return records.flatMap((record) => toMissed(record, request));
   }
