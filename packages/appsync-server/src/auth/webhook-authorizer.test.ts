@@ -186,3 +186,22 @@ it('has a limited time, and no connection is a failure too', async () => {
   });
   await expect(throwing.authorize(connect('good'))).rejects.toMatchObject(failed);
 });
+
+it('asks a limited number of questions at a time, and lets few callers wait', async () => {
+  let running = 0;
+  let most = 0;
+  const gate = Promise.withResolvers<void>();
+  const ask = async (): Promise<unknown> => {
+    running += 1;
+    most = Math.max(most, running);
+    await gate.promise;
+    running -= 1;
+    return { isAuthorized: true };
+  };
+  const authorizer = createWebhookAuthorizer({ ask, maxConcurrent: 3, timeoutMs: 60_000 });
+  const waiting = Array.from({ length: 2_000 }, (_, n) => authorizer.authorize(connect(`t${n}`)));
+  expect(() => authorizer.authorize(connect('one more'))).toThrow('Too many callers wait');
+  gate.resolve();
+  await Promise.all(waiting);
+  expect(most).toBe(3);
+});

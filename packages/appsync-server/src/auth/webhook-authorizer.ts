@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ExpiringCache, isJsonObject, withTimeout } from '@posthaste/contracts';
+import { ExpiringCache, isJsonObject, Semaphore, withTimeout } from '@posthaste/contracts';
 import { RealtimeError } from '../protocol/realtime-error.js';
 import { unauthorized } from './auth-modes.js';
 import type { Authorizer, AuthRequest, Identity, Operation } from './authorizer.js';
@@ -43,8 +43,10 @@ export interface WebhookAuthorizerOptions {
   readonly accountId?: string | undefined;
   /** Time for which an answer without `ttlOverride` is used again, in s. Default 300. */
   readonly ttlSeconds?: number | undefined;
-  /** Longest time of one question, in ms. Default 10,000. */
+  /** Longest time of one question with its wait for others, in ms. Default 10,000. */
   readonly timeoutMs?: number | undefined;
+  /** Most questions at a time; others wait. Default 64. */
+  readonly maxConcurrent?: number | undefined;
   /** Most answers that are remembered, and most identities. Default 10,000. */
   readonly cacheSize?: number | undefined;
   /** Called when the authorizer fails: everything is refused then. */
@@ -61,6 +63,8 @@ const operationNames = {
 /** Longest time for which an answer is used again, in s. As AWS. */
 const maxTtlSeconds = 3_600;
 const maxTokenLength = 16_384;
+/** Questions that run or wait. Callers beyond them are to try again. */
+const maxQuestions = 2_000;
 
 /**
  * Creates the authorizer of opaque tokens, which asks another program about each token, operation
@@ -88,11 +92,13 @@ class Questions {
   /** One object for each token and handler context. */
   readonly #identities: ExpiringCache<Identity>;
   readonly #running = new Map<string, Promise<Identity>>();
+  readonly #slots: Semaphore;
 
   constructor(options: WebhookAuthorizerOptions) {
-    const { cacheSize = 10_000, now = Date.now } = options;
+    const { cacheSize = 10_000, maxConcurrent = 64, now = Date.now } = options;
     this.#options = options;
     this.#now = now;
+    this.#slots = new Semaphore(maxConcurrent);
     this.#allowed = new ExpiringCache(cacheSize);
     this.#denied = new ExpiringCache(cacheSize);
     this.#identities = new ExpiringCache(cacheSize);
@@ -110,6 +116,13 @@ class Questions {
     if (this.#denied.get(key, now)) throw unauthorized();
     const running = this.#running.get(key);
     if (running !== undefined) return running;
+    if (this.#running.size >= maxQuestions) {
+      throw new RealtimeError(
+        'LimitExceededError',
+        429,
+        'Too many callers wait for the authorizer.',
+      );
+    }
     const asking = this.#ask(key, token, request).finally(() => this.#running.delete(key));
     this.#running.set(key, asking);
     return asking;
@@ -132,8 +145,10 @@ class Questions {
   async #answer(event: AuthorizerEvent): Promise<AuthorizerAnswer> {
     const { ask, timeoutMs = 10_000, onError } = this.#options;
     try {
-      const asking = Promise.resolve().then(() => ask(event));
+      let isLate = false;
+      const asking = this.#slots.run(async () => (isLate ? undefined : ask(event)));
       const answer = await withTimeout<unknown, never>(asking, timeoutMs, () => {
+        isLate = true;
         throw new Error(`the authorizer did not answer within ${timeoutMs} ms`);
       });
       return parseAnswer(answer);
