@@ -4,6 +4,7 @@ import type { ChannelPath } from '@posthaste/contracts';
 import { PlatformError, withTimeout } from '@posthaste/contracts';
 import { Connections } from './connection/connections.js';
 import { Credentials } from './connection/credentials.js';
+import { RealmCounts } from './connection/realm-counts.js';
 import { SendQueue } from './connection/send-queue.js';
 import { SubscriptionSweep } from './connection/subscription-sweep.js';
 import { pathOf, refuseUpgrade } from './connection/upgrade.js';
@@ -143,6 +144,7 @@ class NodeServer implements RealtimeServer {
         publisher,
         credentials,
         limits,
+        subscriptionCounts: new RealmCounts(limits.subscriptionsPerRealm, 'subscriptions'),
         namespaces,
         handlers,
         defaultSubscribeAuthModes,

@@ -14,6 +14,7 @@ import { pingFrame, textFrame } from '../protocol/text-frame.js';
 import type { CredentialInUse } from './credentials.js';
 import { InboundPace, type RealmPace } from './inbound-pace.js';
 import { Operations, type OperationsHost } from './operations.js';
+import type { RealmCounts } from './realm-counts.js';
 import { Outlet, type SendQueue } from './send-queue.js';
 
 /** Frames that may wait for one that is being handled, before no more are read. */
@@ -31,6 +32,7 @@ const keepAliveFrame = textFrame('{"type":"ka"}');
 export interface ConnectionHost extends OperationsHost {
   readonly sendQueue: SendQueue;
   readonly realmPace: RealmPace;
+  readonly connectionCounts: RealmCounts;
   /** Is called once, when the socket is closed. */
   onClosed(connection: Connection): void;
   /** Is called when a connection is closed because it reads too slowly. */
@@ -76,13 +78,11 @@ export class Connection extends Outlet {
   /** Begins with the credential of the connect, or with the error that refuses it. */
   begin(credential: CredentialInUse | Error): void {
     if (this.#state === 'closed') return;
-    if (credential instanceof Error) {
+    const refusal = credential instanceof Error ? credential : this.#hold(credential);
+    if (refusal !== undefined) {
       this.#state = 'refused';
-      this.#refusal = this.host.toEntry(credential);
-    } else {
-      this.#state = 'open';
-      this.#credential = this.host.credentials.hold(credential);
-    }
+      this.#refusal = this.host.toEntry(refusal);
+    } else this.#state = 'open';
     this.#continue();
   }
 
@@ -115,7 +115,10 @@ export class Connection extends Outlet {
   /** Is called when the socket is closed, by whichever side. */
   onClose(): void {
     this.#stop();
-    if (this.#credential) this.host.credentials.release(this.#credential);
+    if (this.#credential) {
+      this.host.connectionCounts.remove(this.#realm);
+      this.host.credentials.release(this.#credential);
+    }
     this.#credential = undefined;
     this.host.onClosed(this);
   }
@@ -166,6 +169,17 @@ export class Connection extends Outlet {
     this.endFrames();
     this.#waiting = undefined;
     this.#operations?.close();
+  }
+
+  /** Takes the credential, and the place of its realm. Returns the error if there is none. */
+  #hold(credential: CredentialInUse): Error | undefined {
+    try {
+      this.host.connectionCounts.add(credential.identity.realm);
+    } catch (error) {
+      return error as Error;
+    }
+    this.#credential = this.host.credentials.hold(credential);
+    return undefined;
   }
 
   get #realm(): string {

@@ -16,6 +16,7 @@ import { drainConnections } from './drain.js';
 import { RealmPace } from './inbound-pace.js';
 import { KeepAliveWheel } from './keep-alive.js';
 import type { OperationsHost } from './operations.js';
+import { RealmCounts } from './realm-counts.js';
 import type { SendQueue } from './send-queue.js';
 import { refuseUpgrade } from './upgrade.js';
 
@@ -61,6 +62,7 @@ export class Connections {
       ...options.host,
       sendQueue: options.sendQueue,
       realmPace: new RealmPace(limits),
+      connectionCounts: new RealmCounts(limits.connectionsPerRealm, 'connections'),
       onClosed: (connection) => this.#remove(connection),
       onSlow: () => {
         this.slowConsumers += 1;

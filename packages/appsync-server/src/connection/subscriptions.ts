@@ -10,6 +10,7 @@ import type { Limits } from '../protocol/limits.js';
 import { type ErrorEntry, RealtimeError } from '../protocol/realtime-error.js';
 import type { FrameVariant } from '../protocol/text-frame.js';
 import type { CredentialInUse, Credentials } from './credentials.js';
+import type { RealmCounts } from './realm-counts.js';
 import { type ResumingSubscription, Resumption, type WaitBudget } from './resumption.js';
 import type { Outlet } from './send-queue.js';
 import { toSubscribeError } from './subscribing.js';
@@ -24,6 +25,7 @@ export interface SubscriptionsHost {
   readonly presence: Presence;
   readonly credentials: Credentials;
   readonly limits: Limits;
+  readonly subscriptionCounts: RealmCounts;
   /** True answers denials with the types of AWS. */
   readonly strictAws: boolean;
   /** Converts an error to what the client is told. Reports those that are no refusals. */
@@ -86,9 +88,13 @@ export class Subscriptions implements SubscriptionOwner {
     return request;
   }
 
-  /** Registers, then acknowledges: nothing that is published after the answer is lost. */
+  /**
+   * Registers, then acknowledges: nothing that is published after the answer is lost.
+   * @throws RealtimeError `LimitExceededError`
+   */
   add(subscribe: AllowedSubscribe, extensions: Extensions | undefined): void {
     const { id, channel, namespace, fields, presence } = subscribe;
+    this.#host.subscriptionCounts.add(subscribe.credential.identity.realm);
     const credential = this.#host.credentials.hold(subscribe.credential);
     const variant = variantOf(channel, extensions);
     const sink = this.outlet;
@@ -167,6 +173,7 @@ export class Subscriptions implements SubscriptionOwner {
     this.#resumptions?.delete(subscription.id);
     this.#host.hub.remove(subscription);
     this.#host.presence.leave(subscription);
+    this.#host.subscriptionCounts.remove(subscription.credential.identity.realm);
     this.#host.credentials.release(subscription.credential);
   }
 }

@@ -28,6 +28,10 @@ export interface Limits {
   readonly faultsPerSecond: number;
   /** Publish frames of one connection in a second. Default 25. */
   readonly publishesPerSecond: number;
+  /** Open connections of a realm. Default 10,000. */
+  readonly connectionsPerRealm: number;
+  /** Live subscriptions of all connections of a realm. Default 100,000. */
+  readonly subscriptionsPerRealm: number;
   /** Connections that open in a second. Default 2,000. */
   readonly connectsPerSecond: number;
   /** Events that the publishers of a realm send in a second. Default 10,000. */
@@ -53,6 +57,8 @@ const defaults: Limits = {
   readingMsPerSecond: 250,
   faultsPerSecond: 1_000,
   publishesPerSecond: 25,
+  connectionsPerRealm: 10_000,
+  subscriptionsPerRealm: 100_000,
   connectsPerSecond: 2_000,
   eventsPerSecond: 10_000,
   messagesPerSecond: 1_000_000,

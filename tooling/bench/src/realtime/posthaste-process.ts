@@ -10,6 +10,9 @@ const realtime = createRealtimeServer({
   namespaces: [{ name: 'default', durable: false }],
   limits: {
     connectsPerSecond: unlimited,
+    connectionsPerRealm: unlimited,
+    subscriptionsPerRealm: unlimited,
+    faultsPerSecond: unlimited,
     framesPerSecond: unlimited,
     readingMsPerSecond: unlimited,
     publishesPerSecond: unlimited,
