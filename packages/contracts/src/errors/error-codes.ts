@@ -69,7 +69,7 @@ export const errorCodes = {
   ORIGIN_KEY_FORBIDDEN: {
     type: 'forbidden',
     meaning:
-      'A web page of another origin sent an API key with scopes other than `realtime:publish` and `realtime:subscribe`, which its visitors could read. Use a short-lived token there.',
+      'A web page of another origin sent an API key that may do more than use realtime channels. Visitors could read it: use a short-lived token there.',
   },
   KEY_MISSING: {
     type: 'unauthorized',

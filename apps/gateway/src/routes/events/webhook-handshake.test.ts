@@ -80,7 +80,7 @@ describe('attributes in headers', () => {
       );
       return connection.received;
     };
-    expect(await send(`ce-large: ${'x'.repeat(17_000)}`)).toContain('HEADERS_TOO_LARGE');
+    expect(await send(`ce-large: ${'x'.repeat(33_000)}`)).toContain('HEADERS_TOO_LARGE');
     const twice = await send('ce-id: 2');
     expect(twice).toContain('422');
     expect(twice).toContain('"field":"header.ce-id"');
