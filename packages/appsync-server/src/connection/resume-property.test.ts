@@ -51,7 +51,7 @@ class Visitor {
     await client.next(({ type }) => type === 'subscribe_success');
   }
 
-  /** What was on its way to it is lost. */
+  /** Cuts it off: frames on their way to it are lost. */
   #go(): void {
     this.#client?.socket.removeAllListeners('message');
     this.#client?.socket.terminate();

@@ -47,7 +47,7 @@ export class Subscriptions implements SubscriptionOwner {
   readonly #host: SubscriptionsHost;
   readonly outlet: Outlet;
   readonly #byId = new Map<string, Subscription>();
-  /** Those that have not got all that they missed. One after another gets it. */
+  /** Subscriptions that have not got all that they missed. One after another gets it. */
   #resumptions: Map<string, Resumption> | undefined;
   #resuming: Promise<void> = Promise.resolve();
   #budget: WaitBudget = { leftMs: maxWaitMs };

@@ -1,5 +1,6 @@
-import type { Queryable, Statement, Transaction } from '@posthaste/postgres';
+import type { Queryable, Transaction } from '@posthaste/postgres';
 import type { RealmChannelCount } from '../server-options.js';
+import { createLeaseRenewal } from './node-lease.js';
 
 /** Part of a list of channels. */
 export interface ChannelPageRequest {
@@ -19,26 +20,12 @@ export interface CountedChannel {
   readonly subscribers: number;
 }
 
-const renewStatement: Statement = {
-  name: 'realtime_channel_node_renew',
-  text: `insert into realtime.channel_node as n (id, expires_at)
-    values ($1::uuid, now() + $2::integer * interval '1 ms')
-    on conflict (id) do update set expires_at = excluded.expires_at
-    returning xmax = 0 as is_new`,
-};
-
 /**
  * Renews the lease of a node that reports subscribers. Returns true if it had none: nothing that it
  * reported before is left.
  */
-export async function renewChannelNode(
-  db: Queryable,
-  nodeId: string,
-  { leaseMs }: { readonly leaseMs: number },
-): Promise<boolean> {
-  const { rows } = await db.query<{ is_new: boolean }>(renewStatement, [nodeId, leaseMs]);
-  return rows[0]?.is_new ?? true;
-}
+export const renewChannelNode: ReturnType<typeof createLeaseRenewal> =
+  createLeaseRenewal('channel_node');
 
 /** Removes the reports of nodes whose leases have ended. */
 export async function removeDeadChannelNodes(db: Queryable): Promise<void> {

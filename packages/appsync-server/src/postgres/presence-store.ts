@@ -1,4 +1,5 @@
 import type { Queryable, Statement } from '@posthaste/postgres';
+import { createLeaseRenewal } from './node-lease.js';
 
 /** Member of a channel, wherever it is connected. */
 export interface MemberKey {
@@ -23,26 +24,11 @@ const isElsewhere = (key: string): string => `exists (
       and o.member = ${key}.member and o.node_id <> $1::uuid and n.expires_at > now()
   )`;
 
-const renewStatement: Statement = {
-  name: 'realtime_node_renew',
-  text: `insert into realtime.node as n (id, expires_at)
-    values ($1::uuid, now() + $2::integer * interval '1 ms')
-    on conflict (id) do update set expires_at = excluded.expires_at
-    returning xmax = 0 as is_new`,
-};
-
 /**
  * Renews the lease of a node. Returns true if the node had none: others may have taken its members
  * away, so it joins all of them again.
  */
-export async function renewNode(
-  db: Queryable,
-  nodeId: string,
-  { leaseMs }: { readonly leaseMs: number },
-): Promise<boolean> {
-  const { rows } = await db.query<{ is_new: boolean }>(renewStatement, [nodeId, leaseMs]);
-  return rows[0]?.is_new ?? true;
-}
+export const renewNode: ReturnType<typeof createLeaseRenewal> = createLeaseRenewal('node');
 
 /** Sorted, so that two statements that join the same members lock their rows in one order. */
 const joinStatement: Statement = {

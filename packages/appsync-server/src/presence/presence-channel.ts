@@ -25,7 +25,7 @@ interface Watcher {
 }
 
 /**
- * Who is on a channel, for its watchers on this node. The store is the truth: whenever it may have
+ * Members of a channel, as its watchers on this node see them. The store is the truth: whenever it may have
  * changed, the members are listed, and watchers get the difference to what they know. So they are
  * right in the end, in whichever order changes of several nodes come, and whatever gets lost.
  */
