@@ -12,9 +12,11 @@ import {
 } from '@posthaste/appsync-client';
 import { ambientDatabase, type Database, openPostgres } from '@posthaste/postgres';
 import { Registry } from 'prom-client';
+import { afterAll, beforeAll } from 'vitest';
 import { type Gateway, startGateway } from '../src/gateway.js';
 import type { RealtimeConfig } from '../src/realtime/realtime.js';
 import { readRealtimeFile } from '../src/realtime/realtime-file.js';
+import { createPlatformDatabase } from './test-platform.js';
 import { testConfig, testLogger } from './test-server.js';
 
 /** Gateway with realtime channels, which listens. */
@@ -51,6 +53,31 @@ export async function takeEvents(subscription: Subscription, count: number): Pro
     if (events.length === count) break;
   }
   return events;
+}
+
+/** Opens gateways on a database of the test file, and closes all of them behind its tests. */
+export function useGateways(): {
+  open(
+    environment?: Record<string, string>,
+    realtime?: Partial<RealtimeConfig>,
+  ): Promise<TestRealtime>;
+} {
+  let database: Awaited<ReturnType<typeof createPlatformDatabase>>;
+  const gateways: TestRealtime[] = [];
+  beforeAll(async () => {
+    database = await createPlatformDatabase();
+  });
+  afterAll(async () => {
+    await Promise.all(gateways.map((gateway) => gateway.close()));
+    await database?.drop();
+  });
+  return {
+    async open(environment, realtime) {
+      const gateway = await openTestRealtime(database, environment, realtime);
+      gateways.push(gateway);
+      return gateway;
+    },
+  };
 }
 
 /** Opens a gateway on a database of `createPlatformDatabase`. Default: it needs keys. */

@@ -2,30 +2,14 @@ import { once } from 'node:events';
 import { request as sendRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
-import { createPlatformDatabase } from '../../test/test-platform.js';
-import { openTestRealtime, type TestRealtime } from '../../test/test-realtime.js';
+import { type TestRealtime, useGateways } from '../../test/test-realtime.js';
 
 const body = JSON.stringify({ channel: '/default/a', events: ['1'] });
 
 describeWithPostgres('a credential on its way to a gateway', () => {
-  let database: Awaited<ReturnType<typeof createPlatformDatabase>>;
-  const gateways: TestRealtime[] = [];
-
-  beforeAll(async () => {
-    database = await createPlatformDatabase();
-  });
-  afterAll(async () => {
-    await Promise.all(gateways.map((gateway) => gateway.close()));
-    await database?.drop();
-  });
-
-  async function open(environment: Record<string, string>): Promise<TestRealtime> {
-    const gateway = await openTestRealtime(database, environment);
-    gateways.push(gateway);
-    return gateway;
-  }
+  const { open } = useGateways();
 
   /** Opens a WebSocket, and returns the type of the first frame. */
   async function firstFrame(

@@ -1,28 +1,16 @@
 import { once } from 'node:events';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { createPlatformDatabase } from '../../test/test-platform.js';
-import { openTestRealtime, type TestRealtime, takeEvents } from '../../test/test-realtime.js';
+import { type TestRealtime, takeEvents, useGateways } from '../../test/test-realtime.js';
 
 const wait = { timeout: 60_000 };
 
 describeWithPostgres('a gateway with realtime connections that stops', () => {
-  let database: Awaited<ReturnType<typeof createPlatformDatabase>>;
-  const gateways: TestRealtime[] = [];
-
-  beforeAll(async () => {
-    database = await createPlatformDatabase();
-  });
-  afterAll(async () => {
-    await Promise.all(gateways.map((gateway) => gateway.close()));
-    await database?.drop();
-  });
+  const gateways = useGateways();
 
   async function open(realtimeDrainMs: number): Promise<TestRealtime> {
-    const gateway = await openTestRealtime(database, {}, { realtimeDrainMs });
-    gateways.push(gateway);
-    return gateway;
+    return gateways.open({}, { realtimeDrainMs });
   }
 
   /** Opens a bare connection. Returns its socket, and the time and code of its end. */

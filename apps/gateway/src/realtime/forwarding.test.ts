@@ -1,11 +1,10 @@
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createPlatformDatabase } from '../../test/test-platform.js';
+import { expect, it } from 'vitest';
 import {
-  openTestRealtime,
   realtimeFile,
   type TestRealtime,
   takeEvents,
+  useGateways,
 } from '../../test/test-realtime.js';
 
 const namespaces = [
@@ -15,23 +14,12 @@ const namespaces = [
 ];
 
 describeWithPostgres('a namespace that forwards', () => {
-  let database: Awaited<ReturnType<typeof createPlatformDatabase>>;
-  const gateways: TestRealtime[] = [];
-
-  beforeAll(async () => {
-    database = await createPlatformDatabase();
-  });
-  afterAll(async () => {
-    await Promise.all(gateways.map((gateway) => gateway.close()));
-    await database?.drop();
-  });
+  const gateways = useGateways();
 
   async function open(maxTopics: number): Promise<TestRealtime> {
     const topicApplications = ['orders=depot'];
     const config = { ...(await realtimeFile({ namespaces })), topicApplications, maxTopics };
-    const gateway = await openTestRealtime(database, {}, config);
-    gateways.push(gateway);
-    return gateway;
+    return gateways.open({}, config);
   }
 
   async function topics({ db }: TestRealtime): Promise<string[]> {

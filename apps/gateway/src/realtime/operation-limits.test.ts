@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { describeWithPostgres } from '@posthaste/testbed/vitest';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { rawConnection } from '../../test/raw-connection.js';
-import { createPlatformDatabase } from '../../test/test-platform.js';
-import { openTestRealtime, realtimeFile, type TestRealtime } from '../../test/test-realtime.js';
+import { realtimeFile, type TestRealtime, useGateways } from '../../test/test-realtime.js';
 import { OperationCounts } from './operation-limits.js';
 
 const origin = 'https://app.example.com';
@@ -18,21 +17,10 @@ interface Post {
 }
 
 describeWithPostgres('limits of realtime operations', () => {
-  let database: Awaited<ReturnType<typeof createPlatformDatabase>>;
-  const gateways: TestRealtime[] = [];
-
-  beforeAll(async () => {
-    database = await createPlatformDatabase();
-  });
-  afterAll(async () => {
-    await Promise.all(gateways.map((gateway) => gateway.close()));
-    await database?.drop();
-  });
+  const gateways = useGateways();
 
   async function open(environment: Record<string, string>, file = {}): Promise<TestRealtime> {
-    const gateway = await openTestRealtime(database, environment, await realtimeFile(file));
-    gateways.push(gateway);
-    return gateway;
+    return gateways.open(environment, await realtimeFile(file));
   }
 
   async function post(gateway: TestRealtime, { key, events = 1, headers }: Post): Promise<string> {
